@@ -1,0 +1,70 @@
+"""Numbers as people write and read them: sizes, hexadecimal, seconds."""
+
+from __future__ import annotations
+
+import re
+
+KIB = 1024
+MIB = 1024 * 1024
+WORD = 4
+"""Bytes in a word; what one READ_REG or WRITE_REG moves."""
+
+_NUMBER = re.compile(r"(0x[0-9a-f_]+|0b[01_]+|0o[0-7_]+|[0-9][0-9_]*)([km]?)", re.IGNORECASE)
+_SECONDS = re.compile(r"([0-9]+(?:\.[0-9]*)?)(us|ms|s)?")
+
+
+def parse_number(text: str) -> int | None:
+    """Return the value of a literal such as ``0x10``, ``1_000`` or ``64k``; None if it is none.
+
+    A leading zero (``010``) is not a number: it is octal to some and decimal to others.
+    """
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        return None
+    digits, suffix = match.groups()
+    if len(digits) > 1 and digits[0] == "0" and digits[1] in "0123456789_":
+        return None
+    try:
+        value = int(digits, 0)
+    except ValueError:
+        return None
+    return value * {"": 1, "k": KIB, "m": MIB}[suffix.lower()]
+
+
+def parse_seconds(text: str) -> float | None:
+    """Return seconds of a duration such as ``2``, ``0.5``, ``16ms``; None if it is none."""
+    match = _SECONDS.fullmatch(text)
+    if match is None:
+        return None
+    return float(match[1]) * {None: 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}[match[2]]
+
+
+def hex32(value: int) -> str:
+    """Return a value as eight hexadecimal digits, more if it needs them."""
+    return f"0x{value:08x}"
+
+
+def hex_width(value: int, bits: int) -> str:
+    """Return a value with as many hexadecimal digits as its width in bits has."""
+    return f"0x{value:0{bits // 4}x}"
+
+
+def number_text(value: int) -> str:
+    """Return a number as a person would write it: large ones, which are addresses, in hexadecimal.
+
+    It can be read back by ``parse_number``, but for a sign.
+    """
+    return hex(value) if abs(value) >= 0x1_0000 else str(value)
+
+
+def size_text(size: int) -> str:
+    """Return a size in bytes for a person: ``64 KiB``, ``4 MiB``, ``100 bytes``, ``1.5 KiB``."""
+    for unit, name in ((MIB, "MiB"), (KIB, "KiB")):
+        if size >= unit:
+            return f"{size // unit} {name}" if size % unit == 0 else f"{size / unit:.1f} {name}"
+    return count_text(size, "byte")
+
+
+def count_text(count: int, noun: str) -> str:
+    """Return ``1 word``, ``2 words``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
