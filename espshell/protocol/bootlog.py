@@ -1,0 +1,74 @@
+r"""What a chip says when it is not a loader: boot logs, panics, brown-outs, recognised in its text.
+
+Sources: boot messages as in the ESP-IDF guide "Fatal Errors" and the esptool manual "Boot Mode
+Selection"; the ESP8266's line as in its SDK's getting-started guide.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_RESET = re.compile(
+    rb"rst:0x(?P<code>[0-9a-f]+) \((?P<reason>[^)\r\n]*)\),boot:0x[0-9a-f]+ \((?P<mode>[^\r\n]*)\)"
+    rb"|rst cause:(?P<cause>\d+), boot mode:\((?P<mode8266>\d)"
+)
+_PANIC = re.compile(rb"Guru Meditation Error: Core +\d+ panic'ed \(([^)\r\n]*)\)")
+_ASSERT = re.compile(rb"(?:abort\(\) was called|assert failed: [^\r\n]*)")
+_BROWNOUT = re.compile(rb"[Bb]rownout detector was triggered")
+_BLANK = re.compile(rb"invalid header: 0x|flash read err|ets_main\.c|csum err")
+_DOWNLOAD_8266 = b"1"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was recognised in text from a chip."""
+
+    panic: str = ""
+    brownout: bool = False
+    blank_flash: bool = False
+    resets: int = 0
+    reason: str = ""
+    """Of the last reset."""
+    mode: str = ""
+    """What the last reset booted into, in the chip's words."""
+    in_download_mode: bool = False
+
+    @property
+    def sentence(self) -> str:
+        """Return what has happened to the chip in a few words, or an empty text."""
+        if self.panic:
+            return f"the chip has panicked ({self.panic})"
+        if self.brownout:
+            return "the chip had a brown-out: its supply voltage drops"
+        why = f" ({self.reason})" if self.reason else ""
+        if self.in_download_mode:
+            return f"the chip was reset{why} and waits in download mode"
+        if self.resets > 1:
+            tail = ": its flash holds no program" if self.blank_flash else ""
+            return f"the chip is in a boot loop{why}{tail}"
+        if self.resets:
+            return f"the chip was reset{why} and runs its application"
+        return ""
+
+
+def recognise(text: bytes) -> Heard:
+    """Look for boot logs and panics in what a chip has said."""
+    panic = _PANIC.search(text)
+    resets = list(_RESET.finditer(text))
+    last = resets[-1] if resets else None
+    mode = (last["mode"] or last["mode8266"] or b"") if last else b""
+    reason = (last["reason"] or b"cause " + (last["cause"] or b"?")) if last else b""
+    return Heard(
+        panic=_text(panic[1]) if panic else "abort" if _ASSERT.search(text) else "",
+        brownout=_BROWNOUT.search(text) is not None,
+        blank_flash=_BLANK.search(text) is not None,
+        resets=len(resets),
+        reason=_text(reason),
+        mode=_text(mode),
+        in_download_mode=b"DOWNLOAD" in mode.upper() or mode == _DOWNLOAD_8266,
+    )
+
+
+def _text(data: bytes) -> str:
+    return data.decode("ascii", "replace")
