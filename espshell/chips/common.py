@@ -1,0 +1,166 @@
+"""What several chips share, and what is shorter to say in a function than to write out.
+
+Sources: image header encodings, embedded flash and PSRAM vendors and the reset stage of the RTC
+watchdog as esptool 5.6 knows them; watchdog, TWAI and USB registers in Espressif's SVDs, and where
+a chip has none as on the others.  That reading clears the TWAI's and takes data from the USB-OTG's
+is how these cores (SJA1000, DWC2) are known; not checked on a chip.
+"""
+
+from __future__ import annotations
+
+from espshell.chips.facts import (
+    ALL_BITS,
+    Bits,
+    Feature,
+    Field,
+    FlashSize,
+    Kind,
+    Region,
+    Write,
+)
+
+KIB = 1 << 10
+MIB = 1 << 20
+
+MAGIC_ADDRESS = 0x4000_1000
+"""A word of ROM code by which the oldest chips are told apart (esptool manual)."""
+
+JUMP_TABLE = 0x4000_0018
+"""Where the RISC-V ROMs start their table of jumps: one instruction a function, none like another.
+
+Source: ESP-IDF, ``esp_rom/*/ld/*.rom.ld``; the first entry is ``rtc_get_reset_reason``.
+"""
+
+NO_IMAGE_ID = 0xFFFF
+"""``ESP_CHIP_ID_INVALID`` of ESP-IDF: images for the chip carry no id."""
+
+USB_VID = 0x303A
+"""Espressif's."""
+
+USB_JTAG_SERIAL_PID = 0x1001
+"""Of the built-in USB-JTAG/serial, the same on every chip that has it."""
+
+USB_OTG_RAM_BLOCK = 0x800
+"""Largest block of MEM_DATA that a ROM takes over USB-OTG (bytes)."""
+
+FLASH_SIZES = (
+    FlashSize("1MB", 1 * MIB, 0x00),
+    FlashSize("2MB", 2 * MIB, 0x10),
+    FlashSize("4MB", 4 * MIB, 0x20),
+    FlashSize("8MB", 8 * MIB, 0x30),
+    FlashSize("16MB", 16 * MIB, 0x40),
+    FlashSize("32MB", 32 * MIB, 0x50),
+    FlashSize("64MB", 64 * MIB, 0x60),
+    FlashSize("128MB", 128 * MIB, 0x70),
+)
+
+FLASH_FREQUENCIES = (("80m", 0xF), ("40m", 0x0), ("26m", 0x1), ("20m", 0x2))
+
+FLASH_VENDORS = ((1, "XMC"), (2, "GD"), (3, "FM"), (4, "TT"), (5, "ZBIT"))
+PSRAM_VENDORS = ((1, "AP 3.3 V"), (2, "AP 1.8 V"))
+
+KEY_PURPOSES = (
+    (0, "USER/EMPTY"),
+    (1, "RESERVED"),
+    (4, "XTS_AES_128_KEY"),
+    (5, "HMAC_DOWN_ALL"),
+    (6, "HMAC_DOWN_JTAG"),
+    (7, "HMAC_DOWN_DIGITAL_SIGNATURE"),
+    (8, "HMAC_UP"),
+    (9, "SECURE_BOOT_DIGEST0"),
+    (10, "SECURE_BOOT_DIGEST1"),
+    (11, "SECURE_BOOT_DIGEST2"),
+)
+"""Purposes of key blocks, as GET_SECURITY_INFO numbers them."""
+
+XTS_256_PURPOSES = ((2, "XTS_AES_256_KEY_1"), (3, "XTS_AES_256_KEY_2"))
+
+WDT_KEY = 0x50D8_3AA1
+SWD_KEY = 0x8F1D_312A
+
+_WDT_TIMEOUT = 2000  # of the slow clock: about 15 ms
+# Enable, reset stage 5, chip reset enable, width 2. Stages past 4 are not in the manuals; this
+# value is what esptool 5.6 writes on every chip.
+_WDT_CONFIG = 1 << 31 | 5 << 28 | 1 << 8 | 2
+
+
+def words(start: int, count: int = 16) -> tuple[int, ...]:
+    """Return the addresses of consecutive words."""
+    return tuple(start + 4 * n for n in range(count))
+
+
+def registers(*named: tuple[str, int] | tuple[str, int, int]) -> tuple[Region, ...]:
+    """Return registers by name, address and size (one word if not given), by address."""
+    found = [
+        Region(name, start, start + (size[0] if size else 4), Kind.PERIPHERAL)
+        for name, start, *size in named
+    ]
+    return tuple(sorted(found, key=lambda region: region.start))
+
+
+def twai(name: str, base: int) -> tuple[tuple[str, int], ...]:
+    """Return the registers of a TWAI controller that are cleared or re-armed by reading them."""
+    return (
+        (f"{name}.INT", base + 0x0C),
+        (f"{name}.ARB_LOST_CAP", base + 0x2C),
+        (f"{name}.ERR_CODE_CAP", base + 0x30),
+    )
+
+
+def usb_otg(name: str, base: int) -> tuple[tuple[str, int] | tuple[str, int, int], ...]:
+    """Return what reading takes data from in a DWC2 controller: receive status and FIFO windows."""
+    return ((f"{name}.GRXSTSP", base + 0x20), (f"{name}.FIFO", base + 0x1000, 16 * 0x1000))
+
+
+def embedded(
+    what: str,
+    size: Field,
+    sizes: tuple[tuple[int, str], ...],
+    vendor: Field | None = None,
+    vendors: tuple[tuple[int, str], ...] = (),
+) -> Feature:
+    """Return the feature line of an embedded memory; size 0 is none, an unknown one is said."""
+    texts = []
+    for made_by in range(1 << vendor.width if vendor else 1):
+        maker = dict(vendors).get(made_by)
+        for code in range(1, 1 << size.width):
+            text = f"embedded {what} {dict(sizes).get(code, f'of unknown size ({code})')}"
+            number = made_by << size.width | code
+            texts.append((number, f"{text} ({maker})" if maker else text))
+    parts = size.parts + (vendor.parts if vendor else ())
+    return Feature(Field(parts), tuple(texts))
+
+
+def watchdogs_off(
+    *,
+    config0: int,
+    protect: int,
+    swd_config: int,
+    swd_auto_feed: int,
+    swd_protect: int,
+    swd_key: int,
+) -> tuple[Write, ...]:
+    """Return the writes that stop the RTC watchdog and let the super watchdog feed itself."""
+    return (
+        Write(protect, WDT_KEY),
+        Write(config0, 0),
+        Write(protect, 0),
+        Write(swd_protect, swd_key),
+        Write(swd_config, swd_auto_feed, mask=swd_auto_feed),
+        Write(swd_protect, 0),
+    )
+
+
+def reset_by_watchdog(*, config0: int, config1: int, protect: int) -> tuple[Write, ...]:
+    """Return the writes after which the RTC watchdog resets the chip; allow it half a second."""
+    return (
+        Write(protect, WDT_KEY),
+        Write(config1, _WDT_TIMEOUT),
+        Write(config0, _WDT_CONFIG, mask=ALL_BITS),
+        Write(protect, 0),
+    )
+
+
+def bit(address: int, low: int, width: int = 1) -> Field:
+    """Return a field that stands in one place."""
+    return Field((Bits(address, low, width),))

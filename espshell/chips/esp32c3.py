@@ -1,0 +1,89 @@
+"""ESP32-C3.
+
+Sources: ESP32-C3 Technical Reference Manual v1.1, table 3-1 (address mapping) and chapter "eFuse
+Controller"; ESP-IDF ``soc/esp32c3/include/soc/efuse_reg.h``; Espressif's SVD (registers that change
+when read, SPI1, RTC_CNTL); package, flash and vendor numbers, pins and watchdogs as esptool 5.6
+knows them.
+"""
+
+from __future__ import annotations
+
+from espshell.chips import common
+from espshell.chips.chip import Chip
+from espshell.chips.common import bit, embedded, registers, twai, words
+from espshell.chips.facts import Bits, Field, Kind, Package, Quirk, Region, SpiController
+from espshell.protocol import dialect
+
+_EFUSE = 0x6000_8800
+_BLOCK1 = _EFUSE + 0x44
+_SYS3, _SYS4, _SYS5 = (_BLOCK1 + 4 * n for n in (3, 4, 5))
+_RTC_CNTL = 0x6000_8000
+
+ESP32C3 = Chip(
+    name="esp32c3",
+    title="ESP32-C3",
+    id=5,
+    magic=None,
+    rom=dialect.ROM,
+    regions=(
+        Region("DROM", 0x3C00_0000, 0x3C80_0000, Kind.FLASH, "flash, data bus"),
+        Region("DRAM", 0x3FC8_0000, 0x3FCE_0000, Kind.RAM, "SRAM1, data bus"),
+        Region("ROM1", 0x3FF0_0000, 0x3FF2_0000, Kind.ROM, "ROM, data bus"),
+        Region("ROM0", 0x4000_0000, 0x4006_0000, Kind.ROM, "ROM, instruction bus"),
+        Region("CACHE", 0x4037_C000, 0x4038_0000, Kind.RAM, "SRAM0, cache"),
+        Region("IRAM", 0x4038_0000, 0x403E_0000, Kind.RAM, "SRAM1, instruction bus"),
+        Region("IROM", 0x4200_0000, 0x4280_0000, Kind.FLASH, "flash, instruction bus"),
+        Region("RTC_FAST", 0x5000_0000, 0x5000_2000, Kind.RAM, "RTC fast memory"),
+        Region("PERIPH", 0x6000_0000, 0x600D_1000, Kind.PERIPHERAL, "peripherals"),
+    ),
+    read_effects=registers(
+        ("UART0.FIFO", 0x6000_0000),
+        ("UART1.FIFO", 0x6001_0000),
+        ("I2C0.DATA", 0x6001_301C),
+        ("RMT.DATA", 0x6001_6000, 4 * 4),
+        *twai("TWAI0", 0x6002_B000),
+        ("USB_DEVICE.EP1", 0x6004_3000),
+    ),
+    markers=words(0x4000_1000),
+    efuse=Region("EFUSE", _EFUSE, _EFUSE + 0x200, Kind.PERIPHERAL, "eFuse controller"),
+    mac=(_BLOCK1, _BLOCK1 + 4),
+    major=Field((Bits(_SYS5, 24, 2),)),
+    minor=Field((Bits(_SYS3, 18, 3), Bits(_SYS5, 23))),
+    package=Field((Bits(_SYS3, 21, 3),)),
+    packages=(
+        Package(0, "ESP32-C3 (QFN32)"),
+        Package(1, "ESP8685 (QFN28)"),
+        Package(2, "ESP32-C3 AZ (QFN32)"),
+        Package(3, "ESP8686 (QFN24)"),
+    ),
+    fixed_features=("Wi-Fi", "Bluetooth 5 LE", "one core", "160 MHz"),
+    features=(
+        embedded(
+            "flash",
+            bit(_SYS3, 27, 3),
+            ((1, "4 MiB"), (2, "2 MiB"), (3, "1 MiB"), (4, "8 MiB")),
+            bit(_SYS4, 0, 3),
+            common.FLASH_VENDORS,
+        ),
+    ),
+    crystals_mhz=(40,),
+    uart_divider=Bits(0x6000_0014, 0, 12),
+    spi=SpiController(0x6000_2000),
+    uf2_family=0xD42B_A06C,
+    usb_serial_jtag=True,
+    custom_spi_pins=tuple(range(22)),
+    watchdogs=common.watchdogs_off(
+        config0=_RTC_CNTL + 0x90,
+        protect=_RTC_CNTL + 0xA8,
+        swd_config=_RTC_CNTL + 0xAC,
+        swd_auto_feed=1 << 31,
+        swd_protect=_RTC_CNTL + 0xB0,
+        swd_key=common.SWD_KEY,
+    ),
+    watchdog_reset=common.reset_by_watchdog(
+        config0=_RTC_CNTL + 0x90, config1=_RTC_CNTL + 0x94, protect=_RTC_CNTL + 0xA8
+    ),
+    force_download=Bits(_RTC_CNTL + 0xF4, 0),
+    key_purposes=common.KEY_PURPOSES,
+    quirks=(Quirk.NO_STUB_WITH_SECURE_BOOT,),
+)

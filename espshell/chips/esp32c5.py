@@ -1,0 +1,114 @@
+"""ESP32-C5.
+
+Sources: ESP-IDF ``soc/esp32c5`` (``soc.h``: memory; ``reg_base.h``: peripherals) and
+``esp_rom/esp32c5/ld/esp32c5.rom.ld`` (ROM functions, end of the ROM); eFuse bits, names, purposes,
+header codes, watchdogs and the baud correction as esptool 5.6 knows them.  There is no SVD to
+compare with: registers inside a peripheral are those of the same core on other chips.
+"""
+
+from __future__ import annotations
+
+from espshell.chips import common
+from espshell.chips.chip import Chip
+from espshell.chips.common import bit, embedded, registers, words
+from espshell.chips.facts import Bits, Field, Kind, Package, Region, RomClock, SpiController
+from espshell.protocol import dialect
+
+_EFUSE = 0x600B_4800
+_BLOCK1 = _EFUSE + 0x44
+_SYS1, _SYS2 = _BLOCK1 + 4 * 1, _BLOCK1 + 4 * 2
+_PCR_SYSCLK_CONF = 0x6009_6110
+_LP_WDT = 0x600B_1C00
+_FLASH = Bits(_SYS2, 13, 3)
+_PSRAM = Bits(_SYS2, 19, 3)
+
+ESP32C5 = Chip(
+    name="esp32c5",
+    title="ESP32-C5",
+    id=23,
+    magic=None,
+    rom=dialect.ROM,
+    regions=(
+        # 320 KiB by soc.h and rom.ld; esptool 5.6 has 256.
+        Region("ROM", 0x4000_0000, 0x4005_0000, Kind.ROM, "ROM"),
+        Region("RAM", 0x4080_0000, 0x4086_0000, Kind.RAM, "HP SRAM"),
+        Region("FLASH", 0x4200_0000, 0x4400_0000, Kind.FLASH, "flash and external RAM"),
+        Region("LP_RAM", 0x5000_0000, 0x5000_4000, Kind.RAM, "LP SRAM"),
+        Region("PERIPH", 0x6000_0000, 0x600D_0000, Kind.PERIPHERAL, "peripherals"),
+    ),
+    read_effects=registers(
+        ("UART0.FIFO", 0x6000_0000),
+        ("UART1.FIFO", 0x6000_1000),
+        ("I2C0.DATA", 0x6000_401C),
+        ("RMT.DATA", 0x6000_6000, 4 * 4),
+        # A CTU CAN FD core, unlike the TWAI of other chips: reading RX_DATA takes a word. As
+        # that core is known; not checked on a chip.
+        ("TWAI0.RX_DATA", 0x6000_B06C),
+        ("TWAI1.RX_DATA", 0x6000_D06C),
+        ("USB_DEVICE.EP1", 0x6000_F000),
+        ("LP_UART.FIFO", 0x600B_1400),
+        ("LP_I2C0.DATA", 0x600B_181C),
+    ),
+    markers=words(common.JUMP_TABLE),
+    efuse=Region("EFUSE", _EFUSE, _EFUSE + 0x200, Kind.PERIPHERAL, "eFuse controller"),
+    mac=(_BLOCK1, _SYS1),
+    major=bit(_SYS2, 4, 2),
+    minor=bit(_SYS2, 0, 4),
+    # The names follow temperature range, flash and PSRAM, not PKG_VERSION.
+    package=Field((Bits(_SYS2, 24, 2), _FLASH, _PSRAM)),
+    packages=tuple(
+        Package(temperature | flash << 2 | psram << 5, f"ESP32-C5{letter}{f}{r}")
+        for temperature, letter in ((0, "N"), (1, "H"))
+        for flash, f in ((0, ""), (1, "F4"))
+        for psram, r in ((0, ""), (1, "R4"), (2, "R8"))
+    ),
+    fixed_features=(
+        "Wi-Fi 6 (dual-band)",
+        "Bluetooth 5 LE",
+        "IEEE 802.15.4",
+        "one core and LP core",
+        "240 MHz",
+    ),
+    features=(
+        embedded("flash", Field((_FLASH,)), ((1, "4 MiB"),), bit(_SYS2, 16, 3), ((1, "XMC"),)),
+        embedded(
+            "PSRAM",
+            Field((_PSRAM,)),
+            ((1, "4 MiB"), (2, "8 MiB")),
+            bit(_SYS2, 22, 2),
+            common.PSRAM_VENDORS[:1],
+        ),
+    ),
+    crystals_mhz=(48, 40),
+    uart_divider=Bits(0x6000_0014, 0, 12),
+    spi=SpiController(0x6000_3000),
+    uf2_family=0xF71C_0343,
+    bootloader_offset=0x2000,
+    mac_ext=bit(_SYS1, 16, 16),
+    usb_serial_jtag=True,
+    # The ROM believes CLK_XTAL_FREQ (MHz), which need not be what is fitted.
+    rom_clock=RomClock(1_000_000, factors=(bit(_PCR_SYSCLK_CONF, 24, 7),)),
+    flash_frequencies=(("80m", 0xF), ("40m", 0x0), ("20m", 0x2)),
+    flash_32bit=True,
+    watchdogs=common.watchdogs_off(
+        config0=_LP_WDT,
+        protect=_LP_WDT + 0x18,
+        swd_config=_LP_WDT + 0x1C,
+        swd_auto_feed=1 << 18,
+        swd_protect=_LP_WDT + 0x20,
+        swd_key=common.WDT_KEY,
+    ),
+    watchdog_reset=common.reset_by_watchdog(
+        config0=_LP_WDT, config1=_LP_WDT + 0x04, protect=_LP_WDT + 0x18
+    ),
+    key_purposes=(
+        (0, "USER/EMPTY"),
+        (1, "ECDSA_KEY"),
+        *common.KEY_PURPOSES[2:],
+        (12, "KM_INIT_KEY"),
+        (15, "XTS_AES_128_PSRAM_KEY"),
+        (16, "ECDSA_KEY_P192"),
+        (17, "ECDSA_KEY_P384_L"),
+        (18, "ECDSA_KEY_P384_H"),
+    ),
+)

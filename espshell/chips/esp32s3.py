@@ -1,0 +1,128 @@
+"""ESP32-S3.
+
+Sources: ESP-IDF ``soc/esp32s3/include/soc/soc.h`` (memory), ``esp_rom/esp32s3/ld/esp32s3.rom.ld``
+(ROM functions, end of the ROM); Espressif's SVD (peripherals, registers that change when read,
+SPI1, RTC_CNTL, GPIO); eFuse bits, names, header codes, pins and the pointer of the ROM's read
+function as esptool 5.6 knows them.  Lines marked "manual" follow the address mapping of the
+Technical Reference Manual, not compared again.
+"""
+
+from __future__ import annotations
+
+from espshell.chips import common
+from espshell.chips.chip import Chip
+from espshell.chips.common import bit, embedded, registers, twai, usb_otg, words
+from espshell.chips.facts import (
+    Bits,
+    Condition,
+    Field,
+    Isa,
+    Kind,
+    Package,
+    Quirk,
+    Region,
+    SpiController,
+)
+from espshell.protocol import dialect
+
+_EFUSE = 0x6000_7000
+_BLOCK1, _BLOCK2 = _EFUSE + 0x44, _EFUSE + 0x5C
+_SYS3, _SYS4, _SYS5 = (_BLOCK1 + 4 * n for n in (3, 4, 5))
+_RTC_CNTL = 0x6000_8000
+
+ESP32S3 = Chip(
+    name="esp32s3",
+    title="ESP32-S3",
+    id=9,
+    magic=None,
+    rom=dialect.ROM,
+    regions=(
+        # One window of 32 MiB for both; which page is what, the MMU says.
+        Region("DROM", 0x3C00_0000, 0x3E00_0000, Kind.FLASH, "flash and external RAM, data bus"),
+        Region("DRAM1", 0x3FC8_8000, 0x3FCF_0000, Kind.RAM, "SRAM1, data bus"),
+        Region("DRAM2", 0x3FCF_0000, 0x3FD0_0000, Kind.RAM, "SRAM2, data cache"),
+        Region("ROM1", 0x3FF0_0000, 0x3FF2_0000, Kind.ROM, "ROM, data bus"),  # manual
+        Region("ROM0", 0x4000_0000, 0x4006_0000, Kind.ROM, "ROM, instruction bus"),  # end: manual
+        Region("IRAM0", 0x4037_0000, 0x4037_8000, Kind.RAM, "SRAM0, instruction cache"),
+        Region("IRAM1", 0x4037_8000, 0x403E_0000, Kind.RAM, "SRAM1, instruction bus"),
+        Region("IROM", 0x4200_0000, 0x4400_0000, Kind.FLASH, "flash, instruction bus"),
+        Region("RTC_SLOW", 0x5000_0000, 0x5000_2000, Kind.RAM, "RTC slow memory"),
+        Region("PERIPH", 0x6000_0000, 0x600D_1000, Kind.PERIPHERAL, "peripherals"),
+        Region("RTC_FAST", 0x600F_E000, 0x6010_0000, Kind.RAM, "RTC fast memory"),
+    ),
+    read_effects=registers(
+        ("UART0.FIFO", 0x6000_0000),
+        ("UART1.FIFO", 0x6001_0000),
+        ("I2C0.DATA", 0x6001_301C),
+        ("RMT.DATA", 0x6001_6000, 8 * 4),
+        ("I2C1.DATA", 0x6002_701C),
+        ("SDHOST.BUFFIFO", 0x6002_8200),
+        *twai("TWAI0", 0x6002_B000),
+        ("UART2.FIFO", 0x6002_E000),
+        ("USB_DEVICE.EP1", 0x6003_8000),
+        *usb_otg("USB0", 0x6008_0000),
+    ),
+    markers=words(0x4004_D9D4),  # esp_rom_opiflash_read_raw, among other code
+    efuse=Region("EFUSE", _EFUSE, _EFUSE + 0x200, Kind.PERIPHERAL, "eFuse controller"),
+    mac=(_BLOCK1, _BLOCK1 + 4),
+    major=bit(_SYS5, 24, 2),
+    minor=Field((Bits(_SYS3, 18, 3), Bits(_SYS5, 23))),
+    # The first chips used the bits of the major revision for something else. They are told by
+    # the version of their block 2, 1.1, and three zero bits of the minor revision.
+    revision_zero=(
+        Condition(bit(_SYS3, 18, 3), 0),
+        Condition(bit(_BLOCK2 + 4 * 4, 0, 2), 1),
+        Condition(bit(_SYS3, 24, 3), 1),
+    ),
+    package=bit(_SYS3, 21, 3),
+    packages=(
+        Package(0, "ESP32-S3 (QFN56)"),
+        Package(1, "ESP32-S3-PICO-1 (LGA56)"),
+    ),
+    fixed_features=("Wi-Fi", "Bluetooth 5 LE", "two cores and LP core", "240 MHz"),
+    features=(
+        embedded(
+            "flash",
+            bit(_SYS3, 27, 3),
+            ((1, "8 MiB"), (2, "4 MiB")),
+            bit(_SYS4, 0, 3),
+            (*common.FLASH_VENDORS[:4], (5, "BY")),
+        ),
+        embedded(
+            "PSRAM",
+            Field((Bits(_SYS4, 3, 2), Bits(_SYS5, 19))),
+            ((1, "8 MiB"), (2, "2 MiB"), (3, "16 MiB"), (4, "4 MiB")),
+            bit(_SYS4, 7, 2),
+            common.PSRAM_VENDORS,
+        ),
+    ),
+    crystals_mhz=(40,),
+    uart_divider=Bits(0x6000_0014, 0, 12),
+    spi=SpiController(0x6000_2000),
+    uf2_family=0xC47E_5767,
+    isa=Isa.XTENSA,
+    usb_serial_jtag=True,
+    usb_otg_pid=0x0009,
+    flash_32bit=True,
+    custom_spi_pins=(*range(22), *range(26, 49)),  # but HD not past 46
+    read_pointer=0x3FCE_F688,
+    watchdogs=common.watchdogs_off(
+        config0=_RTC_CNTL + 0x98,
+        protect=_RTC_CNTL + 0xB0,
+        swd_config=_RTC_CNTL + 0xB4,
+        swd_auto_feed=1 << 31,
+        swd_protect=_RTC_CNTL + 0xB8,
+        swd_key=common.SWD_KEY,
+    ),
+    watchdog_reset=common.reset_by_watchdog(
+        config0=_RTC_CNTL + 0x98, config1=_RTC_CNTL + 0x9C, protect=_RTC_CNTL + 0xB0
+    ),
+    boot_strap=Bits(0x6000_4038, 3),
+    force_download=Bits(_RTC_CNTL + 0x12C, 0),
+    key_purposes=tuple(sorted(common.KEY_PURPOSES + common.XTS_256_PURPOSES)),
+    quirks=(
+        Quirk.STUB_START_BY_READ,
+        Quirk.FORCED_DOWNLOAD_STAYS,
+        Quirk.OTG_RESET_BY_WATCHDOG,
+    ),
+)
