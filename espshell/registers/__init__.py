@@ -1,0 +1,41 @@
+"""Registers and their fields by name, a table a chip.
+
+The tables are data files that nobody loads before a name is looked up; see ``table``.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from espshell.registers.table import Access, BitField, Peripheral, Register, Registers
+
+__all__ = ["WORD", "Access", "BitField", "Peripheral", "Register", "Registers", "of"]
+
+WORD = 4
+"""Bytes of a register."""
+
+
+@cache
+def of(chip: str) -> Registers | None:
+    """Return the registers of a chip by its name (``esp32c3``), None if there is no table."""
+    import pkgutil
+
+    from espshell.registers.table import Registers
+
+    try:
+        data = pkgutil.get_data(__name__, f"data/{chip}.txt")
+    except FileNotFoundError:
+        return None
+    return Registers(data.decode()) if data else None
+
+
+if not TYPE_CHECKING:  # a type checker would take any name for one that is there
+
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from espshell.registers import table
+
+        return getattr(table, name)
