@@ -1,0 +1,1 @@
+"""Files that firmware comes in."""
