@@ -1,0 +1,118 @@
+"""Frames over a port, with deadlines of our own; whatever is no frame is kept apart.
+
+A deadline is measured on the port's clock and not by its read timeout: a chip in a boot loop talks
+for ever, and a read that always returns something would never time out.
+
+``dirty`` says that replies may still be under way that belong to nobody: it is set while a command
+is under way, so that whatever ends the command early (Ctrl-C, a time-out) leaves it set, and the
+next command starts with a resynchronisation.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from espshell.link.port import Port
+from espshell.link.trace import Direction, Tap
+from espshell.protocol import packet, slip
+from espshell.protocol.packet import Response
+
+NOISE_KEPT = 8192
+"""Bytes of boot log, panic text or garbage that are remembered."""
+
+
+class Link:
+    """Requests out, responses in."""
+
+    def __init__(self, port: Port) -> None:
+        self.port = port
+        self.clock = port.clock
+        self.taps: list[Tap] = []
+        self.dirty = False
+        self._decoder = slip.Decoder(packet.is_response)
+        self._ready: deque[Response] = deque()
+        self._noise = b""
+        self.bytes_received = 0
+
+    def send(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        self._tap("tx", data)
+        self.port.write(data)
+
+    def receive(self, timeout_s: float) -> Response | None:
+        """Return the next response, or None if none is complete within so many seconds."""
+        if not self._ready:
+            self._fill(self.clock.now() + timeout_s)
+        return self._ready.popleft() if self._ready else None
+
+    def receive_all(self, timeout_s: float) -> list[Response]:
+        """Return all responses that have come, at least one unless the time is over."""
+        if not self._ready:
+            self._fill(self.clock.now() + timeout_s)
+        responses = list(self._ready)
+        self._ready.clear()
+        return responses
+
+    def hear(self, text: bytes, timeout_s: float) -> bool:
+        """Wait for bytes that are no response, such as a greeting; say whether they came."""
+        end = self.clock.now() + timeout_s
+        while text not in self.noise:
+            left = end - self.clock.now()
+            if left <= 0:
+                return False
+            self._take(self.port.read(left))
+        return True
+
+    def discard(self) -> None:
+        """Forget what has come and was not asked for; a port that floods us is left flooding."""
+        end = self.bytes_received + NOISE_KEPT
+        while self.bytes_received < end and (data := self.port.read(0)):
+            self._take(data)
+        self._ready.clear()
+
+    def drain(self, quiet_s: float, limit_s: float) -> None:
+        """Forget what comes, until nothing has come for a while, at most so long altogether."""
+        end = self.clock.now() + limit_s
+        while self.clock.now() < end and (data := self.port.read(quiet_s)):
+            self._take(data)
+        self._keep(self._decoder.flush().data)
+        self._ready.clear()
+
+    def wire_s(self, size: int) -> float:
+        """Return how long so many bytes take on the wire, one way (8N1)."""
+        return size * 10 / self.port.baud
+
+    @property
+    def noise(self) -> bytes:
+        """The last that came and was no response: boot logs, panics, garbage."""
+        return (self._noise + self._decoder.pending)[-NOISE_KEPT:]
+
+    def forget_noise(self) -> None:
+        """Start a new account of noise."""
+        self._noise = b""
+        self._decoder.flush()
+
+    def _fill(self, deadline: float) -> None:
+        while not self._ready:
+            left = deadline - self.clock.now()
+            if left <= 0:
+                return
+            self._take(self.port.read(left))
+
+    def _take(self, data: bytes) -> None:
+        if not data:
+            return
+        self.bytes_received += len(data)
+        self._tap("rx", data)
+        for piece in self._decoder.feed(data):
+            if isinstance(piece, slip.Frame):
+                self._ready.append(packet.parse_response(piece.data))
+            else:
+                self._keep(piece.data)
+
+    def _keep(self, noise: bytes) -> None:
+        self._noise = (self._noise + noise)[-NOISE_KEPT:]
+
+    def _tap(self, direction: Direction, data: bytes) -> None:
+        for tap in self.taps:
+            tap(self.clock.now(), direction, data)

@@ -1,0 +1,266 @@
+"""An open serial device of any kind, with the clock that its time is measured by.
+
+pyserial opens devices, ``socket://``, ``rfc2217://`` and ``sim://`` by URL.  Its read timeout is
+set once, before opening, and never again: over RFC 2217 each change costs a round of negotiation
+(150 ms).  So waiting is ours: by ``select`` where there is a file descriptor, by the simulator's
+virtual clock, else by a short fixed timeout.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import select
+import struct
+from collections.abc import Iterator
+from typing import Any, Protocol, cast
+from urllib.parse import urlsplit
+
+import serial
+
+from espshell.clock import Clock, SystemClock
+from espshell.errors import EspError, PortError, UsageError
+
+try:
+    import termios
+except ImportError:  # Windows
+    _SYSTEM_ERRORS: tuple[type[Exception], ...] = (OSError,)
+else:
+    _SYSTEM_ERRORS = (OSError, termios.error)  # pyserial lets some of the latter through
+
+# TypeError: pyserial 3.5 on a descriptor that another thread or a hang-up has closed.
+# OverflowError: a baud rate that does not fit into the system's structures.
+_LOST: tuple[type[Exception], ...] = (*_SYSTEM_ERRORS, ValueError, TypeError, OverflowError)
+
+WRITE_TIMEOUT_S = 5.0
+"""A device that takes no bytes for so long is as good as gone."""
+
+_RTS_WAITS_FOR_DTR = os.name == "nt"
+"""``usbser.sys`` of Windows sends the states of both lines only when DTR is set.
+
+Source: esp-pylib, ``serial_reset`` (Apache 2.0); not tried here.
+"""
+
+_POLL_S = 0.02
+_READ_SIZE = 65536
+_SIMULATORS = "espshell.sim"
+
+
+class Waiting(Protocol):
+    """A device with a clock of its own: the simulator in virtual time."""
+
+    clock: Clock
+
+    def wait_readable(self, timeout_s: float) -> bool:
+        """Let time pass until a byte can be read, or until the timeout."""
+
+
+class Port(Protocol):
+    """What the floors above need of a port; ``SerialPort`` and ``ReplayPort`` are such."""
+
+    url: str
+    baud: int
+    clock: Clock
+    has_lines: bool
+    """False for a socket, and once setting DTR or RTS has failed: a pty."""
+
+    def read(self, wait_s: float) -> bytes:
+        """Return what has come, waiting at most so long."""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+
+    def set_lines(self, *, dtr: bool | None = None, rts: bool | None = None) -> None:
+        """Set control lines."""
+
+    def close(self) -> None:
+        """Give the device back."""
+
+
+class SerialPort:
+    """Bytes in and out of one device.  Every failure is a ``PortError``."""
+
+    def __init__(self, url: str, device: Any) -> None:
+        # Any: pyserial's base class declares neither in_waiting nor the state of the lines.
+        self.url = url
+        self._device = device
+        self._waiting = cast(Waiting, device) if hasattr(device, "wait_readable") else None
+        self.clock: Clock = self._waiting.clock if self._waiting else SystemClock()
+        self._fd = _descriptor(device)
+        self.has_lines = not self._is_socket()
+
+    def read(self, wait_s: float) -> bytes:
+        """Return what has come; wait at most so long for the first byte of it."""
+        with self._translated("reading"):
+            if self._waiting is not None:
+                ready = self._waiting.wait_readable(wait_s)
+                return self._device.read(_READ_SIZE) if ready else b""
+            if self._fd is not None:
+                ready = bool(select.select([self._fd], [], [], wait_s)[0])
+                return self._device.read(_READ_SIZE) if ready else b""
+            return self._poll(wait_s)
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+        with self._translated("writing"):
+            self._device.write(data)
+
+    def set_lines(self, *, dtr: bool | None = None, rts: bool | None = None) -> None:
+        """Assert or release the control lines; both in one step where the system can.
+
+        A port that has none is remembered in ``has_lines`` and left alone.
+        """
+        if not self.has_lines:
+            return
+        try:
+            if dtr is None or rts is None or not self._set_both(dtr, rts):
+                if rts is not None:
+                    self._device.rts = rts
+                if dtr is None and _RTS_WAITS_FOR_DTR:
+                    dtr = self._device.dtr
+                if dtr is not None:
+                    self._device.dtr = dtr
+        except (OSError, NotImplementedError) as error:
+            if getattr(error, "errno", errno.ENOTTY) not in (errno.ENOTTY, errno.EINVAL):
+                raise PortError(f"lost {self.url} while resetting: {_reason(error)}") from error
+            self.has_lines = False
+
+    @property
+    def baud(self) -> int:
+        """The host's baud rate."""
+        return int(self._device.baudrate)
+
+    @baud.setter
+    def baud(self, baud: int) -> None:
+        with self._translated(f"changing to {baud} baud"):
+            if baud != self._device.baudrate:
+                self._device.baudrate = baud
+
+    def close(self) -> None:
+        """Give the device back; a port that is gone already is no error."""
+        self._fd = None  # the number may soon be another file's
+        with contextlib.suppress(OSError, EspError):
+            self._device.close()
+
+    def _poll(self, wait_s: float) -> bytes:
+        """Read where nothing tells when a byte comes: short blocking reads until the time is over.
+
+        Without a wait it returns what has come and does not block.
+        """
+        end = self.clock.now() + wait_s
+        while (waiting := self._device.in_waiting) or self.clock.now() < end:
+            if data := self._device.read(waiting or 1):
+                return bytes(data)
+        return b""
+
+    def _set_both(self, dtr: bool, rts: bool) -> bool:
+        """Set DTR and RTS in one system call (TIOCMSET), where that exists."""
+        if self._fd is None or self._is_socket():
+            return False
+        import fcntl
+
+        held = struct.unpack("I", fcntl.ioctl(self._fd, termios.TIOCMGET, bytes(4)))[0]
+        held &= ~(termios.TIOCM_DTR | termios.TIOCM_RTS)
+        held |= (termios.TIOCM_DTR if dtr else 0) | (termios.TIOCM_RTS if rts else 0)
+        fcntl.ioctl(self._fd, termios.TIOCMSET, struct.pack("I", held))
+        self._device._dtr_state, self._device._rts_state = dtr, rts  # what pyserial believes
+        return True
+
+    def _is_socket(self) -> bool:
+        return _scheme(self.url) == "socket"
+
+    @contextlib.contextmanager
+    def _translated(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except _LOST as error:
+            raise PortError(
+                f"lost {self.url} while {doing}: {_reason(error)}",
+                hint="plug it in again, then `connect`",
+            ) from error
+
+
+def open_port(url: str, baud: int) -> SerialPort:
+    """Open a device or URL.
+
+    Raises: PortError if it does not exist, is in use or may not be used; UsageError if the URL is
+    of no known kind.
+    """
+    if _SIMULATORS not in serial.protocol_handler_packages:
+        serial.protocol_handler_packages.append(_SIMULATORS)
+    try:
+        _check_place(url)
+        device = serial.serial_for_url(url, do_not_open=True)
+        device.baudrate = baud
+        device.timeout = 0 if _selectable(url) else _POLL_S
+        if _scheme(url) != "rfc2217":  # pyserial does not implement it there
+            device.write_timeout = WRITE_TIMEOUT_S
+        if os.name == "posix" and "://" not in url:
+            device.exclusive = True
+        device.open()
+    except EspError:
+        raise
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"cannot open `{url}`: {_reason(error)}", hint=_URL_HINT) from error
+    except _SYSTEM_ERRORS as error:
+        raise PortError(f"cannot open {url}: {_reason(error)}", hint=_open_hint(error)) from error
+    return SerialPort(url, device)
+
+
+_URL_HINT = "a port is a device such as /dev/ttyUSB0 or COM3, socket://, rfc2217:// or sim://CHIP"
+
+
+def _scheme(url: str) -> str:
+    return urlsplit(url).scheme if "://" in url else ""
+
+
+def _check_place(url: str) -> None:
+    """See that a network URL says where. Raises: ValueError."""
+    parts = urlsplit(url)
+    if _scheme(url) in ("socket", "rfc2217") and not (parts.hostname and parts.port):
+        raise ValueError("it names no host and port, as socket://HOST:PORT does")
+
+
+def _selectable(url: str) -> bool:
+    scheme = _scheme(url)
+    return scheme == "sim" or (os.name == "posix" and scheme in ("", "socket"))
+
+
+def _descriptor(device: Any) -> int | None:
+    if os.name != "posix" or device.timeout != 0:
+        return None
+    try:
+        return int(device.fileno())
+    except (OSError, AttributeError):
+        return None
+
+
+_WORDS = {
+    errno.EAGAIN: "in use by another program",  # pyserial's exclusive lock
+    errno.EBUSY: "in use by another program",
+    errno.ENOTTY: "it is not a serial port",
+}
+
+
+def _reason(error: Exception) -> str:
+    """Return the system's word for what happened, without pyserial's wrapping of it."""
+    source: BaseException = error
+    if isinstance(error, serial.SerialException) and isinstance(error.__context__, _SYSTEM_ERRORS):
+        source = error.__context__
+    number, *rest = source.args or ("",)
+    text = str(rest[0] if rest else number)
+    if "readiness to read" in text:
+        text = "it was unplugged, or its other end was closed"
+    return _WORDS.get(number) or f"{text[:1].lower()}{text[1:]}".replace("\n", " ")
+
+
+def _open_hint(error: Exception) -> str:
+    reason = _reason(error)
+    if "permission" in reason:
+        return "may this user use it? (on Linux: group dialout)"
+    if "no such file" in reason:
+        return "is it plugged in, and the name right?"
+    if "in use" in reason:
+        return "close the other program first"
+    return ""

@@ -1,0 +1,199 @@
+"""What went over the wire: watching it, recording it, and playing a recording back.
+
+All three use the one hook that a link has: a tap is called with every chunk as it passes.
+
+A recording is a text file with one JSON object a line: ``{"t": seconds, "dir": "tx" | "rx", "data":
+hex}``.  ``ReplayPort`` is a port that answers from one: it insists on the same bytes in the same
+order, so a session that was recorded from hardware once is a test for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from espshell.clock import Clock, VirtualClock
+from espshell.errors import DeviceError, UsageError
+from espshell.protocol import packet, slip
+from espshell.protocol.packet import Opcode
+
+Direction = Literal["tx", "rx"]
+Tap = Callable[[float, Direction, bytes], None]
+"""Called with the time in seconds, the direction as the host sees it, and the bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One chunk that passed."""
+
+    seconds: float
+    direction: Direction
+    data: bytes
+
+
+class Recorder:
+    """A tap that writes a recording to a new file.
+
+    Raises: UsageError if the file cannot be written, now or later.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._translated():
+            self._file = path.open("w", encoding="utf-8")
+        self._start: float | None = None
+
+    def close(self) -> None:
+        """Close the file; every line is in it already."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+    def __call__(self, now: float, direction: Direction, data: bytes) -> None:
+        """Write one line."""
+        self._start = now if self._start is None else self._start
+        event = {"t": round(now - self._start, 6), "dir": direction, "data": data.hex()}
+        with self._translated():
+            self._file.write(json.dumps(event) + "\n")
+            self._file.flush()
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise UsageError(f"cannot write {self._path}: {reason}") from error
+
+
+class Viewer:
+    """A tap that tells what passes, a line a frame, to a person."""
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self._write = write
+        self._start: float | None = None
+        self._decoders = {
+            "tx": slip.Decoder(lambda data: len(data) >= packet.HEADER.size and not data[0]),
+            "rx": slip.Decoder(packet.is_response),
+        }
+
+    def close(self) -> None:
+        """Do nothing: the screen stays."""
+
+    def __call__(self, now: float, direction: Direction, data: bytes) -> None:
+        """Write a line for every frame, and for what is none, that this chunk completes."""
+        self._start = now if self._start is None else self._start
+        for piece in self._decoders[direction].feed(data):
+            arrow = "→" if direction == "tx" else "←"
+            self._write(f"{now - self._start:9.4f} {arrow} {describe(direction, piece)}\n")
+
+
+def describe(direction: Direction, piece: slip.Frame | slip.Noise) -> str:
+    """Return one line for a frame or for noise: the command by name, then the bytes."""
+    if isinstance(piece, slip.Noise):
+        return f"noise {piece.data[:64]!r}{'...' if len(piece.data) > 64 else ''}"
+    opcode, body = piece.data[1], piece.data[8:]
+    name = Opcode(opcode).name if opcode in set(Opcode) else f"opcode 0x{opcode:02x}"
+    value = int.from_bytes(piece.data[4:8], "little")
+    label = "check" if direction == "tx" else "value"
+    tail = f"{body[:48].hex(' ', 4)}{'...' if len(body) > 48 else ''}"
+    return f"{name:<18} {label} {value:08x}  {len(body):4} bytes  {tail}"
+
+
+def read_recording(path: Path) -> tuple[Event, ...]:
+    """Read a recording.
+
+    Raises: UsageError if the file cannot be read or is none; it names the line.
+    """
+    try:
+        return tuple(_events(path.read_text("utf-8").splitlines()))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not a recording: it is not text") from error
+    except ValueError as error:
+        raise UsageError(f"{path} is not a recording: {error}") from error
+
+
+def _events(lines: Iterable[str]) -> Iterator[Event]:
+    for number, line in enumerate(lines, 1):
+        try:
+            fields = json.loads(line)
+            direction = fields["dir"]
+            if direction not in ("tx", "rx"):
+                raise KeyError(direction)
+            yield Event(float(fields["t"]), direction, bytes.fromhex(fields["data"]))
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+            raise ValueError(f"line {number}") from error
+
+
+class ReplayPort:
+    """A port that answers from a recording, in virtual time, and insists on the same requests.
+
+    Order is the law: a recorded chunk can be read once all that was written before it then has
+    been written again, in pieces of any size.  Time passes as it did then, except that a pause
+    longer than the reader would have waited is left out: the host was busy then, or a person was.
+    """
+
+    has_lines = True
+    """Lines are not recorded; the chip that was recorded was reset, or needed none."""
+
+    def __init__(self, events: Iterable[Event], *, url: str = "replay", baud: int = 115200) -> None:
+        self.url = url
+        self.baud = baud
+        self.clock: Clock = VirtualClock()
+        self._arrivals: deque[_Arrival] = deque()
+        self._expected = bytearray()
+        self._written = 0
+        before = 0.0
+        for event in events:
+            if event.direction == "tx":
+                self._expected += event.data
+            else:
+                pause = event.seconds - before
+                self._arrivals.append(_Arrival(len(self._expected), pause, event.data))
+            before = event.seconds
+
+    def read(self, wait_s: float) -> bytes:
+        """Return the recorded chunk that comes next, once everything before it was written."""
+        if self._arrivals and self._arrivals[0].after <= self._written:
+            arrival = self._arrivals.popleft()
+            self.clock.sleep(arrival.pause_s if arrival.pause_s < wait_s else 0.0)
+            return arrival.data
+        self.clock.sleep(wait_s)
+        return b""
+
+    def write(self, data: bytes) -> None:
+        """Take bytes and compare them with what was written then.
+
+        Raises: DeviceError if they differ, or if the recording is over; nothing counts as written.
+        """
+        expected = bytes(self._expected[self._written : self._written + len(data)])
+        if data != expected:
+            goes_on = f"goes on with {_shortened(expected)}" if expected else "is over"
+            place = f"after {self._written} bytes the recording {goes_on}"
+            raise DeviceError(f"{place}, but {_shortened(data)} was sent")
+        self._written += len(data)
+
+    def set_lines(self, *, dtr: bool | None = None, rts: bool | None = None) -> None:
+        """Do nothing: lines are not recorded."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def _shortened(data: bytes) -> str:
+    return f"{data[:32].hex()}{'...' if len(data) > 32 else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """A recorded chunk: how many bytes were written before it, and how long after what was last."""
+
+    after: int
+    pause_s: float
+    data: bytes

@@ -1,0 +1,77 @@
+"""The ports of a machine: what is likely to be a board, and what is the same device again."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from espshell.chips import USB_JTAG_SERIAL_PID, USB_VID
+from espshell.link import ports
+from espshell.link.ports import PortInfo
+
+
+def test_the_ids_of_bridges() -> None:
+    """Every row is a pair of 16-bit numbers with a name, and none is Espressif's."""
+    for (vid, pid), name in ports._BRIDGES.items():
+        assert 0 < vid < 0x1_0000
+        assert 0 < pid < 0x1_0000
+        assert vid != USB_VID
+        assert name
+
+
+def test_the_ids_of_espressif() -> None:
+    """They are those that the tables of chips have."""
+    assert ports.USB_SERIAL_JTAG == (USB_VID, USB_JTAG_SERIAL_PID)
+
+
+@pytest.mark.parametrize(
+    ("vid", "pid", "kind", "ids"),
+    [
+        (0x10C4, 0xEA60, "CP210x", "10c4:ea60"),
+        (0x303A, 0x1001, "USB-JTAG/serial", "303a:1001"),
+        (0x303A, 0x0002, "Espressif USB", "303a:0002"),
+        (0x10C4, 0x0001, "", "10c4:0001"),
+        (None, None, "", ""),
+    ],
+)
+def test_what_is_at_the_other_end(vid: int | None, pid: int | None, kind: str, ids: str) -> None:
+    """A known bridge or one of Espressif's own is likely a board; a plain port is not."""
+    info = PortInfo("/dev/ttyX", vid, pid)
+    assert (info.kind, info.ids, info.is_likely) == (kind, ids, bool(kind))
+
+
+def port(device: str = "a", pid: int = 1, serial: str = "", location: str = "") -> PortInfo:
+    return PortInfo(device, 0x303A, pid, serial, location=location)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (port("a", serial="1"), port("b", serial="1"), True),
+        (port("a", serial="1"), port("a", serial="2"), False),
+        (port("a", serial="1"), port("a"), False),
+        (port("a", location="1-2"), port("b", location="1-2"), True),
+        (port("a", location="1-2"), port("a", location="1-3"), False),
+        (port("a"), port("a"), True),
+        (port("a"), port("b"), False),
+        (port("a", serial="1"), port("a", pid=2, serial="1"), False),
+    ],
+)
+def test_the_same_device_again(one: PortInfo, other: PortInfo, same: bool) -> None:
+    """By serial number, else by place, else by name; and never with other ids."""
+    assert one.is_same_as(other) == other.is_same_as(one) == same
+
+
+def test_likely_boards_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the system says is taken over, missing texts as empty ones."""
+    listed = [
+        SimpleNamespace(
+            device=device, vid=vid, pid=1, serial_number=None, product=None, location=None
+        )
+        for device, vid in (("a", None), ("c", 0x303A), ("b", 0x303A))
+    ]
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: listed)
+    assert [info.device for info in ports.list_ports()] == ["b", "c", "a"]
+    assert ports.info_of("b") == PortInfo("b", 0x303A, 1)
+    assert ports.info_of("z") is None

@@ -1,0 +1,49 @@
+"""A real RFC 2217 server, made of pyserial's own protocol code, in front of a simulated chip."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from espshell.target import Target
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # pyserial 3.5
+
+SERVER = Path(__file__).parent / "rfc2217_server.py"
+
+
+def started(stack: ExitStack, *command: str) -> str:
+    """Start a server and return the first line that it prints: its address."""
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    stack.enter_context(process)
+    stack.callback(process.terminate)
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Serve a chip over TCP, and that over RFC 2217."""
+    with ExitStack() as stack:
+        chip = started(stack, "-m", "espshell", "sim", "esp32c3", "--tcp", "127.0.0.1:0")
+        yield started(stack, str(SERVER), chip)
+
+
+def test_a_hundred_peeks(address: str) -> None:
+    """Over RFC 2217 every word is the same as over a bulk of them."""
+    target = Target.open(f"rfc2217://{address}")
+    try:
+        words = [target.memory.words(0x4000_0000 + 4 * i, 1)[0] for i in range(100)]
+        assert words == target.memory.words(0x4000_0000, 100)
+    finally:
+        target.close()
