@@ -1,0 +1,153 @@
+"""A simulated chip without its loader: memory, registers, eFuses, flash and the UART's divider."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+
+from espshell.chips import Field, Quirk
+from espshell.sim import efuse, models
+from espshell.sim.download import Download
+from espshell.sim.memory import Memory
+from espshell.sim.nor import Nor
+from espshell.sim.spi import Spi
+from espshell.sim.url import SECURE_BOOT, SECURE_DOWNLOAD, Setup
+
+_FRACTION = 20
+"""Bit at which the sixteenths of a UART divider stand (``UART_CLKDIV_FRAG``)."""
+
+_STUB_CLOCK_HZ = 80_000_000
+"""What drives the UART while a stub runs that raises the clock."""
+
+_SECURE_BOOT_FUSES = ("ABS_DONE_0",)
+
+
+class SimChip:
+    """What a loader works on."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.model = setup.model
+        self.facts = models.chip_of(setup.model)
+        rom = models.rom_contents(setup.model)
+        self.memory = Memory(self.facts, rom=rom, registers=_words(setup))
+        self.flash = Nor(setup.flash_size, setup.jedec_id)
+        self.download = Download(self.facts, self.memory)
+        self.spi = Spi(self.facts, self.memory, self.flash)
+        self.baud = models.ROM_BAUD
+        self.stub_clock = False
+        self.watchdog_is_set = False
+        """Whether a host has told the RTC watchdog to reset the chip."""
+        self._read_pointer = 0
+        self._setup = setup
+        if self.facts.watchdog_reset:
+            last = self.facts.watchdog_reset[-1]
+            self.memory.watch(last.address, self._see_watchdog)
+        self.reset()
+
+    def reset(self) -> None:
+        """Do what EN does: registers start anew, RAM and flash stay."""
+        self.memory.reset()
+        self.download.pieces.clear()
+        self.spi.attached = False
+        self.stub_clock = False
+        self.set_baud(self._log_baud())
+        if self._setup.over_usb and self.model.usb_console is not None:
+            self.memory.write(self.model.usb_console, bytes([models.USB_SERIAL_JTAG]))
+        self._read_pointer = self._read_hook()
+
+    def power_off(self) -> None:
+        """Forget what RAM holds."""
+        self.memory.clear_ram()
+
+    def set_baud(self, baud: int) -> None:
+        """Set the UART's rate, and the divider that it follows from."""
+        self.baud = baud
+        clock_hz = self._setup.crystal_hz * self.facts.uart_clock_factor
+        if self.stub_clock:
+            clock_hz = _STUB_CLOCK_HZ
+        sixteenths = round(16 * clock_hz / baud)
+        divider = sixteenths >> 4 | (sixteenths & 15) << _FRACTION
+        self.memory.set_register(self.facts.uart_divider.address, divider)
+
+    def baud_for(self, asked: int) -> int:
+        """Return the rate that comes of CHANGE_BAUDRATE: the ROM may be wrong about its crystal."""
+        clock = self.facts.rom_clock
+        believed = clock.hz(self.memory.word) if clock else 0.0
+        return round(asked * self._setup.crystal_hz / believed) if believed else asked
+
+    def start_stub(self) -> None:
+        """Do what a stub does to the chip when it starts."""
+        self.download.pieces.clear()
+        self.spi.attached = True
+        if Quirk.STUB_RAISES_CLOCK in self.facts.quirks:
+            self.stub_clock = True
+            self.set_baud(self.baud)
+
+    @property
+    def security_info(self) -> bytes:
+        """What GET_SECURITY_INFO answers; empty where the ROM does not know it."""
+        whole = struct.pack("<IB7xII", self._setup.flags, self._setup.crypt_count, self.facts.id, 0)
+        return whole[: self.facts.rom.security_info_size]
+
+    @property
+    def secure_download(self) -> bool:
+        """Whether the ROM takes only a few commands."""
+        return bool(self._setup.flags & SECURE_DOWNLOAD)
+
+    @property
+    def baud_is_fixed(self) -> bool:
+        """Whether CHANGE_BAUDRATE fails."""
+        fixed = Quirk.BAUD_FIXED_IN_SECURE_DOWNLOAD in self.facts.quirks
+        return fixed and self.secure_download
+
+    @property
+    def starts_only_signed(self) -> bool:
+        """Whether MEM_END does not start what was downloaded."""
+        quirks = {Quirk.NO_STUB_WITH_SECURE_BOOT, Quirk.STUB_START_BY_READ}
+        return bool(self._setup.flags & SECURE_BOOT and quirks & set(self.facts.quirks))
+
+    @property
+    def hijacked_entry(self) -> int:
+        """Where READ_FLASH_SLOW jumps to, if somebody has changed its pointer; else 0."""
+        hook = self._read_hook()
+        return hook if hook != self._read_pointer else 0
+
+    def _see_watchdog(self, config: int) -> None:
+        wanted = self.facts.watchdog_reset[-1]
+        self.watchdog_is_set = config & wanted.mask == wanted.value
+
+    def _read_hook(self) -> int:
+        pointer = self.facts.read_pointer
+        return 0 if pointer is None else self.memory.word(pointer)
+
+    def _log_baud(self) -> int:
+        clock = self.facts.rom_clock
+        return self.baud_for(models.ROM_BAUD) if clock else self.model.prints_at
+
+
+def _words(setup: Setup) -> dict[int, int]:
+    """Return the words of eFuses and registers that are not zero after a reset."""
+    model, chip = setup.model, models.chip_of(setup.model)
+    words = dict(model.registers)
+    for field, number in models.feature_values(model):
+        efuse.put(words, field, number)
+    efuse.put(words, chip.major, setup.revision[0])
+    efuse.put(words, chip.minor, setup.revision[1])
+    efuse.put(words, chip.package, setup.package)
+    if chip.mac_ext is not None:
+        efuse.put(words, chip.mac_ext, model.mac_ext)
+    if chip.rom.security_info_size:
+        start = chip.efuse.start
+        for bits, number in (
+            (model.crypt_count, setup.crypt_count),
+            (model.secure_boot, setup.flags & SECURE_BOOT),
+        ):
+            at = replace(bits, address=start + bits.address)
+            efuse.put(words, Field((at,)), number)
+    if chip.flash_crypt_count is not None:
+        efuse.put(words, chip.flash_crypt_count, setup.crypt_count)
+    for fuse in chip.security_fuses:
+        if setup.flags & SECURE_BOOT and fuse.name in _SECURE_BOOT_FUSES:
+            efuse.put(words, fuse.field, 1)
+    efuse.put_mac(words, chip, setup.mac, model.mac_crc)
+    return words

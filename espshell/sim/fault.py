@@ -1,0 +1,285 @@
+r"""What goes wrong on a link, by rule and never at random.
+
+    ACTION@request:N[:ARG]    the Nth frame to the chip, counted from 1
+    ACTION@reply:N[:ARG]      the Nth frame from it; text between frames does not count
+
+``N`` may be a range ``N-M``, or ``N+K``: the Nth and every Kth after it.
+
+    drop            the frame is lost
+    double          it comes twice
+    late:SECONDS    it alone is held back, others pass it
+    stall:SECONDS   it is held back, and everything behind it
+    flip:BYTE.BIT   one bit of the unescaped frame is wrong
+    cut:KEEP        only its first KEEP bytes come, without the closing C0
+    noise:TEXT      text comes before it; \r, \n and \xNN are understood
+    hang            the chip answers nothing from there on, until it is reset
+    reset           the chip resets there, into its application
+    garbage         the chip sends meaningless bytes from there on, until it is reset
+    panic           the application says that it has crashed, and the chip resets
+    brownout        the supply drops, and the chip resets
+    bootloop        the chip starts again and again, until it is reset
+    unplug          the port is gone from there on
+    replug:SECONDS  the port is gone and comes back: it can be opened again after a time
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TypeVar
+
+from espshell.errors import UsageError
+from espshell.protocol import slip
+from espshell.units import parse_number, parse_seconds
+
+EXAMPLE = "drop@reply:3"
+
+E = TypeVar("E", bound=Enum)
+
+
+class Action(Enum):
+    """What happens to a frame, or where it stands."""
+
+    DROP = "drop"
+    DOUBLE = "double"
+    LATE = "late"
+    STALL = "stall"
+    FLIP = "flip"
+    CUT = "cut"
+    NOISE = "noise"
+    HANG = "hang"
+    RESET = "reset"
+    GARBAGE = "garbage"
+    PANIC = "panic"
+    BROWNOUT = "brownout"
+    BOOTLOOP = "bootloop"
+    UNPLUG = "unplug"
+    REPLUG = "replug"
+
+
+ENDINGS = (
+    Action.HANG,
+    Action.RESET,
+    Action.GARBAGE,
+    Action.PANIC,
+    Action.BROWNOUT,
+    Action.BOOTLOOP,
+    Action.UNPLUG,
+    Action.REPLUG,
+)
+"""Actions after which nothing is as before; the frame itself is lost."""
+
+_ARGUMENTS = {
+    Action.LATE: "seconds, such as 0.5",
+    Action.STALL: "seconds, such as 0.5",
+    Action.FLIP: "BYTE.BIT, such as 8.0",
+    Action.CUT: "a number of bytes",
+    Action.NOISE: "a text",
+    Action.REPLUG: "seconds, such as 2.5",
+}
+
+
+_SHORT = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"\\": b"\\"}
+_ESCAPE = re.compile(rb"\\([rnt\\]|x[0-9a-fA-F]{2})")
+
+
+class Direction(Enum):
+    """Which way a frame goes."""
+
+    REQUEST = "request"
+    REPLY = "reply"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule; which of the last fields means something depends on the action."""
+
+    action: Action
+    direction: Direction
+    first: int
+    last: int | None
+    """None: no end."""
+    step: int = 1
+    seconds: float = 0.0
+    byte: int = 0
+    bit: int = 0
+    keep: int = 0
+    text: bytes = b""
+
+    def holds(self, index: int) -> bool:
+        """Say whether the rule means the frame of this index, counted from 1."""
+        if index < self.first or (self.last is not None and index > self.last):
+            return False
+        return (index - self.first) % self.step == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What became of a frame: bytes as they go on the wire, when, and what happens there."""
+
+    data: bytes
+    late_s: float = 0.0
+    stall_s: float = 0.0
+    ending: Action | None = None
+    back_s: float = 0.0
+    """When the port comes back, if that is the ending."""
+
+
+def parse(text: str) -> Rule:
+    """Return the rule that a text describes.
+
+    Raises: UsageError that names what was expected.
+    """
+    match = re.fullmatch(r"(\w+)@(\w+):(\d+)(?:([-+])(\d+))?(?::(.*))?", text, re.DOTALL)
+    if match is None:
+        raise UsageError(
+            f"fault {text!r}: expected ACTION@request:N or ACTION@reply:N, such as {EXAMPLE}"
+        )
+    action = _member(Action, match[1], text)
+    direction = _member(Direction, match[2], text)
+    first, other = int(match[3]), int(match[5] or 0)
+    if first < 1 or (match[4] == "-" and other < first) or (match[4] == "+" and other < 1):
+        raise UsageError(
+            f"fault {text!r}: expected N from 1 on, a range N-M, or N+K with a step from 1 on"
+        )
+    last = {None: first, "-": other, "+": None}[match[4]]
+    rule = Rule(action, direction, first, last, step=other if match[4] == "+" else 1)
+    return _with_argument(rule, match[6], text)
+
+
+class Faults:
+    """The rules of one direction, and how many frames have gone there."""
+
+    def __init__(self, rules: Iterable[Rule], direction: Direction) -> None:
+        self._rules = tuple(rule for rule in rules if rule.direction is direction)
+        self._index = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._rules)
+
+    def apply(self, raw: bytes) -> list[Passage]:
+        """Count a frame, given as on the wire; return what becomes of it."""
+        self._index += 1
+        passages = [Passage(raw)]
+        for rule in self._rules:
+            if rule.holds(self._index):
+                passages = [after for one in passages for after in _act(rule, one)]
+        return passages
+
+
+class Splitter:
+    """Cuts a stream into frames with their C0s and what stands between.
+
+    What waits for its closing C0 is kept, except for an opening C0 alone: a lone C0 is how a host
+    ends a frame that was cut.
+    """
+
+    def __init__(self) -> None:
+        self._held = b""
+        self._open = False
+
+    def feed(self, data: bytes) -> list[tuple[bytes, bool]]:
+        """Return the pieces that are complete now, each with whether it is a frame."""
+        found: list[tuple[bytes, bool]] = []
+        while data:
+            piece, end, data = data.partition(slip.END)
+            piece += end
+            if not self._open:
+                self._begin(piece, found)
+            elif end and self._held in (b"", slip.END) and piece == end:
+                found.append((piece, False))  # an empty frame; the next one is open
+            else:
+                self._held += piece
+                if end:
+                    found.append((self._held, True))
+                    self._held, self._open = b"", False
+        if self._held == slip.END:
+            found.append((self._held, False))
+            self._held = b""
+        return found
+
+    def _begin(self, piece: bytes, found: list[tuple[bytes, bool]]) -> None:
+        self._open = piece.endswith(slip.END)
+        self._held = slip.END if self._open else b""
+        text = piece.removesuffix(slip.END)
+        if text:
+            found.append((text, False))
+
+
+def _member(kind: type[E], name: str, text: str) -> E:
+    try:
+        return kind(name)
+    except ValueError:
+        names = ", ".join(member.value for member in kind)
+        raise UsageError(f"fault {text!r}: expected one of {names}, not {name!r}") from None
+
+
+def _with_argument(rule: Rule, argument: str | None, text: str) -> Rule:
+    wanted = _ARGUMENTS.get(rule.action)
+    if wanted is None:
+        if argument is not None:
+            raise UsageError(f"fault {text!r}: expected no argument after {rule.action.value}")
+        return rule
+    found = None if not argument else _argument(rule, argument)
+    if found is None:
+        raise UsageError(f"fault {text!r}: expected {wanted}, after the number and a colon")
+    return found
+
+
+def _argument(rule: Rule, text: str) -> Rule | None:
+    if rule.action is Action.FLIP:
+        match = re.fullmatch(r"(\d+)\.([0-7])", text)
+        return match and replace(rule, byte=int(match[1]), bit=int(match[2]))
+    if rule.action is Action.CUT:
+        keep = parse_number(text)
+        return None if keep is None else replace(rule, keep=keep)
+    if rule.action is Action.NOISE:
+        return replace(rule, text=_unescaped(text))
+    seconds = parse_seconds(text)
+    return None if seconds is None else replace(rule, seconds=seconds)
+
+
+def _unescaped(text: str) -> bytes:
+    return _ESCAPE.sub(_meaning, text.encode())
+
+
+def _meaning(match: re.Match[bytes]) -> bytes:
+    code = match[1]
+    return _SHORT.get(code) or bytes([int(code[1:], 16)])
+
+
+def _act(rule: Rule, passage: Passage) -> list[Passage]:
+    if passage.ending is not None:
+        return [passage]
+    if rule.action in ENDINGS:
+        return [replace(passage, data=b"", ending=rule.action, back_s=rule.seconds)]
+    if rule.action is Action.DROP:
+        return []
+    if rule.action is Action.DOUBLE:
+        return [passage, passage]
+    return [_changed(rule, passage)]
+
+
+def _changed(rule: Rule, passage: Passage) -> Passage:
+    if rule.action is Action.LATE:
+        return replace(passage, late_s=passage.late_s + rule.seconds)
+    if rule.action is Action.STALL:
+        return replace(passage, stall_s=passage.stall_s + rule.seconds)
+    if rule.action is Action.CUT:
+        return replace(passage, data=passage.data.rstrip(slip.END)[: rule.keep])
+    if rule.action is Action.NOISE:
+        return replace(passage, data=rule.text + passage.data)
+    return replace(passage, data=_flipped(passage.data, rule))
+
+
+def _flipped(raw: bytes, rule: Rule) -> bytes:
+    body = raw.strip(slip.END)
+    frame = slip.unescape(body)
+    if frame is None or rule.byte >= len(frame):
+        return raw
+    wrong = bytearray(frame)
+    wrong[rule.byte] ^= 1 << rule.bit
+    before, after = raw.split(body, 1)
+    return before + slip.escape(bytes(wrong)) + after

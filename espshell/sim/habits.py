@@ -1,0 +1,85 @@
+"""The two kinds of flasher stub: errors, and in what they differ.
+
+Source: ``tests/data/esp32-stub-v1.json`` and ``esp32-stub-v2.json``; error codes from the esptool
+manual.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from espshell.sim.receiver import Framing
+
+BAD_SIZE = 0xC0
+BAD_CHECKSUM = 0xC1
+BAD_BLOCK_SIZE = 0xC2
+INVALID = 0xC3
+BAD_ADDRESS = 0xC4
+NOT_BEGUN = 0xC6
+INFLATE_FAILED = 0xC7
+TOO_LITTLE = 0xC8
+TOO_MUCH = 0xC9
+NOT_IMPLEMENTED = 0xFF
+
+_FRAME = 0x4000 + 64
+_DIGEST = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """In what the two kinds of stub differ."""
+
+    buffers: int
+    """Requests that may be under way."""
+    framing: Framing
+    unknown: int
+    """The error of an opcode that it does not know."""
+    answers_replies: bool
+    """Whether the direction byte is not looked at."""
+    short_write: int
+    """The error of a WRITE_REG that is not made of whole entries."""
+    believes_size: bool
+    """Whether MEM_DATA goes by its size word, not by what has come."""
+    checks_range: bool
+    """Whether FLASH_BEGIN looks where the flash ends."""
+    erases_first: bool
+    """Whether FLASH_BEGIN erases, not each block for itself."""
+    digest_error: tuple[int, int]
+    """Error of a digest past the end, and what its size field has too much."""
+    unfinished: int
+    """The status of a MEM_END before all announced data has come."""
+    reboots: bool
+    """Whether FLASH_END and RUN_USER_CODE leave."""
+    returns: bool
+    """Whether MEM_END calls the entry and goes on when that returns."""
+
+
+V1 = Habits(
+    buffers=1,
+    framing=Framing(_FRAME, takes_empty=True),
+    unknown=NOT_IMPLEMENTED,
+    answers_replies=True,
+    short_write=BAD_SIZE,
+    believes_size=False,
+    checks_range=False,
+    erases_first=False,
+    digest_error=(1, _DIGEST),
+    unfinished=1,
+    reboots=True,
+    returns=False,
+)
+
+V2 = Habits(
+    buffers=2,
+    framing=Framing(_FRAME, takes_broken=False),
+    unknown=INVALID,
+    answers_replies=False,
+    short_write=TOO_LITTLE,
+    believes_size=True,
+    checks_range=True,
+    erases_first=True,
+    digest_error=(BAD_ADDRESS, 0),
+    unfinished=0,
+    reboots=False,
+    returns=True,
+)

@@ -1,0 +1,139 @@
+"""Bytes on their way from a chip to the host: UART, then the packets of a USB bridge.
+
+A bridge sends what it has when its latency timer, started by the first byte, runs out, or when a
+packet is full.  With a latency of zero every byte arrives by itself.
+
+Source: FTDI application note AN232B-04, "Data Throughput, Latency and Handshaking".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+
+BITS_PER_BYTE = 10
+"""Start, eight, stop."""
+
+PACKET = 62
+"""Data bytes in a full packet of a full-speed bridge: 64 less two of status."""
+
+_BABBLE_BAUD = 115_200
+
+
+class Burst:
+    """Bytes that follow each other without a pause; ``first`` is when the first is complete."""
+
+    __slots__ = ("byte_s", "data", "first", "taken")
+
+    def __init__(self, first: float, byte_s: float, data: bytes) -> None:
+        self.first = first
+        self.byte_s = byte_s
+        self.data = bytearray(data)
+        self.taken = 0
+
+    def complete_at(self, index: int) -> float:
+        """Return when a byte is complete."""
+        return self.first + index * self.byte_s
+
+    def count_by(self, moment: float) -> int:
+        """Return how many bytes are complete at a moment."""
+        if moment < self.first:
+            return 0
+        if not self.byte_s:
+            return len(self.data)
+        # A hair more, so that the moment at which a byte completes counts it.
+        return min(len(self.data), int((moment - self.first) / self.byte_s + 1e-6) + 1)
+
+
+class Line:
+    """The chip's transmitter and what carries its bytes to the host."""
+
+    def __init__(self, latency_s: float) -> None:
+        self._latency_s = latency_s
+        self._bursts: deque[Burst] = deque()
+        self._ready: float | None = None
+        self._held = False
+        self._babbling = False
+        self._babbled = 0
+        self.free_at = 0.0
+        """When the transmitter has sent what it has been given."""
+
+    def send(self, data: bytes, at: float, byte_s: float) -> None:
+        """Transmit bytes as soon as the line is free, and not before a moment."""
+        last = self._bursts[-1] if self._bursts else None
+        if last is not None and at <= self.free_at and last.byte_s == byte_s and not self._held:
+            last.data += data
+        else:
+            self._bursts.append(Burst(max(at, self.free_at) + byte_s, byte_s, data))
+            self._held = False
+        if self._ready is not None and self.free_at + byte_s <= self._ready:
+            self._ready = None  # some of it may still catch the packet
+        self.free_at = max(at, self.free_at) + len(data) * byte_s
+
+    def hold(self, at: float, seconds: float) -> None:
+        """Keep the line busy for a time."""
+        self.free_at = max(at, self.free_at) + seconds
+        self._held = True
+
+    def babble(self, at: float) -> None:
+        """Send meaningless bytes from a moment on."""
+        self.hold(at, 0.0)
+        self._babbling = True
+
+    def cut(self, now: float) -> None:
+        """Stop sending: what has not left the chip by now never will."""
+        self._babbling = False
+        for burst in self._bursts:
+            del burst.data[max(burst.taken, burst.count_by(now)) :]
+        self._bursts = deque(b for b in self._bursts if len(b.data) > b.taken)
+        self.free_at = min(self.free_at, now)
+        self._ready = None
+
+    def ready_at(self) -> float | None:
+        """Return when the next packet arrives at the host, or None if nothing is coming."""
+        if self._babbling and not self._bursts:
+            self._babble()
+        if self._ready is None and self._bursts:
+            self._ready = self._packet_ready()
+        return self._ready
+
+    def take(self, now: float) -> bytes:
+        """Return what has arrived since the last time."""
+        found = b""
+        while True:
+            ready = self.ready_at()
+            if ready is None or ready > now:
+                return found
+            found += self._packet(ready)
+
+    def _packet_ready(self) -> float:
+        head = self._bursts[0]
+        deadline = head.complete_at(head.taken) + self._latency_s
+        count = 0
+        for burst in self._bursts:
+            if burst.complete_at(burst.taken) > deadline:
+                break
+            left = len(burst.data) - burst.taken
+            if count + left >= PACKET:
+                return min(deadline, burst.complete_at(burst.taken + PACKET - count - 1))
+            count += left
+        return deadline
+
+    def _packet(self, ready: float) -> bytes:
+        found = b""
+        while self._bursts and len(found) < PACKET:
+            burst = self._bursts[0]
+            end = min(burst.count_by(ready), burst.taken + PACKET - len(found))
+            found += burst.data[burst.taken : end]
+            burst.taken = end
+            if end < len(burst.data):
+                break
+            self._bursts.popleft()
+        self._ready = None
+        return found
+
+    def _babble(self) -> None:
+        seed = f"garbage {self._babbled}".encode()
+        self._babbled += 1
+        garbage = hashlib.shake_128(seed).digest(PACKET)
+        self.send(garbage, self.free_at, BITS_PER_BYTE / _BABBLE_BAUD)

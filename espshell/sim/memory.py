@@ -1,0 +1,134 @@
+"""The address space of a simulated chip: RAM, ROM, and registers as a sparse table of words.
+
+RAM is zero at power-on and survives a reset.  Words of the ROM that nobody has recorded are
+invented: they differ from each other and are the same in every run.  The views that two buses
+have of the same RAM are separate arrays here.  Flash and PSRAM cannot be seen while the cache is
+off.  A real chip takes an exception at an address where nothing is; this one reads zero.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping
+
+from espshell.chips import Chip, Kind, Region
+from espshell.units import WORD
+
+CACHE_OFF = 0xBAD0_0BAD
+"""What an ESP32 reads through a cache that is off (ESP-IDF, "cache disabled" pattern)."""
+
+_CACHED = (Kind.FLASH, Kind.PSRAM)
+
+
+class Memory:
+    """Words and bytes by address.
+
+    ``registers`` are the words that are not zero after a reset.  The eFuse registers among them
+    cannot be written: nothing burns here.
+    """
+
+    def __init__(
+        self, chip: Chip, *, rom: Iterable[tuple[int, bytes]], registers: Mapping[int, int]
+    ) -> None:
+        regions = sorted(chip.regions, key=lambda region: region.start)
+        self._regions = regions
+        self._starts = [region.start for region in regions]
+        self._bytes = [_contents(chip, region) for region in regions]
+        self._fixed = chip.efuse
+        self._reset_values = dict(registers)
+        self._registers = dict(registers)
+        self._watched: dict[int, Callable[[int], None]] = {}
+        for address, data in rom:
+            self._patch(address, data)
+
+    def word(self, address: int) -> int:
+        """Return the 32 bits at an address; only registers are aligned first."""
+        index = bisect_right(self._starts, address) - 1
+        if index < 0:
+            return 0
+        found = self._bytes[index]
+        offset = address - self._starts[index]
+        if found is not None and offset < len(found):
+            return int.from_bytes(found[offset : offset + WORD], "little")
+        return self._other(self._regions[index], address)
+
+    def write_word(self, address: int, value: int, mask: int = 0xFFFF_FFFF) -> None:
+        """Set the bits of a word that are 1 in ``mask``; ROM and eFuses stay as they are."""
+        region = self._region(address)
+        if region is None:
+            return
+        new = (self.word(address) & ~mask) | (value & mask)
+        if region.kind is Kind.RAM:
+            self.write(address, new.to_bytes(WORD, "little"))
+        elif region.kind is Kind.PERIPHERAL and not self._fixed.holds(address):
+            self._registers[address & ~3] = new
+            if address in self._watched:
+                self._watched[address](new)
+
+    def watch(self, address: int, happen: Callable[[int], None]) -> None:
+        """Call something with each new value of a register that a loader writes."""
+        self._watched[address] = happen
+
+    def read(self, address: int, size: int) -> bytes:
+        """Return bytes as words would give them."""
+        index = bisect_right(self._starts, address) - 1
+        held = self._bytes[index] if index >= 0 else None
+        offset = address - self._starts[index]
+        if held is not None and offset + size <= len(held):
+            return bytes(held[offset : offset + size])
+        words = range(address & ~3, address + size, WORD)
+        found = b"".join(self.word(at).to_bytes(WORD, "little") for at in words)
+        return found[address & 3 : (address & 3) + size]
+
+    def write(self, address: int, data: bytes) -> None:
+        """Put bytes into RAM; what lies outside of a region of RAM is dropped."""
+        region = self._region(address)
+        if region is not None and region.kind is Kind.RAM:
+            self._patch(address, data[: region.end - address])
+
+    def set_register(self, address: int, value: int) -> None:
+        """Set a register as the hardware does."""
+        self._registers[address] = value
+
+    def set_bytes(self, address: int, data: bytes) -> None:
+        """Set registers as the hardware does; the last one is filled up with zeros."""
+        for at in range(0, len(data), WORD):
+            self._registers[address + at] = int.from_bytes(data[at : at + WORD], "little")
+
+    def clear_ram(self) -> None:
+        """Lose what RAM holds, as without power."""
+        for region, found in zip(self._regions, self._bytes, strict=True):
+            if region.kind is Kind.RAM and found is not None:
+                found[:] = bytes(len(found))
+
+    def reset(self) -> None:
+        """Give the registers their first values; RAM keeps what it holds."""
+        self._registers = dict(self._reset_values)
+
+    def _region(self, address: int) -> Region | None:
+        index = bisect_right(self._starts, address) - 1
+        if index < 0 or not self._regions[index].holds(address):
+            return None
+        return self._regions[index]
+
+    def _other(self, region: Region, address: int) -> int:
+        if not region.holds(address):
+            return 0
+        return CACHE_OFF if region.kind in _CACHED else self._registers.get(address & ~3, 0)
+
+    def _patch(self, address: int, data: bytes) -> None:
+        index = bisect_right(self._starts, address) - 1
+        found = self._bytes[index]
+        if found is not None:
+            offset = address - self._starts[index]
+            found[offset : offset + len(data)] = data
+
+
+def _contents(chip: Chip, region: Region) -> bytearray | None:
+    if region.kind is Kind.RAM:
+        return bytearray(region.size)
+    if region.kind is Kind.ROM:
+        seed = f"{chip.name} {region.name}".encode()
+        return bytearray(hashlib.shake_128(seed).digest(region.size))
+    return None

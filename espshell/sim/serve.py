@@ -1,0 +1,332 @@
+"""A simulated chip in real time, for other programs: on a pty or on a TCP port.
+
+One client after another; the chip lives on between them.  Bytes and commands take no time, resets
+and faults do.  A pty has no DTR and RTS, and a raw TCP port has no baud rate either, so a client
+must use ``no-reset``; a chip that a fault has hung or reset stays so.
+
+**Baud rates on a pty.**  The client's rate is read from the pty's settings, so that a chip whose
+rate was changed by only one of the two is deaf, as a real one is.  A real chip is put right by its
+reset, which a pty cannot carry.  Instead a SYNC sets the chip's rate (as after a reset) once the
+client's rate has changed since the chip last heard a request, or once a client has gone.  That
+somebody has gone shows only while nobody else holds the pty open: so we hold it open while it is
+idle and let go of it when a client has spoken; the hang-up that follows is the client's.
+
+A device that is unplugged for a time is gone for clients; it comes back on the same TCP port, or on
+a new pty, and is announced again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn, Protocol
+
+from espshell.clock import SystemClock
+from espshell.errors import PortError
+from espshell.sim import url as sim_url
+from espshell.sim.wire import Wire
+
+_CHUNK = 65536
+
+
+class Client(Protocol):
+    """Whoever talks to the chip: bytes both ways, and waiting."""
+
+    name: str
+    """What a client must open."""
+
+    def wait(self, timeout_s: float | None) -> bytes:
+        """Return what has come, perhaps nothing, within a time."""
+
+    def send(self, data: bytes) -> None:
+        """Give bytes to the client; without one they are lost."""
+
+    def baud(self) -> int | None:
+        """Return the client's rate, or None if it cannot be known."""
+
+    def has_gone(self) -> bool:
+        """Say, once, that a client has gone."""
+
+    def close(self) -> None:
+        """Give everything back."""
+
+
+def serve_pty(url: str, announce: Callable[[str], None], *, flash_file: Path | None = None) -> None:
+    """Serve a ``sim://`` chip on a new pty, whose path is announced, until interrupted.
+
+    Returns when a fault unplugs the chip, or after Ctrl-C or SIGTERM.
+
+    Raises: UsageError for a wrong URL; PortError where there are no ptys or no such file.
+    """
+    wire = _made(url, flash_file)
+    try:
+        client = PtyClient()
+    except (ImportError, OSError) as error:
+        raise PortError(f"cannot make a pty: {error}", hint="use a TCP port") from error
+    _serve(wire, client, again=PtyClient, announce=announce, flash_file=flash_file)
+
+
+def serve_tcp(
+    url: str,
+    host: str,
+    port: int,
+    announce: Callable[[str], None],
+    *,
+    flash_file: Path | None = None,
+) -> None:
+    """Serve a ``sim://`` chip on a TCP port; 0 picks one. HOST:PORT is announced.
+
+    Returns and raises as ``serve_pty``; PortError also if the port is taken.
+    """
+    wire = _made(url, flash_file)
+    try:
+        client = TcpClient(host, port)
+    except OSError as error:
+        raise PortError(f"cannot listen at {host}:{port}: {error.strerror or error}") from error
+    number = client.number
+    _serve(
+        wire,
+        client,
+        again=lambda: TcpClient(host, number),
+        announce=announce,
+        flash_file=flash_file,
+    )
+
+
+class PtyClient:
+    """The master side of a pty."""
+
+    def __init__(self) -> None:
+        import termios
+        import tty
+
+        self._termios, self._tty = termios, tty
+        self._master, slave = os.openpty()
+        self._slave: int | None = slave
+        self.name = os.ttyname(slave)
+        self._tty.setraw(slave)
+        os.set_blocking(self._master, False)
+        self._poll = select.poll()
+        self._poll.register(self._master, select.POLLIN)
+        self._left = False
+
+    def wait(self, timeout_s: float | None) -> bytes:
+        """Return what the client has sent; let go of the slave, so that its leaving shows."""
+        events = self._poll.poll(None if timeout_s is None else max(0, timeout_s * 1000))
+        flags = events[0][1] if events else 0
+        data = self._read() if flags & select.POLLIN else b""
+        if data:
+            self._release()
+        elif flags & (select.POLLHUP | select.POLLERR):
+            self._hold()
+        return data
+
+    def send(self, data: bytes) -> None:
+        """Write as much as the pty takes; what nobody reads is lost, as on a wire."""
+        while data:
+            try:
+                data = data[os.write(self._master, data) :]
+            except BlockingIOError:
+                if not select.select([], [self._master], [], 0.5)[1]:
+                    return
+            except OSError:
+                return  # the client has gone
+
+    def baud(self) -> int | None:
+        """Return the rate in the pty's settings."""
+        try:
+            speed = self._termios.tcgetattr(self._master)[5]
+        except self._termios.error:
+            return None
+        return _rates(self._termios).get(speed)
+
+    def has_gone(self) -> bool:
+        """Say, once, that the last client has closed the pty."""
+        left, self._left = self._left, False
+        return left
+
+    def close(self) -> None:
+        """Give the pty back."""
+        self._release()
+        os.close(self._master)
+
+    def _read(self) -> bytes:
+        try:
+            return os.read(self._master, _CHUNK)
+        except OSError:
+            return b""
+
+    def _release(self) -> None:
+        if self._slave is not None:
+            os.close(self._slave)
+            self._slave = None
+
+    def _hold(self) -> None:
+        # The last close has given the pty its default settings again, echo among them.
+        if self._slave is None:
+            self._slave = os.open(self.name, os.O_RDWR | os.O_NOCTTY)
+            self._tty.setraw(self._slave)
+            self._left = True
+
+
+class TcpClient:
+    """A listening socket and at most one connection."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._listener = socket.create_server((host, port))
+        self._connection: socket.socket | None = None
+        self._left = False
+        address, self.number = self._listener.getsockname()[:2]
+        self.name = f"{address}:{self.number}"
+
+    def wait(self, timeout_s: float | None) -> bytes:
+        """Return what the client has sent; take the next client when there is none."""
+        source = self._connection or self._listener
+        if not select.select([source], [], [], timeout_s)[0]:
+            return b""
+        if self._connection is None:
+            self._connection = self._listener.accept()[0]
+            self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return b""
+        try:
+            data = self._connection.recv(_CHUNK)
+        except OSError:
+            data = b""
+        if not data:
+            self._hang_up()
+        return data
+
+    def send(self, data: bytes) -> None:
+        """Send everything; without a client it is lost."""
+        if self._connection is None:
+            return
+        try:
+            self._connection.sendall(data)
+        except OSError:
+            self._hang_up()
+
+    def baud(self) -> int | None:
+        """Return None: a raw TCP port carries bytes and nothing else."""
+        return None
+
+    def has_gone(self) -> bool:
+        """Say, once, that the client has closed its connection."""
+        left, self._left = self._left, False
+        return left
+
+    def close(self) -> None:
+        """Close the connection and stop listening."""
+        self._hang_up()
+        self._listener.close()
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+            self._left = True
+
+
+def _made(url: str, flash_file: Path | None) -> Wire:
+    wire = Wire(sim_url.parse(url), SystemClock(), paced=False)
+    _load(wire, flash_file)
+    return wire
+
+
+def _serve(
+    wire: Wire,
+    client: Client,
+    *,
+    again: Callable[[], Client],
+    announce: Callable[[str], None],
+    flash_file: Path | None,
+) -> None:
+    try:
+        with _interruptible(), contextlib.suppress(KeyboardInterrupt):
+            announce(client.name)
+            while _turns(wire, client):
+                client.close()
+                _wait_for_plug(wire)
+                client = again()
+                announce(client.name)
+    finally:
+        client.close()
+        _save(wire, flash_file)
+
+
+def _turns(wire: Wire, client: Client) -> bool:
+    """Serve until the chip is unplugged; say whether it will come back."""
+    while not wire.unplugged:
+        turn(wire, client)
+    return wire.back_at is not None
+
+
+def _wait_for_plug(wire: Wire) -> None:
+    clock = SystemClock()
+    while wire.unplugged and wire.back_at is not None:
+        clock.sleep(max(0.0, wire.back_at - clock.now()))
+        wire.settle()
+
+
+def turn(wire: Wire, client: Client) -> None:
+    """Carry bytes once in each direction, and wait for the next event if there are none."""
+    wire.settle()
+    if wire.waiting:
+        client.send(wire.receive(wire.waiting))
+    at = wire.next_event()
+    data = client.wait(None if at is None else max(0.0, at - SystemClock().now()))
+    if client.has_gone():
+        wire.expect_sync()
+    if data:
+        baud = client.baud()
+        if baud != wire.host_baud:
+            wire.host_baud = baud
+            wire.expect_sync()
+        wire.send(data)
+
+
+def _load(wire: Wire, flash_file: Path | None) -> None:
+    if flash_file is None or not flash_file.exists():
+        return
+    try:
+        wire.chip.flash.load(flash_file.read_bytes())
+    except OSError as error:
+        raise PortError(f"cannot read {flash_file}: {error.strerror}") from error
+
+
+def _save(wire: Wire, flash_file: Path | None) -> None:
+    if flash_file is None:
+        return
+    try:
+        flash_file.write_bytes(wire.chip.flash.data)
+    except OSError as error:
+        raise PortError(f"cannot write {flash_file}: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Make SIGTERM an interrupt like Ctrl-C; only the main thread may."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _rates(termios: object) -> dict[int, int]:
+    """Return the rates by the codes that the settings use for them (B115200 and so on)."""
+    names = [name for name in dir(termios) if name[0] == "B" and name[1:].isdigit()]
+    return {getattr(termios, name): int(name[1:]) for name in names}

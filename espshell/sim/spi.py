@@ -1,0 +1,79 @@
+"""The SPI controller that the flash hangs on: what USR in its command register sets going.
+
+Only user commands are modelled, on one line each way; they take no time.  A flash that has not been
+attached, or that has no supply, leaves the line high.
+
+Source: ESP32 and ESP32-C3 technical reference manuals, chapter "SPI Controller"; where the
+registers stand is in the tables of chips.
+"""
+
+from __future__ import annotations
+
+from espshell.chips import Bits, Chip
+from espshell.sim.memory import Memory
+from espshell.sim.nor import Nor
+from espshell.units import WORD
+
+_USR = Bits(0, 18)
+_COMMAND, _ADDR, _MISO, _MOSI = (Bits(0, low) for low in (31, 30, 28, 27))
+_ADDR_BITS = Bits(0, 26, 6)
+_COMMAND_VALUE = Bits(0, 0, 16)
+_LENGTH_WIDTH = 10
+_SHORT_LENGTH_WIDTH = 9  # where both lengths stand in USER1
+
+
+class Spi:
+    """Registers on one side, a flash on the other."""
+
+    def __init__(self, facts: Chip, memory: Memory, flash: Nor) -> None:
+        self.attached = False
+        """Whether a loader has connected the flash's pins."""
+        self._facts = facts
+        self._at = facts.spi
+        self._memory = memory
+        self._flash = flash
+        memory.watch(self._at.base + self._at.cmd, self._start)
+
+    @property
+    def powered(self) -> bool:
+        """Whether the flash has its supply; see ``Chip.flash_power``."""
+        word = self._memory.word
+        needed = self._facts.power_up(self._facts.revision(word), word)
+        last = {write.address: write for write in needed}
+        return all(not (word(at) ^ write.value) & write.mask for at, write in last.items())
+
+    def _start(self, command: int) -> None:
+        if not _USR.of(command):
+            return
+        user = self._register(self._at.user)
+        opcode = _COMMAND_VALUE.of(self._register(self._at.user2)) & 0xFF
+        sent = self._data()[: self._length(self._at.mosi_dlen, self._at.mosi_dlen_low)]
+        size = self._length(self._at.miso_dlen, self._at.miso_dlen_low)
+        if not _COMMAND.of(user):
+            opcode = 0
+        answer = b"\xff" * size
+        if self.attached and self.powered:
+            address = self._address() if _ADDR.of(user) else 0
+            answer = self._flash.command(
+                opcode, address, sent if _MOSI.of(user) else b"", size if _MISO.of(user) else 0
+            )
+        if _MISO.of(user):
+            self._memory.set_bytes(self._at.base + self._at.w0, answer)
+        self._memory.set_register(self._at.base + self._at.cmd, 0)
+
+    def _register(self, offset: int) -> int:
+        return self._memory.word(self._at.base + offset)
+
+    def _length(self, offset: int, low: int) -> int:
+        """Return a length in bytes; the register holds bits less one."""
+        width = _SHORT_LENGTH_WIDTH if self._at.lengths_in_user1 else _LENGTH_WIDTH
+        bits = Bits(0, low, width).of(self._register(offset)) + 1
+        return min(-(-bits // 8), WORD * self._at.w_words)
+
+    def _data(self) -> bytes:
+        return self._memory.read(self._at.base + self._at.w0, WORD * self._at.w_words)
+
+    def _address(self) -> int:
+        word = self._register(self._at.addr)
+        bits = _ADDR_BITS.of(self._register(self._at.user1)) + 1
+        return word >> 32 - bits if self._at.address_msb_first else word & (1 << bits) - 1

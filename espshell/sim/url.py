@@ -1,0 +1,201 @@
+"""``sim://esp32c3?flash=8M&fault=drop@reply:3``: which chip to simulate, and how.
+
+    flash     size of the flash, or its name: 4M, W25Q32
+    mac       base MAC: 24:6f:28:a1:b2:c3
+    rev       revision of the chip: 3.1
+    package   number of the package in the tables of chips, or its name
+    latency   of the USB bridge: 1ms, 16ms, 0
+    crystal   in MHz, where the chip may have several: 26
+    boot      download (default), app: start in the application, or loop: it never gets so far
+    flags     security flags, as GET_SECURITY_INFO tells them: 0x1 is secure boot
+    crypt     flash encryption count
+    sdm       1: secure download mode
+    usb       jtag: the chip's own USB port and its way to enter download mode
+    fault     a rule (see ``fault``); may be given several times
+
+Values may be percent-encoded; a ``+`` is a plus sign.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from enum import Enum
+from urllib.parse import quote, unquote
+
+from espshell.errors import UsageError
+from espshell.sim import efuse, fault, models
+from espshell.sim.models import Model
+from espshell.sim.nor import FAMILIES, SECTOR, jedec_id
+from espshell.units import MIB, parse_number, parse_seconds
+
+SCHEME = "sim://"
+MHZ = 1_000_000
+
+SECURE_BOOT = 1 << 0
+SECURE_DOWNLOAD = 1 << 2
+"""Security flags that a ROM behaves by (ESP-IDF, ``esp_rom_get_security_info``)."""
+
+
+class Boot(Enum):
+    """What a chip does when it gets power."""
+
+    DOWNLOAD = "download"
+    APPLICATION = "app"
+    LOOP = "loop"
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Which chip to simulate, and how."""
+
+    model: Model
+    mac: int
+    revision: tuple[int, int]
+    package: int
+    crystal_hz: int
+    flash_size: int = 4 * MIB
+    jedec_id: int | None = None
+    """None: that of a common part of the size."""
+    latency_s: float = 1e-3
+    boot: Boot = Boot.DOWNLOAD
+    flags: int = 0
+    crypt_count: int = 0
+    over_usb: bool = False
+    rules: tuple[fault.Rule, ...] = ()
+
+
+def parse(url: str) -> Setup:
+    """Return what a ``sim://`` URL asks for.
+
+    Raises: UsageError for a chip, an option or a value that does not exist.
+    """
+    if not url.lower().startswith(SCHEME):
+        raise UsageError(f"expected {SCHEME}CHIP, not {url!r}")
+    name, _, query = url[len(SCHEME) :].partition("?")
+    model = models.by_chip_name(unquote(name).strip("/"))
+    crystal_hz = models.chip_of(model).crystals_mhz[0] * MHZ
+    setup = Setup(model, model.mac, model.revision, model.package, crystal_hz)
+    for option in filter(None, query.split("&")):
+        key, _, value = option.partition("=")
+        read = _OPTIONS.get(key)
+        if read is None:
+            raise UsageError(
+                f"expected an option of the simulator ({', '.join(_OPTIONS)}), not {key!r}"
+            )
+        setup = read(setup, unquote(value))
+    return setup
+
+
+def with_faults(url: str, rules: Iterable[str]) -> str:
+    """Return a URL with more rules, encoded as they must be."""
+    for rule in rules:
+        url += ("&" if "?" in url else "?") + "fault=" + quote(rule, safe="@:+")
+    return url
+
+
+def _flash(setup: Setup, text: str) -> Setup:
+    part = re.fullmatch(r"([A-Z]+25[A-Z]+)(\d+)[A-Z]*", text, re.IGNORECASE)
+    if part is not None and part[1].upper() in FAMILIES:
+        capacity = int(part[2]) * MIB // 8
+        jedec = jedec_id(capacity, part[1].upper())
+        return replace(setup, flash_size=capacity, jedec_id=jedec)
+    size = parse_number(text)
+    if size is None or not 0 < size <= 256 * MIB or size % SECTOR:
+        raise UsageError(f"flash: expected a size in sectors of 4k up to 256M, not {text!r}")
+    return replace(setup, flash_size=size)
+
+
+def _mac(setup: Setup, text: str) -> Setup:
+    if re.fullmatch(r"[0-9a-f]{2}([:-][0-9a-f]{2}){5}", text, re.IGNORECASE) is None:
+        raise UsageError(f"mac: expected six bytes such as 24:6f:28:a1:b2:c3, not {text!r}")
+    return replace(setup, mac=int(re.sub("[:-]", "", text), 16))
+
+
+def _revision(setup: Setup, text: str) -> Setup:
+    match = re.fullmatch(r"(\d+)\.(\d+)", text)
+    chip = models.chip_of(setup.model)
+    if match is not None:
+        major, minor = int(match[1]), int(match[2])
+        if efuse.can_be(chip.major, major) and efuse.can_be(chip.minor, minor):
+            return replace(setup, revision=(major, minor))
+    raise UsageError(f"rev: expected a revision that {chip.title} can have, not {text!r}")
+
+
+def _package(setup: Setup, text: str) -> Setup:
+    chip = models.chip_of(setup.model)
+    for package in chip.packages:
+        if text.lower() in (str(package.number), package.name.lower()):
+            return replace(setup, package=package.number)
+    names = ", ".join(f"{package.number} {package.name}" for package in chip.packages)
+    raise UsageError(f"package: expected one of {names}, not {text!r}")
+
+
+def _latency(setup: Setup, text: str) -> Setup:
+    seconds = parse_seconds(text)
+    if seconds is None:
+        raise UsageError(f"latency: expected a time such as 16ms, not {text!r}")
+    return replace(setup, latency_s=seconds)
+
+
+def _crystal(setup: Setup, text: str) -> Setup:
+    crystals = models.chip_of(setup.model).crystals_mhz
+    if text not in map(str, crystals):
+        names = " or ".join(map(str, crystals))
+        raise UsageError(f"crystal: expected {names} (MHz), not {text!r}")
+    return replace(setup, crystal_hz=int(text) * MHZ)
+
+
+def _boot(setup: Setup, text: str) -> Setup:
+    if text not in [boot.value for boot in Boot]:
+        raise UsageError(f"boot: expected download, app or loop, not {text!r}")
+    return replace(setup, boot=Boot(text))
+
+
+def _flags(setup: Setup, text: str) -> Setup:
+    flags = parse_number(text)
+    if flags is None or flags > 0xFFFF_FFFF:
+        raise UsageError(f"flags: expected 32 bits such as 0x5, not {text!r}")
+    return replace(setup, flags=setup.flags | flags)
+
+
+def _crypt(setup: Setup, text: str) -> Setup:
+    count = parse_number(text)
+    if count is None or count > 0xFF:
+        raise UsageError(f"crypt: expected a number up to 255, not {text!r}")
+    return replace(setup, crypt_count=count)
+
+
+def _secure_download(setup: Setup, text: str) -> Setup:
+    chip = models.chip_of(setup.model)
+    if text != "1" or not chip.rom.security_info_size:
+        raise UsageError(f"sdm: expected 1, on a chip that has it, not {text!r} ({chip.title})")
+    return replace(setup, flags=setup.flags | SECURE_DOWNLOAD)
+
+
+def _usb(setup: Setup, text: str) -> Setup:
+    chip = models.chip_of(setup.model)
+    if text != "jtag" or not chip.usb_serial_jtag:
+        raise UsageError(f"usb: expected jtag, on a chip that has it, not {text!r} ({chip.title})")
+    return replace(setup, over_usb=True)
+
+
+def _fault(setup: Setup, text: str) -> Setup:
+    return replace(setup, rules=(*setup.rules, fault.parse(text)))
+
+
+_OPTIONS: dict[str, Callable[[Setup, str], Setup]] = {
+    "flash": _flash,
+    "mac": _mac,
+    "rev": _revision,
+    "package": _package,
+    "latency": _latency,
+    "crystal": _crystal,
+    "boot": _boot,
+    "flags": _flags,
+    "crypt": _crypt,
+    "sdm": _secure_download,
+    "usb": _usb,
+    "fault": _fault,
+}
