@@ -1,0 +1,1 @@
+"""Talking to whichever loader is running: a chip's ROM or a flasher stub."""

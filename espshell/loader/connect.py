@@ -1,0 +1,160 @@
+"""From an open port to a loader that is known: reset, synchronise, ask which chip it is.
+
+No pause anywhere.  GET_SECURITY_INFO names every chip since the ESP32-S3 at once; the older ROMs
+refuse it, and that refusal (eight frames, under the opcode of SYNC) is counted off by the loader
+and not waited out.  Only then is the magic word read, so that a chip with something else at that
+address is never asked for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+from espshell import chips
+from espshell.chips import MAGIC_ADDRESS, Chip
+from espshell.errors import DeviceError, NoReply, NoSync, Refused, UsageError
+from espshell.link import reset
+from espshell.link.link import Link
+from espshell.loader import transfer
+from espshell.loader.loader import SYNC_TIMEOUTS_S, Loader
+from espshell.protocol import dialect
+from espshell.protocol.bootlog import recognise
+from espshell.protocol.commands import GetSecurityInfo, ReadReg, SecurityInfo
+
+ROUNDS = 2
+"""Times that all reset sequences of a mode are tried."""
+
+_DETECT_TRIES = 3
+_QUIET_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A loader, the chip it runs on, and what there is to say about how it was reached."""
+
+    loader: Loader
+    chip: Chip
+    security: SecurityInfo | None
+    notes: tuple[str, ...] = ()
+
+
+def connect(
+    link: Link,
+    *,
+    before: str = "default-reset",
+    expected: Chip | None = None,
+    usb_serial_jtag: bool = False,
+) -> Connected:
+    """Reach the loader on a link, as ``before`` says, and find out which chip it is.
+
+    Raises: NoSync if no loader answers, with what was heard instead; UsageError if the chip is not
+    the expected one; DeviceError if it is none that is known.
+    """
+    notes: list[str] = []
+    loader = Loader(link, dialect.ROM)
+    if before == "no-reset-no-sync":
+        is_stub = _overhear_stub(link)
+    else:
+        sequences = reset.plan(
+            before,
+            usb_serial_jtag=usb_serial_jtag,
+            one_line_at_a_time=link.port.url.startswith("rfc2217:"),
+        )
+        is_stub = _reach(loader, sequences, notes) == dialect.STUB.sync_value
+    loader.dialect = dialect.STUB if is_stub else dialect.ROM
+    chip, security = _detect(loader)
+    if expected is not None and chip != expected:
+        raise UsageError(f"this is an {chip.title}, not an {expected.title}", hint="check --chip")
+    if not loader.dialect.is_stub:
+        secure = security is not None and security.secure_download
+        loader.dialect = dialect.secure_download(chip.rom) if secure else chip.rom
+    if not loader.dialect.is_secure:
+        transfer.learn_markers(loader, chip.markers)
+    link.forget_noise()  # the boot log; what is heard from now on is news
+    return Connected(loader, chip, security, tuple(notes))
+
+
+def _reach(loader: Loader, sequences: tuple[reset.Sequence, ...], notes: list[str]) -> int:
+    """Reset by one sequence after another until SYNC is answered; return its value field."""
+    link = loader.link
+    for sequence in (sequences or ((), ())) * ROUNDS:
+        link.forget_noise()  # or the boot logs of our own resets would look like a boot loop
+        if sequence and not reset.play(link.port, sequence):
+            notes[:] = [f"{link.port.url} has no control lines: the chip was not reset"]
+        for wait_s in SYNC_TIMEOUTS_S[:-1]:
+            link.discard()
+            value = loader.sync(wait_s)
+            if value is not None:
+                link.forget_noise()
+                return value
+    raise NoSync(f"no loader answers on {link.port.url}: {_heard(link)}", hint=_advice(link))
+
+
+def _overhear_stub(link: Link) -> bool:
+    """Find out without SYNC whether a stub is running, by how long the status of a reply is."""
+    link.discard()
+    link.send(GetSecurityInfo().encode())
+    response = link.receive(GetSecurityInfo.timeout_s)
+    if response is None:
+        raise NoSync(f"no loader answers on {link.port.url}: {_heard(link)}", hint=_advice(link))
+    link.drain(_QUIET_S, limit_s=1.0)  # an ESP32 may repeat its refusal
+    return len(response.body) % 4 == dialect.STUB.status_size
+
+
+def _heard(link: Link) -> str:
+    """Return what came instead of an answer, in a few words."""
+    if link.bytes_received == 0:
+        return "nothing was heard"
+    told = recognise(link.noise).sentence
+    return told or f"{link.bytes_received} bytes were heard, none of them an answer"
+
+
+def _advice(link: Link) -> str:
+    heard = recognise(link.noise)
+    if heard.in_download_mode:
+        return "it does not hear us: check the wire to its RX pin"
+    if heard.resets:
+        return "hold BOOT (IO0 low) while it resets, then `connect --before no-reset`"
+    if link.bytes_received == 0:
+        return "check power, cable and port, and that the chip is in download mode (IO0 low)"
+    return "another baud rate, or not the loader of an Espressif chip"
+
+
+def _detect(loader: Loader) -> tuple[Chip, SecurityInfo | None]:
+    """Find out which chip it is; a lost or damaged reply on the way costs a resynchronisation."""
+    for _ in range(_DETECT_TRIES - 1):
+        try:
+            return _ask(loader)
+        except (NoReply, DeviceError):
+            loader.resynchronise()
+    return _ask(loader)
+
+
+def _ask(loader: Loader) -> tuple[Chip, SecurityInfo | None]:
+    security = None
+    with contextlib.suppress(Refused):  # by an ESP8266 or ESP32
+        security = loader.execute(GetSecurityInfo())
+    if security is not None and security.chip_id is not None:
+        chip = chips.by_id(security.chip_id)
+        if chip is None:
+            raise _unknown(f"chip id {security.chip_id}")
+        return chip, security
+    if security is not None and security.secure_download:
+        return _by_short_answer(), security
+    word = loader.execute(ReadReg(MAGIC_ADDRESS))
+    chip = chips.by_magic(word)
+    if chip is None:
+        raise _unknown(f"magic word 0x{word:08x}")
+    return chip, security
+
+
+def _by_short_answer() -> Chip:
+    """Return the chip whose ROM tells everything about security but its id."""
+    short = GetSecurityInfo.WITHOUT_ID
+    return next(chip for chip in chips.CHIPS if chip.rom.security_info_size == short)
+
+
+def _unknown(what: str) -> DeviceError:
+    known = ", ".join(chips.NAMES)
+    return DeviceError(f"a chip that is not known: {what}", hint=f"known are {known}")

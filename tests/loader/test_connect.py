@@ -1,0 +1,160 @@
+"""From a port to a known chip, without a pause."""
+
+from __future__ import annotations
+
+import pytest
+
+from espshell.chips import CHIPS
+from espshell.chips.esp32 import ESP32
+from espshell.errors import NoSync, UsageError
+from espshell.link.link import Link
+from espshell.link.port import open_port
+from espshell.loader.connect import connect
+from espshell.protocol.commands import Sync
+from espshell.protocol.dialect import ESP32_ROM
+from espshell.target import Target
+from tests.loader.support import open_sim, wire_of
+
+
+@pytest.mark.parametrize("name", [chip.name for chip in CHIPS])
+def test_chip_is_found(name: str) -> None:
+    """Each simulated chip is recognised, with its own dialect."""
+    target = open_sim(chip=name)
+
+    assert target.chip.name == name
+    assert target.loader.dialect == target.chip.rom
+    assert len({marker.value for marker in target.loader.markers}) == len(target.loader.markers)
+
+
+def test_chip_is_found_without_a_pause() -> None:
+    """From SYNC to the known chip no time passes but that of the wire: no drain, no time-out."""
+    link = Link(open_port("sim://esp32?latency=0", 115200))
+    start = link.clock.now()
+
+    connect(link, before="no-reset")
+
+    took = link.clock.now() - start
+    wire_s = link.wire_s(wire_bytes(link))
+    assert took < 1.5 * wire_s
+
+
+def wire_bytes(link: Link) -> int:
+    """Return the bytes that have gone over the wire, both ways."""
+    count = link.port._device.wire.count  # type: ignore[attr-defined]
+    return int(count.bytes_to_chip + count.bytes_to_host)
+
+
+def test_esp32_is_asked_for_its_magic_word_after_the_refusal() -> None:
+    """The ESP32 refuses GET_SECURITY_INFO eight times, and the magic word is still right."""
+    target = open_sim(chip="esp32")
+
+    assert target.security is None
+    assert target.chip is ESP32
+
+
+def test_expected_chip() -> None:
+    """Another chip than the expected one is refused, and both are named."""
+    with pytest.raises(UsageError, match="this is an ESP32-C3, not an ESP32"):
+        Target.open("sim://esp32c3", expected=ESP32)
+
+
+@pytest.mark.parametrize("before", ["default-reset", "usb-reset"])
+def test_reset_takes_a_chip_out_of_its_application(before: str) -> None:
+    """A chip that runs its application is reset into the loader."""
+    usb = "&usb=jtag" if before == "usb-reset" else ""
+    target = Target.open(f"sim://esp32c3?boot=app{usb}", before=before)
+
+    assert target.chip.name == "esp32c3"
+
+
+def test_no_reset_leaves_an_application_alone() -> None:
+    """Without a reset a running application answers nothing, and what it says is no answer."""
+    with pytest.raises(NoSync, match="bytes were heard, none of them an answer"):
+        Target.open("sim://esp32?boot=app", before="no-reset")
+
+
+def test_no_sync_asks_at_once() -> None:
+    """no-reset-no-sync sends no SYNC and still knows chip and loader."""
+    link = Link(open_port("sim://esp32c3", 115200))
+    sent: list[bytes] = []
+    link.taps.append(lambda _now, direction, data: sent.append(data) if direction == "tx" else None)
+    # A ROM that has not been synchronised does not know the rate.
+    link.send(Sync().encode())
+    link.drain(0.1, limit_s=1)
+    sent.clear()
+
+    connected = connect(link, before="no-reset-no-sync")
+
+    assert connected.chip.name == "esp32c3"
+    assert not connected.loader.dialect.is_stub
+    assert Sync().encode() not in sent
+
+
+@pytest.mark.parametrize("index", range(1, 45))
+@pytest.mark.parametrize("fault", ["drop", "double", "cut:5", "late:0.05", "flip:1.3"])
+def test_connecting_survives_one_fault(fault: str, index: int) -> None:
+    """Any single request or reply that is lost, doubled, late or damaged does not prevent it."""
+    action, _, argument = fault.partition(":")
+    rule = f"{action}@{{}}:{index}" + (f":{argument}" if argument else "")
+
+    for direction in ("request", "reply"):
+        target = open_sim(f"fault={rule.format(direction)}")
+        assert target.chip is ESP32
+        assert target.loader.dialect == ESP32_ROM
+        assert target.memory.words(0x40001000, 1) == [0x00F01D83]
+
+
+@pytest.mark.parametrize(
+    ("options", "heard"),
+    [
+        ("fault=hang@request:1", "nothing was heard"),
+        ("fault=garbage@request:1", "none of them an answer"),
+    ],
+)
+def test_nobody_there(options: str, heard: str) -> None:
+    """Silence and endless garbage both end in NoSync, with what was heard."""
+    with pytest.raises(NoSync, match=heard):
+        Target.open(f"sim://esp32?{options}", before="no-reset")
+
+
+def test_connecting_takes_few_requests() -> None:
+    """SYNC, one or two questions, and the markers, nothing else."""
+    counts = {name: wire_of(open_sim(chip=name)).count.requests for name in ("esp32", "esp32c3")}
+
+    assert counts == {"esp32": 3 + 32, "esp32c3": 2 + 32}
+
+
+@pytest.mark.parametrize("name", ["esp32s2", "esp32s3", "esp32c3", "esp32c6"])
+def test_secure_download_mode(name: str) -> None:
+    """It is recognised at once, also where the ROM tells no id; memory is not asked for."""
+    target = open_sim("sdm=1", name)
+    before = wire_of(target).count.requests
+
+    assert target.chip.name == name
+    assert target.loader.dialect.is_secure
+    assert target.security is not None
+    assert target.security.secure_download
+    with pytest.raises(UsageError, match="secure download mode"):
+        target.memory.words(0x4000_0000, 1)
+    assert wire_of(target).count.requests == before
+
+
+@pytest.mark.parametrize("name", ["esp32", "esp32s3", "esp32c3"])
+def test_running_stub_is_recognised(name: str) -> None:
+    """A stub that is running already is found by the value of its SYNC replies."""
+    target = open_sim(chip=name)
+    target.start_stub()
+    again = Target(target.link, connect(target.link, before="no-reset"))
+
+    assert again.loader.dialect.is_stub
+    assert again.chip.name == name
+
+
+@pytest.mark.parametrize("name", ["esp32", "esp32c3"])
+def test_running_stub_is_recognised_without_sync(name: str) -> None:
+    """Without SYNC it is found by the length of its status."""
+    target = open_sim(chip=name)
+    target.start_stub()
+    again = connect(target.link, before="no-reset-no-sync")
+
+    assert again.loader.dialect.is_stub

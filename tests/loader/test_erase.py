@@ -1,0 +1,31 @@
+"""The size that a ROM is asked to erase."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from espshell.chips.esp32 import ESP32
+from espshell.chips.esp8266 import ESP8266
+from espshell.loader.erase import SECTOR, asked_size
+
+
+def erased_by_the_rom(offset: int, asked: int) -> int:
+    """Return the sectors that the ROM of an ESP8266 erases: those up to the boundary twice."""
+    sectors = asked // SECTOR
+    head = 16 - offset // SECTOR % 16
+    return sectors + min(sectors, head)
+
+
+@given(st.integers(0, 1024), st.integers(0, 300))
+def test_quirk_of_the_esp8266(first: int, count: int) -> None:
+    """All that is wanted is erased, and at most one sector more."""
+    erased = erased_by_the_rom(first * SECTOR, asked_size(ESP8266, first * SECTOR, count * SECTOR))
+
+    assert count <= erased <= count + 1
+
+
+@given(st.integers(0, 1024), st.integers(0, 0x10_0000))
+def test_other_roms_erase_what_they_are_asked_for(first: int, size: int) -> None:
+    """Without the quirk the size is what is wanted."""
+    assert asked_size(ESP32, first * SECTOR, size) == size

@@ -1,0 +1,251 @@
+"""The flasher stub: its file, its upload, and the handler for bulk reads."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+import subprocess
+import sys
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from espshell.chips import Isa
+from espshell.chips.esp32 import ESP32
+from espshell.chips.esp32c3 import ESP32C3
+from espshell.errors import NoReply, UsageError
+from espshell.loader import bulk, stub
+from espshell.loader.stub import Stub
+from espshell.protocol.commands import ReadReg
+from espshell.target import Target
+from tests.loader.support import held, open_sim, wire_of
+
+
+def installed(version: int) -> list[Path]:
+    """Return the stub files of the installed esptool."""
+    folder = Path(str(metadata.distribution("esptool").locate_file("esptool")))
+    return sorted((folder / "targets" / "stub_flasher" / str(version)).glob("*.json"))
+
+
+def with_stub(options: str = "", chip: str = "esp32c3", version: int | None = None) -> Target:
+    """Connect to a simulated chip and start its stub."""
+    target = open_sim(options, chip)
+    target.start_stub(version=version)
+    return target
+
+
+def test_found_without_importing_esptool() -> None:
+    """The second version is taken first, and esptool itself stays unimported."""
+    found = stub.find(ESP32C3, "esp32c3")
+
+    assert (found.version, found.text_start) == (2, 0x4038_0000)
+    assert stub.find(ESP32C3, "esp32c3", version=1).version == 1
+    code = "import sys; from espshell.chips import by_name; from espshell.loader import stub\n"
+    code += "stub.find(by_name('esp32c3'), 'esp32c3'); sys.exit('esptool' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_found_in_a_folder(tmp_path: Path) -> None:
+    """A folder with the files of a release is enough."""
+    source = stub.find(ESP32C3, "esp32c3")
+    (tmp_path / "esp32c3.json").write_bytes(Path(source.path).read_bytes())
+
+    assert stub.find(ESP32C3, "esp32c3", folder=tmp_path).text == source.text
+
+
+def damaged(tmp_path: Path, change: str) -> Path:
+    """Write a stub file with something wrong in it."""
+    whole = Path(stub.find(ESP32C3, "esp32c3").path).read_text()
+    fields = json.loads(whole)
+    path = tmp_path / "esp32c3.json"
+    if change == "truncated":
+        path.write_text(whole[: len(whole) // 2])
+    elif change == "binary":
+        path.write_bytes(b"\xff\xfe\x00")
+    elif change == "base64":
+        path.write_text(json.dumps(fields | {"text": "%%%"}))
+    elif change == "list":
+        path.write_text("[]")
+    elif change == "entry":
+        path.write_text(json.dumps(fields | {"entry": 0x4200_0000}))
+    else:
+        other = stub.find(ESP32, "esp32")
+        path.write_bytes(Path(other.path).read_bytes())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("truncated", "is no flasher stub, or only a part of one"),
+        ("binary", "is no flasher stub"),
+        ("base64", "is no flasher stub"),
+        ("list", "is no flasher stub"),
+        ("entry", "is damaged: its entry 0x42000000 is not in it"),
+        ("other", "is for another chip: 0x400a8000 is no RAM of the ESP32-C3"),
+    ],
+)
+def test_wrong_file(tmp_path: Path, change: str, message: str) -> None:
+    """A file that is truncated, no stub or for another chip is refused before anything is sent."""
+    damaged(tmp_path, change)
+
+    with pytest.raises(UsageError, match=message):
+        stub.find(ESP32C3, "esp32c3", folder=tmp_path)
+
+
+def test_no_file(tmp_path: Path) -> None:
+    """Where there is no stub it is said how to get one."""
+    with pytest.raises(UsageError, match="no flasher stub for the ESP32-C3") as caught:
+        stub.find(ESP32C3, "esp32c3", folder=tmp_path)
+    assert "pip install" in caught.value.hint
+
+
+@pytest.mark.parametrize("path", installed(2), ids=lambda path: path.stem)
+def test_every_stub_has_a_table(path: Path) -> None:
+    """In every stub of version 2 the table is found, and exactly its last pointer is changed."""
+    fields = json.loads(path.read_text())
+    text, data = (base64.b64decode(fields[key]) for key in ("text", "data"))
+    plain = Stub("", 2, fields["entry"], fields["text_start"], text, 0, data, 0)
+    better = bulk.with_bulk_read(plain, Isa.RISCV)
+
+    assert better is not None
+    assert better.text[: len(text)] == text
+    assert better.text.endswith(bulk.HANDLERS[Isa.RISCV])
+    words = [struct.unpack_from("<I", d, at)[0] for d in (data, better.data) for at in (0,)]
+    assert words
+    changed = [i for i in range(len(data)) if data[i] != better.data[i]]
+    assert max(changed) - min(changed) < 4
+    at = min(changed) - min(changed) % 4
+    pointer = int.from_bytes(better.data[at : at + 4], "little")
+    assert pointer == plain.text_start + len(better.text) - 44
+    assert better.data[at - 4 * 26 : at] == data[at : at + 4] * 26
+
+
+@pytest.mark.parametrize("path", installed(1), ids=lambda path: path.stem)
+def test_legacy_stub_has_none(path: Path) -> None:
+    """A legacy stub has no table and is left as it is."""
+    fields = json.loads(path.read_text())
+    data = base64.b64decode(fields["data"])
+    plain = Stub("", 1, fields["entry"], fields["text_start"], b"", 0, data, 0)
+
+    assert bulk.with_bulk_read(plain, Isa.RISCV) is None
+
+
+def test_no_handler_for_an_esp8266() -> None:
+    """What has not been seen to run is not tried."""
+    assert bulk.with_bulk_read(stub.find(ESP32, "esp32"), Isa.XTENSA_CALL0) is None
+
+
+def test_handlers_are_words() -> None:
+    """IRAM takes 32-bit stores only, so each handler is whole words."""
+    assert {len(handler) % 4 for handler in bulk.HANDLERS.values()} == {0}
+
+
+@pytest.mark.parametrize("chip", ["esp32", "esp32c3"])
+@pytest.mark.parametrize("version", [1, 2])
+def test_stub_runs(chip: str, version: int) -> None:
+    """After the upload the stub answers, in its own dialect; version 2 with bulk reads."""
+    target = with_stub(chip=chip, version=version)
+
+    assert target.loader.dialect.is_stub
+    assert target.loader.has_bulk_read is (version == 2)
+    assert target.memory.words(0x4000_1000, 1) == [held(target, 0x4000_1000)]
+
+
+@pytest.mark.parametrize("chip", ["esp32", "esp32c3"])
+@pytest.mark.parametrize(("offset", "size"), [(0, 4096), (1, 1027), (2, 61), (0, 4), (3, 2)])
+def test_bulk_read_is_exact(chip: str, offset: int, size: int) -> None:
+    """Any range is the same through the handler as in the chip."""
+    target = with_stub(chip=chip)
+    expected = wire_of(target).chip.memory.read(0x4000_0000 + offset, size)
+
+    assert target.memory.read(0x4000_0000 + offset, size) == expected
+
+
+def test_bulk_read_takes_few_round_trips() -> None:
+    """4 KiB are 67 requests, of 16 and 15 words in turn."""
+    target = with_stub()
+    before = wire_of(target).count.requests
+    target.memory.read(0x4000_0000, 4096)
+
+    assert wire_of(target).count.requests - before == 67
+
+
+def test_bulk_read_survives_faults() -> None:
+    """A reply to a bulk read that is lost, doubled or late shifts nothing."""
+    sound = with_stub()
+    first = wire_of(sound).count.replies + 1
+    for rule in ("drop@reply:{}", "double@reply:{}", "late@reply:{}:0.4", "stall@reply:{}:2"):
+        for place in range(first, first + 6):
+            target = with_stub(f"fault={rule.format(place)}")
+            expected = wire_of(target).chip.memory.read(0x4000_0000, 600)
+            assert target.memory.read(0x4000_0000, 600) == expected
+
+
+def test_handler_that_reads_wrong_is_not_used() -> None:
+    """If the handler does not read what READ_REG reads, everything goes on by READ_REG."""
+    target = open_sim(chip="esp32c3")
+    found = bulk.with_bulk_read(stub.find(target.chip, "esp32c3"), Isa.RISCV)
+    assert found is not None
+    # lw t4, 4(t0) instead of lw t4, 0(t0): every word is the next one.
+    broken = found.text.replace(bytes.fromhex("83ae0200"), bytes.fromhex("83ae4200"))
+    assert broken != found.text
+    stub.start(target.loader, replace(found, text=broken))
+
+    assert not bulk.enable(target.loader)
+    assert target.memory.words(0x4000_1000, 40) == [
+        held(target, 0x4000_1000 + 4 * i) for i in range(40)
+    ]
+
+
+def test_stub_that_does_not_greet() -> None:
+    """A stub that was loaded and says nothing is an error that says so."""
+    sound = open_sim(chip="esp32c3")
+    before = wire_of(sound).count.requests
+    sound.start_stub()
+    place = next(
+        n for n in range(before + 1, before + 20) if not _starts(f"fault=drop@request:{n}+1")
+    )
+    assert place
+
+
+def _starts(options: str) -> bool:
+    target = open_sim(options, "esp32c3")
+    try:
+        target.start_stub()
+    except NoReply:
+        return False
+    return True
+
+
+def test_bulk_read_is_nine_times_faster() -> None:
+    """64 KiB through the stub at 921600 baud and 1 ms: 9 times one READ_REG at a time."""
+    target = Target.open("sim://esp32c3?latency=1ms", baud=921600)
+    clock = target.link.clock
+    target.start_stub()
+    start = clock.now()
+    for i in range(64):
+        target.loader.execute(ReadReg(0x4000_0000 + 4 * i))
+    one_at_a_time = (clock.now() - start) / 64 * 16384
+    start = clock.now()
+    data = target.memory.read(0x4000_0000, 65536)
+
+    assert one_at_a_time / (clock.now() - start) >= 9
+    assert data == wire_of(target).chip.memory.read(0x4000_0000, 65536)
+
+
+def test_rom_is_seven_times_faster() -> None:
+    """The same through the ROM loader, with requests in flight: 7 times."""
+    target = Target.open("sim://esp32c3?latency=1ms", baud=921600)
+    clock = target.link.clock
+    start = clock.now()
+    for i in range(64):
+        target.loader.execute(ReadReg(0x4000_0000 + 4 * i))
+    one_at_a_time = (clock.now() - start) / 64 * 16384
+    start = clock.now()
+    target.memory.read(0x4000_0000, 65536)
+
+    assert one_at_a_time / (clock.now() - start) >= 7

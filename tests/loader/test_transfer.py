@@ -1,0 +1,207 @@
+"""Words in bulk: fast on a good link, right on a bad one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import cycle, pairwise
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from espshell.errors import EspError
+from espshell.loader import transfer
+from espshell.protocol.commands import ReadReg
+from espshell.target import Target
+from tests.loader.support import held, open_sim, wire_of
+
+START = 0x4000_0100
+COUNT = 96
+
+
+def contents(target: Target) -> list[int]:
+    """Return what the simulated chip holds at the place that these tests read."""
+    return [held(target, START + 4 * i) for i in range(COUNT)]
+
+
+def read(target: Target) -> list[int]:
+    """Read that place."""
+    return transfer.read_words(target.loader, range(START, START + 4 * COUNT, 4))
+
+
+SOUND = open_sim()
+BEFORE = wire_of(SOUND).count.requests, wire_of(SOUND).count.replies
+read(SOUND)
+AFTER = wire_of(SOUND).count.requests, wire_of(SOUND).count.replies
+
+
+def rules() -> list[str]:
+    """Return every kind of fault at places all over a read, in both directions."""
+    actions = (
+        "drop",
+        "double",
+        "late:0.05",
+        "late:0.5",
+        "late:3",
+        "stall:0.5",
+        "stall:3",
+        "cut:5",
+        "cut:12",
+        "flip:1.3",
+        "flip:2.1",
+        "noise:rst:0x1",
+    )
+    found = []
+    for direction, before, after in zip(("request", "reply"), BEFORE, AFTER, strict=True):
+        for place, each in zip(range(before - 1, after + 3), cycle(actions)):
+            action, _, argument = each.partition(":")
+            found.append(f"{action}@{direction}:{place}" + (f":{argument}" if argument else ""))
+    return found
+
+
+@pytest.mark.parametrize("rule", rules())
+def test_one_fault_never_shifts_a_word(rule: str) -> None:
+    """Any one frame lost, doubled, late, cut or damaged costs a second reading and no word."""
+    target = open_sim(f"fault={rule}")
+
+    assert read(target) == contents(target)
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["drop", "double", "cut", "stall"]),
+            st.sampled_from(["request", "reply"]),
+            st.integers(36, 260),
+        ),
+        min_size=2,
+        max_size=3,
+    )
+)
+def test_several_faults(faults: list[tuple[str, str, int]]) -> None:
+    """Several faults on different frames give the right words or an error, never wrong ones.
+
+    Left out: a reply lost and another doubled between the same two markers, which nothing on the
+    wire can tell from a good read.
+    """
+    places = sorted(place for _, _, place in faults)
+    assume(all(b - a > 3 * transfer.BLOCK_WORDS for a, b in pairwise(places)))
+    arguments = {"cut": ":5", "stall": ":0.3"}
+    rules = [f"fault={a}@{d}:{n}{arguments.get(a, '')}" for a, d, n in faults]
+    target = open_sim("&".join(rules))
+    try:
+        words = read(target)
+    except EspError:
+        return
+    assert words == contents(target)
+
+
+@pytest.mark.parametrize("end", ["hang", "garbage", "reset", "unplug"])
+def test_lost_chip_is_an_error(end: str) -> None:
+    """When the chip or the port goes away in the middle, the read fails; it is never short."""
+    target = open_sim(f"fault={end}@request:60")
+
+    with pytest.raises(EspError) as caught:
+        read(target)
+    assert caught.value.status == 3
+
+
+@pytest.mark.parametrize("hold_s", [0.7, 1.3, 2, 4])
+def test_overdue_reply_is_not_taken_for_a_lost_one(hold_s: float) -> None:
+    """A reply that was given up and comes while another is lost spoils nothing."""
+    first = wire_of(open_sim(chip="esp32c3")).count.replies
+    for late in range(first + 5, first + 40, 7):
+        for lost in range(late + 10, late + 60, 6):
+            target = open_sim(
+                f"fault=late@reply:{late}:{hold_s}&fault=drop@reply:{lost}", "esp32c3"
+            )
+            assert read(target) == contents(target)
+
+
+def test_bad_link_is_slow_and_right() -> None:
+    """With every twenty-third reply lost, a read still succeeds."""
+    target = open_sim("fault=drop@reply:60+23")
+
+    assert read(target) == contents(target)
+
+
+def test_data_that_holds_the_markers() -> None:
+    """Reading the marker words themselves is no fault, and one doubled reply there is found."""
+    addresses = range(0x4000_1000, 0x4000_1100, 4)
+    for place in range(50, 90):
+        target = open_sim(f"fault=double@reply:{place}")
+        expected = [held(target, address) for address in addresses]
+        assert transfer.read_words(target.loader, addresses) == expected
+
+
+def test_registers_that_change_are_read_once() -> None:
+    """With ``once`` no word is requested twice, whatever happens, and one request is in flight."""
+    target = open_sim("fault=drop@reply:55")
+    before = wire_of(target).count.requests
+
+    with pytest.raises(EspError, match="must not be read twice"):
+        transfer.read_words(target.loader, range(START, START + 64, 4), once=True)
+    assert wire_of(target).count.requests - before <= 18
+
+
+def test_markers_are_learned_right_from_any_single_fault() -> None:
+    """A late or doubled reply while the markers are learned does not exchange their values."""
+    for rule in ("late@request:4:0.05", "late@reply:12:0.05", "double@reply:13", "drop@reply:20"):
+        target = open_sim(f"fault={rule}")
+        assert all(marker.value == held(target, marker.address) for marker in target.loader.markers)
+
+
+def virtual_seconds(target: Target, size: int) -> float:
+    """Return how long reading so many bytes takes on the simulated wire."""
+    start = target.link.clock.now()
+    target.memory.read(0x4000_0000, size)
+    return target.link.clock.now() - start
+
+
+def test_fast_link_is_filled() -> None:
+    """At 115200 baud and 1 ms latency 64 KiB take at most 1/0.9 of 14 bytes each way a word."""
+    target = open_sim("latency=1ms", chip="esp32c3")
+    wire_s = 16384 * 14 * 10 / 115200
+
+    assert wire_s / virtual_seconds(target, 65536) >= 0.9
+
+
+def test_latency_is_hidden() -> None:
+    """At 16 ms latency 64 KiB are at least 7 times faster than one request at a time."""
+    target = open_sim("latency=16ms", chip="esp32c3")
+    clock = target.link.clock
+    start = clock.now()
+    for i in range(32):
+        target.loader.execute(ReadReg(0x4000_0000 + 4 * i))
+    one_at_a_time = (clock.now() - start) / 32 * 16384
+
+    assert one_at_a_time / virtual_seconds(target, 65536) >= 7
+
+
+def test_fifo_of_the_chip_never_overflows() -> None:
+    """At most 112 encoded bytes are unanswered, also where addresses need escapes."""
+    target = open_sim(chip="esp32c3")
+    target.memory.read(0x3FC9_C000, 4096)
+
+    assert wire_of(target).count.max_in_flight <= 112
+    assert wire_of(target).count.overruns == 0
+
+
+def test_stub_has_one_request_in_flight() -> None:
+    """Where the dialect allows no pipeline, the next request waits for the reply."""
+    target = open_sim()
+    target.loader.dialect = replace(target.loader.dialect, pipeline_bytes=0)
+    wire_of(target).count.max_in_flight = 0
+
+    assert read(target) == contents(target)
+    assert wire_of(target).count.max_in_flight < 2 * len(ReadReg(START).encode())
+
+
+def test_markers_cost_little() -> None:
+    """A long read sends one marker a block, and three more."""
+    target = open_sim()
+    before = wire_of(target).count.requests
+    target.memory.read(0x4000_0000, 4096)
+
+    assert wire_of(target).count.requests - before == 1024 + 1024 // transfer.BLOCK_WORDS + 2
