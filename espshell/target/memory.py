@@ -1,0 +1,148 @@
+"""The space ``mem:``: the chip's address space, word by word through the loader.
+
+Everything that the bus can do is 32 bits wide, so a range of any size and alignment is the words
+that cover it, cropped; a narrower write is a write under a mask, which the chip does by itself.
+
+An address is looked up in the memory map before anything is sent: a read of an address where
+nothing is can hang a ROM loader until the next power cycle.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+
+from espshell.chips import Chip, Kind, Region
+from espshell.errors import UsageError
+from espshell.loader import ram, transfer
+from espshell.loader.loader import Loader
+from espshell.loader.stub import Stub
+from espshell.protocol.commands import RegisterWrite, WriteReg
+from espshell.units import WORD, hex32
+
+ADDRESS_SPACE = 1 << 32
+
+_ENTRIES_PER_FRAME = 6  # of WRITE_REG: one frame stays below the 112 bytes of the pipeline
+
+
+class Memory:
+    """Reads and writes of one chip's address space."""
+
+    name = "mem"
+
+    def __init__(self, chip: Chip, loader: Loader) -> None:
+        self.chip = chip
+        self.loader = loader
+        self.dry_run = False
+        """Whether nothing is written: the one place that keeps it, so that no verb can forget."""
+
+    def check(self, address: int, size: int, *, write: bool = False) -> None:
+        """See that a range is in the memory map, and for a write that it can be written.
+
+        Raises: UsageError with the regions next to it; nothing was sent.
+        """
+        last = address + max(size, 1) - 1
+        if address < 0 or last >= ADDRESS_SPACE:
+            raise UsageError(f"{hex32(address)} + {size} is outside the 32-bit address space")
+        hole = self._first_hole(address, last)
+        if hole is not None:
+            raise UsageError(
+                f"{hex32(hole)} is outside the memory map of the {self.chip.title}: "
+                f"{self._neighbourhood(hole)}",
+                hint="`map` lists it; --force sends it all the same",
+            )
+        region = self.chip.region_at(address)
+        if write and region is not None and region.kind not in (Kind.RAM, Kind.PERIPHERAL):
+            raise UsageError(
+                f"{hex32(address)} is in {region.name} ({region.note}), which cannot be written",
+                hint="--force sends it all the same",
+            )
+        if write and self.loader.stub is not None:
+            self._check_spares(self.loader.stub, address, last)
+
+    def words(self, address: int, count: int) -> list[int]:
+        """Return consecutive words; ``address`` is a multiple of 4."""
+        return [word for block in self._blocks(address, address + WORD * count) for word in block]
+
+    def gather(self, addresses: Sequence[int]) -> dict[int, int]:
+        """Return the words at scattered addresses (multiples of 4)."""
+        wanted = sorted(set(addresses))
+        return dict(zip(wanted, transfer.read_words(self.loader, wanted), strict=True))
+
+    def chunks(self, address: int, size: int) -> Iterator[bytes]:
+        """Yield a range of any alignment in pieces, as they arrive, together exactly ``size``."""
+        start = address - address % WORD
+        end = -(-(address + size) // WORD) * WORD
+        skip, left = address - start, size
+        for words in self._blocks(start, end):
+            data = struct.pack(f"<{len(words)}I", *words)[skip : skip + left]
+            skip, left = max(0, skip - WORD * len(words)), left - len(data)
+            if data:
+                yield data
+
+    def read(self, address: int, size: int) -> bytes:
+        """Return a range of any alignment."""
+        return b"".join(self.chunks(address, size))
+
+    def write(self, writes: Iterable[RegisterWrite]) -> None:
+        """Write words under masks, in order, several in a frame; nothing is read back here.
+
+        In a dry run nothing is sent.
+
+        Raises: NoReply if the answer to a frame did not come; it may or may not have been done.
+        """
+        if not self.dry_run:
+            self.send(writes)
+
+    def send(self, writes: Iterable[RegisterWrite]) -> None:
+        """Write also in a dry run: what belongs to keeping and leaving the connection."""
+        pending = list(writes)
+        for i in range(0, len(pending), _ENTRIES_PER_FRAME):
+            self.loader.execute(WriteReg(tuple(pending[i : i + _ENTRIES_PER_FRAME])))
+
+    def load(self, address: int, data: bytes) -> Iterator[int]:
+        """Put data into RAM in blocks; see ``ram.write_blocks``. In a dry run nothing is sent."""
+        if self.dry_run:
+            return iter((len(data),))
+        return ram.write_blocks(self.loader, address, data)
+
+    def _blocks(self, start: int, end: int) -> Iterator[list[int]]:
+        """Yield the words of a range; registers that change when they are read alone and once."""
+        while start < end:
+            touched = self.chip.changes_when_read(start, end - start)
+            once = touched is not None and touched.start <= start
+            stop = end if touched is None else min(end, touched.end if once else touched.start)
+            yield from transfer.read_blocks(self.loader, range(start, stop, WORD), once=once)
+            start = stop
+
+    @staticmethod
+    def _check_spares(stub: Stub, address: int, last: int) -> None:
+        """See that a write does not hit the stub that is running."""
+        for name, start, end in stub.occupied:
+            if address < end and start <= last:
+                raise UsageError(
+                    f"the running flasher stub has its {name} at {hex32(start)}..{hex32(end)}",
+                    hint="`stub never` and `reset` leave it; --force overwrites it",
+                )
+
+    def _first_hole(self, address: int, last: int) -> int | None:
+        """Return the first address of a range that no region holds; regions may adjoin."""
+        while address <= last:
+            region = self.chip.region_at(address)
+            if region is None:
+                return address
+            address = region.end
+        return None
+
+    def _neighbourhood(self, address: int) -> str:
+        before, after = self.chip.neighbours(address)
+        told = [_ends(before), _starts(after)]
+        return ", ".join(text for text in told if text)
+
+
+def _ends(region: Region | None) -> str:
+    return f"{region.name} ends at {hex32(region.end - 1)}" if region else ""
+
+
+def _starts(region: Region | None) -> str:
+    return f"{region.name} starts at {hex32(region.start)}" if region else ""
