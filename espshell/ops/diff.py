@@ -1,0 +1,87 @@
+"""The verb ``diff``: where two ranges of bytes of one size are not the same.
+
+Pure: the bytes may come from anywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from espshell.errors import UsageError
+from espshell.units import count_text
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A range that differs."""
+
+    address: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How ``actual`` differs from ``expected``; both stand at ``address``."""
+
+    address: int
+    expected: bytes
+    actual: bytes
+    differing: tuple[Span, ...]
+    bytes_differing: int
+    bits_set: int
+    """Bits that are 1 in ``actual`` only."""
+    bits_cleared: int
+    """Bits that are 1 in ``expected`` only."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing differs."""
+        return not self.differing
+
+    @property
+    def equal(self) -> bool:
+        """Whether nothing differs."""
+        return self.ok
+
+    @property
+    def failure(self) -> str:
+        """How much differs."""
+        return f"{self.bytes_differing} of {count_text(len(self.expected), 'byte')} differ"
+
+    @property
+    def summary(self) -> str:
+        """How much differs: bytes, ranges and bits."""
+        size = len(self.expected)
+        ranges = count_text(len(self.differing), "range")
+        return (
+            f"{self.bytes_differing} of {count_text(size, 'byte')} in {ranges}; "
+            f"{count_text(self.bits_set, 'bit')} set, {self.bits_cleared} cleared"
+        )
+
+
+def diff(
+    expected: bytes, actual: bytes, *, address: int = 0, notes: tuple[str, ...] = ()
+) -> Difference:
+    """Compare two ranges of bytes byte by byte.
+
+    Raises: UsageError if their sizes are not the same.
+    """
+    if len(expected) != len(actual):
+        raise UsageError(
+            f"the sizes differ: {count_text(len(expected), 'byte')} and {len(actual)}",
+            hint="give one side a length: `A LEN`, `A..END` or `A..+LEN`",
+        )
+    spans: tuple[Span, ...] = ()
+    changed = bits_set = bits_cleared = 0
+    if expected != actual:  # as numbers, whose operators walk the bytes faster than we can
+        old, new = (int.from_bytes(data, "little") for data in (expected, actual))
+        mask = (old ^ new).to_bytes(len(expected), "little")
+        spans = tuple(
+            Span(address + run.start(), run.end() - run.start())
+            for run in re.finditer(rb"[^\0]+", mask)
+        )
+        changed = len(mask) - mask.count(0)
+        bits_set, bits_cleared = (new & ~old).bit_count(), (old & ~new).bit_count()
+    return Difference(address, expected, actual, spans, changed, bits_set, bits_cleared, notes)

@@ -1,0 +1,119 @@
+"""What was written and what was there before, so that it can be put back."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+
+from espshell.errors import UsageError
+from espshell.units import KIB, MIB, count_text
+
+KEEP = 64 * KIB
+"""Bytes up to which the old contents of a range are worth reading before it is overwritten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A range that was written; ``old`` is None where it was not read before.
+
+    ``width`` and ``mask`` are those of a poke whose mask left bits alone; else the mask is None.
+    """
+
+    address: int
+    old: bytes | None
+    new: bytes
+    width: int = 8
+    mask: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.new)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One write of a session; ``number`` counts from 1."""
+
+    number: int
+    command: str
+    change: Change
+    is_stale: bool = False
+    """Whether the chip has been reset or reached anew since."""
+
+    @property
+    def obstacle(self) -> str:
+        """Why it cannot be undone; empty if it can."""
+        if self.is_stale:
+            return "the chip was reset or reconnected since"
+        return "what was there before was not read" if self.change.old is None else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Journaled:
+    """The last writes, the newest last, and how many there are."""
+
+    entries: tuple[Entry, ...]
+    count: int
+
+    @property
+    def ok(self) -> bool:
+        """A list is a good answer, also an empty one."""
+        return True
+
+
+class Journal:
+    """The last writes of a session; the oldest are forgotten."""
+
+    MOST = 1000
+    """Writes that are remembered."""
+    MOST_BYTES = 16 * MIB
+    """Bytes of them, old and new."""
+
+    def __init__(self) -> None:
+        self._entries: deque[Entry] = deque()
+        self._number = 0
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, command: str, change: Change) -> None:
+        """Remember a write."""
+        self._number += 1
+        self._entries.append(Entry(self._number, command, change))
+        self._bytes += _weight(change)
+        while len(self._entries) > self.MOST or self._bytes > self.MOST_BYTES:
+            self._bytes -= _weight(self._entries.popleft().change)
+
+    def last(self, count: int) -> Journaled:
+        """Return the last writes."""
+        return Journaled(tuple(self._entries)[-count:], len(self._entries))
+
+    def to_undo(self, count: int) -> tuple[Entry, ...]:
+        """Return the last writes, the newest first.
+
+        Raises: UsageError if there are fewer, or one of them cannot be undone.
+        """
+        if count > len(self._entries):
+            raise UsageError(f"the journal holds {count_text(len(self._entries), 'write')}")
+        found = tuple(reversed(self.last(count).entries))
+        for entry in found:
+            if entry.obstacle:
+                raise UsageError(
+                    f"write {entry.number} ({entry.command}) cannot be undone: {entry.obstacle}",
+                    hint="`journal` lists them; nothing was written",
+                )
+        return found
+
+    def drop_last(self) -> None:
+        """Forget the last write: it was undone."""
+        self._bytes -= _weight(self._entries.pop().change)
+
+    def turn_stale(self) -> None:
+        """Mark all writes as of before a reset: what they overwrote is no longer what was there."""
+        self._entries = deque(replace(entry, is_stale=True) for entry in self._entries)
+
+
+def _weight(change: Change) -> int:
+    return len(change.new) + len(change.old or b"")
