@@ -1,0 +1,403 @@
+"""The types of arguments: how each is parsed without a device, and what it means with one.
+
+A type is asked twice.  ``parse`` looks at the text alone, so that a whole script can be checked
+before anything is connected; ``value`` then turns the parsed thing into what the command wants,
+with names and memory at hand.  The same types know how to complete what is being typed.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+from espshell import chips
+from espshell.chips import Chip
+from espshell.errors import UsageError
+from espshell.shell import expr, place
+from espshell.units import parse_seconds
+
+P = TypeVar("P")
+V = TypeVar("V")
+
+
+class Scope(expr.Scope, Protocol):
+    """What values are found in: names and memory, and the chip if one is connected."""
+
+    @property
+    def chip(self) -> Chip | None:
+        """The connected chip."""
+
+    def place(self, name: str) -> chips.Region | None:
+        """Return the region or register of a name; None if there is none."""
+
+    def knows(self, name: str) -> bool:
+        """Say whether there is something of that name, without reading anything."""
+
+    def names(self, text: str = "") -> Iterable[str]:
+        """Every name that what has been typed could become."""
+
+
+class ArgType(ABC, Generic[P, V]):
+    """A type of argument, from ``least`` to ``most`` words."""
+
+    least = 1
+    most = 1
+    raw = False
+    """Whether the words keep their quotes: expressions need those of ``'A'``."""
+    label = ""
+    """How it stands in a usage line, where the name of the parameter would say less."""
+
+    @abstractmethod
+    def parse(self, texts: Sequence[str]) -> P:
+        """Check the text of the words. Raises: UsageError with what was expected."""
+
+    @abstractmethod
+    def value(self, parsed: P, scope: Scope) -> V:
+        """Return what is meant. Raises: UsageError for an unknown name."""
+
+    def names(self, parsed: P) -> tuple[str, ...]:
+        """Return the names that must be known."""
+        return ()
+
+    def complete(self, text: str, scope: Scope) -> Iterable[str]:
+        """Return what the word that is being typed could become."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A range of the address space; ``size`` in bytes."""
+
+    address: int
+    size: int
+    name: str = ""
+
+
+class Number(ArgType[expr.Expr, int]):
+    """An expression."""
+
+    raw = True
+
+    def parse(self, texts: Sequence[str]) -> expr.Expr:
+        """Parse the expression."""
+        return expr.parse(texts[0])
+
+    def value(self, parsed: expr.Expr, scope: Scope) -> int:
+        """Evaluate it."""
+        return parsed.evaluate(scope)
+
+    def names(self, parsed: expr.Expr) -> tuple[str, ...]:
+        """Return the names it uses."""
+        return parsed.names()
+
+    def complete(self, text: str, scope: Scope) -> Iterable[str]:
+        """Complete names."""
+        return scope.names(text)
+
+
+class Expression(ArgType[expr.Expr, expr.Expr]):
+    """An expression that the command evaluates by itself."""
+
+    raw = True
+
+    def parse(self, texts: Sequence[str]) -> expr.Expr:
+        """Parse the expression."""
+        return expr.parse(texts[0])
+
+    def value(self, parsed: expr.Expr, scope: Scope) -> expr.Expr:
+        """Return it as it is."""
+        return parsed
+
+    def names(self, parsed: expr.Expr) -> tuple[str, ...]:
+        """Return the names it uses."""
+        return parsed.names()
+
+    def complete(self, text: str, scope: Scope) -> Iterable[str]:
+        """Complete names."""
+        return scope.names(text)
+
+
+class Positive(Number):
+    """An expression that must be at least 1: a count or a rate."""
+
+    def value(self, parsed: expr.Expr, scope: Scope) -> int:
+        """Evaluate it. Raises: UsageError if it is less than 1."""
+        number = parsed.evaluate(scope)
+        if number < 1:
+            raise UsageError(f"`{parsed.text}` is {number}; at least 1 was expected")
+        return number
+
+    def complete(self, text: str, scope: Scope) -> Iterable[str]:
+        """Complete nothing: a count is no address."""
+        return ()
+
+
+class Place(ArgType[place.Place, int]):
+    """An address in a space; the value is an address on the bus."""
+
+    raw = True
+
+    def parse(self, texts: Sequence[str]) -> place.Place:
+        """Parse space and address."""
+        return _supported(place.parse_place(texts[0]))
+
+    def value(self, parsed: place.Place, scope: Scope) -> int:
+        """Evaluate the address; one in ``efuse:`` counts from the start of the eFuse registers."""
+        return _bus_address(parsed, _evaluated(parsed, scope), scope)
+
+    def names(self, parsed: place.Place) -> tuple[str, ...]:
+        """Return the names it uses."""
+        return parsed.expr.names()
+
+    def complete(self, text: str, scope: Scope) -> Iterable[str]:
+        """Complete names and spaces."""
+        return (*scope.names(text), "mem:", "efuse:")
+
+
+class Region(ArgType[place.Region, Span]):
+    """A range: ``A LEN``, ``A..END``, ``A..+LEN`` or the name of a region.
+
+    ``default_size`` is the length of a lone address, None if a lone address is an error.
+    """
+
+    raw = True
+    most = 2
+
+    def __init__(self, default_size: int | None = None) -> None:
+        self._default_size = default_size
+
+    def parse(self, texts: Sequence[str]) -> place.Region:
+        """Parse one or two words."""
+        region = place.parse_region(texts)
+        _supported(region.place)
+        lone = region.size is None and region.end is None
+        if lone and self._default_size is None and region.place.expr.lone_name() is None:
+            raise UsageError(
+                f"`{texts[0]}` has no length", hint="give one: `A LEN`, `A..END` or `A..+LEN`"
+            )
+        return region
+
+    def value(self, parsed: place.Region, scope: Scope) -> Span:
+        """Evaluate both ends. Raises: UsageError if the end is not behind the start."""
+        name = parsed.place.expr.lone_name()
+        if parsed.size is None and parsed.end is None:
+            known = scope.place(name) if name else None
+            if known is not None:
+                return Span(known.start, known.size, known.name)
+            if self._default_size is None:
+                raise UsageError(
+                    f"`{parsed.place.expr.text}` is the name of no region",
+                    hint="`map` lists them; or give a length: `A LEN`",
+                )
+        start = _evaluated(parsed.place, scope)
+        return Span(_bus_address(parsed.place, start, scope), self._size(parsed, start, scope))
+
+    def names(self, parsed: place.Region) -> tuple[str, ...]:
+        """Return the names it uses."""
+        parts = (parsed.place.expr, parsed.size, parsed.end)
+        return tuple(name for part in parts if part for name in part.names())
+
+    def complete(self, text: str, scope: Scope) -> Iterable[str]:
+        """Complete names and spaces."""
+        return (*scope.names(text), "mem:", "efuse:")
+
+    def _size(self, parsed: place.Region, start: int, scope: Scope) -> int:
+        if parsed.size is not None:
+            size = parsed.size.evaluate(scope)
+            wrong = f"`{parsed.size.text}` is {size}; a length is at least 1 byte"
+        elif parsed.end is not None:
+            end = parsed.end.evaluate(scope)
+            size = end - start
+            wrong = f"the end {end:#x} is not behind the start {start:#x}"
+        else:
+            return self._default_size or 1
+        if size < 1:
+            raise UsageError(wrong)
+        return size
+
+
+class Text(ArgType[str, str]):
+    """A word as it is."""
+
+    def parse(self, texts: Sequence[str]) -> str:
+        """Take it."""
+        return texts[0]
+
+    def value(self, parsed: str, scope: Scope) -> str:
+        """Return it."""
+        return parsed
+
+
+class Words(ArgType[tuple[str, ...], tuple[str, ...]]):
+    """All words that are left, perhaps none."""
+
+    least = 0
+    most = 999
+
+    def parse(self, texts: Sequence[str]) -> tuple[str, ...]:
+        """Take them."""
+        return tuple(texts)
+
+    def value(self, parsed: tuple[str, ...], scope: Scope) -> tuple[str, ...]:
+        """Return them."""
+        return parsed
+
+
+class Numbers(ArgType[tuple[expr.Expr, ...], tuple[int, ...]]):
+    """One expression or more."""
+
+    raw = True
+    most = 999
+
+    def parse(self, texts: Sequence[str]) -> tuple[expr.Expr, ...]:
+        """Parse each."""
+        return tuple(expr.parse(text) for text in texts)
+
+    def value(self, parsed: tuple[expr.Expr, ...], scope: Scope) -> tuple[int, ...]:
+        """Evaluate each."""
+        return tuple(one.evaluate(scope) for one in parsed)
+
+    def names(self, parsed: tuple[expr.Expr, ...]) -> tuple[str, ...]:
+        """Return the names they use."""
+        return tuple(name for one in parsed for name in one.names())
+
+    def complete(self, text: str, scope: Scope) -> Iterable[str]:
+        """Complete names."""
+        return scope.names(text)
+
+
+class File(ArgType[Path, Path]):
+    """A path; ``~`` is the home directory."""
+
+    def parse(self, texts: Sequence[str]) -> Path:
+        """Take it. Raises: UsageError if it is empty."""
+        if not texts[0]:
+            raise UsageError("a file name is expected, not an empty word")
+        return Path(texts[0]).expanduser()
+
+    def value(self, parsed: Path, scope: Scope) -> Path:
+        """Return it."""
+        return parsed
+
+    def complete(self, text: str, scope: Scope) -> Iterable[str]:
+        """Complete names in the directory that is being typed."""
+        head, _, _ = text.rpartition("/")
+        folder = Path(head + "/").expanduser() if head or text.startswith("/") else Path()
+        try:
+            found = sorted(folder.iterdir())
+        except OSError:
+            return
+        prefix = f"{head}/" if "/" in text else ""
+        yield from (f"{prefix}{path.name}{'/' if path.is_dir() else ''}" for path in found)
+
+
+class Choice(ArgType[str, str]):
+    """One of a few words."""
+
+    def __init__(self, *choices: str) -> None:
+        self._choices = choices
+        self.label = "|".join(choices)
+
+    def parse(self, texts: Sequence[str]) -> str:
+        """Take it in any case. Raises: UsageError with the words that there are."""
+        text = texts[0].lower()
+        if text not in self._choices:
+            raise UsageError(
+                f"`{texts[0]}` is not one of {', '.join(self._choices)}",
+                hint=did_you_mean(text, self._choices),
+            )
+        return text
+
+    def value(self, parsed: str, scope: Scope) -> str:
+        """Return it."""
+        return parsed
+
+    def complete(self, text: str, scope: Scope) -> Iterable[str]:
+        """Complete the words."""
+        return self._choices
+
+
+class ChipNames(ArgType[tuple[Chip, ...], tuple[Chip, ...]]):
+    """One name of a chip or more."""
+
+    most = 999
+
+    def parse(self, texts: Sequence[str]) -> tuple[Chip, ...]:
+        """Find the chips. Raises: UsageError with those that are known."""
+        return tuple(chip_named(text) for text in texts)
+
+    def value(self, parsed: tuple[Chip, ...], scope: Scope) -> tuple[Chip, ...]:
+        """Return them."""
+        return parsed
+
+    def complete(self, text: str, scope: Scope) -> Iterable[str]:
+        """Complete names."""
+        return chips.NAMES
+
+
+class Seconds(ArgType[float, float]):
+    """A duration: ``2``, ``0.5``, ``200ms``."""
+
+    def parse(self, texts: Sequence[str]) -> float:
+        """Parse it. Raises: UsageError."""
+        seconds = parse_seconds(texts[0])
+        if seconds is None:
+            raise UsageError(f"`{texts[0]}` is not a duration", hint="write 2, 0.5 or 200ms")
+        return seconds
+
+    def value(self, parsed: float, scope: Scope) -> float:
+        """Return it."""
+        return parsed
+
+
+AnyType = ArgType[Any, Any]
+"""A type whose value only the command knows; ``registry`` passes it on unseen."""
+
+
+def chip_named(name: str) -> Chip:
+    """Return the chip of a name. Raises: UsageError with those that are known."""
+    chip = chips.by_name(name)
+    if chip is None:
+        known = ", ".join(chips.NAMES)
+        raise UsageError(f"`{name}` is no chip that is known", hint=f"known are {known}")
+    return chip
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that is most like another, if any is."""
+    import difflib
+
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return near[0] if near else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a hint with the nearest known word, or an empty one."""
+    near = nearest(word.lower(), known)
+    return f"did you mean `{near}`?" if near else ""
+
+
+def _supported(where: place.Place) -> place.Place:
+    if where.space == "flash":
+        raise UsageError("the space `flash:` is not there yet", hint="mem: and efuse: are")
+    return where
+
+
+def _evaluated(where: place.Place, scope: Scope) -> int:
+    """Return the number of a place. Raises: UsageError for a field, which is a value."""
+    name = where.expr.lone_name()
+    if name and name.count(".") == 2 and scope.place(name) is None and scope.knows(name):
+        raise UsageError(f"`{name}` is a field, not an address", hint=f"`reg {name}` shows it")
+    return where.expr.evaluate(scope)
+
+
+def _bus_address(where: place.Place, number: int, scope: Scope) -> int:
+    if where.space != "efuse" or scope.chip is None:
+        return number
+    registers = scope.chip.efuse
+    if not 0 <= number < registers.size:
+        raise UsageError(f"efuse:{number:#x} is past the end; there are {registers.size:#x} bytes")
+    return registers.start + number

@@ -1,0 +1,256 @@
+"""connect, info, map, reset and what else concerns the chip as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from espshell.chips import Chip, Region
+from espshell.link import ports
+from espshell.link import reset as reset_lines
+from espshell.link.ports import PortInfo
+from espshell.link.reset import AFTER, BEFORE
+from espshell.link.trace import Recorder, Viewer
+from espshell.ops import chip as ops
+from espshell.ops import connection
+from espshell.ops.connection import Connection, Left
+from espshell.shell import recovery
+from espshell.shell.argtypes import ChipNames, Choice, File, Place, Positive, Scope, Text
+from espshell.shell.registry import Option, Param, Registry
+
+if TYPE_CHECKING:
+    from espshell.shell.session import Session
+
+VERBS = Registry()
+
+GROUP = "Chip"
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """Regions of a chip's address space."""
+
+    chip: str
+    regions: tuple[Region, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The serial ports of this machine."""
+
+    ports: tuple[PortInfo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stub:
+    """When the stub is started, and whether it runs now, with the handler for bulk reads."""
+
+    when: str
+    running: bool
+    bulk_read: bool = False
+
+
+class ResetMode(Text):
+    """A mode of ``--before``, or a sequence of one's own."""
+
+    def parse(self, texts: Sequence[str]) -> str:
+        """Check it. Raises: UsageError with the modes that there are."""
+        reset_lines.plan(texts[0])
+        return texts[0]
+
+    def complete(self, text: str, scope: Scope) -> Iterable[str]:
+        """Complete the modes."""
+        return tuple(BEFORE)
+
+
+@VERBS.add(
+    "connect",
+    group=GROUP,
+    params=[Param("port", Text(), optional=True)],
+    options=[
+        Option("--baud", "rate after the first contact", Positive()),
+        Option("--chip", "refuse any other chip", ChipNames()),
+        Option("--before", "how to reset it: " + ", ".join(BEFORE), ResetMode()),
+        Option("--after", "how to leave it: " + ", ".join(AFTER), Choice(*AFTER)),
+    ],
+)
+def connect(
+    session: Session,
+    port: str = "",
+    *,
+    baud: int | None = None,
+    chip: tuple[Chip, ...] = (),
+    before: str = "",
+    after: str = "",
+) -> Connection:
+    """Reset a chip into its loader and stay connected.
+
+    Without a port, the last one again.
+    """
+    bench = session.bench
+    wanted = replace(
+        bench,
+        port=port or bench.port,
+        baud=baud or bench.baud,
+        chip=chip[0] if chip else bench.chip,
+        before=before or bench.before,
+        after=after or bench.after,
+    )
+    return connection.describe(session.connect(wanted))
+
+
+@VERBS.add("disconnect", group=GROUP)
+def disconnect(session: Session) -> None:
+    """Leave the chip as --after says and give the port back."""
+    session.disconnect()
+
+
+@VERBS.add("reconnect", group=GROUP)
+def reconnect(session: Session) -> Connection:
+    """Find a lost chip again: the same device, its stub too.
+
+    What was read before is forgotten; the command that was interrupted is not run again.
+    """
+    return connection.describe(recovery.reconnect(session))
+
+
+@VERBS.add("ports", group=GROUP)
+def list_ports(session: Session) -> Ports:
+    """List the serial ports of this machine, likely boards first."""
+    return Ports(ports.list_ports())
+
+
+@VERBS.add(
+    "stub",
+    group=GROUP,
+    params=[Param("when", Choice("auto", "always", "never"), optional=True)],
+    options=[
+        Option("--dir", "where its files are", File(), into="folder"),
+        Option("--version", "which generation: 1 or 2", Choice("1", "2")),
+    ],
+)
+def stub(
+    session: Session,
+    when: str = "",
+    *,
+    folder: Path | None = None,
+    version: str = "",
+) -> Stub:
+    """Say when the flasher stub is started: auto, always, never.
+
+    auto (as it comes): when a command needs it. always: now, and after every connect. Without it
+    everything works that the ROM can do, and RAM is as it was; with it long reads are faster.
+    """
+    bench = session.bench
+    session.bench = replace(
+        bench,
+        stub=when or bench.stub,
+        stub_dir=folder or bench.stub_dir,
+        stub_version=int(version) if version else bench.stub_version,
+    )
+    target = session.target
+    if when == "always" and target is not None and not target.loader.dialect.is_stub:
+        session.start_stub()
+    if target is None:
+        return Stub(session.bench.stub, running=False)
+    loader = target.loader
+    return Stub(session.bench.stub, loader.dialect.is_stub, loader.has_bulk_read)
+
+
+@VERBS.add("info", group=GROUP, needs="chip")
+def info(session: Session) -> ops.Info:
+    """Tell chip, revision, features, crystal, MAC and security."""
+    return ops.info(session.chip)
+
+
+@VERBS.add("read-mac", group=GROUP, needs="memory")
+def read_mac(session: Session) -> ops.Mac:
+    """Read the base MAC address from eFuse."""
+    return ops.mac(session.chip)
+
+
+@VERBS.add("chip-id", group=GROUP, needs="memory")
+def chip_id(session: Session) -> ops.ChipId:
+    """Tell the chip's id, and the MAC.
+
+    Only an ESP8266 has an id of its own; the MAC is what tells two chips apart.
+    """
+    return ops.chip_id(session.chip)
+
+
+@VERBS.add(
+    "map",
+    group=GROUP,
+    params=[Param("place", Place(), optional=True)],
+    needs="chip",
+)
+def memory_map(session: Session, place: int | None = None) -> Map:
+    """List the regions of memory, or the one at an address."""
+    chip = session.chip.chip
+    if place is None:
+        return Map(chip.name, chip.regions)
+    region = chip.region_at(place)
+    if region is None:
+        session.chip.memory.check(place, 1)  # says what is next to it
+    return Map(chip.name, (region,) if region else ())
+
+
+@VERBS.add(
+    "reset",
+    group=GROUP,
+    params=[Param("into", Choice("boot", "run"), optional=True)],
+    needs="chip",
+)
+def reset(session: Session, into: str = "boot") -> Connection | Left:
+    """Reset into the loader, or into the application (run)."""
+    if into == "run":
+        return run(session)
+    before = session.bench.before
+    if not before.endswith("-reset") or before == "no-reset":
+        before = "default-reset"
+    kept = session.bench
+    result = connection.describe(session.connect(replace(kept, before=before)))
+    session.bench = kept
+    return result
+
+
+@VERBS.add("run", group=GROUP, needs="chip")
+def run(session: Session) -> Left:
+    """Start the application; `connect` comes back."""
+    result = connection.run_application(session.chip)
+    session.disconnect(after="no-reset")
+    return result
+
+
+@VERBS.add(
+    "baud",
+    group=GROUP,
+    params=[Param("rate", Positive(), optional=True)],
+    needs="chip",
+)
+def baud(session: Session, rate: int | None = None) -> Connection:
+    """Change the rate at both ends; without a rate, tell it.
+
+    The new rate is proven by a read; if that fails, both ends go back to the old one.
+    """
+    if rate is None:
+        return connection.describe(session.chip)
+    result = session.change_baud(rate)
+    session.bench = replace(session.bench, baud=rate)
+    return result
+
+
+@VERBS.add("trace", group=GROUP, params=[Param("where", Text(), optional=True)])
+def trace(session: Session, where: str = "on") -> None:
+    """Show every frame that passes, or write them to a file.
+
+    trace on, trace FILE, trace off. A file can be played back with --port replay://FILE.
+    """
+    if where == "off":
+        session.watch(None)
+    elif where == "on":
+        session.watch(Viewer(session.output.stderr.write))
+    else:
+        session.watch(Recorder(Path(where).expanduser()))

@@ -1,0 +1,277 @@
+"""peek, poke, dump, fill, save, and esptool's names for them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from espshell.chips import Kind
+from espshell.ops import memory
+from espshell.ops.journal import KEEP
+from espshell.ops.memory import Fill, Peek, Poke
+from espshell.ops.save import Saved, save
+from espshell.shell.argtypes import File, Number, Numbers, Place, Positive, Region, Span
+from espshell.shell.registry import Option, Param, Registry
+
+if TYPE_CHECKING:
+    from espshell.shell.display import Shown
+    from espshell.shell.session import Session
+
+VERBS = Registry()
+
+GROUP = "Memory"
+DUMP_SIZE = 256
+"""Bytes that `dump ADDRESS` shows."""
+
+_MARKED_SIZE = 64 * 1024  # dumps up to this are remembered, to mark what has changed
+
+_LABELLED_SIZE = 1024  # dumps up to this name registers; in longer ones equal rows shall be one
+
+_FORCE = Option("--force", "send it even if the memory map says no")
+_CHECK = Option("--check", "read twice and compare")
+_NO_VERIFY = Option("--no-verify", "do not read back", into="unverified")
+
+
+def _widths(name: str, *widths: int) -> dict[str, dict[str, object]]:
+    return {f"{name}{width}": {"width": width} for width in widths}
+
+
+@VERBS.add(
+    "peek",
+    group=GROUP,
+    params=[Param("place", Place()), Param("count", Positive(), optional=True)],
+    options=[_FORCE],
+    variants=_widths("peek", 8, 16, 32),
+    needs="memory",
+)
+def peek(
+    session: Session, place: int, count: int = 1, *, width: int = 32, force: bool = False
+) -> Peek:
+    """Read values, in hexadecimal and decimal.
+
+    The bus reads 32 bits at a time: peek8 and peek16 read the word around and show a part.
+    Of a single register the fields are shown too.
+    An empty Enter goes on behind it.
+    """
+    result = memory.peek(session.chip.memory, place, count, width=width, force=force)
+    if count == 1 and width == 32 and not session.output.as_json:
+        known = memory.registers_at(session.chip.memory, place)
+        result = replace(result, register=known[0] if known else None)
+    options = " --force" * force
+    session.next_line = f"peek{width} {place + count * width // 8:#x} {count}{options}"
+    return result
+
+
+@VERBS.add(
+    "poke",
+    group=GROUP,
+    params=[Param("place", Place()), Param("value", Numbers())],
+    options=[Option("--mask", "write only these bits", Number()), _NO_VERIFY, _FORCE],
+    variants=_widths("poke", 8, 16, 32),
+    needs="memory",
+)
+def poke(
+    session: Session,
+    place: int,
+    value: tuple[int, ...],
+    *,
+    width: int = 32,
+    mask: int | None = None,
+    unverified: bool = False,
+    force: bool = False,
+) -> Poke:
+    """Write values; shows old, new and the bits that changed.
+
+    Several values go to places one behind the other. A masked or narrow write is one command
+    that the chip masks itself. Reads back and fails if it differs, except where reading changes
+    a register.
+    """
+    return memory.poke(
+        session.chip.memory,
+        place,
+        value,
+        width=width,
+        mask=mask,
+        verify=session.settings.verify and not unverified,
+        force=force,
+    )
+
+
+@VERBS.add(
+    "dump",
+    group=GROUP,
+    params=[Param("region", Region(DUMP_SIZE))],
+    options=[Option("--all", "show repeated rows too", into="every_row"), _CHECK, _FORCE],
+    variants=_widths("dump", 8, 16, 32, 64),
+    needs="memory",
+)
+def dump(
+    session: Session,
+    region: Span,
+    *,
+    width: int = 8,
+    every_row: bool = False,
+    check: bool = False,
+    force: bool = False,
+) -> Shown:
+    """Show a range as a hexdump, row by row as it arrives.
+
+    Any size and alignment. Repeated rows become one line that counts them; what has changed since
+    the last dump of the same range is marked. An address alone shows 256 bytes; an empty Enter
+    goes on behind it.
+    """
+    from espshell.render.hexdump import HexWriter
+    from espshell.shell.display import Shown
+
+    target, key = session.chip, (region.address, region.size)
+    settings, output = session.settings, session.output
+
+    def label(address: int) -> str:
+        known = target.chip.region_at(address)
+        if known is None or known.kind is not Kind.PERIPHERAL:
+            return known.name if known else ""
+        tables = session.scope.tables
+        if tables is None:
+            return known.name
+        if region.size > _LABELLED_SIZE:
+            return next((each.name for each in tables.around(address)), known.name)
+        return tables.label(address) or known.name
+
+    writer = HexWriter(
+        region.address,
+        width=width,
+        color=output.color,
+        squeeze=settings.squeeze and not every_row,
+        before=session.seen.get(key),
+        label=label,
+    )
+
+    def show(piece: bytes) -> None:
+        if not output.as_json and (text := writer.feed(piece)):
+            output.write(text)
+
+    try:
+        result = memory.dump(
+            target.memory,
+            region.address,
+            region.size,
+            width=width,
+            check=check or settings.check,
+            force=force,
+            report=output.progress,
+            sink=show,
+        )
+    finally:
+        if not output.as_json:
+            output.write(writer.finish())
+    if region.size <= _MARKED_SIZE:
+        session.seen[key] = result.data
+    options = " --all" * every_row + " --check" * check + " --force" * force
+    session.next_line = f"dump{width} {region.address + region.size:#x} {region.size}{options}"
+    return Shown(result)
+
+
+@VERBS.add(
+    "fill",
+    group=GROUP,
+    params=[Param("region", Region()), Param("value", Number())],
+    options=[_NO_VERIFY, _FORCE],
+    variants=_widths("fill", 8, 16, 32),
+    needs="memory",
+)
+def fill(
+    session: Session,
+    region: Span,
+    value: int,
+    *,
+    width: int = 32,
+    unverified: bool = False,
+    force: bool = False,
+) -> Fill:
+    """Write one value through a range; fill8 writes a byte.
+
+    RAM is written in blocks with a checksum, registers word by word. Reads back and fails if it
+    differs.
+    """
+    verify = session.settings.verify and not unverified
+    return memory.fill(
+        session.chip.memory,
+        region.address,
+        region.size,
+        value,
+        width=width,
+        verify=verify,
+        force=force,
+        keep=KEEP if verify else 0,
+        report=session.output.progress,
+    )
+
+
+@VERBS.add(
+    "save",
+    group=GROUP,
+    params=[Param("region", Region()), Param("file", File())],
+    options=[_CHECK, _FORCE],
+    needs="memory",
+)
+def save_region(
+    session: Session, region: Span, file: Path, *, check: bool = False, force: bool = False
+) -> Saved:
+    """Read a range into a file: raw bytes, or Intel HEX (.hex).
+
+    The file appears whole or not at all.
+    """
+    return save(
+        session.chip.memory,
+        region.address,
+        region.size,
+        file,
+        check=check or session.settings.check,
+        force=force,
+        report=session.output.progress,
+    )
+
+
+@VERBS.add(
+    "read-mem",
+    group=GROUP,
+    params=[Param("address", Place())],
+    needs="memory",
+    alias_of="peek",
+)
+def read_mem(session: Session, address: int) -> Peek:
+    """Read one word, as esptool does."""
+    return peek(session, address)
+
+
+@VERBS.add(
+    "write-mem",
+    group=GROUP,
+    params=[
+        Param("address", Place()),
+        Param("value", Number()),
+        Param("mask", Number(), optional=True),
+    ],
+    needs="memory",
+    alias_of="poke",
+)
+def write_mem(session: Session, address: int, value: int, mask: int | None = None) -> Poke:
+    """Write one word, perhaps under a mask, as esptool does; but read it back."""
+    return poke(session, address, (value,), mask=mask)
+
+
+@VERBS.add(
+    "dump-mem",
+    group=GROUP,
+    params=[
+        Param("address", Place()),
+        Param("size", Positive()),
+        Param("file", File()),
+    ],
+    needs="memory",
+    alias_of="save",
+)
+def dump_mem(session: Session, address: int, size: int, file: Path) -> Saved:
+    """Read a range into a file, as esptool does; but all of it, to the last byte."""
+    return save_region(session, Span(address, size), file)

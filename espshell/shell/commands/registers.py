@@ -1,0 +1,213 @@
+"""reg and regs: registers and their fields by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from espshell.errors import UsageError
+from espshell.shell import expr
+from espshell.shell.argtypes import ArgType, Scope, Text
+from espshell.shell.registry import Option, Param, Registry
+
+if TYPE_CHECKING:
+    from espshell.ops.registers import FieldList, FieldWrite, RegisterList
+    from espshell.registers import BitField, Register
+    from espshell.shell.session import Session
+
+VERBS = Registry()
+
+GROUP = "Memory"
+
+# Compiled when first used, not at every start.
+_ASSIGNMENT = r"(?s)(?P<name>\.?[A-Za-z_][\w.]*)=(?!=)(?P<value>.*)"
+_NAME = r"\.?[\w.*?!\[\]-]+"
+
+
+class Request(NamedTuple):
+    """One word of ``reg``: a full name or pattern, and perhaps what it is to be set to."""
+
+    name: str
+    value: expr.Expr | None = None
+    choices: bool = False
+    """Whether ``=?`` asks what there is to choose from."""
+
+    @property
+    def is_pattern(self) -> bool:
+        """Whether it stands for several registers by ``*``, ``?`` or ``[]``."""
+        return any(char in self.name for char in "*?[")
+
+
+class Requests(ArgType[tuple[Request, ...], tuple[Request, ...]]):
+    """Names of registers and fields, each perhaps with ``=VALUE``; ``.F`` is of the one before."""
+
+    raw = True
+    most = 999
+    label = "PATTERN|P.R[.F][=V]"
+
+    def parse(self, texts: Sequence[str]) -> tuple[Request, ...]:
+        """Take the words apart. Raises: UsageError where a register or a value is missing."""
+        found: list[Request] = []
+        for text in texts:
+            found.append(_request(text, found[-1].name if found else ""))
+        return tuple(found)
+
+    def value(self, parsed: tuple[Request, ...], scope: Scope) -> tuple[Request, ...]:
+        """Return them: what a value means depends on its field."""
+        return parsed
+
+    def names(self, parsed: tuple[Request, ...]) -> tuple[str, ...]:
+        """Return the names that must be known; a lone name as value may be one of the field's."""
+        values = [r.value for r in parsed if r.value is not None and r.value.lone_name() is None]
+        return (
+            *(request.name for request in parsed if not request.is_pattern),
+            *(name for value in values for name in value.names()),
+        )
+
+    def complete(self, text: str, scope: Scope) -> Iterable[str]:
+        """Complete names."""
+        return scope.names(text)
+
+
+@VERBS.add(
+    "reg",
+    group=GROUP,
+    params=[Param("requests", Requests())],
+    options=[
+        Option("--no-verify", "do not read back", into="unverified"),
+        Option("--force", "read write-only and write read-only ones too"),
+    ],
+    needs="memory",
+)
+def reg(
+    session: Session,
+    requests: tuple[Request, ...],
+    *,
+    unverified: bool = False,
+    force: bool = False,
+) -> object:
+    """Show registers field by field, or set fields.
+
+    `reg UART0.CONF0` shows a register and its fields, `reg UART0.*` the values of all that can be
+    read without changing anything. `reg UART0.CONF0.PARITY=1 .PARITY_EN=0` is one write that the
+    chip masks itself, read back like a poke. `reg UART0.CONF0.PARITY=?` lists what there is.
+    """
+    import espshell.render.registers  # noqa: F401  so that the forms of the results are known
+    from espshell.ops import registers
+
+    registers.tables(session.chip.chip)
+    if any(request.choices for request in requests):
+        return _choices(session, requests)
+    if any(request.value is not None for request in requests):
+        verify = session.settings.verify and not unverified
+        return _write(session, requests, verify=verify, force=force)
+    return _read(session, requests, force=force)
+
+
+@VERBS.add("regs", group=GROUP, params=[Param("pattern", Text(), optional=True)], needs="chip")
+def regs(session: Session, pattern: str = "") -> RegisterList:
+    """List peripherals or registers, without reading any.
+
+    Registers by a part of their name, the name of their peripheral, or a pattern with `*` and `?`.
+    """
+    import espshell.render.registers  # noqa: F401  as above
+    from espshell.ops import registers
+
+    return registers.list_registers(session.chip.chip, pattern)
+
+
+def _request(text: str, before: str) -> Request:
+    match = re.fullmatch(_ASSIGNMENT, text)
+    name = match["name"] if match else text
+    if re.fullmatch(_NAME, name) is None:
+        raise UsageError(f"`{text}` is no name of a register", hint="for example `UART0.CONF0`")
+    if name.startswith("."):
+        register = ".".join(before.split(".")[:2])
+        if register.count(".") != 1:
+            raise UsageError(f"`{name}` is a field of no register", hint="name the register first")
+        name = register + name
+    if match is None:
+        return Request(name)
+    value = match["value"].strip()
+    if not value:
+        raise UsageError(f"`{text}` has no value", hint=f"`{name}=?` lists what there is")
+    return Request(name, choices=True) if value == "?" else Request(name, expr.parse(value))
+
+
+def _read(session: Session, requests: Sequence[Request], *, force: bool) -> object:
+    from espshell.ops import registers
+
+    memory, scope = session.chip.memory, session.scope
+    if len(requests) == 1 and not requests[0].is_pattern:
+        name = requests[0].name
+        if scope.peripheral(name) is None:
+            register, field = _meant(session, name)
+            return registers.read_register(memory, register, field, force=force)
+    wanted: list[Register] = []
+    for request in requests:
+        peripheral = None if request.is_pattern else scope.peripheral(request.name)
+        if request.is_pattern or peripheral:
+            pattern = peripheral.name if peripheral else request.name
+            wanted += registers.list_registers(session.chip.chip, pattern).registers
+        else:
+            wanted.append(_meant(session, request.name)[0])
+    return registers.read_registers(memory, tuple(dict.fromkeys(wanted)), force=force)
+
+
+def _write(
+    session: Session, requests: Sequence[Request], *, verify: bool, force: bool
+) -> FieldWrite:
+    from espshell.ops import registers
+
+    if any(request.value is None for request in requests):
+        raise UsageError("either all of these are set or none", hint="write NAME=VALUE for each")
+    found = [(*_meant(session, request.name), request) for request in requests]
+    register = found[0][0]
+    if any(other != register for other, _, _ in found):
+        raise UsageError("these are of several registers", hint="one command sets those of one")
+    memory = session.chip.memory
+    values = [(field, _value(session, field, request)) for _, field, request in found]
+    fields = [(field, value) for field, value in values if field is not None]
+    if len(fields) == len(values):
+        return registers.write_fields(memory, register, fields, verify=verify, force=force)
+    if len(values) > 1:
+        raise UsageError(f"{register.full_name} is set as a whole or by its fields, not both")
+    value = values[0][1]
+    return registers.write_register(memory, register, value, verify=verify, force=force)
+
+
+def _choices(session: Session, requests: Sequence[Request]) -> FieldList:
+    from espshell.ops.registers import FieldList
+
+    if len(requests) > 1:
+        raise UsageError("`=?` stands alone")
+    register, field = _meant(session, requests[0].name)
+    return FieldList(register, (field,) if field else register.fields)
+
+
+def _meant(session: Session, name: str) -> tuple[Register, BitField | None]:
+    """Return the register of a name, and the field if it is that of one."""
+    from espshell.ops.registers import field_named
+
+    scope = session.scope
+    register = scope.register(name)
+    if register is not None:
+        return register, None
+    found = scope.field(name)
+    if found is not None:
+        return found
+    whole, _, last = name.rpartition(".")
+    register = scope.register(whole)
+    if register is not None:
+        return register, field_named(register, last)
+    raise expr.unknown_name(name, scope.suggest(name))
+
+
+def _value(session: Session, field: BitField | None, request: Request) -> int:
+    """Return what a field is to be set to: one of its own names, or an expression."""
+    if request.value is None:
+        raise UsageError(f"{request.name} has no value")
+    name = request.value.lone_name()
+    named = field.number(name) if field and name else None
+    return request.value.evaluate(session.scope) if named is None else named

@@ -1,0 +1,170 @@
+"""let, expect, need, fails, echo, sleep, source: what scripts are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from espshell.chips import Chip
+from espshell.errors import BenchError, DeviceError, EspError, UsageError
+from espshell.ops.expect import Expectation
+from espshell.shell import expr, registry
+from espshell.shell.argtypes import ChipNames, File, Seconds, Text, Words
+from espshell.shell.assignment import assigned
+from espshell.shell.expr import Expr
+from espshell.shell.grammar import Command
+from espshell.shell.registry import Option, Param, Registry
+from espshell.shell.words import Word
+from espshell.units import number_text, parse_number
+
+if TYPE_CHECKING:
+    from espshell.shell.session import Prepared, Session
+
+VERBS = Registry()
+
+GROUP = "Scripts"
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable was set; ``value`` is a number where it is one."""
+
+    name: str
+    value: int | str
+
+    @property
+    def last_value(self) -> int | str:
+        """The value."""
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A command failed, as it should."""
+
+    command: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """Words to be shown."""
+
+    text: str
+
+
+@VERBS.add("let", group=GROUP, rest="assignment")
+def let(session: Session, assignment: Command) -> Variable:
+    """Set a variable: let NAME = EXPRESSION.
+
+    Text stands in quotes. `$NAME` puts the value into any later line.
+    """
+    wanted = assigned(assignment)
+    value = _value(session, wanted.value)
+    text = number_text(value) if isinstance(value, int) else value
+    session.variables[wanted.name] = text
+    return Variable(wanted.name, value)
+
+
+@VERBS.add(
+    "expect",
+    group=GROUP,
+    options=[Option("--message", "what to say if it is false", Text(), short="-m")],
+    rest="expression",
+)
+def expect(session: Session, expression: Expr, *, message: str = "") -> Expectation:
+    """Fail, with both sides, unless an expression is true.
+
+    `[ADDRESS]` is the word at an address, u8[..] and u16[..] are narrower.
+    """
+    return evaluated(session, expression, message)
+
+
+def evaluated(session: Session, expression: Expr, message: str = "") -> Expectation:
+    """Evaluate what is expected to be true, both sides of it where it is one comparison."""
+    sides = expression.sides()
+    if sides is None:
+        return Expectation(expression.text, expression.evaluate(session.scope), message=message)
+    left, operator, right = sides
+    first, second = left.evaluate(session.scope), right.evaluate(session.scope)
+    value = expr.compare(first, operator, second)
+    return Expectation(expression.text, int(value), first, operator, second, message)
+
+
+@VERBS.add("need", group=GROUP, params=[Param("chip", ChipNames())], needs="chip")
+def need(session: Session, chip: tuple[Chip, ...]) -> None:
+    """Refuse any chip but these."""
+    connected = session.chip.chip
+    if connected not in chip:
+        wanted = " or ".join(each.title for each in chip)
+        raise DeviceError(f"this is an {connected.title}, not an {wanted}")
+
+
+@VERBS.add("fails", group=GROUP, rest="command")
+def fails(session: Session, command: Prepared) -> Failed:
+    """Succeed only if a command fails.
+
+    A typing error does not count, and a chip that is lost does not either.
+    """
+    text = command.command.text
+    registry.check(command.bound, session.variables)
+    try:
+        error = session.execute(command).error
+    except BenchError:
+        raise
+    except EspError as raised:
+        error = raised
+    session.next_line = ""
+    if error is None:
+        raise DeviceError(f"`{text}` should have failed, and did not")
+    return Failed(text, error.message)
+
+
+@VERBS.add("echo", group=GROUP, params=[Param("words", Words())])
+def echo(session: Session, words: tuple[str, ...] = ()) -> Echo:
+    """Show words."""
+    return Echo(" ".join(words))
+
+
+@VERBS.add("sleep", group=GROUP, params=[Param("seconds", Seconds())])
+def sleep(session: Session, seconds: float) -> None:
+    """Let time pass: sleep 2, sleep 200ms."""
+    session.clock.sleep(seconds)
+
+
+@VERBS.add("source", group=GROUP, params=[Param("file", File()), Param("arguments", Words())])
+def source(session: Session, file: Path, arguments: tuple[str, ...] = ()) -> None:
+    """Run the lines of another file.
+
+    The arguments are its $1 to $9. A script finds it beside itself. What it sets by `let` stays.
+    """
+    from espshell.shell import script
+
+    loaded = script.read(session.folder / file)
+    script.check(session, (loaded, arguments))
+    worst = script.run(session, loaded, arguments)
+    session.next_line = ""
+    if worst:  # with --keep-going; what failed has been told
+        failed = EspError(f"commands of {loaded.name} have failed")
+        failed.status = worst
+        raise failed
+
+
+def _value(session: Session, word: Word) -> int | str:
+    """Return what a word means to `let`: text in quotes, a variable as it is, or an expression."""
+    if word.is_quoted and not _is_character(word.raw):
+        return word.expand(session.variables)
+    if word.lone_variable() is not None:
+        text = word.expand(session.variables)
+        number = parse_number(text)
+        return text if number is None else number
+    return expr.parse(word.expand_raw(session.variables)).evaluate(session.scope)
+
+
+def _is_character(raw: str) -> bool:
+    """Say whether a quoted word is a number such as 'A'."""
+    try:
+        return expr.parse(raw).constant() is not None
+    except UsageError:
+        return False

@@ -1,0 +1,226 @@
+"""copy, find, diff, hash: whole ranges of memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from espshell.errors import UsageError
+from espshell.ops import find as search
+from espshell.ops.copy import Copied
+from espshell.ops.copy import copy as copy_range
+from espshell.ops.diff import diff as compare
+from espshell.ops.find import Found
+from espshell.ops.hash import Digest, hash_range
+from espshell.ops.journal import KEEP
+from espshell.ops.memory import dump
+from espshell.shell.argtypes import Place, Positive, Region, Span
+from espshell.shell.operands import Hashed, Operand, Operands, Pattern
+from espshell.shell.registry import Option, Param, Registry
+from espshell.units import hex32
+
+if TYPE_CHECKING:
+    from espshell.shell.display import Shown
+    from espshell.shell.session import Session
+
+VERBS = Registry()
+
+GROUP = "Memory"
+
+_FORCE = Option("--force", "send it even if the memory map says no")
+_CHECK = Option("--check", "read twice and compare")
+
+
+@VERBS.add(
+    "copy",
+    group=GROUP,
+    params=[Param("region", Region()), Param("place", Place())],
+    options=[Option("--no-verify", "do not read back", into="unverified"), _FORCE],
+    needs="memory",
+)
+def copy(
+    session: Session, region: Span, place: int, *, unverified: bool = False, force: bool = False
+) -> Copied:
+    """Copy a range to another place in memory.
+
+    All of it is read before anything is written, so the two may overlap. Reads back and fails if
+    it differs.
+    """
+    verify = session.settings.verify and not unverified
+    return copy_range(
+        session.chip.memory,
+        region.address,
+        region.size,
+        place,
+        verify=verify,
+        force=force,
+        keep=KEEP if verify else 0,
+        report=session.output.progress,
+    )
+
+
+@VERBS.add(
+    "find",
+    group=GROUP,
+    params=[Param("region", Region()), Param("pattern", Pattern())],
+    options=[
+        Option("--align", "only at multiples of this", Positive()),
+        Option("--max", f"stop after so many places ({search.MOST})", Positive(), into="most"),
+        _FORCE,
+    ],
+    variants={f"find{width}": {"width": width} for width in (8, 16, 32)},
+    needs="memory",
+)
+def find(
+    session: Session,
+    region: Span,
+    pattern: search.Pattern | int,
+    *,
+    width: int = 32,
+    align: int = 1,
+    most: int = search.MOST,
+    force: bool = False,
+) -> Found:
+    """Find a value, "text" or hex:de??be in a range.
+
+    A number is a 32-bit value, with find8 and find16 a narrower one, at any alignment. ?? stands
+    for any byte. $_ becomes the first place; an empty Enter goes on behind the last one. Not found
+    is a failure (status 1).
+    """
+    if isinstance(pattern, int):
+        pattern = search.Pattern.of_number(pattern, width)
+    result = search.find(
+        session.chip.memory,
+        region.address,
+        region.size,
+        pattern,
+        align=align,
+        most=most,
+        force=force,
+        report=session.output.progress,
+    )
+    end = region.address + region.size
+    if not result.complete and result.hits[-1].address + 1 < end:
+        options = f" --align {align} --max {most}" + " --force" * force
+        behind = result.hits[-1].address + 1
+        session.next_line = f"find {behind:#x}..{end:#x} hex:{pattern.text}{options}"
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One side of a comparison; its bytes, or None where they are to be read."""
+
+    text: str
+    data: bytes | None = None
+    address: int = 0
+    size: int | None = None
+    note: str = ""
+    is_file: bool = False
+
+
+@VERBS.add(
+    "diff",
+    group=GROUP,
+    params=[Param("sides", Operands())],
+    options=[Option("--all", "show every row that differs", into="every_row"), _CHECK, _FORCE],
+    needs="memory",
+)
+def diff(
+    session: Session,
+    sides: tuple[Operand, Operand],
+    *,
+    every_row: bool = False,
+    check: bool = False,
+    force: bool = False,
+) -> Shown:
+    """Compare regions, files or snapshots; fails if they differ.
+
+    The first side is what is expected. Sizes must agree; an address alone takes the size of the
+    other side. Of three words the first two belong together if the first is a place in memory;
+    A..+LEN is never taken apart.
+    """
+    from espshell.render.diff import ROWS, difference_lines
+    from espshell.shell.display import Shown
+
+    expected, actual = (_side(session, operand) for operand in sides)
+    check = check or session.settings.check
+    old = _bytes(session, expected, actual, check=check, force=force)
+    new = _bytes(session, actual, expected, check=check, force=force)
+    address = actual.address if expected.is_file else expected.address
+    notes = tuple(side.note for side in (expected, actual) if side.note)
+    result = compare(old, new, address=address, notes=notes)
+    output = session.output
+    if not output.as_json:
+        titles = (_titled(expected, len(old)), _titled(actual, len(new)))
+        rows = None if every_row else ROWS
+        output.lines(difference_lines(result, titles, rows=rows, color=output.color))
+    return Shown(result)
+
+
+@VERBS.add(
+    "hash",
+    group=GROUP,
+    params=[Param("what", Hashed())],
+    options=[_CHECK, _FORCE],
+    needs="memory",
+)
+def digest(
+    session: Session,
+    what: tuple[Span, str],
+    *,
+    check: bool = False,
+    force: bool = False,
+) -> Digest:
+    """Compute md5, sha1, sha256 or crc32 of a range."""
+    region, algorithm = what
+    return hash_range(
+        session.chip.memory,
+        region.address,
+        region.size,
+        algorithm,
+        check=check or session.settings.check,
+        force=force,
+        report=session.output.progress,
+    )
+
+
+def _side(session: Session, operand: Operand) -> _Side:
+    """Find out what a side is: a snapshot, a place, a file, in this order."""
+    snapshot = session.snapshots.get(operand.text.lower())
+    if snapshot is not None:
+        return _Side(operand.text, snapshot.data, snapshot.address, note=snapshot.note)
+    where = operand.span(session.scope)
+    if isinstance(where, int):
+        return _Side(operand.text, address=where)
+    if where is not None:
+        return _Side(operand.text, address=where.address, size=where.size)
+    path = operand.path
+    if path is None:
+        raise UsageError(
+            f"`{operand.text}` is no place in memory, no snapshot and no file",
+            hint="`map`, `snap` and the shell's `ls` list what there is",
+        )
+    try:
+        return _Side(operand.text, path.read_bytes(), is_file=True)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(f"cannot read {path}: {reason}") from error
+
+
+def _bytes(session: Session, side: _Side, other: _Side, *, check: bool, force: bool) -> bytes:
+    """Return the bytes of a side, which may have its size from the other one."""
+    if side.data is not None:
+        return side.data
+    size = side.size or other.size or (len(other.data) if other.data is not None else None)
+    if not size:
+        raise UsageError(f"`{side.text}` has no length, and neither has the other side")
+    memory, report = session.chip.memory, session.output.progress
+    return dump(memory, side.address, size, check=check, force=force, report=report).data
+
+
+def _titled(side: _Side, size: int) -> str:
+    if side.is_file:
+        return side.text
+    span = f"{hex32(side.address)}..{hex32(side.address + size)}"
+    return f"{side.text}  {span}" if side.data is not None else span

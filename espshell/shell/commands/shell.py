@@ -1,0 +1,214 @@
+"""set, alias, history, help, quit: the shell itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from espshell.errors import UsageError
+from espshell.shell.argtypes import File, Number, Positive, Scope, Text
+from espshell.shell.argtypes import did_you_mean as near
+from espshell.shell.assignment import assigned
+from espshell.shell.grammar import Command
+from espshell.shell.registry import Param, Registry, Verb
+
+if TYPE_CHECKING:
+    from espshell.shell.session import Session
+
+VERBS = Registry()
+
+GROUP = "Shell"
+
+_SWITCH = {"on": True, "off": False, "true": True, "false": False, "yes": True, "no": False}
+_COLORS = ("auto", "always", "never")
+_SETTINGS = ("check", "color", "squeeze", "verify")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Names and what belongs to them."""
+
+    rows: tuple[tuple[str, bool | str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Lines that were typed; ``first`` is the number of the first, counted from 1."""
+
+    first: int
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """Help on one command, or on all."""
+
+    verbs: tuple[Verb, ...]
+
+
+class VerbName(Text):
+    """The name of a command."""
+
+    def complete(self, text: str, scope: Scope) -> tuple[str, ...]:
+        """Complete names of commands."""
+        from espshell.shell.commands import VERBS as ALL
+
+        return tuple(verb.name for verb in ALL.verbs())
+
+
+class SettingName(Text):
+    """The name of a setting."""
+
+    def complete(self, text: str, scope: Scope) -> tuple[str, ...]:
+        """Complete names of settings."""
+        return _SETTINGS
+
+
+class SettingValue(Text):
+    """The value of a setting."""
+
+    def complete(self, text: str, scope: Scope) -> tuple[str, ...]:
+        """Complete the values that any setting can have."""
+        return ("on", "off", *_COLORS)
+
+
+@VERBS.add(
+    "set",
+    group=GROUP,
+    params=[
+        Param("name", SettingName(), optional=True),
+        Param("value", SettingValue(), optional=True),
+    ],
+)
+def set_setting(session: Session, name: str = "", value: str = "") -> Table | None:
+    """Change a setting, or show them all.
+
+    check: read everything twice. squeeze: show runs of equal rows as one line.
+    verify: read back what was written. color: auto, always or never.
+    """
+    if name and name not in _SETTINGS:
+        known = ", ".join(_SETTINGS)
+        raise UsageError(
+            f"there is no setting `{name}`", hint=near(name, _SETTINGS) or f"there are {known}"
+        )
+    if not value:
+        shown = (name,) if name else _SETTINGS
+        return Table(tuple((each, _setting(session, each)) for each in shown))
+    if name == "color":
+        session.output.color_when = _choice(name, value, _COLORS)
+    else:
+        setattr(session.settings, name, _SWITCH[_choice(name, value, tuple(_SWITCH))])
+    return None
+
+
+@VERBS.add("alias", group=GROUP, rest="assignment")
+def alias(session: Session, assignment: Command) -> Table | None:
+    """Give a command line a name: alias NAME = COMMAND.
+
+    Without arguments, list them. What follows the name is put behind the command.
+    """
+    if not assignment.words:
+        return Table(tuple(sorted(session.aliases.items())))
+    define(session, assignment)
+    return None
+
+
+def define(session: Session, assignment: Command) -> None:
+    """Let an alias stand for a line. Raises: UsageError if that is no command."""
+    from espshell.shell.commands import VERBS as ALL
+
+    wanted = assigned(assignment)
+    commands = session.parse(wanted.source)
+    if not commands:
+        raise UsageError(f"`{wanted.name}` would stand for nothing")
+    for command in commands:
+        if command.name.is_plain:
+            ALL.find(command.name.expand({}), prefixes=session.interactive)
+    session.aliases[wanted.name] = wanted.source
+
+
+@VERBS.add("history", group=GROUP, params=[Param("count", Positive(), optional=True)])
+def history(session: Session, count: int = 20) -> History:
+    """Show the last lines that were typed."""
+    lines = session.history()
+    first = max(0, len(lines) - count)
+    return History(first + 1, tuple(lines[first:]))
+
+
+class LogTarget(File):
+    """A file, or ``off``."""
+
+    def complete(self, text: str, scope: Scope) -> Iterable[str]:
+        """Complete files and the word."""
+        return ("off", *super().complete(text, scope))
+
+
+@VERBS.add("log", group=GROUP, params=[Param("file", LogTarget(), optional=True)])
+def log(session: Session, file: Path | None = None) -> Table:
+    """Write a transcript to a file (log FILE), or stop (log off).
+
+    Commands stand in it as they are, what came of them as comments, so that it can be run as a
+    script. What the file held before stays.
+    """
+    if file is not None:
+        session.log_to(None if str(file) == "off" else file)
+    transcript = session.output.transcript
+    return Table((("log", str(transcript.path) if transcript else "off"),))
+
+
+_HELP_ON = [Param("command", VerbName(), optional=True)]
+
+
+@VERBS.add("help", group=GROUP, params=_HELP_ON)
+def help_on(session: Session, command: str = "") -> Help:
+    """List the commands, or explain one.
+
+    `COMMAND --help` does so too.
+    """
+    from espshell.shell.commands import VERBS as ALL
+
+    if command:
+        return Help((ALL.find(command, prefixes=session.interactive),))
+    return Help(tuple(ALL.verbs()))
+
+
+_LEAVE_WITH = [Param("status", Number(), optional=True)]
+
+
+@VERBS.add("?", group=GROUP, params=_HELP_ON, alias_of="help")
+def help_too(session: Session, command: str = "") -> Help:
+    """List the commands, or explain one."""
+    return help_on(session, command)
+
+
+@VERBS.add("quit", group=GROUP, params=_LEAVE_WITH)
+def leave(session: Session, status: int | None = None) -> None:
+    """Leave the shell, perhaps with an exit status.
+
+    The chip is left as --after says.
+    """
+    from espshell.shell.session import Quit
+
+    if status is not None and not 0 <= status <= 255:
+        raise UsageError(f"an exit status is 0 to 255, not {status}")
+    raise Quit(status)
+
+
+@VERBS.add("exit", group=GROUP, params=_LEAVE_WITH, alias_of="quit")
+def leave_too(session: Session, status: int | None = None) -> None:
+    """Leave the shell, with an exit status."""
+    leave(session, status)
+
+
+def _setting(session: Session, name: str) -> bool | str:
+    if name == "color":
+        return session.output.color_when
+    return bool(getattr(session.settings, name))
+
+
+def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
+    if value.lower() not in choices:
+        raise UsageError(f"`{name}` is {' or '.join(choices)}, not `{value}`")
+    return value.lower()

@@ -1,0 +1,179 @@
+"""wait, repeat, watch: doing something more than once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from espshell.ops import watch as ops
+from espshell.ops.memory import dump
+from espshell.ops.watch import Sample, Waited, Watched
+from espshell.shell import expr, place
+from espshell.shell.argtypes import ArgType, Positive, Region, Scope, Seconds, Span
+from espshell.shell.commands.script import evaluated
+from espshell.shell.expr import Expr
+from espshell.shell.registry import Option, Param, Registry
+from espshell.units import WORD
+
+if TYPE_CHECKING:
+    from espshell.shell.display import Shown
+    from espshell.shell.session import Prepared, Session
+
+VERBS = Registry()
+
+GROUP = "Again and again"
+
+_KEPT = 10_000  # changes that a watch hands back; the first ones, as a script asked for them
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A command ran so many times; ``results`` are what came of it."""
+
+    command: str
+    count: int
+    """How often it ran, the time that failed included."""
+    results: tuple[object, ...]
+    """With ``--json`` only; else they have been shown."""
+    failure: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it never failed."""
+        return not self.failure
+
+
+class Watchable(ArgType["Expr | place.Region", "Expr | Span"]):
+    """An expression, or a region; a lone name is the region or register of that name."""
+
+    raw = True
+    most = 2
+    label = "EXPRESSION|REGION"
+
+    def parse(self, texts: Sequence[str]) -> Expr | place.Region:
+        """Parse it. Raises: UsageError."""
+        region = Region(WORD).parse(texts)
+        is_range = region.size is not None or region.end is not None
+        return region if is_range else expr.parse(texts[0])
+
+    def value(self, parsed: Expr | place.Region, scope: Scope) -> Expr | Span:
+        """Return the expression, or the range."""
+        if not isinstance(parsed, Expr):
+            return Region().value(parsed, scope)
+        name = parsed.lone_name()
+        known = scope.place(name) if name else None
+        return parsed if known is None else Span(known.start, known.size, known.name)
+
+    def names(self, parsed: Expr | place.Region) -> tuple[str, ...]:
+        """Return the names that it uses."""
+        return parsed.names() if isinstance(parsed, Expr) else Region().names(parsed)
+
+    def complete(self, text: str, scope: Scope) -> Iterable[str]:
+        """Complete names."""
+        return scope.names()
+
+
+@VERBS.add(
+    "wait",
+    group=GROUP,
+    options=[
+        Option("--timeout", "give up after this long (10 s)", Seconds(), short="-t"),
+        Option("--interval", "look this often (100ms)", Seconds(), short="-i"),
+    ],
+    rest="expression",
+)
+def wait(
+    session: Session, expression: Expr, *, timeout: float = 10.0, interval: float = 0.1
+) -> Waited:
+    """Look until an expression is true; fail after 10 s.
+
+    wait -t 2 (GPIO.IN & 1) == 1. Fails with both sides, as expect does.
+    """
+    return ops.wait(
+        lambda: evaluated(session, expression),
+        session.clock,
+        timeout_s=timeout,
+        interval_s=interval,
+    )
+
+
+@VERBS.add("repeat", group=GROUP, params=[Param("count", Positive())], rest="command")
+def repeat(session: Session, count: int, command: Prepared) -> Shown:
+    """Run a command so many times; stops when it fails.
+
+    repeat 10 peek 0x3fc90000. Each result is shown as it comes.
+    """
+    from espshell.shell.display import Shown, show_text
+
+    text = command.command.text
+    results = []
+    failure = ""
+    number = 0
+    while number < count and not failure:
+        number += 1
+        outcome = session.execute(command)
+        if session.output.as_json:
+            bare = outcome.result
+            results.append(bare.result if isinstance(bare, Shown) else bare)
+        else:
+            show_text(session.output, outcome.result)
+        if outcome.error is not None:
+            failure = f"run {number} of {count}: {outcome.error.message}"
+    session.next_line = ""
+    return Shown(Repeated(text, number, tuple(results), failure))
+
+
+@VERBS.add(
+    "watch",
+    group=GROUP,
+    params=[Param("what", Watchable())],
+    options=[
+        Option("--interval", "look this often (1 s)", Seconds(), short="-n"),
+        Option("--count", "stop after so many looks", Positive()),
+    ],
+    needs="memory",
+)
+def watch(
+    session: Session,
+    what: Expr | Span,
+    *,
+    interval: float = 1.0,
+    count: int | None = None,
+) -> Shown:
+    """Show a value or a range live; Ctrl-C stops.
+
+    What has changed is marked. Without a terminal, prints what is seen first and each change;
+    --count ends it in a script.
+    """
+    from espshell.shell.display import Shown
+    from espshell.shell.live import View
+
+    address = what.address if isinstance(what, Span) else None
+    title = what.text if isinstance(what, Expr) else what.name or f"{what.address:#010x}"
+    view = View(session.output, title, address)
+    samples: list[Sample[int | bytes]] = []
+    looks = 0
+
+    def looked(sample: Sample[int | bytes]) -> None:
+        nonlocal looks
+        looks = sample.look
+        view.look(sample)
+
+    seen = ops.changes(
+        _look(session, what), session.clock, interval_s=interval, count=count, looked=looked
+    )
+    try:
+        for sample in seen:
+            view.change(sample)
+            if len(samples) < _KEPT:
+                samples.append(sample)
+    except KeyboardInterrupt:
+        session.output.note("stopped")
+    return Shown(Watched(title, address, tuple(samples), looks))
+
+
+def _look(session: Session, what: Expr | Span) -> Callable[[], int | bytes]:
+    if isinstance(what, Span):
+        return lambda: dump(session.chip.memory, what.address, what.size).data
+    return lambda: what.evaluate(session.scope)

@@ -1,0 +1,448 @@
+"""Expressions: what a word of a line means as a number.
+
+The rule of this file: a text is parsed once, without a device, into an :class:`Expr`, and evaluated
+as often as wanted against a :class:`Scope`, which alone knows names and memory.
+
+The operators and their precedence are Python's, so ``[R] & 1 == 1`` means ``([R] & 1) == 1``, which
+it does not in C.  Parsing is precedence climbing over a tuple of tokens: ``expression(power)``
+takes a value and then every operator that binds tighter than ``power``.  It is our own and not
+``ast.parse`` because a message has to say where, and has to know what a C programmer meant.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from espshell.errors import UsageError
+from espshell.units import parse_number
+
+MAX_TOKENS = 150
+"""Longest expression; bounds the depth of the tree, so that no text exhausts Python's stack."""
+
+_LIMIT = 1 << 64
+
+
+class Scope(Protocol):
+    """What an expression is evaluated against."""
+
+    def name(self, name: str) -> int | None:
+        """Return the address of a register, region or symbol, or a field's contents.
+
+        None when the name is unknown.  Case does not matter.
+        """
+
+    def read(self, address: int, bits: int) -> int:
+        """Return the contents of memory; ``bits`` is 8, 16 or 32, and ``address`` any integer."""
+
+    def suggest(self, name: str) -> str | None:
+        """Return the known name nearest to an unknown one; None when nothing is near."""
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A literal."""
+
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A dotted name, spelled as typed."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """``[address]``, or ``u8[address]``."""
+
+    bits: int
+    address: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operator and its one or two operands."""
+
+    operator: str
+    operands: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """``a < b <= c``: one operand more than operators; ``spans`` is where each operand stands."""
+
+    operators: tuple[str, ...]
+    operands: tuple[Node, ...]
+    spans: tuple[tuple[int, int], ...]
+
+
+Node = Number | Name | Contents | Operation | Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class Expr:
+    """A parsed expression."""
+
+    text: str
+    root: Node
+
+    def evaluate(self, scope: Scope) -> int:
+        """Return the value: true is 1 and false is 0; ``and`` and ``or`` give an operand.
+
+        Raises:
+            UsageError: unknown name, division by zero, a shift or a result over 64 bits.
+        """
+        try:
+            return _value(self.root, scope)
+        except _Unfit as error:
+            raise UsageError(f"`{printable(self.text)}`: {error}") from None
+
+    def names(self) -> tuple[str, ...]:
+        """Return every name used, once each, in order."""
+        return tuple(dict.fromkeys(n.text for n in _walk(self.root) if isinstance(n, Name)))
+
+    def lone_name(self) -> str | None:
+        """Return the name when the expression is nothing else."""
+        return self.root.text if isinstance(self.root, Name) else None
+
+    def constant(self) -> int | None:
+        """Return the value when it needs neither names nor memory, else None.
+
+        Raises:
+            UsageError: as :meth:`evaluate`.
+        """
+        if any(isinstance(node, Name | Contents) for node in _walk(self.root)):
+            return None
+        return self.evaluate(_Nothing())
+
+    def sides(self) -> tuple[Expr, str, Expr] | None:
+        """Return left, operator and right when the whole is one comparison, else None."""
+        if not isinstance(self.root, Comparison) or len(self.root.operators) != 1:
+            return None
+        left, right = (
+            Expr(self.text[start:end], node)
+            for node, (start, end) in zip(self.root.operands, self.root.spans, strict=True)
+        )
+        return left, self.root.operators[0], right
+
+
+def parse(text: str) -> Expr:
+    """Parse an expression.
+
+    Raises:
+        UsageError: where it is wrong (columns count from 1) and what was expected there.
+    """
+    text = text.strip()
+    if not text:
+        raise UsageError("expected an expression, found nothing")
+    return Expr(text, _Parser(text).whole())
+
+
+def compare(left: int, symbol: str, right: int) -> bool:
+    """Return whether a comparison holds, as :meth:`Expr.sides` takes it apart."""
+    return _COMPARISONS[symbol](left, right)
+
+
+def unknown_name(name: str, suggestion: str | None = None) -> UsageError:
+    """Return the error for a name that nothing is known by; a bare hex word gets a hint."""
+    likely = [suggestion] if suggestion else []
+    if _HEX.fullmatch(name):
+        likely.append(f"0x{name}")
+    hint = "did you mean {}?".format(" or ".join(f"`{text}`" for text in likely)) if likely else ""
+    return UsageError(f"`{name}` is not a known name", hint=hint)
+
+
+# Tokens ------------------------------------------------------------------------------------------
+
+
+class _Token(NamedTuple):
+    kind: str
+    text: str
+    start: int
+
+
+_TOKEN = re.compile(
+    r"""
+      (?P<space>\s+)
+    | (?P<char>'(?:\\x[0-9A-Fa-f]{2}|\\.|[^'\\])*'?)
+    | (?P<number>[0-9]\w*(?:\.\w+)*)
+    | (?P<operator>(?:and|or|not)\b(?!\.\w)|\*\*|//|<<|>>|<=|>=|==|!=|&&|\|\||\.\.)
+    | (?P<name>\w+(?:\.\w+)*)
+    | (?P<other>.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_HEX = re.compile(r"[0-9A-Fa-f][0-9A-Fa-f_]*")
+_CHARACTER = re.compile(r"'(?:\\x([0-9A-Fa-f]{2})|\\([nrt0\\'])|([ -&(-\[\]-~]))'")
+_ESCAPES = {"n": 10, "r": 13, "t": 9, "0": 0, "\\": 92, "'": 39}
+
+_HINTS = {
+    "/": "division of whole numbers is `//`",
+    "**": "there is no power operator; use `<<` or `*`",
+    "=": "equality is `==`",
+    "&&": "write `and`",
+    "||": "write `or`",
+    "!": "write `not`",
+    "(": "there are no functions to call",
+    "[": "contents are `[A]`, `u8[A]`, `u16[A]` and `u32[A]`",
+    "not": "put `not` and what follows it in parentheses",
+    "..": "a range is one word, `A..B` or `A..+LEN`, where a region is expected",
+    ":": "a space such as `flash:` goes once, in front of the whole place",
+    '"': "a character is written `'A'`",
+}
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    for match in _TOKEN.finditer(text):
+        if match.lastgroup != "space":
+            yield _Token(match.lastgroup or "", match[0], match.start())
+    yield _Token("end", "", len(text))
+
+
+def printable(text: str) -> str:
+    """Replace what would break the line of a message; columns stay."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+# The parser --------------------------------------------------------------------------------------
+
+_COMPARISONS: dict[str, Callable[[int, int], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+# Loosest first, as in Python's reference; the third level is `not`, which stands in front.
+_LEVELS = ("or", "and", "", "== != < <= > >=", "|", "^", "&", "<< >>", "+ -", "* // %")
+_POWER = {symbol: power for power, level in enumerate(_LEVELS, 1) for symbol in level.split()}
+_NOT, _COMPARE, _UNARY = 3, 4, 11
+_WIDTHS = {"u8": 8, "u16": 16, "u32": 32}
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tokens = tuple(_tokens(text))
+        self.index = 0
+        self.end = 0  # of the token before this one
+
+    @property
+    def token(self) -> _Token:
+        return self.tokens[self.index]
+
+    def advance(self) -> str:
+        taken = self.token
+        self.end = taken.start + len(taken.text)
+        self.index += 1
+        return taken.text
+
+    def whole(self) -> Node:
+        if len(self.tokens) - 1 > MAX_TOKENS:
+            raise UsageError(
+                f"`{printable(self.text[:20])}...`: expected at most {MAX_TOKENS} words"
+                " and operators in an expression"
+            )
+        root = self.expression()
+        if self.token.kind != "end":
+            raise self.expected("an operator")
+        return root
+
+    def expression(self, power: int = 0) -> Node:
+        """Take a value and every operator after it that binds tighter than ``power``."""
+        start = self.token.start
+        left = self.value(power)
+        while (binding := _POWER.get(self.token.text, 0)) > power:
+            if binding == _COMPARE:
+                left = self.comparison(left, start)
+            else:
+                left = Operation(self.advance(), (left, self.expression(binding)))
+        return left
+
+    def comparison(self, first: Node, start: int) -> Node:
+        operators, operands, spans = [], [first], [(start, self.end)]
+        while self.token.text in _COMPARISONS:
+            operators.append(self.advance())
+            start = self.token.start
+            operands.append(self.expression(_COMPARE))
+            spans.append((start, self.end))
+        return Comparison(tuple(operators), tuple(operands), tuple(spans))
+
+    def value(self, power: int) -> Node:
+        token = self.token
+        if token.kind == "number":
+            return self.number()
+        if token.kind == "char":
+            return self.character()
+        if token.kind == "name":
+            return self.name()
+        if token.text in ("+", "-", "~"):
+            return Operation(self.advance(), (self.expression(_UNARY),))
+        if token.text == "not" and power <= _NOT:
+            return Operation(self.advance(), (self.expression(_NOT),))
+        if token.text == "(":
+            return self.enclosed(")")
+        if token.text == "[":
+            return Contents(32, self.enclosed("]"))
+        raise self.expected("a value")
+
+    def enclosed(self, closer: str) -> Node:
+        self.advance()
+        inner = self.expression()
+        if self.token.text != closer:
+            raise self.expected(f"`{closer}`")
+        self.advance()
+        return inner
+
+    def name(self) -> Node:
+        name = self.advance()
+        bits = _WIDTHS.get(name.lower())
+        if bits is not None and self.token.text == "[":
+            return Contents(bits, self.enclosed("]"))
+        return Name(name)
+
+    def number(self) -> Node:
+        word = self.token.text
+        value = parse_number(word)
+        if value is None or value >= _LIMIT:
+            raise self.not_a_number(word, too_large=value is not None)
+        self.advance()
+        return Number(value)
+
+    def character(self) -> Node:
+        match = _CHARACTER.fullmatch(self.token.text)
+        if match is None:
+            raise self.expected("one ASCII character in quotes")
+        self.advance()
+        code, escape, plain = match.groups()
+        return Number(int(code, 16) if code else _ESCAPES[escape] if escape else ord(plain))
+
+    def expected(self, what: str) -> UsageError:
+        """Return the error for the token at hand."""
+        token = self.token
+        where = f"at column {token.start + 1}"
+        if token.kind != "end":
+            where += f", not `{printable(token.text)}`"
+        elif what == "a value":
+            where = "at the end"
+        message = f"`{printable(self.text)}`: expected {what} {where}"
+        return UsageError(message, hint=_HINTS.get(token.text, ""))
+
+    def not_a_number(self, word: str, *, too_large: bool) -> UsageError:
+        where = "" if word == self.text else f" at column {self.token.start + 1}"
+        shown = f"`{printable(word)}`{where}"
+        if too_large:
+            return UsageError(f"{shown} does not fit in 64 bits")
+        if (bare := word.lstrip("0_")) != word and parse_number(bare or "0") is not None:
+            octal = f"0o{bare}" if parse_number(f"0o{bare}") is not None else ""
+            hint = " or ".join(f"`{text}`" for text in (bare or "0", octal) if text)
+            return UsageError(f"{shown} has a leading zero", hint=f"write {hint}")
+        if _HEX.fullmatch(word):
+            return UsageError(f"{shown} is not a number", hint=f"did you mean `0x{word}`?")
+        return UsageError(f"{shown} is not a number")
+
+
+# Evaluation --------------------------------------------------------------------------------------
+
+
+class _Unfit(ArithmeticError):
+    """An operation has no value; the text says why."""
+
+
+class _Nothing:
+    """The scope of constants."""
+
+    def name(self, name: str) -> int | None:
+        return None
+
+    def read(self, address: int, bits: int) -> int:
+        raise UsageError("no memory can be read here")
+
+    def suggest(self, name: str) -> str | None:
+        return None
+
+
+def _value(node: Node, scope: Scope) -> int:
+    match node:
+        case Number(value):
+            return value
+        case Name(text):
+            return _named(text, scope)
+        case Contents(bits, address):
+            return scope.read(_value(address, scope), bits)
+        case Comparison():
+            return _compared(node, scope)
+        case Operation("and", (left, right)):
+            return _value(left, scope) and _value(right, scope)
+        case Operation("or", (left, right)):
+            return _value(left, scope) or _value(right, scope)
+        case Operation(symbol, operands):
+            return _applied(symbol, *(_value(operand, scope) for operand in operands))
+
+
+def _named(name: str, scope: Scope) -> int:
+    value = scope.name(name)
+    if value is None:
+        raise unknown_name(name, scope.suggest(name))
+    return value
+
+
+def _compared(node: Comparison, scope: Scope) -> int:
+    left = _value(node.operands[0], scope)
+    for symbol, operand in zip(node.operators, node.operands[1:], strict=True):
+        right = _value(operand, scope)
+        if not compare(left, symbol, right):
+            return 0
+        left = right
+    return 1
+
+
+_UNARIES: dict[str, Callable[[int], int]] = {
+    "+": operator.pos,
+    "-": operator.neg,
+    "~": operator.invert,
+    "not": operator.not_,
+}
+_BINARIES: dict[str, Callable[[int, int], int]] = {
+    "|": operator.or_,
+    "^": operator.xor,
+    "&": operator.and_,
+    "<<": operator.lshift,
+    ">>": operator.rshift,
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "//": operator.floordiv,
+    "%": operator.mod,
+}
+
+
+def _applied(symbol: str, left: int, right: int | None = None) -> int:
+    if right is None:
+        result = int(_UNARIES[symbol](left))
+    elif symbol in ("//", "%") and right == 0:
+        raise _Unfit("division by zero")
+    elif symbol in ("<<", ">>") and not 0 <= right <= 64:
+        raise _Unfit(f"expected a shift count of 0 to 64, not {right}")
+    else:
+        result = _BINARIES[symbol](left, right)
+    if abs(result) >= _LIMIT:
+        raise _Unfit("the result does not fit in 64 bits")
+    return result
+
+
+def _walk(node: Node) -> Iterator[Node]:
+    """Yield the node and all below it, from left to right."""
+    yield node
+    match node:
+        case Contents(_, address):
+            yield from _walk(address)
+        case Operation(_, operands) | Comparison(_, operands):
+            for operand in operands:
+                yield from _walk(operand)

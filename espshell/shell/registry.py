@@ -1,0 +1,312 @@
+"""Commands as data: name, parameters, options, help; and how a line is bound to one.
+
+A command is declared beside the function that does it, with its arguments as data; completion,
+help, the check of scripts and the table in the README all read the same declaration.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from espshell.errors import UsageError
+from espshell.shell.argtypes import AnyType, Expression, Scope, Words, did_you_mean
+from espshell.shell.grammar import Command
+from espshell.shell.words import Variables, Word
+
+Run = Callable[..., object]
+F = TypeVar("F", bound=Run)
+
+_OPTION = re.compile(r"--?[A-Za-z]")
+_RESTS = {"expression": "EXPRESSION", "command": "COMMAND", "assignment": "NAME = VALUE"}
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A positional argument; ``key`` is the name of the function's parameter."""
+
+    key: str
+    type: AnyType
+    optional: bool = False
+
+    @property
+    def least(self) -> int:
+        """Words that must be there."""
+        return 0 if self.optional else self.type.least
+
+    @property
+    def usage(self) -> str:
+        """How it stands in the usage line."""
+        label = self.type.label or self.key.upper() + "..." * (self.type.most > 2)
+        return f"[{label}]" if self.least == 0 else label
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option; without a type it is a flag."""
+
+    flag: str
+    help: str
+    type: AnyType | None = None
+    short: str = ""
+    into: str = ""
+
+    @property
+    def key(self) -> str:
+        """The name of the function's parameter: ``into``, or that of the flag."""
+        return self.into or self.flag.lstrip("-").replace("-", "_")
+
+    @property
+    def usage(self) -> str:
+        """How it stands in the usage line."""
+        return f"[{self.flag} {self.flag.lstrip('-').upper()}]" if self.type else f"[{self.flag}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One command.
+
+    ``rest`` says what the end of its line is: ``words``, one ``expression``, another ``command``
+    or an ``assignment``; all but words go to the function's parameter of that name.
+    """
+
+    name: str
+    run: Run
+    group: str
+    summary: str
+    details: str
+    params: tuple[Param, ...] = ()
+    options: tuple[Option, ...] = ()
+    preset: Mapping[str, object] = field(default_factory=dict)
+    """Arguments that the name itself gives: ``peek8`` is peek with a width of 8."""
+    needs: str = ""
+    """``chip``: one must be connected. ``memory``: and its address space must be within reach."""
+    rest: str = "words"
+    alias_of: str = ""
+    """For another tool's name of a command: ours."""
+
+    @property
+    def first_passed_on(self) -> int | None:
+        """The index of the word from which on all are passed on, so that none is an option."""
+        if self.rest != "words":
+            return len(self.params) + 1
+        last = len(self.params) - 1
+        return last if self.params and isinstance(self.params[last].type, Words) else None
+
+    @property
+    def needs_chip(self) -> bool:
+        """Whether a chip must be connected."""
+        return bool(self.needs)
+
+    @property
+    def usage(self) -> str:
+        """The usage line."""
+        parts = [self.name, *(o.usage for o in self.options), *(p.usage for p in self.params)]
+        parts += [_RESTS[self.rest]] if self.rest != "words" else []
+        return " ".join(parts)
+
+
+EXPRESSION = Param("expression", Expression())
+"""What the rest of a line is given to where it is an expression."""
+
+Bound = tuple[tuple[Param | Option, tuple[Word, ...]], ...]
+"""Parameters and options, each with the words that were given for it."""
+
+
+class Registry:
+    """All commands, found by name."""
+
+    def __init__(self) -> None:
+        self._verbs: dict[str, Verb] = {}
+
+    def add(
+        self,
+        name: str,
+        *,
+        group: str,
+        params: Sequence[Param] = (),
+        options: Sequence[Option] = (),
+        variants: Mapping[str, Mapping[str, object]] | None = None,
+        needs: str = "",
+        rest: str = "words",
+        alias_of: str = "",
+    ) -> Callable[[F], F]:
+        """Declare the function below to be a command, and perhaps variants of it."""
+
+        def declare(run: F) -> F:
+            summary, _, details = (run.__doc__ or "").strip().partition("\n")
+            for each, preset in {name: {}, **(variants or {})}.items():
+                self._verbs[each] = Verb(
+                    each,
+                    run,
+                    group,
+                    summary,
+                    _dedent(details),
+                    tuple(params),
+                    tuple(options),
+                    preset,
+                    needs,
+                    rest,
+                    alias_of,
+                )
+            return run
+
+        return declare
+
+    def include(self, other: Registry) -> None:
+        """Take over the commands of another registry."""
+        self._verbs.update(other._verbs)
+
+    def verbs(self) -> Iterable[Verb]:
+        """Return all commands, in the order of their declaration."""
+        return self._verbs.values()
+
+    def get(self, name: str) -> Verb | None:
+        """Return the command of exactly that name; ``read_mem`` is ``read-mem``."""
+        return self._verbs.get(name.lower().replace("_", "-"))
+
+    def find(self, name: str, *, prefixes: bool = False, also: Iterable[str] = ()) -> Verb:
+        """Return the command of a name, or at the prompt of the unique beginning of one.
+
+        Raises: UsageError with a suggestion.
+        """
+        verb = self.get(name)
+        if verb is not None:
+            return verb
+        found = [n for n in self._verbs if n.startswith(name.lower())] if prefixes else []
+        shortest = {self._verbs[n].run: n for n in sorted(found, key=len, reverse=True)}
+        if len(shortest) == 1:
+            return self._verbs[next(iter(shortest.values()))]
+        if shortest:
+            raise UsageError(f"`{name}` could be {', '.join(sorted(shortest.values()))}")
+        hint = did_you_mean(name, [*self._verbs, *also]) or "`help` lists the commands"
+        raise UsageError(f"unknown command `{name}`", hint=hint)
+
+    def takes_expression(self, name: str) -> bool:
+        """Say whether ``>`` and ``|`` in a command's line are operators and not redirects."""
+        verb = self.get(name)
+        return verb is not None and verb.rest in ("expression", "assignment")
+
+    def holds_command(self, name: str) -> int | None:
+        """Return the index of the word at which a command holds another, or None."""
+        verb = self.get(name)
+        return len(verb.params) if verb is not None and verb.rest == "command" else None
+
+
+def bind(verb: Verb, command: Command) -> Bound:
+    """Give each word of a command to a parameter or option.
+
+    Raises: UsageError if words are missing or too many, or an option is unknown.
+    """
+    positional, options = _split(verb, command.words)
+    positional, rest = _cut_rest(verb, command, positional)
+    bound = list(options) + rest
+    spare = len(positional) - sum(param.least for param in verb.params)
+    for param in verb.params:
+        size = min(len(positional), param.least + max(0, spare), param.type.most)
+        if size < param.least:
+            raise missing(param.key.upper(), verb)
+        spare -= size - param.least
+        if size:
+            bound.append((param, tuple(positional[:size])))
+            positional = positional[size:]
+    if positional:
+        raise UsageError(f"`{positional[0].raw}` is one word too many", hint=f"usage: {verb.usage}")
+    return tuple(bound)
+
+
+def missing(what: str, verb: Verb) -> UsageError:
+    """Return the error of a command that lacks a word."""
+    return UsageError(f"{what} is missing", hint=f"usage: {verb.usage}")
+
+
+def check(bound: Bound, variables: Variables) -> None:
+    """Parse every argument whose text is known before anything runs.
+
+    Raises: UsageError.
+    """
+    for slot, words in bound:
+        if slot.type is not None and all(word.is_plain for word in words):
+            slot.type.parse(_texts(slot.type, words, variables))
+
+
+def names_used(bound: Bound, variables: Variables) -> Iterable[str]:
+    """Return the names in arguments whose text is known before anything runs."""
+    for slot, words in bound:
+        if slot.type is not None and all(word.is_plain for word in words):
+            yield from slot.type.names(slot.type.parse(_texts(slot.type, words, variables)))
+
+
+def values(verb: Verb, bound: Bound, variables: Variables, scope: Scope) -> dict[str, Any]:
+    """Return the arguments of a command's function.
+
+    Raises: UsageError.
+    """
+    found: dict[str, Any] = dict(verb.preset)
+    for slot, words in bound:
+        if slot.type is None:
+            found[slot.key] = True
+        else:
+            parsed = slot.type.parse(_texts(slot.type, words, variables))
+            found[slot.key] = slot.type.value(parsed, scope)
+    return found
+
+
+def _texts(kind: AnyType, words: Sequence[Word], variables: Variables) -> list[str]:
+    if kind.raw:
+        return [word.expand_raw(variables) for word in words]
+    return [word.expand(variables) for word in words]
+
+
+def _split(
+    verb: Verb, words: Sequence[Word]
+) -> tuple[list[Word], list[tuple[Option, tuple[Word, ...]]]]:
+    """Part positional words from options; none is behind ``--`` or in what is passed on."""
+    positional: list[Word] = []
+    options: list[tuple[Option, tuple[Word, ...]]] = []
+    left = list(words)
+    while left and len(positional) != verb.first_passed_on:
+        word = left.pop(0)
+        if word.raw == "--":
+            break
+        if not _OPTION.match(word.raw):
+            positional.append(word)
+            continue
+        option = _option(verb, word.raw)
+        if option.type is None:
+            options.append((option, ()))
+        elif not left:
+            raise UsageError(f"{option.flag} wants a value", hint=f"usage: {verb.usage}")
+        else:
+            options.append((option, (left.pop(0),)))
+    return positional + left, options
+
+
+def _cut_rest(
+    verb: Verb, command: Command, positional: list[Word]
+) -> tuple[list[Word], list[tuple[Param, tuple[Word, ...]]]]:
+    """Take the rest of the line off the positional words; an expression as one word."""
+    size = len(verb.params)
+    if verb.rest in ("words", "assignment"):
+        return positional if verb.rest == "words" else [], []
+    if len(positional) <= size:
+        raise missing(_RESTS[verb.rest], verb)
+    if verb.rest == "command":
+        return positional[:size], []
+    index = command.words.index(positional[size])
+    return positional[:size], [(EXPRESSION, (command.rest_word(index),))]
+
+
+def _option(verb: Verb, text: str) -> Option:
+    for option in verb.options:
+        if text in (option.flag, option.short):
+            return option
+    known = [option.flag for option in verb.options]
+    hint = did_you_mean(text, known) or f"usage: {verb.usage}"
+    raise UsageError(f"{verb.name} has no option `{text}`", hint=hint)
+
+
+def _dedent(text: str) -> str:
+    return "\n".join(line.strip() for line in text.strip().splitlines())

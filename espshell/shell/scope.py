@@ -1,0 +1,188 @@
+"""What the names in an expression stand for, and where ``[...]`` reads from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from espshell import registers
+from espshell.chips import Chip, Kind, Region
+from espshell.errors import BenchError, UsageError
+from espshell.ops import memory
+from espshell.shell.argtypes import nearest
+from espshell.target import Target
+
+if TYPE_CHECKING:
+    from espshell.registers import BitField, Peripheral, Register, Registers
+
+
+class TargetScope:
+    """Names and memory of the connected chip; without one, numbers only.
+
+    Regions of the memory map come first, then peripherals and registers (addresses) and fields
+    (values).  With ``prefixes`` the beginning of each part of a name is enough, if no other begins
+    so; but a register that changes when it is read is never guessed.
+    """
+
+    def __init__(self, target: Target | None, *, prefixes: bool = False) -> None:
+        self._target = target
+        self._prefixes = prefixes
+
+    @property
+    def chip(self) -> Chip | None:
+        """The connected chip."""
+        return self._target.chip if self._target else None
+
+    @property
+    def tables(self) -> Registers | None:
+        """The registers of the connected chip, where there is a table of them."""
+        return registers.of(self.chip.name) if self.chip else None
+
+    def place(self, name: str) -> Region | None:
+        """Return the region, peripheral or register of a name; None if there is none.
+
+        Raises: UsageError if the beginning of a name is that of several.
+        """
+        wanted, places = name.upper(), self._places()
+        exact = next((known for known in places if known.name == wanted), None)
+        if exact is not None:
+            return exact
+        if self._prefixes and "." not in name:
+            found = _begun(name, [known.name for known in places if "." not in known.name])
+            if found is not None:
+                return next(known for known in places if known.name == found)
+        register = self.register(name)
+        if register is not None:
+            end = register.address + registers.WORD
+            return Region(register.full_name, register.address, end, Kind.PERIPHERAL)
+        peripheral = self.peripheral(name)
+        if peripheral is not None:
+            end = peripheral.address + peripheral.size
+            return Region(peripheral.name, peripheral.address, end, Kind.PERIPHERAL)
+        return None
+
+    def peripheral(self, name: str) -> Peripheral | None:
+        """Return the peripheral of a name, or None."""
+        tables = self.tables
+        if tables is None:
+            return None
+        if self._prefixes and tables.peripheral(name) is None:
+            name = _begun(name, [each.name for each in tables.peripherals]) or name
+        return tables.peripheral(name)
+
+    def register(self, name: str) -> Register | None:
+        """Return the register of a name, or None."""
+        if name.count(".") != 1 or (tables := self.tables) is None:
+            return None
+        exact = tables.find(name)
+        if exact or not self._prefixes:
+            return exact
+        first, _, last = name.partition(".")
+        peripheral = self.peripheral(first)
+        if peripheral is None:
+            return None
+        found = _begun(last, tables.names(peripheral.name)) or last
+        guessed = tables.find(f"{peripheral.name}.{found}")
+        if guessed is None or found == last.upper():
+            return guessed
+        touched = self.chip and self.chip.changes_when_read(guessed.address)
+        return None if touched else guessed
+
+    def field(self, name: str) -> tuple[Register, BitField] | None:
+        """Return the field of a name and its register, or None."""
+        whole, _, last = name.rpartition(".")
+        register = self.register(whole)
+        if register is None:
+            return None
+        if self._prefixes and register.field(last) is None:
+            last = _begun(last, [each.name for each in register.fields]) or last
+        field = register.field(last)
+        return (register, field) if field else None
+
+    def knows(self, name: str) -> bool:
+        """Say whether there is something of that name, without reading anything."""
+        return self.place(name) is not None or self.field(name) is not None
+
+    def name(self, name: str) -> int | None:
+        """Return the address of a region or register, or the value of a field.
+
+        None if there is none of that name.  Raises: UsageError for a field that is write-only.
+        """
+        place = self.place(name)
+        if place is not None:
+            return place.start
+        found = self.field(name)
+        if found is None:
+            self._no_tables(name)
+            return None
+        register, field = found
+        if not field.access.readable:
+            raise UsageError(f"{register.full_name}.{field.name} is write-only")
+        return field.value(self.read(register.address, 32))
+
+    def read(self, address: int, bits: int) -> int:
+        """Return the contents of memory. Raises: UsageError outside the memory map."""
+        if self._target is None:
+            raise not_connected()
+        return memory.peek(self._target.memory, address, width=bits).values[0]
+
+    def suggest(self, name: str) -> str | None:
+        """Return the nearest name that there is."""
+        self._no_tables(name)
+        return nearest(name.upper(), self.names(name))
+
+    def names(self, text: str = "") -> Iterable[str]:
+        """Return every name that what has been typed could become, for completion.
+
+        Registers only behind their peripheral, and fields only behind their register.
+        """
+        if self.chip is None:
+            return ()
+        tables = self.tables
+        if tables is None:
+            return [place.name for place in self._places()]
+        *before, _ = text.upper().split(".")
+        match before:
+            case []:
+                places = [each.name for each in self._places() if "." not in each.name]
+                return dict.fromkeys((*places, *(each.name for each in tables.peripherals)))
+            case [peripheral]:
+                known = [each.name for each in self.chip.read_effects]
+                ours = [f"{peripheral}.{name}" for name in tables.names(peripheral)]
+                others = [name for name in known if name.startswith(f"{peripheral}.")]
+                return dict.fromkeys((*ours, *others))
+            case [peripheral, name] if register := tables.find(f"{peripheral}.{name}"):
+                return [f"{register.full_name}.{field.name}" for field in register.fields]
+        return ()
+
+    def _no_tables(self, name: str) -> None:
+        if "." in name and self.chip is not None and self.tables is None:
+            raise UsageError(f"no register tables for the {self.chip.title}")
+
+    def _places(self) -> tuple[Region, ...]:
+        if self.chip is None:
+            raise not_connected()
+        return (*self.chip.regions, *self.chip.read_effects, self.chip.efuse)
+
+
+def not_connected() -> BenchError:
+    """Return the error of a command that needs a chip when there is none."""
+    return BenchError("no chip is connected", hint="`connect PORT`, or start with --port")
+
+
+def _begun(text: str, names: Sequence[str]) -> str | None:
+    """Return the name that begins with a text, or is it; None if none does.
+
+    Raises: UsageError if several do.
+    """
+    wanted = text.upper()
+    found = sorted({name for name in names if name.startswith(wanted)})
+    if wanted in found:
+        return wanted
+    if len(found) > 1:
+        more = ", ..." if len(found) > _MOST else ""
+        raise UsageError(f"`{text}` could be {', '.join(found[:_MOST])}{more}")
+    return found[0] if found else None
+
+
+_MOST = 8  # names in a message

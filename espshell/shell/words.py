@@ -1,0 +1,117 @@
+"""Words of a line: text and variables, and what they become.
+
+A word is a tuple of pieces, and a piece is either text or a variable.  Text has two faces: ``raw``,
+as typed, which is what an expression is parsed from, and ``cooked``, without quotes, which is what
+a file name is.  A variable's value is put in as it is: never cut into words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from espshell.errors import UsageError
+
+
+class Variables(Protocol):
+    """Where the values of variables come from."""
+
+    def get(self, name: str, /) -> str | None:
+        """Return the value of ``image``, ``1``, ``_`` or ``?``; None when it is not set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of a word that is no variable."""
+
+    raw: str
+    cooked: str
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """``$name`` or ``${name:-default}``; ``default`` is None without one."""
+
+    raw: str
+    name: str
+    default: tuple[Piece, ...] | None = None
+
+
+Piece = Text | Variable
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word of a line; ``column`` counts from 1."""
+
+    raw: str
+    column: int
+    pieces: tuple[Piece, ...]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether no variable is used."""
+        return not any(isinstance(piece, Variable) for piece in self.pieces)
+
+    @property
+    def is_quoted(self) -> bool:
+        """Whether the word begins with a quote."""
+        return self.raw.startswith(("'", '"'))
+
+    def expand(self, variables: Variables) -> str:
+        """Return the word without its quotes and with the values of its variables.
+
+        Raises:
+            UsageError: a variable without default is not set.
+        """
+        return "".join(_expanded(self.pieces, variables, raw=False))
+
+    def expand_raw(self, variables: Variables) -> str:
+        """Return the word with its quotes, as an expression needs it; else as :meth:`expand`."""
+        return "".join(_expanded(self.pieces, variables, raw=True))
+
+    def variables(self) -> tuple[str, ...]:
+        """Return the names of all variables used, also those inside defaults."""
+        return tuple(dict.fromkeys(variable.name for variable in _used(self.pieces)))
+
+    def required_variables(self) -> tuple[str, ...]:
+        """Return the names of those used without a default: they must be set."""
+        found = (p for p in self.pieces if isinstance(p, Variable) and p.default is None)
+        return tuple(dict.fromkeys(variable.name for variable in found))
+
+    def lone_variable(self) -> str | None:
+        """Return the name when the word is one variable and nothing else, but maybe quotes."""
+        match [p for p in self.pieces if isinstance(p, Variable) or p.cooked]:
+            case [Variable(name=name)]:
+                return name
+        return None
+
+
+def _expanded(pieces: Iterable[Piece], variables: Variables, *, raw: bool) -> Iterator[str]:
+    for piece in pieces:
+        if isinstance(piece, Text):
+            yield piece.raw if raw else piece.cooked
+        elif (value := variables.get(piece.name)) is not None:
+            yield value
+        elif piece.default is not None:
+            yield from _expanded(piece.default, variables, raw=raw)
+        else:
+            raise _not_set(piece.name)
+
+
+def _used(pieces: Iterable[Piece]) -> Iterator[Variable]:
+    for piece in pieces:
+        if isinstance(piece, Variable):
+            yield piece
+            yield from _used(piece.default or ())
+
+
+def _not_set(name: str) -> UsageError:
+    if name in ("_", "?"):
+        hint = "no command has set it yet"
+    elif name.isdigit():
+        hint = f"the script wants at least {name} argument{'' if name == '1' else 's'}"
+    else:
+        hint = f"set it with `let {name} = ...`"
+    return UsageError(f"`${name}` is not set", hint=hint)

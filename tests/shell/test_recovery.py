@@ -1,0 +1,189 @@
+"""Losing the chip and finding it again; the stub, secure download mode, and ports."""
+
+from __future__ import annotations
+
+import pytest
+
+from espshell.clock import VirtualClock
+from espshell.errors import NoSync, UsageError
+from espshell.link import ports
+from espshell.link.ports import PortInfo
+from espshell.shell import recovery
+from espshell.shell.session import Bench
+from tests.shell.support import RAM, Shell
+
+BOARD = PortInfo("/dev/ttyUSB0", 0x10C4, 0xEA60, "0001", "CP2102", "1-1")
+
+
+def test_reconnect_forgets_what_was_seen(shell: Shell) -> None:
+    """After a reconnect the last value and the marks of dumps are gone, and it is said."""
+    shell.type(f"peek {RAM}; dump {RAM} 16")
+    assert shell.session.seen
+    said = shell.type("reconnect")
+
+    assert said.out == "esp32c3  rom on sim://esp32c3 at 115200 baud\n"
+    assert "stale" in said.err
+    assert not shell.session.seen
+    assert "_" not in shell.session.variables
+
+
+def test_reconnect_starts_the_stub_again(shell: Shell) -> None:
+    """A stub that was running runs again."""
+    shell.type("stub always")
+    shell.type("stub auto; reconnect")
+
+    assert shell.session.chip.loader.dialect.is_stub
+
+
+def test_lost_port(offline: Shell) -> None:
+    """A port that goes away is told in one line, and the session stays."""
+    shell = offline.connect("?fault=unplug@request:60")
+    said = shell.type(f"dump {RAM} 4096")
+
+    assert said.status == 3
+    assert said.err.count("\n") == 1
+    assert shell.session.lost is not None
+    assert shell.type(f"peek {RAM}").err == (
+        "peek: no chip is connected; `connect PORT`, or start with --port\n"
+    )
+    assert shell.type("connect sim://esp32c3; peek DRAM").status == 0
+
+
+def test_panic_is_recognised(offline: Shell) -> None:
+    """A chip that has reset into its application is said to have done so."""
+    shell = offline.connect("?fault=reset@request:60")
+    said = shell.type(f"dump {RAM} 4096")
+
+    assert said.status == 3
+    assert "the chip was reset" in said.err
+    assert "runs its application" in said.err
+
+
+def test_device_that_comes_back_under_another_name(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same device is found by its serial number; another board is not taken for it."""
+    other = PortInfo("/dev/ttyUSB0", 0x10C4, 0xEA60, "0002", "CP2102", "1-2")
+    moved = PortInfo("sim://esp32c3?latency=2ms", 0x10C4, 0xEA60, "0001", "CP2102", "1-1")
+    shell.session.chip.usb = BOARD
+    monkeypatch.setattr(ports, "list_ports", lambda: (other,))
+    assert shell.type("reconnect").err.startswith("reconnect: /dev/ttyUSB0 is not there")
+    monkeypatch.setattr(ports, "list_ports", lambda: (other, moved))
+
+    assert shell.type("reconnect").status == 0
+    assert shell.session.bench.port == moved.device
+
+
+def test_waiting_for_a_device(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting looks again and again, and reconnects as soon as the device is there."""
+    clock = VirtualClock()
+    here = PortInfo("sim://esp32c3", 0x10C4, 0xEA60, "0001", "CP2102", "1-1")
+    monkeypatch.setattr(ports, "list_ports", lambda: (here,) if clock.now() > 1 else ())
+    shell.session.chip.usb = BOARD
+    recovery.lose(shell.session)
+
+    assert recovery.wait_and_reconnect(shell.session, clock)
+    assert 1 < clock.now() < 2
+    assert shell.session.target is not None
+
+
+def test_waiting_ends(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patience ends, and it is said how to try again."""
+    monkeypatch.setattr(ports, "list_ports", lambda: ())
+    shell.session.chip.usb = BOARD
+    recovery.lose(shell.session)
+
+    assert not recovery.wait_and_reconnect(shell.session, VirtualClock())
+    assert "`reconnect` tries again" in shell.said(0).err
+
+
+def test_stub_command(shell: Shell) -> None:
+    """`stub always` starts it now and says so once; `stub` tells."""
+    assert shell.type("stub").out == "stub auto: it does not run\n"
+    said = shell.type("stub always")
+    assert said.out == "stub always: it runs, with bulk reads\n"
+    assert "flasher stub started" in said.err
+    assert "started" not in shell.type("stub always").err
+    assert shell.type(f"peek {RAM}").status == 0
+
+
+def test_stub_that_cannot_be_found(shell: Shell, tmp_path: object) -> None:
+    """A folder without the chip's stub is one line with what to do; the ROM goes on working."""
+    said = shell.type(f"stub always --dir {tmp_path}")
+
+    assert said.status == 2
+    assert said.err.startswith("stub: no flasher stub for the ESP32-C3 is in ")
+    assert "pip install" in said.err
+    assert shell.type(f"peek {RAM}").status == 0
+
+
+def test_secure_download_mode(offline: Shell) -> None:
+    """What cannot work is refused before anything is sent, with what can; info still tells."""
+    shell = offline.connect("?sdm=1")
+    said = shell.type(f"peek {RAM}")
+
+    assert said.status == 2
+    assert "`peek` cannot work: the chip is in secure download mode" in said.err
+    assert "these can: info, " in said.err.replace("connect, ", "")
+    assert "secure download mode" in shell.type("info").out
+
+
+def test_ports(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ports are listed with what USB says."""
+    monkeypatch.setattr(ports, "list_ports", lambda: (BOARD, PortInfo("/dev/ttyS0")))
+
+    assert shell.type("ports").out == (
+        "/dev/ttyUSB0  CP210x  10c4:ea60  CP2102  0001\n/dev/ttyS0\n"
+    )
+    shell.session.output.as_json = True
+    told = shell.type("ports").objects[0]["value"]
+    assert told[0] == {
+        "device": "/dev/ttyUSB0",
+        "likely": True,
+        "kind": "CP210x",
+        "vid": 0x10C4,
+        "pid": 0xEA60,
+        "product": "CP2102",
+        "serial": "0001",
+        "location": "1-1",
+    }
+
+
+def test_rate_that_only_the_stub_can_change(offline: Shell) -> None:
+    """The ROM of an ESP8266 cannot change its rate: the stub is started for that, and said."""
+    offline.session.connect(Bench(port="sim://esp8266", baud=230400))
+    said = offline.type("baud")
+
+    assert said.out == "esp8266  stub on sim://esp8266 at 230400 baud\n"
+    assert "flasher stub started" in said.err
+
+
+def test_rate_without_the_stub(offline: Shell) -> None:
+    """If the stub is forbidden, it is said what would help, and the port is given back."""
+    with pytest.raises(UsageError, match="does not know CHANGE_BAUDRATE") as caught:
+        offline.session.connect(Bench(port="sim://esp8266", baud=230400, stub="never"))
+    assert "stub" in caught.value.hint
+    assert offline.session.target is None
+
+
+def test_rate_of_no_chip(shell: Shell) -> None:
+    """A rate that no chip can make is refused before anything is sent."""
+    assert shell.type("baud 1").err == "baud: 1 baud is no rate of a chip; 300 to 8000000 are\n"
+    assert shell.type(f"peek {RAM}").status == 0
+
+
+def test_running_stub_is_spared(shell: Shell) -> None:
+    """A write over the running stub is refused, and with --force it is the user's wish."""
+    shell.type("stub always")
+    said = shell.type("fill 0x3fc90000 200k 0x66")
+
+    assert said.status == 2
+    assert "the running flasher stub has its data at 0x3fc84000" in said.err
+    assert shell.type("poke 0x3fc84000 1 --force").status == 0
+    assert shell.type("poke 0x3fca0000 1").status == 0
+
+
+def test_own_resets_are_no_boot_loop(offline: Shell) -> None:
+    """A reset sequence that does not suit the board is not told as a boot loop."""
+    with pytest.raises(NoSync, match="runs its application"):
+        offline.session.connect(Bench(port="sim://esp32c3", before="usb-reset"))

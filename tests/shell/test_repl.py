@@ -1,0 +1,248 @@
+"""The prompt: keys in, lines run; and in a real terminal what a person sees."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pexpect
+import pyte
+import pytest
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
+
+from espshell.shell import repl
+from espshell.shell.session import Bench
+from tests.shell.support import Ran, Shell
+
+# Python since 3.12 warns of a fork where threads are; the child becomes another program at once.
+pytestmark = pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")
+
+ENTER, CTRL_C, CTRL_D, UP, TAB = "\r", "\x03", "\x04", "\x1b[A", "\t"
+
+
+@pytest.fixture(autouse=True)
+def _own_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the person's history out of the tests, and the tests out of it."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+
+
+def history_file(tmp_path: Path) -> Path:
+    return tmp_path / "espshell" / "history"
+
+
+def type_keys(shell: Shell, *keys: str) -> Ran:
+    """Press keys at the prompt of a session, then Ctrl-D; return the status and what was said."""
+    shell.session.interactive = True
+    with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
+        pipe.send_text("".join(keys) + CTRL_D)
+        return shell.said(repl.run(shell.session))
+
+
+def test_greeting_connects_and_tells_the_chip(offline: Shell) -> None:
+    """Whoever starts the shell sees which chip is there."""
+    ran = type_keys(offline)
+    assert ran.status == 0
+    assert ran.out.startswith("chip      ESP32-C3 (QFN32), revision v0.4\n")
+    assert "`help` lists the commands" in ran.err
+
+
+def test_port_that_cannot_be_opened_opens_the_shell(offline: Shell) -> None:
+    """A chip that is not there can be connected later."""
+    offline.session.bench = Bench(port="/nonexistent")
+    ran = type_keys(offline, "connect sim://esp32c3", ENTER)
+    assert "cannot open /nonexistent" in ran.err
+    assert ran.out == "esp32c3  rom on sim://esp32c3 at 115200 baud\n"
+
+
+def test_empty_enter_goes_on_behind_peek_and_dump(shell: Shell) -> None:
+    """Each Enter shows the next piece."""
+    ran = type_keys(shell, "peek 0x3fc90000", ENTER, ENTER, ENTER)
+    assert [line[:10] for line in ran.out.splitlines()[-3:]] == (
+        ["0x3fc90000", "0x3fc90004", "0x3fc90008"]
+    )
+
+
+def test_empty_enter_repeats_nothing_else(shell: Shell) -> None:
+    """Behind a command that changes something, Enter does nothing."""
+    ran = type_keys(shell, "poke 0x3fc90000 1", ENTER, "peek 0x10", ENTER, ENTER, ENTER)
+    assert ran.out.count("3fc90000") == 1
+    assert ran.err.count("peek: ") == 1
+
+
+def test_ctrl_c_clears_the_line(shell: Shell) -> None:
+    """What was typed is gone, and the shell goes on; also in a line that is continued."""
+    ran = type_keys(
+        shell, "echo lost", CTRL_C, "echo a \\", ENTER, "lost", CTRL_C, "echo yes", ENTER
+    )
+    assert ran.out.splitlines()[-1] == "yes"
+    assert "lost" not in ran.out
+
+
+def test_ctrl_c_ends_a_command_and_not_the_shell(
+    offline: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command's status is that of an interruption; the lines behind it are not run."""
+
+    def press(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("espshell.clock.time.sleep", press)
+    offline.session.bench = Bench()
+    ran = type_keys(offline, "sleep 1; echo no", ENTER, "echo $?", ENTER)
+    assert ran.out == "130\n"
+    assert ran.err.endswith("interrupted\n")
+
+
+def test_quit(shell: Shell) -> None:
+    """`quit` leaves at once, with its status or 0."""
+    assert type_keys(shell, "quit 5", ENTER, "echo no", ENTER).status == 5
+    ran = type_keys(shell, "peek 0x10", ENTER, "quit", ENTER)
+    assert (ran.status, "peek: " in ran.err) == (0, True)
+
+
+def test_continued_and_pasted_lines(shell: Shell) -> None:
+    """A backslash joins the next line; of several lines pasted at once the first error ends all."""
+    assert "a b\n" in type_keys(shell, "echo a \\", ENTER, "b", ENTER).out
+    pasted = "\x1b[200~echo one\necho two\npek\necho three\x1b[201~"
+    ran = type_keys(shell, pasted, ENTER)
+    assert ran.out.splitlines()[-2:] == ["one", "two"]
+
+
+def test_history_is_kept_and_listed(shell: Shell, tmp_path: Path) -> None:
+    """Lines are kept for the next time, found by the arrow, and listed by `history`."""
+    type_keys(shell, "echo first", ENTER)
+    assert "+echo first" in history_file(tmp_path).read_text().splitlines()
+    ran = type_keys(shell, UP, ENTER, "history 2", ENTER)
+    assert ran.out.splitlines()[-3:] == ["first", "1  echo first", "2  history 2"]
+
+
+def test_history_that_cannot_be_written_is_done_without(shell: Shell, tmp_path: Path) -> None:
+    """A file where the folder should be is told, and the shell works."""
+    (tmp_path / "espshell").touch()
+    assert "on\n" in type_keys(shell, "echo on", ENTER).out
+
+
+def test_prompt_and_toolbar(shell: Shell) -> None:
+    """The prompt says chip and loader; the toolbar the port, the rate and the usage."""
+    shell.type("info")
+    where = "sim://esp32c3  115200 baud  ESP32-C3 v0.4  rom"
+    usage = "peek [--force] PLACE [COUNT]"
+
+    def toolbar(text: str, columns: int = 100) -> str:
+        return "".join(part[1] for part in repl._toolbar(shell.session, text, columns))
+
+    assert "esp32c3:rom> " in repl._prompt(shell.session)
+    assert toolbar("") == where
+    assert toolbar("peek 0") == f"{where}  {usage}"
+    assert toolbar("peek 0", columns=60) == usage
+    shell.type("poke 0x3fc90000 1 2; poke 0x3fc90000 1")
+    assert toolbar("") == f"{where}  journal 2"
+    shell.type("disconnect")
+    assert "espshell> " in repl._prompt(shell.session)
+    assert toolbar("") == "not connected"
+
+
+def test_completer_replaces_the_word_before_the_cursor(shell: Shell) -> None:
+    """A candidate takes the place of what was typed of it, and no more."""
+    completer = repl._Completer(shell.session)
+    found = list(completer.get_completions(Document("fails peek rt"), CompleteEvent()))
+    assert [(each.text, each.start_position) for each in found] == [
+        ("RTC_FAST", -2),
+        ("RTC_CNTL", -2),
+    ]
+
+
+# A real terminal ---------------------------------------------------------------------------------
+
+TIMEOUT_S = 30
+"""Nothing takes a second; this only ends what hangs."""
+
+
+class _Screen(pyte.Screen):
+    """A screen that tells where its cursor is, so that there is known to be room for a toolbar."""
+
+    answer: Callable[[str], object]
+
+    def write_process_input(self, data: str) -> None:
+        """Send an answer to the program."""
+        self.answer(data)
+
+
+class Terminal:
+    """The program in a terminal of 110 by 40."""
+
+    def __init__(self, home: Path) -> None:
+        self.screen = _Screen(110, 40)
+        self._stream = pyte.Stream(self.screen)
+        environment = {
+            **os.environ,
+            "XDG_DATA_HOME": str(home),
+            "TERM": "xterm-256color",
+        }
+        self.child = pexpect.spawn(
+            sys.executable,
+            ["-m", "espshell", "-p", "sim://esp32c3"],
+            env=environment,
+            dimensions=(40, 110),
+            timeout=TIMEOUT_S,
+            encoding="utf-8",
+        )
+        self.child.delaybeforesend = None
+        self.screen.answer = self.child.send
+
+    def text(self) -> str:
+        """Return what is on the screen."""
+        return "\n".join(line.rstrip() for line in self.screen.display)
+
+    def wait(self, seen: Callable[[str], bool]) -> str:
+        """Read until the screen is as wanted; return it."""
+        while not seen(self.text()):
+            self._stream.feed(self.child.read_nonblocking(1024, TIMEOUT_S))
+        return self.text()
+
+    def send(self, keys: str) -> None:
+        """Press keys."""
+        self.child.send(keys)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    """Start the program in a terminal, up to its prompt."""
+    started = Terminal(tmp_path)
+    started.wait(lambda text: "esp32c3:rom>" in text and "115200 baud  ESP32-C3" in text)
+    yield started
+    started.child.close(force=True)
+
+
+def test_terminal_completion_menu(terminal: Terminal) -> None:
+    """Tab completes as far as it is clear and shows what is left, with explanations."""
+    terminal.send("pe" + TAB)
+    shown = terminal.wait(lambda text: "peek32" in text and "[--force] PLACE" in text)
+    assert "esp32c3:rom> peek\n" in shown
+    assert "peek    Read values, in hexadecimal and decimal." in shown
+    assert "sim://esp32c3  115200 baud  ESP32-C3 v0.4  rom  peek [--force] PLACE" in shown
+
+
+def test_terminal_interrupted_dump(terminal: Terminal) -> None:
+    """Ctrl-C in the middle of a dump of 1 MiB ends it; the next command works."""
+    terminal.send("dump DROM 1M --all" + ENTER)
+    terminal.wait(lambda text: "3c000200" in text)  # and then nobody reads, so it must wait
+    terminal.send(CTRL_C)
+    terminal.wait(lambda text: "interrupted" in text and text.rstrip().endswith("rom"))
+    terminal.send("peek 0x40000000" + ENTER)
+    terminal.wait(lambda text: "0x40000000  0x" in text)
+    assert "3c0ffff0" not in terminal.text()
+
+
+def test_terminal_leaves_by_ctrl_d(terminal: Terminal) -> None:
+    """Ctrl-D ends the program, with status 0."""
+    terminal.send(CTRL_D)
+    terminal.child.expect(pexpect.EOF)
+    terminal.child.close()
+    assert terminal.child.exitstatus == 0

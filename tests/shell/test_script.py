@@ -1,0 +1,281 @@
+"""Scripts: checked whole, run in order, stopped at the first error, which has its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from espshell.errors import ScriptError
+from espshell.shell import script
+from espshell.shell.script import Script
+from espshell.shell.session import Quit
+from tests.shell.support import Shell
+
+
+def test_error_has_file_line_command_and_reason(shell: Shell) -> None:
+    """The first line is for the eye and for tools, the second is the line of the script."""
+    ran = shell.script("echo one\n\n  expect 1 == 2   # why\necho two")
+    assert ran.status == 1
+    assert ran.out == "one\n"
+    assert ran.err.splitlines() == [
+        "test.espsh:3: expect: `1 == 2` is false: left is 0x1 (1), right is 0x2 (2)",
+        "    expect 1 == 2   # why",
+    ]
+
+
+def test_error_of_a_typed_line_needs_no_place(shell: Shell) -> None:
+    """What -c runs has one line, so its error is the command and the reason."""
+    ran = shell.script("peek 0x3fc90001", name="")
+    assert ran.err.startswith("peek: ")
+    assert ran.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        "pek 0",
+        "peek",
+        "peek 010",
+        "peek 3fc9",
+        "poke 0 --bogus",
+        "dump 0x3fc90000",
+        "fails pek 0",
+        "fails peek 3fc9",
+        "alias x = nosuch",
+        "let x",
+        "let 1 = 2",
+        "let x = (1",
+        "need esp99",
+        "sleep soon",
+        "echo $nobody",
+        "$nobody 1",
+        "echo $3",
+        'echo "',
+        "source nosuch.espsh",
+        "save 0x3fc90000 4 x |cat",
+    ],
+)
+def test_bad_last_line_runs_nothing(offline: Shell, last: str) -> None:
+    """What can be known from the text is known before the first command, without a chip."""
+    if last == "dump 0x3fc90000":
+        last = "save 0x3fc90000 x"  # a dump has a default length, a save has none
+    ran = offline.script(f"echo started\n{last}\n", "a", "b")
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith("test.espsh:2: ")
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        "peek NOSUCH",
+        "poke 0x3fc90000 NOSUCH",
+        "fails peek NOSUCH",
+        "let x = NOSUCH + 1",
+        "dump NOSUCH",
+        "expect [NOSUCH] == 1",
+        "dump DRAM..+NOSUCH",
+        "peek dr",
+    ],
+)
+def test_names_are_found_before_the_first_command(shell: Shell, last: str) -> None:
+    """With a chip connected, an unknown name stops a script that has not begun."""
+    ran = shell.script(f"echo started\n{last}\n")
+    assert (ran.status, ran.out) == (2, "")
+    assert "not a known name" in ran.err
+
+
+def test_check_says_whether_a_chip_is_needed(offline: Shell) -> None:
+    """A script of words and numbers runs without one."""
+    needed = {
+        "echo a\nlet x = 1 + 2\nalias m = map\nset check on\nhelp": False,
+        "let x = [0x3fc90000]": True,
+        "let x = DRAM": True,
+        "fails peek 0": True,
+        "info": True,
+        "expect [0] == 1": True,
+    }
+    for text, wanted in needed.items():
+        assert script.check(offline.session, (Script("x", text), ())) is wanted, text
+
+
+def test_checking_changes_nothing(offline: Shell) -> None:
+    """A script that is only checked leaves no alias and no variable behind."""
+    script.check(offline.session, (Script("x", "alias m = map\nlet x = 1"), ()))
+    assert (offline.session.aliases, offline.session.variables) == ({}, {})
+
+
+def test_scripts_that_follow_each_other_share_names(offline: Shell) -> None:
+    """What one -c sets, the check of the next one knows."""
+    lines = [Script("", text) for text in ("let x = 1", "alias say = echo", "say $x")]
+    assert script.check(offline.session, *((line, ()) for line in lines)) is False
+
+
+def test_arguments(offline: Shell) -> None:
+    """Arguments are $1 to $9; one may have a default; they do not outlive their script."""
+    assert offline.script("echo $1 ${2:-two}", "a b").out == "a b two\n"
+    assert offline.script("echo $2", "a").err.startswith(
+        "test.espsh:1: echo: `$2` is not set; the script wants at least 2 arguments"
+    )
+    assert offline.session.variables.keys() <= {"?", "_"}
+
+
+def test_let_outlives_its_script(offline: Shell) -> None:
+    """What a script sets is there for the lines behind it."""
+    offline.script("let x = 5")
+    assert offline.type("echo $x").out == "5\n"
+
+
+def test_dash_goes_on_and_says_so(shell: Shell) -> None:
+    """A failure that is allowed is a note, and its status can be asked for."""
+    ran = shell.script("-peek 0x10\necho $?")
+    assert (ran.status, ran.out) == (0, "2\n")
+    assert ran.err.endswith("(ignored)\n")
+
+
+def test_fails(shell: Shell) -> None:
+    """`fails` turns a failure into success and success into a failure of the device."""
+    assert shell.script("fails peek 0x10").status == 0
+    assert shell.script("fails fails peek 0x10").status == 1
+    assert shell.script("fails echo").status == 1
+
+
+def test_fails_does_not_hide_a_lost_chip(offline: Shell) -> None:
+    """That nothing answers proves nothing about the command."""
+    ran = offline.script("fails peek 0x3fc90000")
+    assert (ran.status, "no chip is connected" in ran.err) == (3, True)
+
+
+def test_keep_going_runs_all_and_ends_with_the_worst(shell: Shell) -> None:
+    """Each failure is told, and none stops the next line."""
+    shell.session.keep_going = True
+    ran = shell.script("expect 1 == 2\npeek 0x10\necho end\nexpect 2 == 3")
+    assert (ran.status, ran.out) == (2, "end\n")
+    assert ran.err.count("test.espsh:") == 3
+    assert shell.session.worst == 2
+
+
+def test_keep_going_reaches_into_sourced_files(shell: Shell, tmp_path: Path) -> None:
+    """A file that is sourced goes on, too, and its line fails with its worst status."""
+    shell.session.folder = tmp_path
+    shell.session.keep_going = True
+    (tmp_path / "in.espsh").write_text("expect 1 == 2\necho inner\n")
+    ran = shell.script("source in.espsh\necho outer")
+    assert (ran.status, ran.out) == (1, "inner\nouter\n")
+    assert "in.espsh:1: expect: " in ran.err
+
+
+def test_quit_leaves_from_inside(shell: Shell, tmp_path: Path) -> None:
+    """`quit` leaves from any depth; the session is as before it went in."""
+    shell.session.folder = tmp_path
+    shell.session.interactive = True
+    (tmp_path / "in.espsh").write_text("quit 4\n")
+    with pytest.raises(Quit) as leaving:
+        shell.script("source in.espsh\necho no", "argument")
+    assert leaving.value.status == 4
+    assert (shell.session.depth, shell.session.interactive) == (0, True)
+    assert "1" not in shell.session.variables
+
+
+def test_source_with_arguments(shell: Shell, tmp_path: Path) -> None:
+    """A sourced file has its own arguments, is found beside its script, and `let` reaches back."""
+    folder = tmp_path / "lib"
+    folder.mkdir()
+    (folder / "a.espsh").write_text("source b.espsh one $1\necho $1 $back\n")
+    (folder / "b.espsh").write_text("echo $1 $2\nlet back = 7\n")
+    shell.session.folder = tmp_path
+    assert shell.script("source lib/a.espsh x\necho $back").out == "one x\nx 7\n7\n"
+
+
+def test_error_in_a_sourced_file_has_its_place(shell: Shell, tmp_path: Path) -> None:
+    """The place is where the error is, not where the file was sourced."""
+    shell.session.folder = tmp_path
+    (tmp_path / "in.espsh").write_text("\nexpect 1 == 2\n")
+    ran = shell.script("source in.espsh")
+    assert ran.status == 1
+    assert ran.err.splitlines() == [
+        f"{tmp_path}/in.espsh:2: expect: `1 == 2` is false: left is 0x1 (1), right is 0x2 (2)",
+        "    expect 1 == 2",
+    ]
+
+
+def test_bad_line_in_a_sourced_file_runs_nothing(offline: Shell, tmp_path: Path) -> None:
+    """What a script sources is a part of what is checked."""
+    offline.session.folder = tmp_path
+    (tmp_path / "in.espsh").write_text("echo in\npek\n")
+    ran = offline.script("echo started\nsource in.espsh")
+    assert (ran.status, ran.out) == (2, "")
+    assert f"{tmp_path}/in.espsh:2: pek: unknown command" in ran.err
+
+
+@pytest.mark.parametrize("line", ["source self.espsh", "source $1 $1"])
+def test_script_that_sources_itself_ends(offline: Shell, tmp_path: Path, line: str) -> None:
+    """Found when it is checked, or where only running tells, when it runs."""
+    offline.session.folder = tmp_path
+    (tmp_path / "self.espsh").write_text(f"{line}\n")
+    ran = offline.script(line, "self.espsh")
+    assert (ran.status, "sources itself" in ran.err) == (2, True)
+    assert offline.session.depth == 0
+
+
+def test_optional_source(offline: Shell, tmp_path: Path) -> None:
+    """A dash allows a file to be missing, not to be wrong."""
+    offline.session.folder = tmp_path
+    assert offline.script("-source nosuch.espsh\necho on").out == "on\n"
+    (tmp_path / "bad.espsh").write_text("pek\n")
+    assert offline.script("-source bad.espsh\necho on").out == ""
+
+
+def test_what_a_file_sets_whose_name_is_a_variable(offline: Shell, tmp_path: Path) -> None:
+    """Behind a line whose meaning only shows when it runs, a variable is given the benefit."""
+    offline.session.folder = tmp_path
+    (tmp_path / "in.espsh").write_text("let inner = 3\n")
+    assert offline.script("source $1\necho $inner", "in.espsh").out == "3\n"
+    ran = offline.script("source $1\necho $nobody", "in.espsh")
+    assert (ran.status, "`$nobody` is not set" in ran.err) == (2, True)
+
+
+def test_text_forms(offline: Shell) -> None:
+    """Line ends of Windows, a byte order mark, #! and continued lines are all right."""
+    text = "\ufeff#!/usr/bin/env espshell\r\necho one\r\n\r\necho t\\\r\nwo # end\r\n"
+    assert offline.script(text).out == "one\ntwo\n"
+
+
+def test_read(tmp_path: Path) -> None:
+    """A folder, a missing file and one that is not text are told in one line."""
+    (tmp_path / "bin").write_bytes(b"\xff\xfe\x00")
+    for name in ("nosuch", "bin", "."):
+        with pytest.raises(Exception, match=r"cannot read|is not text") as raised:
+            script.read(tmp_path / name)
+        assert raised.value.status == 2  # type: ignore[attr-defined]
+
+
+def test_interrupted_script_leaves_the_session_as_it_was(
+    offline: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C passes through, and arguments and depth are those of before."""
+
+    def press(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("espshell.clock.time.sleep", press)
+    with pytest.raises(KeyboardInterrupt):
+        offline.script("sleep 1", "argument")
+    assert (offline.session.depth, "1" in offline.session.variables) == (0, False)
+
+
+def test_json_of_a_script_that_becomes_wrong_as_it_runs(offline: Shell, tmp_path: Path) -> None:
+    """A file that is found wrong only when it is sourced is an object, too."""
+    offline.session.folder = tmp_path
+    offline.session.output.as_json = True
+    (tmp_path / "bad.espsh").write_text('echo "\n')
+    ran = offline.script("source $1", "bad.espsh")
+    assert [(o["command"], o["ok"]) for o in ran.objects] == [("source", False)]
+
+
+def test_script_errors_carry_status_and_source(offline: Shell) -> None:
+    """Whoever runs scripts as a library gets the place, the line and the status as values."""
+    with pytest.raises(ScriptError) as raised:
+        script.check(offline.session, (Script("a.espsh", "echo\npek 1"), ()))
+    assert (raised.value.status, raised.value.source) == (2, "pek 1")
+    assert raised.value.message == "a.espsh:2: pek: unknown command `pek`"

@@ -1,0 +1,253 @@
+"""One session: a line in, results out, errors told, and the state that is left behind."""
+
+from __future__ import annotations
+
+import pytest
+
+from espshell.errors import BenchError, UsageError
+from espshell.link.trace import Recorder
+from espshell.shell.session import Bench, Quit
+from tests.shell.support import RAM, Shell
+
+JSON_FIELDS = ["command", "ok", "value", "error", "hint", "seconds"]
+
+
+def test_result_goes_to_stdout_and_error_to_stderr(shell: Shell) -> None:
+    """A result and an error never share a stream."""
+    good, bad = shell.type(f"peek {RAM:#x}"), shell.type("peek 0x10")
+    assert (good.status, good.out, good.err) == (0, "0x3fc90000  0x00000000  0\n", "")
+    assert (bad.status, bad.out) == (2, "")
+    assert bad.err.startswith("peek: 0x00000010 is outside the memory map of the ESP32-C3")
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "told"),
+    [
+        ("pek 0", 2, "did you mean `peek`?"),
+        ("peek 3ff40000", 2, "did you mean `0x3ff40000`?"),
+        ("peek32 0x3fc90001", 2, "a multiple of 4"),
+        ("poke8 0x3fc90000 256", 2, "does not fit into 8 bits"),
+        ("peek", 2, "PLACE is missing"),
+        ("peek 1 2 3", 2, "one word too many"),
+        ("peek --bogus 0", 2, "no option `--bogus`"),
+        ("peek --forc 0", 2, "did you mean `--force`?"),
+        ("poke 0x3fc90000 1 --mask", 2, "--mask wants a value"),
+        ("dump 0x3fcdfff0 64", 2, "DRAM ends at 0x3fcdffff"),
+        ("dump 0x3fc90000 0", 2, "a length is at least 1 byte"),
+        ("dump 0x3fc90010..0x3fc90000", 2, "not behind the start"),
+        ("peek NOSUCH", 2, "`NOSUCH` is not a known name"),
+        ("save 0x3fc90000 4 /nonexistent/x", 2, "cannot write /nonexistent/x"),
+        ("source /nonexistent/x", 2, "cannot read /nonexistent/x"),
+        ('echo "abc', 2, 'unclosed `"`'),
+        ("echo $nobody", 2, "`$nobody` is not set"),
+        ("let x = 1 / 2", 2, "division of whole numbers is `//`"),
+        ("set nothing on", 2, "there is no setting `nothing`"),
+        ("set squeeze maybe", 2, "on or off"),
+        ("sleep soon", 2, "not a duration"),
+        ("need esp99", 2, "no chip that is known"),
+        ("quit 256", 2, "an exit status is 0 to 255"),
+        ("expect [0x3fc90000] == 1", 1, "left is 0x0 (0), right is 0x1 (1)"),
+        ("need esp32", 1, "this is an ESP32-C3"),
+        ("fails echo", 1, "should have failed"),
+        ("connect /nonexistent", 3, "cannot open /nonexistent"),
+    ],
+)
+def test_error_is_one_line_with_the_status_of_who_must_act(
+    shell: Shell, line: str, status: int, told: str
+) -> None:
+    """Every error is one line on stderr, says what is wrong, and has its status."""
+    ran = shell.type(line)
+    assert ran.status == status
+    assert told in ran.err
+    assert ran.err.count("\n") == 1
+    assert ran.out == ""
+
+
+@pytest.mark.parametrize("line", ["peek 0", "info", "dump 0 16", "baud", "reset", "need esp32"])
+def test_without_a_chip_the_bench_is_wrong(offline: Shell, line: str) -> None:
+    """A command that needs a chip says so, with the status of the bench."""
+    ran = offline.type(line)
+    assert (ran.status, "no chip is connected" in ran.err) == (3, True)
+
+
+def test_commands_of_a_line_run_until_one_fails(shell: Shell) -> None:
+    """The first failure ends the line, unless a dash says otherwise."""
+    assert shell.type("echo a; peek 0x10; echo b").out == "a\n"
+    assert shell.type("echo a; -peek 0x10; echo b $?").out == "a\nb 2\n"
+
+
+def test_last_value_and_status_are_variables(shell: Shell) -> None:
+    """$_ is the last value and $? the last status, also when the command itself is a variable."""
+    shell.type('let verb = "peek"; $verb 0x3fc90000')
+    assert shell.type("echo $_ $?").out == "0 0\n"
+    shell.type(f"poke {RAM:#x} 7; -peek 0x10")
+    assert shell.type("echo $_ $?").out == "7 2\n"
+
+
+def test_json_has_exactly_the_promised_fields(shell: Shell) -> None:
+    """One object a command, its fields in one order and of one type, for failures too."""
+    shell.session.output.as_json = True
+    good, bad = (
+        shell.type(f"peek {RAM:#x} 2").objects[0],
+        shell.type("pek 0").objects[0],
+    )
+    assert list(good) == list(bad) == JSON_FIELDS
+    assert isinstance(good.pop("seconds"), float)
+    assert good == {
+        "command": "peek",
+        "ok": True,
+        "value": {"address": RAM, "width": 32, "values": [0, 0]},
+        "error": None,
+        "hint": None,
+    }
+    assert (bad["ok"], bad["value"]) == (False, None)
+    assert (bad["error"], bad["hint"]) == ("unknown command `pek`", "did you mean `peek`?")
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("poke 0x3fc90000 5", {"address": RAM, "width": 32, "old": 0, "new": 5, "wanted": 5}),
+        ("dump 0x3fc90000 3", {"address": RAM, "size": 3, "data": "000000"}),
+        ("echo a  b", {"text": "a b"}),
+        ("let x = 5", {"name": "x", "value": 5}),
+        ('let x = "5"', {"name": "x", "value": "5"}),
+        ("read-mac", {"mac": "7c:df:a1:b4:c5:d6"}),
+        ("chip-id", {"chip": "esp32c3", "chip_id": 5, "mac": "7c:df:a1:b4:c5:d6"}),
+        ("set check", {"check": False}),
+        ("history", []),
+        ("alias", {}),
+        ("sleep 1ms", None),
+        ("need esp32c3", None),
+        (
+            "expect 1 == 1",
+            {"expression": "1 == 1", "value": 1, "left": 1, "operator": "==", "right": 1},
+        ),
+    ],
+)
+def test_json_value(shell: Shell, line: str, value: object) -> None:
+    """Numbers are numbers, bytes hexadecimal text, and nothing is null."""
+    shell.session.output.as_json = True
+    assert shell.type(line).objects[0]["value"] == value
+
+
+def test_json_of_a_false_expectation_has_both_value_and_error(shell: Shell) -> None:
+    """What was found is told, and that it is not as wanted."""
+    shell.session.output.as_json = True
+    (told,) = shell.type("expect [0x3fc90000] == 2").objects
+    assert (told["ok"], told["value"]["left"], told["value"]["right"]) == (False, 0, 2)
+    assert told["error"] == "`[0x3fc90000] == 2` is false: left is 0x0 (0), right is 0x2 (2)"
+
+
+def test_json_of_a_held_command_is_in_its_holder(shell: Shell) -> None:
+    """`fails` prints one object: its own, with the error that was wanted."""
+    shell.session.output.as_json = True
+    (told,) = shell.type("fails expect 1 == 2").objects
+    assert told["command"] == "fails"
+    assert told["value"]["command"] == "expect 1 == 2"
+    assert told["value"]["error"].startswith("`1 == 2` is false")
+
+
+def test_json_tells_a_line_that_cannot_be_cut(shell: Shell) -> None:
+    """A line without a command in it still gives an object, so that nothing is lost."""
+    shell.session.output.as_json = True
+    (told,) = shell.type('echo "abc').objects
+    assert (told["command"], told["ok"]) == (None, False)
+
+
+def test_seconds_are_those_of_the_clock_that_the_command_began_with(shell: Shell) -> None:
+    """A command that leaves the chip does not subtract one clock from another."""
+    shell.session.output.as_json = True
+    (left,) = shell.type("run").objects
+    assert 0 <= left["seconds"] < 1
+
+
+def test_alias_is_replaced_once(shell: Shell) -> None:
+    """An alias may have the name of the command that it stands for."""
+    shell.type("alias peek = peek8")
+    assert shell.type("peek 0x3fc90001").out == "0x3fc90001  0x00  0\n"
+
+
+def test_alias_of_an_alias_and_what_follows_it(shell: Shell) -> None:
+    """What follows an alias goes behind what it stands for; its variables are replaced at use."""
+    shell.type('alias say = "echo $who"; alias tell = say')
+    shell.type('let who = "you"')
+    assert shell.type("tell a b").out == "you a b\n"
+
+
+@pytest.mark.parametrize("line", ['alias a = ""', 'alias a = "# nothing"', "alias a = nosuch"])
+def test_alias_must_stand_for_a_command(shell: Shell, line: str) -> None:
+    """What is no command is refused when it is named, not when it is used."""
+    assert shell.type(line).status == 2
+    assert shell.session.aliases == {}
+
+
+def test_names_may_be_shortened_by_a_person_only(shell: Shell) -> None:
+    """At the prompt the unique beginning of a command or region does; in a script it does not."""
+    shell.session.interactive = True
+    assert shell.type("pee rtc").out == "0x50000000  0x00000000  0\n"
+    assert shell.type("dump dr 16").err == "dump: `dr` could be DRAM, DROM\n"
+    assert shell.type("p rtc").err == "p: `p` could be peek, poke, ports\n"
+    assert shell.script("peek rtc").status == 2
+    assert shell.script("pee RTC_FAST").status == 2
+    assert shell.session.interactive
+
+
+def test_register_that_changes_when_read_is_never_guessed(shell: Shell) -> None:
+    """A prefix finds regions and registers; one with side effects must be named in full."""
+    shell.session.interactive = True
+    assert "UART0.STATUS" in shell.type("peek uart0.stat").out
+    assert "not a known name" in shell.type("peek UART0.FI").err
+    assert shell.type("peek UART0.FIFO").status == 0
+
+
+def test_lost_port_leaves_the_session_disconnected(offline: Shell) -> None:
+    """After the device was unplugged nothing is believed of the chip, and `connect` is possible."""
+    shell = offline.connect("?fault=unplug@request:60")
+    ran = shell.type("dump 0x3fc90000 4k")
+    assert (ran.status, ran.err.count("lost sim://esp32c3")) == (3, 1)
+    assert shell.session.target is None
+    assert shell.type("connect sim://esp32c3").status == 0
+
+
+def test_failed_connection_leaves_no_port_open(offline: Shell) -> None:
+    """Another chip than the wanted one is refused, and then nothing is connected."""
+    from espshell.chips import by_name
+
+    with pytest.raises(Exception, match="this is an ESP32-C3, not an ESP32"):
+        offline.session.connect(Bench(port="sim://esp32c3", chip=by_name("esp32")))
+    assert offline.session.target is None
+
+
+def test_connect_without_a_port_is_a_wrong_line(offline: Shell) -> None:
+    """There is nothing to try, so the bench cannot be at fault."""
+    with pytest.raises(UsageError, match="no port is known"):
+        offline.session.connect(Bench())
+    with pytest.raises(BenchError):
+        _ = offline.session.chip
+
+
+def test_quit_carries_its_status(shell: Shell) -> None:
+    """`quit` leaves whoever runs the session, with a status or with none."""
+    for line, status in (("quit", None), ("exit 7", 7)):
+        with pytest.raises(Quit) as leaving:
+            shell.type(line)
+        assert leaving.value.status == status
+
+
+def test_chip_is_left_as_the_bench_says(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing leaves the chip as --after says; losing it for another does not touch it."""
+    left: list[str] = []
+    monkeypatch.setattr(type(shell.session.target), "leave", lambda _, after: left.append(after))
+    shell.session.bench = Bench(port="sim://esp32c3", after="soft-reset")
+    shell.type("connect")
+    shell.session.close()
+    assert left == ["no-reset", "soft-reset"]
+
+
+def test_trace_reaches_the_connected_chip(shell: Shell, tmp_path: object) -> None:
+    """A recording that is begun late holds what passes from then on, and can be played back."""
+    path = f"{tmp_path}/t.jsonl"
+    shell.type(f"trace {path}; connect; peek 0x3fc90000; trace off; peek 0x3fc90000")
+    assert not isinstance(shell.session.tap, Recorder)
+    assert shell.type(f"connect replay://{path}; peek 0x3fc90000").status == 0
