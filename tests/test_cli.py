@@ -1,0 +1,352 @@
+"""The program as others run it: streams, exit status, and what is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from espshell import cli
+
+SIM = "sim://esp32c3"
+COMMAND = [sys.executable, "-m", "espshell"]
+TIMEOUT_S = 60
+"""No run takes a second; this only ends one that hangs."""
+
+Ran = subprocess.CompletedProcess[str]
+
+
+def run(*arguments: str, port: str = SIM, stdin: str = "", **environment: str) -> Ran:
+    """Run the program without a terminal."""
+    ways = ["-p", port] if port else []
+    return subprocess.run(
+        [*COMMAND, *ways, *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+def objects(ran: Ran) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in ran.stdout.splitlines()]
+
+
+def in_process(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    """Run the program in this process, for what needs no process of its own."""
+    status = cli.main(arguments)
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+# What it is for ----------------------------------------------------------------------------------
+
+
+def test_lines_in_order() -> None:
+    """What was written is read back; results are on stdout, and nothing else is anywhere."""
+    ran = run("-c", "poke 0x3fc90000 0x12345678", "-c", "dump 0x3fc90000 16; peek 0x3fc90000")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.splitlines()[-2:] == [
+        "3fc90000  78 56 34 12 00 00 00 00  00 00 00 00 00 00 00 00  |xV4.............|  DRAM",
+        "0x3fc90000  0x12345678  305419896",
+    ]
+    assert "\x1b" not in ran.stdout
+
+
+def test_json_is_one_object_a_command() -> None:
+    """Also for a command that fails; the error is told to a person on stderr all the same."""
+    ran = run("--json", "-c", "peek 0x3fc90000; echo hi", "-c", "expect 1 == 2")
+    told = objects(ran)
+    assert ran.returncode == 1
+    assert [(each["command"], each["ok"]) for each in told] == [
+        ("peek", True),
+        ("echo", True),
+        ("expect", False),
+    ]
+    assert ran.stderr == "expect: `1 == 2` is false: left is 0x1 (1), right is 0x2 (2)\n"
+
+
+def test_script_with_arguments_and_options_behind_it(tmp_path: Path) -> None:
+    """A script gets its arguments; options may stand anywhere, behind -- there are none."""
+    path = tmp_path / "a.espsh"
+    path.write_text("#!/usr/bin/env espshell\necho $1 ${2:-none}\n")
+    assert run(str(path), "one", "-p", SIM, port="").stdout == "one none\n"
+    assert run(str(path), "--", "--one", "-c").stdout == "--one -c\n"
+
+
+def test_piped_input_is_a_script() -> None:
+    """Without a terminal, lines are read from stdin; `-` says so."""
+    assert run(stdin="echo piped\n").stdout == "piped\n"
+    ran = run("-c", "echo first", "-", "argument", stdin="echo $1\npek\n")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("<stdin>:2: pek: unknown command `pek`")
+
+
+def test_line_may_begin_with_a_dash() -> None:
+    """A leading dash of a line is not an option's."""
+    ran = run("-c", "-peek 0x10", "-c", "echo on")
+    assert (ran.returncode, ran.stdout) == (0, "on\n")
+
+
+# Exit status -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "told"),
+    [
+        (["-c", "pek"], 2, "pek: unknown command `pek`; did you mean `peek`?"),
+        (["-c", "peek 3ff40000"], 2, "peek: `3ff40000` is not a number; did you mean"),
+        (["-c", 'echo "'], 2, '-c: unclosed `"` at column 6'),
+        (["-c", "info", "-p", "/nonexistent"], 3, "espshell: cannot open /nonexistent: no such"),
+        (["-c", "pek", "-p", "/nonexistent"], 2, "pek: unknown command"),
+        (["-c", "info", "-p", ""], 3, "info: no chip is connected"),
+        (["-c", "info", "-p", "nosuch://x"], 2, "espshell: cannot open `nosuch://x`"),
+        (["-c", "info", "-p", "sim://esp99"], 2, "espshell: expected a chip"),
+        (["-c", "peek NOSUCH"], 2, "peek: `NOSUCH` is not a known name"),
+        (["-c", "expect 1 == 2"], 1, "expect: `1 == 2` is false"),
+        (["-c", "need esp32"], 1, "need: this is an ESP32-C3"),
+        (["--chip", "esp99", "-c", "info"], 2, "espshell: `esp99` is no chip that is known"),
+        (["--baud", "0", "-c", "info"], 2, "espshell: `0` is no baud rate"),
+        (["--bogus"], 2, "espshell: unrecognized arguments: --bogus"),
+        (["--js", "-c", "echo"], 2, "espshell: unrecognized arguments: --js"),
+        (["--after", "x"], 2, "espshell: argument --after: invalid choice"),
+        (["-c"], 2, "espshell: argument -c/--command: expected one argument"),
+        (["smi"], 2, "espshell: cannot read smi: no such file or directory; did you mean `sim`?"),
+        (["."], 2, "espshell: cannot read .: is a directory"),
+        (["--trace=/nonexistent/t", "-c", "info"], 2, "espshell: cannot write /nonexistent/t"),
+        (["sim", "esp99"], 2, "espshell: expected a chip that can be simulated"),
+        (["sim", "esp32", "--tcp", "x"], 2, "espshell: `x` is no HOST:PORT"),
+        (["sim", "esp32", "--pty", "--tcp", "1"], 2, "espshell: --pty and --tcp exclude"),
+        (["check"], 2, "espshell: the following arguments are required: SCRIPT"),
+        (["check", "nosuch"], 2, "espshell: cannot read nosuch"),
+    ],
+)
+def test_error_is_one_line_and_a_status(
+    arguments: list[str], status: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Usage is 2, the device 1, the bench 3; one line on stderr, nothing on stdout."""
+    known = (
+        arguments
+        if "-p" in arguments or arguments[0] in ("sim", "check")
+        else (["-p", SIM, *arguments])
+    )
+    got, out, err = in_process(*known, capsys=capsys)
+    assert (got, out) == (status, "")
+    assert err.startswith(told)
+    assert err.count("\n") == 1
+
+
+def test_whole_file_is_checked_before_connecting(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A bad last line is the script's fault even where the port is bad, too; a good one not."""
+    path = tmp_path / "a.espsh"
+    for last, status in (("pek 0", 2), ("peek 0", 3)):
+        path.write_text(f"echo started\n{last}\n")
+        got, out, err = in_process("-p", "/nonexistent", str(path), capsys=capsys)
+        assert (got, out) == (status, "")
+    assert err.startswith("espshell: cannot open /nonexistent")
+
+
+def test_errors_before_the_first_command_are_objects_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under --json nothing is told on stderr alone."""
+    for arguments in (["-c", "pek"], ["-p", "/nonexistent", "-c", "info"], [str(tmp_path)]):
+        _, out, err = in_process("--json", *arguments, capsys=capsys)
+        (told,) = (json.loads(line) for line in out.splitlines())
+        assert (told["command"], told["ok"]) == (None, False)
+        assert told["error"] in err
+
+
+def test_keep_going(capsys: pytest.CaptureFixture[str]) -> None:
+    """The worst status counts, also for `quit`, which may have its own."""
+    lines = ["-c", "expect 1 == 2", "-c", "peek 0x10", "-c", "echo end"]
+    status, out, err = in_process("-p", SIM, "--keep-going", *lines, capsys=capsys)
+    assert (status, out, err.count("\n")) == (2, "end\n", 2)
+    for quit_line, wanted in (("quit", 2), ("quit 0", 0)):
+        ran = in_process(
+            "-p", SIM, "--keep-going", *lines, "-c", quit_line, "-c", "echo no", capsys=capsys
+        )
+        assert ran[:2] == (wanted, "end\n")
+
+
+def test_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`check` needs no device, looks at every file, and ends with the worst status."""
+    good, bad = tmp_path / "good.espsh", tmp_path / "bad.espsh"
+    good.write_text("need esp32c3\npoke $1 [UART0]\n")
+    bad.write_text("echo\nfails pek\n")
+    assert in_process("check", str(good), capsys=capsys) == (0, "", "")
+    status, out, err = in_process("check", str(bad), str(good), capsys=capsys)
+    assert (status, out) == (2, "")
+    assert err.splitlines() == [
+        f"{bad}:2: fails: unknown command `pek`; did you mean `peek`?",
+        "    fails pek",
+    ]
+
+
+def test_port_and_rate_from_the_environment(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command line is stronger than the environment."""
+    monkeypatch.setenv("ESPSHELL_PORT", SIM)
+    monkeypatch.setenv("ESPSHELL_BAUD", "460800")
+    assert in_process("-c", "baud", capsys=capsys)[1].endswith(f"{SIM} at 460800 baud\n")
+    told = in_process("-b", "115200", "-p", "sim://esp32", "-c", "baud", capsys=capsys)[1]
+    assert told == "esp32  rom on sim://esp32 at 115200 baud\n"
+
+
+# Streams and signals -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("when", "environment", "coloured"),
+    [("always", {}, True), ("always", {"NO_COLOR": "1"}, True), ("never", {}, False)],
+)
+def test_color(
+    when: str,
+    environment: dict[str, str],
+    coloured: bool,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """--color is stronger than the environment and than what stdout is."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    line = "peek 0x3fc90000"
+    _, out, _ = in_process("-p", SIM, "--color", when, "-c", line, capsys=capsys)
+    assert ("\x1b" in out) is coloured
+
+
+def test_trace(tmp_path: Path) -> None:
+    """A lone --trace goes to the screen and takes no argument; one with a file can be replayed."""
+    script, record = tmp_path / "a.espsh", tmp_path / "t.jsonl"
+    script.write_text("peek 0x3fc90000\n")
+    ran = run("--trace", str(script))
+    assert ran.stdout == "0x3fc90000  0x00000000  0\n"
+    assert "READ_REG" in ran.stderr
+    assert run(f"--trace={record}", str(script)).stderr == ""
+    assert run(str(script), port=f"replay://{record}").stdout == ran.stdout
+
+
+def test_transcript_and_dry_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A transcript can be run again; in a dry run the same lines write nothing."""
+    log = tmp_path / "log.espsh"
+    line = "poke 0x3fc90000 5; peek 0x3fc90000"
+    status, out, _ = in_process("-p", SIM, f"--transcript={log}", "-c", line, capsys=capsys)
+    assert (status, out.splitlines()[-1]) == (0, "0x3fc90000  0x00000005  5")
+    assert in_process("-p", SIM, str(log), capsys=capsys)[1] == out
+
+    status, out, err = in_process("-p", SIM, "--dry-run", str(log), capsys=capsys)
+    assert (status, out.splitlines()[-1]) == (0, "0x3fc90000  0x00000000  0")
+    assert err == "dry run: nothing was sent\n"
+    _, out, _ = in_process("-p", SIM, "--dry-run", "--json", str(log), capsys=capsys)
+    poked, peeked = (json.loads(each)["value"] for each in out.splitlines())
+    assert (poked["dry_run"], poked["new"], peeked["values"]) == (True, 5, [0])
+    assert in_process("--transcript=/nonexistent/t", "-c", "help", capsys=capsys)[0] == 2
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+def test_closed_stream_is_no_crash(closed: str) -> None:
+    """A stream that is closed takes nothing and gives nothing."""
+    command = " ".join([*COMMAND, "-p", SIM, "-c 'peek 0x3fc90000'", closed])
+    ran = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_full_disk_is_told() -> None:
+    """Results that could not be written are an error."""
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [*COMMAND, "-p", SIM, "-c", "dump ROM0"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ran.returncode == 2
+    assert ran.stderr.splitlines()[-1].endswith("cannot write the results: no space left on device")
+
+
+def started(*arguments: str) -> subprocess.Popen[str]:
+    """Start the program, to read some of its output."""
+    return subprocess.Popen(
+        [*COMMAND, "-p", SIM, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_reader_that_leaves() -> None:
+    """Nobody reads on: the rest is not done, without a word."""
+    with started("-c", "dump ROM0 --all", "-c", "echo no") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith("40000000")
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(TIMEOUT_S) == 130
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT can be sent there")
+def test_interrupted_script_leaves_nothing_half_written(tmp_path: Path) -> None:
+    """Ctrl-C is status 130 and one line; files are as they were, and no line is run after it."""
+    target = tmp_path / "x"
+    target.write_text("before")
+    # The dump blocks, as nobody reads: the signal comes in the middle of it.
+    lines = ["-c", "echo begun", "-c", f"dump DROM 1M --all | tee {target}.log", "-c", "echo no"]
+    with started(*lines, "-c", f"save DROM {target}") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "begun\n"
+        assert process.stdout.readline().startswith("3c000000")
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.stdout.read(), process.stderr.read()
+        assert process.wait(TIMEOUT_S) == 130
+    assert "no\n" not in rest
+    assert errors == "espshell: interrupted\n"
+    assert target.read_text() == "before"
+
+
+# A port that is no chip --------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["hang@request:1", "garbage@request:1"])
+def mute(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Serve a chip that never answers, or not with sense; give the path of its pty."""
+    pytest.importorskip("termios")
+    command = [*COMMAND, "sim", "esp32", "--pty", "--fault", request.param]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        yield server.stdout.readline().strip()
+        server.send_signal(signal.SIGINT)
+
+
+def test_port_without_a_loader(mute: str) -> None:
+    """It ends by itself, says what was heard, and is the fault of the bench."""
+    ran = run("--before", "no-reset-no-sync", "-c", "info", port=mute)
+    assert (ran.returncode, ran.stdout) == (3, "")
+    assert ran.stderr.startswith(f"espshell: no loader answers on {mute}: ")
+    assert ran.stderr.count("\n") == 1
+
+
+def test_lines_need_no_prompt() -> None:
+    """What only runs lines does not wait for the imports of a prompt."""
+    program = (
+        "import sys; from espshell.cli import main; "
+        f"main(['-p', '{SIM}', '-c', 'info; dump DRAM 64']); "
+        "print([m for m in ('prompt_toolkit', 'rich', 'pygments') if m in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ran.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,112 @@
+"""The public API: ``espshell.NAME`` is complete, sorted, typed, and cheap to import."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import doctest
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import espshell
+from espshell import errors, ops
+
+TYPED = "TYPE_CHECKING"
+
+
+def test_sorted_and_no_name_twice() -> None:
+    """``__all__`` is in the order in which one looks for a name."""
+    assert espshell.__all__ == sorted(set(espshell.__all__))
+
+
+@pytest.mark.parametrize("name", espshell.__all__)
+def test_every_name_resolves_to_the_thing_itself(name: str) -> None:
+    """A name of the package is the same object as at its home, also the second time."""
+    found = getattr(espshell, name)
+    if name in espshell._HOME_OF:
+        assert found is getattr(importlib.import_module(espshell._HOME_OF[name]), name)
+    assert getattr(espshell, name) is found
+
+
+def test_the_homes_are_the_names() -> None:
+    """Table and list hold the same names; two have no home: a package and the version."""
+    assert {*espshell._HOME_OF, "chips", "__version__"} == set(espshell.__all__)
+    assert sum(map(len, espshell._HOMES.values())) == len(espshell._HOME_OF)
+
+
+def test_type_checkers_see_the_same() -> None:
+    """What is imported for type checkers is what the table gives when it runs."""
+    assert dict(typed()) == {**espshell._HOME_OF, "chips": "espshell"}
+
+
+def test_nothing_else_is_there() -> None:
+    """A name that does not exist is an AttributeError, and ``dir`` lists the others."""
+    with pytest.raises(AttributeError, match="no_such_name"):
+        getattr(espshell, "no_such_name")  # noqa: B009
+    assert dir(espshell) == espshell.__all__
+
+
+def test_every_error_is_exported() -> None:
+    """A script can catch each error by its name."""
+    defined = {n for n, e in vars(errors).items() if isinstance(e, type) and n != "ClassVar"}
+    assert defined <= set(espshell.__all__)
+
+
+def test_every_verb_and_its_result_is_exported() -> None:
+    """Results (frozen, with ``ok``) of all ops, and the functions that return them."""
+    wanted = set()
+    for module in pkgutil.iter_modules(ops.__path__, "espshell.ops."):
+        names = vars(importlib.import_module(module.name))
+        own = {n: o for n, o in names.items() if getattr(o, "__module__", "") == module.name}
+        results = {n for n, o in own.items() if dataclasses.is_dataclass(o) and hasattr(o, "ok")}
+        verbs = {n for n, o in own.items() if inspect.isfunction(o) and returned(o) in results}
+        wanted |= {n for n in results | verbs if not n.startswith("_")}
+    missing = sorted(wanted - set(espshell.__all__))
+    assert not missing, f"espshell does not export {', '.join(missing)}"
+
+
+def test_the_version_is_a_plain_line() -> None:
+    """The build reads it without running the file."""
+    assert f'\n__version__ = "{espshell.__version__}"\n' in source()
+
+
+def test_the_example_works() -> None:
+    """What the module's text shows is what happens."""
+    examples = doctest.DocTestFinder().find(espshell, "espshell", globs={"espshell": espshell})
+    (example,) = [each for each in examples if each.examples]
+    assert len(example.examples) == 4
+    assert doctest.DocTestRunner().run(example) == (0, 4)
+
+
+def test_importing_the_package_imports_nothing_else() -> None:
+    """``import espshell`` costs no more than its own file and some of the standard library."""
+    code = "import sys; old = {*sys.modules}; import espshell; print(*{*sys.modules} - old)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    ours = {name for name in loaded if name.split(".")[0] not in sys.stdlib_module_names}
+    assert ours == {"espshell"}
+
+
+def source() -> str:
+    return Path(espshell.__file__).read_text("utf-8")
+
+
+def typed() -> Iterator[tuple[str, str]]:
+    """Yield name and module of everything that is imported for type checkers."""
+    for node in ast.parse(source()).body:
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == TYPED:
+            for line in node.body:
+                assert isinstance(line, ast.ImportFrom)
+                yield from ((alias.name, line.module or "") for alias in line.names)
+
+
+def returned(function: object) -> str:
+    """Return the annotation of what a function returns, as written."""
+    return str(getattr(function, "__annotations__", {}).get("return", ""))

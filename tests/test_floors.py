@@ -1,0 +1,225 @@
+"""Who may import whom: every import of every module, and what a fresh interpreter loads."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import espshell
+
+SOURCE = Path(espshell.__file__).parent
+
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("errors", "units", "clock"),
+    ("protocol", "chips", "nor", "image", "registers"),
+    ("link", "sim"),
+    ("loader",),
+    ("target",),
+    ("ops",),
+    ("render",),
+    ("shell",),
+    ("cli",),
+    ("__main__",),
+)
+"""Bottom up.  The package's own names (``from espshell import Target``) come after ``ops``."""
+
+PUBLIC = "__init__"
+PUBLIC_FLOOR = 5.5
+
+EXCEPTIONS = {("chips", "protocol.dialect")}
+"""Imports between neighbours that are meant: a chip names the dialect of its ROM."""
+
+FORBIDDEN = {"render": {"link", "sim", "loader", "target"}}
+"""Lower floors that are not a floor's business all the same."""
+
+LAZY = {("cli", "sim"), ("sim", "unicorn")}
+"""Imports that may not stand at the top: a simulator is not wanted at every start, and an emulator
+for what a simulated chip executes need not be installed.
+"""
+
+THIRD_PARTY = {
+    "image": {"elftools", "intelhex"},
+    "link": {"serial"},
+    "sim": {"serial"},
+    "render": {"rich"},
+    "shell": {"prompt_toolkit", "pygments", "rich", "platformdirs"},
+    "cli": {"rich"},
+}
+
+
+@dataclass(frozen=True)
+class Import:
+    """``module`` imports ``name``, at its top or not; both dotted, ``name`` absolute."""
+
+    module: str
+    name: str
+    line: int
+    top: bool
+
+
+def package(dotted: str) -> str:
+    """Return the part of a dotted name below ``espshell`` that has a floor."""
+    return dotted.split(".")[0]
+
+
+def floor(dotted: str) -> float:
+    """Return the floor of a module, dotted, without ``espshell``; -1 if it stands on none."""
+    if dotted == PUBLIC:
+        return PUBLIC_FLOOR
+    return next((n for n, names in enumerate(FLOORS) if package(dotted) in names), -1)
+
+
+def modules() -> list[str]:
+    """Return all modules and packages, dotted, without ``espshell``."""
+    parts = [path.relative_to(SOURCE).with_suffix("").parts for path in SOURCE.rglob("*.py")]
+    return sorted(".".join(p[:-1] if p[-1] == PUBLIC and len(p) > 1 else p) for p in parts)
+
+
+def path_of(module: str) -> Path:
+    """Return the file of a module."""
+    path = SOURCE.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def imports(module: str, known: frozenset[str]) -> Iterator[Import]:
+    """Yield every import of a module: at the top, in functions, for type checkers."""
+    tree = ast.parse(path_of(module).read_text("utf-8"))
+    tops = {id(node) for node in tree.body}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} line {node.lineno}: a relative import"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            yield Import(module, resolved(name, known), node.lineno, id(node) in tops)
+
+
+def resolved(name: str, known: frozenset[str]) -> str:
+    """Cut the name of a class or function off a dotted name of ours; leave others alone."""
+    if package(name) != "espshell":
+        return name
+    below = name.split(".")[1:]
+    while below and ".".join(below) not in known:
+        below = below[:-1]
+    return ".".join(["espshell", *(below or [PUBLIC])])
+
+
+def fault(found: Import) -> str:
+    """Return what is wrong with an import, as a sentence; empty if it may stand."""
+    where = f"espshell.{found.module} (line {found.line})"
+    own = package(found.module)
+    if package(found.name) != "espshell":
+        other = package(found.name)
+        if other in sys.stdlib_module_names or other in THIRD_PARTY.get(own, set()):
+            return ""
+        if (own, other) in LAZY and not found.top:
+            return ""
+        return f"{where} imports {other}, which is not for {own}."
+    name = found.name.removeprefix("espshell.")
+    other = package(name)
+    if other == own or (own, name) in EXCEPTIONS:
+        return ""
+    if other in FORBIDDEN.get(own, set()):
+        return f"{where} imports espshell.{name}; {own} has no business with {other}."
+    if floor(name) > floor(found.module):
+        return f"{where} imports espshell.{name}, which is on a higher floor."
+    if floor(name) == floor(found.module):
+        return f"{where} imports espshell.{name}; neighbours on a floor do not know each other."
+    if (own, other) in LAZY and found.top:
+        return f"{where} imports espshell.{name} at its top, and so at every start."
+    return ""
+
+
+@pytest.mark.parametrize("module", modules())
+def test_every_module_stands_on_a_floor(module: str) -> None:
+    """A new package must say where it belongs."""
+    assert floor(module) >= 0, f"espshell.{module} stands on no floor; give it one in FLOORS."
+
+
+def test_nobody_imports_upwards() -> None:
+    """A module imports from lower floors or from its own package, and from nobody else."""
+    known = frozenset(modules())
+    faults = [fault(each) for module in sorted(known) for each in imports(module, known)]
+    assert not any(faults), "\n".join(filter(None, faults))
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "top"),
+    [
+        ("link.port", "espshell.sim", False),
+        ("sim.rom", "espshell.loader.loader", True),
+        ("protocol.packet", "espshell.chips", True),
+        ("chips.esp32", "espshell.protocol.commands", True),
+        ("ops.memory", "rich.text", False),
+        ("render.text", "espshell.target", True),
+        ("ops.memory", "espshell.__init__", True),
+        ("cli", "espshell.sim.serve", True),
+        ("link.port", "esptool", True),
+        ("sim.handler", "unicorn", True),
+    ],
+)
+def test_what_is_forbidden_is_found(module: str, name: str, top: bool) -> None:
+    """The rules themselves: each of these imports would be a fault."""
+    assert fault(Import(module, name, 1, top))
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("chips.esp32", "espshell.protocol.dialect"),
+        ("cli", "espshell.sim.serve"),
+        ("shell.session", "espshell.link.trace"),
+        ("cli", "espshell.__init__"),
+        ("link.port", "serial.rfc2217"),
+        ("ops.save", "espshell.image.intel_hex"),
+        ("loader.loader", "dataclasses"),
+        ("sim.handler", "unicorn.riscv_const"),
+    ],
+)
+def test_what_is_meant_passes(module: str, name: str) -> None:
+    """The exceptions are exceptions and no more."""
+    assert not fault(Import(module, name, 1, False))
+
+
+@pytest.mark.parametrize(
+    ("code", "unwanted"),
+    [
+        (
+            "import espshell.ops.memory, espshell.ops.chip, espshell.ops.save",
+            {"rich", "prompt_toolkit", "pygments", "platformdirs", "espshell.sim"},
+        ),
+        (
+            "from espshell.cli import main; main(['-c', 'echo hi'])",
+            {"rich", "prompt_toolkit", "pygments", "espshell.sim"},
+        ),
+        ("import espshell.protocol.commands, espshell.chips", {"serial", "espshell.link"}),
+    ],
+    ids=["ops", "echo", "tables"],
+)
+def test_what_a_fresh_interpreter_loads(code: str, unwanted: set[str]) -> None:
+    """What is not used is not imported, and nobody waits for it."""
+    loaded = fresh_modules(code)
+    assert "espshell" in loaded
+    assert not unwanted & loaded
+
+
+def fresh_modules(code: str) -> set[str]:
+    """Return the modules that a new interpreter has loaded after running code."""
+    tail = "\nimport sys; print('\\n', *sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code + tail],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=True,
+    )
+    return set(done.stdout.splitlines()[-1].split())
