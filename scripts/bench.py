@@ -1,0 +1,187 @@
+"""Measure espshell against its bounds and print a table; exit status 1 if a bound is broken.
+
+Run it by ``scripts/bench``.  A benchmark is a function in ``BENCHMARKS`` that returns its figures.
+Seconds come from fresh interpreters: the person waits for the imports, too.  Times over a link are
+those of the simulated wire.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+RUNS = 3
+CHUNK = 64 * 1024
+
+HEXDUMP = """
+import os, sys
+from espshell.render.hexdump import HexWriter
+writer = HexWriter(0x3fc80000, color={color})
+for _ in range({size} // {chunk}):
+    sys.stdout.write(writer.feed({data}))
+sys.stdout.write(writer.finish())
+"""
+
+
+LINK = """
+import time
+from espshell.protocol.commands import ReadReg
+from espshell.target import Target
+
+size, start = 65536, 0x40000000
+target = Target.open("sim://{chip}?latency={latency}", baud={baud})
+if {stub}:
+    target.start_stub()
+clock = target.link.clock
+began = clock.now()
+for i in range(32):
+    target.loader.execute(ReadReg(start + 4 * i))
+alone = (clock.now() - began) / 32 * size / 4
+began, cpu = clock.now(), time.process_time()
+target.memory.read(start, size)
+print(alone, clock.now() - began, time.process_time() - cpu)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One thing measured, and what it must not exceed, or with ``least`` not fall short of."""
+
+    name: str
+    value: float
+    bound: float
+    unit: str
+    least: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether the bound holds."""
+        return self.value >= self.bound if self.least else self.value <= self.bound
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a process took: wall time in seconds and the peak of its memory in MiB."""
+
+    seconds: float
+    memory: float
+
+
+def hexdump() -> list[Figure]:
+    """Dump memory in chunks as they come from a chip, without and with colour."""
+    mib = 1024 * 1024
+    plain = HEXDUMP.format(color=False, size=mib, chunk=CHUNK, data=f"os.urandom({CHUNK})")
+    coloured = HEXDUMP.format(color=True, size=mib, chunk=CHUNK, data=f"os.urandom({CHUNK})")
+    erased = HEXDUMP.format(color=False, size=16 * mib, chunk=CHUNK, data=f"bytes({CHUNK})")
+    return [
+        *limits("dump 1 MiB to a file", best(plain, pipe=False), seconds=0.6, memory=80),
+        *limits("dump 1 MiB to a pipe", best(plain, pipe=True), seconds=0.6, memory=80),
+        *limits("dump 1 MiB in colour", best(coloured, pipe=True), seconds=0.6, memory=80),
+        *limits("dump 16 MiB of one row", best(erased, pipe=False), seconds=0.3, memory=80),
+    ]
+
+
+def link() -> list[Figure]:
+    """Read 64 KiB of memory over simulated links; times are virtual, but for the host's own."""
+    figures = []
+    for name, chip, latency, baud, stub, times in (
+        ("ROM, 115200 baud, 1 ms", "esp32c3", "1ms", 115200, False, 2.3),
+        ("ROM, 115200 baud, 16 ms", "esp32c3", "16ms", 115200, False, 7),
+        ("ROM, 921600 baud, 1 ms", "esp32c3", "1ms", 921600, False, 7),
+        ("stub, 921600 baud, 1 ms", "esp32c3", "1ms", 921600, True, 9),
+    ):
+        program = LINK.format(chip=chip, latency=latency, baud=baud, stub=stub)
+        alone, took, cpu = map(float, output(program).split())
+        figures += [
+            Figure(f"64 KiB, {name}", took, alone / times, "s"),
+            Figure("  times faster than one at a time", alone / took, times, "x", least=True),
+            Figure("  host and simulator, CPU", cpu, 1.5, "s"),
+        ]
+        if baud == 115200 and latency == "1ms":
+            wire = 16384 * 14 * 10 / baud
+            figures.append(Figure("  of what the wire allows", 100 * wire / took, 90, "%", True))
+    return figures
+
+
+def prompt() -> list[Figure]:
+    """Start the shell in a terminal and wait for its prompt."""
+    import pexpect
+
+    command = [sys.executable, "-m", "espshell", "-p", "sim://esp32c3"]
+    times = []
+    for _ in range(2 * RUNS):
+        start = time.perf_counter()
+        shell = pexpect.spawn(command[0], command[1:], dimensions=(40, 110))
+        shell.expect("rom> ")
+        times.append(time.perf_counter() - start)
+        shell.close(force=True)
+    return [Figure("from start to prompt", sorted(times)[len(times) // 2], 0.25, "s")]
+
+
+BENCHMARKS: tuple[Callable[[], list[Figure]], ...] = (hexdump, link, prompt)
+
+
+def output(program: str) -> str:
+    """Run a Python program and return what it prints."""
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, text=True
+    )
+    return run.stdout
+
+
+def limits(name: str, run: Run, *, seconds: float, memory: float) -> list[Figure]:
+    """Return both figures of a process with their bounds."""
+    return [
+        Figure(name, run.seconds, seconds, "s"),
+        Figure(f"{name}, memory", run.memory, memory, "MiB"),
+    ]
+
+
+def best(program: str, *, pipe: bool) -> Run:
+    """Run a Python program several times; return the least time and the most memory."""
+    runs = [measure(program, pipe=pipe) for _ in range(RUNS)]
+    return Run(min(run.seconds for run in runs), max(run.memory for run in runs))
+
+
+def measure(program: str, *, pipe: bool) -> Run:
+    """Run a Python program with its output to a pipe that is read, or to the null device."""
+    start = time.perf_counter()
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE if pipe else subprocess.DEVNULL
+    ) as process:
+        while process.stdout and process.stdout.read(CHUNK):
+            pass
+        # Not process.wait(): only wait4 tells the memory of this one child.
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"bench: the program failed with status {process.returncode}:\n{program}")
+    unit = 1024 * 1024 if sys.platform == "darwin" else 1024  # getrusage(2): bytes there, else KiB
+    return Run(seconds, usage.ru_maxrss / unit)
+
+
+def table(figures: list[Figure]) -> str:
+    """Return the figures as lines of text."""
+    width = max(len(figure.name) for figure in figures)
+    return "".join(
+        f"{figure.name:<{width}}  {figure.value:8.2f} {figure.unit:<3}"
+        f"  at {'least' if figure.least else 'most '} {figure.bound:6.2f}"
+        f"  {'ok' if figure.ok else 'BROKEN'}\n"
+        for figure in figures
+    )
+
+
+def main() -> int:
+    """Run every benchmark."""
+    figures = [figure for benchmark in BENCHMARKS for figure in benchmark()]
+    sys.stdout.write(table(figures))
+    return 0 if all(figure.ok for figure in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
