@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 from espshell.errors import UsageError
 
 
-def write(path: Path, address: int, data: bytes) -> None:
-    """Write bytes that stand at an address.
+class Image(Protocol):
+    """What of intelhex's ``IntelHex`` is used here."""
+
+    def frombytes(self, data: bytes, offset: int) -> None:
+        """Put bytes at an address."""
+
+    def write_hex_file(self, name: str) -> None:
+        """Write the file."""
+
+
+def new() -> Image:
+    """Return an empty image; call it before the work that is to end in it.
 
     Raises: UsageError if the intelhex package is not installed.
     """
@@ -18,6 +29,11 @@ def write(path: Path, address: int, data: bytes) -> None:
         raise UsageError(
             "Intel HEX needs the package intelhex", hint="pip install 'espshell[hex]'"
         ) from error
-    image = IntelHex()
+    image: Image = IntelHex()
+    return image
+
+
+def write(image: Image, path: Path, address: int, data: bytes) -> None:
+    """Write bytes that stand at an address to a file."""
     image.frombytes(data, offset=address)
     image.write_hex_file(str(path))

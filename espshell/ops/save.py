@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from espshell.errors import UsageError
+from espshell.image import intel_hex
 from espshell.ops.progress import Report, silent
 from espshell.ops.reading import read_chunks
 from espshell.target import Memory
@@ -43,16 +44,16 @@ def save(
 ) -> Saved:
     """Read a range into a file, Intel HEX if its name ends so; it appears whole or not at all.
 
-    Raises: UsageError if the file cannot be written; found out before anything is read.
+    Raises: UsageError if the file cannot be written, or intelhex is missing; found out before
+    anything is read.
     """
     if not force:
         memory.check(address, size)
+    image = intel_hex.new() if path.suffix.lower() in HEX_SUFFIXES else None
     with new_file(path) as temporary:
         pieces = read_chunks(memory, address, size, check=check, report=report)
-        if path.suffix.lower() in HEX_SUFFIXES:
-            from espshell.image import intel_hex  # needs the extra "hex"
-
-            intel_hex.write(temporary, address, b"".join(pieces))
+        if image is not None:
+            intel_hex.write(image, temporary, address, b"".join(pieces))
         else:
             with temporary.open("wb") as file:
                 file.writelines(pieces)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -291,6 +292,18 @@ def test_save_intel_hex(tmp_path: Path) -> None:
     image = IntelHex(str(path))
     assert image.segments() == [(RAM + 2, RAM + 72)]
     assert image.tobinstr() == bytes(range(2, 72))
+
+
+def test_missing_package_is_found_out_before_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without intelhex a .hex file is refused at once, with how to get it."""
+    monkeypatch.setitem(sys.modules, "intelhex", None)
+    before = requests()
+    with pytest.raises(UsageError, match="needs the package intelhex") as caught:
+        save(MEM, RAM, 64, tmp_path / "x.hex")
+    assert "pip install" in caught.value.hint
+    assert requests() == before
 
 
 @pytest.mark.parametrize("name", ["missing/x.bin", "."])
