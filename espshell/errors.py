@@ -82,7 +82,11 @@ class NoReply(BenchError):
 class ScriptError(EspError):
     """What happened at a line of a script: ``file:line: command: reason``."""
 
-    def __init__(self, place: str, error: EspError, *, source: str) -> None:
+    def __init__(
+        self, place: str, error: EspError, *, source: str, command: str | None = None
+    ) -> None:
         super().__init__(f"{place}: {error.message}", hint=error.hint)
         self.status = error.status
         self.source = source
+        self.command = command
+        """The command's name, where the line could be cut into commands."""

@@ -161,10 +161,15 @@ def test_errors_before_the_first_command_are_objects_too(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Under --json nothing is told on stderr alone."""
-    for arguments in (["-c", "pek"], ["-p", "/nonexistent", "-c", "info"], [str(tmp_path)]):
+    for arguments, name in (
+        (["-c", "pek"], "pek"),
+        (["-c", "peek 'x"], None),
+        (["-p", "/nonexistent", "-c", "info"], None),
+        ([str(tmp_path)], None),
+    ):
         _, out, err = in_process("--json", *arguments, capsys=capsys)
         (told,) = (json.loads(line) for line in out.splitlines())
-        assert (told["command"], told["ok"]) == (None, False)
+        assert (told["command"], told["ok"]) == (name, False)
         assert told["error"] in err
 
 

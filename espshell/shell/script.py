@@ -143,7 +143,8 @@ def _located(
     place = [f"{script.name}:{number}"] if script.name else []
     place += [command.name.raw] if command else []
     source = line.strip() if script.name else ""
-    return ScriptError(": ".join(place) or "-c", error, source=source)
+    name = command.name.raw if command else None
+    return ScriptError(": ".join(place) or "-c", error, source=source, command=name)
 
 
 def _too_deep(script: Script) -> UsageError:

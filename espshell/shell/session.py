@@ -13,7 +13,7 @@ from pathlib import Path
 
 from espshell.chips import Chip
 from espshell.clock import Clock, SystemClock
-from espshell.errors import DeviceError, EspError, PortError, UsageError
+from espshell.errors import DeviceError, EspError, PortError, ScriptError, UsageError
 from espshell.link.trace import Recorder, Viewer
 from espshell.ops import connection
 from espshell.ops.connection import Connection
@@ -281,8 +281,9 @@ class Session:
         return status
 
     def refused(self, error: EspError) -> None:
-        """Show, where JSON is wanted, an error before there was a command to have it."""
-        display.show(self.output, None, Outcome(error.status, error=error), 0.0)
+        """Show, where JSON is wanted, an error that was found before its command could run."""
+        name = error.command if isinstance(error, ScriptError) else None
+        display.show(self.output, name, Outcome(error.status, error=error), 0.0)
 
     def run(self, command: Command) -> Outcome:
         """Run one command, its redirect included; show its result, not its error."""
