@@ -17,6 +17,8 @@ from espshell.link.trace import Direction, Tap
 from espshell.protocol import packet, slip
 from espshell.protocol.packet import Response
 
+_TEXT = bytes(range(0x20, 0x7F)) + b"\t\r\n\x1b"
+
 NOISE_KEPT = 8192
 """Bytes of boot log, panic text or garbage that are remembered."""
 
@@ -33,6 +35,8 @@ class Link:
         self._ready: deque[Response] = deque()
         self._noise = b""
         self.bytes_received = 0
+        self.damaged = 0
+        """Pieces that were neither responses nor text: what is left of responses, perhaps."""
 
     def send(self, data: bytes) -> None:
         """Send bytes as they are."""
@@ -108,6 +112,7 @@ class Link:
             if isinstance(piece, slip.Frame):
                 self._ready.append(packet.parse_response(piece.data))
             else:
+                self.damaged += not _is_text(piece.data)
                 self._keep(piece.data)
 
     def _keep(self, noise: bytes) -> None:
@@ -116,3 +121,8 @@ class Link:
     def _tap(self, direction: Direction, data: bytes) -> None:
         for tap in self.taps:
             tap(self.clock.now(), direction, data)
+
+
+def _is_text(data: bytes) -> bool:
+    """Say whether bytes are what a boot log is made of."""
+    return not data.translate(None, delete=_TEXT)

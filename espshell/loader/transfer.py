@@ -6,9 +6,10 @@ words whose values are known, the *markers*, are woven into the stream: one at t
 every block of ``BLOCK_WORDS`` words, two at the end, and never the same one twice in a row.  A
 block counts only when the marker behind it **and the marker behind the next block** have come where
 they belong; the second one is there because the data itself may by chance hold the value of a
-marker.  Anything else (a wrong marker, silence, a reply of another kind or one that took unusually
-long) is a fault: it costs a resynchronisation and a second reading from the first block that does
-not count yet, with shorter blocks after every fault, so that a bad link is slow and not a dead end.
+marker.  Anything else (a wrong marker, silence, pieces of a reply, one of another kind or one that
+took unusually long) is a fault: it costs a resynchronisation and a second reading from the first
+block that does not count yet, with shorter blocks after every fault, so that a bad link is slow and
+not a dead end.
 
 How many.  A ROM's UART holds 128 bytes and the ROM may be busy, so at most
 ``dialect.pipeline_bytes`` of *encoded* requests are unanswered at any time; then nothing can
@@ -194,6 +195,7 @@ class _Stream:
         self._link = loader.link
         self._limit = 0 if alone else loader.dialect.pipeline_bytes
         self._patience_s = math.inf if alone else loader.patience_s
+        self._damaged = 0
         self.longest_wait_s = 0.0
         self._status_size = loader.dialect.status_size
         self._unanswered: deque[int] = deque()  # encoded sizes
@@ -232,6 +234,7 @@ class _Stream:
         """
         self._link.discard()
         self._link.dirty = True
+        self._damaged = self._link.damaged
         waiting = next(requests, None)
         while True:
             batch: list[bytes] = []
@@ -260,6 +263,8 @@ class _Stream:
             raise _Fault("no reply")
         if waited_s > self._patience_s:
             raise _Fault("replies were late")
+        if self._link.damaged != self._damaged:
+            raise _Fault("replies were damaged")
         if len(responses) > len(self._unanswered):
             raise _Fault("more replies than requests")
         return responses

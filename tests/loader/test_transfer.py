@@ -107,6 +107,26 @@ def test_lost_chip_is_an_error(end: str) -> None:
     assert caught.value.status == 3
 
 
+@pytest.mark.parametrize("damage", ["cut@reply:{}:7", "flip@reply:{}:1.3", "flip@reply:{}:2.0"])
+def test_damaged_and_doubled_reply_do_not_cancel_out(damage: str) -> None:
+    """A damaged reply is seen by its pieces, even where a doubled one makes up for it."""
+    first = wire_of(open_sim()).count.replies
+    for place in range(first + 2, first + 30, 3):
+        for other in (place - 5, place + 4):
+            rules = f"fault={damage.format(place)}&fault=double@reply:{other}"
+            target = open_sim(rules)
+            assert read(target) == contents(target)
+
+
+def test_text_between_all_replies_is_no_fault() -> None:
+    """A chip that talks between its replies is read without a single fault."""
+    first = wire_of(open_sim()).count.replies
+    target = open_sim(f"fault=noise@reply:{first + 1}+1:I (123) boot\r\n")
+
+    assert read(target) == contents(target)
+    assert target.loader.resynchronisations == 0
+
+
 @pytest.mark.parametrize("hold_s", [0.7, 1.3, 2, 4])
 def test_overdue_reply_is_not_taken_for_a_lost_one(hold_s: float) -> None:
     """A reply that was given up and comes while another is lost spoils nothing."""
