@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from espshell import cli
+from espshell.link import ports
+from espshell.link.ports import PortInfo
 
 SIM = "sim://esp32c3"
 COMMAND = [sys.executable, "-m", "espshell"]
@@ -355,3 +357,43 @@ def test_lines_need_no_prompt() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert ran.stdout.splitlines()[-1] == "[]"
+
+
+# Which port --------------------------------------------------------------------------------------
+
+FIRST = PortInfo("sim://esp32c3", 0x10C4, 0xEA60, "0001", "CP2102", "1-1")
+SECOND = PortInfo("sim://esp32", 0x1A86, 0x7523, "", "CH340", "1-2")
+OTHER = PortInfo("/dev/ttyS0")
+
+
+def test_only_board_is_taken(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without --port the only likely board is taken, and that is said."""
+    monkeypatch.setattr(ports, "list_ports", lambda: (FIRST, OTHER))
+    status, out, err = in_process("-c", "read-mac", capsys=capsys)
+
+    assert (status, out) == (0, "7c:df:a1:b4:c5:d6\n")
+    assert err == "taking sim://esp32c3, the only board (CP210x)\n"
+
+
+def test_several_boards_are_an_error_in_a_script(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where nobody can be asked, no board is guessed and none is touched."""
+    monkeypatch.setattr(ports, "list_ports", lambda: (FIRST, SECOND))
+    status, out, err = in_process("-c", "read-mac", capsys=capsys)
+
+    assert (status, out) == (3, "")
+    assert err == (
+        "espshell: there are several boards: sim://esp32c3, sim://esp32; say which with --port\n"
+    )
+
+
+def test_lines_that_need_no_chip_touch_no_board(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line that needs no chip does not even look for one."""
+    monkeypatch.setattr(ports, "list_ports", lambda: (FIRST, SECOND))
+
+    assert in_process("-c", "echo hi", capsys=capsys) == (0, "hi\n", "")

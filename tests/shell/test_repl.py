@@ -16,6 +16,8 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
+from espshell.link import ports
+from espshell.link.ports import PortInfo
 from espshell.shell import repl
 from espshell.shell.session import Bench
 from tests.shell.support import Ran, Shell
@@ -246,3 +248,33 @@ def test_terminal_leaves_by_ctrl_d(terminal: Terminal) -> None:
     terminal.child.expect(pexpect.EOF)
     terminal.child.close()
     assert terminal.child.exitstatus == 0
+
+
+@pytest.mark.parametrize(("answer", "chip"), [("2", "esp32"), ("1", "esp32c3")])
+def test_several_boards_are_a_menu(
+    offline: Shell, monkeypatch: pytest.MonkeyPatch, answer: str, chip: str
+) -> None:
+    """A person is shown the likely boards and says which."""
+    boards = (
+        PortInfo("sim://esp32c3", 0x10C4, 0xEA60, "0001", "CP2102", "1-1"),
+        PortInfo("sim://esp32", 0x1A86, 0x7523, "", "CH340", "1-2"),
+        PortInfo("/dev/ttyS0"),
+    )
+    monkeypatch.setattr(ports, "list_ports", lambda: boards)
+    monkeypatch.setattr("builtins.input", lambda _: answer)
+    offline.session.bench = Bench()
+    repl._greet(offline.session)
+
+    assert offline.session.chip.chip.name == chip
+    assert "1  sim://esp32c3  CP210x  0001\n2  sim://esp32  CH340" in offline.said(0).err
+
+
+def test_no_choice_opens_the_shell(offline: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that is none of the numbers leaves the shell without a chip."""
+    boards = (PortInfo("sim://esp32c3", 0x10C4, 0xEA60), PortInfo("sim://esp32", 0x1A86, 0x7523))
+    monkeypatch.setattr(ports, "list_ports", lambda: boards)
+    monkeypatch.setattr("builtins.input", lambda _: "")
+    offline.session.bench = Bench()
+    repl._greet(offline.session)
+
+    assert offline.session.target is None
