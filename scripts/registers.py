@@ -37,7 +37,8 @@ HEADER = """\
 
 SETS_OR_CLEARS = re.compile(r"_W1T[SC]$")
 """Registers in which ones set or clear bits of another: write-only in all manuals (ESP32 TRM v5.2,
-"GPIO_OUT_W1TS_REG": WO), also where the SVD says otherwise (ESP32, one of the ESP32-C2).
+"GPIO_OUT_W1TS_REG": WO; cited from memory), also where the SVD says otherwise (ESP32, one of the
+ESP32-C2).
 """
 
 LEFT_OUT = {"esp32s2": ("SPI0", "SPI1")}

@@ -34,6 +34,7 @@ ESP32C5 = Chip(
         Region("RAM", 0x4080_0000, 0x4086_0000, Kind.RAM, "HP SRAM"),
         Region("FLASH", 0x4200_0000, 0x4400_0000, Kind.FLASH, "flash and external RAM"),
         Region("LP_RAM", 0x5000_0000, 0x5000_4000, Kind.RAM, "LP SRAM"),
+        # The end is not from a document, and there is no SVD of this chip.
         Region("PERIPH", 0x6000_0000, 0x600D_0000, Kind.PERIPHERAL, "peripherals"),
     ),
     read_effects=registers(

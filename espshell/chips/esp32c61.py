@@ -33,6 +33,7 @@ ESP32C61 = Chip(
         Region("ROM", 0x4000_0000, 0x4004_0000, Kind.ROM, "ROM"),
         Region("RAM", 0x4080_0000, 0x4085_0000, Kind.RAM, "HP SRAM"),
         Region("FLASH", 0x4200_0000, 0x4400_0000, Kind.FLASH, "flash and external RAM"),
+        # The end is not from a document, and there is no SVD of this chip.
         Region("PERIPH", 0x6000_0000, 0x600D_0000, Kind.PERIPHERAL, "peripherals"),
     ),
     read_effects=registers(

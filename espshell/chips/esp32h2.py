@@ -38,6 +38,7 @@ ESP32H2 = Chip(
         Region("RAM", 0x4080_0000, 0x4085_0000, Kind.RAM, "HP SRAM"),
         Region("FLASH", 0x4200_0000, 0x4300_0000, Kind.FLASH, "flash"),
         Region("LP_RAM", 0x5000_0000, 0x5000_1000, Kind.RAM, "LP SRAM"),
+        # The end is not from a document: no peripheral of the SVDs lies behind it.
         Region("PERIPH", 0x6000_0000, 0x600D_0000, Kind.PERIPHERAL, "peripherals"),
     ),
     read_effects=registers(

@@ -39,6 +39,7 @@ ESP32S2 = Chip(
     rom=dialect.ESP32S2_ROM,
     regions=(
         Region("DROM", 0x3F00_0000, 0x3F3F_0000, Kind.FLASH, "flash, data through the ICache"),
+        # The ends of both PERIPH are not from a document: all peripherals of the SVD lie within.
         Region("PERIPH", 0x3F40_0000, 0x3F4D_0000, Kind.PERIPHERAL, "peripherals, PeriBus1"),
         Region("PSRAM", 0x3F50_0000, 0x3FF8_0000, Kind.PSRAM, "external memory through the DCache"),
         Region("RTC_FAST", 0x3FF9_E000, 0x3FFA_0000, Kind.RAM, "RTC fast memory, data bus"),

@@ -1,7 +1,8 @@
 """What a simulated chip is made of, as data: one literal a chip, and defaults.
 
-Sources: boot texts as the chips print them; where a chip's was not seen, it is made after those of
-its relatives, and its line says so.  ROM words of the ESP32 as recorded in
+Sources: boot texts of the ESP32 and ESP32-C3 as the chips print them; the banners of the others are
+from memory and have not been compared with a chip, and those of the C5 and C61 are made up after
+their relatives.  ROM words of the ESP32 as recorded in
 ``tests/data/esp32-rom.json`` and measured on ROM code; eFuse words and registers as ESP-IDF's
 ``efuse_reg.h``, ``uart_reg.h`` and ``rtc_cntl_reg.h`` define them.
 """
