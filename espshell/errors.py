@@ -90,3 +90,13 @@ class ScriptError(EspError):
         self.source = source
         self.command = command
         """The command's name, where the line could be cut into commands."""
+
+
+def system_reason(error: OSError) -> str:
+    """Return the system's word for what happened, as the end of a sentence of ours."""
+    return (error.strerror or str(error)).lower()
+
+
+def file_error(verb: str, path: object, error: OSError) -> UsageError:
+    """Return ``cannot write PATH: no space left on device`` for what the system refused."""
+    return UsageError(f"cannot {verb} {path}: {system_reason(error)}")

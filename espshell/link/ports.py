@@ -50,11 +50,16 @@ class PortInfo:
     def kind(self) -> str:
         """What is at the other end of the cable: a bridge by name, or one of Espressif's own."""
         ids = (self.vid or 0, self.pid or 0)
-        if ids == USB_SERIAL_JTAG:
+        if self.is_usb_serial_jtag:
             return "USB-JTAG/serial"
         if self.vid == USB_VID:
             return "Espressif USB"
         return _BRIDGES.get(ids, "")
+
+    @property
+    def is_usb_serial_jtag(self) -> bool:
+        """Whether this is the USB-JTAG/serial peripheral of a chip."""
+        return (self.vid, self.pid) == USB_SERIAL_JTAG
 
     @property
     def is_likely(self) -> bool:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from espshell.clock import Clock, VirtualClock
-from espshell.errors import DeviceError, UsageError
+from espshell.errors import DeviceError, UsageError, file_error
 from espshell.protocol import packet, slip
 from espshell.protocol.packet import Opcode
 
@@ -66,8 +66,7 @@ class Recorder:
         try:
             yield
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise UsageError(f"cannot write {self._path}: {reason}") from error
+            raise file_error("write", self._path, error) from error
 
 
 class Viewer:
@@ -112,7 +111,7 @@ def read_recording(path: Path) -> tuple[Event, ...]:
     try:
         return tuple(_events(path.read_text("utf-8").splitlines()))
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+        raise file_error("read", path, error) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not a recording: it is not text") from error
     except ValueError as error:

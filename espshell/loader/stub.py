@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from espshell.chips import Chip, Kind
-from espshell.errors import NoReply, UsageError
+from espshell.errors import NoReply, UsageError, file_error
 from espshell.loader import ram
 from espshell.loader.loader import Loader
 from espshell.protocol import dialect
@@ -89,7 +89,7 @@ def read(path: Path, chip: Chip) -> Stub:
         entry, text_start = (int(fields[k]) for k in ("entry", "text_start"))
         data_start, bss_start = (int(fields.get(k, 0)) for k in ("data_start", "bss_start"))
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+        raise file_error("read", path, error) from error
     except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
         raise UsageError(f"{path} is no flasher stub, or only a part of one", hint=_HINT) from error
     version = 1 if path.parent.name == "1" else 2

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from espshell.errors import UsageError
+from espshell.errors import UsageError, file_error
 from espshell.image import intel_hex
 from espshell.ops.progress import Report, silent
 from espshell.ops.reading import read_chunks
@@ -76,21 +76,21 @@ def new_file(path: Path) -> Iterator[Path]:
         try:
             yield path
         except OSError as error:
-            raise _cannot_write(path, error) from error
+            raise file_error("write", path, error) from error
         return
     real = path.resolve()
     try:
         handle, name = tempfile.mkstemp(prefix=f".{real.name}.", dir=real.parent)
         os.close(handle)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise file_error("write", path, error) from error
     temporary = Path(name)
     try:
         yield temporary
         temporary.chmod(0o666 & ~_umask())  # mkstemp is stricter than what a user expects
         temporary.replace(real)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise file_error("write", path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -99,7 +99,3 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def _cannot_write(path: Path, error: OSError) -> UsageError:
-    return UsageError(f"cannot write {path}: {(error.strerror or str(error)).lower()}")

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
-from espshell.errors import UsageError
+from espshell.errors import UsageError, file_error, system_reason
 from espshell.ops.progress import Step
 from espshell.render.theme import paint
 from espshell.units import size_text
@@ -81,8 +81,7 @@ class Output:
         except OSError as error:
             self.transcript = None
             transcript.close()
-            reason = (error.strerror or str(error)).lower()
-            self.error(f"the transcript {transcript.path} ends here: {reason}")
+            self.error(f"the transcript {transcript.path} ends here: {system_reason(error)}")
 
     def lines(self, lines: Sequence[str]) -> None:
         """Write a result."""
@@ -185,8 +184,7 @@ class Output:
         except BrokenPipeError:
             raise
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise UsageError(f"cannot write the results: {reason}") from error
+            raise file_error("write", "the results", error) from error
 
     def _tell(self, text: str) -> None:
         self._end_progress()
@@ -264,5 +262,4 @@ def _opened(path: Path, mode: str) -> Iterator[IO[str]]:
                     stream.truncate(size)
                 raise
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UsageError(f"cannot write {path}: {reason}") from error
+        raise file_error("write", path, error) from error

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from espshell.errors import EspError, ScriptError, UsageError
+from espshell.errors import EspError, ScriptError, UsageError, file_error
 from espshell.shell import expr, grammar, registry
 from espshell.shell.assignment import assigned
 from espshell.shell.commands.shell import define
@@ -40,8 +40,7 @@ def read(path: Path) -> Script:
     try:
         return Script(str(path), path.read_text("utf-8"), path.parent)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UsageError(f"cannot read {path}: {reason}") from error
+        raise file_error("read", path, error) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not text (UTF-8)") from error
 

@@ -30,7 +30,7 @@ from espshell.shell.registry import Bound, Verb
 from espshell.shell.scope import TargetScope, not_connected
 from espshell.shell.transcript import Transcript
 from espshell.target import Target
-from espshell.target.target import SYNC_BAUD
+from espshell.target.target import SYNC_BAUD, first_baud
 from espshell.units import number_text
 
 _NOT_TO_BE_REPEATED = ("log", "quit", "exit")
@@ -153,10 +153,9 @@ class Session:
         if not bench.port:
             raise UsageError("no port is known", hint="`connect PORT`, or start with --port")
         self.bench = bench
-        straight = bench.before == "no-reset-no-sync"
         self.target = Target.open(
             bench.port,
-            baud=bench.baud if straight else min(bench.baud, SYNC_BAUD),
+            baud=first_baud(bench.baud, bench.before),
             before=bench.before,
             expected=bench.chip,
             taps=(self.tap,) if self.tap else (),

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from espshell import __version__
-from espshell.errors import UsageError
+from espshell.errors import file_error
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -25,12 +25,12 @@ class Transcript:
         try:
             self._stream = path.open("a", encoding="utf-8")
         except OSError as error:
-            raise _cannot_write(path, error) from error
+            raise file_error("write", path, error) from error
         try:
             self.comment(f"espshell {__version__}")
         except OSError as error:
             self.close()
-            raise _cannot_write(path, error) from error
+            raise file_error("write", path, error) from error
 
     def command(self, text: str) -> None:
         """Write a command. Raises: OSError."""
@@ -59,7 +59,3 @@ class Transcript:
     def _put(self, text: str) -> None:
         self._stream.write(text)
         self._stream.flush()
-
-
-def _cannot_write(path: Path, error: OSError) -> UsageError:
-    return UsageError(f"cannot write {path}: {(error.strerror or str(error)).lower()}")

@@ -64,11 +64,10 @@ class Target:
         Raises: PortError, NoSync, UsageError (another chip than expected); the port is closed
         again then.
         """
-        straight = before == "no-reset-no-sync"
-        link = Link(_open(url, baud if straight else min(baud, SYNC_BAUD)))
+        link = Link(_open(url, first_baud(baud, before)))
         link.taps.extend(taps)
         usb = None if "://" in url else ports.info_of(url)
-        own_usb = usb is not None and (usb.vid, usb.pid) == ports.USB_SERIAL_JTAG
+        own_usb = usb is not None and usb.is_usb_serial_jtag
         try:
             connected = connect.connect(
                 link, before=before, expected=expected, usb_serial_jtag=own_usb
@@ -194,15 +193,15 @@ class Target:
         return [RegisterWrite(w.address, w.value, w.mask, w.delay_us) for w in writes]
 
     @property
-    def over_usb_serial_jtag(self) -> bool:
-        """Whether the port is the chip's own USB-JTAG/serial peripheral."""
-        return self.usb is not None and (self.usb.vid, self.usb.pid) == ports.USB_SERIAL_JTAG
-
-    @property
     def over_usb_otg(self) -> bool:
         """Whether the port is the chip's own USB-OTG."""
         own = (USB_VID, self.chip.usb_otg_pid)
         return self.usb is not None and (self.usb.vid, self.usb.pid) == own
+
+
+def first_baud(baud: int, before: str) -> int:
+    """Return the rate of the first contact; without SYNC it is the one that is wanted."""
+    return baud if before == "no-reset-no-sync" else min(baud, SYNC_BAUD)
 
 
 def _open(url: str, baud: int) -> Port:

@@ -6,7 +6,8 @@ import pytest
 
 from espshell.chips import CHIPS
 from espshell.chips.esp32 import ESP32
-from espshell.errors import PortError, UsageError
+from espshell.errors import NoSync, PortError, UsageError
+from espshell.link.port import SerialPort
 from espshell.loader.spi import FlashCommand
 from espshell.sim.wire import Mode
 from espshell.target import Target
@@ -20,16 +21,17 @@ def test_first_contact_is_at_115200() -> None:
     assert (target.link.port.baud, wire_of(target).chip.baud) == (921600, 921600)
 
 
-def test_port_is_closed_when_the_chip_is_another() -> None:
-    """When connecting fails, the port is given back."""
-    closed: list[bool] = []
+@pytest.mark.parametrize("failing", ["sim://esp32c3", "sim://esp32?fault=hang@request:1"])
+def test_port_is_closed_when_connecting_fails(
+    monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    """When the chip is another, or does not answer, the port is given back."""
+    closed: list[str] = []
+    monkeypatch.setattr(SerialPort, "close", lambda port: closed.append(port.url))
 
-    def tap(*_: object) -> None:
-        closed.append(False)
-
-    with pytest.raises(UsageError):
-        Target.open("sim://esp32c3", expected=ESP32, taps=(tap,))
-    assert closed
+    with pytest.raises((UsageError, NoSync)):
+        Target.open(failing, expected=ESP32, before="no-reset")
+    assert closed == [failing]
 
 
 @pytest.mark.parametrize(

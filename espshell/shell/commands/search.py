@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from espshell.errors import UsageError
+from espshell.errors import UsageError, file_error
 from espshell.ops import find as search
 from espshell.ops.copy import Copied
 from espshell.ops.copy import copy as copy_range
@@ -204,8 +204,7 @@ def _side(session: Session, operand: Operand) -> _Side:
     try:
         return _Side(operand.text, path.read_bytes(), is_file=True)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UsageError(f"cannot read {path}: {reason}") from error
+        raise file_error("read", path, error) from error
 
 
 def _bytes(session: Session, side: _Side, other: _Side, *, check: bool, force: bool) -> bytes:
