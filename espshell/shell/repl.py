@@ -6,6 +6,7 @@ so nothing has to be patched, and Ctrl-C in a command is a plain KeyboardInterru
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 from collections.abc import Iterable
@@ -118,11 +119,20 @@ def _run_lines(session: Session, text: str) -> None:
             status = session.run_line(line)
             if session.lost is not None:
                 recovery.wait_and_reconnect(session)
+            _know_revision(session)
             if status:
                 return
     except KeyboardInterrupt:
         session.variables["?"] = str(INTERRUPTED)
         session.output.interrupted()
+
+
+def _know_revision(session: Session) -> None:
+    """Read the revision of a chip that has just been connected, for the toolbar."""
+    target = session.target
+    if target is not None and not target.loader.dialect.is_secure:
+        with contextlib.suppress(EspError):  # the next command will tell
+            target.read_revision()
 
 
 def _prompt(session: Session) -> str:

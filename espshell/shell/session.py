@@ -177,8 +177,6 @@ class Session:
             self.start_stub()
         if bench.baud != target.link.port.baud:
             self.change_baud(bench.baud)
-        if self.interactive and not dialect.is_secure:
-            target.read_revision()  # for the toolbar
 
     def change_baud(self, baud: int) -> Connection:
         """Change the rate at both ends; the stub is started where the ROM cannot."""

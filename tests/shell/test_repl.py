@@ -269,6 +269,17 @@ def test_several_boards_are_a_menu(
     assert "1  sim://esp32c3  CP210x  0001\n2  sim://esp32  CH340" in offline.said(0).err
 
 
+def test_toolbar_knows_the_revision_after_a_reconnect(shell: Shell) -> None:
+    """The revision is read once a connection, whichever command made it."""
+    repl._run_lines(shell.session, "connect sim://esp32")
+    assert "ESP32 v3.1" in repl._where(shell.session)
+    requests = shell.session.chip.loader.link.port._device.wire.count  # type: ignore[attr-defined]
+    before = requests.requests
+    repl._run_lines(shell.session, "echo hi")
+
+    assert requests.requests == before
+
+
 def test_no_choice_opens_the_shell(offline: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that is none of the numbers leaves the shell without a chip."""
     boards = (PortInfo("sim://esp32c3", 0x10C4, 0xEA60), PortInfo("sim://esp32", 0x1A86, 0x7523))
