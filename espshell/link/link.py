@@ -10,7 +10,9 @@ next command starts with a resynchronisation.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
+from collections.abc import Iterator
 
 from espshell.link.port import Port
 from espshell.link.trace import Direction, Tap
@@ -33,6 +35,7 @@ class Link:
         self.dirty = False
         self._decoder = slip.Decoder(packet.is_response)
         self._ready: deque[Response] = deque()
+        self._frames: deque[bytes] | None = None
         self._noise = b""
         self.bytes_received = 0
         self.damaged = 0
@@ -56,6 +59,27 @@ class Link:
         responses = list(self._ready)
         self._ready.clear()
         return responses
+
+    @contextlib.contextmanager
+    def streaming(self) -> Iterator[None]:
+        """Take every frame for itself meanwhile, response or not; see ``receive_frame``."""
+        self._frames = deque()
+        self._decoder.accept = bool
+        try:
+            yield
+        finally:
+            self._frames = None
+            self._decoder.accept = packet.is_response
+
+    def receive_frame(self, timeout_s: float) -> bytes | None:
+        """Return the next frame of a stream, or None if none is complete in so many seconds."""
+        frames = self._frames
+        if frames is None:
+            raise ValueError("frames are received within `streaming` only")
+        deadline = self.clock.now() + timeout_s
+        while not frames and (left := deadline - self.clock.now()) > 0:
+            self._take(self.port.read(left))
+        return frames.popleft() if frames else None
 
     def hear(self, text: bytes, timeout_s: float) -> bool:
         """Wait for bytes that are no response, such as a greeting; say whether they came."""
@@ -109,7 +133,9 @@ class Link:
         self.bytes_received += len(data)
         self._tap("rx", data)
         for piece in self._decoder.feed(data):
-            if isinstance(piece, slip.Frame):
+            if isinstance(piece, slip.Frame) and self._frames is not None:
+                self._frames.append(piece.data)
+            elif isinstance(piece, slip.Frame):
                 self._ready.append(packet.parse_response(piece.data))
             else:
                 self.damaged += not _is_text(piece.data)

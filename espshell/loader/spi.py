@@ -1,9 +1,9 @@
 """Commands to the flash chip, through the registers of the controller that it hangs on.
 
-One command is three or four round trips: the registers that will change are read, everything is
-set up and started in one frame of register writes, the result is read, and what was changed is put
-back.  An SPI command of a few bytes is over before the next request arrives; where it is not, the
-start bit is polled.
+One command is one frame of register writes and the reading of its result.  The frame sets
+everything up, starts the command, lets the chip wait until it must be over, and puts back the
+registers that the loader's own flash routines use, as they were when the flash was attached.
+Whether it was over is seen with the result; where not, the start bit is polled.
 
 Source: register layouts in ``chips`` (``SpiController``), bits of USER, USER1 and USER2 as in the
 technical reference manuals, chapter "SPI Controller".
@@ -14,10 +14,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from espshell.chips import SpiController
-from espshell.errors import DeviceError
+from espshell.errors import DeviceError, NoReply
 from espshell.loader import transfer
 from espshell.loader.loader import Loader
-from espshell.protocol.commands import FlashBegin, RegisterWrite, SpiAttach, WriteReg
+from espshell.protocol.commands import RegisterWrite, WriteReg
+from espshell.protocol.flash import FlashBegin, SpiAttach
 from espshell.units import WORD
 
 START = 1 << 18
@@ -26,7 +27,10 @@ START = 1 << 18
 _COMMAND, _ADDRESS, _DUMMY, _READ, _WRITE = (1 << bit for bit in (31, 30, 29, 28, 27))
 _EIGHT_BITS = 7 << 28
 _POLLS = 10
-_MOST_BYTES = 64
+_SLOWEST_MHZ = 2  # a ROM that has set nothing clocks the flash at 20 MHz or more
+
+MOST_BYTES = 64
+"""What the controller's data registers hold, out or in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +53,37 @@ def attach(loader: Loader, pads: tuple[int, ...] = ()) -> None:
         loader.execute(FlashBegin(0, 0, 0x400, 0, loader.dialect.flash_begin_words))
 
 
-def run(loader: Loader, spi: SpiController, command: FlashCommand) -> bytes:
-    """Run one command and return the bytes that were read; ``attach`` has been called.
+class Controller:
+    """The controller of one chip; ``attach`` has been called."""
 
-    Raises: DeviceError if the controller does not finish.
-    """
-    if max(len(command.data), command.read_size) > _MOST_BYTES:
-        raise ValueError(f"at most {_MOST_BYTES} bytes in one command")
-    kept = [spi.base + offset for offset in (spi.user, spi.user1, spi.user2)]
-    before = transfer.read_words(loader, kept)
-    _write(loader, _setup(spi, command))
-    try:
-        data = _result(loader, spi, command.read_size)
-    finally:
-        _write(loader, [RegisterWrite(a, v) for a, v in zip(kept, before, strict=True)])
-    return data
+    def __init__(self, loader: Loader, spi: SpiController) -> None:
+        self._loader = loader
+        self._spi = spi
+        self._kept: list[RegisterWrite] = []
+
+    def run(self, command: FlashCommand) -> bytes:
+        """Run one command and return the bytes that were read.
+
+        One that only reads is run again if its answer is lost.
+
+        Raises: DeviceError if the controller does not finish; NoReply if it is not known whether
+        the command was run.
+        """
+        if max(len(command.data), command.read_size) > MOST_BYTES:
+            raise ValueError(f"at most {MOST_BYTES} bytes in one command")
+        if not self._kept:
+            spi = self._spi
+            places = [spi.base + offset for offset in (spi.user, spi.user1, spi.user2)]
+            words = transfer.read_words(self._loader, places)
+            self._kept = [RegisterWrite(a, v) for a, v in zip(places, words, strict=True)]
+        writes = WriteReg((*_setup(self._spi, command), *self._kept))
+        try:
+            self._loader.execute(writes)
+        except NoReply:
+            if command.data or not command.read_size:
+                raise
+            self._loader.execute(writes)
+        return _result(self._loader, self._spi, command.read_size)
 
 
 def _setup(spi: SpiController, command: FlashCommand) -> list[RegisterWrite]:
@@ -94,22 +114,27 @@ def _setup(spi: SpiController, command: FlashCommand) -> list[RegisterWrite]:
     for at in range(0, max(len(padded), WORD), WORD):
         writes.append((spi.w0 + at, int.from_bytes(padded[at : at + WORD], "little")))
     writes += [(spi.user, user), (spi.user1, user1), (spi.user2, _EIGHT_BITS | command.opcode)]
-    writes.append((spi.cmd, START))
-    return [RegisterWrite(spi.base + offset, value) for offset, value in writes]
+    entries = [RegisterWrite(spi.base + offset, value) for offset, value in writes]
+    bits = 8 * (5 + len(command.data) + command.read_size) + command.dummy_bits
+    start = RegisterWrite(spi.base + spi.cmd, START, delay_us=-(-bits // _SLOWEST_MHZ))
+    return [*entries, start]
 
 
 def _result(loader: Loader, spi: SpiController, size: int) -> bytes:
     """Wait for the end of a command; return what was read."""
     count = -(-size // WORD)
-    addresses = [spi.base + spi.cmd, *(spi.base + spi.w0 + WORD * i for i in range(count))]
+    start = spi.base + spi.w0
+    data = range(start, start + WORD * count, WORD)
     for _ in range(_POLLS):
-        command, *words = transfer.read_words(loader, addresses)
+        if loader.has_bulk_read and count > 1:
+            (command,), words = (
+                transfer.read_few(loader, [spi.base + spi.cmd]),
+                transfer.read_words(loader, data),
+            )
+        else:
+            command, *words = transfer.read_few(loader, [spi.base + spi.cmd, *data])
         if not command & START:
             return b"".join(word.to_bytes(WORD, "little") for word in words)[:size]
     raise DeviceError(
         "the SPI controller does not finish a command", hint="is the flash connected and powered?"
     )
-
-
-def _write(loader: Loader, writes: list[RegisterWrite]) -> None:
-    loader.execute(WriteReg(tuple(writes)))

@@ -20,7 +20,8 @@ from espshell.errors import NoReply, UsageError, file_error
 from espshell.loader import ram
 from espshell.loader.loader import Loader
 from espshell.protocol import dialect
-from espshell.protocol.commands import MemEnd, ReadFlashSlow, RegisterWrite, WriteReg
+from espshell.protocol.commands import MemEnd, RegisterWrite, WriteReg
+from espshell.protocol.flash import ReadFlashSlow
 from espshell.units import WORD, hex32
 
 GREETING = b"OHAI"

@@ -33,6 +33,8 @@ class Dialect:
     """Words of SPI_ATTACH; 0: there is none, a FLASH_BEGIN of nothing attaches."""
     block_size: int
     """Largest block of MEM_DATA (bytes)."""
+    flash_block_size: int
+    """Largest block of FLASH_DATA, or of FLASH_DEFL_DATA where that is used (bytes)."""
     sync_value: int
     """The value field of its SYNC replies."""
     digest_size: int
@@ -76,6 +78,7 @@ ESP32_ROM = Dialect(
     flash_begin_words=4,
     attach_words=2,
     block_size=0x1800,
+    flash_block_size=0x1800,
     sync_value=0x20120707,
     digest_size=32,
 )
@@ -86,6 +89,7 @@ ESP8266_ROM = replace(
     status_size=2,
     pipeline_bytes=0,  # not tried on this ROM
     attach_words=0,
+    flash_block_size=0x400,  # as esptool does; larger ones were not tried on this ROM
     digest_size=0,
 )
 
@@ -113,6 +117,7 @@ _STUB = Dialect(
     flash_begin_words=5,
     attach_words=1,
     block_size=0x1800,
+    flash_block_size=0x4000,
     sync_value=0,
     digest_size=16,
     security_info_size=20,

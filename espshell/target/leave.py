@@ -14,7 +14,8 @@ from espshell.chips import Quirk
 from espshell.errors import EspError, NoReply, UsageError
 from espshell.link import reset
 from espshell.loader import spi
-from espshell.protocol.commands import FlashBegin, FlashEnd, RegisterWrite
+from espshell.protocol.commands import RegisterWrite
+from espshell.protocol.flash import FlashBegin, FlashEnd
 
 if TYPE_CHECKING:
     from espshell.target.target import Target

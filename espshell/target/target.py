@@ -15,7 +15,7 @@ from espshell.link.ports import PortInfo
 from espshell.link.trace import ReplayPort, Tap, read_recording
 from espshell.loader import bulk, connect, spi, stub
 from espshell.loader.loader import Loader
-from espshell.loader.spi import FlashCommand
+from espshell.loader.spi import Controller, FlashCommand
 from espshell.loader.stub import Stub
 from espshell.protocol.commands import RegisterWrite, SecurityInfo
 from espshell.target import leave
@@ -48,6 +48,7 @@ class Target:
         self.revision: tuple[int, int] | None = None
         """Major and minor, once they have been read."""
         self._flash_attached = False
+        self._controller = Controller(self.loader, self.chip.spi)
 
     @classmethod
     def open(
@@ -152,7 +153,7 @@ class Target:
         """
         if not self._flash_attached:
             self._attach_flash()
-        return spi.run(self.loader, self.chip.spi, command)
+        return self._controller.run(command)
 
     def _attach_flash(self) -> None:
         chip, loader = self.chip, self.loader
@@ -165,6 +166,7 @@ class Target:
         in_rom = not loader.dialect.is_stub
         wanted = in_rom and any(pads) and Quirk.PADS_FROM_EFUSE in chip.quirks
         spi.attach(loader, pads if wanted else ())
+        self._controller = Controller(loader, chip.spi)
         self._flash_attached = True
 
     def run_application(self) -> bool:

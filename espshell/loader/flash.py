@@ -1,0 +1,161 @@
+"""Changing flash through a loader, and asking it for digests.
+
+What must be known here, measured on ROM code:
+
+- A block that is refused uses up its number and not its address: what follows is shifted, in
+  silence.  And a block whose reply was lost is refused when it is sent again.  So a download is
+  never mended; it begins anew from its first sector, and a digest afterwards is what counts.
+- A stub acknowledges a block before it programs it, so the last answer of a download says nothing.
+- A reply to SPI_FLASH_MD5 does not say of which range it is.  One that comes twice or late is taken
+  for the next one's; so ask for the same range again before a digest that surprises is believed,
+  and never trust two equal ones in a row for two ranges.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterator
+from functools import lru_cache
+
+from espshell.chips import Chip
+from espshell.errors import DeviceError, NoReply, ReadsDiffer, Refused
+from espshell.loader import erase
+from espshell.loader.loader import Loader
+from espshell.protocol.flash import (
+    EraseFlash,
+    EraseRegion,
+    FlashBegin,
+    FlashData,
+    FlashDeflBegin,
+    FlashDeflData,
+    SpiFlashMd5,
+)
+from espshell.protocol.packet import Opcode
+from espshell.units import KIB, MIB, hex32
+
+SECTOR = erase.SECTOR
+"""What the smallest erase covers (bytes)."""
+
+BLOCK = erase.BLOCK
+"""What a larger erase covers, much faster than its sectors (bytes)."""
+
+ROM_SEGMENT = 15 * SECTOR
+"""What is announced to a ROM at once: a whole number of its largest blocks (bytes)."""
+
+_TRIES = 3
+_SECTOR_S = 0.4  # the slowest sector erase of common parts
+_DIGEST_S_PER_MIB = 8.0
+_ANSWER_S = 3.0
+_AGREEMENTS = 6
+
+
+def digest(loader: Loader, offset: int, size: int) -> bytes:
+    """Return the MD5 that the chip computes of a range, 16 bytes.
+
+    While an overdue reply may still come, two answers in a row must agree.
+
+    Raises: UsageError if this loader has no digests; ReadsDiffer if no two agree.
+    """
+    if loader.link.clock.now() < loader.doubtful_until:
+        return confirmed_digest(loader, offset, size)
+    return _asked(loader, offset, size)
+
+
+def confirmed_digest(loader: Loader, offset: int, size: int) -> bytes:
+    """Return a digest that came twice in a row. Raises: as ``digest``."""
+    last = _asked(loader, offset, size)
+    for _ in range(_AGREEMENTS):
+        again = _asked(loader, offset, size)
+        if again == last:
+            return last
+        last = again
+    raise ReadsDiffer(
+        f"digests of {hex32(offset)}..{hex32(offset + size)} do not agree with each other",
+        hint="check cable and baud rate, and the flash",
+    )
+
+
+@lru_cache(maxsize=64)
+def blank_digest(size: int) -> bytes:
+    """Return the MD5 of so many erased bytes."""
+    state = hashlib.md5(usedforsecurity=False)
+    piece = b"\xff" * min(size, 64 * KIB)
+    for _ in range(size // len(piece) if piece else 0):
+        state.update(piece)
+    state.update(piece[: size % len(piece)] if piece else b"")
+    return state.digest()
+
+
+def erase_sectors(loader: Loader, chip: Chip, offset: int, size: int) -> None:
+    """Erase whole sectors, at most a block or so in one go; the answer comes when it is done."""
+    if Opcode.ERASE_REGION in loader.dialect.commands:
+        loader.execute(EraseRegion(offset, size), timeout_s=_work_s(size))
+        return
+    asked = erase.asked_size(chip, offset, size)
+    words = loader.dialect.flash_begin_words
+    loader.execute(FlashBegin(asked, 0, 0x400, offset, words), timeout_s=_work_s(size))
+
+
+def erase_chip(loader: Loader) -> None:
+    """Erase everything; takes up to minutes."""
+    loader.execute(EraseFlash())
+
+
+def program(loader: Loader, chip: Chip, offset: int, data: bytes) -> Iterator[int]:
+    """Erase and program whole sectors; yield the bytes of them that have been sent.
+
+    Compressed where a stub is there to unpack it.  Begins anew if a block fails.  What the flash
+    holds afterwards only a digest tells.
+
+    Raises: DeviceError if it fails again and again; PortError.
+    """
+    failures = 0
+    while True:
+        try:
+            yield from _download(loader, chip, offset, data)
+            return
+        except (Refused, NoReply) as error:
+            failures += 1
+            if failures == _TRIES:
+                raise DeviceError(f"writing at {hex32(offset)} failed: {error.message}") from error
+
+
+def settle_s(size: int) -> float:
+    """Return how long a loader may still be busy with so many bytes after its last answer."""
+    return _work_s(size)
+
+
+def _asked(loader: Loader, offset: int, size: int) -> bytes:
+    timeout_s = _work_s(BLOCK) + _DIGEST_S_PER_MIB * size / MIB
+    return loader.execute(SpiFlashMd5(offset, size), timeout_s=timeout_s)
+
+
+def _download(loader: Loader, chip: Chip, offset: int, data: bytes) -> Iterator[int]:
+    size, words = len(data), loader.dialect.flash_begin_words
+    packed = loader.dialect.is_stub
+    stream = zlib.compress(data, 9) if packed else data
+    block_size = _block_size(loader, size)
+    blocks = [stream[i : i + block_size] for i in range(0, len(stream), block_size)]
+    begin, block_of = (FlashDeflBegin, FlashDeflData) if packed else (FlashBegin, FlashData)
+    asked = size if packed else erase.asked_size(chip, offset, size)
+    timeout_s = _work_s(size)
+    loader.execute(begin(asked, len(blocks), block_size, offset, words), timeout_s=timeout_s)
+    sent = 0
+    for sequence, block in enumerate(blocks):
+        loader.execute(block_of(sequence, block), timeout_s=timeout_s)
+        sent += len(block)
+        yield size * sent // len(stream)
+
+
+def _block_size(loader: Loader, size: int) -> int:
+    """Return the largest block that a loader takes; for a ROM one that leaves no short one."""
+    largest = loader.dialect.flash_block_size
+    if loader.dialect.is_stub or size % largest == 0:
+        return largest
+    return min(largest, SECTOR)
+
+
+def _work_s(size: int) -> float:
+    """Return how long erasing and programming so much may take, at the slowest."""
+    return _ANSWER_S + _SECTOR_S * -(-size // SECTOR)

@@ -1,0 +1,228 @@
+"""Reading flash: in chunks that are checked, and read again where the check fails.
+
+Three ways, by what the loader can do:
+
+- A stub sends frames of up to 4096 bytes and the MD5 of all of them behind (READ_FLASH).
+- A ROM sends 64 bytes a request, several requests in flight, and nothing tells which reply belongs
+  to which; the MD5 of the piece is asked for first, and decides.
+- The ROM of an ESP8266 knows neither; each 64 bytes are a read command through the SPI controller
+  (``controller_pieces``), whose words are sure of their place (``transfer``), but have no digest.
+
+Blank flash is not transferred where the chip can compute digests: that of so many FF bytes is
+known.  No two ranges are asked about in a row whose blank digests would be the same, because an
+answer that comes twice would then make the second one blank.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+from espshell.errors import NoReply, Refused
+from espshell.loader.flash import blank_digest, digest
+from espshell.loader.loader import Loader
+from espshell.loader.spi import MOST_BYTES, Controller, FlashCommand
+from espshell.protocol import packet, slip
+from espshell.protocol.flash import ReadFlash, ReadFlashSlow
+from espshell.protocol.packet import Opcode
+from espshell.units import KIB, MIB, hex32
+
+CHUNK = 64 * KIB
+"""Bytes that a stub is asked for at once: what a cancelled or bad read costs."""
+
+ROM_CHUNK = 4 * KIB
+
+TRIES = 5
+"""Times that a chunk is read again before the read is given up, or the baud rate lowered."""
+
+_READ = 0x03
+_SECTOR = 4 * KIB
+_LEAST_CHUNK = 1 * KIB
+_BLANK_FROM = 16 * KIB  # smaller ranges are read as fast as they are asked about
+_LARGEST_PROBE = 1 * MIB
+_IN_FLIGHT = 4  # frames of READ_FLASH; a stub may keep to fewer
+_FRAME_S = 1.0
+_BLOCK_SIZES = (ReadFlash.LARGEST, 2048, 1020, 512, 252)
+"""Sizes of frames, in turn at each try: some USB stacks hang at certain lengths."""
+
+Slower = Callable[[], bool]
+"""Lowers the baud rate; says whether that was possible."""
+
+
+class _Fault(Exception):
+    """A chunk is not to be trusted."""
+
+
+def read_chunks(
+    loader: Loader, offset: int, size: int, *, slower: Slower = lambda: False
+) -> Iterator[bytes]:
+    """Yield a range in pieces, each as good as its digest; for a stub or a ROM with digests.
+
+    Raises: Refused if the loader refuses; NoReply if a piece cannot be had, or PortError; the
+    pieces before it were good.
+    """
+    is_stub = Opcode.READ_FLASH in loader.dialect.commands
+    whole = chunk = CHUNK if is_stub else ROM_CHUNK
+    end = offset + size
+    faults, pieces, may_be_blank = 0, 0, True
+    while offset < end:
+        if may_be_blank and end - offset >= _BLANK_FROM:
+            for blank in _blank_pieces(loader, offset, end - offset):
+                offset += len(blank)
+                yield blank
+            may_be_blank = False
+            continue
+        wanted = min(chunk, end - offset)
+        if not is_stub and pieces % 2 and wanted > ReadFlashSlow.SIZE:
+            wanted -= ReadFlashSlow.SIZE
+        try:
+            piece = (_stub_piece if is_stub else _rom_piece)(loader, offset, wanted, faults)
+        except _Fault as fault:
+            faults, chunk = faults + 1, max(_LEAST_CHUNK, chunk // 2)
+            if faults > TRIES:
+                if not slower():
+                    raise _given_up(offset, fault, faults) from None
+                faults = 0
+            continue
+        faults, chunk, pieces = 0, min(whole, 2 * chunk), pieces + 1
+        offset += len(piece)
+        may_be_blank = piece.endswith(b"\xff" * min(_SECTOR, len(piece)))
+        yield piece
+
+
+def controller_pieces(controller: Controller, offset: int, size: int) -> Iterator[bytes]:
+    """Yield a range by read commands of the flash, 64 bytes each; nothing confirms them."""
+    for at in range(offset, offset + size, MOST_BYTES):
+        wanted = min(MOST_BYTES, offset + size - at)
+        yield controller.run(FlashCommand(_READ, address=at, read_size=wanted))
+
+
+def _given_up(offset: int, fault: _Fault, times: int) -> NoReply:
+    return NoReply(
+        f"reading flash at {hex32(offset)}: {fault}, {times} times in a row",
+        hint="check the cable, or try a lower rate: `baud 115200`",
+    )
+
+
+def _blank_pieces(loader: Loader, offset: int, size: int) -> Iterator[bytes]:
+    """Yield pieces of FF for as far as a range is blank, by digests of ever larger parts."""
+    probe = CHUNK
+    last = 0
+    while size:
+        asked = min(probe, size)
+        if asked == last:
+            asked -= _SECTOR
+        if asked <= 0 or digest(loader, offset, asked) != blank_digest(asked):
+            return
+        for at in range(0, asked, CHUNK):
+            yield b"\xff" * min(CHUNK, asked - at)
+        offset, size, last = offset + asked, size - asked, asked
+        probe = min(2 * probe, _LARGEST_PROBE)
+
+
+# -- a stub
+
+
+def _stub_piece(loader: Loader, offset: int, size: int, tried: int) -> bytes:
+    """Return a piece that the stub's own MD5 agrees with. Raises: _Fault, Refused."""
+    link = loader.link
+    if link.dirty:
+        loader.resynchronise()
+    link.discard()
+    link.dirty = True
+    block_size = _BLOCK_SIZES[tried % len(_BLOCK_SIZES)]
+    pieces: list[bytes] = []
+    got = 0
+    with link.streaming():
+        link.send(ReadFlash(offset, size, block_size, _IN_FLIGHT).encode())
+        _see_accepted(loader)
+        while got < size:
+            wanted = min(block_size, size - got)
+            frame = link.receive_frame(_FRAME_S + link.wire_s(4 * block_size))
+            if frame is None or len(frame) != wanted:
+                _stop(loader, size)
+                raise _Fault("nothing came" if frame is None else "bytes were lost")
+            pieces.append(frame)
+            got += wanted
+            link.send(slip.encode(got.to_bytes(4, "little")))
+        told = link.receive_frame(_FRAME_S)
+    data = b"".join(pieces)
+    if told != hashlib.md5(data, usedforsecurity=False).digest():
+        raise _Fault("the digest of the stub does not agree")
+    link.dirty = False
+    return data
+
+
+def _see_accepted(loader: Loader) -> None:
+    """Wait for the reply to READ_FLASH; what comes before it was of another command."""
+    while frame := loader.link.receive_frame(_FRAME_S):
+        if not packet.is_response(frame):
+            continue
+        response = packet.parse_response(frame)
+        if response.opcode != Opcode.READ_FLASH:
+            continue
+        if code := loader.failure(response):
+            loader.link.dirty = False
+            text = packet.status_text(code)
+            raise Refused(f"the loader refused READ_FLASH: {text}", code=code)
+        return
+    raise _Fault("no reply")
+
+
+def _stop(loader: Loader, size: int) -> None:
+    """Tell the stub that everything has come, so that it goes back to its commands."""
+    loader.link.send(slip.encode(size.to_bytes(4, "little")))
+
+
+# -- a ROM
+
+
+def _rom_piece(loader: Loader, offset: int, size: int, tried: int) -> bytes:
+    """Return a piece that the ROM's digest of it agrees with. Raises: _Fault, Refused."""
+    told = digest(loader, offset, size)
+    if told == blank_digest(size):
+        return b"\xff" * size
+    first = offset - offset % ReadFlashSlow.SIZE
+    addresses = range(first, offset + size, ReadFlashSlow.SIZE)
+    data = b"".join(_slow_reads(loader, addresses, alone=tried > 0))
+    data = data[offset - first : offset - first + size]
+    if hashlib.md5(data, usedforsecurity=False).digest() != told:
+        loader.link.dirty = True
+        raise _Fault("the digest of the ROM does not agree")
+    return data
+
+
+def _slow_reads(loader: Loader, addresses: range, *, alone: bool) -> Iterator[bytes]:
+    """Yield 64 bytes for each address, with as many requests in flight as the ROM can hold."""
+    link = loader.link
+    if link.dirty:
+        loader.resynchronise()
+    link.discard()
+    link.dirty = True
+    requests = [ReadFlashSlow(address, ReadFlashSlow.SIZE).encode() for address in addresses]
+    answered = sent = 0
+    in_flight = 0
+    limit = 0 if alone else loader.dialect.pipeline_bytes
+    while answered < len(requests):
+        batch = []
+        while sent < len(requests) and (
+            sent == answered or in_flight + len(requests[sent]) <= limit
+        ):
+            batch.append(requests[sent])
+            in_flight += len(requests[sent])
+            sent += 1
+        if batch:
+            link.send(b"".join(batch))
+        replies = link.receive_all(_FRAME_S + link.wire_s(8 * in_flight))
+        if not replies or len(replies) > sent - answered:
+            raise _Fault("no reply" if not replies else "more replies than requests")
+        for reply in replies:
+            if code := loader.failure(reply):
+                raise _Fault(f"refused: {packet.status_text(code)}")
+            size = ReadFlashSlow.SIZE + loader.dialect.status_size
+            if reply.opcode != Opcode.READ_FLASH_SLOW or len(reply.body) != size:
+                raise _Fault("a reply of another kind")
+            in_flight -= len(requests[answered])
+            answered += 1
+            yield reply.body[: ReadFlashSlow.SIZE]
+    link.dirty = False
