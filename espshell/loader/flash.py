@@ -121,11 +121,6 @@ def program(loader: Loader, chip: Chip, offset: int, data: bytes) -> Iterator[in
                 raise DeviceError(f"writing at {hex32(offset)} failed: {error.message}") from error
 
 
-def settle_s(size: int) -> float:
-    """Return how long a loader may still be busy with so many bytes after its last answer."""
-    return _work_s(size)
-
-
 def _asked(loader: Loader, offset: int, size: int) -> bytes:
     timeout_s = _work_s(BLOCK) + _DIGEST_S_PER_MIB * size / MIB
     return loader.execute(SpiFlashMd5(offset, size), timeout_s=timeout_s)

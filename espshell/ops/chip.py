@@ -5,13 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from espshell.chips import Chip, Quirk, Words
-from espshell.loader.spi import FlashCommand
 from espshell.target import Target
-
-READ_JEDEC_ID = 0x9F
-"""Opcode of every SPI NOR flash: manufacturer, type, capacity (JEDEC JEP106 and JESD216)."""
-
-_SIZE_EXPONENTS = range(16, 29)  # 64 KiB to 256 MiB: other capacity bytes are no exponents
+from espshell.target.flash import size_of
 
 SECURITY_FLAGS = (
     "SECURE_BOOT_EN",
@@ -149,12 +144,8 @@ def info(target: Target, *, with_flash: bool = True) -> Info:
 
 def flash_id(target: Target) -> Flash | None:
     """Read the JEDEC id of the flash chip; None if nothing answers where it should be."""
-    answer = target.flash_command(FlashCommand(READ_JEDEC_ID, read_size=3))
-    number = int.from_bytes(answer, "big")
-    if number in (0, 0xFF_FFFF):
-        return None
-    exponent = number & 0xFF
-    return Flash(number, 1 << exponent if exponent in _SIZE_EXPONENTS else None)
+    found = target.flash.identify()
+    return Flash(found, size_of(found)) if found else None
 
 
 def mac(target: Target) -> Mac:

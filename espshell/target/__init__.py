@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from espshell.target.flash import Flash
 from espshell.target.memory import Memory
+from espshell.target.space import Space
 from espshell.target.target import Target
 
-__all__ = ["Memory", "Target"]
+__all__ = ["Flash", "Memory", "Space", "Target"]

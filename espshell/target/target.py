@@ -19,6 +19,7 @@ from espshell.loader.spi import Controller, FlashCommand
 from espshell.loader.stub import Stub
 from espshell.protocol.commands import RegisterWrite, SecurityInfo
 from espshell.target import leave
+from espshell.target.flash import Flash
 from espshell.target.memory import Memory
 
 SYNC_BAUD = 115200
@@ -32,7 +33,7 @@ REPLAY = "replay://"
 
 
 class Target:
-    """A chip whose loader answers.  ``memory`` is the space ``mem:``."""
+    """A chip whose loader answers.  ``memory`` is the space ``mem:``, ``flash`` is ``flash:``."""
 
     def __init__(
         self, link: Link, connected: connect.Connected, usb: PortInfo | None = None
@@ -48,7 +49,9 @@ class Target:
         self.revision: tuple[int, int] | None = None
         """Major and minor, once they have been read."""
         self._flash_attached = False
-        self._controller = Controller(self.loader, self.chip.spi)
+        self.controller = Controller(self.loader, self.chip.spi)
+        """Runs commands of the flash chip; ``attach_flash`` comes first."""
+        self.flash = Flash(self)
 
     @classmethod
     def open(
@@ -110,7 +113,7 @@ class Target:
         by_read = secure_boot and Quirk.STUB_START_BY_READ in self.chip.quirks
         pointer = self.chip.read_pointer if by_read else None
         stub.start(self.loader, better or found, read_pointer=pointer)
-        self._flash_attached = False
+        self._flash_attached = self.flash.is_ready = False
         if better is not None:
             bulk.enable(self.loader)
         return found
@@ -151,11 +154,13 @@ class Target:
 
         Raises: DeviceError if the controller does not finish.
         """
-        if not self._flash_attached:
-            self._attach_flash()
-        return self._controller.run(command)
+        self.attach_flash()
+        return self.controller.run(command)
 
-    def _attach_flash(self) -> None:
+    def attach_flash(self) -> None:
+        """Give the flash its power and connect its pins, once a loader."""
+        if self._flash_attached:
+            return
         chip, loader = self.chip, self.loader
         conditions = [each.field for step in chip.flash_power for each in step.when]
         needed = [a for field in (*conditions, *chip.spi_pads) for a in field.addresses]
@@ -166,7 +171,7 @@ class Target:
         in_rom = not loader.dialect.is_stub
         wanted = in_rom and any(pads) and Quirk.PADS_FROM_EFUSE in chip.quirks
         spi.attach(loader, pads if wanted else ())
-        self._controller = Controller(loader, chip.spi)
+        self.controller = Controller(loader, chip.spi)
         self._flash_attached = True
 
     def run_application(self) -> bool:
