@@ -7,12 +7,9 @@ processors; a test waits for those that it looks at.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -22,12 +19,10 @@ import pytest
 from espshell.chips import CHIPS
 from espshell.sim import url
 from espshell.sim.chip import SimChip
+from tests.oracle_support import esptool, served
 
 pytest.importorskip("esptool")
 pytest.importorskip("termios")
-
-PACE_S = 60
-"""No run takes seconds; this only ends one that hangs."""
 
 SEEN = {
     "esp8266": ("ESP8266EX", "Wi-Fi, 160MHz", "26MHz", "18:fe:34:d4:e5:f6"),
@@ -138,33 +133,6 @@ def pool() -> Iterator[Pool]:
     """As many workers as there are processors; each waits for the programs that it has started."""
     with ThreadPoolExecutor(os.cpu_count()) as found:
         yield found
-
-
-@contextlib.contextmanager
-def served(*arguments: str) -> Iterator[str]:
-    """Serve a chip; give the place where a client finds it."""
-    command = [sys.executable, "-m", "espshell", "sim", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        try:
-            yield server.stdout.readline().strip()
-        finally:
-            server.terminate()
-        assert server.wait(PACE_S) == 0
-
-
-def esptool(port: str, *arguments: str, before: str = "no-reset") -> str:
-    """Run esptool; return what it prints."""
-    options = ["--port", port, "--before", before, "--after", "no-reset"]
-    done = subprocess.run(
-        [sys.executable, "-m", "esptool", *options, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=PACE_S,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def rom_words(chip: str) -> int:

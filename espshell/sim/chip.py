@@ -7,7 +7,9 @@ from dataclasses import replace
 
 from espshell.chips import Field, Quirk
 from espshell.sim import efuse, models
+from espshell.sim.access import FlashAccess
 from espshell.sim.download import Download
+from espshell.sim.fault import Direction
 from espshell.sim.memory import Memory
 from espshell.sim.nor import Nor
 from espshell.sim.spi import Spi
@@ -30,9 +32,19 @@ class SimChip:
         self.facts = models.chip_of(setup.model)
         rom = models.rom_contents(setup.model)
         self.memory = Memory(self.facts, rom=rom, registers=_words(setup))
-        self.flash = Nor(setup.flash_size, setup.jedec_id)
+        self.flash = Nor(
+            setup.part,
+            data=setup.flash_data(),
+            stored=setup.status,
+            wp_low=setup.wp_low,
+            dies_at=min(
+                (rule.first for rule in setup.rules if rule.direction is Direction.FLASH),
+                default=None,
+            ),
+        )
+        self.access = FlashAccess(self.flash)
         self.download = Download(self.facts, self.memory)
-        self.spi = Spi(self.facts, self.memory, self.flash)
+        self.spi = Spi(self.facts, self.memory, self.flash, now=lambda: self.access.now)
         self.baud = models.ROM_BAUD
         self.stub_clock = False
         self.watchdog_is_set = False
@@ -43,6 +55,11 @@ class SimChip:
             last = self.facts.watchdog_reset[-1]
             self.memory.watch(last.address, self._see_watchdog)
         self.reset()
+
+    @property
+    def inflight(self) -> int:
+        """The most blocks of a READ_FLASH that a stub sends ahead."""
+        return self._setup.inflight
 
     def reset(self) -> None:
         """Do what EN does: registers start anew, RAM and flash stay."""
@@ -56,8 +73,9 @@ class SimChip:
         self._read_pointer = self._read_hook()
 
     def power_off(self) -> None:
-        """Forget what RAM holds."""
+        """Forget what RAM holds, and what the flash does not store."""
         self.memory.clear_ram()
+        self.flash.power_cycle()
 
     def set_baud(self, baud: int) -> None:
         """Set the UART's rate, and the divider that it follows from."""

@@ -2,6 +2,7 @@ r"""What goes wrong on a link, by rule and never at random.
 
     ACTION@request:N[:ARG]    the Nth frame to the chip, counted from 1
     ACTION@reply:N[:ARG]      the Nth frame from it; text between frames does not count
+    kill@flash:N              the Nth page that is programmed, or sector, block or chip erased
 
 ``N`` may be a range ``N-M``, or ``N+K``: the Nth and every Kth after it.
 
@@ -20,6 +21,8 @@ r"""What goes wrong on a link, by rule and never at random.
     bootloop        the chip starts again and again, until it is reset
     unplug          the port is gone from there on
     replug:SECONDS  the port is gone and comes back: it can be opened again after a time
+    kill            the chip loses its supply for good; the port stays, but for a chip's own USB.
+                    In the middle of a flash operation that is half done
 """
 
 from __future__ import annotations
@@ -57,6 +60,7 @@ class Action(Enum):
     BOOTLOOP = "bootloop"
     UNPLUG = "unplug"
     REPLUG = "replug"
+    KILL = "kill"
 
 
 ENDINGS = (
@@ -68,6 +72,7 @@ ENDINGS = (
     Action.BOOTLOOP,
     Action.UNPLUG,
     Action.REPLUG,
+    Action.KILL,
 )
 """Actions after which nothing is as before; the frame itself is lost."""
 
@@ -86,10 +91,11 @@ _ESCAPE = re.compile(rb"\\([rnt\\]|x[0-9a-fA-F]{2})")
 
 
 class Direction(Enum):
-    """Which way a frame goes."""
+    """Which way a frame goes, or what else is counted."""
 
     REQUEST = "request"
     REPLY = "reply"
+    FLASH = "flash"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +145,8 @@ def parse(text: str) -> Rule:
         )
     action = _member(Action, match[1], text)
     direction = _member(Direction, match[2], text)
+    if direction is Direction.FLASH and (action is not Action.KILL or match[4]):
+        raise UsageError(f"fault {text!r}: expected kill@flash:N, nothing else happens in a flash")
     first, other = int(match[3]), int(match[5] or 0)
     if first < 1 or (match[4] == "-" and other < first) or (match[4] == "+" and other < 1):
         raise UsageError(

@@ -43,7 +43,7 @@ class Habits:
     checks_range: bool
     """Whether FLASH_BEGIN looks where the flash ends."""
     erases_first: bool
-    """Whether FLASH_BEGIN erases, not each block for itself."""
+    """Whether FLASH_BEGIN erases the first sector or block, before data comes for it."""
     digest_error: tuple[int, int]
     """Error of a digest past the end, and what its size field has too much."""
     unfinished: int

@@ -43,6 +43,7 @@ class Mode(Enum):
     DOWNLOAD = "in a loader"
     APPLICATION = "running something else"
     HUNG = "hung"
+    DARK = "without a supply"
 
 
 class Life:
@@ -90,12 +91,16 @@ class Life:
 
     def stop(self, now: float) -> None:
         """Hold the chip in reset."""
+        if self.mode is Mode.DARK:
+            return
         self.resets += 1
         self.mode = Mode.RESET
         self._line.cut(now)
 
     def start(self, at: float, *, download: bool, reason: bytes | None = None) -> None:
         """Leave reset; the reason that is printed is power-on if none is given."""
+        if self.mode is Mode.DARK:
+            return
         self.resets += 1
         download = self._reset(download, by_lines=reason is None)
         self.mode = Mode.BOOTING
@@ -114,6 +119,8 @@ class Life:
             self.start(at, download=download, reason=self.chip.model.log.software)
         elif wanted is Next.NOTHING:
             self.mode = Mode.HUNG
+        elif wanted is Next.DARK:
+            self.end(Action.KILL, at)
         elif wanted is Next.RAM:
             self._jump(at)
 
@@ -136,10 +143,14 @@ class Life:
             self._say(PANIC_TEXT[self.chip.facts.isa], at)
             self.start(max(at, self._line.free_at), download=False, reason=log.software)
         elif ending is Action.BROWNOUT:
+            self.chip.flash.power_cycle()
             self._say(BROWNOUT_TEXT, at)
             self.start(max(at, self._line.free_at), download=False, reason=log.brownout)
         elif ending is Action.BOOTLOOP:
             self._loop(at, log.power_on)
+        elif ending is Action.KILL:
+            self.chip.power_off()
+            self.mode = Mode.DARK
         else:
             self.mode = Mode.HUNG
             if ending is Action.GARBAGE:

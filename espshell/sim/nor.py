@@ -1,12 +1,27 @@
-"""A NOR flash: an array whose bits programming clears and erasing sets, and a few of its commands.
+"""A NOR flash on its SPI bus: bytes in, bytes out, and a time at which it happens.
 
-Source: W25Q32JV data sheet, instruction set and SFDP register.
+Theory of this file.  The array changes at once and the flash is busy afterwards: nobody can look
+before that is over, for nothing but its status can be read meanwhile.  A write must be allowed by
+06h, which its end takes back.  What protection forbids is not executed, and 06h goes on to hold;
+parts with error bits set one and take it back.
+
+``offences`` collects what no host should do, however harmless it was here.
+
+Sources: W25Q32JV data sheet, "Instructions"; other makers' commands as in ``parts``.  That a write
+which is refused leaves WEL as it was is so on W25Q parts and taken over for the others without
+error bits.
 """
 
 from __future__ import annotations
 
-import struct
+import hashlib
+import mmap
+from collections.abc import Callable, Sequence
 
+from espshell.sim.counters import FlashCounters
+from espshell.sim.guard import Bit, BlockLocks, guarded
+from espshell.sim.parts import BLOCK_ERASE, Part, Write
+from espshell.sim.status import Status
 from espshell.units import KIB
 
 SECTOR = 4 * KIB
@@ -15,109 +30,381 @@ SECTOR = 4 * KIB
 PAGE = 256
 """What one program command covers (bytes)."""
 
+BUSY, WEL = 1 << 0, 1 << 1
 
-FAMILIES = {"W25Q": 0xEF40, "GD25Q": 0xC840, "XM25QH": 0x2040}
-"""Manufacturer and family of an id by a part's name, which goes on with its size in Mbit.
+_STATUS_1 = 0x05
+_WAKE = 0xAB
+_RESET_ENABLE, _RESET = 0x66, 0x99
+_LEAVE_QPI = 0xF5
+_EON_OTP = 0x3A
 
-Source: data sheets of W25Q32JV, GD25Q32C and XM25QH32B; the third byte is log2 of the size.
-"""
+LONG = {0x03: 0x13, 0x0B: 0x0C, 0x02: 0x12, 0x20: 0x21, 0x52: 0x5C, 0xD8: 0xDC}
+"""The same commands with four bytes of address, where three do not reach."""
 
-READ_ID = 0x9F
-READ_STATUS = (0x05, 0x35, 0x15)
-READ_SFDP = 0x5A
-READ = 0x03
-
-_PARAMETERS_AT = 0x30
-_PARAMETERS = (
-    0xFFF9_20E5,  # 4 KiB erase, one to four lines
-    0,  # bits less one
-    0x6B08_EB44,
-    0xBB42_3B08,
-    0xFFFF_FFFE,
-    0x0000_FFFF,
-    0xEB40_FFFF,
-    0x520F_200C,
-    0x0000_D810,
-    0x00A6_0236,
-    0xC414_EA82,
-    0x3376_63E9,
-    0x757A_757A,
-    0x5CD5_A2F7,
-    0xFF4D_F719,
-    0x80F8_30E9,
-)
-"""Basic flash parameters, revision 1.6 (JESD216B)."""
+_SHORT = {long: short for short, long in LONG.items()}
+REACH = 1 << 24
+"""What three bytes can address."""
 
 
-def jedec_id(size: int, family: str = "W25Q") -> int:
-    """Return the id of a part of a size; the next smaller part's, if there is none of the size."""
-    return FAMILIES[family] << 8 | size.bit_length() - 1
+class PowerLost(Exception):
+    """The supply has failed in the middle of an operation."""
 
 
 class Nor:
-    """The array and what it says of itself.
+    """One flash; ``data`` is its array.
 
-    Addresses wrap at its size, as those of a real part do.
+    Addresses wrap at its size, as those of a real part do.  ``stored`` are the first values of its
+    status registers, ``dies_at`` is the number of the erase or program command in whose middle the
+    supply fails.
     """
 
-    def __init__(self, size: int, jedec: int | None = None) -> None:
-        self.data = bytearray(b"\xff") * size
-        self.jedec_id = jedec_id(size) if jedec is None else jedec
-        self.status = bytearray(3)
-
-    def command(self, opcode: int, address: int, sent: bytes, size: int) -> bytes:
-        """Do what arrives over SPI; return as many bytes as are clocked out."""
-        if opcode == READ_ID:
-            found = self.jedec_id.to_bytes(3, "big")
-        elif opcode in READ_STATUS:
-            index = READ_STATUS.index(opcode)
-            found = bytes(self.status[index : index + 1]) * size
-        elif opcode == READ_SFDP:
-            found = self.sfdp()[address : address + size]
-        elif opcode == READ:
-            found = self.read(address, size)
-        else:
-            found = b""
-        return found[:size].ljust(size, b"\xff")
-
-    def sfdp(self) -> bytes:
-        """Return header, parameter header and basic flash parameters (JESD216B)."""
-        header = b"SFDP" + bytes([6, 1, 0, 0xFF])
-        table = bytes([0, 6, 1, len(_PARAMETERS)]) + _PARAMETERS_AT.to_bytes(3, "little") + b"\xff"
-        words = list(_PARAMETERS)
-        words[1] = 8 * self.size - 1
-        packed = struct.pack(f"<{len(words)}I", *words)
-        return (header + table).ljust(_PARAMETERS_AT, b"\xff") + packed
+    def __init__(
+        self,
+        part: Part,
+        *,
+        data: bytearray | mmap.mmap | None = None,
+        stored: Sequence[int] = (),
+        wp_low: bool = False,
+        dies_at: int | None = None,
+    ) -> None:
+        self.part = part
+        self.data = bytearray(b"\xff") * part.size if data is None else data
+        self.status = Status(part, stored, wp_low=wp_low)
+        self.count = FlashCounters()
+        self.instant = False
+        """Whether it is never busy."""
+        self.busy_until = 0.0
+        self.write_enabled = False
+        self._dies_at = dies_at
+        self._operations = 0
+        self._now = 0.0
+        self._address_size = 3
+        self._volatile_enabled = False
+        self._reset_enabled = False
+        self._down = False
+        self._qpi = False
+        self._otp = False
+        self._errors: set[Bit] = set()
+        self._locks = BlockLocks(len(self.data))
+        self._commands = self._table()
 
     @property
     def size(self) -> int:
         """Bytes in the array."""
         return len(self.data)
 
+    @property
+    def is_mute(self) -> bool:
+        """Whether it takes no commands, because it is in QPI or powered down."""
+        return self._qpi or self._down
+
+    @property
+    def guarded(self) -> range:
+        """The addresses that its block protection bits cover."""
+        return guarded(self.part.guard, self.size, self.status.active)
+
+    def transfer(self, sent: bytes, size: int, now: float) -> bytes:
+        """Take what is clocked in while CS# is low; return the bytes clocked out after that.
+
+        Raises: PowerLost, with the array half changed.
+        """
+        found = self._answer(sent[0], sent[1:], size, now) if sent else b""
+        return found[:size].ljust(size, b"\xff")
+
     def read(self, offset: int, size: int) -> bytes:
         """Return bytes; behind the last comes the first."""
         offset %= self.size
         found = bytes(self.data[offset : offset + size])
         while len(found) < size:
-            found += self.data[: size - len(found)]
+            found += bytes(self.data[: size - len(found)])
         return found
-
-    def program(self, offset: int, data: bytes) -> None:
-        """Clear the bits that are 0 in ``data``; a bit that is 0 already stays so."""
-        offset %= self.size
-        data = data[: self.size - offset]
-        old = int.from_bytes(self.data[offset : offset + len(data)], "little")
-        new = old & int.from_bytes(data, "little")
-        self.data[offset : offset + len(data)] = new.to_bytes(len(data), "little")
-
-    def erase(self, offset: int, size: int) -> None:
-        """Set all bits of the sectors that a range touches."""
-        start = offset // SECTOR * SECTOR
-        end = min(self.size, -(-(offset + size) // SECTOR) * SECTOR)
-        if end > start:
-            self.data[start:end] = b"\xff" * (end - start)
 
     def load(self, contents: bytes) -> None:
         """Put contents at the start, as a programmer would; what does not fit is left out."""
         contents = contents[: self.size]
         self.data[: len(contents)] = contents
+
+    def power_cycle(self) -> None:
+        """Forget what does not survive without power; an operation under way is taken for done."""
+        self.status.power_cycle()
+        self._forget()
+        self._down = self._qpi = False
+
+    # -- commands
+
+    def _table(self) -> dict[int, Callable[[int, bytes, int], bytes]]:
+        part = self.part
+        table: dict[int, Callable[[int, bytes, int], bytes]] = {
+            0x02: self._program,
+            0x03: self._read,
+            0x04: self._disable,
+            0x06: self._enable,
+            0x0B: self._read,
+            0x50: self._enable_volatile,
+            0x60: self._erase_chip,
+            0x66: self._enable_reset,
+            0x90: self._device_id,
+            0x99: self._reset,
+            0x9F: self._jedec_id,
+            0xAB: self._wake,
+            0xB9: self._power_down,
+            0xC7: self._erase_chip,
+        }
+        if not part.volatile_writes:
+            del table[0x50]
+        if part.unique_id:
+            table[0x4B] = self._unique_id
+        if part.sfdp:
+            table[0x5A] = self._sfdp
+        if part.guard.wps is not None:
+            table |= dict.fromkeys((0x36, 0x39, 0x3D, 0x7E, 0x98), self._lock_blocks)
+        table |= dict.fromkeys(BLOCK_ERASE, self._erase)
+        table |= dict.fromkeys((write.opcode for write in part.writes), self._write_status)
+        table |= dict.fromkeys((burn.opcode for burn in part.burns), self._burn)
+        table |= dict.fromkeys(part.traps, self._trapped)
+        reads = (register.read for register in part.registers)
+        table |= dict.fromkeys((read for read in reads if read is not None), self._read_status)
+        if part.qpi is not None:
+            table[part.qpi] = self._enter_qpi
+        return table
+
+    def _answer(self, opcode: int, rest: bytes, size: int, now: float) -> bytes:
+        self._now = now
+        self._address_size = 3
+        if opcode in _SHORT and self.size > REACH:
+            opcode, self._address_size = _SHORT[opcode], 4
+        command = self._commands.get(opcode)
+        reset, self._reset_enabled = self._reset_enabled, False
+        if self._qpi and opcode not in (_RESET_ENABLE, _RESET, _LEAVE_QPI):
+            return b""
+        if self._down and opcode != _WAKE:
+            return b""
+        if now < self.busy_until and command != self._read_status:
+            self._offend(opcode, "while busy")
+            return b""
+        if opcode == _RESET and not reset:
+            return b""
+        if opcode == _LEAVE_QPI:
+            self._qpi = False
+        return command(opcode, rest, size) if command is not None else b""
+
+    def _offend(self, opcode: int, what: str) -> None:
+        self.count.offences.append(f"{opcode:02X}h {what}")
+
+    def _enable(self, _opcode: int, _rest: bytes, _size: int) -> bytes:
+        self.write_enabled = True
+        return b""
+
+    def _disable(self, _opcode: int, _rest: bytes, _size: int) -> bytes:
+        self.write_enabled = self._volatile_enabled = self._otp = False
+        return b""
+
+    def _enable_volatile(self, _opcode: int, _rest: bytes, _size: int) -> bytes:
+        self._volatile_enabled = True
+        return b""
+
+    def _enable_reset(self, _opcode: int, _rest: bytes, _size: int) -> bytes:
+        self._reset_enabled = True
+        return b""
+
+    def _reset(self, _opcode: int, _rest: bytes, _size: int) -> bytes:
+        self.status.reset()
+        self._forget()
+        self._qpi = False
+        return b""
+
+    def _forget(self) -> None:
+        self.write_enabled = self._volatile_enabled = self._reset_enabled = self._otp = False
+        self._errors.clear()
+        self._locks = BlockLocks(self.size)
+        self.busy_until = 0.0
+
+    def _power_down(self, _opcode: int, _rest: bytes, _size: int) -> bytes:
+        self._down = True
+        return b""
+
+    def _enter_qpi(self, opcode: int, _rest: bytes, _size: int) -> bytes:
+        self._offend(opcode, "enters QPI")
+        self._qpi = True
+        return b""
+
+    def _trapped(self, opcode: int, _rest: bytes, _size: int) -> bytes:
+        """Do what another part's status read does here: no good."""
+        self._offend(opcode, "is no status read here")
+        self._otp = self._otp or opcode == _EON_OTP
+        return b""
+
+    # -- what it says of itself
+
+    def _wake(self, _opcode: int, rest: bytes, size: int) -> bytes:
+        """Leave power-down; after three more bytes the old device id follows."""
+        self._down = False
+        return self._capacity * size if len(rest) >= self._address_size else b""
+
+    def _device_id(self, _opcode: int, rest: bytes, size: int) -> bytes:
+        pair = bytes([self.part.jedec_id >> 16]) + self._capacity
+        odd = self._address(rest) & 1
+        return (pair * (size + 1))[odd:] if len(rest) >= self._address_size else b""
+
+    def _jedec_id(self, _opcode: int, _rest: bytes, _size: int) -> bytes:
+        return self.part.jedec_id.to_bytes(3, "big")
+
+    def _unique_id(self, _opcode: int, rest: bytes, _size: int) -> bytes:
+        found = hashlib.shake_128(f"unique {self.part.name}".encode()).digest(8)
+        return found if len(rest) > self._address_size else b""
+
+    def _sfdp(self, _opcode: int, rest: bytes, size: int) -> bytes:
+        return (
+            self.part.sfdp[self._address(rest) :][:size] if len(rest) > self._address_size else b""
+        )
+
+    @property
+    def _capacity(self) -> bytes:
+        return bytes([(self.part.jedec_id - 1) & 0xFF])
+
+    def _read(self, opcode: int, rest: bytes, size: int) -> bytes:
+        dummy = 1 if opcode == 0x0B else 0
+        if len(rest) < self._address_size + dummy:
+            return b""
+        return self.read(self._address(rest) + len(rest) - self._address_size - dummy, size)
+
+    def _read_status(self, opcode: int, _rest: bytes, size: int) -> bytes:
+        index = self._register(opcode)
+        value = self.status.active[index]
+        value |= sum(1 << bit.bit for bit in self._errors if bit.register == index)
+        busy = self._now < self.busy_until
+        if opcode == _STATUS_1:
+            value |= (BUSY if busy else 0) | (WEL if self.write_enabled or busy else 0)
+        return bytes([value]) * size
+
+    def _address(self, rest: bytes) -> int:
+        return int.from_bytes(rest[: self._address_size], "big")
+
+    def _register(self, read: int) -> int:
+        reads = [register.read for register in self.part.registers]
+        return reads.index(None if self._otp and None in reads and read == _STATUS_1 else read)
+
+    # -- writes
+
+    def _write_status(self, opcode: int, rest: bytes, _size: int) -> bytes:
+        write = next(write for write in self.part.writes if write.opcode == opcode)
+        volatile = write.volatile or (self._volatile_enabled and not self.write_enabled)
+        if not (volatile and self._volatile_enabled) and not self._may_write(opcode):
+            return b""
+        if not 0 < len(rest) <= len(write.registers) or self.status.is_locked:
+            return b""
+        self._volatile_enabled = False
+        if self._otp:
+            write = Write(opcode, (self._register(_STATUS_1),))
+        self.status.write(write, rest, volatile=volatile)
+        if volatile:
+            self.write_enabled = False
+        else:
+            self.count.status_writes += 1
+            self._begin(self.part.times.status_s)
+        return b""
+
+    def _burn(self, opcode: int, _rest: bytes, _size: int) -> bytes:
+        burn = next(burn for burn in self.part.burns if burn.opcode == opcode)
+        if self._may_write(opcode):
+            self.status.burn(burn.register, burn.mask)
+            self.count.status_writes += 1
+            self._begin(self.part.times.status_s)
+        return b""
+
+    def _program(self, opcode: int, rest: bytes, _size: int) -> bytes:
+        """Clear bits in a page; behind its last byte comes its first."""
+        if len(rest) <= self._address_size or not self._may_write(opcode):
+            return b""
+        address = self._address(rest) % self.size
+        page = address // PAGE * PAGE
+        if not self._may_change(page, PAGE, self.part.program_error):
+            return b""
+        self.count.pages += 1
+        data = rest[self._address_size :]
+        dies = self._dies()
+        if dies:
+            data = data[: len(data) // 2]
+        start, data = (address + max(0, len(data) - PAGE)) % PAGE, data[-PAGE:]
+        first, wrapped = data[: PAGE - start], data[PAGE - start :]
+        mask = bytearray(b"\xff") * PAGE
+        mask[start : start + len(first)] = first
+        mask[: len(wrapped)] = wrapped
+        old, new = (int.from_bytes(each, "little") for each in (self.read(page, PAGE), mask))
+        self.data[page : page + PAGE] = (old & new).to_bytes(PAGE, "little")
+        self._end(dies, self.part.times.page_s)
+        return b""
+
+    def _erase(self, opcode: int, rest: bytes, _size: int) -> bytes:
+        if len(rest) != self._address_size or not self._may_write(opcode):
+            return b""
+        size, times = min(BLOCK_ERASE[opcode], self.size), self.part.times
+        start = self._address(rest) % self.size // size * size
+        if not self._may_change(start, size, self.part.erase_error):
+            return b""
+        if size <= SECTOR:
+            self.count.sectors += 1
+        else:
+            self.count.blocks += 1
+        dies = self._dies()
+        done = size // 2 if dies else size
+        self.data[start : start + done] = b"\xff" * done
+        seconds = {0x20: times.sector_s, 0x52: times.half_block_s, 0xD8: times.block_s}
+        self._end(dies, seconds[opcode])
+        return b""
+
+    def _erase_chip(self, opcode: int, _rest: bytes, _size: int) -> bytes:
+        if self._may_write(opcode) and self._may_change(0, self.size, self.part.erase_error):
+            self.count.chips += 1
+            dies = self._dies()
+            done = self.size // 2 if dies else self.size
+            self.data[:done] = b"\xff" * done
+            self._end(dies, self.part.times.chip_s)
+        return b""
+
+    def _may_write(self, opcode: int) -> bool:
+        if not self.write_enabled:
+            self._offend(opcode, "without WEL")
+        return self.write_enabled
+
+    def _may_change(self, start: int, size: int, error: Bit | None) -> bool:
+        """Look at protection; where a part tells of it, it does."""
+        self._errors.clear()
+        if not self._is_guarded(start, size):
+            return True
+        if error is not None:
+            self._errors |= {bit for bit in (error, self.part.protection_error) if bit is not None}
+            self.write_enabled = False
+        return False
+
+    def _is_guarded(self, start: int, size: int) -> bool:
+        wps = self.part.guard.wps
+        if wps is not None and wps.of(self.status.active):
+            return self._locks.hold(start, size)
+        covered = self.guarded
+        return bool(covered) and start < covered.stop and covered.start < start + size
+
+    def _dies(self) -> bool:
+        self._operations += 1
+        return self._operations == self._dies_at
+
+    def _end(self, dies: bool, seconds: float) -> None:
+        if dies:
+            self.power_cycle()
+            raise PowerLost
+        self._begin(seconds)
+
+    def _begin(self, seconds: float) -> None:
+        self.write_enabled = False
+        self.busy_until = self._now + (0.0 if self.instant else seconds)
+
+    def _lock_blocks(self, opcode: int, rest: bytes, _size: int) -> bytes:
+        """Lock (36h, all 7Eh) or unlock (39h, all 98h) what an address belongs to; 3Dh reads."""
+        address = self._address(rest) % self.size
+        if opcode == 0x3D:
+            return b"\1" if self._locks.hold(address, 1) else b"\0"
+        if self._may_write(opcode):
+            start, size = (0, self.size) if opcode in (0x7E, 0x98) else (address, 1)
+            self._locks.put(start, size, locked=opcode in (0x36, 0x7E))
+            self.write_enabled = False
+        return b""

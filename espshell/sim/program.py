@@ -1,7 +1,4 @@
-"""What runs on a simulated chip and answers a host: the ROM loader, or a stub in its place.
-
-Times of the flash are those of a common part, a W25Q32JV, typical values of its data sheet.
-"""
+"""What runs on a simulated chip and answers a host: the ROM loader, or a stub in its place."""
 
 from __future__ import annotations
 
@@ -10,15 +7,6 @@ from typing import Protocol
 
 COMMAND_S = 30e-6
 """From the end of a request to the start of its reply."""
-
-ERASE_S = 0.045
-"""One sector (tSE)."""
-
-ERASE_CHIP_S = 10.0
-"""All of it (tCE)."""
-
-PROGRAM_S = 0.4e-3
-"""One page (tPP)."""
 
 READ_BYTE_S = 0.6e-6
 """One byte of flash read and digested; a guess of the order of magnitude."""
@@ -32,6 +20,7 @@ class Next(Enum):
     RESET = "the ROM loader: a software reset leaves the boot mode as the pins once set it"
     RAM = "what was downloaded to RAM"
     NOTHING = "nothing: it has crashed"
+    DARK = "nothing ever: it has lost its supply"
 
 
 class Program(Protocol):
@@ -48,6 +37,10 @@ class Program(Protocol):
     """Where to go on in RAM, if that is next."""
     new_baud: int
     """The rate to change to after the reply; 0: stay."""
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether no request is lost now, however many are under way."""
 
     def receive(self, data: bytes) -> list[tuple[int, bytes]]:
         """Return the unescaped frames that are complete, each with the number of bytes fed."""

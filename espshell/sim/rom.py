@@ -24,8 +24,8 @@ from espshell.chips import Quirk
 from espshell.protocol import slip
 from espshell.protocol.packet import HEADER, RESPONSE, Opcode, checksum
 from espshell.sim.chip import SimChip
-from espshell.sim.nor import PAGE, SECTOR
-from espshell.sim.program import COMMAND_S, ERASE_S, PROGRAM_S, READ_BYTE_S, Next
+from espshell.sim.nor import SECTOR, PowerLost
+from espshell.sim.program import COMMAND_S, READ_BYTE_S, Next
 from espshell.sim.receiver import Framing, Receiver
 from espshell.units import MIB
 
@@ -79,10 +79,12 @@ class RomLoader:
     """One run of the ROM loader, from reset on; see ``Program``."""
 
     buffers = 0
+    takes_all = True
 
     def __init__(self, chip: SimChip) -> None:
         self.chip = chip
         self.cost_s = COMMAND_S
+        self._access = chip.access
         self.busy_s = 0.0
         self.next = Next.LOADER
         self.entry = 0
@@ -109,8 +111,18 @@ class RomLoader:
     def execute(self, frame: bytes) -> list[bytes]:
         """Answer one unescaped frame: replies as they go on the wire."""
         self._buffer[: len(frame)] = frame
-        self.cost_s = COMMAND_S
+        began = self._access.now
+        self._access.now += COMMAND_S
         self.new_baud = 0
+        try:
+            return self._answer()
+        except PowerLost:
+            self.next = Next.DARK
+            return []
+        finally:
+            self.cost_s = self._access.now - began
+
+    def _answer(self) -> list[bytes]:
         opcode = self._buffer[1]
         command = self._commands.get(opcode)
         if command is None or self._buffer[0]:
@@ -184,7 +196,7 @@ class RomLoader:
         for index in range(0, max(1, -(-size // 16)) * 4, 4):
             address, value, mask, delay_us = (self._word(index + n) for n in range(4))
             self.chip.memory.write_word(address, value, mask)
-            self.cost_s += delay_us * 1e-6
+            self._access.now += delay_us * 1e-6
         return 0
 
     def _mem_begin(self) -> int:
@@ -221,9 +233,8 @@ class RomLoader:
         if offset % SECTOR or offset + size > self._flash_size:
             return FAILED  # and yet takes blocks
         self.chip.spi.attached = True
-        size = self._erased(offset, size)
-        self.chip.flash.erase(offset, size)
-        self.cost_s += ERASE_S * -(-size // SECTOR)
+        size = min(self._erased(offset, size), self.chip.flash.size - offset)
+        self._access.erase(offset, size)
         return 0
 
     def _erased(self, offset: int, size: int) -> int:
@@ -276,8 +287,7 @@ class RomLoader:
             return READ_LENGTH
         if offset + size > self._flash_size:
             return READ_FAILED
-        self._payload[:size] = self.chip.flash.read(offset, size)
-        self.cost_s += size * READ_BYTE_S
+        self._payload[:size] = self._read(offset, size)
         return 0
 
     def _digest(self) -> int:
@@ -285,10 +295,14 @@ class RomLoader:
         self._size = self._dialect.digest_size
         if offset + size > self._flash_size:
             return READ_FAILED
-        digest = hashlib.md5(self.chip.flash.read(offset, size), usedforsecurity=False)
+        digest = hashlib.md5(self._read(offset, size), usedforsecurity=False)
         self._payload[: self._size] = digest.hexdigest().encode()
-        self.cost_s += size * READ_BYTE_S
         return 0
+
+    def _read(self, offset: int, size: int) -> bytes:
+        found = self._access.read(offset, size)
+        self._access.now += size * READ_BYTE_S
+        return found
 
     def _change_baud(self) -> int:
         baud = self._word(0)
@@ -321,7 +335,6 @@ class RomLoader:
     def _program(self, data: bytes) -> int:
         if self._offset + len(data) > self._flash_size:
             return WRITE_FAILED
-        self.chip.flash.program(self._offset, data)
+        self._access.program(self._offset, data)
         self._offset += len(data)
-        self.cost_s += PROGRAM_S * -(-len(data) // PAGE)
         return 0

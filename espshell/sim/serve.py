@@ -24,6 +24,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn, Protocol
@@ -70,7 +71,7 @@ def serve_pty(url: str, announce: Callable[[str], None], *, flash_file: Path | N
         client = PtyClient()
     except (ImportError, OSError) as error:
         raise PortError(f"cannot make a pty: {error}", hint="use a TCP port") from error
-    _serve(wire, client, again=PtyClient, announce=announce, flash_file=flash_file)
+    _serve(wire, client, again=PtyClient, announce=announce)
 
 
 def serve_tcp(
@@ -91,13 +92,7 @@ def serve_tcp(
     except OSError as error:
         raise PortError(f"cannot listen at {host}:{port}: {error.strerror or error}") from error
     number = client.number
-    _serve(
-        wire,
-        client,
-        again=lambda: TcpClient(host, number),
-        announce=announce,
-        flash_file=flash_file,
-    )
+    _serve(wire, client, again=lambda: TcpClient(host, number), announce=announce)
 
 
 class PtyClient:
@@ -234,9 +229,10 @@ class TcpClient:
 
 
 def _made(url: str, flash_file: Path | None) -> Wire:
-    wire = Wire(sim_url.parse(url), SystemClock(), paced=False)
-    _load(wire, flash_file)
-    return wire
+    setup = sim_url.parse(url)
+    if flash_file is not None:
+        setup = replace(setup, flash_file=flash_file)
+    return Wire(setup, SystemClock(), paced=False)
 
 
 def _serve(
@@ -245,7 +241,6 @@ def _serve(
     *,
     again: Callable[[], Client],
     announce: Callable[[str], None],
-    flash_file: Path | None,
 ) -> None:
     try:
         with _interruptible(), contextlib.suppress(KeyboardInterrupt):
@@ -257,7 +252,6 @@ def _serve(
                 announce(client.name)
     finally:
         client.close()
-        _save(wire, flash_file)
 
 
 def _turns(wire: Wire, client: Client) -> bool:
@@ -289,24 +283,6 @@ def turn(wire: Wire, client: Client) -> None:
             wire.host_baud = baud
             wire.expect_sync()
         wire.send(data)
-
-
-def _load(wire: Wire, flash_file: Path | None) -> None:
-    if flash_file is None or not flash_file.exists():
-        return
-    try:
-        wire.chip.flash.load(flash_file.read_bytes())
-    except OSError as error:
-        raise PortError(f"cannot read {flash_file}: {error.strerror}") from error
-
-
-def _save(wire: Wire, flash_file: Path | None) -> None:
-    if flash_file is None:
-        return
-    try:
-        flash_file.write_bytes(wire.chip.flash.data)
-    except OSError as error:
-        raise PortError(f"cannot write {flash_file}: {error.strerror}") from error
 
 
 @contextlib.contextmanager

@@ -1,7 +1,10 @@
 """The SPI controller that the flash hangs on: what USR in its command register sets going.
 
-Only user commands are modelled, on one line each way; they take no time.  A flash that has not been
-attached, or that has no supply, leaves the line high.
+Only user commands are modelled, on one line each way; they take no time.  The flash sees what a
+real one sees: the bytes of the command, the address, the dummy cycles and the data, one after
+another.  A flash that has not been attached, or that has no supply, leaves the line high.  What is
+read in one command with data that was written is zero; that is so on an ESP32-C3 and taken over for
+all.
 
 Source: ESP32 and ESP32-C3 technical reference manuals, chapter "SPI Controller"; where the
 registers stand is in the tables of chips.
@@ -9,29 +12,33 @@ registers stand is in the tables of chips.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from espshell.chips import Bits, Chip
 from espshell.sim.memory import Memory
 from espshell.sim.nor import Nor
 from espshell.units import WORD
 
 _USR = Bits(0, 18)
-_COMMAND, _ADDR, _MISO, _MOSI = (Bits(0, low) for low in (31, 30, 28, 27))
+_COMMAND, _ADDR, _DUMMY, _MISO, _MOSI = (Bits(0, low) for low in (31, 30, 29, 28, 27))
 _ADDR_BITS = Bits(0, 26, 6)
-_COMMAND_VALUE = Bits(0, 0, 16)
+_DUMMY_CYCLES = Bits(0, 0, 6)
+_COMMAND_VALUE = Bits(0, 0, 8)
 _LENGTH_WIDTH = 10
 _SHORT_LENGTH_WIDTH = 9  # where both lengths stand in USER1
 
 
 class Spi:
-    """Registers on one side, a flash on the other."""
+    """Registers on one side, a flash on the other; ``now`` is when something is set going."""
 
-    def __init__(self, facts: Chip, memory: Memory, flash: Nor) -> None:
+    def __init__(self, facts: Chip, memory: Memory, flash: Nor, now: Callable[[], float]) -> None:
         self.attached = False
         """Whether a loader has connected the flash's pins."""
         self._facts = facts
         self._at = facts.spi
         self._memory = memory
         self._flash = flash
+        self._now = now
         memory.watch(self._at.base + self._at.cmd, self._start)
 
     @property
@@ -46,20 +53,29 @@ class Spi:
         if not _USR.of(command):
             return
         user = self._register(self._at.user)
-        opcode = _COMMAND_VALUE.of(self._register(self._at.user2)) & 0xFF
-        sent = self._data()[: self._length(self._at.mosi_dlen, self._at.mosi_dlen_low)]
-        size = self._length(self._at.miso_dlen, self._at.miso_dlen_low)
-        if not _COMMAND.of(user):
-            opcode = 0
+        size = self._length(self._at.miso_dlen, self._at.miso_dlen_low) if _MISO.of(user) else 0
         answer = b"\xff" * size
         if self.attached and self.powered:
-            address = self._address() if _ADDR.of(user) else 0
-            answer = self._flash.command(
-                opcode, address, sent if _MOSI.of(user) else b"", size if _MISO.of(user) else 0
-            )
+            answer = self._flash.transfer(self._sent(user), size, self._now())
         if _MISO.of(user):
-            self._memory.set_bytes(self._at.base + self._at.w0, answer)
+            found = bytes(size) if _MOSI.of(user) else answer
+            self._memory.set_bytes(self._at.base + self._at.w0, found)
         self._memory.set_register(self._at.base + self._at.cmd, 0)
+
+    def _sent(self, user: int) -> bytes:
+        """Return what goes to the flash before it answers; cycles are rounded up to bytes."""
+        sent = b""
+        user1 = self._register(self._at.user1)
+        if _COMMAND.of(user):
+            sent += bytes([_COMMAND_VALUE.of(self._register(self._at.user2))])
+        if _ADDR.of(user):
+            bits = _ADDR_BITS.of(user1) + 1
+            sent += self._address(bits).to_bytes(-(-bits // 8), "big")
+        if _DUMMY.of(user):
+            sent += bytes(-(-(_DUMMY_CYCLES.of(user1) + 1) // 8))
+        if _MOSI.of(user):
+            sent += self._data()[: self._length(self._at.mosi_dlen, self._at.mosi_dlen_low)]
+        return sent
 
     def _register(self, offset: int) -> int:
         return self._memory.word(self._at.base + offset)
@@ -73,7 +89,6 @@ class Spi:
     def _data(self) -> bytes:
         return self._memory.read(self._at.base + self._at.w0, WORD * self._at.w_words)
 
-    def _address(self) -> int:
+    def _address(self, bits: int) -> int:
         word = self._register(self._at.addr)
-        bits = _ADDR_BITS.of(self._register(self._at.user1)) + 1
         return word >> 32 - bits if self._at.address_msb_first else word & (1 << bits) - 1

@@ -37,8 +37,8 @@ from espshell.sim.habits import (
     V2,
 )
 from espshell.sim.handler import Caller
-from espshell.sim.nor import PAGE, SECTOR
-from espshell.sim.program import COMMAND_S, ERASE_CHIP_S, ERASE_S, PROGRAM_S, READ_BYTE_S, Next
+from espshell.sim.nor import SECTOR, PowerLost
+from espshell.sim.program import COMMAND_S, READ_BYTE_S, Next
 from espshell.sim.receiver import Receiver
 from espshell.sim.stub_image import FIRST_SLOT, GREETING, SLOTS, Image
 from espshell.units import KIB, WORD
@@ -58,6 +58,8 @@ class Sending:
     offset: int
     size: int
     block_size: int
+    inflight: int
+    """Blocks that may be sent and not acknowledged."""
     sent: bytes = b""
 
 
@@ -71,6 +73,8 @@ class StubLoader:
         self.buffers = self.habits.buffers
         self.cost_s = COMMAND_S
         self.busy_s = 0.0
+        self._access = chip.access
+        self._afterwards: list[Callable[[], None]] = []
         self.next = Next.LOADER
         self.entry = 0
         self.new_baud = 0
@@ -85,6 +89,7 @@ class StubLoader:
         self._flash_left: int | None = None
         self._offset = 0
         self._erased_to = 0
+        self._erase_end = 0
         self._inflate = zlib.decompressobj()
         self._sending: Sending | None = None
         self._caller = Caller(chip)
@@ -92,7 +97,26 @@ class StubLoader:
 
     def execute(self, frame: bytes) -> list[bytes]:
         """Answer one unescaped frame: replies as they go on the wire."""
+        began = self._access.now
+        self._access.now += COMMAND_S
         self.cost_s, self.busy_s, self.new_baud = COMMAND_S, 0.0, 0
+        replies: list[bytes] = []
+        try:
+            replies = self._answer(frame)
+            self.cost_s = self._access.now - began
+            while self._afterwards:
+                self._afterwards.pop()()
+        except PowerLost:
+            self.next = Next.DARK
+        self.busy_s = self._access.now - began - self.cost_s
+        return replies
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether frames are acknowledgements, which it looks for between two blocks."""
+        return self._sending is not None and self._sending.inflight > 1
+
+    def _answer(self, frame: bytes) -> list[bytes]:
         if self._sending is not None:
             return self._acknowledged(frame)
         self._buffer[: len(frame)] = frame
@@ -180,7 +204,7 @@ class StubLoader:
             if not self.chip.download.can_store(address, WORD):
                 self.next = Next.NOTHING
             self.chip.memory.write_word(address, value, mask)
-            self.cost_s += delay_us * 1e-6
+            self._access.now += delay_us * 1e-6
             self._see_if_whole(address, WORD)
         return 0
 
@@ -244,9 +268,10 @@ class StubLoader:
         self._flash_left = size
         self._offset = offset
         self._erased_to = offset // SECTOR * SECTOR
+        self._erase_end = offset + size
         self._inflate = zlib.decompressobj()
         if self.habits.erases_first:
-            self.chip.flash.erase(offset, size)
+            self._afterwards.append(lambda: self._erase_to(offset + min(size, 1)))
         return 0
 
     def _flash_data(self) -> int:
@@ -274,17 +299,22 @@ class StubLoader:
         return TOO_MUCH if self._flash_left <= 0 else 0
 
     def _program(self, data: bytes) -> int:
-        """Program a block after it has been acknowledged; the last one may be padded."""
-        end = self._offset + len(data)
-        sectors = max(0, -(-(end - self._erased_to) // SECTOR))
-        if not self.habits.erases_first:
-            self.chip.flash.erase(self._erased_to, sectors * SECTOR)
-        self._erased_to += sectors * SECTOR
-        self.chip.flash.program(self._offset, data)
+        """Erase for a block and program it after it has been acknowledged; it may be padded."""
+        offset, end = self._offset, self._offset + len(data)
         self._flash_left = (self._flash_left or 0) - len(data)
         self._offset = end
-        self.busy_s = ERASE_S * sectors + PROGRAM_S * -(-len(data) // PAGE)
+
+        def work() -> None:
+            self._erase_to(end)
+            self._access.program(offset, data)
+
+        self._afterwards.append(work)
         return 0
+
+    def _erase_to(self, end: int) -> None:
+        """Erase what is not erased yet: blocks as far as was announced, then sectors."""
+        while self._erased_to < end:
+            self._erased_to = self._access.erase_next(self._erased_to, self._erase_end)
 
     def _flash_end(self) -> int:
         """End a download; that it says nothing about one that was not begun is not recorded."""
@@ -299,8 +329,7 @@ class StubLoader:
         return 0
 
     def _erase_flash(self) -> int:
-        self.chip.flash.erase(0, self.chip.flash.size)
-        self.cost_s += ERASE_CHIP_S
+        self._access.erase_chip()
         return 0
 
     def _erase_region(self) -> int:
@@ -310,8 +339,7 @@ class StubLoader:
             return BAD_ADDRESS
         if size % SECTOR:
             return BAD_BLOCK_SIZE
-        self.chip.flash.erase(offset, size)
-        self.cost_s += ERASE_S * (size // SECTOR)
+        self._access.erase(offset, size)
         return 0
 
     def _set_params(self) -> int:
@@ -323,9 +351,9 @@ class StubLoader:
         if offset + size > self._flash_size:
             error, self._extra_size = self.habits.digest_error
             return error
-        found = self.chip.flash.read(offset, size)
+        found = self._access.read(offset, size)
         self._data = hashlib.md5(found, usedforsecurity=False).digest()
-        self.cost_s += size * READ_BYTE_S
+        self._access.now += size * READ_BYTE_S
         return 0
 
     def _change_baud(self) -> int:
@@ -333,13 +361,14 @@ class StubLoader:
         return 0
 
     def _read_flash(self) -> int:
-        """Begin to send; the number of blocks in flight that was asked for is not looked at."""
-        offset, size, block_size = (self._word(n) for n in range(3))
+        """Begin to send; real stubs do not look at how many blocks in flight were asked for."""
+        offset, size, block_size, inflight = (self._word(n) for n in range(4))
         if not 0 < block_size <= _LARGEST_BLOCK:
             return BAD_BLOCK_SIZE
         if offset + size > self._flash_size:
             return BAD_ADDRESS  # not recorded
-        self._sending = Sending(offset, size, block_size)
+        inflight = max(1, min(inflight, self.chip.inflight))
+        self._sending = Sending(offset, size, block_size, inflight)
         return 0
 
     def _acknowledged(self, frame: bytes) -> list[bytes]:
@@ -347,18 +376,22 @@ class StubLoader:
         return self._blocks(int.from_bytes(frame[:WORD], "little"))
 
     def _blocks(self, acknowledged: int) -> list[bytes]:
-        """Return the next frame of a READ_FLASH: a block, or the digest of what was sent."""
+        """Return the next frames of a READ_FLASH: blocks, or the digest of what was sent."""
         sending = self._sending
         if sending is None:
             return []
-        sent = len(sending.sent)
         if acknowledged >= sending.size:
             self._sending = None
             return [slip.encode(hashlib.md5(sending.sent, usedforsecurity=False).digest())]
-        if sent >= sending.size or acknowledged < sent:
-            return []  # it waits for another acknowledgement
-        size = min(sending.block_size, sending.size - sent)
-        block = self.chip.flash.read(sending.offset + sent, size)
-        sending.sent += block
-        self.cost_s += size * READ_BYTE_S
-        return [slip.encode(block)]
+        allowed = min(sending.size, acknowledged + sending.inflight * sending.block_size)
+        found: list[bytes] = []
+        while (sent := len(sending.sent)) < allowed and not (found and sending.inflight == 1):
+            size = min(sending.block_size, sending.size - sent)
+            if sent + size > allowed:
+                break  # it waits for another acknowledgement
+            block = self._access.read(sending.offset + sent, size)
+            sending.sent += block
+            # The others are read while the first is on the line.
+            self._access.now += 0 if found else size * READ_BYTE_S
+            found.append(slip.encode(block))
+        return found

@@ -1,6 +1,6 @@
 """``sim://esp32c3?flash=8M&fault=drop@reply:3``: which chip to simulate, and how.
 
-    flash     size of the flash, or its name: 4M, W25Q32
+    flash     size of the flash, or its name or the beginning of it: 4M, W25Q32JV
     mac       base MAC: 24:6f:28:a1:b2:c3
     rev       revision of the chip: 3.1
     package   number of the package in the tables of chips, or its name
@@ -11,6 +11,10 @@
     crypt     flash encryption count
     sdm       1: secure download mode
     usb       jtag: the chip's own USB port and its way to enter download mode
+    flash-file  where its contents are, at every moment: flash.bin
+    sr        what its status registers hold without power, in hex: 1c,02
+    wp        low: the pin WP# of the flash
+    inflight  the most blocks that a stub sends ahead in READ_FLASH: 64; real ones: 1
     fault     a rule (see ``fault``); may be given several times
 
 Values may be percent-encoded; a ``+`` is a plus sign.
@@ -18,16 +22,19 @@ Values may be percent-encoded; a ``+`` is a plus sign.
 
 from __future__ import annotations
 
+import mmap
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
+from pathlib import Path
 from urllib.parse import quote, unquote
 
-from espshell.errors import UsageError
-from espshell.sim import efuse, fault, models
+from espshell.errors import PortError, UsageError
+from espshell.sim import efuse, fault, models, parts
 from espshell.sim.models import Model
-from espshell.sim.nor import FAMILIES, SECTOR, jedec_id
+from espshell.sim.nor import SECTOR
+from espshell.sim.parts import Part
 from espshell.units import MIB, parse_number, parse_seconds
 
 SCHEME = "sim://"
@@ -46,6 +53,9 @@ class Boot(Enum):
     LOOP = "loop"
 
 
+_COMMON = parts.plain(4 * MIB)
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
     """Which chip to simulate, and how."""
@@ -55,15 +65,34 @@ class Setup:
     revision: tuple[int, int]
     package: int
     crystal_hz: int
-    flash_size: int = 4 * MIB
-    jedec_id: int | None = None
-    """None: that of a common part of the size."""
+    part: Part = _COMMON
+    """What its flash is."""
+    flash_file: Path | None = None
+    status: tuple[int, ...] = ()
+    """First values of the flash's status registers; the others are those of the factory."""
+    wp_low: bool = False
+    inflight: int = 1
     latency_s: float = 1e-3
     boot: Boot = Boot.DOWNLOAD
     flags: int = 0
     crypt_count: int = 0
     over_usb: bool = False
     rules: tuple[fault.Rule, ...] = ()
+
+    def flash_data(self) -> bytearray | mmap.mmap:
+        """Return the array of the flash, blank or as its file has it, and kept there.
+
+        Raises: PortError if the file cannot be used.
+        """
+        if self.flash_file is None:
+            return bytearray(b"\xff") * self.part.size
+        try:
+            with self.flash_file.open("ab") as file:
+                file.write(b"\xff" * (self.part.size - file.tell()))
+            with self.flash_file.open("r+b") as file:
+                return mmap.mmap(file.fileno(), self.part.size)
+        except OSError as error:
+            raise PortError(f"cannot use {self.flash_file}: {error.strerror}") from error
 
 
 def parse(url: str) -> Setup:
@@ -85,6 +114,11 @@ def parse(url: str) -> Setup:
                 f"expected an option of the simulator ({', '.join(_OPTIONS)}), not {key!r}"
             )
         setup = read(setup, unquote(value))
+    if len(setup.status) > len(setup.part.registers):
+        raise UsageError(
+            f"sr: expected at most {len(setup.part.registers)} values, for the registers of"
+            f" {setup.part.name}, not {len(setup.status)}"
+        )
     return setup
 
 
@@ -96,15 +130,42 @@ def with_faults(url: str, rules: Iterable[str]) -> str:
 
 
 def _flash(setup: Setup, text: str) -> Setup:
-    part = re.fullmatch(r"([A-Z]+25[A-Z]+)(\d+)[A-Z]*", text, re.IGNORECASE)
-    if part is not None and part[1].upper() in FAMILIES:
-        capacity = int(part[2]) * MIB // 8
-        jedec = jedec_id(capacity, part[1].upper())
-        return replace(setup, flash_size=capacity, jedec_id=jedec)
+    part = parts.by_name(text)
+    if part is not None:
+        return replace(setup, part=part)
     size = parse_number(text)
     if size is None or not 0 < size <= 256 * MIB or size % SECTOR:
-        raise UsageError(f"flash: expected a size in sectors of 4k up to 256M, not {text!r}")
-    return replace(setup, flash_size=size)
+        names = ", ".join(part.name for part in parts.PARTS)
+        raise UsageError(
+            f"flash: expected a size in sectors of 4k up to 256M, or a part, not {text!r}",
+            hint=f"parts are {names}",
+        )
+    return replace(setup, part=parts.plain(size))
+
+
+def _flash_file(setup: Setup, text: str) -> Setup:
+    if not text:
+        raise UsageError("flash-file: expected the name of a file, not ''")
+    return replace(setup, flash_file=Path(text))
+
+
+def _status(setup: Setup, text: str) -> Setup:
+    if re.fullmatch(r"[0-9a-f]{1,2}(,[0-9a-f]{1,2})*", text, re.IGNORECASE) is None:
+        raise UsageError(f"sr: expected bytes in hex such as 1c,02, not {text!r}")
+    return replace(setup, status=tuple(int(byte, 16) for byte in text.split(",")))
+
+
+def _write_protect(setup: Setup, text: str) -> Setup:
+    if text not in ("low", "high"):
+        raise UsageError(f"wp: expected low or high, not {text!r}")
+    return replace(setup, wp_low=text == "low")
+
+
+def _inflight(setup: Setup, text: str) -> Setup:
+    count = parse_number(text)
+    if not count:
+        raise UsageError(f"inflight: expected a number of blocks from 1 on, not {text!r}")
+    return replace(setup, inflight=count)
 
 
 def _mac(setup: Setup, text: str) -> Setup:
@@ -197,5 +258,9 @@ _OPTIONS: dict[str, Callable[[Setup, str], Setup]] = {
     "crypt": _crypt,
     "sdm": _secure_download,
     "usb": _usb,
+    "flash-file": _flash_file,
+    "sr": _status,
+    "wp": _write_protect,
+    "inflight": _inflight,
     "fault": _fault,
 }

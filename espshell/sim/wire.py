@@ -20,7 +20,6 @@ reference manual, chapter "USB Serial/JTAG Controller", table of RTS and DTR.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 
 from espshell.clock import Clock
 from espshell.protocol import slip
@@ -28,6 +27,7 @@ from espshell.protocol.commands import Sync
 from espshell.protocol.dialect import UART_FIFO
 from espshell.sim.agenda import Agenda
 from espshell.sim.chip import SimChip
+from espshell.sim.counters import Counters
 from espshell.sim.fault import Action, Direction, Faults, Passage, Splitter
 from espshell.sim.life import BOOT_S, LOG_S, Life, Mode
 from espshell.sim.line import BITS_PER_BYTE, Line
@@ -49,24 +49,6 @@ _SYNC_FRAME = Sync().encode()
 _GARBLE = bytes((n * 167 + 13) & 0xFF for n in range(256))
 
 
-@dataclass(slots=True)
-class Counters:
-    """What has gone over the wire since it was made."""
-
-    requests: int = 0
-    """Frames that the loader took."""
-    replies: int = 0
-    """Frames that the chip sent."""
-    bytes_to_chip: int = 0
-    bytes_to_host: int = 0
-    overruns: int = 0
-    """Bytes that found the FIFO full."""
-    dropped: int = 0
-    """Frames that found all buffers of a stub taken."""
-    max_in_flight: int = 0
-    """Most bytes that were sent and not yet taken by the loader, at the end of a write."""
-
-
 class Wire:
     """One chip and its cable.
 
@@ -74,7 +56,6 @@ class Wire:
     """
 
     def __init__(self, setup: Setup, clock: Clock, *, paced: bool = True) -> None:
-        self.count = Counters()
         self.host_baud: int | None = ROM_BAUD
         """None where the host's rate cannot be known: it is taken for right."""
         self.pulls = 0
@@ -90,6 +71,8 @@ class Wire:
         self._life = Life(
             setup, self._agenda, self._line, say=self._print, restarted=self._restarted
         )
+        self.count = Counters(flash=self.chip.flash.count)
+        self.chip.flash.instant = not paced
         self._inbox = bytearray()
         self._requests = Faults(setup.rules, Direction.REQUEST)
         self._replies = Faults(setup.rules, Direction.REPLY)
@@ -226,7 +209,8 @@ class Wire:
             # What comes behind the frame that ends a program is lost.
             if self.mode is not Mode.DOWNLOAD or program is not self._life.program:
                 break
-            if program.buffers and len(self._unanswered) >= program.buffers:
+            full = program.buffers and len(self._unanswered) >= program.buffers
+            if full and not program.takes_all:
                 self.count.dropped += 1
                 continue
             # If bytes were lost before it, a frame still ends with the last byte that was sent.
@@ -283,6 +267,7 @@ class Wire:
         begin = max(arrived, self._busy_until)
         loader = self._life.program
         self.count.requests += 1
+        self.chip.access.now = begin
         replies = loader.execute(frame)
         done = begin + loader.cost_s if self._paced else begin
         self._pending.append((begin, position))
@@ -300,7 +285,12 @@ class Wire:
             self.chip.set_baud(loader.new_baud)
         self._life.after_command(done)
         if loader.next is not Next.LOADER and self.mode is Mode.DOWNLOAD:
-            self._life.leave(max(done, self._line.free_at))
+            self._leave(max(done, self._line.free_at))
+
+    def _leave(self, at: float) -> None:
+        self._life.leave(at)
+        if self._life.mode is Mode.DARK and self._over_usb:
+            self._agenda.plan(at, lambda then: self._pull(then, None))
 
     def _reply_with_faults(self, reply: bytes, at: float) -> None:
         for passage in self._replies.apply(reply):
@@ -357,8 +347,9 @@ class Wire:
             self._io0_low = dtr
 
     def _end(self, passage: Passage, at: float) -> None:
-        if passage.ending in (Action.UNPLUG, Action.REPLUG):
-            self._life.end(Action.HANG, at)
+        pulls = passage.ending in (Action.UNPLUG, Action.REPLUG)
+        if pulls or (passage.ending is Action.KILL and self._over_usb):
+            self._life.end(Action.HANG if pulls else Action.KILL, at)
             back_s = passage.back_s if passage.ending is Action.REPLUG else None
             self._agenda.plan(at, lambda then: self._pull(then, back_s))
             if at <= self._clock.now():

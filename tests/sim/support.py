@@ -1,4 +1,4 @@
-"""Stubs for the simulator: those of the installed esptool package, and small ones made here."""
+"""Stubs for the simulator, installed ones and small ones made here; a flash by itself."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pathlib import Path
 
 from espshell.protocol import packet, slip
 from espshell.protocol.commands import MemBegin, MemData, MemEnd, Sync
+from espshell.sim import parts
+from espshell.sim.nor import LONG, REACH, Nor
 from espshell.sim.protocol_sim import Serial
 
 HELLO = slip.encode(b"OHAI")
@@ -103,3 +105,33 @@ def request(opcode: int, *words: int, data: bytes = b"") -> bytes:
     payload = struct.pack(f"<{len(words)}I", *words) + data
     check = packet.checksum(data) if data else 0
     return slip.encode(packet.request(opcode, payload, check))
+
+
+class Bus:
+    """A flash by itself, and somebody who sends it bytes; ``now`` is the time."""
+
+    def __init__(self, name: str, status: tuple[int, ...] = (), *, wp_low: bool = False) -> None:
+        part = parts.by_name(name)
+        assert part is not None
+        self.nor = Nor(part, stored=status, wp_low=wp_low)
+        self.now = 0.0
+
+    def __call__(self, *sent: int, data: bytes = b"", read: int = 0) -> bytes:
+        """Send bytes now; return what comes."""
+        return self.nor.transfer(bytes(sent) + data, read, self.now)
+
+    def do(self, *sent: int, data: bytes = b"", enable: int = 0x06) -> None:
+        """Enable a write, send it, and wait until it is done."""
+        self(enable)
+        self(*sent, data=data)
+        self.now = max(self.now, self.nor.busy_until)
+
+    def at(self, opcode: int, address: int, data: bytes = b"") -> None:
+        """Do what needs an address."""
+        long = self.nor.size > REACH
+        sent = LONG[opcode] if long else opcode
+        self.do(sent, *address.to_bytes(4 if long else 3, "big"), data=data)
+
+    def look(self, *opcodes: int) -> list[int]:
+        """Return status registers."""
+        return [self(opcode, read=1)[0] for opcode in opcodes or (0x05,)]

@@ -1,17 +1,13 @@
-"""Memory, flash and the models of the simulated chips."""
+"""Memory and the models of the simulated chips."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from espshell.chips import Kind
 from espshell.sim import models, url
 from espshell.sim.chip import SimChip
 from espshell.sim.memory import CACHE_OFF
-from espshell.sim.nor import SECTOR, Nor
-from espshell.units import MIB
 
 CHIPS = [model.chip for model in models.MODELS]
 
@@ -81,32 +77,3 @@ def test_where_nothing_is(chip: SimChip) -> None:
         chip.memory.write(address, b"x")
         assert chip.memory.word(address) == 0
     assert chip.memory.word(flash.start) == CACHE_OFF
-
-
-@given(st.binary(min_size=1, max_size=300), st.binary(min_size=1, max_size=300))
-def test_programming_only_clears_bits(first: bytes, second: bytes) -> None:
-    """What is programmed twice is the AND of both."""
-    nor = Nor(SECTOR)
-    nor.program(0, first)
-    nor.program(0, second)
-    both = zip(first.ljust(300, b"\xff"), second.ljust(300, b"\xff"), strict=True)
-    assert nor.read(0, 300) == bytes(a & b for a, b in both)
-
-
-def test_erasing_covers_whole_sectors() -> None:
-    """A range that touches a sector erases all of it and nothing else."""
-    nor = Nor(4 * SECTOR)
-    nor.load(bytes(4 * SECTOR))
-    nor.erase(SECTOR, SECTOR + 1)
-    assert nor.data == bytes(SECTOR) + b"\xff" * (2 * SECTOR) + bytes(SECTOR)
-    nor.erase(SECTOR, 0)
-    assert nor.data[:SECTOR] == bytes(SECTOR)
-
-
-def test_addresses_wrap_at_the_size() -> None:
-    """A part has no address lines beyond its size."""
-    nor = Nor(MIB)
-    nor.program(MIB, b"\x01\x02")
-    assert nor.read(0, 2) == nor.read(MIB, 2) == b"\x01\x02"
-    assert nor.read(MIB - 1, 3) == b"\xff\x01\x02"
-    assert nor.size == MIB

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from espshell.chips import CHIPS, Chip
-from espshell.sim import url
+from espshell.sim import parts, url
 from espshell.sim.chip import SimChip
-from espshell.sim.nor import Nor, jedec_id
 from espshell.units import MIB
 
 COMMAND, ADDR, DUMMY, MISO = 1 << 31, 1 << 30, 1 << 29, 1 << 28
 USR = 1 << 18
+SFDP = 0x5A
 
 Ask = Callable[..., bytes]
 
@@ -26,12 +26,12 @@ def facts(request: pytest.FixtureRequest) -> Chip:
 
 
 def ask(sim: SimChip, opcode: int, size: int, address: int | None = None) -> bytes:
-    """Send a command, perhaps with 24 bits of address and 8 dummy bits; read its answer."""
+    """Send a command, perhaps with 24 bits of address, for 5Ah 8 dummy bits; read its answer."""
     spi, memory = sim.facts.spi, sim.memory
     user = COMMAND | MISO
     user1 = 0
     if address is not None:
-        user |= ADDR | DUMMY
+        user |= ADDR | (DUMMY if opcode == SFDP else 0)
         user1 |= 23 << 26 | 7
         left = 8 if spi.address_msb_first else 0
         memory.write_word(spi.base + spi.addr, address << left)
@@ -65,8 +65,8 @@ def test_status_and_parameters(facts: Chip) -> None:
     """Status registers are zero; SFDP can be read from any place."""
     sim = made(facts)
     assert [ask(sim, opcode, 1) for opcode in (0x05, 0x35, 0x15)] == [b"\0"] * 3
-    assert ask(sim, 0x5A, 8, address=0) == b"SFDP\6\1\0\xff"
-    assert ask(sim, 0x5A, 4, address=0x34) == (8 * 4 * MIB - 1).to_bytes(4, "little")
+    assert ask(sim, SFDP, 8, address=0) == b"SFDP\5\1\0\xff"
+    assert ask(sim, SFDP, 4, address=0x84) == (8 * 4 * MIB - 1).to_bytes(4, "little")
     sim.flash.load(b"0123456789")
     assert ask(sim, 0x03, 4, address=3) == b"3456"
 
@@ -74,7 +74,7 @@ def test_status_and_parameters(facts: Chip) -> None:
 def test_what_a_flash_does_not_know(facts: Chip) -> None:
     """It leaves the line high, as one does that is not attached."""
     sim = made(facts)
-    assert ask(sim, 0x4B, 4) == b"\xff" * 4
+    assert ask(sim, 0x77, 4) == b"\xff" * 4
     sim.spi.attached = False
     assert ask(sim, 0x9F, 4) == b"\xff" * 4
 
@@ -100,4 +100,4 @@ def test_a_flash_without_supply() -> None:
 @pytest.mark.parametrize(("size", "jedec"), [(MIB, 0xEF4014), (16 * MIB, 0xEF4018)])
 def test_ids_by_size(size: int, jedec: int) -> None:
     """The third byte is the logarithm of the size."""
-    assert jedec_id(size) == Nor(size).jedec_id == jedec
+    assert parts.plain(size).jedec_id == jedec

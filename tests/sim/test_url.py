@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -48,7 +49,7 @@ def test_the_other_options() -> None:
         f"sim://esp32c3?flash=16M&latency=16ms&boot=app&usb=jtag&flags=0x11&crypt=3&sdm=1"
         f"&fault=drop@reply:2+3&fault={noise}"
     )
-    assert (setup.flash_size, setup.latency_s) == (16 * MIB, 16e-3)
+    assert (setup.part.size, setup.latency_s) == (16 * MIB, 16e-3)
     assert (setup.boot, setup.flags, setup.crypt_count) == (Boot.APPLICATION, 0x15, 3)
     assert setup.over_usb
     assert [rule.action for rule in setup.rules] == [Action.DROP, Action.NOISE]
@@ -71,7 +72,16 @@ def test_the_other_options() -> None:
 def test_a_flash_by_name_or_size(flash: str, size: int, jedec: int) -> None:
     """A part brings its size and its id, and a size the id of a common part."""
     nor = SimChip(url.parse(f"sim://esp32?flash={flash}")).flash
-    assert (nor.size, nor.jedec_id) == (size, jedec)
+    assert (nor.size, nor.part.jedec_id) == (size, jedec)
+
+
+def test_options_of_the_flash() -> None:
+    """First values of its registers, its pin WP#, its file, and what stubs do."""
+    setup = url.parse("sim://esp32?sr=1c,2&wp=low&inflight=64&flash=mx25l323&flash-file=a%26b.bin")
+    assert (setup.status, setup.wp_low, setup.inflight) == ((0x1C, 0x02), True, 64)
+    assert (setup.part.name, setup.flash_file) == ("MX25L3233F", Path("a&b.bin"))
+    flash = SimChip(url.parse("sim://esp32?flash=W25Q128JV&sr=1c")).flash
+    assert flash.status.active == [0x1C, 0x02, 0x60]
 
 
 def test_rules_are_added_to_a_url() -> None:
@@ -91,6 +101,15 @@ def test_rules_are_added_to_a_url() -> None:
         ("socket://x", "sim://CHIP"),
         ("sim://esp32?colour=red", "flash, mac, rev"),
         ("sim://esp32?flash=4X", "a size"),
+        ("sim://esp32?flash=IS25", "or a part"),
+        ("sim://esp32?flash-file=", "name of a file"),
+        ("sim://esp32?sr=123", "bytes in hex"),
+        ("sim://esp32?sr=1,2,3,4", "at most 3 values"),
+        ("sim://esp32?sr=1,2,3&flash=W25Q64BV", "of W25Q64BV"),
+        ("sim://esp32?wp=0", "low or high"),
+        ("sim://esp32?inflight=0", "a number of blocks"),
+        ("sim://esp32?fault=drop@flash:1", "kill@flash:N"),
+        ("sim://esp32?fault=kill@flash:1-2", "kill@flash:N"),
         ("sim://esp32?flash=100", "sectors"),
         ("sim://esp32?mac=12:34", "six bytes"),
         ("sim://esp32?rev=3", "a revision"),

@@ -1,0 +1,404 @@
+"""The flash parts that can be simulated: one literal a part.
+
+Sources: registers, write commands and protection as flashrom, ufprog, Linux, SpiFlashUtils and
+ESP-IDF have them, and published register dumps.  Images of SFDP: see ``sfdp``.  Times are typical
+values of the makers' data sheets, from memory; nothing measures by them.  Not documented and chosen
+here: a status write with more bytes than the part has registers for is not executed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from espshell.sim import sfdp
+from espshell.sim.guard import Bit, Guard, Shape
+from espshell.units import KIB, MIB
+
+BLOCK_ERASE = {0x20: 4 * KIB, 0x52: 32 * KIB, 0xD8: 64 * KIB}
+"""What each erase command covers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """A status register; bits that no mask names are read only."""
+
+    read: int | None
+    """The command that reads it; None: 05h in the mode that 3Ah begins."""
+    writable: int = 0
+    one_way: int = 0
+    """Bits that go from 0 to 1 only, for good."""
+    factory: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A command that writes registers, one byte each."""
+
+    opcode: int
+    registers: tuple[int, ...]
+    clears_rest: bool = False
+    """Whether registers that get no byte are cleared."""
+    volatile: bool = False
+    """Whether it writes the active copy also after 06h."""
+
+
+@dataclass(frozen=True, slots=True)
+class Burn:
+    """A command without data that sets one-way bits."""
+
+    opcode: int
+    register: int
+    mask: int
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How long the flash is busy."""
+
+    page_s: float = 0.4e-3
+    sector_s: float = 45e-3
+    half_block_s: float = 120e-3
+    block_s: float = 150e-3
+    chip_s: float = 10.0
+    status_s: float = 10e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A flash as its data sheet has it."""
+
+    name: str
+    jedec_id: int
+    size: int
+    registers: tuple[Register, ...]
+    writes: tuple[Write, ...]
+    guard: Guard
+    srp0: Bit
+    srp1: Bit | None = None
+    qe: Bit | None = None
+    sfdp: bytes = b""
+    """Empty: it has none."""
+    volatile_writes: bool = True
+    """Whether 50h is known."""
+    times: Times = Times()
+    burns: tuple[Burn, ...] = ()
+    traps: tuple[int, ...] = ()
+    """Commands that are another part's status reads and do something bad here."""
+    qpi: int | None = None
+    """The command after which it takes no more commands on one line."""
+    program_error: Bit | None = None
+    """What says that protection has kept a page from being programmed; WEL is cleared then."""
+    erase_error: Bit | None = None
+    protection_error: Bit | None = None
+    unique_id: bool = True
+    """Whether 4Bh is known."""
+
+
+_SR1 = Register(0x05, 0xFC)
+_SR2 = Register(0x35, 0x43, one_way=0x38)
+_SEPARATE = (Write(0x01, (0,)), Write(0x31, (1,)), Write(0x11, (2,)))
+_BOTH_WAYS = (Write(0x01, (0, 1)), *_SEPARATE[1:])
+_TOGETHER = (Write(0x01, (0, 1), clears_rest=True),)
+_ALONE = (Write(0x01, (0,)),)
+
+_BP3 = (Bit(0, 2), Bit(0, 3), Bit(0, 4))
+_BP4 = (*_BP3, Bit(0, 5))
+_TB = Bit(0, 5)
+_SRP0 = Bit(0, 7)
+_QE_IN_SR1 = Bit(0, 6)
+_GUARD = Guard(_BP3, tb=_TB, sec=Bit(0, 6), cmp=Bit(1, 6))
+
+
+def _usual(
+    name: str,
+    jedec_id: int,
+    writes: tuple[Write, ...],
+    *others: Register,
+    image: bytes,
+    times: Times | None = None,
+    guard: Guard = _GUARD,
+    volatile_writes: bool = True,
+) -> Part:
+    """Return a part with the SR1 and QE of a W25Q; the id ends with the logarithm of its size."""
+    size = 1 << (jedec_id & 0xFF)
+    return Part(
+        name=name,
+        jedec_id=jedec_id,
+        size=size,
+        registers=(_SR1, *others),
+        writes=writes,
+        guard=guard,
+        srp0=_SRP0,
+        srp1=Bit(1, 0),
+        qe=Bit(1, 1),
+        sfdp=sfdp.sized(image, size),
+        times=times or Times(chip_s=10.0 * size / (4 * MIB)),
+        volatile_writes=volatile_writes,
+    )
+
+
+_WPS = replace(_GUARD, wps=Bit(2, 2))
+_WINBOND_SR3 = Register(0x15, 0xE4, factory=0x60)
+_GD_SR3 = Register(0x15, 0x60, factory=0x20)
+_GD_TIMES = Times(0.6e-3, 50e-3, 150e-3, 200e-3, 15.0, 5e-3)
+_SLOWER = Times(0.5e-3, 50e-3, 150e-3, 200e-3, 25.0)
+
+_W25Q32JV = _usual(
+    "W25Q32JV", 0xEF4016, _BOTH_WAYS, _SR2, _WINBOND_SR3, image=sfdp.W25Q32JV, guard=_WPS
+)
+_GD25Q32C = _usual(
+    "GD25Q32C", 0xC84016, _SEPARATE, _SR2, _GD_SR3, image=sfdp.GD25Q32C, times=_GD_TIMES
+)
+_XM25QH64C = _usual(
+    "XM25QH64C",
+    0x204017,
+    _SEPARATE,
+    _SR2,
+    Register(0x15, 0xE3),
+    image=sfdp.XMC,
+    times=_SLOWER,
+)
+
+_MX_TIMES = Times(0.5e-3, 30e-3, 150e-3, 280e-3, 15.0, 20e-3)
+_MX25L3233F = Part(
+    name="MX25L3233F",
+    jedec_id=0xC22016,
+    size=4 * MIB,
+    registers=(
+        _SR1,
+        Register(0x15, 0xC7, one_way=0x08, factory=0x07),
+        Register(0x2B, one_way=0x82),
+    ),
+    writes=(Write(0x01, (0, 1)),),
+    guard=Guard(_BP4, tb=Bit(1, 3), wps=Bit(2, 7)),
+    srp0=_SRP0,
+    qe=_QE_IN_SR1,
+    sfdp=sfdp.MX25L3233F,
+    volatile_writes=False,
+    times=_MX_TIMES,
+    burns=(Burn(0x2F, 2, 0x02), Burn(0x68, 2, 0x80)),
+    qpi=0x35,
+    program_error=Bit(2, 5),
+    erase_error=Bit(2, 6),
+    unique_id=False,
+)
+_MX25L6436E = replace(
+    _MX25L3233F,
+    name="MX25L6436E",
+    jedec_id=0xC22017,
+    size=8 * MIB,
+    registers=(_SR1, Register(0x2B, one_way=0x82)),
+    writes=_ALONE,
+    guard=Guard(_BP4, wps=Bit(1, 7), shape=Shape.DOUBLE),
+    sfdp=sfdp.sized(sfdp.MX25L3233F, 8 * MIB),
+    burns=(Burn(0x2F, 1, 0x02), Burn(0x68, 1, 0x80)),
+    qpi=None,
+    program_error=Bit(1, 5),
+    erase_error=Bit(1, 6),
+)
+
+_IS25LP032 = Part(
+    name="IS25LP032",
+    jedec_id=0x9D6016,
+    size=4 * MIB,
+    registers=(
+        _SR1,
+        Register(0x48, one_way=0xF3),
+        Register(0x61, 0xFF),
+        Register(0x81, 0xE0, factory=0xE0),
+    ),
+    writes=(
+        *_ALONE,
+        Write(0x42, (1,)),
+        Write(0x65, (2,)),
+        Write(0x63, (2,), volatile=True),
+        Write(0x85, (3,)),
+        Write(0x83, (3,), volatile=True),
+    ),
+    guard=Guard(_BP4, tb=Bit(1, 1)),
+    srp0=_SRP0,
+    qe=_QE_IN_SR1,
+    sfdp=sfdp.sized(sfdp.IS25WP128F, 4 * MIB),
+    times=Times(0.2e-3, 70e-3, 100e-3, 150e-3, 15.0, 2e-3),
+    traps=(0x15, 0x2F),
+    qpi=0x35,
+    program_error=Bit(3, 2),
+    erase_error=Bit(3, 3),
+    protection_error=Bit(3, 1),
+)
+_IS25WP128F = replace(
+    _IS25LP032, name="IS25WP128F", jedec_id=0x9D7018, size=16 * MIB, sfdp=sfdp.IS25WP128F
+)
+
+_EN25QH32 = Part(
+    name="EN25QH32",
+    jedec_id=0x1C7016,
+    size=4 * MIB,
+    registers=(_SR1, Register(None, one_way=0xFC)),
+    writes=_ALONE,
+    guard=Guard(_BP3, tb=_TB),
+    srp0=_SRP0,
+    sfdp=sfdp.PLAIN,
+    volatile_writes=False,
+    times=Times(0.6e-3, 50e-3, 200e-3, 300e-3, 20.0),
+    traps=(0x3A,),
+)
+
+PARTS = (
+    _W25Q32JV,
+    _usual("W25Q64JV", 0xEF4017, _BOTH_WAYS, _SR2, _WINBOND_SR3, image=sfdp.W25Q128JV, guard=_WPS),
+    _usual(
+        "W25Q128JV",
+        0xEF4018,
+        _BOTH_WAYS,
+        replace(_SR2, factory=0x02),
+        _WINBOND_SR3,
+        image=sfdp.W25Q128JV,
+        guard=_WPS,
+    ),
+    _usual(
+        "W25Q256JV",
+        0xEF4019,
+        _SEPARATE,
+        _SR2,
+        Register(0x15, 0xE6, factory=0x60),
+        image=sfdp.W25Q128JV,
+        guard=Guard(_BP4, tb=Bit(0, 6), cmp=Bit(1, 6), wps=Bit(2, 2)),
+    ),
+    _usual(
+        "W25Q64BV",
+        0xEF4017,
+        _TOGETHER,
+        Register(0x35, 0x03),
+        image=b"",
+        times=Times(0.7e-3, 30e-3, 120e-3, 150e-3, 15.0),
+        guard=replace(_GUARD, cmp=None),
+        volatile_writes=False,
+    ),
+    _GD25Q32C,
+    _usual("GD25Q64C", 0xC84017, _SEPARATE, _SR2, _GD_SR3, image=sfdp.GD25Q32C, times=_GD_TIMES),
+    _usual("GD25LQ32", 0xC86016, _TOGETHER, _SR2, image=sfdp.GD25Q32C, times=_GD_TIMES),
+    _usual(
+        "XM25QH32C",
+        0x204016,
+        _SEPARATE,
+        _SR2,
+        Register(0x15, 0xE0, factory=0x20),
+        image=sfdp.XMC,
+        times=_SLOWER,
+    ),
+    _XM25QH64C,
+    _usual(
+        "BY25Q32ES",
+        0x684016,
+        _SEPARATE,
+        _SR2,
+        Register(0x15, 0xE4, factory=0x40),
+        image=sfdp.BY25Q32,
+        guard=_WPS,
+    ),
+    # Whether one byte after 01h clears SR2 is not known of Puya: the worse is taken.
+    _usual(
+        "P25Q32H",
+        0x856016,
+        _TOGETHER,
+        _SR2,
+        image=sfdp.PLAIN,
+        times=Times(1.5e-3, 16e-3, 16e-3, 16e-3, 16e-3, 8e-3),
+    ),
+    _usual("ZB25VQ32", 0x5E4016, _SEPARATE, _SR2, Register(0x15, 0x70), image=sfdp.PLAIN),
+    _usual(
+        "FM25W128",
+        0xA12818,
+        _SEPARATE[:2],
+        Register(0x35, 0x4B),
+        image=sfdp.PLAIN,
+        guard=replace(_GUARD, wps=Bit(1, 3), shape=Shape.SIXTEENTH),
+    ),
+    _MX25L3233F,
+    _MX25L6436E,
+    replace(
+        _MX25L6436E,
+        name="MX25U6435F",
+        jedec_id=0xC22537,
+        guard=Guard(_BP4, wps=Bit(1, 7), shape=Shape.LOWER),
+    ),
+    replace(
+        _MX25L6436E,
+        name="MX25L3206E",
+        jedec_id=0xC22016,
+        size=4 * MIB,
+        registers=(Register(0x05, 0xBC), Register(0x2B, one_way=0x02)),
+        guard=Guard(_BP3, flip=Bit(0, 5)),
+        qe=None,
+        sfdp=sfdp.sized(sfdp.MX25L3233F, 4 * MIB),
+        burns=(Burn(0x2F, 1, 0x02),),
+    ),
+    _IS25LP032,
+    _IS25WP128F,
+    replace(
+        _IS25WP128F,
+        name="IS25WP128F-B",
+        guard=replace(_IS25LP032.guard, shape=Shape.ALL_BUT),
+    ),
+    _EN25QH32,
+    replace(
+        _EN25QH32,
+        name="EN25QH64",
+        jedec_id=0x1C7017,
+        size=8 * MIB,
+        guard=Guard(_BP3, tb=_TB, shape=Shape.BLOCKS),
+        sfdp=sfdp.sized(sfdp.PLAIN, 8 * MIB),
+    ),
+    replace(
+        _EN25QH32,
+        name="EN25Q32B",
+        jedec_id=0x1C3016,
+        guard=Guard(_BP3, tb=_TB, shape=Shape.INVERTED),
+        sfdp=b"",
+    ),
+)
+
+_FAMILIES = {"W25Q": _W25Q32JV, "GD25Q": _GD25Q32C, "XM25QH": _XM25QH64C}
+"""What a part is like of which no more than family and size is known."""
+
+_MBIT = {10: 1, 20: 2, 40: 4, 80: 8}
+"""What small sizes are called."""
+
+
+def by_name(name: str) -> Part | None:
+    """Return the part of a name, of which the beginning is enough if no other begins so."""
+    wanted = name.upper()
+    for part in PARTS:
+        if part.name == wanted:
+            return part
+    begun = [part for part in PARTS if wanted and part.name.startswith(wanted)]
+    return begun[0] if len(begun) == 1 else _of_family(wanted)
+
+
+def plain(size: int) -> Part:
+    """Return a part of a size (bytes) like a W25Q32JV, all of whose registers are zero.
+
+    Its id is that of the next smaller part, if there is none of the size.
+    """
+    registers = tuple(replace(register, factory=0) for register in _W25Q32JV.registers)
+    return replace(_scaled(_W25Q32JV, size), name="plain", registers=registers)
+
+
+def _of_family(name: str) -> Part | None:
+    match = re.fullmatch(r"([A-Z]+25[A-Z]+)(\d+)[A-Z]*", name)
+    like = match and _FAMILIES.get(match[1])
+    mbit = int(match[2]) if match else 0
+    size = _MBIT.get(mbit, mbit) * MIB // 8
+    return replace(_scaled(like, size), name=name) if like and size else None
+
+
+def _scaled(part: Part, size: int) -> Part:
+    return replace(
+        part,
+        size=size,
+        jedec_id=part.jedec_id & ~0xFF | size.bit_length() - 1,
+        sfdp=sfdp.sized(part.sfdp, size),
+        times=replace(part.times, chip_s=part.times.chip_s * size / part.size),
+    )
