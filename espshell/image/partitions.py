@@ -1,0 +1,355 @@
+"""Partition tables: binary as in flash, and CSV as people write them.
+
+A binary table is a row of 32 bytes for each partition, a row with the MD5 of the rows before it,
+and FF to the end.  What cannot be read is an error; what can be read but should not be so (a wrong
+MD5, partitions that overlap) is a finding: ``md5_ok`` and ``PartitionTable.problems``.
+
+Surprising: a blank offset of a CSV file means "behind the row before", not "behind what is there".
+A negative size is the offset where the partition ends.  Rows of the bootloader and of the table
+itself get offset and size from where these are, whatever the file says.
+
+Source: ESP-IDF's guide "Partition Tables"; the layout of a row is ``esp_partition_info_t`` of its
+``esp_flash_partitions.h``; which findings there are, its ``gen_esp32part.py``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from espshell.errors import UsageError
+from espshell.image import partition_types as types
+from espshell.image.text import decoded
+from espshell.units import KIB, MIB, parse_number, size_text
+
+OFFSET = 0x8000
+"""Where a table stands in flash, unless the firmware was configured otherwise."""
+SIZE = 0xC00
+"""Bytes of a table; the rest of its sector is for a signature."""
+
+_ROW = struct.Struct("<2sBBII16sI")
+_MAGIC = b"\xaa\x50"
+_MD5_MAGIC = b"\xeb\xeb"
+_MD5_START = _MD5_MAGIC + b"\xff" * 14
+_END_MAGIC = b"\xff\xff"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_NAME_SIZE = 16
+_READ_WRITE_NVS = 0x3000
+_OTA_DATA_SIZE = 0x2000
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A named piece of flash; ``offset`` from its start, ``flags`` as they stand in the row."""
+
+    name: str
+    type: int
+    subtype: int
+    offset: int
+    size: int
+    flags: int = 0
+
+    @property
+    def end(self) -> int:
+        """Offset of the first byte behind it."""
+        return self.offset + self.size
+
+    @property
+    def type_name(self) -> str:
+        """Name of the type, or its number: ``app``, ``0x40``."""
+        return types.type_name(self.type)
+
+    @property
+    def subtype_name(self) -> str:
+        """Name of the subtype, or its number: ``ota_0``, ``nvs``, ``0x41``."""
+        return types.subtype_name(self.type, self.subtype)
+
+    @property
+    def encrypted(self) -> bool:
+        """Encrypted if flash encryption is enabled; apps are then, with or without this."""
+        return bool(self.flags & types.FLAGS["encrypted"])
+
+    @property
+    def readonly(self) -> bool:
+        """Not to be written by the firmware; a loader can all the same."""
+        return bool(self.flags & types.FLAGS["readonly"])
+
+    @property
+    def flag_names(self) -> tuple[str, ...]:
+        """Names of the flags that are set; bits without a name are left out."""
+        return tuple(name for name, bit in types.FLAGS.items() if self.flags & bit)
+
+    def problems(self) -> Iterator[str]:
+        """Yield what is wrong with this partition by itself, each as a sentence."""
+        step = types.alignment(self.type)
+        if self.offset % step:
+            yield f"{self.name} starts at 0x{self.offset:x}, which is no multiple of 0x{step:x}."
+        if self.size == 0:
+            yield f"{self.name} is empty."
+        if self.type == types.APP and self.size % types.SECTOR:
+            yield f"{self.name} has 0x{self.size:x} bytes, which is no multiple of 0x1000."
+        small = self.size < _READ_WRITE_NVS and not self.readonly
+        if (self.type, self.subtype) == (types.DATA, types.NVS) and small:
+            yield f"{self.name} is too small to be written: NVS needs 0x{_READ_WRITE_NVS:x} bytes."
+
+    def __str__(self) -> str:
+        return f"{self.name} (0x{self.offset:x}..0x{self.end:x})"
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionTable:
+    """Partitions in the order of their rows, and where in flash the table stands."""
+
+    partitions: tuple[Partition, ...]
+    offset: int = OFFSET
+    md5_ok: bool | None = None
+    """Whether the MD5 row is right; None if there is none, as in CSV and before ESP-IDF 3.1."""
+
+    @property
+    def md5(self) -> str:
+        """``ok``, ``wrong`` or ``absent``."""
+        return {True: "ok", False: "wrong", None: "absent"}[self.md5_ok]
+
+    def find(self, name: str) -> Partition | None:
+        """Return the partition of this name; upper and lower case matter only to tell two apart."""
+        same = [each for each in self.partitions if each.name.lower() == name.lower()]
+        return next((each for each in same if each.name == name), same[0] if same else None)
+
+    def at(self, offset: int) -> Partition | None:
+        """Return the first partition that holds an offset in flash."""
+        return next((p for p in self.partitions if p.offset <= offset < p.end), None)
+
+    def problems(self, flash_size: int | None = None) -> tuple[str, ...]:
+        """Return what is wrong with the table, each as a sentence; empty if it is good."""
+        found = ["The table's MD5 is wrong."] if self.md5_ok is False else []
+        for partition in self.partitions:
+            found += partition.problems()
+        return (*found, *self._wrong_names(), *self._overlaps(), *self._beyond(flash_size))
+
+    def _wrong_names(self) -> Iterator[str]:
+        for name, count in Counter(each.name for each in self.partitions).items():
+            if count > 1:
+                yield f"{count} partitions have the name {name}."
+        for subtype in (types.OTA_DATA, types.TEE_OTA_DATA):
+            wanted = (types.DATA, subtype)
+            found = [each for each in self.partitions if (each.type, each.subtype) == wanted]
+            if len(found) > 1:
+                names = ", ".join(each.name for each in found)
+                yield f"Only one partition can be data/{found[0].subtype_name}: {names}."
+            for each in found:
+                if each.size != _OTA_DATA_SIZE:
+                    yield f"{each.name} has 0x{each.size:x} bytes, not 0x{_OTA_DATA_SIZE:x}."
+
+    def _overlaps(self) -> Iterator[str]:
+        first = self.offset + types.SECTOR
+        last: Partition | None = None
+        for each in sorted(self.partitions, key=lambda each: each.offset):
+            if each.offset < first and not _is_primary(each):
+                yield f"{each} starts before 0x{first:x}, where the table's sector ends."
+            if last is not None and each.offset < last.end:
+                yield f"{each} overlaps {last}."
+            if last is None or each.end > last.end:
+                last = each
+
+    def _beyond(self, flash_size: int | None) -> Iterator[str]:
+        for each in self.partitions:
+            if flash_size is not None and each.end > flash_size:
+                yield f"{each} ends behind the flash, which has {size_text(flash_size)}."
+
+
+def parse(data: bytes, *, offset: int = OFFSET) -> PartitionTable:
+    """Read the contents of a file: a binary table or CSV.
+
+    Raises: UsageError, see ``parse_binary`` and ``parse_csv``.
+    """
+    if data[:2] in (_MAGIC, _MD5_MAGIC, _END_MAGIC):
+        return parse_binary(data, offset=offset)
+    try:
+        text = data.decode("utf-16" if data[:2] in _UTF_16 else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _no_table(offset, f"it begins with {data[:2].hex(' ')}, not aa 50") from error
+    return parse_csv(text, offset=offset)
+
+
+def parse_binary(data: bytes, *, offset: int = OFFSET) -> PartitionTable:
+    """Read a table from the bytes at its start; what comes behind its end does not matter.
+
+    ``offset`` is where it stands in flash.  A wrong MD5 is not an error, see ``md5_ok``.
+
+    Raises: UsageError if there is no table, a row is none, or the end is missing.
+    """
+    partitions: list[Partition] = []
+    for start in range(0, min(len(data), SIZE), _ROW.size):
+        row = data[start : start + _ROW.size]
+        magic = row[:2]
+        if magic == _END_MAGIC and not partitions:
+            raise _no_table(offset, "it is blank there (FF)")
+        if magic == _END_MAGIC:
+            return PartitionTable(tuple(partitions), offset)
+        if len(row) < _ROW.size:
+            break
+        if magic == _MD5_MAGIC:
+            digest = hashlib.md5(data[:start], usedforsecurity=False).digest()
+            return PartitionTable(tuple(partitions), offset, row[len(_MD5_START) :] == digest)
+        if magic != _MAGIC:
+            found = f"row {len(partitions) + 1} begins with {magic.hex(' ')}, not aa 50"
+            raise _no_table(offset, found)
+        partitions.append(_from_row(row))
+    raise _no_table(offset, f"it does not end within {min(len(data), SIZE)} bytes")
+
+
+def to_binary(table: PartitionTable, *, md5: bool = True) -> bytes:
+    """Return a table as it stands in flash, ``SIZE`` bytes.
+
+    Raises: UsageError if there are too many partitions, or a value does not fit its field.
+    """
+    rows = b"".join(map(_to_row, table.partitions))
+    if md5:
+        rows += _MD5_START + hashlib.md5(rows, usedforsecurity=False).digest()
+    if len(rows) >= SIZE:
+        room = SIZE // _ROW.size - 1 - md5
+        raise UsageError(
+            f"a partition table has room for {room} partitions, not {len(table.partitions)}"
+        )
+    return rows.ljust(SIZE, b"\xff")
+
+
+def parse_csv(
+    text: str, *, offset: int = OFFSET, bootloader_offset: int | None = None
+) -> PartitionTable:
+    """Read a table as people write it; ``offset`` is where it will stand in flash.
+
+    ``bootloader_offset`` is the chip's, and needed only for a table that names the bootloader.
+
+    Raises: UsageError with the number of the line.
+    """
+    partitions: list[Partition] = []
+    end = offset + types.SECTOR
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.strip().startswith("#"):
+            continue
+        try:
+            row = _from_line(line, end)
+            if _is_primary(row):
+                partitions.append(_placed(row, offset, bootloader_offset))
+                continue
+        except UsageError as error:
+            message = f"line {number} of the partition table: {error.message}"
+            raise UsageError(message, hint=error.hint) from error
+        partitions.append(row)
+        end = row.end
+    if not partitions:
+        raise UsageError("the partition table has no partitions")
+    return PartitionTable(tuple(partitions), offset)
+
+
+def to_csv(table: PartitionTable) -> str:
+    """Return a table as CSV, with the heading and the sizes that ESP-IDF's tool writes.
+
+    Flags without a name are lost.
+
+    Raises: UsageError if a name cannot stand in CSV.
+    """
+    lines = ["# ESP-IDF Partition Table", "# Name, Type, SubType, Offset, Size, Flags"]
+    for each in table.partitions:
+        if each.name != each.name.strip() or "," in each.name or each.name.startswith("#"):
+            raise UsageError(f"CSV has no way to write the partition's name {each.name!r}")
+        fields = [each.name, each.type_name, each.subtype_name, hex(each.offset)]
+        lines.append(",".join([*fields, _short(each.size), ":".join(each.flag_names)]))
+    return "\n".join(lines) + "\n"
+
+
+def _no_table(offset: int, found: str) -> UsageError:
+    return UsageError(f"no partition table at 0x{offset:x}: {found}")
+
+
+def _is_primary(partition: Partition) -> bool:
+    """Whether it is the bootloader or the table itself, which lie before all others."""
+    kinds = (types.BOOTLOADER, types.TABLE)
+    return partition.type in kinds and partition.subtype == types.PRIMARY
+
+
+def _from_row(row: bytes) -> Partition:
+    _, kind, subtype, offset, size, label, flags = _ROW.unpack(row)
+    return Partition(decoded(label), kind, subtype, offset, size, flags)
+
+
+def _to_row(partition: Partition) -> bytes:
+    name = partition.name.encode()
+    if len(name) > _NAME_SIZE:
+        raise UsageError(f"the partition's name {partition.name} is longer than {_NAME_SIZE} bytes")
+    each = partition
+    numbers = (each.type, each.subtype, each.offset, each.size)
+    try:
+        return _ROW.pack(_MAGIC, *numbers, name, each.flags)
+    except struct.error as error:
+        raise UsageError(f"a number of partition {each.name} does not fit its field") from error
+
+
+def _from_line(line: str, end: int) -> Partition:
+    """Return what a line of CSV says; a blank offset is the next good one from ``end`` on."""
+    name, kind_text, subtype_text, offset_text, size_text_, flag_text, *_ = [
+        field.strip() for field in (line + ",,,,,").split(",")
+    ]
+    kind = _number(kind_text, "type", types.TYPES)
+    subtypes = types.SUBTYPES.get(kind, {})
+    if subtype_text or kind == types.APP:
+        subtype = _number(subtype_text, "subtype", subtypes)
+    else:
+        subtype = types.UNDEFINED
+    row = Partition(decoded(name.encode()[:_NAME_SIZE]), kind, subtype, 0, 0, _flags(flag_text))
+    if kind > 0xFE or subtype > 0xFE:
+        raise UsageError("types and subtypes are numbers from 0 to 0xfe")
+    if _is_primary(row):
+        return row
+    offset = _aligned(end, kind) if not offset_text else _number(offset_text, "offset")
+    until = size_text_.startswith("-")
+    size = _number(size_text_.removeprefix("-"), "size") - (offset if until else 0)
+    if size < 0 or offset + size > 1 << 32:
+        raise UsageError(f"it would start at 0x{offset:x} and end at 0x{offset + size:x}")
+    return replace(row, offset=offset, size=size)
+
+
+def _placed(row: Partition, offset: int, bootloader_offset: int | None) -> Partition:
+    """Return the row of the table itself or of the bootloader with its place."""
+    if row.type == types.TABLE:
+        return replace(row, offset=offset, size=types.SECTOR)
+    if bootloader_offset is None or bootloader_offset >= offset:
+        raise UsageError("the chip is not known, and so not where its bootloader stands")
+    return replace(row, offset=bootloader_offset, size=offset - bootloader_offset)
+
+
+def _aligned(offset: int, kind: int) -> int:
+    step = types.alignment(kind)
+    return -(-offset // step) * step
+
+
+def _number(text: str, what: str, names: dict[str, int] | None = None) -> int:
+    value = (names or {}).get(text.lower())
+    if value is None:
+        value = parse_number(text)
+    if value is None and not text:
+        raise UsageError(f"no {what}")
+    if value is None:
+        known = f"one of {', '.join(names)}, or a number" if names else ""
+        raise UsageError(f"{what}: {text!r} is no {'name' if names else 'number'}", hint=known)
+    return value
+
+
+def _flags(text: str) -> int:
+    flags = 0
+    for name in filter(None, text.split(":")):
+        if name not in types.FLAGS:
+            raise UsageError(f"flags: {name!r} is no name", hint=f"one of {', '.join(types.FLAGS)}")
+        flags |= types.FLAGS[name]
+    return flags
+
+
+def _short(size: int) -> str:
+    for unit, letter in ((MIB, "M"), (KIB, "K")):
+        if size % unit == 0 and size:
+            return f"{size // unit}{letter}"
+    return hex(size)

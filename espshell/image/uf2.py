@@ -1,0 +1,153 @@
+"""UF2 files: blocks of 512 bytes, each with its own address, for bootloaders that pose as a disk.
+
+Written as esptool's ``merge-bin --format uf2`` does: every file has block numbers of its own, and
+the MD5 follows the payload at once, also where that does not fill the block.  The specification
+wants it in the last 24 bytes of the data field; the reader takes both.
+
+Source: the specification in Microsoft's repository ``uf2``; the two habits: esptool 5.6.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from espshell.errors import UsageError
+
+BLOCK_SIZE = 512
+DATA_SIZE = 476
+
+_HEADER = struct.Struct("<8I")
+_DIGEST = struct.Struct("<II16s")
+_MAGIC = (0x0A32_4655, 0x9E5D_5157)
+_START = struct.pack("<2I", *_MAGIC)
+_END = struct.pack("<I", 0x0AB1_6F30)
+
+_NOT_MAIN_FLASH = 0x0000_0001
+_FILE_CONTAINER = 0x0000_1000
+_HAS_FAMILY = 0x0000_2000
+_HAS_DIGEST = 0x0000_4000
+
+
+@dataclass(frozen=True, slots=True)
+class Uf2:
+    """What a file puts where; segments ascend and are not adjacent."""
+
+    segments: tuple[tuple[int, bytes], ...]
+    families: tuple[int, ...]
+    """Family ids that its blocks name, ascending; empty if they name none."""
+
+
+def max_chunk(*, md5: bool = True) -> int:
+    """Return how many bytes of payload a block has room for."""
+    return DATA_SIZE - _DIGEST.size * md5
+
+
+def write(
+    address: int, data: bytes, *, family: int, chunk_size: int | None = None, md5: bool = True
+) -> bytes:
+    """Return the blocks of one file; blocks of several files may follow one another.
+
+    ``chunk_size`` is the payload of a block, as much as there is room for unless given.
+
+    Raises: UsageError if blocks do not take that much, or an address is beyond 32 bits.
+    """
+    room = max_chunk(md5=md5)
+    size = room if chunk_size is None else chunk_size
+    if not 4 <= size <= room or size % 4:
+        raise UsageError(f"a UF2 block takes 4 to {room} bytes, a multiple of 4; not {size}")
+    if address + len(data) > 1 << 32:
+        raise UsageError(f"UF2 has no addresses behind 4 GiB, as 0x{address + len(data):x} is")
+    flags = _HAS_FAMILY | _HAS_DIGEST * md5
+    count = -(-len(data) // size)
+    blocks = []
+    for index in range(count):
+        chunk = data[index * size : (index + 1) * size]
+        start = address + index * size
+        block = _HEADER.pack(*_MAGIC, flags, start, len(chunk), index, count, family) + chunk
+        if md5:
+            block += _DIGEST.pack(start, len(chunk), _md5(chunk))
+        blocks.append(block.ljust(BLOCK_SIZE - len(_END), b"\0") + _END)
+    return b"".join(blocks)
+
+
+def is_uf2(data: bytes) -> bool:
+    """Return whether data begins as a UF2 block does."""
+    return data.startswith(_START)
+
+
+def read(data: bytes, *, name: str = "the UF2 file") -> Uf2:
+    """Read a file; blocks that are not for the main flash are left out.
+
+    Raises: UsageError if it is not UF2, was cut off, or blocks are broken, overlap or are missing.
+    """
+    if not is_uf2(data):
+        raise UsageError(f"{name} is not UF2")
+    if len(data) % BLOCK_SIZE:
+        raise UsageError(f"{name} has {len(data)} bytes, which are no whole blocks of 512")
+    families = set()
+    pieces = []
+    expected = 0, 0
+    for start in range(0, len(data), BLOCK_SIZE):
+        block = data[start : start + BLOCK_SIZE]
+        where = f"block {start // BLOCK_SIZE} of {name}"
+        flags, address, size, index, count, family = _fields(block, where)
+        if index and (index, count) != expected:
+            raise UsageError(f"{where} has number {index} of {count}, which does not follow")
+        if not index and expected[0] != expected[1]:
+            raise UsageError(f"{where} begins anew, but {expected[1] - expected[0]} are missing")
+        expected = index + 1, count
+        if flags & (_NOT_MAIN_FLASH | _FILE_CONTAINER):
+            continue
+        if flags & _HAS_FAMILY:
+            families.add(family)
+        pieces.append((address, block[_HEADER.size : _HEADER.size + size]))
+    if expected[0] != expected[1]:
+        raise UsageError(f"{name} lacks its last blocks ({expected[1] - expected[0]})")
+    return Uf2(tuple(_joined(pieces, name)), tuple(sorted(families)))
+
+
+def _fields(block: bytes, where: str) -> tuple[int, int, int, int, int, int]:
+    """Return flags, address, payload size, number, count and family of a block that is good."""
+    first, second, flags, address, size, index, count, family = _HEADER.unpack_from(block)
+    if (first, second) != _MAGIC or not block.endswith(_END):
+        raise UsageError(f"{where} has no magic numbers")
+    if size > max_chunk(md5=bool(flags & _HAS_DIGEST)) or index >= count:
+        raise UsageError(f"{where} is broken: {size} bytes, number {index} of {count}")
+    if flags & _HAS_DIGEST and not _digest_ok(block, address, size):
+        raise UsageError(f"{where} has a wrong MD5")
+    return flags, address, size, index, count, family
+
+
+def _digest_ok(block: bytes, address: int, size: int) -> bool:
+    """Check the MD5 of a block; one over several blocks, which is allowed, counts as good."""
+    payload = block[_HEADER.size : _HEADER.size + size]
+    places = (_HEADER.size + size, BLOCK_SIZE - len(_END) - _DIGEST.size)
+    found = [_DIGEST.unpack_from(block, place) for place in places]
+    if any(each == (address, size, _md5(payload)) for each in found):
+        return True
+    return any(length > size and start <= address < start + length for start, length, _ in found)
+
+
+def _joined(pieces: list[tuple[int, bytes]], name: str) -> Iterator[tuple[int, bytes]]:
+    """Yield pieces in order, those that touch as one."""
+    run: list[bytes] = []
+    start = end = 0
+    for address, chunk in sorted(pieces, key=lambda piece: piece[0]):
+        if run and address < end:
+            raise UsageError(f"two blocks of {name} have bytes for 0x{address:x}")
+        if run and address > end:
+            yield start, b"".join(run)
+            run = []
+        if not run:
+            start = address
+        run.append(chunk)
+        end = address + len(chunk)
+    if run:
+        yield start, b"".join(run)
+
+
+def _md5(data: bytes) -> bytes:
+    return hashlib.md5(data, usedforsecurity=False).digest()
