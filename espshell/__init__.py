@@ -39,9 +39,13 @@ if TYPE_CHECKING:
     from espshell.ops.diff import Difference, diff
     from espshell.ops.expect import Expectation
     from espshell.ops.find import Found, find
+    from espshell.ops.flash import Erased, Written, erase, load, write
     from espshell.ops.hash import Digest, hash_range
+    from espshell.ops.images import Image, read_images
     from espshell.ops.journal import Change, Journal, Journaled
+    from espshell.ops.load import Loaded, load_memory
     from espshell.ops.memory import Dump, Fill, Peek, Poke, dump, fill, peek, poke
+    from espshell.ops.partitions import Parts, parts
     from espshell.ops.progress import Report, Step
     from espshell.ops.registers import (
         FieldList,
@@ -58,8 +62,9 @@ if TYPE_CHECKING:
     from espshell.ops.save import Saved, save
     from espshell.ops.snapshot import Snapshot, snapshot
     from espshell.ops.undo import Restored, Undone, undo
+    from espshell.ops.verify import Verify, verify
     from espshell.ops.watch import Waited, Watched, wait
-    from espshell.target import Memory, Target
+    from espshell.target import Flash, Memory, Target
 
 __version__ = "0.1.0"
 
@@ -74,20 +79,25 @@ __all__ = [
     "Difference",
     "Digest",
     "Dump",
+    "Erased",
     "EspError",
     "Expectation",
     "FieldList",
     "FieldWrite",
     "Fill",
+    "Flash",
     "Found",
+    "Image",
     "Info",
     "Journal",
     "Journaled",
     "Left",
+    "Loaded",
     "Mac",
     "Memory",
     "NoReply",
     "NoSync",
+    "Parts",
     "Peek",
     "Poke",
     "PortError",
@@ -108,9 +118,11 @@ __all__ = [
     "Target",
     "Undone",
     "UsageError",
+    "Verify",
     "Viewer",
     "Waited",
     "Watched",
+    "Written",
     "__version__",
     "change_baud",
     "chip_id",
@@ -119,21 +131,28 @@ __all__ = [
     "describe",
     "diff",
     "dump",
+    "erase",
     "fill",
     "find",
     "hash_range",
     "info",
     "list_registers",
+    "load",
+    "load_memory",
     "mac",
+    "parts",
     "peek",
     "poke",
+    "read_images",
     "read_register",
     "read_registers",
     "run_application",
     "save",
     "snapshot",
     "undo",
+    "verify",
     "wait",
+    "write",
     "write_fields",
     "write_register",
 ]
@@ -171,7 +190,11 @@ _HOMES = {
         "write_register",
     ),
     "espshell.ops.save": ("Saved", "save"),
-    "espshell.target": ("Memory", "Target"),
+    "espshell.target": (
+        "Flash",
+        "Memory",
+        "Target",
+    ),
     "espshell.ops.copy": ("Copied", "copy"),
     "espshell.ops.find": ("Found", "find"),
     "espshell.ops.diff": ("Difference", "diff"),
@@ -186,6 +209,29 @@ _HOMES = {
         "Change",
         "Journal",
         "Journaled",
+    ),
+    "espshell.ops.flash": (
+        "Erased",
+        "Written",
+        "erase",
+        "load",
+        "write",
+    ),
+    "espshell.ops.load": (
+        "Loaded",
+        "load_memory",
+    ),
+    "espshell.ops.partitions": (
+        "Parts",
+        "parts",
+    ),
+    "espshell.ops.verify": (
+        "Verify",
+        "verify",
+    ),
+    "espshell.ops.images": (
+        "Image",
+        "read_images",
     ),
     "espshell.ops.undo": (
         "Restored",

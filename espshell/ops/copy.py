@@ -8,7 +8,7 @@ from espshell.ops.journal import Change
 from espshell.ops.progress import Report, Step, silent
 from espshell.ops.reading import read_chunks, read_old, reading_notes
 from espshell.ops.writing import DRY_RUN, differing_words, not_as_written, write_bytes
-from espshell.target import Memory
+from espshell.target import Memory, Space
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +49,21 @@ def copy(
     size: int,
     to: int,
     *,
+    source: Space | None = None,
     verify: bool = True,
     force: bool = False,
     keep: int = 0,
     report: Report = silent,
 ) -> Copied:
-    """Copy a range; all of it is read before anything is written, so the two may overlap.
+    """Copy a range to memory; all of it is read before anything is written.
 
+    source: the space that it comes from, if not memory, too.
     keep: the bytes up to which what was there is read first and handed back as ``old``.
     """
     if not force:
-        memory.check(address, size)
+        (source or memory).check(address, size)
         memory.check(to, size, write=True)
-    data = b"".join(read_chunks(memory, address, size, report=report))
+    data = b"".join(read_chunks(source or memory, address, size, report=report))
     old = read_old(memory, to, size, keep=keep)
     for done in write_bytes(memory, to, data):
         report(Step("writing", done, size))
@@ -69,7 +71,7 @@ def copy(
     differing: tuple[int, ...] = ()
     if verified:
         differing = differing_words(to, data, memory.read(to, size))
-    notes = reading_notes(memory, address, size)
+    notes = reading_notes(source or memory, address, size)
     if memory.dry_run:
         notes = (*notes, DRY_RUN)
     return Copied(address, to, data, verified, old, differing, notes, memory.dry_run)

@@ -14,7 +14,7 @@ from espshell.errors import UsageError
 from espshell.ops.memory import check_fits
 from espshell.ops.progress import Report, silent
 from espshell.ops.reading import read_chunks, reading_notes
-from espshell.target import Memory
+from espshell.target import Space
 from espshell.units import count_text, hex32
 
 ROW = 16
@@ -110,7 +110,7 @@ class Found:
 
 
 def find(
-    memory: Memory,
+    space: Space,
     address: int,
     size: int,
     pattern: Pattern,
@@ -125,17 +125,17 @@ def find(
     Places may overlap each other.  The range is read once.
     """
     if not force:
-        memory.check(address, size)
+        space.check(address, size)
     search = _Search(address, pattern, align)
     hits: list[Hit] = []
     done = 0
-    for piece in read_chunks(memory, address, size, report=report):
+    for piece in read_chunks(space, address, size, report=report):
         done += len(piece)
         hits += search.feed(piece, is_last=done == size)
         if len(hits) >= most:
             break
     complete = len(hits) < most
-    notes = reading_notes(memory, address, size)
+    notes = reading_notes(space, address, size)
     if not complete:
         notes = (*notes, f"stopped after {count_text(most, 'place')}; --max sets how many")
     return Found(address, size, pattern, tuple(hits[:most]), complete, notes)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from espshell.errors import UsageError
 from espshell.ops.progress import Report, silent
 from espshell.ops.reading import read_chunks, reading_notes
-from espshell.target import Memory
+from espshell.target import Flash, Space
 
 ALGORITHMS = ("md5", "sha1", "sha256", "crc32")
 """The first is what ``hash`` takes unless told."""
@@ -38,7 +38,7 @@ class Digest:
 
 
 def hash_range(
-    memory: Memory,
+    space: Space,
     address: int,
     size: int,
     algorithm: str = ALGORITHMS[0],
@@ -49,15 +49,20 @@ def hash_range(
 ) -> Digest:
     """Read a range and return its digest; nothing is kept of it.
 
+    The MD5 of flash is computed by the chip where the loader can; then nothing is read.
+
     Raises: UsageError for an algorithm that is not one of ``ALGORITHMS``.
     """
     if algorithm not in ALGORITHMS:
         raise UsageError(f"`{algorithm}` is not one of {', '.join(ALGORITHMS)}")
     if not force:
-        memory.check(address, size)
-    pieces = read_chunks(memory, address, size, check=check, report=report)
+        space.check(address, size)
+    if algorithm == "md5" and isinstance(space, Flash) and space.has_digest:
+        told = space.digest(address, size, confirmed=check)
+        return Digest(address, size, algorithm, told.hex(), ("computed by the chip",))
+    pieces = read_chunks(space, address, size, check=check, report=report)
     digest = _digest(algorithm, pieces)
-    return Digest(address, size, algorithm, digest, reading_notes(memory, address, size))
+    return Digest(address, size, algorithm, digest, reading_notes(space, address, size))
 
 
 def _digest(algorithm: str, pieces: Iterable[bytes]) -> str:

@@ -22,7 +22,7 @@ from espshell.ops.writing import (
     not_as_written,
     write_bytes,
 )
-from espshell.target import Memory
+from espshell.target import Memory, Space
 from espshell.units import WORD, hex32, hex_width
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class Fill:
 
 
 def peek(
-    memory: Memory, address: int, count: int = 1, *, width: int = 32, force: bool = False
+    space: Space, address: int, count: int = 1, *, width: int = 32, force: bool = False
 ) -> Peek:
     """Read ``count`` values of ``width`` bits.
 
@@ -179,12 +179,12 @@ def peek(
     size = width // 8
     check_aligned("peek", address, width)
     if not force:
-        memory.check(address, size * count)
+        space.check(address, size * count)
     start = address - address % WORD
-    words = memory.words(start, -(-(address + size * count - start) // WORD))
+    words = space.words(start, -(-(address + size * count - start) // WORD))
     data = b"".join(word.to_bytes(WORD, "little") for word in words)[address - start :]
     values = (int.from_bytes(data[i * size : (i + 1) * size], "little") for i in range(count))
-    return Peek(address, width, tuple(values), reading_notes(memory, address, size * count))
+    return Peek(address, width, tuple(values), reading_notes(space, address, size * count))
 
 
 def poke(
@@ -237,7 +237,7 @@ def poke(
 
 
 def dump(
-    memory: Memory,
+    space: Space,
     address: int,
     size: int,
     *,
@@ -249,13 +249,13 @@ def dump(
 ) -> Dump:
     """Read a range of any size and alignment, exactly; ``sink`` gets the pieces as they come."""
     if not force:
-        memory.check(address, size)
+        space.check(address, size)
     pieces = []
-    for piece in read_chunks(memory, address, size, check=check, report=report):
+    for piece in read_chunks(space, address, size, check=check, report=report):
         pieces.append(piece)
         if sink is not None:
             sink(piece)
-    return Dump(address, width, b"".join(pieces), reading_notes(memory, address, size))
+    return Dump(address, width, b"".join(pieces), reading_notes(space, address, size))
 
 
 def fill(
@@ -298,6 +298,14 @@ def fill(
         differing = differing_words(address, data, got)
     notes = (DRY_RUN,) if memory.dry_run else ()
     return Fill(address, size, width, value, verified, differing, old, notes, memory.dry_run)
+
+
+def packed(values: Sequence[int], width: int) -> bytes:
+    """Return values of a width in bits, little endian. Raises: UsageError if one does not fit."""
+    for value in values:
+        check_fits(value, width)
+    bits = (1 << width) - 1
+    return b"".join((value & bits).to_bytes(width // 8, "little") for value in values)
 
 
 def registers_at(memory: Memory, address: int) -> tuple[Register, ...]:

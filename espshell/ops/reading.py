@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from espshell.chips import Kind
 from espshell.errors import ReadsDiffer
 from espshell.ops.progress import Report, Step, silent
-from espshell.target import Memory
+from espshell.target import Memory, Space
 from espshell.units import KIB, hex32
 
 CHUNK = 1 * KIB
@@ -15,7 +15,7 @@ CHUNK = 1 * KIB
 
 
 def read_chunks(
-    memory: Memory,
+    space: Space,
     address: int,
     size: int,
     *,
@@ -24,14 +24,12 @@ def read_chunks(
 ) -> Iterator[bytes]:
     """Yield a range of any alignment in pieces as they arrive; together exactly ``size`` bytes.
 
-    The caller has called ``Memory.check``.  With ``check`` every piece is read twice.
+    The caller has called ``check`` of the space.  With ``check`` every piece is read twice.
 
     Raises: ReadsDiffer at the first word that two readings disagree about.
     """
     done = 0
-    pieces = (
-        _read_twice(memory, address, size) if check else _gathered(memory.chunks(address, size))
-    )
+    pieces = _read_twice(space, address, size) if check else _gathered(space.chunks(address, size))
     for data in pieces:
         done += len(data)
         report(Step("reading", done, size))
@@ -48,9 +46,11 @@ def read_old(memory: Memory, address: int, size: int, *, keep: int) -> bytes | N
     return memory.read(address, size)
 
 
-def reading_notes(memory: Memory, address: int, size: int) -> tuple[str, ...]:
+def reading_notes(space: Space, address: int, size: int) -> tuple[str, ...]:
     """Return what to keep in mind about values read from a range."""
-    notes = []
+    if not isinstance(space, Memory):
+        return ()
+    memory, notes = space, []
     region = memory.chip.region_at(address)
     if region is not None and region.kind in (Kind.FLASH, Kind.PSRAM):
         notes.append(
@@ -77,10 +77,10 @@ def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(held)
 
 
-def _read_twice(memory: Memory, address: int, size: int) -> Iterator[bytes]:
+def _read_twice(space: Space, address: int, size: int) -> Iterator[bytes]:
     for start in range(address, address + size, CHUNK):
         length = min(CHUNK, address + size - start)
-        first, second = memory.read(start, length), memory.read(start, length)
+        first, second = space.read(start, length), space.read(start, length)
         if first != second:
             at = next(i for i in range(length) if first[i] != second[i])
             raise ReadsDiffer(

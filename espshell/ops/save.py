@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from espshell.errors import UsageError, file_error
+from espshell.errors import EspError, UsageError, file_error
 from espshell.image import intel_hex
-from espshell.ops.progress import Report, silent
+from espshell.ops.progress import Report, Step, silent
 from espshell.ops.reading import read_chunks
-from espshell.target import Memory
+from espshell.target import Flash, Space
+from espshell.units import size_text
 
 HEX_SUFFIXES = (".hex", ".ihex")
 """Names that end so become Intel HEX; all others raw bytes."""
@@ -25,6 +27,7 @@ class Saved:
     address: int
     size: int
     path: str
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -33,31 +36,95 @@ class Saved:
 
 
 def save(
-    memory: Memory,
+    space: Space,
     address: int,
     size: int,
     path: Path,
     *,
+    resume: bool = False,
     check: bool = False,
     force: bool = False,
     report: Report = silent,
 ) -> Saved:
     """Read a range into a file, Intel HEX if its name ends so; it appears whole or not at all.
 
+    Raw bytes of flash are gathered in ``part_of(path)``, which is left behind if the read does not
+    come to its end; ``resume`` goes on with it if the chip's digest says that it still holds.
+
     Raises: UsageError if the file cannot be written, or intelhex is missing; found out before
     anything is read.
     """
     if not force:
-        memory.check(address, size)
-    image = intel_hex.new() if path.suffix.lower() in HEX_SUFFIXES else None
+        space.check(address, size)
+    is_hex = path.suffix.lower() in HEX_SUFFIXES
+    in_parts = isinstance(space, Flash) and not is_hex and (path.is_file() or not path.exists())
+    if resume and not in_parts:
+        raise UsageError("--resume is for raw bytes of flash; other ranges are read whole")
+    if isinstance(space, Flash) and in_parts:
+        return _save_in_parts(space, address, size, path, resume=resume, check=check, report=report)
+    image = intel_hex.new() if is_hex else None
     with new_file(path) as temporary:
-        pieces = read_chunks(memory, address, size, check=check, report=report)
+        pieces = read_chunks(space, address, size, check=check, report=report)
         if image is not None:
             intel_hex.write(image, temporary, address, b"".join(pieces))
         else:
             with temporary.open("wb") as file:
                 file.writelines(pieces)
     return Saved(address, size, str(path))
+
+
+def part_of(path: Path) -> Path:
+    """Return where the beginning of a file is kept while it is not whole."""
+    real = path.resolve()
+    return real.with_name(real.name + ".part")
+
+
+def _save_in_parts(
+    flash: Flash,
+    address: int,
+    size: int,
+    path: Path,
+    *,
+    resume: bool,
+    check: bool,
+    report: Report,
+) -> Saved:
+    if path.is_dir():
+        raise UsageError(f"cannot write {path}: it is a directory")
+    part = part_of(path)
+    try:
+        done, notes = _good_part(flash, address, size, part) if resume else (0, ())
+        with part.open("r+b" if done else "wb") as file:
+            file.truncate(done)
+            file.seek(done)
+            rest = size - done
+            for piece in read_chunks(flash, address + done, rest, check=check):
+                file.write(piece)
+                report(Step("reading", file.tell(), size))
+        part.replace(path.resolve())
+    except EspError as error:
+        kept = part.stat().st_size if part.exists() else 0
+        if kept:
+            error.hint = f"{part.name} holds the first {size_text(kept)}; --resume goes on with it"
+        raise
+    except OSError as error:
+        raise file_error("write", path, error) from error
+    return Saved(address, size, str(path), notes)
+
+
+def _good_part(flash: Flash, address: int, size: int, part: Path) -> tuple[int, tuple[str, ...]]:
+    """Return how many bytes of a part are good, and what to say about it."""
+    held = part.read_bytes() if part.is_file() else b""
+    if not held:
+        return 0, ("there is nothing to go on with; all is read",)
+    if len(held) > size:
+        return 0, (f"{part.name} is longer than the range; all is read anew",)
+    if not flash.has_digest:
+        return 0, ("this loader has no digests to check the part by; all is read anew",)
+    digest = hashlib.md5(held, usedforsecurity=False).digest()
+    if flash.digest(address, len(held), confirmed=True) != digest:
+        return 0, (f"{part.name} is not what the flash holds; all is read anew",)
+    return len(held), (f"went on at {size_text(len(held))}",)
 
 
 @contextlib.contextmanager

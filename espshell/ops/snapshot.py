@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from espshell.ops.memory import dump
 from espshell.ops.progress import Report, silent
-from espshell.target import Memory
+from espshell.target import Space
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class Snapshot:
     name: str
     address: int
     data: bytes
+    space: str = "mem"
     is_stale: bool = False
     """Whether the chip has been reset or reached anew since."""
     notes: tuple[str, ...] = ()
@@ -34,7 +35,7 @@ class Snapshot:
 
 
 def snapshot(
-    memory: Memory,
+    space: Space,
     name: str,
     address: int,
     size: int,
@@ -44,5 +45,5 @@ def snapshot(
     report: Report = silent,
 ) -> Snapshot:
     """Read a range and keep it under a name."""
-    read = dump(memory, address, size, check=check, force=force, report=report)
-    return Snapshot(name, address, read.data, notes=read.notes)
+    read = dump(space, address, size, check=check, force=force, report=report)
+    return Snapshot(name, address, read.data, space.name, notes=read.notes)

@@ -11,7 +11,7 @@ colours apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from espshell.ops.diff import Difference, Span
 from espshell.render.hexdump import ROW, HexWriter
@@ -20,6 +20,19 @@ from espshell.units import count_text, size_text
 
 ROWS = 16
 """Rows that are shown of a larger difference, unless all are wanted."""
+
+Writer = Callable[[int, bytes, bytes, bool], Iterator[str]]
+"""Gives the lines of a row: its address, what is expected, what is there, whether in colour."""
+
+
+def one_above_the_other(address: int, old: bytes, new: bytes, color: bool) -> Iterator[str]:
+    """Yield a row that does not differ, or both of it and the carets."""
+    if old == new:
+        yield f"  {_dumped(address, old, old, color=color)[0]}"
+        return
+    yield f"{paint('-', 'old', color=color)} {_dumped(address, old, new, color=color)[0]}"
+    yield f"{paint('+', 'new', color=color)} {_dumped(address, new, old, color=color)[0]}"
+    yield f"  {_dumped(address, new, old, color=False)[1]}"
 
 
 def diff_lines(
@@ -30,13 +43,15 @@ def diff_lines(
     address: int = 0,
     rows: int | None = ROWS,
     color: bool = False,
+    writer: Writer = one_above_the_other,
 ) -> list[str]:
-    """Return the rows that differ, expected above actual, each run of them in a row of context.
+    """Return the rows that differ, each run of them in a row of context.
 
     differing: as ``ops.diff`` tells, in ascending order.
     rows: how many differing rows are shown; None for all.
+    writer: how a row is shown.
     """
-    changed = _rows(differing)
+    changed = differing_rows(differing)
     shown = changed[:rows]
     hidden = changed[len(shown) : len(shown) + 1]  # no context of the last that is shown
     wanted = {row + step for row in shown for step in (-ROW, 0, ROW)}
@@ -50,7 +65,7 @@ def diff_lines(
         if last is not None and row != last + ROW:
             lines.append(paint("  ...", "squeeze", color=color))
         old, new = (data[first - address : stop - address] for data in (expected, actual))
-        lines += _row(first, old, new, color=color)
+        lines += writer(first, old, new, color)
         last = row
     left = len(changed) - len(shown)
     if left:
@@ -85,7 +100,7 @@ def difference_lines(
     return [*lines, result.summary]
 
 
-def _rows(differing: Sequence[Span]) -> list[int]:
+def differing_rows(differing: Sequence[Span]) -> list[int]:
     """Return the addresses of the rows that hold a difference, in order, each once."""
     found: dict[int, None] = {}
     for span in differing:
@@ -95,15 +110,6 @@ def _rows(differing: Sequence[Span]) -> list[int]:
 
 def _end(span: Span) -> int:
     return span.address + span.size
-
-
-def _row(address: int, old: bytes, new: bytes, *, color: bool) -> Iterator[str]:
-    if old == new:
-        yield f"  {_dumped(address, old, old, color=color)[0]}"
-        return
-    yield f"{paint('-', 'old', color=color)} {_dumped(address, old, new, color=color)[0]}"
-    yield f"{paint('+', 'new', color=color)} {_dumped(address, new, old, color=color)[0]}"
-    yield f"  {_dumped(address, new, old, color=False)[1]}"
 
 
 def _dumped(address: int, data: bytes, other: bytes, *, color: bool) -> list[str]:

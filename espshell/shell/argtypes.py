@@ -39,6 +39,9 @@ class Scope(expr.Scope, Protocol):
     def names(self, text: str = "") -> Iterable[str]:
         """Every name that what has been typed could become."""
 
+    def space(self, name: str) -> Scope:
+        """Return what names mean in a space: partitions in ``flash``."""
+
 
 class ArgType(ABC, Generic[P, V]):
     """A type of argument, from ``least`` to ``most`` words."""
@@ -68,12 +71,23 @@ class ArgType(ABC, Generic[P, V]):
 
 
 @dataclass(frozen=True, slots=True)
+class Spot:
+    """An address in a space; ``name`` and ``end`` are of the place that was named, if any."""
+
+    address: int
+    space: str = "mem"
+    name: str = ""
+    end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
-    """A range of the address space; ``size`` in bytes."""
+    """A range of a space; ``size`` in bytes."""
 
     address: int
     size: int
     name: str = ""
+    space: str = "mem"
 
 
 class Number(ArgType[expr.Expr, int]):
@@ -135,18 +149,49 @@ class Positive(Number):
         return ()
 
 
-class Place(ArgType[place.Place, int]):
-    """An address in a space; the value is an address on the bus."""
+class Place(ArgType[place.Place, Spot]):
+    """An address in a space; one in ``efuse:`` becomes an address on the bus."""
 
     raw = True
 
     def parse(self, texts: Sequence[str]) -> place.Place:
         """Parse space and address."""
-        return _supported(place.parse_place(texts[0]))
+        return place.parse_place(texts[0])
+
+    def value(self, parsed: place.Place, scope: Scope) -> Spot:
+        """Evaluate the address; one in ``efuse:`` counts from the start of the eFuse registers."""
+        scope = scope.space(parsed.space)
+        name = parsed.expr.lone_name()
+        known = scope.place(name) if name and parsed.space == "flash" else None
+        if known is not None:
+            return Spot(known.start, parsed.space, known.name, known.end)
+        number = _evaluated(parsed, scope)
+        return Spot(_bus_address(parsed, number, scope), _bus_space(parsed))
+
+    def names(self, parsed: place.Place) -> tuple[str, ...]:
+        """Return the names it uses."""
+        return _names(parsed, parsed.expr)
+
+    def complete(self, text: str, scope: Scope) -> Iterable[str]:
+        """Complete names and spaces."""
+        return _places(text, scope)
+
+
+class Address(ArgType[place.Place, int]):
+    """An address on the bus: anywhere but in ``flash:``."""
+
+    raw = True
+
+    def parse(self, texts: Sequence[str]) -> place.Place:
+        """Parse space and address. Raises: UsageError for a place in flash."""
+        where = place.parse_place(texts[0])
+        if where.space == "flash":
+            raise UsageError(f"`{texts[0]}` is in flash; an address in memory was expected")
+        return where
 
     def value(self, parsed: place.Place, scope: Scope) -> int:
-        """Evaluate the address; one in ``efuse:`` counts from the start of the eFuse registers."""
-        return _bus_address(parsed, _evaluated(parsed, scope), scope)
+        """Evaluate the address."""
+        return Place().value(parsed, scope).address
 
     def names(self, parsed: place.Place) -> tuple[str, ...]:
         """Return the names it uses."""
@@ -172,7 +217,6 @@ class Region(ArgType[place.Region, Span]):
     def parse(self, texts: Sequence[str]) -> place.Region:
         """Parse one or two words."""
         region = place.parse_region(texts)
-        _supported(region.place)
         lone = region.size is None and region.end is None
         if lone and self._default_size is None and region.place.expr.lone_name() is None:
             raise UsageError(
@@ -182,27 +226,30 @@ class Region(ArgType[place.Region, Span]):
 
     def value(self, parsed: place.Region, scope: Scope) -> Span:
         """Evaluate both ends. Raises: UsageError if the end is not behind the start."""
+        space = _bus_space(parsed.place)
+        scope = scope.space(parsed.place.space)
         name = parsed.place.expr.lone_name()
         if parsed.size is None and parsed.end is None:
             known = scope.place(name) if name else None
             if known is not None:
-                return Span(known.start, known.size, known.name)
+                return Span(known.start, known.size, known.name, space)
             if self._default_size is None:
                 raise UsageError(
                     f"`{parsed.place.expr.text}` is the name of no region",
-                    hint="`map` lists them; or give a length: `A LEN`",
+                    hint=f"`{_LISTS[space]}` lists them; or give a length: `A LEN`",
                 )
         start = _evaluated(parsed.place, scope)
-        return Span(_bus_address(parsed.place, start, scope), self._size(parsed, start, scope))
+        address = _bus_address(parsed.place, start, scope)
+        return Span(address, self._size(parsed, start, scope), "", space)
 
     def names(self, parsed: place.Region) -> tuple[str, ...]:
         """Return the names it uses."""
         parts = (parsed.place.expr, parsed.size, parsed.end)
-        return tuple(name for part in parts if part for name in part.names())
+        return tuple(name for part in parts if part for name in _names(parsed.place, part))
 
     def complete(self, text: str, scope: Scope) -> Iterable[str]:
         """Complete names and spaces."""
-        return (*scope.names(text), "mem:", "efuse:")
+        return _places(text, scope)
 
     def _size(self, parsed: place.Region, start: int, scope: Scope) -> int:
         if parsed.size is not None:
@@ -380,10 +427,25 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"did you mean `{near}`?" if near else ""
 
 
-def _supported(where: place.Place) -> place.Place:
-    if where.space == "flash":
-        raise UsageError("the space `flash:` is not there yet", hint="mem: and efuse: are")
-    return where
+_LISTS = {"mem": "map", "flash": "parts"}
+
+
+def _names(where: place.Place, part: expr.Expr) -> tuple[str, ...]:
+    """Return the names in a part of a place; those in flash with their space."""
+    prefix = "flash:" if where.space == "flash" else ""
+    return tuple(prefix + name for name in part.names())
+
+
+def _places(text: str, scope: Scope) -> Iterable[str]:
+    """Return names and spaces that what is typed could become."""
+    space, colon, name = text.partition(":")
+    if colon and space in place.SPACES:
+        return [f"{space}:{each}" for each in scope.space(space).names(name)]
+    return (*scope.names(text), "mem:", "flash:", "efuse:")
+
+
+def _bus_space(where: place.Place) -> str:
+    return "flash" if where.space == "flash" else "mem"
 
 
 def _evaluated(where: place.Place, scope: Scope) -> int:

@@ -5,6 +5,7 @@ Results of operations are at home in ``render``; these belong to no chip.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from espshell.ops.connection import Connection, Left
 from espshell.ops.expect import Expectation
 from espshell.ops.journal import Journaled
 from espshell.ops.watch import Waited
+from espshell.render import flash as _flash  # noqa: F401 - registers how its results look
 from espshell.render.journal import entry_json, snapshot_row
 from espshell.render.json import Json, to_json
 from espshell.render.text import render, table
@@ -24,6 +26,8 @@ from espshell.shell.commands.shell import Help, History, Table
 from espshell.shell.output import Output
 from espshell.shell.registry import Verb
 from espshell.units import count_text, hex32, size_text
+
+_COLUMNS = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +241,8 @@ def _(result: Help, *, color: bool = False) -> list[str]:
         told = zip(ours, table(rows, color=color), strict=True)
         lines += ["  " + row for verb, row in told if verb.group == group]
     others = ", ".join(verb.name for verb in result.verbs if verb.alias_of)
-    return [*lines, "", f"Also: {others}.", "`help COMMAND` explains one."]
+    also = textwrap.wrap(f"Also: {others}.", _COLUMNS, break_on_hyphens=False)
+    return [*lines, "", *also, "`help COMMAND` explains one."]
 
 
 @to_json.register

@@ -11,7 +11,7 @@ from espshell.errors import UsageError
 from espshell.ops import find
 from espshell.ops.hash import ALGORITHMS
 from espshell.shell import expr, place
-from espshell.shell.argtypes import ArgType, Choice, File, Place, Region, Scope, Span
+from espshell.shell.argtypes import ArgType, Choice, File, Place, Region, Scope, Span, Spot
 
 _HEX = "hex:"
 
@@ -54,8 +54,8 @@ class Operand:
         """How it was typed, without quotes."""
         return " ".join(unquoted(word) for word in self.words)
 
-    def span(self, scope: Scope) -> Span | int | None:
-        """Return the range, or the address alone; None if it is no place in memory."""
+    def span(self, scope: Scope) -> Span | Spot | None:
+        """Return the range, or the address alone; None if it is no place."""
         word = self.words[0]
         if len(self.words) == 1 and _range(word) is None:
             return _lone(word, scope)
@@ -143,18 +143,19 @@ def _range(word: str) -> place.Region | None:
     return region if region.size or region.end else None
 
 
-def _lone(word: str, scope: Scope) -> Span | int | None:
+def _lone(word: str, scope: Scope) -> Span | Spot | None:
     """Return the range of a name or the address of an expression; None for any other word."""
     try:
         where = place.parse_place(word)
     except UsageError:
         return None
-    if any(scope.name(name) is None for name in where.expr.names()):
+    inside = scope.space(where.space)
+    if any(inside.name(name) is None for name in where.expr.names()):
         return None
     name = where.expr.lone_name()
-    known = scope.place(name) if name and where.space == "mem" else None
+    known = inside.place(name) if name and where.space != "efuse" else None
     if known is not None:
-        return Span(known.start, known.size, known.name)
+        return Span(known.start, known.size, known.name, where.space)
     kind = Place()
     return kind.value(kind.parse([word]), scope)
 

@@ -95,6 +95,11 @@ class Output:
             return 0
         return shutil.get_terminal_size().lines
 
+    @property
+    def width(self) -> int:
+        """Columns of the terminal that results go to; 0 if it is none."""
+        return shutil.get_terminal_size().columns if self.live_rows else 0
+
     def object(self, value: object) -> None:
         """Write one JSON object on one line."""
         self.write(json.dumps(value) + "\n")

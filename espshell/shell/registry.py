@@ -82,7 +82,10 @@ class Verb:
     preset: Mapping[str, object] = field(default_factory=dict)
     """Arguments that the name itself gives: ``peek8`` is peek with a width of 8."""
     needs: str = ""
-    """``chip``: one must be connected. ``memory``: and its address space must be within reach."""
+    """``chip``: one must be connected. ``memory``: and its address space must be within reach.
+
+    ``flash``: one must be connected, and its flash can be written also in secure download mode.
+    """
     rest: str = "words"
     alias_of: str = ""
     """For another tool's name of a command: ours."""

@@ -61,6 +61,7 @@ def run(session: Session) -> int:
     _greet(session)
     prompt = _prompt_session(session)
     session.history = prompt.history.get_strings
+    session.ask = _ask
     while True:
         try:
             _run_lines(session, _read(session, prompt) or session.next_line)
@@ -70,6 +71,14 @@ def run(session: Session) -> int:
             return 0
         except Quit as leaving:
             return leaving.status or 0
+
+
+def _ask(question: str) -> bool:
+    """Ask a question of yes and no; no is the default."""
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
 
 
 def _greet(session: Session) -> None:

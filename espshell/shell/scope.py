@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from espshell import registers
 from espshell.chips import Chip, Kind, Region
-from espshell.errors import BenchError, UsageError
+from espshell.errors import BenchError, EspError, UsageError
+from espshell.image import partitions
+from espshell.image.partitions import PartitionTable
 from espshell.ops import memory
-from espshell.shell.argtypes import nearest
+from espshell.shell.argtypes import Scope, nearest
 from espshell.target import Target
 
 if TYPE_CHECKING:
@@ -24,9 +26,16 @@ class TargetScope:
     so; but a register that changes when it is read is never guessed.
     """
 
-    def __init__(self, target: Target | None, *, prefixes: bool = False) -> None:
+    def __init__(
+        self,
+        target: Target | None,
+        *,
+        prefixes: bool = False,
+        partitions: Callable[[], PartitionTable] | None = None,
+    ) -> None:
         self._target = target
         self._prefixes = prefixes
+        self._partitions = partitions
 
     @property
     def chip(self) -> Chip | None:
@@ -100,7 +109,10 @@ class TargetScope:
         return (register, field) if field else None
 
     def knows(self, name: str) -> bool:
-        """Say whether there is something of that name, without reading anything."""
+        """Say whether there is something of that name, without reading any register."""
+        space, colon, rest = name.partition(":")
+        if colon:
+            return self.space(space).knows(rest)
         return self.place(name) is not None or self.field(name) is not None
 
     def name(self, name: str) -> int | None:
@@ -126,8 +138,17 @@ class TargetScope:
             raise not_connected()
         return memory.peek(self._target.memory, address, width=bits).values[0]
 
+    def space(self, name: str) -> Scope:
+        """Return what names mean in a space: partitions in ``flash``."""
+        if name != "flash" or self._target is None or self._partitions is None:
+            return self
+        return FlashScope(self, self._target, self._partitions, prefixes=self._prefixes)
+
     def suggest(self, name: str) -> str | None:
         """Return the nearest name that there is."""
+        space, colon, rest = name.partition(":")
+        if colon:
+            return self.space(space).suggest(rest)
         self._no_tables(name)
         return nearest(name.upper(), self.names(name))
 
@@ -163,6 +184,98 @@ class TargetScope:
         if self.chip is None:
             raise not_connected()
         return (*self.chip.regions, *self.chip.read_effects, self.chip.efuse)
+
+
+class FlashScope:
+    """Names in ``flash:``: partitions, and the parts of flash that are none.
+
+    ``bootloader`` is what the ROM boots, ``parttable`` the table itself, ``all`` the whole flash,
+    and ``end`` the address behind it.
+    The table is read when a name is asked for, not before.
+    """
+
+    def __init__(
+        self,
+        outer: TargetScope,
+        target: Target,
+        partitions: Callable[[], PartitionTable],
+        *,
+        prefixes: bool,
+    ) -> None:
+        self._outer = outer
+        self._target = target
+        self._partitions = partitions
+        self._prefixes = prefixes
+
+    @property
+    def chip(self) -> Chip | None:
+        """The connected chip."""
+        return self._outer.chip
+
+    def place(self, name: str) -> Region | None:
+        """Return the partition of a name; None if there is none.
+
+        Raises: UsageError if there is no table, or several begin with the name.
+        """
+        if name.lower() == _ALL:
+            return Region(_ALL, 0, self._target.flash.size, Kind.FLASH)
+        table = self._partitions()
+        found = table.find(name)
+        if found is None:
+            known = {place.name: place for place in self._fixed(table)}
+            if name.lower() in known:
+                return known[name.lower()]
+            begun = self._begun(name, table) if self._prefixes else None
+            found = table.find(begun) if begun else None
+        return Region(found.name, found.offset, found.end, Kind.FLASH) if found else None
+
+    def name(self, name: str) -> int | None:
+        """Return the offset of a partition, or the end of the flash; None for any other name."""
+        if name.lower() == _END:
+            return self._target.flash.size
+        place = self.place(name)
+        return place.start if place else None
+
+    def knows(self, name: str) -> bool:
+        """Say whether there is a partition of that name."""
+        return name.lower() == _END or self.place(name) is not None
+
+    def read(self, address: int, bits: int) -> int:
+        """Return the contents of memory, as everywhere."""
+        return self._outer.read(address, bits)
+
+    def suggest(self, name: str) -> str | None:
+        """Return the nearest name that there is."""
+        return nearest(name, self.names(name))
+
+    def names(self, text: str = "") -> Iterable[str]:
+        """Return the names of all partitions, and of what is none."""
+        try:
+            table = self._partitions()
+        except EspError:
+            return (_ALL,)
+        fixed = [place.name for place in self._fixed(table)]
+        return dict.fromkeys((*(each.name for each in table.partitions), *fixed, _ALL))
+
+    def space(self, name: str) -> Scope:
+        """Return what names mean in a space."""
+        return self._outer.space(name)
+
+    def _fixed(self, table: PartitionTable) -> tuple[Region, ...]:
+        boot = self._target.chip.bootloader_offset
+        end = table.offset + partitions.SIZE
+        return (
+            Region("bootloader", boot, table.offset, Kind.FLASH),
+            Region("parttable", table.offset, end, Kind.FLASH),
+        )
+
+    def _begun(self, text: str, table: PartitionTable) -> str | None:
+        names = {each.name.upper(): each.name for each in table.partitions}
+        found = _begun(text, list(names))
+        return names[found] if found else None
+
+
+_ALL, _END = "all", "end"
 
 
 def not_connected() -> BenchError:

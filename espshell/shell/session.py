@@ -14,10 +14,14 @@ from pathlib import Path
 from espshell.chips import Chip
 from espshell.clock import Clock, SystemClock
 from espshell.errors import DeviceError, EspError, PortError, ScriptError, UsageError
+from espshell.image.partitions import OFFSET, PartitionTable
+from espshell.image.partitions import SIZE as TABLE_SIZE
 from espshell.link.trace import Recorder, Viewer
 from espshell.ops import connection
 from espshell.ops.connection import Connection
+from espshell.ops.diff import Span
 from espshell.ops.journal import Journal
+from espshell.ops.partitions import read_table
 from espshell.ops.snapshot import Snapshot
 from espshell.protocol.packet import Opcode
 from espshell.shell import display, grammar, recovery, registry
@@ -29,12 +33,15 @@ from espshell.shell.recovery import Lost
 from espshell.shell.registry import Bound, Verb
 from espshell.shell.scope import TargetScope, not_connected
 from espshell.shell.transcript import Transcript
-from espshell.target import Target
+from espshell.target import Flash, Space, Target
 from espshell.target.target import SYNC_BAUD, first_baud
 from espshell.units import number_text
 
 _NOT_TO_BE_REPEATED = ("log", "quit", "exit")
 """Commands that would end the run of a transcript, or overwrite it."""
+
+ROM_SIZE = 4096
+"""Bytes of flash that are read through the ROM as fast as the stub is loaded."""
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
@@ -50,6 +57,14 @@ class Settings:
     """Show runs of equal rows as one line."""
     verify: bool = True
     """Read back what was written."""
+    confirm: bool = True
+    """Ask before flash is changed, where somebody can be asked."""
+    slower: bool = True
+    """Go on at a lower baud rate when a read of flash fails again and again."""
+    flash_size: int | None = None
+    """What the flash has (bytes); None goes by its id."""
+    parttable: str = hex(OFFSET)
+    """Where the partition table stands in flash, or a file with one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +124,14 @@ class Session:
     """The lines that were typed, the last one last."""
     tap: Viewer | Recorder | None = None
     """Who watches the wire."""
-    seen: dict[tuple[int, int], bytes] = field(default_factory=dict)
-    """What dumps have shown, by address and size, to mark what has changed."""
+    seen: dict[tuple[str, int, int], bytes] = field(default_factory=dict)
+    """What dumps have shown, by space, address and size, to mark what has changed."""
+    partitions: PartitionTable | None = None
+    """The partition table of this connection, once it has been read."""
+    no_stub: bool = False
+    """Whether the stub could not be started on this connection."""
+    ask: Callable[[str], bool] | None = None
+    """Asks the person a question of yes and no; None if there is nobody."""
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
     """What ``snap`` keeps, by name in lower case."""
     dry_run: bool = False
@@ -140,7 +161,7 @@ class Session:
     @property
     def scope(self) -> TargetScope:
         """What names mean now."""
-        return TargetScope(self.target, prefixes=self.interactive)
+        return TargetScope(self.target, prefixes=self.interactive, partitions=self.partition_table)
 
     @property
     def clock(self) -> Clock:
@@ -160,7 +181,8 @@ class Session:
             expected=bench.chip,
             taps=(self.tap,) if self.tap else (),
         )
-        self.target.memory.dry_run = self.dry_run
+        self.target.memory.dry_run = self.target.flash.dry_run = self.dry_run
+        self.apply_settings()
         for note in self.target.notes:
             self.output.note(note)
         try:
@@ -198,6 +220,85 @@ class Session:
         found = self.chip.start_stub(folder=bench.stub_dir, version=bench.stub_version)
         self.output.note(f"flasher stub started ({found.path})")
 
+    def apply_settings(self) -> None:
+        """Let the connected chip know what ``set`` has changed."""
+        if self.target is not None:
+            flash, settings = self.target.flash, self.settings
+            flash.may_slow_down = settings.slower
+            if flash.declared_size != settings.flash_size:
+                flash.declared_size, flash.is_ready = settings.flash_size, False
+
+    def space(self, name: str, size: int = 0) -> Space:
+        """Return a space; for that much of flash the stub is started if it is of use."""
+        return self.flash(size) if name == "flash" else self.chip.memory
+
+    def flash(self, size: int = 0) -> Flash:
+        """Return the flash; the stub is started where it is faster, if ``auto`` says so.
+
+        Where there is none, the ROM does all that it can.
+        """
+        target = self.chip
+        dialect = target.loader.dialect
+        wanted = self.bench.stub != "never" and size > ROM_SIZE
+        if wanted and not (dialect.is_stub or dialect.is_secure or self.dry_run or self.no_stub):
+            try:
+                self.start_stub()
+            except UsageError as error:
+                self.no_stub = True
+                self.output.note(f"without the flasher stub ({error.message}): it will take longer")
+        return target.flash
+
+    def partition_table(self) -> PartitionTable:
+        """Return the partition table, read once a connection.
+
+        Raises: UsageError if there is none.
+        """
+        if self.partitions is None:
+            self.partitions = read_table(self.chip, self.settings.parttable)
+        return self.partitions
+
+    def partition_name(self, address: int) -> str:
+        """Return the partition that an address of flash is in, if the table is known already."""
+        found = self.partitions.at(address) if self.partitions else None
+        return found.name if found else ""
+
+    @property
+    def known_partitions(self) -> PartitionTable | None:
+        """The partition table if it has been read or can be, for those who can do without."""
+        with contextlib.suppress(UsageError):
+            return self.partition_table()
+        return None
+
+    def forget_partitions(self, written: Sequence[tuple[int, int]]) -> None:
+        """Forget the partition table if something was written where it stands.
+
+        written: addresses and sizes.
+        """
+        offset = self.partitions.offset if self.partitions else 0
+        if any(at < offset + TABLE_SIZE and offset < at + size for at, size in written):
+            self.partitions = None
+
+    def protected(self) -> tuple[Span, ...]:
+        """Return what the flash's status registers protect, as far as that is known."""
+        return ()
+
+    def see_may_destroy(self, what: str) -> None:
+        """See that what cannot be undone is allowed, or that somebody can be asked.
+
+        Raises: UsageError.
+        """
+        if not (self.assume_yes or self.dry_run or self.ask):
+            raise UsageError(
+                f"{what} cannot be undone, and nobody can be asked", hint="--yes allows it"
+            )
+
+    def may_destroy(self, what: str) -> bool:
+        """Ask whether something that cannot be undone shall be done; see ``see_may_destroy``."""
+        self.see_may_destroy(what)
+        if self.assume_yes or self.dry_run or not self.settings.confirm or self.ask is None:
+            return True
+        return self.ask(f"{what}?")
+
     def disconnect(self, *, after: str | None = None) -> None:
         """Give the port back, leaving the chip as told."""
         if self.target is not None:
@@ -209,6 +310,7 @@ class Session:
             finally:
                 target.link.port.close()
         self.seen.clear()
+        self.partitions, self.no_stub = None, False
         self.journal.turn_stale()
         for name, kept in self.snapshots.items():
             self.snapshots[name] = replace(kept, is_stale=True)
@@ -381,7 +483,7 @@ def _as_in_a_script(verb: Verb, command: Command) -> str:
 
 def _secure_download(verb: Verb) -> UsageError:
     """Return the refusal of a command that cannot work, with those that can."""
-    possible = [each.name for each in VERBS.verbs() if each.needs == "chip"]
+    possible = [each.name for each in VERBS.verbs() if each.needs in ("chip", "flash")]
     return UsageError(
         f"`{verb.name}` cannot work: the chip is in secure download mode",
         hint=f"these can: {', '.join(possible)}",

@@ -72,6 +72,11 @@ class Flash:
         return Opcode.SPI_FLASH_MD5 in self._target.loader.dialect.commands
 
     @property
+    def is_readable(self) -> bool:
+        """Whether the loader lets anybody read: not in secure download mode."""
+        return not self._target.loader.dialect.is_secure
+
+    @property
     def segment_size(self) -> int:
         """What one download should cover at most (bytes, whole sectors)."""
         return BLOCK if self._target.loader.dialect.is_stub else ROM_SEGMENT

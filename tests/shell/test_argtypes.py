@@ -11,6 +11,7 @@ from espshell import chips
 from espshell.chips import Chip
 from espshell.errors import UsageError
 from espshell.shell.argtypes import (
+    Address,
     AnyType,
     ChipNames,
     Choice,
@@ -23,6 +24,7 @@ from espshell.shell.argtypes import (
     Region,
     Seconds,
     Span,
+    Spot,
     Text,
     Words,
     chip_named,
@@ -63,6 +65,10 @@ class Names:
         """Return the names of the regions."""
         return [region.name for region in self.chip.regions]
 
+    def space(self, name: str) -> Names:
+        """Return the same names for every space."""
+        return self
+
 
 SCOPE = Names()
 EFUSE = SCOPE.chip.efuse.start
@@ -79,15 +85,18 @@ def value(kind: AnyType, *texts: str) -> object:
         (Number(), ("u8[0x123]",), 0x23),
         (Positive(), ("1",), 1),
         (Numbers(), ("1", "2+3"), (1, 5)),
-        (Place(), ("mem:0x10",), 0x10),
-        (Place(), ("DRAM+4",), 0x3FC8_0004),
-        (Place(), ("efuse:0x44",), EFUSE + 0x44),
+        (Place(), ("mem:0x10",), Spot(0x10)),
+        (Place(), ("DRAM+4",), Spot(0x3FC8_0004)),
+        (Place(), ("efuse:0x44",), Spot(EFUSE + 0x44)),
+        (Place(), ("flash:0x44",), Spot(0x44, "flash")),
+        (Address(), ("efuse:0x44",), EFUSE + 0x44),
         (Region(), ("rtc_fast",), Span(0x5000_0000, 0x2000, "RTC_FAST")),
         (Region(), ("16", "4"), Span(16, 4)),
         (Region(), ("16..20",), Span(16, 4)),
         (Region(), ("16..+20",), Span(16, 20)),
         (Region(), ("DRAM", "4"), Span(0x3FC8_0000, 4)),
         (Region(), ("efuse:4..8",), Span(EFUSE + 4, 4)),
+        (Region(), ("flash:4..8",), Span(4, 4, space="flash")),
         (Region(256), ("16",), Span(16, 256)),
         (Region(256), ("DRAM+1",), Span(0x3FC8_0001, 256)),
         (Text(), ("as it is",), "as it is"),
@@ -112,7 +121,7 @@ def test_value(kind: AnyType, texts: tuple[str, ...], wanted: object) -> None:
         (Number(), ("3ff40000",), "did you mean `0x3ff40000`?"),
         (Number(), ("010",), "has a leading zero"),
         (Number(), ("",), "expected an expression"),
-        (Place(), ("flash:0",), "the space `flash:` is not there yet"),
+        (Address(), ("flash:0",), "`flash:0` is in flash; an address in memory was expected"),
         (Place(), ("nowhere:0",), "`nowhere` is not a space"),
         (Region(), ("16",), "`16` has no length"),
         (Region(), ("16..",), "expected an end"),

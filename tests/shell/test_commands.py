@@ -282,9 +282,11 @@ def test_sleep_takes_the_time_of_the_chip(shell: Shell) -> None:
 
 def test_set(offline: Shell) -> None:
     """Settings are shown in the words that set them, and a wrong one changes nothing."""
-    assert offline.type("set").out.split() == (
-        ["check", "off", "color", "auto", "squeeze", "on", "verify", "on"]
+    shown = (
+        "check off confirm on slower on squeeze on verify on "
+        "color auto flash-size auto parttable 0x8000"
     )
+    assert offline.type("set").out.split() == shown.split()
     for name, value in (("check", "on"), ("color", "never"), ("squeeze", "off")):
         assert offline.type(f"set {name} {value}").status == 0
         assert offline.type(f"set {name}").out.split() == [name, value]

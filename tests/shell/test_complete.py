@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from espshell.shell import complete
+from espshell.shell.commands.shell import SETTINGS
 from tests.shell.support import Shell
 
 REGIONS = ["DROM", "DRAM", "ROM1", "ROM0", "CACHE", "IRAM", "IROM", "RTC_FAST", "PERIPH"]
@@ -40,9 +41,9 @@ def words(shell: Shell, text: str) -> list[str]:
         ("need esp32 esp32c3", ["esp32c3"]),
         ("reset ", ["boot", "run"]),
         ("connect --before u", ["usb-reset"]),
-        ("set ", ["check", "color", "squeeze", "verify"]),
+        ("set ", list(SETTINGS)),
         ("set squeeze o", ["on", "off"]),
-        ("set c", ["check", "color"]),
+        ("set c", ["check", "confirm", "color"]),
         ("help poke", ["poke", "poke8", "poke16", "poke32"]),
         ("echo $im", ["$image"]),
         ("nosuch x", []),
@@ -59,7 +60,7 @@ def test_candidates(shell: Shell, text: str, wanted: list[str]) -> None:
 
 def test_all_names_of_the_connected_chip(offline: Shell) -> None:
     """Names are those of the chip; without one there are none, and nothing raises."""
-    assert words(offline, "peek ") == ["mem:", "efuse:"]
+    assert words(offline, "peek ") == ["mem:", "flash:", "efuse:"]
     assert words(offline.connect(), "peek ")[: len(REGIONS)] == REGIONS
 
 
@@ -122,7 +123,7 @@ def test_typed_word(offline: Shell, text: str, typed: str) -> None:
         ("let x", "let NAME = VALUE"),
         ("expect ", "expect [--message MESSAGE] EXPRESSION"),
         ("fails", "fails COMMAND"),
-        ("fails save x", "save [--check] [--force] REGION FILE"),
+        ("fails save x", "save [--resume] [--check] [--force] REGION FILE"),
         ("p", ""),
         ("nosuch", ""),
         ('echo "', ""),

@@ -124,7 +124,7 @@ def test_secure_download_mode(offline: Shell) -> None:
 
     assert said.status == 2
     assert "`peek` cannot work: the chip is in secure download mode" in said.err
-    assert "these can: info, " in said.err.replace("connect, ", "")
+    assert "these can: load, write-flash, info, " in said.err.replace("connect, ", "")
     assert "secure download mode" in shell.type("info").out
 
 

@@ -93,7 +93,9 @@ def test_find() -> None:
     assert VERBS.find("pee", prefixes=True).name == "peek"
     with pytest.raises(UsageError, match="unknown command `pee`"):
         VERBS.find("pee")
-    with pytest.raises(UsageError, match=r"`re` could be read-mac, read-mem, reconnect, .*reset"):
+    with pytest.raises(
+        UsageError, match=r"`re` could be read-flash, read-mac, read-mem, reconnect, .*reset"
+    ):
         VERBS.find("re", prefixes=True)
     with pytest.raises(UsageError) as raised:
         VERBS.find("mine1", also=["mine"])

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from espshell.shell.commands import chip, journal, memory, registers, script, search, shell, watch
+from espshell.shell.commands import (
+    chip,
+    flash,
+    journal,
+    memory,
+    registers,
+    script,
+    search,
+    shell,
+    watch,
+)
 from espshell.shell.registry import Registry
 
 VERBS = Registry()
 """Every command there is."""
 
-for _module in (memory, search, journal, watch, chip, registers, script, shell):
+for _module in (memory, flash, search, journal, watch, chip, registers, script, shell):
     VERBS.include(_module.VERBS)

@@ -17,7 +17,7 @@ from espshell.ops import chip as ops
 from espshell.ops import connection
 from espshell.ops.connection import Connection, Left
 from espshell.shell import recovery
-from espshell.shell.argtypes import ChipNames, Choice, File, Place, Positive, Scope, Text
+from espshell.shell.argtypes import Address, ChipNames, Choice, File, Positive, Scope, Text
 from espshell.shell.registry import Option, Param, Registry
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def chip_id(session: Session) -> ops.ChipId:
 @VERBS.add(
     "map",
     group=GROUP,
-    params=[Param("place", Place(), optional=True)],
+    params=[Param("place", Address(), optional=True)],
     needs="chip",
 )
 def memory_map(session: Session, place: int | None = None) -> Map:

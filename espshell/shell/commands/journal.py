@@ -111,7 +111,7 @@ def snap(
     if session.scope.place(words.name) is not None:
         raise UsageError(f"`{words.name}` is the name of a place in memory")
     kept = snapshot(
-        session.chip.memory,
+        session.space(words.region.space, words.region.size),
         words.name,
         words.region.address,
         words.region.size,

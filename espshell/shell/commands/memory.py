@@ -7,14 +7,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from espshell.chips import Kind
+from espshell.errors import UsageError
 from espshell.ops import memory
 from espshell.ops.journal import KEEP
 from espshell.ops.memory import Fill, Peek, Poke
 from espshell.ops.save import Saved, save
-from espshell.shell.argtypes import File, Number, Numbers, Place, Positive, Region, Span
+from espshell.shell.argtypes import (
+    Address,
+    File,
+    Number,
+    Numbers,
+    Place,
+    Positive,
+    Region,
+    Span,
+    Spot,
+)
+from espshell.shell.commands.flash import write_flash
 from espshell.shell.registry import Option, Param, Registry
 
 if TYPE_CHECKING:
+    from espshell.ops.flash import Written
     from espshell.shell.display import Shown
     from espshell.shell.session import Session
 
@@ -33,6 +46,10 @@ _CHECK = Option("--check", "read twice and compare")
 _NO_VERIFY = Option("--no-verify", "do not read back", into="unverified")
 
 
+def _prefix(where: Spot | Span) -> str:
+    return "flash:" if where.space == "flash" else ""
+
+
 def _widths(name: str, *widths: int) -> dict[str, dict[str, object]]:
     return {f"{name}{width}": {"width": width} for width in widths}
 
@@ -46,7 +63,7 @@ def _widths(name: str, *widths: int) -> dict[str, dict[str, object]]:
     needs="memory",
 )
 def peek(
-    session: Session, place: int, count: int = 1, *, width: int = 32, force: bool = False
+    session: Session, place: Spot, count: int = 1, *, width: int = 32, force: bool = False
 ) -> Peek:
     """Read values, in hexadecimal and decimal.
 
@@ -54,12 +71,14 @@ def peek(
     Of a single register the fields are shown too.
     An empty Enter goes on behind it.
     """
-    result = memory.peek(session.chip.memory, place, count, width=width, force=force)
-    if count == 1 and width == 32 and not session.output.as_json:
-        known = memory.registers_at(session.chip.memory, place)
+    at, size = place.address, count * width // 8
+    space = session.space(place.space, size)
+    result = memory.peek(space, at, count, width=width, force=force)
+    if count == 1 and width == 32 and place.space == "mem" and not session.output.as_json:
+        known = memory.registers_at(session.chip.memory, at)
         result = replace(result, register=known[0] if known else None)
     options = " --force" * force
-    session.next_line = f"peek{width} {place + count * width // 8:#x} {count}{options}"
+    session.next_line = f"peek{width} {_prefix(place)}{at + size:#x} {count}{options}"
     return result
 
 
@@ -73,23 +92,27 @@ def peek(
 )
 def poke(
     session: Session,
-    place: int,
+    place: Spot,
     value: tuple[int, ...],
     *,
     width: int = 32,
     mask: int | None = None,
     unverified: bool = False,
     force: bool = False,
-) -> Poke:
+) -> Poke | Written | None:
     """Write values; shows old, new and the bits that changed.
 
     Several values go to places one behind the other. A masked or narrow write is one command
     that the chip masks itself. Reads back and fails if it differs, except where reading changes
-    a register.
+    a register. In flash the sector is read, erased and written back.
     """
+    if place.space == "flash":
+        if mask is not None:
+            raise UsageError("--mask is for memory; flash is written in sectors")
+        return write_flash(session, place, memory.packed(value, width), "values")
     return memory.poke(
         session.chip.memory,
-        place,
+        place.address,
         value,
         width=width,
         mask=mask,
@@ -124,10 +147,13 @@ def dump(
     from espshell.render.hexdump import HexWriter
     from espshell.shell.display import Shown
 
-    target, key = session.chip, (region.address, region.size)
+    target, key = session.chip, (region.space, region.address, region.size)
+    space = session.space(region.space, region.size)
     settings, output = session.settings, session.output
 
     def label(address: int) -> str:
+        if region.space == "flash":
+            return session.partition_name(address)
         known = target.chip.region_at(address)
         if known is None or known.kind is not Kind.PERIPHERAL:
             return known.name if known else ""
@@ -153,7 +179,7 @@ def dump(
 
     try:
         result = memory.dump(
-            target.memory,
+            space,
             region.address,
             region.size,
             width=width,
@@ -168,7 +194,8 @@ def dump(
     if region.size <= _MARKED_SIZE:
         session.seen[key] = result.data
     options = " --all" * every_row + " --check" * check + " --force" * force
-    session.next_line = f"dump{width} {region.address + region.size:#x} {region.size}{options}"
+    behind = f"{_prefix(region)}{region.address + region.size:#x}"
+    session.next_line = f"dump{width} {behind} {region.size}{options}"
     return Shown(result)
 
 
@@ -188,12 +215,16 @@ def fill(
     width: int = 32,
     unverified: bool = False,
     force: bool = False,
-) -> Fill:
+) -> Fill | Written | None:
     """Write one value through a range; fill8 writes a byte.
 
-    RAM is written in blocks with a checksum, registers word by word. Reads back and fails if it
-    differs.
+    RAM is written in blocks with a checksum, registers word by word, flash in sectors of which
+    the rest is kept. Reads back and fails if it differs.
     """
+    if region.space == "flash":
+        memory.check_aligned("fill", region.size, width)
+        data = memory.packed((value,), width) * (region.size * 8 // width)
+        return write_flash(session, Spot(region.address, "flash"), data, "a fill")
     verify = session.settings.verify and not unverified
     return memory.fill(
         session.chip.memory,
@@ -212,21 +243,29 @@ def fill(
     "save",
     group=GROUP,
     params=[Param("region", Region()), Param("file", File())],
-    options=[_CHECK, _FORCE],
+    options=[Option("--resume", "go on with what a stopped save of flash left"), _CHECK, _FORCE],
     needs="memory",
 )
 def save_region(
-    session: Session, region: Span, file: Path, *, check: bool = False, force: bool = False
+    session: Session,
+    region: Span,
+    file: Path,
+    *,
+    resume: bool = False,
+    check: bool = False,
+    force: bool = False,
 ) -> Saved:
     """Read a range into a file: raw bytes, or Intel HEX (.hex).
 
-    The file appears whole or not at all.
+    The file appears whole or not at all. What was read of flash when it stops half-way is kept
+    in FILE.part.
     """
     return save(
-        session.chip.memory,
+        session.space(region.space, region.size),
         region.address,
         region.size,
         file,
+        resume=resume,
         check=check or session.settings.check,
         force=force,
         report=session.output.progress,
@@ -236,36 +275,38 @@ def save_region(
 @VERBS.add(
     "read-mem",
     group=GROUP,
-    params=[Param("address", Place())],
+    params=[Param("address", Address())],
     needs="memory",
     alias_of="peek",
 )
 def read_mem(session: Session, address: int) -> Peek:
     """Read one word, as esptool does."""
-    return peek(session, address)
+    return peek(session, Spot(address))
 
 
 @VERBS.add(
     "write-mem",
     group=GROUP,
     params=[
-        Param("address", Place()),
+        Param("address", Address()),
         Param("value", Number()),
         Param("mask", Number(), optional=True),
     ],
     needs="memory",
     alias_of="poke",
 )
-def write_mem(session: Session, address: int, value: int, mask: int | None = None) -> Poke:
+def write_mem(
+    session: Session, address: int, value: int, mask: int | None = None
+) -> Poke | Written | None:
     """Write one word, perhaps under a mask, as esptool does; but read it back."""
-    return poke(session, address, (value,), mask=mask)
+    return poke(session, Spot(address), (value,), mask=mask)
 
 
 @VERBS.add(
     "dump-mem",
     group=GROUP,
     params=[
-        Param("address", Place()),
+        Param("address", Address()),
         Param("size", Positive()),
         Param("file", File()),
     ],

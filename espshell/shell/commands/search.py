@@ -14,12 +14,14 @@ from espshell.ops.find import Found
 from espshell.ops.hash import Digest, hash_range
 from espshell.ops.journal import KEEP
 from espshell.ops.memory import dump
-from espshell.shell.argtypes import Place, Positive, Region, Span
+from espshell.shell.argtypes import Place, Positive, Region, Span, Spot
+from espshell.shell.commands.flash import write_flash
 from espshell.shell.operands import Hashed, Operand, Operands, Pattern
 from espshell.shell.registry import Option, Param, Registry
 from espshell.units import hex32
 
 if TYPE_CHECKING:
+    from espshell.ops.flash import Written
     from espshell.shell.display import Shown
     from espshell.shell.session import Session
 
@@ -39,19 +41,25 @@ _CHECK = Option("--check", "read twice and compare")
     needs="memory",
 )
 def copy(
-    session: Session, region: Span, place: int, *, unverified: bool = False, force: bool = False
-) -> Copied:
-    """Copy a range to another place in memory.
+    session: Session, region: Span, place: Spot, *, unverified: bool = False, force: bool = False
+) -> Copied | Written | None:
+    """Copy a range to another place, in memory or in flash.
 
     All of it is read before anything is written, so the two may overlap. Reads back and fails if
-    it differs.
+    it differs. In flash what else is in the sectors is kept.
     """
+    source = session.space(region.space, region.size)
+    if place.space == "flash":
+        source.check(region.address, region.size)
+        data = dump(source, region.address, region.size, report=session.output.progress).data
+        return write_flash(session, place, data, f"a copy of {hex32(region.address)}")
     verify = session.settings.verify and not unverified
     return copy_range(
         session.chip.memory,
         region.address,
         region.size,
-        place,
+        place.address,
+        source=source,
         verify=verify,
         force=force,
         keep=KEEP if verify else 0,
@@ -90,7 +98,7 @@ def find(
     if isinstance(pattern, int):
         pattern = search.Pattern.of_number(pattern, width)
     result = search.find(
-        session.chip.memory,
+        session.space(region.space, region.size),
         region.address,
         region.size,
         pattern,
@@ -103,7 +111,8 @@ def find(
     if not result.complete and result.hits[-1].address + 1 < end:
         options = f" --align {align} --max {most}" + " --force" * force
         behind = result.hits[-1].address + 1
-        session.next_line = f"find {behind:#x}..{end:#x} hex:{pattern.text}{options}"
+        space = "flash:" if region.space == "flash" else ""
+        session.next_line = f"find {space}{behind:#x}..{end:#x} hex:{pattern.text}{options}"
     return result
 
 
@@ -115,6 +124,7 @@ class _Side:
     data: bytes | None = None
     address: int = 0
     size: int | None = None
+    space: str = "mem"
     note: str = ""
     is_file: bool = False
 
@@ -175,7 +185,7 @@ def digest(
     """Compute md5, sha1, sha256 or crc32 of a range."""
     region, algorithm = what
     return hash_range(
-        session.chip.memory,
+        session.space(region.space, region.size if algorithm != "md5" else 0),
         region.address,
         region.size,
         algorithm,
@@ -189,12 +199,13 @@ def _side(session: Session, operand: Operand) -> _Side:
     """Find out what a side is: a snapshot, a place, a file, in this order."""
     snapshot = session.snapshots.get(operand.text.lower())
     if snapshot is not None:
-        return _Side(operand.text, snapshot.data, snapshot.address, note=snapshot.note)
+        note, space = snapshot.note, snapshot.space
+        return _Side(operand.text, snapshot.data, snapshot.address, space=space, note=note)
     where = operand.span(session.scope)
-    if isinstance(where, int):
-        return _Side(operand.text, address=where)
+    if isinstance(where, Spot):
+        return _Side(operand.text, address=where.address, space=where.space)
     if where is not None:
-        return _Side(operand.text, address=where.address, size=where.size)
+        return _Side(operand.text, address=where.address, size=where.size, space=where.space)
     path = operand.path
     if path is None:
         raise UsageError(
@@ -214,8 +225,8 @@ def _bytes(session: Session, side: _Side, other: _Side, *, check: bool, force: b
     size = side.size or other.size or (len(other.data) if other.data is not None else None)
     if not size:
         raise UsageError(f"`{side.text}` has no length, and neither has the other side")
-    memory, report = session.chip.memory, session.output.progress
-    return dump(memory, side.address, size, check=check, force=force, report=report).data
+    space, report = session.space(side.space, size), session.output.progress
+    return dump(space, side.address, size, check=check, force=force, report=report).data
 
 
 def _titled(side: _Side, size: int) -> str:

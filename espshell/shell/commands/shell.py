@@ -13,6 +13,7 @@ from espshell.shell.argtypes import did_you_mean as near
 from espshell.shell.assignment import assigned
 from espshell.shell.grammar import Command
 from espshell.shell.registry import Param, Registry, Verb
+from espshell.units import KIB, parse_number, size_text
 
 if TYPE_CHECKING:
     from espshell.shell.session import Session
@@ -23,7 +24,8 @@ GROUP = "Shell"
 
 _SWITCH = {"on": True, "off": False, "true": True, "false": False, "yes": True, "no": False}
 _COLORS = ("auto", "always", "never")
-_SETTINGS = ("check", "color", "squeeze", "verify")
+_SWITCHES = ("check", "confirm", "slower", "squeeze", "verify")
+SETTINGS = (*_SWITCHES, "color", "flash-size", "parttable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class SettingName(Text):
 
     def complete(self, text: str, scope: Scope) -> tuple[str, ...]:
         """Complete names of settings."""
-        return _SETTINGS
+        return SETTINGS
 
 
 class SettingValue(Text):
@@ -87,19 +89,27 @@ def set_setting(session: Session, name: str = "", value: str = "") -> Table | No
 
     check: read everything twice. squeeze: show runs of equal rows as one line.
     verify: read back what was written. color: auto, always or never.
+    confirm: ask before flash is changed. slower: lower the rate where flash reads badly.
+    flash-size: auto, or what the flash has: 4M. parttable: where the partition table stands: an
+    address in flash, or a file.
     """
-    if name and name not in _SETTINGS:
-        known = ", ".join(_SETTINGS)
+    if name and name not in SETTINGS:
+        known = ", ".join(SETTINGS)
         raise UsageError(
-            f"there is no setting `{name}`", hint=near(name, _SETTINGS) or f"there are {known}"
+            f"there is no setting `{name}`", hint=near(name, SETTINGS) or f"there are {known}"
         )
     if not value:
-        shown = (name,) if name else _SETTINGS
+        shown = (name,) if name else SETTINGS
         return Table(tuple((each, _setting(session, each)) for each in shown))
     if name == "color":
         session.output.color_when = _choice(name, value, _COLORS)
+    elif name == "parttable":
+        session.settings.parttable, session.partitions = value, None
+    elif name == "flash-size":
+        session.settings.flash_size = _flash_size(value)
     else:
         setattr(session.settings, name, _SWITCH[_choice(name, value, tuple(_SWITCH))])
+    session.apply_settings()
     return None
 
 
@@ -205,7 +215,22 @@ def leave_too(session: Session, status: int | None = None) -> None:
 def _setting(session: Session, name: str) -> bool | str:
     if name == "color":
         return session.output.color_when
+    if name == "parttable":
+        return session.settings.parttable
+    if name == "flash-size":
+        size = session.settings.flash_size
+        return size_text(size) if size else "auto"
     return bool(getattr(session.settings, name))
+
+
+def _flash_size(value: str) -> int | None:
+    """Return a size in bytes, None for ``auto``."""
+    if value.lower() == "auto":
+        return None
+    size = parse_number(value.upper().removesuffix("B"))
+    if not size or size % (64 * KIB):
+        raise UsageError(f"`{value}` is no size of a flash", hint="4M, 512k, or auto")
+    return size
 
 
 def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:

@@ -1,0 +1,135 @@
+"""What was done to flash, and its partitions, as lines and as JSON."""
+
+from __future__ import annotations
+
+from espshell.ops.flash import Erased, Written
+from espshell.ops.load import Loaded
+from espshell.ops.partitions import Parts
+from espshell.render.json import Json, to_json
+from espshell.render.text import render, table
+from espshell.render.theme import paint
+from espshell.units import count_text, hex32, size_text
+
+
+@render.register
+def _(result: Written, *, color: bool = False) -> list[str]:
+    files = paint(", ".join(dict.fromkeys(result.files)), "name", color=color)
+    size = size_text(result.size)
+    if not result.sectors_written:
+        return [f"{paint('equal', 'ok', color=color)}  {files}: {size}, nothing to write"]
+    sectors = f"{result.sectors_written} of {count_text(result.sectors, 'sector')}"
+    if result.dry_run:
+        return [f"dry run: {files}: {sectors} would be erased and written"]
+    return [f"{_judged(result.verified, color)}  {files}: {size}, {sectors} written"]
+
+
+@to_json.register
+def _(result: Written) -> Json:
+    return {
+        "files": list(result.files),
+        "address": result.address,
+        "size": result.size,
+        "sectors": result.sectors,
+        "sectors_written": result.sectors_written,
+        "verified": result.verified,
+        "failed": [{"address": span.address, "size": span.size} for span in result.failed],
+        "state": result.state,
+        "dry_run": result.dry_run,
+    }
+
+
+@render.register
+def _(result: Erased, *, color: bool = False) -> list[str]:
+    span = f"flash {hex32(result.address)}..{hex32(result.address + result.size)}"
+    if result.dry_run:
+        return [f"dry run: {span} would be erased ({size_text(result.size)})"]
+    skipped = f", {size_text(result.skipped)} of it was blank" if result.skipped else ""
+    if result.skipped == result.size:
+        return [f"{paint('blank', 'ok', color=color)}  {span} was blank already"]
+    word = "erased" if result.verified is None else "blank"
+    return [f"{paint(word, 'ok', color=color)}  {span}, {size_text(result.size)}{skipped}"]
+
+
+@to_json.register
+def _(result: Erased) -> Json:
+    return {
+        "address": result.address,
+        "size": result.size,
+        "skipped": result.skipped,
+        "verified": result.verified,
+        "failed": [{"address": span.address, "size": span.size} for span in result.failed],
+        "dry_run": result.dry_run,
+    }
+
+
+@render.register
+def _(result: Loaded, *, color: bool = False) -> list[str]:
+    files = paint(", ".join(result.files), "name", color=color)
+    if result.dry_run:
+        return [f"dry run: {files}: {size_text(result.size)} would be written to memory"]
+    return [f"{_judged(result.verified, color)}  {files}: {size_text(result.size)} in memory"]
+
+
+@to_json.register
+def _(result: Loaded) -> Json:
+    return {
+        "files": list(result.files),
+        "address": result.address,
+        "size": result.size,
+        "verified": result.verified,
+        "differing": list(result.differing),
+        "dry_run": result.dry_run,
+    }
+
+
+@render.register
+def _(result: Parts, *, color: bool = False) -> list[str]:
+    rows = [
+        (
+            each.name,
+            each.type_name,
+            each.subtype_name,
+            f"{hex32(each.offset)}..{hex32(each.end)}",
+            size_text(each.size),
+            " ".join(each.flag_names),
+        )
+        for each in result.table.partitions
+    ]
+    problems = [paint(text, "error", color=color) for text in result.problems]
+    tail = f"table at {hex32(result.table.offset)}, MD5 {result.table.md5}{_free(result)}"
+    return [*table(rows, color=color), paint(tail, "note", color=color), *problems]
+
+
+@to_json.register
+def _(result: Parts) -> Json:
+    return {
+        "offset": result.table.offset,
+        "md5": result.table.md5,
+        "partitions": [
+            {
+                "name": each.name,
+                "type": each.type_name,
+                "subtype": each.subtype_name,
+                "address": each.offset,
+                "size": each.size,
+                "flags": list(each.flag_names),
+            }
+            for each in result.table.partitions
+        ],
+        "problems": list(result.problems),
+    }
+
+
+def _free(result: Parts) -> str:
+    """Return how much of the flash is behind the last partition, in words."""
+    last = max((each.end for each in result.table.partitions), default=0)
+    left = (result.flash_size or 0) - last
+    return f", {size_text(left)} of the flash behind it" if left > 0 else ""
+
+
+def _judged(verified: bool | None, color: bool) -> str:
+    if verified is None:
+        return paint("written, not verified", "note", color=color)
+    return paint(
+        "verified" if verified else "not as wanted", "ok" if verified else "error", color=color
+    )

@@ -1,0 +1,164 @@
+"""Where flash is not as files say: ranges, or bytes side by side where there is room.
+
+    address   expected                                         | found
+    00010010  10 11 12 13 14 15 16 17  18 19 1a 1b 1c 1d 1e 1f | 10 ff 12 13 ...
+                 ^^                                                 ^^
+
+On a narrow terminal and into a pipe the rows stand one above the other, as those of ``diff``:
+each line has an address and says which side it is, so that it can be searched for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from espshell.ops.diff import Span
+from espshell.ops.plan import SECTOR
+from espshell.ops.verify import Verify
+from espshell.render.diff import ROWS, diff_lines, differing_rows, one_above_the_other
+from espshell.render.hexdump import HexWriter
+from espshell.render.json import Json, to_json
+from espshell.render.text import render, table
+from espshell.render.theme import paint
+from espshell.units import count_text, size_text
+
+RANGES = 16
+"""Ranges that are shown, unless all are wanted."""
+
+WIDTH = 110
+"""Columns that two sides need."""
+
+_CELLS = 16 * 3  # of one side: a gap in the middle, none at the end
+_PLACE = 8
+
+
+def verify_lines(
+    result: Verify, *, every_row: bool = False, width: int = 0, color: bool = False
+) -> list[str]:
+    """Return what was found; ``every_row`` shows all of it.
+
+    width: columns of the terminal; 0 where there is none.
+    """
+    if result.ok:
+        return _equal(result, color)
+    if result.compared:
+        lines = _bytes(result, every_row=every_row, width=width, color=color)
+        lines.append(result.summary)
+    else:
+        lines = _ranges(result, every_row=every_row, color=color)
+    return [*lines, *(paint(text, "hint", color=color) for text in result.explanations)]
+
+
+@render.register
+def _(result: Verify, *, color: bool = False) -> list[str]:
+    return verify_lines(result, color=color)
+
+
+@to_json.register
+def _(result: Verify) -> Json:
+    return {
+        "equal": result.equal,
+        "differing": _spans(result.differing),
+        "files": [
+            {"name": name, "address": address, "size": size} for name, address, size in result.files
+        ],
+        "method": result.method,
+        "sectors": result.sectors,
+        "compared_sectors": result.compared_sectors,
+        "compared": [to_json(each) for each in result.compared],
+        "needs_erase": result.needs_erase,
+        "explanations": list(result.explanations),
+    }
+
+
+def _spans(spans: tuple[Span, ...]) -> list[Json]:
+    return [{"address": span.address, "size": span.size} for span in spans]
+
+
+def _equal(result: Verify, color: bool) -> list[str]:
+    word = paint("equal", "ok", color=color)
+    several = len(result.files) > 1
+    return [
+        f"{word}  {f'{name}  ' if several else ''}{size_text(size)} at flash:{address:#x}"
+        f" ({result.method})"
+        for name, address, size in result.files
+    ]
+
+
+def _ranges(result: Verify, *, every_row: bool, color: bool) -> list[str]:
+    shown = result.differing if every_row else result.differing[:RANGES]
+    rows = [
+        (
+            f"flash:{span.address:#010x}..{span.address + span.size:#010x}",
+            size_text(span.size),
+            count_text(_sectors(span), "sector"),
+        )
+        for span in shown
+    ]
+    lines = table(rows, color=color)
+    left = len(result.differing) - len(shown)
+    return [*lines, *_left(left, "range", color)]
+
+
+def _bytes(result: Verify, *, every_row: bool, width: int, color: bool) -> list[str]:
+    beside = width >= WIDTH
+    lines = _titles(beside, color)
+    left, hidden = ROWS, 0
+    for area in result.compared:
+        rows = len(differing_rows(area.differing))
+        if left <= 0 and not every_row:
+            hidden += rows
+            continue
+        if left < ROWS:
+            lines.append(paint("  ...", "squeeze", color=color))
+        lines += diff_lines(
+            area.expected,
+            area.actual,
+            area.differing,
+            address=area.address,
+            rows=None if every_row else left,
+            color=color,
+            writer=side_by_side if beside else one_above_the_other,
+        )
+        left -= rows
+    return [*lines, *_left(hidden, "row", color, "elsewhere ")]
+
+
+def side_by_side(address: int, old: bytes, new: bytes, color: bool) -> Iterator[str]:
+    """Yield a row, expected at the left and found at the right, and carets if it differs."""
+    place, expected = _cells(address, old, new, color)
+    _, found = _cells(address, new, old, color)
+    yield f"{place}  {expected} | {found}"
+    if old != new:
+        carets = _dumped(address, new, old, color=False)[1][_PLACE + 2 :]
+        yield f"{'':{_PLACE}}  {carets:<{_CELLS}} | {carets}"
+
+
+def _cells(address: int, data: bytes, other: bytes, color: bool) -> tuple[str, str]:
+    """Return the address and the bytes of a row of a hexdump."""
+    line = _dumped(address, data, other, color=color)[0]
+    place, _, rest = line.partition("  ")
+    return place, rest[: rest.rindex("  |", 0, rest.index("|") + 1)]
+
+
+def _dumped(address: int, data: bytes, other: bytes, *, color: bool) -> list[str]:
+    writer = HexWriter(address, color=color, squeeze=False, before=other)
+    return (writer.feed(data) + writer.finish()).splitlines()
+
+
+def _titles(beside: bool, color: bool) -> list[str]:
+    old, new = paint("expected", "old", color=color), paint("found", "new", color=color)
+    if beside:
+        return [f"{'':{_PLACE}}  {old}{'':{_CELLS - len('expected')}} | {new}"]
+    return [f"{paint('-', 'old', color=color)} {old}", f"{paint('+', 'new', color=color)} {new}"]
+
+
+def _left(count: int, noun: str, color: bool, where: str = "") -> list[str]:
+    if not count:
+        return []
+    text = f"  ... {count_text(count, f'more {noun}')} {where}not shown (--all shows them)"
+    return [paint(text, "squeeze", color=color)]
+
+
+def _sectors(span: Span) -> int:
+    return -(-(span.address + span.size) // SECTOR) - span.address // SECTOR
