@@ -1,0 +1,264 @@
+"""The bits of a part's status registers: which register, which bit, what class.
+
+Layouts stand in ``data/layouts.txt``, a line a register, and are taken apart when asked for.  Bits
+that belong together (BP0 to BP3) are one field (BP) whose value is a number.  ``common`` is what
+several layouts agree on, for parts that cannot be told apart: a bit on which they do not agree is
+shown, but is ``OPEN`` and never written.
+
+What is surprising: a register's name says what it holds and not how it is read.  15h reads SR3, but
+on Macronix parts it reads CR, and on ISSI parts it is a write.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+
+from espshell.nor import meaning
+
+Values = Mapping[str, int]
+"""What registers hold: a byte by the register's name."""
+
+WIDTH = 8
+"""Bits of a register."""
+
+_NUMBERED = re.compile(r"(BP|DRV|DC|LC|ODS|BL)\d")
+
+
+class Kind(Enum):
+    """What may happen to a bit."""
+
+    PLAIN = ""
+    READ_ONLY = "ro"
+    """The flash sets it."""
+    ONE_WAY = "otp"
+    """Once 1 it stays 1 for ever."""
+    LOCK = "lock"
+    """It locks the registers themselves."""
+    DANGER = "danger"
+    """It can be undone, but may stop a board from booting."""
+    RESERVED = "-"
+    """Reserved or unknown; written as it was read."""
+    OPEN = "open"
+    """The parts that it may be do not agree about it; written as it was read."""
+
+    @property
+    def settable(self) -> bool:
+        """Whether a person may ask for another value."""
+        return self not in (Kind.READ_ONLY, Kind.RESERVED, Kind.OPEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Bit:
+    """A bit of a register; ``position`` 0 is the lowest."""
+
+    name: str
+    register: str
+    position: int
+    kind: Kind
+
+    @property
+    def mask(self) -> int:
+        """The bit in a byte."""
+        return 1 << self.position
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """A register of eight bits and the opcode that reads it."""
+
+    name: str
+    read_opcode: int
+    bits: tuple[Bit, ...]
+    """Bit 0 first."""
+
+    def mask(self, *kinds: Kind) -> int:
+        """Return the bits of these kinds, set."""
+        return sum(bit.mask for bit in self.bits if bit.kind in kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What is set and shown as one: a bit, or several that make a number."""
+
+    name: str
+    bits: tuple[Bit, ...]
+    """Least significant first."""
+    kind: Kind
+    values: tuple[tuple[int, str], ...] = ()
+    """Numbers that have a name: ``(2, "50%")``."""
+
+    @property
+    def most(self) -> int:
+        """The largest value."""
+        return (1 << len(self.bits)) - 1
+
+    @property
+    def register(self) -> str:
+        """The register that it stands in."""
+        return self.bits[0].register
+
+    @property
+    def meaning(self) -> str:
+        """What it does, in one line."""
+        return meaning.of(self.name).text
+
+    @property
+    def hazard(self) -> str:
+        """What can go wrong, in one line; may be empty."""
+        own = meaning.of(self.name).hazard
+        if self.kind is not Kind.ONE_WAY:
+            return own
+        return "one-way: once 1 it stays 1" + (f"; {own}" if own else "")
+
+    def value(self, registers: Values) -> int | None:
+        """Return its number, None if its register was not read."""
+        found = [registers.get(bit.register) for bit in self.bits]
+        read = [byte for byte in found if byte is not None]
+        if len(read) < len(found):
+            return None
+        pairs = enumerate(zip(self.bits, read, strict=True))
+        return sum((byte >> bit.position & 1) << i for i, (bit, byte) in pairs)
+
+    def put(self, registers: Values, value: int) -> dict[str, int]:
+        """Return the registers with another value of the field; its registers are known."""
+        changed = dict(registers)
+        for i, bit in enumerate(self.bits):
+            byte = changed[bit.register] & ~bit.mask
+            changed[bit.register] = byte | (value >> i & 1) << bit.position
+        return changed
+
+    def text(self, value: int) -> str:
+        """Return a value as it is typed: its name, else the number."""
+        return dict(self.values).get(value, str(value))
+
+    def number(self, text: str) -> int | None:
+        """Return the value that has a name."""
+        return next((value for value, name in self.values if name == text), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The registers of a part and their fields."""
+
+    name: str
+    registers: tuple[Register, ...]
+    fields: tuple[Field, ...]
+    note: str = ""
+
+    def register(self, name: str) -> Register | None:
+        """Return the register of a name in any case."""
+        return next((each for each in self.registers if each.name == name.upper()), None)
+
+    def field(self, name: str) -> Field | None:
+        """Return the field of a name in any case, or a single bit of one (``BP2``)."""
+        wanted = name.upper()
+        found = next((each for each in self.fields if each.name == wanted), None)
+        return found or next((bit for bit in self._single_bits() if bit.name == wanted), None)
+
+    def without(self, opcode: int) -> Layout:
+        """Return the layout without the registers that an opcode reads."""
+        kept = tuple(each for each in self.registers if each.read_opcode != opcode)
+        return _layout(self.name, kept, self.fields, self.note)
+
+    def _single_bits(self) -> Iterator[Field]:
+        for field in self.fields:
+            if len(field.bits) > 1:
+                yield from (Field(bit.name, (bit,), bit.kind) for bit in field.bits)
+
+
+def of(name: str, manufacturer: int = 0) -> Layout:
+    """Return the layout of a name; a manufacturer's byte adds what values are called there.
+
+    Raises: KeyError if there is no such layout.
+    """
+    return _parsed(name, meaning.values(manufacturer))
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all layouts."""
+    return tuple(_blocks())
+
+
+def common(layouts: Sequence[Layout]) -> Layout:
+    """Return the layout that some have in common; what they do not agree on is ``OPEN``.
+
+    A register that only some have is there, but nothing in it is more than ``OPEN``.
+    """
+    if len({layout.name for layout in layouts}) == 1:
+        return layouts[0]
+    opcodes = {r.name: r.read_opcode for layout in layouts for r in layout.registers}
+    registers = tuple(_agreed(name, opcodes[name], layouts) for name in opcodes)
+    known = tuple(field for layout in layouts for field in layout.fields)
+    return _layout("common", registers, known, "what all candidates have in common")
+
+
+def _agreed(name: str, opcode: int, layouts: Sequence[Layout]) -> Register:
+    """Return one register of several layouts."""
+    held = [layout.register(name) for layout in layouts]
+    bits = []
+    for position in range(WIDTH):
+        each = [register.bits[position] if register else None for register in held]
+        found = [bit for bit in each if bit is not None]
+        if len(found) == len(each) and len({(bit.name, bit.kind) for bit in found}) == 1:
+            bits.append(found[0])
+            continue
+        called = dict.fromkeys(bit.name for bit in found if bit.kind is not Kind.RESERVED)
+        kind = Kind.OPEN if called else Kind.RESERVED
+        bits.append(Bit("/".join(called) or "-", name, position, kind))
+    return Register(name, opcode, tuple(bits))
+
+
+@cache
+def _blocks() -> dict[str, tuple[str, list[str]]]:
+    """Return a layout's remark and its lines by its name."""
+    found: dict[str, tuple[str, list[str]]] = {}
+    lines: list[str] = []
+    data = pkgutil.get_data("espshell.nor", "data/layouts.txt") or b""
+    for line in data.decode().splitlines():
+        if line.startswith(" "):
+            lines.append(line)
+        elif not line.startswith("#"):
+            name, _, note = (part.strip() for part in line.partition("|"))
+            lines = []
+            found[name] = note, lines
+    return found
+
+
+@cache
+def _parsed(name: str, values: meaning.Named) -> Layout:
+    note, lines = _blocks()[name]
+    registers = tuple(_register(line) for line in lines)
+    known = tuple(Field(each, (), Kind.PLAIN, texts) for each, texts in values)
+    return _layout(name, registers, known, note)
+
+
+def _register(line: str) -> Register:
+    name, opcode, *bits = line.split()
+    if len(bits) != WIDTH:
+        raise ValueError(f"{line!r} has not {WIDTH} bits")
+    return Register(name, int(opcode, 16), tuple(_bit(t, name, i) for i, t in enumerate(bits)))
+
+
+def _bit(text: str, register: str, position: int) -> Bit:
+    name, _, kind = text.partition(":")
+    return Bit(name, register, position, Kind(kind if name != "-" else "-"))
+
+
+def _layout(
+    name: str, registers: tuple[Register, ...], known: Sequence[Field], note: str
+) -> Layout:
+    """Put bits together to fields; ``known`` tells what values are called."""
+    groups: dict[str, list[Bit]] = {}
+    for bit in (bit for register in registers for bit in register.bits):
+        if bit.kind in (Kind.RESERVED, Kind.OPEN):
+            continue
+        numbered = _NUMBERED.fullmatch(bit.name)
+        groups.setdefault(numbered[1] if numbered else bit.name, []).append(bit)
+    texts = {field.name: field.values for field in known}
+    fields = (Field(n, tuple(b), b[0].kind, texts.get(n, ())) for n, b in groups.items())
+    return Layout(name, registers, tuple(fields), note)

@@ -1,0 +1,80 @@
+"""What the three bytes of a JEDEC id say: who made the part, and how large it is.
+
+What is surprising: a byte is only unique within a bank of JEP106 that the id does not tell, houses
+share bytes and use several, and the third byte is log2 of the size on most parts only.
+
+Sources: JEP106 banks 1 and following as flashrom b946ca13 (``flashchips.h``) and esp-idf 10212290
+know them; sizes: data sheets of MX25U3235F, W25Q512JV, AT25SF041 to AT25SF321, SST25VF016B,
+SST25VF032B, SST25VF080B, SST26VF016B to SST26VF064B.
+"""
+
+from __future__ import annotations
+
+from espshell.units import KIB, MIB
+
+_NAMES: dict[int, str] = {
+    0x01: "Infineon (Spansion, Cypress)",
+    0x0B: "XTX",
+    0x0E: "Zbit (another byte of it)",
+    0x1C: "EON (ESMT)",
+    0x1F: "Renesas (Atmel, Adesto)",
+    0x20: "XMC (also Micron, ST)",
+    0x37: "AMIC",
+    0x46: "XMC",
+    0x5E: "Zbit",
+    0x68: "Boya",
+    0x85: "Puya",
+    0x8C: "ESMT",
+    0x9D: "ISSI",
+    0xA1: "Fudan",
+    0xBA: "Zetta",
+    0xBF: "Microchip (SST)",
+    0xC2: "Macronix",
+    0xC8: "GigaDevice",
+    0xCD: "TH (UNISLC)",
+    0xE0: "unknown (seen on small parts of Berg Micro)",
+    0xEB: "TH (UNISLC)",
+    0xEF: "Winbond",
+}
+
+MACRONIX, ISSI, EON, ESMT, MICRON_XMC, ADESTO, SST = 0xC2, 0x9D, 0x1C, 0x8C, 0x20, 0x1F, 0xBF
+
+OTHER_COMMANDS = frozenset({MACRONIX, ISSI, EON, ESMT})
+"""Makers on whose parts 35h or 15h may be something else than a read; see ``opcodes``."""
+
+_SST_SIZES = {0x41: 2 * MIB, 0x42: 4 * MIB, 0x43: 8 * MIB, 0x4A: 4 * MIB, 0x8E: 1 * MIB}
+_LARGE = {0x20: 64 * MIB, 0x21: 128 * MIB, 0x22: 256 * MIB}
+
+
+def manufacturer(jedec_id: int) -> int:
+    """Return the first byte of an id of three."""
+    return jedec_id >> 16 & 0xFF
+
+
+def name(jedec_id: int) -> str:
+    """Return who made the part of an id; empty if nobody is known."""
+    return _NAMES.get(manufacturer(jedec_id), "")
+
+
+def answers(jedec_id: int) -> bool:
+    """Whether an id is one: a flash that is not there gives 00 or FF for all of it."""
+    return jedec_id not in (0, 0xFF_FFFF)
+
+
+def size(jedec_id: int) -> int | None:
+    """Return the size in bytes that an id tells; None if its last byte is no known code."""
+    family, capacity = jedec_id >> 8 & 0xFF, jedec_id & 0xFF
+    if manufacturer(jedec_id) == ADESTO:  # log2 of the Mbit stands in the second byte
+        return _power_of_two((family & 0x1F) + 15)
+    if manufacturer(jedec_id) == SST:
+        return _SST_SIZES.get(capacity)
+    if capacity in _LARGE:
+        return _LARGE[capacity]
+    if 0x30 <= capacity <= 0x3F:  # MX25U and others of 1.8 V
+        capacity -= 0x20
+    return _power_of_two(capacity)
+
+
+def _power_of_two(exponent: int) -> int | None:
+    found = 1 << exponent
+    return found if 64 * KIB <= found <= 256 * MIB else None

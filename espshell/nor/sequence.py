@@ -1,0 +1,122 @@
+"""In which order registers are written, and by which opcodes.
+
+What unlocks comes first and what locks comes last, since a register that is locked on the way keeps
+its old value.  A write that brings two registers brings the second as it was read, so that the
+older kind of part (see ``writes``) does not lose QE or CMP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from espshell.nor import opcodes
+from espshell.nor.changes import RegisterChange
+from espshell.nor.layout import Kind, Values
+from espshell.nor.parts import Part
+from espshell.nor.writes import Form
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write of registers: enable, opcode, bytes."""
+
+    enable: int
+    opcode: int
+    data: bytes
+    registers: tuple[str, ...]
+    """Whose bytes ``data`` are, in order."""
+
+    @property
+    def commands(self) -> tuple[tuple[int, bytes], ...]:
+        """Opcodes and data, in order.  WRDI first: a stale WEL would make 50h non-volatile."""
+        return ((opcodes.WRDI, b""), (self.enable, b""), (self.opcode, self.data))
+
+
+def attempts(
+    part: Part, changes: Sequence[RegisterChange], *, volatile: bool
+) -> tuple[tuple[tuple[Write, ...], ...], list[str]]:
+    """Return the ways to do it: one that fits all candidates, else one each; or why there is none.
+
+    Of several the one that writes SR1 and SR2 together comes first.
+    """
+    common = [f for f in part.writes[0].forms if all(f in plan.forms for plan in part.writes)]
+    order = sorted(part.writes, key=lambda plan: not plan.clears_sr2)
+    for ways in ([common], [list(plan.forms) for plan in order]):
+        sequences = [_Sequence(part, forms, changes, volatile).writes() for forms in ways]
+        if all(each is not None for each in sequences):
+            return tuple(each for each in sequences if each is not None), []
+    changed = " and ".join(each.name for each in changes if each.changed)
+    return (), [f"nothing is known that writes {changed} of {part.name} with what was read"]
+
+
+class _Sequence:
+    """The writes that bring registers from before to after by some forms."""
+
+    def __init__(
+        self, part: Part, forms: Sequence[Form], changes: Sequence[RegisterChange], volatile: bool
+    ) -> None:
+        self._part = part
+        self._forms = forms
+        self._changes = {each.name: each for each in changes}
+        self._held = {each.name: each.before for each in changes}
+        self._enable = opcodes.VOLATILE_WREN if volatile else opcodes.WREN
+
+    def writes(self) -> tuple[Write, ...] | None:
+        """Return them: unlocking first, locking last; None if the forms do not reach them all."""
+        target = {each.name: each.after for each in self._changes.values()}
+        groups = self._groups([n for n, each in self._changes.items() if each.changed])
+        if groups is None:
+            return None
+        locking = [form for form in groups if self._locks(form, set_to=1)]
+        if len(locking) > 1:
+            open_first = {name: self._unlocked(name) for name in target}
+            changed = [n for n, value in open_first.items() if value != self._held[n]]
+            return self._reach(self._groups(changed) or [], open_first) + self._reach(
+                locking, target
+            )
+        return self._reach(groups, target)
+
+    def _reach(self, forms: Sequence[Form], target: Values) -> tuple[Write, ...]:
+        return tuple(self._write(form, target) for form in sorted(forms, key=self._order))
+
+    def _write(self, form: Form, target: Values) -> Write:
+        self._held.update((name, target[name]) for name in form.registers)
+        data = bytes(self._held[name] & ~self._read_only(name) for name in form.registers)
+        return Write(self._enable, form.opcode, data, form.registers)
+
+    def _groups(self, names: Iterable[str]) -> list[Form] | None:
+        """Return forms that reach the registers of these names: few, and few others with them."""
+        left, found = set(names), []
+        usable = [form for form in self._forms if self._held.keys() >= set(form.registers)]
+        while left:
+            best = max(
+                usable,
+                key=lambda form: (len(left & set(form.registers)), -len(form.registers)),
+                default=None,
+            )
+            if best is None or not left & set(best.registers):
+                return None
+            found.append(best)
+            left -= set(best.registers)
+        return found
+
+    def _order(self, form: Form) -> int:
+        return self._locks(form, set_to=1) - self._locks(form, set_to=0)
+
+    def _locks(self, form: Form, *, set_to: int) -> bool:
+        return any(
+            bit.kind is Kind.LOCK and bit.after == set_to
+            for name in form.registers
+            for bit in self._changes[name].changed
+        )
+
+    def _unlocked(self, name: str) -> int:
+        """Return a register after the change, but with bits that would lock as they are."""
+        change = self._changes[name]
+        locking = [b for b in change.changed if b.kind is Kind.LOCK and b.after]
+        return change.after & ~sum(1 << bit.position for bit in locking)
+
+    def _read_only(self, name: str) -> int:
+        register = self._part.layout.register(name)
+        return register.mask(Kind.READ_ONLY) if register else 0
