@@ -65,6 +65,13 @@ class ArgType(ABC, Generic[P, V]):
         """Return the names that must be known."""
         return ()
 
+    def needs_chip(self, parsed: P | None) -> bool:
+        """Say whether a chip must be connected for this, whatever the command needs.
+
+        None is what is not known yet.
+        """
+        return False
+
     def complete(self, text: str, scope: Scope) -> Iterable[str]:
         """Return what the word that is being typed could become."""
         return ()
@@ -278,8 +285,22 @@ class Text(ArgType[str, str]):
         return parsed
 
 
+class Texts(ArgType[tuple[str, ...], tuple[str, ...]]):
+    """Words as they are, one or more; options among them stay options."""
+
+    most = 999
+
+    def parse(self, texts: Sequence[str]) -> tuple[str, ...]:
+        """Take them."""
+        return tuple(texts)
+
+    def value(self, parsed: tuple[str, ...], scope: Scope) -> tuple[str, ...]:
+        """Return them."""
+        return parsed
+
+
 class Words(ArgType[tuple[str, ...], tuple[str, ...]]):
-    """All words that are left, perhaps none."""
+    """All words that are left, options too, perhaps none."""
 
     least = 0
     most = 999

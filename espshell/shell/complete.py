@@ -28,6 +28,8 @@ def candidates(session: Session, text: str) -> Iterable[Candidate]:
         return ()
     if at.command is None:
         found: Iterable[Candidate] = _commands(session)
+    elif not at.command.words and at.typed[:1] not in ("-", "$") and (family := _family(at)):
+        found = family
     elif (verb := VERBS.get(at.command.name.raw)) is None:
         return ()
     elif at.typed.startswith("-"):
@@ -51,6 +53,8 @@ def usage(session: Session, text: str) -> str:
     """Return the usage line of the command that is being typed, or an empty one."""
     at = _cursor(session, text)
     name = (at.command.name.raw if at.command else at.typed or at.holder) if at else ""
+    if (family := VERBS.family(name)) and VERBS.get(name) is None:
+        return f"{name} {'|'.join(family)}"
     try:
         return VERBS.find(name, prefixes=True).usage if name else ""
     except EspError:
@@ -89,14 +93,30 @@ def _cursor(session: Session, text: str) -> _Cursor | None:
         holder, words = verb.name, words[1 + len(verb.params) :]
     if not words:
         return _Cursor(None, typed, holder)
+    if len(words) > 1 and VERBS.family(words[0].raw) and not words[1].raw.startswith("-"):
+        both = Word(f"{words[0].raw} {words[1].raw}", words[0].column, ())
+        words = [both, *words[2:]]
     inner = Command(words[0], tuple(words[1:]), False, None, command.text, command.column)
     return _Cursor(inner, typed)
 
 
+def _family(at: _Cursor) -> list[Candidate]:
+    """Return the second words that a command's first could be followed by."""
+    name = at.command.name.raw.lower() if at.command else ""
+    verbs = {second: VERBS.find(f"{name} {second}") for second in VERBS.family(name)}
+    return [Candidate(second, verb.summary) for second, verb in verbs.items()]
+
+
 def _commands(session: Session) -> Iterable[Candidate]:
+    told = set()
     for verb in VERBS.verbs():
         about = ", ".join(f"{key} {value}" for key, value in verb.preset.items())
-        yield Candidate(verb.name, about or verb.summary)
+        first, _, second = verb.name.partition(" ")
+        if first not in told:
+            yield Candidate(
+                first, ", ".join(VERBS.family(first)) if second else about or verb.summary
+            )
+        told.add(first)
     for name, meaning in session.aliases.items():
         yield Candidate(name, meaning)
 

@@ -2,19 +2,23 @@
 
 A command is declared beside the function that does it, with its arguments as data; completion,
 help, the check of scripts and the table in the README all read the same declaration.
+
+The name of a command has one word or two: ``image info`` and ``image make`` are two commands of a
+family.  ``Registry.whole`` makes one name of both words before a command is looked up; a word
+behind the name of a family is always its second, even if ``sr`` alone is a command, too.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from espshell.errors import UsageError
 from espshell.shell.argtypes import AnyType, Expression, Scope, Words, did_you_mean
 from espshell.shell.grammar import Command
-from espshell.shell.words import Variables, Word
+from espshell.shell.words import Text, Variables, Word
 
 Run = Callable[..., object]
 F = TypeVar("F", bound=Run)
@@ -45,13 +49,17 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option; without a type it is a flag."""
+    """An option; without a type it is a flag.
+
+    ``many``: it may be given again, and the function gets a tuple: of values, or of a flag's names.
+    """
 
     flag: str
     help: str
     type: AnyType | None = None
     short: str = ""
     into: str = ""
+    many: bool = False
 
     @property
     def key(self) -> str:
@@ -61,7 +69,8 @@ class Option:
     @property
     def usage(self) -> str:
         """How it stands in the usage line."""
-        return f"[{self.flag} {self.flag.lstrip('-').upper()}]" if self.type else f"[{self.flag}]"
+        value = f" {self.flag.lstrip('-').upper()}" if self.type else ""
+        return f"[{self.flag}{value}]" + "..." * self.many
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +145,12 @@ class Registry:
         rest: str = "words",
         alias_of: str = "",
     ) -> Callable[[F], F]:
-        """Declare the function below to be a command, and perhaps variants of it."""
+        """Declare the function below to be a command, and perhaps variants of it.
+
+        A name of two words makes it one of a family; the rest of its line is words then.
+        """
+        if " " in name and rest != "words":
+            raise ValueError(f"{name}: the grammar knows only the first word of a command")
 
         def declare(run: F) -> F:
             summary, _, details = (run.__doc__ or "").strip().partition("\n")
@@ -178,7 +192,10 @@ class Registry:
         verb = self.get(name)
         if verb is not None:
             return verb
-        found = [n for n in self._verbs if n.startswith(name.lower())] if prefixes else []
+        first, _, second = name.lower().partition(" ")
+        if family := self.family(first):
+            self._see_named(first, second, family, prefixes=prefixes)
+        found = [n for n in self._verbs if _begins(n, name.lower())] if prefixes else []
         shortest = {self._verbs[n].run: n for n in sorted(found, key=len, reverse=True)}
         if len(shortest) == 1:
             return self._verbs[next(iter(shortest.values()))]
@@ -186,6 +203,51 @@ class Registry:
             raise UsageError(f"`{name}` could be {', '.join(sorted(shortest.values()))}")
         hint = did_you_mean(name, [*self._verbs, *also]) or "`help` lists the commands"
         raise UsageError(f"unknown command `{name}`", hint=hint)
+
+    def family(self, name: str) -> tuple[str, ...]:
+        """Return the second words of the commands whose first word is this, in their order."""
+        start = f"{name.lower()} "
+        return tuple(n.removeprefix(start) for n in self._verbs if n.startswith(start))
+
+    def members(self, name: str) -> tuple[Verb, ...]:
+        """Return the commands of a family, also that of its bare name, and other names of them."""
+        names = {name.lower(), *(f"{name.lower()} {second}" for second in self.family(name))}
+        return tuple(v for v in self._verbs.values() if names & {v.name, v.alias_of})
+
+    def whole(self, command: Command, variables: Variables, *, prefixes: bool = False) -> Command:
+        """Return a command with both words of its name as one, where it has two.
+
+        Raises: UsageError if the name is a variable that is not set.
+        """
+        words = command.words
+        if not words or _OPTION.match(words[0].raw):
+            return command
+        if not self._begins_two(command.name.expand(variables).lower(), prefixes=prefixes):
+            return command
+        end = words[0].column - command.column
+        gap = Text(command.text[len(command.name.raw) : end], " ")
+        pieces = (*command.name.pieces, gap, *words[0].pieces)
+        name = Word(command.text[: end + len(words[0].raw)], command.column, pieces)
+        return replace(command, name=name, words=words[1:])
+
+    def _begins_two(self, name: str, *, prefixes: bool) -> bool:
+        """Say whether a word is the first of two; at the prompt also the beginning of one."""
+        firsts = {n.partition(" ")[0] for n in self._verbs if " " in n}
+        if name in firsts or not prefixes or self.get(name):
+            return name in firsts
+        ours = {n for n, verb in self._verbs.items() if not (verb.alias_of or " " in n)}
+        begun = [n for n in firsts | ours if n.startswith(name)]
+        return len(begun) == 1 and begun[0] in firsts
+
+    def _see_named(self, first: str, second: str, family: Sequence[str], *, prefixes: bool) -> None:
+        """See that a second word is one of a family's, or the beginning of one. Raises."""
+        if prefixes and second and any(each.startswith(second) for each in family):
+            return
+        there = ", ".join(family)
+        if not second:
+            raise UsageError(f"`{first}` is half a command", hint=f"it goes on with {there}")
+        hint = did_you_mean(second, family) or f"there are {there}"
+        raise UsageError(f"there is no `{first} {second}`", hint=hint)
 
     def takes_expression(self, name: str) -> bool:
         """Say whether ``>`` and ``|`` in a command's line are operators and not redirects."""
@@ -235,6 +297,22 @@ def check(bound: Bound, variables: Variables) -> None:
             slot.type.parse(_texts(slot.type, words, variables))
 
 
+def needs_chip(verb: Verb, bound: Bound) -> bool:
+    """Say whether a command needs a chip, by itself or for what it was given.
+
+    Where that only shows when variables have their values, it does if it may.
+    """
+    return verb.needs_chip or any(
+        slot.type.needs_chip(
+            slot.type.parse(_texts(slot.type, words, {}))
+            if all(word.is_plain for word in words)
+            else None
+        )
+        for slot, words in bound
+        if slot.type is not None
+    )
+
+
 def names_used(bound: Bound, variables: Variables) -> Iterable[str]:
     """Return the names in arguments whose text is known before anything runs."""
     for slot, words in bound:
@@ -249,11 +327,14 @@ def values(verb: Verb, bound: Bound, variables: Variables, scope: Scope) -> dict
     """
     found: dict[str, Any] = dict(verb.preset)
     for slot, words in bound:
-        if slot.type is None:
-            found[slot.key] = True
-        else:
+        many = isinstance(slot, Option) and slot.many
+        value: object = True
+        if slot.type is not None:
             parsed = slot.type.parse(_texts(slot.type, words, variables))
-            found[slot.key] = slot.type.value(parsed, scope)
+            value = slot.type.value(parsed, scope)
+        elif isinstance(slot, Option) and many:
+            value = slot.flag
+        found[slot.key] = (*found.get(slot.key, ()), value) if many else value
     return found
 
 
@@ -309,6 +390,13 @@ def _option(verb: Verb, text: str) -> Option:
     known = [option.flag for option in verb.options]
     hint = did_you_mean(text, known) or f"usage: {verb.usage}"
     raise UsageError(f"{verb.name} has no option `{text}`", hint=hint)
+
+
+def _begins(name: str, typed: str) -> bool:
+    """Say whether a command's name can be typed so: the beginning of each of its words."""
+    words = typed.split(" ")
+    both = zip(name.split(" "), words, strict=False)
+    return len(words) <= name.count(" ") + 1 and all(full.startswith(word) for full, word in both)
 
 
 def _dedent(text: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from espshell.errors import EspError, ScriptError, UsageError, file_error
 from espshell.shell import expr, grammar, registry
 from espshell.shell.assignment import assigned
+from espshell.shell.commands.ram import syms
 from espshell.shell.commands.shell import define
 from espshell.shell.grammar import Command
 from espshell.shell.output import Output
@@ -166,6 +167,7 @@ class _Checker:
     def __init__(self, session: Session) -> None:
         self._session = replace(session, aliases=dict(session.aliases), interactive=False)
         self._known: set[str] = {*session.variables, "_", "?"}
+        self._knows_names = True  # until symbols are loaded from a file that a variable names
         self._sees_all = True  # until a line is met whose meaning only shows when it runs
 
     def check(self, script: Script, arguments: Sequence[str], *, depth: int) -> bool:
@@ -204,9 +206,11 @@ class _Checker:
             return self._prepared(prepared.inner, script, depth)
         if verb.rest == "assignment":
             return self._assignment(command)
+        if verb.name == "syms":
+            self._symbols(command)
         if verb.name == "source":
             return self._source(command, script, depth)
-        return verb.needs_chip or verb.rest == "expression"
+        return registry.needs_chip(verb, prepared.bound) or verb.rest == "expression"
 
     def _source(self, command: Command, script: Script, depth: int) -> bool:
         if not all(word.is_plain for word in command.words):
@@ -217,6 +221,14 @@ class _Checker:
         if command.ignore_failure and not path.exists():
             return False
         return self.check(read(path), arguments, depth=depth + 1)
+
+    def _symbols(self, command: Command) -> None:
+        """Load the symbols that lines below may name; a file that a variable names is believed."""
+        if not all(word.is_plain for word in command.words):
+            self._knows_names = False
+            return
+        with contextlib.suppress(EspError) if command.ignore_failure else contextlib.nullcontext():
+            syms(self._session, *(word.expand({}) for word in command.words))
 
     def _assignment(self, command: Command) -> bool:
         assignment = assigned(command)
@@ -235,7 +247,7 @@ class _Checker:
 
     def _check_names(self, names: Iterable[str]) -> None:
         scope = self._session.scope
-        if scope.chip is None:
+        if scope.chip is None or not self._knows_names:
             return
         for name in names:
             if not scope.knows(name):

@@ -12,6 +12,7 @@ from espshell.shell.argtypes import Number, Numbers, Region, Text, Words
 from espshell.shell.commands import VERBS
 from espshell.shell.grammar import Command
 from espshell.shell.registry import Option, Param, Registry, Verb
+from espshell.shell.scope import TargetScope
 
 
 def noted(*_: object, **__: object) -> None:
@@ -94,7 +95,7 @@ def test_find() -> None:
     with pytest.raises(UsageError, match="unknown command `pee`"):
         VERBS.find("pee")
     with pytest.raises(
-        UsageError, match=r"`re` could be read-flash, read-mac, read-mem, reconnect, .*reset"
+        UsageError, match=r"`re` could be read-flash, .*read-mac, read-mem, reconnect, .*reset"
     ):
         VERBS.find("re", prefixes=True)
     with pytest.raises(UsageError) as raised:
@@ -141,3 +142,139 @@ def test_including_keeps_the_order() -> None:
         which.add(name, group="G")(noted)
     first.include(second)
     assert [each.name for each in first.verbs()] == ["b", "a"]
+
+
+# Names of two words ---------------------------------------------------------------------------
+
+POTS = Registry()
+for _name, _alias in (
+    ("pot", ""),
+    ("pot set", ""),
+    ("pot show", ""),
+    ("put", "pot set"),
+    ("pan", ""),
+):
+    POTS.add(_name, group="G", params=[Param("words", Words())], alias_of=_alias)(noted)
+
+
+def whole(text: str, *, prefixes: bool = False, **variables: str) -> tuple[str, list[str]]:
+    """Return the name and the arguments that a line has."""
+    found = POTS.whole(command(text), variables, prefixes=prefixes)
+    return found.name.expand(variables), [word.raw for word in found.words]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("pot set a b", ("pot set", ["a", "b"])),
+        ("pot   set  a", ("pot set", ["a"])),
+        ("POT SET", ("POT SET", [])),
+        ("pot", ("pot", [])),
+        ("pot --all set", ("pot", ["--all", "set"])),
+        ("pot nosuch a", ("pot nosuch", ["a"])),
+        ("pan set", ("pan", ["set"])),
+        ("po set", ("po", ["set"])),
+        ("pot $which a", ("pot show", ["a"])),
+        ("$first set a", ("pot set", ["a"])),
+    ],
+)
+def test_whole(text: str, wanted: tuple[str, list[str]]) -> None:
+    """The word behind the name of a family is the second of the name, unless it is an option."""
+    assert whole(text, which="show", first="pot") == wanted
+
+
+def test_whole_is_done_once() -> None:
+    """A name that has both words takes no third, and the rest of the source stays where it was."""
+    once = POTS.whole(command("pot set  a b"), {})
+    assert POTS.whole(once, {}) == once
+    assert (once.name.raw, once.rest(0), once.text) == ("pot set", "a b", "pot set  a b")
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("po se a", ("po se", ["a"])),
+        ("pot sh", ("pot sh", [])),
+        ("p se", ("p", ["se"])),
+        ("pan se", ("pan", ["se"])),
+    ],
+)
+def test_whole_of_beginnings(text: str, wanted: tuple[str, list[str]]) -> None:
+    """At the prompt the beginning of a family's name is enough, if nothing else begins so."""
+    assert whole(text, prefixes=True) == wanted
+
+
+def test_find_two_words() -> None:
+    """Both words may be shortened at the prompt; a script needs both whole."""
+    assert POTS.find("Pot Set").name == "pot set"
+    assert POTS.find("po sh", prefixes=True).name == "pot show"
+    assert POTS.find("pot").name == "pot"
+
+
+@pytest.mark.parametrize(
+    ("name", "prefixes", "told"),
+    [
+        ("pot xyz", False, "there is no `pot xyz`; there are set, show"),
+        ("pot shwo", True, "there is no `pot shwo`; did you mean `show`?"),
+        ("pot s", True, "`pot s` could be pot set, pot show"),
+        ("po sh", False, "unknown command `po sh`"),
+    ],
+)
+def test_find_refuses_two_words(name: str, prefixes: bool, told: str) -> None:
+    """A second word that a family does not have is answered with those that it has."""
+    registry = Registry()
+    for each in ("pot set", "pot show"):  # two functions, as two commands have
+        registry.add(each, group="G")(lambda *_: None)
+    with pytest.raises(UsageError) as raised:
+        registry.find(name, prefixes=prefixes)
+    assert raised.value.one_line().startswith(told)
+    with pytest.raises(UsageError) as raised:
+        registry.find("pot")
+    assert raised.value.one_line() == "`pot` is half a command; it goes on with set, show"
+
+
+def test_family() -> None:
+    """A family knows its second words; its members are those, the bare name and other names."""
+    assert POTS.family("POT") == ("set", "show")
+    assert POTS.family("pan") == ()
+    assert [each.name for each in POTS.members("pot")] == ["pot", "pot set", "pot show", "put"]
+
+
+def test_two_words_and_an_expression() -> None:
+    """Redirects are known by the first word, so that only plain words can follow two."""
+    with pytest.raises(ValueError, match="first word"):
+        Registry().add("pot boil", group="G", rest="expression")
+
+
+@pytest.mark.parametrize("each", list(VERBS.verbs()), ids=lambda verb: verb.name)
+def test_the_bare_name_of_a_family_takes_no_words(each: Verb) -> None:
+    """A word behind it is always the second of a name, so that it could never be given any."""
+    if VERBS.family(each.name):
+        assert each.params == ()
+
+
+def test_options_that_may_be_given_again() -> None:
+    """The function gets all values in their order; a flag counts by its name."""
+    many = verb(
+        options=(
+            Option("--file", "", Text(), short="-f", many=True),
+            Option("--fast", "", into="how", many=True),
+            Option("--safe", "", into="how", many=True),
+        )
+    )
+    found = registry.bind(many, command("v -f a --safe --file b --fast -f a"))
+    scope = TargetScope(None)
+    assert registry.values(many, found, {}, scope) == {
+        "file": ("a", "b", "a"),
+        "how": ("--safe", "--fast"),
+    }
+    assert registry.values(many, (), {}, scope) == {}
+    assert many.options[0].usage == "[--file FILE]..."
+
+
+def test_needs_chip_by_argument() -> None:
+    """A type may need a chip for what it was given; what is not known yet may, too."""
+    line = VERBS.find("image info")
+    for text, wanted in (("a.bin", False), ("flash:0", True), ("$1", True)):
+        found = registry.bind(line, command(f"v {text}"))
+        assert registry.needs_chip(line, found) is wanted, text
