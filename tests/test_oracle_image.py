@@ -23,6 +23,8 @@ from espshell.chips import Chip, Isa, Kind
 from espshell.image import firmware, signature
 from espshell.image.description import AppDescription, BootloaderDescription, describe
 from espshell.image.firmware import Firmware, Layout, reader
+from espshell.ops.image import inspect
+from espshell.render import render
 from tests.image import support
 
 pytest.importorskip("esptool")
@@ -276,6 +278,22 @@ def test_descriptions(name: str, built: dict[str, Future[Built]]) -> None:
         assert image.field("Compile time:") == found.date_time
     else:
         assert "ESP-IDF" not in image.info
+
+
+@every_image
+def test_names_of_what_is_shown(name: str, built: dict[str, Future[Built]]) -> None:
+    """Our command shows chip, flash settings and entry by the names that image-info has."""
+    image = built[name].result()
+    found = inspect(image.data, name)
+    info = found.firmware
+    assert info is not None
+    assert (info.chip, info.mode.upper()) == (image.chip.name, image.field("Flash mode:"))
+    assert info.flash_size == image.field("Flash size:")
+    assert image.field("Flash freq:") in info.frequencies
+    assert info.firmware.ok is found.ok
+    told = "\n".join(render(found))
+    for shown in (image.field("Flash mode:"), f"{info.firmware.header.entry:08x}"):
+        assert shown in told
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

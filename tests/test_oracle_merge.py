@@ -12,6 +12,8 @@ import pytest
 from espshell import chips
 from espshell.image import intel_hex, merge
 from espshell.image.merge import Format, Part
+from tests.image import support
+from tests.shell.support import Shell
 
 pytest.importorskip("esptool")
 
@@ -81,3 +83,78 @@ def test_hex(tmp_path: Path) -> None:
     theirs = intel_hex.read(esptool(tmp_path, "esp32", "hex"))
     assert intel_hex.read(merge.merge(PARTS, fmt="hex")) == theirs
     assert theirs[-1] == (APP.offset, APP.data + NEXT.data)
+
+
+# Through the command: pasted from esptool's manual, and in our own order ----------------------
+
+BOOTLOADER = support.firmware([(0x4008_0000, b"boot" * 200)], chip=0, size_frequency=0x20)
+"""For an ESP32."""
+
+
+def by_command(folder: Path, line: str) -> bytes:
+    """Run a line of ours in a folder; return the file that it made."""
+    shell = Shell()
+    ran = shell.type(line.replace("@", f"{folder}/"))
+    assert ran.status == 0, ran.err
+    return (folder / "ours").read_bytes()
+
+
+def by_esptool(folder: Path, line: str) -> bytes:
+    """Run the same words by esptool, which takes the chip before the command."""
+    line = line.replace("--chip esp32 ", "").replace("@ours", f"{folder}/theirs")
+    words = line.replace("@", f"{folder}/").split()
+    subprocess.run(
+        [sys.executable, "-m", "esptool", "--chip", "esp32", *words],
+        check=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        timeout=PACE_S,
+    )
+    return (folder / "theirs").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "",
+        "--format raw --target-offset 0x1000 --pad-to-size 256KB",
+        "-f raw -fm dout -ff 26m -fs 8MB",
+        "--format uf2 --flash-mode qout --flash-freq 80m --flash-size 2MB --chunk-size 256",
+        "--format uf2 --md5-disable",
+    ],
+)
+def test_the_command_takes_esptools_words(tmp_path: Path, options: str) -> None:
+    """The same line, byte for byte the same file; flash settings are patched the same way."""
+    (tmp_path / "boot").write_bytes(BOOTLOADER)
+    (tmp_path / "app").write_bytes(APP.data)
+    line = f"merge-bin --chip esp32 -o @ours {options} 0x10000 @app 0x1000 @boot"
+    ours = by_command(tmp_path, line)
+    assert ours == by_esptool(tmp_path, line)
+    # And in our words, where the chip is known from the image.
+    told = options.replace("-size 256KB", " 256K").replace("--md5-disable", "--no-md5")
+    told = told.replace("-f raw", "--format raw")
+    assert by_command(tmp_path, f"image merge {told} @ours @app 0x10000 @boot 0x1000") == ours
+
+
+def test_the_command_writes_the_same_memory(tmp_path: Path) -> None:
+    """Intel HEX is the same memory, with a header that was patched; its lines may differ."""
+    (tmp_path / "boot").write_bytes(BOOTLOADER)
+    (tmp_path / "app").write_bytes(APP.data)
+    line = "merge-bin --chip esp32 -o @ours --format hex -fm dout 0x10000 @app 0x1000 @boot"
+    ours, theirs = by_command(tmp_path, line), by_esptool(tmp_path, line)
+    assert intel_hex.read(ours) == intel_hex.read(theirs)
+    assert BOOTLOADER not in intel_hex.read(ours)[0]
+
+
+def test_what_has_no_settings_stays(tmp_path: Path) -> None:
+    """What stands in the bootloader's place and is no image is left as it is, as by esptool."""
+    (tmp_path / "app").write_bytes(APP.data)
+    line = "merge-bin --chip esp32 -o @ours -fm dout -fs 4MB 0x1000 @app"
+    assert by_command(tmp_path, line) == by_esptool(tmp_path, line)
+
+
+def test_hex_is_taken_apart_as_by_esptool(tmp_path: Path) -> None:
+    """Intel HEX among the files is merged as the memory that it means."""
+    (tmp_path / "in.hex").write_bytes(intel_hex.to_bytes([(0x1000, b"one"), (0x3000, b"two")]))
+    line = "merge-bin --chip esp32 -o @ours -f raw 0x0 @in.hex"
+    assert by_command(tmp_path, line) == by_esptool(tmp_path, line)
