@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from espshell import __version__
 from espshell.errors import BenchError, EspError, ScriptError, UsageError
@@ -29,6 +29,9 @@ from espshell.shell.script import Given, Script
 from espshell.shell.session import INTERRUPTED, Bench, Quit, Session
 from espshell.target.target import SYNC_BAUD
 from espshell.units import parse_number
+
+if TYPE_CHECKING:
+    from espshell.ops.symbols import Symbols
 
 SCREEN = "-"
 """Standard input as a script; standard error as the file of ``--trace``."""
@@ -125,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--transcript", type=Path, metavar="FILE", help="write commands and what came of them")
     add("--trace", metavar="[=FILE]", help="show every frame, or record them in a file")
     add("--color", choices=("auto", "always", "never"), default="auto", help="when to colour")
+    add("--elf", type=Path, metavar="FILE", help="names of a program for its addresses")
     add("--version", action="version", version=f"espshell {__version__}")
     return parser
 
@@ -162,6 +166,8 @@ def _run(options: argparse.Namespace) -> int:
             session.bench = _bench(options)
             session.watch(_tap(options.trace))
             session.log_to(options.transcript)
+            if options.elf:
+                session.symbols = _symbols(options.elf)
             scripts = _scripts(options)
             _check_and_connect(session, scripts)
         except EspError as error:
@@ -175,6 +181,12 @@ def _run(options: argparse.Namespace) -> int:
         except Quit as leaving:
             return session.worst if leaving.status is None else leaving.status
         return session.worst
+
+
+def _symbols(path: Path) -> Symbols:
+    from espshell.ops.symbols import load_symbols
+
+    return load_symbols(path)
 
 
 def _bench(options: argparse.Namespace) -> Bench:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from espshell import registers
 from espshell.chips import Chip, Kind, Region
 from espshell.errors import BenchError, EspError, UsageError
-from espshell.image import partitions
-from espshell.image.partitions import PartitionTable
 from espshell.ops import memory
 from espshell.shell.argtypes import Scope, nearest
 from espshell.target import Target
 
 if TYPE_CHECKING:
+    from espshell.image.partitions import PartitionTable
+    from espshell.image.symbol_table import Symbol
+    from espshell.ops.symbols import Symbols
     from espshell.registers import BitField, Peripheral, Register, Registers
 
 
@@ -22,8 +24,9 @@ class TargetScope:
     """Names and memory of the connected chip; without one, numbers only.
 
     Regions of the memory map come first, then peripherals and registers (addresses) and fields
-    (values).  With ``prefixes`` the beginning of each part of a name is enough, if no other begins
-    so; but a register that changes when it is read is never guessed.
+    (values), then symbols of a program.  With ``prefixes`` the beginning of each part of a name is
+    enough, if no other begins so and it is no symbol's name; but a register that changes when it is
+    read is never guessed.
     """
 
     def __init__(
@@ -32,10 +35,12 @@ class TargetScope:
         *,
         prefixes: bool = False,
         partitions: Callable[[], PartitionTable] | None = None,
+        symbols: Symbols | None = None,
     ) -> None:
         self._target = target
         self._prefixes = prefixes
         self._partitions = partitions
+        self._symbols = symbols
 
     @property
     def chip(self) -> Chip | None:
@@ -48,10 +53,15 @@ class TargetScope:
         return registers.of(self.chip.name) if self.chip else None
 
     def place(self, name: str) -> Region | None:
-        """Return the region, peripheral or register of a name; None if there is none.
+        """Return the region, peripheral, register or sized symbol of a name; None if there is none.
 
         Raises: UsageError if the beginning of a name is that of several.
         """
+        symbol = self.symbol(name)
+        if symbol is not None:
+            end = symbol.address + symbol.size
+            kind = self._kind_at(symbol.address)
+            return Region(symbol.name, symbol.address, end, kind) if symbol.size else None
         wanted, places = name.upper(), self._places()
         exact = next((known for known in places if known.name == wanted), None)
         if exact is not None:
@@ -69,6 +79,14 @@ class TargetScope:
             end = peripheral.address + peripheral.size
             return Region(peripheral.name, peripheral.address, end, Kind.PERIPHERAL)
         return None
+
+    def symbol(self, name: str) -> Symbol | None:
+        """Return the symbol of a name, unless the chip itself has something of that name."""
+        found = self._symbols.find(name) if self._symbols else None
+        if found is None or self.chip is None:
+            return found
+        whole = TargetScope(self._target)  # without symbols, and whole names only
+        return None if whole.knows(name) else found
 
     def peripheral(self, name: str) -> Peripheral | None:
         """Return the peripheral of a name, or None."""
@@ -113,13 +131,18 @@ class TargetScope:
         space, colon, rest = name.partition(":")
         if colon:
             return self.space(space).knows(rest)
+        if self.symbol(name) is not None:
+            return True
         return self.place(name) is not None or self.field(name) is not None
 
     def name(self, name: str) -> int | None:
-        """Return the address of a region or register, or the value of a field.
+        """Return the address of a region, register or symbol, or the value of a field.
 
         None if there is none of that name.  Raises: UsageError for a field that is write-only.
         """
+        symbol = self.symbol(name)
+        if symbol is not None:
+            return symbol.address
         place = self.place(name)
         if place is not None:
             return place.start
@@ -149,14 +172,24 @@ class TargetScope:
         space, colon, rest = name.partition(":")
         if colon:
             return self.space(space).suggest(rest)
+        if self._symbols:
+            near = nearest(name, islice(self._symbols.starting(name[:_NEAR]), _MOST_SYMBOLS))
+            if near:
+                return near
         self._no_tables(name)
-        return nearest(name.upper(), self.names(name))
+        return nearest(name.upper(), self._own_names(name))
 
     def names(self, text: str = "") -> Iterable[str]:
         """Return every name that what has been typed could become, for completion.
 
-        Registers only behind their peripheral, and fields only behind their register.
+        Registers only behind their peripheral, fields only behind their register, and symbols only
+        behind a first letter: there are thousands.
         """
+        found = self._symbols.starting(text) if self._symbols and text else ()
+        return dict.fromkeys((*self._own_names(text), *islice(found, _MOST_SYMBOLS)))
+
+    def _own_names(self, text: str) -> Iterable[str]:
+        """Return what the chip itself has."""
         if self.chip is None:
             return ()
         tables = self.tables
@@ -175,6 +208,10 @@ class TargetScope:
             case [peripheral, name] if register := tables.find(f"{peripheral}.{name}"):
                 return [f"{register.full_name}.{field.name}" for field in register.fields]
         return ()
+
+    def _kind_at(self, address: int) -> Kind:
+        region = self.chip.region_at(address) if self.chip else None
+        return region.kind if region else Kind.RAM
 
     def _no_tables(self, name: str) -> None:
         if "." in name and self.chip is not None and self.tables is None:
@@ -262,8 +299,10 @@ class FlashScope:
         return self._outer.space(name)
 
     def _fixed(self, table: PartitionTable) -> tuple[Region, ...]:
+        from espshell.image.partitions import SIZE
+
         boot = self._target.chip.bootloader_offset
-        end = table.offset + partitions.SIZE
+        end = table.offset + SIZE
         return (
             Region("bootloader", boot, table.offset, Kind.FLASH),
             Region("parttable", table.offset, end, Kind.FLASH),
@@ -299,3 +338,5 @@ def _begun(text: str, names: Sequence[str]) -> str | None:
 
 
 _MOST = 8  # names in a message
+_MOST_SYMBOLS = 500  # that are shown or compared; a longer beginning finds the others
+_NEAR = 3  # letters of a wrong name that are taken to be right

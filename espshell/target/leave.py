@@ -15,11 +15,13 @@ from espshell.errors import EspError, NoReply, UsageError
 from espshell.link import reset
 from espshell.loader import spi
 from espshell.protocol.commands import RegisterWrite
-from espshell.protocol.flash import FlashBegin, FlashEnd
+from espshell.protocol.dialect import STUB
+from espshell.protocol.flash import FlashBegin, FlashEnd, RunUserCode
 
 if TYPE_CHECKING:
     from espshell.target.target import Target
 
+_GONE_S = 0.3  # for an answer that may not have left when the loader goes
 _WATCHDOG_S = 0.5  # until it has bitten
 
 
@@ -46,13 +48,30 @@ def by_reset(target: Target) -> bool:
 
 
 def by_command(target: Target) -> None:
-    """Start the application by FLASH_END, without the reset line."""
+    """Start the application by command, without the reset line.
+
+    Raises: UsageError where a stub runs that answers it and stays.
+    """
     dialect = target.loader.dialect
+    if ignores_commands(target):
+        raise UsageError(
+            "the flasher stub does not start the application, and this port has no reset line",
+            hint="`stub never`, reset the board by hand, then `connect` and `run`",
+        )
+    if dialect.is_stub:
+        with contextlib.suppress(NoReply):
+            target.loader.execute(RunUserCode(), timeout_s=_GONE_S)
+        return
     if dialect.attach_words:
         spi.attach(target.loader)
     target.loader.execute(FlashBegin(0, 0, dialect.block_size, 0, dialect.flash_begin_words))
     with contextlib.suppress(NoReply):  # it may be gone before its answer has left
-        target.loader.execute(FlashEnd(run=True), timeout_s=0.3)
+        target.loader.execute(FlashEnd(run=True), timeout_s=_GONE_S)
+
+
+def ignores_commands(target: Target) -> bool:
+    """Say whether no command leaves this loader: a v2 stub answers FLASH_END and stays."""
+    return target.loader.dialect == STUB
 
 
 def by_watchdog(target: Target) -> None:

@@ -79,6 +79,43 @@ def test_run_application_by_command() -> None:
     assert wire.mode is Mode.APPLICATION
 
 
+@pytest.mark.parametrize("name", ["esp32c3", "esp32s3"])
+def test_run_application_where_the_stub_ignores_commands(name: str) -> None:
+    """Without lines a v2 stub is left by the watchdog, because it answers FLASH_END and stays."""
+    target = open_sim(chip=name)
+    target.start_stub()
+    target.link.port.has_lines = False
+
+    assert target.run_application()
+    target.link.clock.sleep(0.2)
+    wire_of(target).settle()
+    assert wire_of(target).mode is Mode.APPLICATION
+
+
+def test_run_application_where_nothing_leaves_the_stub() -> None:
+    """A chip that its watchdog cannot reset stays in the v2 stub, and that is said."""
+    target = open_sim(chip="esp32")
+    target.start_stub()
+    target.link.port.has_lines = False
+
+    with pytest.raises(UsageError, match="the flasher stub does not start the application"):
+        target.run_application()
+    assert wire_of(target).mode is Mode.DOWNLOAD
+    assert target.memory.words(target.chip.markers[0], 1)
+
+
+def test_a_legacy_stub_runs_the_application_by_command() -> None:
+    """FLASH_END leaves a v1 stub for the ROM loader, so that one is told to run user code."""
+    target = open_sim(chip="esp32")
+    target.start_stub(version=1)
+    target.link.port.has_lines = False
+
+    assert not target.run_application()
+    target.link.clock.sleep(0.2)
+    wire_of(target).settle()
+    assert wire_of(target).mode is not Mode.DOWNLOAD
+
+
 @pytest.mark.parametrize("name", [chip.name for chip in CHIPS if chip.rom_clock])
 def test_rate_is_right_where_the_rom_is_wrong_about_its_clock(name: str) -> None:
     """A ROM that mistakes its crystal is asked for another rate; the wire has the wanted one."""

@@ -1,0 +1,144 @@
+"""Programs in RAM and what they say, as lines and as JSON; and the picture of who lies where.
+
+    DRAM
+      segment 0  0x3fc85000..0x3fc86000    4 KiB  |  XX            |  overlaps stub data
+      stub data  0x3fc84000..0x3fc96e38 75.6 KiB  |==XX============|  overlaps segment 0
+
+The bars of one region have one scale, and X is where two want the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from espshell.ops.loadram import Piece, RamLoaded
+from espshell.ops.monitor import Monitored
+from espshell.ops.symbols import SymbolList
+from espshell.render.json import Json, to_json
+from espshell.render.text import render, table
+from espshell.render.theme import paint
+from espshell.units import count_text, hex32, size_text
+
+_BAR = 32  # columns
+
+
+def picture(pieces: Sequence[Piece], *, color: bool = False) -> list[str]:
+    """Return who lies where, region by region, as lines."""
+    lines: list[str] = []
+    regions = sorted(pieces, key=lambda piece: piece.address)
+    width = max(len(piece.name) for piece in pieces)
+    for region in dict.fromkeys(piece.region for piece in regions):
+        inside = [piece for piece in regions if piece.region == region]
+        lines.append(paint(region, "label", color=color))
+        lines += [_row(piece, inside, width, color=color) for piece in inside]
+    return lines
+
+
+def _row(piece: Piece, inside: Sequence[Piece], width: int, *, color: bool) -> str:
+    span = f"{hex32(piece.address)}..{hex32(piece.end)}"
+    bar = f"  |{_bar(piece, inside)}|" if len(inside) > 1 else ""
+    others = [p for p in inside if p.is_stub != piece.is_stub and p.overlaps(piece)]
+    told = f"  overlaps {', '.join(p.name for p in others)}" if others else ""
+    name = paint(f"{piece.name:<{width}}", "name", color=color)
+    style = "error" if others else "note" if piece.is_stub else "value"
+    rest = paint(f"{bar}{told}", style, color=color) if bar else ""
+    return f"  {name}  {span}  {size_text(piece.size):>10}{rest}"
+
+
+def _bar(piece: Piece, inside: Sequence[Piece]) -> str:
+    start, end = min(p.address for p in inside), max(p.end for p in inside)
+    others = [p for p in inside if p.is_stub != piece.is_stub]
+    step = (end - start) / _BAR
+    cells = []
+    for column in range(_BAR):
+        first = start + int(column * step)
+        cell = Piece("", first, max(first + 1, start + int((column + 1) * step)), "")
+        shared = any(max(p.address, piece.address) < min(p.end, piece.end) for p in others)
+        if not cell.overlaps(piece):
+            cells.append(" ")
+        elif shared and any(cell.overlaps(p) for p in others):
+            cells.append("X")
+        else:
+            cells.append("=" if piece.is_stub else "#")
+    return "".join(cells)
+
+
+@render.register
+def _(result: RamLoaded, *, color: bool = False) -> list[str]:
+    lines = picture(result.pieces, color=color)
+    count = count_text(sum(not piece.is_stub for piece in result.pieces), "segment")
+    size = f"{count}, {size_text(result.size)} in {count_text(result.blocks, 'block')}"
+    file = paint(result.file, "name", color=color)
+    if result.dry_run:
+        return [*lines, f"dry run: {file}: {size} would be loaded, entry {hex32(result.entry)}"]
+    back = ", read back" if result.verified else ""
+    told = f"started at {hex32(result.entry)}" if result.started else "not started"
+    return [*lines, f"{file}: {size}{back}; {paint(told, 'value', color=color)}"]
+
+
+@to_json.register
+def _(result: RamLoaded) -> Json:
+    return {
+        "file": result.file,
+        "entry": result.entry,
+        "segments": [
+            {"address": piece.address, "size": piece.size, "region": piece.region}
+            for piece in result.pieces
+            if not piece.is_stub
+        ],
+        "size": result.size,
+        "blocks": result.blocks,
+        "started": result.started,
+        "verified": result.verified,
+        "returned": result.returned,
+        "monitor": to_json(result.monitored),
+        **({"dry_run": True} if result.dry_run else {}),
+    }
+
+
+@render.register
+def _(result: Monitored, *, color: bool = False) -> list[str]:
+    return result.text.splitlines()
+
+
+@to_json.register
+def _(result: Monitored) -> Json:
+    return {
+        "text": result.text,
+        "size": result.size,
+        "seconds": round(result.seconds, 6),
+        "until": result.until or None,
+        "found": result.found,
+        "heard": result.heard.sentence or None,
+    }
+
+
+@render.register
+def _(result: SymbolList, *, color: bool = False) -> list[str]:
+    if not result.pattern:
+        count = count_text(result.total, "symbol")
+        return [f"{paint(result.file, 'name', color=color)}  {count}, {result.machine}"]
+    rows = [
+        (symbol.name, hex32(symbol.address), size_text(symbol.size) if symbol.size else "", kind)
+        for symbol in result.symbols
+        for kind in (f"{symbol.kind.value}{'' if symbol.is_global else ', local'}",)
+    ]
+    return table(rows, color=color)
+
+
+@to_json.register
+def _(result: SymbolList) -> Json:
+    return {
+        "file": result.file,
+        "machine": result.machine,
+        "count": result.total,
+        "symbols": [
+            {
+                "name": symbol.name,
+                "address": symbol.address,
+                "size": symbol.size,
+                "kind": symbol.kind.value,
+            }
+            for symbol in result.symbols
+        ],
+    }

@@ -1,0 +1,233 @@
+"""loadram, monitor, syms: a program in RAM, what it says, and what it calls its places."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from espshell.errors import UsageError
+from espshell.link.port import Port, open_port
+from espshell.shell.argtypes import File, Positive, Scope, Seconds, Text
+from espshell.shell.registry import Option, Param, Registry
+from espshell.target.target import SYNC_BAUD
+
+if TYPE_CHECKING:
+    from espshell.ops.loadram import RamLoaded, RamPlan
+    from espshell.ops.symbols import SymbolList
+    from espshell.shell.display import Shown
+    from espshell.shell.monitor import Wish
+    from espshell.shell.session import Session
+
+VERBS = Registry()
+
+GROUP = "Programs"
+
+GONE = "the loader is gone; `reconnect` resets the chip into it again"
+
+
+class FileOrPattern(Text):
+    """The name of a file, or a pattern of names."""
+
+    label = "FILE|PATTERN"
+
+    def complete(self, text: str, scope: Scope) -> Iterable[str]:
+        """Complete names of files."""
+        return File().complete(text, scope)
+
+
+_UNTIL = Option("--until", "stop when it says this; fail if it does not within 10 s", Text())
+_TIMEOUT = Option("--timeout", "stop after this long", Seconds(), short="-t")
+
+
+_LOADRAM = (
+    Option("--no-run", "load it only, and stay in the loader"),
+    Option("--no-monitor", "do not listen to what it says"),
+    Option("--monitor-baud", "the rate it speaks at (the loader's)", Positive(), into="baud"),
+    _UNTIL,
+    _TIMEOUT,
+    Option("--check", "read it back before it is started"),
+    Option("--force", "load what is for another chip or revision, or damaged"),
+)
+
+
+@VERBS.add(
+    "load-ram",
+    group=GROUP,
+    params=[Param("file", File())],
+    options=_LOADRAM,
+    needs="memory",
+    alias_of="loadram",
+)
+@VERBS.add("loadram", group=GROUP, params=[Param("file", File())], options=_LOADRAM, needs="memory")
+def loadram(
+    session: Session,
+    file: Path,
+    *,
+    no_run: bool = False,
+    no_monitor: bool = False,
+    baud: int | None = None,
+    until: str = "",
+    timeout: float | None = None,
+    check: bool = False,
+    force: bool = False,
+) -> RamLoaded | Shown:
+    """Load a program into RAM, start it, show what it says.
+
+    An image of RAM segments (.bin, or as Intel HEX) or an ELF file. Each segment is checked
+    against the chip's RAM and the running stub before anything is sent. Ctrl-C stops listening.
+    `load FILE mem:ADDRESS` puts raw bytes into RAM.
+    For a script: loadram x.bin --until "ready" --timeout 5.
+    """
+    from espshell.ops.loadram import load_ram, plan_ram
+    from espshell.shell import monitor
+
+    wish = monitor.Wish(until, timeout, baud)
+    if wish.is_bounded and (no_run or no_monitor):
+        raise UsageError("what is not started or listened to says nothing to wait for")
+    target = session.chip
+    plan = plan_ram(target, file, run=not no_run, force=force)
+    _show_clash(session, plan)
+    by_stub = target.loader.dialect.is_stub
+    result = load_ram(
+        target,
+        plan,
+        run=not no_run,
+        verify=check or (by_stub and session.settings.verify),
+        report=session.output.progress,
+    )
+    if not result.started:
+        return result
+    listens = not no_monitor and (wish.is_bounded or monitor.is_live(session))
+    if not (listens or no_monitor):
+        session.output.note("not listened to; --until TEXT or --timeout S does")
+    return _followed(session, result, wish if listens else None)
+
+
+@VERBS.add(
+    "monitor",
+    group=GROUP,
+    options=[
+        Option("--run", "start the application first, and miss nothing"),
+        Option("--baud", "the rate it speaks at (115200)", Positive()),
+        _UNTIL,
+        _TIMEOUT,
+    ],
+)
+def monitor_command(
+    session: Session,
+    *,
+    run: bool = False,
+    baud: int = SYNC_BAUD,
+    until: str = "",
+    timeout: float | None = None,
+) -> Shown:
+    """Show what the application says, until Ctrl-C.
+
+    After `run` the port is opened without a reset; `monitor --run` leaves the loader by itself and
+    shows the boot log, too. For a script: monitor --run --until "ready" -t 5.
+    """
+    from espshell.shell import monitor
+    from espshell.shell.display import Shown
+
+    wish = monitor.Wish(until, timeout, baud)
+    monitor.see_it_ends(session, wish)
+    with _line(session, baud, run=run) as port:
+        heard = monitor.follow(session, port, wish)
+    return Shown(monitor.without_expected_reset(heard) if run else heard)
+
+
+@VERBS.add("syms", group=GROUP, params=[Param("what", FileOrPattern(), optional=True)])
+def syms(session: Session, what: str = "") -> SymbolList:
+    """Load the symbols of an ELF file, or list those loaded.
+
+    syms build/app.elf, then syms *counter*. Their names are addresses in every expression:
+    peek app_main, dump some_buffer, expect [g_counter] == 3. Registers and regions come first.
+    A file is what exists; ./NAME is always one. Alone it tells what is loaded.
+    """
+    from espshell.ops.symbols import list_symbols, load_symbols
+
+    path = Path(what).expanduser()
+    if what and (path.is_file() or what.startswith((".", "/", "~")) or what.endswith(".elf")):
+        session.symbols = load_symbols(path)
+        return _noted(session, list_symbols(session.symbols))
+    if session.symbols is None:
+        raise UsageError("no symbols are loaded", hint="`syms FILE.elf`, or start with --elf FILE")
+    return _noted(session, list_symbols(session.symbols, what))
+
+
+def _noted(session: Session, found: SymbolList) -> SymbolList:
+    """Add a note where the program is for another kind of core than the connected chip has."""
+    isa = session.target.chip.isa.value if session.target else found.machine
+    if isa.startswith(found.machine):
+        return found
+    return replace(found, notes=(f"this is for {found.machine}, and not for the connected chip",))
+
+
+def _show_clash(session: Session, plan: RamPlan) -> None:
+    """Show who lies where if a segment would overwrite the stub; the refusal follows."""
+    from espshell.render.ram import picture
+
+    if plan.clash is not None:
+        for line in picture(plan.pieces, color=session.output.color_notes):
+            session.output.plain(line)
+
+
+def _followed(session: Session, result: RamLoaded, wish: Wish | None) -> Shown:
+    """Listen to a program that was started, and find out whether the loader is still there."""
+    from espshell.ops.loadram import has_returned
+    from espshell.render import render
+    from espshell.shell import monitor
+    from espshell.shell.display import Shown
+
+    target, output = session.chip, session.output
+    port, rate = target.link.port, target.link.port.baud
+    if not output.as_json:
+        output.lines(render(result, color=output.color))
+    returned = False
+    try:
+        if wish is not None:
+            heard = monitor.follow(session, port, wish, target.link.noise)
+            result = replace(result, monitored=heard, notes=(*result.notes, *heard.notes))
+            port.baud = rate
+        returned = has_returned(target)
+    finally:
+        if not returned:
+            session.disconnect(after="no-reset")
+    note = "the program has returned: the stub still runs" if returned else GONE
+    return Shown(replace(result, returned=returned or None, notes=(*result.notes, note)))
+
+
+@contextlib.contextmanager
+def _line(session: Session, baud: int, *, run: bool) -> Iterator[Port]:
+    """Give the port on which the application speaks, started first if wanted."""
+    from espshell.ops.connection import run_application
+
+    target = session.target
+    if target is not None:
+        if not run:
+            raise UsageError(
+                "the loader runs, and says nothing by itself",
+                hint="`monitor --run` starts the application and listens",
+            )
+        try:
+            run_application(target)
+            target.link.port.baud = baud
+            yield target.link.port
+        finally:
+            session.disconnect(after="no-reset")
+        return
+    if run:
+        session.connect(session.bench)
+        with _line(session, baud, run=run) as port:
+            yield port
+        return
+    if not session.bench.port:
+        raise UsageError("no port is known", hint="start with --port")
+    port = open_port(session.bench.port, baud)
+    try:
+        yield port
+    finally:
+        port.close()

@@ -1,0 +1,104 @@
+"""How a program in RAM looks: the picture of who lies where, its result, and symbols."""
+
+from __future__ import annotations
+
+import json
+
+from espshell.image.symbol_table import Kind, Symbol
+from espshell.ops.loadram import Piece, RamLoaded
+from espshell.ops.monitor import Monitored
+from espshell.ops.symbols import SymbolList
+from espshell.protocol.bootlog import Heard
+from espshell.render import render
+from espshell.render.json import to_json
+from espshell.render.ram import picture
+
+CODE = Piece("segment 0", 0x4038_0000, 0x4038_2000, "IRAM")
+DATA = Piece("segment 1", 0x3FC9_8000, 0x3FC9_9000, "DRAM")
+STUB = (
+    Piece("stub code", 0x4038_0000, 0x4038_1000, "IRAM", is_stub=True),
+    Piece("stub data", 0x3FC8_8000, 0x3FC9_0000, "DRAM", is_stub=True),
+)
+SAID = Monitored("ready", 5, 0.25, "ready", True, Heard())
+
+
+def test_picture() -> None:
+    """Bars of a region have one scale, and what two want is marked without colour, too."""
+    assert picture([CODE, DATA, *STUB]) == [
+        "DRAM",
+        "  stub data  0x3fc88000..0x3fc90000      32 KiB  |================                |",
+        "  segment 1  0x3fc98000..0x3fc99000       4 KiB  |                              ##|",
+        "IRAM",
+        "  segment 0  0x40380000..0x40382000       8 KiB  |XXXXXXXXXXXXXXXX################|"
+        "  overlaps stub code",
+        "  stub code  0x40380000..0x40381000       4 KiB  |XXXXXXXXXXXXXXXX                |"
+        "  overlaps segment 0",
+    ]
+
+
+def test_a_small_overlap_is_seen() -> None:
+    """One word that two want is marked in a bar of megabytes."""
+    one = Piece("segment 0", 0x3FC0_0000, 0x3FC0_0004, "DRAM")
+    rows = picture([one, Piece("stub data", 0x3FC0_0000, 0x3FD0_0000, "DRAM", is_stub=True)])
+    assert [row.count("X") for row in rows] == [0, 1, 1]
+
+
+def test_alone_there_is_no_bar() -> None:
+    """A bar of one piece would say nothing."""
+    assert picture([DATA]) == ["DRAM", "  segment 1  0x3fc98000..0x3fc99000       4 KiB"]
+
+
+def test_results() -> None:
+    """The last line says what was loaded, and whether it runs."""
+    loaded = RamLoaded("x.bin", 0x4038_0004, (CODE,), 0x2000, 2, started=True, verified=True)
+    planned = RamLoaded("x.bin", 4, (CODE,), 0x2000, 2, False, False, dry_run=True)
+    told = "x.bin: 1 segment, 8 KiB in 2 blocks, read back; started at 0x40380004"
+    assert render(loaded)[-1] == told
+    told = "dry run: x.bin: 1 segment, 8 KiB in 2 blocks would be loaded, entry 0x00000004"
+    assert render(planned)[-1] == told
+
+
+def test_json() -> None:
+    """Numbers are numbers, the stub is no segment, and what was said is inside."""
+    loaded = RamLoaded("x", 4, (CODE, *STUB), 8, 1, True, False, monitored=SAID)
+    assert json.loads(json.dumps(to_json(loaded))) == {
+        "file": "x",
+        "entry": 4,
+        "segments": [{"address": 0x4038_0000, "size": 0x2000, "region": "IRAM"}],
+        "size": 8,
+        "blocks": 1,
+        "started": True,
+        "verified": False,
+        "returned": None,
+        "monitor": {
+            "text": "ready",
+            "size": 5,
+            "seconds": 0.25,
+            "until": "ready",
+            "found": True,
+            "heard": None,
+        },
+    }
+
+
+def test_symbols() -> None:
+    """A symbol is its name, address, size where it is known, and kind."""
+    rows = (
+        Symbol("app_main", 0x4200_0000, 16, Kind.FUNCTION),
+        Symbol("_end", 0x4200_0010, 0, Kind.LABEL, is_global=False),
+    )
+    listed = SymbolList("a.elf", "riscv", 2, "*", rows)
+    assert render(listed) == [
+        "app_main  0x42000000  16 bytes  function",
+        "_end      0x42000010            label, local",
+    ]
+    assert render(SymbolList("a.elf", "riscv", 2)) == ["a.elf  2 symbols, riscv"]
+    assert to_json(listed) == {
+        "file": "a.elf",
+        "machine": "riscv",
+        "count": 2,
+        "symbols": [
+            {"name": "app_main", "address": 0x4200_0000, "size": 16, "kind": "function"},
+            {"name": "_end", "address": 0x4200_0010, "size": 0, "kind": "label"},
+        ],
+    }
