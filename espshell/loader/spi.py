@@ -5,19 +5,29 @@ everything up, starts the command, lets the chip wait until it must be over, and
 registers that the loader's own flash routines use, as they were when the flash was attached.
 Whether it was over is seen with the result; where not, the start bit is polled.
 
+What is surprising: WRITE_REG has no checksum, so a bit that flips on the way is written, and the
+loader calls it good.  Therefore a command may be *checked*: what was set up is read back before it
+is started.  And everywhere the start is written under a mask, because the other bits of that
+register start commands of their own (erase the chip among them), and what is read is FF beforehand,
+so that a command that was not started looks like a flash that does not answer or is busy, and not
+like one whose register holds 0.
+
 Source: register layouts in ``chips`` (``SpiController``), bits of USER, USER1 and USER2 as in the
 technical reference manuals, chapter "SPI Controller".
 """
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from espshell.chips import SpiController
-from espshell.errors import DeviceError, NoReply
+from espshell.errors import DeviceError, NoReply, Refused
 from espshell.loader import transfer
 from espshell.loader.loader import Loader
-from espshell.protocol.commands import RegisterWrite, WriteReg
+from espshell.protocol.commands import ReadMemory, RegisterWrite, WriteReg
 from espshell.protocol.flash import FlashBegin, SpiAttach
 from espshell.units import WORD
 
@@ -26,7 +36,9 @@ START = 1 << 18
 
 _COMMAND, _ADDRESS, _DUMMY, _READ, _WRITE = (1 << bit for bit in (31, 30, 29, 28, 27))
 _EIGHT_BITS = 7 << 28
+_NO_ANSWER = b"\xff" * WORD
 _POLLS = 10
+_SETUPS = 3
 _SLOWEST_MHZ = 2  # a ROM that has set nothing clocks the flash at 20 MHz or more
 
 MOST_BYTES = 64
@@ -43,6 +55,12 @@ class FlashCommand:
     dummy_bits: int = 0
     data: bytes = b""
     read_size: int = 0
+    checked: bool = False
+    """Whether what was set up is read back before the command is started.
+
+    For all that could do harm as another command: what carries data, and, while the flash is
+    allowed to write (WEL), whatever is sent; one bit makes 01h of 05h.
+    """
 
 
 def attach(loader: Loader, pads: tuple[int, ...] = ()) -> None:
@@ -76,14 +94,34 @@ class Controller:
             places = [spi.base + offset for offset in (spi.user, spi.user1, spi.user2)]
             words = transfer.read_words(self._loader, places)
             self._kept = [RegisterWrite(a, v) for a, v in zip(places, words, strict=True)]
-        writes = WriteReg((*_setup(self._spi, command), *self._kept))
         try:
-            self._loader.execute(writes)
+            self._start(command)
         except NoReply:
             if command.data or not command.read_size:
                 raise
-            self._loader.execute(writes)
+            self._start(command)
         return _result(self._loader, self._spi, command.read_size)
+
+    def _start(self, command: FlashCommand) -> None:
+        *setup, start = _setup(self._spi, command)
+        if command.checked:
+            self._set_up(setup, with_data=bool(command.data))
+            setup = []
+        self._loader.execute(WriteReg((*setup, start, *self._kept)))
+
+    def _set_up(self, writes: list[RegisterWrite], *, with_data: bool) -> None:
+        """Write the registers of a command and see that they hold it, before it is started.
+
+        Raises: DeviceError or NoReply; nothing was started.
+        """
+        data = self._spi.base + self._spi.w0
+        wanted = {w.address: w.value for w in writes if with_data or w.address != data}
+        for _ in range(_SETUPS):
+            with contextlib.suppress(NoReply, Refused):
+                self._loader.execute(WriteReg(tuple(writes)))
+            if _words(self._loader, list(wanted)) == list(wanted.values()):
+                return
+        raise DeviceError("the SPI controller does not hold what is written to it")
 
 
 def _setup(spi: SpiController, command: FlashCommand) -> list[RegisterWrite]:
@@ -110,31 +148,52 @@ def _setup(spi: SpiController, command: FlashCommand) -> list[RegisterWrite]:
             user1 |= 8 * size - 1 << low
         else:
             writes.append((register, 8 * size - 1 << low))
-    padded = command.data + bytes(-len(command.data) % WORD)
-    for at in range(0, max(len(padded), WORD), WORD):
+    padded = command.data + bytes(-len(command.data) % WORD) or _NO_ANSWER
+    for at in range(0, len(padded), WORD):
         writes.append((spi.w0 + at, int.from_bytes(padded[at : at + WORD], "little")))
     writes += [(spi.user, user), (spi.user1, user1), (spi.user2, _EIGHT_BITS | command.opcode)]
     entries = [RegisterWrite(spi.base + offset, value) for offset, value in writes]
     bits = 8 * (5 + len(command.data) + command.read_size) + command.dummy_bits
-    start = RegisterWrite(spi.base + spi.cmd, START, delay_us=-(-bits // _SLOWEST_MHZ))
+    wait_us = -(-bits // _SLOWEST_MHZ)
+    start = RegisterWrite(spi.base + spi.cmd, START, mask=START, delay_us=wait_us)
     return [*entries, start]
 
 
 def _result(loader: Loader, spi: SpiController, size: int) -> bytes:
     """Wait for the end of a command; return what was read."""
-    count = -(-size // WORD)
     start = spi.base + spi.w0
-    data = range(start, start + WORD * count, WORD)
+    data = range(start, start + size, WORD)
     for _ in range(_POLLS):
-        if loader.has_bulk_read and count > 1:
-            (command,), words = (
-                transfer.read_few(loader, [spi.base + spi.cmd]),
-                transfer.read_words(loader, data),
-            )
-        else:
-            command, *words = transfer.read_few(loader, [spi.base + spi.cmd, *data])
+        command, *words = _words(loader, [spi.base + spi.cmd, *data])
         if not command & START:
             return b"".join(word.to_bytes(WORD, "little") for word in words)[:size]
     raise DeviceError(
         "the SPI controller does not finish a command", hint="is the flash connected and powered?"
     )
+
+
+def _words(loader: Loader, addresses: Sequence[int]) -> list[int]:
+    """Return words at addresses in as few round trips as the loader allows."""
+    if not loader.has_bulk_read:
+        return transfer.read_few(loader, addresses)
+    found: dict[int, int] = {}
+    for each in _ranges(addresses):
+        found |= zip(each, transfer.read_words(loader, each), strict=True)
+    return [found[address] for address in addresses]
+
+
+def _ranges(addresses: Sequence[int]) -> list[range]:
+    """Return what is read in one go each; never two of a size in a row.
+
+    By its size a reply that comes twice is told from the next.
+    """
+    found: list[range] = []
+    for address in sorted(addresses):
+        if found and address - found[-1].start < WORD * ReadMemory.MOST:
+            found[-1] = range(found[-1].start, address + WORD, WORD)
+            continue
+        found.append(range(address, address + WORD, WORD))
+    for i, (first, second) in enumerate(itertools.pairwise(found)):
+        if len(first) == len(second):
+            found[i] = range(first.start, first.stop + WORD, WORD)
+    return found

@@ -1,0 +1,185 @@
+"""What of a flash is protected: as addresses, as a bar of 64 cells, and as partitions.
+
+    protected 0x000000..0x100000 (1 MiB, bottom; computed)
+             [################................................]
+              |bootloader, nvs
+               |ota_0----------|ota_1----------|storage--------
+
+A cell that is protected in part only is a ``+``, since 4 KiB of a large flash are less than a cell.
+``?`` is what may be protected where that is not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from espshell.image.partitions import PartitionTable
+from espshell.nor.protection import Protected, Range
+from espshell.render.cells import PLACE
+from espshell.render.theme import paint
+from espshell.units import KIB, MIB, size_text
+
+CELLS = 64
+"""Cells of a bar."""
+
+_SECTOR = 0x1000
+_MOST_ROWS = 6
+_MOST_RANGES = 4
+_STYLES = {"#": "warning", "+": "warning", "?": "note", ".": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """Names of what lies in protected ranges, wholly or in part."""
+
+    wholly: tuple[str, ...]
+    partly: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """Both, in words; ``nothing`` if there is neither."""
+        partly = f"partly {', '.join(self.partly)}" if self.partly else ""
+        return "; ".join(filter(None, (", ".join(self.wholly), partly))) or "nothing"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them."""
+        return self.wholly + self.partly
+
+
+def range_text(start: int, end: int, size: int | None = None) -> str:
+    """Return ``0x000000..0x100000 (1 MiB, bottom)``; the place if the flash's size is known."""
+    words = [_exact(end - start)]
+    if place := _place(start, end, size):
+        words.append(place)
+    return f"{_address(start)}..{_address(end)} ({', '.join(words)})"
+
+
+def protected_text(protected: Protected, size: int | None) -> str:
+    """Return what is protected, in words; what is not known says why."""
+    told = [range_text(each.start, each.end, size) for each in protected.ranges]
+    if not protected.known:
+        several = told[:_MOST_RANGES] + ["others"] * (len(told) > _MOST_RANGES)
+        may = f"; it may be {' or '.join(several)}" if told else ""
+        return f"unknown: {protected.why}{may}"
+    if protected.published:
+        return ", ".join(told) or "none"
+    if not told:
+        return "none (computed)"
+    return ", ".join(f"{each[:-1]}; computed)" for each in told)
+
+
+def bar(protected: Protected, size: int, *, color: bool = False) -> str:
+    """Return the bar over a flash of a size, in brackets, below what a label would begin."""
+    cells = "".join(_cell(protected, size, index) for index in range(CELLS))
+    if color:
+        cells = "".join(paint(run, style) if style else run for run, style in _runs(cells))
+    return f"{' ' * (PLACE - 1)}[{cells}]"
+
+
+def scale(size: int) -> str:
+    """Return the line below a bar that has the first address and the end."""
+    end = _address(size)
+    return " " * PLACE + _address(0) + end.rjust(CELLS - len(_address(0)))
+
+
+def partition_rows(table: PartitionTable, size: int, *, most: int = _MOST_ROWS) -> list[str]:
+    """Return names of partitions below the cells where they begin, as many as there is room for."""
+    rows: list[str] = []
+    left = 0
+    for first, last, name in _labels(table, size):
+        text = f"|{name}".ljust(last - first, "-")[: CELLS - first]
+        left += not _added(rows, text, first, most)
+    if left:
+        rows.append(f"... and {left} more")
+    return [" " * PLACE + row for row in rows]
+
+
+def covered(protected: Protected, table: PartitionTable) -> Covered:
+    """Return the bootloader, the table and the partitions that protected ranges meet."""
+    wholly, partly = [], []
+    for name, start, end in areas(table):
+        area = Range(start, end)
+        if any(each.holds(area) for each in protected.ranges):
+            wholly.append(name)
+        elif any(each.overlaps(start, end) for each in protected.ranges):
+            partly.append(name)
+    return Covered(tuple(wholly), tuple(partly))
+
+
+def areas(table: PartitionTable) -> Iterator[tuple[str, int, int]]:
+    """Yield name, start and end of what is before the partition table, of it, and of partitions.
+
+    A bootloader may begin behind address 0; the range up to the table counts as its own.
+    """
+    partitions = sorted(table.partitions, key=lambda each: each.offset)
+    known = {each.offset for each in partitions}
+    if table.offset and min(known, default=table.offset) >= table.offset:
+        yield "bootloader", 0, table.offset
+    if table.offset not in known:
+        yield "partition table", table.offset, table.offset + _SECTOR
+    yield from ((each.name, each.offset, each.end) for each in partitions if each.size)
+
+
+def _labels(table: PartitionTable, size: int) -> Iterator[tuple[int, int, str]]:
+    """Yield first cell, the one behind the last, and name; what is in the same cell in one."""
+    small: dict[int, list[str]] = {}
+    large = []
+    for name, start, end in areas(table):
+        first, last = start * CELLS // size, -(-end * CELLS // size)
+        if first >= CELLS:  # behind the flash; `parts` tells that
+            continue
+        if last - first == 1:
+            small.setdefault(first, []).append(name)
+        else:
+            large.append((first, min(last, CELLS), name))
+    alone = [(first, first + 1, ", ".join(names)) for first, names in small.items()]
+    yield from sorted((*alone, *large), key=lambda each: each[0])
+
+
+def _added(rows: list[str], text: str, first: int, most: int) -> bool:
+    """Put a text into the first row that has room at a column; say whether there was one."""
+    for index, row in enumerate(rows):
+        if len(row) <= first:
+            rows[index] = row.ljust(first) + text
+            return True
+    if len(rows) < most:
+        rows.append(" " * first + text)
+        return True
+    return False
+
+
+def _address(value: int) -> str:
+    return f"0x{value:06x}"
+
+
+def _exact(size: int) -> str:
+    """Return a size that is not rounded: all but 4 KiB of 4 MiB is not 4.0 MiB."""
+    return f"{size // KIB} KiB" if size > MIB and size % MIB and not size % KIB else size_text(size)
+
+
+def _place(start: int, end: int, size: int | None) -> str:
+    if not size:
+        return ""
+    if (start, end) == (0, size):
+        return "all"
+    return "bottom" if not start else "top" if end == size else "middle"
+
+
+def _cell(protected: Protected, size: int, index: int) -> str:
+    start, end = index * size // CELLS, (index + 1) * size // CELLS
+    if not protected.known:
+        return "?" if protected.hits(start, end) else "."
+    if any(each.holds(Range(start, end)) for each in protected.ranges):
+        return "#"
+    return "+" if protected.hits(start, end) else "."
+
+
+def _runs(cells: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield runs of equal cells and their style."""
+    start = 0
+    for index in range(1, len(cells) + 1):
+        if index == len(cells) or cells[index] != cells[start]:
+            yield "".join(cells[start:index]), _STYLES[cells[start]]
+            start = index
