@@ -33,18 +33,23 @@ if TYPE_CHECKING:
         UsageError,
     )
     from espshell.link.trace import Recorder, Viewer
+    from espshell.ops.build import Made, Merged, elf_to_image, make_image, merge_files
     from espshell.ops.chip import ChipId, Info, Mac, Security, chip_id, info, mac
     from espshell.ops.connection import Connection, Left, change_baud, describe, run_application
     from espshell.ops.copy import Copied, copy
     from espshell.ops.diff import Difference, diff
+    from espshell.ops.erase import Erased, erase
     from espshell.ops.expect import Expectation
     from espshell.ops.find import Found, find
-    from espshell.ops.flash import Erased, Written, erase, load, write
+    from espshell.ops.flash import Written, load, write
     from espshell.ops.hash import Digest, hash_range
+    from espshell.ops.image import ImageInfo, inspect, inspect_file, inspect_flash
     from espshell.ops.images import Image, read_images
     from espshell.ops.journal import Change, Journal, Journaled
     from espshell.ops.load import Loaded, load_memory
+    from espshell.ops.loadram import Piece, RamLoaded, RamPlan, load_ram, plan_ram
     from espshell.ops.memory import Dump, Fill, Peek, Poke, dump, fill, peek, poke
+    from espshell.ops.monitor import Monitored, monitor
     from espshell.ops.partitions import Parts, parts
     from espshell.ops.progress import Report, Step
     from espshell.ops.registers import (
@@ -60,7 +65,19 @@ if TYPE_CHECKING:
         write_register,
     )
     from espshell.ops.save import Saved, save
+    from espshell.ops.sfdp import SfdpRead, SpiAnswer, read_sfdp, spi_command
     from espshell.ops.snapshot import Snapshot, snapshot
+    from espshell.ops.status import (
+        Ranges,
+        Status,
+        StatusChange,
+        change_status,
+        explain_status,
+        protection_ranges,
+        read_status,
+    )
+    from espshell.ops.status_bytes import StatusBytes, read_status_bytes, write_status_bytes
+    from espshell.ops.symbols import SymbolList, Symbols, list_symbols, load_symbols
     from espshell.ops.undo import Restored, Undone, undo
     from espshell.ops.verify import Verify, verify
     from espshell.ops.watch import Waited, Watched, wait
@@ -88,19 +105,27 @@ __all__ = [
     "Flash",
     "Found",
     "Image",
+    "ImageInfo",
     "Info",
     "Journal",
     "Journaled",
     "Left",
     "Loaded",
     "Mac",
+    "Made",
     "Memory",
+    "Merged",
+    "Monitored",
     "NoReply",
     "NoSync",
     "Parts",
     "Peek",
+    "Piece",
     "Poke",
     "PortError",
+    "RamLoaded",
+    "RamPlan",
+    "Ranges",
     "ReadsDiffer",
     "Recorder",
     "Refused",
@@ -113,8 +138,15 @@ __all__ = [
     "Saved",
     "ScriptError",
     "Security",
+    "SfdpRead",
     "Snapshot",
+    "SpiAnswer",
+    "Status",
+    "StatusBytes",
+    "StatusChange",
     "Step",
+    "SymbolList",
+    "Symbols",
     "Target",
     "Undone",
     "UsageError",
@@ -125,36 +157,55 @@ __all__ = [
     "Written",
     "__version__",
     "change_baud",
+    "change_status",
     "chip_id",
     "chips",
     "copy",
     "describe",
     "diff",
     "dump",
+    "elf_to_image",
     "erase",
+    "explain_status",
     "fill",
     "find",
     "hash_range",
     "info",
+    "inspect",
+    "inspect_file",
+    "inspect_flash",
     "list_registers",
+    "list_symbols",
     "load",
     "load_memory",
+    "load_ram",
+    "load_symbols",
     "mac",
+    "make_image",
+    "merge_files",
+    "monitor",
     "parts",
     "peek",
+    "plan_ram",
     "poke",
+    "protection_ranges",
     "read_images",
     "read_register",
     "read_registers",
+    "read_sfdp",
+    "read_status",
+    "read_status_bytes",
     "run_application",
     "save",
     "snapshot",
+    "spi_command",
     "undo",
     "verify",
     "wait",
     "write",
     "write_fields",
     "write_register",
+    "write_status_bytes",
 ]
 
 _HOMES = {
@@ -172,6 +223,14 @@ _HOMES = {
         "UsageError",
     ),
     "espshell.link.trace": ("Recorder", "Viewer"),
+    "espshell.ops.build": (
+        "Made",
+        "Merged",
+        "elf_to_image",
+        "make_image",
+        "merge_files",
+    ),
+    "espshell.ops.image": ("ImageInfo", "inspect", "inspect_file", "inspect_flash"),
     "espshell.ops.chip": ("ChipId", "Info", "Mac", "Security", "chip_id", "info", "mac"),
     "espshell.ops.connection": ("Connection", "Left", "change_baud", "describe", "run_application"),
     "espshell.ops.expect": ("Expectation",),
@@ -210,10 +269,12 @@ _HOMES = {
         "Journal",
         "Journaled",
     ),
-    "espshell.ops.flash": (
+    "espshell.ops.erase": (
         "Erased",
-        "Written",
         "erase",
+    ),
+    "espshell.ops.flash": (
+        "Written",
         "load",
         "write",
     ),
@@ -233,11 +294,34 @@ _HOMES = {
         "Image",
         "read_images",
     ),
+    "espshell.ops.status": (
+        "Ranges",
+        "Status",
+        "StatusChange",
+        "change_status",
+        "explain_status",
+        "protection_ranges",
+        "read_status",
+    ),
+    "espshell.ops.status_bytes": (
+        "StatusBytes",
+        "read_status_bytes",
+        "write_status_bytes",
+    ),
+    "espshell.ops.sfdp": (
+        "SfdpRead",
+        "SpiAnswer",
+        "read_sfdp",
+        "spi_command",
+    ),
     "espshell.ops.undo": (
         "Restored",
         "Undone",
         "undo",
     ),
+    "espshell.ops.loadram": ("Piece", "RamLoaded", "RamPlan", "load_ram", "plan_ram"),
+    "espshell.ops.monitor": ("Monitored", "monitor"),
+    "espshell.ops.symbols": ("SymbolList", "Symbols", "list_symbols", "load_symbols"),
 }
 
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

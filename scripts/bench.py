@@ -1,6 +1,7 @@
 """Measure espshell against its bounds and print a table; exit status 1 if a bound is broken.
 
-Run it by ``scripts/bench``.  A benchmark is a function in ``BENCHMARKS`` that returns its figures.
+Run it by ``scripts/bench``; ``--flash`` measures flash alone, ``--keep`` writes its table to the
+documents.  A benchmark is a function in ``BENCHMARKS`` that returns its figures.
 Seconds come from fresh interpreters: the person waits for the imports, too.  Times over a link are
 those of the simulated wire.
 """
@@ -13,6 +14,8 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from scripts import bench_flash
 
 RUNS = 3
 CHUNK = 64 * 1024
@@ -122,7 +125,14 @@ def prompt() -> list[Figure]:
     return [Figure("from start to prompt", sorted(times)[len(times) // 2], 0.25, "s")]
 
 
-BENCHMARKS: tuple[Callable[[], list[Figure]], ...] = (hexdump, link, prompt)
+def flash() -> list[Figure]:
+    """Read, verify, write and erase flash, beside esptool; the table comes first."""
+    figures, table = bench_flash.measured(keep="--keep" in sys.argv)
+    sys.stdout.write(table + "\n")
+    return [Figure(*figure) for figure in figures]
+
+
+BENCHMARKS: tuple[Callable[[], list[Figure]], ...] = (hexdump, link, prompt, flash)
 
 
 def output(program: str) -> str:
@@ -178,7 +188,8 @@ def table(figures: list[Figure]) -> str:
 
 def main() -> int:
     """Run every benchmark."""
-    figures = [figure for benchmark in BENCHMARKS for figure in benchmark()]
+    chosen = (flash,) if "--flash" in sys.argv else BENCHMARKS
+    figures = [figure for benchmark in chosen for figure in benchmark()]
     sys.stdout.write(table(figures))
     return 0 if all(figure.ok for figure in figures) else 1
 

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from espshell.ops.status_bytes import write_status_bytes
 from espshell.sim import parts
 from espshell.units import KIB, MIB
+from tests.loader.support import open_sim, wire_of
 from tests.oracle_support import esptool, served
 
 pytest.importorskip("esptool")
@@ -35,6 +39,32 @@ STATUS = (
     ("GD25Q32C", "0x200000", "0x0240"),
 )
 """Parts, what is read of three registers first, and what is written to two."""
+
+WRITES = (
+    ("W25Q32JV", 1, "0x40", True),
+    ("W25Q32JV", 2, "0x0240", True),
+    ("W25Q32JV", 3, "0x600240", False),
+    ("GD25LQ32", 2, "0x0204", True),
+    ("XM25QH64C", 2, "0x0204", False),
+)
+"""Parts, bytes, values, and whether for good."""
+
+ON_THE_WIRE = """
+import sys, serial
+from espshell.sim.nor import Nor
+
+serial.protocol_handler_packages.append("espshell.sim")
+transfer = Nor.transfer
+
+def logged(self, sent, size, now):
+    print("SPI", sent.hex())
+    return transfer(self, sent, size, now)
+
+Nor.transfer = logged
+import esptool
+esptool.main(sys.argv[1:])
+"""
+"""Runs unmodified esptool on a simulated flash that tells what it is sent."""
 
 Texts = dict[str, str]
 Place = tuple[str, bool]
@@ -182,3 +212,39 @@ def test_esptool_reads_and_writes_status(
     assert f"After flash memory status:   {value}" in texts["write"]
     assert "After flash memory status:   0x001c" in texts["volatile"]
     assert f"Flash memory status: {value}" in texts["last"]
+
+
+@pytest.mark.parametrize(("part", "count", "value", "for_good"), WRITES)
+def test_status_is_written_as_esptool_does(
+    part: str, count: int, value: str, for_good: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The flash is sent the same enables and writes in the same order, and holds the same."""
+    where = ("--no-stub", "--before", "no-reset", "--after", "no-reset")
+    options = ("--bytes", str(count), *["--non-volatile"] * for_good)
+    arguments = ("--port", f"sim://esp32c3?flash={part}", *where, "write-flash-status", *options)
+    done = subprocess.run(
+        [sys.executable, "-c", ON_THE_WIRE, *arguments, value],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    target = open_sim(f"flash={part}", "esp32c3")
+    nor, sent = wire_of(target).chip.flash, list[str]()
+    transfer = nor.transfer
+
+    def logged(data: bytes, size: int, now: float) -> bytes:
+        sent.append(data.hex())
+        return transfer(data, size, now)
+
+    monkeypatch.setattr(nor, "transfer", logged)
+    result = write_status_bytes(target.flash, int(value, 0), count, non_volatile=for_good)
+    theirs = [line[4:] for line in done.stdout.splitlines() if line.startswith("SPI ")]
+    assert _writes(sent) == _writes(theirs) != []
+    after = result.value & ~3
+    assert f"After flash memory status:   0x{after:0{2 * count}x}" in done.stdout
+
+
+def _writes(sent: list[str]) -> list[str]:
+    """Return the enables and writes of status among commands."""
+    return [each for each in sent if each[:2] in ("06", "50", "01", "31", "11")]

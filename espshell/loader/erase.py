@@ -2,7 +2,8 @@
 
 The ROM of the ESP8266 counts the sectors up to the first 64 KiB boundary twice
 (``Quirk.ERASES_TOO_MUCH``).  With ``head`` sectors up to that boundary, asking for n erases
-n + min(n, head); here that is turned round.
+n + min(n, head): an even number wherever n is small.  Here that is turned round, and an odd sector
+at the end is left to somebody else.
 """
 
 from __future__ import annotations
@@ -13,14 +14,16 @@ SECTOR = 0x1000
 BLOCK = 0x1_0000
 
 
-def asked_size(chip: Chip, offset: int, size: int) -> int:
-    """Return the size to ask a ROM for; ``offset`` is a multiple of a sector.
+def asked_size(chip: Chip, offset: int, size: int) -> tuple[int, int]:
+    """Return the size to ask a ROM for, and how many bytes at the end that does not erase.
 
-    Never less than is erased then: an odd sector more is erased where it cannot be met exactly.
+    ``offset`` and ``size`` are whole sectors.  The second is 0, or a sector where the ROM would
+    erase another one behind the range.
     """
     if Quirk.ERASES_TOO_MUCH not in chip.quirks:
-        return size
-    wanted = -(-size // SECTOR)
+        return size, 0
+    wanted = size // SECTOR
     head = (BLOCK - offset % BLOCK) // SECTOR
-    asked = wanted - head if wanted >= 2 * head else -(-wanted // 2)
-    return asked * SECTOR
+    if wanted >= 2 * head:
+        return size - head * SECTOR, 0
+    return wanted // 2 * SECTOR, wanted % 2 * SECTOR

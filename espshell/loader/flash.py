@@ -13,15 +13,18 @@ What must be known here, measured on ROM code:
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import zlib
 from collections.abc import Iterator
 from functools import lru_cache
 
 from espshell.chips import Chip
-from espshell.errors import DeviceError, NoReply, ReadsDiffer, Refused
+from espshell.errors import DeviceError, EspError, NoReply, ReadsDiffer, Refused
 from espshell.loader import erase
 from espshell.loader.loader import Loader
+from espshell.loader.spi import Controller, FlashCommand
+from espshell.protocol.commands import ReadReg
 from espshell.protocol.flash import (
     EraseFlash,
     EraseRegion,
@@ -48,6 +51,12 @@ _SECTOR_S = 0.4  # the slowest sector erase of common parts
 _DIGEST_S_PER_MIB = 8.0
 _ANSWER_S = 3.0
 _AGREEMENTS = 6
+_CHIP_S_PER_MIB = 15.0
+
+_WRITE_ENABLE, _READ_STATUS, _SECTOR_ERASE = 0x06, 0x05, 0x20
+_BUSY = 1 << 0
+_POLLS = 400
+"""Opcodes and bit that every SPI NOR has (JESD216); a poll is a request, a millisecond at least."""
 
 
 def digest(loader: Loader, offset: int, size: int) -> bytes:
@@ -63,9 +72,11 @@ def digest(loader: Loader, offset: int, size: int) -> bytes:
 
 
 def confirmed_digest(loader: Loader, offset: int, size: int) -> bytes:
-    """Return a digest that came twice in a row. Raises: as ``digest``."""
+    """Return a digest that came twice in a row, each behind a fence. Raises: as ``digest``."""
+    _fence(loader)
     last = _asked(loader, offset, size)
     for _ in range(_AGREEMENTS):
+        _fence(loader)
         again = _asked(loader, offset, size)
         if again == last:
             return last
@@ -87,53 +98,93 @@ def blank_digest(size: int) -> bytes:
     return state.digest()
 
 
-def erase_sectors(loader: Loader, chip: Chip, offset: int, size: int) -> None:
-    """Erase whole sectors, at most a block or so in one go; the answer comes when it is done."""
+def erase_sectors(
+    loader: Loader, chip: Chip, controller: Controller, offset: int, size: int
+) -> None:
+    """Erase whole sectors, at most a block or so in one go; the answer comes when it is done.
+
+    Raises: DeviceError or NoReply if it fails again and again; PortError.
+    """
+    for tried in range(1, _TRIES + 1):
+        try:
+            _erase(loader, chip, controller, offset, size)
+            return
+        except (Refused, NoReply) as error:
+            _see_if_again(loader, f"erasing at {hex32(offset)}", tried, error)
+
+
+def _erase(loader: Loader, chip: Chip, controller: Controller, offset: int, size: int) -> None:
+    timeout_s = _work_s(size)
     if Opcode.ERASE_REGION in loader.dialect.commands:
-        loader.execute(EraseRegion(offset, size), timeout_s=_work_s(size))
+        loader.execute(EraseRegion(offset, size), timeout_s=timeout_s)
         return
-    asked = erase.asked_size(chip, offset, size)
+    asked, left = erase.asked_size(chip, offset, size)
+    if left:
+        _erase_sector(controller, offset + size - left)
     words = loader.dialect.flash_begin_words
-    loader.execute(FlashBegin(asked, 0, 0x400, offset, words), timeout_s=_work_s(size))
+    loader.execute(FlashBegin(asked, 0, 0x400, offset, words), timeout_s=timeout_s)
 
 
-def erase_chip(loader: Loader) -> None:
-    """Erase everything; takes up to minutes."""
-    loader.execute(EraseFlash())
+def erase_chip(loader: Loader, size: int) -> None:
+    """Erase everything, so many bytes; takes up to minutes."""
+    timeout_s = max(EraseFlash.timeout_s, _CHIP_S_PER_MIB * size / MIB)
+    loader.execute(EraseFlash(), timeout_s=timeout_s)
 
 
-def program(loader: Loader, chip: Chip, offset: int, data: bytes) -> Iterator[int]:
+def program(
+    loader: Loader, chip: Chip, controller: Controller, offset: int, data: bytes
+) -> Iterator[int]:
     """Erase and program whole sectors; yield the bytes of them that have been sent.
 
     Compressed where a stub is there to unpack it.  Begins anew if a block fails.  What the flash
     holds afterwards only a digest tells.
 
-    Raises: DeviceError if it fails again and again; PortError.
+    Raises: DeviceError or NoReply if it fails again and again; PortError.
     """
-    failures = 0
-    while True:
+    for tried in range(1, _TRIES + 1):
         try:
-            yield from _download(loader, chip, offset, data)
+            yield from _download(loader, chip, controller, offset, data)
             return
         except (Refused, NoReply) as error:
-            failures += 1
-            if failures == _TRIES:
-                raise DeviceError(f"writing at {hex32(offset)} failed: {error.message}") from error
+            _see_if_again(loader, f"writing at {hex32(offset)}", tried, error)
+
+
+def _see_if_again(loader: Loader, what: str, tried: int, error: EspError) -> None:
+    """Get ready for another try. Raises: DeviceError or NoReply if there were enough."""
+    if tried == _TRIES:
+        kind = NoReply if isinstance(error, NoReply) else DeviceError
+        raise kind(f"{what} failed: {error.message}", hint=error.hint) from error
+    loader.link.dirty = True
+
+
+def _fence(loader: Loader) -> None:
+    """Ask something else: while its answer is awaited, late and doubled digests pass."""
+    if loader.markers:
+        with contextlib.suppress(NoReply):  # what comes next gets into step first: a fence, too
+            loader.execute(ReadReg(loader.markers[0].address))
 
 
 def _asked(loader: Loader, offset: int, size: int) -> bytes:
     timeout_s = _work_s(BLOCK) + _DIGEST_S_PER_MIB * size / MIB
-    return loader.execute(SpiFlashMd5(offset, size), timeout_s=timeout_s)
+    try:
+        return loader.execute(SpiFlashMd5(offset, size), timeout_s=timeout_s)
+    except DeviceError:  # a bit has flipped, or that was the refusal of a block that came twice
+        loader.link.dirty = True
+        return loader.execute(SpiFlashMd5(offset, size), timeout_s=timeout_s)
 
 
-def _download(loader: Loader, chip: Chip, offset: int, data: bytes) -> Iterator[int]:
+def _download(
+    loader: Loader, chip: Chip, controller: Controller, offset: int, data: bytes
+) -> Iterator[int]:
     size, words = len(data), loader.dialect.flash_begin_words
     packed = loader.dialect.is_stub
     stream = zlib.compress(data, 9) if packed else data
     block_size = _block_size(loader, size)
     blocks = [stream[i : i + block_size] for i in range(0, len(stream), block_size)]
     begin, block_of = (FlashDeflBegin, FlashDeflData) if packed else (FlashBegin, FlashData)
-    asked = size if packed else erase.asked_size(chip, offset, size)
+    asked, left = (size, 0) if packed else erase.asked_size(chip, offset, size)
+    if left:
+        _erase_sector(controller, offset + size - left)
     timeout_s = _work_s(size)
     loader.execute(begin(asked, len(blocks), block_size, offset, words), timeout_s=timeout_s)
     sent = 0
@@ -141,6 +192,19 @@ def _download(loader: Loader, chip: Chip, offset: int, data: bytes) -> Iterator[
         loader.execute(block_of(sequence, block), timeout_s=timeout_s)
         sent += len(block)
         yield size * sent // len(stream)
+
+
+def _erase_sector(controller: Controller, offset: int) -> None:
+    """Erase one sector by the command of the flash itself. Raises: DeviceError."""
+    controller.run(FlashCommand(_WRITE_ENABLE))
+    controller.run(FlashCommand(_SECTOR_ERASE, address=offset, checked=True))
+    for _ in range(_POLLS):
+        if not controller.run(FlashCommand(_READ_STATUS, read_size=1))[0] & _BUSY:
+            return
+    raise DeviceError(
+        f"the flash does not finish erasing the sector at {hex32(offset)}",
+        hint="is it powered well?",
+    )
 
 
 def _block_size(loader: Loader, size: int) -> int:

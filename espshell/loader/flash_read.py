@@ -2,7 +2,8 @@
 
 Three ways, by what the loader can do:
 
-- A stub sends frames of up to 4096 bytes and the MD5 of all of them behind (READ_FLASH).
+- A stub sends frames of up to 4096 bytes and the MD5 of all of them behind (READ_FLASH); a small
+  part of them is asked about again, because the request has no checksum.
 - A ROM sends 64 bytes a request, several requests in flight, and nothing tells which reply belongs
   to which; the MD5 of the piece is asked for first, and decides.
 - The ROM of an ESP8266 knows neither; each 64 bytes are a read command through the SPI controller
@@ -19,7 +20,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 
 from espshell.errors import NoReply, Refused
-from espshell.loader.flash import blank_digest, digest
+from espshell.loader.flash import blank_digest, confirmed_digest, digest
 from espshell.loader.loader import Loader
 from espshell.loader.spi import MOST_BYTES, Controller, FlashCommand
 from espshell.protocol import packet, slip
@@ -42,6 +43,7 @@ _BLANK_FROM = 16 * KIB  # smaller ranges are read as fast as they are asked abou
 _LARGEST_PROBE = 1 * MIB
 _IN_FLIGHT = 4  # frames of READ_FLASH; a stub may keep to fewer
 _FRAME_S = 1.0
+_PROBE = 512
 _BLOCK_SIZES = (ReadFlash.LARGEST, 2048, 1020, 512, 252)
 """Sizes of frames, in turn at each try: some USB stacks hang at certain lengths."""
 
@@ -112,12 +114,18 @@ def _blank_pieces(loader: Loader, offset: int, size: int) -> Iterator[bytes]:
         asked = min(probe, size)
         if asked == last:
             asked -= _SECTOR
-        if asked <= 0 or digest(loader, offset, asked) != blank_digest(asked):
+        if asked <= 0 or not _is_blank(loader, offset, asked):
             return
         for at in range(0, asked, CHUNK):
             yield b"\xff" * min(CHUNK, asked - at)
         offset, size, last = offset + asked, size - asked, asked
         probe = min(2 * probe, _LARGEST_PROBE)
+
+
+def _is_blank(loader: Loader, offset: int, size: int) -> bool:
+    """Say whether a range is blank: what is believed then is never read, so it is asked twice."""
+    blank = blank_digest(size)
+    return digest(loader, offset, size) == blank and confirmed_digest(loader, offset, size) == blank
 
 
 # -- a stub
@@ -147,10 +155,27 @@ def _stub_piece(loader: Loader, offset: int, size: int, tried: int) -> bytes:
             link.send(slip.encode(got.to_bytes(4, "little")))
         told = link.receive_frame(_FRAME_S)
     data = b"".join(pieces)
-    if told != hashlib.md5(data, usedforsecurity=False).digest():
+    if told != _md5(data):
         raise _Fault("the digest of the stub does not agree")
     link.dirty = False
+    at = _telling(data)
+    if digest(loader, offset + at.start, len(at)) != _md5(data[at.start : at.stop]):
+        raise _Fault("it came from another place")
     return data
+
+
+def _telling(data: bytes) -> range:
+    """Return that part of a piece that is least like any other; all of it if it is uniform.
+
+    The stub's own digest is of what it sent, also if a bit of the request has flipped; so a small
+    part is asked about by another request.
+    """
+    starts = range(0, len(data), _PROBE)
+    kinds = [len(set(data[at : at + _PROBE])) for at in starts]
+    if max(kinds) == 1:
+        return range(len(data))
+    best = starts[kinds.index(max(kinds))]
+    return range(best, min(best + _PROBE, len(data)))
 
 
 def _see_accepted(loader: Loader) -> None:
@@ -180,13 +205,13 @@ def _stop(loader: Loader, size: int) -> None:
 def _rom_piece(loader: Loader, offset: int, size: int, tried: int) -> bytes:
     """Return a piece that the ROM's digest of it agrees with. Raises: _Fault, Refused."""
     told = digest(loader, offset, size)
-    if told == blank_digest(size):
+    if told == blank_digest(size) and _is_blank(loader, offset, size):
         return b"\xff" * size
     first = offset - offset % ReadFlashSlow.SIZE
     addresses = range(first, offset + size, ReadFlashSlow.SIZE)
     data = b"".join(_slow_reads(loader, addresses, alone=tried > 0))
     data = data[offset - first : offset - first + size]
-    if hashlib.md5(data, usedforsecurity=False).digest() != told:
+    if _md5(data) != told:
         loader.link.dirty = True
         raise _Fault("the digest of the ROM does not agree")
     return data
@@ -226,3 +251,7 @@ def _slow_reads(loader: Loader, addresses: range, *, alone: bool) -> Iterator[by
             answered += 1
             yield reply.body[: ReadFlashSlow.SIZE]
     link.dirty = False
+
+
+def _md5(data: bytes) -> bytes:
+    return hashlib.md5(data, usedforsecurity=False).digest()

@@ -8,7 +8,7 @@ or wrong in a bit.  So nothing is believed that could be the fault of one of the
 
 - A reply like the one before may be that one, doubled.  Then another command goes first (*fence*:
   its reply comes behind all that are under way), and the range is asked about again.
-- A whole image that differs is asked about again behind a fence; a sector, once more as it is.
+- A sector that differs, and a range that is blank in flash, are asked about twice.
 - A range whose bytes are all the same may look like another one (a bit of the request that
   flips): that it is equal is asked twice.
 - If a range differs and none of its parts does, it is asked about again, and then they are.
@@ -87,7 +87,7 @@ class Answers:
         return told, twice
 
     def second(self, address: int, size: int, told: bytes) -> bytes:
-        """Return the digest of the range that was the last asked for, if need be another one."""
+        """Return the digest of the range that was asked for last, told once more at least."""
         if self._once(address, size) != told:
             self._fence()
             told = self._flash.digest(address, size, confirmed=True)
@@ -134,11 +134,11 @@ class Search:
     def find(self) -> dict[int, bytes]:
         """Return starts and digests of the sectors that differ; see ``differing_sectors``."""
         start, end = self._start, self._end
-        if start == end or self._differing(start, end) is None:
+        told = self._differing(start, end) if start < end else None
+        if told is None:
             self._done(end)
             return {}
-        told = self._answers.behind_fence(start, end - start)
-        return {} if told == self._expected(start, end) else self._inside(start, end, told)
+        return self._inside(start, end, told)
 
     def _inside(self, start: int, end: int, told: bytes) -> dict[int, bytes]:
         """Return the sectors of a range that differ, whose digest has been told."""

@@ -198,7 +198,9 @@ class _Case:
 
     def _shift(self, address: int, data: bytes) -> int | None:
         """Return how far behind its place something is; None if it is not in the image."""
-        at = next(i for i in range(0, len(data), _PROBE) if _telling(data[i : i + _PROBE]))
+        middle = len(data) // 2  # its ends may hold what is beside the image
+        probes = sorted(range(0, len(data), _PROBE), key=lambda i: abs(i - middle))
+        at = next(i for i in probes if _telling(data[i : i + _PROBE]))
         found = self.image.data.find(data[at : at + _PROBE])
         if found < 0 or self.image.data.find(data[at : at + _PROBE], found + 1) >= 0:
             return None

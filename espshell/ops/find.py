@@ -78,6 +78,8 @@ class Hit:
     address: int
     row_address: int
     row: bytes
+    label: str = ""
+    """What a program calls the place, where its symbols are known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from espshell.errors import UsageError, file_error
 from espshell.image import intel_hex
+from espshell.ops.diff import Span
 from espshell.units import hex32
 
 
@@ -23,6 +24,11 @@ class Image:
     def end(self) -> int:
         """The address behind the last byte."""
         return self.address + len(self.data)
+
+    @property
+    def span(self) -> Span:
+        """The bytes of flash that it covers."""
+        return Span(self.address, len(self.data))
 
 
 def read_images(pairs: Sequence[tuple[Path, int]]) -> tuple[Image, ...]:

@@ -39,6 +39,8 @@ class Peek:
     notes: tuple[str, ...] = ()
     register: Register | None = None
     """The register that was read, for those who want to see its fields."""
+    labels: tuple[str, ...] = ()
+    """What a program calls the place of each value, where its symbols are known."""
 
     @property
     def ok(self) -> bool:

@@ -135,6 +135,8 @@ def seconds(sectors: int, size: int, baud: int) -> float:
 
 
 def _see_inside(address: int, size: int, flash_size: int, name: str) -> None:
+    if address < 0:
+        raise UsageError(f"{name} would begin before the start of the flash, at {address}")
     if address + size > flash_size:
         raise UsageError(
             f"{name} ends at {hex32(address + size)}, past the end of the flash "

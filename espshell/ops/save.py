@@ -79,6 +79,15 @@ def part_of(path: Path) -> Path:
     return real.with_name(real.name + ".part")
 
 
+def held_part(path: Path) -> int:
+    """Return how many bytes of a file a stopped read has left behind; an empty part is removed."""
+    part = part_of(path)
+    kept = part.stat().st_size if part.is_file() else 0
+    if not kept:
+        part.unlink(missing_ok=True)
+    return kept
+
+
 def _save_in_parts(
     flash: Flash,
     address: int,
@@ -103,8 +112,7 @@ def _save_in_parts(
                 report(Step("reading", file.tell(), size))
         part.replace(path.resolve())
     except EspError as error:
-        kept = part.stat().st_size if part.exists() else 0
-        if kept:
+        if kept := held_part(path):
             error.hint = f"{part.name} holds the first {size_text(kept)}; --resume goes on with it"
         raise
     except OSError as error:

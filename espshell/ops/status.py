@@ -14,24 +14,29 @@ which commands, is decided in ``nor.plan``; here it is only carried out:
 
 from __future__ import annotations
 
-import contextlib
-import signal
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
-from espshell.errors import BenchError, DeviceError, EspError, ReadsDiffer, Refused, UsageError
-from espshell.loader.spi import FlashCommand
+from espshell.errors import BenchError, DeviceError, EspError, ReadsDiffer, UsageError
 from espshell.nor import makers, opcodes, parts, plan, protection, settings
 from espshell.nor.layout import Kind
 from espshell.nor.parts import Identified, Part
-from espshell.nor.plan import Asked, Difference, Gate, StatusPlan
+from espshell.nor.plan import Difference, StatusPlan
 from espshell.nor.protection import Fit, LockMode, Protected
 from espshell.nor.sequence import Write
 from espshell.nor.settings import Setting
 from espshell.ops.diff import Span
 from espshell.ops.sfdp import read_sfdp
+from espshell.ops.status_wire import (
+    WEL,
+    disable,
+    disable_soon,
+    read_register,
+    see_known,
+    send,
+    uninterrupted,
+    wait,
+)
 from espshell.target import Flash
 
 _READINGS = 3
@@ -99,40 +104,6 @@ class StatusChange:
 
 
 @dataclass(frozen=True, slots=True)
-class StatusBytes:
-    """Status bytes as esptool's commands read and write them, the first register lowest."""
-
-    value: int
-    count: int
-    before: int | None = None
-    """What was there before a write."""
-    wanted: int | None = None
-    changed: tuple[str, ...] = ()
-    """Bits that changed, in words."""
-    notes: tuple[str, ...] = ()
-    dry_run: bool = False
-
-    @property
-    def ok(self) -> bool:
-        """Whether what was written, if anything was, is there now."""
-        return self.wanted is None or self.dry_run or self.value == self.wanted
-
-    @property
-    def failure(self) -> str:
-        """What is not as wanted."""
-        digits = 2 * self.count
-        return (
-            f"the flash did not take it: was 0x{self.before or 0:0{digits}x}, "
-            f"wanted 0x{self.wanted or 0:0{digits}x}, got 0x{self.value:0{digits}x}"
-        )
-
-    @property
-    def last_value(self) -> int:
-        """The bytes as a number."""
-        return self.value
-
-
-@dataclass(frozen=True, slots=True)
 class Ranges:
     """The ranges that a part can protect, and the one that it does protect."""
 
@@ -163,13 +134,13 @@ def identify(flash: Flash, *, name: str | None = None) -> Identified:
     return parts.identify(number, read_sfdp(flash).table, name=name)
 
 
-def status(flash: Flash, identified: Identified) -> Status:
+def read_status(flash: Flash, identified: Identified) -> Status:
     """Read the registers of the part's layout, and no others."""
     registers = _read(flash, identified.part)
-    return explained(identified, registers)
+    return explain_status(identified, registers)
 
 
-def explained(identified: Identified, registers: dict[str, int]) -> Status:
+def explain_status(identified: Identified, registers: dict[str, int]) -> Status:
     """Say what registers mean on a part; nothing is read."""
     part = identified.part
     possible, why = parts.volatile_possible(identified)
@@ -221,7 +192,7 @@ def plan_protection(
     return plan.make(identified, registers, fit.exact.settings, volatile=volatile)
 
 
-def ranges(flash: Flash, identified: Identified) -> Ranges:
+def protection_ranges(flash: Flash, identified: Identified) -> Ranges:
     """Return every range that can be protected."""
     registers = read_stable(flash, identified.part)
     part = identified.part
@@ -246,7 +217,7 @@ def read_stable(flash: Flash, part: Part) -> dict[str, int]:
     return readings[-1]
 
 
-def change(flash: Flash, made: StatusPlan) -> StatusChange:
+def change_status(flash: Flash, made: StatusPlan) -> StatusChange:
     """Carry a plan out, read back, and say which bits are not as wanted.
 
     Nothing is sent if there is nothing to do, or in a dry run.  Gates are the caller's.
@@ -268,96 +239,7 @@ def change(flash: Flash, made: StatusPlan) -> StatusChange:
     return StatusChange(made, got, made.differing(got), tuple(dict.fromkeys(notes)))
 
 
-def read_bytes(flash: Flash, count: int, *, force: bool = False) -> StatusBytes:
-    """Read status bytes by 05h, 35h and 15h, as esptool does.
-
-    Raises: UsageError where such an opcode is another command on this flash, unless ``force``.
-    """
-    wanted = _READS[:count]
-    maker = makers.manufacturer(flash.known_id) if flash.known_id else None
-    for opcode in wanted:
-        known = opcodes.describe(opcode, maker)
-        if known.writes and not force:
-            raise UsageError(
-                f"{opcode:02X}h is {known.name} on this flash, and {known.effect.value}",
-                hint="`sr` shows the registers that it has; --force sends it all the same",
-            )
-    values = [register(flash, opcode) for opcode in wanted]
-    return StatusBytes(int.from_bytes(bytes(values), "little"), count)
-
-
-def write_bytes(
-    flash: Flash,
-    value: int,
-    count: int,
-    *,
-    non_volatile: bool,
-    identified: Identified | None = None,
-) -> StatusBytes:
-    """Write status bytes in esptool's sequence; but wait for each, and compare.
-
-    Two bytes: 01h with both, then 01h and 31h with one each; 06h or 50h before each.  Which bits a
-    part loses that way ``parts.loses_bits`` says; gates are the caller's.
-
-    Raises: UsageError where such a byte cannot be read; BenchError or DeviceError if it is not
-    known what came of it.
-    """
-    before = read_bytes(flash, count).value
-    notes: tuple[str, ...] = ()
-    if flash.dry_run:
-        return StatusBytes(before, count, before, value, dry_run=True)
-    data = value.to_bytes(count, "little")
-    writes = [(opcodes.WRSR1, data)] if count == 2 else []
-    writes += [(opcode, data[i : i + 1]) for i, opcode in enumerate(_WRITES[:count])]
-    enable = opcodes.WREN if non_volatile else opcodes.VOLATILE_WREN
-    with uninterrupted():
-        try:
-            disable(flash)  # esptool does not; but a stale WEL would make 50h permanent
-            for opcode, sent in writes:
-                send(flash, enable)
-                send(flash, opcode, sent)
-                wait(flash)
-            disable(flash)
-        except (BenchError, DeviceError) as error:
-            notes = (*notes, f"{error.message}; what reads back is what counts")
-            see_known(lambda: disable_soon(flash), error, "the status")
-        got = see_known(lambda: read_bytes(flash, count).value, None, "the status")
-    mask = ~0x03  # BUSY and WEL are the flash's
-    changed = _changed_bits(identified, before, got, count)
-    return StatusBytes(
-        value=got & mask | value & 0x03,
-        count=count,
-        before=before,
-        wanted=value,
-        changed=changed,
-        notes=notes,
-    )
-
-
-def unknown_bits(identified: Identified, before: int, value: int, count: int) -> tuple[Asked, ...]:
-    """Return the bits that a write of bytes would set without anybody knowing what they do.
-
-    They may be one-way, so they stand behind that gate.
-    """
-    found = []
-    for index, opcode in enumerate(_READS[:count]):
-        registers = identified.part.layout.registers
-        register = next((each for each in registers if each.read_opcode == opcode), None)
-        for position in range(8):
-            rises = (value & ~before) >> 8 * index + position & 1
-            bit = register.bits[position] if register else None
-            if rises and (bit is None or bit.kind in (Kind.RESERVED, Kind.OPEN)):
-                name = bit.name if bit and bit.kind is Kind.OPEN else f"bit {8 * index + position}"
-                why = f"{name}: what it does on {identified.part.name} is not known"
-                found.append(Asked(Gate.ONE_WAY, name, why))
-    return tuple(found)
-
-
 # --- carrying out
-
-
-_READS = (opcodes.RDSR1, opcodes.RDSR2, opcodes.RDSR3)
-_WRITES = (opcodes.WRSR1, opcodes.WRSR2, opcodes.WRSR3)
 
 
 def _attempt(
@@ -389,7 +271,7 @@ def _send(flash: Flash, write: Write, notes: list[str]) -> None:
     _, enable, (opcode, data) = write.commands
     disable(flash)
     send(flash, enable[0])
-    if enable[0] == opcodes.WREN and not register(flash, opcodes.RDSR1) & WEL:
+    if enable[0] == opcodes.WREN and not read_register(flash, opcodes.RDSR1) & WEL:
         raise DeviceError("the flash does not set WEL after 06h")
     send(flash, opcode, data)
     if wait(flash) & WEL:
@@ -408,7 +290,7 @@ def _read_back(flash: Flash, part: Part) -> dict[str, int]:
 
 
 def _read(flash: Flash, part: Part) -> dict[str, int]:
-    return {each.name: register(flash, each.read_opcode) for each in part.layout.registers}
+    return {each.name: read_register(flash, each.read_opcode) for each in part.layout.registers}
 
 
 def _impossible(part: Part, fit: Fit, start: int, end: int) -> UsageError:
@@ -420,20 +302,3 @@ def _impossible(part: Part, fit: Fit, start: int, end: int) -> UsageError:
         f"{part.names[0]} cannot protect exactly {start:#x}..{end:#x}",
         hint="; ".join(near) or ("--part NAME says which it is" if part.is_open else ""),
     )
-
-
-def _changed_bits(
-    identified: Identified | None, before: int, got: int, count: int
-) -> tuple[str, ...]:
-    """Return the bits that changed, with their names where the part is known."""
-    names: dict[int, str] = {}
-    for index, opcode in enumerate(_READS[:count]):
-        for register in identified.part.layout.registers if identified else ():
-            if register.read_opcode == opcode:
-                names |= {8 * index + bit.position: bit.name for bit in register.bits}
-    told = []
-    for bit in range(8 * count):
-        old, new = before >> bit & 1, got >> bit & 1
-        if old != new:
-            told.append(f"{names.get(bit, f'bit {bit}')} {old}→{new}")
-    return tuple(told)

@@ -117,6 +117,17 @@ class FlashEnd(Deed):
 
 
 @dataclass(frozen=True, slots=True)
+class RunUserCode(Deed):
+    """Have a stub boot the application; a legacy one does and may not answer, a v2 one stays."""
+
+    opcode = Opcode.RUN_USER_CODE
+
+    def payload(self) -> bytes:
+        """Return nothing."""
+        return b""
+
+
+@dataclass(frozen=True, slots=True)
 class ReadFlashSlow(Command[bytes]):
     """Read flash through the ROM; it sends 64 bytes whatever was asked, and checks no range."""
 

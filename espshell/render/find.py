@@ -17,7 +17,7 @@ def _rows(hit: Hit, length: int, *, color: bool) -> list[str]:
     before = bytearray(hit.row)
     for i in range(hit.address - hit.row_address, hit.address - hit.row_address + length):
         before[i] ^= 0xFF
-    label = f"{hit.address:#010x}"
+    label = f"{hit.address:#010x}  {hit.label}".rstrip()
     writer = HexWriter(
         hit.row_address,
         color=color,

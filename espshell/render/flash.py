@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from espshell.ops.flash import Erased, Written
+from espshell.ops.erase import Erased
+from espshell.ops.flash import Written
 from espshell.ops.load import Loaded
 from espshell.ops.partitions import Parts
 from espshell.render.json import Json, to_json

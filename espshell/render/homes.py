@@ -21,6 +21,7 @@ _HOMES = {
     "espshell.ops.partitions": "espshell.render.flash",
     "espshell.ops.verify": "espshell.render.verify",
     "espshell.ops.status": "espshell.render.status",
+    "espshell.ops.status_bytes": "espshell.render.status",
     "espshell.ops.sfdp": "espshell.render.sfdp",
 }
 """By the module that a result is defined in."""

@@ -12,6 +12,7 @@ from espshell.ops.find import Found
 from espshell.ops.hash import Digest
 from espshell.ops.memory import Dump, Fill, Peek, Poke
 from espshell.ops.snapshot import Snapshot
+from espshell.render.homes import load_home
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
@@ -19,6 +20,8 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 @singledispatch
 def to_json(result: object) -> Json:
     """Return a result as JSON values, field by field unless it has a form of its own."""
+    if load_home(result):
+        return to_json(result)
     if is_dataclass(result) and not isinstance(result, type):
         return {f.name: to_json(getattr(result, f.name)) for f in fields(result)}
     if isinstance(result, tuple | list):

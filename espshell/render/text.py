@@ -19,6 +19,7 @@ from espshell.ops.memory import Dump, Fill, Peek, Poke
 from espshell.ops.save import Saved
 from espshell.ops.snapshot import Snapshot
 from espshell.ops.undo import Undone
+from espshell.render.homes import load_home
 from espshell.render.journal import journal_rows, restored_line, snapshot_row
 from espshell.render.theme import paint
 from espshell.units import count_text, hex32, hex_width, size_text
@@ -27,6 +28,8 @@ from espshell.units import count_text, hex32, hex_width, size_text
 @singledispatch
 def render(result: object, *, color: bool = False) -> list[str]:
     """Return a result as lines, without line ends."""
+    if load_home(result):
+        return render(result, color=color)
     raise TypeError(f"no text form for {type(result).__name__}")
 
 
@@ -36,7 +39,8 @@ def _(result: Peek, *, color: bool = False) -> list[str]:
     lines = [
         f"{paint(hex32(result.address + i * step), 'address', color=color)}  "
         f"{paint(hex_width(value, result.width), 'value', color=color)}  {value}"
-        for i, value in enumerate(result.values)
+        + (f"  {paint(label, 'label', color=color)}" if label else "")
+        for i, (value, label) in enumerate(zip_longest(result.values, result.labels))
     ]
     if result.register is not None and result.register.access.readable:
         from espshell.render.registers import field_rows
@@ -192,6 +196,15 @@ def _(result: Info, *, color: bool = False) -> list[str]:
         ("loader", f"{result.loader} on {result.port} at {result.baud} baud"),
     ]
     return table([row for row in rows if row[1]], color=color)
+
+
+@render.register
+def _(result: Flash, *, color: bool = False) -> list[str]:
+    from espshell.nor import makers
+
+    maker = makers.name(result.id) or "maker not known"
+    size = size_text(result.size) if result.size else "size not known"
+    return [f"{paint(f'{result.id:06x}', 'value', color=color)}  {maker}, {size}"]
 
 
 def _flash(flash: Flash) -> str:

@@ -14,7 +14,6 @@ from espshell.ops.connection import Connection, Left
 from espshell.ops.expect import Expectation
 from espshell.ops.journal import Journaled
 from espshell.ops.watch import Waited
-from espshell.render import flash as _flash  # noqa: F401 - registers how its results look
 from espshell.render.journal import entry_json, snapshot_row
 from espshell.render.json import Json, to_json
 from espshell.render.text import render, table
@@ -27,6 +26,7 @@ from espshell.shell.output import Output
 from espshell.shell.registry import Verb
 from espshell.units import count_text, hex32, size_text
 
+_WORDS = 54  # columns of the second words of a family
 _COLUMNS = 80
 
 
@@ -233,16 +233,30 @@ def _(result: History) -> Json:
 def _(result: Help, *, color: bool = False) -> list[str]:
     if len(result.verbs) == 1:
         return _explained(result.verbs[0], color=color)
-    ours = [verb for verb in result.verbs if not verb.alias_of and not verb.preset]
-    rows = [(_with_variants(verb, result.verbs), verb.summary) for verb in ours]
-    lines: list[str] = []
-    for group in dict.fromkeys(verb.group for verb in ours):
+    bare = next((verb for verb in result.verbs if verb.name == result.family), None)
+    lines = [*_explained(bare, color=color), ""] if bare else []
+    named = [verb for verb in result.verbs if verb is not bare and not verb.preset]
+    ours = [verb for verb in named if not verb.alias_of or " " in verb.name]
+    rows = [(verb.group, row) for verb in ours for row in _help_rows(verb, result)]
+    told = table([row for _, row in rows], color=color)
+    for group in dict.fromkeys(group for group, _ in rows):
         lines.append(paint(group, "label", color=color))
-        told = zip(ours, table(rows, color=color), strict=True)
-        lines += ["  " + row for verb, row in told if verb.group == group]
-    others = ", ".join(verb.name for verb in result.verbs if verb.alias_of)
-    also = textwrap.wrap(f"Also: {others}.", _COLUMNS, break_on_hyphens=False)
+        lines += ["  " + line for (at, _), line in zip(rows, told, strict=True) if at == group]
+    others = ", ".join(verb.name for verb in named if verb not in ours)
+    also = textwrap.wrap(f"Also: {others}." * bool(others), _COLUMNS, break_on_hyphens=False)
     return [*lines, "", *also, "`help COMMAND` explains one."]
+
+
+def _help_rows(verb: Verb, among: Help) -> list[tuple[str, str]]:
+    """Return a command's name and summary; of a family in a list of all, its second words once."""
+    first, _, second = verb.name.partition(" ")
+    if not second or among.family:
+        return [(_with_variants(verb, among.verbs), verb.summary)]
+    names = [each.name for each in among.verbs if each.name.startswith(f"{first} ")]
+    if verb.name != names[0]:
+        return []
+    words = textwrap.wrap(", ".join(name.removeprefix(f"{first} ") for name in names), _WORDS)
+    return [(f"{first} ...", words[0]), *(("", more) for more in words[1:])]
 
 
 @to_json.register

@@ -10,18 +10,15 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from espshell.chips import Chip
+from espshell.chips import Chip, Kind
 from espshell.clock import Clock, SystemClock
 from espshell.errors import DeviceError, EspError, PortError, ScriptError, UsageError
-from espshell.image.partitions import OFFSET, PartitionTable
-from espshell.image.partitions import SIZE as TABLE_SIZE
 from espshell.link.trace import Recorder, Viewer
-from espshell.ops import connection
+from espshell.ops import chip, connection
 from espshell.ops.connection import Connection
-from espshell.ops.diff import Span
 from espshell.ops.journal import Journal
-from espshell.ops.partitions import read_table
 from espshell.ops.snapshot import Snapshot
 from espshell.protocol.packet import Opcode
 from espshell.shell import display, grammar, recovery, registry
@@ -36,6 +33,12 @@ from espshell.shell.transcript import Transcript
 from espshell.target import Flash, Space, Target
 from espshell.target.target import SYNC_BAUD, first_baud
 from espshell.units import number_text
+
+if TYPE_CHECKING:
+    from espshell.image.partitions import PartitionTable
+    from espshell.nor.parts import Identified
+    from espshell.ops.diff import Span
+    from espshell.ops.symbols import Symbols
 
 _NOT_TO_BE_REPEATED = ("log", "quit", "exit")
 """Commands that would end the run of a transcript, or overwrite it."""
@@ -63,7 +66,7 @@ class Settings:
     """Go on at a lower baud rate when a read of flash fails again and again."""
     flash_size: int | None = None
     """What the flash has (bytes); None goes by its id."""
-    parttable: str = hex(OFFSET)
+    parttable: str = "0x8000"
     """Where the partition table stands in flash, or a file with one."""
 
 
@@ -128,6 +131,10 @@ class Session:
     """What dumps have shown, by space, address and size, to mark what has changed."""
     partitions: PartitionTable | None = None
     """The partition table of this connection, once it has been read."""
+    known_flash: Identified | None = None
+    """What the flash of this connection is, once it has been found out."""
+    first_looks: dict[tuple[str, int], dict[str, int]] = field(default_factory=dict)
+    """The status registers as they were first seen; see ``flash_key``."""
     no_stub: bool = False
     """Whether the stub could not be started on this connection."""
     ask: Callable[[str], bool] | None = None
@@ -140,6 +147,8 @@ class Session:
     """What was written."""
     next_line: str = ""
     """What an empty Enter runs: the next piece of a peek or dump."""
+    symbols: Symbols | None = None
+    """The names of a program, which outlive connections."""
     folder: Path = field(default_factory=Path)
     """Where ``source`` looks for a file: beside the script that says so."""
     lost: Lost | None = None
@@ -161,7 +170,23 @@ class Session:
     @property
     def scope(self) -> TargetScope:
         """What names mean now."""
-        return TargetScope(self.target, prefixes=self.interactive, partitions=self.partition_table)
+        return TargetScope(
+            self.target,
+            prefixes=self.interactive,
+            partitions=self.partition_table,
+            symbols=self.symbols,
+        )
+
+    def symbol_at(self, address: int, *, offset: bool = True) -> str:
+        """Return ``name+0x10`` for an address in memory, where symbols are loaded.
+
+        Registers go by their own names.
+        """
+        region = self.target.chip.region_at(address) if self.target else None
+        is_register = region is not None and region.kind is Kind.PERIPHERAL
+        return (
+            self.symbols.label(address, offset=offset) if self.symbols and not is_register else ""
+        )
 
     @property
     def clock(self) -> Clock:
@@ -253,9 +278,15 @@ class Session:
 
         Raises: UsageError if there is none.
         """
+        from espshell.ops.partitions import read_table
+
         if self.partitions is None:
             self.partitions = read_table(self.chip, self.settings.parttable)
         return self.partitions
+
+    def flash_key(self) -> tuple[str, int]:
+        """Return what tells the flash of this board from that of another: MAC and JEDEC id."""
+        return chip.mac(self.chip).mac, self.identified().jedec_id
 
     def partition_name(self, address: int) -> str:
         """Return the partition that an address of flash is in, if the table is known already."""
@@ -274,13 +305,27 @@ class Session:
 
         written: addresses and sizes.
         """
+        from espshell.image.partitions import SIZE
+
         offset = self.partitions.offset if self.partitions else 0
-        if any(at < offset + TABLE_SIZE and offset < at + size for at, size in written):
+        if any(at < offset + SIZE and offset < at + size for at, size in written):
             self.partitions = None
 
     def protected(self) -> tuple[Span, ...]:
         """Return what the flash's status registers protect, as far as that is known."""
-        return ()
+        if self.chip.loader.dialect.is_secure:
+            return ()
+        from espshell.ops import status
+
+        return status.protected_spans(status.read_status(self.chip.flash, self.identified()))
+
+    def identified(self, part: str | None = None) -> Identified:
+        """Return what the flash is, found out once a connection; ``part``: as is printed on it."""
+        from espshell.ops import status
+
+        if self.known_flash is None or part is not None:
+            self.known_flash = status.identify(self.chip.flash, name=part)
+        return self.known_flash
 
     def see_may_destroy(self, what: str) -> None:
         """See that what cannot be undone is allowed, or that somebody can be asked.
@@ -310,7 +355,7 @@ class Session:
             finally:
                 target.link.port.close()
         self.seen.clear()
-        self.partitions, self.no_stub = None, False
+        self.partitions, self.known_flash, self.no_stub = None, None, False
         self.journal.turn_stale()
         for name, kept in self.snapshots.items():
             self.snapshots[name] = replace(kept, is_stale=True)
@@ -341,7 +386,11 @@ class Session:
 
     def parse(self, text: str) -> tuple[Command, ...]:
         """Cut a line into commands, aliases replaced by what they stand for."""
-        return tuple(self._expanded(self.cut(text), frozenset()))
+        found = self._expanded(self.cut(text), frozenset())
+        return tuple(
+            VERBS.whole(each, {}, prefixes=self.interactive) if each.name.is_plain else each
+            for each in found
+        )
 
     def cut(self, text: str) -> tuple[Command, ...]:
         """Cut a line into commands as they stand, aliases and all."""
@@ -351,6 +400,7 @@ class Session:
 
     def prepare(self, command: Command) -> Prepared:
         """Find the verb of a command and bind its words. Raises: UsageError."""
+        command = VERBS.whole(command, self.variables, prefixes=self.interactive)
         name = command.name.expand(self.variables)
         if name != "help" and any(word.raw == "--help" for word in command.words):
             return self.prepare(self.cut(f"help {name}")[0])

@@ -69,6 +69,8 @@ class Life:
         self.resets = 0
         """What was planned before the last of them is void."""
         self._boot = setup.boot
+        self._says = setup.says
+        self._returns = setup.returns
         self._agenda = agenda
         self._line = line
         self._say = say
@@ -181,13 +183,17 @@ class Life:
         self._say(APPLICATION_TEXT, at)
 
     def _jump(self, at: float) -> None:
-        """Start a stub, or something else that says nothing."""
+        """Start a stub, or something else, which prints what the setup says."""
         program, chip = self.program, self.chip
         image = stub_image.find(chip.download, chip.memory, program.entry)
         if image is not None:
             chip.start_stub()
             self.program = StubLoader(chip, image)
             self._say(HELLO, at)
+        elif self._says:
+            self._say(self._says, at)
+            if not (self._returns and isinstance(program, StubLoader) and program.goes_on()):
+                self.mode = Mode.APPLICATION
         elif not (isinstance(program, StubLoader) and program.call(program.entry)):
             self.mode = Mode.APPLICATION
 

@@ -9,6 +9,7 @@ off.  A real chip takes an exception at an address where nothing is; this one re
 from __future__ import annotations
 
 import hashlib
+from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 
@@ -78,7 +79,11 @@ class Memory:
         if held is not None and offset + size <= len(held):
             return bytes(held[offset : offset + size])
         words = range(address & ~3, address + size, WORD)
-        found = b"".join(self.word(at).to_bytes(WORD, "little") for at in words)
+        region = self._region(address)
+        if region is not None and region.kind is Kind.PERIPHERAL and region.holds(words[-1]):
+            found = array("I", (self._registers.get(at, 0) for at in words)).tobytes()
+        else:
+            found = b"".join(self.word(at).to_bytes(WORD, "little") for at in words)
         return found[address & 3 : (address & 3) + size]
 
     def write(self, address: int, data: bytes) -> None:

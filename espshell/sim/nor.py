@@ -3,7 +3,8 @@
 Theory of this file.  The array changes at once and the flash is busy afterwards: nobody can look
 before that is over, for nothing but its status can be read meanwhile.  A write must be allowed by
 06h, which its end takes back.  What protection forbids is not executed, and 06h goes on to hold;
-parts with error bits set one and take it back.
+parts with error bits set one and take it back.  Clocks in which a host reads are data to a command
+that takes some, with the line high: so 05h that has become 01h writes.
 
 ``offences`` collects what no host should do, however harmless it was here.
 
@@ -186,6 +187,8 @@ class Nor:
             return b""
         if opcode == _LEAVE_QPI:
             self._qpi = False
+        if command in (self._write_status, self._program):
+            rest += b"\xff" * size
         return command(opcode, rest, size) if command is not None else b""
 
     def _offend(self, opcode: int, what: str) -> None:

@@ -237,8 +237,12 @@ class StubLoader:
 
     def call(self, entry: int) -> bool:
         """Call what was downloaded, as a version 2 stub does; say whether it comes back."""
+        return self.goes_on() and self._caller.returns(entry)
+
+    def goes_on(self) -> bool:
+        """Go on when what was called has come back; say whether this kind of stub does."""
         self.next = Next.LOADER
-        return self.habits.returns and self._caller.returns(entry)
+        return self.habits.returns
 
     def _see_if_whole(self, address: int, size: int) -> None:
         touched = any(

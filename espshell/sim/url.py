@@ -1,4 +1,4 @@
-"""``sim://esp32c3?flash=8M&fault=drop@reply:3``: which chip to simulate, and how.
+r"""``sim://esp32c3?flash=8M&fault=drop@reply:3``: which chip to simulate, and how.
 
     flash     size of the flash, or its name or the beginning of it: 4M, W25Q32JV
     mac       base MAC: 24:6f:28:a1:b2:c3
@@ -15,6 +15,8 @@
     sr        what its status registers hold without power, in hex: 1c,02
     wp        low: the pin WP# of the flash
     inflight  the most blocks that a stub sends ahead in READ_FLASH: 64; real ones: 1
+    says      what a program prints that is started in RAM: hello%0d%0a; also \x1b, \r, \n
+    returns   1: such a program then returns, which only a version 2 stub lives through
     fault     a rule (see ``fault``); may be given several times
 
 Values may be percent-encoded; a ``+`` is a plus sign.
@@ -77,6 +79,10 @@ class Setup:
     flags: int = 0
     crypt_count: int = 0
     over_usb: bool = False
+    says: bytes = b""
+    """What a program in RAM prints; nothing: it is looked at, or executed, as far as can be."""
+    returns: bool = False
+    """Whether that one returns to who has called it."""
     rules: tuple[fault.Rule, ...] = ()
 
     def flash_data(self) -> bytearray | mmap.mmap:
@@ -242,9 +248,25 @@ def _usb(setup: Setup, text: str) -> Setup:
     return replace(setup, over_usb=True)
 
 
+def _says(setup: Setup, text: str) -> Setup:
+    def byte(match: re.Match[bytes]) -> bytes:
+        return bytes([int(match[1], 16)]) if match[1] else _ESCAPES[match[0]]
+
+    said = re.sub(rb"\\x([0-9A-Fa-f]{2})|\\[rnt\\]", byte, text.encode())
+    return replace(setup, says=said)
+
+
+def _returns(setup: Setup, text: str) -> Setup:
+    if text not in ("0", "1"):
+        raise UsageError(f"returns: expected 0 or 1, not {text!r}")
+    return replace(setup, returns=text == "1")
+
+
 def _fault(setup: Setup, text: str) -> Setup:
     return replace(setup, rules=(*setup.rules, fault.parse(text)))
 
+
+_ESCAPES = {b"\\r": b"\r", b"\\n": b"\n", b"\\t": b"\t", b"\\\\": b"\\"}
 
 _OPTIONS: dict[str, Callable[[Setup, str], Setup]] = {
     "flash": _flash,
@@ -262,5 +284,7 @@ _OPTIONS: dict[str, Callable[[Setup, str], Setup]] = {
     "sr": _status,
     "wp": _write_protect,
     "inflight": _inflight,
+    "says": _says,
+    "returns": _returns,
     "fault": _fault,
 }

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from espshell.errors import DeviceError, EspError, ReadsDiffer, UsageError
-from espshell.loader import flash, flash_read
+from espshell.loader import flash, flash_read, spi
 from espshell.loader.flash import BLOCK, ROM_SEGMENT, SECTOR
 from espshell.loader.spi import FlashCommand
 from espshell.protocol.flash import SpiSetParams
@@ -21,6 +21,7 @@ from espshell.protocol.packet import Opcode
 from espshell.units import MIB, WORD, hex32, size_text
 
 if TYPE_CHECKING:
+    from espshell.clock import Clock
     from espshell.target.target import Target
 
 READ_ID = 0x9F
@@ -67,6 +68,17 @@ class Flash:
         return size
 
     @property
+    def known_id(self) -> int:
+        """Its JEDEC id, 0 if nothing answers; asked for if need be."""
+        self._prepare()
+        return self.id or 0
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of the link."""
+        return self._target.link.clock
+
+    @property
     def has_digest(self) -> bool:
         """Whether the loader computes digests."""
         return Opcode.SPI_FLASH_MD5 in self._target.loader.dialect.commands
@@ -75,6 +87,11 @@ class Flash:
     def is_readable(self) -> bool:
         """Whether the loader lets anybody read: not in secure download mode."""
         return not self._target.loader.dialect.is_secure
+
+    @property
+    def has_chip_erase(self) -> bool:
+        """Whether one command erases everything."""
+        return Opcode.ERASE_FLASH in self._target.loader.dialect.commands
 
     @property
     def segment_size(self) -> int:
@@ -151,22 +168,18 @@ class Flash:
         """Erase whole sectors in pieces; yield the bytes that are erased. Not in a dry run."""
         self._prepare()
         _see_whole_sectors(address, size)
+        target = self._target
+        if not self.dry_run and self.has_chip_erase and (address, size) == (0, self.size):
+            flash.erase_chip(target.loader, size)
+            yield size
+            return
         end, at = address + size, address
         while at < end:
             piece = min(end, at - at % BLOCK + BLOCK) - at
             if not self.dry_run:
-                flash.erase_sectors(self._target.loader, self._target.chip, at, piece)
+                flash.erase_sectors(target.loader, target.chip, target.controller, at, piece)
             at += piece
             yield at - address
-
-    def erase_all(self) -> bool:
-        """Erase the whole chip by one command; False if this loader has none, or in a dry run."""
-        self._prepare()
-        loader = self._target.loader
-        if self.dry_run or Opcode.ERASE_FLASH not in loader.dialect.commands:
-            return False
-        flash.erase_chip(loader)
-        return True
 
     def program(self, address: int, data: bytes) -> Iterator[int]:
         """Erase and program whole sectors; yield the bytes that were sent. Not in a dry run.
@@ -178,7 +191,8 @@ class Flash:
         if self.dry_run:
             yield len(data)
             return
-        yield from flash.program(self._target.loader, self._target.chip, address, data)
+        target = self._target
+        yield from flash.program(target.loader, target.chip, target.controller, address, data)
 
     def identify(self) -> int:
         """Return its JEDEC id, asked for anew; 0 if nothing answers."""
@@ -197,7 +211,7 @@ class Flash:
             return
         loader = self._target.loader
         if loader.dialect.is_secure:
-            self._target.attach_flash()
+            spi.attach(loader)  # its eFuses cannot be read; the ROM knows its usual pads
         else:
             self.identify()
         size = self.declared_size or size_of(self.id or 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from espshell.chips import USB_VID, Chip, Quirk, Write
@@ -45,6 +46,9 @@ class Target:
         self.chip: Chip = connected.chip
         self.security: SecurityInfo | None = connected.security
         self.notes = connected.notes
+        if self._may_be_usb_otg and not self.loader.dialect.is_stub:
+            size = self.chip.ram_block(over_usb_otg=True)
+            self.loader.dialect = replace(self.loader.dialect, block_size=size)
         self.memory = Memory(self.chip, self.loader)
         self.revision: tuple[int, int] | None = None
         """Major and minor, once they have been read."""
@@ -178,8 +182,13 @@ class Target:
         """Leave the loader and start the application; the loader is gone then.
 
         By reset where there is a way, else by command. Returns whether it was by reset.
+
+        Raises: UsageError where nothing leaves it: a v2 stub on a port without lines.
         """
         if leave.by_reset(self):
+            return True
+        if self.chip.watchdog_reset and leave.ignores_commands(self):
+            leave.by_watchdog(self)
             return True
         leave.by_command(self)
         return False
@@ -198,6 +207,15 @@ class Target:
     def register_writes(writes: Iterable[Write]) -> list[RegisterWrite]:
         """Return what chip data wants written as entries of WRITE_REG."""
         return [RegisterWrite(w.address, w.value, w.mask, w.delay_us) for w in writes]
+
+    @property
+    def _may_be_usb_otg(self) -> bool:
+        """Whether the port is the chip's own USB-OTG, or it is not known that it is not.
+
+        Its ROM takes smaller blocks, which no other way minds (Source: esptool 5.6).
+        """
+        unknown = self.usb is None or self.usb.vid is None
+        return self.over_usb_otg or (self.chip.usb_otg and unknown)
 
     @property
     def over_usb_otg(self) -> bool:

@@ -18,7 +18,8 @@ from espshell.nor.parts import Identified
 from espshell.nor.plan import StatusPlan
 from espshell.nor.protection import Protected, Range
 from espshell.ops import status as ops
-from espshell.ops.status import Ranges, Status, StatusBytes, StatusChange
+from espshell.ops.status import Ranges, Status, StatusChange
+from espshell.ops.status_bytes import StatusBytes
 from espshell.render import cells, flashbar, render, to_json
 from espshell.render.status import (
     bits_lines,
@@ -120,7 +121,7 @@ def planned(*texts: str, volatile: bool = True, name: str = "W25Q32JV") -> Statu
 
 def shown(found: Identified, value: int = 0) -> Status:
     """Return a flash all of whose registers hold a value."""
-    return ops.explained(found, {each.name: value for each in found.part.layout.registers})
+    return ops.explain_status(found, {each.name: value for each in found.part.layout.registers})
 
 
 def text(lines: list[str]) -> str:
@@ -137,13 +138,13 @@ def plain(lines: list[str]) -> list[str]:
 
 def test_status() -> None:
     """Bits with their names, range, bar, partitions, lock and what can be typed back."""
-    found = ops.explained(known("W25Q32JV"), HELD | {"SR1": 0x36})
+    found = ops.explain_status(known("W25Q32JV"), HELD | {"SR1": 0x36})
     assert text(status_lines(found, TABLE)) == STATUS
 
 
 def test_ranges_in_print_are_not_called_computed() -> None:
     """Only what no source has in print is marked."""
-    found = ops.explained(known("W25Q128JV"), HELD | {"SR1": 0x2C})
+    found = ops.explain_status(known("W25Q128JV"), HELD | {"SR1": 0x2C})
     told = text(status_lines(found))
     assert "protected 0x000000..0x100000 (1 MiB, bottom)\n" in told
     assert "computed" not in told
@@ -151,7 +152,7 @@ def test_ranges_in_print_are_not_called_computed() -> None:
 
 def test_narrow_terminal_gets_names() -> None:
     """Below 80 columns there are no cells and no bar, and no line is longer than the terminal."""
-    lines = status_lines(ops.explained(known("W25Q32JV"), HELD), TABLE, width=60)
+    lines = status_lines(ops.explain_status(known("W25Q32JV"), HELD), TABLE, width=60)
     assert max(map(len, lines)) <= 60
     assert "SR2 0x02  sus=0 CMP=0 LB3*=0 LB2*=0 LB1*=0 QE=1 SRP1!=0" in lines
     assert not any(line.lstrip().startswith("[") for line in lines)
@@ -196,7 +197,7 @@ def test_candidates() -> None:
 
 def test_part_that_is_not_in_the_table() -> None:
     """It is said that nothing is known of its range, and why; JSON names no part."""
-    found = ops.explained(parts.identify(0x123416, None), {"SR1": 0x3C})
+    found = ops.explain_status(parts.identify(0x123416, None), {"SR1": 0x3C})
     lines = status_lines(found, TABLE)
     assert "layout    generic1: the id is not in the table; only what SFDP says is known" in lines
     assert "protected unknown: how BP counts on this part is not known" in lines
@@ -209,7 +210,7 @@ def test_part_that_is_not_in_the_table() -> None:
 
 def test_status_as_json() -> None:
     """Registers and fields are numbers by their names; ranges have address and size."""
-    value = to_json(ops.explained(known("W25Q32JV"), HELD | {"SR1": 0x34}))
+    value = to_json(ops.explain_status(known("W25Q32JV"), HELD | {"SR1": 0x34}))
     assert json.loads(json.dumps(value)) == value
     assert isinstance(value, dict)
     assert value["part"] == "W25Q32JV"
@@ -362,7 +363,7 @@ def test_what_is_announced_is_what_is_sent(monkeypatch: pytest.MonkeyPatch, vola
         return run(command)
 
     monkeypatch.setattr(flash, "command", record)
-    assert ops.change(flash, made).ok
+    assert ops.change_status(flash, made).ok
     announced = sent_text(made.attempts[0]).split(" · ")
     assert sent[: len(announced)] == announced
     assert not set(sent[len(announced) :]) - {"05", "35", "15"}
@@ -422,7 +423,7 @@ def test_change_as_json() -> None:
 
 def test_bits() -> None:
     """A bit of a field is explained with its field: place, class, value, meaning, hazard."""
-    status = ops.explained(known("W25Q32JV"), HELD)
+    status = ops.explain_status(known("W25Q32JV"), HELD)
     assert bits_lines(status, "drv1") == [
         "DRV  SR3.6..5    = 25%",
         "          how strongly outputs drive",
@@ -461,7 +462,7 @@ def test_bits_of_no_name() -> None:
 def test_ranges() -> None:
     """Each range has the settings that make it; what is protected now is marked."""
     found = known("W25Q32JV")
-    flash = ops.explained(found, HELD | {"SR1": 0x34})
+    flash = ops.explain_status(found, HELD | {"SR1": 0x34})
     choices = protection.ranges(found.part, flash.registers)
     result = Ranges(found.part, choices, flash.protected)
     lines = ranges_lines(result)

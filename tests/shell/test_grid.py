@@ -19,7 +19,7 @@ from espshell.errors import UsageError
 from espshell.image.partitions import PartitionTable, parse_csv
 from espshell.nor import parts, plan
 from espshell.nor.settings import Setting
-from espshell.ops.status import Status, explained
+from espshell.ops.status import Status, explain_status
 from espshell.shell import grid
 from espshell.shell.grid import Grid
 
@@ -67,7 +67,7 @@ def status(name: str = "W25Q32JV", **registers: int) -> Status:
     part = parts.by_name(name)
     assert part is not None
     found = parts.identify(part.jedec_id, None, name=name)
-    return explained(found, registers or W25Q32JV)
+    return explain_status(found, registers or W25Q32JV)
 
 
 def at(model: Grid, register: str, position: int) -> Grid:
@@ -147,7 +147,7 @@ def test_one_way_bit_can_be_asked_for() -> None:
 def test_bits_of_candidates() -> None:
     """A bit on which candidates differ is locked; one that they share is not."""
     found = parts.identify(0xC84016, None)
-    model = Grid(explained(found, dict.fromkeys(("SR1", "SR2", "SR3"), 0)))
+    model = Grid(explain_status(found, dict.fromkeys(("SR1", "SR2", "SR3"), 0)))
     assert "candidates differ" in model.locked(at(model, "SR2", 3).bit)
     assert not model.locked(at(model, "SR2", 1).bit)
 
@@ -157,7 +157,7 @@ def test_all_is_locked() -> None:
     frozen = Grid(status(SR1=0x80, SR2=0x01, SR3=0))
     assert "lock mode permanent" in frozen.locked(frozen.bit)
     doubted = replace(status().identified, doubts=("it may be a copy",))
-    doubtful = Grid(explained(doubted, W25Q32JV))
+    doubtful = Grid(explain_status(doubted, W25Q32JV))
     assert doubtful.locked(doubtful.bit) == "it may be a copy"
     security = Grid(status("MX25L3233F", SR1=0, CR=7, SCUR=0))
     assert "nothing here writes SCUR" in security.locked(at(security, "SCUR", 1).bit)
@@ -209,7 +209,7 @@ def test_leaving_gives_none(key: str) -> None:
 def test_refused_combination_is_not_reviewed() -> None:
     """Enter does nothing while all of it would be refused; the picture says why."""
     found = parts.identify(0xEF4017, None)
-    unclear = explained(found, {"SR1": 0, "SR2": 0, "SR3": 0xFF})
+    unclear = explain_status(found, {"SR1": 0, "SR2": 0, "SR3": 0xFF})
     model = at(Grid(unclear), "SR1", 2)
     assert model.toggle()
     assert any(line.startswith("refused") for line in grid.lines(model))
@@ -226,11 +226,11 @@ def test_narrow_terminal() -> None:
 
 PROGRAM = """
 from espshell.nor import parts
-from espshell.ops.status import explained
+from espshell.ops.status import explain_status
 from espshell.shell import grid
 found = parts.identify(0xEF4016, None, name="W25Q32JV")
 print("begin")
-print("end", grid.edit(explained(found, {"SR1": 0x1C, "SR2": 2, "SR3": 0x60}), color=COLOR))
+print("end", grid.edit(explain_status(found, {"SR1": 0x1C, "SR2": 2, "SR3": 0x60}), color=COLOR))
 """
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from espshell.shell.commands import (
     chip,
     flash,
+    image,
     journal,
     memory,
+    ram,
     registers,
     script,
     search,
     shell,
+    spi,
+    status,
     watch,
 )
 from espshell.shell.registry import Registry
@@ -18,5 +22,19 @@ from espshell.shell.registry import Registry
 VERBS = Registry()
 """Every command there is."""
 
-for _module in (memory, flash, search, journal, watch, chip, registers, script, shell):
+for _module in (
+    memory,
+    flash,
+    image,
+    spi,
+    status,
+    search,
+    journal,
+    watch,
+    chip,
+    ram,
+    registers,
+    script,
+    shell,
+):
     VERBS.include(_module.VERBS)

@@ -2,40 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from espshell.errors import UsageError
 from espshell.ops import chip as chip_ops
-from espshell.ops import flash as ops
-from espshell.ops.diff import Span as Range
-from espshell.ops.flash import Erased, Work, Written
-from espshell.ops.images import Image, read_images
-from espshell.ops.load import Loaded, load_memory
-from espshell.ops.partitions import Parts, parts
-from espshell.ops.patch import patched
-from espshell.ops.plan import plan_erase, plan_write
-from espshell.ops.save import Saved, part_of, save
-from espshell.ops.verify import verify as verify_images
-from espshell.shell import place
-from espshell.shell.argtypes import (
-    ArgType,
-    File,
-    Place,
-    Region,
-    Scope,
-    Span,
-    Spot,
-    Text,
-)
+from espshell.shell.argtypes import File, Span, Spot, Text
+from espshell.shell.flash_args import Erasable as Erasable
+from espshell.shell.flash_args import FilePlaces as FilePlaces
+from espshell.shell.flash_args import Pair as Pair
+from espshell.shell.flash_args import Pairs as Pairs
+from espshell.shell.flash_args import limit_of, read_pairs, see_one_space
+from espshell.shell.later import Later
 from espshell.shell.registry import Option, Param, Registry
-from espshell.units import count_text, hex32, size_text
+from espshell.units import count_text, size_text
 
 if TYPE_CHECKING:
+    from espshell.ops import diff, images, partitions, patch
+    from espshell.ops import erase as erasing
+    from espshell.ops import flash as ops
+    from espshell.ops import load as loading
+    from espshell.ops import plan as planning
+    from espshell.ops import save as saving
+    from espshell.ops import verify as verifying
+    from espshell.ops import work as working
     from espshell.ops.chip import Flash
+    from espshell.ops.diff import Span as Extent
+    from espshell.ops.erase import Erased
+    from espshell.ops.flash import Written
+    from espshell.ops.images import Image
+    from espshell.ops.load import Loaded
+    from espshell.ops.partitions import Parts
+    from espshell.ops.save import Saved
+    from espshell.ops.work import Work
     from espshell.shell.display import Shown
     from espshell.shell.session import Session
+else:
+    diff = Later("espshell.ops.diff")
+    erasing = Later("espshell.ops.erase")
+    images = Later("espshell.ops.images")
+    loading = Later("espshell.ops.load")
+    ops = Later("espshell.ops.flash")
+    partitions = Later("espshell.ops.partitions")
+    patch = Later("espshell.ops.patch")
+    planning = Later("espshell.ops.plan")
+    saving = Later("espshell.ops.save")
+    verifying = Later("espshell.ops.verify")
+    working = Later("espshell.ops.work")
 
 VERBS = Registry()
 
@@ -50,90 +65,6 @@ _HEADER = (
     Option("--flash-freq", "patch the bootloader's header (keep)", Text(), short="-ff"),
     Option("--flash-size", "patch the bootloader's header (keep)", Text(), short="-fs"),
 )
-
-Pair = tuple[Path, Spot]
-Pairs = tuple[tuple[Path, place.Place], ...]
-
-
-class FilePlaces(ArgType[Pairs, tuple[Pair, ...]]):
-    """Files and the places where they belong: ``FILE PLACE``, again and again.
-
-    ``swapped`` is esptool's order, in which a bare number is an address in flash.
-    """
-
-    raw = True
-    least = 2
-    most = 999
-
-    def __init__(self, *, swapped: bool = False) -> None:
-        self._swapped = swapped
-        self.label = "ADDRESS FILE..." if swapped else "FILE PLACE..."
-
-    def parse(self, texts: Sequence[str]) -> Pairs:
-        """Parse pairs. Raises: UsageError if one lacks its half."""
-        if len(texts) % 2:
-            raise UsageError(f"`{texts[-1]}` is alone", hint=f"in pairs: {self.label}")
-        pairs = []
-        for first, second in zip(texts[::2], texts[1::2], strict=True):
-            name, where = (second, first) if self._swapped else (first, second)
-            if self._swapped and ":" not in where:
-                where = f"flash:{where}"
-            pairs.append((File().parse([_plain(name)]), Place().parse([where])))
-        return tuple(pairs)
-
-    def value(self, parsed: Pairs, scope: Scope) -> tuple[Pair, ...]:
-        """Evaluate the places."""
-        return tuple((file, Place().value(where, scope)) for file, where in parsed)
-
-    def names(self, parsed: Pairs) -> tuple[str, ...]:
-        """Return the names that the places use."""
-        return tuple(name for _, where in parsed for name in Place().names(where))
-
-    def complete(self, text: str, scope: Scope) -> Iterable[str]:
-        """Complete files and places."""
-        return (*File().complete(text, scope), *Place().complete(text, scope))
-
-
-class Erasable(ArgType["place.Region | str", Span]):
-    """A region of flash, or ``chip`` for all of it; ``bare``: a number is an address in flash."""
-
-    raw = True
-    most = 2
-    label = "REGION|chip"
-
-    def __init__(self, *, bare: bool = False) -> None:
-        self._bare = bare
-
-    def parse(self, texts: Sequence[str]) -> place.Region | str:
-        """Parse it. Raises: UsageError for a place that is not in flash."""
-        words = list(texts)
-        if [word.lower() for word in words] in (["chip"], ["all"]):
-            return "chip"
-        if self._bare and ":" not in words[0]:
-            words[0] = f"flash:{words[0]}"
-        if self._bare and len(words) == 2 and words[1].lower() == "all":
-            words = [f"{words[0]}..end"]
-        region = Region().parse(words)
-        if region.place.space != "flash":
-            raise UsageError(
-                f"`{texts[0]}` is not in flash, and nothing else can be erased",
-                hint=f"flash:{_plain(texts[0])}, or `chip`",
-            )
-        return region
-
-    def value(self, parsed: place.Region | str, scope: Scope) -> Span:
-        """Evaluate it."""
-        if isinstance(parsed, str):
-            return Region().value(Region().parse(["flash:all"]), scope)
-        return Region().value(parsed, scope)
-
-    def names(self, parsed: place.Region | str) -> tuple[str, ...]:
-        """Return the names it uses."""
-        return () if isinstance(parsed, str) else Region().names(parsed)
-
-    def complete(self, text: str, scope: Scope) -> Iterable[str]:
-        """Complete names of partitions."""
-        return (*Region().complete(text, scope), "chip")
 
 
 @VERBS.add(
@@ -166,15 +97,13 @@ def load(
     The header of a bootloader is written as it is, unless --flash-mode, --flash-freq or
     --flash-size is given. What is stopped half-way is finished by running it again.
     """
-    _see_one_space(files)
+    see_one_space(files)
     if files[0][1].space == "mem":
-        return load_memory(
-            session.chip.memory, _images(files), force=force, report=session.output.progress
+        return loading.load_memory(
+            session.chip.memory, read_pairs(files), force=force, report=session.output.progress
         )
-    images = patched(
-        _images(files), session.chip.chip, mode=flash_mode, frequency=flash_freq, size=flash_size
-    )
-    limit = _limit(files)
+    images = _patched(session, files, mode=flash_mode, frequency=flash_freq, size=flash_size)
+    limit = limit_of(files)
     return _write(session, images, limit, everything=everything, keep_edges=keep_edges, force=force)
 
 
@@ -207,12 +136,11 @@ def verify(
     from espshell.render.verify import verify_lines
     from espshell.shell.display import Shown
 
-    _see_one_space(files, only="flash")
-    images = patched(
-        _images(files), session.chip.chip, mode=flash_mode, frequency=flash_freq, size=flash_size
-    )
-    result = verify_images(
-        session.flash(),
+    see_one_space(files, only="flash")
+    images = _patched(session, files, mode=flash_mode, frequency=flash_freq, size=flash_size)
+    flash = session.chip.flash
+    result = verifying.verify(
+        session.flash(0 if flash.has_digest else sum(len(image.data) for image in images)),
         images,
         diff=diff,
         most=None if every_row else 64,
@@ -243,29 +171,22 @@ def erase(
     erase flash:nvs; erase flash:0x9000 0x6000; erase chip. What is blank already is left alone.
     """
     session.see_may_destroy("erase")
-    target = session.chip
-    size = region.size
-    session.flash(size)
+    target, size = session.chip, region.size
     facts = ops.facts_of(target, protected=session.protected())
-    plan_erase(region.address, size, facts, keep_edges=keep_edges)
-    end = region.address + size
-    what = "the whole chip" if size == target.flash.size else f"{region.name} " * bool(region.name)
-    text = (
-        f"erase {what.strip() or 'flash'} {hex32(region.address)}..{hex32(end)} ({size_text(size)})"
-    )
+    planning.plan_erase(region.address, size, facts, keep_edges=keep_edges)
+    what = "the whole chip" if size == target.flash.size else region.name or "flash"
+    where = working.ranges_text([diff.Span(region.address, size)])
+    text = f"erase {what} {where} ({size_text(size)})"
     if not session.may_destroy(text):
         session.output.note(NOTHING_DONE)
         return None
-    session.forget_partitions([(region.address, size)])
-    return ops.erase(
-        target,
-        region.address,
-        size,
-        keep_edges=keep_edges,
-        everything=everything,
-        protected=facts.protected,
-        report=session.output.progress,
+    report = session.output.progress
+    session.flash(size)
+    found = erasing.prepare(
+        target, region.address, size, facts, everything=everything, report=report
     )
+    with _changing(session, found.work):
+        return found.finish(target.flash, report)
 
 
 @VERBS.add("parts", group=GROUP, needs="memory")
@@ -275,7 +196,7 @@ def list_parts(session: Session) -> Parts:
     Their names are places: flash:nvs. The table is read from 0x8000, or from where `set parttable`
     says: another address, or a file (binary or CSV).
     """
-    return parts(session.chip, session.partition_table(), session.settings.parttable)
+    return partitions.parts(session.chip, session.partition_table(), session.settings.parttable)
 
 
 @VERBS.add("flash-id", group=GROUP, needs="memory")
@@ -319,8 +240,8 @@ def write_flash_files(
 ) -> Written | Loaded | None:
     """Write files to flash, as esptool does; but only what differs, and verified."""
     if erase_all:
-        size = session.chip.flash.size
-        if erase(session, Span(0, size, "", "flash")) is None:
+        _see_possible(session, files, force=force)
+        if erase_flash(session) is None:
             return None
     return load(
         session,
@@ -403,34 +324,52 @@ def erase_flash(session: Session, *, force: bool = False) -> Erased | None:
 
 def write_flash(session: Session, where: Spot, data: bytes, name: str) -> Written | None:
     """Write bytes anywhere in flash; what else is in the sectors is kept."""
-    image = Image(where.address, data, name)
+    image = images.Image(where.address, data, name)
     return _write(session, [image], None, everything=False, keep_edges=True, force=True)
 
 
-def save_flash(session: Session, region: Span, file: Path, *, resume: bool = False) -> Saved:
+def save_flash(
+    session: Session,
+    region: Span,
+    file: Path,
+    *,
+    resume: bool = False,
+    check: bool = False,
+    force: bool = False,
+) -> Saved:
     """Save a range of flash; if it is stopped, say how to go on."""
+    flash = session.chip.flash
+    if region.address + region.size > flash.size:  # before a stub is started for it
+        flash.check(region.address, region.size)
     try:
-        return save(
+        return saving.save(
             session.flash(region.size),
             region.address,
             region.size,
             file,
             resume=resume,
-            check=session.settings.check,
+            check=check or session.settings.check,
+            force=force,
             report=session.output.progress,
         )
     except KeyboardInterrupt:
-        part = part_of(file)
-        if part.exists():
-            held = size_text(part.stat().st_size)
-            session.output.note(f"{part.name} holds the first {held}; --resume goes on with it")
+        if held := saving.held_part(file):
+            text = f"{saving.part_of(file).name} holds the first {size_text(held)}"
+            session.output.note(f"{text}; --resume goes on with it")
         raise
+
+
+def _see_possible(session: Session, files: Sequence[Pair], *, force: bool) -> None:
+    """See that files can be written before anything is erased for them. Raises: UsageError."""
+    see_one_space(files, only="flash")
+    facts = ops.facts_of(session.chip, protected=session.protected())
+    planning.plan_write(read_pairs(files), facts, force=force, limit=limit_of(files))
 
 
 def _write(
     session: Session,
     images: Sequence[Image],
-    limit: Range | None,
+    limit: Extent | None,
     *,
     everything: bool,
     keep_edges: bool,
@@ -440,7 +379,7 @@ def _write(
     session.see_may_destroy("writing flash")
     target = session.chip
     facts = ops.facts_of(target, protected=session.protected())
-    plan = plan_write(images, facts, keep_edges=keep_edges, force=force, limit=limit)
+    plan = planning.plan_write(images, facts, keep_edges=keep_edges, force=force, limit=limit)
     session.flash(plan.size)
     report = session.output.progress
     work = ops.compare(target, plan, everything=everything, report=report)
@@ -452,44 +391,37 @@ def _write(
         if not session.may_destroy(_question(work)):
             session.output.note(NOTHING_DONE)
             return None
+    with _changing(session, work):
+        return ops.write(target.flash, work, report)
+
+
+@contextlib.contextmanager
+def _changing(session: Session, work: Work) -> Iterator[None]:
+    """Whatever stops what is done meanwhile, say which sectors are in which state."""
+    session.output.finished()
+    session.forget_partitions([(each.address, each.size) for each in work.segments])
     try:
-        result = ops.write(target.flash, work, report)
+        yield
     except BaseException:
         session.output.finished()
-        session.output.note(work.state())
+        session.output.note(work.state() or NOTHING_DONE)
         raise
-    session.forget_partitions([(s.address, s.size) for s in work.segments])
-    return result
 
 
 def _question(work: Work) -> str:
     plan = work.plan
     changed = f"{work.sectors} of {count_text(plan.sectors, 'sector')}"
-    where = ops.ranges_text([Range(s.address, s.size) for s in work.segments])
+    where = working.ranges_text([each.span for each in work.segments])
     return f"erase and write {changed} ({where}), about {work.seconds:.0f} s"
 
 
-def _images(files: Sequence[Pair]) -> tuple[Image, ...]:
-    return read_images([(path, where.address) for path, where in files])
-
-
-def _limit(files: Sequence[Pair]) -> Range | None:
-    """Return the partition that was named as the place, if it was one."""
-    where = files[0][1]
-    if len(files) > 1 or where.end is None:
-        return None
-    return Range(where.address, where.end - where.address)
-
-
-def _see_one_space(files: Sequence[Pair], only: str = "") -> None:
-    spaces = {where.space for _, where in files}
-    if len(spaces) > 1:
-        raise UsageError("some of the files are for memory and some for flash")
-    if only and spaces != {only}:
-        raise UsageError("files are compared with flash only; `diff FILE REGION` with memory")
-
-
-def _plain(text: str) -> str:
-    from espshell.shell.operands import unquoted
-
-    return unquoted(text)
+def _patched(
+    session: Session, files: Sequence[Pair], *, mode: str, frequency: str, size: str
+) -> tuple[Image, ...]:
+    """Read files; the bootloader among them gets other settings. ``detect`` is the flash's size."""
+    images, target = read_pairs(files), session.chip
+    if size.lower() == "detect":
+        has_boot = any(image.address == target.chip.bootloader_offset for image in images)
+        sizes = {each.size: each.name for each in target.chip.flash_sizes}
+        size = sizes.get(target.flash.size, "keep") if has_boot else "keep"
+    return patch.patched(images, target.chip, mode=mode, frequency=frequency, size=size)

@@ -23,7 +23,7 @@ from espshell.shell.argtypes import (
     Span,
     Spot,
 )
-from espshell.shell.commands.flash import write_flash
+from espshell.shell.commands.flash import save_flash, write_flash
 from espshell.shell.registry import Option, Param, Registry
 
 if TYPE_CHECKING:
@@ -77,6 +77,9 @@ def peek(
     if count == 1 and width == 32 and place.space == "mem" and not session.output.as_json:
         known = memory.registers_at(session.chip.memory, at)
         result = replace(result, register=known[0] if known else None)
+    if session.symbols and place.space == "mem":
+        labels = tuple(session.symbol_at(at + i * width // 8) for i in range(count))
+        result = replace(result, labels=labels)
     options = " --force" * force
     session.next_line = f"peek{width} {_prefix(place)}{at + size:#x} {count}{options}"
     return result
@@ -147,22 +150,9 @@ def dump(
     from espshell.render.hexdump import HexWriter
     from espshell.shell.display import Shown
 
-    target, key = session.chip, (region.space, region.address, region.size)
+    key = (region.space, region.address, region.size)
     space = session.space(region.space, region.size)
     settings, output = session.settings, session.output
-
-    def label(address: int) -> str:
-        if region.space == "flash":
-            return session.partition_name(address)
-        known = target.chip.region_at(address)
-        if known is None or known.kind is not Kind.PERIPHERAL:
-            return known.name if known else ""
-        tables = session.scope.tables
-        if tables is None:
-            return known.name
-        if region.size > _LABELLED_SIZE:
-            return next((each.name for each in tables.around(address)), known.name)
-        return tables.label(address) or known.name
 
     writer = HexWriter(
         region.address,
@@ -170,7 +160,7 @@ def dump(
         color=output.color,
         squeeze=settings.squeeze and not every_row,
         before=session.seen.get(key),
-        label=label,
+        label=lambda address: _label(session, region, address),
     )
 
     def show(piece: bytes) -> None:
@@ -197,6 +187,23 @@ def dump(
     behind = f"{_prefix(region)}{region.address + region.size:#x}"
     session.next_line = f"dump{width} {behind} {region.size}{options}"
     return Shown(result)
+
+
+def _label(session: Session, region: Span, address: int) -> str:
+    """Return what stands at an address: partition, symbol, register or region."""
+    if region.space == "flash":
+        return session.partition_name(address)
+    if name := session.symbol_at(address, offset=region.size <= _LABELLED_SIZE):
+        return name
+    known = session.chip.chip.region_at(address)
+    if known is None or known.kind is not Kind.PERIPHERAL:
+        return known.name if known else ""
+    tables = session.scope.tables
+    if tables is None:
+        return known.name
+    if region.size > _LABELLED_SIZE:
+        return next((each.name for each in tables.around(address)), known.name)
+    return tables.label(address) or known.name
 
 
 @VERBS.add(
@@ -260,8 +267,10 @@ def save_region(
     The file appears whole or not at all. What was read of flash when it stops half-way is kept
     in FILE.part.
     """
+    if region.space == "flash":
+        return save_flash(session, region, file, resume=resume, check=check, force=force)
     return save(
-        session.space(region.space, region.size),
+        session.chip.memory,
         region.address,
         region.size,
         file,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from espshell.errors import UsageError, file_error
@@ -107,6 +107,9 @@ def find(
         force=force,
         report=session.output.progress,
     )
+    if session.symbols and region.space == "mem":
+        hits = (replace(hit, label=session.symbol_at(hit.address)) for hit in result.hits)
+        result = replace(result, hits=tuple(hits))
     end = region.address + region.size
     if not result.complete and result.hits[-1].address + 1 < end:
         options = f" --align {align} --max {most}" + " --force" * force

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from espshell.errors import UsageError
-from espshell.shell.argtypes import File, Number, Positive, Scope, Text
+from espshell.shell.argtypes import ArgType, File, Number, Positive, Scope, Text
 from espshell.shell.argtypes import did_you_mean as near
 from espshell.shell.assignment import assigned
 from espshell.shell.grammar import Command
@@ -45,19 +45,31 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Help:
-    """Help on one command, or on all."""
+    """Help on one command, on a family of them, or on all."""
 
     verbs: tuple[Verb, ...]
+    family: str = ""
+    """The first word of their names, if it is a family."""
 
 
-class VerbName(Text):
-    """The name of a command."""
+class VerbName(ArgType[str, str]):
+    """The name of a command, or of a family of them: of one word or two."""
+
+    most = 2
+
+    def parse(self, texts: Sequence[str]) -> str:
+        """Make one name of the words."""
+        return " ".join(texts)
+
+    def value(self, parsed: str, scope: Scope) -> str:
+        """Return it."""
+        return parsed
 
     def complete(self, text: str, scope: Scope) -> tuple[str, ...]:
         """Complete names of commands."""
         from espshell.shell.commands import VERBS as ALL
 
-        return tuple(verb.name for verb in ALL.verbs())
+        return tuple(dict.fromkeys(verb.name.partition(" ")[0] for verb in ALL.verbs()))
 
 
 class SettingName(Text):
@@ -134,8 +146,9 @@ def define(session: Session, assignment: Command) -> None:
     if not commands:
         raise UsageError(f"`{wanted.name}` would stand for nothing")
     for command in commands:
-        if command.name.is_plain:
-            ALL.find(command.name.expand({}), prefixes=session.interactive)
+        name = command.name.expand({}) if command.name.is_plain else ""
+        if name and not ALL.family(name):
+            ALL.find(name, prefixes=session.interactive)
     session.aliases[wanted.name] = wanted.source
 
 
@@ -179,6 +192,8 @@ def help_on(session: Session, command: str = "") -> Help:
     """
     from espshell.shell.commands import VERBS as ALL
 
+    if ALL.family(command):
+        return Help(ALL.members(command), command.lower())
     if command:
         return Help((ALL.find(command, prefixes=session.interactive),))
     return Help(tuple(ALL.verbs()))

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from espshell.errors import UsageError, file_error
-from espshell.nor import parts
-from espshell.nor import settings as typed
-from espshell.nor.plan import Gate, StatusPlan
-from espshell.nor.settings import Setting
-from espshell.ops import status as ops
-from espshell.ops.save import new_file
-from espshell.ops.sfdp import SpiAnswer, read_sfdp, read_sfdp_bytes, spi_command
-from espshell.ops.status import Ranges, Status, StatusBytes
-from espshell.shell.argtypes import Choice, File, Number, Positive, Span, Text, Texts
+from espshell.shell.argtypes import File, Span, Text, Texts
 from espshell.shell.commands.flash import NOTHING_DONE, Erasable
+from espshell.shell.later import Later
 from espshell.shell.registry import Option, Param, Registry
-from espshell.units import count_text
 
 if TYPE_CHECKING:
+    from espshell.nor import parts
+    from espshell.nor import plan as planning
+    from espshell.nor import settings as typed
     from espshell.nor.parts import Identified
+    from espshell.nor.plan import StatusPlan
+    from espshell.ops import save as saving
+    from espshell.ops import sfdp, status_bytes
+    from espshell.ops import status as ops
+    from espshell.ops.status import Ranges, Status
     from espshell.shell.display import Shown
     from espshell.shell.session import Session
+else:
+    ops = Later("espshell.ops.status")
+    parts = Later("espshell.nor.parts")
+    planning = Later("espshell.nor.plan")
+    saving = Later("espshell.ops.save")
+    sfdp = Later("espshell.ops.sfdp")
+    status_bytes = Later("espshell.ops.status_bytes")
+    typed = Later("espshell.nor.settings")
 
 VERBS = Registry()
 
@@ -40,16 +46,6 @@ _CHANGE = (
     Option("--risk", "yes to what can stop the board from booting, where nobody is asked"),
     _PART,
 )
-
-
-class Bytes(Texts):
-    """Bytes in hexadecimal, one word or several."""
-
-    def parse(self, texts: Sequence[str]) -> tuple[str, ...]:
-        """Check them. Raises: UsageError."""
-        for text in texts:
-            _byte_text(text)
-        return tuple(texts)
 
 
 @VERBS.add("sr", group=GROUP, options=[_PART], needs="memory")
@@ -117,7 +113,7 @@ def set_fields(
     Where the part has it the change is volatile, unless --nv is given. Reads back, and fails if a
     bit is not as wanted.
     """
-    identified = _identified(session, part)
+    identified = session.identified(part or None)
     wanted = typed.parse(identified.part, settings)
     volatile = _volatile(identified, nv)
     made = ops.plan_change(session.flash(), identified, wanted, volatile=volatile)
@@ -164,7 +160,7 @@ def protect(
 
     Only ranges that the part has can be protected; `sr ranges` lists them.
     """
-    identified = _identified(session, part)
+    identified = session.identified(part or None)
     made = ops.plan_protection(
         session.flash(),
         identified,
@@ -180,7 +176,7 @@ def unprotect(
     session: Session, *, nv: bool = False, otp: str = "", risk: bool = False, part: str = ""
 ) -> Shown | None:
     """Lift the protection of the whole flash."""
-    identified = _identified(session, part)
+    identified = session.identified(part or None)
     volatile = _volatile(identified, nv)
     made = ops.plan_protection(session.flash(), identified, 0, 0, volatile=volatile)
     return _change(session, made, otp=otp, risk=risk)
@@ -189,7 +185,7 @@ def unprotect(
 @VERBS.add("sr ranges", group=GROUP, options=[_PART], needs="memory")
 def list_ranges(session: Session, *, part: str = "") -> Ranges:
     """List the ranges that the part can protect, and the settings for each."""
-    return ops.ranges(session.flash(), _identified(session, part))
+    return ops.protection_ranges(session.flash(), session.identified(part or None))
 
 
 @VERBS.add("sr save", group=GROUP, params=[Param("file", File())], options=[_PART], needs="memory")
@@ -202,7 +198,7 @@ def save(session: Session, file: Path, *, part: str = "") -> Status:
         "part": result.part.name,
         "registers": {name: f"0x{value:02x}" for name, value in result.registers.items()},
     }
-    with new_file(file) as temporary:
+    with saving.new_file(file) as temporary:
         temporary.write_text(json.dumps(contents, indent=2) + "\n", "utf-8")
     return result
 
@@ -224,10 +220,10 @@ def restore(
     part: str = "",
 ) -> Shown | None:
     """Put the registers back: as in a file of `sr save`, or as this session found them."""
-    identified = _identified(session, part)
-    wanted = _saved(file, identified) if file else _first_look(session, identified)
+    identified = session.identified(part or None)
+    wanted = _saved(file, identified) if file else _first_look(session)
     known = {each.name for each in identified.part.layout.registers} & identified.part.written
-    settings = [Setting(name, value) for name, value in wanted.items() if name in known]
+    settings = [typed.Setting(name, value) for name, value in wanted.items() if name in known]
     volatile = _volatile(identified, nv)
     made = ops.plan_change(session.flash(), identified, settings, volatile=volatile)
     return _change(session, made, otp=otp, risk=risk)
@@ -245,7 +241,7 @@ def show_sfdp(session: Session, *, raw: bool = False) -> Shown:
     from espshell.render.text import render
     from espshell.shell.display import Shown
 
-    result = read_sfdp(session.flash())
+    result = sfdp.read_sfdp(session.flash())
     output = session.output
     if not output.as_json:
         output.lines(render(result, color=output.color))
@@ -266,134 +262,12 @@ def show_sfdp_too(session: Session, *, raw: bool = False) -> Shown:
     return show_sfdp(session, raw=raw)
 
 
-@VERBS.add(
-    "spi",
-    group=GROUP,
-    params=[Param("opcode", Number()), Param("data", Bytes(), optional=True)],
-    options=[
-        Option("--read", "bytes to read", Number()),
-        Option("--address", "24 bits behind the opcode", Number()),
-        Option("--dummy", "clocks before the data", Number()),
-        Option("--force", "send also what may change something"),
-    ],
-    needs="memory",
-)
-def spi(
-    session: Session,
-    opcode: int,
-    data: tuple[str, ...] = (),
-    *,
-    read: int = 0,
-    address: int | None = None,
-    dummy: int = 0,
-    force: bool = False,
-) -> SpiAnswer:
-    """Send any command to the flash: spi 0x9f --read 3.
-
-    Bytes are hexadecimal: spi 0x01 00 02 --force. What may write, erase, lock or change the way the
-    flash listens is refused without --force.
-    """
-    sent = b"".join(_byte_text(text) for text in data)
-    return spi_command(
-        session.flash(),
-        opcode,
-        sent,
-        read=read,
-        address=address,
-        dummy_bits=dummy,
-        force=force,
-    )
-
-
-@VERBS.add(
-    "read-flash-sfdp",
-    group=GROUP,
-    params=[Param("address", Number()), Param("count", Positive())],
-    needs="memory",
-    alias_of="sfdp",
-)
-def read_flash_sfdp(session: Session, address: int, count: int) -> SpiAnswer:
-    """Read bytes of SFDP, as esptool does; of any number."""
-    if not 0 <= address < 1 << 24:
-        raise UsageError(f"{address:#x} is no address of 24 bits")
-    flash = session.flash()
-    return SpiAnswer(0x5A, "read SFDP", b"", read_sfdp_bytes(flash, address, count))
-
-
-_COUNT = Option("--bytes", "how many: 1, 2 or 3 (2)", Choice("1", "2", "3"), into="count")
-
-
-@VERBS.add(
-    "read-flash-status",
-    group=GROUP,
-    options=[_COUNT, Option("--force", "send 35h and 15h whatever they mean here")],
-    needs="memory",
-    alias_of="sr",
-)
-def read_flash_status(session: Session, *, count: str = "2", force: bool = False) -> StatusBytes:
-    """Read status bytes by 05h, 35h and 15h, as esptool does."""
-    return ops.read_bytes(session.flash(), int(count), force=force)
-
-
-@VERBS.add(
-    "write-flash-status",
-    group=GROUP,
-    params=[Param("value", Number())],
-    options=[
-        _COUNT,
-        Option("--non-volatile", "permanently (06h), not by 50h"),
-        Option("--otp", "set a one-way bit: the part's name typed out", Text()),
-        Option("--risk", "yes to what can stop the board from booting"),
-    ],
-    needs="memory",
-    alias_of="sr set",
-)
-def write_flash_status(
-    session: Session,
-    value: int,
-    *,
-    count: str = "2",
-    non_volatile: bool = False,
-    otp: str = "",
-    risk: bool = False,
-) -> StatusBytes | None:
-    """Write status bytes, as esptool does; but wait, compare and tell what changed.
-
-    `sr set` changes single fields by the commands that the part wants.
-    """
-    size = int(count)
-    if not 0 <= value < 1 << 8 * size:
-        raise UsageError(f"{value:#x} does not fit into {count_text(size, 'byte')}")
-    session.see_may_destroy("writing status registers")
-    flash = session.flash()
-    identified = _identified(session, "")
-    read = ops.read_bytes(flash, size)
-    made = _as_plan(session, identified, value, size)
-    _keep_first_look(session, identified, made)
-    unknown = ops.unknown_bits(identified, read.value, value, size)
-    _see_gates(session, replace(made, gates=(*made.gates, *unknown)), otp=otp, risk=risk)
-    loses = parts.loses_bits(identified.part, size)
-    if loses:
-        session.output.note(loses)
-    kind = "permanently" if non_volatile else "until the flash loses power"
-    digits = 2 * size
-    question = f"write 0x{value:0{digits}x} over 0x{read.value:0{digits}x} {kind}"
-    if not session.may_destroy(question):
-        session.output.note(NOTHING_DONE)
-        return None
-    return ops.write_bytes(flash, value, size, non_volatile=non_volatile, identified=identified)
-
-
 # --- what they share
 
 
-def _identified(session: Session, part: str) -> Identified:
-    return session.identified(part or None)
-
-
 def _status(session: Session, part: str) -> Status:
-    result = ops.status(session.flash(), _identified(session, part))
-    session.first_looks.setdefault(result.identified.jedec_id, dict(result.registers))
+    result = ops.read_status(session.flash(), session.identified(part or None))
+    session.first_looks.setdefault(session.flash_key(), dict(result.registers))
     return result
 
 
@@ -420,35 +294,35 @@ def _change(session: Session, made: StatusPlan, *, otp: str, risk: bool) -> Show
         output.lines(plan_lines(made, table, width=width, color=output.color))
     if made.refusals:
         raise UsageError(made.refusals[0], hint="; ".join(made.refusals[1:]))
-    _keep_first_look(session, session.identified(None), made)
+    keep_first_look(session, made)
     if not made.nothing_to_do:
         session.see_may_destroy("writing status registers")
-        _see_gates(session, made, otp=otp, risk=risk)
+        see_gates(session, made, otp=otp, risk=risk)
         kind = "until the flash loses power or is reset" if made.volatile else "PERMANENTLY"
         if not session.may_destroy(f"write {kind}"):
             output.note(NOTHING_DONE)
             return None
-    result = ops.change(flash, made)
+    result = ops.change_status(flash, made)
     if not output.as_json:
         output.lines(change_lines(result, width=width, color=output.color))
     return Shown(result)
 
 
-def _see_gates(session: Session, made: StatusPlan, *, otp: str, risk: bool) -> None:
+def see_gates(session: Session, made: StatusPlan, *, otp: str, risk: bool) -> None:
     """See that a person has insisted on what cannot be undone, or can stop a board from booting.
 
     Raises: UsageError.
     """
     part = made.part
     for gate in made.gates:
-        if gate.gate is Gate.ONE_WAY and not (otp and part.is_called(otp)):
+        if gate.gate is planning.Gate.ONE_WAY and not (otp and part.is_called(otp)):
             names = " or ".join(part.names)
             wrong = f"; this is no {otp}" if otp else ""
             raise UsageError(
                 f"{gate.why}: it can never be undone{wrong}",
                 hint=f"--otp {names} does it, with the name typed out",
             )
-    risks = [gate.why for gate in made.gates if gate.gate is Gate.DANGER]
+    risks = [gate.why for gate in made.gates if gate.gate is planning.Gate.DANGER]
     if not risks or risk or session.dry_run:
         return
     if session.ask is None:
@@ -457,15 +331,6 @@ def _see_gates(session: Session, made: StatusPlan, *, otp: str, risk: bool) -> N
         )
     if not session.ask(f"{'; '.join(risks)}: the board may not boot any more. Go on?"):
         raise UsageError(NOTHING_DONE)
-
-
-def _as_plan(session: Session, identified: Identified, value: int, count: int) -> StatusPlan:
-    """Return what a write of bytes means for the named bits of the part, for its gates."""
-    by_opcode = {each.read_opcode: each.name for each in identified.part.layout.registers}
-    names = [by_opcode.get(opcode) for opcode in (0x05, 0x35, 0x15)[:count]]
-    data = value.to_bytes(count, "little")
-    wanted = [Setting(name, byte) for name, byte in zip(names, data, strict=True) if name]
-    return ops.plan_change(session.flash(), identified, wanted, volatile=False)
 
 
 def _saved(file: Path, identified: Identified) -> dict[str, int]:
@@ -487,26 +352,16 @@ def _saved(file: Path, identified: Identified) -> dict[str, int]:
     return registers
 
 
-def _keep_first_look(session: Session, identified: Identified, made: StatusPlan) -> None:
+def keep_first_look(session: Session, made: StatusPlan) -> None:
+    """Remember the registers that a plan has read, if this flash was not looked at before."""
     before = {each.name: each.before for each in made.registers}
-    session.first_looks.setdefault(identified.jedec_id, before)
+    session.first_looks.setdefault(session.flash_key(), before)
 
 
-def _first_look(session: Session, identified: Identified) -> dict[str, int]:
-    found = session.first_looks.get(identified.jedec_id)
+def _first_look(session: Session) -> dict[str, int]:
+    found = session.first_looks.get(session.flash_key())
     if found is None:
         raise UsageError(
             "nothing has been seen of this flash before", hint="sr restore FILE takes a file"
         )
     return found
-
-
-def _byte_text(text: str) -> bytes:
-    """Return the bytes of a word: ``0x02``, ``02`` or ``0002``."""
-    digits = text.lower().removeprefix("0x")
-    try:
-        return bytes.fromhex(digits if len(digits) % 2 == 0 else f"0{digits}")
-    except ValueError:
-        raise UsageError(
-            f"`{text}` is no byte", hint="two hexadecimal digits each: 01 ff"
-        ) from None

@@ -1,0 +1,190 @@
+"""spi, and esptool's names for what is read and written through plain flash commands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from espshell.errors import UsageError
+from espshell.shell.argtypes import Choice, Number, Positive, Text, Texts
+from espshell.shell.commands.flash import NOTHING_DONE
+from espshell.shell.commands.status import keep_first_look, see_gates
+from espshell.shell.later import Later
+from espshell.shell.registry import Option, Param, Registry
+from espshell.units import count_text
+
+if TYPE_CHECKING:
+    from espshell.nor import parts
+    from espshell.nor import plan as planning
+    from espshell.nor import settings as typed
+    from espshell.nor.parts import Identified
+    from espshell.nor.plan import StatusPlan
+    from espshell.ops import save as saving
+    from espshell.ops import sfdp, status_bytes
+    from espshell.ops import status as ops
+    from espshell.ops.sfdp import SpiAnswer
+    from espshell.ops.status_bytes import StatusBytes
+    from espshell.shell.session import Session
+else:
+    ops = Later("espshell.ops.status")
+    parts = Later("espshell.nor.parts")
+    planning = Later("espshell.nor.plan")
+    saving = Later("espshell.ops.save")
+    sfdp = Later("espshell.ops.sfdp")
+    status_bytes = Later("espshell.ops.status_bytes")
+    typed = Later("espshell.nor.settings")
+
+VERBS = Registry()
+
+GROUP = "Flash status"
+
+
+class Bytes(Texts):
+    """Bytes in hexadecimal, one word or several."""
+
+    def parse(self, texts: Sequence[str]) -> tuple[str, ...]:
+        """Check them. Raises: UsageError."""
+        for text in texts:
+            _byte_text(text)
+        return tuple(texts)
+
+
+@VERBS.add(
+    "spi",
+    group=GROUP,
+    params=[Param("opcode", Number()), Param("data", Bytes(), optional=True)],
+    options=[
+        Option("--read", "bytes to read", Number()),
+        Option("--address", "24 bits behind the opcode", Number()),
+        Option("--dummy", "clocks before the data", Number()),
+        Option("--force", "send also what may change something"),
+    ],
+    needs="memory",
+)
+def spi(
+    session: Session,
+    opcode: int,
+    data: tuple[str, ...] = (),
+    *,
+    read: int = 0,
+    address: int | None = None,
+    dummy: int = 0,
+    force: bool = False,
+) -> SpiAnswer:
+    """Send any command to the flash: spi 0x9f --read 3.
+
+    Bytes are hexadecimal: spi 0x01 00 02 --force. What may write, erase, lock or change the way the
+    flash listens is refused without --force.
+    """
+    sent = b"".join(_byte_text(text) for text in data)
+    return sfdp.spi_command(
+        session.flash(),
+        opcode,
+        sent,
+        read=read,
+        address=address,
+        dummy_bits=dummy,
+        force=force,
+    )
+
+
+@VERBS.add(
+    "read-flash-sfdp",
+    group=GROUP,
+    params=[Param("address", Number()), Param("count", Positive())],
+    needs="memory",
+    alias_of="sfdp",
+)
+def read_flash_sfdp(session: Session, address: int, count: int) -> SpiAnswer:
+    """Read bytes of SFDP, as esptool does; of any number."""
+    if not 0 <= address < 1 << 24:
+        raise UsageError(f"{address:#x} is no address of 24 bits")
+    flash = session.flash()
+    return sfdp.SpiAnswer(0x5A, "read SFDP", b"", sfdp.read_sfdp_bytes(flash, address, count))
+
+
+_COUNT = Option("--bytes", "how many: 1, 2 or 3 (2)", Choice("1", "2", "3"), into="count")
+
+
+@VERBS.add(
+    "read-flash-status",
+    group=GROUP,
+    options=[_COUNT, Option("--force", "send 35h and 15h whatever they mean here")],
+    needs="memory",
+    alias_of="sr",
+)
+def read_flash_status(session: Session, *, count: str = "2", force: bool = False) -> StatusBytes:
+    """Read status bytes by 05h, 35h and 15h, as esptool does."""
+    return status_bytes.read_status_bytes(session.flash(), int(count), force=force)
+
+
+@VERBS.add(
+    "write-flash-status",
+    group=GROUP,
+    params=[Param("value", Number())],
+    options=[
+        _COUNT,
+        Option("--non-volatile", "permanently (06h), not by 50h"),
+        Option("--otp", "set a one-way bit: the part's name typed out", Text()),
+        Option("--risk", "yes to what can stop the board from booting"),
+    ],
+    needs="memory",
+    alias_of="sr set",
+)
+def write_flash_status(
+    session: Session,
+    value: int,
+    *,
+    count: str = "2",
+    non_volatile: bool = False,
+    otp: str = "",
+    risk: bool = False,
+) -> StatusBytes | None:
+    """Write status bytes, as esptool does; but wait, compare and tell what changed.
+
+    `sr set` changes single fields by the commands that the part wants.
+    """
+    size = int(count)
+    if not 0 <= value < 1 << 8 * size:
+        raise UsageError(f"{value:#x} does not fit into {count_text(size, 'byte')}")
+    session.see_may_destroy("writing status registers")
+    flash = session.flash()
+    identified = session.identified()
+    read = status_bytes.read_status_bytes(flash, size)
+    made = _as_plan(session, identified, value, size)
+    keep_first_look(session, made)
+    unknown = status_bytes.unknown_bits(identified, read.value, value, size)
+    see_gates(session, replace(made, gates=(*made.gates, *unknown)), otp=otp, risk=risk)
+    loses = parts.loses_bits(identified.part, size)
+    if loses:
+        session.output.note(loses)
+    kind = "permanently" if non_volatile else "until the flash loses power"
+    digits = 2 * size
+    question = f"write 0x{value:0{digits}x} over 0x{read.value:0{digits}x} {kind}"
+    if not session.may_destroy(question):
+        session.output.note(NOTHING_DONE)
+        return None
+    return status_bytes.write_status_bytes(
+        flash, value, size, non_volatile=non_volatile, identified=identified
+    )
+
+
+def _as_plan(session: Session, identified: Identified, value: int, count: int) -> StatusPlan:
+    """Return what a write of bytes means for the named bits of the part, for its gates."""
+    by_opcode = {each.read_opcode: each.name for each in identified.part.layout.registers}
+    names = [by_opcode.get(opcode) for opcode in (0x05, 0x35, 0x15)[:count]]
+    data = value.to_bytes(count, "little")
+    wanted = [typed.Setting(name, byte) for name, byte in zip(names, data, strict=True) if name]
+    return ops.plan_change(session.flash(), identified, wanted, volatile=False)
+
+
+def _byte_text(text: str) -> bytes:
+    """Return the bytes of a word: ``0x02``, ``02`` or ``0002``."""
+    digits = text.lower().removeprefix("0x")
+    try:
+        return bytes.fromhex(digits if len(digits) % 2 == 0 else f"0{digits}")
+    except ValueError:
+        raise UsageError(
+            f"`{text}` is no byte", hint="two hexadecimal digits each: 01 ff"
+        ) from None

@@ -1,0 +1,321 @@
+"""What flash costs on the wire, beside esptool: both run as programs on the same simulated link.
+
+Each run is a fresh interpreter with a simulated chip in it, whose flash is a file.  The port is in
+virtual time, and so is ``time.sleep`` of the program, so that seconds are those of the chip, the
+wire and the waiting, and nobody waits for them.  Neither tool resets the chip first.
+
+"Work" is without getting ready: the same program is run once for `flash-id` alone, which connects,
+starts the stub where the tool wants it, and changes the rate; that is taken off.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import random
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+MIB = 1024 * 1024
+BAUD = 921600
+LATENCY_S = 1e-3  # of the bridge, once a round trip
+READ_BYTE_S = 0.6e-6  # what the simulated chip takes to read a byte of flash
+BLOCK = 4096
+KEPT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+
+PROGRAM = """
+import json, runpy, sys, time
+import serial
+from espshell.sim import protocol_sim
+
+serial.protocol_handler_packages.append("espshell.sim")
+ports, find, sleep = [], protocol_sim.Serial._find, time.sleep
+
+def found(port):
+    find(port)
+    ports.append(port)
+
+protocol_sim.Serial._find = found
+time.sleep = lambda seconds: ports[-1].clock.sleep(seconds) if ports else sleep(seconds)
+sys.argv = sys.argv[1:]
+status = 0
+try:
+    runpy.run_module(sys.argv[0], run_name="__main__")
+except SystemExit as leaving:
+    status = leaving.code
+count = ports[-1].wire.count
+wire = count.bytes_to_chip + count.bytes_to_host
+print()
+print(json.dumps([status, ports[-1].clock.now(), wire, count.requests]))
+"""
+
+DECODE = """
+import os, time
+from espshell.link.link import Link
+from espshell.protocol import slip
+from tests.loader.support import ScriptedPort
+
+frames = b"".join(slip.encode(os.urandom(4096)) for _ in range(256))
+best = 1.0
+for _ in range(3):
+    port = ScriptedPort()
+    link = Link(port)
+    pieces = [frames[at:at + 512] for at in range(0, len(frames), 512)]
+    port.read = lambda wait_s: pieces.pop(0)
+    with link.streaming():
+        began = time.process_time()
+        for _ in range(256):
+            link.receive_frame(1.0)
+        best = min(best, time.process_time() - began)
+print(best)
+"""
+
+VERIFY = """
+import random
+from espshell.ops.images import Image
+from espshell.ops.verify import verify
+from espshell.target import Target
+from tests.loader.support import wire_of
+
+data = random.Random(4).randbytes(4 << 20)
+target = Target.open("sim://esp32c3")
+target.start_stub()
+wire_of(target).chip.flash.load(data)
+assert target.flash.size == len(data)
+before = wire_of(target).count.requests
+assert verify(target.flash, [Image(0, data, "data")]).ok
+print(wire_of(target).count.requests - before)
+"""
+
+Figures = list[tuple[str, float, float, str, bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a program took: seconds of the chip's time, bytes both ways, requests."""
+
+    seconds: float
+    wire: int
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One thing done by both; ``ready`` of each is to be taken off for the work alone."""
+
+    what: str
+    ours: Taken
+    theirs: Taken
+
+    def text(self, ready: tuple[Taken, Taken]) -> str:
+        """Return the row of a Markdown table."""
+        ours, theirs = self.ours, self.theirs
+        own, other = (ours.seconds - ready[0].seconds, theirs.seconds - ready[1].seconds)
+        sides = [_side(ours, own), _side(theirs, other)]
+        times = f"{theirs.wire / ours.wire:.2f} / {theirs.seconds / ours.seconds:.2f}"
+        return f"| {self.what} | {sides[0]} | {sides[1]} | {times} |"
+
+
+def _side(taken: Taken, work_s: float) -> str:
+    return f"{taken.wire:,} B, {taken.seconds:.2f} s ({max(0.0, work_s):.2f})"
+
+
+class Bench:
+    """The two programs, and files for them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._flash = folder / "flash"
+        noise = random.Random(4)
+        self.whole = noise.randbytes(4 * MIB)
+        self.one = self.whole[:MIB]
+        self.other = noise.randbytes(MIB)
+
+    def file(self, name: str, data: bytes) -> str:
+        """Write a file and return its name."""
+        path = self._folder / name
+        path.write_bytes(data)
+        return str(path)
+
+    def run(
+        self, contents: bytes, tool: str, *words: str, status: int = 0, more: str = ""
+    ) -> Taken:
+        """Run one of the two on a flash that holds something."""
+        self._flash.write_bytes(contents)
+        url = f"sim://esp32c3?latency=1ms&flash-file={self._flash}{more}"
+        common = ["--port", url, "--baud", str(BAUD), "--before", "no-reset", "--after", "no-reset"]
+        if tool == "espshell":
+            common.append("--yes")
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM, tool, *common, *words],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        last = done.stdout.splitlines()[-1:]
+        got, seconds, wire, requests = json.loads(last[0]) if done.returncode == 0 else (-1,) * 4
+        if got != status:
+            raise SystemExit(f"bench: {tool} {words} ended with {got}:\n{done.stdout}{done.stderr}")
+        return Taken(seconds, wire, requests)
+
+    def row(
+        self, what: str, contents: bytes, line: str, words: list[str], bad: tuple[int, int] = (0, 0)
+    ) -> Row:
+        """Have the same done by both."""
+        ours = self.run(contents, "espshell", "-c", line, status=bad[0])
+        return Row(what, ours, self.run(contents, "esptool", *words, status=bad[1]))
+
+    def rows(self) -> dict[str, Row]:
+        """Measure everything, by short names."""
+        whole, one = self.whole, self.one
+        changed = one[:600_000] + bytes(100) + one[600_100:]
+        differs = whole[:3_000_000] + bytes([whole[3_000_000] ^ 1]) + whole[3_000_001:]
+        f = {
+            name: self.file(name, data)
+            for name, data in (
+                ("whole", whole),
+                ("one", one),
+                ("other", self.other),
+                ("changed", changed),
+                ("differs", differs),
+            )
+        }
+        out = str(self._folder / "out")
+        size = hex(MIB)
+        return {
+            "id": self.row("get ready, `flash-id`", b"", "stub always; flash-id", ["flash-id"]),
+            "save": self.row(
+                "`save` 1 MiB", one, f"save flash:0 1M {out}", ["read-flash", "0", size, out]
+            ),
+            "equal": self.row(
+                "`verify` 4 MiB, equal",
+                whole,
+                f"verify {f['whole']} flash:0",
+                ["verify-flash", "0", f["whole"]],
+            ),
+            "diff": self.row(
+                "`verify --diff` 4 MiB, one byte differs",
+                whole,
+                f"verify --diff {f['differs']} flash:0",
+                ["verify-flash", "--diff", "0", f["differs"]],
+                (1, 2),
+            ),
+            "load": self.row(
+                "`load` 1 MiB, one sector has changed",
+                one,
+                f"load {f['changed']} flash:0",
+                ["write-flash", "0", f["changed"]],
+            ),
+            "same": self.row(
+                "`load` 1 MiB, nothing has changed",
+                one,
+                f"load {f['one']} flash:0",
+                ["write-flash", "0", f["one"]],
+            ),
+            "full": self.row(
+                "`load` 1 MiB, everything differs",
+                one,
+                f"load {f['other']} flash:0",
+                ["write-flash", "0", f["other"]],
+            ),
+            "all": self.row(
+                "`load --all` 1 MiB",
+                one,
+                f"load --all {f['other']} flash:0",
+                ["write-flash", "0", f["other"]],
+            ),
+            "erase": self.row(
+                "`erase` 1 MiB", one, "erase flash:0 1M", ["erase-region", "0", size]
+            ),
+            "chip": self.row("`erase chip`, 4 MiB", whole, "erase chip", ["erase-flash"]),
+        }
+
+
+def measured(*, keep: bool = False) -> tuple[Figures, str]:
+    """Return figures with their bounds, and the table; ``keep`` writes it to the documentation."""
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder))
+        rows = bench.rows()
+        saved = f"save flash:0 1M {folder}/out"
+        fast = bench.run(bench.one, "espshell", "-c", saved, more="&inflight=8")
+    ready = rows["id"].ours, rows["id"].theirs
+    lines = [row.text(ready) for row in rows.values()]
+    line_s = MIB * 10 / BAUD
+    one_at_a_time = BLOCK / ((BLOCK + 24) * 10 / BAUD + LATENCY_S + BLOCK * READ_BYTE_S)
+    speed = MIB / (rows["save"].ours.seconds - ready[0].seconds)
+    figures: Figures = [
+        (
+            "save 1 MiB, 8 packets in flight, of the line rate",
+            100 * line_s / (fast.seconds - ready[0].seconds),
+            95,
+            "%",
+            True,
+        ),
+        (
+            "save 1 MiB, one in flight, of what that allows",
+            100 * speed / one_at_a_time,
+            97,
+            "%",
+            True,
+        ),
+        ("  decoding 1 MiB, CPU", 1000 * number(DECODE), 50, "ms", False),
+        ("verify 4 MiB, equal, requests", number(VERIFY), 1, "", False),
+        ("verify --diff 4 MiB, one byte, on the wire", wired(rows["diff"], ready), 20, "KB", False),
+        ("load 1 MiB, one sector, on the wire", wired(rows["load"], ready), 40, "KB", False),
+    ]
+    table = "\n".join([*HEADINGS, *lines]) + "\n"
+    if keep:
+        KEPT.write_text(document(table, figures), "utf-8")
+    return figures, table
+
+
+def number(program: str) -> float:
+    """Run a Python program and return the number that it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, text=True
+    )
+    return float(done.stdout)
+
+
+def wired(row: Row, ready: tuple[Taken, Taken]) -> float:
+    """Return what went over the wire for the work alone (KB, both ways)."""
+    return (row.ours.wire - ready[0].wire) / 1000
+
+
+HEADINGS = (
+    "| what | espshell | esptool | esptool / espshell: bytes / seconds |",
+    "|---|---|---|---|",
+)
+
+
+def document(table: str, figures: Figures) -> str:
+    """Return the page that keeps the table."""
+    bounds = "\n".join(
+        f"| {name.strip()} | {value:.2f} {unit} | {'≥' if least else '≤'} {bound} |"
+        for name, value, bound, unit, least in figures
+    )
+    today = datetime.datetime.now(datetime.timezone.utc).date()
+    return f"""# Benchmarks
+
+Measured on {today} by `scripts/bench --keep`: espshell {version("espshell")} and esptool \
+{version("esptool")}, each as a program, on a simulated ESP32-C3 at {BAUD} baud and 1 ms latency, \
+in virtual time.
+Bytes are those on the wire, both ways, with connecting and the upload of the stub.
+Seconds are those of the whole program, and in brackets without getting ready (`flash-id`).
+The data is random, so that compression does not help anybody.
+
+{table}
+Seconds are those of a chip whose flash has typical times of its data sheet and whose loader reads \
+1.7 MB/s; a link without faults.
+espshell asks for digests before it writes and erases, and verifies every 64 KiB as it goes; where \
+everything differs, the first costs more than it saves, and `--all` does without.
+esptool does not look whether an erase has worked.
+
+| bound | measured | wanted |
+|---|---|---|
+{bounds}
+"""

@@ -1,0 +1,330 @@
+"""load and erase: what is sent, what is left alone, and what is true after power fails."""
+
+from __future__ import annotations
+
+import pytest
+
+from espshell.errors import UsageError
+from espshell.ops.diff import Span
+from espshell.ops.erase import Erased, erase, prepare
+from espshell.ops.flash import Written, compare, facts_of, load, write
+from espshell.ops.images import Image
+from espshell.ops.plan import plan_write
+from espshell.ops.progress import Step
+from espshell.ops.work import Work
+from espshell.target import Target
+from espshell.units import KIB, MIB
+from tests.loader.support import open_sim, wire_of
+from tests.ops.support import (
+    AT,
+    NEW,
+    OLD,
+    SECTOR,
+    changes,
+    every_loader,
+    held,
+    image,
+    noise,
+    nor,
+    opened,
+    with_new,
+)
+
+
+@every_loader
+def test_only_what_differs_is_written(chip: str, stub: bool) -> None:
+    """The sectors of an image that differ are, all others are as before, whatever the loader."""
+    target = opened(chip, stub, OLD)
+    new = bytearray(OLD[AT : AT + 40 * KIB])
+    new[5 * SECTOR + 7] ^= 1
+    new[8 * SECTOR : 9 * SECTOR] = noise(SECTOR, 3)
+    result = load(target, image(bytes(new)))
+    assert result.ok
+    assert result.verified
+    assert held(target) == with_new(OLD, (AT, bytes(new)))
+    assert set(nor(target).data[len(OLD) :]) == {0xFF}
+    count = 2 if target.flash.has_digest else 10
+    assert changes(target) == (count, 16 * count)
+    assert result.sectors_written == count
+
+
+@every_loader
+def test_again_there_is_nothing_to_do(chip: str, stub: bool) -> None:
+    """A second load of the same finds it equal; ``everything`` sends it all the same."""
+    target = opened(chip, stub, OLD)
+    load(target, image(NEW))
+    before = changes(target)
+    result = load(target, image(NEW))
+    assert result.ok
+    if target.flash.has_digest:
+        assert (result.sectors_written, changes(target)) == (0, before)
+    result = load(target, image(NEW), everything=True)
+    assert result.sectors_written == result.sectors == 25
+    assert held(target) == with_new(OLD, (AT, NEW))
+
+
+@every_loader
+def test_blank_sectors_are_erased_only(chip: str, stub: bool) -> None:
+    """No page of FF is programmed."""
+    target = opened(chip, stub, OLD)
+    new = NEW[:SECTOR] + b"\xff" * 3 * SECTOR + NEW[:SECTOR]
+    assert load(target, image(new)).ok
+    assert held(target) == with_new(OLD, (AT, new))
+    assert changes(target) == (5, 32)
+
+
+@every_loader
+@pytest.mark.parametrize("address", [AT, AT + 0x234])
+def test_edges_are_kept_if_wanted(chip: str, stub: bool, address: int) -> None:
+    """What else is in the first and the last sector is as before, every byte of it."""
+    target = opened(chip, stub, OLD)
+    assert load(target, image(NEW[:5001], address), keep_edges=True).ok
+    assert held(target) == with_new(OLD, (address, NEW[:5001]), filled=False)
+
+
+def test_an_edge_between_two_images_that_covers_two_sectors() -> None:
+    """If only the second image differs, what is between them is kept also in its sector."""
+    target = opened(contents=OLD)
+    first, second = Image(0x1000, OLD[0x1000:0x1800], "a"), Image(0x2800, NEW[:100], "b")
+    result = load(target, [first, second], keep_edges=True)
+    assert result.sectors_written == 1
+    assert held(target) == with_new(OLD, (0x2800, NEW[:100]), filled=False)
+
+
+def test_an_edge_that_is_not_kept_is_erased() -> None:
+    """The rest of the last sector is, and a note says so."""
+    target = opened(contents=OLD)
+    result = load(target, image(NEW[:5001]))
+    assert held(target) == with_new(OLD, (AT, NEW[:5001]))
+    assert any("0x00007389..0x00008000" in note for note in result.notes)
+
+
+def test_several_images() -> None:
+    """Each comes to its place, also where two share a sector."""
+    target = opened(contents=OLD)
+    images = [Image(0x10000, NEW, "b"), Image(0x1000, NEW[:0x800], "a")]
+    images.append(Image(0x1800, NEW[:0x100], "c"))
+    assert load(target, images, keep_edges=True).ok
+    placed = [(each.address, each.data) for each in images]
+    assert held(target) == with_new(OLD, *placed, filled=False)
+
+
+@pytest.mark.parametrize(
+    ("address", "size", "why"),
+    [(AT + 1, 10, "not the start"), (4 * MIB - SECTOR, SECTOR + 1, "past the end")],
+)
+def test_refusals_change_nothing(address: int, size: int, why: str) -> None:
+    """What cannot be is refused before anything is erased or written."""
+    target = opened(contents=OLD)
+    with pytest.raises(UsageError, match=why):
+        load(target, image(bytes(size), address))
+    with pytest.raises(UsageError):
+        erase(target, address, size)
+    assert changes(target) == (0, 0)
+
+
+@pytest.mark.parametrize(("chip", "flags"), [("esp32", "flags=1"), ("esp32c3", "flags=1")])
+def test_secure_boot_is_seen(chip: str, flags: str) -> None:
+    """Also in the eFuses of a chip whose ROM does not tell."""
+    target = opened(chip, stub=False, contents=OLD, options=flags)
+    assert facts_of(target).secure_boot
+    for deed in (lambda: load(target, image(NEW, 0x1000)), lambda: erase(target, 0, SECTOR)):
+        with pytest.raises(UsageError, match="secure boot is on"):
+            deed()
+    assert changes(target) == (0, 0)
+
+
+def test_beyond_what_a_loader_reaches() -> None:
+    """A ROM addresses 16 MiB; behind that nothing is sent, for it would come to another place."""
+    target = open_sim("flash=32M", "esp32s3")
+    facts = facts_of(target)
+    for deed in (
+        lambda: load(target, image(NEW, 17 * MIB)),
+        lambda: erase(target, 17 * MIB, SECTOR),
+        lambda: prepare(target, 16 * MIB - SECTOR, 2 * SECTOR, facts),
+    ):
+        with pytest.raises(UsageError, match="reaches only the first 16 MiB"):
+            deed()
+    assert changes(target) == (0, 0)
+
+
+@every_loader
+def test_a_dry_run_changes_nothing(chip: str, stub: bool) -> None:
+    """It says what would be done, and is verified by nothing."""
+    target = opened(chip, stub, OLD)
+    target.flash.dry_run = True
+    result = load(target, image(NEW))
+    assert (result.sectors_written, result.verified, result.dry_run) == (25, None, True)
+    erased = erase(target, 0, 64 * KIB)
+    assert (erased.verified, erased.dry_run) == (None, True)
+    assert erase(target, 0, 4 * MIB).dry_run
+    assert changes(target) == (0, 0)
+    assert held(target) == OLD
+
+
+def planned(data: bytes, options: str = "") -> tuple[Target, Work]:
+    """Return a ROM, and the work of a load at the start of its flash."""
+    target = opened("esp32", False, OLD, options=options)
+    return target, compare(target, plan_write(image(data, 0), facts_of(target)))
+
+
+def test_a_refused_block_begins_anew() -> None:
+    """A ROM goes on behind one as if it were there; the flash is right all the same."""
+    data = NEW[: 15 * SECTOR]
+
+    target, work = planned(data)
+    begin = wire_of(target).count.requests + 1
+    assert write(target.flash, work).ok
+    assert changes(target) == (15, 240)
+    for number in range(10):
+        target, work = planned(data, f"fault=flip@request:{begin + 1 + number}:99.1")
+        assert write(target.flash, work).ok
+        assert held(target) == with_new(OLD, (0, data))
+        assert changes(target) == (30, 240 + 24 * number)
+
+
+@every_loader
+@pytest.mark.parametrize("fault", ["drop@reply", "double@reply", "drop@request", "double@request"])
+@pytest.mark.parametrize("name", ["load", "erase"])
+def test_a_bad_link(chip: str, stub: bool, fault: str, name: str) -> None:
+    """Whatever frame is lost or comes twice, the flash is as wanted and nothing else is touched."""
+    wanted = NEW[: 3 * SECTOR] if name == "load" else b"\xff" * 9 * SECTOR
+
+    def done(target: Target) -> Written | Erased:
+        if name == "load":
+            return load(target, image(wanted))
+        return erase(target, AT, len(wanted))
+
+    target = opened(chip, stub, OLD)
+    count = wire_of(target).count
+    first = count.requests if fault.endswith("request") else count.replies
+    done(target)
+    last = count.requests if fault.endswith("request") else count.replies
+    for number in range(first + 1, last + 1, max(1, (last - first) // 12)):
+        target = opened(chip, stub, OLD, options=f"fault={fault}:{number}")
+        assert done(target).ok
+        assert held(target) == with_new(OLD, (AT, wanted))
+
+
+def test_a_protected_part() -> None:
+    """Where the flash refuses in silence, the sectors that are as before are named."""
+    target = opened(contents=OLD, options="flash=W25Q32JV&sr=24")  # the first 64 KiB
+    result = load(target, image(NEW))
+    assert not result.ok
+    assert result.failed == (Span(AT, 64 * KIB - AT),)
+    assert f"{AT:#010x}..0x00010000 not as wanted" in result.state
+    assert f"{AT:#010x}..0x00010000 still as before: is it write-protected?" in result.state
+    assert "0x00010000..0x0001f000 as before" in result.state
+    assert held(target) == OLD
+
+
+def test_a_protected_sector_at_the_end_of_an_image() -> None:
+    """Also a sector that the image does not fill is seen to be as before."""
+    target = opened(contents=OLD, options="flash=W25Q32JV&sr=24")
+    result = load(target, image(NEW[:5000]))
+    assert "0x00006000..0x00008000 still as before" in result.state
+
+
+def test_a_protected_part_is_not_erased() -> None:
+    """Erase says which blocks are not blank, and does the others."""
+    target = opened(contents=OLD, options="flash=W25Q32JV&sr=24")
+    result = erase(target, 0, 128 * KIB)
+    assert not result.ok
+    assert result.failed == (Span(0, 64 * KIB),)
+    assert held(target) == OLD
+
+
+def test_protected_facts_refuse_at_once() -> None:
+    """What the status registers are known to protect is refused before anything is sent."""
+    target = opened(contents=OLD)
+    with pytest.raises(UsageError, match="write-protected"):
+        erase(target, 0, 128 * KIB, protected=[Span(0x1_0000, SECTOR)])
+    assert changes(target) == (0, 0)
+
+
+def test_secure_download_mode() -> None:
+    """Written without a look at what is there, and said not to be verified."""
+    target = open_sim("sdm=1", "esp32c3")
+    target.flash.declared_size = 4 * MIB
+    nor(target).load(OLD)
+    result = load(target, image(NEW))
+    assert (result.ok, result.verified) == (True, None)
+    assert "not verified: this loader cannot read flash" in result.notes
+    assert held(target) == with_new(OLD, (AT, NEW))
+    with pytest.raises(UsageError, match="nothing of a sector can be kept"):
+        load(target, image(NEW, AT + 1), keep_edges=True)
+    erased = erase(target, 0x1000, 0x2000)
+    assert (erased.verified, erased.skipped) == (None, 0)
+    assert held(target)[0x1000:0x3000] == b"\xff" * 0x2000
+
+
+# -- erase
+
+
+@every_loader
+@pytest.mark.parametrize(
+    ("address", "size"), [(0x1000, 0x1000), (0x3000, 0x5000), (0xF000, 0x12000), (0xD000, 0x3000)]
+)
+def test_erase_only_the_range(chip: str, stub: bool, address: int, size: int) -> None:
+    """Whole sectors, however they lie in blocks: also the ESP8266, whose ROM erases too much."""
+    target = opened(chip, stub, OLD)
+    result = erase(target, address, size)
+    assert result.ok
+    assert held(target) == with_new(OLD, (address, b"\xff" * size))
+
+
+@every_loader
+def test_erase_a_range_of_any_alignment(chip: str, stub: bool) -> None:
+    """With kept edges exactly the bytes are blank afterwards."""
+    target = opened(chip, stub, OLD)
+    assert erase(target, 0x1234, 0x3003, keep_edges=True).ok
+    assert held(target) == with_new(OLD, (0x1234, b"\xff" * 0x3003), filled=False)
+
+
+def test_erase_leaves_alone_what_is_blank() -> None:
+    """Blocks that are blank are not erased again, unless everything is wanted."""
+    target = opened(contents=OLD)
+    result = erase(target, 0, 512 * KIB)
+    assert result.skipped == 512 * KIB - len(OLD)
+    assert changes(target) == (48, 0)
+    assert erase(target, 0, 512 * KIB).skipped == 512 * KIB
+    assert changes(target) == (48, 0)
+    assert erase(target, 0, 512 * KIB, everything=True).skipped == 0
+    assert changes(target) == (48 + 128, 0)
+
+
+def test_a_doubled_answer_does_not_pass_for_blank() -> None:
+    """A block that looks blank because the answer of the block before came twice is found out."""
+    contents = OLD[: 64 * KIB] + b"\xff" * 64 * KIB + OLD[: 64 * KIB]
+    clean = opened(contents=contents)
+    count = wire_of(clean).count
+    first = count.replies
+    erase(clean, 0, 192 * KIB)
+    for number in range(first + 1, count.replies + 1):
+        target = opened(contents=contents, options=f"fault=double@reply:{number}")
+        result = erase(target, 0, 192 * KIB)
+        assert result.ok is (set(held(target)) == {0xFF})
+
+
+@every_loader
+def test_erase_the_whole_chip(chip: str, stub: bool) -> None:
+    """By one command where there is one, else by blocks; nothing is done if it is blank."""
+    target = opened(chip, stub, OLD)
+    assert erase(target, 0, 4 * MIB).ok
+    assert nor(target).count.chips == stub
+    assert set(nor(target).data) == {0xFF}
+    if target.flash.has_digest:
+        before = changes(target)
+        assert erase(target, 0, 4 * MIB).skipped == 4 * MIB
+        assert changes(target) == before
+
+
+def test_progress_is_told() -> None:
+    """Every step says how much of how much is done, and the last one all."""
+    target = opened(contents=OLD)
+    steps: list[Step] = []
+    load(target, image(NEW), report=steps.append)
+    assert {step.action for step in steps} == {"comparing", "writing"}
+    assert (steps[-1].done, steps[-1].total) == (100 * KIB, 100 * KIB)
+    erase(target, 0, 128 * KIB, report=steps.append)
+    assert (steps[-1].action, steps[-1].done) == ("erasing", 128 * KIB)

@@ -1,0 +1,147 @@
+"""What a write or an erase would do, and why it must not be done."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from espshell.chips import Chip
+from espshell.chips.esp32 import ESP32
+from espshell.chips.esp32c3 import ESP32C3
+from espshell.chips.esp8266 import ESP8266
+from espshell.errors import UsageError
+from espshell.ops.diff import Span
+from espshell.ops.images import Image
+from espshell.ops.plan import SECTOR, Facts, plan_erase, plan_write, seconds
+from espshell.units import KIB, MIB
+from tests.image.support import esp8266, esp8266_v2, firmware
+from tests.ops.support import noise
+
+FACTS = Facts(ESP32C3, 4 * MIB, revision=(0, 4))
+DATA = noise(SECTOR + 10)
+SEGMENTS = [(0x4038_0000, bytes(64))]
+
+
+def image(address: int, data: bytes = DATA, name: str = "a.bin") -> Image:
+    """Return an image."""
+    return Image(address, data, name)
+
+
+def refusal(*images: Image, facts: Facts = FACTS, **how: object) -> str:
+    """Return why images are not written."""
+    with pytest.raises(UsageError) as caught:
+        plan_write(images, facts, **how)  # type: ignore[arg-type]
+    return caught.value.message
+
+
+def test_whole_sectors_are_planned() -> None:
+    """Ranges are sectors, neighbours merged; edges are what in them belongs to no image."""
+    plan = plan_write([image(0x3000), image(0x1000), image(0x8000, bytes(SECTOR))], FACTS)
+    assert plan.ranges == (Span(0x1000, 0x4000), Span(0x8000, 0x1000))
+    assert plan.edges == (Span(0x200A, 0xFF6), Span(0x400A, 0xFF6))
+    assert (plan.sectors, plan.size) == (5, 2 * len(DATA) + SECTOR)
+    assert [text for text in plan.warnings if "erased with the sectors" in text]
+
+
+def test_kept_edges_are_no_warning() -> None:
+    """What is kept is not lost, and a place inside a sector is allowed then."""
+    plan = plan_write([image(0x1010, b"abc")], FACTS, keep_edges=True)
+    assert plan.ranges == (Span(0x1000, 0x1000),)
+    assert plan.edges == (Span(0x1000, 0x10), Span(0x1013, 0xFED))
+    assert plan.warnings == ()
+
+
+def test_places_that_cannot_be() -> None:
+    """Inside a sector, past the end, and in a range that is write-protected."""
+    assert "not the start of a sector" in refusal(image(0x1010))
+    assert "before the start of the flash" in refusal(image(-SECTOR), keep_edges=True)
+    assert "past the end of the flash (4 MiB)" in refusal(image(4 * MIB - SECTOR))
+    held = dataclasses.replace(FACTS, protected=(Span(0x2000, 0x1000),))
+    assert refusal(image(0x1000), facts=held).startswith("0x00002000..0x00003000 is write-prot")
+    assert refusal(image(0x1000), facts=held, force=True).startswith("0x00002000")
+    assert plan_write([image(0x3000)], held).sectors == 2
+
+
+def test_an_image_larger_than_its_partition() -> None:
+    """It is refused, and with force it is a warning."""
+    limit = Span(0x1000, SECTOR)
+    assert "behind the partition, which ends at 0x00002000" in refusal(image(0x1000), limit=limit)
+    assert plan_write([image(0x1000)], FACTS, limit=limit, force=True).warnings
+
+
+@pytest.mark.parametrize(
+    ("chip", "data", "why"),
+    [
+        (ESP32C3, firmware(SEGMENTS, chip=0), "its header says id 0, an ESP32-C3 has 5"),
+        (ESP8266, firmware(SEGMENTS, chip=5), "for an ESP32 or later, not for an ESP8266"),
+        (ESP32, esp8266_v2(bytes(16), SEGMENTS), "for an ESP8266, not for an ESP32"),
+    ],
+)
+@pytest.mark.parametrize("address", [0, 0x10000])
+def test_an_image_for_another_chip(chip: Chip, data: bytes, why: str, address: int) -> None:
+    """It is refused wherever it goes, and force makes a warning of it."""
+    facts = Facts(chip, 4 * MIB)
+    assert why in refusal(image(address, data), facts=facts)
+    assert why in plan_write([image(address, data)], facts, force=True).warnings[0]
+
+
+def test_images_for_this_chip() -> None:
+    """A bootloader for it is no reason to complain, and an ESP8266 takes its own."""
+    fitting = dataclasses.replace(FACTS, revision=(3, 1))
+    plan = plan_write([image(0, firmware(SEGMENTS, chip=5).ljust(SECTOR, b"\xff"))], fitting)
+    assert plan.warnings == ()
+    plan = plan_write([image(0, esp8266(SEGMENTS))], Facts(ESP8266, 4 * MIB))
+    assert not [text for text in plan.warnings if "image" in text]
+
+
+@pytest.mark.parametrize(
+    ("revision", "why"), [((0, 4), "at least v3.1"), ((4, 0), "at most v3.99")]
+)
+def test_an_image_for_another_revision(revision: tuple[int, int], why: str) -> None:
+    """The header's bounds are kept, as far as the chip's revision is known."""
+    data = firmware(SEGMENTS, chip=5)
+    assert why in refusal(image(0, data), facts=dataclasses.replace(FACTS, revision=revision))
+    assert plan_write([image(0, data)], dataclasses.replace(FACTS, revision=None)).sectors == 1
+
+
+def test_what_will_not_boot_is_said() -> None:
+    """Where the ROM looks for a bootloader anything else is a warning, but for blank bytes."""
+    assert "is not a bootable image" in plan_write([image(0)], FACTS).warnings[0]
+    assert plan_write([image(0, b"\xff" * SECTOR)], FACTS).warnings == ()
+    assert plan_write([image(0x1000, bytes(SECTOR))], FACTS).warnings == ()
+
+
+def test_security() -> None:
+    """Secure boot guards what is before the partition table; encryption is said."""
+    secure = dataclasses.replace(FACTS, secure_boot=True)
+    assert "bricks" in refusal(image(0x2000), facts=secure)
+    assert plan_write([image(0x8000, bytes(SECTOR))], secure).warnings == ()
+    with pytest.raises(UsageError, match="never starts again"):
+        plan_erase(0, 4 * MIB, secure)
+    assert plan_erase(0x8000, SECTOR, secure) == Span(0x8000, SECTOR)
+    encrypted = dataclasses.replace(FACTS, encrypted=True)
+    assert "unencrypted" in plan_write([image(0x8000, bytes(SECTOR))], encrypted).warnings[0]
+
+
+def test_erases() -> None:
+    """Whole sectors within the flash that nothing protects; with kept edges those around them."""
+    assert plan_erase(0x1000, 0x2000, FACTS) == Span(0x1000, 0x2000)
+    assert plan_erase(0x1010, 8, FACTS, keep_edges=True) == Span(0x1000, 0x1000)
+    held = dataclasses.replace(FACTS, protected=(Span(0, 64 * KIB),))
+    for address, size, facts, why in (
+        (0x1010, SECTOR, FACTS, "is not whole sectors"),
+        (0x1000, 100, FACTS, "is not whole sectors"),
+        (4 * MIB - SECTOR, 2 * SECTOR, FACTS, "past the end of the flash"),
+        (0xF000, SECTOR, held, "write-protected"),
+    ):
+        with pytest.raises(UsageError, match=why):
+            plan_erase(address, size, facts)
+
+
+def test_seconds_grow_with_the_work() -> None:
+    """More sectors, more bytes and a lower rate take longer."""
+    least = seconds(1, SECTOR, 115200)
+    assert 0 < least < seconds(2, SECTOR, 115200)
+    assert least < seconds(1, 2 * SECTOR, 115200)
+    assert least > seconds(1, SECTOR, 921600)
