@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from espshell.errors import UsageError, file_error
+from espshell.errors import UsageError
+from espshell.image.file import read_file
 from espshell.image.symbol_table import Kind, Symbol, SymbolTable
 from espshell.image.text import decoded
 
@@ -86,11 +87,7 @@ def read_elf(path: Path) -> Elf:
 
     Raises: UsageError if it is none, cut off or broken, or pyelftools is not installed.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise file_error("read", path, error) from error
-    return parse_elf(data, name=str(path))
+    return parse_elf(read_file(path), name=str(path))
 
 
 def symbols(path: Path) -> SymbolTable:

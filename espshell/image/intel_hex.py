@@ -1,24 +1,35 @@
-"""Intel HEX files, by way of the intelhex package (extra ``hex``).
+"""Intel HEX files; written by way of the intelhex package (extra ``hex``).
 
-The package does not mind a file without its end record; we do, as a file that was cut off at the
-end of a line is otherwise not told from a whole one.
+They are read by ourselves, as the package needs a hundred bytes of memory for each of the file's.
+Nor does it mind a file without its end record; we do, as a file that was cut off at the end of a
+line is otherwise not told from a whole one.
+
+Source: "Hexadecimal Object File Format Specification", Intel, 1988.
 """
 
 from __future__ import annotations
 
+import binascii
 import io
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol, TextIO
 
-from espshell.errors import UsageError, file_error
+from espshell.errors import UsageError
+from espshell.image.file import read_file
+from espshell.units import hex32
 
 Segments = list[tuple[int, bytes]]
 """Addresses with what stands there: ascending, not adjacent."""
 
 _RECORD = re.compile(rb"\s*:[0-9A-Fa-f]{10}")
-_END_RECORD = re.compile(r"^:00[0-9A-Fa-f]{4}01", re.MULTILINE)
+_HEAD_SIZE = 4
+_SHORTEST = _HEAD_SIZE + 1
+_DATA, _END, _SEGMENT_BASE, _, _LINEAR_BASE, _LAST_KIND = range(6)
+_BASE_SIZE = 2
+_BASES = {_SEGMENT_BASE: 4, _LINEAR_BASE: 16}
+"""By how many bits the number in such a record is to be shifted."""
 
 
 class Image(Protocol):
@@ -26,15 +37,6 @@ class Image(Protocol):
 
     def frombytes(self, data: bytes, offset: int) -> None:
         """Put bytes at an address."""
-
-    def loadhex(self, fobj: TextIO) -> None:
-        """Read a file."""
-
-    def segments(self) -> list[tuple[int, int]]:
-        """Return start and end of each piece without a gap."""
-
-    def tobinstr(self, *, start: int, size: int) -> bytes:
-        """Return the bytes from an address on."""
 
     def write_hex_file(self, name: str | TextIO) -> None:
         """Write the file."""
@@ -82,31 +84,68 @@ def is_hex(data: bytes) -> bool:
 def read(source: Path | bytes, *, name: str = "the Intel HEX file") -> Segments:
     """Read a file or its contents; ``name`` is what messages call contents.
 
-    Raises: UsageError if it is not Intel HEX, broken (with the line's number), cut off or empty,
-    or the intelhex package is not installed.
-    """
-    image = new()
-    from intelhex import IntelHexError
+    What stands behind the end record does not matter.
 
+    Raises: UsageError if it is not Intel HEX, broken (with the line's number), cut off or empty.
+    """
     if isinstance(source, Path):
         name = str(source)
-        try:
-            source = source.read_bytes()
-        except OSError as error:
-            raise file_error("read", name, error) from error
+        source = read_file(source)
     if not is_hex(source):
         raise UsageError(f"{name} is not Intel HEX", hint="such a file begins with a colon")
-    text = b"\n".join(source.splitlines()).decode("latin-1")
-    try:
-        image.loadhex(io.StringIO(text))
-    except IntelHexError as error:
-        reason = str(error)
-        raise UsageError(f"{name}: {reason[:1].lower()}{reason[1:]}") from error
-    if not _END_RECORD.search(text):
-        raise UsageError(f"{name} has no end record", hint="it was cut off")
-    segments = [
-        (start, image.tobinstr(start=start, size=end - start)) for start, end in image.segments()
-    ]
-    if not segments:
+    runs = _runs(source, name)
+    if not runs:
         raise UsageError(f"{name} holds no data")
-    return segments
+    segments: list[tuple[int, bytearray]] = []
+    for address, data in sorted(runs, key=lambda run: run[0]):
+        end = segments[-1][0] + len(segments[-1][1]) if segments else -1
+        if address < end:
+            raise UsageError(f"{name} has bytes for {hex32(address)} twice")
+        if address == end:
+            segments[-1][1].extend(data)
+        else:
+            segments.append((address, data))
+    return [(address, bytes(data)) for address, data in segments]
+
+
+def _runs(text: bytes, name: str) -> list[tuple[int, bytearray]]:
+    """Return what follows on what in the file, in its order."""
+    runs: list[tuple[int, bytearray]] = []
+    base, end = 0, -1
+    text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    for number, line in enumerate(io.BytesIO(text), 1):
+        if line.isspace():
+            continue
+        kind, offset, data = _record(line.strip(), f"line {number} of {name}")
+        if kind == _END:
+            return runs
+        if kind in _BASES:
+            base = int.from_bytes(data, "big") << _BASES[kind]
+        if kind != _DATA or not data:
+            continue
+        address = base + offset
+        if address + len(data) > 1 << 32:
+            raise UsageError(f"line {number} of {name} is for addresses beyond 4 GiB")
+        if address != end:
+            runs.append((address, bytearray()))
+        runs[-1][1].extend(data)
+        end = address + len(data)
+    raise UsageError(f"{name} has no end record", hint="it was cut off")
+
+
+def _record(line: bytes, where: str) -> tuple[int, int, bytes]:
+    """Return type, offset and data of a record. Raises: UsageError if it is none, or broken."""
+    try:
+        found = binascii.unhexlify(line[1:])
+    except ValueError:
+        found = b""
+    if line[:1] != b":" or len(found) < _SHORTEST:
+        raise UsageError(f"{where} is no record")
+    kind, data = found[3], found[_HEAD_SIZE:-1]
+    if len(data) != found[0] or (kind in _BASES and len(data) != _BASE_SIZE):
+        raise UsageError(f"{where} has {len(data)} bytes of data, which is not right")
+    if sum(found) & 0xFF:
+        raise UsageError(f"{where} has a wrong checksum")
+    if kind > _LAST_KIND:
+        raise UsageError(f"{where} is of the type {kind}, which is not known")
+    return kind, int.from_bytes(found[1:3], "big"), data

@@ -17,12 +17,13 @@ from espshell import chips
 from espshell.chips import Chip
 from espshell.errors import UsageError, file_error
 from espshell.image import elf, firmware, make, merge
+from espshell.image.file import read_file
 from espshell.image.firmware import Layout
 from espshell.image.merge import Format
 from espshell.ops.image import ImageInfo, chip_of, inspect, inspect_file
 from espshell.ops.images import Image, read_images
 from espshell.ops.patch import KEEP, patched
-from espshell.ops.save import HEX_SUFFIXES, new_file
+from espshell.ops.save import HEX_SUFFIXES, new_file, real_path
 from espshell.units import parse_number
 
 UF2_SUFFIX = ".uf2"
@@ -106,8 +107,9 @@ def make_image(
 
     Raises: UsageError if that cannot be, or a file cannot be read or written.
     """
-    pieces = [(address, _read(path)) for path, address in segments]
+    pieces = [(address, read_file(path)) for path, address in segments]
     parts = make.make_v1(pieces, entry)
+    _see_kept(out, [path for path, _ in segments])
     chip = chips.load("esp8266")
     if settings.wanted:
         (first,) = _with_settings([Image(0, parts[0].data, str(out))], chip, settings)
@@ -150,6 +152,7 @@ def merge_files(
     """
     fmt = fmt or format_of(out)
     images = read_images(files)
+    _see_kept(out, [path for path, _ in files])
     told = next((each for image in images if (each := _chip_of(image))), None)
     found = chip or told or connected
     notes: list[str] = []
@@ -202,12 +205,13 @@ def elf_to_image(
     """
     import tempfile
 
-    if not elf.is_elf(_read(path)):
+    if not elf.is_elf(read_file(path)):
         raise UsageError(f"{path} is not an ELF file")
     out = out or path.with_suffix(".bin")
+    _see_kept(out, [path])
     if out.is_dir():
         raise UsageError(f"cannot write {out}: it is a directory")
-    real = out.resolve()
+    real = real_path(out)
     try:
         with tempfile.TemporaryDirectory(prefix=f".{real.name}.", dir=real.parent) as folder:
             within = Path(folder) / real.name
@@ -258,6 +262,12 @@ def _run_esptool(
         raise UsageError(f"esptool could not make an image of {path}", hint="it says why above")
 
 
+def _see_kept(out: Path, files: Sequence[Path]) -> None:
+    """See that no file that is read is the one to be written. Raises: UsageError."""
+    if real_path(out) in map(real_path, files):
+        raise UsageError(f"{out} would be overwritten by what is made of it", hint="another name")
+
+
 def _offset(ending: str) -> int | None:
     """Return where in flash one of several files belongs, by the ending that esptool gave it."""
     return parse_number(ending.removesuffix(".bin"))
@@ -292,10 +302,3 @@ def _chip_of(image: Image) -> Chip | None:
             firmware.parse_from(firmware.reader(image.data), len(image.data), verify=False)
         )
     return None
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise file_error("read", path, error) from error

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from espshell import chips
 from espshell.chips import Chip
-from espshell.errors import DeviceError, UsageError, file_error
+from espshell.errors import DeviceError, UsageError
 from espshell.image import elf, firmware, intel_hex, partitions, signature, uf2
 from espshell.image.description import AppDescription, BootloaderDescription, describe
+from espshell.image.file import read_file
 from espshell.image.firmware import Firmware, Layout, Read
 from espshell.image.partition_types import APP
 from espshell.image.recognise import Content, Kind, contents, recognise
@@ -129,11 +130,7 @@ def inspect_file(path: Path, *, chip: Chip | None = None) -> ImageInfo:
 
     Raises: UsageError if it cannot be read, is nothing known, or is cut off or broken.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise file_error("read", path, error) from error
-    return inspect(data, str(path), chip=chip)
+    return inspect(read_file(path), str(path), chip=chip)
 
 
 def inspect(data: bytes, source: str, *, chip: Chip | None = None) -> ImageInfo:
@@ -190,7 +187,9 @@ def inspect_flash(
             return _of_table(bare, read(0, partitions.SIZE), chip, offset=address)
         if layout is None:
             boot = chip.bootloader_offset
-            hint = f"the bootloader stands at {boot:#x}" if address == 0 and boot else ""
+            hint = "" if blank else "`info` tells whether the flash is encrypted"
+            if address == 0 and boot:
+                hint = f"the bootloader stands at {boot:#x}"
             found = "it is blank (FF)" if blank else f"it begins with {head[:4].hex(' ')}"
             raise UsageError(f"neither firmware nor a partition table: {found}", hint=hint)
         found_at = firmware.parse_from(read, size, verify=False)

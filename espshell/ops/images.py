@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from espshell.errors import UsageError, file_error
+from espshell.errors import UsageError
 from espshell.image import intel_hex
+from espshell.image.file import read_file
 from espshell.ops.diff import Span
 from espshell.units import hex32
 
@@ -45,10 +46,7 @@ def read_images(pairs: Sequence[tuple[Path, int]]) -> tuple[Image, ...]:
 
 
 def _read(path: Path, address: int) -> Iterator[Image]:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise file_error("read", path, error) from error
+    data = read_file(path)
     if not data:
         raise UsageError(f"{path} is empty", hint="was it built?")
     if not intel_hex.is_hex(data):

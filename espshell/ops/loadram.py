@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from espshell.chips import Chip, Isa, Kind, Quirk
-from espshell.errors import BenchError, DeviceError, NoReply, UsageError, file_error
+from espshell.errors import BenchError, DeviceError, NoReply, UsageError
 from espshell.image import elf, firmware, intel_hex
+from espshell.image.file import read_file
 from espshell.image.firmware import Firmware, Layout
 from espshell.loader import stub
 from espshell.loader.stub import Stub
@@ -258,10 +259,7 @@ def _see_arrived(target: Target, plan: RamPlan, report: Report) -> None:
 
 def _read(file: Path, chip: Chip) -> _Program:
     """Read a program of any kind. Raises: UsageError."""
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise file_error("read", file, error) from error
+    data = read_file(file)
     if not data:
         raise UsageError(f"{file} is empty", hint="was it built?")
     if elf.is_elf(data):

@@ -75,7 +75,7 @@ def save(
 
 def part_of(path: Path) -> Path:
     """Return where the beginning of a file is kept while it is not whole."""
-    real = path.resolve()
+    real = real_path(path)
     return real.with_name(real.name + ".part")
 
 
@@ -110,7 +110,7 @@ def _save_in_parts(
             for piece in read_chunks(flash, address + done, rest, check=check):
                 file.write(piece)
                 report(Step("reading", file.tell(), size))
-        part.replace(path.resolve())
+        part.replace(real_path(path))
     except EspError as error:
         if kept := held_part(path):
             error.hint = f"{part.name} holds the first {size_text(kept)}; --resume goes on with it"
@@ -153,7 +153,7 @@ def new_file(path: Path) -> Iterator[Path]:
         except OSError as error:
             raise file_error("write", path, error) from error
         return
-    real = path.resolve()
+    real = real_path(path)
     try:
         handle, name = tempfile.mkstemp(prefix=f".{real.name}.", dir=real.parent)
         os.close(handle)
@@ -168,6 +168,11 @@ def new_file(path: Path) -> Iterator[Path]:
         raise file_error("write", path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def real_path(path: Path) -> Path:
+    """Return where a link leads; one that leads in a circle is taken as it is, and replaced."""
+    return Path(os.path.realpath(path))  # ``resolve`` raises RuntimeError there
 
 
 def _umask() -> int:

@@ -1,10 +1,10 @@
 """Programs in RAM and what they say, as lines and as JSON; and the picture of who lies where.
 
     DRAM
-      segment 0  0x3fc85000..0x3fc86000    4 KiB  |  XX            |  overlaps stub data
-      stub data  0x3fc84000..0x3fc96e38 75.6 KiB  |==XX============|  overlaps segment 0
+      segment 0  0x3fc85000..0x3fc86000       4 KiB  | X              |  X stub data
+      stub data  0x3fc84000..0x3fc96e38    75.6 KiB  |=X==============|  X segment 0
 
-The bars of one region have one scale, and X is where two want the same.
+The bars of one region have one scale, and X is where two want the same, and who the other is.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from espshell.render.text import render, table
 from espshell.render.theme import paint
 from espshell.units import count_text, hex32, size_text
 
-_BAR = 32  # columns
+_BAR = 16  # columns: with a name of nine and what it overlaps, a line has 80
 
 
 def picture(pieces: Sequence[Piece], *, color: bool = False) -> list[str]:
@@ -38,7 +38,7 @@ def _row(piece: Piece, inside: Sequence[Piece], width: int, *, color: bool) -> s
     span = f"{hex32(piece.address)}..{hex32(piece.end)}"
     bar = f"  |{_bar(piece, inside)}|" if len(inside) > 1 else ""
     others = [p for p in inside if p.is_stub != piece.is_stub and p.overlaps(piece)]
-    told = f"  overlaps {', '.join(p.name for p in others)}" if others else ""
+    told = f"  X {', '.join(p.name for p in others)}" if others else ""
     name = paint(f"{piece.name:<{width}}", "name", color=color)
     style = "error" if others else "note" if piece.is_stub else "value"
     rest = paint(f"{bar}{told}", style, color=color) if bar else ""
@@ -118,8 +118,9 @@ def _(result: SymbolList, *, color: bool = False) -> list[str]:
     if not result.pattern:
         count = count_text(result.total, "symbol")
         return [f"{paint(result.file, 'name', color=color)}  {count}, {result.machine}"]
+    # The name comes last: those of C++ have hundreds of characters.
     rows = [
-        (symbol.name, hex32(symbol.address), size_text(symbol.size) if symbol.size else "", kind)
+        (hex32(symbol.address), size_text(symbol.size) if symbol.size else "", kind, symbol.name)
         for symbol in result.symbols
         for kind in (f"{symbol.kind.value}{'' if symbol.is_global else ', local'}",)
     ]

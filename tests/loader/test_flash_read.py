@@ -80,7 +80,7 @@ def test_blank_flash_is_not_transferred(chip: str, stub: bool) -> None:
 @pytest.mark.parametrize("blank", [False, True], ids=["random", "partly blank"])
 def test_right_or_an_error(chip: str, stub: bool, fault: str, blank: bool) -> None:
     """One fault, at any frame: what is read is what is there."""
-    half = 40 * KIB if stub else 18 * KIB
+    half = 40 * KIB if stub else 10 * KIB
     contents = (b"\xff" * half if blank else DATA[:half]) + DATA[:half]
     target = opened(chip, stub, contents=contents)
     count = wire_of(target).count
@@ -90,7 +90,7 @@ def test_right_or_an_error(chip: str, stub: bool, fault: str, blank: bool) -> No
     first = number()
     target.flash.read(0, 2 * half)
     last = number()
-    for at in range(first + 1, last + 1, max(1, (last - first) // 40)):
+    for at in range(first + 1, last + 1, max(1, (last - first) // 10)):
         options = f"fault={fault}:{at}{FAULTS[fault]}"
         target = opened(chip, stub, options, contents)
         assert target.flash.read(0, 2 * half) == contents

@@ -297,6 +297,7 @@ def test_flash_without_an_image(chip: Target, address: int, size: int, told: str
     with pytest.raises(DeviceError) as raised:
         look(chip, address, size=size)
     assert raised.value.one_line().startswith(told)
+    assert ("is encrypted" in raised.value.hint) == ("begins with" in told)
 
 
 # Making ---------------------------------------------------------------------------------------
@@ -396,6 +397,32 @@ def test_whose_family(tmp_path: Path, files: list[tuple[Path, int]]) -> None:
         merge_files(files[1:], out)
     note = merge_files(files, out, chip=S3).notes
     assert note == ("a file says that it is for an ESP32-C3, not for an ESP32-S3",)
+
+
+def test_what_is_read_is_not_overwritten(tmp_path: Path) -> None:
+    """A slip of the names costs no file, also by way of a link, or of another spelling."""
+    source, link = tmp_path / "app.bin", tmp_path / "link"
+    source.write_bytes(APP)
+    link.symlink_to(source)
+    for out in (source, link, tmp_path / ".." / tmp_path.name / "app.bin"):
+        with pytest.raises(UsageError, match="would be overwritten"):
+            merge_files([(source, 0)], out)
+        with pytest.raises(UsageError, match="would be overwritten"):
+            make_image([(source, 0x4010_0000)], out)
+    assert source.read_bytes() == APP
+    path = tmp_path / "program.bin"
+    path.write_bytes(program(tmp_path).read_bytes())
+    with pytest.raises(UsageError, match="would be overwritten"):
+        elf_to_image(path, chip=C3)
+
+
+def test_links_in_a_circle(tmp_path: Path) -> None:
+    """An output that is a link to itself is replaced, as one that leads nowhere."""
+    source, link = tmp_path / "app.bin", tmp_path / "link"
+    source.write_bytes(APP)
+    link.symlink_to("link")
+    merge_files([(source, 0)], link)
+    assert link.read_bytes() == APP
 
 
 def test_new_settings_of_the_bootloader(tmp_path: Path, files: list[tuple[Path, int]]) -> None:

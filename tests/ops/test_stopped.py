@@ -60,7 +60,7 @@ def begun(name: str, chip: str, stub: bool, options: str) -> Deed:
 
 
 def places(name: str, chip: str, stub: bool, what: str) -> list[int]:
-    """Return 20 random numbers of requests, or of changes of the flash, during a deed."""
+    """Return random numbers of requests, or of changes of the flash, during a deed."""
     target = opened(chip, stub, OLD)
 
     def number() -> int:
@@ -71,7 +71,8 @@ def places(name: str, chip: str, stub: bool, what: str) -> list[int]:
     before = number()
     _, do = DEEDS[name](target, SMALL if chip == "esp8266" else len(NEW))
     do()
-    return sorted(random.Random(20).choices(range(before + 1, number() + 1), k=20))
+    count = 4 if chip == "esp8266" else 20  # it takes seconds to read back
+    return sorted(random.Random(20).choices(range(before + 1, number() + 1), k=count))
 
 
 def changes_counted(target: Target) -> tuple[int, ...]:
@@ -102,7 +103,7 @@ def see_that_it_is_true(work: Work, data: bytes) -> None:
 @pytest.mark.parametrize("what", ["request", "flash"])
 @pytest.mark.parametrize("name", DEEDS)
 def test_killed(name: str, what: str, chip: str, stub: bool, tmp_path: Path) -> None:
-    """At 20 places: nothing else is touched, the state is true, and a second run completes."""
+    """At 20 random places: nothing else is touched, the state is true, and a second run completes."""
     path = tmp_path / "flash"
     for number in places(name, chip, stub, what):
         path.write_bytes(OLD)

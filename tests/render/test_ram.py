@@ -24,23 +24,23 @@ SAID = Monitored("ready", 5, 0.25, "ready", True, Heard())
 
 def test_picture() -> None:
     """Bars of a region have one scale, and what two want is marked without colour, too."""
-    assert picture([CODE, DATA, *STUB]) == [
+    lines = picture([CODE, DATA, *STUB])
+    assert lines == [
         "DRAM",
-        "  stub data  0x3fc88000..0x3fc90000      32 KiB  |================                |",
-        "  segment 1  0x3fc98000..0x3fc99000       4 KiB  |                              ##|",
+        "  stub data  0x3fc88000..0x3fc90000      32 KiB  |========        |",
+        "  segment 1  0x3fc98000..0x3fc99000       4 KiB  |               #|",
         "IRAM",
-        "  segment 0  0x40380000..0x40382000       8 KiB  |XXXXXXXXXXXXXXXX################|"
-        "  overlaps stub code",
-        "  stub code  0x40380000..0x40381000       4 KiB  |XXXXXXXXXXXXXXXX                |"
-        "  overlaps segment 0",
+        "  segment 0  0x40380000..0x40382000       8 KiB  |XXXXXXXX########|  X stub code",
+        "  stub code  0x40380000..0x40381000       4 KiB  |XXXXXXXX        |  X segment 0",
     ]
+    assert max(map(len, lines)) <= 80
 
 
 def test_a_small_overlap_is_seen() -> None:
     """One word that two want is marked in a bar of megabytes."""
     one = Piece("segment 0", 0x3FC0_0000, 0x3FC0_0004, "DRAM")
     rows = picture([one, Piece("stub data", 0x3FC0_0000, 0x3FD0_0000, "DRAM", is_stub=True)])
-    assert [row.count("X") for row in rows] == [0, 1, 1]
+    assert [row.partition("|  ")[0].count("X") for row in rows] == [0, 1, 1]
 
 
 def test_alone_there_is_no_bar() -> None:
@@ -82,15 +82,15 @@ def test_json() -> None:
 
 
 def test_symbols() -> None:
-    """A symbol is its name, address, size where it is known, and kind."""
+    """A symbol is its address, size where it is known, kind, and name, which may be long."""
     rows = (
         Symbol("app_main", 0x4200_0000, 16, Kind.FUNCTION),
         Symbol("_end", 0x4200_0010, 0, Kind.LABEL, is_global=False),
     )
     listed = SymbolList("a.elf", "riscv", 2, "*", rows)
     assert render(listed) == [
-        "app_main  0x42000000  16 bytes  function",
-        "_end      0x42000010            label, local",
+        "0x42000000  16 bytes  function      app_main",
+        "0x42000010            label, local  _end",
     ]
     assert render(SymbolList("a.elf", "riscv", 2)) == ["a.elf  2 symbols, riscv"]
     assert to_json(listed) == {

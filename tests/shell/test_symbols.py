@@ -131,8 +131,8 @@ def test_syms(named: Shell, elf: Path) -> None:
     """Alone it says what is loaded; a pattern lists; what is nowhere is an error."""
     assert named.type("syms").out == f"{elf}  12 symbols, riscv\n"
     assert named.type("syms *MIXED*").out.splitlines() == [
-        "Mixed  0x3fc90100  4 bytes  object",
-        "mixed  0x3fc90104  4 bytes  object",
+        "0x3fc90100  4 bytes  object  Mixed",
+        "0x3fc90104  4 bytes  object  mixed",
     ]
     assert named.type("syms app_main; echo $_").out.endswith(f"{RAM:#x}\n")
     assert (named.type("syms nothing*").status, named.type("syms ./none").status) == (2, 2)

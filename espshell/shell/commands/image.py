@@ -156,7 +156,9 @@ def image_make(
 
     if len(segfile) != len(segaddr) or not segfile:
         raise UsageError(
-            f"there are {len(segfile)} of -f and {len(segaddr)} of -a, expected as many of both",
+            f"there are {len(segfile)} of -f and {len(segaddr)} of -a, expected as many of both"
+            if segfile or segaddr
+            else "there are no segments to make an image of",
             hint="-f FILE -a ADDRESS, as often as there are segments",
         )
     settings = FlashSettings(flash_mode, flash_freq, flash_size)
