@@ -83,10 +83,13 @@ def recognise(data: bytes) -> Kind:
     return Kind.PARTITION_CSV if _is_csv(data) else Kind.UNKNOWN
 
 
-def contents(data: bytes) -> tuple[Content, ...]:
-    """Return what is found at ``OFFSETS``; inside of an image nothing is looked for."""
+def contents(data: bytes, *, base: int = 0) -> tuple[Content, ...]:
+    """Return what is found at ``OFFSETS`` and at the start; nothing is looked for in an image.
+
+    ``base`` is where in flash the data begins; offsets are in the data.
+    """
     found, end = [], 0
-    for offset in OFFSETS:
+    for offset in (0, *(each - base for each in OFFSETS if each > base)):
         if offset < end or offset + _ROW_SIZE > len(data):
             continue
         if data.startswith(_ROW, offset):

@@ -127,9 +127,21 @@ def compare(
             old |= differing_sectors(flash, image.address, image.data, confirm=False, report=report)
         sectors = sorted(old)
     segments = tuple(_segments(flash, plan, sectors))
+    if not plan.keep_edges:
+        notes = (*notes, *_lost_edges(flash, plan, segments))
     work = sum(segment.size for segment in segments)
     lasts = seconds(work // SECTOR, work, target.link.port.baud)
     return Work(plan, segments, old, notes, lasts)
+
+
+def _lost_edges(flash: Flash, plan: Plan, segments: Sequence[Segment]) -> Iterator[str]:
+    """Yield what is erased with the sectors, as far as there is anything."""
+    for edge in plan.edges:
+        held = [s for s in segments if s.address <= edge.address < s.address + s.size]
+        if not held or (flash.has_digest and is_there(flash, edge, blank_digest(edge.size))):
+            continue
+        holds = "is not blank" if flash.has_digest else "is perhaps not blank"
+        yield f"{ranges_text([edge])} {holds} and goes with its sector (--keep-edges keeps it)"
 
 
 def _sampled(flash: Flash, plan: Plan) -> dict[int, bytes]:

@@ -96,6 +96,7 @@ class ImageInfo:
     """What something is, and what is in it; ``offset`` is where it stands in a flash image.
 
     ``segments`` are those of ELF, Intel HEX and UF2; those of firmware stand there.
+    ``contents`` are those of a flash image, also of one in Intel HEX or UF2.
     """
 
     source: str
@@ -291,32 +292,40 @@ def _of_table(
     return replace(bare, table=found, problems=() if found.ok else (found.failure,))
 
 
-def _contents(bare: ImageInfo, data: bytes, chip: Chip | None) -> Iterator[ImageInfo]:
-    """Yield what stands in a flash image, with the applications of its partition table."""
-    found = list(contents(data))
-    tables = [_within(bare, data, each, chip) for each in found if _is_table(each)]
+def _contents(
+    bare: ImageInfo, data: bytes, chip: Chip | None, *, base: int = 0
+) -> Iterator[ImageInfo]:
+    """Yield what stands in a flash image, with the applications of its partition table.
+
+    ``base`` is where in flash it begins.
+    """
+    found = list(contents(data, base=base))
+    tables = [_within(bare, data, each, chip, base) for each in found if _is_table(each)]
     offsets = {each.offset for each in found}
     for partition in tables[0].table.table.partitions if tables and tables[0].table else ():
-        layout = firmware.layout_of(data[partition.offset : partition.offset + _HEAD])
-        if partition.type == APP and layout and partition.offset not in offsets:
-            found.append(Content(partition.offset, Kind.FIRMWARE))
+        start = partition.offset - base
+        if partition.type != APP or start < 0 or start in offsets:
+            continue
+        if firmware.layout_of(data[start : start + _HEAD]):
+            found.append(Content(start, Kind.FIRMWARE))
     for each in sorted(found, key=lambda each: each.offset):
-        yield _within(bare, data, each, chip)
+        yield _within(bare, data, each, chip, base)
 
 
 def _is_table(content: Content) -> bool:
     return content.kind is Kind.PARTITION_TABLE
 
 
-def _within(bare: ImageInfo, data: bytes, content: Content, chip: Chip | None) -> ImageInfo:
+def _within(
+    bare: ImageInfo, data: bytes, content: Content, chip: Chip | None, base: int
+) -> ImageInfo:
     """Return one thing of a flash image; that it is broken is a finding here."""
-    start = content.offset
-    name = f"{bare.source} at {start:#x}"
-    inner = ImageInfo(name, content.kind, 0, start)
+    start, place = content.offset, base + content.offset
+    inner = ImageInfo(f"{bare.source} at {place:#x}", content.kind, 0, place)
     try:
         if _is_table(content):
             piece = data[start : start + partitions.SIZE]
-            return _of_table(replace(inner, size=len(piece)), piece, chip, offset=start)
+            return _of_table(replace(inner, size=len(piece)), piece, chip, offset=place)
 
         def read(offset: int, count: int) -> bytes:
             return data[start + offset : start + offset + count]
@@ -352,7 +361,8 @@ def _of_pieces(bare: ImageInfo, data: bytes, chip: Chip | None) -> ImageInfo:
     else:
         segments = intel_hex.read(data, name=bare.source)
     pieces = tuple(Piece(at, len(piece), None, _named(chip, at)) for at, piece in segments)
-    return replace(bare, segments=pieces, families=families)
+    inside = tuple(each for at, data in segments for each in _contents(bare, data, chip, base=at))
+    return replace(bare, segments=pieces, families=families, contents=inside)
 
 
 def _named(chip: Chip | None, address: int) -> str:

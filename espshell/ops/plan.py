@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from espshell.chips import Chip
 from espshell.errors import UsageError
 from espshell.image import firmware
-from espshell.image.firmware import Layout
 from espshell.ops.diff import Span
 from espshell.ops.images import Image
+from espshell.ops.suits import chip_objection, revision_objection
 from espshell.units import KIB, hex32, size_text
 
 SECTOR = 4 * KIB
@@ -99,11 +99,7 @@ def plan_write(
     if objections and not force:
         raise UsageError(objections[0], hint="--force writes it all the same")
     warnings = [*objections, *(text for image in images for text in _warnings(image, facts))]
-    edges = _edges(images, ranges)
-    if edges and not keep_edges:
-        lost = ", ".join(f"{hex32(e.address)}..{hex32(e.address + e.size)}" for e in edges)
-        warnings.append(f"erased with the sectors: {lost} (--keep-edges keeps it)")
-    return Plan(tuple(images), ranges, edges, keep_edges, tuple(warnings))
+    return Plan(tuple(images), ranges, _edges(images, ranges), keep_edges, tuple(warnings))
 
 
 def plan_erase(address: int, size: int, facts: Facts, *, keep_edges: bool = False) -> Span:
@@ -178,39 +174,18 @@ def _secured(images: Sequence[Image], facts: Facts) -> list[str]:
 
 def _objections(image: Image, facts: Facts) -> list[str]:
     """Return why an image cannot be for this chip."""
-    layout = firmware.layout_of(image.data[:24])
-    is_boot = image.address == facts.chip.bootloader_offset
-    if layout is None or (facts.chip.name == "esp8266" and layout is not Layout.EXTENDED):
+    if firmware.layout_of(image.data[:24]) is None:
         return []
-    if facts.chip.name == "esp8266":
-        return [f"{image.name} is an image for an ESP32 or later, not for an ESP8266"]
-    if layout is not Layout.EXTENDED:
-        return [f"{image.name} is an image for an ESP8266, not for an {facts.chip.title}"]
     try:
         head = firmware.parse_from(firmware.reader(image.data), len(image.data), verify=False)
     except UsageError as error:
+        is_boot = image.address == facts.chip.bootloader_offset
         return [f"{image.name}: {error.message}"] if is_boot else []
-    extended = head.extended
-    if extended is None:
+    if objection := chip_objection(image.name, head, facts.chip):
+        return [objection]
+    if head.extended is None or facts.revision is None:
         return []
-    if extended.chip_id != facts.chip.id:
-        return [
-            f"{image.name} is for another chip: its header says id {extended.chip_id}, "
-            f"an {facts.chip.title} has {facts.chip.id}"
-        ]
-    return _wrong_revision(image, extended, facts)
-
-
-def _wrong_revision(image: Image, head: firmware.ExtendedHeader, facts: Facts) -> list[str]:
-    least, most, found = head.min_revision, head.max_revision, facts.revision
-    if found is None:
-        return []
-    for bound, wrong in ((least, "at least"), (most, "at most")):
-        if bound is None or (found >= bound if wrong == "at least" else found <= bound):
-            continue
-        have, want = (".".join(map(str, pair)) for pair in (found, bound))
-        return [f"{image.name} wants a revision of {wrong} v{want}; this chip is v{have}"]
-    return []
+    return list(revision_objection(image.name, head.extended, facts.revision))
 
 
 def _warnings(image: Image, facts: Facts) -> list[str]:

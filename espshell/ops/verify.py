@@ -10,7 +10,7 @@ A loader without digests (the ROM of an ESP8266) has everything read.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -111,14 +111,14 @@ def verify(
     *,
     diff: bool = False,
     most: int | None = MOST,
-    table: PartitionTable | None = None,
+    table: Callable[[], PartitionTable | None] | None = None,
     chip: Chip | None = None,
     report: Report = silent,
 ) -> Verify:
     """Compare flash with images; with ``diff`` read the sectors that differ, and compare bytes.
 
     most: how many sectors are compared so, the first ones; None for all.
-    table: what partitions there are, where that is known.
+    table: finds out what partitions there are; called if something differs.
     chip: whose names flash frequencies have.
 
     Raises: UsageError if an image is not in the flash, before anything is asked; ReadsDiffer if
@@ -134,7 +134,8 @@ def verify(
     _read(flash, wanted, report)
     explanations: list[str] = []
     for each in found:
-        told = explain(each.image, each.spans, each.contents, table=table, chip=chip)
+        known = table() if table and each.spans else None
+        told = explain(each.image, each.spans, each.contents, table=known, chip=chip)
         explanations += [f"{each.image.name}: {text}" if len(images) > 1 else text for text in told]
     size = size_text(sum(len(image.data) for image in images))
     return Verify(

@@ -37,7 +37,7 @@ def _(result: ImageInfo, *, color: bool = False) -> list[str]:
         lines += table([("family", ", ".join(result.families))], color=color)
     lines += _segments(result.segments, color)
     for each in result.contents:
-        lines += _content_lines(each, color)
+        lines += _content_lines(each, color, alone=len(result.contents) == 1)
     return [*lines, *(paint(text, "error", color=color) for text in result.problems)]
 
 
@@ -60,7 +60,7 @@ def _(result: ImageInfo) -> Json:
         found["families"] = list(result.families)
     if result.kind in (Kind.ELF, Kind.INTEL_HEX, Kind.UF2):
         found["segments"] = [to_json(each) for each in result.segments]
-    if result.kind is Kind.FLASH:
+    if result.kind in (Kind.FLASH, Kind.INTEL_HEX, Kind.UF2):
         found["contents"] = [to_json(each) for each in result.contents]
     return found
 
@@ -118,11 +118,13 @@ def _summary(info: ImageInfo) -> str:
     return f"{what}, {size_text(info.size)}" if info.size else what
 
 
-def _content_lines(info: ImageInfo, color: bool) -> list[str]:
-    """Return one thing of a flash image: a line, and what it says of itself."""
+def _content_lines(info: ImageInfo, color: bool, *, alone: bool) -> list[str]:
+    """Return one thing of a flash image: a line, and what it says of itself; all of it if alone."""
     address = paint(hex32(info.offset), "address", color=color)
     lines = [f"{address}  {_summary(info)}"]
-    if info.firmware:
+    if info.firmware and alone:
+        lines += ["    " + line for line in _firmware_lines(info.firmware, color)]
+    elif info.firmware:
         rows = [*_description_rows(info.firmware), *_sum_rows(info.firmware.firmware, color)]
         lines += ["    " + line for line in table(rows, color=color)]
     if info.table:

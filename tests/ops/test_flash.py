@@ -97,7 +97,8 @@ def test_an_edge_that_is_not_kept_is_erased() -> None:
     target = opened(contents=OLD)
     result = load(target, image(NEW[:5001]))
     assert held(target) == with_new(OLD, (AT, NEW[:5001]))
-    assert any("0x00007389..0x00008000" in note for note in result.notes)
+    assert any("0x00007389..0x00008000 is not blank" in note for note in result.notes)
+    assert load(target, image(NEW[:5002])).notes == ()  # now it is blank, and nothing is lost
 
 
 def test_several_images() -> None:

@@ -372,6 +372,23 @@ def test_format_goes_by_the_name(tmp_path: Path, files: list[tuple[Path, int]]) 
     assert merge_files(files, tmp_path / "a.uf2", fmt="raw").format == "raw"
 
 
+def test_a_flash_image_in_hex_or_uf2() -> None:
+    """What lies in their pieces is looked at, at its place in flash, and a wrong sum is found."""
+    table = partitions.to_binary(partitions.parse_csv("app,app,factory,0x20000,64K"))
+    bad = APP[:-33] + bytes([APP[-33] ^ 1]) + APP[-32:]
+    parts = [(0x1000, BOOT.ljust(0x7000, b"\xff")), (0x8000, table), (0x2_0000, bad)]
+    blocks = b"".join(uf2.write(at, piece, family=C3.uf2_family) for at, piece in parts)
+    for data in (intel_hex.to_bytes(parts), blocks):
+        found = inspect(data, "x")
+        assert [piece.address for piece in found.segments] == [0x1000, 0x2_0000]
+        assert [(each.offset, each.kind, each.ok) for each in found.contents] == [
+            (0x1000, Kind.FIRMWARE, True),
+            (0x8000, Kind.PARTITION_TABLE, True),
+            (0x2_0000, Kind.FIRMWARE, False),
+        ]
+        assert found.failure.startswith("x at 0x20000: the checksum is wrong")
+
+
 def test_hex_files_are_taken_apart(tmp_path: Path) -> None:
     """Intel HEX is merged as the memory that it means, moved by the place that is given."""
     source = tmp_path / "in.hex"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -145,7 +146,7 @@ def verify(
         diff=diff,
         most=None if every_row else 64,
         chip=session.chip.chip,
-        table=session.known_partitions,
+        table=lambda: session.known_partitions,
         report=session.output.progress,
     )
     output = session.output
@@ -386,13 +387,14 @@ def _write(
     session.output.finished()
     if work.segments:
         if session.ask is not None:
-            for warning in plan.warnings:
+            for warning in (*work.notes, *plan.warnings):
                 session.output.note(warning)
         if not session.may_destroy(_question(work)):
             session.output.note(NOTHING_DONE)
             return None
     with _changing(session, work):
-        return ops.write(target.flash, work, report)
+        result = ops.write(target.flash, work, report)
+    return replace(result, notes=()) if work.segments and session.ask else result
 
 
 @contextlib.contextmanager
