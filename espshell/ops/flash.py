@@ -27,6 +27,7 @@ from espshell.ops.work import (
     Work,
     is_there,
     md5,
+    merged,
     ranges_text,
     run,
     sectors_of,
@@ -54,6 +55,12 @@ class Written:
     failed: tuple[Span, ...] = ()
     state: str = ""
     notes: tuple[str, ...] = ()
+    written: tuple[Span, ...] = ()
+    """The sectors that were erased and programmed; in a dry run those that would be."""
+    erased: tuple[Span, ...] = ()
+    """The sectors that were only erased, because they shall be blank."""
+    seconds: float = 0.0
+    """About how long it was expected to take at most."""
     dry_run: bool = False
 
     @property
@@ -190,6 +197,9 @@ def write(flash: Flash, work: Work, report: Report = silent) -> Written:
         failed=tuple(failed),
         state=state or work.state(),
         notes=tuple(notes),
+        written=merged(each.span for each in work.segments if each.data is not None),
+        erased=merged(each.span for each in work.segments if each.data is None),
+        seconds=work.seconds,
         dry_run=flash.dry_run,
     )
 

@@ -10,7 +10,7 @@ A loader acknowledges the last block of a download before it programs it: until 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -162,15 +162,21 @@ def sectors_of(span: Span) -> range:
 
 def ranges_text(spans: Sequence[Span]) -> str:
     """Return ranges in words, neighbours merged."""
-    merged: list[Span] = []
-    for span in sorted(spans, key=lambda span: span.address):
-        if merged and merged[-1].address + merged[-1].size == span.address:
-            merged[-1] = replace(merged[-1], size=merged[-1].size + span.size)
-        else:
-            merged.append(span)
-    shown = [f"{hex32(s.address)}..{hex32(s.address + s.size)}" for s in merged[:_RANGES]]
-    more = [f"{count_text(len(merged) - _RANGES, 'more range')}"] if len(merged) > _RANGES else []
+    found = merged(spans)
+    shown = [f"{hex32(s.address)}..{hex32(s.address + s.size)}" for s in found[:_RANGES]]
+    more = [f"{count_text(len(found) - _RANGES, 'more range')}"] if len(found) > _RANGES else []
     return ", ".join(shown + more)
+
+
+def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Return ranges in order, neighbours as one."""
+    found: list[Span] = []
+    for span in sorted(spans, key=lambda span: span.address):
+        if found and found[-1].address + found[-1].size == span.address:
+            found[-1] = replace(found[-1], size=found[-1].size + span.size)
+        else:
+            found.append(span)
+    return tuple(found)
 
 
 def md5(data: bytes) -> bytes:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from espshell.ops.diff import Span
 from espshell.ops.erase import Erased
 from espshell.ops.flash import Written
 from espshell.ops.load import Loaded
@@ -10,6 +13,8 @@ from espshell.render.json import Json, to_json
 from espshell.render.text import render, table
 from espshell.render.theme import paint
 from espshell.units import count_text, hex32, size_text
+
+_ROWS = 24  # of a plan
 
 
 @render.register
@@ -20,7 +25,9 @@ def _(result: Written, *, color: bool = False) -> list[str]:
         return [f"{paint('equal', 'ok', color=color)}  {files}: {size}, nothing to write"]
     sectors = f"{result.sectors_written} of {count_text(result.sectors, 'sector')}"
     if result.dry_run:
-        return [f"dry run: {files}: {sectors} would be erased and written"]
+        lasts = f"in at most {max(1, result.seconds):.0f} s"
+        head = f"dry run: {files}: {sectors} would be erased and written, {lasts}"
+        return [head, *_planned(result, color=color)]
     return [f"{_judged(result.verified, color)}  {files}: {size}, {sectors} written"]
 
 
@@ -33,8 +40,10 @@ def _(result: Written) -> Json:
         "sectors": result.sectors,
         "sectors_written": result.sectors_written,
         "verified": result.verified,
-        "failed": [{"address": span.address, "size": span.size} for span in result.failed],
+        "failed": _spans(result.failed),
         "state": result.state,
+        "written": _spans(result.written),
+        "erased": _spans(result.erased),
         "dry_run": result.dry_run,
     }
 
@@ -58,7 +67,7 @@ def _(result: Erased) -> Json:
         "size": result.size,
         "skipped": result.skipped,
         "verified": result.verified,
-        "failed": [{"address": span.address, "size": span.size} for span in result.failed],
+        "failed": _spans(result.failed),
         "dry_run": result.dry_run,
     }
 
@@ -119,6 +128,25 @@ def _(result: Parts) -> Json:
         ],
         "problems": list(result.problems),
     }
+
+
+def _planned(result: Written, *, color: bool) -> list[str]:
+    """Return a row for each range that would be changed, as many as fit on a screen."""
+    deeds = [(span, "erase and program") for span in result.written]
+    deeds += [(span, "erase") for span in result.erased]
+    deeds.sort(key=lambda deed: deed[0].address)
+    rows = [
+        (f"{hex32(span.address)}..{hex32(span.address + span.size)}", size_text(span.size), what)
+        for span, what in deeds[:_ROWS]
+    ]
+    more = len(deeds) - _ROWS
+    return table(rows, color=color) + (
+        [f"... {count_text(more, 'more range')}"] if more > 0 else []
+    )
+
+
+def _spans(spans: Sequence[Span]) -> Json:
+    return [{"address": span.address, "size": span.size} for span in spans]
 
 
 def _free(result: Parts) -> str:

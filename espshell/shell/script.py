@@ -161,6 +161,10 @@ def _without_arguments(variables: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in variables.items() if not name.isdigit()}
 
 
+_CHANGES_PARTITIONS = ("load", "erase", "copy", "fill", "poke", "set", "connect", "reconnect")
+"""Commands behind which the names of partitions may be others than they are now."""
+
+
 class _Checker:
     """Goes through scripts as they would run, on a copy of the session's names."""
 
@@ -168,6 +172,7 @@ class _Checker:
         self._session = replace(session, aliases=dict(session.aliases), interactive=False)
         self._known: set[str] = {*session.variables, "_", "?"}
         self._knows_names = True  # until symbols are loaded from a file that a variable names
+        self._knows_partitions = True  # until a line may give the flash another table of them
         self._sees_all = True  # until a line is met whose meaning only shows when it runs
 
     def check(self, script: Script, arguments: Sequence[str], *, depth: int) -> bool:
@@ -202,6 +207,8 @@ class _Checker:
         self._check_variables(command)
         registry.check(prepared.bound, {})
         self._check_names(registry.names_used(prepared.bound, {}))
+        if (verb.alias_of or verb.name) in _CHANGES_PARTITIONS:
+            self._knows_partitions = False
         if prepared.inner is not None:
             return self._prepared(prepared.inner, script, depth)
         if verb.rest == "assignment":
@@ -250,5 +257,7 @@ class _Checker:
         if scope.chip is None or not self._knows_names:
             return
         for name in names:
+            if name.startswith("flash:") and not self._knows_partitions:
+                continue
             if not scope.knows(name):
                 raise expr.unknown_name(name, scope.suggest(name))

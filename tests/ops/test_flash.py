@@ -202,7 +202,9 @@ def test_a_bad_link(chip: str, stub: bool, fault: str, name: str) -> None:
     first = count.requests if fault.endswith("request") else count.replies
     done(target)
     last = count.requests if fault.endswith("request") else count.replies
-    for number in range(first + 1, last + 1, max(1, (last - first) // (3 if chip == "esp8266" else 12))):
+    for number in range(
+        first + 1, last + 1, max(1, (last - first) // (3 if chip == "esp8266" else 12))
+    ):
         target = opened(chip, stub, OLD, options=f"fault={fault}:{number}")
         assert done(target).ok
         assert held(target) == with_new(OLD, (AT, wanted))

@@ -103,7 +103,7 @@ def see_that_it_is_true(work: Work, data: bytes) -> None:
 @pytest.mark.parametrize("what", ["request", "flash"])
 @pytest.mark.parametrize("name", DEEDS)
 def test_killed(name: str, what: str, chip: str, stub: bool, tmp_path: Path) -> None:
-    """At 20 random places: nothing else is touched, the state is true, and a second run completes."""
+    """At 20 random places: nothing else is touched, the state is true, the next run completes."""
     path = tmp_path / "flash"
     for number in places(name, chip, stub, what):
         path.write_bytes(OLD)

@@ -95,9 +95,21 @@ CASES = [
         intel_hex.to_bytes([(0x1000, b"data")]),
         ["x  Intel HEX file, 32 bytes", "0x00001000..0x00001004  4 bytes"],
     ),
+    (
+        intel_hex.to_bytes([(0x1_0000, support.esp8266([(0x4010_0000, b"code")]))]),
+        [
+            "x  Intel HEX file, 116 bytes",
+            "0x00010000..0x00010020  32 bytes",
+            "0x00010000  ESP8266 firmware image, version 1, 32 bytes",
+            "    flash     QIO, 4MB, 40m",
+            "    entry     0x40100000",
+            "    checksum  e2 ok",
+            "    0x40100000..0x40100004  4 bytes  IRAM  at 0x10",
+        ],
+    ),
 ]
 
-KINDS = ["app", "damaged", "flash", "elf", "uf2", "hex"]
+KINDS = ["app", "damaged", "flash", "elf", "uf2", "hex", "image in hex"]
 
 
 @pytest.mark.parametrize(("data", "lines"), CASES, ids=KINDS)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from espshell.image import intel_hex
+from espshell.image import intel_hex, partitions
 from espshell.ops.diff import Span
 from espshell.sim.nor import Nor
 from espshell.units import KIB, MIB
@@ -394,3 +394,16 @@ def test_the_host_is_killed(most: int, tmp_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=PACE_S, check=False)
         assert done.returncode == 0, done.stderr
     assert flash.read_bytes() == wanted.ljust(4 * MIB, b"\xff")
+
+
+def test_a_script_that_writes_the_partition_table(tmp_path: Path) -> None:
+    """Names behind it are those of the new table; before it they must be known at once."""
+    table = partitions.parse_csv("nvs, data, nvs, 0x9000, 0x6000")
+    (tmp_path / "table.bin").write_bytes(partitions.to_binary(table))
+    shell = Shell().connect()
+    shell.session.assume_yes = True
+    assert "no partition table" in shell.script("dump flash:nvs 16").err
+    text = f"load {tmp_path}/table.bin flash:0x8000\ndump flash:nvs 16\ndump flash:nosuch 16"
+    said = shell.script(text)
+    assert "ff ff ff ff  ff ff ff ff" in said.out
+    assert "test.espsh:3" in said.err

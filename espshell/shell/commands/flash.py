@@ -414,7 +414,7 @@ def _question(work: Work) -> str:
     plan = work.plan
     changed = f"{work.sectors} of {count_text(plan.sectors, 'sector')}"
     where = working.ranges_text([each.span for each in work.segments])
-    return f"erase and write {changed} ({where}), about {work.seconds:.0f} s"
+    return f"erase and write {changed} ({where}), {max(1, work.seconds):.0f} s at most"
 
 
 def _patched(
