@@ -19,10 +19,12 @@ from espshell.chips.facts import (
     Package,
     PowerUp,
     Quirk,
+    Range,
     Region,
     Revision,
     RomClock,
     SecurityFuse,
+    SharedRam,
     SpiController,
     SplitMac,
     StubName,
@@ -68,6 +70,8 @@ class Chip:
     uf2_family: int
     """Family id of a UF2 file (Source: Microsoft's ``uf2families.json``, as in esptool 5.6)."""
     isa: Isa = Isa.RISCV
+    shared_ram: tuple[SharedRam, ...] = ()
+    """RAM that has two addresses; empty: what ``regions`` holds is all different."""
     bootloader_offset: int = 0
     """Where in flash the ROM looks for the bootloader."""
     single_core: Field | None = None
@@ -197,6 +201,10 @@ class Chip:
     def region_at(self, address: int, size: int = 1) -> Region | None:
         """Return the region that holds a whole range, or None."""
         return next((r for r in self.regions if r.holds(address, size)), None)
+
+    def same_ram(self, start: int, end: int) -> tuple[Range, ...]:
+        """Return all ranges of addresses that are the same RAM: the range itself, then others."""
+        return ((start, end), *(r for each in self.shared_ram for r in each.others(start, end)))
 
     def region_named(self, name: str) -> Region | None:
         """Return the region of that name in any case, or None."""

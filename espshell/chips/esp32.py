@@ -1,9 +1,9 @@
 """ESP32.
 
 Sources: ESP32 Technical Reference Manual v5.2, tables 1-1 to 1-3 (address mapping) and chapter
-"eFuse Controller"; ESP-IDF ``soc/esp32/include/soc/efuse_reg.h``; Espressif's SVD (registers that
-change when read, SPI1); magic word, package numbers, header codes, clock calibration of the ROM and
-pins as esptool 5.6 knows them.
+"eFuse Controller"; ESP-IDF ``soc/esp32/include/soc``: ``efuse_reg.h``, ``soc.h`` (RAM that is
+shared); Espressif's SVD (registers that change when read, SPI1); magic word, package numbers,
+header codes, clock calibration of the ROM and pins as esptool 5.6 knows them.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from espshell.chips.facts import (
     Region,
     RomClock,
     SecurityFuse,
+    SharedRam,
     SpiController,
 )
 from espshell.protocol import dialect
@@ -53,6 +54,10 @@ ESP32 = Chip(
         Region("IROM", 0x400C_2000, 0x40C0_0000, Kind.FLASH, "flash, instruction bus"),
         Region("RTC_SLOW", 0x5000_0000, 0x5000_2000, Kind.RAM, "RTC slow memory"),
         Region("PERIPH_AHB", 0x6000_0000, 0x6004_0000, Kind.PERIPHERAL, "peripherals, AHB alias"),
+    ),
+    shared_ram=(
+        SharedRam(0x3FFE_0000, 0x400A_0000, 0x2_0000, reversed=True),
+        SharedRam(0x3FF8_0000, 0x400C_0000, 0x2000),
     ),
     # Of the Ethernet MAC: the counters and flags that its SVD says are cleared by a read.
     read_effects=registers(

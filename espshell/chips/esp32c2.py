@@ -18,6 +18,7 @@ from espshell.chips.facts import (
     Quirk,
     Region,
     RomClock,
+    SharedRam,
     SpiController,
     StubName,
 )
@@ -44,6 +45,7 @@ ESP32C2 = Chip(
         Region("IROM", 0x4200_0000, 0x4240_0000, Kind.FLASH, "flash, instruction bus"),
         Region("PERIPH", 0x6000_0000, 0x600D_1000, Kind.PERIPHERAL, "peripherals"),
     ),
+    shared_ram=(SharedRam(0x3FCA_0000, 0x4038_0000, 0x4_0000),),
     read_effects=registers(
         ("UART0.FIFO", 0x6000_0000),
         ("UART1.FIFO", 0x6001_0000),

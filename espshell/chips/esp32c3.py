@@ -1,9 +1,9 @@
 """ESP32-C3.
 
 Sources: ESP32-C3 Technical Reference Manual v1.1, table 3-1 (address mapping) and chapter "eFuse
-Controller"; ESP-IDF ``soc/esp32c3/include/soc/efuse_reg.h``; Espressif's SVD (registers that change
-when read, SPI1, RTC_CNTL); package, flash and vendor numbers, pins and watchdogs as esptool 5.6
-knows them.
+Controller"; ESP-IDF ``soc/esp32c3/include/soc``: ``efuse_reg.h``, ``soc.h`` (RAM that is shared);
+Espressif's SVD (registers that change when read, SPI1, RTC_CNTL); package, flash and vendor
+numbers, pins and watchdogs as esptool 5.6 knows them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from espshell.chips import common
 from espshell.chips.chip import Chip
 from espshell.chips.common import bit, embedded, registers, twai, words
-from espshell.chips.facts import Bits, Field, Kind, Package, Quirk, Region, SpiController
+from espshell.chips.facts import Bits, Field, Kind, Package, Quirk, Region, SharedRam, SpiController
 from espshell.protocol import dialect
 
 _EFUSE = 0x6000_8800
@@ -36,6 +36,7 @@ ESP32C3 = Chip(
         Region("RTC_FAST", 0x5000_0000, 0x5000_2000, Kind.RAM, "RTC fast memory"),
         Region("PERIPH", 0x6000_0000, 0x600D_1000, Kind.PERIPHERAL, "peripherals"),
     ),
+    shared_ram=(SharedRam(0x3FC8_0000, 0x4038_0000, 0x6_0000),),
     read_effects=registers(
         ("UART0.FIFO", 0x6000_0000),
         ("UART1.FIFO", 0x6001_0000),

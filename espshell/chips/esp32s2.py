@@ -20,6 +20,7 @@ from espshell.chips.facts import (
     Package,
     Quirk,
     Region,
+    SharedRam,
     SpiController,
 )
 from espshell.protocol import dialect
@@ -54,6 +55,10 @@ ESP32S2 = Chip(
         Region("RTC_SLOW", 0x5000_0000, 0x5000_2000, Kind.RAM, "RTC slow memory"),
         Region("PERIPH_AHB", 0x6000_0000, 0x600C_0000, Kind.PERIPHERAL, "peripherals, PeriBus2"),
         Region("CACHE_CTRL", 0x6180_0000, 0x6180_4000, Kind.PERIPHERAL, "cache"),  # end: manual
+    ),
+    shared_ram=(
+        SharedRam(0x3FFB_0000, 0x4002_0000, 0x5_0000),
+        SharedRam(0x3FF9_E000, 0x4007_0000, 0x2000),
     ),
     read_effects=registers(
         ("UART0.FIFO", 0x3F40_0000),

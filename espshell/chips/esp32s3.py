@@ -21,6 +21,7 @@ from espshell.chips.facts import (
     Package,
     Quirk,
     Region,
+    SharedRam,
     SpiController,
 )
 from espshell.protocol import dialect
@@ -50,6 +51,7 @@ ESP32S3 = Chip(
         Region("PERIPH", 0x6000_0000, 0x600D_1000, Kind.PERIPHERAL, "peripherals"),
         Region("RTC_FAST", 0x600F_E000, 0x6010_0000, Kind.RAM, "RTC fast memory"),
     ),
+    shared_ram=(SharedRam(0x3FC8_8000, 0x4037_8000, 0x6_8000),),
     read_effects=registers(
         ("UART0.FIFO", 0x6000_0000),
         ("UART1.FIFO", 0x6001_0000),

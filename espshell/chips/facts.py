@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
+from espshell.units import WORD
+
 ALL_BITS = 0xFFFF_FFFF
 
 Words = Callable[[int], int]
@@ -13,6 +15,9 @@ Words = Callable[[int], int]
 
 Revision = tuple[int, int]
 """Major and minor number of a chip's revision."""
+
+Range = tuple[int, int]
+"""First address and exclusive end."""
 
 
 class Isa(Enum):
@@ -55,6 +60,35 @@ class Region:
     def holds(self, address: int, size: int = 1) -> bool:
         """Say whether all bytes of a range lie in this region."""
         return self.start <= address and address + size <= self.end
+
+
+@dataclass(frozen=True, slots=True)
+class SharedRam:
+    """RAM that has addresses on the data bus and others on the instruction bus, from there on.
+
+    Source: ESP-IDF ``soc.h`` of each chip: SOC_DIRAM_*, SOC_I_D_OFFSET and, of RTC fast memory,
+    SOC_RTC_DRAM_* and SOC_RTC_IRAM_*.
+    """
+
+    data: int
+    instruction: int
+    size: int
+    reversed: bool = False
+    """The words stand in opposite order on the two buses, the bytes of a word do not.
+
+    Source: SOC_DIRAM_INVERTED and ``esp_ptr_diram_dram_to_iram()`` of ESP-IDF.
+    """
+
+    def others(self, start: int, end: int) -> tuple[Range, ...]:
+        """Return where on the other bus that lies which a range holds of this RAM."""
+        found = []
+        for here, there in (self.data, self.instruction), (self.instruction, self.data):
+            first, last = max(start, here) - here, min(end, here + self.size) - here
+            if first < last and self.reversed:
+                first, last = self.size - -(-last // WORD) * WORD, self.size - first // WORD * WORD
+            if first < last:
+                found.append((there + first, there + last))
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

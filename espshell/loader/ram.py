@@ -18,7 +18,7 @@ def write_blocks(loader: Loader, address: int, data: bytes) -> Iterator[int]:
     ``address`` and the size of ``data`` are multiples of 4.  A refused or unanswered block is sent
     again, under a new announcement, because a refused one has used up its number.
 
-    Raises: DeviceError if a block fails again and again.
+    Raises: DeviceError or NoReply if a block fails again and again.
     """
     done = failures = 0
     while done < len(data):
@@ -29,9 +29,9 @@ def write_blocks(loader: Loader, address: int, data: bytes) -> Iterator[int]:
         except (Refused, NoReply) as error:
             failures += 1
             if failures == _TRIES:
-                raise DeviceError(
-                    f"writing at {hex32(address + done)} failed: {error.message}"
-                ) from error
+                kind = NoReply if isinstance(error, NoReply) else DeviceError
+                what = f"writing at {hex32(address + done)} failed"
+                raise kind(f"{what}: {error.message}", hint=error.hint) from error
 
 
 def _announced(loader: Loader, address: int, data: bytes, done: int) -> Iterator[int]:

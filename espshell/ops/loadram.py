@@ -1,7 +1,8 @@
 """The verb ``load_ram``: the segments of a program into RAM, and its start.
 
 Everything is looked at before anything is sent: whether the file is for this chip, whether each
-segment lies in RAM, and whether one would overwrite the flasher stub that is to take it.
+segment lies in RAM, and whether one would overwrite another, or the flasher stub that is to take
+it; RAM that has an address on each bus is one.
 
 Surprising:
 
@@ -18,9 +19,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
-from espshell.chips import Chip, Isa, Kind, Quirk
+from espshell.chips import Chip, Isa, Kind, Quirk, Range
 from espshell.errors import BenchError, DeviceError, NoReply, UsageError
 from espshell.image import elf, firmware, intel_hex
 from espshell.image.file import read_file
@@ -55,6 +57,8 @@ class Piece:
     """Exclusive."""
     region: str
     is_stub: bool = False
+    others: tuple[Range, ...] = ()
+    """Other addresses of the same RAM."""
 
     @property
     def size(self) -> int:
@@ -62,8 +66,16 @@ class Piece:
         return self.end - self.address
 
     def overlaps(self, other: Piece) -> bool:
-        """Say whether both want the same byte."""
+        """Say whether both want the same byte under one address."""
         return self.address < other.end and other.address < self.end
+
+    def is_elsewhere(self, other: Piece) -> bool:
+        """Say whether both want the same byte under different addresses."""
+        return any(start < other.end and other.address < end for start, end in self.others)
+
+    def hits(self, other: Piece) -> bool:
+        """Say whether both want the same byte."""
+        return self.overlaps(other) or self.is_elsewhere(other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +106,7 @@ class RamPlan:
         """The first segment that would overwrite the stub, and what of it."""
         mine = [piece for piece in self.pieces if not piece.is_stub]
         theirs = [piece for piece in self.pieces if piece.is_stub]
-        return next(((m, t) for m in mine for t in theirs if m.overlaps(t)), None)
+        return next(((m, t) for m in mine for t in theirs if m.hits(t)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +164,11 @@ def plan_ram(target: Target, file: Path, *, run: bool = True, force: bool = Fals
         raise UsageError(objections[0], hint="--force loads it all the same")
     for segment in program.segments:
         _see_in_ram(chip, segment)
-    pieces = [
-        Piece(f"segment {n}", each.address, each.end, _region(chip, each.address))
-        for n, each in enumerate(program.segments)
-    ]
+    pieces = _pieces(chip, program)
     running = _running_stub(target)
     if running is not None:
         pieces += [
-            Piece(f"stub {name}", start, end, _region(chip, start), is_stub=True)
+            _piece(chip, f"stub {name}", start, end, is_stub=True)
             for name, start, end in running.occupied
         ]
     block_size = target.loader.dialect.block_size
@@ -340,6 +349,9 @@ def _objections(target: Target, name: str, program: _Program, *, run: bool) -> I
     quirks = {Quirk.NO_STUB_WITH_SECURE_BOOT, Quirk.STUB_START_BY_READ} & set(chip.quirks)
     if run and quirks and target.security is not None and target.security.secure_boot:
         yield f"an {chip.title} with secure boot starts nothing by MEM_END"
+    for one, other in combinations(_pieces(chip, program), 2):
+        if one.hits(other):
+            yield f"{name}: {one.name} and {other.name} are in part the same RAM"
 
 
 def _see_in_ram(chip: Chip, segment: Image) -> None:
@@ -361,9 +373,16 @@ def _see_in_ram(chip: Chip, segment: Image) -> None:
         at = region.end
 
 
-def _region(chip: Chip, address: int) -> str:
-    region = chip.region_at(address)
-    return region.name if region else ""
+def _pieces(chip: Chip, program: _Program) -> list[Piece]:
+    return [
+        _piece(chip, f"segment {n}", each.address, each.end)
+        for n, each in enumerate(program.segments)
+    ]
+
+
+def _piece(chip: Chip, name: str, start: int, end: int, *, is_stub: bool = False) -> Piece:
+    region, others = chip.region_at(start), chip.same_ram(start, end)[1:]
+    return Piece(name, start, end, region.name if region else "", is_stub, others)
 
 
 def _running_stub(target: Target) -> Stub | None:
@@ -378,8 +397,8 @@ def _running_stub(target: Target) -> Stub | None:
 
 
 def _clash_error(mine: Piece, theirs: Piece) -> UsageError:
+    where = "" if mine.overlaps(theirs) else ", the same RAM on another bus"
     return UsageError(
-        f"{mine.name} ({hex32(mine.address)}..{hex32(mine.end)}) would overwrite the {theirs.name} "
-        f"of the running flasher ({hex32(theirs.address)}..{hex32(theirs.end)})",
-        hint="`stub never` and `reset` leave the stub, then load it again",
+        f"{mine.name} would overwrite the {theirs.name} at {hex32(theirs.address)}{where}",
+        hint="`stub never` and `reset` leave the stub",
     )

@@ -4,7 +4,8 @@
       segment 0  0x3fc85000..0x3fc86000       4 KiB  | X              |  X stub data
       stub data  0x3fc84000..0x3fc96e38    75.6 KiB  |=X==============|  X segment 0
 
-The bars of one region have one scale, and X is where two want the same, and who the other is.
+The bars of one region have one scale, and X is where two want the same, and who the other is; on
+another bus in a line of its own.
 """
 
 from __future__ import annotations
@@ -30,14 +31,22 @@ def picture(pieces: Sequence[Piece], *, color: bool = False) -> list[str]:
     for region in dict.fromkeys(piece.region for piece in regions):
         inside = [piece for piece in regions if piece.region == region]
         lines.append(paint(region, "label", color=color))
-        lines += [_row(piece, inside, width, color=color) for piece in inside]
+        for piece in inside:
+            lines.append(_row(piece, inside, width, color=color))
+            told = (_told(piece, other) for other in pieces if piece.is_elsewhere(other))
+            lines += [" " * (width + 4) + paint(text, "error", color=color) for text in told]
     return lines
+
+
+def _told(piece: Piece, other: Piece) -> str:
+    start, end = next((s, e) for s, e in piece.others if s < other.end and other.address < e)
+    return f"X {other.name}: the same RAM is {hex32(start)}..{hex32(end)}"
 
 
 def _row(piece: Piece, inside: Sequence[Piece], width: int, *, color: bool) -> str:
     span = f"{hex32(piece.address)}..{hex32(piece.end)}"
     bar = f"  |{_bar(piece, inside)}|" if len(inside) > 1 else ""
-    others = [p for p in inside if p.is_stub != piece.is_stub and p.overlaps(piece)]
+    others = [p for p in inside if p is not piece and p.overlaps(piece)]
     told = f"  X {', '.join(p.name for p in others)}" if others else ""
     name = paint(f"{piece.name:<{width}}", "name", color=color)
     style = "error" if others else "note" if piece.is_stub else "value"
@@ -47,7 +56,7 @@ def _row(piece: Piece, inside: Sequence[Piece], width: int, *, color: bool) -> s
 
 def _bar(piece: Piece, inside: Sequence[Piece]) -> str:
     start, end = min(p.address for p in inside), max(p.end for p in inside)
-    others = [p for p in inside if p.is_stub != piece.is_stub]
+    others = [p for p in inside if p is not piece]
     step = (end - start) / _BAR
     cells = []
     for column in range(_BAR):

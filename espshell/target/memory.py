@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 
 from espshell.chips import Chip, Kind, Region
 from espshell.errors import UsageError
@@ -115,13 +116,15 @@ class Memory:
             yield from transfer.read_blocks(self.loader, range(start, stop, WORD), once=once)
             start = stop
 
-    @staticmethod
-    def _check_spares(stub: Stub, address: int, last: int) -> None:
-        """See that a write does not hit the stub that is running."""
-        for name, start, end in stub.occupied:
-            if address < end and start <= last:
+    def _check_spares(self, stub: Stub, address: int, last: int) -> None:
+        """See that a write does not hit the stub that is running, on neither bus."""
+        spans = self.chip.same_ram(address, last + 1)
+        for (name, start, end), (first, stop) in product(stub.occupied, spans):
+            if first < end and start < stop:
+                same = "" if first == address else f", and {hex32(address)} is the same RAM"
                 raise UsageError(
-                    f"the running flasher stub has its {name} at {hex32(start)}..{hex32(end)}",
+                    f"the running flasher stub has its {name} at {hex32(start)}..{hex32(end)}"
+                    f"{same}",
                     hint="`stub never` and `reset` leave it; --force overwrites it",
                 )
 

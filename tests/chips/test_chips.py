@@ -57,6 +57,32 @@ def test_names_of_regions(chip: Chip) -> None:
 
 
 @EACH
+def test_shared_ram(chip: Chip) -> None:
+    """Both addresses are RAM throughout, of whole words, no row touches another, none itself."""
+    starts = [(a, r.size) for r in chip.shared_ram for a in (r.data, r.instruction)]
+    spans = sorted((start, start + size) for start, size in starts)
+    assert all(a[1] <= b[0] for a, b in pairwise(spans))
+    for start, end in spans:
+        assert start % WORD == end % WORD == 0
+        assert {Kind.RAM} == {
+            region.kind if (region := chip.region_at(at, WORD)) else None
+            for at in range(start, end, 0x400)
+        }
+    for row in chip.shared_ram:
+        there = (row.instruction, row.instruction + row.size)
+        assert chip.same_ram(row.data, row.data + row.size)[1:] == (there,)
+
+
+@EACH
+def test_buses_are_in_pairs(chip: Chip) -> None:
+    """RAM whose note names a bus, and not a cache, is shared; no other RAM is."""
+    alone = {"SRAM0, instruction bus", "SRAM2, data bus"} if chip is ESP32 else set()
+    ram = [r for r in chip.regions if r.kind is Kind.RAM]
+    named = {r.name for r in ram if " bus" in r.note and r.note not in alone}
+    assert named == {r.name for r in ram if len(chip.same_ram(r.start, r.end)) > 1}
+
+
+@EACH
 def test_registers_that_change_when_read(chip: Chip) -> None:
     """They are peripherals, of whole words, sorted, apart, each with a name of its own."""
     assert sorted_apart(chip.read_effects)
@@ -347,6 +373,29 @@ def test_where_an_address_is() -> None:
     assert chip.neighbours(0)[0] is None
     assert chip.neighbours(SPACE)[1] is None
     assert chip.region_named("nowhere") is None
+
+
+@pytest.mark.parametrize(
+    ("chip", "span", "others"),
+    [
+        (ESP32C3, (0x3FC8_4000, 0x3FC8_4005), ((0x4038_4000, 0x4038_4005),)),
+        (ESP32C3, (0x4038_4000, 0x4038_4005), ((0x3FC8_4000, 0x3FC8_4005),)),
+        (ESP32C3, (0x4037_F000, 0x4038_0010), ((0x3FC8_0000, 0x3FC8_0010),)),
+        (ESP32C3, (0x4037_C000, 0x4038_0000), ()),
+        (ESP32C3, (0x4038_4000, 0x4038_4000), ()),
+        (ESP32, (0x3FFE_0000, 0x3FFE_0004), ((0x400B_FFFC, 0x400C_0000),)),
+        (ESP32, (0x3FFE_0003, 0x3FFE_0005), ((0x400B_FFF8, 0x400C_0000),)),
+        (ESP32, (0x400A_0000, 0x400A_0008), ((0x3FFF_FFF8, 0x4000_0000),)),
+        (ESP32, (0x3FFD_0000, 0x3FFE_0004), ((0x400B_FFFC, 0x400C_0000),)),
+        (ESP32, (0x3FF8_0000, 0x3FF8_0004), ((0x400C_0000, 0x400C_0004),)),
+        (ESP32, (0x3FFA_E000, 0x3FFE_0000), ()),
+    ],
+)
+def test_the_same_ram(
+    chip: Chip, span: tuple[int, int], others: tuple[tuple[int, int], ...]
+) -> None:
+    """A range is the same RAM as itself and as its part on the other bus, reversed on an ESP32."""
+    assert chip.same_ram(*span) == (span, *others)
 
 
 @pytest.mark.parametrize(

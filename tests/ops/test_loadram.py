@@ -23,7 +23,7 @@ from espshell.target import Target
 from tests.image.support import RISCV, Segments, elf, esp8266, esp8266_v2, firmware
 from tests.loader.support import held, open_sim, wire_of
 
-IRAM, DRAM = 0x4039_0000, 0x3FC9_C000
+IRAM, DRAM = 0x4039_8000, 0x3FC9_C000
 CODE = bytes(range(256)) * 30
 
 
@@ -103,7 +103,7 @@ Plan = Callable[..., RamPlan]
         (good(chip=9), "is for another chip: its header says id 9"),
         (good(bounds=(101, 0)), "wants a revision of at least v1.1; this chip is v0.4"),
         (good(bounds=(0, 3)), "wants a revision of at most v0.3; this chip is v0.4"),
-        (good(entry=IRAM - 4), "starts at 0x4038fffc, which is in none of its segments"),
+        (good(entry=IRAM - 4), "starts at 0x40397ffc, which is in none of its segments"),
         (good(entry=IRAM + len(CODE)), "which is in none of its segments"),
         (good().replace(b"hello", b"hallo"), "is damaged"),
         (esp8266([(0x4010_0000, CODE)]), "is an image for an ESP8266"),
@@ -131,7 +131,7 @@ def test_a_huge_segment_is_broken(c3: Target, planned: Plan) -> None:
     """A size that the file does not have is told without making room for it."""
     data = bytearray(good())
     data[28:32] = struct.pack("<I", 0xFFFF_FFF0)
-    with pytest.raises(UsageError, match="the segment for 0x40390000 has 0xfffffff0 bytes"):
+    with pytest.raises(UsageError, match="the segment for 0x40398000 has 0xfffffff0 bytes"):
         planned(c3, bytes(data))
 
 
@@ -213,7 +213,50 @@ def test_the_stub_is_in_the_way(c3: Target, planned: Plan, address: int, part: s
     with pytest.raises(UsageError, match=f"would overwrite the stub {part}") as caught:
         load_ram(c3, plan)
     assert "`stub never`" in caught.value.hint
+    assert len(caught.value.one_line()) < 140
     assert Opcode.MEM_BEGIN not in {each[1] for each in sent}
+
+
+@pytest.mark.parametrize(
+    ("chip", "number", "address", "part"),
+    [
+        ("esp32c3", 5, 0x4039_0000, "data"),
+        ("esp32c3", 5, 0x3FC8_1000, "code"),
+        ("esp32s3", 9, 0x403A_0000, "data"),
+        ("esp32s2", 2, 0x4005_0000, "data"),
+        ("esp32c2", 12, 0x4039_0000, "data"),
+        ("esp32", 0, 0x3FFF_7000, "code"),
+    ],
+)
+def test_the_stub_is_in_the_way_on_the_other_bus(
+    planned: Plan, chip: str, number: int, address: int, part: str
+) -> None:
+    """RAM has one address on each bus: a segment on the stub's under the other one is refused."""
+    target = open_sim("", chip)
+    plan = planned(target, image([(address, CODE[:64])], chip=number, entry=address))
+    assert plan.clash is None
+    target.start_stub()
+    plan = planned(target, image([(address, CODE[:64])], chip=number, entry=address))
+    with pytest.raises(UsageError, match=f"stub {part} at .*, the same RAM on another bus") as told:
+        load_ram(target, plan)
+    assert len(told.value.one_line()) < 140
+
+
+def test_where_an_esp32_reverses_its_ram(planned: Plan) -> None:
+    """On an ESP32 the first words of one bus are the last of the other, so this is free."""
+    target = open_sim()
+    target.start_stub()
+    at = 0x3FFE_8000
+    assert planned(target, image([(at, CODE[:64])], entry=at)).clash is None
+
+
+@pytest.mark.parametrize("other", [IRAM + 64, 0x3FC9_8040])
+def test_segments_that_are_the_same_ram(c3: Target, planned: Plan, other: int) -> None:
+    """Two segments for one place, on one bus or on both, are refused, and with force noted."""
+    data = image([(IRAM, CODE), (other, CODE[:64])], chip=5, entry=IRAM)
+    with pytest.raises(UsageError, match="segment 0 and segment 1 are in part the same RAM"):
+        planned(c3, data)
+    assert len(planned(c3, data, force=True).notes) == 1
 
 
 def test_a_stub_that_ran_already_is_in_the_way_too(c3: Target, planned: Plan) -> None:
@@ -248,7 +291,7 @@ def test_what_reads_back_otherwise_is_not_started(planned: Plan) -> None:
         chip.memory.write(IRAM, b"\xff")
 
     target.memory.load = flipping  # type: ignore[method-assign]
-    with pytest.raises(DeviceError, match="1 word did not read back as written: 0x40390000; noth"):
+    with pytest.raises(DeviceError, match="1 word did not read back as written: 0x40398000; noth"):
         load_ram(target, broken, verify=True)
     assert wire_of(target).mode is Mode.DOWNLOAD
 

@@ -43,6 +43,22 @@ def test_a_small_overlap_is_seen() -> None:
     assert [row.partition("|  ")[0].count("X") for row in rows] == [0, 1, 1]
 
 
+def test_the_same_ram_on_another_bus() -> None:
+    """Who wants the same under another address is said below, with that address."""
+    here, there = (0x4039_0000, 0x4039_1000), (0x3FC9_0000, 0x3FC9_1000)
+    code = Piece("segment 0", *here, "IRAM", others=(there,))
+    stub = Piece("stub data", *there, "DRAM", is_stub=True, others=(here,))
+    assert picture([code, DATA, stub]) == [
+        "DRAM",
+        "  stub data  0x3fc90000..0x3fc91000       4 KiB  |==              |",
+        "             X segment 0: the same RAM is 0x40390000..0x40391000",
+        "  segment 1  0x3fc98000..0x3fc99000       4 KiB  |              ##|",
+        "IRAM",
+        "  segment 0  0x40390000..0x40391000       4 KiB",
+        "             X stub data: the same RAM is 0x3fc90000..0x3fc91000",
+    ]
+
+
 def test_alone_there_is_no_bar() -> None:
     """A bar of one piece would say nothing."""
     assert picture([DATA]) == ["DRAM", "  segment 1  0x3fc98000..0x3fc99000       4 KiB"]

@@ -40,7 +40,7 @@ def test_what_it_says_is_shown_safely(offline: Shell, file: str) -> None:
     ran = offline.connect(SAYS).type(f"loadram {file} --until ready --timeout 5")
     assert ran.status == 0
     lines = ran.out.splitlines()
-    assert lines[-3].endswith("2 segments, 7.5 KiB in 3 blocks; started at 0x40390004")
+    assert lines[-3].endswith("2 segments, 7.5 KiB in 3 blocks; started at 0x40398004")
     assert lines[-2:] == ["hi", r"ready\x1b[2J"]
     assert ran.err == GONE
     assert offline.session.target is None
@@ -93,7 +93,7 @@ def test_loaded_only(offline: Shell, file: str) -> None:
     """With --no-run the loader stays."""
     ran = offline.connect(SAYS).type(f"loadram {file} --no-run")
     assert ran.out.endswith("in 3 blocks; not started\n")
-    assert offline.type(f"peek {IRAM:#x}").out.startswith("0x40390000  0x03020100")
+    assert offline.type(f"peek {IRAM:#x}").out.startswith("0x40398000  0x03020100")
 
 
 @pytest.mark.parametrize("option", ["--no-run", "--no-monitor"])
@@ -126,6 +126,24 @@ def test_a_program_that_returns_to_the_stub(offline: Shell, file: str) -> None:
     assert offline.type("baud").out.endswith(
         "stub on sim://esp32c3" + SAYS + "&returns=1 at 460800 baud\n"
     )
+
+
+@pytest.mark.parametrize("line", ["loadram {} --monitor-baud {} -t 1", "monitor --baud {1} -t 1"])
+@pytest.mark.parametrize("rate", [1, 99999999999])
+def test_a_rate_that_no_chip_has(shell: Shell, file: str, line: str, rate: int) -> None:
+    """It is refused before anything is sent, and the connection stays."""
+    before = wire_of(shell.session.chip).count.requests
+    ran = shell.type(line.format(file, rate))
+    assert (ran.status, "is no rate of a chip; 300 to 8000000 are" in ran.err) == (2, True)
+    assert wire_of(shell.session.chip).count.requests == before
+
+
+def test_a_chip_that_is_lost_in_a_load(offline: Shell, file: str) -> None:
+    """The bench is told by status 3, and how to reach the chip again."""
+    ran = offline.connect("?fault=hang@request:36").type(f"loadram {file} -t 1")
+    assert (ran.status, ran.out) == (3, "")
+    assert "loadram: writing at 0x40398000 failed" in ran.err
+    assert "`reconnect` resets it" in ran.err
 
 
 def test_ctrl_c_stops_listening(offline: Shell, file: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +182,7 @@ def test_dry_run(offline: Shell, file: str) -> None:
     session = offline.session
     session.dry_run = session.chip.memory.dry_run = True
     ran = offline.type(f"loadram {file} -t 1")
-    assert "would be loaded, entry 0x40390004" in ran.out
+    assert "would be loaded, entry 0x40398004" in ran.out
     assert ran.err == "dry run: nothing was sent\n"
     assert wire_of(session.chip).mode is Mode.DOWNLOAD
 
