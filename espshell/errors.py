@@ -80,16 +80,25 @@ class NoReply(BenchError):
 
 
 class ScriptError(EspError):
-    """What happened at a line of a script: ``file:line: command: reason``."""
+    """What happened at a line of a script: ``file:line: command: reason``.
+
+    ``place`` is the file and the line, empty for a line that needs none.
+    """
 
     def __init__(
         self, place: str, error: EspError, *, source: str, command: str | None = None
     ) -> None:
-        super().__init__(f"{place}: {error.message}", hint=error.hint)
+        super().__init__(_joined(place, command, error.message), hint=error.hint)
         self.status = error.status
         self.source = source
         self.command = command
         """The command's name, where the line could be cut into commands."""
+        self.reason = _joined(place, error.message)
+        """The message for who has the command's name besides."""
+
+
+def _joined(*parts: str | None) -> str:
+    return ": ".join(part for part in parts if part)
 
 
 def system_reason(error: OSError) -> str:

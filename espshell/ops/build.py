@@ -20,7 +20,7 @@ from espshell.image import elf, firmware, make, merge
 from espshell.image.file import read_file
 from espshell.image.firmware import Layout
 from espshell.image.merge import Format
-from espshell.ops.image import ImageInfo, chip_of, inspect, inspect_file
+from espshell.ops.image import ImageInfo, chip_of, inspect
 from espshell.ops.images import Image, read_images
 from espshell.ops.patch import KEEP, patched
 from espshell.ops.save import HEX_SUFFIXES, new_file, real_path
@@ -201,7 +201,8 @@ def elf_to_image(
     ``out`` is the file with the ending ``.bin`` unless given.  ``options`` are passed on; ``tell``
     gets each line that esptool prints.  An ESP8266 image may be several files, see ``make_image``.
 
-    Raises: UsageError if esptool is not installed or fails; then nothing was written.
+    Raises: UsageError if esptool is not installed, fails, or makes what our reader cannot read;
+    then nothing was written.
     """
     import tempfile
 
@@ -219,18 +220,19 @@ def elf_to_image(
             made = sorted(Path(folder).iterdir())
             if not made:
                 raise UsageError(f"esptool has made no image of {path}")
+            endings = [each.name.removeprefix(real.name) for each in made]
+            paths = [out.with_name(out.name + ending) for ending in endings]
+            image = inspect(read_file(made[0]), str(paths[0]), chip=chip)
             for each in made:
                 each.replace(real.with_name(each.name))
     except OSError as error:
         raise file_error("write", out, error) from error
-    endings = [each.name.removeprefix(real.name) for each in made]
-    paths = [out.with_name(out.name + ending) for ending in endings]
     return Made(
         tuple(
             Part(str(each), _offset(ending), each.stat().st_size)
             for each, ending in zip(paths, endings, strict=True)
         ),
-        inspect_file(paths[0], chip=chip),
+        image,
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from espshell.errors import UsageError, file_error
+from espshell.errors import UsageError
 from espshell.image import partitions
+from espshell.image.file import read_file
 from espshell.image.partitions import SIZE, PartitionTable
 from espshell.target import Target
 from espshell.units import parse_number
@@ -46,10 +47,7 @@ def read_table(target: Target, where: str) -> PartitionTable:
 
 def from_file(target: Target, path: Path) -> PartitionTable:
     """Read a table from a file, binary or CSV. Raises: UsageError."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise file_error("read", path, error) from error
+    data = read_file(path)
     try:
         return partitions.parse(data)
     except UsageError as error:

@@ -37,9 +37,9 @@ def patched(
     codes = {
         "mode": {name: code for code, name in enumerate(FLASH_MODES)},
         "frequency": dict(chip.flash_frequencies),
-        "size": {each.name.lower(): each.code for each in chip.flash_sizes},
+        "size": {each.name: each.code for each in chip.flash_sizes},
     }
-    chosen = {name: _code(name, value, codes[name]) for name, value in told.items()}
+    chosen = {name: _code(chip, name, value, codes[name]) for name, value in told.items()}
     found = [image for image in images if image.address == chip.bootloader_offset]
     if not found:
         raise UsageError(
@@ -55,11 +55,14 @@ def patched(
     )
 
 
-def _code(name: str, value: str, codes: dict[str, int]) -> int:
+def _code(chip: Chip, name: str, value: str, codes: dict[str, int]) -> int:
     text = value.lower()
     if name == "size" and text.endswith("m"):
         text += "b"
-    if text not in codes:
-        known = ", ".join((KEEP, *codes))
-        raise UsageError(f"flash {name} `{value}`: this chip has {known}")
-    return codes[text]
+    code = next((code for known, code in codes.items() if known.lower() == text), None)
+    if code is None:
+        raise UsageError(
+            f"an {chip.title} has no flash {name} `{value}`",
+            hint=f"it has {', '.join(codes)}; `{KEEP}` leaves what the file says",
+        )
+    return code

@@ -147,9 +147,9 @@ class Output:
 
         Raises: UsageError if it cannot be written.
         """
-        from espshell.ops.save import new_file
+        from espshell.ops.save import new_file, real_path
 
-        path = path.resolve()  # so that a link stays one
+        path = real_path(path)  # so that a link stays one
         if append or (path.exists() and not path.is_file()):
             with _opened(path, "a" if append else "w") as stream, self._instead(stream):
                 yield

@@ -472,7 +472,10 @@ def test_settings_that_cannot_be(tmp_path: Path, data: bytes, place: int, told: 
 
 @pytest.mark.parametrize(
     ("settings", "told"),
-    [(FlashSettings(size="3MB"), "flash size `3MB`"), (FlashSettings(frequency="9m"), "`9m`")],
+    [
+        (FlashSettings(size="3MB"), "no flash size `3MB`"),
+        (FlashSettings(frequency="9m"), "`9m`"),
+    ],
 )
 def test_settings_that_no_chip_has(
     tmp_path: Path, files: list[tuple[Path, int]], settings: FlashSettings, told: str
@@ -537,6 +540,20 @@ def test_elf_that_fails(tmp_path: Path) -> None:
         elf_to_image(source, chip=C3, options=["--flash-freq=7m"], tell=lines.append)
     assert raised.value.hint == "it says why above"
     assert any("7m" in line for line in lines)
+    assert [path.name for path in tmp_path.iterdir()] == ["app.elf"]
+
+
+def test_elf_that_becomes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What our reader cannot read is an error by the name that it would have, and does not stay."""
+
+    def cut(chip: object, path: Path, out: Path, *rest: object) -> None:
+        out.write_bytes(APP[:40])
+
+    source = program(tmp_path)
+    monkeypatch.setattr(build, "_run_esptool", cut)
+    with pytest.raises(UsageError, match=r"app\.bin: the image is broken") as caught:
+        elf_to_image(source, chip=C3)
+    assert str(tmp_path / "app.bin") in caught.value.message
     assert [path.name for path in tmp_path.iterdir()] == ["app.elf"]
 
 

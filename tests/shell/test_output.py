@@ -101,6 +101,19 @@ def test_redirect_keeps_a_link(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text() == "text"
 
 
+def test_redirect_to_links_in_a_circle(tmp_path: Path) -> None:
+    """A link to itself is replaced by the file, as elsewhere; nothing can be appended to it."""
+    link = tmp_path / "link"
+    link.symlink_to("link")
+    told = output(io.StringIO())
+    appending = told.to_file(link, append=True)
+    with pytest.raises(UsageError, match=f"cannot write {link}: "), appending:
+        raise AssertionError
+    with told.to_file(link, append=False):
+        told.write("text")
+    assert link.read_text() == "text"
+
+
 @pytest.mark.parametrize("append", [False, True])
 def test_file_that_cannot_be_written(tmp_path: Path, append: bool) -> None:
     """It is told in one line, with the name and the system's reason."""

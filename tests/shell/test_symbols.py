@@ -21,6 +21,7 @@ ROWS = [
     Row("mixed", RAM + 0x104, 4, OBJECT),
     Row("_heap_start", RAM + 0x200, 0, NOTYPE),
     Row("fast.part.0", RAM + 0x300, 8, FUNC),
+    Row("cold.part.1", RAM + 0x310, 0, NOTYPE),
     Row("UART0", RAM + 0x400, 8, OBJECT),
     Row("SPI1", 0x6000_2000, 0x100, OBJECT),
     Row("dram", RAM + 0x408, 8, OBJECT),
@@ -75,7 +76,8 @@ def test_a_name_is_a_region(named: Shell) -> None:
     assert named.type("hash big_buffer").out.endswith("of 0x3fc90040..0x3fc90070\n")
     assert named.type("watch g_counter --count 1").out.count("\n") == 2
     assert named.type("hash _heap_start").status == 2
-    assert len(named.type("dump _heap_start --all").out.splitlines()) == 16
+    for label in ("_heap_start", "cold.part.1"):
+        assert len(named.type(f"dump {label} --all").out.splitlines()) == 16
     assert named.type("snap a big_buffer; diff a big_buffer").status == 0
 
 
@@ -129,7 +131,7 @@ def test_a_wrong_name(named: Shell) -> None:
 
 def test_syms(named: Shell, elf: Path) -> None:
     """Alone it says what is loaded; a pattern lists; what is nowhere is an error."""
-    assert named.type("syms").out == f"{elf}  12 symbols, riscv\n"
+    assert named.type("syms").out == f"{elf}  13 symbols, riscv\n"
     assert named.type("syms *MIXED*").out.splitlines() == [
         "0x3fc90100  4 bytes  object  Mixed",
         "0x3fc90104  4 bytes  object  mixed",

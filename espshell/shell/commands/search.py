@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from espshell.errors import UsageError, file_error
+from espshell.errors import UsageError
+from espshell.image.file import read_file
 from espshell.ops import find as search
 from espshell.ops.copy import Copied
 from espshell.ops.copy import copy as copy_range
@@ -51,7 +52,9 @@ def copy(
     source = session.space(region.space, region.size)
     if place.space == "flash":
         source.check(region.address, region.size)
-        data = dump(source, region.address, region.size, report=session.output.progress).data
+        sure = region.space == "flash" and session.chip.flash.has_digest
+        report = session.output.progress
+        data = dump(source, region.address, region.size, check=not sure, report=report).data
         return write_flash(session, place, data, f"a copy of {hex32(region.address)}")
     verify = session.settings.verify and not unverified
     return copy_range(
@@ -215,10 +218,7 @@ def _side(session: Session, operand: Operand) -> _Side:
             f"`{operand.text}` is no place in memory, no snapshot and no file",
             hint="`map`, `snap` and the shell's `ls` list what there is",
         )
-    try:
-        return _Side(operand.text, path.read_bytes(), is_file=True)
-    except OSError as error:
-        raise file_error("read", path, error) from error
+    return _Side(operand.text, read_file(path), is_file=True)
 
 
 def _bytes(session: Session, side: _Side, other: _Side, *, check: bool, force: bool) -> bytes:
