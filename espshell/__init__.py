@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from espshell.ops.status import (
         Ranges,
         Status,
+        StatusBits,
         StatusChange,
         change_status,
         explain_status,
@@ -142,6 +143,7 @@ __all__ = [
     "Snapshot",
     "SpiAnswer",
     "Status",
+    "StatusBits",
     "StatusBytes",
     "StatusChange",
     "Step",
@@ -297,6 +299,7 @@ _HOMES = {
     "espshell.ops.status": (
         "Ranges",
         "Status",
+        "StatusBits",
         "StatusChange",
         "change_status",
         "explain_status",

@@ -311,8 +311,7 @@ The data is random, so that compression does not help anybody.
 {table}
 Seconds are those of a chip whose flash has typical times of its data sheet and whose loader reads \
 1.7 MB/s; a link without faults.
-espshell asks for digests before it writes and erases, and verifies every 64 KiB as it goes; where \
-everything differs, the first costs more than it saves, and `--all` does without.
+espshell asks for digests before it writes and erases, and verifies every 64 KiB as it goes.
 esptool does not look whether an erase has worked.
 
 | bound | measured | wanted |

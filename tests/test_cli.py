@@ -165,6 +165,7 @@ def test_errors_before_the_first_command_are_objects_too(
     """Under --json nothing is told on stderr alone."""
     for arguments, name in (
         (["-c", "pek"], "pek"),
+        (["-c", "syms"], "syms"),
         (["-c", "peek 'x"], None),
         (["-p", "/nonexistent", "-c", "info"], None),
         ([str(tmp_path)], None),
@@ -173,6 +174,7 @@ def test_errors_before_the_first_command_are_objects_too(
         (told,) = (json.loads(line) for line in out.splitlines())
         assert (told["command"], told["ok"]) == (name, False)
         assert told["error"] in err
+        assert name is None or not told["error"].startswith(name)
 
 
 def test_keep_going(capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,6 +37,6 @@ def test_one_line(error: EspError, line: str, status: int) -> None:
 def test_an_error_in_a_script() -> None:
     """It says where, and keeps the hint and the status of what happened there."""
     inner = errors.NoReply("silence", hint="power?")
-    error = ScriptError("a.espsh:3: peek", inner, source="peek 0")
+    error = ScriptError("a.espsh:3", inner, source="peek 0", command="peek")
     assert error.one_line() == "a.espsh:3: peek: silence; power?"
-    assert (error.status, error.source) == (3, "peek 0")
+    assert (error.status, error.source, error.reason) == (3, "peek 0", "a.espsh:3: silence")

@@ -105,7 +105,7 @@ def start(loader: Loader, stub: Stub, *, read_pointer: int | None = None) -> Non
     Where MEM_END does not start code, ``read_pointer`` is a word of ROM data that READ_FLASH_SLOW
     jumps through; see ``Quirk.STUB_START_BY_READ``.
 
-    Raises: DeviceError if the upload fails; NoReply if the stub does not greet.
+    Raises: DeviceError or NoReply if the upload fails; NoReply if the stub does not greet.
     """
     for address, data in stub.segments:
         for _ in ram.write_blocks(loader, address, data):

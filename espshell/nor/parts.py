@@ -161,7 +161,8 @@ def volatile_possible(identified: Identified) -> tuple[bool, str]:
     table, basic = identified.part.volatile, identified.sfdp.basic if identified.sfdp else None
     said = basic.volatile_50h if basic else None
     if table is Volatile.NO:
-        return False, "the part, or one that it may be, does not know 50h"
+        which = "one of the parts that it may be" if identified.part.is_open else "the part"
+        return False, f"{which} does not know 50h"
     if said is not None:
         how = basic.status_write if basic else ""
         return said, f"SFDP says: {how}"

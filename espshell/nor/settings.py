@@ -34,6 +34,14 @@ def parse(part: Part, texts: Iterable[str]) -> tuple[Setting, ...]:
     return tuple(_setting(part, text) for text in texts)
 
 
+def split(text: str) -> tuple[str, str]:
+    """Return name, in capitals, and value of a setting. Raises: UsageError if it is none."""
+    name, equals, value = (each.strip() for each in text.partition("="))
+    if not equals or not name or not value:
+        raise UsageError(f"{text!r} is no setting", hint="type NAME=VALUE, as in QE=1")
+    return name.upper(), value
+
+
 def typed_back(part: Part, registers: Values) -> tuple[str, ...]:
     """Return the fields that can be written, as settings that give what ``registers`` hold."""
     found = []
@@ -51,10 +59,7 @@ def open_names(layout: Layout) -> frozenset[str]:
 
 
 def _setting(part: Part, text: str) -> Setting:
-    name, equals, value = (each.strip() for each in text.partition("="))
-    name = name.upper()
-    if not equals or not name or not value:
-        raise UsageError(f"{text!r} is no setting", hint="type NAME=VALUE, as in QE=1")
+    name, value = split(text)
     field = part.layout.field(name)
     if field is not None:
         number = field.number(value)
@@ -63,8 +68,13 @@ def _setting(part: Part, text: str) -> Setting:
         return Setting(name, number)
     if part.layout.register(name) is not None:
         return Setting(name, _number(name, value, _BYTE, []))
-    if name in open_names(part.layout):
+    if name in (uncertain := open_names(part.layout)):
         return Setting(name, _number(name, value, _BYTE, []))
+    if name in {each.rstrip("0123456789") for each in uncertain}:
+        raise UsageError(
+            f"{name} is not the same on all parts that it may be: {part.name}",
+            hint="--part NAME says which it is",
+        )
     raise _unknown(part, name)
 
 
@@ -82,4 +92,4 @@ def _unknown(part: Part, name: str) -> UsageError:
     known = [*fields, *(each.name for each in part.layout.registers)]
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}? " if near else ""
-    return UsageError(f"{part.names[0]} has no {name}", hint=f"{hint}there are {', '.join(known)}")
+    return UsageError(f"{part.name} has no {name}", hint=f"{hint}there are {', '.join(known)}")

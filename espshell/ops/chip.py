@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from espshell.chips import Chip, Quirk, Words
+from espshell.nor import makers
 from espshell.target import Target
-from espshell.target.flash import size_of
 
 SECURITY_FLAGS = (
     "SECURE_BOOT_EN",
@@ -145,7 +145,7 @@ def info(target: Target, *, with_flash: bool = True) -> Info:
 def flash_id(target: Target) -> Flash | None:
     """Read the JEDEC id of the flash chip; None if nothing answers where it should be."""
     found = target.flash.identify()
-    return Flash(found, size_of(found)) if found else None
+    return Flash(found, makers.size(found)) if found else None
 
 
 def mac(target: Target) -> Mac:

@@ -20,6 +20,7 @@ from espshell.ops.differing import differing_sectors
 from espshell.ops.images import Image
 from espshell.ops.plan import SECTOR, Facts, Plan, plan_write, seconds
 from espshell.ops.progress import Report, silent
+from espshell.ops.reading import read_chunks
 from espshell.ops.work import (
     BLANK,
     Segment,
@@ -258,6 +259,11 @@ def _segments(flash: Flash, plan: Plan, sectors: Sequence[int]) -> Iterator[Segm
         yield _segment(run, contents)
 
 
+def _kept(flash: Flash, address: int, size: int) -> bytes:
+    """Read what will be written back: twice where no digest says that it is what flash holds."""
+    return b"".join(read_chunks(flash, address, size, check=not flash.has_digest))
+
+
 def _segment(run: Sequence[int], contents: dict[int, bytes]) -> Segment:
     data = b"".join(contents[at] for at in run)
     return Segment(run[0], len(data), data if data.strip(BLANK) else None)
@@ -272,7 +278,7 @@ def _contents(flash: Flash, plan: Plan, span: Span, sectors: Sequence[int]) -> d
             size = min(sector + SECTOR, edge.address + edge.size) - first
             if size > 0:
                 at = first - span.address
-                whole[at : at + size] = flash.read(first, size)
+                whole[at : at + size] = _kept(flash, first, size)
     for image in plan.images:
         at = image.address - span.address
         if 0 <= at < span.size:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from espshell.errors import UsageError
 from espshell.ops.progress import Report, silent
-from espshell.ops.reading import read_chunks, reading_notes
+from espshell.ops.reading import read_chunks, reading_notes, trust_notes
 from espshell.target import Flash, Space
 
 ALGORITHMS = ("md5", "sha1", "sha256", "crc32")
@@ -49,7 +49,7 @@ def hash_range(
 ) -> Digest:
     """Read a range and return its digest; nothing is kept of it.
 
-    The MD5 of flash is computed by the chip where the loader can; then nothing is read.
+    The MD5 of flash is computed by the chip where the loader can, twice; then nothing is read.
 
     Raises: UsageError for an algorithm that is not one of ``ALGORITHMS``.
     """
@@ -58,11 +58,12 @@ def hash_range(
     if not force:
         space.check(address, size)
     if algorithm == "md5" and isinstance(space, Flash) and space.has_digest:
-        told = space.digest(address, size, confirmed=check)
+        told = space.digest(address, size, confirmed=True)  # else a flipped bit would be believed
         return Digest(address, size, algorithm, told.hex(), ("computed by the chip",))
     pieces = read_chunks(space, address, size, check=check, report=report)
     digest = _digest(algorithm, pieces)
-    return Digest(address, size, algorithm, digest, reading_notes(space, address, size))
+    notes = (*reading_notes(space, address, size), *trust_notes(space, check=check))
+    return Digest(address, size, algorithm, digest, notes)
 
 
 def _digest(algorithm: str, pieces: Iterable[bytes]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from espshell.errors import UsageError
@@ -20,6 +21,8 @@ class Image:
     address: int
     data: bytes
     name: str
+    limit: int | None = None
+    """The end of the partition that was named as their place."""
 
     @property
     def end(self) -> int:
@@ -32,28 +35,36 @@ class Image:
         return Span(self.address, len(self.data))
 
 
-def read_images(pairs: Sequence[tuple[Path, int]]) -> tuple[Image, ...]:
+def read_images(
+    pairs: Sequence[tuple[Path, int]], limits: Sequence[int | None] = ()
+) -> tuple[Image, ...]:
     """Read files, each for an address; in the order given.
+
+    limits: of each file, the end of the partition that was named as its place.
 
     Intel HEX is recognised by its contents; its own addresses are added, and each of its pieces
     is an image.  All other files are raw bytes.
 
     Raises: UsageError for a file that is missing, empty or broken, and for files that overlap.
     """
-    images = tuple(image for path, address in pairs for image in _read(path, address))
+    images = tuple(
+        image
+        for (path, address), limit in zip_longest(pairs, limits)
+        for image in _read(path, address, limit)
+    )
     _see_apart(images)
     return images
 
 
-def _read(path: Path, address: int) -> Iterator[Image]:
+def _read(path: Path, address: int, limit: int | None) -> Iterator[Image]:
     data = read_file(path)
     if not data:
         raise UsageError(f"{path} is empty", hint="was it built?")
     if not intel_hex.is_hex(data):
-        yield Image(address, data, str(path))
+        yield Image(address, data, str(path), limit)
         return
     for offset, piece in intel_hex.read(data, name=str(path)):
-        yield Image(address + offset, piece, str(path))
+        yield Image(address + offset, piece, str(path), limit)
 
 
 def _see_apart(images: Sequence[Image]) -> None:

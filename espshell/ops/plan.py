@@ -74,17 +74,15 @@ def plan_write(
     *,
     keep_edges: bool = False,
     force: bool = False,
-    limit: Span | None = None,
 ) -> Plan:
     """Return what writing images means.
 
-    limit: the partition that was named as the place; they must fit into it.
     force: what would only fail to boot is a warning.
 
     Raises: UsageError if it cannot be done, or must not be.
     """
     objections = [sentence for image in images for sentence in _objections(image, facts)]
-    objections += _too_large(images, limit) + _secured(images, facts)
+    objections += _too_large(images) + _secured(images, facts)
     for image in images:
         _see_inside(image.address, len(image.data), facts.flash_size, image.name)
         if image.address % SECTOR and not keep_edges:
@@ -109,7 +107,7 @@ def plan_erase(address: int, size: int, facts: Facts, *, keep_edges: bool = Fals
 
     Raises: UsageError.
     """
-    _see_inside(address, size, facts.flash_size, "the range")
+    _see_inside(address, size, facts.flash_size, "the range", hint="`flash-id` tells its size")
     first, end = address - address % SECTOR, -(-(address + size) // SECTOR) * SECTOR
     if (first, end) != (address, address + size) and not keep_edges:
         raise UsageError(
@@ -130,14 +128,16 @@ def seconds(sectors: int, size: int, baud: int) -> float:
     return sectors * (_ERASE_S + _PROGRAM_S) + size * 10 / baud
 
 
-def _see_inside(address: int, size: int, flash_size: int, name: str) -> None:
+def _see_inside(
+    address: int, size: int, flash_size: int, name: str, hint: str = "is it for a larger flash?"
+) -> None:
     if address < 0:
         raise UsageError(f"{name} would begin before the start of the flash, at {address}")
     if address + size > flash_size:
         raise UsageError(
             f"{name} ends at {hex32(address + size)}, past the end of the flash "
             f"({size_text(flash_size)})",
-            hint="is it for a larger flash?",
+            hint=hint,
         )
 
 
@@ -154,15 +154,12 @@ def _see_unprotected(ranges: Sequence[Span], facts: Facts) -> None:
                 )
 
 
-def _too_large(images: Sequence[Image], limit: Span | None) -> list[str]:
-    if limit is None:
-        return []
-    end = limit.address + limit.size
+def _too_large(images: Sequence[Image]) -> list[str]:
     return [
-        f"{image.name} ends at {hex32(image.address + len(image.data))}, behind the partition, "
-        f"which ends at {hex32(end)}"
+        f"{image.name} ends at {hex32(image.end)}, behind the partition, "
+        f"which ends at {hex32(image.limit)}"
         for image in images
-        if image.address + len(image.data) > end
+        if image.limit is not None and image.end > image.limit
     ]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from espshell.chips import Kind
 from espshell.errors import ReadsDiffer
 from espshell.ops.progress import Report, Step, silent
-from espshell.target import Memory, Space
+from espshell.target import Flash, Memory, Space
 from espshell.units import KIB, hex32
 
 CHUNK = 1 * KIB
@@ -61,6 +61,13 @@ def reading_notes(space: Space, address: int, size: int) -> tuple[str, ...]:
     if touched is not None:
         notes.append(f"reading {touched.name} has changed it")
     return tuple(notes)
+
+
+def trust_notes(space: Space, *, check: bool) -> tuple[str, ...]:
+    """Return what to keep in mind about bytes that go into a file or a digest."""
+    if check or not isinstance(space, Flash) or space.has_digest:
+        return ()
+    return ("not confirmed: this loader has no digests; --check reads twice",)
 
 
 def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -8,13 +8,17 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from espshell.errors import EspError, UsageError, file_error
 from espshell.image import intel_hex
 from espshell.ops.progress import Report, Step, silent
-from espshell.ops.reading import read_chunks
+from espshell.ops.reading import read_chunks, trust_notes
 from espshell.target import Flash, Space
 from espshell.units import size_text
+
+_POSIX = os.name == "posix"
+"""Elsewhere nobody can rename a file that is open, and there is nothing to lock."""
 
 HEX_SUFFIXES = (".hex", ".ihex")
 """Names that end so become Intel HEX; all others raw bytes."""
@@ -70,7 +74,7 @@ def save(
         else:
             with temporary.open("wb") as file:
                 file.writelines(pieces)
-    return Saved(address, size, str(path))
+    return Saved(address, size, str(path), trust_notes(space, check=check))
 
 
 def part_of(path: Path) -> Path:
@@ -83,7 +87,7 @@ def held_part(path: Path) -> int:
     """Return how many bytes of a file a stopped read has left behind; an empty part is removed."""
     part = part_of(path)
     kept = part.stat().st_size if part.is_file() else 0
-    if not kept:
+    if not kept and not part.is_dir():
         part.unlink(missing_ok=True)
     return kept
 
@@ -102,22 +106,56 @@ def _save_in_parts(
         raise UsageError(f"cannot write {path}: it is a directory")
     part = part_of(path)
     try:
-        done, notes = _good_part(flash, address, size, part) if resume else (0, ())
-        with part.open("r+b" if done else "wb") as file:
+        with _held_alone(part) as file:
+            done, notes = _good_part(flash, address, size, part) if resume else (0, ())
             file.truncate(done)
             file.seek(done)
             rest = size - done
             for piece in read_chunks(flash, address + done, rest, check=check):
                 file.write(piece)
                 report(Step("reading", file.tell(), size))
-        part.replace(real_path(path))
+            file.flush()
+            if _POSIX:  # while it is still held alone
+                part.replace(real_path(path))
+        if not _POSIX:
+            part.replace(real_path(path))
+    except _InUse as error:
+        raise UsageError(f"{part.name} is being written by another save") from error
     except EspError as error:
-        if kept := held_part(path):
-            error.hint = f"{part.name} holds the first {size_text(kept)}; --resume goes on with it"
+        error.hint = _resumable(path) or error.hint
         raise
     except OSError as error:
-        raise file_error("write", path, error) from error
-    return Saved(address, size, str(path), notes)
+        told = file_error("write", path, error)
+        told.hint = _resumable(path) or told.hint
+        raise told from error
+    return Saved(address, size, str(path), (*notes, *trust_notes(flash, check=check)))
+
+
+def _resumable(path: Path) -> str:
+    kept = held_part(path)
+    name = part_of(path).name
+    return f"{name} holds the first {size_text(kept)}; --resume goes on with it" if kept else ""
+
+
+class _InUse(Exception):
+    """Somebody else writes the file."""
+
+
+@contextlib.contextmanager
+def _held_alone(part: Path) -> Iterator[BinaryIO]:
+    """Open a file, made if need be, that nobody else shall write meanwhile. Raises: _InUse."""
+    with open(os.open(part, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as file:
+        if _POSIX:
+            import fcntl
+
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                is_it = os.path.samestat(os.fstat(file.fileno()), part.stat())
+            except (BlockingIOError, FileNotFoundError) as error:
+                raise _InUse from error
+            if not is_it:  # the other one has come to its end just now
+                raise _InUse
+        yield file
 
 
 def _good_part(flash: Flash, address: int, size: int, part: Path) -> tuple[int, tuple[str, ...]]:

@@ -78,6 +78,19 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class StatusBits:
+    """What the bits of the registers are for, or those that a name means."""
+
+    status: Status
+    name: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """An explanation is a good answer."""
+        return True
+
+
+@dataclass(frozen=True, slots=True)
 class StatusChange:
     """Status registers were changed, or nothing was to do."""
 
@@ -298,7 +311,7 @@ def _impossible(part: Part, fit: Fit, start: int, end: int) -> UsageError:
     for word, choice in (("smaller", fit.smaller), ("larger", fit.larger)):
         if choice is not None:
             near.append(f"{word}: {choice.range.start:#x}..{choice.range.end:#x}")
-    return UsageError(
-        f"{part.names[0]} cannot protect exactly {start:#x}..{end:#x}",
-        hint="; ".join(near) or ("--part NAME says which it is" if part.is_open else ""),
-    )
+    what = f"protect exactly {start:#x}..{end:#x}" if end > start else "be unprotected for certain"
+    if part.is_open:
+        near.append("--part NAME says which it is")
+    return UsageError(f"{part.name} cannot {what}", hint="; ".join(near))

@@ -6,11 +6,12 @@ opcodes that are another command on the flash at hand are refused.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from espshell.errors import BenchError, DeviceError, UsageError
 from espshell.nor import makers, opcodes
-from espshell.nor.layout import Kind
+from espshell.nor.layout import Kind, Register
 from espshell.nor.parts import Identified
 from espshell.nor.plan import Asked, Gate
 from espshell.ops.status_wire import (
@@ -26,6 +27,7 @@ from espshell.target import Flash
 
 _READS = (opcodes.RDSR1, opcodes.RDSR2, opcodes.RDSR3)
 _WRITES = (opcodes.WRSR1, opcodes.WRSR2, opcodes.WRSR3)
+_NOT_COMPARED = (Kind.READ_ONLY, Kind.RESERVED, Kind.OPEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +41,23 @@ class StatusBytes:
     wanted: int | None = None
     changed: tuple[str, ...] = ()
     """Bits that changed, in words."""
+    beside: tuple[str, ...] = ()
+    """Bits that changed in registers that were not to be written, in words."""
     notes: tuple[str, ...] = ()
     dry_run: bool = False
 
     @property
     def ok(self) -> bool:
-        """Whether what was written, if anything was, is there now."""
-        return self.wanted is None or self.dry_run or self.value == self.wanted
+        """Whether what was written, if anything was, is there now, and nothing else changed."""
+        if self.wanted is None or self.dry_run:
+            return True
+        return self.value == self.wanted and not self.beside
 
     @property
     def failure(self) -> str:
         """What is not as wanted."""
+        if self.value == self.wanted:
+            return f"other registers of the flash changed, too: {', '.join(self.beside)}"
         digits = 2 * self.count
         return (
             f"the flash did not take it: was 0x{self.before or 0:0{digits}x}, "
@@ -97,6 +105,7 @@ def write_status_bytes(
     known what came of it.
     """
     before = read_status_bytes(flash, count).value
+    others = _others(flash, identified, count)
     notes: tuple[str, ...] = ()
     if flash.dry_run:
         return StatusBytes(before, count, before, value, dry_run=True)
@@ -116,6 +125,7 @@ def write_status_bytes(
             notes = (*notes, f"{error.message}; what reads back is what counts")
             see_known(lambda: disable_soon(flash), error, "the status")
         got = see_known(lambda: read_status_bytes(flash, count).value, None, "the status")
+        others_now = see_known(lambda: _others(flash, identified, count), None, "the status")
     mask = ~0x03  # BUSY and WEL are the flash's
     changed = _changed_bits(identified, before, got, count)
     return StatusBytes(
@@ -124,6 +134,7 @@ def write_status_bytes(
         before=before,
         wanted=value,
         changed=changed,
+        beside=tuple(_told(others, others_now)),
         notes=notes,
     )
 
@@ -145,6 +156,25 @@ def unknown_bits(identified: Identified, before: int, value: int, count: int) ->
                 why = f"{name}: what it does on {identified.part.name} is not known"
                 found.append(Asked(Gate.ONE_WAY, name, why))
     return tuple(found)
+
+
+def _others(flash: Flash, identified: Identified | None, count: int) -> dict[Register, int]:
+    """Read the registers that a write of so many bytes should leave as they are."""
+    registers = identified.part.layout.registers if identified else ()
+    return {
+        each: read_register(flash, each.read_opcode)
+        for each in registers
+        if each.read_opcode not in _READS[:count]
+    }
+
+
+def _told(before: dict[Register, int], after: dict[Register, int]) -> Iterator[str]:
+    """Yield the bits that differ, but for those that the flash sets itself, or may not have."""
+    for register, old in before.items():
+        now = after[register]
+        for bit in register.bits:
+            if (old ^ now) & bit.mask and bit.kind not in _NOT_COMPARED:
+                yield f"{bit.name} {old >> bit.position & 1}→{now >> bit.position & 1}"
 
 
 def _changed_bits(

@@ -12,7 +12,7 @@ from espshell.ops.partitions import Parts
 from espshell.render.json import Json, to_json
 from espshell.render.text import render, table
 from espshell.render.theme import paint
-from espshell.units import count_text, hex32, size_text
+from espshell.units import count_text, hex32, parse_number, size_text
 
 _ROWS = 24  # of a plan
 
@@ -106,13 +106,16 @@ def _(result: Parts, *, color: bool = False) -> list[str]:
         for each in result.table.partitions
     ]
     problems = [paint(text, "error", color=color) for text in result.problems]
-    tail = f"table at {hex32(result.table.offset)}, MD5 {result.table.md5}{_free(result)}"
+    instead = result.flash_size is not None and parse_number(result.source) is None
+    where = f"of {result.source}" if instead else f"at {hex32(result.table.offset)}"
+    tail = f"table {where}, MD5 {result.table.md5}{_free(result)}"
     return [*table(rows, color=color), paint(tail, "note", color=color), *problems]
 
 
 @to_json.register
 def _(result: Parts) -> Json:
     return {
+        "source": result.source,
         "offset": result.table.offset,
         "md5": result.table.md5,
         "partitions": [

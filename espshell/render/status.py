@@ -13,7 +13,7 @@ from espshell.nor import settings
 from espshell.nor.layout import Field, Kind, Layout, Register
 from espshell.nor.parts import Identified, Part
 from espshell.nor.protection import Choice, Protected
-from espshell.ops.status import Ranges, Status
+from espshell.ops.status import Ranges, Status, StatusBits
 from espshell.render import cells, flashbar
 from espshell.render.cells import COLUMNS, labelled
 from espshell.render.json import Json, to_json
@@ -166,6 +166,32 @@ def _(result: Status) -> Json:
         "volatile_why": result.volatile_why,
         "settings": list(result.settings),
         "doubts": list(found.doubts),
+    }
+
+
+@render.register
+def _(result: StatusBits, *, color: bool = False) -> list[str]:
+    return bits_lines(result.status, result.name, color=color)
+
+
+@to_json.register
+def _(result: StatusBits) -> Json:
+    part, registers = result.status.part, result.status.registers
+    return {
+        "part": part.name,
+        "bits": [
+            {
+                "name": field.name,
+                "reg": field.register,
+                "positions": [bit.position for bit in field.bits],
+                "class": field.kind.value or "plain",
+                "value": field.value(registers),
+                "values": {text: number for number, text in field.values},
+                "meaning": field.meaning,
+                "hazard": field.hazard,
+            }
+            for field in _fields(part, result.name)
+        ],
     }
 
 

@@ -209,6 +209,7 @@ def _(result: StatusBytes) -> Json:
         "before": result.before,
         "wanted": result.wanted,
         "changed": list(result.changed),
+        "beside": list(result.beside),
         "notes": list(result.notes),
         "dry_run": result.dry_run,
     }
@@ -273,7 +274,7 @@ def _protection(
 
 
 def _changed_text(result: StatusBytes) -> list[str]:
-    return ["  ".join(result.changed)] if result.changed else []
+    return ["  ".join(each) for each in (result.changed, result.beside) if each]
 
 
 def _bytes(result: StatusBytes, part: Part | None) -> Iterator[str]:

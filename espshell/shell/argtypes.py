@@ -36,6 +36,9 @@ class Scope(expr.Scope, Protocol):
     def knows(self, name: str) -> bool:
         """Say whether there is something of that name, without reading anything."""
 
+    def is_field(self, name: str) -> bool:
+        """Say whether it is a field of a register: a value, and no place."""
+
     def names(self, text: str = "") -> Iterable[str]:
         """Every name that what has been typed could become."""
 
@@ -472,7 +475,7 @@ def _bus_space(where: place.Place) -> str:
 def _evaluated(where: place.Place, scope: Scope) -> int:
     """Return the number of a place. Raises: UsageError for a field, which is a value."""
     name = where.expr.lone_name()
-    if name and name.count(".") == 2 and scope.place(name) is None and scope.knows(name):
+    if name and scope.is_field(name):
         raise UsageError(f"`{name}` is a field, not an address", hint=f"`reg {name}` shows it")
     return where.expr.evaluate(scope)
 

@@ -11,11 +11,11 @@ from espshell.shell import place
 from espshell.shell.argtypes import ArgType, File, Place, Region, Scope, Span, Spot
 from espshell.shell.later import Later
 from espshell.shell.operands import unquoted
+from espshell.units import parse_number
 
 if TYPE_CHECKING:
-    from espshell.ops import diff, images
+    from espshell.ops import images
 else:
-    diff = Later("espshell.ops.diff")
     images = Later("espshell.ops.images")
 
 Pair = tuple[Path, Spot]
@@ -43,6 +43,8 @@ class FilePlaces(ArgType[Pairs, tuple[Pair, ...]]):
         pairs = []
         for first, second in zip(texts[::2], texts[1::2], strict=True):
             name, where = (second, first) if self._swapped else (first, second)
+            if self._swapped and parse_number(where) is None and parse_number(name) is not None:
+                raise UsageError(f"`{where}` is no address", hint=f"in this order: {self.label}")
             if self._swapped and ":" not in where:
                 where = f"flash:{where}"
             pairs.append((File().parse([unquoted(name)]), Place().parse([where])))
@@ -105,15 +107,8 @@ class Erasable(ArgType["place.Region | str", Span]):
 
 def read_pairs(files: Sequence[Pair]) -> tuple[images.Image, ...]:
     """Read the files. Raises: UsageError as ``read_images``."""
-    return images.read_images([(path, where.address) for path, where in files])
-
-
-def limit_of(files: Sequence[Pair]) -> diff.Span | None:
-    """Return the partition that was named as the place, if it was one."""
-    where = files[0][1]
-    if len(files) > 1 or where.end is None:
-        return None
-    return diff.Span(where.address, where.end - where.address)
+    pairs = [(path, where.address) for path, where in files]
+    return images.read_images(pairs, [where.end for _, where in files])
 
 
 def see_one_space(files: Sequence[Pair], only: str = "") -> None:

@@ -12,6 +12,7 @@ from espshell.errors import BenchError, EspError, UsageError
 from espshell.ops import memory
 from espshell.shell.argtypes import Scope, nearest
 from espshell.target import Target
+from espshell.units import parse_number
 
 if TYPE_CHECKING:
     from espshell.image.partitions import PartitionTable
@@ -35,11 +36,13 @@ class TargetScope:
         *,
         prefixes: bool = False,
         partitions: Callable[[], PartitionTable] | None = None,
+        parttable: str = "",
         symbols: Symbols | None = None,
     ) -> None:
         self._target = target
         self._prefixes = prefixes
         self._partitions = partitions
+        self._parttable = parttable
         self._symbols = symbols
 
     @property
@@ -135,6 +138,10 @@ class TargetScope:
             return True
         return self.place(name) is not None or self.field(name) is not None
 
+    def is_field(self, name: str) -> bool:
+        """Say whether it is a field of a register, and no symbol that is spelled like one."""
+        return self.field(name) is not None and self.symbol(name) is None
+
     def name(self, name: str) -> int | None:
         """Return the address of a region, register or symbol, or the value of a field.
 
@@ -165,7 +172,13 @@ class TargetScope:
         """Return what names mean in a space: partitions in ``flash``."""
         if name != "flash" or self._target is None or self._partitions is None:
             return self
-        return FlashScope(self, self._target, self._partitions, prefixes=self._prefixes)
+        return FlashScope(
+            self,
+            self._target,
+            self._partitions,
+            parttable=self._parttable,
+            prefixes=self._prefixes,
+        )
 
     def suggest(self, name: str) -> str | None:
         """Return the nearest name that there is."""
@@ -227,8 +240,9 @@ class FlashScope:
     """Names in ``flash:``: partitions, and the parts of flash that are none.
 
     ``bootloader`` is what the ROM boots, ``parttable`` the table itself, ``all`` the whole flash,
-    and ``end`` the address behind it.
-    The table is read when a name is asked for, not before.
+    and ``end`` the address behind it; they are known without a table, too.
+    The table is read when a name is asked for, not before.  One whose MD5 is wrong names nothing:
+    what is written by its names would go anywhere.
     """
 
     def __init__(
@@ -237,11 +251,13 @@ class FlashScope:
         target: Target,
         partitions: Callable[[], PartitionTable],
         *,
+        parttable: str,
         prefixes: bool,
     ) -> None:
         self._outer = outer
         self._target = target
         self._partitions = partitions
+        self._parttable = parttable
         self._prefixes = prefixes
 
     @property
@@ -252,14 +268,19 @@ class FlashScope:
     def place(self, name: str) -> Region | None:
         """Return the partition of a name; None if there is none.
 
-        Raises: UsageError if there is no table, or several begin with the name.
+        Raises: UsageError if there is no table, its MD5 is wrong, or several begin with the name.
         """
         if name.lower() == _ALL:
             return Region(_ALL, 0, self._target.flash.size, Kind.FLASH)
-        table = self._partitions()
+        known = {place.name: place for place in self._fixed()}
+        try:
+            table = self._table()
+        except UsageError:
+            if name.lower() in known:
+                return known[name.lower()]
+            raise
         found = table.find(name)
         if found is None:
-            known = {place.name: place for place in self._fixed(table)}
             if name.lower() in known:
                 return known[name.lower()]
             begun = self._begun(name, table) if self._prefixes else None
@@ -277,6 +298,10 @@ class FlashScope:
         """Say whether there is a partition of that name."""
         return name.lower() == _END or self.place(name) is not None
 
+    def is_field(self, name: str) -> bool:
+        """Say no: in flash there are partitions."""
+        return False
+
     def read(self, address: int, bits: int) -> int:
         """Return the contents of memory, as everywhere."""
         return self._outer.read(address, bits)
@@ -288,24 +313,33 @@ class FlashScope:
     def names(self, text: str = "") -> Iterable[str]:
         """Return the names of all partitions, and of what is none."""
         try:
-            table = self._partitions()
+            found = [each.name for each in self._table().partitions]
         except EspError:
-            return (_ALL,)
-        fixed = [place.name for place in self._fixed(table)]
-        return dict.fromkeys((*(each.name for each in table.partitions), *fixed, _ALL))
+            found = []
+        return dict.fromkeys((*found, *(place.name for place in self._fixed()), _ALL))
 
     def space(self, name: str) -> Scope:
         """Return what names mean in a space."""
         return self._outer.space(name)
 
-    def _fixed(self, table: PartitionTable) -> tuple[Region, ...]:
-        from espshell.image.partitions import SIZE
+    def _table(self) -> PartitionTable:
+        table = self._partitions()
+        if table.md5_ok is False:
+            raise UsageError(
+                "the MD5 of the partition table is wrong, so its names are not used",
+                hint="`parts` shows it; give an address, or `set parttable FILE`",
+            )
+        return table
+
+    def _fixed(self) -> tuple[Region, ...]:
+        from espshell.image.partitions import OFFSET, SIZE
 
         boot = self._target.chip.bootloader_offset
-        end = table.offset + SIZE
+        at = parse_number(self._parttable)
+        start = OFFSET if at is None else at
         return (
-            Region("bootloader", boot, table.offset, Kind.FLASH),
-            Region("parttable", table.offset, end, Kind.FLASH),
+            Region("bootloader", boot, start, Kind.FLASH),
+            Region("parttable", start, start + SIZE, Kind.FLASH),
         )
 
     def _begun(self, text: str, table: PartitionTable) -> str | None:

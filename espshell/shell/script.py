@@ -140,11 +140,10 @@ def _located(
     """Return an error with its place; one of a script that was sourced has its own already."""
     if isinstance(error, ScriptError):
         return error
-    place = [f"{script.name}:{number}"] if script.name else []
-    place += [command.name.raw] if command else []
-    source = line.strip() if script.name else ""
     name = command.name.raw if command else None
-    return ScriptError(": ".join(place) or "-c", error, source=source, command=name)
+    if not script.name:
+        return ScriptError("" if name else "-c", error, source="", command=name)
+    return ScriptError(f"{script.name}:{number}", error, source=line.strip(), command=name)
 
 
 def _too_deep(script: Script) -> UsageError:

@@ -174,6 +174,7 @@ class Session:
             self.target,
             prefixes=self.interactive,
             partitions=self.partition_table,
+            parttable=self.settings.parttable,
             symbols=self.symbols,
         )
 
@@ -243,7 +244,8 @@ class Session:
             raise UsageError("a dry run starts no flasher stub: it would be written into RAM")
         bench = self.bench
         found = self.chip.start_stub(folder=bench.stub_dir, version=bench.stub_version)
-        self.output.note(f"flasher stub started ({found.path})")
+        where = f" ({found.path})" if bench.stub_dir else ""
+        self.output.note(f"flasher stub started, version {found.version}{where}")
 
     def apply_settings(self) -> None:
         """Let the connected chip know what ``set`` has changed."""
@@ -296,7 +298,7 @@ class Session:
     @property
     def known_partitions(self) -> PartitionTable | None:
         """The partition table if it has been read or can be, for those who can do without."""
-        with contextlib.suppress(UsageError):
+        with contextlib.suppress(UsageError, DeviceError):  # none, or in a flash of unknown size
             return self.partition_table()
         return None
 
@@ -431,8 +433,10 @@ class Session:
 
     def refused(self, error: EspError) -> None:
         """Show, where JSON is wanted, an error that was found before its command could run."""
-        name = error.command if isinstance(error, ScriptError) else None
-        display.show(self.output, name, Outcome(error.status, error=error), 0.0)
+        name, status = None, error.status
+        if isinstance(error, ScriptError):
+            name, error = error.command, EspError(error.reason, hint=error.hint)
+        display.show(self.output, name, Outcome(status, error=error), 0.0)
 
     def run(self, command: Command) -> Outcome:
         """Run one command, its redirect included; show its result, not its error."""

@@ -332,7 +332,7 @@ PARTS = (
         registers=(Register(0x05, 0xBC), Register(0x2B, one_way=0x02)),
         guard=Guard(_BP3, flip=Bit(0, 5)),
         qe=None,
-        sfdp=sfdp.sized(sfdp.MX25L3233F, 4 * MIB),
+        sfdp=sfdp.MX25L3206E,
         burns=(Burn(0x2F, 1, 0x02),),
     ),
     _IS25LP032,

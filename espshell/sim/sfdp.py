@@ -80,5 +80,11 @@ GD25Q32C = image(
 MX25L3233F = image("53464450000101ff00000109300000ffc2000104600000ff", (0x30, _NINE.format("04")))
 """Real, but for the maker's table, which is not known."""
 
+MX25L3206E = image(
+    "53464450000100ff00000109300000ff",
+    (0x30, "e52081ffffffff0100000000083b0000eeffffffffff00ffffff00ff0c200f5210d800ff"),
+)
+"""Made: as the plain one, but of the fast reads it has only that by two lines (1-1-2)."""
+
 PLAIN = image("53464450000100ff00000109300000ff", (0x30, _NINE.format("42")))
 """Made: revision 1.0, one table."""

@@ -45,6 +45,7 @@ BAUD_TOLERANCE = 0.03
 """Two ends whose rates differ by more do not understand each other."""
 
 _USB_BYTE_S = 1e-6
+_HAIR_S = 1e-9  # a reply that has come to its end at this moment has been sent
 _SYNC_FRAME = Sync().encode()
 _GARBLE = bytes((n * 167 + 13) & 0xFF for n in range(256))
 
@@ -105,7 +106,8 @@ class Wire:
         self.settle()
         self.count.bytes_to_chip += len(data)
         # A request counts as sent when the host gives it away, not when its last byte leaves.
-        self._unanswered = [at for at in self._unanswered if at > self._clock.now()]
+        now = self._clock.now() + _HAIR_S
+        self._unanswered = [at for at in self._unanswered if at > now]
         if not self._requests:
             self._transmit(data)
             return

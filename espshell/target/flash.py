@@ -16,6 +16,7 @@ from espshell.errors import DeviceError, EspError, ReadsDiffer, UsageError
 from espshell.loader import flash, flash_read, spi
 from espshell.loader.flash import BLOCK, ROM_SEGMENT, SECTOR
 from espshell.loader.spi import FlashCommand
+from espshell.nor import makers
 from espshell.protocol.flash import SpiSetParams
 from espshell.protocol.packet import Opcode
 from espshell.units import MIB, WORD, hex32, size_text
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 READ_ID = 0x9F
 """Opcode of every SPI NOR flash: manufacturer, type, capacity (JEDEC JEP106 and JESD216)."""
 
-SIZE_EXPONENTS = range(16, 29)
-"""64 KiB to 256 MiB: other capacity bytes are no exponents."""
+_READ_ID = FlashCommand(READ_ID, read_size=3)
+_AGREEMENTS = 5
 
 RATES = (921600, 460800, 230400, 115200, 57600)
 """Where a read goes on more slowly when it fails again and again."""
@@ -58,7 +59,7 @@ class Flash:
     def size(self) -> int:
         """Bytes, as declared or as its id says. Raises: DeviceError if nothing answers."""
         self._prepare()
-        size = self.declared_size or size_of(self.id or 0)
+        size = self.declared_size or makers.size(self.id or 0)
         if size is None:
             told = f"its id is {self.id:06x}" if self.id else "no flash chip answers"
             raise DeviceError(
@@ -127,7 +128,10 @@ class Flash:
 
         Raises: ReadsDiffer if that does not agree.
         """
-        self._prepare()
+        with self._attached():
+            yield from self._chunks(address, size)
+
+    def _chunks(self, address: int, size: int) -> Iterator[bytes]:
         loader = self._target.loader
         if not self.has_digest:
             yield from flash_read.controller_pieces(self._target.controller, address, size)
@@ -160,14 +164,17 @@ class Flash:
 
         Raises: UsageError if this loader has no digests.
         """
-        self._prepare()
         ask = flash.confirmed_digest if confirmed else flash.digest
-        return ask(self._target.loader, address, size)
+        with self._attached():
+            return ask(self._target.loader, address, size)
 
     def erase(self, address: int, size: int) -> Iterator[int]:
         """Erase whole sectors in pieces; yield the bytes that are erased. Not in a dry run."""
-        self._prepare()
         _see_whole_sectors(address, size)
+        with self._attached():
+            yield from self._erase(address, size)
+
+    def _erase(self, address: int, size: int) -> Iterator[int]:
         target = self._target
         if not self.dry_run and self.has_chip_erase and (address, size) == (0, self.size):
             flash.erase_chip(target.loader, size)
@@ -186,24 +193,47 @@ class Flash:
 
         What the flash holds afterwards only a digest tells.
         """
-        self._prepare()
         _see_whole_sectors(address, len(data))
         if self.dry_run:
             yield len(data)
             return
         target = self._target
-        yield from flash.program(target.loader, target.chip, target.controller, address, data)
+        with self._attached():
+            yield from flash.program(target.loader, target.chip, target.controller, address, data)
 
     def identify(self) -> int:
-        """Return its JEDEC id, asked for anew; 0 if nothing answers."""
-        answer = self.command(FlashCommand(READ_ID, read_size=3))
-        found = int.from_bytes(answer, "big")
+        """Return its JEDEC id, asked for anew until two answers agree; 0 if nothing answers.
+
+        Where the flash ends rests on it, and nothing else would see a bit that flips.
+
+        Raises: ReadsDiffer if no two agree.
+        """
+        answers = [self.command(_READ_ID), self.command(_READ_ID)]
+        while answers[-1] != answers[-2]:
+            if len(answers) == _AGREEMENTS:
+                told = ", ".join(sorted({answer.hex() for answer in answers}))
+                raise ReadsDiffer(
+                    f"the id of the flash reads otherwise each time: {told}",
+                    hint="check cable and baud rate, and the flash",
+                )
+            answers.append(self.command(_READ_ID))
+        found = int.from_bytes(answers[-1], "big")
         self.id = 0 if found == 0xFF_FFFF else found
         return self.id
 
     def command(self, command: FlashCommand) -> bytes:
         """Run one command of the flash chip itself; see ``loader.spi``."""
         return self._target.flash_command(command)
+
+    @contextlib.contextmanager
+    def _attached(self) -> Iterator[None]:
+        """See that it is attached and its size told; anew after a failure, which may be why."""
+        self._prepare()
+        try:
+            yield
+        except EspError:
+            self.is_ready = False
+            raise
 
     def _prepare(self) -> None:
         """Attach the flash, ask it for its id, tell the loader its size; once a loader."""
@@ -214,7 +244,7 @@ class Flash:
             spi.attach(loader)  # its eFuses cannot be read; the ROM knows its usual pads
         else:
             self.identify()
-        size = self.declared_size or size_of(self.id or 0)
+        size = self.declared_size or makers.size(self.id or 0)
         if size is not None and Opcode.SPI_SET_PARAMS in loader.dialect.commands:
             loader.execute(SpiSetParams(size))
         self.is_ready = True
@@ -231,12 +261,6 @@ class Flash:
             target.change_baud(rates[0])
             return True
         return False
-
-
-def size_of(jedec_id: int) -> int | None:
-    """Return the bytes that an id stands for; None if its last byte is no exponent."""
-    exponent = jedec_id & 0xFF
-    return 1 << exponent if exponent in SIZE_EXPONENTS else None
 
 
 def _see_whole_sectors(address: int, size: int) -> None:

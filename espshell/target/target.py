@@ -33,6 +33,12 @@ REPLAY = "replay://"
 """Scheme of a port that plays a recording back."""
 
 
+def see_rate(baud: int) -> None:
+    """See that a chip may have a baud rate. Raises: UsageError."""
+    if not SLOWEST <= baud <= FASTEST:
+        raise UsageError(f"{baud} baud is no rate of a chip", hint=f"{SLOWEST} to {FASTEST} are")
+
+
 class Target:
     """A chip whose loader answers.  ``memory`` is the space ``mem:``, ``flash`` is ``flash:``."""
 
@@ -134,10 +140,7 @@ class Target:
 
         A ROM that may be wrong about its crystal is asked for another rate than is wanted.
         """
-        if not SLOWEST <= baud <= FASTEST:
-            raise UsageError(
-                f"{baud} baud is no rate of a chip", hint=f"{SLOWEST} to {FASTEST} are"
-            )
+        see_rate(baud)
         fixed = Quirk.BAUD_FIXED_IN_SECURE_DOWNLOAD in self.chip.quirks
         if fixed and self.loader.dialect.is_secure:
             raise UsageError(

@@ -80,3 +80,11 @@ def test_an_open_bit_is_a_name() -> None:
     """A bit that only one candidate has can be typed; the plan says why it is refused."""
     gigadevice = parts.identify(0xC84016, None).part
     assert settings.parse(gigadevice, ["DRV0=1"]) == (Setting("DRV0", 1),)
+
+
+def test_an_open_field_is_a_name() -> None:
+    """A field on whose bits candidates differ is not said to be missing, but to be open."""
+    either = parts.identify(0xC84016, None).part
+    with pytest.raises(UsageError, match="DRV is not the same on all parts") as caught:
+        settings.parse(either, ["DRV=1"])
+    assert "--part" in caught.value.hint

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
-from espshell.errors import UsageError
+from espshell.errors import ReadsDiffer, UsageError
 from espshell.ops.diff import Span
 from espshell.ops.erase import Erased, erase, prepare
 from espshell.ops.flash import Written, compare, facts_of, load, write
@@ -168,6 +170,23 @@ def planned(data: bytes, options: str = "") -> tuple[Target, Work]:
     """Return a ROM, and the work of a load at the start of its flash."""
     target = opened("esp32", False, OLD, options=options)
     return target, compare(target, plan_write(image(data, 0), facts_of(target)))
+
+
+def test_what_is_kept_is_right_without_digests() -> None:
+    """A bit that flips while a loader without digests reads it is found out, and nothing sent."""
+
+    def kept(options: str = "") -> tuple[Target, int]:
+        target = opened("esp8266", False, OLD[:SECTOR], options=options)
+        before = wire_of(target).count.replies
+        plan = plan_write(image(NEW[:3800], 100), facts_of(target), keep_edges=True)
+        write(target.flash, compare(target, plan))
+        assert bytes(nor(target).data[:SECTOR]) == OLD[:100] + NEW[:3800] + OLD[3900:SECTOR]
+        return target, before
+
+    _, first = kept()
+    for number in range(first + 1, first + 200, 9):
+        with contextlib.suppress(ReadsDiffer):
+            kept(f"fault=flip@reply:{number}:5.2")
 
 
 def test_a_refused_block_begins_anew() -> None:

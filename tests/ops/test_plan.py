@@ -65,9 +65,9 @@ def test_places_that_cannot_be() -> None:
 
 def test_an_image_larger_than_its_partition() -> None:
     """It is refused, and with force it is a warning."""
-    limit = Span(0x1000, SECTOR)
-    assert "behind the partition, which ends at 0x00002000" in refusal(image(0x1000), limit=limit)
-    assert plan_write([image(0x1000)], FACTS, limit=limit, force=True).warnings
+    held = dataclasses.replace(image(0x1000), limit=0x2000)
+    assert "behind the partition, which ends at 0x00002000" in refusal(held)
+    assert plan_write([held], FACTS, force=True).warnings
 
 
 @pytest.mark.parametrize(

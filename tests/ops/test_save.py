@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 from pathlib import Path
 
@@ -172,3 +174,44 @@ def test_an_empty_part_is_no_part(tmp_path: Path) -> None:
     part_of(tmp_path / "x").touch()
     assert held_part(tmp_path / "x") == 0
     assert not list(tmp_path.iterdir())
+
+
+def test_what_nothing_confirms_is_said(tmp_path: Path) -> None:
+    """A loader without digests may be wrong by a bit that flips; read twice it is not."""
+    for stub, check, told in ((False, False, True), (False, True, False), (True, False, False)):
+        target = opened("esp8266", stub, DATA)
+        saved = save(target.flash, AT, 100, tmp_path / "file", check=check)
+        assert any("not confirmed" in note for note in saved.notes) is told
+        assert (tmp_path / "file").read_bytes() == DATA[AT : AT + 100]
+
+
+def test_two_at_once(tmp_path: Path) -> None:
+    """The second is refused, and the first is not disturbed."""
+    first, second = opened(contents=DATA), opened(contents=noise(len(DATA), 2))
+    path = tmp_path / "file"
+    refused = 0
+
+    def report(_: Step) -> None:
+        nonlocal refused
+        with pytest.raises(UsageError, match="another save"):
+            save(second.flash, 0, len(DATA), path)
+        refused += 1
+
+    save(first.flash, 0, len(DATA), path, report=report)
+    assert refused
+    assert path.read_bytes() == DATA
+    assert not part_of(path).exists()
+    save(second.flash, 0, len(DATA), path)
+    assert path.read_bytes() == noise(len(DATA), 2)
+
+
+def test_what_a_full_disk_leaves_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after any other stop: what has been read is kept."""
+
+    def full(_self: Path, _to: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(UsageError, match="space left") as caught:
+        save(opened(contents=DATA).flash, 0, len(DATA), tmp_path / "file")
+    assert "file.part holds the first 200 KiB; --resume" in caught.value.hint

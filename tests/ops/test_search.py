@@ -160,3 +160,22 @@ def test_hash_is_that_of_the_bytes(algorithm: str) -> None:
         else hashlib.new(algorithm, data[1:]).hexdigest()
     )
     assert hash_range(MEM, RAM + 1, len(data) - 1, algorithm).digest == wanted
+
+
+def test_no_flipped_bit_makes_a_hash_of_flash_wrong() -> None:
+    """Whichever reply it is in: the digest is right, or there is none."""
+    data = bytes(range(256)) * 16
+
+    def hashed(options: str = "") -> tuple[str, int, int]:
+        target = open_sim(options, "esp32c3")
+        wire_of(target).chip.flash.load(data)
+        assert target.flash.size
+        before = wire_of(target).count.replies
+        found = hash_range(target.flash, 0, len(data)).digest
+        return found, before, wire_of(target).count.replies
+
+    wanted = hashlib.md5(data).hexdigest()
+    found, first, last = hashed()
+    assert found == wanted
+    for number in range(first + 1, last + 1):
+        assert hashed(f"fault=flip@reply:{number}:12.3")[0] == wanted

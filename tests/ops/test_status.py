@@ -26,6 +26,7 @@ from espshell.protocol import slip
 from espshell.protocol.packet import Opcode
 from espshell.sim.fault import Direction, Faults, Passage, parse
 from espshell.sim.nor import Nor
+from espshell.sim.parts import PARTS as PARTS_OF_THE_SIMULATOR
 from espshell.target import Target
 from tests.loader.support import open_sim, wire_of
 
@@ -271,6 +272,26 @@ def test_an_impossible_range(named: Bench) -> None:
         named.protect(0x1000, 0x1800)
     assert "larger: " in caught.value.hint
     assert named.nor.count.status_writes == 0
+
+
+def test_nothing_is_unprotected_in_doubt() -> None:
+    """Where it is not known what BP does, lifting protection is refused, and says what helps."""
+    bench = opened("W25Q64BV", sr="1c")
+    with pytest.raises(UsageError, match="cannot be unprotected for certain") as caught:
+        bench.protect(0, 0)
+    assert "--part" in caught.value.hint
+
+
+@pytest.mark.parametrize("part", [each.name for each in PARTS_OF_THE_SIMULATOR])
+def test_every_part_is_recognised(part: str) -> None:
+    """The part is among those that its flash may be, and what is said to be protected is."""
+    bench = opened(part, sr="1c")
+    names = [name for each in bench.identified.part.alternatives for name in each.names]
+    assert any(name.startswith(part.removesuffix("-B")[:8]) for name in names)
+    protected = bench.status.protected
+    if protected.known:
+        (found,) = protected.ranges
+        assert range(found.start, found.end) == bench.nor.guarded
 
 
 # incidents ---------------------------------------------------------------------------------------

@@ -61,6 +61,10 @@ class Names:
         """Say whether it is a region."""
         return self.place(name) is not None
 
+    def is_field(self, name: str) -> bool:
+        """Say no."""
+        return False
+
     def names(self, text: str = "") -> Sequence[str]:
         """Return the names of the regions."""
         return [region.name for region in self.chip.regions]

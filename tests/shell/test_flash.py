@@ -70,10 +70,12 @@ def untouched(shell: Shell) -> bool:
         ("load new.bin flash:0 new.bin", "in pairs: FILE PLACE..."),
         ("load new.bin flash:0 new.bin mem:DRAM", "some of the files are for memory"),
         ("load other.bin flash:0x10000", "for another chip"),
-        ("load new.bin flash:0 --flash-mode qxo", "flash mode `qxo`: this chip has"),
+        ("load new.bin flash:0 --flash-mode qxo", "no flash mode `qxo`; it has qio, "),
+        ("load new.bin flash:0 --flash-size 3M", "flash size `3M`; it has 1MB, 2MB, 4MB,"),
         ("load new.bin flash:0x20000 --flash-size 2M", "none of the files is for 0x0"),
         ("load new.bin flash:nothere", "no partition table at 0x8000"),
         ("write-flash 0x10010 new.bin", "not the start of a sector"),
+        ("write-flash new.bin 0x10000", "in this order: ADDRESS FILE"),
         ("write-flash --erase-all 0 missing.bin", "missing.bin"),
         ("write-flash -e 0x10010 new.bin", "not the start of a sector"),
         ("erase flash:0x10010 0x1000", "is not whole sectors"),
@@ -259,13 +261,66 @@ def test_a_new_partition_table_is_read(shell: Shell) -> None:
 
 
 def test_an_image_larger_than_its_partition(shell: Shell) -> None:
-    """A partition that is named is a limit."""
+    """A partition that is named is a limit, also for one of several files."""
     Path("table.csv").write_text("small,data,nvs,0x10000,0x2000\n")
     shell.type("set parttable table.csv")
-    ran = shell.type("load new.bin flash:small")
-    assert ran.status == 2
-    assert "behind the partition" in ran.err
+    assert "table of table.csv, MD5 absent" in shell.type("parts").out
+    for line in (
+        "load new.bin flash:small",
+        "load new.bin flash:0x20000 new.bin flash:small",
+        "write-flash -e flash:small new.bin",
+    ):
+        ran = shell.type(line)
+        assert ran.status == 2
+        assert "behind the partition" in ran.err
     assert untouched(shell)
+
+
+def test_secure_boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever would change the bootloader is refused by every command, unless it is forced."""
+    monkeypatch.chdir(tmp_path)
+    Path("new.bin").write_bytes(NEW)
+    shell = ready(Shell(), "?flags=1")
+    for line in (
+        "load new.bin flash:0",
+        "poke flash:0 1",
+        "fill flash:0x7ffc 4 1",
+        "copy flash:0x10000 16 flash:0x20",
+        "erase flash:0 4k",
+        "write-flash -e 0x10000 new.bin",
+    ):
+        ran = shell.type(line)
+        assert ran.status == 2
+        assert "secure boot is on" in ran.err
+    assert untouched(shell)
+    assert shell.type("poke --force flash:0 1").status == 0
+
+
+def test_names_without_a_partition_table(shell: Shell) -> None:
+    """The bootloader and the table itself have places all the same, where `set parttable` says."""
+    Path("table.bin").write_bytes(NEW[:3072])
+    assert shell.type("load table.bin flash:parttable").status == 0
+    assert bytes(nor(shell).data[0x8000:0x8C00]) == NEW[:3072]
+    shell.type("set parttable 0x9000")
+    assert shell.type("load table.bin flash:parttable").status == 0
+    assert bytes(nor(shell).data[0x9000:0x9C00]) == NEW[:3072]
+    assert "0x00000000..0x00009000" in shell.type("hash flash:bootloader").out
+
+
+def test_a_table_whose_md5_is_wrong(shell: Shell) -> None:
+    """It is listed, and nothing is read or written by its names."""
+    table = bytearray(partitions.to_binary(partitions.parse(b"one,data,nvs,0x9000,0x6000\n")))
+    table[4] ^= 0x10
+    nor(shell).data[0x8000:0x9000] = bytes(table).ljust(0x1000, b"\xff")
+    ran = shell.type("parts")
+    assert ran.status == 1
+    assert "one" in ran.out
+    before = bytes(nor(shell).data)
+    for line in ("erase flash:one", "load new.bin flash:one", "dump flash:one 16"):
+        ran = shell.type(line)
+        assert ran.status == 2
+        assert "MD5 of the partition table is wrong" in ran.err
+    assert bytes(nor(shell).data) == before
 
 
 def test_secure_download_mode(shell: Shell) -> None:
@@ -407,3 +462,8 @@ def test_a_script_that_writes_the_partition_table(tmp_path: Path) -> None:
     said = shell.script(text)
     assert "ff ff ff ff  ff ff ff ff" in said.out
     assert "test.espsh:3" in said.err
+
+
+def test_flash_is_watched(shell: Shell) -> None:
+    """`watch` looks at flash as at memory."""
+    assert shell.type("watch flash:0x100 16 --count 1").status == 0

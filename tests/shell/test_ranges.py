@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from espshell.image.file import LARGEST
 from espshell.ops.watch import Sample
 from espshell.shell import complete
 from espshell.shell.live import View
@@ -95,6 +96,15 @@ def test_diff_of_everything_with_everything(filled: Shell, tmp_path: Path) -> No
     assert filled.type("diff 0x3fc90000 0x3fc90000").status == 2
     assert filled.type("diff before nosuch").status == 2
     assert filled.type("diff before 0x3fc90000 63").status == 2
+
+
+@pytest.mark.parametrize("line", ["diff DRAM {}", "set parttable {}; parts"])
+def test_a_file_that_is_far_too_large(filled: Shell, tmp_path: Path, line: str) -> None:
+    """It is refused by its size, before it fills the memory."""
+    with (tmp_path / "huge").open("wb") as file:
+        file.truncate(LARGEST + 1)
+    ran = filled.type(line.format(tmp_path / "huge"))
+    assert (ran.status, "has more than 512 MiB" in ran.err) == (2, True)
 
 
 def test_diff_as_a_finding(filled: Shell) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -147,7 +148,10 @@ def answering(asked: list[str], *, yes: bool) -> Callable[[str], bool]:
 
 
 def test_questions(offline: Shell) -> None:
-    """One question says for how long; no is no; nobody there is an error unless --yes."""
+    """One question says for how long, and --nv asks another; no to any of them is no.
+
+    Nobody there to ask is an error unless --yes.
+    """
     shell = offline.connect(W25Q)
     assert "--yes allows it" in shell.type("sr set QE=1").err
     asked: list[str] = []
@@ -156,9 +160,24 @@ def test_questions(offline: Shell) -> None:
     assert shell.type("sr set QE=1 --nv").status == 0
     assert ["PERMANENTLY" in each for each in asked] == [False, True]
     assert nor_of(shell).status.active[1] == 0
+    asked.clear()
+
+    def hesitant(question: str) -> bool:
+        asked.append(question)
+        return "PERMANENTLY" in question
+
+    shell.session.ask = hesitant
+    assert shell.type("sr set QE=1 --nv").status == 0
+    assert shell.type("write-flash-status --non-volatile 0x0200").status == 0
+    assert ["really" in each for each in asked] == [False, True, False]
+    assert nor_of(shell).count.status_writes == 0
+    asked.clear()
     shell.session.ask = answering(asked, yes=True)
     assert shell.type("sr set QE=1").status == 0
     assert (nor_of(shell).status.active[1], nor_of(shell).status.stored[1]) == (2, 0)
+    assert shell.type("sr set DRV=50% --nv").status == 0
+    assert ["really" in each for each in asked] == [False, False, True]
+    assert nor_of(shell).status.stored[2] == 0x40
 
 
 def test_permanent_only_where_asked(offline: Shell) -> None:
@@ -206,10 +225,22 @@ def test_save_and_restore(yes: Shell, tmp_path: Path) -> None:
     assert nor_of(yes).status.stored == [0, 0, 0x60]
     file.write_text(file.read_text().replace("ef4016", "ef4018"))
     assert "of another flash: ef4018, this one is ef4016" in yes.type(f"sr restore {file}").err
-    for text in ("", "{}", "[1]", '{"id": 5, "registers": {}}'):
+    none = '{"id": "ef4016", "registers": {}}'
+    wide = '{"id": "ef4016", "registers": {"SR1": "0x1fc"}}'
+    for text in ("", "{}", "[1]", '{"id": 5, "registers": {}}', none, wide):
         file.write_text(text)
         assert "holds no status registers" in yes.type(f"sr restore {file}").err
     assert yes.type(f"sr restore {tmp_path / 'none'}").status == 2
+
+
+def test_restore_what_can_be(yes: Shell) -> None:
+    """A one-way bit that was set since then stays, and is no reason not to restore the others."""
+    assert yes.type("sr").status == 0
+    assert yes.type("sr set LB1=1 BP=3 --nv --otp W25Q32JV").status == 0
+    ran = yes.type("sr restore --nv")
+    assert ran.status == 0
+    assert "one-way bits of SR2 stay 1: 0x08" in ran.err
+    assert nor_of(yes).status.stored == [0, 0x08, 0x60]
 
 
 def test_restore_after_raw_bytes(yes: Shell) -> None:
@@ -237,6 +268,16 @@ def test_json(yes: Shell, line: str) -> None:
     yes.session.output.as_json = True
     (found,) = yes.type(line).objects
     assert found["ok"] is True
+
+
+def test_bits_as_json(yes: Shell) -> None:
+    """What is asked for is explained, with the place of its bits and the words for its values."""
+    yes.session.output.as_json = True
+    (found,) = yes.type("sr bits DRV1").objects
+    (bit,) = found["value"]["bits"]
+    assert (bit["name"], bit["reg"], bit["positions"], bit["value"]) == ("DRV", "SR3", [5, 6], 3)
+    assert bit["values"]["50%"] == 2
+    assert bit["meaning"]
 
 
 def test_esptool_reads(yes: Shell) -> None:
@@ -270,6 +311,30 @@ def test_esptool_writes(yes: Shell) -> None:
     assert "was 0x0200, wanted 0x0204, got 0x0004" in ran.err
 
 
+@pytest.mark.parametrize("part", ["MX25L3233F", "EN25QH32", "W25Q64BV", "FM25W128"])
+def test_esptool_sends_no_50h_where_it_may_be_another(offline: Shell, part: str) -> None:
+    """A volatile write is refused where nothing says that the part has it, and nothing is sent."""
+    offline.session.assume_yes = True
+    shell = offline.connect(f"?flash={part}")
+    ran = shell.type("write-flash-status --bytes 1 0x10")
+    assert ran.status == 2
+    assert "a volatile write is not possible" in ran.err
+    assert "--non-volatile" in ran.err
+    assert nor_of(shell).count.offences == []
+    assert shell.type("write-flash-status --bytes 1 0x10 --non-volatile").status == 0
+    assert nor_of(shell).status.stored[0] == 0x10
+
+
+def test_esptool_loses_another_register(yes: Shell) -> None:
+    """One byte that clears SR2 on the older kind is told, and is a failure of the flash."""
+    old = yes.connect("?flash=GD25LQ32&sr=00,42")
+    ran = old.type("write-flash-status --bytes 1 --non-volatile 0x04")
+    assert nor_of(old).status.stored == [0x04, 0x00]
+    assert ran.status == 1
+    assert "may clear SR2" in ran.err
+    assert "other registers of the flash changed, too: QE 1→0, CMP 1→0" in ran.err
+
+
 @pytest.mark.parametrize(
     ("flash", "value", "name"),
     [
@@ -291,6 +356,18 @@ def test_esptool_burns_nothing(offline: Shell, flash: str, value: str, name: str
     assert nor_of(shell).count.status_writes == 0
 
 
+def test_a_flash_of_unknown_size(yes: Shell) -> None:
+    """Registers need no size: an id that tells none is no reason not to show and change them."""
+    nor = nor_of(yes)
+    nor.part = replace(nor.part, jedec_id=0x4242FE)
+    yes.session.disconnect()
+    shell = yes.connect(W25Q)
+    nor_of(shell).part = nor.part
+    assert shell.type("sr").status == 0
+    assert shell.type("sr set QE=1").status == 0
+    assert nor_of(shell).status.active[1] == 2
+
+
 def test_secure_download_and_no_chip(offline: Shell) -> None:
     """Without a chip, or where it lets nobody near its flash, that is what is said."""
     assert "no chip is connected" in offline.type("sr").err
@@ -299,7 +376,10 @@ def test_secure_download_and_no_chip(offline: Shell) -> None:
 
 
 def test_a_script(yes: Shell) -> None:
-    """Commands of two words work in scripts, and a failure ends one."""
+    """Commands of two words work in scripts, and a failure ends one; a wrong form is seen first."""
+    ran = yes.script("sr set QE=1\nsr set FOO\n")
+    assert (ran.status, nor_of(yes).status.active[1]) == (2, 0)
+    assert "'FOO' is no setting" in ran.err
     assert yes.script("sr set QE=1\nsr show\nsr unprotect\n").status == 0
     assert yes.script("sr set FOO=1\nsr set CMP=1\n").status == 2
     assert nor_of(yes).status.active[1] == 2

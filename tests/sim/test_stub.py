@@ -156,6 +156,16 @@ def test_a_request_may_follow_each_reply_at_once(start: Start) -> None:
     assert port.wire.count.dropped == 0
 
 
+def test_a_reply_is_over_when_its_last_byte_has_come(start: Start) -> None:
+    """A legacy stub takes the request that a host sends in that moment."""
+    port = start(V1, "sim://esp32?latency=0")
+    port.timeout = 1.0
+    for _ in range(200):
+        port.write(READ)
+        assert len(port.read(12)) == 12
+    assert port.wire.count.dropped == 0
+
+
 def test_unserialised_requests_in_real_time_are_lost_too(start: Start) -> None:
     """Without pacing, what comes in one piece counts as sent at once."""
     port = start(V1)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from espshell.errors import DeviceError, UsageError
+from espshell.errors import DeviceError, EspError, UsageError
 from espshell.loader.spi import FlashCommand
-from espshell.target.flash import READ_ID, size_of
-from espshell.units import MIB
+from espshell.protocol.flash import SpiSetParams
+from espshell.target.flash import READ_ID
+from espshell.units import KIB, MIB
 from tests.loader.support import open_sim, wire_of
 
 CHIPS = ("esp8266", "esp32", "esp32s2", "esp32s3", "esp32c2", "esp32c3", "esp32c6", "esp32h2")
@@ -73,10 +74,9 @@ def test_asked_once_for_each_loader() -> None:
     assert target.flash.size
 
 
-@pytest.mark.parametrize(("told", "size"), [(0xEF4016, 4 * MIB), (0xEF4000, None), (0, None)])
-def test_sizes_of_ids(told: int, size: int | None) -> None:
-    """The last byte is an exponent, if it is one."""
-    assert size_of(told) == size
+def test_a_size_that_is_no_exponent() -> None:
+    """Some makers' ids say the size in another way; it is known all the same."""
+    assert open_sim("flash=MX25U6435F", "esp32c3").flash.size == 8 * MIB
 
 
 def test_only_whole_sectors_are_changed() -> None:
@@ -104,3 +104,23 @@ def test_a_dry_run_sends_nothing() -> None:
     assert list(target.flash.erase(0x1000, 0x2_0000)) == [0xF000, 0x1F000, 0x20000]
     assert list(target.flash.program(0, bytes(8192))) == [8192]
     assert wire_of(target).count.requests == before
+
+
+def test_a_failure_lets_it_be_told_its_size_again() -> None:
+    """A byte that was lost on the way to the loader does not spoil the rest of the session."""
+    target = open_sim("", "esp32c3")
+    assert target.flash.size == 4 * MIB
+    target.loader.execute(SpiSetParams(64 * KIB))
+    with pytest.raises(EspError):
+        target.flash.digest(MIB, 4096)
+    assert target.flash.read(MIB, 64) == b"\xff" * 64
+
+
+def test_no_flipped_bit_makes_another_id() -> None:
+    """Whichever reply it is in: the size that is told is that of the flash."""
+    target = open_sim("", "esp32c3")
+    first = wire_of(target).count.replies
+    assert target.flash.size == 4 * MIB
+    for number in range(first + 1, wire_of(target).count.replies + 1):
+        faulty = open_sim(f"fault=flip@reply:{number}:6.0", "esp32c3")
+        assert faulty.flash.size == 4 * MIB

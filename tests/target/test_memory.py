@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from espshell.errors import DeviceError, UsageError
+from espshell.errors import DeviceError, NoReply, UsageError
 from espshell.protocol.commands import RegisterWrite
 from tests.loader.support import held, open_sim, wire_of
 
@@ -99,6 +99,33 @@ def test_load_gives_up() -> None:
 
     with pytest.raises(DeviceError, match="writing at 0x3ffb0000 failed"):
         list(target.memory.load(0x3FFB_0000, bytes(0x1800)))
+
+
+def test_load_of_a_chip_that_is_gone() -> None:
+    """A chip that is lost in the middle is the bench's matter, with the way back."""
+    target = open_sim("fault=hang@request:40")
+
+    with pytest.raises(NoReply, match=r"writing at 0x3ffb.* failed: .* stopped") as caught:
+        list(target.memory.load(0x3FFB_0000, bytes(0x8000)))
+    assert "`reconnect`" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [(0x3FC8_5000, ""), (0x4038_5000, ", and 0x40385000 is the same RAM"), (0x4039_8000, None)],
+)
+def test_the_running_stub_is_spared(address: int, told: str | None) -> None:
+    """A write over the stub is refused, under which of its addresses ever, and one beside not."""
+    target = open_sim(chip="esp32c3")
+    target.start_stub()
+    if told is None:
+        target.memory.check(address, 4, write=True)
+        return
+    with pytest.raises(UsageError) as caught:
+        target.memory.check(address, 4, write=True)
+    assert caught.value.message == (
+        f"the running flasher stub has its data at 0x3fc84000..0x3fc96e38{told}"
+    )
 
 
 def test_registers_that_change_are_read_alone() -> None:

@@ -15,7 +15,7 @@ from espshell.shell.flash_args import Erasable as Erasable
 from espshell.shell.flash_args import FilePlaces as FilePlaces
 from espshell.shell.flash_args import Pair as Pair
 from espshell.shell.flash_args import Pairs as Pairs
-from espshell.shell.flash_args import limit_of, read_pairs, see_one_space
+from espshell.shell.flash_args import read_pairs, see_one_space
 from espshell.shell.later import Later
 from espshell.shell.registry import Option, Param, Registry
 from espshell.units import count_text, size_text
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from espshell.ops import verify as verifying
     from espshell.ops import work as working
     from espshell.ops.chip import Flash
-    from espshell.ops.diff import Span as Extent
     from espshell.ops.erase import Erased
     from espshell.ops.flash import Written
     from espshell.ops.images import Image
@@ -104,8 +103,7 @@ def load(
             session.chip.memory, read_pairs(files), force=force, report=session.output.progress
         )
     images = _patched(session, files, mode=flash_mode, frequency=flash_freq, size=flash_size)
-    limit = limit_of(files)
-    return _write(session, images, limit, everything=everything, keep_edges=keep_edges, force=force)
+    return _write(session, images, everything=everything, keep_edges=keep_edges, force=force)
 
 
 @VERBS.add(
@@ -238,12 +236,15 @@ def write_flash_files(
     flash_freq: str = "keep",
     flash_size: str = "keep",
     force: bool = False,
-) -> Written | Loaded | None:
+) -> Written | Loaded | Erased | None:
     """Write files to flash, as esptool does; but only what differs, and verified."""
     if erase_all:
         _see_possible(session, files, force=force)
-        if erase_flash(session) is None:
-            return None
+        erased = erase_flash(session)
+        if erased is None or not erased.ok:
+            return erased
+        if erased.dry_run:
+            session.output.note("dry run: the whole chip would be erased first")
     return load(
         session,
         files,
@@ -323,10 +324,12 @@ def erase_flash(session: Session, *, force: bool = False) -> Erased | None:
     return erase(session, Span(0, session.chip.flash.size, "", "flash"))
 
 
-def write_flash(session: Session, where: Spot, data: bytes, name: str) -> Written | None:
+def write_flash(
+    session: Session, where: Spot, data: bytes, name: str, *, force: bool = False
+) -> Written | None:
     """Write bytes anywhere in flash; what else is in the sectors is kept."""
-    image = images.Image(where.address, data, name)
-    return _write(session, [image], None, everything=False, keep_edges=True, force=True)
+    image = images.Image(where.address, data, name, where.end)
+    return _write(session, [image], everything=False, keep_edges=True, force=force)
 
 
 def save_flash(
@@ -364,13 +367,12 @@ def _see_possible(session: Session, files: Sequence[Pair], *, force: bool) -> No
     """See that files can be written before anything is erased for them. Raises: UsageError."""
     see_one_space(files, only="flash")
     facts = ops.facts_of(session.chip, protected=session.protected())
-    planning.plan_write(read_pairs(files), facts, force=force, limit=limit_of(files))
+    planning.plan_write(read_pairs(files), facts, force=force)
 
 
 def _write(
     session: Session,
     images: Sequence[Image],
-    limit: Extent | None,
     *,
     everything: bool,
     keep_edges: bool,
@@ -380,7 +382,7 @@ def _write(
     session.see_may_destroy("writing flash")
     target = session.chip
     facts = ops.facts_of(target, protected=session.protected())
-    plan = planning.plan_write(images, facts, keep_edges=keep_edges, force=force, limit=limit)
+    plan = planning.plan_write(images, facts, keep_edges=keep_edges, force=force)
     session.flash(plan.size)
     report = session.output.progress
     work = ops.compare(target, plan, everything=everything, report=report)

@@ -104,8 +104,9 @@ def image_info(
 
     image info app.bin; image info flash:app0; a file needs no chip.
     Firmware with its header, segments, checksum, digest, description and signatures; partition
-    tables, flash images, ELF, Intel HEX, UF2. Of a chip only headers are read; --verify reads all
-    and checks the sums. Fails if a sum is wrong.
+    tables, flash images, ELF, Intel HEX, UF2. The offset of a segment is that of its data in the
+    file, behind its own header. Of a chip only headers are read; --verify reads all and checks the
+    sums. Fails if a sum is wrong.
     """
     from espshell.ops.image import inspect_file, inspect_flash
 

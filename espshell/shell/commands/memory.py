@@ -112,7 +112,7 @@ def poke(
     if place.space == "flash":
         if mask is not None:
             raise UsageError("--mask is for memory; flash is written in sectors")
-        return write_flash(session, place, memory.packed(value, width), "values")
+        return write_flash(session, place, memory.packed(value, width), "a poke", force=force)
     return memory.poke(
         session.chip.memory,
         place.address,
@@ -231,7 +231,7 @@ def fill(
     if region.space == "flash":
         memory.check_aligned("fill", region.size, width)
         data = memory.packed((value,), width) * (region.size * 8 // width)
-        return write_flash(session, Spot(region.address, "flash"), data, "a fill")
+        return write_flash(session, Spot(region.address, "flash"), data, "a fill", force=force)
     verify = session.settings.verify and not unverified
     return memory.fill(
         session.chip.memory,

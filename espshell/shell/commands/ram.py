@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from espshell.errors import UsageError
 from espshell.link.port import Port, open_port
 from espshell.shell.argtypes import File, Positive, Scope, Seconds, Text
+from espshell.shell.expr import Expr
 from espshell.shell.registry import Option, Param, Registry
-from espshell.target.target import SYNC_BAUD
+from espshell.target.target import SYNC_BAUD, see_rate
 
 if TYPE_CHECKING:
     from espshell.ops.loadram import RamLoaded, RamPlan
@@ -38,6 +39,16 @@ class FileOrPattern(Text):
         return File().complete(text, scope)
 
 
+class Rate(Positive):
+    """A baud rate that a chip can have."""
+
+    def value(self, parsed: Expr, scope: Scope) -> int:
+        """Evaluate it. Raises: UsageError if no chip has it."""
+        rate = super().value(parsed, scope)
+        see_rate(rate)
+        return rate
+
+
 _UNTIL = Option("--until", "stop when it says this; fail if it does not within 10 s", Text())
 _TIMEOUT = Option("--timeout", "stop after this long", Seconds(), short="-t")
 
@@ -45,7 +56,7 @@ _TIMEOUT = Option("--timeout", "stop after this long", Seconds(), short="-t")
 _LOADRAM = (
     Option("--no-run", "load it only, and stay in the loader"),
     Option("--no-monitor", "do not listen to what it says"),
-    Option("--monitor-baud", "the rate it speaks at (the loader's)", Positive(), into="baud"),
+    Option("--monitor-baud", "the rate it speaks at (the loader's)", Rate(), into="baud"),
     _UNTIL,
     _TIMEOUT,
     Option("--check", "read it back before it is started"),
@@ -111,7 +122,7 @@ def loadram(
     group=GROUP,
     options=[
         Option("--run", "start the application first, and miss nothing"),
-        Option("--baud", "the rate it speaks at (115200)", Positive()),
+        Option("--baud", "the rate it speaks at (115200)", Rate()),
         _UNTIL,
         _TIMEOUT,
     ],

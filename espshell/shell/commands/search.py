@@ -55,7 +55,7 @@ def copy(
         sure = region.space == "flash" and session.chip.flash.has_digest
         report = session.output.progress
         data = dump(source, region.address, region.size, check=not sure, report=report).data
-        return write_flash(session, place, data, f"a copy of {hex32(region.address)}")
+        return write_flash(session, place, data, f"a copy of {hex32(region.address)}", force=force)
     verify = session.settings.verify and not unverified
     return copy_range(
         session.chip.memory,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from espshell.errors import UsageError
 from espshell.shell.argtypes import Choice, Number, Positive, Text, Texts
 from espshell.shell.commands.flash import NOTHING_DONE
-from espshell.shell.commands.status import keep_first_look, see_gates
+from espshell.shell.commands.status import keep_first_look, may_write, see_gates
 from espshell.shell.later import Later
 from espshell.shell.registry import Option, Param, Registry
 from espshell.units import count_text
@@ -151,6 +151,11 @@ def write_flash_status(
     session.see_may_destroy("writing status registers")
     flash = session.flash()
     identified = session.identified()
+    possible, why = parts.volatile_possible(identified)
+    if not (possible or non_volatile):
+        raise UsageError(
+            f"a volatile write is not possible: {why}", hint="--non-volatile writes permanently"
+        )
     read = status_bytes.read_status_bytes(flash, size)
     made = _as_plan(session, identified, value, size)
     keep_first_look(session, made)
@@ -162,7 +167,7 @@ def write_flash_status(
     kind = "permanently" if non_volatile else "until the flash loses power"
     digits = 2 * size
     question = f"write 0x{value:0{digits}x} over 0x{read.value:0{digits}x} {kind}"
-    if not session.may_destroy(question):
+    if not may_write(session, question, volatile=not non_volatile):
         session.output.note(NOTHING_DONE)
         return None
     return status_bytes.write_status_bytes(

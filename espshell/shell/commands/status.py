@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,9 +36,22 @@ else:
 
 VERBS = Registry()
 
+
+class Settings(Texts):
+    """Settings of fields: NAME=VALUE.  Which names there are only the flash can tell."""
+
+    def parse(self, texts: Sequence[str]) -> tuple[str, ...]:
+        """Look at their form. Raises: UsageError."""
+        for text in texts:
+            typed.split(text)
+        return tuple(texts)
+
+
 GROUP = "Flash status"
 
 _FORMAT = 1
+
+_RISK = "the board may not boot any more, or its flash stay locked"
 
 _PART = Option("--part", "what is printed on the flash, if its id leaves it open", Text())
 _CHANGE = (
@@ -88,13 +102,13 @@ def bits(session: Session, name: str = "", *, part: str = "") -> Shown:
     lines = bits_lines(result, name, width=output.width or 80, color=output.color)
     if not output.as_json:
         output.lines(lines)
-    return Shown(result)
+    return Shown(ops.StatusBits(result, name))
 
 
 @VERBS.add(
     "sr set",
     group=GROUP,
-    params=[Param("settings", Texts())],
+    params=[Param("settings", Settings())],
     options=list(_CHANGE),
     needs="memory",
 )
@@ -220,10 +234,18 @@ def restore(
     part: str = "",
 ) -> Shown | None:
     """Put the registers back: as in a file of `sr save`, or as this session found them."""
+    from espshell.nor.layout import Kind
+
     identified = session.identified(part or None)
     wanted = _saved(file, identified) if file else _first_look(session)
-    known = {each.name for each in identified.part.layout.registers} & identified.part.written
-    settings = [typed.Setting(name, value) for name, value in wanted.items() if name in known]
+    now = _status(session, "").registers
+    settings = []
+    for register in identified.part.layout.registers:
+        if register.name in wanted and register.name in identified.part.written:
+            burnt = now[register.name] & register.mask(Kind.ONE_WAY) & ~wanted[register.name]
+            if burnt:
+                session.output.note(f"one-way bits of {register.name} stay 1: 0x{burnt:02x}")
+            settings.append(typed.Setting(register.name, wanted[register.name] | burnt))
     volatile = _volatile(identified, nv)
     made = ops.plan_change(session.flash(), identified, settings, volatile=volatile)
     return _change(session, made, otp=otp, risk=risk)
@@ -299,7 +321,7 @@ def _change(session: Session, made: StatusPlan, *, otp: str, risk: bool) -> Show
         session.see_may_destroy("writing status registers")
         see_gates(session, made, otp=otp, risk=risk)
         kind = "until the flash loses power or is reset" if made.volatile else "PERMANENTLY"
-        if not session.may_destroy(f"write {kind}"):
+        if not may_write(session, f"write {kind}", volatile=made.volatile):
             output.note(NOTHING_DONE)
             return None
     result = ops.change_status(flash, made)
@@ -326,11 +348,16 @@ def see_gates(session: Session, made: StatusPlan, *, otp: str, risk: bool) -> No
     if not risks or risk or session.dry_run:
         return
     if session.ask is None:
-        raise UsageError(
-            f"{risks[0]}: the board may not boot any more", hint="--risk says yes to that"
-        )
-    if not session.ask(f"{'; '.join(risks)}: the board may not boot any more. Go on?"):
+        raise UsageError(f"{risks[0]}: {_RISK}", hint="--risk says yes to that")
+    if not session.ask(f"{'; '.join(risks)}: {_RISK}. Go on?"):
         raise UsageError(NOTHING_DONE)
+
+
+def may_write(session: Session, what: str, *, volatile: bool) -> bool:
+    """Ask whether registers shall be written; twice, if it cannot be undone by a power cycle."""
+    if not session.may_destroy(what):
+        return False
+    return volatile or session.may_destroy("it stays without power, too; really write")
 
 
 def _saved(file: Path, identified: Identified) -> dict[str, int]:
@@ -339,6 +366,8 @@ def _saved(file: Path, identified: Identified) -> dict[str, int]:
         contents = json.loads(file.read_text("utf-8"))
         number = int(contents["id"], 16)
         registers = {str(name): int(text, 16) for name, text in contents["registers"].items()}
+        if not registers or not all(0 <= value <= 0xFF for value in registers.values()):
+            raise ValueError(registers)
     except OSError as error:
         raise file_error("read", file, error) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:

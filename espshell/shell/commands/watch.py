@@ -175,5 +175,6 @@ def watch(
 
 def _look(session: Session, what: Expr | Span) -> Callable[[], int | bytes]:
     if isinstance(what, Span):
-        return lambda: dump(session.chip.memory, what.address, what.size).data
+        space = session.space(what.space, what.size)
+        return lambda: dump(space, what.address, what.size).data
     return lambda: what.evaluate(session.scope)
