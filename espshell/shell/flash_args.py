@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from espshell.errors import UsageError
 from espshell.shell import place
-from espshell.shell.argtypes import ArgType, File, Place, Region, Scope, Span, Spot
+from espshell.shell.argtypes import ArgType, File, Scope
 from espshell.shell.later import Later
 from espshell.shell.operands import unquoted
+from espshell.shell.place_args import Place, Region, Span, Spot
 from espshell.units import parse_number
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ from pathlib import Path
 from espshell.chips import Chip
 from espshell.errors import UsageError
 from espshell.shell import place
-from espshell.shell.argtypes import ArgType, ChipNames, File, Place, Scope, Spot, Text
+from espshell.shell.argtypes import ArgType, ChipNames, File, Scope, Text
 from espshell.shell.flash_args import FilePlaces, Pairs
 from espshell.shell.operands import unquoted
+from espshell.shell.place_args import Place, Spot
 from espshell.units import parse_number
 
 _SPACES = tuple(f"{space}:" for space in place.SPACES)

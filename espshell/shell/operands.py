@@ -11,7 +11,8 @@ from espshell.errors import UsageError
 from espshell.ops import find
 from espshell.ops.hash import ALGORITHMS
 from espshell.shell import expr, place
-from espshell.shell.argtypes import ArgType, Choice, File, Place, Region, Scope, Span, Spot
+from espshell.shell.argtypes import ArgType, Choice, File, Scope
+from espshell.shell.place_args import Place, Region, Span, Spot
 
 _HEX = "hex:"
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from espshell.chips import Chip, Kind
+from espshell.chips import Kind
 from espshell.clock import Clock, SystemClock
 from espshell.errors import DeviceError, EspError, PortError, ScriptError, UsageError
 from espshell.link.trace import Recorder, Viewer
-from espshell.ops import chip, connection
+from espshell.ops import connection
 from espshell.ops.connection import Connection
 from espshell.ops.journal import Journal
 from espshell.ops.snapshot import Snapshot
@@ -25,19 +25,21 @@ from espshell.shell import display, grammar, recovery, registry
 from espshell.shell.commands import VERBS
 from espshell.shell.display import Outcome, Shown
 from espshell.shell.grammar import Command
+from espshell.shell.on_flash import OnFlash
 from espshell.shell.output import Output
 from espshell.shell.recovery import Lost
 from espshell.shell.registry import Bound, Verb
 from espshell.shell.scope import TargetScope, not_connected
+from espshell.shell.settings import Bench as Bench
+from espshell.shell.settings import Settings as Settings
 from espshell.shell.transcript import Transcript
 from espshell.target import Flash, Space, Target
-from espshell.target.target import SYNC_BAUD, first_baud
+from espshell.target.target import first_baud
 from espshell.units import number_text
 
 if TYPE_CHECKING:
     from espshell.image.partitions import PartitionTable
     from espshell.nor.parts import Identified
-    from espshell.ops.diff import Span
     from espshell.ops.symbols import Symbols
 
 _NOT_TO_BE_REPEATED = ("log", "quit", "exit")
@@ -48,43 +50,6 @@ ROM_SIZE = 4096
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
-
-
-@dataclass(slots=True)
-class Settings:
-    """What ``set`` changes."""
-
-    check: bool = False
-    """Read everything twice."""
-    squeeze: bool = True
-    """Show runs of equal rows as one line."""
-    verify: bool = True
-    """Read back what was written."""
-    confirm: bool = True
-    """Ask before flash is changed, where somebody can be asked."""
-    slower: bool = True
-    """Go on at a lower baud rate when a read of flash fails again and again."""
-    flash_size: int | None = None
-    """What the flash has (bytes); None goes by its id."""
-    parttable: str = "0x8000"
-    """Where the partition table stands in flash, or a file with one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """How a chip is to be reached: what the command line said, or the last ``connect``."""
-
-    port: str = ""
-    baud: int = SYNC_BAUD
-    chip: Chip | None = None
-    before: str = "default-reset"
-    after: str = "hard-reset"
-    stub: str = "auto"
-    """When the flasher stub is started: ``auto``, ``always`` or ``never``."""
-    stub_dir: Path | None = None
-    """Where its files are, if not in the installed esptool package."""
-    stub_version: int | None = None
-    """Which generation; None takes the newest that there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +72,7 @@ class Quit(Exception):
 
 
 @dataclass
-class Session:
+class Session(OnFlash):
     """The state of one run of the shell."""
 
     output: Output
@@ -274,60 +239,6 @@ class Session:
                 self.no_stub = True
                 self.output.note(f"without the flasher stub ({error.message}): it will take longer")
         return target.flash
-
-    def partition_table(self) -> PartitionTable:
-        """Return the partition table, read once a connection.
-
-        Raises: UsageError if there is none.
-        """
-        from espshell.ops.partitions import read_table
-
-        if self.partitions is None:
-            self.partitions = read_table(self.chip, self.settings.parttable)
-        return self.partitions
-
-    def flash_key(self) -> tuple[str, int]:
-        """Return what tells the flash of this board from that of another: MAC and JEDEC id."""
-        return chip.mac(self.chip).mac, self.identified().jedec_id
-
-    def partition_name(self, address: int) -> str:
-        """Return the partition that an address of flash is in, if the table is known already."""
-        found = self.partitions.at(address) if self.partitions else None
-        return found.name if found else ""
-
-    @property
-    def known_partitions(self) -> PartitionTable | None:
-        """The partition table if it has been read or can be, for those who can do without."""
-        with contextlib.suppress(UsageError, DeviceError):  # none, or in a flash of unknown size
-            return self.partition_table()
-        return None
-
-    def forget_partitions(self, written: Sequence[tuple[int, int]]) -> None:
-        """Forget the partition table if something was written where it stands.
-
-        written: addresses and sizes.
-        """
-        from espshell.image.partitions import SIZE
-
-        offset = self.partitions.offset if self.partitions else 0
-        if any(at < offset + SIZE and offset < at + size for at, size in written):
-            self.partitions = None
-
-    def protected(self) -> tuple[Span, ...]:
-        """Return what the flash's status registers protect, as far as that is known."""
-        if self.chip.loader.dialect.is_secure:
-            return ()
-        from espshell.ops import status
-
-        return status.protected_spans(status.read_status(self.chip.flash, self.identified()))
-
-    def identified(self, part: str | None = None) -> Identified:
-        """Return what the flash is, found out once a connection; ``part``: as is printed on it."""
-        from espshell.ops import status
-
-        if self.known_flash is None or part is not None:
-            self.known_flash = status.identify(self.chip.flash, name=part)
-        return self.known_flash
 
     def see_may_destroy(self, what: str) -> None:
         """See that what cannot be undone is allowed, or that somebody can be asked.

@@ -11,7 +11,6 @@ from espshell import chips
 from espshell.chips import Chip
 from espshell.errors import UsageError
 from espshell.shell.argtypes import (
-    Address,
     AnyType,
     ChipNames,
     Choice,
@@ -19,17 +18,14 @@ from espshell.shell.argtypes import (
     File,
     Number,
     Numbers,
-    Place,
     Positive,
-    Region,
     Seconds,
-    Span,
-    Spot,
     Text,
     Words,
     chip_named,
     did_you_mean,
 )
+from espshell.shell.place_args import Address, Place, Region, Span, Spot
 
 
 class Names:

@@ -8,9 +8,10 @@ import pytest
 
 from espshell.errors import UsageError
 from espshell.shell import grammar, registry
-from espshell.shell.argtypes import Number, Numbers, Region, Text, Words
+from espshell.shell.argtypes import Number, Numbers, Text, Words
 from espshell.shell.commands import VERBS
 from espshell.shell.grammar import Command
+from espshell.shell.place_args import Region
 from espshell.shell.registry import Option, Param, Registry, Verb
 from espshell.shell.scope import TargetScope
 

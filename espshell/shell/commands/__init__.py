@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from espshell.shell.commands import (
     chip,
+    esptool,
     flash,
     image,
     journal,
@@ -25,6 +26,7 @@ VERBS = Registry()
 for _module in (
     memory,
     flash,
+    esptool,
     image,
     spi,
     status,

@@ -17,7 +17,8 @@ from espshell.ops import chip as ops
 from espshell.ops import connection
 from espshell.ops.connection import Connection, Left
 from espshell.shell import recovery
-from espshell.shell.argtypes import Address, ChipNames, Choice, File, Positive, Scope, Text
+from espshell.shell.argtypes import ChipNames, Choice, File, Positive, Scope, Text
+from espshell.shell.place_args import Address
 from espshell.shell.registry import Option, Param, Registry
 
 if TYPE_CHECKING:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from espshell.errors import UsageError
 from espshell.ops import chip as chip_ops
-from espshell.shell.argtypes import File, Span, Spot, Text
+from espshell.shell.argtypes import Text
 from espshell.shell.flash_args import Erasable as Erasable
 from espshell.shell.flash_args import FilePlaces as FilePlaces
 from espshell.shell.flash_args import Pair as Pair
 from espshell.shell.flash_args import Pairs as Pairs
 from espshell.shell.flash_args import read_pairs, see_one_space
 from espshell.shell.later import Later
+from espshell.shell.place_args import Span, Spot
 from espshell.shell.registry import Option, Param, Registry
 from espshell.units import count_text, size_text
 
@@ -58,9 +59,9 @@ GROUP = "Flash"
 
 NOTHING_DONE = "nothing was changed"
 
-_FORCE = Option("--force", "write also what this chip cannot boot")
+FORCE = Option("--force", "write also what this chip cannot boot")
 _KEEP_EDGES = Option("--keep-edges", "keep what else is in the first and last sector")
-_HEADER = (
+HEADER = (
     Option("--flash-mode", "patch the bootloader's header (keep)", Text(), short="-fm"),
     Option("--flash-freq", "patch the bootloader's header (keep)", Text(), short="-ff"),
     Option("--flash-size", "patch the bootloader's header (keep)", Text(), short="-fs"),
@@ -74,8 +75,8 @@ _HEADER = (
     options=[
         Option("--all", "send also what does not differ", into="everything"),
         _KEEP_EDGES,
-        *_HEADER,
-        _FORCE,
+        *HEADER,
+        FORCE,
     ],
     needs="flash",
 )
@@ -113,7 +114,7 @@ def load(
     options=[
         Option("--diff", "show what differs"),
         Option("--all", "show all of it", into="every_row"),
-        *_HEADER,
+        *HEADER,
     ],
     needs="memory",
 )
@@ -207,123 +208,6 @@ def flash_id(session: Session) -> Flash:
     return found
 
 
-@VERBS.add(
-    "write-flash",
-    group=GROUP,
-    params=[Param("files", FilePlaces(swapped=True))],
-    options=[
-        Option("--erase-all", "erase the whole chip first", short="-e"),
-        Option("--compress", "is always done with the stub", short="-z"),
-        Option("--no-compress", "is accepted, and changes nothing", short="-u"),
-        Option("--no-progress", "is accepted, and changes nothing", short="-p"),
-        Option("--skip-flashed", "is always done", short="-s"),
-        *_HEADER,
-        _FORCE,
-    ],
-    needs="flash",
-    alias_of="load",
-)
-def write_flash_files(
-    session: Session,
-    files: tuple[Pair, ...],
-    *,
-    erase_all: bool = False,
-    compress: bool = False,
-    no_compress: bool = False,
-    no_progress: bool = False,
-    skip_flashed: bool = False,
-    flash_mode: str = "keep",
-    flash_freq: str = "keep",
-    flash_size: str = "keep",
-    force: bool = False,
-) -> Written | Loaded | Erased | None:
-    """Write files to flash, as esptool does; but only what differs, and verified."""
-    if erase_all:
-        _see_possible(session, files, force=force)
-        erased = erase_flash(session)
-        if erased is None or not erased.ok:
-            return erased
-        if erased.dry_run:
-            session.output.note("dry run: the whole chip would be erased first")
-    return load(
-        session,
-        files,
-        flash_mode=flash_mode,
-        flash_freq=flash_freq,
-        flash_size=flash_size,
-        force=force,
-    )
-
-
-@VERBS.add(
-    "verify-flash",
-    group=GROUP,
-    params=[Param("files", FilePlaces(swapped=True))],
-    options=[
-        Option("--diff", "show what differs", short="-d"),
-        Option("--all", "show all of it", into="every_row"),
-        *_HEADER,
-    ],
-    needs="memory",
-    alias_of="verify",
-)
-def verify_flash(
-    session: Session,
-    files: tuple[Pair, ...],
-    *,
-    diff: bool = False,
-    every_row: bool = False,
-    flash_mode: str = "keep",
-    flash_freq: str = "keep",
-    flash_size: str = "keep",
-) -> Shown:
-    """Compare files with flash, as esptool does."""
-    return verify(
-        session,
-        files,
-        diff=diff,
-        every_row=every_row,
-        flash_mode=flash_mode,
-        flash_freq=flash_freq,
-        flash_size=flash_size,
-    )
-
-
-@VERBS.add(
-    "read-flash",
-    group=GROUP,
-    params=[
-        Param("region", Erasable(bare=True)),
-        Param("file", File()),
-    ],
-    options=[Option("--no-progress", "is accepted, and changes nothing", short="-p")],
-    needs="memory",
-    alias_of="save",
-)
-def read_flash(session: Session, region: Span, file: Path, *, no_progress: bool = False) -> Saved:
-    """Read flash into a file, as esptool does: ADDRESS SIZE FILE, or ADDRESS ALL FILE."""
-    return save_flash(session, region, file)
-
-
-@VERBS.add(
-    "erase-region",
-    group=GROUP,
-    params=[Param("region", Erasable(bare=True))],
-    options=[_FORCE],
-    needs="memory",
-    alias_of="erase",
-)
-def erase_region(session: Session, region: Span, *, force: bool = False) -> Erased | None:
-    """Erase a region of flash, as esptool does: ADDRESS SIZE, or ADDRESS ALL."""
-    return erase(session, region)
-
-
-@VERBS.add("erase-flash", group=GROUP, options=[_FORCE], needs="memory", alias_of="erase")
-def erase_flash(session: Session, *, force: bool = False) -> Erased | None:
-    """Erase the whole chip, as esptool does."""
-    return erase(session, Span(0, session.chip.flash.size, "", "flash"))
-
-
 def write_flash(
     session: Session, where: Spot, data: bytes, name: str, *, force: bool = False
 ) -> Written | None:
@@ -363,7 +247,7 @@ def save_flash(
         raise
 
 
-def _see_possible(session: Session, files: Sequence[Pair], *, force: bool) -> None:
+def see_possible(session: Session, files: Sequence[Pair], *, force: bool) -> None:
     """See that files can be written before anything is erased for them. Raises: UsageError."""
     see_one_space(files, only="flash")
     facts = ops.facts_of(session.chip, protected=session.protected())

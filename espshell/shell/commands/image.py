@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, cast
 
 from espshell.chips import Chip
 from espshell.errors import UsageError
-from espshell.shell.argtypes import Choice, File, Number, Spot, Text
+from espshell.shell.argtypes import Choice, File, Number, Text
 from espshell.shell.flash_args import Pair
 from espshell.shell.image_args import FileOffsets, FileOrFlash, FlashBytes, OneChip, PassedOn
+from espshell.shell.place_args import Spot
 from espshell.shell.registry import Option, Param, Registry
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from espshell.ops.snapshot import Snapshot, snapshot
 from espshell.ops.undo import Undone
 from espshell.ops.undo import undo as put_back
 from espshell.shell import place
-from espshell.shell.argtypes import ArgType, Positive, Region, Scope, Span, did_you_mean
+from espshell.shell.argtypes import ArgType, Positive, Scope, did_you_mean
+from espshell.shell.place_args import Region, Span
 from espshell.shell.registry import Option, Param, Registry
 
 if TYPE_CHECKING:

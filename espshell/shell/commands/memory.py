@@ -12,18 +12,9 @@ from espshell.ops import memory
 from espshell.ops.journal import KEEP
 from espshell.ops.memory import Fill, Peek, Poke
 from espshell.ops.save import Saved, save
-from espshell.shell.argtypes import (
-    Address,
-    File,
-    Number,
-    Numbers,
-    Place,
-    Positive,
-    Region,
-    Span,
-    Spot,
-)
+from espshell.shell.argtypes import File, Number, Numbers, Positive
 from espshell.shell.commands.flash import save_flash, write_flash
+from espshell.shell.place_args import Address, Place, Region, Span, Spot
 from espshell.shell.registry import Option, Param, Registry
 
 if TYPE_CHECKING:

@@ -15,9 +15,10 @@ from espshell.ops.find import Found
 from espshell.ops.hash import Digest, hash_range
 from espshell.ops.journal import KEEP
 from espshell.ops.memory import dump
-from espshell.shell.argtypes import Place, Positive, Region, Span, Spot
+from espshell.shell.argtypes import Positive
 from espshell.shell.commands.flash import write_flash
 from espshell.shell.operands import Hashed, Operand, Operands, Pattern
+from espshell.shell.place_args import Place, Region, Span, Spot
 from espshell.shell.registry import Option, Param, Registry
 from espshell.units import hex32
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from espshell.errors import UsageError, file_error
-from espshell.shell.argtypes import File, Span, Text, Texts
+from espshell.shell.argtypes import File, Text, Texts
 from espshell.shell.commands.flash import NOTHING_DONE, Erasable
 from espshell.shell.later import Later
+from espshell.shell.place_args import Span
 from espshell.shell.registry import Option, Param, Registry
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ from espshell.ops import watch as ops
 from espshell.ops.memory import dump
 from espshell.ops.watch import Sample, Waited, Watched
 from espshell.shell import expr, place
-from espshell.shell.argtypes import ArgType, Positive, Region, Scope, Seconds, Span
+from espshell.shell.argtypes import ArgType, Positive, Scope, Seconds
 from espshell.shell.commands.script import evaluated
 from espshell.shell.expr import Expr
+from espshell.shell.place_args import Region, Span
 from espshell.shell.registry import Option, Param, Registry
 from espshell.units import WORD
 

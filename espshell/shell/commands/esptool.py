@@ -1,0 +1,148 @@
+"""esptool's names for what is done to flash, with its order of arguments and its options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from espshell.shell.argtypes import File
+from espshell.shell.commands.flash import (
+    FORCE,
+    GROUP,
+    HEADER,
+    erase,
+    load,
+    save_flash,
+    see_possible,
+    verify,
+)
+from espshell.shell.flash_args import Erasable, FilePlaces, Pair
+from espshell.shell.place_args import Span
+from espshell.shell.registry import Option, Param, Registry
+
+if TYPE_CHECKING:
+    from espshell.ops.erase import Erased
+    from espshell.ops.flash import Written
+    from espshell.ops.load import Loaded
+    from espshell.ops.save import Saved
+    from espshell.shell.display import Shown
+    from espshell.shell.session import Session
+
+VERBS = Registry()
+
+
+@VERBS.add(
+    "write-flash",
+    group=GROUP,
+    params=[Param("files", FilePlaces(swapped=True))],
+    options=[
+        Option("--erase-all", "erase the whole chip first", short="-e"),
+        Option("--compress", "is always done with the stub", short="-z"),
+        Option("--no-compress", "is accepted, and changes nothing", short="-u"),
+        Option("--no-progress", "is accepted, and changes nothing", short="-p"),
+        Option("--skip-flashed", "is always done", short="-s"),
+        *HEADER,
+        FORCE,
+    ],
+    needs="flash",
+    alias_of="load",
+)
+def write_flash_files(
+    session: Session,
+    files: tuple[Pair, ...],
+    *,
+    erase_all: bool = False,
+    compress: bool = False,
+    no_compress: bool = False,
+    no_progress: bool = False,
+    skip_flashed: bool = False,
+    flash_mode: str = "keep",
+    flash_freq: str = "keep",
+    flash_size: str = "keep",
+    force: bool = False,
+) -> Written | Loaded | Erased | None:
+    """Write files to flash, as esptool does; but only what differs, and verified."""
+    if erase_all:
+        see_possible(session, files, force=force)
+        erased = erase_flash(session)
+        if erased is None or not erased.ok:
+            return erased
+        if erased.dry_run:
+            session.output.note("dry run: the whole chip would be erased first")
+    return load(
+        session,
+        files,
+        flash_mode=flash_mode,
+        flash_freq=flash_freq,
+        flash_size=flash_size,
+        force=force,
+    )
+
+
+@VERBS.add(
+    "verify-flash",
+    group=GROUP,
+    params=[Param("files", FilePlaces(swapped=True))],
+    options=[
+        Option("--diff", "show what differs", short="-d"),
+        Option("--all", "show all of it", into="every_row"),
+        *HEADER,
+    ],
+    needs="memory",
+    alias_of="verify",
+)
+def verify_flash(
+    session: Session,
+    files: tuple[Pair, ...],
+    *,
+    diff: bool = False,
+    every_row: bool = False,
+    flash_mode: str = "keep",
+    flash_freq: str = "keep",
+    flash_size: str = "keep",
+) -> Shown:
+    """Compare files with flash, as esptool does."""
+    return verify(
+        session,
+        files,
+        diff=diff,
+        every_row=every_row,
+        flash_mode=flash_mode,
+        flash_freq=flash_freq,
+        flash_size=flash_size,
+    )
+
+
+@VERBS.add(
+    "read-flash",
+    group=GROUP,
+    params=[
+        Param("region", Erasable(bare=True)),
+        Param("file", File()),
+    ],
+    options=[Option("--no-progress", "is accepted, and changes nothing", short="-p")],
+    needs="memory",
+    alias_of="save",
+)
+def read_flash(session: Session, region: Span, file: Path, *, no_progress: bool = False) -> Saved:
+    """Read flash into a file, as esptool does: ADDRESS SIZE FILE, or ADDRESS ALL FILE."""
+    return save_flash(session, region, file)
+
+
+@VERBS.add(
+    "erase-region",
+    group=GROUP,
+    params=[Param("region", Erasable(bare=True))],
+    options=[FORCE],
+    needs="memory",
+    alias_of="erase",
+)
+def erase_region(session: Session, region: Span, *, force: bool = False) -> Erased | None:
+    """Erase a region of flash, as esptool does: ADDRESS SIZE, or ADDRESS ALL."""
+    return erase(session, region)
+
+
+@VERBS.add("erase-flash", group=GROUP, options=[FORCE], needs="memory", alias_of="erase")
+def erase_flash(session: Session, *, force: bool = False) -> Erased | None:
+    """Erase the whole chip, as esptool does."""
+    return erase(session, Span(0, session.chip.flash.size, "", "flash"))
