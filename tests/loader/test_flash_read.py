@@ -90,7 +90,7 @@ def test_right_or_an_error(chip: str, stub: bool, fault: str, blank: bool) -> No
     first = number()
     target.flash.read(0, 2 * half)
     last = number()
-    for at in range(first + 1, last + 1, max(1, (last - first) // 10)):
+    for at in range(first + 1, last + 1, max(1, (last - first) // 5)):
         options = f"fault={fault}:{at}{FAULTS[fault]}"
         target = opened(chip, stub, options, contents)
         assert target.flash.read(0, 2 * half) == contents
