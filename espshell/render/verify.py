@@ -11,8 +11,9 @@ each line has an address and says which side it is, so that it can be searched f
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby, pairwise
 
-from espshell.ops.diff import Span
+from espshell.ops.diff import Difference, Span, diff
 from espshell.ops.plan import SECTOR
 from espshell.ops.verify import Verify
 from espshell.render.diff import ROWS, diff_lines, differing_rows, one_above_the_other
@@ -30,6 +31,7 @@ WIDTH = 110
 
 _CELLS = 16 * 3  # of one side: a gap in the middle, none at the end
 _PLACE = 8
+_BLANK = b"\xff"
 
 
 def verify_lines(
@@ -104,7 +106,10 @@ def _bytes(result: Verify, *, every_row: bool, width: int, color: bool) -> list[
     beside = width >= WIDTH
     lines = _titles(beside, color)
     left, hidden = ROWS, 0
-    for area in result.compared:
+    for area in (piece for each in result.compared for piece in _pieces(each)):
+        if not every_row and _is_blank(area):
+            lines.append(_blank_line(area, color))
+            continue
         rows = len(differing_rows(area.differing))
         if left <= 0 and not every_row:
             hidden += rows
@@ -122,6 +127,29 @@ def _bytes(result: Verify, *, every_row: bool, width: int, color: bool) -> list[
         )
         left -= rows
     return [*lines, *_left(hidden, "row", color, "elsewhere ")]
+
+
+def _pieces(area: Difference) -> Iterator[Difference]:
+    """Yield a range cut where blank sectors of the flash begin and end; equal parts left out."""
+    start, end = area.address, area.address + len(area.actual)
+    cuts = [start, *range(start - start % SECTOR + SECTOR, end, SECTOR), end]
+    sectors = [(first - start, stop - start) for first, stop in pairwise(cuts)]
+    for _, group in groupby(sectors, lambda ends: not area.actual[ends[0] : ends[1]].strip(_BLANK)):
+        parts = list(group)
+        first, stop = parts[0][0], parts[-1][1]
+        piece = diff(area.expected[first:stop], area.actual[first:stop], address=start + first)
+        if not piece.equal:
+            yield piece
+
+
+def _is_blank(area: Difference) -> bool:
+    return not area.actual.strip(_BLANK)
+
+
+def _blank_line(area: Difference, color: bool) -> str:
+    span = f"{area.address:#010x}..{area.address + len(area.actual):#010x}"
+    text = f"  {span} is blank (FF), {area.bytes_differing} bytes of it differ"
+    return paint(text, "squeeze", color=color)
 
 
 def side_by_side(address: int, old: bytes, new: bytes, color: bool) -> Iterator[str]:

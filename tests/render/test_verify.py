@@ -181,3 +181,17 @@ def test_json() -> None:
     equal = to_json(result())
     assert isinstance(equal, dict)
     assert (equal["equal"], equal["differing"], equal["needs_erase"]) == (True, [], None)
+
+
+def test_blank_sectors_take_a_line() -> None:
+    """Blank sectors in the flash do not push what is interesting off the picture."""
+    old = bytes(range(256)) * 48  # three sectors
+    new = bytearray(old)
+    new[: 2 * SECTOR] = b"\xff" * 2 * SECTOR
+    new[2 * SECTOR + 5] ^= 1
+    found = result(Span(0x1_0000, 3 * SECTOR), old=old, new=bytes(new))
+    lines = verify_lines(found, width=120)
+    assert "  0x00010000..0x00012000 is blank (FF), 8160 bytes of it differ" in lines
+    assert any(line.startswith("00012000") for line in lines)
+    assert len(lines) < 12
+    assert len(verify_lines(found, width=120, every_row=True)) > 512

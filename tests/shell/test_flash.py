@@ -467,3 +467,11 @@ def test_a_script_that_writes_the_partition_table(tmp_path: Path) -> None:
 def test_flash_is_watched(shell: Shell) -> None:
     """`watch` looks at flash as at memory."""
     assert shell.type("watch flash:0x100 16 --count 1").status == 0
+
+
+def test_a_bare_number_is_a_place_in_memory(shell: Shell) -> None:
+    """Who means flash is told how to say so."""
+    said = shell.type("load new.bin 0x10000")
+    assert said.status == 2
+    assert "in flash it is flash:0x10000" in said.err
+    assert untouched(shell)

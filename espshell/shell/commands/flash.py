@@ -100,6 +100,7 @@ def load(
     """
     see_one_space(files)
     if files[0][1].space == "mem":
+        _see_memory(session, files, force=force)
         return loading.load_memory(
             session.chip.memory, read_pairs(files), force=force, report=session.output.progress
         )
@@ -245,6 +246,16 @@ def save_flash(
             text = f"{saving.part_of(file).name} holds the first {size_text(held)}"
             session.output.note(f"{text}; --resume goes on with it")
         raise
+
+
+def _see_memory(session: Session, files: Sequence[Pair], *, force: bool) -> None:
+    """See that a bare number is not meant for flash. Raises: UsageError with how to write that."""
+    for _, where in files:
+        if not force and session.chip.chip.region_at(where.address) is None:
+            raise UsageError(
+                f"{where.address:#x} is outside the memory map",
+                hint=f"in flash it is flash:{where.address:#x}",
+            )
 
 
 def see_possible(session: Session, files: Sequence[Pair], *, force: bool) -> None:
