@@ -89,24 +89,44 @@ def read(data: bytes, *, name: str = "the UF2 file") -> Uf2:
         raise UsageError(f"{name} has {len(data)} bytes, which are no whole blocks of 512")
     families = set()
     pieces = []
+    wide: set[tuple[int, int, bytes]] = set()
     expected = 0, 0
     for start in range(0, len(data), BLOCK_SIZE):
         block = data[start : start + BLOCK_SIZE]
         where = f"block {start // BLOCK_SIZE} of {name}"
         flags, address, size, index, count, family = _fields(block, where)
-        if index and (index, count) != expected:
-            raise UsageError(f"{where} has number {index} of {count}, which does not follow")
-        if not index and expected[0] != expected[1]:
-            raise UsageError(f"{where} begins anew, but {expected[1] - expected[0]} are missing")
+        _see_next(index, count, expected, where)
         expected = index + 1, count
         if flags & (_NOT_MAIN_FLASH | _FILE_CONTAINER):
             continue
         if flags & _HAS_FAMILY:
             families.add(family)
         pieces.append((address, block[_HEADER.size : _HEADER.size + size]))
+        if flags & _HAS_DIGEST:
+            wide |= _wide_digest(block, address, size, where)
     if expected[0] != expected[1]:
         raise UsageError(f"{name} lacks its last blocks ({expected[1] - expected[0]})")
-    return Uf2(tuple(_joined(pieces, name)), tuple(sorted(families)))
+    segments = tuple(_joined(pieces, name))
+    _see_digests(segments, wide, name)
+    return Uf2(segments, tuple(sorted(families)))
+
+
+def _see_next(index: int, count: int, expected: tuple[int, int], where: str) -> None:
+    """See that a block is the next of its series, or the first of another. Raises: UsageError."""
+    if index and (index, count) != expected:
+        raise UsageError(f"{where} has number {index} of {count}, which does not follow")
+    if not index and expected[0] != expected[1]:
+        raise UsageError(f"{where} begins anew, but {expected[1] - expected[0]} are missing")
+
+
+def _see_digests(
+    segments: tuple[tuple[int, bytes], ...], wide: set[tuple[int, int, bytes]], name: str
+) -> None:
+    """See that digests over several blocks are right. Raises: UsageError."""
+    for first, length, digest in wide:
+        parts = (part[first - at : first - at + length] for at, part in segments if at <= first)
+        if digest not in map(_md5, parts):
+            raise UsageError(f"{name} has a wrong MD5 for 0x{first:x}..0x{first + length:x}")
 
 
 def _fields(block: bytes, where: str) -> tuple[int, int, int, int, int, int]:
@@ -116,19 +136,23 @@ def _fields(block: bytes, where: str) -> tuple[int, int, int, int, int, int]:
         raise UsageError(f"{where} has no magic numbers")
     if size > max_chunk(md5=bool(flags & _HAS_DIGEST)) or index >= count:
         raise UsageError(f"{where} is broken: {size} bytes, number {index} of {count}")
-    if flags & _HAS_DIGEST and not _digest_ok(block, address, size):
-        raise UsageError(f"{where} has a wrong MD5")
     return flags, address, size, index, count, family
 
 
-def _digest_ok(block: bytes, address: int, size: int) -> bool:
-    """Check the MD5 of a block; one over several blocks, which is allowed, counts as good."""
+def _wide_digest(block: bytes, address: int, size: int, where: str) -> set[tuple[int, int, bytes]]:
+    """Return address, size and MD5 where it is of more than this block; none if it is and good.
+
+    Raises: UsageError.
+    """
     payload = block[_HEADER.size : _HEADER.size + size]
     places = (_HEADER.size + size, BLOCK_SIZE - len(_END) - _DIGEST.size)
     found = [_DIGEST.unpack_from(block, place) for place in places]
     if any(each == (address, size, _md5(payload)) for each in found):
-        return True
-    return any(length > size and start <= address < start + length for start, length, _ in found)
+        return set()
+    for start, length, digest in found:
+        if length > size and start <= address < start + length:
+            return {(start, length, digest)}
+    raise UsageError(f"{where} has a wrong MD5")
 
 
 def _joined(pieces: list[tuple[int, bytes]], name: str) -> Iterator[tuple[int, bytes]]:

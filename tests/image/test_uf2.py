@@ -6,7 +6,7 @@ import struct
 from hashlib import md5
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from espshell.errors import UsageError
@@ -65,10 +65,19 @@ def test_files_in_a_row() -> None:
 def test_the_digest_where_the_specification_wants_it() -> None:
     """It is found in the last 24 bytes, too, and may be over more than this block."""
     here = digest(0x1000, 4, b"abcd")
-    region = digest(0x1000, 0x2000, b"?")
     expected = ((0x1000, b"abcd"),)
     assert uf2.read(block(flags=0x6000, tail=here)).segments == expected
-    assert uf2.read(block(flags=0x6000, tail=region)).segments == expected
+    for contents, good in ((b"abcdabcd", True), (b"abcdabce", False)):
+        both = digest(0x1000, 8, contents)
+        blocks = [
+            block(flags=0x6000, tail=both, number=i, count=2, address=0x1000 + 4 * i)
+            for i in range(2)
+        ]
+        if good:
+            assert uf2.read(b"".join(blocks)).segments == ((0x1000, b"abcdabcd"),)
+            continue
+        with pytest.raises(UsageError, match=r"wrong MD5 for 0x1000\.\.0x1008"):
+            uf2.read(b"".join(blocks))
 
 
 @pytest.mark.parametrize("flag", [0x0001, 0x1000])
@@ -101,6 +110,7 @@ def test_broken_files(contents: bytes, part: str) -> None:
 
 
 @given(st.integers(0, 511), st.integers(1, 255))
+@example(16, 64)
 def test_every_flipped_byte_that_matters_is_noticed(index: int, flip: int) -> None:
     """Payload and addresses are under the digest; only flags and family can change unseen."""
     good = uf2.write(0x1000, bytes(452), family=FAMILY)
