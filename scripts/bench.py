@@ -112,8 +112,11 @@ def link() -> list[Figure]:
 
 def prompt() -> list[Figure]:
     """Start the shell in a terminal and wait for its prompt."""
+    import compileall
+
     import pexpect
 
+    compileall.compile_dir("espshell", quiet=1)  # as it is installed
     command = [sys.executable, "-m", "espshell", "-p", "sim://esp32c3"]
     times = []
     for _ in range(2 * RUNS):

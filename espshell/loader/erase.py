@@ -11,7 +11,13 @@ from __future__ import annotations
 from espshell.chips import Chip, Quirk
 
 SECTOR = 0x1000
+"""What the smallest erase covers (bytes)."""
+
 BLOCK = 0x1_0000
+"""What a larger erase covers, much faster than its sectors (bytes)."""
+
+ROM_SEGMENT = 15 * SECTOR
+"""What is announced to a ROM at once: a whole number of its largest blocks (bytes)."""
 
 
 def asked_size(chip: Chip, offset: int, size: int) -> tuple[int, int]:

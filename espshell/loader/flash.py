@@ -40,12 +40,6 @@ from espshell.units import KIB, MIB, hex32
 SECTOR = erase.SECTOR
 """What the smallest erase covers (bytes)."""
 
-BLOCK = erase.BLOCK
-"""What a larger erase covers, much faster than its sectors (bytes)."""
-
-ROM_SEGMENT = 15 * SECTOR
-"""What is announced to a ROM at once: a whole number of its largest blocks (bytes)."""
-
 _TRIES = 3
 _SECTOR_S = 0.4  # the slowest sector erase of common parts
 _DIGEST_S_PER_MIB = 8.0
@@ -165,7 +159,7 @@ def _fence(loader: Loader) -> None:
 
 
 def _asked(loader: Loader, offset: int, size: int) -> bytes:
-    timeout_s = _work_s(BLOCK) + _DIGEST_S_PER_MIB * size / MIB
+    timeout_s = _work_s(erase.BLOCK) + _DIGEST_S_PER_MIB * size / MIB
     try:
         return loader.execute(SpiFlashMd5(offset, size), timeout_s=timeout_s)
     except DeviceError:  # a bit has flipped, or that was the refusal of a block that came twice

@@ -28,7 +28,6 @@ from espshell.errors import DeviceError, NoReply, Refused
 from espshell.loader import transfer
 from espshell.loader.loader import Loader
 from espshell.protocol.commands import ReadMemory, RegisterWrite, WriteReg
-from espshell.protocol.flash import FlashBegin, SpiAttach
 from espshell.units import WORD
 
 START = 1 << 18
@@ -65,6 +64,8 @@ class FlashCommand:
 
 def attach(loader: Loader, pads: tuple[int, ...] = ()) -> None:
     """Connect the flash's pins to the controller: the usual ones, or ``pads`` (see SpiAttach)."""
+    from espshell.protocol.flash import FlashBegin, SpiAttach
+
     if loader.dialect.attach_words:
         loader.execute(SpiAttach(loader.dialect.attach_words, pads))
     else:  # the ROM of an ESP8266 does it when a download begins

@@ -21,7 +21,6 @@ from espshell.loader import ram
 from espshell.loader.loader import Loader
 from espshell.protocol import dialect
 from espshell.protocol.commands import MemEnd, RegisterWrite, WriteReg
-from espshell.protocol.flash import ReadFlashSlow
 from espshell.units import WORD, hex32
 
 GREETING = b"OHAI"
@@ -116,6 +115,8 @@ def start(loader: Loader, stub: Stub, *, read_pointer: int | None = None) -> Non
             loader.execute(MemEnd(stub.entry), timeout_s=_JUMP_S)
         else:
             loader.execute(WriteReg((RegisterWrite(read_pointer, stub.entry),)))
+            from espshell.protocol.flash import ReadFlashSlow
+
             loader.execute(ReadFlashSlow(0, 64), timeout_s=_JUMP_S)
     if not loader.link.hear(GREETING, _GREETING_S):
         raise NoReply(

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from espshell.loader.flash import BLOCK, blank_digest
+from espshell.loader.erase import BLOCK
+from espshell.loader.flash import blank_digest
 from espshell.ops import flash as ops
 from espshell.ops.diff import Span
 from espshell.ops.images import Image

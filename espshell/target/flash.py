@@ -3,6 +3,8 @@
 Before the first use the flash is attached and asked for its id, and the loader is told its size;
 all that is done anew when another loader runs.  Nothing here decides what to write: that is a plan
 of ``ops``.  A range is checked against the size of the flash before anything is sent.
+
+What does the work is imported when it is used: most sessions begin without it.
 """
 
 from __future__ import annotations
@@ -13,11 +15,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from espshell.errors import DeviceError, EspError, ReadsDiffer, UsageError
-from espshell.loader import flash, flash_read, spi
-from espshell.loader.flash import BLOCK, ROM_SEGMENT, SECTOR
+from espshell.loader import spi
+from espshell.loader.erase import BLOCK, ROM_SEGMENT, SECTOR
 from espshell.loader.spi import FlashCommand
 from espshell.nor import makers
-from espshell.protocol.flash import SpiSetParams
 from espshell.protocol.packet import Opcode
 from espshell.units import MIB, WORD, hex32, size_text
 
@@ -132,6 +133,8 @@ class Flash:
             yield from self._chunks(address, size)
 
     def _chunks(self, address: int, size: int) -> Iterator[bytes]:
+        from espshell.loader import flash, flash_read
+
         loader = self._target.loader
         if not self.has_digest:
             yield from flash_read.controller_pieces(self._target.controller, address, size)
@@ -164,6 +167,8 @@ class Flash:
 
         Raises: UsageError if this loader has no digests.
         """
+        from espshell.loader import flash
+
         ask = flash.confirmed_digest if confirmed else flash.digest
         with self._attached():
             return ask(self._target.loader, address, size)
@@ -175,6 +180,8 @@ class Flash:
             yield from self._erase(address, size)
 
     def _erase(self, address: int, size: int) -> Iterator[int]:
+        from espshell.loader import flash
+
         target = self._target
         if not self.dry_run and self.has_chip_erase and (address, size) == (0, self.size):
             flash.erase_chip(target.loader, size)
@@ -197,6 +204,8 @@ class Flash:
         if self.dry_run:
             yield len(data)
             return
+        from espshell.loader import flash
+
         target = self._target
         with self._attached():
             yield from flash.program(target.loader, target.chip, target.controller, address, data)
@@ -239,6 +248,8 @@ class Flash:
         """Attach the flash, ask it for its id, tell the loader its size; once a loader."""
         if self.is_ready:
             return
+        from espshell.protocol.flash import SpiSetParams
+
         loader = self._target.loader
         if loader.dialect.is_secure:
             spi.attach(loader)  # its eFuses cannot be read; the ROM knows its usual pads

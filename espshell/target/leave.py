@@ -16,7 +16,6 @@ from espshell.link import reset
 from espshell.loader import spi
 from espshell.protocol.commands import RegisterWrite
 from espshell.protocol.dialect import STUB
-from espshell.protocol.flash import FlashBegin, FlashEnd, RunUserCode
 
 if TYPE_CHECKING:
     from espshell.target.target import Target
@@ -52,6 +51,8 @@ def by_command(target: Target) -> None:
 
     Raises: UsageError where a stub runs that answers it and stays.
     """
+    from espshell.protocol.flash import FlashBegin, FlashEnd, RunUserCode
+
     dialect = target.loader.dialect
     if ignores_commands(target):
         raise UsageError(
