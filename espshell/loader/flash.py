@@ -41,6 +41,7 @@ SECTOR = erase.SECTOR
 """What the smallest erase covers (bytes)."""
 
 _TRIES = 3
+_ANNOUNCED = 0x400  # what an erase announces and never sends, as esptool does
 _SECTOR_S = 0.4  # the slowest sector erase of common parts
 _DIGEST_S_PER_MIB = 8.0
 _ANSWER_S = 3.0
@@ -116,7 +117,9 @@ def _erase(loader: Loader, chip: Chip, controller: Controller, offset: int, size
     if left:
         _erase_sector(controller, offset + size - left)
     words = loader.dialect.flash_begin_words
-    loader.execute(FlashBegin(asked, 0, 0x400, offset, words), timeout_s=timeout_s)
+    blocks = -(-asked // _ANNOUNCED)
+    begin = FlashBegin(asked, blocks, _ANNOUNCED, offset, words)
+    loader.execute(begin, timeout_s=timeout_s)
 
 
 def erase_chip(loader: Loader, size: int) -> None:
