@@ -37,9 +37,6 @@ from espshell.protocol.flash import (
 from espshell.protocol.packet import Opcode
 from espshell.units import KIB, MIB, hex32
 
-SECTOR = erase.SECTOR
-"""What the smallest erase covers (bytes)."""
-
 _TRIES = 3
 _ANNOUNCED = 0x400  # what an erase announces and never sends, as esptool does
 _SECTOR_S = 0.4  # the slowest sector erase of common parts
@@ -91,6 +88,11 @@ def blank_digest(size: int) -> bytes:
         state.update(piece)
     state.update(piece[: size % len(piece)] if piece else b"")
     return state.digest()
+
+
+def md5(data: bytes) -> bytes:
+    """Return the MD5 that a loader would tell of these bytes."""
+    return hashlib.md5(data, usedforsecurity=False).digest()
 
 
 def erase_sectors(
@@ -209,9 +211,9 @@ def _block_size(loader: Loader, size: int) -> int:
     largest = loader.dialect.flash_block_size
     if loader.dialect.is_stub or size % largest == 0:
         return largest
-    return min(largest, SECTOR)
+    return min(largest, erase.SECTOR)
 
 
 def _work_s(size: int) -> float:
     """Return how long erasing and programming so much may take, at the slowest."""
-    return _ANSWER_S + _SECTOR_S * -(-size // SECTOR)
+    return _ANSWER_S + _SECTOR_S * -(-size // erase.SECTOR)

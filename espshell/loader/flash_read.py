@@ -16,11 +16,11 @@ answer that comes twice would then make the second one blank.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 
 from espshell.errors import NoReply, Refused
-from espshell.loader.flash import blank_digest, confirmed_digest, digest
+from espshell.loader.erase import SECTOR
+from espshell.loader.flash import blank_digest, confirmed_digest, digest, md5
 from espshell.loader.loader import Loader
 from espshell.loader.spi import MOST_BYTES, Controller, FlashCommand
 from espshell.protocol import packet, slip
@@ -37,7 +37,6 @@ TRIES = 5
 """Times that a chunk is read again before the read is given up, or the baud rate lowered."""
 
 _READ = 0x03
-_SECTOR = 4 * KIB
 _LEAST_CHUNK = 1 * KIB
 _BLANK_FROM = 16 * KIB  # smaller ranges are read as fast as they are asked about
 _LARGEST_PROBE = 1 * MIB
@@ -88,7 +87,7 @@ def read_chunks(
             continue
         faults, chunk, pieces = 0, min(whole, 2 * chunk), pieces + 1
         offset += len(piece)
-        may_be_blank = piece.endswith(b"\xff" * min(_SECTOR, len(piece)))
+        may_be_blank = piece.endswith(b"\xff" * min(SECTOR, len(piece)))
         yield piece
 
 
@@ -113,7 +112,7 @@ def _blank_pieces(loader: Loader, offset: int, size: int) -> Iterator[bytes]:
     while size:
         asked = min(probe, size)
         if asked == last:
-            asked -= _SECTOR
+            asked -= SECTOR
         if asked <= 0 or not _is_blank(loader, offset, asked):
             return
         for at in range(0, asked, CHUNK):
@@ -155,11 +154,11 @@ def _stub_piece(loader: Loader, offset: int, size: int, tried: int) -> bytes:
             link.send(slip.encode(got.to_bytes(4, "little")))
         told = link.receive_frame(_FRAME_S)
     data = b"".join(pieces)
-    if told != _md5(data):
+    if told != md5(data):
         raise _Fault("the digest of the stub does not agree")
     link.dirty = False
     at = _telling(data)
-    if digest(loader, offset + at.start, len(at)) != _md5(data[at.start : at.stop]):
+    if digest(loader, offset + at.start, len(at)) != md5(data[at.start : at.stop]):
         raise _Fault("it came from another place")
     return data
 
@@ -211,7 +210,7 @@ def _rom_piece(loader: Loader, offset: int, size: int, tried: int) -> bytes:
     addresses = range(first, offset + size, ReadFlashSlow.SIZE)
     data = b"".join(_slow_reads(loader, addresses, alone=tried > 0))
     data = data[offset - first : offset - first + size]
-    if _md5(data) != told:
+    if md5(data) != told:
         loader.link.dirty = True
         raise _Fault("the digest of the ROM does not agree")
     return data
@@ -251,7 +250,3 @@ def _slow_reads(loader: Loader, addresses: range, *, alone: bool) -> Iterator[by
             answered += 1
             yield reply.body[: ReadFlashSlow.SIZE]
     link.dirty = False
-
-
-def _md5(data: bytes) -> bytes:
-    return hashlib.md5(data, usedforsecurity=False).digest()

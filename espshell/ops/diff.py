@@ -6,7 +6,8 @@ Pure: the bytes may come from anywhere.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from espshell.errors import UsageError
 from espshell.units import count_text
@@ -18,6 +19,17 @@ class Span:
 
     address: int
     size: int
+
+
+def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Return ranges in order, neighbours as one."""
+    found: list[Span] = []
+    for span in sorted(spans, key=lambda span: span.address):
+        if found and found[-1].address + found[-1].size == span.address:
+            found[-1] = replace(found[-1], size=found[-1].size + span.size)
+        else:
+            found.append(span)
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

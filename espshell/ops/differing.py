@@ -19,13 +19,13 @@ there.  And all of it twice in a row.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 
 from espshell.errors import DeviceError, ReadsDiffer
-from espshell.loader.flash import SECTOR, blank_digest
+from espshell.loader.erase import SECTOR
+from espshell.loader.flash import blank_digest, md5
 from espshell.loader.spi import FlashCommand
-from espshell.ops.diff import Span
+from espshell.ops.diff import Span, merged
 from espshell.ops.progress import Report, Step, silent
 from espshell.target.flash import READ_ID, Flash
 from espshell.units import hex32
@@ -168,7 +168,7 @@ class Search:
     def _differing(self, start: int, end: int) -> bytes | None:
         """Return the digest of a range that is not as expected; None of one that is."""
         data, size = self._slice(start, end), end - start
-        expected = _md5(data)
+        expected = md5(data)
         told, twice = self._answers.ask(start, size)
         if told == expected:
             doubt = data.count(data[0]) == size
@@ -195,7 +195,7 @@ class Search:
         return self._data[start - self._start : end - self._start]
 
     def _expected(self, start: int, end: int) -> bytes:
-        return _md5(self._slice(start, end))
+        return md5(self._slice(start, end))
 
     def _done(self, end: int) -> None:
         self._report(Step("comparing", end - self._start, self._end - self._start))
@@ -220,15 +220,5 @@ def sector_spans(
     address: int, size: int, sectors: Iterable[int], unit: int = SECTOR
 ) -> tuple[Span, ...]:
     """Return sectors as ranges, neighbours put together, cut at the ends of what was compared."""
-    found: list[Span] = []
-    for at in sectors:
-        first, stop = max(at, address), min(at + unit, address + size)
-        if found and found[-1].address + found[-1].size == first:
-            found[-1] = Span(found[-1].address, stop - found[-1].address)
-        else:
-            found.append(Span(first, stop - first))
-    return tuple(found)
-
-
-def _md5(data: bytes) -> bytes:
-    return hashlib.md5(data, usedforsecurity=False).digest()
+    ends = ((max(at, address), min(at + unit, address + size)) for at in sectors)
+    return merged(Span(first, stop - first) for first, stop in ends)

@@ -7,13 +7,14 @@ end.  A range that is no whole sectors is written like an image of FF, its edges
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from espshell.loader.erase import BLOCK
 from espshell.loader.flash import blank_digest
 from espshell.ops import flash as ops
 from espshell.ops.diff import Span
+from espshell.ops.differing import cuts
 from espshell.ops.images import Image
 from espshell.ops.plan import SECTOR, Facts, Plan, plan_erase, plan_write
 from espshell.ops.progress import Report, Step, silent
@@ -124,7 +125,9 @@ def prepare(
     flash.check(address, size, write=True)
     whole = size == facts.flash_size and flash.has_chip_erase
     wanted = []
-    for piece in [span] if whole else _blocks(span):
+    end = address + size
+    blocks = [Span(at, stop - at) for at, stop in cuts(address, end, BLOCK)]
+    for piece in [span] if whole else blocks:
         if everything or not flash.has_digest or not _is_blank(flash, piece):
             wanted.append(Segment(piece.address, piece.size, None))
         if flash.has_digest and not everything:
@@ -137,12 +140,3 @@ def _is_blank(flash: Flash, span: Span) -> bool:
     """Say whether a range is blank; the digest of one sector tells of most that are not."""
     sizes = dict.fromkeys((min(SECTOR, span.size), span.size))
     return all(flash.digest(span.address, size) == blank_digest(size) for size in sizes)
-
-
-def _blocks(span: Span) -> Iterator[Span]:
-    """Yield a range cut at every 64 KiB."""
-    at, end = span.address, span.address + span.size
-    while at < end:
-        stop = min(end, at - at % BLOCK + BLOCK)
-        yield Span(at, stop - at)
-        at = stop

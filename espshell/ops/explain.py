@@ -19,6 +19,7 @@ from espshell.chips.common import FLASH_SIZES
 from espshell.errors import UsageError
 from espshell.image import firmware
 from espshell.image.firmware import Firmware
+from espshell.loader.flash import md5
 from espshell.ops.diff import Span, diff
 from espshell.ops.images import Image
 from espshell.ops.plan import FLASH_MODES, SECTOR
@@ -69,12 +70,12 @@ def known_contents(image: Image, digests: Mapping[int, bytes]) -> dict[int, byte
         first = max(sector, image.address)
         start, stop = first - image.address, min(sector + SECTOR, image.end) - image.address
         blank = b"\xff" * (stop - start)
-        if _md5(blank) == digest:
+        if md5(blank) == digest:
             known[first] = blank
         elif start == 0 and (settings := _settings(image.data[:stop], digest)):
             known[first] = image.data[:2] + settings + image.data[4:stop]
             patched = _patched(image.data, settings)
-        elif patched and _md5(patched[start:stop]) == digest:
+        elif patched and md5(patched[start:stop]) == digest:
             known[first] = patched[start:stop]
     return known
 
@@ -297,7 +298,3 @@ def _size(code: int, chip: Chip | None) -> str:
 def _frequency(code: int, chip: Chip | None) -> str:
     names = {value: name for name, value in (chip.flash_frequencies if chip else ())}
     return names.get(code & 0x0F, f"0x{code & 0x0F:x}")
-
-
-def _md5(data: bytes) -> bytes:
-    return hashlib.md5(data, usedforsecurity=False).digest()

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from espshell.errors import UsageError
-from espshell.loader.flash import blank_digest
+from espshell.loader.flash import blank_digest, md5
 from espshell.ops.chip import info
-from espshell.ops.diff import Span
+from espshell.ops.diff import Span, merged
 from espshell.ops.differing import differing_sectors
 from espshell.ops.images import Image
 from espshell.ops.plan import SECTOR, Facts, Plan, plan_write, seconds
@@ -27,8 +27,6 @@ from espshell.ops.work import (
     Stage,
     Work,
     is_there,
-    md5,
-    merged,
     ranges_text,
     run,
     sectors_of,

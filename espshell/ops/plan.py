@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from espshell.chips import Chip
 from espshell.errors import UsageError
 from espshell.image import firmware
+from espshell.loader import erase
 from espshell.ops.diff import Span
 from espshell.ops.images import Image
 from espshell.ops.suits import chip_objection, revision_objection
-from espshell.units import KIB, hex32, size_text
+from espshell.units import hex32, size_text
 
-SECTOR = 4 * KIB
+SECTOR = erase.SECTOR
 """What the smallest erase covers (bytes)."""
 
 FLASH_MODES = ("qio", "qout", "dio", "dout")

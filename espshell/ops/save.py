@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -167,8 +166,9 @@ def _good_part(flash: Flash, address: int, size: int, part: Path) -> tuple[int, 
         return 0, (f"{part.name} is longer than the range; all is read anew",)
     if not flash.has_digest:
         return 0, ("this loader has no digests to check the part by; all is read anew",)
-    digest = hashlib.md5(held, usedforsecurity=False).digest()
-    if flash.digest(address, len(held), confirmed=True) != digest:
+    from espshell.loader.flash import md5
+
+    if flash.digest(address, len(held), confirmed=True) != md5(held):
         return 0, (f"{part.name} is not what the flash holds; all is read anew",)
     return len(held), (f"went on at {size_text(len(held))}",)
 

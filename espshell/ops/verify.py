@@ -9,13 +9,13 @@ A loader without digests (the ROM of an ESP8266) has everything read.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from espshell.errors import ReadsDiffer
-from espshell.loader.flash import SECTOR
+from espshell.loader.erase import SECTOR
+from espshell.loader.flash import md5
 from espshell.ops import diff as bytewise
 from espshell.ops.diff import Difference, Span
 from espshell.ops.differing import Answers, Search, cuts, sector_spans
@@ -190,7 +190,7 @@ def _by_reading(flash: Flash, images: Sequence[Image], report: Report) -> list[_
             if actual != wanted:
                 contents[first] = actual
             report(Step("reading", stop - image.address, len(image.data)))
-        digests = {first - first % SECTOR: _md5(data) for first, data in contents.items()}
+        digests = {first - first % SECTOR: md5(data) for first, data in contents.items()}
         found.append(_Found(image, digests, contents))
     return found
 
@@ -243,7 +243,7 @@ def _read_as_told(flash: Flash, span: Span, told: bytes) -> bytes:
     """Read a range whose digest is known. Raises: ReadsDiffer."""
     for _ in range(_TRIES):
         data = flash.read(span.address, span.size)
-        if _md5(data) == told:
+        if md5(data) == told:
             return data
     raise _unsure(span.address, span.size)
 
@@ -253,7 +253,3 @@ def _unsure(address: int, size: int) -> ReadsDiffer:
         f"readings of flash {hex32(address)}..{hex32(address + size)} do not agree",
         hint="check cable and baud rate, and the flash",
     )
-
-
-def _md5(data: bytes) -> bytes:
-    return hashlib.md5(data, usedforsecurity=False).digest()

@@ -9,13 +9,12 @@ A loader acknowledges the last block of a download before it programs it: until 
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 
-from espshell.loader.flash import blank_digest
-from espshell.ops.diff import Span
+from espshell.loader.flash import blank_digest, md5
+from espshell.ops.diff import Span, merged
 from espshell.ops.plan import SECTOR, Plan
 from espshell.ops.progress import Report, Step
 from espshell.target import Flash
@@ -166,19 +165,3 @@ def ranges_text(spans: Sequence[Span]) -> str:
     shown = [f"{hex32(s.address)}..{hex32(s.address + s.size)}" for s in found[:_RANGES]]
     more = [f"{count_text(len(found) - _RANGES, 'more range')}"] if len(found) > _RANGES else []
     return ", ".join(shown + more)
-
-
-def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """Return ranges in order, neighbours as one."""
-    found: list[Span] = []
-    for span in sorted(spans, key=lambda span: span.address):
-        if found and found[-1].address + found[-1].size == span.address:
-            found[-1] = replace(found[-1], size=found[-1].size + span.size)
-        else:
-            found.append(span)
-    return tuple(found)
-
-
-def md5(data: bytes) -> bytes:
-    """Return the MD5 of bytes."""
-    return hashlib.md5(data, usedforsecurity=False).digest()

@@ -11,9 +11,10 @@ each line has an address and says which side it is, so that it can be searched f
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby, pairwise
+from itertools import groupby
 
 from espshell.ops.diff import Difference, Span, diff
+from espshell.ops.differing import cuts
 from espshell.ops.plan import SECTOR
 from espshell.ops.verify import Verify
 from espshell.render.diff import ROWS, diff_lines, differing_rows, one_above_the_other
@@ -132,8 +133,7 @@ def _bytes(result: Verify, *, every_row: bool, width: int, color: bool) -> list[
 def _pieces(area: Difference) -> Iterator[Difference]:
     """Yield a range cut where blank sectors of the flash begin and end; equal parts left out."""
     start, end = area.address, area.address + len(area.actual)
-    cuts = [start, *range(start - start % SECTOR + SECTOR, end, SECTOR), end]
-    sectors = [(first - start, stop - start) for first, stop in pairwise(cuts)]
+    sectors = [(first - start, stop - start) for first, stop in cuts(start, end, SECTOR)]
     for _, group in groupby(sectors, lambda ends: not area.actual[ends[0] : ends[1]].strip(_BLANK)):
         parts = list(group)
         first, stop = parts[0][0], parts[-1][1]

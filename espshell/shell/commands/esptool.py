@@ -12,10 +12,10 @@ from espshell.shell.commands.flash import (
     HEADER,
     erase,
     load,
-    save_flash,
     see_possible,
     verify,
 )
+from espshell.shell.commands.memory import save_region
 from espshell.shell.flash_args import Erasable, FilePlaces, Pair
 from espshell.shell.place_args import Span
 from espshell.shell.registry import Option, Param, Registry
@@ -126,7 +126,7 @@ def verify_flash(
 )
 def read_flash(session: Session, region: Span, file: Path, *, no_progress: bool = False) -> Saved:
     """Read flash into a file, as esptool does: ADDRESS SIZE FILE, or ADDRESS ALL FILE."""
-    return save_flash(session, region, file)
+    return save_region(session, region, file)
 
 
 @VERBS.add(

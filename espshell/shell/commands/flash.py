@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from espshell.errors import UsageError
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from espshell.ops.images import Image
     from espshell.ops.load import Loaded
     from espshell.ops.partitions import Parts
-    from espshell.ops.save import Saved
     from espshell.ops.work import Work
     from espshell.shell.display import Shown
     from espshell.shell.session import Session
@@ -215,37 +213,6 @@ def write_flash(
     """Write bytes anywhere in flash; what else is in the sectors is kept."""
     image = images.Image(where.address, data, name, where.end)
     return _write(session, [image], everything=False, keep_edges=True, force=force)
-
-
-def save_flash(
-    session: Session,
-    region: Span,
-    file: Path,
-    *,
-    resume: bool = False,
-    check: bool = False,
-    force: bool = False,
-) -> Saved:
-    """Save a range of flash; if it is stopped, say how to go on."""
-    flash = session.chip.flash
-    if region.address + region.size > flash.size:  # before a stub is started for it
-        flash.check(region.address, region.size)
-    try:
-        return saving.save(
-            session.flash(region.size),
-            region.address,
-            region.size,
-            file,
-            resume=resume,
-            check=check or session.settings.check,
-            force=force,
-            report=session.output.progress,
-        )
-    except KeyboardInterrupt:
-        if held := saving.held_part(file):
-            text = f"{saving.part_of(file).name} holds the first {size_text(held)}"
-            session.output.note(f"{text}; --resume goes on with it")
-        raise
 
 
 def _see_memory(session: Session, files: Sequence[Pair], *, force: bool) -> None:

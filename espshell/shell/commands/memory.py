@@ -11,11 +11,12 @@ from espshell.errors import UsageError
 from espshell.ops import memory
 from espshell.ops.journal import KEEP
 from espshell.ops.memory import Fill, Peek, Poke
-from espshell.ops.save import Saved, save
+from espshell.ops.save import Saved, held_part, part_of, save
 from espshell.shell.argtypes import File, Number, Numbers, Positive
-from espshell.shell.commands.flash import save_flash, write_flash
+from espshell.shell.commands.flash import write_flash
 from espshell.shell.place_args import Address, Place, Region, Span, Spot
 from espshell.shell.registry import Option, Param, Registry
+from espshell.units import size_text
 
 if TYPE_CHECKING:
     from espshell.ops.flash import Written
@@ -258,18 +259,25 @@ def save_region(
     The file appears whole or not at all. What was read of flash when it stops half-way is kept
     in FILE.part.
     """
-    if region.space == "flash":
-        return save_flash(session, region, file, resume=resume, check=check, force=force)
-    return save(
-        session.chip.memory,
-        region.address,
-        region.size,
-        file,
-        resume=resume,
-        check=check or session.settings.check,
-        force=force,
-        report=session.output.progress,
-    )
+    flash = session.chip.flash
+    if region.space == "flash" and region.address + region.size > flash.size:
+        flash.check(region.address, region.size)  # before a stub is started for it
+    try:
+        return save(
+            session.space(region.space, region.size),
+            region.address,
+            region.size,
+            file,
+            resume=resume,
+            check=check or session.settings.check,
+            force=force,
+            report=session.output.progress,
+        )
+    except KeyboardInterrupt:
+        if region.space == "flash" and (held := held_part(file)):
+            text = f"{part_of(file).name} holds the first {size_text(held)}"
+            session.output.note(f"{text}; --resume goes on with it")
+        raise
 
 
 @VERBS.add(
