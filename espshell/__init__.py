@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from espshell import chips
     from espshell.chips import Chip, Region
+    from espshell.device import Flash, Memory, Target
     from espshell.errors import (
         BenchError,
         DeviceError,
@@ -33,26 +34,32 @@ if TYPE_CHECKING:
         UsageError,
     )
     from espshell.link.trace import Recorder, Viewer
-    from espshell.ops.build import Made, Merged, elf_to_image, make_image, merge_files
-    from espshell.ops.chip import ChipId, Info, Mac, Security, chip_id, info, mac
-    from espshell.ops.connection import Connection, Left, change_baud, describe, run_application
-    from espshell.ops.copy import Copied, copy
-    from espshell.ops.diff import Difference, diff
-    from espshell.ops.erase import Erased, erase
-    from espshell.ops.expect import Expectation
-    from espshell.ops.find import Found, find
-    from espshell.ops.flash import Written, load, write
-    from espshell.ops.hash import Digest, hash_range
-    from espshell.ops.image import ImageInfo, inspect, inspect_file, inspect_flash
-    from espshell.ops.images import Image, read_images
-    from espshell.ops.journal import Change, Journal, Journaled
-    from espshell.ops.load import Loaded, load_memory
-    from espshell.ops.loadram import Piece, RamLoaded, RamPlan, load_ram, plan_ram
-    from espshell.ops.memory import Dump, Fill, Peek, Poke, dump, fill, peek, poke
-    from espshell.ops.monitor import Monitored, monitor
-    from espshell.ops.partitions import Parts, parts
-    from espshell.ops.progress import Report, Step
-    from espshell.ops.registers import (
+    from espshell.ops.chip.connection import (
+        Connection,
+        Left,
+        change_baud,
+        describe,
+        run_application,
+    )
+    from espshell.ops.chip.info import ChipId, Info, Mac, Security, chip_id, info, mac
+    from espshell.ops.chip.loadram import Piece, RamLoaded, RamPlan, load_ram, plan_ram
+    from espshell.ops.chip.monitor import Monitored, monitor
+    from espshell.ops.flash.erase import Erased, erase
+    from espshell.ops.flash.load import Written, load, write
+    from espshell.ops.flash.partitions import Parts, parts
+    from espshell.ops.flash.payload import Image, read_images
+    from espshell.ops.flash.sfdp import SfdpRead, SpiAnswer, read_sfdp, spi_command
+    from espshell.ops.flash.verify import Verify, verify
+    from espshell.ops.image.build import Made, Merged, elf_to_image, make_image, merge_files
+    from espshell.ops.image.inspect import ImageInfo, inspect, inspect_file, inspect_flash
+    from espshell.ops.memory.copy import Copied, copy
+    from espshell.ops.memory.diff import Difference, diff
+    from espshell.ops.memory.expect import Expectation
+    from espshell.ops.memory.find import Found, find
+    from espshell.ops.memory.hash import Digest, hash_range
+    from espshell.ops.memory.journal import Change, Journal, Journaled
+    from espshell.ops.memory.load import Loaded, load_memory
+    from espshell.ops.memory.registers import (
         FieldList,
         FieldWrite,
         RegisterList,
@@ -64,10 +71,15 @@ if TYPE_CHECKING:
         write_fields,
         write_register,
     )
-    from espshell.ops.save import Saved, save
-    from espshell.ops.sfdp import SfdpRead, SpiAnswer, read_sfdp, spi_command
-    from espshell.ops.snapshot import Snapshot, snapshot
-    from espshell.ops.status import (
+    from espshell.ops.memory.save import Saved, save
+    from espshell.ops.memory.snapshot import Snapshot, snapshot
+    from espshell.ops.memory.symbols import SymbolList, Symbols, list_symbols, load_symbols
+    from espshell.ops.memory.undo import Restored, Undone, undo
+    from espshell.ops.memory.watch import Waited, Watched, wait
+    from espshell.ops.memory.words import Dump, Fill, Peek, Poke, dump, fill, peek, poke
+    from espshell.ops.progress import Report, Step
+    from espshell.ops.status.raw_bytes import StatusBytes, read_status_bytes, write_status_bytes
+    from espshell.ops.status.registers import (
         Ranges,
         Status,
         StatusBits,
@@ -77,12 +89,6 @@ if TYPE_CHECKING:
         protection_ranges,
         read_status,
     )
-    from espshell.ops.status_bytes import StatusBytes, read_status_bytes, write_status_bytes
-    from espshell.ops.symbols import SymbolList, Symbols, list_symbols, load_symbols
-    from espshell.ops.undo import Restored, Undone, undo
-    from espshell.ops.verify import Verify, verify
-    from espshell.ops.watch import Waited, Watched, wait
-    from espshell.target import Flash, Memory, Target
 
 __version__ = "0.1.0"
 
@@ -225,20 +231,26 @@ _HOMES = {
         "UsageError",
     ),
     "espshell.link.trace": ("Recorder", "Viewer"),
-    "espshell.ops.build": (
+    "espshell.ops.image.build": (
         "Made",
         "Merged",
         "elf_to_image",
         "make_image",
         "merge_files",
     ),
-    "espshell.ops.image": ("ImageInfo", "inspect", "inspect_file", "inspect_flash"),
-    "espshell.ops.chip": ("ChipId", "Info", "Mac", "Security", "chip_id", "info", "mac"),
-    "espshell.ops.connection": ("Connection", "Left", "change_baud", "describe", "run_application"),
-    "espshell.ops.expect": ("Expectation",),
-    "espshell.ops.memory": ("Dump", "Fill", "Peek", "Poke", "dump", "fill", "peek", "poke"),
+    "espshell.ops.image.inspect": ("ImageInfo", "inspect", "inspect_file", "inspect_flash"),
+    "espshell.ops.chip.info": ("ChipId", "Info", "Mac", "Security", "chip_id", "info", "mac"),
+    "espshell.ops.chip.connection": (
+        "Connection",
+        "Left",
+        "change_baud",
+        "describe",
+        "run_application",
+    ),
+    "espshell.ops.memory.expect": ("Expectation",),
+    "espshell.ops.memory.words": ("Dump", "Fill", "Peek", "Poke", "dump", "fill", "peek", "poke"),
     "espshell.ops.progress": ("Report", "Step"),
-    "espshell.ops.registers": (
+    "espshell.ops.memory.registers": (
         "FieldList",
         "FieldWrite",
         "RegisterList",
@@ -250,53 +262,53 @@ _HOMES = {
         "write_fields",
         "write_register",
     ),
-    "espshell.ops.save": ("Saved", "save"),
-    "espshell.target": (
+    "espshell.ops.memory.save": ("Saved", "save"),
+    "espshell.device": (
         "Flash",
         "Memory",
         "Target",
     ),
-    "espshell.ops.copy": ("Copied", "copy"),
-    "espshell.ops.find": ("Found", "find"),
-    "espshell.ops.diff": ("Difference", "diff"),
-    "espshell.ops.hash": ("Digest", "hash_range"),
-    "espshell.ops.snapshot": ("Snapshot", "snapshot"),
-    "espshell.ops.watch": (
+    "espshell.ops.memory.copy": ("Copied", "copy"),
+    "espshell.ops.memory.find": ("Found", "find"),
+    "espshell.ops.memory.diff": ("Difference", "diff"),
+    "espshell.ops.memory.hash": ("Digest", "hash_range"),
+    "espshell.ops.memory.snapshot": ("Snapshot", "snapshot"),
+    "espshell.ops.memory.watch": (
         "Waited",
         "Watched",
         "wait",
     ),
-    "espshell.ops.journal": (
+    "espshell.ops.memory.journal": (
         "Change",
         "Journal",
         "Journaled",
     ),
-    "espshell.ops.erase": (
+    "espshell.ops.flash.erase": (
         "Erased",
         "erase",
     ),
-    "espshell.ops.flash": (
+    "espshell.ops.flash.load": (
         "Written",
         "load",
         "write",
     ),
-    "espshell.ops.load": (
+    "espshell.ops.memory.load": (
         "Loaded",
         "load_memory",
     ),
-    "espshell.ops.partitions": (
+    "espshell.ops.flash.partitions": (
         "Parts",
         "parts",
     ),
-    "espshell.ops.verify": (
+    "espshell.ops.flash.verify": (
         "Verify",
         "verify",
     ),
-    "espshell.ops.images": (
+    "espshell.ops.flash.payload": (
         "Image",
         "read_images",
     ),
-    "espshell.ops.status": (
+    "espshell.ops.status.registers": (
         "Ranges",
         "Status",
         "StatusBits",
@@ -306,25 +318,25 @@ _HOMES = {
         "protection_ranges",
         "read_status",
     ),
-    "espshell.ops.status_bytes": (
+    "espshell.ops.status.raw_bytes": (
         "StatusBytes",
         "read_status_bytes",
         "write_status_bytes",
     ),
-    "espshell.ops.sfdp": (
+    "espshell.ops.flash.sfdp": (
         "SfdpRead",
         "SpiAnswer",
         "read_sfdp",
         "spi_command",
     ),
-    "espshell.ops.undo": (
+    "espshell.ops.memory.undo": (
         "Restored",
         "Undone",
         "undo",
     ),
-    "espshell.ops.loadram": ("Piece", "RamLoaded", "RamPlan", "load_ram", "plan_ram"),
-    "espshell.ops.monitor": ("Monitored", "monitor"),
-    "espshell.ops.symbols": ("SymbolList", "Symbols", "list_symbols", "load_symbols"),
+    "espshell.ops.chip.loadram": ("Piece", "RamLoaded", "RamPlan", "load_ram", "plan_ram"),
+    "espshell.ops.chip.monitor": ("Monitored", "monitor"),
+    "espshell.ops.memory.symbols": ("SymbolList", "Symbols", "list_symbols", "load_symbols"),
 }
 
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -18,20 +18,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from espshell import __version__
+from espshell.device.target import SYNC_BAUD
 from espshell.errors import BenchError, EspError, ScriptError, UsageError
 from espshell.link import ports, reset
 from espshell.link.reset import AFTER, BEFORE
 from espshell.link.trace import Recorder, Viewer
 from espshell.shell import script
-from espshell.shell.argtypes import chip_named, did_you_mean
+from espshell.shell.arguments.types import chip_named, did_you_mean
 from espshell.shell.output import Output
 from espshell.shell.script import Given, Script
 from espshell.shell.session import INTERRUPTED, Bench, Quit, Session
-from espshell.target.target import SYNC_BAUD
 from espshell.units import parse_number
 
 if TYPE_CHECKING:
-    from espshell.ops.symbols import Symbols
+    from espshell.ops.memory.symbols import Symbols
 
 SCREEN = "-"
 """Standard input as a script; standard error as the file of ``--trace``."""
@@ -184,7 +184,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _symbols(path: Path) -> Symbols:
-    from espshell.ops.symbols import load_symbols
+    from espshell.ops.memory.symbols import load_symbols
 
     return load_symbols(path)
 
@@ -277,7 +277,7 @@ def _type(session: Session) -> int:
     """Let a person type; after piped input there is none."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return session.worst
-    from espshell.shell import repl
+    from espshell.shell.terminal import repl
 
     session.interactive = True
     return repl.run(session)

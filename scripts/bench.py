@@ -33,7 +33,7 @@ sys.stdout.write(writer.finish())
 LINK = """
 import time
 from espshell.protocol.commands import ReadReg
-from espshell.target import Target
+from espshell.device import Target
 
 size, start = 65536, 0x40000000
 target = Target.open("sim://{chip}?latency={latency}", baud={baud})

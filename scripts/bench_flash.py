@@ -76,9 +76,9 @@ print(best)
 
 VERIFY = """
 import random
-from espshell.ops.images import Image
-from espshell.ops.verify import verify
-from espshell.target import Target
+from espshell.ops.flash.payload import Image
+from espshell.ops.flash.verify import verify
+from espshell.device import Target
 from tests.loader.support import wire_of
 
 data = random.Random(4).randbytes(4 << 20)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from espshell.ops.status_bytes import write_status_bytes
+from espshell.ops.status.raw_bytes import write_status_bytes
 from espshell.sim import parts
 from espshell.units import KIB, MIB
 from tests.loader.support import open_sim, wire_of

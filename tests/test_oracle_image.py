@@ -23,7 +23,7 @@ from espshell.chips import Chip, Isa, Kind
 from espshell.image import firmware, signature
 from espshell.image.description import AppDescription, BootloaderDescription, describe
 from espshell.image.firmware import Firmware, Layout, reader
-from espshell.ops.image import inspect
+from espshell.ops.image.inspect import inspect
 from espshell.render import render
 from tests.image import support
 

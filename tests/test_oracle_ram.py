@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from espshell.device import Target
 from espshell.link.trace import Direction
-from espshell.ops.loadram import load_ram, plan_ram
+from espshell.ops.chip.loadram import load_ram, plan_ram
 from espshell.protocol import slip
 from espshell.protocol.packet import HEADER, Opcode
-from espshell.target import Target
 from tests.image.support import esp8266
 from tests.ops.test_loadram import image
 from tests.oracle_support import esptool, served

@@ -19,8 +19,8 @@ A reply that was given up may still come, seconds later, while another is waited
 ``OVERDUE_S`` after a fault everything is read twice (``_confirmed``).
 
 What is ugly.  A bit that flips inside a reply is not seen here, because nothing protects it on the
-wire; ``--check`` (``ops.memory``) reads twice.  Two faults that cancel out, one reply lost and one
-doubled between the same two markers, would pass; that is why blocks are short.
+wire; ``--check`` (``ops.memory.words``) reads twice.  Two faults that cancel out, one reply lost
+and one doubled between the same two markers, would pass; that is why blocks are short.
 
 What must change with it: the fence of ``Loader.resynchronise`` reads the first marker.
 

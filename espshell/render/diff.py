@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from espshell.ops.diff import Difference, Span
+from espshell.ops.memory.diff import Difference, Span
 from espshell.render.hexdump import ROW, HexWriter
 from espshell.render.theme import paint
 from espshell.units import count_text, size_text
@@ -47,7 +47,7 @@ def diff_lines(
 ) -> list[str]:
     """Return the rows that differ, each run of them in a row of context.
 
-    differing: as ``ops.diff`` tells, in ascending order.
+    differing: as ``ops.memory.diff`` tells, in ascending order.
     rows: how many differing rows are shown; None for all.
     writer: how a row is shown.
     """

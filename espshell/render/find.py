@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from espshell.ops.find import Found, Hit
+from espshell.ops.memory.find import Found, Hit
 from espshell.render.hexdump import HexWriter
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from espshell.ops.diff import Span
-from espshell.ops.erase import Erased
-from espshell.ops.flash import Written
-from espshell.ops.load import Loaded
-from espshell.ops.partitions import Parts
+from espshell.ops.flash.erase import Erased
+from espshell.ops.flash.load import Written
+from espshell.ops.flash.partitions import Parts
+from espshell.ops.memory.diff import Span
+from espshell.ops.memory.load import Loaded
 from espshell.render.json import Json, to_json
 from espshell.render.text import render, table
 from espshell.render.theme import paint

@@ -10,19 +10,19 @@ import sys
 from importlib import import_module
 
 _HOMES = {
-    "espshell.ops.build": "espshell.render.image",
-    "espshell.ops.flash": "espshell.render.flash",
-    "espshell.ops.erase": "espshell.render.flash",
-    "espshell.ops.image": "espshell.render.image",
-    "espshell.ops.load": "espshell.render.flash",
-    "espshell.ops.loadram": "espshell.render.ram",
-    "espshell.ops.monitor": "espshell.render.ram",
-    "espshell.ops.symbols": "espshell.render.ram",
-    "espshell.ops.partitions": "espshell.render.flash",
-    "espshell.ops.verify": "espshell.render.verify",
-    "espshell.ops.status": "espshell.render.status",
-    "espshell.ops.status_bytes": "espshell.render.status",
-    "espshell.ops.sfdp": "espshell.render.sfdp",
+    "espshell.ops.image.build": "espshell.render.image",
+    "espshell.ops.flash.load": "espshell.render.flash",
+    "espshell.ops.flash.erase": "espshell.render.flash",
+    "espshell.ops.image.inspect": "espshell.render.image",
+    "espshell.ops.memory.load": "espshell.render.flash",
+    "espshell.ops.chip.loadram": "espshell.render.ram",
+    "espshell.ops.chip.monitor": "espshell.render.ram",
+    "espshell.ops.memory.symbols": "espshell.render.ram",
+    "espshell.ops.flash.partitions": "espshell.render.flash",
+    "espshell.ops.flash.verify": "espshell.render.verify",
+    "espshell.ops.status.registers": "espshell.render.status",
+    "espshell.ops.status.raw_bytes": "espshell.render.status",
+    "espshell.ops.flash.sfdp": "espshell.render.sfdp",
 }
 """By the module that a result is defined in."""
 

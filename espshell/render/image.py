@@ -10,8 +10,8 @@ from espshell.image.firmware import ExtendedHeader, Firmware, Sum
 from espshell.image.recognise import Kind
 from espshell.image.signature import Signature
 from espshell.image.text import decoded
-from espshell.ops.build import Made, Merged, Part
-from espshell.ops.image import FirmwareInfo, ImageInfo, Piece
+from espshell.ops.image.build import Made, Merged, Part
+from espshell.ops.image.inspect import FirmwareInfo, ImageInfo, Piece
 from espshell.render.json import Json, to_json
 from espshell.render.text import render, table
 from espshell.render.theme import paint

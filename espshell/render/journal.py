@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from espshell.ops.journal import Entry, Journaled
-from espshell.ops.snapshot import Snapshot
-from espshell.ops.undo import Restored
+from espshell.ops.memory.journal import Entry, Journaled
+from espshell.ops.memory.snapshot import Snapshot
+from espshell.ops.memory.undo import Restored
 from espshell.render.json import Json
 from espshell.render.theme import paint
 from espshell.units import count_text, hex32, size_text

@@ -6,12 +6,12 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import singledispatch
 
-from espshell.ops.copy import Copied
-from espshell.ops.diff import Difference
-from espshell.ops.find import Found
-from espshell.ops.hash import Digest
-from espshell.ops.memory import Dump, Fill, Peek, Poke
-from espshell.ops.snapshot import Snapshot
+from espshell.ops.memory.copy import Copied
+from espshell.ops.memory.diff import Difference
+from espshell.ops.memory.find import Found
+from espshell.ops.memory.hash import Digest
+from espshell.ops.memory.snapshot import Snapshot
+from espshell.ops.memory.words import Dump, Fill, Peek, Poke
 from espshell.render.homes import load_home
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from espshell.ops.loadram import Piece, RamLoaded
-from espshell.ops.monitor import Monitored
-from espshell.ops.symbols import SymbolList
+from espshell.ops.chip.loadram import Piece, RamLoaded
+from espshell.ops.chip.monitor import Monitored
+from espshell.ops.memory.symbols import SymbolList
 from espshell.render.json import Json, to_json
 from espshell.render.text import render, table
 from espshell.render.theme import paint

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from espshell.ops.registers import (
+from espshell.ops.memory.registers import (
     FieldList,
     FieldWrite,
     RegisterList,

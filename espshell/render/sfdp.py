@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from espshell.nor.bfpt import Basic, Duration, EraseType, FastRead
 from espshell.nor.sfdp import Sfdp
-from espshell.ops.sfdp import SfdpRead, SpiAnswer
+from espshell.ops.flash.sfdp import SfdpRead, SpiAnswer
 from espshell.render.cells import COLUMNS, labelled
 from espshell.render.hexdump import HexWriter
 from espshell.render.json import Json, to_json

@@ -13,7 +13,7 @@ from espshell.nor import settings
 from espshell.nor.layout import Field, Kind, Layout, Register
 from espshell.nor.parts import Identified, Part
 from espshell.nor.protection import Choice, Protected
-from espshell.ops.status import Ranges, Status, StatusBits
+from espshell.ops.status.registers import Ranges, Status, StatusBits
 from espshell.render import cells, flashbar
 from espshell.render.cells import COLUMNS, labelled
 from espshell.render.json import Json, to_json

@@ -15,8 +15,8 @@ from espshell.nor.parts import Part
 from espshell.nor.plan import StatusPlan
 from espshell.nor.protection import Protected
 from espshell.nor.sequence import Write
-from espshell.ops.status import StatusChange
-from espshell.ops.status_bytes import StatusBytes
+from espshell.ops.status.raw_bytes import StatusBytes
+from espshell.ops.status.registers import StatusChange
 from espshell.render import cells, flashbar
 from espshell.render.cells import COLUMNS, labelled
 from espshell.render.json import Json, to_json

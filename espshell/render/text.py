@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from functools import singledispatch
 from itertools import zip_longest
 
-from espshell.ops.chip import ChipId, Flash, Info, Mac, Security
-from espshell.ops.copy import Copied
-from espshell.ops.diff import Difference, diff
-from espshell.ops.find import Found
-from espshell.ops.hash import Digest
-from espshell.ops.journal import Journaled
-from espshell.ops.memory import Dump, Fill, Peek, Poke
-from espshell.ops.save import Saved
-from espshell.ops.snapshot import Snapshot
-from espshell.ops.undo import Undone
+from espshell.ops.chip.info import ChipId, Flash, Info, Mac, Security
+from espshell.ops.memory.copy import Copied
+from espshell.ops.memory.diff import Difference, diff
+from espshell.ops.memory.find import Found
+from espshell.ops.memory.hash import Digest
+from espshell.ops.memory.journal import Journaled
+from espshell.ops.memory.save import Saved
+from espshell.ops.memory.snapshot import Snapshot
+from espshell.ops.memory.undo import Undone
+from espshell.ops.memory.words import Dump, Fill, Peek, Poke
 from espshell.render.homes import load_home
 from espshell.render.journal import journal_rows, restored_line, snapshot_row
 from espshell.render.theme import paint

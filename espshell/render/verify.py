@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from espshell.ops.diff import Difference, Span, diff
-from espshell.ops.differing import cuts
-from espshell.ops.plan import SECTOR
-from espshell.ops.verify import Verify
+from espshell.ops.flash.digest_compare import cuts
+from espshell.ops.flash.plan import SECTOR
+from espshell.ops.flash.verify import Verify
+from espshell.ops.memory.diff import Difference, Span, diff
 from espshell.render.diff import ROWS, diff_lines, differing_rows, one_above_the_other
 from espshell.render.hexdump import HexWriter
 from espshell.render.json import Json, to_json

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from espshell.errors import EspError
-from espshell.ops.connection import Connection, Left
-from espshell.ops.expect import Expectation
-from espshell.ops.journal import Journaled
-from espshell.ops.watch import Waited
+from espshell.ops.chip.connection import Connection, Left
+from espshell.ops.memory.expect import Expectation
+from espshell.ops.memory.journal import Journaled
+from espshell.ops.memory.watch import Waited
 from espshell.render.journal import entry_json, snapshot_row
 from espshell.render.json import Json, to_json
 from espshell.render.text import render, table

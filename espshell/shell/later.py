@@ -6,7 +6,7 @@ for it.  A type checker sees the real module:
     if TYPE_CHECKING:
         from espshell.ops import flash as ops
     else:
-        ops = Later("espshell.ops.flash")
+        ops = Later("espshell.ops.flash.load")
 """
 
 from __future__ import annotations

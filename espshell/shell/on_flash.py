@@ -9,15 +9,15 @@ import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from espshell.device import Target
 from espshell.errors import DeviceError, UsageError
-from espshell.ops import chip
+from espshell.ops.chip import info as chip
 from espshell.shell.settings import Settings
-from espshell.target import Target
 
 if TYPE_CHECKING:
     from espshell.image.partitions import PartitionTable
     from espshell.nor.parts import Identified
-    from espshell.ops.diff import Span
+    from espshell.ops.memory.diff import Span
 
 
 class OnFlash:
@@ -37,7 +37,7 @@ class OnFlash:
 
         Raises: UsageError if there is none.
         """
-        from espshell.ops.partitions import read_table
+        from espshell.ops.flash.partitions import read_table
 
         if self.partitions is None:
             self.partitions = read_table(self.chip, self.settings.parttable)
@@ -74,13 +74,13 @@ class OnFlash:
         """Return what the flash's status registers protect, as far as that is known."""
         if self.chip.loader.dialect.is_secure:
             return ()
-        from espshell.ops import status
+        from espshell.ops.status import registers as status
 
         return status.protected_spans(status.read_status(self.chip.flash, self.identified()))
 
     def identified(self, part: str | None = None) -> Identified:
         """Return what the flash is, found out once a connection; ``part``: as is printed on it."""
-        from espshell.ops import status
+        from espshell.ops.status import registers as status
 
         if self.known_flash is None or part is not None:
             self.known_flash = status.identify(self.chip.flash, name=part)

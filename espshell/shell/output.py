@@ -147,7 +147,7 @@ class Output:
 
         Raises: UsageError if it cannot be written.
         """
-        from espshell.ops.save import new_file, real_path
+        from espshell.ops.memory.save import new_file, real_path
 
         path = real_path(path)  # so that a link stays one
         if append or (path.exists() and not path.is_file()):

@@ -15,8 +15,8 @@ from espshell.link import ports
 from espshell.link.ports import PortInfo
 
 if TYPE_CHECKING:
+    from espshell.device import Target
     from espshell.shell.session import Session
-    from espshell.target import Target
 
 PATIENCE_S = 30.0
 """How long a person's shell waits for a lost device to come back."""

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from espshell.errors import UsageError
-from espshell.shell.argtypes import AnyType, Expression, Scope, Words, did_you_mean
-from espshell.shell.grammar import Command
-from espshell.shell.words import Text, Variables, Word
+from espshell.shell.arguments.types import AnyType, Expression, Scope, Words, did_you_mean
+from espshell.shell.language.grammar import Command
+from espshell.shell.language.words import Text, Variables, Word
 
 Run = Callable[..., object]
 F = TypeVar("F", bound=Run)

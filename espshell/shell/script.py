@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from espshell.errors import EspError, ScriptError, UsageError, file_error
-from espshell.shell import expr, grammar, registry
-from espshell.shell.assignment import assigned
+from espshell.shell import registry
 from espshell.shell.commands.ram import syms
 from espshell.shell.commands.shell import define
-from espshell.shell.grammar import Command
+from espshell.shell.language import expr, grammar
+from espshell.shell.language.assignment import assigned
+from espshell.shell.language.grammar import Command
 from espshell.shell.output import Output
 from espshell.shell.session import Prepared, Session
 

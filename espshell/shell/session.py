@@ -14,33 +14,34 @@ from typing import TYPE_CHECKING
 
 from espshell.chips import Kind
 from espshell.clock import Clock, SystemClock
+from espshell.device import Flash, Space, Target
+from espshell.device.target import first_baud
 from espshell.errors import DeviceError, EspError, PortError, ScriptError, UsageError
 from espshell.link.trace import Recorder, Viewer
-from espshell.ops import connection
-from espshell.ops.connection import Connection
-from espshell.ops.journal import Journal
-from espshell.ops.snapshot import Snapshot
+from espshell.ops.chip import connection
+from espshell.ops.chip.connection import Connection
+from espshell.ops.memory.journal import Journal
+from espshell.ops.memory.snapshot import Snapshot
 from espshell.protocol.packet import Opcode
-from espshell.shell import display, grammar, recovery, registry
+from espshell.shell import display, recovery, registry
 from espshell.shell.commands import VERBS
 from espshell.shell.display import Outcome, Shown
-from espshell.shell.grammar import Command
+from espshell.shell.language import grammar
+from espshell.shell.language.grammar import Command
+from espshell.shell.language.scope import TargetScope, not_connected
 from espshell.shell.on_flash import OnFlash
 from espshell.shell.output import Output
 from espshell.shell.recovery import Lost
 from espshell.shell.registry import Bound, Verb
-from espshell.shell.scope import TargetScope, not_connected
 from espshell.shell.settings import Bench as Bench
 from espshell.shell.settings import Settings as Settings
 from espshell.shell.transcript import Transcript
-from espshell.target import Flash, Space, Target
-from espshell.target.target import first_baud
 from espshell.units import number_text
 
 if TYPE_CHECKING:
     from espshell.image.partitions import PartitionTable
     from espshell.nor.parts import Identified
-    from espshell.ops.symbols import Symbols
+    from espshell.ops.memory.symbols import Symbols
 
 _NOT_TO_BE_REPEATED = ("log", "quit", "exit")
 """Commands that would end the run of a transcript, or overwrite it."""

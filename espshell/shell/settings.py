@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from espshell.chips import Chip
-from espshell.target.target import SYNC_BAUD
+from espshell.device.target import SYNC_BAUD
 
 
 @dataclass(slots=True)

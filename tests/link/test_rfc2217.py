@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from espshell.target import Target
+from espshell.device import Target
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # pyserial 3.5
 

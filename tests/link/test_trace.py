@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from espshell.device import Target
 from espshell.errors import DeviceError, EspError, UsageError
 from espshell.link import trace
 from espshell.link.trace import Direction, Event, Recorder, ReplayPort, Viewer, read_recording
 from espshell.protocol import slip
 from espshell.protocol.commands import ReadReg, WriteReg
-from espshell.target import Target
 from tests.link.support import REPLY
 
 ROM = 0x4000_1000

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from espshell.clock import Clock, VirtualClock
+from espshell.device import Target
 from espshell.link.link import Link
 from espshell.sim.wire import Wire
-from espshell.target import Target
 
 
 def wire_of(target: Target) -> Wire:

@@ -8,13 +8,13 @@ import pytest
 
 from espshell.chips import CHIPS
 from espshell.chips.esp32 import ESP32
+from espshell.device import Target
 from espshell.errors import NoSync, UsageError
 from espshell.link.link import Link
 from espshell.link.port import open_port
 from espshell.loader.connect import connect
 from espshell.protocol.commands import Sync
 from espshell.protocol.dialect import ESP32_ROM
-from espshell.target import Target
 from tests.loader.support import open_sim, wire_of
 
 

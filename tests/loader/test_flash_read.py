@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import pytest
 
+from espshell.device import Target
 from espshell.errors import NoReply
 from espshell.loader.flash_read import CHUNK, TRIES, read_chunks
 from espshell.protocol import slip
 from espshell.protocol.packet import Opcode
-from espshell.target import Target
 from espshell.units import KIB, MIB
 from tests.loader.support import open_sim, wire_of
 

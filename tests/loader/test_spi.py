@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from espshell.device import Target
 from espshell.errors import DeviceError
 from espshell.loader.spi import START, FlashCommand
 from espshell.sim.fault import Direction, Faults, parse
-from espshell.target import Target
 from tests.loader.support import open_sim, wire_of
 
 LOADERS = (("esp32", False), ("esp32s3", False), ("esp32", True), ("esp32c3", True))

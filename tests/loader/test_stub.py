@@ -15,12 +15,12 @@ import pytest
 from espshell.chips import Isa
 from espshell.chips.esp32 import ESP32
 from espshell.chips.esp32c3 import ESP32C3
+from espshell.device import Target
 from espshell.errors import NoReply, UsageError
 from espshell.loader import bulk, stub
 from espshell.loader.stub import Stub
 from espshell.protocol.commands import ReadReg
 from espshell.protocol.packet import Opcode
-from espshell.target import Target
 from tests.loader.support import held, open_sim, wire_of
 
 

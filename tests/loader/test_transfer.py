@@ -9,10 +9,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from espshell.device import Target
 from espshell.errors import EspError
 from espshell.loader import transfer
 from espshell.protocol.commands import ReadReg
-from espshell.target import Target
 from tests.loader.support import held, open_sim, wire_of
 
 START = 0x4000_0100

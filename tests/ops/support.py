@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from espshell.ops.images import Image
+from espshell.device import Target
+from espshell.ops.flash.payload import Image
 from espshell.sim.nor import Nor
-from espshell.target import Target
 from espshell.units import KIB, MIB
 from tests.loader.support import open_sim, wire_of
 

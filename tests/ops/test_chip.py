@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from espshell.ops import chip
+from espshell.ops.chip import info as chip
 from tests.loader.support import held, open_sim, wire_of
 
 

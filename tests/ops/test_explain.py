@@ -10,9 +10,9 @@ import pytest
 from espshell import chips
 from espshell.image import firmware
 from espshell.image.partitions import Partition, PartitionTable
-from espshell.ops.diff import Span, diff
-from espshell.ops.explain import explain, known_contents
-from espshell.ops.images import Image
+from espshell.ops.flash.explain import explain, known_contents
+from espshell.ops.flash.payload import Image
+from espshell.ops.memory.diff import Span, diff
 from tests.image import support
 
 SECTOR = 4096

@@ -6,15 +6,15 @@ import contextlib
 
 import pytest
 
+from espshell.device import Target
 from espshell.errors import ReadsDiffer, UsageError
-from espshell.ops.diff import Span
-from espshell.ops.erase import Erased, erase, prepare
-from espshell.ops.flash import Written, compare, facts_of, load, write
-from espshell.ops.images import Image
-from espshell.ops.plan import plan_write
+from espshell.ops.flash.erase import Erased, erase, prepare
+from espshell.ops.flash.load import Written, compare, facts_of, load, write
+from espshell.ops.flash.payload import Image
+from espshell.ops.flash.plan import plan_write
+from espshell.ops.flash.write_job import Work
+from espshell.ops.memory.diff import Span
 from espshell.ops.progress import Step
-from espshell.ops.work import Work
-from espshell.target import Target
 from espshell.units import KIB, MIB
 from tests.loader.support import open_sim, wire_of
 from tests.ops.support import (

@@ -10,13 +10,13 @@ from random import Random
 import pytest
 
 from espshell import chips
+from espshell.device import Target
 from espshell.errors import DeviceError, UsageError
 from espshell.image import firmware, intel_hex, partitions, uf2
 from espshell.image.recognise import Kind
-from espshell.ops import build
-from espshell.ops.build import FlashSettings, Part, elf_to_image, make_image, merge_files
-from espshell.ops.image import PADDING, ImageInfo, inspect, inspect_file, inspect_flash
-from espshell.target import Target
+from espshell.ops.image import build
+from espshell.ops.image.build import FlashSettings, Part, elf_to_image, make_image, merge_files
+from espshell.ops.image.inspect import PADDING, ImageInfo, inspect, inspect_file, inspect_flash
 from tests.image import support
 
 C3, S3, ESP32, ESP8266 = (chips.load(n) for n in ("esp32c3", "esp32s3", "esp32", "esp8266"))

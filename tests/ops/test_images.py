@@ -8,7 +8,7 @@ import pytest
 
 from espshell.errors import UsageError
 from espshell.image import intel_hex
-from espshell.ops.images import Image, read_images
+from espshell.ops.flash.payload import Image, read_images
 
 
 def test_raw_and_hex(tmp_path: Path) -> None:

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from espshell.chips import USB_VID
+from espshell.device import Target
 from espshell.errors import DeviceError, UsageError
 from espshell.link.ports import PortInfo
 from espshell.link.trace import Direction
 from espshell.loader.connect import Connected
-from espshell.ops.loadram import RamPlan, has_returned, load_ram, plan_ram
+from espshell.ops.chip.loadram import RamPlan, has_returned, load_ram, plan_ram
 from espshell.protocol import slip
 from espshell.protocol.packet import HEADER, Opcode
 from espshell.sim.wire import Mode
-from espshell.target import Target
 from tests.image.support import RISCV, Segments, elf, esp8266, esp8266_v2, firmware
 from tests.loader.support import held, open_sim, wire_of
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from intelhex import IntelHex
 
 from espshell.errors import EspError, NoReply, ReadsDiffer, UsageError
-from espshell.ops import memory
+from espshell.ops.memory import words as memory
+from espshell.ops.memory.save import save
 from espshell.ops.progress import Step
-from espshell.ops.save import save
 from tests.loader.support import held, open_sim, wire_of
 
 C3 = open_sim(chip="esp32c3")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from espshell.link.trace import Direction
-from espshell.ops.monitor import KEPT, Monitor, SafeText, monitor
+from espshell.ops.chip.monitor import KEPT, Monitor, SafeText, monitor
 from tests.loader.support import ScriptedPort
 
 

@@ -11,9 +11,9 @@ from espshell.chips.esp32 import ESP32
 from espshell.chips.esp32c3 import ESP32C3
 from espshell.chips.esp8266 import ESP8266
 from espshell.errors import UsageError
-from espshell.ops.diff import Span
-from espshell.ops.images import Image
-from espshell.ops.plan import SECTOR, Facts, plan_erase, plan_write, seconds
+from espshell.ops.flash.payload import Image
+from espshell.ops.flash.plan import SECTOR, Facts, plan_erase, plan_write, seconds
+from espshell.ops.memory.diff import Span
 from espshell.units import KIB, MIB
 from tests.image.support import esp8266, esp8266_v2, firmware
 from tests.ops.support import noise

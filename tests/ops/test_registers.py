@@ -8,8 +8,8 @@ import pytest
 
 from espshell import chips, registers
 from espshell.errors import UsageError
-from espshell.ops import memory
-from espshell.ops import registers as ops
+from espshell.ops.memory import registers as ops
+from espshell.ops.memory import words as memory
 from espshell.registers import BitField, Register
 from tests.loader.support import held, open_sim, wire_of
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from espshell.device import Target
 from espshell.errors import EspError, UsageError
 from espshell.image import intel_hex
+from espshell.ops.memory.save import held_part, part_of, save
 from espshell.ops.progress import Step
-from espshell.ops.save import held_part, part_of, save
-from espshell.target import Target
 from espshell.units import KIB
 from tests.loader.support import open_sim, wire_of
 from tests.ops.support import every_loader, noise, on_file, opened

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from espshell.errors import UsageError
-from espshell.ops.copy import copy
-from espshell.ops.diff import diff
-from espshell.ops.find import Pattern, find
-from espshell.ops.hash import ALGORITHMS, hash_range
+from espshell.ops.memory.copy import copy
+from espshell.ops.memory.diff import diff
+from espshell.ops.memory.find import Pattern, find
+from espshell.ops.memory.hash import ALGORITHMS, hash_range
 from tests.loader.support import open_sim, wire_of
 
 C3 = open_sim(chip="esp32c3")

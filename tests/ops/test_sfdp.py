@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from espshell.device import Target
 from espshell.errors import UsageError
-from espshell.ops.sfdp import read_sfdp, read_sfdp_bytes, spi_command
+from espshell.ops.flash.sfdp import read_sfdp, read_sfdp_bytes, spi_command
 from espshell.sim import parts
-from espshell.target import Target
 from tests.loader.support import open_sim, wire_of
 
 

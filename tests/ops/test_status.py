@@ -12,22 +12,22 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from espshell.device import Target
 from espshell.errors import DeviceError, EspError, ReadsDiffer, UsageError
 from espshell.loader.spi import FlashCommand
 from espshell.nor import settings
 from espshell.nor.parts import Identified, volatile_possible
 from espshell.nor.plan import Gate, StatusPlan
-from espshell.ops import flash as flash_ops
-from espshell.ops import status as ops
-from espshell.ops import status_bytes
-from espshell.ops.images import Image
-from espshell.ops.status import Status, StatusChange
+from espshell.ops.flash import load as flash_ops
+from espshell.ops.flash.payload import Image
+from espshell.ops.status import raw_bytes as status_bytes
+from espshell.ops.status import registers as ops
+from espshell.ops.status.registers import Status, StatusChange
 from espshell.protocol import slip
 from espshell.protocol.packet import Opcode
 from espshell.sim.fault import Direction, Faults, Passage, parse
 from espshell.sim.nor import Nor
 from espshell.sim.parts import PARTS as PARTS_OF_THE_SIMULATOR
-from espshell.target import Target
 from tests.loader.support import open_sim, wire_of
 
 PARTS = {

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from espshell.device import Target
 from espshell.errors import EspError
-from espshell.ops.erase import Erased, erase, prepare
-from espshell.ops.flash import Written, compare, facts_of, load, write
-from espshell.ops.plan import plan_write
+from espshell.ops.flash.erase import Erased, erase, prepare
+from espshell.ops.flash.load import Written, compare, facts_of, load, write
+from espshell.ops.flash.plan import plan_write
+from espshell.ops.flash.write_job import Stage, Work
 from espshell.ops.progress import Report, Step, silent
-from espshell.ops.work import Stage, Work
-from espshell.target import Target
 from espshell.units import MIB
 from tests.loader.support import open_sim, wire_of
 from tests.ops.support import (

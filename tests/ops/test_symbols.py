@@ -8,7 +8,7 @@ import pytest
 
 from espshell.errors import UsageError
 from espshell.image.symbol_table import Kind, Symbol, SymbolTable
-from espshell.ops.symbols import Symbols, list_symbols, load_symbols
+from espshell.ops.memory.symbols import Symbols, list_symbols, load_symbols
 from tests.image.support import elf
 from tests.image.test_elf import DRAM, IRAM, PROGRAM
 

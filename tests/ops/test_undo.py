@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from espshell.clock import VirtualClock
 from espshell.errors import UsageError
-from espshell.ops import memory
-from espshell.ops.copy import copy
-from espshell.ops.expect import Expectation
-from espshell.ops.journal import KEEP, Change, Journal
-from espshell.ops.snapshot import snapshot
-from espshell.ops.undo import undo
-from espshell.ops.watch import changes, wait
+from espshell.ops.memory import words as memory
+from espshell.ops.memory.copy import copy
+from espshell.ops.memory.expect import Expectation
+from espshell.ops.memory.journal import KEEP, Change, Journal
+from espshell.ops.memory.snapshot import snapshot
+from espshell.ops.memory.undo import undo
+from espshell.ops.memory.watch import changes, wait
 from tests.loader.support import open_sim, wire_of
 
 C3 = open_sim(chip="esp32c3")

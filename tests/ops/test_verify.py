@@ -9,13 +9,13 @@ from functools import cache
 
 import pytest
 
+from espshell.device import Target
 from espshell.errors import EspError, ReadsDiffer, UsageError
 from espshell.loader.spi import FlashCommand
-from espshell.ops.diff import Span
-from espshell.ops.images import Image
+from espshell.ops.flash.payload import Image
+from espshell.ops.flash.verify import Verify, differing_ranges, differing_sectors, verify
+from espshell.ops.memory.diff import Span
 from espshell.ops.progress import Step
-from espshell.ops.verify import Verify, differing_ranges, differing_sectors, verify
-from espshell.target import Target
 from espshell.units import MIB
 from tests.loader.support import open_sim, wire_of
 

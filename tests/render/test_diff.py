@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from espshell.ops.diff import diff
+from espshell.ops.memory.diff import diff
 from espshell.render.diff import difference_lines
 
 OLD = bytes(range(96))

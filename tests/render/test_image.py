@@ -9,8 +9,8 @@ import pytest
 
 from espshell import chips
 from espshell.image import intel_hex, partitions, uf2
-from espshell.ops.build import Made, Merged, Part
-from espshell.ops.image import inspect
+from espshell.ops.image.build import Made, Merged, Part
+from espshell.ops.image.inspect import inspect
 from espshell.render import render, to_json
 from tests.image import support
 

@@ -8,12 +8,12 @@ from enum import Enum
 
 import pytest
 
-from espshell.ops.copy import Copied
-from espshell.ops.diff import diff
-from espshell.ops.find import Found, Hit, Pattern
-from espshell.ops.hash import Digest
-from espshell.ops.memory import Dump, Fill, Peek, Poke
-from espshell.ops.snapshot import Snapshot
+from espshell.ops.memory.copy import Copied
+from espshell.ops.memory.diff import diff
+from espshell.ops.memory.find import Found, Hit, Pattern
+from espshell.ops.memory.hash import Digest
+from espshell.ops.memory.snapshot import Snapshot
+from espshell.ops.memory.words import Dump, Fill, Peek, Poke
 from espshell.render.json import to_json
 
 A = 0x3FC9_0000

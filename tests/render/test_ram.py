@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 from espshell.image.symbol_table import Kind, Symbol
-from espshell.ops.loadram import Piece, RamLoaded
-from espshell.ops.monitor import Monitored
-from espshell.ops.symbols import SymbolList
+from espshell.ops.chip.loadram import Piece, RamLoaded
+from espshell.ops.chip.monitor import Monitored
+from espshell.ops.memory.symbols import SymbolList
 from espshell.protocol.bootlog import Heard
 from espshell.render import render
 from espshell.render.json import to_json

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from espshell.nor import sfdp
-from espshell.ops.sfdp import SfdpRead, SpiAnswer
+from espshell.ops.flash.sfdp import SfdpRead, SpiAnswer
 from espshell.render import render, to_json
 from espshell.render.sfdp import raw_lines
 from tests.nor.test_sfdp import VECTORS, image

@@ -17,9 +17,9 @@ from espshell.nor import parts, plan, protection, settings
 from espshell.nor.parts import Identified
 from espshell.nor.plan import StatusPlan
 from espshell.nor.protection import Protected, Range
-from espshell.ops import status as ops
-from espshell.ops.status import Ranges, Status, StatusChange
-from espshell.ops.status_bytes import StatusBytes
+from espshell.ops.status import registers as ops
+from espshell.ops.status.raw_bytes import StatusBytes
+from espshell.ops.status.registers import Ranges, Status, StatusChange
 from espshell.render import cells, flashbar, render, to_json
 from espshell.render.status import (
     bits_lines,

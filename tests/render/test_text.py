@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from espshell.ops.chip import ChipId, Flash, Info, Mac, Security
-from espshell.ops.memory import Dump, Fill, Peek, Poke
-from espshell.ops.save import Saved
+from espshell.ops.chip.info import ChipId, Flash, Info, Mac, Security
+from espshell.ops.memory.save import Saved
+from espshell.ops.memory.words import Dump, Fill, Peek, Poke
 from espshell.render.text import render, table
 
 INFO = Info(

@@ -8,8 +8,8 @@ import re
 
 import pytest
 
-from espshell.ops.diff import Span, diff
-from espshell.ops.verify import Verify
+from espshell.ops.flash.verify import Verify
+from espshell.ops.memory.diff import Span, diff
 from espshell.render import render, to_json
 from espshell.render.verify import WIDTH, verify_lines
 

@@ -10,7 +10,8 @@ import pytest
 from espshell import chips
 from espshell.chips import Chip
 from espshell.errors import UsageError
-from espshell.shell.argtypes import (
+from espshell.shell.arguments.places import Address, Place, Region, Span, Spot
+from espshell.shell.arguments.types import (
     AnyType,
     ChipNames,
     Choice,
@@ -25,7 +26,6 @@ from espshell.shell.argtypes import (
     chip_named,
     did_you_mean,
 )
-from espshell.shell.place_args import Address, Place, Region, Span, Spot
 
 
 class Names:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from espshell.shell import complete
 from espshell.shell.commands.shell import SETTINGS
+from espshell.shell.terminal import complete
 from tests.shell.support import Shell
 
 REGIONS = ["DROM", "DRAM", "ROM1", "ROM0", "CACHE", "IRAM", "IROM", "RTC_FAST", "PERIPH"]

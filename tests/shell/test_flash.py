@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from espshell.image import intel_hex, partitions
-from espshell.ops.diff import Span
+from espshell.ops.memory.diff import Span
 from espshell.sim.nor import Nor
 from espshell.units import KIB, MIB
 from tests.image.support import firmware

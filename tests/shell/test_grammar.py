@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from espshell.errors import UsageError
-from espshell.shell import grammar
-from espshell.shell.grammar import Command, is_continued, split_lines
-from espshell.shell.words import Word
+from espshell.shell.language import grammar
+from espshell.shell.language.grammar import Command, is_continued, split_lines
+from espshell.shell.language.words import Word
 
 EXPRESSIONS = {"let", "expect", "wait", "watch"}
 INNER = {"fails": 0, "repeat": 1}

@@ -19,9 +19,9 @@ from espshell.errors import UsageError
 from espshell.image.partitions import PartitionTable, parse_csv
 from espshell.nor import parts, plan
 from espshell.nor.settings import Setting
-from espshell.ops.status import Status, explain_status
-from espshell.shell import grid
-from espshell.shell.grid import Grid
+from espshell.ops.status.registers import Status, explain_status
+from espshell.shell.terminal import grid
+from espshell.shell.terminal.grid import Grid
 
 # Python since 3.12 warns of a fork where threads are; the child becomes another program at once.
 pytestmark = pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")
@@ -226,8 +226,8 @@ def test_narrow_terminal() -> None:
 
 PROGRAM = """
 from espshell.nor import parts
-from espshell.ops.status import explain_status
-from espshell.shell import grid
+from espshell.ops.status.registers import explain_status
+from espshell.shell.terminal import grid
 found = parts.identify(0xEF4016, None, name="W25Q32JV")
 print("begin")
 print("end", grid.edit(explain_status(found, {"SR1": 0x1C, "SR2": 2, "SR3": 0x60}), color=COLOR))

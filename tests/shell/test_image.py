@@ -8,9 +8,10 @@ import pytest
 
 from espshell import chips
 from espshell.image import intel_hex, merge
-from espshell.ops import patch, plan
+from espshell.ops.flash import plan
+from espshell.ops.flash import settings as patch
+from espshell.shell.arguments.image import FlashBytes
 from espshell.shell.commands import image as commands
-from espshell.shell.image_args import FlashBytes
 from tests.image import support
 from tests.shell.support import Ran, Shell
 

@@ -18,7 +18,7 @@ from pygments.token import (
     Token,
 )
 
-from espshell.shell.lexer import EspshLexer
+from espshell.shell.language.lexer import EspshLexer
 
 LINES = [
     (

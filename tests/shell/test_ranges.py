@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from espshell.image.file import LARGEST
-from espshell.ops.watch import Sample
-from espshell.shell import complete
-from espshell.shell.live import View
+from espshell.ops.memory.watch import Sample
 from espshell.shell.output import Output
 from espshell.shell.session import Bench
+from espshell.shell.terminal import complete
+from espshell.shell.terminal.live import View
 from tests.shell.support import RAM, Shell
 
 ROW = "3fc90000  00 01 02 03 04 05 06 07  08 09 0a 0b 0c 0d 0e 0f  |................|"

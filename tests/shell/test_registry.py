@@ -7,13 +7,14 @@ import inspect
 import pytest
 
 from espshell.errors import UsageError
-from espshell.shell import grammar, registry
-from espshell.shell.argtypes import Number, Numbers, Text, Words
+from espshell.shell import registry
+from espshell.shell.arguments.places import Region
+from espshell.shell.arguments.types import Number, Numbers, Text, Words
 from espshell.shell.commands import VERBS
-from espshell.shell.grammar import Command
-from espshell.shell.place_args import Region
+from espshell.shell.language import grammar
+from espshell.shell.language.grammar import Command
+from espshell.shell.language.scope import TargetScope
 from espshell.shell.registry import Option, Param, Registry, Verb
-from espshell.shell.scope import TargetScope
 
 
 def noted(*_: object, **__: object) -> None:

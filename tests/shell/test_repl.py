@@ -18,8 +18,8 @@ from prompt_toolkit.output import DummyOutput
 
 from espshell.link import ports
 from espshell.link.ports import PortInfo
-from espshell.shell import repl
 from espshell.shell.session import Bench
+from espshell.shell.terminal import repl
 from tests.shell.support import Ran, Shell
 
 # Python since 3.12 warns of a fork where threads are; the child becomes another program at once.

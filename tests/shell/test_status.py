@@ -252,7 +252,7 @@ def test_restore_after_raw_bytes(yes: Shell) -> None:
 
 def test_what_is_shown_can_be_typed(yes: Shell) -> None:
     """The settings that `sr` prints are accepted, and change nothing."""
-    from espshell.ops import status as ops
+    from espshell.ops.status import registers as ops
 
     session = yes.session
     texts = ops.read_status(session.flash(), session.identified()).settings

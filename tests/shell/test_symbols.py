@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from espshell import cli
-from espshell.shell import complete
+from espshell.shell.terminal import complete
 from tests.image.test_elf import FUNC, GLOBAL, NOTYPE, OBJECT, Row, written
 from tests.shell.support import RAM, Shell
 
@@ -191,5 +191,10 @@ def test_who_does_not_use_them_does_not_wait_for_them() -> None:
     """The start of the program imports nothing of symbols, ELF files or programs in RAM."""
     code = "import sys, espshell.cli; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    wanted = {"espshell.ops.symbols", "espshell.ops.loadram", "espshell.image.elf", "elftools"}
+    wanted = {
+        "espshell.ops.memory.symbols",
+        "espshell.ops.chip.loadram",
+        "espshell.image.elf",
+        "elftools",
+    }
     assert not wanted & set(done.stdout.split())

@@ -13,12 +13,12 @@ from espshell.link import reset as reset_lines
 from espshell.link.ports import PortInfo
 from espshell.link.reset import AFTER, BEFORE
 from espshell.link.trace import Recorder, Viewer
-from espshell.ops import chip as ops
-from espshell.ops import connection
-from espshell.ops.connection import Connection, Left
+from espshell.ops.chip import connection
+from espshell.ops.chip import info as ops
+from espshell.ops.chip.connection import Connection, Left
 from espshell.shell import recovery
-from espshell.shell.argtypes import ChipNames, Choice, File, Positive, Scope, Text
-from espshell.shell.place_args import Address
+from espshell.shell.arguments.places import Address
+from espshell.shell.arguments.types import ChipNames, Choice, File, Positive, Scope, Text
 from espshell.shell.registry import Option, Param, Registry
 
 if TYPE_CHECKING:

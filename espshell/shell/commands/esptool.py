@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from espshell.shell.argtypes import File
+from espshell.shell.arguments.flash import Erasable, FilePlaces, Pair
+from espshell.shell.arguments.places import Span
+from espshell.shell.arguments.types import File
 from espshell.shell.commands.flash import (
     FORCE,
     GROUP,
@@ -16,15 +18,13 @@ from espshell.shell.commands.flash import (
     verify,
 )
 from espshell.shell.commands.memory import save_region
-from espshell.shell.flash_args import Erasable, FilePlaces, Pair
-from espshell.shell.place_args import Span
 from espshell.shell.registry import Option, Param, Registry
 
 if TYPE_CHECKING:
-    from espshell.ops.erase import Erased
-    from espshell.ops.flash import Written
-    from espshell.ops.load import Loaded
-    from espshell.ops.save import Saved
+    from espshell.ops.flash.erase import Erased
+    from espshell.ops.flash.load import Written
+    from espshell.ops.memory.load import Loaded
+    from espshell.ops.memory.save import Saved
     from espshell.shell.display import Shown
     from espshell.shell.session import Session
 

@@ -8,48 +8,51 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from espshell.errors import UsageError
-from espshell.ops import chip as chip_ops
-from espshell.shell.argtypes import Text
-from espshell.shell.flash_args import Erasable as Erasable
-from espshell.shell.flash_args import FilePlaces as FilePlaces
-from espshell.shell.flash_args import Pair as Pair
-from espshell.shell.flash_args import Pairs as Pairs
-from espshell.shell.flash_args import read_pairs, see_one_space
+from espshell.ops.chip import info as chip_ops
+from espshell.shell.arguments.flash import Erasable as Erasable
+from espshell.shell.arguments.flash import FilePlaces as FilePlaces
+from espshell.shell.arguments.flash import Pair as Pair
+from espshell.shell.arguments.flash import Pairs as Pairs
+from espshell.shell.arguments.flash import read_pairs, see_one_space
+from espshell.shell.arguments.places import Span, Spot
+from espshell.shell.arguments.types import Text
 from espshell.shell.later import Later
-from espshell.shell.place_args import Span, Spot
 from espshell.shell.registry import Option, Param, Registry
 from espshell.units import count_text, size_text
 
 if TYPE_CHECKING:
-    from espshell.ops import diff, images, partitions, patch
-    from espshell.ops import erase as erasing
-    from espshell.ops import flash as ops
-    from espshell.ops import load as loading
-    from espshell.ops import plan as planning
-    from espshell.ops import save as saving
-    from espshell.ops import verify as verifying
-    from espshell.ops import work as working
-    from espshell.ops.chip import Flash
-    from espshell.ops.erase import Erased
-    from espshell.ops.flash import Written
-    from espshell.ops.images import Image
-    from espshell.ops.load import Loaded
-    from espshell.ops.partitions import Parts
-    from espshell.ops.work import Work
+    from espshell.ops.chip.info import Flash
+    from espshell.ops.flash import erase as erasing
+    from espshell.ops.flash import load as ops
+    from espshell.ops.flash import partitions
+    from espshell.ops.flash import payload as images
+    from espshell.ops.flash import plan as planning
+    from espshell.ops.flash import settings as patch
+    from espshell.ops.flash import verify as verifying
+    from espshell.ops.flash import write_job as working
+    from espshell.ops.flash.erase import Erased
+    from espshell.ops.flash.load import Written
+    from espshell.ops.flash.partitions import Parts
+    from espshell.ops.flash.payload import Image
+    from espshell.ops.flash.write_job import Work
+    from espshell.ops.memory import diff
+    from espshell.ops.memory import load as loading
+    from espshell.ops.memory import save as saving
+    from espshell.ops.memory.load import Loaded
     from espshell.shell.display import Shown
     from espshell.shell.session import Session
 else:
-    diff = Later("espshell.ops.diff")
-    erasing = Later("espshell.ops.erase")
-    images = Later("espshell.ops.images")
-    loading = Later("espshell.ops.load")
-    ops = Later("espshell.ops.flash")
-    partitions = Later("espshell.ops.partitions")
-    patch = Later("espshell.ops.patch")
-    planning = Later("espshell.ops.plan")
-    saving = Later("espshell.ops.save")
-    verifying = Later("espshell.ops.verify")
-    working = Later("espshell.ops.work")
+    diff = Later("espshell.ops.memory.diff")
+    erasing = Later("espshell.ops.flash.erase")
+    images = Later("espshell.ops.flash.payload")
+    loading = Later("espshell.ops.memory.load")
+    ops = Later("espshell.ops.flash.load")
+    partitions = Later("espshell.ops.flash.partitions")
+    patch = Later("espshell.ops.flash.settings")
+    planning = Later("espshell.ops.flash.plan")
+    saving = Later("espshell.ops.memory.save")
+    verifying = Later("espshell.ops.flash.verify")
+    working = Later("espshell.ops.flash.write_job")
 
 VERBS = Registry()
 

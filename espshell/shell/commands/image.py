@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, cast
 
 from espshell.chips import Chip
 from espshell.errors import UsageError
-from espshell.shell.argtypes import Choice, File, Number, Text
-from espshell.shell.flash_args import Pair
-from espshell.shell.image_args import FileOffsets, FileOrFlash, FlashBytes, OneChip, PassedOn
-from espshell.shell.place_args import Spot
+from espshell.shell.arguments.flash import Pair
+from espshell.shell.arguments.image import FileOffsets, FileOrFlash, FlashBytes, OneChip, PassedOn
+from espshell.shell.arguments.places import Spot
+from espshell.shell.arguments.types import Choice, File, Number, Text
 from espshell.shell.registry import Option, Param, Registry
 
 if TYPE_CHECKING:
     from espshell.image.merge import Format
-    from espshell.ops.build import Made, Merged
-    from espshell.ops.image import ImageInfo
+    from espshell.ops.image.build import Made, Merged
+    from espshell.ops.image.inspect import ImageInfo
     from espshell.shell.session import Session
 
 VERBS = Registry()
@@ -109,7 +109,7 @@ def image_info(
     file, behind its own header. Of a chip only headers are read; --verify reads all and checks the
     sums. Fails if a sum is wrong.
     """
-    from espshell.ops.image import inspect_file, inspect_flash
+    from espshell.ops.image.inspect import inspect_file, inspect_flash
 
     if isinstance(file, Path):
         return inspect_file(file, chip=chip)
@@ -154,7 +154,7 @@ def image_make(
     image make -f text.bin -a 0x40100000 -f data.bin -a 0x3ffe8000 -e 0x40100004 out.bin.
     -f and -a stand in pairs, one for each segment. A segment in flash becomes a file of its own.
     """
-    from espshell.ops.build import FlashSettings, make_image
+    from espshell.ops.image.build import FlashSettings, make_image
 
     if len(segfile) != len(segaddr) or not segfile:
         raise UsageError(
@@ -195,7 +195,7 @@ def image_merge(
     Raw bytes with FF between them, Intel HEX (.hex) or UF2 (.uf2). Files must not overlap.
     --flash-mode, --flash-freq and --flash-size change the header of the bootloader.
     """
-    from espshell.ops.build import FlashSettings, merge_files
+    from espshell.ops.image.build import FlashSettings, merge_files
 
     return merge_files(
         [(path, where.address) for path, where in files],
@@ -274,7 +274,7 @@ def image_elf(
     The installed esptool runs; its options are passed on, and what it prints goes to stderr.
     What it has made is then looked at as `image info` does.
     """
-    from espshell.ops.build import elf_to_image
+    from espshell.ops.image.build import elf_to_image
 
     found = chip or _at_hand(session)
     if found is None:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from espshell.errors import UsageError
-from espshell.ops.journal import Journaled
-from espshell.ops.snapshot import Snapshot, snapshot
-from espshell.ops.undo import Undone
-from espshell.ops.undo import undo as put_back
-from espshell.shell import place
-from espshell.shell.argtypes import ArgType, Positive, Scope, did_you_mean
-from espshell.shell.place_args import Region, Span
+from espshell.ops.memory.journal import Journaled
+from espshell.ops.memory.snapshot import Snapshot, snapshot
+from espshell.ops.memory.undo import Undone
+from espshell.ops.memory.undo import undo as put_back
+from espshell.shell.arguments.places import Region, Span
+from espshell.shell.arguments.types import ArgType, Positive, Scope, did_you_mean
+from espshell.shell.language import place
 from espshell.shell.registry import Option, Param, Registry
 
 if TYPE_CHECKING:

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 from espshell.chips import Kind
 from espshell.errors import UsageError
-from espshell.ops import memory
-from espshell.ops.journal import KEEP
-from espshell.ops.memory import Fill, Peek, Poke
-from espshell.ops.save import Saved, held_part, part_of, save
-from espshell.shell.argtypes import File, Number, Numbers, Positive
+from espshell.ops.memory import words as memory
+from espshell.ops.memory.journal import KEEP
+from espshell.ops.memory.save import Saved, held_part, part_of, save
+from espshell.ops.memory.words import Fill, Peek, Poke
+from espshell.shell.arguments.places import Address, Place, Region, Span, Spot
+from espshell.shell.arguments.types import File, Number, Numbers, Positive
 from espshell.shell.commands.flash import write_flash
-from espshell.shell.place_args import Address, Place, Region, Span, Spot
 from espshell.shell.registry import Option, Param, Registry
 from espshell.units import size_text
 
 if TYPE_CHECKING:
-    from espshell.ops.flash import Written
+    from espshell.ops.flash.load import Written
     from espshell.shell.display import Shown
     from espshell.shell.session import Session
 

@@ -8,19 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from espshell.device.target import SYNC_BAUD, see_rate
 from espshell.errors import UsageError
 from espshell.link.port import Port, open_port
-from espshell.shell.argtypes import File, Positive, Scope, Seconds, Text
-from espshell.shell.expr import Expr
+from espshell.shell.arguments.types import File, Positive, Scope, Seconds, Text
+from espshell.shell.language.expr import Expr
 from espshell.shell.registry import Option, Param, Registry
-from espshell.target.target import SYNC_BAUD, see_rate
 
 if TYPE_CHECKING:
-    from espshell.ops.loadram import RamLoaded, RamPlan
-    from espshell.ops.symbols import SymbolList
+    from espshell.ops.chip.loadram import RamLoaded, RamPlan
+    from espshell.ops.memory.symbols import SymbolList
     from espshell.shell.display import Shown
-    from espshell.shell.monitor import Wish
     from espshell.shell.session import Session
+    from espshell.shell.terminal.monitor import Wish
 
 VERBS = Registry()
 
@@ -92,8 +92,8 @@ def loadram(
     `load FILE mem:ADDRESS` puts raw bytes into RAM.
     For a script: loadram x.bin --until "ready" --timeout 5.
     """
-    from espshell.ops.loadram import load_ram, plan_ram
-    from espshell.shell import monitor
+    from espshell.ops.chip.loadram import load_ram, plan_ram
+    from espshell.shell.terminal import monitor
 
     wish = monitor.Wish(until, timeout, baud)
     if wish.is_bounded and (no_run or no_monitor):
@@ -140,8 +140,8 @@ def monitor_command(
     After `run` the port is opened without a reset; `monitor --run` leaves the loader by itself and
     shows the boot log, too. For a script: monitor --run --until "ready" -t 5.
     """
-    from espshell.shell import monitor
     from espshell.shell.display import Shown
+    from espshell.shell.terminal import monitor
 
     wish = monitor.Wish(until, timeout, baud)
     monitor.see_it_ends(session, wish)
@@ -158,7 +158,7 @@ def syms(session: Session, what: str = "") -> SymbolList:
     peek app_main, dump some_buffer, expect [g_counter] == 3. Registers and regions come first.
     A file is what exists; ./NAME is always one. Alone it tells what is loaded.
     """
-    from espshell.ops.symbols import list_symbols, load_symbols
+    from espshell.ops.memory.symbols import list_symbols, load_symbols
 
     path = Path(what).expanduser()
     if what and (path.is_file() or what.startswith((".", "/", "~")) or what.endswith(".elf")):
@@ -188,10 +188,10 @@ def _show_clash(session: Session, plan: RamPlan) -> None:
 
 def _followed(session: Session, result: RamLoaded, wish: Wish | None) -> Shown:
     """Listen to a program that was started, and find out whether the loader is still there."""
-    from espshell.ops.loadram import has_returned
+    from espshell.ops.chip.loadram import has_returned
     from espshell.render import render
-    from espshell.shell import monitor
     from espshell.shell.display import Shown
+    from espshell.shell.terminal import monitor
 
     target, output = session.chip, session.output
     port, rate = target.link.port, target.link.port.baud
@@ -214,7 +214,7 @@ def _followed(session: Session, result: RamLoaded, wish: Wish | None) -> Shown:
 @contextlib.contextmanager
 def _line(session: Session, baud: int, *, run: bool) -> Iterator[Port]:
     """Give the port on which the application speaks, started first if wanted."""
-    from espshell.ops.connection import run_application
+    from espshell.ops.chip.connection import run_application
 
     target = session.target
     if target is not None:

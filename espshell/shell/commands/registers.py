@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from espshell.errors import UsageError
-from espshell.shell import expr
-from espshell.shell.argtypes import ArgType, Scope, Text
+from espshell.shell.arguments.types import ArgType, Scope, Text
+from espshell.shell.language import expr
 from espshell.shell.registry import Option, Param, Registry
 
 if TYPE_CHECKING:
-    from espshell.ops.registers import FieldList, FieldWrite, RegisterList
+    from espshell.ops.memory.registers import FieldList, FieldWrite, RegisterList
     from espshell.registers import BitField, Register
     from espshell.shell.session import Session
 
@@ -94,7 +94,7 @@ def reg(
     chip masks itself, read back like a poke. `reg UART0.CONF0.PARITY=?` lists what there is.
     """
     import espshell.render.registers  # noqa: F401  so that the forms of the results are known
-    from espshell.ops import registers
+    from espshell.ops.memory import registers
 
     registers.tables(session.chip.chip)
     if any(request.choices for request in requests):
@@ -112,7 +112,7 @@ def regs(session: Session, pattern: str = "") -> RegisterList:
     Registers by a part of their name, the name of their peripheral, or a pattern with `*` and `?`.
     """
     import espshell.render.registers  # noqa: F401  as above
-    from espshell.ops import registers
+    from espshell.ops.memory import registers
 
     return registers.list_registers(session.chip.chip, pattern)
 
@@ -136,7 +136,7 @@ def _request(text: str, before: str) -> Request:
 
 
 def _read(session: Session, requests: Sequence[Request], *, force: bool) -> object:
-    from espshell.ops import registers
+    from espshell.ops.memory import registers
 
     memory, scope = session.chip.memory, session.scope
     if len(requests) == 1 and not requests[0].is_pattern:
@@ -158,7 +158,7 @@ def _read(session: Session, requests: Sequence[Request], *, force: bool) -> obje
 def _write(
     session: Session, requests: Sequence[Request], *, verify: bool, force: bool
 ) -> FieldWrite:
-    from espshell.ops import registers
+    from espshell.ops.memory import registers
 
     if any(request.value is None for request in requests):
         raise UsageError("either all of these are set or none", hint="write NAME=VALUE for each")
@@ -178,7 +178,7 @@ def _write(
 
 
 def _choices(session: Session, requests: Sequence[Request]) -> FieldList:
-    from espshell.ops.registers import FieldList
+    from espshell.ops.memory.registers import FieldList
 
     if len(requests) > 1:
         raise UsageError("`=?` stands alone")
@@ -188,7 +188,7 @@ def _choices(session: Session, requests: Sequence[Request]) -> FieldList:
 
 def _meant(session: Session, name: str) -> tuple[Register, BitField | None]:
     """Return the register of a name, and the field if it is that of one."""
-    from espshell.ops.registers import field_named
+    from espshell.ops.memory.registers import field_named
 
     scope = session.scope
     register = scope.register(name)

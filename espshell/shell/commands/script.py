@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from espshell.chips import Chip
 from espshell.errors import BenchError, DeviceError, EspError, UsageError
-from espshell.ops.expect import Expectation
-from espshell.shell import expr, registry
-from espshell.shell.argtypes import ChipNames, File, Seconds, Text, Words
-from espshell.shell.assignment import assigned
-from espshell.shell.expr import Expr
-from espshell.shell.grammar import Command
+from espshell.ops.memory.expect import Expectation
+from espshell.shell import registry
+from espshell.shell.arguments.types import ChipNames, File, Seconds, Text, Words
+from espshell.shell.language import expr
+from espshell.shell.language.assignment import assigned
+from espshell.shell.language.expr import Expr
+from espshell.shell.language.grammar import Command
+from espshell.shell.language.words import Word
 from espshell.shell.registry import Option, Param, Registry
-from espshell.shell.words import Word
 from espshell.units import number_text, parse_number
 
 if TYPE_CHECKING:

@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING
 
 from espshell.errors import UsageError
 from espshell.image.file import read_file
-from espshell.ops import find as search
-from espshell.ops.copy import Copied
-from espshell.ops.copy import copy as copy_range
-from espshell.ops.diff import diff as compare
-from espshell.ops.find import Found
-from espshell.ops.hash import Digest, hash_range
-from espshell.ops.journal import KEEP
-from espshell.ops.memory import dump
-from espshell.shell.argtypes import Positive
+from espshell.ops.memory import find as search
+from espshell.ops.memory.copy import Copied
+from espshell.ops.memory.copy import copy as copy_range
+from espshell.ops.memory.diff import diff as compare
+from espshell.ops.memory.find import Found
+from espshell.ops.memory.hash import Digest, hash_range
+from espshell.ops.memory.journal import KEEP
+from espshell.ops.memory.words import dump
+from espshell.shell.arguments.operands import Hashed, Operand, Operands, Pattern
+from espshell.shell.arguments.places import Place, Region, Span, Spot
+from espshell.shell.arguments.types import Positive
 from espshell.shell.commands.flash import write_flash
-from espshell.shell.operands import Hashed, Operand, Operands, Pattern
-from espshell.shell.place_args import Place, Region, Span, Spot
 from espshell.shell.registry import Option, Param, Registry
 from espshell.units import hex32
 
 if TYPE_CHECKING:
-    from espshell.ops.flash import Written
+    from espshell.ops.flash.load import Written
     from espshell.shell.display import Shown
     from espshell.shell.session import Session
 

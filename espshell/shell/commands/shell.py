@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from espshell.errors import UsageError
-from espshell.shell.argtypes import ArgType, File, Number, Positive, Scope, Text
-from espshell.shell.argtypes import did_you_mean as near
-from espshell.shell.assignment import assigned
-from espshell.shell.grammar import Command
+from espshell.shell.arguments.types import ArgType, File, Number, Positive, Scope, Text
+from espshell.shell.arguments.types import did_you_mean as near
+from espshell.shell.language.assignment import assigned
+from espshell.shell.language.grammar import Command
 from espshell.shell.registry import Param, Registry, Verb
 from espshell.units import KIB, parse_number, size_text
 

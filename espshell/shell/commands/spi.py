@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from espshell.errors import UsageError
-from espshell.shell.argtypes import Choice, Number, Positive, Text, Texts
+from espshell.shell.arguments.types import Choice, Number, Positive, Text, Texts
 from espshell.shell.commands.flash import NOTHING_DONE
 from espshell.shell.commands.status import keep_first_look, may_write, see_gates
 from espshell.shell.later import Later
@@ -20,19 +20,20 @@ if TYPE_CHECKING:
     from espshell.nor import settings as typed
     from espshell.nor.parts import Identified
     from espshell.nor.plan import StatusPlan
-    from espshell.ops import save as saving
-    from espshell.ops import sfdp, status_bytes
-    from espshell.ops import status as ops
-    from espshell.ops.sfdp import SpiAnswer
-    from espshell.ops.status_bytes import StatusBytes
+    from espshell.ops.flash import sfdp
+    from espshell.ops.flash.sfdp import SpiAnswer
+    from espshell.ops.memory import save as saving
+    from espshell.ops.status import raw_bytes as status_bytes
+    from espshell.ops.status import registers as ops
+    from espshell.ops.status.raw_bytes import StatusBytes
     from espshell.shell.session import Session
 else:
-    ops = Later("espshell.ops.status")
+    ops = Later("espshell.ops.status.registers")
     parts = Later("espshell.nor.parts")
     planning = Later("espshell.nor.plan")
-    saving = Later("espshell.ops.save")
-    sfdp = Later("espshell.ops.sfdp")
-    status_bytes = Later("espshell.ops.status_bytes")
+    saving = Later("espshell.ops.memory.save")
+    sfdp = Later("espshell.ops.flash.sfdp")
+    status_bytes = Later("espshell.ops.status.raw_bytes")
     typed = Later("espshell.nor.settings")
 
 VERBS = Registry()

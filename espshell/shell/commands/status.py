@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from espshell.errors import UsageError, file_error
-from espshell.shell.argtypes import File, Text, Texts
+from espshell.shell.arguments.places import Span
+from espshell.shell.arguments.types import File, Text, Texts
 from espshell.shell.commands.flash import NOTHING_DONE, Erasable
 from espshell.shell.later import Later
-from espshell.shell.place_args import Span
 from espshell.shell.registry import Option, Param, Registry
 
 if TYPE_CHECKING:
@@ -20,19 +20,20 @@ if TYPE_CHECKING:
     from espshell.nor import settings as typed
     from espshell.nor.parts import Identified
     from espshell.nor.plan import StatusPlan
-    from espshell.ops import save as saving
-    from espshell.ops import sfdp, status_bytes
-    from espshell.ops import status as ops
-    from espshell.ops.status import Ranges, Status
+    from espshell.ops.flash import sfdp
+    from espshell.ops.memory import save as saving
+    from espshell.ops.status import raw_bytes as status_bytes
+    from espshell.ops.status import registers as ops
+    from espshell.ops.status.registers import Ranges, Status
     from espshell.shell.display import Shown
     from espshell.shell.session import Session
 else:
-    ops = Later("espshell.ops.status")
+    ops = Later("espshell.ops.status.registers")
     parts = Later("espshell.nor.parts")
     planning = Later("espshell.nor.plan")
-    saving = Later("espshell.ops.save")
-    sfdp = Later("espshell.ops.sfdp")
-    status_bytes = Later("espshell.ops.status_bytes")
+    saving = Later("espshell.ops.memory.save")
+    sfdp = Later("espshell.ops.flash.sfdp")
+    status_bytes = Later("espshell.ops.status.raw_bytes")
     typed = Later("espshell.nor.settings")
 
 VERBS = Registry()
@@ -142,7 +143,7 @@ def edit(
     """Change bits in a grid: arrows, space, Enter to review, Escape to leave."""
     if session.ask is None:
         raise UsageError("`sr edit` is for a terminal", hint="`sr set NAME=VALUE` works everywhere")
-    from espshell.shell import grid
+    from espshell.shell.terminal import grid
 
     found = _status(session, part)
     volatile = _volatile(found.identified, nv)

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from espshell.ops import watch as ops
-from espshell.ops.memory import dump
-from espshell.ops.watch import Sample, Waited, Watched
-from espshell.shell import expr, place
-from espshell.shell.argtypes import ArgType, Positive, Scope, Seconds
+from espshell.ops.memory import watch as ops
+from espshell.ops.memory.watch import Sample, Waited, Watched
+from espshell.ops.memory.words import dump
+from espshell.shell.arguments.places import Region, Span
+from espshell.shell.arguments.types import ArgType, Positive, Scope, Seconds
 from espshell.shell.commands.script import evaluated
-from espshell.shell.expr import Expr
-from espshell.shell.place_args import Region, Span
+from espshell.shell.language import expr, place
+from espshell.shell.language.expr import Expr
 from espshell.shell.registry import Option, Param, Registry
 from espshell.units import WORD
 
@@ -148,7 +148,7 @@ def watch(
     --count ends it in a script.
     """
     from espshell.shell.display import Shown
-    from espshell.shell.live import View
+    from espshell.shell.terminal.live import View
 
     address = what.address if isinstance(what, Span) else None
     title = what.text if isinstance(what, Expr) else what.name or f"{what.address:#010x}"

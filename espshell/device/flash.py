@@ -1,0 +1,279 @@
+"""The space ``flash:``: the flash chip, read in bytes and written in sectors.
+
+Before the first use the flash is attached and asked for its id, and the loader is told its size;
+all that is done anew when another loader runs.  Nothing here decides what to write: that is a plan
+of ``ops``.  A range is checked against the size of the flash before anything is sent.
+
+What does the work is imported when it is used: most sessions begin without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from espshell.errors import DeviceError, EspError, ReadsDiffer, UsageError
+from espshell.loader import spi
+from espshell.loader.erase import BLOCK, ROM_SEGMENT, SECTOR
+from espshell.loader.spi import FlashCommand
+from espshell.nor import makers
+from espshell.protocol.packet import Opcode
+from espshell.units import MIB, WORD, hex32, size_text
+
+if TYPE_CHECKING:
+    from espshell.clock import Clock
+    from espshell.device.target import Target
+
+READ_ID = 0x9F
+"""Opcode of every SPI NOR flash: manufacturer, type, capacity (JEDEC JEP106 and JESD216)."""
+
+_READ_ID = FlashCommand(READ_ID, read_size=3)
+_AGREEMENTS = 5
+
+RATES = (921600, 460800, 230400, 115200, 57600)
+"""Where a read goes on more slowly when it fails again and again."""
+
+_THREE_BYTES = 16 * MIB  # what a ROM, and some stubs, can address
+
+
+class Flash:
+    """Reads and writes of one flash chip."""
+
+    name = "flash"
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self.dry_run = False
+        """Whether nothing is written: the one place that keeps it, so that no verb can forget."""
+        self.may_slow_down = True
+        """Whether a read that fails again and again may go on at a lower baud rate."""
+        self.declared_size: int | None = None
+        """The size that the user says it has, in bytes; it counts more than the id."""
+        self.id: int | None = None
+        """Its JEDEC id, once it has been asked for; 0 if nothing answered."""
+        self.is_ready = False
+        """Whether the loader that runs now has attached it and knows its size."""
+
+    @property
+    def size(self) -> int:
+        """Bytes, as declared or as its id says. Raises: DeviceError if nothing answers."""
+        self._prepare()
+        size = self.declared_size or makers.size(self.id or 0)
+        if size is None:
+            told = f"its id is {self.id:06x}" if self.id else "no flash chip answers"
+            raise DeviceError(
+                f"the size of the flash is not known: {told}",
+                hint="`set flash-size 4M` declares it; is the flash connected and powered?",
+            )
+        return size
+
+    @property
+    def known_id(self) -> int:
+        """Its JEDEC id, 0 if nothing answers; asked for if need be."""
+        self._prepare()
+        return self.id or 0
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of the link."""
+        return self._target.link.clock
+
+    @property
+    def has_digest(self) -> bool:
+        """Whether the loader computes digests."""
+        return Opcode.SPI_FLASH_MD5 in self._target.loader.dialect.commands
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether the loader lets anybody read: not in secure download mode."""
+        return not self._target.loader.dialect.is_secure
+
+    @property
+    def has_chip_erase(self) -> bool:
+        """Whether one command erases everything."""
+        return Opcode.ERASE_FLASH in self._target.loader.dialect.commands
+
+    @property
+    def segment_size(self) -> int:
+        """What one download should cover at most (bytes, whole sectors)."""
+        return BLOCK if self._target.loader.dialect.is_stub else ROM_SEGMENT
+
+    def check(self, address: int, size: int, *, write: bool = False) -> None:
+        """See that a range is in the flash, and within reach of the loader.
+
+        Raises: UsageError with its size; nothing was read or written.
+        """
+        whole = self.size
+        if address < 0 or size < 0 or address + size > whole:
+            first = hex32(max(address, whole)) if address >= 0 else str(address)
+            raise UsageError(
+                f"{first} is past the end of the flash: it has {size_text(whole)}",
+                hint=f"flash:0..{whole:#x} is all of it",
+            )
+        chip = self._target.chip
+        wide = chip.flash_32bit and self._target.loader.dialect.is_stub
+        if address + size > _THREE_BYTES and not wide:
+            raise UsageError(
+                f"the {self._target.loader.dialect.name} loader of the {chip.title} reaches only "
+                "the first 16 MiB of the flash",
+                hint="the flasher stub may reach all: `stub always`" if chip.flash_32bit else "",
+            )
+
+    def chunks(self, address: int, size: int) -> Iterator[bytes]:
+        """Yield a range in pieces, each checked by digest where the loader computes one.
+
+        Where the link made trouble meanwhile, one digest of the whole range is asked for at the
+        end.
+
+        Raises: ReadsDiffer if that does not agree.
+        """
+        with self._attached():
+            yield from self._chunks(address, size)
+
+    def _chunks(self, address: int, size: int) -> Iterator[bytes]:
+        from espshell.loader import flash, flash_read
+
+        loader = self._target.loader
+        if not self.has_digest:
+            yield from flash_read.controller_pieces(self._target.controller, address, size)
+            return
+        import hashlib  # 3 ms that only reading flash is worth
+
+        before = loader.resynchronisations
+        state = hashlib.md5(usedforsecurity=False)
+        for piece in flash_read.read_chunks(loader, address, size, slower=self._slow_down):
+            state.update(piece)
+            yield piece
+        troubled = loader.resynchronisations != before
+        if troubled and flash.confirmed_digest(loader, address, size) != state.digest():
+            raise ReadsDiffer(
+                f"what was read of flash {hex32(address)}..{hex32(address + size)} is not what its "
+                "digest says",
+                hint="read it again; check cable and baud rate",
+            )
+
+    def read(self, address: int, size: int) -> bytes:
+        """Return a range of any alignment."""
+        return b"".join(self.chunks(address, size))
+
+    def words(self, address: int, count: int) -> list[int]:
+        """Return consecutive little-endian words."""
+        return list(struct.unpack(f"<{count}I", self.read(address, WORD * count)))
+
+    def digest(self, address: int, size: int, *, confirmed: bool = False) -> bytes:
+        """Return the MD5 that the chip computes of a range; ``confirmed``: asked twice.
+
+        Raises: UsageError if this loader has no digests.
+        """
+        from espshell.loader import flash
+
+        ask = flash.confirmed_digest if confirmed else flash.digest
+        with self._attached():
+            return ask(self._target.loader, address, size)
+
+    def erase(self, address: int, size: int) -> Iterator[int]:
+        """Erase whole sectors in pieces; yield the bytes that are erased. Not in a dry run."""
+        _see_whole_sectors(address, size)
+        with self._attached():
+            yield from self._erase(address, size)
+
+    def _erase(self, address: int, size: int) -> Iterator[int]:
+        from espshell.loader import flash
+
+        target = self._target
+        if not self.dry_run and self.has_chip_erase and (address, size) == (0, self.size):
+            flash.erase_chip(target.loader, size)
+            yield size
+            return
+        end, at = address + size, address
+        while at < end:
+            piece = min(end, at - at % BLOCK + BLOCK) - at
+            if not self.dry_run:
+                flash.erase_sectors(target.loader, target.chip, target.controller, at, piece)
+            at += piece
+            yield at - address
+
+    def program(self, address: int, data: bytes) -> Iterator[int]:
+        """Erase and program whole sectors; yield the bytes that were sent. Not in a dry run.
+
+        What the flash holds afterwards only a digest tells.
+        """
+        _see_whole_sectors(address, len(data))
+        if self.dry_run:
+            yield len(data)
+            return
+        from espshell.loader import flash
+
+        target = self._target
+        with self._attached():
+            yield from flash.program(target.loader, target.chip, target.controller, address, data)
+
+    def identify(self) -> int:
+        """Return its JEDEC id, asked for anew until two answers agree; 0 if nothing answers.
+
+        Where the flash ends rests on it, and nothing else would see a bit that flips.
+
+        Raises: ReadsDiffer if no two agree.
+        """
+        answers = [self.command(_READ_ID), self.command(_READ_ID)]
+        while answers[-1] != answers[-2]:
+            if len(answers) == _AGREEMENTS:
+                told = ", ".join(sorted({answer.hex() for answer in answers}))
+                raise ReadsDiffer(
+                    f"the id of the flash reads otherwise each time: {told}",
+                    hint="check cable and baud rate, and the flash",
+                )
+            answers.append(self.command(_READ_ID))
+        found = int.from_bytes(answers[-1], "big")
+        self.id = 0 if found == 0xFF_FFFF else found
+        return self.id
+
+    def command(self, command: FlashCommand) -> bytes:
+        """Run one command of the flash chip itself; see ``loader.spi``."""
+        return self._target.flash_command(command)
+
+    @contextlib.contextmanager
+    def _attached(self) -> Iterator[None]:
+        """See that it is attached and its size told; anew after a failure, which may be why."""
+        self._prepare()
+        try:
+            yield
+        except EspError:
+            self.is_ready = False
+            raise
+
+    def _prepare(self) -> None:
+        """Attach the flash, ask it for its id, tell the loader its size; once a loader."""
+        if self.is_ready:
+            return
+        from espshell.protocol.flash import SpiSetParams
+
+        loader = self._target.loader
+        if loader.dialect.is_secure:
+            spi.attach(loader)  # its eFuses cannot be read; the ROM knows its usual pads
+        else:
+            self.identify()
+        size = self.declared_size or makers.size(self.id or 0)
+        if size is not None and Opcode.SPI_SET_PARAMS in loader.dialect.commands:
+            loader.execute(SpiSetParams(size))
+        self.is_ready = True
+
+    def _slow_down(self) -> bool:
+        """Lower the baud rate by one step; say whether that was possible."""
+        target = self._target
+        if not self.may_slow_down or (target.usb and target.usb.is_usb_serial_jtag):
+            return False
+        rates = [rate for rate in RATES if rate < target.link.port.baud]
+        if not rates or Opcode.CHANGE_BAUDRATE not in target.loader.dialect.commands:
+            return False
+        with contextlib.suppress(EspError):
+            target.change_baud(rates[0])
+            return True
+        return False
+
+
+def _see_whole_sectors(address: int, size: int) -> None:
+    if address % SECTOR or size % SECTOR:
+        raise ValueError(f"{address:#x} + {size:#x} are not whole sectors")

@@ -1,0 +1,105 @@
+"""Leaving the loader: into the application, by the lines, by command or by the watchdog.
+
+Which way works depends on how the chip is reached.  Over its own USB-OTG the lines cannot leave
+download mode, so the RTC watchdog is let bite; a FORCE_DOWNLOAD_BOOT bit that something has set
+would survive the reset, so it is cleared first.  Both are data of the chip.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from espshell.chips import Quirk
+from espshell.errors import EspError, NoReply, UsageError
+from espshell.link import reset
+from espshell.loader import spi
+from espshell.protocol.commands import RegisterWrite
+from espshell.protocol.dialect import STUB
+
+if TYPE_CHECKING:
+    from espshell.device.target import Target
+
+_GONE_S = 0.3  # for an answer that may not have left when the loader goes
+_WATCHDOG_S = 0.5  # until it has bitten
+
+
+def leave(target: Target, after: str) -> None:
+    """Leave a chip as ``--after`` says.
+
+    Raises: UsageError where that way does not exist on this chip; what the link raises.
+    """
+    if after == "hard-reset":
+        by_reset(target)
+    elif after == "soft-reset":
+        by_command(target)
+    elif after == "watchdog-reset":
+        by_watchdog(target)
+
+
+def by_reset(target: Target) -> bool:
+    """Reset by the lines, or by the watchdog where lines cannot; return whether there was a way."""
+    _allow_the_application(target)
+    if target.over_usb_otg and _only_the_watchdog_helps(target):
+        by_watchdog(target)
+        return True
+    return reset.play(target.link.port, reset.HARD_RESET)
+
+
+def by_command(target: Target) -> None:
+    """Start the application by command, without the reset line.
+
+    Raises: UsageError where a stub runs that answers it and stays.
+    """
+    from espshell.protocol.flash import FlashBegin, FlashEnd, RunUserCode
+
+    dialect = target.loader.dialect
+    if ignores_commands(target):
+        raise UsageError(
+            "the flasher stub does not start the application, and this port has no reset line",
+            hint="`stub never`, reset the board by hand, then `connect` and `run`",
+        )
+    if dialect.is_stub:
+        with contextlib.suppress(NoReply):
+            target.loader.execute(RunUserCode(), timeout_s=_GONE_S)
+        return
+    if dialect.attach_words:
+        spi.attach(target.loader)
+    target.loader.execute(FlashBegin(0, 0, dialect.block_size, 0, dialect.flash_begin_words))
+    with contextlib.suppress(NoReply):  # it may be gone before its answer has left
+        target.loader.execute(FlashEnd(run=True), timeout_s=_GONE_S)
+
+
+def ignores_commands(target: Target) -> bool:
+    """Say whether no command leaves this loader: a v2 stub answers FLASH_END and stays."""
+    return target.loader.dialect == STUB
+
+
+def by_watchdog(target: Target) -> None:
+    """Let the RTC watchdog reset the chip. Raises: UsageError where it cannot."""
+    chip = target.chip
+    if not chip.watchdog_reset:
+        loses = Quirk.WATCHDOG_RESET_LOSES_USB in chip.quirks
+        why = ": its USB-JTAG/serial port may be gone until plugged in again" if loses else ""
+        raise UsageError(f"the {chip.title} cannot be reset by its watchdog{why}")
+    target.memory.send(target.register_writes(chip.watchdog_reset))
+    target.link.clock.sleep(_WATCHDOG_S)
+
+
+def _allow_the_application(target: Target) -> None:
+    """Clear FORCE_DOWNLOAD_BOOT, or the reset would end in download mode again."""
+    bit = target.chip.force_download
+    if Quirk.FORCED_DOWNLOAD_STAYS not in target.chip.quirks or bit is None:
+        return
+    if not target.loader.dialect.is_secure:
+        with contextlib.suppress(EspError):  # a loader that is gone cannot be asked
+            target.memory.send([RegisterWrite(bit.address, 0, bit.mask)])
+
+
+def _only_the_watchdog_helps(target: Target) -> bool:
+    """Say whether the chip would come up in download mode again after a reset by the lines."""
+    chip = target.chip
+    if Quirk.OTG_RESET_BY_WATCHDOG not in chip.quirks or target.loader.dialect.is_secure:
+        return False
+    strap = chip.boot_strap
+    return strap is None or strap.of(target.memory.words(strap.address, 1)[0]) == 0

@@ -1,0 +1,238 @@
+"""One connected chip: its facts, its loader, its spaces, and how to leave it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from espshell.chips import USB_VID, Chip, Quirk, Write
+from espshell.device import leave
+from espshell.device.flash import Flash
+from espshell.device.memory import Memory
+from espshell.errors import EspError, UsageError
+from espshell.link import ports
+from espshell.link.link import Link
+from espshell.link.port import Port, open_port
+from espshell.link.ports import PortInfo
+from espshell.link.trace import ReplayPort, Tap, read_recording
+from espshell.loader import bulk, connect, spi, stub
+from espshell.loader.loader import Loader
+from espshell.loader.spi import Controller, FlashCommand
+from espshell.loader.stub import Stub
+from espshell.protocol.commands import RegisterWrite, SecurityInfo
+
+SYNC_BAUD = 115200
+"""The rate of the first contact; every ROM finds it."""
+
+SLOWEST, FASTEST = 300, 8_000_000
+"""Rates that the dividers of all UARTs can make, and that a bridge might."""
+
+REPLAY = "replay://"
+"""Scheme of a port that plays a recording back."""
+
+
+def see_rate(baud: int) -> None:
+    """See that a chip may have a baud rate. Raises: UsageError."""
+    if not SLOWEST <= baud <= FASTEST:
+        raise UsageError(f"{baud} baud is no rate of a chip", hint=f"{SLOWEST} to {FASTEST} are")
+
+
+class Target:
+    """A chip whose loader answers.  ``memory`` is the space ``mem:``, ``flash`` is ``flash:``."""
+
+    def __init__(
+        self, link: Link, connected: connect.Connected, usb: PortInfo | None = None
+    ) -> None:
+        self.link = link
+        self.usb = usb
+        """What USB says about the port, where it is a USB device."""
+        self.loader: Loader = connected.loader
+        self.chip: Chip = connected.chip
+        self.security: SecurityInfo | None = connected.security
+        self.notes = connected.notes
+        if self._may_be_usb_otg and not self.loader.dialect.is_stub:
+            size = self.chip.ram_block(over_usb_otg=True)
+            self.loader.dialect = replace(self.loader.dialect, block_size=size)
+        self.memory = Memory(self.chip, self.loader)
+        self.revision: tuple[int, int] | None = None
+        """Major and minor, once they have been read."""
+        self._flash_attached = False
+        self.controller = Controller(self.loader, self.chip.spi)
+        """Runs commands of the flash chip; ``attach_flash`` comes first."""
+        self.flash = Flash(self)
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        baud: int = SYNC_BAUD,
+        before: str = "default-reset",
+        expected: Chip | None = None,
+        taps: tuple[Tap, ...] = (),
+    ) -> Target:
+        """Open a port and reach the loader behind it, at 115200 baud first and then at ``baud``.
+
+        Raises: PortError, NoSync, UsageError (another chip than expected); the port is closed
+        again then.
+        """
+        link = Link(_open(url, first_baud(baud, before)))
+        link.taps.extend(taps)
+        usb = None if "://" in url else ports.info_of(url)
+        own_usb = usb is not None and usb.is_usb_serial_jtag
+        try:
+            connected = connect.connect(
+                link, before=before, expected=expected, usb_serial_jtag=own_usb
+            )
+            target = cls(link, connected, usb)
+            if own_usb:
+                target.quiet_watchdogs()
+            if baud != link.port.baud:
+                target.change_baud(baud)
+        except BaseException:
+            link.port.close()
+            raise
+        return target
+
+    def quiet_watchdogs(self) -> None:
+        """Stop the watchdogs that a reset over the chip's own USB port leaves running."""
+        dialect = self.loader.dialect
+        if not (dialect.is_stub or dialect.is_secure):
+            self.memory.send(self.register_writes(self.chip.watchdogs))
+
+    def start_stub(self, *, folder: Path | None = None, version: int | None = None) -> Stub:
+        """Upload the flasher stub, with the handler for bulk reads where there is one.
+
+        Raises: UsageError if there is no stub for this chip; DeviceError or NoReply if it does not
+        start.
+        """
+        secure_boot = self.security is not None and self.security.secure_boot
+        if secure_boot and Quirk.NO_STUB_WITH_SECURE_BOOT in self.chip.quirks:
+            raise UsageError(
+                f"an {self.chip.title} with secure boot starts no flasher stub",
+                hint="everything that the ROM can do works without",
+            )
+        name = self.chip.stub_name(self.read_revision())
+        if name is None:
+            major, minor = self.read_revision()
+            raise UsageError(f"no flasher stub runs on an {self.chip.title} v{major}.{minor}")
+        found = stub.find(self.chip, name, folder=folder, version=version)
+        better = bulk.with_bulk_read(found, self.chip.isa)
+        by_read = secure_boot and Quirk.STUB_START_BY_READ in self.chip.quirks
+        pointer = self.chip.read_pointer if by_read else None
+        stub.start(self.loader, better or found, read_pointer=pointer)
+        self._flash_attached = self.flash.is_ready = False
+        if better is not None:
+            bulk.enable(self.loader)
+        return found
+
+    def read_revision(self) -> tuple[int, int]:
+        """Return major and minor revision, read once."""
+        if self.revision is None:
+            words = self.memory.gather(self.chip.revision_addresses).__getitem__
+            self.revision = self.chip.revision(words)
+        return self.revision
+
+    def change_baud(self, baud: int) -> None:
+        """Change the rate at both ends; see ``Loader.change_baud`` for what is proven and raised.
+
+        A ROM that may be wrong about its crystal is asked for another rate than is wanted.
+        """
+        see_rate(baud)
+        fixed = Quirk.BAUD_FIXED_IN_SECURE_DOWNLOAD in self.chip.quirks
+        if fixed and self.loader.dialect.is_secure:
+            raise UsageError(
+                f"an {self.chip.title} in secure download mode cannot change its baud rate"
+            )
+        asked = None
+        clock = self.chip.rom_clock
+        if clock is not None and not self.loader.dialect.is_stub and self.loader.markers:
+            divider = self.chip.uart_divider
+            factors = [address for field in clock.factors for address in field.addresses]
+            words = self.memory.gather([divider.address, *factors]).__getitem__
+            mhz = self.chip.crystal_mhz(divider.of(words(divider.address)), self.link.port.baud)
+            asked = clock.asked_baud(baud, mhz * 1_000_000, words)
+        self.loader.change_baud(baud, asked=asked)
+
+    def flash_command(self, command: FlashCommand) -> bytes:
+        """Run one command of the flash chip; the flash is powered and connected first if needed.
+
+        Raises: DeviceError if the controller does not finish.
+        """
+        self.attach_flash()
+        return self.controller.run(command)
+
+    def attach_flash(self) -> None:
+        """Give the flash its power and connect its pins, once a loader."""
+        if self._flash_attached:
+            return
+        chip, loader = self.chip, self.loader
+        conditions = [each.field for step in chip.flash_power for each in step.when]
+        needed = [a for field in (*conditions, *chip.spi_pads) for a in field.addresses]
+        words = self.memory.gather(needed).__getitem__
+        if chip.flash_power:
+            self.memory.send(self.register_writes(chip.power_up(self.read_revision(), words)))
+        pads = tuple(field.value(words) for field in chip.spi_pads)
+        in_rom = not loader.dialect.is_stub
+        wanted = in_rom and any(pads) and Quirk.PADS_FROM_EFUSE in chip.quirks
+        spi.attach(loader, pads if wanted else ())
+        self.controller = Controller(loader, chip.spi)
+        self._flash_attached = True
+
+    def run_application(self) -> bool:
+        """Leave the loader and start the application; the loader is gone then.
+
+        By reset where there is a way, else by command. Returns whether it was by reset.
+
+        Raises: UsageError where nothing leaves it: a v2 stub on a port without lines.
+        """
+        if leave.by_reset(self):
+            return True
+        if self.chip.watchdog_reset and leave.ignores_commands(self):
+            leave.by_watchdog(self)
+            return True
+        leave.by_command(self)
+        return False
+
+    def leave(self, after: str) -> None:
+        """Leave the loader as ``after`` says. Raises: what stands in the way."""
+        leave.leave(self, after)
+
+    def close(self, after: str = "no-reset") -> None:
+        """Leave the chip as ``after`` says, as far as it can be, and give the port back."""
+        with contextlib.suppress(EspError):  # a chip that is gone cannot be left in order
+            self.leave(after)
+        self.link.port.close()
+
+    @staticmethod
+    def register_writes(writes: Iterable[Write]) -> list[RegisterWrite]:
+        """Return what chip data wants written as entries of WRITE_REG."""
+        return [RegisterWrite(w.address, w.value, w.mask, w.delay_us) for w in writes]
+
+    @property
+    def _may_be_usb_otg(self) -> bool:
+        """Whether the port is the chip's own USB-OTG, or it is not known that it is not.
+
+        Its ROM takes smaller blocks, which no other way minds (Source: esptool 5.6).
+        """
+        unknown = self.usb is None or self.usb.vid is None
+        return self.over_usb_otg or (self.chip.usb_otg and unknown)
+
+    @property
+    def over_usb_otg(self) -> bool:
+        """Whether the port is the chip's own USB-OTG."""
+        own = (USB_VID, self.chip.usb_otg_pid)
+        return self.usb is not None and (self.usb.vid, self.usb.pid) == own
+
+
+def first_baud(baud: int, before: str) -> int:
+    """Return the rate of the first contact; without SYNC it is the one that is wanted."""
+    return baud if before == "no-reset-no-sync" else min(baud, SYNC_BAUD)
+
+
+def _open(url: str, baud: int) -> Port:
+    if url.startswith(REPLAY):
+        return ReplayPort(read_recording(Path(url.removeprefix(REPLAY))), url=url, baud=baud)
+    return open_port(url, baud)

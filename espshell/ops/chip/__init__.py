@@ -1,0 +1,1 @@
+"""Verbs on the chip and on the connection to it."""

@@ -1,0 +1,222 @@
+"""What is known of the connected chip: identity, MAC, features, security."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from espshell.chips import Chip, Quirk, Words
+from espshell.device import Target
+from espshell.nor import makers
+
+SECURITY_FLAGS = (
+    "SECURE_BOOT_EN",
+    "SECURE_BOOT_AGGRESSIVE_REVOKE",
+    "SECURE_DOWNLOAD_ENABLE",
+    "SECURE_BOOT_KEY_REVOKE0",
+    "SECURE_BOOT_KEY_REVOKE1",
+    "SECURE_BOOT_KEY_REVOKE2",
+    "SOFT_DIS_JTAG",
+    "HARD_DIS_JTAG",
+    "DIS_USB",
+    "DIS_DOWNLOAD_DCACHE",
+    "DIS_DOWNLOAD_ICACHE",
+)
+"""Flags of GET_SECURITY_INFO from bit 0 on.
+
+Source: ESP-IDF ``esp_flash_encrypt`` and the security information of the ROMs, the same for all.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """What protects the chip, from GET_SECURITY_INFO or from eFuse where the ROM has no such thing.
+
+    ``flags`` are the names of those that are set.  ``key_purposes`` are in words, by key block.
+    """
+
+    flags: tuple[str, ...]
+    flash_crypt_count: int
+    flash_encryption: bool
+    secure_boot: bool = False
+    secure_download: bool = False
+    key_purposes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Flash:
+    """The flash chip by its JEDEC id; ``size`` in bytes, None if the id does not tell it."""
+
+    id: int
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """Who the chip is and how it is reached; None where it cannot be known.
+
+    ``sdk_id`` is what an ESP8266's SDK calls its chip id; ``eui64`` the address for 802.15.4.
+    """
+
+    chip: str
+    description: str
+    revision: tuple[int, int] | None
+    features: tuple[str, ...]
+    crystal_mhz: int | None
+    mac: str | None
+    security: Security | None
+    loader: str
+    port: str
+    baud: int
+    eui64: str | None = None
+    sdk_id: int | None = None
+    flash: Flash | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Any chip is a good chip."""
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Mac:
+    """The base MAC address from eFuse."""
+
+    mac: str
+
+    @property
+    def ok(self) -> bool:
+        """An address is a good answer."""
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class ChipId:
+    """The id that image headers carry, and the MAC, which is what tells two chips apart."""
+
+    chip: str
+    chip_id: int
+    mac: str
+
+    @property
+    def ok(self) -> bool:
+        """An id is a good answer."""
+        return True
+
+
+def info(target: Target, *, with_flash: bool = True) -> Info:
+    """Read what there is to know: each word once, then the flash's id.
+
+    In secure download mode only what is known without reading memory.
+    """
+    chip = target.chip
+    known = Info(
+        chip=chip.name,
+        description=chip.title,
+        revision=None,
+        features=chip.fixed_features,
+        crystal_mhz=None,
+        mac=None,
+        security=_told_security(target),
+        loader=target.loader.dialect.name,
+        port=target.link.port.url,
+        baud=target.link.port.baud,
+    )
+    if target.loader.dialect.is_secure:
+        return known
+    security_fields = [each.field for each in chip.security_fuses]
+    security_fields += [chip.flash_crypt_count] if chip.flash_crypt_count else []
+    addresses = [a for field in security_fields for a in field.addresses]
+    words = target.memory.gather([*chip.info_addresses, *addresses]).__getitem__
+    target.revision = chip.revision(words)
+    return replace(
+        known,
+        description=chip.description(words) or _unknown_package(chip, words),
+        revision=target.revision,
+        features=(*chip.fixed_features, *filter(None, (f.text(words) for f in chip.features))),
+        crystal_mhz=_crystal(target, words),
+        mac=_mac_text(chip.base_mac(words), 6),
+        eui64=_mac_text(chip.eui64(words), 8),
+        sdk_id=chip.sdk_id.value(words) if chip.sdk_id else None,
+        flash=flash_id(target) if with_flash else None,
+        security=known.security or _fused_security(target, words),
+    )
+
+
+def flash_id(target: Target) -> Flash | None:
+    """Read the JEDEC id of the flash chip; None if nothing answers where it should be."""
+    found = target.flash.identify()
+    return Flash(found, makers.size(found)) if found else None
+
+
+def mac(target: Target) -> Mac:
+    """Read the base MAC address."""
+    words = target.memory.gather(target.chip.mac_addresses).__getitem__
+    return Mac(_mac_text(target.chip.base_mac(words), 6) or "not known")
+
+
+def chip_id(target: Target) -> ChipId:
+    """Return the chip's id; only an ESP8266 has one of its own, so the MAC comes with it."""
+    return ChipId(target.chip.name, target.chip.id, mac(target).mac)
+
+
+def _mac_text(mac: int | None, size: int) -> str | None:
+    """Return an address as it is written; the eFuses of an ESP8266 may tell none."""
+    return None if mac is None else mac.to_bytes(size, "big").hex(":")
+
+
+def _unknown_package(chip: Chip, words: Words) -> str:
+    return f"{chip.title} (package {chip.package.value(words)}, not known)"
+
+
+def _crystal(target: Target, words: Words) -> int | None:
+    """Return the crystal; where a stub has changed the clock, only the ROM's calibration tells."""
+    chip = target.chip
+    if target.loader.dialect.is_stub and Quirk.STUB_RAISES_CLOCK in chip.quirks:
+        believed = chip.rom_clock.hz(words) if chip.rom_clock else 0.0
+        return min(chip.crystals_mhz, key=lambda mhz: abs(mhz * 1_000_000 - believed))
+    divider = chip.uart_divider.of(words(chip.uart_divider.address))
+    return chip.crystal_mhz(divider, target.link.port.baud)
+
+
+def _told_security(target: Target) -> Security | None:
+    """Return what the ROM told when it was asked for the chip."""
+    told = target.security
+    if told is None:
+        return None
+    flags = tuple(name for bit, name in enumerate(SECURITY_FLAGS) if told.flags >> bit & 1)
+    names = dict(target.chip.key_purposes)
+    return Security(
+        flags=flags,
+        flash_crypt_count=told.flash_crypt_count,
+        flash_encryption=_is_odd(told.flash_crypt_count),
+        secure_boot="SECURE_BOOT_EN" in flags,
+        secure_download=told.secure_download,
+        key_purposes=tuple(
+            names.get(number, f"purpose {number}") for number in told.key_purposes if names
+        ),
+    )
+
+
+def _fused_security(target: Target, words: Words) -> Security | None:
+    """Return the same from eFuse bits, where the chip has such."""
+    chip = target.chip
+    if chip.flash_crypt_count is None or target.revision is None:
+        return None
+    burnt = [
+        fuse
+        for fuse in chip.security_fuses
+        if target.revision >= fuse.since and fuse.field.value(words)
+    ]
+    count = chip.flash_crypt_count.value(words)
+    return Security(
+        flags=tuple(fuse.name for fuse in burnt),
+        flash_crypt_count=count,
+        flash_encryption=_is_odd(count),
+        secure_boot=any(fuse.secure_boot for fuse in burnt),
+        secure_download=False,
+    )
+
+
+def _is_odd(count: int) -> bool:
+    """Say whether an odd number of bits is set: each change of mind burns one more."""
+    return count.bit_count() % 2 == 1

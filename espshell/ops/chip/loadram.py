@@ -1,0 +1,404 @@
+"""The verb ``load_ram``: the segments of a program into RAM, and its start.
+
+Everything is looked at before anything is sent: whether the file is for this chip, whether each
+segment lies in RAM, and whether one would overwrite another, or the flasher stub that is to take
+it; RAM that has an address on each bus is one.
+
+Surprising:
+
+- A v2 stub checks neither the sum nor the number of a block, so what it has taken is read back.
+- What MEM_END starts may speak before the answer has come; that text is kept in ``link.noise``.
+- A v2 stub calls the entry as a function and goes on when that returns.  ``has_returned`` asks,
+  because nothing tells.
+
+Source: "RAM download" of the esptool manual; the rest as measured, see the tests of ``sim``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+from espshell.chips import Chip, Isa, Kind, Quirk, Range
+from espshell.device import Target
+from espshell.errors import BenchError, DeviceError, NoReply, UsageError
+from espshell.image import elf, firmware, intel_hex
+from espshell.image.file import read_file
+from espshell.image.firmware import Firmware, Layout
+from espshell.loader import stub
+from espshell.loader.stub import Stub
+from espshell.ops.chip.monitor import Monitored
+from espshell.ops.flash.payload import Image
+from espshell.ops.image.compatibility import chip_objection, revision_objection
+from espshell.ops.memory.reading import read_chunks
+from espshell.ops.memory.writing import DRY_RUN, differing_words, not_as_written
+from espshell.ops.progress import Report, Step, silent
+from espshell.protocol.commands import MemEnd
+from espshell.units import WORD, hex32
+
+_JUMP_S = 0.2
+"""How long a ROM's answer to MEM_END is waited for: the program may be quicker than it."""
+
+_PROBES_S = (0.1, 0.3)
+
+_MACHINES = {Isa.RISCV: "riscv", Isa.XTENSA: "xtensa", Isa.XTENSA_CALL0: "xtensa"}
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A range of RAM and who wants it: a segment of the program, or a part of the stub."""
+
+    name: str
+    address: int
+    end: int
+    """Exclusive."""
+    region: str
+    is_stub: bool = False
+    others: tuple[Range, ...] = ()
+    """Other addresses of the same RAM."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.end - self.address
+
+    def overlaps(self, other: Piece) -> bool:
+        """Say whether both want the same byte under one address."""
+        return self.address < other.end and other.address < self.end
+
+    def is_elsewhere(self, other: Piece) -> bool:
+        """Say whether both want the same byte under different addresses."""
+        return any(start < other.end and other.address < end for start, end in self.others)
+
+    def hits(self, other: Piece) -> bool:
+        """Say whether both want the same byte."""
+        return self.overlaps(other) or self.is_elsewhere(other)
+
+
+@dataclass(frozen=True, slots=True)
+class RamPlan:
+    """A program that may be loaded, and who lies where; nothing has been sent."""
+
+    file: str
+    entry: int
+    segments: tuple[Image, ...]
+    """Whole words."""
+    pieces: tuple[Piece, ...]
+    """The segments, then the parts of the stub that runs."""
+    block_size: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all segments."""
+        return sum(len(segment.data) for segment in self.segments)
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of all segments."""
+        return sum(-(-len(segment.data) // self.block_size) for segment in self.segments)
+
+    @property
+    def clash(self) -> tuple[Piece, Piece] | None:
+        """The first segment that would overwrite the stub, and what of it."""
+        mine = [piece for piece in self.pieces if not piece.is_stub]
+        theirs = [piece for piece in self.pieces if piece.is_stub]
+        return next(((m, t) for m in mine for t in theirs if m.hits(t)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class RamLoaded:
+    """A program is in RAM, and runs if ``started``; in a dry run nothing was sent."""
+
+    file: str
+    entry: int
+    pieces: tuple[Piece, ...]
+    size: int
+    blocks: int
+    started: bool
+    verified: bool
+    """Whether it was read back."""
+    returned: bool | None = None
+    """Whether the program has come back to the stub; None where that is not known."""
+    monitored: Monitored | None = None
+    """What it said, where somebody listened."""
+    notes: tuple[str, ...] = ()
+    dry_run: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether the program said what was waited for, if anything was."""
+        return self.monitored is None or self.monitored.ok
+
+    @property
+    def failure(self) -> str:
+        """What was not said."""
+        return self.monitored.failure if self.monitored else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Program:
+    # What a file says, before it is held against a chip.
+    entry: int
+    segments: tuple[Image, ...]
+    firmware: Firmware | None = None
+    machine: str = ""
+
+
+def plan_ram(target: Target, file: Path, *, run: bool = True, force: bool = False) -> RamPlan:
+    """Read a program and see what loading it would mean; nothing is written.
+
+    An image (.bin), the same as Intel HEX, or an ELF file.  ``force``: what speaks against it is
+    only noted.  Only with ``run`` its entry matters.
+
+    Raises: UsageError if it is for another chip or revision, damaged, or not all for RAM.  That it
+    overwrites the stub is left to ``RamPlan.clash``, so that it can be shown.
+    """
+    chip = target.chip
+    program = _read(file, chip)
+    objections = tuple(_objections(target, str(file), program, run=run))
+    if objections and not force:
+        raise UsageError(objections[0], hint="--force loads it all the same")
+    for segment in program.segments:
+        _see_in_ram(chip, segment)
+    pieces = _pieces(chip, program)
+    running = _running_stub(target)
+    if running is not None:
+        pieces += [
+            _piece(chip, f"stub {name}", start, end, is_stub=True)
+            for name, start, end in running.occupied
+        ]
+    block_size = target.loader.dialect.block_size
+    return RamPlan(
+        str(file), program.entry, program.segments, tuple(pieces), block_size, objections
+    )
+
+
+def load_ram(
+    target: Target,
+    plan: RamPlan,
+    *,
+    run: bool = True,
+    verify: bool = False,
+    report: Report = silent,
+) -> RamLoaded:
+    """Load a program and, with ``run``, start it; the loader is gone then.
+
+    Raises: UsageError before anything is sent if it would overwrite the stub; DeviceError before
+    it is started if it does not read back.
+    """
+    if plan.clash is not None:
+        raise _clash_error(*plan.clash)
+    memory, done = target.memory, 0
+    for segment in plan.segments:
+        for reached in memory.load(segment.address, segment.data):
+            report(Step("loading", done + reached, plan.size))
+        done += len(segment.data)
+    verified = verify and not memory.dry_run
+    if verified:
+        _see_arrived(target, plan, report)
+    notes = plan.notes
+    if memory.dry_run:
+        notes = (*notes, DRY_RUN)
+    elif run and not _start(target, plan.entry):
+        notes = (*notes, "MEM_END was not answered; the program may run all the same")
+    return RamLoaded(
+        file=plan.file,
+        entry=plan.entry,
+        pieces=plan.pieces,
+        size=plan.size,
+        blocks=plan.blocks,
+        started=run and not memory.dry_run,
+        verified=verified,
+        notes=notes,
+        dry_run=memory.dry_run,
+    )
+
+
+def has_returned(target: Target) -> bool:
+    """Ask whether the program has come back to the stub; if so, the loader is in step again.
+
+    A program that still runs gets a SYNC to read.  Only a v2 stub is asked: nothing else returns.
+    """
+    loader = target.loader
+    if not _calls(target):
+        return False
+    with contextlib.suppress(BenchError):
+        loader.link.drain(0, limit_s=0.1)
+        if any(loader.sync(wait_s) == loader.dialect.sync_value for wait_s in _PROBES_S):
+            loader.resynchronise()
+            return True
+    return False
+
+
+def _calls(target: Target) -> bool:
+    """Say whether the loader calls the entry as a function: a v2 stub does."""
+    running = target.loader.stub
+    return target.loader.dialect.is_stub and (running is None or running.version == 2)
+
+
+def _start(target: Target, entry: int) -> bool:
+    """Have the program started; return whether that was answered."""
+    loader = target.loader
+    loader.link.forget_noise()
+    try:
+        loader.execute(MemEnd(entry), timeout_s=None if loader.dialect.is_stub else _JUMP_S)
+    except NoReply:
+        return not loader.dialect.is_stub  # a ROM may have jumped before its answer has left
+    return True
+
+
+def _see_arrived(target: Target, plan: RamPlan, report: Report) -> None:
+    for segment in plan.segments:
+        size = len(segment.data)
+        got = b"".join(read_chunks(target.memory, segment.address, size, report=report))
+        differing = differing_words(segment.address, segment.data, got)
+        if differing:
+            raise DeviceError(
+                f"{not_as_written(differing)}; nothing was started",
+                hint="does the loader use that RAM itself?",
+            )
+
+
+# -- the file --------------------------------------------------------------------------------------
+
+
+def _read(file: Path, chip: Chip) -> _Program:
+    """Read a program of any kind. Raises: UsageError."""
+    data = read_file(file)
+    if not data:
+        raise UsageError(f"{file} is empty", hint="was it built?")
+    if elf.is_elf(data):
+        found = _from_elf(data, str(file))
+    else:
+        if intel_hex.is_hex(data):
+            data = _from_hex(data, str(file))
+        found = _from_image(data, str(file), esp8266=chip.name == "esp8266")
+    if not found.segments:
+        raise UsageError(f"{file} has no segment to load")
+    return found
+
+
+def _from_elf(data: bytes, name: str) -> _Program:
+    found = elf.parse_elf(data, name=name)
+    segments = _whole_words(name, [(each.address, each.data) for each in found.segments])
+    return _Program(found.entry, segments, machine=found.machine)
+
+
+def _from_hex(data: bytes, name: str) -> bytes:
+    """Return the image in an Intel HEX file; where it is said to stand does not matter."""
+    pieces = intel_hex.read(data, name=name)
+    if len(pieces) > 1:
+        raise UsageError(
+            f"{name} has a gap behind {hex32(pieces[0][0] + len(pieces[0][1]))}; an image is whole",
+            hint="`load FILE mem:0` puts each piece where it belongs",
+        )
+    return pieces[0][1]
+
+
+def _from_image(data: bytes, name: str, *, esp8266: bool) -> _Program:
+    try:
+        found = firmware.parse(data, esp8266=esp8266 if firmware.layout_of(data) is None else None)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error.message}", hint=error.hint) from error
+    if found.layout is Layout.ESP8266_V2:
+        raise UsageError(
+            f"{name} is an image of version 2, whose first part stays in flash",
+            hint="`load FILE flash:ADDRESS` writes it there",
+        )
+    pieces = [
+        (each.address, data[each.offset : each.offset + each.size])
+        for each in found.segments
+        if each.placed
+    ]
+    return _Program(found.header.entry, _whole_words(name, pieces), found)
+
+
+def _whole_words(name: str, pieces: Sequence[tuple[int, bytes]]) -> tuple[Image, ...]:
+    for address, _ in pieces:
+        if address % WORD:
+            raise UsageError(f"{name}: the segment at {hex32(address)} does not start at a word")
+    return tuple(
+        Image(address, data + bytes(-len(data) % WORD), name) for address, data in pieces if data
+    )
+
+
+# -- the file and the chip -------------------------------------------------------------------------
+
+
+def _objections(target: Target, name: str, program: _Program, *, run: bool) -> Iterator[str]:
+    """Yield what speaks against a program, the most telling first."""
+    chip = target.chip
+    if program.machine and program.machine != _MACHINES[chip.isa]:
+        yield f"{name} is for {program.machine}, an {chip.title} is {_MACHINES[chip.isa]}"
+    if program.firmware is not None:
+        wrong = chip_objection(name, program.firmware, chip)
+        if wrong:
+            yield wrong
+            return  # the revision of another chip says nothing
+        head = program.firmware.extended
+        if head and (head.min_revision or head.max_revision):
+            yield from revision_objection(name, head, target.read_revision())
+        if not program.firmware.ok:
+            yield f"{name} is damaged: its checksum or digest does not agree"
+    if run and not any(s.address <= program.entry < s.end for s in program.segments):
+        yield f"{name} starts at {hex32(program.entry)}, which is in none of its segments"
+    quirks = {Quirk.NO_STUB_WITH_SECURE_BOOT, Quirk.STUB_START_BY_READ} & set(chip.quirks)
+    if run and quirks and target.security is not None and target.security.secure_boot:
+        yield f"an {chip.title} with secure boot starts nothing by MEM_END"
+    for one, other in combinations(_pieces(chip, program), 2):
+        if one.hits(other):
+            yield f"{name}: {one.name} and {other.name} are in part the same RAM"
+
+
+def _see_in_ram(chip: Chip, segment: Image) -> None:
+    """See that all of a segment is RAM. Raises: UsageError with the region that is not."""
+    what, at = f"{segment.name}: the segment at {hex32(segment.address)}", segment.address
+    while at < segment.end:
+        region = chip.region_at(at)
+        if region is None:
+            raise UsageError(
+                f"{what}: {hex32(at)} is outside the memory map of the {chip.title}",
+                hint="`map` lists it",
+            )
+        if region.kind is not Kind.RAM:
+            for_flash = "it is a program for flash: `load FILE flash:app0`"
+            raise UsageError(
+                f"{what} is in {region.name} ({region.note}), not in RAM",
+                hint=for_flash if region.kind is Kind.FLASH else "`map` lists what is RAM",
+            )
+        at = region.end
+
+
+def _pieces(chip: Chip, program: _Program) -> list[Piece]:
+    return [
+        _piece(chip, f"segment {n}", each.address, each.end)
+        for n, each in enumerate(program.segments)
+    ]
+
+
+def _piece(chip: Chip, name: str, start: int, end: int, *, is_stub: bool = False) -> Piece:
+    region, others = chip.region_at(start), chip.same_ram(start, end)[1:]
+    return Piece(name, start, end, region.name if region else "", is_stub, others)
+
+
+def _running_stub(target: Target) -> Stub | None:
+    """Return the stub that runs; one that we have not started is taken for the one we would."""
+    loader = target.loader
+    if loader.stub is not None or not loader.dialect.is_stub:
+        return loader.stub
+    with contextlib.suppress(UsageError):
+        name = target.chip.stub_name(target.read_revision())
+        return stub.find(target.chip, name) if name else None
+    return None
+
+
+def _clash_error(mine: Piece, theirs: Piece) -> UsageError:
+    where = "" if mine.overlaps(theirs) else ", the same RAM on another bus"
+    return UsageError(
+        f"{mine.name} would overwrite the {theirs.name} at {hex32(theirs.address)}{where}",
+        hint="`stub never` and `reset` leave the stub",
+    )

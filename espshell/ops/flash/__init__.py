@@ -1,0 +1,1 @@
+"""Verbs that write, erase, compare and describe flash."""

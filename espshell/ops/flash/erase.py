@@ -1,0 +1,142 @@
+"""The verb ``erase``: what is to be erased is found out first, then done block by block.
+
+What is blank already is left alone.  Whether a block is blank is asked once, and the answer may be
+that of the block before, doubled; so if any was left alone, the whole range is asked about at the
+end.  A range that is no whole sectors is written like an image of FF, its edges kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from espshell.device import Flash, Target
+from espshell.loader.erase import BLOCK
+from espshell.loader.flash import blank_digest
+from espshell.ops.flash import load as ops
+from espshell.ops.flash.digest_compare import cuts
+from espshell.ops.flash.payload import Image
+from espshell.ops.flash.plan import SECTOR, Facts, Plan, plan_erase, plan_write
+from espshell.ops.flash.write_job import BLANK, Segment, Work, is_there, ranges_text, run
+from espshell.ops.memory.diff import Span
+from espshell.ops.progress import Report, Step, silent
+
+
+@dataclass(frozen=True, slots=True)
+class Erasing:
+    """A range, and what is to be done so that it is blank."""
+
+    address: int
+    size: int
+    work: Work
+    skipped: int
+    """Bytes of it that are blank already."""
+
+    def finish(self, flash: Flash, report: Report = silent) -> Erased:
+        """Do it.
+
+        Raises: DeviceError, NoReply or PortError; ``work.state()`` says what is known then.
+        """
+        span = Span(self.address, self.size)
+        run(flash, self.work, "erasing", report)
+        failed, told = self.work.failed, flash.has_digest and not flash.dry_run
+        if told and self.skipped and not failed:
+            failed = () if is_there(flash, span, blank_digest(span.size)) else (span,)
+        notes = () if told or flash.dry_run else ("not verified: this loader has no digests",)
+        return Erased(
+            self.address,
+            self.size,
+            self.skipped,
+            verified=not failed if told else None,
+            failed=failed,
+            notes=(*self.work.notes, *notes),
+            dry_run=flash.dry_run,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """A range is blank."""
+
+    address: int
+    size: int
+    skipped: int
+    """Bytes of it that were blank already."""
+    verified: bool | None
+    """None where the loader has no digests."""
+    failed: tuple[Span, ...] = ()
+    notes: tuple[str, ...] = ()
+    dry_run: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether all of it is blank, as far as that is known."""
+        return not self.failed
+
+    @property
+    def failure(self) -> str:
+        """What is not blank."""
+        return f"not blank after the erase: {ranges_text(self.failed)}; is it write-protected?"
+
+
+def erase(
+    target: Target,
+    address: int,
+    size: int,
+    *,
+    keep_edges: bool = False,
+    everything: bool = False,
+    protected: Sequence[Span] = (),
+    report: Report = silent,
+) -> Erased:
+    """Erase whole sectors; what is blank already is left alone unless ``everything`` is wanted.
+
+    With ``keep_edges`` a range of any alignment: what else is in its first and last sector is read
+    and written back.
+
+    Raises: UsageError before anything is changed; DeviceError, NoReply or PortError.
+    """
+    facts = ops.facts_of(target, protected=protected)
+    plan_erase(address, size, facts, keep_edges=keep_edges)
+    erasing = prepare(target, address, size, facts, everything=everything, report=report)
+    return erasing.finish(target.flash, report)
+
+
+def prepare(
+    target: Target,
+    address: int,
+    size: int,
+    facts: Facts,
+    *,
+    everything: bool = False,
+    report: Report = silent,
+) -> Erasing:
+    """Find out what of a range that ``plan_erase`` allows is to be erased.
+
+    Raises: UsageError if the loader does not reach it; nothing was changed.
+    """
+    flash = target.flash
+    span = Span(address, size)
+    if address % SECTOR or size % SECTOR:
+        image = Image(address, BLANK * size, "the range")
+        plan = plan_write([image], facts, keep_edges=True, force=True)
+        work = ops.compare(target, plan, everything=everything, report=report)
+        return Erasing(address, size, work, min(size, (plan.sectors - work.sectors) * SECTOR))
+    flash.check(address, size, write=True)
+    whole = size == facts.flash_size and flash.has_chip_erase
+    wanted = []
+    end = address + size
+    blocks = [Span(at, stop - at) for at, stop in cuts(address, end, BLOCK)]
+    for piece in [span] if whole else blocks:
+        if everything or not flash.has_digest or not _is_blank(flash, piece):
+            wanted.append(Segment(piece.address, piece.size, None))
+        if flash.has_digest and not everything:
+            report(Step("comparing", piece.address + piece.size - address, size))
+    work = Work(Plan((), (span,), (), keep_edges=False, warnings=()), tuple(wanted))
+    return Erasing(address, size, work, size - work.size)
+
+
+def _is_blank(flash: Flash, span: Span) -> bool:
+    """Say whether a range is blank; the digest of one sector tells of most that are not."""
+    sizes = dict.fromkeys((min(SECTOR, span.size), span.size))
+    return all(flash.digest(span.address, size) == blank_digest(size) for size in sizes)

@@ -1,0 +1,300 @@
+"""Why flash may differ from a file: sentences, only where there is an explanation.  Pure.
+
+What is in a sector need not be read to be known: a digest gives away that it is blank, and which
+of the few flash settings a tool may have put into an image's header.
+
+Source: ESP-IDF "App Image Format": bytes 2 and 3 of an image are flash mode, size and frequency;
+esptool's manual, ``write-flash``: they are patched at write, and the SHA-256 made anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from espshell.chips.common import FLASH_SIZES
+from espshell.errors import UsageError
+from espshell.image import firmware
+from espshell.image.firmware import Firmware
+from espshell.loader.flash import md5
+from espshell.ops.flash.payload import Image
+from espshell.ops.flash.plan import FLASH_MODES, SECTOR
+from espshell.ops.memory.diff import Span, diff
+from espshell.units import count_text, hex32
+
+if TYPE_CHECKING:
+    from espshell.chips import Chip
+    from espshell.image.partitions import PartitionTable
+
+_SETTINGS = range(2, 4)
+_SHA_SIZE = 32
+_MODES = range(6)  # the four of FLASH_MODES, fast read and slow read
+_PROBE = 64
+_TELLING = 16  # different bytes in a probe that can hardly be somewhere by chance
+_NAMED = 4  # partitions by name in one sentence
+
+
+def explain(
+    image: Image,
+    differing: Sequence[Span],
+    contents: Mapping[int, bytes],
+    *,
+    table: PartitionTable | None = None,
+    chip: Chip | None = None,
+) -> tuple[str, ...]:
+    """Return what is known about why and where an image differs from flash.
+
+    differing: sectors, cut at the ends of the image.
+    contents: what flash holds, by the address of the first byte of parts of the image.
+    table: partitions, where known.
+    chip: whose names flash frequencies have.
+    """
+    if not differing:
+        return ()
+    case = _Case(image, tuple(differing), contents, _firmware(image), chip)
+    told = case.settings() or [*case.emptiness(), *case.places(), *case.moved()]
+    return (*told, *_partitions(differing, table))
+
+
+def known_contents(image: Image, digests: Mapping[int, bytes]) -> dict[int, bytes]:
+    """Return the contents of sectors that their digests give away, by the first byte's address.
+
+    digests: MD5 of what each sector holds, as far as the image covers it, by its start.
+    """
+    known: dict[int, bytes] = {}
+    patched: bytes | None = None
+    for sector, digest in digests.items():
+        first = max(sector, image.address)
+        start, stop = first - image.address, min(sector + SECTOR, image.end) - image.address
+        blank = b"\xff" * (stop - start)
+        if md5(blank) == digest:
+            known[first] = blank
+        elif start == 0 and (settings := _settings(image.data[:stop], digest)):
+            known[first] = image.data[:2] + settings + image.data[4:stop]
+            patched = _patched(image.data, settings)
+        elif patched and md5(patched[start:stop]) == digest:
+            known[first] = patched[start:stop]
+    return known
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    image: Image
+    differing: tuple[Span, ...]
+    contents: Mapping[int, bytes]
+    firmware: Firmware | None
+    chip: Chip | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that differs is known."""
+        return sum(map(len, self.contents.values())) == sum(span.size for span in self.differing)
+
+    def offsets(self) -> list[range]:
+        """Return what differs, as offsets in the image; whole sectors if not all is known."""
+        base = self.image.address
+        spans: Sequence[Span] = self.differing
+        if self.complete:
+            spans = [s for at in sorted(self.contents) for s in self._exact(at)]
+        return [range(s.address - base, s.address - base + s.size) for s in spans]
+
+    def _exact(self, address: int) -> tuple[Span, ...]:
+        return diff(self.expected(address), self.contents[address], address=address).differing
+
+    def expected(self, address: int) -> bytes:
+        """Return what should be there instead of some contents."""
+        start = address - self.image.address
+        return self.image.data[start : start + len(self.contents[address])]
+
+    def settings(self) -> list[str]:
+        """Say if only the flash settings of the header differ, or the digest, or both."""
+        if not self.complete or self.firmware is None:
+            return []
+        sha = range(self.firmware.end - _SHA_SIZE, self.firmware.end)
+        offsets = self.offsets()
+        in_header = [r for r in offsets if _inside(r, _SETTINGS)]
+        in_sha = [r for r in offsets if self.firmware.digest and _inside(r, sha)]
+        if len(in_header) + len(in_sha) < len(offsets):
+            return []
+        if not in_header:
+            return ["only the SHA-256 at the end of the image differs"]
+        new = self.contents[self.image.address][2:4]
+        text = f"only the flash settings in the image's header differ: {self._changed(new)}"
+        if not in_sha:
+            return [f"{text}; a flash tool patches them when it writes"]
+        if self._has_sha_of(new, sha):
+            return [f"{text}, and the SHA-256 made anew; a flash tool does that when it writes"]
+        return [f"{text}, and the SHA-256, which fits neither"]
+
+    def _has_sha_of(self, settings: bytes, sha: range) -> bool:
+        patched = _patched(self.image.data, settings)
+        if patched is None:
+            return False
+        base = self.image.address
+        return all(
+            data == patched[at - base : at - base + len(data)]
+            for at, data in self.contents.items()
+            if at - base < sha.stop
+        )
+
+    def _changed(self, new: bytes) -> str:
+        old = self.image.data[2:4]
+        values = (
+            ("mode", _mode(old[0]), _mode(new[0])),
+            ("size", _size(old[1], self.chip), _size(new[1], self.chip)),
+            ("frequency", _frequency(old[1], self.chip), _frequency(new[1], self.chip)),
+        )
+        return ", ".join(f"{name} {a} -> {b}" for name, a, b in values if a != b)
+
+    def emptiness(self) -> Iterator[str]:
+        """Say how much of what differs is blank in flash."""
+        blank = sum(not data.strip(b"\xff") for data in self.contents.values())
+        if not blank:
+            return
+        sectors = sum(_sectors(span) for span in self.differing)
+        if blank < sectors:
+            yield f"{blank} of {count_text(sectors, 'sector')} that differ are blank in flash"
+        elif sum(span.size for span in self.differing) == len(self.image.data):
+            yield "flash is blank (FF) there: nothing was written, or it was erased"
+        else:
+            yield "flash is blank (FF) in every sector that differs"
+
+    def places(self) -> Iterator[str]:
+        """Say in which part of a firmware image all differences are."""
+        if self.firmware is None:
+            return
+        found = self.firmware
+        offsets = self.offsets()
+        if offsets[0].start >= found.end:
+            what = "padding" if found.blank_after else "what follows"
+            yield f"only {what} behind the end of the image differs"
+            return
+        tail = range(_tail(found), found.end)
+        body = [r for r in offsets if not _inside(r, tail)]
+        for number, segment in enumerate(found.segments):
+            whole = range(segment.offset, segment.offset + segment.size)
+            if body and all(_inside(r, whole) for r in body):
+                more = " and the checksum and digest behind" if len(body) < len(offsets) else ""
+                place = f" ({hex32(segment.address)})" if segment.placed else ""
+                yield f"all that differs is in segment {number}{place}{more}"
+
+    def moved(self) -> Iterator[str]:
+        """Say if what should be there is there in another order, or in another place."""
+        known = {at: data for at, data in self.contents.items() if _telling(data)}
+        if not known:
+            return
+        if self.complete and len(known) == len(self.contents):
+            for size, name in ((2, "16-bit"), (4, "32-bit")):
+                if all(_swapped(data, size) == self.expected(at) for at, data in known.items()):
+                    yield f"the bytes of each {name} value are in reverse order"
+                    return
+        shifts = {self._shift(at, data) for at, data in known.items()}
+        shift = shifts.pop()
+        if shift and not shifts:
+            way = "behind" if shift > 0 else "before"
+            yield f"flash holds the same bytes {count_text(abs(shift), 'byte')} {way} their place"
+
+    def _shift(self, address: int, data: bytes) -> int | None:
+        """Return how far behind its place something is; None if it is not in the image."""
+        middle = len(data) // 2  # its ends may hold what is beside the image
+        probes = sorted(range(0, len(data), _PROBE), key=lambda i: abs(i - middle))
+        at = next(i for i in probes if _telling(data[i : i + _PROBE]))
+        found = self.image.data.find(data[at : at + _PROBE])
+        if found < 0 or self.image.data.find(data[at : at + _PROBE], found + 1) >= 0:
+            return None
+        start = found - at  # where the first byte of the data would be in the image
+        theirs = self.image.data[max(start, 0) : start + len(data)]
+        ours = data[max(-start, 0) :][: len(theirs)]
+        return address - self.image.address - start if ours == theirs else None
+
+
+def _partitions(differing: Sequence[Span], table: PartitionTable | None) -> Iterator[str]:
+    if table is None:
+        return
+    touched = [
+        each
+        for each in table.partitions
+        if any(s.address < each.end and each.offset < s.address + s.size for s in differing)
+    ]
+    if touched:
+        names = [str(each) for each in touched[:_NAMED]]
+        more = len(touched) - len(names)
+        many = "partition" if len(touched) == 1 else "partitions"
+        yield f"in {many} {', '.join(names)}{f' and {more} more' if more else ''}"
+
+
+def _firmware(image: Image) -> Firmware | None:
+    if not firmware.layout_of(image.data[:24]):
+        return None
+    try:
+        return firmware.parse(image.data)
+    except UsageError:
+        return None
+
+
+def _settings(first: bytes, digest: bytes) -> bytes | None:
+    """Return the flash settings with which the first sector of an image has a digest."""
+    if first[:1] != bytes([firmware.MAGIC]) or len(first) <= _SETTINGS.stop:
+        return None
+    head = hashlib.md5(first[:2], usedforsecurity=False)
+    for mode in {*_MODES, first[2]}:
+        for other in range(256):
+            state = head.copy()
+            state.update(bytes([mode, other]) + first[4:])
+            if state.digest() == digest:
+                return bytes([mode, other])
+    return None
+
+
+def _patched(data: bytes, settings: bytes) -> bytes | None:
+    try:
+        return firmware.patch_header(
+            data, mode=settings[0], size=settings[1] & 0xF0, frequency=settings[1] & 0x0F
+        )
+    except UsageError:
+        return None
+
+
+def _tail(found: Firmware) -> int:
+    """Return the offset of the checksum, with the padding before it."""
+    last = found.segments[-1]
+    return last.offset + last.size
+
+
+def _inside(inner: range, outer: range) -> bool:
+    return outer.start <= inner.start and inner.stop <= outer.stop
+
+
+def _sectors(span: Span) -> int:
+    return -(-(span.address + span.size) // SECTOR) - span.address // SECTOR
+
+
+def _telling(data: bytes) -> bool:
+    """Say whether bytes are hardly in two places by chance."""
+    pieces = (data[i : i + _PROBE] for i in range(0, len(data), _PROBE))
+    return any(len(set(piece)) >= _TELLING for piece in pieces)
+
+
+def _swapped(data: bytes, size: int) -> bytes:
+    if len(data) % size:
+        return b""
+    values = array({2: "H", 4: "I"}[size], data)
+    values.byteswap()
+    return values.tobytes()
+
+
+def _mode(code: int) -> str:
+    return FLASH_MODES[code] if code < len(FLASH_MODES) else f"0x{code:02x}"
+
+
+def _size(code: int, chip: Chip | None) -> str:
+    names = {each.code: each.name for each in (chip.flash_sizes if chip else FLASH_SIZES)}
+    return names.get(code & 0xF0, f"0x{code & 0xF0:02x}")
+
+
+def _frequency(code: int, chip: Chip | None) -> str:
+    names = {value: name for name, value in (chip.flash_frequencies if chip else ())}
+    return names.get(code & 0x0F, f"0x{code & 0x0F:x}")

@@ -1,0 +1,60 @@
+"""The partition table of the connected chip, or of a file that stands in for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from espshell.device import Target
+from espshell.errors import UsageError
+from espshell.image import partitions
+from espshell.image.file import read_file
+from espshell.image.partitions import SIZE, PartitionTable
+from espshell.units import parse_number
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A partition table, and what is wrong with it, in sentences."""
+
+    table: PartitionTable
+    source: str
+    flash_size: int | None = None
+    problems: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether its MD5 is right, or it has none."""
+        return self.table.md5_ok is not False
+
+    @property
+    def failure(self) -> str:
+        """What is wrong."""
+        return "the MD5 of the partition table is wrong"
+
+
+def read_table(target: Target, where: str) -> PartitionTable:
+    """Read the table at an address of flash, or from a file (binary or CSV).
+
+    Raises: UsageError if there is none.
+    """
+    offset = parse_number(where)
+    if offset is None:
+        return from_file(target, Path(where).expanduser())
+    target.flash.check(offset, SIZE)
+    return partitions.parse_binary(target.flash.read(offset, SIZE), offset=offset)
+
+
+def from_file(target: Target, path: Path) -> PartitionTable:
+    """Read a table from a file, binary or CSV. Raises: UsageError."""
+    data = read_file(path)
+    try:
+        return partitions.parse(data)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error.message}", hint=error.hint) from error
+
+
+def parts(target: Target, table: PartitionTable, source: str) -> Parts:
+    """Return a table with what is wrong with it, the size of the flash considered."""
+    size = target.flash.size
+    return Parts(table, source, size, table.problems(size))

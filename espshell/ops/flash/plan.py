@@ -1,0 +1,238 @@
+"""What a write or an erase of flash would do, before anything is sent: pure.
+
+A plan covers whole sectors, because flash is erased in sectors.  What must not be done raises;
+what a person should know and may want all the same is a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from espshell.chips import Chip
+from espshell.errors import UsageError
+from espshell.image import firmware
+from espshell.loader import erase
+from espshell.ops.flash.payload import Image
+from espshell.ops.image.compatibility import chip_objection, revision_objection
+from espshell.ops.memory.diff import Span
+from espshell.units import hex32, size_text
+
+SECTOR = erase.SECTOR
+"""What the smallest erase covers (bytes)."""
+
+FLASH_MODES = ("qio", "qout", "dio", "dout")
+"""Modes by their code in an image's header (ESP-IDF, ``esp_image_spi_mode_t``)."""
+
+_ERASE_S = 0.05  # of a sector, typical
+_PROGRAM_S = 0.012  # of a sector, typical
+_LOADS_BEFORE = 0x8000  # a bootloader ends before the partition table
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a plan must know of the chip and its flash."""
+
+    chip: Chip
+    flash_size: int
+    revision: tuple[int, int] | None = None
+    """Major and minor of the chip, where they are known."""
+    secure_boot: bool = False
+    encrypted: bool = False
+    """Whether flash encryption is on: plain images do not boot then."""
+    protected: tuple[Span, ...] = ()
+    """What the flash's own status registers protect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Images, and the sectors that hold them.
+
+    ``ranges`` are whole sectors, merged and in order; ``edges`` are the bytes in them that belong
+    to no image: kept, or lost with the erase.
+    """
+
+    images: tuple[Image, ...]
+    ranges: tuple[Span, ...]
+    edges: tuple[Span, ...]
+    keep_edges: bool
+    warnings: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all images."""
+        return sum(len(image.data) for image in self.images)
+
+    @property
+    def sectors(self) -> int:
+        """How many sectors they touch."""
+        return sum(each.size for each in self.ranges) // SECTOR
+
+
+def plan_write(
+    images: Sequence[Image],
+    facts: Facts,
+    *,
+    keep_edges: bool = False,
+    force: bool = False,
+) -> Plan:
+    """Return what writing images means.
+
+    force: what would only fail to boot is a warning.
+
+    Raises: UsageError if it cannot be done, or must not be.
+    """
+    objections = [sentence for image in images for sentence in _objections(image, facts)]
+    objections += _too_large(images) + _secured(images, facts)
+    for image in images:
+        _see_inside(image.address, len(image.data), facts.flash_size, image.name)
+        if image.address % SECTOR and not keep_edges:
+            below = image.address - image.address % SECTOR
+            raise UsageError(
+                f"{hex32(image.address)} is not the start of a sector: flash is erased 4 KiB at a "
+                f"time, and {hex32(below)}..{hex32(image.address)} would be lost",
+                hint="--keep-edges reads it and writes it back",
+            )
+    ranges = _sectors_of(images)
+    _see_unprotected(ranges, facts)
+    if objections and not force:
+        raise UsageError(objections[0], hint="--force writes it all the same")
+    warnings = [*objections, *(text for image in images for text in _warnings(image, facts))]
+    return Plan(tuple(images), ranges, _edges(images, ranges), keep_edges, tuple(warnings))
+
+
+def plan_erase(address: int, size: int, facts: Facts, *, keep_edges: bool = False) -> Span:
+    """Return the whole sectors of a range, as long as they may be erased.
+
+    With ``keep_edges`` the sectors at its ends may be part of it only.
+
+    Raises: UsageError.
+    """
+    _see_inside(address, size, facts.flash_size, "the range", hint="`flash-id` tells its size")
+    first, end = address - address % SECTOR, -(-(address + size) // SECTOR) * SECTOR
+    if (first, end) != (address, address + size) and not keep_edges:
+        raise UsageError(
+            f"{hex32(address)}..{hex32(address + size)} is not whole sectors of 4 KiB",
+            hint=f"{first:#x}..{end:#x} is; --keep-edges erases just the range",
+        )
+    _see_unprotected((Span(first, end - first),), facts)
+    if facts.secure_boot and first < _LOADS_BEFORE:
+        raise UsageError(
+            "secure boot is on: without its signed bootloader this chip never starts again",
+            hint="erase what is behind it",
+        )
+    return Span(first, end - first)
+
+
+def seconds(sectors: int, size: int, baud: int) -> float:
+    """Return about how long writing takes at most: typical erases, and all bytes uncompressed."""
+    return sectors * (_ERASE_S + _PROGRAM_S) + size * 10 / baud
+
+
+def _see_inside(
+    address: int, size: int, flash_size: int, name: str, hint: str = "is it for a larger flash?"
+) -> None:
+    if address < 0:
+        raise UsageError(f"{name} would begin before the start of the flash, at {address}")
+    if address + size > flash_size:
+        raise UsageError(
+            f"{name} ends at {hex32(address + size)}, past the end of the flash "
+            f"({size_text(flash_size)})",
+            hint=hint,
+        )
+
+
+def _see_unprotected(ranges: Sequence[Span], facts: Facts) -> None:
+    for span in ranges:
+        for held in facts.protected:
+            first = max(span.address, held.address)
+            end = min(span.address + span.size, held.address + held.size)
+            if first < end:
+                raise UsageError(
+                    f"{hex32(first)}..{hex32(end)} is write-protected by the flash's status "
+                    "registers",
+                    hint="`sr` shows them, `sr unprotect` lifts it",
+                )
+
+
+def _too_large(images: Sequence[Image]) -> list[str]:
+    return [
+        f"{image.name} ends at {hex32(image.end)}, behind the partition, "
+        f"which ends at {hex32(image.limit)}"
+        for image in images
+        if image.limit is not None and image.end > image.limit
+    ]
+
+
+def _secured(images: Sequence[Image], facts: Facts) -> list[str]:
+    if facts.secure_boot and any(image.address < _LOADS_BEFORE for image in images):
+        return ["secure boot is on: a bootloader that is not signed for this chip bricks it"]
+    return []
+
+
+def _objections(image: Image, facts: Facts) -> list[str]:
+    """Return why an image cannot be for this chip."""
+    if firmware.layout_of(image.data[:24]) is None:
+        return []
+    try:
+        head = firmware.parse_from(firmware.reader(image.data), len(image.data), verify=False)
+    except UsageError as error:
+        is_boot = image.address == facts.chip.bootloader_offset
+        return [f"{image.name}: {error.message}"] if is_boot else []
+    if objection := chip_objection(image.name, head, facts.chip):
+        return [objection]
+    if head.extended is None or facts.revision is None:
+        return []
+    return list(revision_objection(image.name, head.extended, facts.revision))
+
+
+def _warnings(image: Image, facts: Facts) -> list[str]:
+    found = []
+    if image.address == facts.chip.bootloader_offset and image.data.strip(b"\xff"):
+        layout = firmware.layout_of(image.data[:24])
+        if layout is None:
+            found.append(
+                f"{image.name} is not a bootable image, and stands where the ROM looks for one"
+            )
+        else:
+            size = {code: size for _, code, size in _sizes(facts.chip)}.get(image.data[3] & 0xF0)
+            if size is not None and size > facts.flash_size:
+                found.append(
+                    f"{image.name} was made for {size_text(size)} of flash; this one has "
+                    f"{size_text(facts.flash_size)}"
+                )
+    if facts.encrypted:
+        found.append(f"flash encryption is on: {image.name} is written as it is, unencrypted")
+    return found
+
+
+def _sizes(chip: Chip) -> list[tuple[str, int, int]]:
+    return [(size.name, size.code, size.size) for size in chip.flash_sizes]
+
+
+def _sectors_of(images: Sequence[Image]) -> tuple[Span, ...]:
+    """Return the whole sectors that images touch, merged."""
+    merged: list[list[int]] = []
+    for image in sorted(images, key=lambda image: image.address):
+        first = image.address - image.address % SECTOR
+        end = -(-(image.address + len(image.data)) // SECTOR) * SECTOR
+        if merged and first <= merged[-1][1]:
+            merged[-1][1] = max(end, merged[-1][1])
+        else:
+            merged.append([first, end])
+    return tuple(Span(first, end - first) for first, end in merged)
+
+
+def _edges(images: Sequence[Image], ranges: Sequence[Span]) -> tuple[Span, ...]:
+    """Return what of the ranges belongs to no image."""
+    found = []
+    for span in ranges:
+        at = span.address
+        inside = [i for i in images if span.address <= i.address < span.address + span.size]
+        for image in sorted(inside, key=lambda image: image.address):
+            if image.address > at:
+                found.append(Span(at, image.address - at))
+            at = image.address + len(image.data)
+        if at < span.address + span.size:
+            found.append(Span(at, span.address + span.size - at))
+    return tuple(found)

@@ -1,0 +1,114 @@
+"""What a flash chip says of itself: its SFDP tables, and any command that a person types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from espshell.device import Flash
+from espshell.errors import UsageError
+from espshell.loader.spi import MOST_BYTES, FlashCommand
+from espshell.nor import makers, opcodes, sfdp
+from espshell.nor.sfdp import Sfdp
+
+DUMMY_BITS = 8
+"""Clocks between the address of 5Ah and its data (JESD216)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SfdpRead:
+    """The tables of a flash chip, None if it has none, and the bytes that were read."""
+
+    table: Sfdp | None
+    data: bytes
+
+    @property
+    def ok(self) -> bool:
+        """Whether there are tables."""
+        return self.table is not None
+
+    @property
+    def failure(self) -> str:
+        """What was read instead."""
+        return f"the flash has no SFDP: it begins with {self.data[:4].hex(' ')}, not 53 46 44 50"
+
+
+@dataclass(frozen=True, slots=True)
+class SpiAnswer:
+    """What a flash command brought back."""
+
+    opcode: int
+    name: str
+    sent: bytes
+    data: bytes
+    notes: tuple[str, ...] = ()
+    dry_run: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whatever it says is an answer."""
+        return True
+
+    @property
+    def last_value(self) -> int:
+        """The bytes as a number, the first one highest, as data sheets write ids."""
+        return int.from_bytes(self.data, "big")
+
+
+def read_sfdp(flash: Flash) -> SfdpRead:
+    """Read header, headers of tables, and tables."""
+    pieces: dict[int, bytes] = {}
+    while missing := sfdp.wanted(pieces):
+        for address, size in missing:
+            pieces[address] = read_sfdp_bytes(flash, address, size)
+    return SfdpRead(sfdp.parse(pieces), sfdp.joined(pieces))
+
+
+def read_sfdp_bytes(flash: Flash, address: int, size: int) -> bytes:
+    """Return raw bytes of the SFDP space."""
+    found = b""
+    while len(found) < size:
+        wanted = min(MOST_BYTES, size - len(found))
+        at = address + len(found)
+        command = FlashCommand(opcodes.RDSFDP, at, dummy_bits=DUMMY_BITS, read_size=wanted)
+        found += flash.command(command)
+    return found
+
+
+def spi_command(
+    flash: Flash,
+    opcode: int,
+    data: bytes = b"",
+    *,
+    read: int = 0,
+    address: int | None = None,
+    dummy_bits: int = 0,
+    force: bool = False,
+) -> SpiAnswer:
+    """Run a command of the flash chip; one that may change anything only with ``force``.
+
+    In a dry run such a command is not sent.
+
+    Raises: UsageError before anything is sent.
+    """
+    if not 0 <= opcode <= 0xFF:
+        raise UsageError(f"{opcode:#x} is no opcode", hint="an opcode is one byte")
+    if max(len(data), read) > MOST_BYTES:
+        raise UsageError(f"the controller moves at most {MOST_BYTES} bytes in one command")
+    if address is not None and not 0 <= address < 1 << 24:
+        raise UsageError(f"{address:#x} is no address of 24 bits")
+    if not 0 <= dummy_bits <= 32:
+        raise UsageError(f"{dummy_bits} dummy clocks are too many", hint="0 to 32")
+    maker = makers.manufacturer(flash.known_id) if flash.known_id else None
+    known = opcodes.describe(opcode, maker)
+    if known.writes and not force:
+        note = f" ({known.note})" if known.note else ""
+        raise UsageError(
+            f"{opcode:02X}h, {known.name}, {known.effect.value}{note}",
+            hint="--force sends it all the same",
+        )
+    if known.writes and flash.dry_run:
+        return SpiAnswer(opcode, known.name, data, b"", dry_run=True)
+    answer = flash.command(
+        FlashCommand(opcode, address, dummy_bits=dummy_bits, data=data, read_size=read)
+    )
+    return SpiAnswer(opcode, known.name, data, answer)

@@ -1,0 +1,1 @@
+"""Verbs on firmware images in files and in flash."""

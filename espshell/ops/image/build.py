@@ -1,0 +1,306 @@
+"""Making files of files: an ESP8266 image of pieces, one file of several, an image of a program.
+
+A file appears whole or not at all, and so do several that belong together.  What was made is looked
+at by our own reader before the result is given.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from espshell import chips
+from espshell.chips import Chip
+from espshell.errors import UsageError, file_error
+from espshell.image import elf, firmware, make, merge
+from espshell.image.file import read_file
+from espshell.image.firmware import Layout
+from espshell.image.merge import Format
+from espshell.ops.flash.payload import Image, read_images
+from espshell.ops.flash.settings import KEEP, patched
+from espshell.ops.image.inspect import ImageInfo, chip_of, inspect
+from espshell.ops.memory.save import HEX_SUFFIXES, new_file, real_path
+from espshell.units import parse_number
+
+UF2_SUFFIX = ".uf2"
+
+_ESPTOOL = "making an image of an ELF file needs esptool, which is not installed"
+_GET_IT = "pip install 'espshell[stub]'"
+
+
+@dataclass(frozen=True, slots=True)
+class FlashSettings:
+    """What is to be written to a header: words as in esptool's options, or ``keep``."""
+
+    mode: str = KEEP
+    frequency: str = KEEP
+    size: str = KEEP
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is to be changed."""
+        return {self.mode, self.frequency, self.size} != {KEEP}
+
+
+AS_IT_IS = FlashSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file, or a piece of one, with its place in flash; None if that is not known."""
+
+    name: str
+    address: int | None
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An image was made: its files, the image itself first, and what our reader says of it."""
+
+    files: tuple[Part, ...]
+    image: ImageInfo
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether our reader finds nothing wrong with it."""
+        return self.image.ok
+
+    @property
+    def failure(self) -> str:
+        """What it finds wrong."""
+        return self.image.failure
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Several files are one now."""
+
+    path: str
+    format: Format
+    size: int
+    parts: tuple[Part, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """A file that was not written is an error, not a result."""
+        return True
+
+
+def make_image(
+    segments: Sequence[tuple[Path, int]],
+    out: Path,
+    *,
+    entry: int = 0,
+    settings: FlashSettings = AS_IT_IS,
+) -> Made:
+    """Make an ESP8266 image of version 1 of files and their addresses, as esptool 4 did.
+
+    With a segment in flash there are two files, for two places in flash; these get the endings
+    that esptool 4 gave them: ``out0x00000.bin``.
+
+    Raises: UsageError if that cannot be, or a file cannot be read or written.
+    """
+    pieces = [(address, read_file(path)) for path, address in segments]
+    parts = make.make_v1(pieces, entry)
+    _see_kept(out, [path for path, _ in segments])
+    chip = chips.load("esp8266")
+    if settings.wanted:
+        (first,) = _with_settings([Image(0, parts[0].data, str(out))], chip, settings)
+        parts = (replace(parts[0], data=first.data), *parts[1:])
+    several = len(parts) > 1
+    paths = [out.with_name(out.name + part.suffix) if several else out for part in parts]
+    with contextlib.ExitStack() as stack:
+        for path, part in zip(paths, parts, strict=True):
+            stack.enter_context(new_file(path)).write_bytes(part.data)
+    return Made(
+        tuple(
+            Part(str(path), part.offset, len(part.data))
+            for path, part in zip(paths, parts, strict=True)
+        ),
+        inspect(parts[0].data, str(paths[0]), chip=chip),
+        ("a segment lies in flash: it is a file of its own, to be written to its own place",)
+        * several,
+    )
+
+
+def merge_files(
+    files: Sequence[tuple[Path, int]],
+    out: Path,
+    *,
+    fmt: Format | None = None,
+    target_offset: int = 0,
+    pad_to: int | None = None,
+    chip: Chip | None = None,
+    connected: Chip | None = None,
+    settings: FlashSettings = AS_IT_IS,
+    chunk_size: int | None = None,
+    md5: bool = True,
+) -> Merged:
+    """Make one file of files and their places in flash; Intel HEX among them is taken apart.
+
+    ``fmt`` None goes by the name of the file.  The chip, for UF2 and for flash settings, is
+    ``chip``, else the one that an image says, else the connected one.
+
+    Raises: UsageError if files overlap, nobody says which chip it is, or as ``image.merge.merge``.
+    """
+    fmt = fmt or format_of(out)
+    images = read_images(files)
+    _see_kept(out, [path for path, _ in files])
+    told = next((each for image in images if (each := _chip_of(image))), None)
+    found = chip or told or connected
+    notes: list[str] = []
+    if found is None and (fmt == "uf2" or settings.wanted):
+        what = "UF2 names" if fmt == "uf2" else "flash settings depend on"
+        raise UsageError(f"{what} the chip, and nothing says which it is", hint="--chip does")
+    if chip and told and chip is not told:
+        notes.append(f"a file says that it is for an {told.title}, not for an {chip.title}")
+    if settings.wanted and found:
+        images, told_too = _settled(images, found, settings)
+        notes += told_too
+    parts = [merge.Part(image.address, image.data, image.name) for image in images]
+    data = merge.merge(
+        parts,
+        fmt=fmt,
+        target_offset=target_offset,
+        pad_to=pad_to,
+        family=found.uf2_family if found else None,
+        chunk_size=chunk_size,
+        md5=md5,
+    )
+    with new_file(out) as temporary:
+        temporary.write_bytes(data)
+    told_parts = (Part(each.name, each.offset, len(each.data)) for each in merge.ordered(parts))
+    return Merged(str(out), fmt, len(data), tuple(told_parts), tuple(notes))
+
+
+def format_of(path: Path) -> Format:
+    """Return the format that the name of a file stands for."""
+    suffix = path.suffix.lower()
+    if suffix in HEX_SUFFIXES:
+        return "hex"
+    return "uf2" if suffix == UF2_SUFFIX else "raw"
+
+
+def elf_to_image(
+    path: Path,
+    out: Path | None = None,
+    *,
+    chip: Chip,
+    options: Sequence[str] = (),
+    tell: Callable[[str], None] = lambda line: None,
+) -> Made:
+    """Make an image of a program by esptool's ``elf2image``, run as a program of its own.
+
+    ``out`` is the file with the ending ``.bin`` unless given.  ``options`` are passed on; ``tell``
+    gets each line that esptool prints.  An ESP8266 image may be several files, see ``make_image``.
+
+    Raises: UsageError if esptool is not installed, fails, or makes what our reader cannot read;
+    then nothing was written.
+    """
+    import tempfile
+
+    if not elf.is_elf(read_file(path)):
+        raise UsageError(f"{path} is not an ELF file")
+    out = out or path.with_suffix(".bin")
+    _see_kept(out, [path])
+    if out.is_dir():
+        raise UsageError(f"cannot write {out}: it is a directory")
+    real = real_path(out)
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{real.name}.", dir=real.parent) as folder:
+            within = Path(folder) / real.name
+            _run_esptool(chip, path, within, options, tell)
+            made = sorted(Path(folder).iterdir())
+            if not made:
+                raise UsageError(f"esptool has made no image of {path}")
+            endings = [each.name.removeprefix(real.name) for each in made]
+            paths = [out.with_name(out.name + ending) for ending in endings]
+            image = inspect(read_file(made[0]), str(paths[0]), chip=chip)
+            for each in made:
+                each.replace(real.with_name(each.name))
+    except OSError as error:
+        raise file_error("write", out, error) from error
+    return Made(
+        tuple(
+            Part(str(each), _offset(ending), each.stat().st_size)
+            for each, ending in zip(paths, endings, strict=True)
+        ),
+        image,
+    )
+
+
+def _run_esptool(
+    chip: Chip, path: Path, out: Path, options: Sequence[str], tell: Callable[[str], None]
+) -> None:
+    from importlib import metadata
+
+    try:
+        package = metadata.distribution("esptool")
+    except metadata.PackageNotFoundError as error:
+        raise UsageError(_ESPTOOL, hint=_GET_IT) from error
+    words = ["--chip", chip.name, "elf2image", "--output", str(out), *options, str(path.resolve())]
+    done = subprocess.run(
+        [sys.executable, "-m", "esptool", *words],
+        # Python looks here first: a script named esptool.py beside ours would be found otherwise.
+        cwd=str(package.locate_file("")),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    lines = [line.rstrip() for line in done.stdout.splitlines() if line.strip()]
+    for line in lines:
+        tell(line)
+    if done.returncode:
+        raise UsageError(f"esptool could not make an image of {path}", hint="it says why above")
+
+
+def _see_kept(out: Path, files: Sequence[Path]) -> None:
+    """See that no file that is read is the one to be written. Raises: UsageError."""
+    if real_path(out) in map(real_path, files):
+        raise UsageError(f"{out} would be overwritten by what is made of it", hint="another name")
+
+
+def _offset(ending: str) -> int | None:
+    """Return where in flash one of several files belongs, by the ending that esptool gave it."""
+    return parse_number(ending.removesuffix(".bin"))
+
+
+def _settled(
+    images: Sequence[Image], chip: Chip, settings: FlashSettings
+) -> tuple[tuple[Image, ...], list[str]]:
+    """Change the header of the bootloader, if there is one that has settings; else say why not."""
+    boot = chip.bootloader_offset
+    found = next((image for image in images if image.address == boot), None)
+    if found is None:
+        return tuple(images), [f"flash settings: no file is for {boot:#x}, the bootloader's place"]
+    layout = firmware.layout_of(found.data[:24])
+    if layout in (None, Layout.ESP8266_V2):
+        return tuple(images), [f"{found.name} has no flash settings: it stays as it is"]
+    return _with_settings(images, chip, settings), []
+
+
+def _with_settings(
+    images: Sequence[Image], chip: Chip, settings: FlashSettings
+) -> tuple[Image, ...]:
+    return patched(
+        images, chip, mode=settings.mode, frequency=settings.frequency, size=settings.size
+    )
+
+
+def _chip_of(image: Image) -> Chip | None:
+    """Return the chip that an image is for, if it says so."""
+    with contextlib.suppress(UsageError):
+        return chip_of(
+            firmware.parse_from(firmware.reader(image.data), len(image.data), verify=False)
+        )
+    return None

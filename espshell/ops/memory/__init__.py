@@ -1,0 +1,1 @@
+"""Verbs on the address space and on ranges of bytes in any space."""

@@ -1,0 +1,177 @@
+"""The verb ``find``: where a pattern of bytes is, streamed, each place told once.
+
+How it works: pieces are put behind what is kept of those before.  A place counts when a row's worth
+of bytes behind it has come, too, so that the row around it can be shown without a second read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from espshell.device import Space
+from espshell.errors import UsageError
+from espshell.ops.memory.reading import read_chunks, reading_notes
+from espshell.ops.memory.words import check_fits
+from espshell.ops.progress import Report, silent
+from espshell.units import count_text, hex32
+
+ROW = 16
+"""Bytes of the rows that are shown around a place."""
+
+MOST = 16
+"""Places after which a search stops, unless told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """Bytes to look for; None stands for any byte."""
+
+    items: tuple[int | None, ...]
+
+    @property
+    def text(self) -> str:
+        """The bytes in hexadecimal, with ``??`` for any."""
+        return "".join("??" if item is None else f"{item:02x}" for item in self.items)
+
+    @classmethod
+    def of_bytes(cls, data: bytes) -> Pattern:
+        """Return the pattern that is just these bytes. Raises: UsageError if there are none."""
+        if not data:
+            raise UsageError("nothing to look for: the pattern is empty")
+        return cls(tuple(data))
+
+    @classmethod
+    def of_number(cls, value: int, width: int) -> Pattern:
+        """Return a little-endian value. Raises: UsageError if it does not fit."""
+        check_fits(value, width)
+        return cls(tuple((value & ((1 << width) - 1)).to_bytes(width // 8, "little")))
+
+    @classmethod
+    def of_hex(cls, text: str) -> Pattern:
+        """Return the pattern of pairs of digits, ``??`` for any byte; ``_`` may part them.
+
+        Raises: UsageError for anything else, and if any byte would do.
+        """
+        digits = text.replace("_", "")
+        pairs = re.findall("..", digits)
+        if len(digits) % 2 or not all(re.fullmatch(r"[0-9a-fA-F]{2}|\?\?", p) for p in pairs):
+            raise UsageError(
+                f"`hex:{text}` is no pattern", hint="pairs of digits, ?? for any: hex:de??be"
+            )
+        items = tuple(None if pair == "??" else int(pair, 16) for pair in pairs)
+        if not any(item is not None for item in items):
+            raise UsageError(f"`hex:{text}` is found everywhere; at least one byte must be known")
+        return cls(items)
+
+    def expression(self) -> re.Pattern[bytes]:
+        """Return it as a regular expression that also finds places that overlap."""
+        parts = (b"." if item is None else re.escape(bytes([item])) for item in self.items)
+        return re.compile(b"(?=%b)" % b"".join(parts), re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A place, and the bytes of the rows that it touches, as far as they were searched."""
+
+    address: int
+    row_address: int
+    row: bytes
+    label: str = ""
+    """What a program calls the place, where its symbols are known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The places where a pattern is."""
+
+    address: int
+    size: int
+    pattern: Pattern
+    hits: tuple[Hit, ...]
+    complete: bool
+    """Whether the whole range was searched; else the search stopped at the last place."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is anywhere."""
+        return bool(self.hits)
+
+    @property
+    def failure(self) -> str:
+        """What was not found."""
+        end = self.address + self.size
+        return f"{self.pattern.text} is not in {hex32(self.address)}..{hex32(end)}"
+
+    @property
+    def last_value(self) -> int | None:
+        """The address of the first place."""
+        return self.hits[0].address if self.hits else None
+
+
+def find(
+    space: Space,
+    address: int,
+    size: int,
+    pattern: Pattern,
+    *,
+    align: int = 1,
+    most: int = MOST,
+    force: bool = False,
+    report: Report = silent,
+) -> Found:
+    """Look for a pattern at addresses that are multiples of ``align``; stop after ``most`` places.
+
+    Places may overlap each other.  The range is read once.
+    """
+    if not force:
+        space.check(address, size)
+    search = _Search(address, pattern, align)
+    hits: list[Hit] = []
+    done = 0
+    for piece in read_chunks(space, address, size, report=report):
+        done += len(piece)
+        hits += search.feed(piece, is_last=done == size)
+        if len(hits) >= most:
+            break
+    complete = len(hits) < most
+    notes = reading_notes(space, address, size)
+    if not complete:
+        notes = (*notes, f"stopped after {count_text(most, 'place')}; --max sets how many")
+    return Found(address, size, pattern, tuple(hits[:most]), complete, notes)
+
+
+class _Search:
+    """The bytes that are still needed, and where the next place could begin."""
+
+    def __init__(self, address: int, pattern: Pattern, align: int) -> None:
+        self._expression = pattern.expression()
+        self._length = len(pattern.items)
+        self._align = align
+        self._held = b""
+        self._start = address  # of what is held
+        self._next = address
+
+    def feed(self, data: bytes, *, is_last: bool) -> Iterator[Hit]:
+        """Yield the places that more bytes have made sure."""
+        self._held += data
+        end = self._start + len(self._held) - self._length + 1
+        if not is_last:
+            end -= ROW
+        for match in self._expression.finditer(self._held, self._next - self._start):
+            at = self._start + match.start()
+            if at >= end:
+                break
+            if at % self._align == 0:
+                yield self._hit(at)
+        self._next = max(self._next, end)
+        kept = max(0, self._next - self._start - ROW)
+        self._held, self._start = self._held[kept:], self._start + kept
+
+    def _hit(self, at: int) -> Hit:
+        first = max(self._start, at - at % ROW)
+        end = at + self._length
+        last = end + -end % ROW
+        return Hit(at, first, self._held[first - self._start : last - self._start])

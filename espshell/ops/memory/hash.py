@@ -1,0 +1,78 @@
+"""The verb ``hash``: the digest of a range as it is read."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from espshell.device import Flash, Space
+from espshell.errors import UsageError
+from espshell.ops.memory.reading import read_chunks, reading_notes, trust_notes
+from espshell.ops.progress import Report, silent
+
+ALGORITHMS = ("md5", "sha1", "sha256", "crc32")
+"""The first is what ``hash`` takes unless told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """A digest in hexadecimal."""
+
+    address: int
+    size: int
+    algorithm: str
+    digest: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """A digest is a good answer, whatever it is."""
+        return True
+
+    @property
+    def last_value(self) -> str:
+        """The digest."""
+        return self.digest
+
+
+def hash_range(
+    space: Space,
+    address: int,
+    size: int,
+    algorithm: str = ALGORITHMS[0],
+    *,
+    check: bool = False,
+    force: bool = False,
+    report: Report = silent,
+) -> Digest:
+    """Read a range and return its digest; nothing is kept of it.
+
+    The MD5 of flash is computed by the chip where the loader can, twice; then nothing is read.
+
+    Raises: UsageError for an algorithm that is not one of ``ALGORITHMS``.
+    """
+    if algorithm not in ALGORITHMS:
+        raise UsageError(f"`{algorithm}` is not one of {', '.join(ALGORITHMS)}")
+    if not force:
+        space.check(address, size)
+    if algorithm == "md5" and isinstance(space, Flash) and space.has_digest:
+        told = space.digest(address, size, confirmed=True)  # else a flipped bit would be believed
+        return Digest(address, size, algorithm, told.hex(), ("computed by the chip",))
+    pieces = read_chunks(space, address, size, check=check, report=report)
+    digest = _digest(algorithm, pieces)
+    notes = (*reading_notes(space, address, size), *trust_notes(space, check=check))
+    return Digest(address, size, algorithm, digest, notes)
+
+
+def _digest(algorithm: str, pieces: Iterable[bytes]) -> str:
+    if algorithm == "crc32":
+        value = 0
+        for piece in pieces:
+            value = zlib.crc32(piece, value)
+        return f"{value:08x}"
+    state = hashlib.new(algorithm, usedforsecurity=False)
+    for piece in pieces:
+        state.update(piece)
+    return state.hexdigest()

@@ -1,0 +1,325 @@
+"""Registers by name: read and taken apart into fields; several fields set by one write.
+
+``force`` skips what the tables and the memory map say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from espshell import registers
+from espshell.chips import Chip
+from espshell.device import Memory
+from espshell.errors import UsageError
+from espshell.ops.memory import words
+from espshell.ops.memory.journal import Change
+from espshell.ops.memory.words import Poke
+from espshell.registers import BitField, Peripheral, Register, Registers
+from espshell.units import count_text, hex32
+
+ALL_BITS = (1 << 32) - 1
+MOST_READ = 1024
+"""Registers that are read at once."""
+
+_MOST_NAMED = 8  # names in a message
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterValue:
+    """What a register holds; ``field`` is the one that was asked for, if it was only one."""
+
+    register: Register
+    value: int
+    field: BitField | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def fields(self) -> tuple[BitField, ...]:
+        """The fields that were asked for."""
+        return (self.field,) if self.field else self.register.fields
+
+    @property
+    def ok(self) -> bool:
+        """A value read is a good answer, whatever it is."""
+        return True
+
+    @property
+    def last_value(self) -> int:
+        """The value: of the field if one was asked for, else of the register."""
+        return self.field.value(self.value) if self.field else self.value
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterValues:
+    """What several registers hold; ``skipped`` were not read."""
+
+    registers: tuple[RegisterValue, ...]
+    skipped: tuple[Register, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Values read are a good answer, whatever they are."""
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class FieldWrite:
+    """Fields of a register were set by one write; ``written`` is that of the whole word."""
+
+    register: Register
+    fields: tuple[BitField, ...]
+    """Those that were set; none if it was the register as a whole."""
+    written: Poke
+
+    @property
+    def old(self) -> int | None:
+        """What was there, None where it was not read."""
+        return self.written.old[0] if self.written.old else None
+
+    @property
+    def new(self) -> int | None:
+        """What reads back, None where it was not read."""
+        return self.written.new[0] if self.written.new else None
+
+    @property
+    def wanted(self) -> int:
+        """What the register should hold now."""
+        return self.written.wanted[0]
+
+    @property
+    def changed(self) -> tuple[BitField, ...]:
+        """The fields whose value is another than before, if that was read."""
+        if self.old is None or self.new is None:
+            return ()
+        return tuple(f for f in self.register.fields if f.mask & (self.old ^ self.new))
+
+    @property
+    def differing(self) -> int:
+        """The bits that do not read back as written; those of write-only fields do not count."""
+        if self.new is None:
+            return 0
+        return (self.new ^ self.wanted) & self.written.mask & self.register.readable_bits
+
+    @property
+    def ok(self) -> bool:
+        """Whether what was read back is as written."""
+        return not self.differing
+
+    @property
+    def failure(self) -> str:
+        """What is not as it should be."""
+        if self.new is None:
+            return ""
+        fields = [f for f in self.register.fields if f.mask & self.differing]
+        told = [
+            f"{f.name} reads back {f.value(self.new)}, not {f.value(self.wanted)}" for f in fields
+        ]
+        whole = f"{self.register.full_name} reads back {hex32(self.new)}, not {hex32(self.wanted)}"
+        return f"{', '.join(told) or whole}; it may clear itself (--no-verify does not read back)"
+
+    @property
+    def last_value(self) -> int:
+        """The register as it reads back, or as it was written where nothing was read."""
+        return self.wanted if self.new is None else self.new
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What was written, for a journal."""
+        return self.written.changes
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to keep in mind."""
+        return self.written.notes
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterList:
+    """What there is, without reading any of it: peripherals, or registers of some name."""
+
+    chip: str
+    peripherals: tuple[Peripheral, ...] = ()
+    registers: tuple[Register, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """A list is a good answer."""
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class FieldList:
+    """Fields of a register and what they can be set to."""
+
+    register: Register
+    fields: tuple[BitField, ...]
+
+    @property
+    def ok(self) -> bool:
+        """A list is a good answer."""
+        return True
+
+
+def tables(chip: Chip) -> Registers:
+    """Return the registers of a chip. Raises: UsageError if there is no table of them."""
+    found = registers.of(chip.name)
+    if found is None:
+        raise UsageError(f"no register tables for the {chip.title}")
+    return found
+
+
+def field_named(register: Register, name: str) -> BitField:
+    """Return a field of a register. Raises: UsageError with those that it has."""
+    field = register.field(name)
+    if field is None:
+        known = ", ".join(each.name for each in register.fields)
+        hint = f"it has {known}" if known else "it has none"
+        raise UsageError(f"{register.full_name} has no field `{name}`", hint=hint)
+    return field
+
+
+def list_registers(chip: Chip, pattern: str = "") -> RegisterList:
+    """Return the registers whose name has a text in it or fits a pattern, or all peripherals.
+
+    Raises: UsageError if there is no table, or nothing fits.
+    """
+    known = tables(chip)
+    if not pattern:
+        return RegisterList(chip.name, peripherals=known.peripherals)
+    found = known.search(pattern)
+    if not found:
+        raise UsageError(
+            f"no register of the {chip.title} fits `{pattern}`",
+            hint="`regs` lists the peripherals; a pattern has `*` and `?`",
+        )
+    return RegisterList(chip.name, registers=found)
+
+
+def read_register(
+    memory: Memory, register: Register, field: BitField | None = None, *, force: bool = False
+) -> RegisterValue:
+    """Read a register for all of its fields or for one.
+
+    Raises: UsageError if it, or the field that was asked for, is write-only.
+    """
+    if not force:
+        for name, access in _accesses(register, (field,) if field else ()):
+            if not access.readable:
+                raise UsageError(
+                    f"{name} is write-only", hint="--force reads what there is all the same"
+                )
+    result = words.peek(memory, register.address, force=force)
+    return RegisterValue(register, result.values[0], field, result.notes)
+
+
+def read_registers(
+    memory: Memory, wanted: Sequence[Register], *, force: bool = False
+) -> RegisterValues:
+    """Read registers, but none that is write-only, changes when read or is not in the memory map.
+
+    With ``force`` all of them.
+
+    Raises: UsageError if they are more than ``MOST_READ``.
+    """
+    if len(wanted) > MOST_READ:
+        raise UsageError(
+            f"these are {count_text(len(wanted), 'register')}; at most {MOST_READ} are read at once"
+        )
+    reasons = {} if force else {r.full_name: why for r in wanted if (why := _unread(memory, r))}
+    chosen = [register for register in wanted if register.full_name not in reasons]
+    values = memory.gather([register.address for register in chosen])
+    return RegisterValues(
+        tuple(RegisterValue(each, values[each.address]) for each in chosen),
+        tuple(register for register in wanted if register.full_name in reasons),
+        tuple(_not_read(reasons)),
+    )
+
+
+def write_register(
+    memory: Memory,
+    register: Register,
+    value: int,
+    *,
+    verify: bool = True,
+    force: bool = False,
+) -> FieldWrite:
+    """Write a whole register and read it back.
+
+    Raises: UsageError if it is read-only or the value too wide; nothing was sent.
+    """
+    _check_writable(register, (), force=force)
+    written = words.poke(memory, register.address, [value], verify=verify, force=force)
+    return FieldWrite(register, (), written)
+
+
+def write_fields(
+    memory: Memory,
+    register: Register,
+    settings: Iterable[tuple[BitField, int]],
+    *,
+    verify: bool = True,
+    force: bool = False,
+) -> FieldWrite:
+    """Set fields of a register by one write that the chip masks itself, and read it back.
+
+    In a write-only register all other bits are written 0: there is nothing to keep.
+
+    Raises: UsageError if a field is read-only or its value too wide; nothing was sent.
+    """
+    values = dict(settings)
+    _check_writable(register, tuple(values), force=force)
+    word = mask = 0
+    for field, value in values.items():
+        check_fits(register, field, value)
+        word |= value << field.low & field.mask
+        mask |= field.mask
+    if not register.access.readable:
+        mask = ALL_BITS
+    written = words.poke(memory, register.address, [word], mask=mask, verify=verify, force=force)
+    return FieldWrite(register, tuple(values), written)
+
+
+def check_fits(register: Register, field: BitField, value: int) -> None:
+    """See that a value fits into a field; -1 means all ones.
+
+    Raises: UsageError with the largest that does.
+    """
+    if not -(1 << field.width - 1) <= value < 1 << field.width:
+        raise UsageError(
+            f"{value:#x} does not fit into {register.full_name}.{field.name}, "
+            f"which has {count_text(field.width, 'bit')}",
+            hint=f"the largest value is {(1 << field.width) - 1:#x}",
+        )
+
+
+def _accesses(
+    register: Register, fields: Iterable[BitField]
+) -> Iterable[tuple[str, registers.Access]]:
+    """Yield the names and accesses that decide: of the fields if there are any."""
+    named = [(f"{register.full_name}.{each.name}", each.access) for each in fields]
+    return named or [(register.full_name, register.access)]
+
+
+def _check_writable(register: Register, fields: Iterable[BitField], *, force: bool) -> None:
+    for name, access in _accesses(register, fields):
+        if not access.writable and not force:
+            raise UsageError(f"{name} is read-only", hint="--force writes it all the same")
+
+
+def _unread(memory: Memory, register: Register) -> str:
+    """Return why a register is not read unless it is asked for alone; empty if it is."""
+    if not register.access.readable:
+        return "write-only"
+    if memory.chip.changes_when_read(register.address) is not None:
+        return "changes when it is read"
+    outside = memory.chip.region_at(register.address, registers.WORD) is None
+    return "outside the memory map" if outside else ""
+
+
+def _not_read(reasons: dict[str, str]) -> Iterable[str]:
+    for reason in dict.fromkeys(reasons.values()):
+        names = [name for name, why in reasons.items() if why == reason]
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        yield f"not read ({reason}): {', '.join(names[:_MOST_NAMED])}{more}"

@@ -1,0 +1,49 @@
+"""The verb ``snap``: bytes under a name, to be compared with later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from espshell.device import Space
+from espshell.ops.memory.words import dump
+from espshell.ops.progress import Report, silent
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a range held."""
+
+    name: str
+    address: int
+    data: bytes
+    space: str = "mem"
+    is_stale: bool = False
+    """Whether the chip has been reset or reached anew since."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Bytes are a good answer, whatever they are."""
+        return True
+
+    @property
+    def note(self) -> str:
+        """What to keep in mind when it is compared with; empty if nothing."""
+        if not self.is_stale:
+            return ""
+        return f"snapshot `{self.name}` is of before the chip was reset or reconnected"
+
+
+def snapshot(
+    space: Space,
+    name: str,
+    address: int,
+    size: int,
+    *,
+    check: bool = False,
+    force: bool = False,
+    report: Report = silent,
+) -> Snapshot:
+    """Read a range and keep it under a name."""
+    read = dump(space, address, size, check=check, force=force, report=report)
+    return Snapshot(name, address, read.data, space.name, notes=read.notes)

@@ -1,0 +1,117 @@
+"""Looking again and again: until something is true (``wait``), or to see it change (``watch``).
+
+All time is the clock's that is passed in: the chip's own, so that a simulated chip makes nobody
+wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from espshell.clock import Clock
+from espshell.ops.memory.expect import Expectation
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """What was expected in the end, after how many looks and seconds."""
+
+    expectation: Expectation
+    looks: int
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether it came true."""
+        return self.expectation.ok
+
+    @property
+    def failure(self) -> str:
+        """Both sides as they were at the last look."""
+        return f"after {self.seconds:.3g} s {self.expectation.failure}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample(Generic[T]):
+    """What was seen at a look that saw something else than the one before.
+
+    ``seconds`` count from the first look.
+    """
+
+    look: int
+    seconds: float
+    seen: T
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What was seen, each time that it had changed: numbers, or bytes from ``address`` on."""
+
+    what: str
+    address: int | None
+    samples: tuple[Sample[int | bytes], ...]
+    looks: int
+
+    @property
+    def ok(self) -> bool:
+        """Looking is all that was asked."""
+        return True
+
+    @property
+    def last_value(self) -> int | None:
+        """The last number."""
+        seen = self.samples[-1].seen if self.samples else None
+        return seen if isinstance(seen, int) else None
+
+
+def wait(
+    look: Callable[[], Expectation],
+    clock: Clock,
+    *,
+    timeout_s: float = 10.0,
+    interval_s: float = 0.1,
+) -> Waited:
+    """Look until what is expected is true or the time is over; at least once, and once at its end.
+
+    Blocks for as long as that takes.
+    """
+    start = clock.now()
+    looks = 0
+    while True:
+        seen = look()
+        looks += 1
+        passed = clock.now() - start
+        if seen.ok or passed >= timeout_s:
+            return Waited(seen, looks, passed)
+        clock.sleep(min(interval_s, timeout_s - passed))
+
+
+def changes(
+    look: Callable[[], T],
+    clock: Clock,
+    *,
+    interval_s: float = 1.0,
+    count: int | None = None,
+    looked: Callable[[Sample[T]], None] | None = None,
+) -> Iterator[Sample[T]]:
+    """Yield what is seen first, and then whenever it has changed; for ``count`` looks or for ever.
+
+    ``looked`` hears of every look, changed or not.
+    """
+    start = clock.now()
+    index = 0
+    last: Sample[T] | None = None
+    while count is None or index < count:
+        if index:
+            clock.sleep(interval_s)
+        index += 1
+        sample = Sample(index, clock.now() - start, look())
+        if looked is not None:
+            looked(sample)
+        if last is None or last.seen != sample.seen:
+            yield sample
+        last = sample

@@ -1,0 +1,1 @@
+"""The status registers of a flash chip: read, explained and changed."""

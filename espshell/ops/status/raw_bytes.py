@@ -1,0 +1,194 @@
+"""Status registers as esptool reads and writes them: by fixed opcodes, as one number.
+
+What esptool does not do is added: the flash is waited for, what came of a write is read back, and
+opcodes that are another command on the flash at hand are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from espshell.device import Flash
+from espshell.errors import BenchError, DeviceError, UsageError
+from espshell.nor import makers, opcodes
+from espshell.nor.layout import Kind, Register
+from espshell.nor.parts import Identified
+from espshell.nor.plan import Asked, Gate
+from espshell.ops.status.wire import (
+    disable,
+    disable_soon,
+    read_register,
+    see_known,
+    send,
+    uninterrupted,
+    wait,
+)
+
+_READS = (opcodes.RDSR1, opcodes.RDSR2, opcodes.RDSR3)
+_WRITES = (opcodes.WRSR1, opcodes.WRSR2, opcodes.WRSR3)
+_NOT_COMPARED = (Kind.READ_ONLY, Kind.RESERVED, Kind.OPEN)
+
+
+@dataclass(frozen=True, slots=True)
+class StatusBytes:
+    """Status bytes as esptool's commands read and write them, the first register lowest."""
+
+    value: int
+    count: int
+    before: int | None = None
+    """What was there before a write."""
+    wanted: int | None = None
+    changed: tuple[str, ...] = ()
+    """Bits that changed, in words."""
+    beside: tuple[str, ...] = ()
+    """Bits that changed in registers that were not to be written, in words."""
+    notes: tuple[str, ...] = ()
+    dry_run: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether what was written, if anything was, is there now, and nothing else changed."""
+        if self.wanted is None or self.dry_run:
+            return True
+        return self.value == self.wanted and not self.beside
+
+    @property
+    def failure(self) -> str:
+        """What is not as wanted."""
+        if self.value == self.wanted:
+            return f"other registers of the flash changed, too: {', '.join(self.beside)}"
+        digits = 2 * self.count
+        return (
+            f"the flash did not take it: was 0x{self.before or 0:0{digits}x}, "
+            f"wanted 0x{self.wanted or 0:0{digits}x}, got 0x{self.value:0{digits}x}"
+        )
+
+    @property
+    def last_value(self) -> int:
+        """The bytes as a number."""
+        return self.value
+
+
+def read_status_bytes(flash: Flash, count: int, *, force: bool = False) -> StatusBytes:
+    """Read status bytes by 05h, 35h and 15h, as esptool does.
+
+    Raises: UsageError where such an opcode is another command on this flash, unless ``force``.
+    """
+    wanted = _READS[:count]
+    maker = makers.manufacturer(flash.known_id) if flash.known_id else None
+    for opcode in wanted:
+        known = opcodes.describe(opcode, maker)
+        if known.writes and not force:
+            raise UsageError(
+                f"{opcode:02X}h is {known.name} on this flash, and {known.effect.value}",
+                hint="`sr` shows the registers that it has; --force sends it all the same",
+            )
+    values = [read_register(flash, opcode) for opcode in wanted]
+    return StatusBytes(int.from_bytes(bytes(values), "little"), count)
+
+
+def write_status_bytes(
+    flash: Flash,
+    value: int,
+    count: int,
+    *,
+    non_volatile: bool,
+    identified: Identified | None = None,
+) -> StatusBytes:
+    """Write status bytes in esptool's sequence; but wait for each, and compare.
+
+    Two bytes: 01h with both, then 01h and 31h with one each; 06h or 50h before each.  Which bits a
+    part loses that way ``parts.loses_bits`` says; gates are the caller's.
+
+    Raises: UsageError where such a byte cannot be read; BenchError or DeviceError if it is not
+    known what came of it.
+    """
+    before = read_status_bytes(flash, count).value
+    others = _others(flash, identified, count)
+    notes: tuple[str, ...] = ()
+    if flash.dry_run:
+        return StatusBytes(before, count, before, value, dry_run=True)
+    data = value.to_bytes(count, "little")
+    writes = [(opcodes.WRSR1, data)] if count == 2 else []
+    writes += [(opcode, data[i : i + 1]) for i, opcode in enumerate(_WRITES[:count])]
+    enable = opcodes.WREN if non_volatile else opcodes.VOLATILE_WREN
+    with uninterrupted():
+        try:
+            disable(flash)  # esptool does not; but a stale WEL would make 50h permanent
+            for opcode, sent in writes:
+                send(flash, enable)
+                send(flash, opcode, sent)
+                wait(flash)
+            disable(flash)
+        except (BenchError, DeviceError) as error:
+            notes = (*notes, f"{error.message}; what reads back is what counts")
+            see_known(lambda: disable_soon(flash), error, "the status")
+        got = see_known(lambda: read_status_bytes(flash, count).value, None, "the status")
+        others_now = see_known(lambda: _others(flash, identified, count), None, "the status")
+    mask = ~0x03  # BUSY and WEL are the flash's
+    changed = _changed_bits(identified, before, got, count)
+    return StatusBytes(
+        value=got & mask | value & 0x03,
+        count=count,
+        before=before,
+        wanted=value,
+        changed=changed,
+        beside=tuple(_told(others, others_now)),
+        notes=notes,
+    )
+
+
+def unknown_bits(identified: Identified, before: int, value: int, count: int) -> tuple[Asked, ...]:
+    """Return the bits that a write of bytes would set without anybody knowing what they do.
+
+    They may be one-way, so they stand behind that gate.
+    """
+    found = []
+    for index, opcode in enumerate(_READS[:count]):
+        registers = identified.part.layout.registers
+        register = next((each for each in registers if each.read_opcode == opcode), None)
+        for position in range(8):
+            rises = (value & ~before) >> 8 * index + position & 1
+            bit = register.bits[position] if register else None
+            if rises and (bit is None or bit.kind in (Kind.RESERVED, Kind.OPEN)):
+                name = bit.name if bit and bit.kind is Kind.OPEN else f"bit {8 * index + position}"
+                why = f"{name}: what it does on {identified.part.name} is not known"
+                found.append(Asked(Gate.ONE_WAY, name, why))
+    return tuple(found)
+
+
+def _others(flash: Flash, identified: Identified | None, count: int) -> dict[Register, int]:
+    """Read the registers that a write of so many bytes should leave as they are."""
+    registers = identified.part.layout.registers if identified else ()
+    return {
+        each: read_register(flash, each.read_opcode)
+        for each in registers
+        if each.read_opcode not in _READS[:count]
+    }
+
+
+def _told(before: dict[Register, int], after: dict[Register, int]) -> Iterator[str]:
+    """Yield the bits that differ, but for those that the flash sets itself, or may not have."""
+    for register, old in before.items():
+        now = after[register]
+        for bit in register.bits:
+            if (old ^ now) & bit.mask and bit.kind not in _NOT_COMPARED:
+                yield f"{bit.name} {old >> bit.position & 1}→{now >> bit.position & 1}"
+
+
+def _changed_bits(
+    identified: Identified | None, before: int, got: int, count: int
+) -> tuple[str, ...]:
+    """Return the bits that changed, with their names where the part is known."""
+    names: dict[int, str] = {}
+    for index, opcode in enumerate(_READS[:count]):
+        for register in identified.part.layout.registers if identified else ():
+            if register.read_opcode == opcode:
+                names |= {8 * index + bit.position: bit.name for bit in register.bits}
+    told = []
+    for bit in range(8 * count):
+        old, new = before >> bit & 1, got >> bit & 1
+        if old != new:
+            told.append(f"{names.get(bit, f'bit {bit}')} {old}→{new}")
+    return tuple(told)

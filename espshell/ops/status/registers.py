@@ -1,0 +1,317 @@
+"""The verb ``sr``: status registers of the flash, read, explained and changed.
+
+The rule of this file: nothing is written that was not planned from registers that were just read
+three times alike, and nothing is called done that was not read back.  Which bits may change, and by
+which commands, is decided in ``nor.plan``; here it is only carried out:
+
+- 04h first, because a stale WEL would make a volatile write a permanent one; then 06h or 50h, and
+  WEL is looked at; then the write, and BUSY is polled; then WEL again: still set, the write was
+  ignored.
+- Whatever goes wrong on the way (a lost answer, a time-out), what the registers hold afterwards is
+  what counts.  If they cannot be read either, the error says that the state is not known.
+- Ctrl-C waits until a write is over: one that is cut has made parts unusable (esp-idf#7994).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from espshell.device import Flash
+from espshell.errors import BenchError, DeviceError, EspError, ReadsDiffer, UsageError
+from espshell.nor import makers, opcodes, parts, plan, protection, settings
+from espshell.nor.layout import Kind
+from espshell.nor.parts import Identified, Part
+from espshell.nor.plan import Difference, StatusPlan
+from espshell.nor.protection import Fit, LockMode, Protected
+from espshell.nor.sequence import Write
+from espshell.nor.settings import Setting
+from espshell.ops.flash.sfdp import read_sfdp
+from espshell.ops.memory.diff import Span
+from espshell.ops.status.wire import (
+    WEL,
+    disable,
+    disable_soon,
+    read_register,
+    see_known,
+    send,
+    uninterrupted,
+    wait,
+)
+
+_READINGS = 3
+_ROUNDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The status registers of a flash, and what they mean."""
+
+    identified: Identified
+    registers: dict[str, int]
+    protected: Protected
+    lock: LockMode
+    volatile: bool
+    """Whether a write can be one that a power cycle undoes."""
+    volatile_why: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Registers are a good answer, whatever they hold."""
+        return True
+
+    @property
+    def part(self) -> Part:
+        """The part, or what several parts have in common."""
+        return self.identified.part
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """What can be written, as settings that can be typed back."""
+        return settings.typed_back(self.part, self.registers)
+
+    @property
+    def last_value(self) -> int:
+        """All registers as one number, the first one lowest."""
+        return sum(value << 8 * i for i, value in enumerate(self.registers.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class StatusBits:
+    """What the bits of the registers are for, or those that a name means."""
+
+    status: Status
+    name: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """An explanation is a good answer."""
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChange:
+    """Status registers were changed, or nothing was to do."""
+
+    plan: StatusPlan
+    got: dict[str, int]
+    """What they hold now; in a dry run what they held before."""
+    differing: tuple[Difference, ...] = ()
+    notes: tuple[str, ...] = ()
+    dry_run: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether every bit is as wanted."""
+        return not self.differing
+
+    @property
+    def failure(self) -> str:
+        """Which bits are not as wanted: before, wanted, got."""
+        told = ", ".join(
+            f"{d.register}.{d.name} was {d.before}, wanted {d.wanted}, got {d.got}"
+            for d in self.differing
+        )
+        return f"the flash did not take it: {told}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """The ranges that a part can protect, and the one that it does protect."""
+
+    part: Part
+    choices: tuple[protection.Choice, ...]
+    protected: Protected
+
+    @property
+    def ok(self) -> bool:
+        """A list is a good answer."""
+        return True
+
+
+def identify(flash: Flash, *, name: str | None = None) -> Identified:
+    """Say what the flash is, by an id that was read three times alike, and by SFDP.
+
+    name: what a person read on it; it decides between parts of the same id.
+
+    Raises: DeviceError if nothing answers; ReadsDiffer; UsageError for a name of another id.
+    """
+    ids = {flash.identify() for _ in range(_READINGS)}
+    if len(ids) > 1:
+        told = ", ".join(f"{each:06x}" for each in sorted(ids))
+        raise ReadsDiffer(f"readings of the flash's id differ: {told}", hint="check its wiring")
+    number = ids.pop()
+    if not makers.answers(number):
+        raise DeviceError("no flash chip answers", hint="is it connected and powered?")
+    return parts.identify(number, read_sfdp(flash).table, name=name)
+
+
+def read_status(flash: Flash, identified: Identified) -> Status:
+    """Read the registers of the part's layout, and no others."""
+    registers = _read(flash, identified.part)
+    return explain_status(identified, registers)
+
+
+def explain_status(identified: Identified, registers: dict[str, int]) -> Status:
+    """Say what registers mean on a part; nothing is read."""
+    part = identified.part
+    possible, why = parts.volatile_possible(identified)
+    notes = list(identified.doubts)
+    if part.is_open:
+        notes.append(
+            f"the flash may be any of {', '.join(part.names)}; only bits that mean the same on all "
+            "of them can be written (--part NAME says which it is)"
+        )
+    return Status(
+        identified=identified,
+        registers=registers,
+        protected=protection.decode(part, registers),
+        lock=protection.lock_mode(part, registers),
+        volatile=possible,
+        volatile_why=why,
+        notes=tuple(notes),
+    )
+
+
+def protected_spans(status: Status) -> tuple[Span, ...]:
+    """Return what is protected for certain."""
+    if not status.protected.known:
+        return ()
+    return tuple(Span(each.start, each.size) for each in status.protected.ranges)
+
+
+def plan_change(
+    flash: Flash, identified: Identified, wanted: Sequence[Setting], *, volatile: bool
+) -> StatusPlan:
+    """Read the registers three times and plan a change; nothing is written.
+
+    Raises: ReadsDiffer if the readings are not the same.
+    """
+    return plan.make(identified, read_stable(flash, identified.part), wanted, volatile=volatile)
+
+
+def plan_protection(
+    flash: Flash, identified: Identified, start: int, end: int, *, volatile: bool
+) -> StatusPlan:
+    """Plan to protect exactly a range; an empty range unprotects all.
+
+    Raises: UsageError with the nearest ranges that exist, if this one does not.
+    """
+    registers = read_stable(flash, identified.part)
+    fit = protection.encode(identified.part, registers, start, end)
+    if fit.exact is None:
+        raise _impossible(identified.part, fit, start, end)
+    return plan.make(identified, registers, fit.exact.settings, volatile=volatile)
+
+
+def protection_ranges(flash: Flash, identified: Identified) -> Ranges:
+    """Return every range that can be protected."""
+    registers = read_stable(flash, identified.part)
+    part = identified.part
+    return Ranges(part, protection.ranges(part, registers), protection.decode(part, registers))
+
+
+def read_stable(flash: Flash, part: Part) -> dict[str, int]:
+    """Return the registers after three readings that agree, but for bits that the flash sets.
+
+    Raises: ReadsDiffer.
+    """
+    readings = [_read(flash, part) for _ in range(_READINGS)]
+    masks = {r.name: 0xFF & ~r.mask(Kind.READ_ONLY) for r in part.layout.registers}
+    for name, mask in masks.items():
+        values = [reading[name] for reading in readings if name in reading]
+        if len({value & mask for value in values}) > 1:
+            told = ", ".join(f"0x{value:02x}" for value in values)
+            raise ReadsDiffer(
+                f"readings of {name} differ: {told}; nothing is written to such a flash",
+                hint="check its wiring and supply",
+            )
+    return readings[-1]
+
+
+def change_status(flash: Flash, made: StatusPlan) -> StatusChange:
+    """Carry a plan out, read back, and say which bits are not as wanted.
+
+    Nothing is sent if there is nothing to do, or in a dry run.  Gates are the caller's.
+
+    Raises: UsageError if the plan is refused; BenchError if it is not known what came of it.
+    """
+    if not made.ok:
+        raise UsageError(made.refusals[0])
+    before = {each.name: each.before for each in made.registers}
+    if made.nothing_to_do or flash.dry_run:
+        return StatusChange(made, before, dry_run=flash.dry_run)
+    notes: list[str] = []
+    got = before
+    with uninterrupted():
+        for writes in made.attempts:
+            got = _attempt(flash, made, writes, notes)
+            if not made.differing(got) or not made.may_go_on(got):
+                break
+    return StatusChange(made, got, made.differing(got), tuple(dict.fromkeys(notes)))
+
+
+# --- carrying out
+
+
+def _attempt(
+    flash: Flash, made: StatusPlan, writes: Iterable[Write], notes: list[str]
+) -> dict[str, int]:
+    """Send writes and read back; once more if trouble on the link has kept them from the flash."""
+    for round_ in range(_ROUNDS):
+        trouble: EspError | None = None
+        try:
+            for write in writes:
+                _send(flash, write, notes)
+        except (BenchError, DeviceError) as error:
+            trouble = error
+            notes.append(f"{error.message}; what reads back is what counts")
+        names = ", ".join(each.name for each in made.registers if each.changed)
+        got = see_known(lambda: _read_back(flash, made.part), trouble, names)
+        if trouble is None or _touched(made, got) or round_ == _ROUNDS - 1:
+            return got
+    raise AssertionError("the last round returns")
+
+
+def _touched(made: StatusPlan, got: dict[str, int]) -> bool:
+    """Whether a register is not as it was before."""
+    return any((got[each.name] ^ each.before) & each.compared for each in made.registers)
+
+
+def _send(flash: Flash, write: Write, notes: list[str]) -> None:
+    """Enable, look at WEL, write, wait, look at WEL. Raises: DeviceError, NoReply."""
+    _, enable, (opcode, data) = write.commands
+    disable(flash)
+    send(flash, enable[0])
+    if enable[0] == opcodes.WREN and not read_register(flash, opcodes.RDSR1) & WEL:
+        raise DeviceError("the flash does not set WEL after 06h")
+    send(flash, opcode, data)
+    if wait(flash) & WEL:
+        disable(flash)
+        names = " and ".join(write.registers)
+        notes.append(
+            f"WEL was still set after {opcode:02X}h: the flash ignored the write of {names}"
+        )
+
+
+def _read_back(flash: Flash, part: Part) -> dict[str, int]:
+    """Return the registers, once nothing is written any more, and two readings agree."""
+    disable_soon(flash)
+    first, second = _read(flash, part), _read(flash, part)
+    return second if first == second else read_stable(flash, part)
+
+
+def _read(flash: Flash, part: Part) -> dict[str, int]:
+    return {each.name: read_register(flash, each.read_opcode) for each in part.layout.registers}
+
+
+def _impossible(part: Part, fit: Fit, start: int, end: int) -> UsageError:
+    near = []
+    for word, choice in (("smaller", fit.smaller), ("larger", fit.larger)):
+        if choice is not None:
+            near.append(f"{word}: {choice.range.start:#x}..{choice.range.end:#x}")
+    what = f"protect exactly {start:#x}..{end:#x}" if end > start else "be unprotected for certain"
+    if part.is_open:
+        near.append("--part NAME says which it is")
+    return UsageError(f"{part.name} cannot {what}", hint="; ".join(near))

@@ -1,0 +1,1 @@
+"""Types of arguments: how each is parsed, completed and resolved."""

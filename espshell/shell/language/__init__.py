@@ -1,0 +1,1 @@
+"""The language of the shell: lines, words, expressions, places and names."""

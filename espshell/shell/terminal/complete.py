@@ -1,0 +1,149 @@
+"""What the line that is being typed could become; pure, so that no screen is needed to test it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from espshell.errors import EspError
+from espshell.shell.commands import VERBS
+from espshell.shell.language.grammar import Command
+from espshell.shell.language.words import Word
+from espshell.shell.registry import EXPRESSION, Option, Param, Verb
+from espshell.shell.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A word that would replace the one before the cursor; ``about`` is shown beside it."""
+
+    text: str
+    about: str = ""
+
+
+def candidates(session: Session, text: str) -> Iterable[Candidate]:
+    """Return what the last word of a line could become, best first."""
+    at = _cursor(session, text)
+    if at is None:
+        return ()
+    if at.command is None:
+        found: Iterable[Candidate] = _commands(session)
+    elif not at.command.words and at.typed[:1] not in ("-", "$") and (family := _family(at)):
+        found = family
+    elif (verb := VERBS.get(at.command.name.raw)) is None:
+        return ()
+    elif at.typed.startswith("-"):
+        found = (Candidate(option.flag, option.help) for option in verb.options)
+    elif at.typed.startswith("$"):
+        found = (Candidate(f"${name}") for name in session.variables)
+    else:
+        slots = _slots(verb, at.command.words)
+        types = [slot.type for slot in slots if slot.type is not None]
+        found = (Candidate(n) for each in types for n in each.complete(at.typed, session.scope))
+    return (each for each in found if each.text.lower().startswith(at.typed.lower()))
+
+
+def typed_word(session: Session, text: str) -> str:
+    """Return the word before the cursor, which a candidate would replace."""
+    at = _cursor(session, text)
+    return at.typed if at else ""
+
+
+def usage(session: Session, text: str) -> str:
+    """Return the usage line of the command that is being typed, or an empty one."""
+    at = _cursor(session, text)
+    name = (at.command.name.raw if at.command else at.typed or at.holder) if at else ""
+    if (family := VERBS.family(name)) and VERBS.get(name) is None:
+        return f"{name} {'|'.join(family)}"
+    try:
+        return VERBS.find(name, prefixes=True).usage if name else ""
+    except EspError:
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Cursor:
+    """Where a line is being typed.
+
+    ``typed`` is the word before the cursor, and ``command`` the innermost that it is an argument
+    of: None if it is itself a command's name.  ``holder`` then is the command around that one.
+    """
+
+    command: Command | None
+    typed: str
+    holder: str = ""
+
+
+def _cursor(session: Session, text: str) -> _Cursor | None:
+    """Return where the end of a line is; None where the line cannot be cut."""
+    try:
+        commands = session.cut(text)
+    except EspError:
+        return None
+    if not commands or text.rstrip().endswith(";"):
+        return _Cursor(None, "")
+    command = commands[-1]
+    if command.redirect is not None:
+        return None
+    words, typed = [command.name, *command.words], ""
+    if not text[-1:].isspace():
+        typed = words.pop().raw
+    holder = ""
+    while words and (verb := VERBS.get(words[0].raw)) is not None and verb.rest == "command":
+        holder, words = verb.name, words[1 + len(verb.params) :]
+    if not words:
+        return _Cursor(None, typed, holder)
+    if len(words) > 1 and VERBS.family(words[0].raw) and not words[1].raw.startswith("-"):
+        both = Word(f"{words[0].raw} {words[1].raw}", words[0].column, ())
+        words = [both, *words[2:]]
+    inner = Command(words[0], tuple(words[1:]), False, None, command.text, command.column)
+    return _Cursor(inner, typed)
+
+
+def _family(at: _Cursor) -> list[Candidate]:
+    """Return the second words that a command's first could be followed by."""
+    name = at.command.name.raw.lower() if at.command else ""
+    verbs = {second: VERBS.find(f"{name} {second}") for second in VERBS.family(name)}
+    return [Candidate(second, verb.summary) for second, verb in verbs.items()]
+
+
+def _commands(session: Session) -> Iterable[Candidate]:
+    told = set()
+    for verb in VERBS.verbs():
+        about = ", ".join(f"{key} {value}" for key, value in verb.preset.items())
+        first, _, second = verb.name.partition(" ")
+        if first not in told:
+            yield Candidate(
+                first, ", ".join(VERBS.family(first)) if second else about or verb.summary
+            )
+        told.add(first)
+    for name, meaning in session.aliases.items():
+        yield Candidate(name, meaning)
+
+
+def _slots(verb: Verb, words: Sequence[Word]) -> Iterable[Param | Option]:
+    """Yield what the word behind these words could be given to."""
+    index = 0
+    waiting: Option | None = None
+    for word in words:
+        if waiting is not None:
+            waiting = None
+            continue
+        option = next((o for o in verb.options if word.raw in (o.flag, o.short)), None)
+        if option is None:
+            index += 1
+        elif option.type is not None:
+            waiting = option
+    if waiting is not None:
+        yield waiting
+        return
+    least = most = 0  # words of the parameters before
+    for param in verb.params:
+        first = least if param.least else most
+        # The second of two words is a length, which nobody wants completed.
+        last = most if param.type.most == 2 else most + param.type.most - 1
+        if first <= index <= last:
+            yield param
+        least, most = least + param.least, most + param.type.most
+    if verb.rest in ("expression", "assignment") and index >= least:
+        yield EXPRESSION

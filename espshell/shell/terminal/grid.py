@@ -1,0 +1,270 @@
+"""`sr edit`: status registers as a grid at the terminal, where bits are toggled one by one.
+
+``Grid`` is what happens when keys are pressed and knows no screen; ``lines`` draws it; ``edit`` is
+the little that needs a terminal.  Nothing is sent: what comes back are settings, which go the same
+way as those that were typed.  They are fields (``BP=5``) and only those that differ, so that bits
+that changed by themselves meanwhile are not put back.
+
+What is surprising: a combination can be refused although each of its bits can be toggled, and the
+other way round (of two candidates BP=7 may be certain and BP=3 not).  So bits are locked by what
+they are, and the plan of all of it is made anew at every key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from espshell.errors import UsageError
+from espshell.image.partitions import PartitionTable
+from espshell.nor import plan
+from espshell.nor.layout import WIDTH, Bit, Field, Kind, Register
+from espshell.nor.plan import StatusPlan
+from espshell.nor.protection import LockMode
+from espshell.nor.settings import Setting
+from espshell.ops.status.registers import Status
+from espshell.render import cells
+from espshell.render.cells import COLUMNS, labelled
+from espshell.render.status import protection_lines
+from espshell.render.status_change import fields_text
+from espshell.render.theme import paint
+
+if TYPE_CHECKING:
+    from prompt_toolkit.application import Application
+    from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+
+Answer = tuple[Setting, ...] | None
+"""What to set; empty: nothing; None: the person has left."""
+
+KEYS = "arrows move, space toggles, u undoes all, Enter reviews, Escape leaves"
+
+_ROWS = 24
+_ABOUT_ROWS = 3  # at least, so that the picture does not jump with every step
+_FREEZES = (LockMode.POWER_CYCLE, LockMode.PERMANENT)
+
+
+class Grid:
+    """Registers, a cursor on one of their bits, and the bits that were toggled."""
+
+    def __init__(self, status: Status, *, volatile: bool = False) -> None:
+        self.status = status
+        self.registers = tuple(
+            each for each in status.part.layout.registers if each.name in status.registers
+        )
+        self.row = 0
+        self.position = WIDTH - 1
+        self.values = dict(status.registers)
+        """What the registers shall hold."""
+        self._volatile = volatile
+        self.plan = self._planned()
+        """The plan of all of it."""
+
+    @property
+    def register(self) -> Register:
+        """The register in which the cursor is."""
+        return self.registers[self.row]
+
+    @property
+    def bit(self) -> Bit:
+        """The bit on which the cursor is."""
+        return self.register.bits[self.position]
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """The fields whose value is another one now."""
+        found = []
+        for field in self.status.part.layout.fields:
+            before, after = field.value(self.status.registers), field.value(self.values)
+            if after is not None and before != after:
+                found.append(Setting(field.name, after))
+        return tuple(found)
+
+    def move(self, rows: int, bits: int) -> None:
+        """Move the cursor down by rows and left by bits, as far as there is something."""
+        self.row = min(max(self.row + rows, 0), len(self.registers) - 1)
+        self.position = min(max(self.position + bits, 0), WIDTH - 1)
+
+    def toggle(self) -> bool:
+        """Change the bit below the cursor; False if it cannot be."""
+        if self.locked(self.bit):
+            return False
+        self.values[self.register.name] ^= self.bit.mask
+        self.plan = self._planned()
+        return True
+
+    def undo(self) -> None:
+        """Make all bits what they were."""
+        self.values = dict(self.status.registers)
+        self.plan = self._planned()
+
+    def locked(self, bit: Bit) -> str:
+        """Say why a bit cannot be toggled; empty if it can."""
+        status, part = self.status, self.status.part
+        if bit.kind is Kind.READ_ONLY:
+            return "read-only: the flash sets it"
+        if bit.kind is Kind.RESERVED:
+            return "reserved: it stays as it was read"
+        if bit.kind is Kind.OPEN:
+            return f"candidates differ about it ({part.name}); --part says which it is"
+        if status.identified.doubts:
+            return status.identified.doubts[0]
+        if status.lock in _FREEZES:
+            return f"lock mode {status.lock.value}: {status.lock.text}"
+        if bit.register not in part.written:
+            return f"nothing here writes {bit.register} of {part.name}"
+        if bit.kind is Kind.ONE_WAY and status.registers[bit.register] & bit.mask:
+            return "one-way: it is 1 and stays 1"
+        return ""
+
+    def field(self, bit: Bit) -> Field | None:
+        """Return the field that a bit belongs to."""
+        fields = self.status.part.layout.fields
+        return next((field for field in fields if bit in field.bits), None)
+
+    def _planned(self) -> StatusPlan:
+        before, found = self.status.registers, self.status.identified
+        return plan.make(found, before, self.settings, volatile=self._volatile)
+
+
+def lines(
+    grid: Grid, table: PartitionTable | None = None, *, rows: int = _ROWS, color: bool = False
+) -> list[str]:
+    """Return the picture, of at most so many rows; what matters least is left out first."""
+    status = grid.status
+    head = f"{status.identified.jedec_id:06x}  {'/'.join(status.part.names)}"
+    keys = paint(KEYS, "hint", color=color)
+    top = [*labelled("flash", head, width=COLUMNS, color=color)[:1], ""]
+    bits = list(_bits(grid, color))
+    after = [*_about(grid, color), *_changes(grid, color)]
+    found, size = grid.plan.after, status.identified.size
+    for partitions, blank in ((table, [""]), (table, []), (None, [])):
+        protected = protection_lines(found, size, partitions, width=COLUMNS, color=color)
+        picture = [*(top if blank else top[:1]), *bits, *blank, *after, *protected, *blank, keys]
+        if len(picture) <= rows:
+            return picture
+    room = rows - len(bits) - len(after) - 1
+    return [*bits, *after, *protected[: max(room, 0)], keys][-rows:]
+
+
+def edit(
+    status: Status,
+    table: PartitionTable | None = None,
+    *,
+    color: bool = True,
+    volatile: bool = False,
+) -> Answer:
+    """Let a person toggle bits at the terminal; blocks until Enter, Escape or Ctrl-C.
+
+    volatile: whether what comes of it will be written so; what is refused then is told at once.
+
+    Returns settings for ``plan.make``; empty if nothing was changed; None if the person left.
+
+    Raises: UsageError if the terminal has less than 80 columns.
+    """
+    from prompt_toolkit.application.current import get_app_session
+
+    columns = get_app_session().output.get_size().columns
+    if columns < COLUMNS:
+        raise UsageError(
+            f"the grid needs {COLUMNS} columns, and the terminal has {columns}",
+            hint="make it wider, or `sr set NAME=VALUE`",
+        )
+    return _application(Grid(status, volatile=volatile), table, color).run()
+
+
+# --- the picture
+
+
+def _bits(grid: Grid, color: bool) -> Iterator[str]:
+    yield paint(cells.ruler().rstrip(), "note", color=color)
+    for row, register in enumerate(grid.registers):
+        before, now = grid.status.registers[register.name], grid.values[register.name]
+        changed = before ^ now
+        locked = sum(bit.mask for bit in register.bits if grid.locked(bit))
+        cursor = grid.position if row == grid.row else None
+        yield cells.names(register, locked=locked, color=color)
+        if changed:
+            yield cells.values(register, before, caption="before", changed=changed, color=color)
+        caption = "after" if changed else ""
+        yield cells.values(
+            register, now, caption=caption, changed=changed, cursor=cursor, color=color
+        )
+        if changed:
+            yield cells.carets(changed)
+
+
+def _about(grid: Grid, color: bool) -> list[str]:
+    """Return what the bit below the cursor is for, what can go wrong, and what locks it."""
+    bit, field = grid.bit, grid.field(grid.bit)
+    place = f"{bit.register}.{bit.position}"
+    if field is None:
+        told = labelled(place, bit.name.replace("-", "no name"), width=COLUMNS, color=color)
+    else:
+        value = field.text(field.value(grid.values) or 0)
+        text = f"{field.name}={value}: {field.meaning}"
+        told = labelled(place, text, width=COLUMNS, color=color)
+        if field.hazard:
+            told += labelled("danger", field.hazard, width=COLUMNS, style="warning", color=color)
+    if reason := grid.locked(bit):
+        told += labelled("locked", reason, width=COLUMNS, style="note", color=color)
+    return told + [""] * (_ABOUT_ROWS - len(told))
+
+
+def _changes(grid: Grid, color: bool) -> list[str]:
+    found = fields_text(grid.plan) or "none"
+    told = labelled("changes", found, width=COLUMNS, color=color)
+    if gates := ", ".join(f"{each.name} ({each.gate.value})" for each in grid.plan.gates):
+        told += labelled("asks for", gates, width=COLUMNS, style="warning", color=color)
+    for text in grid.plan.refusals[:1]:
+        told += labelled("refused", text, width=COLUMNS, style="error", color=color)
+    return told
+
+
+# --- the terminal
+
+
+def _application(
+    grid: Grid, table: PartitionTable | None, color: bool
+) -> Application[tuple[Setting, ...] | None]:
+    from prompt_toolkit.application import Application, get_app
+    from prompt_toolkit.formatted_text import ANSI
+    from prompt_toolkit.layout import FormattedTextControl, Layout, Window
+    from prompt_toolkit.output import ColorDepth
+
+    def picture() -> str | ANSI:
+        rows = get_app().output.get_size().rows
+        text = "\n".join(lines(grid, table, rows=rows, color=color))
+        return ANSI(text) if color else text
+
+    control = FormattedTextControl(picture, focusable=True, show_cursor=False)
+    application: Application[tuple[Setting, ...] | None] = Application(
+        layout=Layout(Window(control, always_hide_cursor=True)),
+        key_bindings=_bindings(grid),
+        color_depth=None if color else ColorDepth.MONOCHROME,
+        erase_when_done=True,
+    )
+    application.ttimeoutlen = 0.05  # a lone Escape is that key after this time (seconds)
+    return application
+
+
+def _bindings(grid: Grid) -> KeyBindings:
+    from prompt_toolkit.key_binding import KeyBindings
+
+    bindings = KeyBindings()
+    moves = {"up": (-1, 0), "down": (1, 0), "left": (0, 1), "right": (0, -1)}
+    for key, (rows, bits) in moves.items():
+        bindings.add(key)(lambda _, rows=rows, bits=bits: grid.move(rows, bits))
+    bindings.add(" ")(lambda _: grid.toggle())
+    bindings.add("u")(lambda _: grid.undo())
+
+    @bindings.add("enter")
+    def _review(event: KeyPressEvent) -> None:
+        if not grid.plan.refusals:
+            event.app.exit(result=grid.settings)
+
+    @bindings.add("escape", eager=True)
+    @bindings.add("c-c")
+    def _leave(event: KeyPressEvent) -> None:
+        event.app.exit(result=None)
+
+    return bindings

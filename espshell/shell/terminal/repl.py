@@ -1,0 +1,235 @@
+"""The prompt: prompt_toolkit around a session.  Imported only when a person is typing.
+
+The loop is synchronous: prompt, run, print, prompt.  Nothing prints while a line is being edited,
+so nothing has to be patched, and Ctrl-C in a command is a plain KeyboardInterrupt.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from platformdirs import user_data_path
+from prompt_toolkit import PromptSession
+from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.lexers import DynamicLexer, Lexer, PygmentsLexer
+from prompt_toolkit.output import ColorDepth
+from prompt_toolkit.styles import Style
+
+from espshell import __version__
+from espshell.errors import EspError
+from espshell.link import ports
+from espshell.ops.chip import info as chip
+from espshell.render import render
+from espshell.render.theme import paint
+from espshell.shell import recovery
+from espshell.shell.language.grammar import is_continued, split_lines
+from espshell.shell.session import INTERRUPTED, Quit, Session
+from espshell.shell.terminal import complete
+
+HISTORY_FILE = "history"
+
+_STYLE = Style.from_dict(
+    {
+        "bottom-toolbar": "noreverse",
+        "bottom-toolbar.usage": "fg:ansicyan",
+        "pygments.name.builtin": "bold",
+        "pygments.name.function": "bold",
+        "pygments.keyword": "fg:ansimagenta",
+        "pygments.literal.number": "fg:ansicyan",
+        "pygments.literal.string": "fg:ansigreen",
+        "pygments.name.variable": "fg:ansiyellow",
+        "pygments.name.attribute": "fg:ansimagenta",
+        "pygments.comment": "italic",
+        "pygments.operator": "",
+    }
+)
+
+
+def run(session: Session) -> int:
+    """Connect if a port is known, then read and run lines until `quit` or Ctrl-D.
+
+    Returns the exit status: 0, or what `quit` was given.
+    """
+    _greet(session)
+    prompt = _prompt_session(session)
+    session.history = prompt.history.get_strings
+    session.ask = _ask
+    while True:
+        try:
+            _run_lines(session, _read(session, prompt) or session.next_line)
+        except KeyboardInterrupt:
+            continue
+        except EOFError:
+            return 0
+        except Quit as leaving:
+            return leaving.status or 0
+
+
+def _ask(question: str) -> bool:
+    """Ask a question of yes and no; no is the default."""
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
+def _greet(session: Session) -> None:
+    """Say who is there; a chip that does not answer is no reason not to open the shell."""
+    output = session.output
+    output.note(f"espshell {__version__}; `help` lists the commands, Tab completes, Ctrl-D leaves")
+    if session.target is None:
+        try:
+            _choose_port(session)
+            if session.bench.port:
+                session.connect(session.bench)
+        except EspError as error:
+            output.error(error.one_line())
+        except KeyboardInterrupt:
+            output.note("not connected")
+    if session.target is not None:
+        output.lines(render(chip.info(session.target, with_flash=False), color=output.color))
+
+
+def _choose_port(session: Session) -> None:
+    """Take the only likely board there is, or let the person choose among several."""
+    if session.bench.port:
+        return
+    likely = [port for port in ports.list_ports() if port.is_likely]
+    number = 1
+    if len(likely) > 1:
+        for index, port in enumerate(likely, 1):
+            session.output.note(f"{index}  {port.device}  {port.kind}  {port.serial}")
+        answer = input("which board? ").strip()
+        number = int(answer) if answer.isdecimal() else 0
+    if 1 <= number <= len(likely):
+        session.bench = replace(session.bench, port=likely[number - 1].device)
+
+
+def _read(session: Session, prompt: PromptSession[str]) -> str:
+    """Return what was typed; several lines where they were pasted, or continued by a backslash."""
+    text = prompt.prompt(lambda: ANSI(_prompt(session)))
+    while is_continued(text):
+        text = text[:-1] + prompt.prompt("... ")
+    return text.strip()
+
+
+def _run_lines(session: Session, text: str) -> None:
+    """Run lines until one fails; Ctrl-C ends the command, and the session goes on."""
+    try:
+        for _, line in split_lines(text):
+            status = session.run_line(line)
+            if session.lost is not None:
+                recovery.wait_and_reconnect(session)
+            _know_revision(session)
+            if status:
+                return
+    except KeyboardInterrupt:
+        session.variables["?"] = str(INTERRUPTED)
+        session.output.interrupted()
+
+
+def _know_revision(session: Session) -> None:
+    """Read the revision of a chip that has just been connected, for the toolbar."""
+    target = session.target
+    if target is not None and not target.loader.dialect.is_secure:
+        with contextlib.suppress(EspError):  # the next command will tell
+            target.read_revision()
+
+
+def _prompt(session: Session) -> str:
+    """Return ``esp32c3:rom> ``, coloured."""
+    if session.target is None:
+        return paint("espshell> ", "prompt")
+    return paint(f"{session.target.chip.name}:{session.target.loader.dialect.name}> ", "prompt")
+
+
+def _toolbar(session: Session, text: str, columns: int) -> StyleAndTextTuples:
+    """Return what stands below the prompt: where we are, and the usage of what is being typed.
+
+    Where there is no room for both, the usage.
+    """
+    where, usage = _where(session), complete.usage(session, text)
+    if usage and len(where) + 2 + len(usage) > columns:
+        where = ""
+    gap = "  " if where and usage else ""
+    return [
+        ("class:bottom-toolbar", where + gap),
+        ("class:bottom-toolbar.usage", usage),
+    ]
+
+
+def _where(session: Session) -> str:
+    target = session.target
+    if target is None:
+        return "not connected"
+    chip = target.chip.title
+    if target.revision is not None:
+        chip += " v{}.{}".format(*target.revision)
+    port = target.link.port
+    written = f"  journal {len(session.journal)}" if len(session.journal) else ""
+    return f"{port.url}  {port.baud} baud  {chip}  {target.loader.dialect.name}{written}"
+
+
+class _Completer(Completer):
+    """Candidates of ``complete`` as prompt_toolkit wants them."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def get_completions(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> Iterable[Completion]:
+        """Yield what the word before the cursor could become."""
+        text = document.text_before_cursor
+        start = -len(complete.typed_word(self._session, text))
+        for candidate in complete.candidates(self._session, text):
+            yield Completion(candidate.text, start, display_meta=candidate.about)
+
+
+def _prompt_session(session: Session) -> PromptSession[str]:
+    prompt: PromptSession[str] = PromptSession(
+        history=_history(),
+        completer=_Completer(session),
+        complete_while_typing=False,
+        auto_suggest=AutoSuggestFromHistory(),
+        lexer=DynamicLexer(lambda: _lexer() if prompt.default_buffer.text else None),
+        style=_STYLE,
+        enable_open_in_editor=True,
+        color_depth=None if session.output.color else ColorDepth.MONOCHROME,
+    )
+
+    def toolbar() -> StyleAndTextTuples:
+        columns = prompt.app.output.get_size().columns
+        return _toolbar(session, prompt.default_buffer.document.text_before_cursor, columns)
+
+    prompt.bottom_toolbar = toolbar
+    return prompt
+
+
+@functools.cache
+def _lexer() -> Lexer:
+    """Return what colours a line; imported with the first key, so that the prompt need not wait."""
+    from espshell.shell.language.lexer import EspshLexer
+
+    return PygmentsLexer(EspshLexer)
+
+
+def _history() -> History:
+    """Return the history file, or one that is forgotten where none can be written."""
+    path = Path(user_data_path("espshell", appauthor=False)) / HISTORY_FILE
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as error:
+        print(f"no history: {error.strerror}", file=sys.stderr)  # noqa: T201
+        return InMemoryHistory()
+    return FileHistory(str(path))
