@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import gc
-import sys
+from espshell import signals
+
+signals.leave_at_once()  # before anything else is imported, which takes most of the start
+
+import gc  # noqa: E402
+import sys  # noqa: E402
 
 
 def main() -> int:

@@ -255,4 +255,4 @@ def trace(session: Session, where: str = "on") -> None:
     elif where == "on":
         session.watch(Viewer(session.output.stderr.write))
     else:
-        session.watch(Recorder(Path(where).expanduser()))
+        session.watch(Recorder(Path(where).expanduser(), session.output.error))
