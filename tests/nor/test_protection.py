@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from espshell.nor import parts, protection
 from espshell.nor.parts import Part
 from espshell.nor.protection import NOTHING, Code, LockMode
+from espshell.span import Span
 
 VECTORS = json.loads((Path(__file__).parents[1] / "data/nor-vectors.json").read_text("utf-8"))
 RULES = {variant for part in parts.rows() for variant in part.variants} - {"unknown"}
@@ -20,7 +21,6 @@ RULES = {variant for part in parts.rows() for variant in part.variants} - {"unkn
 OPEN = tuple(parts.identify(part.jedec_id, None).part for part in parts.rows())
 EVERY = tuple({part.name: part for part in (*parts.rows(), *OPEN)}.values())
 """All parts, and what those with the same id have in common."""
-from espshell.span import Span
 
 
 def part(name: str) -> Part:
