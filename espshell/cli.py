@@ -251,9 +251,9 @@ def _read(name: str) -> Script:
 
 def _check_and_connect(session: Session, scripts: list[Given]) -> None:
     """Check everything; connect if that needs a chip, and check the names, too."""
-    if check(session, *scripts) and _has_port(session):
+    if check(session, *scripts, to_run=True) and _has_port(session):
         session.connect(session.bench)
-        check(session, *scripts)
+        check(session, *scripts, to_run=True)
 
 
 def _has_port(session: Session) -> bool:

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from espshell.errors import DeviceError, EspError, PortError, ScriptError, UsageError
+from espshell.errors import DeviceError, EspError, PortError, PortStalled, ScriptError, UsageError
 from espshell.shell import check, display, lines, recovery, registry, script
 from espshell.shell.crash import STOPPING, as_error
 from espshell.shell.language import grammar
@@ -77,7 +77,7 @@ class Runner:
             display.show(output, command.name.raw, outcome, clock.now() - start)
             if outcome.error is None or not isinstance(stop, Exception):
                 raise
-            if isinstance(stop, PortError):
+            if isinstance(stop, PortError) and not isinstance(stop, PortStalled):
                 recovery.lose(session)
         finally:
             self._is_running = not outermost
@@ -122,7 +122,7 @@ class Runner:
         path: as seen from the script that runs.
         """
         loaded = script.read(self.session.folder / path)
-        check.check(self.session, (loaded, arguments))
+        check.check(self.session, (loaded, arguments), to_run=True)
         worst = self.run_script(loaded, arguments)
         self.session.next_line = ""
         if worst:  # with --keep-going; what failed has been reported
