@@ -84,14 +84,6 @@ def prepare(session: Session, command: Command, *, depth: int = 0) -> Prepared:
     return Prepared(verb, command, bound, inner)
 
 
-def as_in_a_script(prepared: Prepared) -> str:
-    """Return the source of a command with its full name, mark and redirect."""
-    command = prepared.command
-    mark = "-" * command.ignore_failure
-    to = f" {command.redirect.kind} {command.redirect.target.raw}" if command.redirect else ""
-    return f"{mark}{prepared.verb.name}{command.text[len(command.name.raw) :]}{to}"
-
-
 def _expand(
     session: Session, commands: tuple[Command, ...], within: frozenset[str]
 ) -> Iterator[Command]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from espshell.errors import DeviceError, EspError, PortError, PortStalled, ScriptError, UsageError
-from espshell.shell import check, display, lines, recovery, registry, script
+from espshell.shell import check, display, lines, recovery, registry, replay, script
 from espshell.shell.crash import STOPPING, as_error
 from espshell.shell.language import grammar
 from espshell.shell.language.grammar import Command
@@ -190,13 +190,13 @@ class Runner:
 
     def _logged(self, command: Command) -> Prepared:
         """Prepare a command and write it to the transcript: as a comment if it is none."""
-        output = self.session.output
+        session, output = self.session, self.session.output
         try:
-            prepared = lines.prepare(self.session, command)
+            prepared = lines.prepare(session, command)
+            text = replay.as_in_a_script(prepared, session.variables, session.folder)
         except EspError:
             output.logged(lambda transcript: transcript.comment(command.text))
             raise
-        text = lines.as_in_a_script(prepared)
         if Trait.ONCE in prepared.verb.traits:
             output.logged(lambda transcript: transcript.comment(text))
         else:
