@@ -4,13 +4,13 @@ Ctrl-C is a ``KeyboardInterrupt``, which a prompt may survive.  SIGTERM (``timeo
 (a terminal or ssh that is gone) are a ``Terminated``: no one but the program's outermost function
 catches it, and whatever cleans up on the way does so as it does for Ctrl-C.
 
-A signal that was ignored when the program started (``nohup``) stays ignored.
+A signal that was ignored when the program started (``nohup``) stays ignored.  Before ``cli`` runs
+and when all is done, ``__main__`` lets each of them end the program at once.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -30,11 +30,6 @@ class Terminated(SystemExit):
         super().__init__(128 + number)
         self.status = 128 + number
         self.name = signal.Signals(number).name
-
-
-def leave_at_once() -> None:
-    """Let every signal end the program with one line, while nothing has begun or all is done."""
-    _install(_leave, _leave)
 
 
 @contextlib.contextmanager
@@ -79,9 +74,3 @@ def _terminate(number: int, _frame: FrameType | None) -> None:
         if signal.getsignal(other) is _terminate:
             signal.signal(other, signal.SIG_IGN)
     raise Terminated(number)
-
-
-def _leave(number: int, _frame: FrameType | None) -> None:
-    with contextlib.suppress(OSError):
-        os.write(2, b"espshell: interrupted\n")
-    os._exit(128 + number)
