@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -282,7 +284,7 @@ class _Screen(pyte.Screen):
 class Terminal:
     """The program in a terminal of 110 by 40."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, port: str = "sim://esp32c3", *options: str) -> None:
         self.screen = _Screen(110, 40)
         self._stream = pyte.Stream(self.screen)
         environment = {
@@ -292,7 +294,7 @@ class Terminal:
         }
         self.child = pexpect.spawn(
             sys.executable,
-            ["-m", "espshell", "-p", "sim://esp32c3"],
+            ["-m", "espshell", "-p", port, *options],
             env=environment,
             dimensions=(40, 110),
             timeout=TIMEOUT_S,
@@ -392,3 +394,39 @@ def test_no_choice_opens_the_shell(offline: Shell, monkeypatch: pytest.MonkeyPat
     repl._greet(offline.session)
 
     assert offline.session.target is None
+
+
+def test_a_bug_under_tab_leaves_the_line(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Completion and toolbar that fail offer nothing; what was typed runs."""
+    monkeypatch.setattr("platformdirs.user_log_path", lambda *_, **__: tmp_path)
+    monkeypatch.setattr("espshell.shell.terminal.complete.candidates", lambda *_: [][1])
+    monkeypatch.setattr("espshell.shell.terminal.complete.usage", lambda *_: [][1])
+    ran = type_keys(shell, "echo o", TAB, "n", ENTER)
+    assert ran.out.endswith("on\n")
+    assert "IndexError" in (tmp_path / "tracebacks.txt").read_text()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pty")
+def test_terminal_whose_port_goes_away(tmp_path: Path) -> None:
+    """A real port is closed: it is waited for once, Ctrl-C ends that, and the shell goes on."""
+    command = [sys.executable, "-m", "espshell", "sim", "esp32c3", "--pty"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        port = server.stdout.readline().strip()
+        terminal = Terminal(tmp_path, port, "--before", "no-reset")
+        terminal.wait(lambda text: "esp32c3:rom>" in text)
+        server.kill()
+        server.wait()
+    terminal.send("peek 0x40000000" + ENTER)
+    terminal.wait(lambda text: "waiting for" in text)
+    terminal.send(CTRL_C)
+    terminal.wait(lambda text: "interrupted" in text)
+    terminal.send("echo still; echo $?" + ENTER)
+    shown = terminal.wait(lambda text: "\nstill\n0\n" in text and text.count("espshell>") == 2)
+    assert shown.count("waiting for") == 1
+    terminal.child.kill(signal.SIGTERM)
+    terminal.child.expect(pexpect.EOF)
+    terminal.child.close()
+    assert terminal.child.exitstatus == 143
