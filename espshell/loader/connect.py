@@ -17,7 +17,8 @@ from espshell.errors import DeviceError, NoReply, NoSync, Refused, UsageError
 from espshell.link import reset
 from espshell.link.link import Link
 from espshell.loader import transfer
-from espshell.loader.loader import SYNC_TIMEOUTS_S, Loader
+from espshell.loader.dialogue import SYNC_TIMEOUTS_S
+from espshell.loader.loader import Loader
 from espshell.protocol import dialect
 from espshell.protocol.bootlog import recognise
 from espshell.protocol.commands import GetSecurityInfo, ReadReg, SecurityInfo

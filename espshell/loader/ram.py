@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from espshell.errors import DeviceError, NoReply, Refused
+from espshell.loader.dialogue import Gone
 from espshell.loader.loader import Loader
 from espshell.protocol.commands import MemBegin, MemData
 from espshell.units import hex32
@@ -26,6 +27,8 @@ def write_blocks(loader: Loader, address: int, data: bytes) -> Iterator[int]:
             for reached in _announced(loader, address, data, done):
                 done, failures = reached, 0
                 yield done
+        except Gone:
+            raise
         except (Refused, NoReply) as error:
             failures += 1
             if failures == _TRIES:

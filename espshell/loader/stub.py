@@ -122,7 +122,6 @@ def start(loader: Loader, stub: Stub, *, read_pointer: int | None = None) -> Non
         raise NoReply(
             "the flasher stub was loaded and does not answer", hint="`reset`, `stub never`"
         )
-    loader.link.dirty = False
     loader.dialect = dialect.STUB_V1 if stub.version == 1 else dialect.STUB
     loader.stub = stub
 
