@@ -134,6 +134,10 @@ class Dialogue:
         """Have the next exchange resynchronise first: something came that cannot be right."""
         self.in_step = False
 
+    def begin_anew(self) -> None:
+        """Go on with a loader that has just greeted: nothing of the one before it can come."""
+        self.in_step, self.strays = True, 0
+
     def resynchronise(self) -> None:
         """Get back into step after a lost, cut or doubled frame, or after Ctrl-C.
 

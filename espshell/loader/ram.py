@@ -27,11 +27,9 @@ def write_blocks(loader: Loader, address: int, data: bytes) -> Iterator[int]:
             for reached in _announced(loader, address, data, done):
                 done, failures = reached, 0
                 yield done
-        except Gone:
-            raise
         except (Refused, NoReply) as error:
             failures += 1
-            if failures == _TRIES:
+            if failures == _TRIES or isinstance(error, Gone):
                 kind = NoReply if isinstance(error, NoReply) else DeviceError
                 what = f"writing at {hex32(address + done)} failed"
                 raise kind(f"{what}: {error.message}", hint=error.hint) from error

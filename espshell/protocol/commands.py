@@ -78,6 +78,22 @@ class Sync(Command[int]):
 
 
 @dataclass(frozen=True, slots=True)
+class Unknown(Deed):
+    """A command that no loader knows: how it is refused tells the versions of the stub apart.
+
+    Source: ``tests/data/esp32-stub-v1.json`` and ``esp32-stub-v2.json``.
+    """
+
+    opcode = Opcode.UNKNOWN
+    repeatable = True
+    STUB_V1_REFUSAL: ClassVar[int] = 0xFF00
+
+    def payload(self) -> bytes:
+        """Return nothing."""
+        return b""
+
+
+@dataclass(frozen=True, slots=True)
 class ReadReg(Command[int]):
     """Read one 32-bit word."""
 

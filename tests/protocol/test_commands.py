@@ -92,6 +92,7 @@ def test_every_command_has_a_golden_request() -> None:
 
 OF_STUBS: list[tuple[Command[Any], str]] = [
     (commands.ReadMemory(0x4000_1000, 2), "00 ef 0800 00000000 00100040 02000000"),
+    (commands.Unknown(), "00 55 0000 00000000"),
     (flash.EraseFlash(), "00 d0 0000 00000000"),
     (flash.RunUserCode(), "00 d3 0000 00000000"),
     (flash.EraseRegion(0x1_0000, 0x2000), "00 d1 0800 00000000 00000100 00200000"),
