@@ -179,10 +179,9 @@ def _source(
 
 
 def _bulk_blocks(loader: Loader, addresses: Sequence[int]) -> Iterator[list[int]]:
-    """Yield blocks of 16 and 15 words in turn: a late or doubled reply has the wrong size."""
-    done, size = 0, ReadMemory.MOST
-    while done < len(addresses):
-        count = min(size, len(addresses) - done)
+    """Yield blocks of 16 words; the sum in each reply says that they are those. Raises: Fault."""
+    for done in range(0, len(addresses), ReadMemory.MOST):
+        count = min(ReadMemory.MOST, len(addresses) - done)
         try:
             data = loader.execute(ReadMemory(addresses[done], count))
         except Gone:
@@ -191,7 +190,6 @@ def _bulk_blocks(loader: Loader, addresses: Sequence[int]) -> Iterator[list[int]
             loader.distrust()
             raise Fault(error.message, error.code if isinstance(error, Refused) else 0) from error
         yield list(struct.unpack(f"<{count}I", data))
-        done, size = done + count, 2 * ReadMemory.MOST - 1 - size
 
 
 def _given_up(fault: Fault, address: int, times: int) -> Refused | BenchError:

@@ -118,7 +118,7 @@ def test_every_stub_has_a_table(path: Path) -> None:
     assert max(changed) - min(changed) < 4
     at = min(changed) - min(changed) % 4
     pointer = int.from_bytes(better.data[at : at + 4], "little")
-    assert pointer == plain.text_start + len(better.text) - 44
+    assert pointer == plain.text_start + len(better.text) - len(bulk.HANDLERS[Isa.RISCV])
     assert better.data[at - 4 * 26 : at] == data[at : at + 4] * 26
 
 
@@ -164,12 +164,12 @@ def test_bulk_read_is_exact(chip: str, offset: int, size: int) -> None:
 
 
 def test_bulk_read_takes_few_round_trips() -> None:
-    """4 KiB are 67 requests, of 16 and 15 words in turn."""
+    """4 KiB are 64 requests of 16 words."""
     target = with_stub()
     before = wire_of(target).count.requests
     target.memory.read(0x4000_0000, 4096)
 
-    assert wire_of(target).count.requests - before == 67
+    assert wire_of(target).count.requests - before == 64
 
 
 def test_bulk_read_survives_faults() -> None:
@@ -179,6 +179,23 @@ def test_bulk_read_survives_faults() -> None:
     for rule in ("drop@reply:{}", "double@reply:{}", "late@reply:{}:0.4", "stall@reply:{}:2"):
         for place in range(first, first + 6):
             target = with_stub(f"fault={rule.format(place)}")
+            expected = wire_of(target).chip.memory.read(0x4000_0000, 600)
+            assert target.memory.read(0x4000_0000, 600) == expected
+
+
+def test_bulk_read_sees_every_flipped_bit() -> None:
+    """One bit that flips in a request or a reply of a bulk read costs a second reading, no word.
+
+    Of the address only low bits: where nothing is, the chip itself would hang.
+    """
+    sound = with_stub()
+    requests, replies = wire_of(sound).count.requests + 2, wire_of(sound).count.replies + 2
+    for rule, number, places in (
+        ("flip@request", requests, [8, 9, 12]),
+        ("flip@reply", replies, [4, 7, 8, 30, 71]),
+    ):
+        for byte in places:
+            target = with_stub(f"fault={rule}:{number}:{byte}.{byte % 3 + 2}")
             expected = wire_of(target).chip.memory.read(0x4000_0000, 600)
             assert target.memory.read(0x4000_0000, 600) == expected
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import zlib
 from pathlib import Path
 from typing import Any
@@ -168,7 +169,10 @@ def test_memory_is_as_long_as_was_asked_for(payload: bytes, count: int) -> None:
     """Words that are missing or too many are said to be wrong."""
     command = commands.ReadMemory(0, count)
     if len(payload) == 4 * count:
-        assert command.parse(0, payload) == payload
+        total = sum(struct.unpack(f"<{count}I", payload)) & 0xFFFF_FFFF
+        assert command.parse(total, payload) == payload
+        with pytest.raises(ValueError, match="a sum of"):
+            command.parse(total ^ 0x400, payload)
     else:
         with pytest.raises(ValueError, match="bytes of memory"):
             command.parse(0, payload)
