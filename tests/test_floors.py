@@ -16,7 +16,7 @@ import espshell
 SOURCE = Path(espshell.__file__).parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "units", "clock"),
+    ("errors", "units", "clock", "files"),
     ("protocol", "chips", "nor", "image", "registers"),
     ("link", "sim"),
     ("loader",),
@@ -32,8 +32,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 PUBLIC = "__init__"
 PUBLIC_FLOOR = 5.5
 
-EXCEPTIONS = {("chips", "protocol.dialect")}
-"""Imports between neighbours that are meant: a chip names the dialect of its ROM."""
+EXCEPTIONS = {("chips", "protocol.dialect"), ("files", "errors"), ("files", "units")}
+"""Imports between neighbours that are meant: a chip names the dialect of its ROM, and what goes
+wrong with a file is an error.
+"""
 
 FORBIDDEN = {"render": {"link", "sim", "loader", "device"}}
 """Lower floors that are not a floor's business all the same."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from espshell import files
 from espshell.clock import Clock, VirtualClock
 from espshell.errors import DeviceError, UsageError, file_error
 from espshell.protocol import packet, slip
@@ -44,8 +45,7 @@ class Recorder:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with self._translated():
-            self._file = path.open("w", encoding="utf-8")
+        self._file = files.open_text(path, "w")
         self._start: float | None = None
 
     def close(self) -> None:
@@ -108,12 +108,9 @@ def read_recording(path: Path) -> tuple[Event, ...]:
 
     Raises: UsageError if the file cannot be read or is none; it names the line.
     """
+    lines = files.read_text(path, files.RECORDING).splitlines()
     try:
-        return tuple(_events(path.read_text("utf-8").splitlines()))
-    except OSError as error:
-        raise file_error("read", path, error) from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not a recording: it is not text") from error
+        return tuple(_events(lines))
     except ValueError as error:
         raise UsageError(f"{path} is not a recording: {error}") from error
 

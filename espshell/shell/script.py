@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from espshell.errors import EspError, ScriptError, UsageError, file_error
+from espshell import files
+from espshell.errors import EspError, ScriptError, UsageError
 from espshell.shell import registry
 from espshell.shell.commands.ram import syms
 from espshell.shell.commands.shell import define
@@ -39,12 +40,7 @@ class Script:
 
 def read(path: Path) -> Script:
     """Read a script. Raises: UsageError if that fails."""
-    try:
-        return Script(str(path), path.read_text("utf-8"), path.parent)
-    except OSError as error:
-        raise file_error("read", path, error) from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not text (UTF-8)") from error
+    return Script(str(path), files.read_text(path, files.SCRIPT), path.parent)
 
 
 Given = tuple[Script, Sequence[str]]
@@ -224,8 +220,8 @@ class _Checker:
             self._sees_all = False
             return True
         name, *arguments = (word.expand({}) for word in command.words)
-        path = script.folder / Path(name).expanduser()
-        if command.ignore_failure and not path.exists():
+        path = script.folder / files.path_of(name)
+        if command.ignore_failure and not files.exists(path):
             return False
         return self.check(read(path), arguments, depth=depth + 1)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from espshell import files
 from espshell.chips import Kind
 from espshell.clock import Clock, SystemClock
 from espshell.device import Flash, Space, Target
@@ -419,7 +420,7 @@ class Session(OnFlash):
             with self.output.to_shell(redirect.target.raw):
                 yield
         else:
-            path = Path(redirect.target.expand(self.variables)).expanduser()
+            path = files.path_of(redirect.target.expand(self.variables))
             with self.output.to_file(path, append=redirect.kind == ">>"):
                 yield
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from espshell import chips
+from espshell import chips, files
 from espshell.chips import Chip
 from espshell.errors import UsageError
 from espshell.shell.language import expr
@@ -206,10 +206,8 @@ class File(ArgType[Path, Path]):
     """A path; ``~`` is the home directory."""
 
     def parse(self, texts: Sequence[str]) -> Path:
-        """Take it. Raises: UsageError if it is empty."""
-        if not texts[0]:
-            raise UsageError("a file name is expected, not an empty word")
-        return Path(texts[0]).expanduser()
+        """Take it. Raises: UsageError for what no file can be called."""
+        return files.path_of(texts[0])
 
     def value(self, parsed: Path, scope: Scope) -> Path:
         """Return it."""
@@ -217,14 +215,7 @@ class File(ArgType[Path, Path]):
 
     def complete(self, text: str, scope: Scope) -> Iterable[str]:
         """Complete names in the directory that is being typed."""
-        head, _, _ = text.rpartition("/")
-        folder = Path(head + "/").expanduser() if head or text.startswith("/") else Path()
-        try:
-            found = sorted(folder.iterdir())
-        except OSError:
-            return
-        prefix = f"{head}/" if "/" in text else ""
-        yield from (f"{prefix}{path.name}{'/' if path.is_dir() else ''}" for path in found)
+        return files.completions(text)
 
 
 class Choice(ArgType[str, str]):

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from espshell.errors import UsageError
-from espshell.image import file
-from espshell.image.file import LARGEST, read_file
+from espshell.files import CONTENTS, Limit, read_bytes
 
 SMALL = 64
 
@@ -20,7 +19,7 @@ def test_a_file_comes_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "x"
     for size in (0, 1, SMALL):
         path.write_bytes(bytes(range(size)))
-        assert read_file(path) == bytes(range(size))
+        assert read_bytes(path) == bytes(range(size))
 
 
 def test_a_hole_of_terabytes(tmp_path: Path) -> None:
@@ -29,15 +28,16 @@ def test_a_hole_of_terabytes(tmp_path: Path) -> None:
     with path.open("wb") as hole:
         hole.truncate(1 << 40)
     with pytest.raises(UsageError, match="x has more than 512 MiB"):
-        read_file(path)
-    assert LARGEST >= 3 * 128 << 20
+        read_bytes(path)
+    assert CONTENTS.size >= 3 * 128 << 20
 
 
-def test_what_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_never_ends() -> None:
     """Of a device no more is read than is needed to see that it is too much."""
-    monkeypatch.setattr(file, "LARGEST", SMALL)
-    with pytest.raises(UsageError, match="/dev/zero has more than 64 bytes"):
-        read_file(Path("/dev/zero"))
+    with pytest.raises(
+        UsageError, match="/dev/zero has more than 64 bytes, the most that a test may have"
+    ):
+        read_bytes(Path("/dev/zero"), Limit(SMALL, "a test"))
 
 
 def test_a_pipe(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_a_pipe(tmp_path: Path) -> None:
     os.mkfifo(path)
     writer = threading.Thread(target=path.write_bytes, args=(b"abc",))
     writer.start()
-    assert read_file(path) == b"abc"
+    assert read_bytes(path) == b"abc"
     writer.join()
 
 
@@ -54,4 +54,4 @@ def test_a_pipe(tmp_path: Path) -> None:
 def test_what_cannot_be_read(tmp_path: Path, name: str, reason: str) -> None:
     """The system's reason is told in one line."""
     with pytest.raises(UsageError, match=f"cannot read .*{reason}"):
-        read_file(tmp_path / name)
+        read_bytes(tmp_path / name)
