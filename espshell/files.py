@@ -38,6 +38,8 @@ CONTENTS = Limit(512 * MIB, "a file for a chip", "no chip has as much flash")
 SCRIPT = Limit(8 * MIB, "a script")
 JSON = Limit(16 * MIB, "a JSON file")
 RECORDING = Limit(256 * MIB, "a recording")
+HISTORY = Limit(16 * MIB, "a history")
+DEVICE = Limit(1 * MIB, "what a device gives", "a device such as /dev/zero never ends")
 
 WAIT_S = 2.0
 """How long the other end of a named pipe is waited for."""
@@ -156,6 +158,8 @@ def read_stream(file: BinaryIO, name: str, limit: Limit) -> bytes:
     Raises: UsageError if that is more than the limit of its kind; OSError.
     """
     found = os.fstat(file.fileno())
+    if stat.S_ISCHR(found.st_mode) and limit.size > DEVICE.size:
+        limit = DEVICE
     is_regular = stat.S_ISREG(found.st_mode)
     if is_regular and found.st_size > limit.size:
         raise _too_large(name, limit)
@@ -203,14 +207,14 @@ def open_text(path: Path, mode: str, *, private: bool = False) -> IO[str]:
         return open(number, mode, encoding="utf-8", errors="backslashreplace")
 
 
-def open_part(path: Path) -> BinaryIO:
-    """Open a file to read and write, created if need be; a link is not followed.
+def open_regular(path: Path, *, follow: bool = False) -> BinaryIO:
+    """Open a regular file to read and write, created if need be; ``follow``: also behind a link.
 
     Raises: OSError.
     """
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    flags = os.O_RDWR | os.O_CREAT | (0 if follow else getattr(os, "O_NOFOLLOW", 0))
     try:
-        number = _opened(path, flags, 0o666)
+        number = _opened(path, flags | _NO_WAIT, 0o666)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise OSError(errno.ELOOP, f"{path.name} is a link, and is not followed") from error
@@ -219,6 +223,25 @@ def open_part(path: Path) -> BinaryIO:
         os.close(number)
         raise OSError(errno.EINVAL, f"{path.name} is not a regular file")
     return open(number, "r+b")
+
+
+def append_private(path: Path, data: bytes) -> None:
+    """Append bytes to a file that only its owner may read, created with its folders if need be.
+
+    Raises: UsageError if that cannot be; nothing of the bytes is in the file then.
+    """
+    with _translated("write", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        with open(_opened(path, flags | _NO_WAIT, 0o600), "ab", buffering=0) as file:
+            if stat.S_ISREG((found := os.fstat(file.fileno())).st_mode):
+                if found.st_mode & 0o077:
+                    path.chmod(0o600)
+                if file.write(data) < len(data):
+                    os.truncate(file.fileno(), found.st_size)
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            else:
+                raise OSError(errno.EINVAL, "it is not a regular file")
 
 
 def open_binary(path: Path) -> BinaryIO:

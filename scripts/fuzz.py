@@ -186,6 +186,85 @@ class Lines:
         return text
 
 
+VALID = {
+    **dict.fromkeys(("Place", "Address"), "0x3fc90000"),
+    **dict.fromkeys(("Region", "Hashed", "Watchable"), "0x3fc90000 16"),
+    **dict.fromkeys(("Number", "Numbers", "Positive", "Seconds", "Pattern"), "1"),
+    **dict.fromkeys(("File", "LogTarget", "FileOrPattern", "FileOrFlash"), "file"),
+    "Erasable": "flash:0x1000 0x1000", "FilePlaces": "file flash:0", "FileOffsets": "0 file",
+    "SnapWords": "s 0x3fc90000 16", "Operands": "file file", "Requests": "GPIO.OUT",
+}
+"""Words that are right, by the type of the argument; for all other types ``4``."""
+
+NUMERIC = {
+    **dict.fromkeys(("Place", "Address"), ("{}", "flash:{}", "efuse:{}")),
+    **dict.fromkeys(
+        ("Region", "Erasable", "Hashed", "Watchable"),
+        ("{} 4", "0x3fc90000 {}", "{}..+4", "0..{}", "flash:{} 4", "flash:0 {}", "efuse:{} 4"),
+    ),
+    "FilePlaces": ("file {}", "file flash:{}", "{} file"),
+    "FileOffsets": ("{} file",),
+    "FileOrFlash": ("flash:{}",),
+    "Operands": ("file {}", "{} 4 flash:0 4", "0x3fc90000 {} file"),
+    "SnapWords": ("s {} 4", "s 0x3fc90000 {}"),
+    "Requests": ("GPIO.OUT={}", "{}"),
+    "Pattern": ("{}", "hex:{}"),
+    "Settings": ("BP={}", "SR1={}"),
+}
+"""Where a number can stand, by the type of the argument; in all other types alone."""
+
+BOUNDS = (
+    *("-1", "0", "0xffffffff", "0x100000000", "0xffffffffffffffff", "0x10000000000000000"),
+    *("1" + "0" * 30, "1.5", "nan"),
+)
+FILES = frozenset(("File", "LogTarget", "FileOrPattern", "FileOrFlash", "FilePlaces", "Operands"))
+
+
+def number_lines() -> Iterator[str]:
+    """Yield each command with each number beyond its bounds in each of its arguments."""
+    for verb in (verb for verb in VERBS.verbs() if not verb.preset):
+        force = next((f" {o.flag}" for o in verb.options if o.flag in ("--force", "--risk")), "")
+        for slot in (*verb.params, *verb.options):
+            if slot.type is None or (slot.key == "port" and verb.name == "connect"):
+                continue
+            for form in NUMERIC.get(type(slot.type).__name__, ("{}",)):
+                for number in BOUNDS:
+                    line = filled(verb, slot, form.format(number))
+                    yield from dict.fromkeys((line, line.replace(verb.name, verb.name + force, 1)))
+
+
+def path_lines(paths: tuple[str, ...]) -> Iterator[str]:
+    """Yield each command with each hostile path in each of its arguments that is a file."""
+    for verb in (verb for verb in VERBS.verbs() if not verb.preset):
+        for slot in (*verb.params, *verb.options):
+            kind = type(slot.type).__name__
+            forms = {"FilePlaces": '"{}" flash:0', "FileOffsets": '0 "{}"', "Operands": '"{}" file'}
+            if kind in FILES or kind in forms:
+                for path in paths:
+                    yield filled(verb, slot, forms.get(kind, '"{}"').format(path))
+    for path in paths:
+        yield from (f'{start} "{path}"' for start in ("echo x >", "echo x >>", "peek 0 >", "trace"))
+        yield from (f'set parttable "{path}"; parts', f'connect "replay://{path}"')
+        yield f'stub --dir "{path}"; reset; stub always; stub auto'
+        yield f'connect "sim://esp32c3?flash-file={path}"'
+
+
+def filled(verb: Verb, slot: Param | Option, text: str) -> str:
+    """Return a command in which one argument is given and all others are right."""
+    words = [verb.name]
+    if isinstance(slot, Option):
+        words += [slot.flag, text]
+    for param in verb.params:
+        if param is slot:
+            words.append(text)
+        elif not param.optional:
+            words.append(VALID.get(type(param.type).__name__, "4"))
+    words += {"expression": ["1"], "command": ["echo x"], "assignment": ["v = 1"]}.get(
+        verb.rest, []
+    )
+    return " ".join(words)
+
+
 class _Quiet(Output):
     """Streams in memory; what would go to another program goes nowhere."""
 

@@ -16,7 +16,7 @@ from espshell.files import (
     is_file,
     new_file,
     open_binary,
-    open_part,
+    open_regular,
     read_bytes,
     real_path,
     require_no_folder,
@@ -154,7 +154,7 @@ class _InUse(Exception):
 @contextlib.contextmanager
 def _held_alone(part: Path) -> Iterator[BinaryIO]:
     """Open a file, made if need be, that nobody else shall write meanwhile. Raises: _InUse."""
-    with open_part(part) as file:
+    with open_regular(part) as file:
         if _POSIX:
             import fcntl
 
