@@ -157,7 +157,7 @@ def require_32_bits(address: int, size: int, what: str = "the 32-bit address spa
     if not 0 <= address < ADDRESS_SPACE:
         raise UsageError(f"{number_text(address)} is outside {what}")
     if not 0 <= size <= ADDRESS_SPACE - address:
-        raise UsageError(f"{hex32(address)}..{address + size:#x} goes past the end of {what}")
+        raise UsageError(f"{hex32(address)}..{address + size:#x} is outside {what}")
 
 
 def _ends(region: Region | None) -> str:

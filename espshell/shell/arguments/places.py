@@ -169,10 +169,11 @@ def _places(text: str, scope: Scope) -> Iterable[str]:
 
 
 def _require_range(where: place.Place, address: int, size: int) -> None:
-    """Check that a range has addresses of 32 bits, whatever is forced. Raises: UsageError."""
-    if where.space == "flash":
-        require_32_bits(address, size, "the 32-bit addresses of a flash")
-    else:
+    """Check that a range in memory has addresses of 32 bits, whatever is forced.
+
+    Where flash ends, only the chip can say. Raises: UsageError.
+    """
+    if where.space != "flash":
         require_32_bits(address, size)
 
 
