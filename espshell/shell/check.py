@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from espshell import files
 from espshell.errors import EspError, file_error
 from espshell.shell import lines, registry, script
 from espshell.shell.arguments.types import File
@@ -66,7 +67,7 @@ class _Files:
         if (redirect and redirect.kind == "|") or not all(word.is_plain for word in words):
             self._knows_written = False
             return
-        self._written |= {_stem(Path(word.expand({})).expanduser()) for word in words}
+        self._written |= {_stem(files.path_of(word.expand({}))) for word in words}
 
 
 def _stem(path: Path) -> str:
@@ -147,8 +148,8 @@ class _Checker:
             self._sees_all = False
             return True
         name, *arguments = (word.expand({}) for word in command.words)
-        path = text.folder / Path(name).expanduser()
-        if command.ignore_failure and not path.exists():
+        path = text.folder / files.path_of(name)
+        if command.ignore_failure and not files.exists(path):
             return False
         to_run = self._to_run
         self._to_run = to_run and not command.ignore_failure

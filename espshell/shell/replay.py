@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from espshell import files
 from espshell.errors import UsageError
 from espshell.shell.language import expr
 from espshell.shell.language.words import Piece, Text, Variables, Word
@@ -30,7 +31,7 @@ def as_in_a_script(prepared: Prepared, variables: Variables, folder: Path) -> st
     for held in _with_held(prepared):
         if Trait.LINES in held.verb.traits and held.command.words:
             name = held.command.words[0]
-            path = (folder / Path(name.expand(variables)).expanduser()).absolute()
+            path = (folder / files.path_of(name.expand(variables))).absolute()
             texts[name.column] = _quoted(str(path))
     source = prepared.verb.name + command.text[len(command.name.raw) :]
     shift = len(prepared.verb.name) - len(command.name.raw) - command.column

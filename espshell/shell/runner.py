@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from espshell import files
 from espshell.errors import DeviceError, EspError, PortError, PortStalled, ScriptError, UsageError
 from espshell.shell import check, display, lines, recovery, registry, replay, script
 from espshell.shell.crash import STOPPING, as_error
@@ -212,7 +213,7 @@ class Runner:
             with output.to_shell(redirect.target.raw):
                 yield
         else:
-            path = Path(redirect.target.expand(self.session.variables)).expanduser()
+            path = files.path_of(redirect.target.expand(self.session.variables))
             with output.to_file(path, append=redirect.kind == ">>"):
                 yield
 

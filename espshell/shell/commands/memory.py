@@ -223,6 +223,7 @@ def fill(
     the rest is kept. Reads back and fails if it differs.
     """
     if region.space == "flash":
+        session.chip.flash.check(region.address, region.size)
         memory.check_aligned("fill", region.size, width)
         data = memory.packed((value,), width) * (region.size * 8 // width)
         return write_flash(session, Spot(region.address, "flash"), data, "a fill", force=force)

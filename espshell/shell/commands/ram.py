@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from espshell import files
 from espshell.device.target import SYNC_BAUD, see_rate
 from espshell.errors import UsageError
 from espshell.link.port import Port, open_port
@@ -44,7 +45,7 @@ class Rate(Positive):
 
     def value(self, parsed: Expr, scope: Scope) -> int:
         """Evaluate it. Raises: UsageError if no chip has it."""
-        rate = super().value(parsed, scope)
+        rate = parsed.evaluate(scope)
         see_rate(rate)
         return rate
 
@@ -166,8 +167,8 @@ def syms(session: Session, what: str = "") -> SymbolList:
     """
     from espshell.ops.memory.symbols import list_symbols, load_symbols
 
-    path = Path(what).expanduser()
-    if what and (path.is_file() or what.startswith((".", "/", "~")) or what.endswith(".elf")):
+    path = files.path_of(what) if what else Path()
+    if what and (files.is_file(path) or what.startswith((".", "/", "~")) or what.endswith(".elf")):
         session.symbols = load_symbols(path)
         return _noted(session, list_symbols(session.symbols))
     if session.symbols is None:

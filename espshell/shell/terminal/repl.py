@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples
-from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.history import History
 from prompt_toolkit.lexers import DynamicLexer, Lexer, PygmentsLexer
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Style
@@ -36,6 +35,7 @@ from espshell.shell.language.grammar import is_continued, split_lines
 from espshell.shell.runner import Runner
 from espshell.shell.session import INTERRUPTED, Quit, Session
 from espshell.shell.terminal import complete
+from espshell.shell.terminal.history import LastingHistory
 
 HISTORY_FILE = "history"
 
@@ -219,7 +219,7 @@ class _Completer(Completer):
 
 def _prompt_session(session: Session) -> PromptSession[str]:
     prompt: PromptSession[str] = PromptSession(
-        history=_history(),
+        history=_history(session),
         completer=_Completer(session),
         complete_while_typing=False,
         auto_suggest=AutoSuggestFromHistory(),
@@ -249,13 +249,6 @@ def _lexer() -> Lexer:
     return PygmentsLexer(EspshLexer)
 
 
-def _history() -> History:
-    """Return the history file, or one that is forgotten where none can be written."""
+def _history(session: Session) -> History:
     path = Path(user_data_path("espshell", appauthor=False)) / HISTORY_FILE
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    except OSError as error:
-        print(f"no history: {error.strerror}", file=sys.stderr)  # noqa: T201
-        return InMemoryHistory()
-    return FileHistory(str(path))
+    return LastingHistory(path, session.output.note)
