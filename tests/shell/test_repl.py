@@ -385,6 +385,21 @@ def test_toolbar_knows_the_revision_after_a_reconnect(shell: Shell) -> None:
     assert requests.requests == before
 
 
+@pytest.mark.parametrize("error", [EOFError, KeyboardInterrupt, ZeroDivisionError])
+def test_whatever_happens_at_the_start_opens_the_shell(
+    offline: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: type[BaseException]
+) -> None:
+    """Ctrl-D and Ctrl-C at the question for a board, and a bug, leave a shell without a chip."""
+
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("platformdirs.user_log_path", lambda *_, **__: tmp_path)
+    monkeypatch.setattr(repl, "_choose_port", fail)
+    ran = type_keys(offline, "echo on", ENTER)
+    assert (ran.status, ran.out) == (0, "on\n")
+
+
 def test_no_choice_opens_the_shell(offline: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that is none of the numbers leaves the shell without a chip."""
     boards = (PortInfo("sim://esp32c3", 0x10C4, 0xEA60), PortInfo("sim://esp32", 0x1A86, 0x7523))

@@ -106,10 +106,10 @@ def _greet(session: Session) -> None:
             _choose_port(session)
             if session.bench.port:
                 session.connect(session.bench)
-        except EspError as error:
-            output.error(error.one_line())
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, EOFError):
             output.note("not connected")
+        except Exception as error:  # noqa: BLE001 - whatever it is, the shell opens
+            output.error(as_error(error).one_line())
     if session.target is not None:
         output.lines(render(chip.info(session.target, with_flash=False), color=output.color))
 
