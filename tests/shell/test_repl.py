@@ -166,6 +166,16 @@ def test_connect_ends_the_search_for_a_lost_port(
     assert offline.session.lost is None
 
 
+def test_a_reconnect_that_fails_is_not_a_loss(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The port is there and no loader answers: nobody waits for a port to come back."""
+    shell.session.bench = replace(shell.session.bench, port="/nonexistent")
+    ran = type_keys(shell, "reconnect", ENTER, "echo on", ENTER)
+    assert "cannot open /nonexistent" in ran.err
+    assert "waiting" not in ran.err
+
+
 def test_a_device_that_comes_back_as_another_is_told(
     offline: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
