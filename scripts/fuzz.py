@@ -341,6 +341,8 @@ class Fuzz:
         _, told = self.output.taken()
         if any(not (char.isprintable() or char in "\n\t") for char in told):
             self.found("control characters on the terminal", line)
+        if "this is a bug" in told:  # an exception that the runner has made a line of
+            self.found(told[told.index("this is a bug") :][:120].replace("\n", " "), line)
         for words in ("Errno", "invalid literal", "fromhex", "codec", "Traceback", "line 1 column"):
             if words in told:
                 self.found(f"Python's words: {words}", f"{line!r} -> {told:.300}")
