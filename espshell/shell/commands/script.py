@@ -106,7 +106,7 @@ def need(session: Session, chip: tuple[Chip, ...]) -> None:
         raise DeviceError(f"this is an {connected.title}, not an {wanted}")
 
 
-@VERBS.add("fails", group=GROUP, rest="command")
+@VERBS.add("fails", group=GROUP, rest="command", traits=Trait.FAILS)
 def fails(session: Session, command: Held) -> Failed:
     """Succeed only if a command fails.
 
