@@ -34,8 +34,8 @@ REPLAY = "replay://"
 """Scheme of a port that plays a recording back."""
 
 
-def see_rate(baud: int) -> None:
-    """See that a chip may have a baud rate. Raises: UsageError."""
+def require_rate(baud: int) -> None:
+    """Require a baud rate that a chip may have. Raises: UsageError."""
     if not SLOWEST <= baud <= FASTEST:
         raise UsageError(f"{baud} baud is no rate of a chip", hint=f"{SLOWEST} to {FASTEST} are")
 
@@ -159,7 +159,7 @@ class Target:
 
         A ROM that may be wrong about its crystal is asked for another rate than is wanted.
         """
-        see_rate(baud)
+        require_rate(baud)
         fixed = Quirk.BAUD_FIXED_IN_SECURE_DOWNLOAD in self.chip.quirks
         if fixed and self.loader.dialect.is_secure:
             raise UsageError(
@@ -227,7 +227,7 @@ class Target:
 
     @staticmethod
     def register_writes(writes: Iterable[Write]) -> list[RegisterWrite]:
-        """Return what chip data wants written as entries of WRITE_REG."""
+        """Return writes of the chip tables as entries of WRITE_REG."""
         return [RegisterWrite(w.address, w.value, w.mask, w.delay_us) for w in writes]
 
     @property

@@ -114,7 +114,7 @@ def _blank_pieces(loader: Loader, offset: int, size: int) -> Iterator[bytes]:
 
 
 def _is_blank(loader: Loader, offset: int, size: int) -> bool:
-    """Say whether a range is blank: what is believed then is never read, so it is asked twice."""
+    """Return whether a range is blank: it is never read then, so its digest is confirmed."""
     blank = blank_digest(size)
     return digest(loader, offset, size) == blank and confirmed_digest(loader, offset, size) == blank
 
@@ -135,7 +135,7 @@ def _stub_piece(loader: Loader, offset: int, size: int, tried: int) -> bytes:
 
 
 def _streamed(loader: Loader, request: ReadFlash) -> bytes:
-    """Return what a stub streams, if its MD5 of that agrees. Raises: Fault, Refused."""
+    """Return the bytes that a stub streams, if its MD5 of them agrees. Raises: Fault, Refused."""
     link, size = loader.link, request.size
     frames: list[bytes] = []
     received = 0

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from espshell.device.target import SYNC_BAUD, see_rate
+from espshell.device.target import SYNC_BAUD, require_rate
 from espshell.errors import UsageError
 from espshell.link.port import Port, open_port
 from espshell.shell.arguments.types import File, Positive, Scope, Seconds, Text
@@ -45,7 +45,7 @@ class Rate(Positive):
     def value(self, parsed: Expr, scope: Scope) -> int:
         """Evaluate it. Raises: UsageError if no chip has it."""
         rate = super().value(parsed, scope)
-        see_rate(rate)
+        require_rate(rate)
         return rate
 
 
