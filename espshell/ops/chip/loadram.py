@@ -135,6 +135,11 @@ class RamLoaded:
         return self.monitored is None or self.monitored.ok
 
     @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended the listening."""
+        return self.monitored is not None and self.monitored.interrupted
+
+    @property
     def failure(self) -> str:
         """What was not said."""
         return self.monitored.failure if self.monitored else ""

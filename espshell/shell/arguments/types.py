@@ -67,6 +67,10 @@ class ArgType(ABC, Generic[P, V]):
         """Return the names that must be known."""
         return ()
 
+    def files(self, parsed: P) -> tuple[Path, ...]:
+        """Return the files that must be there, because they are read."""
+        return ()
+
     def needs_chip(self, parsed: P | None) -> bool:
         """Say whether a chip must be connected for this, whatever the command needs.
 
@@ -225,6 +229,14 @@ class File(ArgType[Path, Path]):
             return
         prefix = f"{head}/" if "/" in text else ""
         yield from (f"{prefix}{path.name}{'/' if path.is_dir() else ''}" for path in found)
+
+
+class InputFile(File):
+    """A path of a file that is read."""
+
+    def files(self, parsed: Path) -> tuple[Path, ...]:
+        """Return it."""
+        return (parsed,)
 
 
 class Choice(ArgType[str, str]):
