@@ -30,6 +30,8 @@ SYNC_BAUD = 115200
 SLOWEST, FASTEST = 300, 8_000_000
 """Rates that the dividers of all UARTs can make, and that a bridge might."""
 
+UNKNOWN_STUB = "a flasher stub is running that is not known: nothing is written to RAM unforced"
+
 REPLAY = "replay://"
 """Scheme of a port that plays a recording back."""
 
@@ -73,6 +75,7 @@ class Target:
         before: str = "default-reset",
         expected: Chip | None = None,
         taps: tuple[Tap, ...] = (),
+        stub_dir: Path | None = None,
     ) -> Target:
         """Open a port and reach the loader behind it, at 115200 baud first and then at ``baud``.
 
@@ -90,8 +93,8 @@ class Target:
             target = cls(link, connected, usb)
             if own_usb:
                 target.quiet_watchdogs()
-            if target.loader.dialect.is_stub:
-                target.recognise_stub()
+            if target.loader.dialect.is_stub and not target.recognise_stub(stub_dir):
+                target.notes += (UNKNOWN_STUB,)
             if baud != link.port.baud:
                 target.change_baud(baud)
         except BaseException:
