@@ -221,7 +221,7 @@ def _scheme(url: str) -> str:
 
 
 def _check_place(url: str) -> None:
-    """See that a network URL says where. Raises: ValueError."""
+    """Require a network URL that names host and port. Raises: ValueError."""
     parts = urlsplit(url)
     if _scheme(url) in ("socket", "rfc2217") and not (parts.hostname and parts.port):
         raise ValueError("it names no host and port, as socket://HOST:PORT does")

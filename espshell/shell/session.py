@@ -142,6 +142,7 @@ class Session:
             before=bench.before,
             expected=bench.chip,
             taps=(self.tap,) if self.tap else (),
+            stub_dir=bench.stub_dir,
         )
         target.memory.dry_run = target.flash.dry_run = self.dry_run
         self.connection = Connection(target, self.settings)
