@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from espshell import files
-from espshell.errors import EspError, file_error
+from espshell.errors import EspError, UsageError, file_error
 from espshell.shell import lines, registry, script
 from espshell.shell.arguments.types import File
 from espshell.shell.language import expr, grammar
@@ -67,7 +67,9 @@ class _Files:
         if (redirect and redirect.kind == "|") or not all(word.is_plain for word in words):
             self._knows_written = False
             return
-        self._written |= {_stem(files.path_of(word.expand({}))) for word in words}
+        for word in words:
+            with contextlib.suppress(UsageError):  # a word that is no path names no file
+                self._written.add(_stem(files.path_of(word.expand({}))))
 
 
 def _stem(path: Path) -> str:
