@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from espshell.errors import UsageError
 from espshell.shell import registry
 from espshell.shell.language import grammar
 from espshell.shell.language.grammar import Command
@@ -61,8 +62,14 @@ def parse(session: Session, text: str) -> Iterator[Command]:
             yield command
 
 
-def prepare(session: Session, command: Command) -> Prepared:
+MOST_NESTED = 20
+"""Commands that hold one another: ``fails repeat 3 COMMAND``."""
+
+
+def prepare(session: Session, command: Command, *, depth: int = 0) -> Prepared:
     """Find the verb of a command and bind its words. Raises: UsageError."""
+    if depth > MOST_NESTED:
+        raise UsageError(f"commands hold each other at most {MOST_NESTED} deep")
     command = COMMANDS.whole(command, session.variables, prefixes=session.interactive)
     name = command.name.expand(session.variables)
     if name != "help" and any(word.raw == "--help" for word in command.words):
@@ -71,7 +78,7 @@ def prepare(session: Session, command: Command) -> Prepared:
     bound = registry.bind(verb, command)
     inner = None
     if verb.rest == "command":
-        inner = prepare(session, command.inner(len(verb.params)))
+        inner = prepare(session, command.inner(len(verb.params)), depth=depth + 1)
     return Prepared(verb, command, bound, inner)
 
 
