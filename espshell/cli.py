@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from espshell import __version__
+from espshell import __version__, signals
 from espshell.device.target import SYNC_BAUD
 from espshell.errors import BenchError, EspError, ScriptError, UsageError, file_error, printable
 from espshell.files import SCRIPT, path_of, read_stream
@@ -27,6 +27,7 @@ from espshell.link.trace import Recorder, Viewer
 from espshell.shell import script
 from espshell.shell.arguments.types import chip_named, did_you_mean
 from espshell.shell.check import check
+from espshell.shell.crash import STOPPING, as_error
 from espshell.shell.output import Output
 from espshell.shell.runner import Runner
 from espshell.shell.script import Given, Script
@@ -45,23 +46,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     _prepare_streams()
     try:
-        if arguments[:1] == ["sim"]:
-            return _simulate(arguments[1:])
-        if arguments[:1] == ["check"]:
-            return _check(arguments[1:])
-        if arguments[:1] == ["ports"]:
-            return _list_ports(arguments[1:])
-        return _run(_parser().parse_intermixed_args(_joined(arguments)))
-    except EspError as error:
-        _tell(error.one_line())
-        return error.status
-    except KeyboardInterrupt:
-        _tell("interrupted")
-        return INTERRUPTED
+        with signals.as_exceptions():
+            return _main(arguments)
     except BrokenPipeError:  # whoever read our output has left; the rest of the work is not wanted
         return INTERRUPTED
+    except STOPPING as stop:
+        error = as_error(stop)
+        _tell(error.one_line())
+        return error.status
     finally:
         _leave_streams()
+
+
+def _main(arguments: list[str]) -> int:
+    commands = {"sim": _simulate, "check": _check, "ports": _list_ports}
+    if arguments and (command := commands.get(arguments[0])):
+        return command(arguments[1:])
+    try:
+        options = _parser().parse_intermixed_args(_joined(arguments))
+    except UsageError as error:
+        Runner(Session(Output(as_json="--json" in arguments))).refuse(error)
+        raise
+    return _run(options)
 
 
 def _prepare_streams() -> None:
@@ -168,13 +174,14 @@ def _run(options: argparse.Namespace) -> int:
     with contextlib.closing(session):
         try:
             session.bench = _bench(options)
-            session.watch(_tap(options.trace))
+            session.watch(_tap(options.trace, output))
             session.log_to(options.transcript)
             if options.elf:
                 session.symbols = _symbols(options.elf)
             scripts = _scripts(options)
             _check_and_connect(session, scripts)
-        except EspError as error:
+        except STOPPING as stop:
+            error = as_error(stop)
             runner.refuse(error)
             script.report(output, error)
             return error.status
@@ -210,10 +217,12 @@ def _bench(options: argparse.Namespace) -> Bench:
     )
 
 
-def _tap(trace: str | None) -> Viewer | Recorder | None:
+def _tap(trace: str | None, output: Output) -> Viewer | Recorder | None:
     if trace is None:
         return None
-    return Viewer(sys.stderr.write) if trace == SCREEN else Recorder(path_of(trace))
+    if trace == SCREEN:
+        return Viewer(sys.stderr.write)
+    return Recorder(path_of(trace), output.error)
 
 
 def _scripts(options: argparse.Namespace) -> list[Given]:
@@ -247,9 +256,9 @@ def _read(name: str) -> Script:
 
 def _check_and_connect(session: Session, scripts: list[Given]) -> None:
     """Check everything; connect if that needs a chip, and check the names, too."""
-    if check(session, *scripts) and _has_port(session):
+    if check(session, *scripts, to_run=True) and _has_port(session):
         session.connect(session.bench)
-        check(session, *scripts)
+        check(session, *scripts, to_run=True)
 
 
 def _has_port(session: Session) -> bool:

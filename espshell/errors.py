@@ -7,6 +7,7 @@
     │   └── ReadsDiffer     1     two readings of the same place disagree
     ├── BenchError          3     the bench: port, cable, power, wiring
     │   ├── PortError       3     the port cannot be opened, or was lost
+    │   │   └── PortStalled 3     it is there, and takes no bytes
     │   ├── NoSync          3     something is there, but no loader answers
     │   └── NoReply         3     a loader that answered before has stopped
     └── ScriptError               any of these in a file, with the place and its own status
@@ -69,6 +70,10 @@ class BenchError(EspError):
 
 class PortError(BenchError):
     """The port could not be opened, or went away."""
+
+
+class PortStalled(PortError):
+    """The port is there, and takes no bytes."""
 
 
 class NoSync(BenchError):

@@ -354,7 +354,12 @@ class Fuzz:
             at = next((f for f in reversed(frames) if "/espshell/" in f.filename), frames[-1])
             place = f"{at.filename.rpartition('/espshell/')[2]}:{at.lineno} {at.name}"
             self.found(f"{type(error).__name__} at {place}: {error!s:.60}", line)
-        _, told = self.output.taken()
+        self.check(self.output.taken()[1], line)
+
+    def check(self, told: str, line: str) -> None:
+        """Look at what was said on the standard error: plain text in our words."""
+        if "this is a bug of espshell" in told:
+            self.found(told.partition("this is a bug of espshell")[2][:80], line)
         if not told.replace("\n", "").replace("\t", "").isprintable():
             self.found("control characters on the terminal", line)
         for words in ("Errno", "invalid literal", "fromhex", "codec", "Traceback", "line 1 column"):

@@ -17,7 +17,6 @@ from espshell.chips import Chip, Kind, Region
 from espshell.errors import UsageError
 from espshell.loader import ram, transfer
 from espshell.loader.loader import Loader
-from espshell.loader.stub import Stub
 from espshell.protocol.commands import RegisterWrite, WriteReg
 from espshell.units import WORD, hex32, number_text
 
@@ -57,8 +56,8 @@ class Memory:
                 f"{hex32(address)} is in {region.name} ({region.note}), which cannot be written",
                 hint="--force sends it all the same",
             )
-        if write and self.loader.stub is not None:
-            self._check_spares(self.loader.stub, address, last)
+        if write and self.loader.dialect.is_stub:
+            self._require_spared(address, last)
 
     def words(self, address: int, count: int) -> list[int]:
         """Return consecutive words; ``address`` is a multiple of 4."""
@@ -122,16 +121,25 @@ class Memory:
             yield from transfer.read_blocks(self.loader, range(start, stop, WORD), once=once)
             start = stop
 
-    def _check_spares(self, stub: Stub, address: int, last: int) -> None:
-        """See that a write does not hit the stub that is running, on neither bus."""
+    def _require_spared(self, address: int, last: int) -> None:
+        """Raise UsageError if a write hits the stub that is running, on either bus."""
+        hint = "`stub never` and `reset` leave it; --force overwrites it"
         spans = self.chip.same_ram(address, last + 1)
-        for (name, start, end), (first, stop) in product(stub.occupied, spans):
+        stub = self.loader.stub
+        region = self.chip.region_at(address)
+        if stub is None and region is not None and region.kind is Kind.RAM:
+            raise UsageError(
+                f"a flasher stub is running that is not known, and {region.name} may hold it",
+                hint=hint,
+            )
+        occupied = stub.occupied if stub else ()
+        for (name, start, end), (first, stop) in product(occupied, spans):
             if first < end and start < stop:
                 same = "" if first == address else f", and {hex32(address)} is the same RAM"
                 raise UsageError(
                     f"the running flasher stub has its {name} at {hex32(start)}..{hex32(end)}"
                     f"{same}",
-                    hint="`stub never` and `reset` leave it; --force overwrites it",
+                    hint=hint,
                 )
 
     def _first_hole(self, address: int, last: int) -> int | None:

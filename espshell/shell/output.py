@@ -137,12 +137,14 @@ class Output:
             return
         if self._bar is None:
             self._bar = _Bar(self.stderr)
-        self._bar.show(step)
+        with contextlib.suppress(OSError):  # a terminal that is gone stops no write half-way
+            self._bar.show(step)
 
     def _end_progress(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            with contextlib.suppress(OSError):
+                bar.close()
 
     def interrupted(self) -> None:
         """Tell that Ctrl-C was pressed, over the ``^C`` that the terminal has written."""
@@ -212,8 +214,9 @@ class Output:
         self._end_progress()
         with contextlib.suppress(OSError):  # who has failed already has been told so
             self._stdout.flush()
-        self.stderr.write(text + "\n")
-        self.stderr.flush()
+        with contextlib.suppress(OSError):  # nobody can be told that nobody can be told
+            self.stderr.write(text + "\n")
+            self.stderr.flush()
         self.logged(lambda transcript: transcript.comment(text))
 
     def _wants_color(self, stream: IO[str]) -> bool:

@@ -177,7 +177,7 @@ def _good_part(flash: Flash, address: int, size: int, part: Path) -> tuple[int, 
         return 0, (f"{part.name} is longer than the range; all is read anew",)
     if not flash.has_digest:
         return 0, ("this loader has no digests to check the part by; all is read anew",)
-    from espshell.loader.flash import md5
+    from espshell.loader.digest import md5
 
     if flash.digest(address, len(held), confirmed=True) != md5(held):
         return 0, (f"{part.name} is not what the flash holds; all is read anew",)

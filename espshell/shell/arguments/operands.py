@@ -101,6 +101,11 @@ class Operands(ArgType[tuple[str, ...], tuple[Operand, Operand]]):
             cut = 2
         return Operand(parsed[:cut]), Operand(parsed[cut:])
 
+    def files(self, parsed: tuple[str, ...]) -> tuple[Path, ...]:
+        """Return the sides that can only be files; other words may be snapshots or places."""
+        words = [unquoted(word) for word in parsed]
+        return tuple(File().parse([w]) for w in words if w.startswith(("./", "../", "/", "~")))
+
     def complete(self, text: str, scope: Scope) -> Iterable[str]:
         """Complete names and files."""
         return (*scope.names(), *File().complete(text, scope))

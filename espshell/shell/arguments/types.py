@@ -67,6 +67,10 @@ class ArgType(ABC, Generic[P, V]):
         """Return the names that must be known."""
         return ()
 
+    def files(self, parsed: P) -> tuple[Path, ...]:
+        """Return the files that must be there, because they are read."""
+        return ()
+
     def needs_chip(self, parsed: P | None) -> bool:
         """Say whether a chip must be connected for this, whatever the command needs.
 
@@ -222,6 +226,14 @@ class File(ArgType[Path, Path]):
     def complete(self, text: str, scope: Scope) -> Iterable[str]:
         """Complete names in the directory that is being typed."""
         return files.completions(text)
+
+
+class InputFile(File):
+    """A path of a file that is read."""
+
+    def files(self, parsed: Path) -> tuple[Path, ...]:
+        """Return it."""
+        return (parsed,)
 
 
 class Choice(ArgType[str, str]):

@@ -17,6 +17,7 @@ from espshell.shell.arguments.types import File, Number, Numbers, Positive
 from espshell.shell.commands.flash import write_flash
 from espshell.shell.outcome import Shown
 from espshell.shell.registry import Option, Param, Registry, Trait
+from espshell.signals import Terminated
 from espshell.units import size_text
 
 if TYPE_CHECKING:
@@ -275,7 +276,7 @@ def save_region(
             force=force,
             report=session.output.progress,
         )
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Terminated):
         if region.space == "flash" and (held := held_part(file)):
             text = f"{part_of(file).name} holds the first {size_text(held)}"
             session.output.note(f"{text}; --resume goes on with it")

@@ -12,7 +12,7 @@ from espshell import files
 from espshell.device.target import SYNC_BAUD, see_rate
 from espshell.errors import UsageError
 from espshell.link.port import Port, open_port
-from espshell.shell.arguments.types import File, Positive, Scope, Seconds, Text
+from espshell.shell.arguments.types import File, InputFile, Positive, Scope, Seconds, Text
 from espshell.shell.language.expr import Expr
 from espshell.shell.outcome import Shown
 from espshell.shell.registry import Option, Param, Registry, Trait
@@ -68,12 +68,14 @@ _LOADRAM = (
 @VERBS.add(
     "load-ram",
     group=GROUP,
-    params=[Param("file", File())],
+    params=[Param("file", InputFile())],
     options=_LOADRAM,
     needs="memory",
     alias_of="loadram",
 )
-@VERBS.add("loadram", group=GROUP, params=[Param("file", File())], options=_LOADRAM, needs="memory")
+@VERBS.add(
+    "loadram", group=GROUP, params=[Param("file", InputFile())], options=_LOADRAM, needs="memory"
+)
 def loadram(
     session: Session,
     file: Path,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from espshell import files
 from espshell.errors import UsageError
 from espshell.shell.arguments.places import Span
-from espshell.shell.arguments.types import File, Text, Texts
+from espshell.shell.arguments.types import File, InputFile, Text, Texts
 from espshell.shell.commands.flash import NOTHING_DONE, Erasable
 from espshell.shell.later import Later
 from espshell.shell.outcome import Shown
@@ -218,7 +218,7 @@ def save(session: Session, file: Path, *, part: str = "") -> Status:
 @VERBS.add(
     "sr restore",
     group=GROUP,
-    params=[Param("file", File(), optional=True)],
+    params=[Param("file", InputFile(), optional=True)],
     options=list(_CHANGE),
     needs="memory",
 )
