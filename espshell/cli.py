@@ -220,9 +220,7 @@ def _bench(options: argparse.Namespace) -> Bench:
 def _tap(trace: str | None, output: Output) -> Viewer | Recorder | None:
     if trace is None:
         return None
-    if trace == SCREEN:
-        return Viewer(sys.stderr.write)
-    return Recorder(path_of(trace), output.error)
+    return Viewer(sys.stderr.write) if trace == SCREEN else Recorder(path_of(trace), output.error)
 
 
 def _scripts(options: argparse.Namespace) -> list[Given]:

@@ -367,7 +367,9 @@ class Fuzz:
                 self.found(f"Python's words: {words}", f"{line!r} -> {told:.300}")
 
     def found(self, what: str, line: str) -> None:
-        """Count a finding; keep its shortest line."""
+        """Count a finding; keep its shortest line, and print the first."""
+        if what not in self.findings:
+            sys.stderr.write(f"found: {what}: {line!r:.400}\n")
         self.findings[what] += 1
         if what not in self.examples or len(line) < len(self.examples[what]):
             self.examples[what] = line

@@ -65,7 +65,7 @@ def test_a_sample_of_the_fuzz() -> None:
         ("fill flash:0 0xfffffffc 0", "is past the end of the flash"),
         ("spi 0x9f --read -1", "spi: -1 bytes cannot be read"),
         ("sleep 10000000", "`10000000` is too long; at most 1000000 seconds"),
-        ("fails " * 500 + "echo", "commands hold each other at most 20 deep"),
+        ("fails " * 500 + "echo", "nested more than 20 deep"),
         ("set flash-size 9999999M", "`9999999M` is no size of a flash"),
         ("read-flash-sfdp 0 0xffffffff", "go past the end of SFDP"),
         ("peek dram 0x100000000", "at most 0xffffffff was expected"),
