@@ -4,6 +4,7 @@ espshell [options] [-c LINE]... [SCRIPT [ARG...]]    a shell, or what is given
 espshell sim CHIP [--pty | --tcp HOST:PORT]          serve a simulated chip
 espshell check SCRIPT...                             parse without a device
 espshell ports                                       list the serial ports
+espshell esptool ARGS...                             as esptool, with its arguments and status
 """
 
 from __future__ import annotations
@@ -48,6 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _check(arguments[1:])
         if arguments[:1] == ["ports"]:
             return _list_ports(arguments[1:])
+        if arguments[:1] == ["esptool"]:
+            from espshell.shell.esptool import front
+
+            return front.run(arguments[1:])
         return _run(_parser().parse_intermixed_args(_joined(arguments)))
     except EspError as error:
         _tell(error.one_line())

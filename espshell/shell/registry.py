@@ -358,13 +358,15 @@ def _split(
         if not _OPTION.match(word.raw):
             positional.append(word)
             continue
-        option = _option(verb, word.raw)
+        option, value = _option(verb, word)
         if option.type is None:
+            if value is not None:
+                raise UsageError(f"{option.flag} takes no value", hint=f"usage: {verb.usage}")
             options.append((option, ()))
-        elif not left:
+        elif value is None and not left:
             raise UsageError(f"{option.flag} wants a value", hint=f"usage: {verb.usage}")
         else:
-            options.append((option, (left.pop(0),)))
+            options.append((option, (value or left.pop(0),)))
     return positional + left, options
 
 
@@ -383,10 +385,30 @@ def _cut_rest(
     return positional[:size], [(EXPRESSION, (command.rest_word(index),))]
 
 
-def _option(verb: Verb, text: str) -> Option:
+def inner(verb: Verb, command: Command) -> Command:
+    """Return the command that another one holds, behind the options and parameters of that one.
+
+    Raises: UsageError if there is none.
+    """
+    positional, _ = _split(verb, command.words)
+    if len(positional) <= len(verb.params):
+        raise missing(_RESTS["command"], verb)
+    return command.inner(command.words.index(positional[len(verb.params)]))
+
+
+def _option(verb: Verb, word: Word) -> tuple[Option, Word | None]:
+    """Return an option and the value that stands in the same word: ``--name=value``, ``-n5``.
+
+    Underscores in its name are hyphens.
+    """
+    text, mark, _ = word.raw.partition("=")
+    name = text.replace("_", "-") if text.startswith("--") else text
     for option in verb.options:
-        if text in (option.flag, option.short):
-            return option
+        if name in (option.flag, option.short):
+            return option, word.behind(len(text) + 1) if mark else None
+    for option in verb.options:
+        if option.type is not None and len(option.short) == 2 and text.startswith(option.short):
+            return option, word.behind(2)
     known = [option.flag for option in verb.options]
     hint = did_you_mean(text, known) or f"usage: {verb.usage}"
     raise UsageError(f"{verb.name} has no option `{text}`", hint=hint)

@@ -26,6 +26,7 @@ from espshell.protocol.packet import Opcode
 from espshell.shell import display, recovery, registry
 from espshell.shell.commands import VERBS
 from espshell.shell.display import Outcome, Shown
+from espshell.shell.esptool import spelling
 from espshell.shell.language import grammar
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.scope import TargetScope, not_connected
@@ -314,15 +315,18 @@ class Session(OnFlash):
 
     def prepare(self, command: Command) -> Prepared:
         """Find the verb of a command and bind its words. Raises: UsageError."""
-        command = VERBS.whole(command, self.variables, prefixes=self.interactive)
+        command = VERBS.whole(spelling.program(command), self.variables, prefixes=self.interactive)
         name = command.name.expand(self.variables)
-        if name != "help" and any(word.raw == "--help" for word in command.words):
-            return self.prepare(self.cut(f"help {name}")[0])
+        if subject := spelling.asks_help(name, command):
+            return self.prepare(self.cut(f"help {subject}")[0])
         verb = VERBS.find(name, prefixes=self.interactive, also=self.aliases)
+        command = spelling.modern(verb.name, command)
         bound = registry.bind(verb, command)
         inner = None
         if verb.rest == "command":
-            inner = self.prepare(command.inner(len(verb.params)))
+            inside = registry.inner(verb, command)
+            spelling.require_command(verb.name, inside.name)
+            inner = self.prepare(inside)
         return Prepared(verb, command, bound, inner)
 
     def run_line(self, text: str) -> int:
@@ -401,6 +405,8 @@ class Session(OnFlash):
         if verb.rest == "assignment":
             arguments["assignment"] = prepared.command
         result = verb.run(self, **arguments)
+        if isinstance(result, Outcome):  # of the command that it holds
+            return result
         bare = result.result if isinstance(result, Shown) else result
         for change in getattr(bare, "changes", ()):
             self.journal.add(prepared.command.text, change)
