@@ -87,7 +87,7 @@ class Protected:
         """Whether a range may meet protection: always, if nothing is known at all."""
         if not self.known and not self.ranges:
             return True
-        return any(each.overlaps(start, end) for each in self.ranges)
+        return any(protected_range.overlaps(start, end) for protected_range in self.ranges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +109,10 @@ class Fit:
 
 def decode(part: Part, registers: Values) -> Protected:
     """Say what is protected; a register that is missing from ``registers`` was not read."""
-    found = [each for one in part.alternatives for each in _possible(one, registers)]
-    distinct = sorted({each for each in found if each is not None})
-    filled = tuple(each for each in distinct if each.size)
-    if None not in found and len(distinct) == 1:
+    possible = [option for one in part.alternatives for option in _possible(one, registers)]
+    distinct = sorted({option for option in possible if option is not None})
+    filled = tuple(option for option in distinct if option.size)
+    if None not in possible and len(distinct) == 1:
         return Protected(filled, known=True, published=part.published)
     return Protected(filled, known=False, published=False, why=_why(part, registers))
 
@@ -122,27 +122,27 @@ def ranges(part: Part, registers: Values) -> tuple[Choice, ...]:
 
     Of several settings for a range the one without CMP counts, then the one that changes least.
     """
-    found: dict[Range, tuple[tuple[int, ...], Choice]] = {}
+    cheapest: dict[Range, tuple[tuple[int, ...], Choice]] = {}
     for settings, after in _settings(part, registers):
         protected = decode(part, after)
         if not protected.known:
             continue
         whole = protected.ranges[0] if protected.ranges else NOTHING
         cost = _cost(settings, registers, after)
-        if whole not in found or cost < found[whole][0]:
-            found[whole] = cost, Choice(whole, settings)
-    return tuple(found[each][1] for each in sorted(found))
+        if whole not in cheapest or cost < cheapest[whole][0]:
+            cheapest[whole] = cost, Choice(whole, settings)
+    return tuple(cheapest[protected_range][1] for protected_range in sorted(cheapest))
 
 
 def encode(part: Part, registers: Values, start: int, end: int) -> Fit:
     """Find settings that protect exactly from ``start`` up to ``end``, and the nearest ones."""
-    wanted = Range(start, end) if end > start else NOTHING
-    known = ranges(part, registers)
-    exact = next((each for each in known if each.range == wanted), None)
-    inside = [c for c in known if c.range.size and wanted.holds(c.range) and c.range != wanted]
-    around = [c for c in known if c.range.holds(wanted) and c.range != wanted]
-    smaller = max(inside, key=lambda each: each.range.size, default=None)
-    return Fit(exact, smaller, min(around, key=lambda each: each.range.size, default=None))
+    target = Range(start, end) if end > start else NOTHING
+    choices = ranges(part, registers)
+    exact = next((choice for choice in choices if choice.range == target), None)
+    inside = [c for c in choices if c.range.size and target.holds(c.range) and c.range != target]
+    around = [c for c in choices if c.range.holds(target) and c.range != target]
+    smaller = max(inside, key=lambda choice: choice.range.size, default=None)
+    return Fit(exact, smaller, min(around, key=lambda choice: choice.range.size, default=None))
 
 
 class LockMode(Enum):
@@ -263,7 +263,7 @@ def _possible(part: Part, registers: Values) -> Iterator[Range | None]:
         yield None
         return
     individual = [_bit(part, registers, name) for name in _INDIVIDUAL]
-    if any(1 in each for each in individual):
+    if any(1 in values for values in individual):
         yield None
     if (1,) in individual:
         return
@@ -324,8 +324,8 @@ def _writable(part: Part, registers: Values, name: str) -> Field | None:
 def _cost(settings: tuple[Setting, ...], before: Values, after: Values) -> tuple[int, ...]:
     """Return what makes one of two settings for the same range the better one: the lower."""
     changed = sum((before[name] ^ after[name]).bit_count() for name in before)
-    known = {each.name: each.value for each in settings}
-    return known.get("CMP", 0), changed, known.get("SEC", 0), known.get("BP", 0)
+    values = {setting.name: setting.value for setting in settings}
+    return values.get("CMP", 0), changed, values.get("SEC", 0), values.get("BP", 0)
 
 
 def _lock_mode(part: Part, registers: Values) -> LockMode:
