@@ -60,6 +60,10 @@ class Option:
     short: str = ""
     into: str = ""
     many: bool = False
+    refusal: str = ""
+    """Why it cannot be had, and what to do instead; it is in the table of options all the same."""
+    is_accepted: bool = False
+    """Whether it is only accepted, as its help says: the function does not get it."""
 
     @property
     def key(self) -> str:
@@ -71,6 +75,10 @@ class Option:
         """How it stands in the usage line."""
         value = f" {self.flag.lstrip('-').upper()}" if self.type else ""
         return f"[{self.flag}{value}]" + "..." * self.many
+
+
+DRY_RUN = Option("--dry-run", "show what would be written, send nothing", is_accepted=True)
+"""For commands that change something: the session is as with ``set dry-run on`` meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +328,11 @@ def names_used(bound: Bound, variables: Variables) -> Iterable[str]:
             yield from slot.type.names(slot.type.parse(_texts(slot.type, words, variables)))
 
 
+def is_dry(bound: Bound) -> bool:
+    """Return whether a command was given ``--dry-run``."""
+    return any(slot is DRY_RUN for slot, _ in bound)
+
+
 def values(verb: Verb, bound: Bound, variables: Variables, scope: Scope) -> dict[str, Any]:
     """Return the arguments of a command's function.
 
@@ -328,6 +341,8 @@ def values(verb: Verb, bound: Bound, variables: Variables, scope: Scope) -> dict
     found: dict[str, Any] = dict(verb.preset)
     for slot, words in bound:
         many = isinstance(slot, Option) and slot.many
+        if isinstance(slot, Option) and slot.is_accepted:
+            continue
         value: object = True
         if slot.type is not None:
             parsed = slot.type.parse(_texts(slot.type, words, variables))
@@ -359,6 +374,9 @@ def _split(
             positional.append(word)
             continue
         option, value = _option(verb, word)
+        if option.refusal:
+            message, _, hint = option.refusal.partition("; ")
+            raise UsageError(f"{option.flag}: {message}", hint=hint)
         if option.type is None:
             if value is not None:
                 raise UsageError(f"{option.flag} takes no value", hint=f"usage: {verb.usage}")

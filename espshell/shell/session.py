@@ -174,7 +174,6 @@ class Session(OnFlash):
             expected=bench.chip,
             taps=(self.tap,) if self.tap else (),
         )
-        self.target.memory.dry_run = self.target.flash.dry_run = self.dry_run
         self.apply_settings()
         for note in self.target.notes:
             self.output.note(note)
@@ -218,9 +217,21 @@ class Session(OnFlash):
         """Let the connected chip know what ``set`` has changed."""
         if self.target is not None:
             flash, settings = self.target.flash, self.settings
+            self.target.memory.dry_run = flash.dry_run = self.dry_run
             flash.may_slow_down = settings.slower
             if flash.declared_size != settings.flash_size:
                 flash.declared_size, flash.is_ready = settings.flash_size, False
+
+    @contextlib.contextmanager
+    def dry(self) -> Iterator[None]:
+        """Send nothing that changes anything meanwhile."""
+        kept, self.dry_run = self.dry_run, True
+        self.apply_settings()
+        try:
+            yield
+        finally:
+            self.dry_run = kept
+            self.apply_settings()
 
     def space(self, name: str, size: int = 0) -> Space:
         """Return a space; for that much of flash the stub is started if it is of use."""
@@ -404,7 +415,8 @@ class Session(OnFlash):
             arguments["command"] = prepared.inner
         if verb.rest == "assignment":
             arguments["assignment"] = prepared.command
-        result = verb.run(self, **arguments)
+        with self.dry() if registry.is_dry(prepared.bound) else contextlib.nullcontext():
+            result = verb.run(self, **arguments)
         if isinstance(result, Outcome):  # of the command that it holds
             return result
         bare = result.result if isinstance(result, Shown) else result

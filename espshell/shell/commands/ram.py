@@ -13,7 +13,7 @@ from espshell.errors import UsageError
 from espshell.link.port import Port, open_port
 from espshell.shell.arguments.types import File, Positive, Scope, Seconds, Text
 from espshell.shell.language.expr import Expr
-from espshell.shell.registry import Option, Param, Registry
+from espshell.shell.registry import DRY_RUN, Option, Param, Registry
 
 if TYPE_CHECKING:
     from espshell.ops.chip.loadram import RamLoaded, RamPlan
@@ -61,6 +61,7 @@ _LOADRAM = (
     _TIMEOUT,
     Option("--check", "read it back before it is started"),
     Option("--force", "load what is for another chip or revision, or damaged"),
+    DRY_RUN,
 )
 
 

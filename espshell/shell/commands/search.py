@@ -19,7 +19,7 @@ from espshell.shell.arguments.operands import Hashed, Operand, Operands, Pattern
 from espshell.shell.arguments.places import Place, Region, Span, Spot
 from espshell.shell.arguments.types import Positive
 from espshell.shell.commands.flash import write_flash
-from espshell.shell.registry import Option, Param, Registry
+from espshell.shell.registry import DRY_RUN, Option, Param, Registry
 from espshell.units import hex32
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _CHECK = Option("--check", "read twice and compare")
     "copy",
     group=GROUP,
     params=[Param("region", Region()), Param("place", Place())],
-    options=[Option("--no-verify", "do not read back", into="unverified"), _FORCE],
+    options=[Option("--no-verify", "do not read back", into="unverified"), _FORCE, DRY_RUN],
     needs="memory",
 )
 def copy(

@@ -63,8 +63,8 @@ OPTIONS = {
 SWITCHES = {("verify-flash", "--diff"): {"yes": True, "no": False}}
 """Flags that once took a value, and whether each value means the flag."""
 
-MANY = {"--port-filter": "="}
-"""Options that take the words behind them, too, as long as they hold a character."""
+MANY = {"--port-filter": "=", "--encrypt-files": "", "--diff-with": ""}
+"""Options that take all words behind them up to the next option, if those hold a character."""
 
 _PROGRAM = re.compile(r"(?:.*[/\\:])?(esptool|espefuse|espsecure)(?:\.py|\.exe)?", re.IGNORECASE)
 _PYTHON = re.compile(r"(?:.*[/\\:])?py(?:thon)?[\d.]*w?(?:\.exe)?", re.IGNORECASE)
@@ -176,10 +176,11 @@ def _spelled(command: str, words: list[Word]) -> Iterator[Word]:
                 yield _named(word, flag, len(word.raw))
             continue
         yield _named(word, flag, len(word.raw.partition("=")[0]))
-        characters = MANY.get(flag)
-        if characters and words:
-            yield words.pop(0)
-            while words and characters in words[0].raw and not words[0].raw.startswith("-"):
+        character = MANY.get(flag)
+        if character is not None and words:
+            if not mark:
+                yield words.pop(0)
+            while words and character in words[0].raw and not words[0].raw.startswith("-"):
                 yield _named(words[0], flag, 0)
                 yield words.pop(0)
 
