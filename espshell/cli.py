@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,6 +27,7 @@ from espshell.link.reset import AFTER, BEFORE
 from espshell.link.trace import Recorder, Viewer
 from espshell.shell import script
 from espshell.shell.arguments.types import chip_named, did_you_mean
+from espshell.shell.commands import VERBS
 from espshell.shell.output import Output
 from espshell.shell.script import Given, Script
 from espshell.shell.session import INTERRUPTED, Bench, Quit, Session
@@ -53,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             from espshell.shell.esptool import front
 
             return front.run(arguments[1:])
-        return _run(_parser().parse_intermixed_args(_joined(arguments)))
+        return _run(_parsed(arguments))
     except EspError as error:
         _tell(error.one_line())
         return error.status
@@ -116,9 +118,21 @@ def _parser() -> argparse.ArgumentParser:
         help="a file of commands (.espsh); - for standard input",
     )
     add("arguments", nargs="*", metavar="ARG", help="its $1 to $9; behind -- they may begin with -")
-    add("-p", "--port", default=os.environ.get("ESPSHELL_PORT", ""), help="device or URL")
-    add("-b", "--baud", default=os.environ.get("ESPSHELL_BAUD", str(SYNC_BAUD)), help="rate")
-    add("--chip", help="refuse any other chip")
+    add(
+        "-p",
+        "--port",
+        action=_Once,
+        default=os.environ.get("ESPSHELL_PORT", ""),
+        help="device or URL",
+    )
+    add(
+        "-b",
+        "--baud",
+        action=_Once,
+        default=os.environ.get("ESPSHELL_BAUD", str(SYNC_BAUD)),
+        help="rate",
+    )
+    add("--chip", action=_Once, help="refuse any other chip")
     add("--before", default="default-reset", help=f"how to reset it: {', '.join(BEFORE)}")
     add("--after", choices=AFTER, default="hard-reset", help="how to leave the chip")
     add("--stub", choices=("auto", "always", "never"), default="auto", help="the flasher stub")
@@ -136,6 +150,39 @@ def _parser() -> argparse.ArgumentParser:
     add("--elf", type=Path, metavar="FILE", help="names of a program for its addresses")
     add("--version", action="version", version=f"espshell {__version__}")
     return parser
+
+
+class _Once(argparse.Action):
+    """An option that is given at most once."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        """Store the value. Raises: UsageError for a second one."""
+        if self.dest in vars(namespace).setdefault("given", set()):
+            raise UsageError(f"{option_string} is given twice", hint="one board at a time")
+        namespace.given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the options. Raises: UsageError; for a command in the place of a script, with -c."""
+    try:
+        return _parser().parse_intermixed_args(_joined(arguments))
+    except UsageError as error:
+        hints = filter(None, (_command_hint(word, ["..."]) for word in arguments))
+        raise UsageError(error.message, hint=next(hints, error.hint)) from error
+
+
+def _command_hint(word: str, rest: Sequence[str]) -> str:
+    """Return how to run a command that stands where a script was expected; empty if it is none."""
+    if not word or word.startswith("-") or not (VERBS.get(word) or VERBS.family(word)):
+        return ""
+    return f"`{word}` is a command: -c '{' '.join((word, *rest))}' runs it"
 
 
 def _folder_of_stubs() -> Path | None:
@@ -221,7 +268,7 @@ def _scripts(options: argparse.Namespace) -> list[Given]:
     """Return what is to be run, in order: the lines of -c, the script, piped input."""
     found: list[Given] = [(Script("", line), []) for line in options.command]
     if options.script and options.script != SCREEN:
-        found.append((_read(options.script), options.arguments))
+        found.append((_read(options.script, options.arguments), options.arguments))
     is_typed = sys.stdin.isatty() and sys.stdout.isatty()
     reads_on = options.interactive or not found
     if options.script == SCREEN or (reads_on and not is_typed):
@@ -236,12 +283,19 @@ def _standard_input() -> str:
         raise UsageError("standard input is not text (UTF-8)") from error
 
 
-def _read(name: str) -> Script:
+def _read(name: str, arguments: Sequence[str]) -> Script:
+    """Read a script. Raises: UsageError, with what a port or a command would need."""
+    if _PORTS.match(name):
+        raise UsageError(f"{name} is a port, and no script", hint=f"-p {name} connects to it")
     try:
         return script.read(Path(name))
     except UsageError as error:
-        near = did_you_mean(name, ("sim", "check", "ports"))
-        raise UsageError(error.message, hint=near) from error
+        near = did_you_mean(name, ("sim", "check", "ports", "esptool"))
+        hint = _command_hint(name, arguments) or near
+        raise UsageError(error.message, hint=hint) from error
+
+
+_PORTS = re.compile(r"/dev/(tty|cu\.|pts/|serial/|rfcomm)|[\w+]+://|COM\d+$", re.IGNORECASE)
 
 
 def _check_and_connect(session: Session, scripts: list[Given]) -> None:

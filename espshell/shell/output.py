@@ -50,6 +50,8 @@ class Output:
         self._redirected = False
         self._bar: _Bar | None = None
         self._is_silent = False
+        self.worded: Callable[[str], str] = str
+        """How a note is worded for the command that runs."""
         self.transcript: Transcript | None = None
         """Where all of it is written to, too."""
 
@@ -107,7 +109,7 @@ class Output:
 
     def note(self, text: str) -> None:
         """Tell something that is no result."""
-        if not self._is_silent:
+        if not self._is_silent and (text := self.worded(text)):
             self._tell(paint(text, "note", color=self.color_notes))
 
     def error(self, text: str) -> None:
@@ -183,6 +185,8 @@ class Output:
                 yield
         finally:
             self._is_silent = False
+        self.worded: Callable[[str], str] = str
+        """How a note is worded for the command that runs."""
 
     @contextlib.contextmanager
     def _instead(self, stream: IO[str]) -> Iterator[None]:

@@ -23,7 +23,7 @@ from espshell.ops.chip.connection import Connection
 from espshell.ops.memory.journal import Journal
 from espshell.ops.memory.snapshot import Snapshot
 from espshell.protocol.packet import Opcode
-from espshell.shell import display, recovery, registry
+from espshell.shell import display, hints, recovery, registry
 from espshell.shell.commands import VERBS
 from espshell.shell.display import Outcome, Shown
 from espshell.shell.esptool import spelling
@@ -63,6 +63,11 @@ class Prepared:
     bound: Bound
     inner: Prepared | None = None
     """The command that it holds: ``fails COMMAND``."""
+
+    @property
+    def innermost(self) -> Prepared:
+        """The command that is held at last."""
+        return self if self.inner is None else self.inner.innermost
 
 
 class Quit(Exception):
@@ -374,8 +379,11 @@ class Session(OnFlash):
         outermost, self.running = not self.running, True
         try:
             prepared = self._logged(command) if outermost else self.prepare(command)
-            with self._redirected(command):
+            inner = prepared.innermost.verb
+            with self._redirected(command), hints.worded(self.output, inner, VERBS.get):
                 outcome = self.execute(prepared)
+                if outcome.error is not None:
+                    hints.reword(outcome.error, inner, VERBS.get)
                 display.show(self.output, command.name.raw, outcome, clock.now() - start)
         except EspError as error:
             outcome = Outcome(error.status, error=error)
