@@ -27,8 +27,10 @@ from espshell.link.reset import AFTER, BEFORE
 from espshell.link.trace import Recorder, Viewer
 from espshell.shell import script
 from espshell.shell.arguments.types import chip_named, did_you_mean
-from espshell.shell.commands import VERBS
+from espshell.shell.check import check
 from espshell.shell.output import Output
+from espshell.shell.registry import COMMANDS
+from espshell.shell.runner import Runner
 from espshell.shell.script import Given, Script
 from espshell.shell.session import INTERRUPTED, Bench, Quit, Session
 from espshell.units import parse_number
@@ -180,7 +182,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _command_hint(word: str, rest: Sequence[str]) -> str:
     """Return how to run a command that stands where a script was expected; empty if it is none."""
-    if not word or word.startswith("-") or not (VERBS.get(word) or VERBS.family(word)):
+    if not word or word.startswith("-") or not (COMMANDS.get(word) or COMMANDS.family(word)):
         return ""
     return f"`{word}` is a command: -c '{' '.join((word, *rest))}' runs it"
 
@@ -213,6 +215,7 @@ def _run(options: argparse.Namespace) -> int:
         keep_going=options.keep_going,
         dry_run=options.dry_run,
     )
+    runner = Runner(session)
     with contextlib.closing(session):
         try:
             session.bench = _bench(options)
@@ -223,11 +226,11 @@ def _run(options: argparse.Namespace) -> int:
             scripts = _scripts(options)
             _check_and_connect(session, scripts)
         except EspError as error:
-            session.refused(error)
+            runner.refuse(error)
             script.report(output, error)
             return error.status
         try:
-            _run_scripts(session, scripts)
+            _run_scripts(runner, scripts)
             if options.interactive or not scripts:
                 return _type(session)
         except Quit as leaving:
@@ -300,9 +303,9 @@ _PORTS = re.compile(r"/dev/(tty|cu\.|pts/|serial/|rfcomm)|[\w+]+://|COM\d+$", re
 
 def _check_and_connect(session: Session, scripts: list[Given]) -> None:
     """Check everything; connect if that needs a chip, and check the names, too."""
-    if script.check(session, *scripts) and _has_port(session):
+    if check(session, *scripts) and _has_port(session):
         session.connect(session.bench)
-        script.check(session, *scripts)
+        check(session, *scripts)
 
 
 def _has_port(session: Session) -> bool:
@@ -322,13 +325,13 @@ def _has_port(session: Session) -> bool:
     return bool(likely)
 
 
-def _run_scripts(session: Session, scripts: list[Given]) -> None:
+def _run_scripts(runner: Runner, scripts: list[Given]) -> None:
     """Run scripts until one fails, or all; the worst status is left in the session."""
-    for each in scripts:
+    for text, arguments in scripts:
         try:
-            script.run(session, *each)
+            runner.run_script(text, arguments)
         except ScriptError as error:
-            script.report(session.output, error)
+            script.report(runner.session.output, error)
             return
 
 
@@ -349,7 +352,7 @@ def _check(arguments: Sequence[str]) -> int:
     worst = 0
     for name in parser.parse_args(arguments).scripts:
         try:
-            script.check(session, (script.read(Path(name)), ["0"] * 9))
+            check(session, (script.read(Path(name)), ["0"] * 9))
         except EspError as error:
             script.report(session.output, error)
             worst = max(worst, error.status)
@@ -360,7 +363,7 @@ def _list_ports(arguments: Sequence[str]) -> int:
     parser = _Parser("espshell ports", "List the serial ports, likely boards first.")
     parser.add_argument("--json", action="store_true", help="as a JSON object")
     options = parser.parse_args(arguments)
-    return Session(Output(as_json=options.json)).run_line("ports")
+    return Runner(Session(Output(as_json=options.json))).run_line("ports")
 
 
 def _simulate(arguments: Sequence[str]) -> int:

@@ -185,8 +185,6 @@ class Output:
                 yield
         finally:
             self._is_silent = False
-        self.worded: Callable[[str], str] = str
-        """How a note is worded for the command that runs."""
 
     @contextlib.contextmanager
     def _instead(self, stream: IO[str]) -> Iterator[None]:

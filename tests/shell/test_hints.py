@@ -12,7 +12,7 @@ import pytest
 import espshell
 from espshell import cli
 from espshell.shell import hints
-from espshell.shell.commands import VERBS
+from espshell.shell.registry import COMMANDS as VERBS
 from espshell.shell.registry import Verb
 from tests.shell.support import Shell
 

@@ -20,14 +20,14 @@ from espshell.shell.commands.flash import (
 )
 from espshell.shell.commands.memory import save_region
 from espshell.shell.esptool import options
-from espshell.shell.registry import DRY_RUN, Option, Param, Registry
+from espshell.shell.outcome import Shown
+from espshell.shell.registry import DRY_RUN, Option, Param, Registry, Trait
 
 if TYPE_CHECKING:
     from espshell.ops.flash.erase import Erased
     from espshell.ops.flash.load import Written
     from espshell.ops.memory.load import Loaded
     from espshell.ops.memory.save import Saved
-    from espshell.shell.display import Shown
     from espshell.shell.session import Session
 
 VERBS = Registry()
@@ -50,6 +50,7 @@ VERBS = Registry()
     ],
     needs="flash",
     alias_of="load",
+    traits=Trait.PARTITIONS,
 )
 def write_flash_files(
     session: Session,
@@ -156,6 +157,7 @@ def read_flash(
     options=[FORCE, DRY_RUN, *options.REACHING],
     needs="memory",
     alias_of="erase",
+    traits=Trait.PARTITIONS,
 )
 def erase_region(session: Session, region: Span, *, force: bool = False) -> Erased | None:
     """Erase a region of flash, as esptool does: ADDRESS SIZE, or ADDRESS ALL."""
@@ -168,6 +170,7 @@ def erase_region(session: Session, region: Span, *, force: bool = False) -> Eras
     options=[FORCE, DRY_RUN, *options.REACHING],
     needs="memory",
     alias_of="erase",
+    traits=Trait.PARTITIONS,
 )
 def erase_flash(session: Session, *, force: bool = False) -> Erased | None:
     """Erase the whole chip, as esptool does."""

@@ -14,8 +14,9 @@ from espshell.shell.esptool import line as lines
 from espshell.shell.registry import Param, Registry, needs_chip
 
 if TYPE_CHECKING:
-    from espshell.shell.display import Outcome
-    from espshell.shell.session import Prepared, Session
+    from espshell.shell.lines import Held
+    from espshell.shell.outcome import Outcome
+    from espshell.shell.session import Session
 
 VERBS = Registry()
 
@@ -40,7 +41,7 @@ class Version:
 @VERBS.add("esptool", group=GROUP, options=lines.OPTIONS, rest="command")
 def esptool(
     session: Session,
-    command: Prepared,
+    command: Held,
     *,
     chip: str = lines.AUTO,
     port: str = "",
@@ -79,9 +80,9 @@ def esptool(
     )
     if silent and (trace or verbose):
         raise UsageError("--silent excludes --trace and --verbose")
-    needs = needs_chip(command.verb, command.bound)
+    needs = needs_chip(command.prepared.verb, command.prepared.bound)
     with lines.applied(session, line, needs_chip=needs):
-        outcome = session.execute(command)
+        outcome = command.run()
     return replace(outcome, result=None) if silent else outcome
 
 

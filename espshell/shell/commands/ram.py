@@ -13,12 +13,12 @@ from espshell.errors import UsageError
 from espshell.link.port import Port, open_port
 from espshell.shell.arguments.types import File, Positive, Scope, Seconds, Text
 from espshell.shell.language.expr import Expr
-from espshell.shell.registry import DRY_RUN, Option, Param, Registry
+from espshell.shell.outcome import Shown
+from espshell.shell.registry import DRY_RUN, Option, Param, Registry, Trait
 
 if TYPE_CHECKING:
     from espshell.ops.chip.loadram import RamLoaded, RamPlan
     from espshell.ops.memory.symbols import SymbolList
-    from espshell.shell.display import Shown
     from espshell.shell.session import Session
     from espshell.shell.terminal.monitor import Wish
 
@@ -141,7 +141,6 @@ def monitor_command(
     After `run` the port is opened without a reset; `monitor --run` leaves the loader by itself and
     shows the boot log, too. For a script: monitor --run --until "ready" -t 5.
     """
-    from espshell.shell.display import Shown
     from espshell.shell.terminal import monitor
 
     wish = monitor.Wish(until, timeout, baud)
@@ -151,7 +150,12 @@ def monitor_command(
     return Shown(monitor.without_expected_reset(heard) if run else heard)
 
 
-@VERBS.add("syms", group=GROUP, params=[Param("what", FileOrPattern(), optional=True)])
+@VERBS.add(
+    "syms",
+    group=GROUP,
+    params=[Param("what", FileOrPattern(), optional=True)],
+    traits=Trait.SYMBOLS,
+)
 def syms(session: Session, what: str = "") -> SymbolList:
     """Load the symbols of an ELF file, or list those loaded.
 
@@ -191,7 +195,6 @@ def _followed(session: Session, result: RamLoaded, wish: Wish | None) -> Shown:
     """Listen to a program that was started, and find out whether the loader is still there."""
     from espshell.ops.chip.loadram import has_returned
     from espshell.render import render
-    from espshell.shell.display import Shown
     from espshell.shell.terminal import monitor
 
     target, output = session.chip, session.output

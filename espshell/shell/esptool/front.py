@@ -13,11 +13,12 @@ from dataclasses import replace
 
 from espshell.errors import EspError
 from espshell.shell import registry
-from espshell.shell.commands import VERBS
 from espshell.shell.esptool import settings, spelling
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.words import Text, Word
 from espshell.shell.output import Output
+from espshell.shell.registry import COMMANDS
+from espshell.shell.runner import Runner
 from espshell.shell.session import Session
 
 FAILED, LOST, INTERRUPTED = 2, 1, 2
@@ -61,7 +62,7 @@ def run(
                 before=given.before or session.bench.before,
                 after=given.after or session.bench.after,
             )
-            error = session.run(line(arguments, environment, given.options)).error
+            error = Runner(session).run(line(arguments, environment, given.options)).error
         except EspError as raised:
             error = raised
         except KeyboardInterrupt:
@@ -81,13 +82,13 @@ def line(
     Raises: UsageError if there is no command.
     """
     front = [*options, *_from(environment, ENVIRONMENT)]
-    holder = VERBS.find("esptool")
+    holder = COMMANDS.find("esptool")
     whole = spelling.modern(holder.name, _command((*front, *arguments)))
     if spelling.asks_help(holder.name, whole):
         return whole
     inside = registry.inner(holder, whole)
     spelling.require_command(holder.name, inside.name)
-    flags = {option.flag for option in VERBS.find(inside.name.expand({})).options}
+    flags = {option.flag for option in COMMANDS.find(inside.name.expand({})).options}
     defaults = _from(environment, FLASH_ENVIRONMENT, flags)
     if not defaults:
         return whole
