@@ -40,7 +40,7 @@ def worded(output: Output, verb: Verb, get: Callable[[str], Verb | None]) -> Ite
 
 def reword(error: EspError, verb: Verb, get: Callable[[str], Verb | None]) -> None:
     """Word an error for a command."""
-    error.message = fitting(error.message, verb, get) or error.message
+    error.message = _named(error.message, verb, get)[0]
     error.hint = fitting(error.hint, verb, get)
 
 
@@ -49,26 +49,26 @@ def fitting(text: str, verb: Verb, get: Callable[[str], Verb | None]) -> str:
 
     A clause (up to ``;``) with an option that nothing like the command has is left out.
     """
-    clauses = (_clause(clause, verb, get) for clause in text.split("; "))
-    return "; ".join(clause for clause in clauses if clause)
+    clauses = (_named(clause, verb, get) for clause in text.split("; "))
+    return "; ".join(clause for clause, is_possible in clauses if is_possible)
 
 
-def _clause(text: str, verb: Verb, get: Callable[[str], Verb | None]) -> str:
+def _named(text: str, verb: Verb, get: Callable[[str], Verb | None]) -> tuple[str, bool]:
+    """Return a text with our verb before its options, and whether each option is one of a verb."""
     ours = get(verb.alias_of) if verb.alias_of else None
-    is_out_of_reach = False
+    is_possible = True
 
     def named(match: re.Match[str]) -> str:
-        nonlocal is_out_of_reach
+        nonlocal is_possible
         flag = match[1]
         if flag is None or flag in PROGRAM or _has(verb, flag):
             return match[0]
         if ours is not None and _has(ours, flag):
             return f"`{ours.name} ... {flag}`"
-        is_out_of_reach = True
+        is_possible = False
         return flag
 
-    told = _OPTION.sub(named, text)
-    return "" if is_out_of_reach else told
+    return _OPTION.sub(named, text), is_possible
 
 
 def _has(verb: Verb, flag: str) -> bool:
