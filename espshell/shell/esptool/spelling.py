@@ -63,8 +63,19 @@ OPTIONS = {
 SWITCHES = {("verify-flash", "--diff"): {"yes": True, "no": False}}
 """Flags that once took a value, and whether each value means the flag."""
 
+EXCLUSIVE = {
+    "write-flash": (
+        ("--compress", "--no-compress"),
+        ("--skip-flashed", "--diff-with"),
+        ("--skip-flashed", "--trust-flash-content"),
+    ),
+}
+"""Options of which a line has one at most."""
+
 MANY = {"--port-filter": "=", "--encrypt-files": "", "--diff-with": ""}
 """Options that take all words behind them up to the next option, if those hold a character."""
+
+_SHORT = {"--compress": "-z", "--no-compress": "-u", "--skip-flashed": "-s"}
 
 _PROGRAM = re.compile(r"(?:.*[/\\:])?(esptool|espefuse|espsecure)(?:\.py|\.exe)?", re.IGNORECASE)
 _PYTHON = re.compile(r"(?:.*[/\\:])?py(?:thon)?[\d.]*w?(?:\.exe)?", re.IGNORECASE)
@@ -90,16 +101,21 @@ def program(command: Command) -> Command:
     return replace(command, name=name, words=command.words[last:])
 
 
-def modern(name: str, command: Command) -> Command:
+def modern(name: str, command: Command, *, files: bool = True) -> Command:
     """Return a line of a command of esptool's, by its name here, with its words spelled as today.
 
-    Words of ``@FILE`` stand for what the file holds.
+    Words of ``@FILE`` stand for what the file holds, unless ``files`` is False.
 
-    Raises: UsageError if such a file cannot be read.
+    Raises: UsageError if such a file cannot be read, or options exclude each other.
     """
     if name != "esptool" and name not in COMMANDS:
         return command
-    words = tuple(_spelled(name, list(_expanded(command.words))))
+    given = _expanded(command.words) if files else command.words
+    words = tuple(_spelled(name, list(given)))
+    flags = {word.raw.partition("=")[0] for word in words}
+    for pair in EXCLUSIVE.get(name, ()):
+        if all(flags & {flag, _SHORT.get(flag, flag)} for flag in pair):
+            raise UsageError(f"{' and '.join(pair)} exclude each other")
     return command if words == command.words else replace(command, words=words)
 
 
