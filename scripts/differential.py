@@ -117,7 +117,7 @@ def _says(text: str) -> Callable[[Job, Left, Left], bool]:
 
 KNOWN: tuple[Known, ...] = (
     Known(
-        "lines of version 4 that esptool 5 takes no more: image_info --version, --diff with a value",
+        "lines of version 4 that esptool 5 takes no more: image_info --version, --diff yes",
         lambda job, ours, theirs: (
             ours.status == 0 < theirs.status
             and bool({"--version", "yes", "no"} & set(job.arguments))
@@ -365,7 +365,7 @@ def manual_jobs(names: Sequence[str] = CHIPS) -> list[Job]:
                 continue
             command = spelling.program(lines.cut(line)[0])
             inside = registry.inner(
-                COMMANDS.find("esptool"), spelling.modern("esptool", command, files=False)
+                COMMANDS.find("esptool"), spelling.modern("esptool", command, expand=False)
             )
             words = tuple(word.expand({}) for word in (inside.name, *inside.words))
             if words[0].replace("_", "-") in NOT_COMPARED or _of_another(line, name):

@@ -121,9 +121,11 @@ def _(result: Ports) -> Json:
 
 @render.register
 def _(result: Stub, *, color: bool = False) -> list[str]:
-    running = "runs" if result.running else "does not run"
+    state = "it runs" if result.running else "it does not run"
+    if result.running is None:
+        state = "no chip is connected"
     bulk = ", with bulk reads" if result.bulk_read else ""
-    return [f"stub {paint(result.when, 'value', color=color)}: it {running}{bulk}"]
+    return [f"stub {paint(result.when, 'value', color=color)}: {state}{bulk}"]
 
 
 @render.register

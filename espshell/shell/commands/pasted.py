@@ -58,8 +58,9 @@ def esptool(
     connect_attempts: int = 1,
     open_port_attempts: int = 1,
 ) -> Outcome:
-    """Run a line of esptool's, as it stands in a manual or in the output of a build.
+    """Run a line of esptool's, whole, as it stands in a manual.
 
+    Or as a build prints it: with global options, old spellings and files of arguments.
     esptool.py -p PORT -b 460800 write_flash 0x10000 app.bin; python -m esptool ..., @FILE.
     The session stays connected: another chip is refused, another port asked about.
     """
@@ -90,7 +91,10 @@ def esptool(
 def espefuse(
     session: Session, words: tuple[str, ...], *, chip: str = lines.AUTO, port: str = ""
 ) -> ops.Info:
-    """Answer `espefuse summary` with what `info` knows; refuse the rest, which burns fuses."""
+    """Answer `espefuse summary` with what `info` knows.
+
+    The rest, which burns fuses, is refused.
+    """
     if words[0] != "summary":
         raise UsageError("nothing here burns fuses", hint=_FUSES_HINT)
     with lines.applied(session, lines.Line(chip=by_name(chip), port=port), needs_chip=True):
@@ -106,11 +110,11 @@ def espsecure(session: Session, words: tuple[str, ...]) -> None:
 
 @VERBS.add("get-security-info", group=GROUP, needs="chip")
 def get_security_info(session: Session) -> ops.SecurityReport:
-    """Tell what the ROM says of secure boot, flash encryption and locks, as esptool does."""
+    """Tell what the ROM says of secure boot and flash encryption."""
     return ops.security_report(session.chip)
 
 
 @VERBS.add("version", group=GROUP)
 def version(session: Session) -> Version:
-    """Tell the version, and that of the esptool whose lines are understood."""
+    """Tell the version, and which esptool's lines are understood."""
     return Version(__version__, LIKE)

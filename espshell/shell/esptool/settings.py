@@ -11,6 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from espshell import files
+from espshell.errors import UsageError
+
 SECTION = "esptool"
 NAMES = ("esptool.cfg", "setup.cfg", "tox.ini")
 VARIABLE = "ESPTOOL_CFGFILE"
@@ -55,8 +58,8 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
     for path in _candidates(environment):
         parser = configparser.RawConfigParser()
         try:
-            parser.read_string(path.read_text("utf-8"), str(path))
-        except (OSError, ValueError, configparser.Error):
+            parser.read_string(files.read_text(path, files.SCRIPT), str(path))
+        except (UsageError, configparser.Error):
             continue  # a file of somebody else's
         if parser.has_section(SECTION):
             return _settings(path, dict(parser.items(SECTION)))

@@ -12,9 +12,9 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from espshell.errors import UsageError, file_error
+from espshell import files
+from espshell.errors import UsageError
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.words import Text, Word
 
@@ -101,16 +101,16 @@ def program(command: Command) -> Command:
     return replace(command, name=name, words=command.words[last:])
 
 
-def modern(name: str, command: Command, *, files: bool = True) -> Command:
+def modern(name: str, command: Command, *, expand: bool = True) -> Command:
     """Return a line of a command of esptool's, by its name here, with its words spelled as today.
 
-    Words of ``@FILE`` stand for what the file holds, unless ``files`` is False.
+    Words of ``@FILE`` stand for what the file holds, unless ``expand`` is False.
 
     Raises: UsageError if such a file cannot be read, or options exclude each other.
     """
     if name != "esptool" and name not in COMMANDS:
         return command
-    given = _expanded(command.words) if files else command.words
+    given = _expanded(command.words) if expand else command.words
     words = tuple(_spelled(name, list(given)))
     flags = {word.raw.partition("=")[0] for word in words}
     for pair in EXCLUSIVE.get(name, ()):
@@ -164,13 +164,11 @@ def _expanded(words: Sequence[Word]) -> Iterator[Word]:
         if not name.startswith("@"):
             yield word
             continue
-        path = Path(name[1:])
+        path = files.path_of(name[1:])
         try:
-            arguments = shlex.split(path.read_text("utf-8"))
-        except OSError as error:
-            raise file_error("read", path, error) from error
-        except ValueError as error:  # UnicodeDecodeError is one
-            raise UsageError(f"{path} holds no arguments: {error}") from error
+            arguments = shlex.split(files.read_text(path, files.SCRIPT))
+        except ValueError as error:
+            raise UsageError(f"{path} holds no arguments: a quote is not closed") from error
         yield from (replace(each, column=word.column) for each in words_of(arguments))
 
 
