@@ -84,6 +84,8 @@ class Option:
     many: bool = False
     refusal: str = ""
     """Why it cannot be had, and what to do instead; it is in the table of options all the same."""
+    setting: str = ""
+    """What of the session's settings it changes for its command; the function does not get it."""
     is_accepted: bool = False
     """Whether it is only accepted, as its help says: the function does not get it."""
 
@@ -99,8 +101,8 @@ class Option:
         return f"[{self.flag}{value}]" + "..." * self.many
 
 
-DRY_RUN = Option("--dry-run", "show what would be written, send nothing", is_accepted=True)
-"""For commands that change something: the session is as with ``set dry-run on`` meanwhile."""
+DRY_RUN = Option("--dry-run", "show what would be written, send nothing", setting="dry_run")
+"""For commands that change something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,9 +366,15 @@ def names_used(bound: Bound, variables: Variables) -> Iterable[str]:
             yield from slot.type.names(slot.type.parse(_texts(slot.type, words, variables)))
 
 
-def is_dry(bound: Bound) -> bool:
-    """Return whether a command was given ``--dry-run``."""
-    return any(slot is DRY_RUN for slot, _ in bound)
+def settings(bound: Bound, variables: Variables, scope: Scope) -> dict[str, Any]:
+    """Return the settings that options change for their command. Raises: UsageError."""
+    return {
+        slot.setting: True
+        if slot.type is None
+        else slot.type.value(slot.type.parse(_texts(slot.type, words, variables)), scope)
+        for slot, words in bound
+        if isinstance(slot, Option) and slot.setting
+    }
 
 
 def values(verb: Verb, bound: Bound, variables: Variables, scope: Scope) -> dict[str, Any]:
@@ -377,7 +385,7 @@ def values(verb: Verb, bound: Bound, variables: Variables, scope: Scope) -> dict
     found: dict[str, Any] = dict(verb.preset)
     for slot, words in bound:
         many = isinstance(slot, Option) and slot.many
-        if isinstance(slot, Option) and slot.is_accepted:
+        if isinstance(slot, Option) and (slot.is_accepted or slot.setting):
             continue
         value: object = True
         if slot.type is not None:

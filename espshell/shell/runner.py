@@ -107,7 +107,8 @@ class Runner:
             arguments["assignment"] = prepared.command
         if Trait.LINES in verb.traits:
             arguments["run_file"] = self.run_file
-        with session.dry() if registry.is_dry(prepared.bound) else contextlib.nullcontext():
+        changes = registry.settings(prepared.bound, session.variables, session.scope)
+        with session.with_settings(changes):
             answer = verb.run(session, **arguments)
         if isinstance(answer, Outcome):  # of the command that it holds
             return answer

@@ -6,7 +6,7 @@ What runs a line is ``runner``; what a line means is in ``lines``.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -192,14 +192,20 @@ class Session:
             self.connection.apply_settings()
 
     @contextlib.contextmanager
-    def dry(self) -> Iterator[None]:
-        """Send nothing that changes anything meanwhile."""
-        kept, self.dry_run = self.dry_run, True
-        self.apply_settings()
+    def with_settings(self, values: Mapping[str, object]) -> Iterator[None]:
+        """Have other settings meanwhile, by their names; ``dry_run`` is one of the session."""
+        owners = {name: self if name == "dry_run" else self.settings for name in values}
+        kept = {name: getattr(owner, name) for name, owner in owners.items()}
         try:
+            self._set(owners, values)
             yield
         finally:
-            self.dry_run = kept
+            self._set(owners, kept)
+
+    def _set(self, owners: Mapping[str, object], values: Mapping[str, object]) -> None:
+        for name, owner in owners.items():
+            setattr(owner, name, values[name])
+        if owners:
             self.apply_settings()
 
     def space(self, name: str, size: int = 0) -> Space:

@@ -130,24 +130,21 @@ def verify_flash(
         Option(
             "--no-progress", "is accepted: progress is for terminals", short="-p", is_accepted=True
         ),
-        Option("--flash-size", "what the flash has, for this command", FlashSize(), short="-fs"),
+        Option(
+            "--flash-size",
+            "what the flash has, for this command",
+            FlashSize(),
+            short="-fs",
+            setting="flash_size",
+        ),
         *options.REACHING,
     ],
     needs="memory",
     alias_of="save",
 )
-def read_flash(
-    session: Session, region: Span, file: Path, *, flash_size: int | None = None
-) -> Saved:
+def read_flash(session: Session, region: Span, file: Path) -> Saved:
     """Read flash into a file, as esptool does: ADDRESS SIZE FILE, or ADDRESS ALL FILE."""
-    kept = session.settings.flash_size
-    session.settings.flash_size = flash_size or kept
-    session.apply_settings()
-    try:
-        return save_region(session, region, file)
-    finally:
-        session.settings.flash_size = kept
-        session.apply_settings()
+    return save_region(session, region, file)
 
 
 @VERBS.add(
