@@ -1,7 +1,7 @@
 """The outer command line: what to connect to, what to run, and the exit status.
 
 espshell [options] [-c LINE]... [SCRIPT [ARG...]]    a shell, or what is given
-espshell sim CHIP [--pty | --tcp HOST:PORT]          serve a simulated chip
+espshell sim CHIP [--pty | --tcp HOST:PORT | --rfc2217 HOST:PORT]          serve a simulated chip
 espshell check SCRIPT...                             parse without a device
 espshell ports                                       list the serial ports
 espshell esptool ARGS...                             as esptool, with its arguments and status
@@ -384,18 +384,21 @@ def _simulate(arguments: Sequence[str]) -> int:
     parser = _Parser(prog="espshell sim", description="Serve a simulated chip in real time.")
     add = parser.add_argument
     add("chip", metavar="CHIP", help="such as esp32c3, also with options: 'esp32c3?flash=8M'")
-    add("--pty", action="store_true", help="on a pseudo-terminal (the default)")
-    add("--tcp", metavar="HOST:PORT", help="on a TCP port, for socket://; loopback if no HOST")
+    place = parser.add_mutually_exclusive_group().add_argument
+    place("--pty", action="store_true", help="on a pseudo-terminal (the default)")
+    place("--tcp", metavar="HOST:PORT", help="on a TCP port, for socket://; loopback if no HOST")
+    place("--rfc2217", metavar="HOST:PORT", help="likewise, for rfc2217://: with resets and rates")
     add("--flash-file", type=path_of, help="contents of the flash, read and written")
     add("--fault", action="append", default=[], metavar="RULE", help="such as drop@reply:37")
     options = parser.parse_args(arguments)
-    if options.pty and options.tcp:
-        raise UsageError("--pty and --tcp exclude each other")
     chip = options.chip if "://" in options.chip else f"{url.SCHEME}{options.chip}"
     chip = url.with_faults(chip, options.fault)
     if options.tcp:
         host, port = _address(options.tcp)
         serve.serve_tcp(chip, host, port, _announce, flash_file=options.flash_file)
+    elif options.rfc2217:
+        host, port = _address(options.rfc2217)
+        serve.serve_rfc2217(chip, host, port, _announce, flash_file=options.flash_file)
     else:
         serve.serve_pty(chip, _announce, flash_file=options.flash_file)
     return 0
@@ -406,8 +409,10 @@ def _announce(name: str) -> None:
 
 
 def _address(text: str) -> tuple[str, int]:
-    """Return host and port of ``HOST:PORT`` or ``PORT``; the host is loopback unless told."""
+    """Return host and port of ``HOST:PORT``, ``[IPV6]:PORT`` or ``PORT``; loopback by default."""
     host, _, port = text.rpartition(":")
-    if not port.isdecimal() or int(port) > 65535:
-        raise UsageError(f"`{text}` is no HOST:PORT", hint="127.0.0.1:5555, or 0 for any port")
+    host, bracketed = host.removeprefix("[").removesuffix("]"), host[:1] + host[-1:] == "[]"
+    if not port.isdecimal() or int(port) > 65535 or bracketed != (":" in host):
+        hint = "127.0.0.1:5555, [::1]:5555, or 0 for any port"
+        raise UsageError(f"`{text}` is no HOST:PORT", hint=hint)
     return host or "127.0.0.1", int(port)
