@@ -4,6 +4,7 @@ espshell [options] [-c LINE]... [SCRIPT [ARG...]]    a shell, or what is given
 espshell sim CHIP [--pty | --tcp HOST:PORT | --rfc2217 HOST:PORT]          serve a simulated chip
 espshell check SCRIPT...                             parse without a device
 espshell ports                                       list the serial ports
+espshell esptool ARGS...                             as esptool, with its arguments and status
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,6 +31,7 @@ from espshell.shell.arguments.types import chip_named, did_you_mean
 from espshell.shell.check import check
 from espshell.shell.crash import STOPPING, as_error
 from espshell.shell.output import Output
+from espshell.shell.registry import COMMANDS
 from espshell.shell.runner import Runner
 from espshell.shell.script import Given, Script
 from espshell.shell.session import INTERRUPTED, Bench, Quit, Session
@@ -59,11 +62,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: list[str]) -> int:
-    commands = {"sim": _simulate, "check": _check, "ports": _list_ports}
+    commands = {"sim": _simulate, "check": _check, "ports": _list_ports, "esptool": _esptool}
     if arguments and (command := commands.get(arguments[0])):
         return command(arguments[1:])
     try:
-        options = _parser().parse_intermixed_args(_joined(arguments))
+        options = _parsed(arguments)
     except UsageError as error:
         Runner(Session(Output(as_json="--json" in arguments))).refuse(error)
         raise
@@ -120,9 +123,21 @@ def _parser() -> argparse.ArgumentParser:
         help="a file of commands (.espsh); - for standard input",
     )
     add("arguments", nargs="*", metavar="ARG", help="its $1 to $9; behind -- they may begin with -")
-    add("-p", "--port", default=os.environ.get("ESPSHELL_PORT", ""), help="device or URL")
-    add("-b", "--baud", default=os.environ.get("ESPSHELL_BAUD", str(SYNC_BAUD)), help="rate")
-    add("--chip", help="refuse any other chip")
+    add(
+        "-p",
+        "--port",
+        action=_Once,
+        default=os.environ.get("ESPSHELL_PORT", ""),
+        help="device or URL",
+    )
+    add(
+        "-b",
+        "--baud",
+        action=_Once,
+        default=os.environ.get("ESPSHELL_BAUD", str(SYNC_BAUD)),
+        help="rate",
+    )
+    add("--chip", action=_Once, help="refuse any other chip")
     add("--before", default="default-reset", help=f"how to reset it: {', '.join(BEFORE)}")
     add("--after", choices=AFTER, default="hard-reset", help="how to leave the chip")
     add("--stub", choices=("auto", "always", "never"), default="auto", help="the flasher stub")
@@ -140,6 +155,39 @@ def _parser() -> argparse.ArgumentParser:
     add("--elf", type=path_of, metavar="FILE", help="names of a program for its addresses")
     add("--version", action="version", version=f"espshell {__version__}")
     return parser
+
+
+class _Once(argparse.Action):
+    """An option that is given at most once."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        """Store the value. Raises: UsageError for a second one."""
+        if self.dest in vars(namespace).setdefault("given", set()):
+            raise UsageError(f"{option_string} is given twice", hint="one board at a time")
+        namespace.given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the options. Raises: UsageError; for a command in the place of a script, with -c."""
+    try:
+        return _parser().parse_intermixed_args(_joined(arguments))
+    except UsageError as error:
+        hints = filter(None, (_command_hint(word, ["..."]) for word in arguments))
+        raise UsageError(error.message, hint=next(hints, error.hint)) from error
+
+
+def _command_hint(word: str, rest: Sequence[str]) -> str:
+    """Return how to run a command that stands where a script was expected; empty if it is none."""
+    if not word or word.startswith("-") or not (COMMANDS.get(word) or COMMANDS.family(word)):
+        return ""
+    return f"`{word}` is a command: -c '{' '.join((word, *rest))}' runs it"
 
 
 def _folder_of_stubs() -> Path | None:
@@ -227,7 +275,7 @@ def _scripts(options: argparse.Namespace) -> list[Given]:
     """Return what is to be run, in order: the lines of -c, the script, piped input."""
     found: list[Given] = [(Script("", line), []) for line in options.command]
     if options.script and options.script != SCREEN:
-        found.append((_read(options.script), options.arguments))
+        found.append((_read(options.script, options.arguments), options.arguments))
     is_typed = sys.stdin.isatty() and sys.stdout.isatty()
     reads_on = options.interactive or not found
     if options.script == SCREEN or (reads_on and not is_typed):
@@ -244,12 +292,19 @@ def _standard_input() -> str:
         raise file_error("read", "standard input", error) from error
 
 
-def _read(name: str) -> Script:
+def _read(name: str, arguments: Sequence[str]) -> Script:
+    """Read a script. Raises: UsageError, with what a port or a command would need."""
+    if _PORTS.match(name):
+        raise UsageError(f"{name} is a port, and no script", hint=f"-p {name} connects to it")
     try:
         return script.read(path_of(name))
     except UsageError as error:
-        near = did_you_mean(name, ("sim", "check", "ports"))
-        raise UsageError(error.message, hint=near) from error
+        near = did_you_mean(name, ("sim", "check", "ports", "esptool"))
+        hint = _command_hint(name, arguments) or near
+        raise UsageError(error.message, hint=hint) from error
+
+
+_PORTS = re.compile(r"/dev/(tty|cu\.|pts/|serial/|rfcomm)|[\w+]+://|COM\d+$", re.IGNORECASE)
 
 
 def _check_and_connect(session: Session, scripts: list[Given]) -> None:
@@ -308,6 +363,12 @@ def _check(arguments: Sequence[str]) -> int:
             script.report(session.output, error)
             worst = max(worst, error.status)
     return worst
+
+
+def _esptool(arguments: Sequence[str]) -> int:
+    from espshell.shell.esptool import front
+
+    return front.run(arguments)
 
 
 def _list_ports(arguments: Sequence[str]) -> int:

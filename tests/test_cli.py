@@ -490,7 +490,8 @@ def test_json_of_every_exit(
     arguments: list[str], status: int, commands: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """However it ends, whoever reads the objects is told: by one object a command, or for all."""
-    ended, out, err = in_process("--json", "-p", SIM, *arguments, capsys=capsys)
+    port = [] if "-p" in arguments else ["-p", SIM]
+    ended, out, err = in_process("--json", *port, *arguments, capsys=capsys)
     told = [json.loads(line) for line in out.splitlines()]
     assert (ended, [each["command"] for each in told]) == (status, commands)
     assert told[-1]["ok"] is (commands[-1] == "quit")

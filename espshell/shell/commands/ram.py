@@ -15,7 +15,7 @@ from espshell.link.port import Port, open_port
 from espshell.shell.arguments.types import File, InputFile, Positive, Scope, Seconds, Text
 from espshell.shell.language.expr import Expr
 from espshell.shell.outcome import Shown
-from espshell.shell.registry import Option, Param, Registry, Trait
+from espshell.shell.registry import DRY_RUN, Option, Param, Registry, Trait
 
 if TYPE_CHECKING:
     from espshell.ops.chip.loadram import RamLoaded, RamPlan
@@ -62,6 +62,7 @@ _LOADRAM = (
     _TIMEOUT,
     Option("--check", "read it back before it is started"),
     Option("--force", "load what is for another chip or revision, or damaged"),
+    DRY_RUN,
 )
 
 

@@ -27,7 +27,7 @@ MOST_FLASH = 256 * MIB
 _SWITCH = {"on": True, "off": False, "true": True, "false": False, "yes": True, "no": False}
 _COLORS = ("auto", "always", "never")
 _SWITCHES = ("check", "confirm", "slower", "squeeze", "verify")
-SETTINGS = (*_SWITCHES, "color", "flash-size", "parttable")
+SETTINGS = (*_SWITCHES, "color", "dry-run", "flash-size", "parttable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,7 @@ def set_setting(session: Session, name: str = "", value: str = "") -> Table | No
 
     check: read everything twice. squeeze: show runs of equal rows as one line.
     verify: read back what was written. color: auto, always or never.
+    dry-run: show what would be written, and send nothing.
     confirm: ask before flash is changed. slower: lower the rate where flash reads badly.
     flash-size: auto, or what the flash has: 4M. parttable: where the partition table stands: an
     address in flash, or a file.
@@ -116,6 +117,8 @@ def set_setting(session: Session, name: str = "", value: str = "") -> Table | No
         return Table(tuple((each, _setting(session, each)) for each in shown))
     if name == "color":
         session.output.color_when = _choice(name, value, _COLORS)
+    elif name == "dry-run":
+        session.dry_run = _SWITCH[_choice(name, value, tuple(_SWITCH))]
     elif name == "parttable":
         session.settings.parttable = value
         if session.connection is not None:
@@ -240,6 +243,8 @@ def leave_too(session: Session, status: int | None = None) -> None:
 def _setting(session: Session, name: str) -> bool | str:
     if name == "color":
         return session.output.color_when
+    if name == "dry-run":
+        return session.dry_run
     if name == "parttable":
         return session.settings.parttable
     if name == "flash-size":
