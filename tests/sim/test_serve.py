@@ -165,12 +165,13 @@ def test_lines_by_rfc2217() -> None:
         port.dtr, port.rts = dtr, rts
         clock.sleep(0.1)
         wire.settle()
-    assert wire.mode is Mode.DOWNLOAD
+    modes = [wire.mode]
     port.dtr, port.rts = False, True
     port.rts = False
     clock.sleep(0.1)
     wire.settle()
-    assert wire.mode is Mode.APPLICATION
+    modes.append(wire.mode)
+    assert modes == [Mode.DOWNLOAD, Mode.APPLICATION]
     client.close()
 
 
