@@ -20,6 +20,7 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from espshell.clock import VirtualClock
+from espshell.errors import UsageError
 from espshell.link import ports
 from espshell.link.ports import PortInfo
 from espshell.shell import recovery
@@ -243,6 +244,49 @@ def test_history_that_cannot_be_written_is_done_without(shell: Shell, tmp_path: 
     """A file where the folder should be is told, and the shell works."""
     (tmp_path / "espshell").touch()
     assert "on\n" in type_keys(shell, "echo on", ENTER).out
+
+
+def test_history_belongs_to_its_owner(shell: Shell, tmp_path: Path) -> None:
+    """Nobody else may read what was typed, also where an older version let them."""
+    path = history_file(tmp_path)
+    path.parent.mkdir()
+    path.write_bytes(b"\n# then\n+echo \xff old\n+  more\n")
+    path.chmod(0o644)
+    ran = type_keys(shell, "echo \x1b[200~new\x1b[201~", ENTER, "history", ENTER)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "echo new" in ran.out
+
+
+@pytest.mark.parametrize("kind", ["folder", "full", "pipe", "link to itself", "lost meanwhile"])
+def test_a_history_that_fails(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Whatever is in its place: it is said once, every line runs, and nothing is lost till then."""
+    path = history_file(tmp_path)
+    path.parent.mkdir()
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "lost meanwhile":
+        path.touch()
+        monkeypatch.setattr("espshell.files.append_private", _append_once())
+    else:
+        path.symlink_to("/dev/full" if kind == "full" else "history")
+    ran = type_keys(shell, "echo one", ENTER, "echo two", ENTER, "history", ENTER)
+    assert ran.out.splitlines()[-5:-3] == ["one", "two"]
+    assert "2  echo two" in ran.out
+    assert ran.err.count("the lines of this session are not kept: cannot write") == 1
+
+
+def _append_once() -> Callable[[Path, bytes], None]:
+    calls = iter([None])
+
+    def append(path: Path, data: bytes) -> None:
+        if next(calls, data) is not None:
+            raise UsageError(f"cannot write {path}: no space left on device")
+
+    return append
 
 
 def test_prompt_and_toolbar(shell: Shell) -> None:
