@@ -157,20 +157,20 @@ def test_an_ipv6_address() -> None:
 
 
 def test_lines_by_rfc2217() -> None:
-    """Reset in two moves with a pause between them leads to the loader; bytes keep their place."""
-    wire = Wire(url.parse("sim://esp32?boot=app"), clock := VirtualClock(), paced=False)
+    """Reset in two moves with a pause between them leads to the loader; RTS alone to the flash."""
+    clock = VirtualClock()
+    wire = Wire(url.parse("sim://esp32?boot=app"), clock, paced=False)
     client = Rfc2217Client("127.0.0.1", 0, wire)
     port = Port(client, wire)
-    for dtr, rts in ((False, True), (True, True), (True, False)):
-        port.dtr, port.rts = dtr, rts
-        clock.sleep(0.1)
-        wire.settle()
-    assert wire.mode is Mode.DOWNLOAD
-    port.dtr, port.rts = False, True
-    port.rts = False
-    clock.sleep(0.1)
-    wire.settle()
-    assert wire.mode is Mode.APPLICATION
+
+    def after(*moves: tuple[bool, bool]) -> Mode:
+        for port.dtr, port.rts in moves:
+            clock.sleep(0.1)
+            wire.settle()
+        return wire.mode
+
+    assert after((False, True), (True, True), (True, False)) is Mode.DOWNLOAD
+    assert after((False, True), (False, False)) is Mode.APPLICATION
     client.close()
 
 
