@@ -32,7 +32,7 @@ from types import FrameType
 from typing import NoReturn, Protocol
 
 from espshell.clock import SystemClock
-from espshell.errors import PortError
+from espshell.errors import PortError, system_reason
 from espshell.sim import url as sim_url
 from espshell.sim.wire import Wire
 
@@ -73,8 +73,12 @@ def serve_pty(url: str, announce: Callable[[str], None], *, flash_file: Path | N
     wire = _made(url, flash_file)
     try:
         client = PtyClient()
-    except (ImportError, OSError) as error:
-        raise PortError(f"cannot make a pty: {error}", hint="use a TCP port") from error
+    except ImportError as error:
+        raise PortError("this system has no ptys", hint="use a TCP port") from error
+    except OSError as error:
+        raise PortError(
+            f"cannot make a pty: {system_reason(error)}", hint="use a TCP port"
+        ) from error
     _serve(wire, client, again=PtyClient, announce=announce)
 
 
@@ -118,7 +122,7 @@ def _serve_at(
     try:
         client = listen(host, port)
     except OSError as error:
-        raise PortError(f"cannot listen at {host}:{port}: {error.strerror or error}") from error
+        raise PortError(f"cannot listen at {host}:{port}: {system_reason(error)}") from error
     number = client.number
     _serve(wire, client, again=lambda: listen(host, number), announce=announce)
 

@@ -14,7 +14,7 @@ from espshell.shell.commands import VERBS
 from espshell.shell.language import grammar
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.scope import TargetScope
-from espshell.shell.registry import Option, Param, Registry, Verb
+from espshell.shell.registry import Option, Param, Registry, Trait, Verb
 
 
 def noted(*_: object, **__: object) -> None:
@@ -117,10 +117,13 @@ def test_every_command_is_declared_as_its_function_is_written(each: Verb) -> Non
     """Each declared argument is a parameter of the function, and each parameter is declared."""
     parameters = dict(inspect.signature(each.run).parameters)
     parameters.pop("session")
-    declared = {param.key for param in each.params} | {option.key for option in each.options}
+    options = {o.key for o in each.options if not (o.refusal or o.is_accepted or o.setting)}
+    declared = {param.key for param in each.params} | options
     declared |= each.preset.keys()
     if each.rest != "words":
         declared.add(each.rest)
+    if Trait.LINES in each.traits:
+        declared.add("run_file")
     presets = {"width"} if "width" in parameters else set()
     assert set(parameters) - presets == declared - presets
     required = {

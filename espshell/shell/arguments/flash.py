@@ -59,6 +59,10 @@ class FilePlaces(ArgType[Pairs, tuple[Pair, ...]]):
         """Return the names that the places use."""
         return tuple(name for _, where in parsed for name in Place().names(where))
 
+    def files(self, parsed: Pairs) -> tuple[Path, ...]:
+        """Return the files."""
+        return tuple(file for file, _ in parsed)
+
     def complete(self, text: str, scope: Scope) -> Iterable[str]:
         """Complete files and places."""
         return (*File().complete(text, scope), *Place().complete(text, scope))
@@ -83,6 +87,8 @@ class Erasable(ArgType["place.Region | str", Span]):
             words[0] = f"flash:{words[0]}"
         if self._bare and len(words) == 2 and words[1].lower() == "all":
             words = [f"{words[0]}..end"]
+        elif self._bare and len(words) == 2 and words[1][-2:].upper() in ("KB", "MB"):
+            words[1] = words[1][:-1]
         region = Region().parse(words)
         if region.place.space != "flash":
             raise UsageError(

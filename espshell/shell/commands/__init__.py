@@ -9,6 +9,7 @@ from espshell.shell.commands import (
     image,
     journal,
     memory,
+    pasted,
     ram,
     registers,
     script,
@@ -18,15 +19,16 @@ from espshell.shell.commands import (
     status,
     watch,
 )
-from espshell.shell.registry import Registry
+from espshell.shell.registry import COMMANDS
 
-VERBS = Registry()
-"""Every command there is."""
+VERBS = COMMANDS
+"""Every command there is, filled below."""
 
 for _module in (
     memory,
     flash,
     esptool,
+    pasted,
     image,
     spi,
     status,

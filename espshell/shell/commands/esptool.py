@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from espshell.shell.arguments.flash import Erasable, FilePlaces, Pair
+from espshell.shell.arguments.image import FlashSize
 from espshell.shell.arguments.places import Span
 from espshell.shell.arguments.types import File
 from espshell.shell.commands.flash import (
@@ -18,14 +19,15 @@ from espshell.shell.commands.flash import (
     verify,
 )
 from espshell.shell.commands.memory import save_region
-from espshell.shell.registry import Option, Param, Registry
+from espshell.shell.esptool import options
+from espshell.shell.outcome import Shown
+from espshell.shell.registry import DRY_RUN, Option, Param, Registry, Trait
 
 if TYPE_CHECKING:
     from espshell.ops.flash.erase import Erased
     from espshell.ops.flash.load import Written
     from espshell.ops.memory.load import Loaded
     from espshell.ops.memory.save import Saved
-    from espshell.shell.display import Shown
     from espshell.shell.session import Session
 
 VERBS = Registry()
@@ -43,9 +45,12 @@ VERBS = Registry()
         Option("--skip-flashed", "is always done", short="-s"),
         *HEADER,
         FORCE,
+        DRY_RUN,
+        *options.WRITING,
     ],
     needs="flash",
     alias_of="load",
+    traits=Trait.PARTITIONS,
 )
 def write_flash_files(
     session: Session,
@@ -87,6 +92,7 @@ def write_flash_files(
         Option("--diff", "show what differs", short="-d"),
         Option("--all", "show all of it", into="every_row"),
         *HEADER,
+        *options.REACHING,
     ],
     needs="memory",
     alias_of="verify",
@@ -120,11 +126,23 @@ def verify_flash(
         Param("region", Erasable(bare=True)),
         Param("file", File()),
     ],
-    options=[Option("--no-progress", "is accepted, and changes nothing", short="-p")],
+    options=[
+        Option(
+            "--no-progress", "is accepted: progress is for terminals", short="-p", is_accepted=True
+        ),
+        Option(
+            "--flash-size",
+            "what the flash has, for this command",
+            FlashSize(),
+            short="-fs",
+            setting="flash_size",
+        ),
+        *options.REACHING,
+    ],
     needs="memory",
     alias_of="save",
 )
-def read_flash(session: Session, region: Span, file: Path, *, no_progress: bool = False) -> Saved:
+def read_flash(session: Session, region: Span, file: Path) -> Saved:
     """Read flash into a file, as esptool does: ADDRESS SIZE FILE, or ADDRESS ALL FILE."""
     return save_region(session, region, file)
 
@@ -133,16 +151,24 @@ def read_flash(session: Session, region: Span, file: Path, *, no_progress: bool 
     "erase-region",
     group=GROUP,
     params=[Param("region", Erasable(bare=True))],
-    options=[FORCE],
+    options=[FORCE, DRY_RUN, *options.REACHING],
     needs="memory",
     alias_of="erase",
+    traits=Trait.PARTITIONS,
 )
 def erase_region(session: Session, region: Span, *, force: bool = False) -> Erased | None:
     """Erase a region of flash, as esptool does: ADDRESS SIZE, or ADDRESS ALL."""
     return erase(session, region)
 
 
-@VERBS.add("erase-flash", group=GROUP, options=[FORCE], needs="memory", alias_of="erase")
+@VERBS.add(
+    "erase-flash",
+    group=GROUP,
+    options=[FORCE, DRY_RUN, *options.REACHING],
+    needs="memory",
+    alias_of="erase",
+    traits=Trait.PARTITIONS,
+)
 def erase_flash(session: Session, *, force: bool = False) -> Erased | None:
     """Erase the whole chip, as esptool does."""
     return erase(session, Span(0, session.chip.flash.size, "", "flash"))
