@@ -308,6 +308,7 @@ def _wait_for_plug(wire: Wire) -> None:
 
 def turn(wire: Wire, client: Client) -> None:
     """Carry bytes once in each direction, and wait for the next event if there are none."""
+    _match_rate(wire, client)
     wire.settle()
     if wire.waiting:
         client.send(wire.receive(wire.waiting))
@@ -316,12 +317,17 @@ def turn(wire: Wire, client: Client) -> None:
     if client.has_gone():
         wire.return_to_download()
     if data:
-        baud = client.baud()
-        if baud != wire.host_baud:
-            wire.host_baud = baud
-            if not client.has_lines:
-                wire.expect_sync()
+        _match_rate(wire, client)
         wire.send(data)
+
+
+def _match_rate(wire: Wire, client: Client) -> None:
+    """Take the client's rate, before it listens and before it is heard."""
+    baud = client.baud()
+    if baud != wire.host_baud:
+        wire.host_baud = baud
+        if not client.has_lines:
+            wire.expect_sync()
 
 
 @contextlib.contextmanager

@@ -105,6 +105,16 @@ def test_a_pty_resets_into_the_loader_when_the_last_client_has_left(bench: Bench
     assert bench.ask(READ) == REPLY_SIZE
 
 
+def test_a_client_that_only_listens(bench: Bench) -> None:
+    """What the chip prints comes at the rate that the client has set, and is not garbled."""
+    bench.wire = Wire(url.parse("sim://esp32?boot=loop"), SystemClock(), paced=False)
+    bench.wire.host_baud = 921_600
+    bench.open(termios.B115200)
+    for _ in range(2):
+        serve.turn(bench.wire, bench.server)
+    assert b"invalid header" in os.read(bench.fd, 65536)
+
+
 def test_both_sides_may_change_their_rate(bench: Bench) -> None:
     """After both have changed they go on; a later client syncs at the usual rate."""
     bench.open(termios.B115200)
