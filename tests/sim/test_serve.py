@@ -13,6 +13,7 @@ from espshell.clock import SystemClock, VirtualClock
 from espshell.errors import PortError, UsageError
 from espshell.protocol.commands import ChangeBaudrate, MemEnd, ReadReg, Sync
 from espshell.sim import serve, url
+from espshell.sim.clients import PtyClient, TcpClient
 from espshell.sim.rfc2217 import Port, Rfc2217Client
 from espshell.sim.wire import Mode, Wire
 
@@ -26,7 +27,7 @@ class Bench:
     """A served pty and the client's side of it, both turned by hand."""
 
     def __init__(self, chip_url: str) -> None:
-        self.server = serve.PtyClient()
+        self.server = PtyClient()
         self.wire = Wire(url.parse(chip_url), SystemClock(), paced=False)
         self.fd = -1
 
@@ -138,7 +139,7 @@ def test_a_pty_is_raw_before_and_after_clients(bench: Bench) -> None:
 
 def test_tcp_serves_one_client_after_another() -> None:
     """A connection is taken, answered, and the next one too; its rate is not known."""
-    server = serve.TcpClient("127.0.0.1", 0)
+    server = TcpClient("127.0.0.1", 0)
     wire = Wire(url.parse("sim://esp32c3"), SystemClock(), paced=False)
     host, _, number = server.name.partition(":")
     for _ in range(2):
@@ -157,7 +158,7 @@ def test_tcp_serves_one_client_after_another() -> None:
 def test_an_ipv6_address() -> None:
     """Its name is in brackets, as a URL wants it."""
     try:
-        server = serve.TcpClient("::1", 0)
+        server = TcpClient("::1", 0)
     except OSError:
         pytest.skip("no IPv6 loopback")
     assert server.name == f"[::1]:{server.number}"
