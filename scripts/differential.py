@@ -56,8 +56,22 @@ RAM = {
 MANUAL = Path(__file__).parent.parent / "tests" / "data" / "esptool-manual.txt"
 """Command lines of esptool's manuals."""
 
-NOT_COMPARED = ("elf2image", "make-image", "load-ram")
-"""Commands of lines that need an ELF file or another esptool, or end in a program that runs."""
+COMPARED = (
+    "dump-mem",
+    "erase-flash",
+    "erase-region",
+    "merge-bin",
+    "read-flash",
+    "verify-flash",
+    "write-flash",
+    "write-flash-status",
+    "write-mem",
+)
+"""Commands of lines that change something or write a file.
+
+Not elf2image and make-image, which need an ELF file or another esptool, nor load-ram, which ends in
+a program that runs.  Megabytes of read-flash are compared with a stub only.
+"""
 
 OUTPUTS = ("flash_contents.bin", "iram0.bin", "merged-flash.uf2")
 
@@ -367,13 +381,13 @@ def manual_jobs(names: Sequence[str] = CHIPS) -> list[Job]:
             inside = registry.inner(
                 COMMANDS.find("esptool"), spelling.modern("esptool", command, expand=False)
             )
-            words = tuple(word.expand({}) for word in (inside.name, *inside.words))
-            if words[0].replace("_", "-") in NOT_COMPARED or _of_another(line, name):
+            first, *rest = (word.expand({}) for word in (inside.name, *inside.words))
+            first = first.replace("_", "-")
+            if first not in COMPARED or _of_another(line, name):
                 continue
-            places = tuple(
-                int(w, 16) for w in words[1:2] if words[0].startswith(("read-m", "write-m"))
-            )
-            for stub in (False, True):
+            words = (first, *rest)
+            places = (int(rest[0], 16),) if first == "write-mem" else ()
+            for stub in (False, True) if first != "read-flash" else (True,):
                 found[f"{name}{stub}", words] = Job(name, stub, words, places)
     return list(found.values())
 
