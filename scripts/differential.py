@@ -125,8 +125,15 @@ def _options(job: Job) -> set[str]:
     return {word.partition("=")[0] for word in job.arguments if word.startswith("-")}
 
 
-def _says(text: str) -> Callable[[Job, Left, Left], bool]:
-    return lambda job, ours, theirs: text in ours.text
+def _keeps_more(job: Job, ours: Left, theirs: Left) -> bool:
+    """Return whether esptool has erased what ours has left alone, and nothing else differs."""
+    pages = [slice(i, i + 256) for i in range(0, FLASH_SIZE, 256)]
+    differing = [page for page in pages if ours.flash[page] != theirs.flash[page]]
+    return (
+        ours.status == theirs.status == 0
+        and bool(differing)
+        and all(theirs.flash[page] == b"\xff" * 256 for page in differing)
+    )
 
 
 KNOWN: tuple[Known, ...] = (
@@ -157,6 +164,13 @@ KNOWN: tuple[Known, ...] = (
         "cannot",
         lambda job, ours, theirs: (
             (job.chip, job.stub) == ("esp8266", False) and ours.status == 0 < theirs.status
+        ),
+    ),
+    Known(
+        "the ROM of an ESP8266 erases more than it is asked to, and with esptool's numbers a sector "
+        "behind the file; ours asks so that nothing else is lost",
+        lambda job, ours, theirs: (
+            (job.chip, job.stub) == ("esp8266", False) and _keeps_more(job, ours, theirs)
         ),
     ),
     Known(

@@ -301,6 +301,8 @@ def test_exit_status(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
     ):
         assert run(*wrong) == 2
     assert main(["esptool", "version"]) == 0
+    lost = "sim://esp32c3?fault=unplug@request:60"
+    assert run("-p", lost, "dump-mem", "0x40000000", "0x1000", str(file)) == 1
 
 
 def test_environment_stands_for_options(capsys: pytest.CaptureFixture[str]) -> None:
