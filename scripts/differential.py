@@ -167,7 +167,7 @@ KNOWN: tuple[Known, ...] = (
         ),
     ),
     Known(
-        "the ROM of an ESP8266 erases more than it is asked to, and with esptool's numbers a sector "
+        "the ROM of an ESP8266 erases more than it is asked to: with esptool's numbers a sector "
         "behind the file; ours asks so that nothing else is lost",
         lambda job, ours, theirs: (
             (job.chip, job.stub) == ("esp8266", False) and _keeps_more(job, ours, theirs)
