@@ -317,7 +317,7 @@ class Source:
         options = self._maybe(
             ["-z"], ["-u"], ["-p"], [self._some("-s", "--skip-flashed")], ["--force"]
         )
-        erase = [self._some("-e", self._spelled("--erase-all"))] * (self._random.random() < 0.05)
+        erase = [self._some("-e", "--erase-all")] * (self._random.random() < 0.05)
         name = self._command("write-flash")
         return [name, *erase, *options, *self._settings(), *self._pairs(chip)], []
 
@@ -355,7 +355,7 @@ class Source:
         if self._random.random() < 0.5:
             return [self._command("read-flash-status"), *count], []
         value = hex(self._random.choice([0, 0x02, 0x04, 0x1C, 0x40, 0x200]))
-        kept = self._maybe([self._spelled("--non-volatile")])
+        kept = self._maybe(["--non-volatile"])
         return [self._command("write-flash-status"), *count, *kept, value], []
 
     def _sfdp(self, _chip: Chip) -> tuple[list[str], list[int]]:
@@ -561,14 +561,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("count", nargs="?", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--manual", action="store_true", help="lines of the manuals, not random")
-    parser.add_argument("--only", default="", help="jobs whose line holds this")
+    parser.add_argument("--only", default="", help="jobs whose line has this (a pattern)")
     parser.add_argument("--verbose", action="store_true", help="each job, and what is known")
     options = parser.parse_args(argv)
     for module in ("esptool", "espshell.cli"):  # before the processes are forked
         importlib.import_module(module)
     serial.protocol_handler_packages.append("espshell.sim")
     found = manual_jobs() if options.manual else list(Source(options.seed).jobs(options.count))
-    jobs = [job for job in found if options.only in str(job)]
+    jobs = [job for job in found if re.search(options.only, str(job))]
     if options.manual and options.count < len(jobs):
         jobs = random.Random(options.seed).sample(jobs, options.count)
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(os.cpu_count()) as pool:
