@@ -128,12 +128,24 @@ def _options(job: Job) -> set[str]:
 def _keeps_more(job: Job, ours: Left, theirs: Left) -> bool:
     """Return whether esptool has erased what ours has left alone, and nothing else differs."""
     pages = [slice(i, i + 256) for i in range(0, FLASH_SIZE, 256)]
-    differing = [page for page in pages if ours.flash[page] != theirs.flash[page]]
+    pairs = [(ours.flash[page], theirs.flash[page]) for page in pages]
+    differing = [(a, b) for a, b in pairs if a != b]
     return (
         ours.status == theirs.status == 0
         and bool(differing)
-        and all(theirs.flash[page] == b"\xff" * 256 for page in differing)
+        and all(
+            b == 0xFF
+            for first, second in differing
+            for a, b in zip(first, second, strict=True)
+            if a != b
+        )
     )
+
+
+def _is_inside_a_sector(job: Job) -> bool:
+    """Return whether a file is written to a place that is not the start of a sector."""
+    places = [word for word in job.arguments[1:] if word.startswith("0x")]
+    return job.command == "write-flash" and any(int(place, 16) % (4 * KIB) for place in places)
 
 
 KNOWN: tuple[Known, ...] = (
@@ -172,6 +184,10 @@ KNOWN: tuple[Known, ...] = (
         lambda job, ours, theirs: (
             (job.chip, job.stub) == ("esp8266", False) and _keeps_more(job, ours, theirs)
         ),
+    ),
+    Known(
+        "what else is in the first sector is kept where a file begins inside it",
+        lambda job, ours, theirs: _is_inside_a_sector(job) and _keeps_more(job, ours, theirs),
     ),
     Known(
         "erase-flash works without a stub",
