@@ -22,7 +22,7 @@ def differential(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_lines_of_the_manuals_leave_the_same() -> None:
-    """A sample on six chips, ROM and stub: status, flash, files, words; the script runs them all."""
+    """A sample on six chips, ROM and stub: status, flash, files and words are the same."""
     done = differential("--manual", "150")
     assert done.returncode == 0, done.stdout + done.stderr
 
