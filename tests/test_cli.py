@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ import pytest
 from espshell import cli
 from espshell.link import ports
 from espshell.link.ports import PortInfo
+from scripts import fuzz
 
 SIM = "sim://esp32c3"
 COMMAND = [sys.executable, "-m", "espshell"]
@@ -424,6 +426,37 @@ def test_scripts_that_come_with_it(
     status, out, err = in_process("-p", port, "--yes", str(path), *arguments, capsys=capsys)
     assert (status, err.count("Traceback")) == (0, 0), err
     assert "--- " in out
+
+
+# Files -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("option", ["--elf", "--transcript", "--trace=", "--stub-dir", "", "check"])
+def test_hostile_paths(
+    option: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path that cannot be is one line and a status, wherever the program takes one."""
+    with fuzz.surroundings() as folder:
+        for path in fuzz.hostile_paths(folder):
+            if not path.strip("./") or path in ("script", "empty", "new") or "\0" in path:
+                continue
+            monkeypatch.setattr(sys, "stdin", io.StringIO())
+            words = [f"{option}{path}"] if option.endswith("=") else [option, path]
+            ran = in_process("-c", "echo x", *filter(None, words), capsys=capsys)
+            assert ran[0] in (0, 1, 2, 3), path
+            assert ran[2].count("\n") <= 2, path
+            assert "Errno" not in ran[2]
+
+
+def test_input_without_end(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Piped input that never ends is refused with the limit, in one line."""
+    with open("/dev/zero", encoding="utf-8") as endless:
+        monkeypatch.setattr(sys, "stdin", endless)
+        status, _, err = in_process("-", capsys=capsys)
+    assert status == 2
+    assert err.startswith("espshell: standard input has more than 1 MiB, the most that")
 
 
 # Every exit ---------------------------------------------------------------------------------------

@@ -143,6 +143,7 @@ class Session:
             before=bench.before,
             expected=bench.chip,
             taps=(self.tap,) if self.tap else (),
+            stub_dir=bench.stub_dir,
         )
         self.connection = Connection(target, self.settings)
         self.apply_settings()

@@ -203,7 +203,7 @@ def _crystal(target: Target, words: Words) -> int | None:
 
 
 def _told_security(target: Target) -> Security | None:
-    """Return what the ROM told when it was asked for the chip."""
+    """Return the security information of the ROM's answer at connecting."""
     told = target.security
     if told is None:
         return None
@@ -242,5 +242,5 @@ def _fused_security(target: Target, words: Words) -> Security | None:
 
 
 def _is_odd(count: int) -> bool:
-    """Say whether an odd number of bits is set: each change of mind burns one more."""
+    """Return whether an odd number of bits is set: each change of mind burns one more."""
     return count.bit_count() % 2 == 1

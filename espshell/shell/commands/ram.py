@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from espshell import files
-from espshell.device.target import SYNC_BAUD, see_rate
+from espshell.device.target import SYNC_BAUD, require_rate
 from espshell.errors import UsageError
 from espshell.link.port import Port, open_port
 from espshell.shell.arguments.types import File, InputFile, Positive, Scope, Seconds, Text
@@ -46,7 +46,7 @@ class Rate(Positive):
     def value(self, parsed: Expr, scope: Scope) -> int:
         """Evaluate it. Raises: UsageError if no chip has it."""
         rate = parsed.evaluate(scope)
-        see_rate(rate)
+        require_rate(rate)
         return rate
 
 

@@ -15,11 +15,14 @@ from espshell.shell.language.grammar import Command
 from espshell.shell.registry import COMMANDS, Param, Registry, Trait, Verb
 from espshell.shell.session import Quit, Session
 from espshell.shell.transcript import Transcript
-from espshell.units import KIB, parse_number, size_text
+from espshell.units import KIB, MIB, parse_number, size_text
 
 VERBS = Registry()
 
 GROUP = "Shell"
+
+MOST_FLASH = 256 * MIB
+"""Twice the largest flash that any of the chips addresses."""
 
 _SWITCH = {"on": True, "off": False, "true": True, "false": False, "yes": True, "no": False}
 _COLORS = ("auto", "always", "never")
@@ -255,8 +258,8 @@ def _flash_size(value: str) -> int | None:
     if value.lower() == "auto":
         return None
     size = parse_number(value.upper().removesuffix("B"))
-    if not size or size % (64 * KIB):
-        raise UsageError(f"`{value}` is no size of a flash", hint="4M, 512k, or auto")
+    if not size or size % (64 * KIB) or size > MOST_FLASH:
+        raise UsageError(f"`{value}` is no size of a flash", hint="4M, 512k, or auto; at most 256M")
     return size
 
 

@@ -103,6 +103,8 @@ def read_flash_sfdp(session: Session, address: int, count: int) -> SpiAnswer:
     """Read bytes of SFDP, as esptool does; of any number."""
     if not 0 <= address < 1 << 24:
         raise UsageError(f"{address:#x} is no address of 24 bits")
+    if address + count > 1 << 24:
+        raise UsageError(f"{count} bytes from {address:#x} on go past the end of SFDP, of 24 bits")
     flash = session.flash()
     return sfdp.SpiAnswer(0x5A, "read SFDP", b"", sfdp.read_sfdp_bytes(flash, address, count))
 
