@@ -96,6 +96,11 @@ class Flash:
         return Opcode.ERASE_FLASH in self._target.loader.dialect.commands
 
     @property
+    def erases_as_data_comes(self) -> bool:
+        """Whether a download erases no further than its data reach: a stub's does."""
+        return self._target.loader.dialect.is_stub
+
+    @property
     def segment_size(self) -> int:
         """What one download should cover at most (bytes, whole sectors)."""
         return BLOCK if self._target.loader.dialect.is_stub else ROM_SEGMENT
