@@ -81,7 +81,8 @@ def _(result: Loaded, *, color: bool = False) -> list[str]:
     files = paint(", ".join(result.files), "name", color=color)
     if result.dry_run:
         return [f"dry run: {files}: {size_text(result.size)} would be written to memory"]
-    return [f"{_judged(result.verified, color)}  {files}: {size_text(result.size)} in memory"]
+    verified = result.verified if result.verified or not result.ok else None
+    return [f"{_judged(verified, color)}  {files}: {size_text(result.size)} in memory"]
 
 
 @to_json.register

@@ -174,6 +174,7 @@ class Session(OnFlash):
             taps=(self.tap,) if self.tap else (),
         )
         self.target.memory.dry_run = self.target.flash.dry_run = self.dry_run
+        self.target.memory.before_write = self.journal.record
         self.apply_settings()
         for note in self.target.notes:
             self.output.note(note)
@@ -400,10 +401,9 @@ class Session(OnFlash):
             arguments["command"] = prepared.inner
         if verb.rest == "assignment":
             arguments["assignment"] = prepared.command
-        result = verb.run(self, **arguments)
+        with self.journal.recording(prepared.command.text):
+            result = verb.run(self, **arguments)
         bare = result.result if isinstance(result, Shown) else result
-        for change in getattr(bare, "changes", ()):
-            self.journal.add(prepared.command.text, change)
         if (value := getattr(bare, "last_value", None)) is not None:
             self.variables["_"] = number_text(value) if isinstance(value, int) else value
         if getattr(bare, "ok", True):

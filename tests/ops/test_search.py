@@ -41,7 +41,7 @@ def test_copy_of_ranges_that_overlap(offset: int, size: int) -> None:
     """The target holds what the source held, whatever they share; around it nothing changes."""
     before = bytes(i * 7 % 251 for i in range(512))
     put(before)
-    result = copy(MEM, RAM + 200, size, RAM + 200 + offset, keep=1024)
+    result = copy(MEM, RAM + 200, size, RAM + 200 + offset)
 
     at = 200 + offset
     assert result.ok

@@ -14,9 +14,11 @@ from espshell.ops.memory.find import Found, Hit, Pattern
 from espshell.ops.memory.hash import Digest
 from espshell.ops.memory.snapshot import Snapshot
 from espshell.ops.memory.words import Dump, Fill, Peek, Poke
+from espshell.ops.memory.writing import MemoryWrite
 from espshell.render.json import to_json
 
 A = 0x3FC9_0000
+SEVENS = b"\7\0\0\0" * 2
 
 
 class Kind(Enum):
@@ -62,18 +64,18 @@ class Outer:
         ),
         (Dump(A, 8, b"\x00\xffA"), {"address": A, "size": 3, "data": "00ff41"}),
         (
-            Fill(A, 8, 32, 7, verified=True, differing=(A + 4,)),
+            Fill(A, 8, 32, 7, writes=(MemoryWrite(A, SEVENS, SEVENS, SEVENS[:4] + b"1234"),)),
             {
                 "address": A,
                 "size": 8,
                 "width": 32,
                 "value": 7,
-                "verified": True,
+                "verified": False,
                 "differing": [A + 4],
             },
         ),
         (
-            Fill(A, 4, 32, 7, verified=False, old=b"1234", dry_run=True),
+            Fill(A, 4, 32, 7, writes=(MemoryWrite(A, SEVENS[:4], b"1234", dry_run=True),)),
             {
                 "address": A,
                 "size": 4,
@@ -85,7 +87,7 @@ class Outer:
             },
         ),
         (
-            Copied(A, A + 8, b"1234", verified=True, old=b"5678"),
+            Copied(A, A + 8, writes=(MemoryWrite(A + 8, b"1234", b"5678", b"1234"),)),
             {"address": A, "to": A + 8, "size": 4, "verified": True, "differing": []},
         ),
         (

@@ -2,7 +2,8 @@
 
 One digest of each file first; if it differs, digests down to sectors
 (``ops.flash.digest_compare``).  Bytes are read only of sectors that differ, and what is read of
-them must agree with their digest.  What a digest gives away (blank, or only flash settings patched) is not read at all.
+them must agree with their digest.  What a digest gives away (blank, or only flash settings patched)
+is not read at all.
 
 A loader without digests (the ROM of an ESP8266) has everything read.
 """

@@ -36,16 +36,6 @@ def read_chunks(
         yield data
 
 
-def read_old(memory: Memory, address: int, size: int, *, keep: int) -> bytes | None:
-    """Return what is in a range that is about to be overwritten.
-
-    None where it is larger than ``keep``, or changes when it is read.
-    """
-    if size > keep or memory.chip.changes_when_read(address, size) is not None:
-        return None
-    return memory.read(address, size)
-
-
 def reading_notes(space: Space, address: int, size: int) -> tuple[str, ...]:
     """Return what to keep in mind about values read from a range."""
     if not isinstance(space, Memory):

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from espshell import registers
 from espshell.chips import Chip
 from espshell.device import Memory
+from espshell.device.memory import Change
 from espshell.errors import UsageError
 from espshell.ops.memory import words
-from espshell.ops.memory.journal import Change
 from espshell.ops.memory.words import Poke
 from espshell.registers import BitField, Peripheral, Register, Registers
 from espshell.units import count_text, hex32

@@ -5,24 +5,16 @@ Addresses are absolute, sizes are bytes, widths are bits.  ``force`` skips the m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from espshell import registers
-from espshell.chips import Kind
 from espshell.device import Memory, Space
-from espshell.errors import NoReply, UsageError
-from espshell.ops.memory.journal import Change
-from espshell.ops.memory.reading import read_chunks, read_old, reading_notes
-from espshell.ops.memory.writing import (
-    DRY_RUN,
-    differing_words,
-    masked,
-    not_as_written,
-    write_bytes,
-)
-from espshell.ops.progress import Report, Step, silent
+from espshell.device.memory import Change
+from espshell.errors import UsageError
+from espshell.ops.memory.reading import read_chunks, reading_notes
+from espshell.ops.memory.writing import MemoryWrite, WriteResult, masked, write_and_verify
+from espshell.ops.progress import Report, silent
 from espshell.units import WORD, hex32, hex_width
 
 if TYPE_CHECKING:
@@ -69,6 +61,8 @@ class Poke:
     new: tuple[int, ...] | None
     notes: tuple[str, ...] = ()
     dry_run: bool = False
+    answer_lost: bool = False
+    """Whether the loader's answer did not come, so that what reads back decides."""
 
     @property
     def differing(self) -> tuple[int, ...]:
@@ -110,10 +104,12 @@ class Poke:
         if self.new is None or not self.differing:
             return ""
         index = (self.differing[0] - self.address) // (self.width // 8)
+        reason = "bits may be read-only or clear themselves (--no-verify does not read back)"
+        if self.answer_lost:
+            reason = "the answer to the write was lost, so it was perhaps not done"
         return (
             f"{hex32(self.differing[0])} reads back {hex_width(self.new[index], self.width)}, "
-            f"not {hex_width(self.wanted[index], self.width)}; bits may be read-only or clear "
-            "themselves (--no-verify does not read back)"
+            f"not {hex_width(self.wanted[index], self.width)}; {reason}"
         )
 
 
@@ -133,42 +129,18 @@ class Dump:
 
 
 @dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(WriteResult):
     """A range was written with one value over and over, and read back where that was asked."""
 
     address: int
     size: int
     width: int
     value: int
-    verified: bool
-    differing: tuple[int, ...] = ()
-    """Addresses of words that read back otherwise."""
-    old: bytes | None = None
-    """What was there before, None where it was not read."""
-    notes: tuple[str, ...] = ()
-    dry_run: bool = False
-    """Whether nothing was sent."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing reads back otherwise."""
-        return not self.differing
-
-    @property
-    def failure(self) -> str:
-        """What is not as it should be."""
-        return not_as_written(self.differing)
-
-    @property
-    def changes(self) -> tuple[Change, ...]:
-        """What was written, for a journal."""
-        return () if self.dry_run else (Change(self.address, self.old, self.data),)
 
     @property
     def data(self) -> bytes:
         """All the bytes."""
-        step = self.width // 8
-        return self.value.to_bytes(step, "little") * (self.size // step)
+        return self.writes[0].data
 
 
 def peek(
@@ -214,28 +186,46 @@ def poke(
     mask = bits if mask is None else mask & bits
     if not force:
         memory.check(address, size * len(values), write=True)
-    touched = memory.chip.changes_when_read(address, size * len(values))
-    hidden = write_only(memory, address, size * len(values))
-    readable = (verify or memory.dry_run) and touched is None and hidden is None
-    old = _read_values(memory, address, len(values), width) if readable else None
-    writes = [masked(address + i * size, v, width, mask) for i, v in enumerate(values)]
-    notes: tuple[str, ...] = ()
-    try:
+    done = poke_bytes(memory, address, packed(values, width), width=width, mask=mask, verify=verify)
+    wanted, old, new = (_values(held, width) for held in (done.data, done.old, done.new))
+    return Poke(
+        address, width, wanted or (), mask, old, new, done.notes, done.dry_run, done.answer_lost
+    )
+
+
+def poke_bytes(
+    memory: Memory,
+    address: int,
+    data: bytes,
+    *,
+    width: int,
+    mask: int,
+    verify: bool = True,
+    remember: bool = True,
+) -> MemoryWrite:
+    """Write values of a width in bits, each by one write that the chip masks, and read them back.
+
+    What the memory map says is not asked.  Raises: as ``write_and_verify``.
+    """
+    step = width // 8
+    writes = [
+        masked(address + i, int.from_bytes(data[i : i + step], "little"), width, mask)
+        for i in range(0, len(data), step)
+    ]
+
+    def sending() -> Iterator[int]:
         memory.write(writes)
-    except NoReply as error:
-        if not readable:
-            raise _unknown_state(error, address) from error
-        notes = ("the answer to the write was lost; what reads back is what counts",)
-    before = old if old is not None else (0,) * len(values)
-    wanted = tuple(o & ~mask | v & mask for o, v in zip(before, values, strict=True))
-    new = _read_values(memory, address, len(values), width) if readable else None
-    if memory.dry_run:
-        new, notes = old and wanted, (DRY_RUN,)
-    if touched is not None:
-        notes = (*notes, f"not read back: reading {touched.name} changes it")
-    elif hidden is not None:
-        notes = (*notes, f"not read back: {hidden.full_name} is write-only")
-    return Poke(address, width, wanted, mask, old, new, notes, memory.dry_run)
+        yield len(data)
+
+    return write_and_verify(
+        memory,
+        address,
+        data,
+        verify=verify,
+        remember=remember,
+        poked=(width, mask),
+        sending=sending(),
+    )
 
 
 def dump(
@@ -269,12 +259,9 @@ def fill(
     width: int = 32,
     verify: bool = True,
     force: bool = False,
-    keep: int = 0,
     report: Report = silent,
 ) -> Fill:
     """Write one value over and over; RAM by data blocks that carry a checksum; read it back.
-
-    keep: the bytes up to which what was there is read first and handed back as ``old``.
 
     Raises: UsageError if address or size is not a multiple of the width, or the value too wide.
     """
@@ -289,17 +276,8 @@ def fill(
         memory.check(address, size, write=True)
     value &= (1 << width) - 1
     data = value.to_bytes(width // 8, "little") * (size * 8 // width)
-    old = read_old(memory, address, size, keep=keep)
-    for done in write_bytes(memory, address, data):
-        report(Step("writing", done, size))
-    touched = memory.chip.changes_when_read(address, size)
-    verified = verify and touched is None and not memory.dry_run
-    differing: tuple[int, ...] = ()
-    if verified:
-        got = b"".join(read_chunks(memory, address, size, report=report))
-        differing = differing_words(address, data, got)
-    notes = (DRY_RUN,) if memory.dry_run else ()
-    return Fill(address, size, width, value, verified, differing, old, notes, memory.dry_run)
+    write = write_and_verify(memory, address, data, verify=verify, report=report)
+    return Fill(address, size, width, value, writes=(write,))
 
 
 def packed(values: Sequence[int], width: int) -> bytes:
@@ -308,24 +286,6 @@ def packed(values: Sequence[int], width: int) -> bytes:
         check_fits(value, width)
     bits = (1 << width) - 1
     return b"".join((value & bits).to_bytes(width // 8, "little") for value in values)
-
-
-def registers_at(memory: Memory, address: int) -> tuple[Register, ...]:
-    """Return the registers at an address; none where there are no peripherals or no table."""
-    region = memory.chip.region_at(address)
-    if region is None or region.kind is not Kind.PERIPHERAL:
-        return ()
-    known = registers.of(memory.chip.name)
-    return known.at(address - address % WORD) if known else ()
-
-
-def write_only(memory: Memory, address: int, size: int) -> Register | None:
-    """Return the first register in a range of which reading tells nothing, or None."""
-    for place in range(address - address % WORD, address + size, WORD):
-        known = registers_at(memory, place)
-        if known and not any(register.access.readable for register in known):
-            return known[0]
-    return None
 
 
 def check_aligned(verb: str, address: int, width: int) -> None:
@@ -354,11 +314,9 @@ def check_fits(value: int, width: int) -> None:
         )
 
 
-def _read_values(memory: Memory, address: int, count: int, width: int) -> tuple[int, ...]:
-    return peek(memory, address, count, width=width, force=True).values
-
-
-def _unknown_state(error: NoReply, address: int) -> NoReply:
-    return NoReply(
-        f"{error.message}; whether {hex32(address)} was written is not known", hint=error.hint
-    )
+def _values(data: bytes | None, width: int) -> tuple[int, ...] | None:
+    """Return bytes as little-endian values of a width in bits; None for None."""
+    if data is None:
+        return None
+    size = width // 8
+    return tuple(int.from_bytes(data[i : i + size], "little") for i in range(0, len(data), size))

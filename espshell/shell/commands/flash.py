@@ -72,7 +72,7 @@ HEADER = (
 @VERBS.add(
     "load",
     group=GROUP,
-    params=[Param("files", FilePlaces())],
+    params=[Param("files", FilePlaces(to_write=True))],
     options=[
         Option("--all", "send also what does not differ", into="everything"),
         _KEEP_EDGES,
@@ -103,7 +103,11 @@ def load(
     if files[0][1].space == "mem":
         _see_memory(session, files, force=force)
         return loading.load_memory(
-            session.chip.memory, read_pairs(files), force=force, report=session.output.progress
+            session.chip.memory,
+            read_pairs(files),
+            verify=session.settings.verify,
+            force=force,
+            report=session.output.progress,
         )
     images = _patched(session, files, mode=flash_mode, frequency=flash_freq, size=flash_size)
     return _write(session, images, everything=everything, keep_edges=keep_edges, force=force)

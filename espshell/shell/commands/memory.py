@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from espshell.chips import Kind
 from espshell.errors import UsageError
 from espshell.ops.memory import words as memory
-from espshell.ops.memory.journal import KEEP
 from espshell.ops.memory.save import Saved, held_part, part_of, save
 from espshell.ops.memory.words import Fill, Peek, Poke
+from espshell.ops.memory.writing import registers_at
 from espshell.shell.arguments.places import Address, Place, Region, Span, Spot
 from espshell.shell.arguments.types import File, Number, Numbers, Positive
 from espshell.shell.commands.flash import write_flash
@@ -67,7 +67,7 @@ def peek(
     space = session.space(place.space, size)
     result = memory.peek(space, at, count, width=width, force=force)
     if count == 1 and width == 32 and place.space == "mem" and not session.output.as_json:
-        known = memory.registers_at(session.chip.memory, at)
+        known = registers_at(session.chip.memory, at)
         result = replace(result, register=known[0] if known else None)
     if session.symbols and place.space == "mem":
         labels = tuple(session.symbol_at(at + i * width // 8) for i in range(count))
@@ -80,7 +80,7 @@ def peek(
 @VERBS.add(
     "poke",
     group=GROUP,
-    params=[Param("place", Place()), Param("value", Numbers())],
+    params=[Param("place", Place(to_write=True)), Param("value", Numbers())],
     options=[Option("--mask", "write only these bits", Number()), _NO_VERIFY, _FORCE],
     variants=_widths("poke", 8, 16, 32),
     needs="memory",
@@ -201,7 +201,7 @@ def _label(session: Session, region: Span, address: int) -> str:
 @VERBS.add(
     "fill",
     group=GROUP,
-    params=[Param("region", Region()), Param("value", Number())],
+    params=[Param("region", Region(to_write=True)), Param("value", Number())],
     options=[_NO_VERIFY, _FORCE],
     variants=_widths("fill", 8, 16, 32),
     needs="memory",
@@ -233,7 +233,6 @@ def fill(
         width=width,
         verify=verify,
         force=force,
-        keep=KEEP if verify else 0,
         report=session.output.progress,
     )
 
@@ -296,7 +295,7 @@ def read_mem(session: Session, address: int) -> Peek:
     "write-mem",
     group=GROUP,
     params=[
-        Param("address", Address()),
+        Param("address", Address(to_write=True)),
         Param("value", Number()),
         Param("mask", Number(), optional=True),
     ],

@@ -13,7 +13,6 @@ from espshell.ops.memory.copy import copy as copy_range
 from espshell.ops.memory.diff import diff as compare
 from espshell.ops.memory.find import Found
 from espshell.ops.memory.hash import Digest, hash_range
-from espshell.ops.memory.journal import KEEP
 from espshell.ops.memory.words import dump
 from espshell.shell.arguments.operands import Hashed, Operand, Operands, Pattern
 from espshell.shell.arguments.places import Place, Region, Span, Spot
@@ -38,7 +37,7 @@ _CHECK = Option("--check", "read twice and compare")
 @VERBS.add(
     "copy",
     group=GROUP,
-    params=[Param("region", Region()), Param("place", Place())],
+    params=[Param("region", Region()), Param("place", Place(to_write=True))],
     options=[Option("--no-verify", "do not read back", into="unverified"), _FORCE],
     needs="memory",
 )
@@ -66,7 +65,7 @@ def copy(
         source=source,
         verify=verify,
         force=force,
-        keep=KEEP if verify else 0,
+        check=session.settings.check,
         report=session.output.progress,
     )
 
