@@ -50,6 +50,15 @@ def _forget(change: Change) -> None:
     """Keep no journal."""
 
 
+def require_32_bits(address: int) -> None:
+    """Require an address that the bus has. Raises: UsageError."""
+    if not 0 <= address < ADDRESS_SPACE:
+        raise UsageError(
+            f"{address:#x} is outside the address space, which ends at 0xffffffff",
+            hint="addresses have 32 bits",
+        )
+
+
 class Memory:
     """Reads and writes of one chip's address space."""
 
@@ -69,12 +78,8 @@ class Memory:
         Raises: UsageError with the regions next to it; nothing was sent.
         """
         last = address + max(size, 1) - 1
-        if address < 0 or last >= ADDRESS_SPACE:
-            first = address if address < 0 or address >= ADDRESS_SPACE else ADDRESS_SPACE
-            raise UsageError(
-                f"{first:#x} is outside the address space, which ends at 0xffffffff",
-                hint="addresses have 32 bits",
-            )
+        for end in (address, last):
+            require_32_bits(end)
         hole = self._first_hole(address, last)
         if hole is not None:
             raise UsageError(

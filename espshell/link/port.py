@@ -174,6 +174,11 @@ class SerialPort:
     def _translated(self, doing: str) -> Iterator[None]:
         try:
             yield
+        except serial.SerialTimeoutException as error:
+            raise PortError(
+                f"{self.url} takes no bytes: a write was not over in {WRITE_TIMEOUT_S:g} s",
+                hint="does the other side still read? is flow control on? then `connect`",
+            ) from error
         except _LOST as error:
             raise PortError(
                 f"lost {self.url} while {doing}: {_reason(error)}",

@@ -142,6 +142,7 @@ class Session(OnFlash):
             partitions=self.partition_table,
             parttable=self.settings.parttable,
             symbols=self.symbols,
+            check=self.settings.check,
         )
 
     def symbol_at(self, address: int, *, offset: bool = True) -> str:

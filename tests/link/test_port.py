@@ -176,6 +176,21 @@ def test_the_other_end_closes(pty: Pty, use: Callable[[SerialPort], object]) -> 
     port.close()
 
 
+def test_a_device_that_takes_nothing() -> None:
+    """It is not said to be unplugged: it is there, and the hint says what stops it."""
+
+    class Full:
+        in_waiting = 0
+        timeout = None
+
+        def write(self, data: bytes) -> None:
+            raise serial.SerialTimeoutException("Write timeout")
+
+    with pytest.raises(PortError, match="takes no bytes") as caught:
+        SerialPort("/dev/ttyX", Full()).write(b"a")
+    assert "plug" not in caught.value.one_line()
+
+
 @POSIX
 def test_changing_the_rate_of_what_is_gone(pty: Pty) -> None:
     """The same for a change of the baud rate."""

@@ -7,7 +7,7 @@ import contextlib
 import pytest
 
 from espshell.device import Target
-from espshell.errors import ReadsDiffer, UsageError
+from espshell.errors import DeviceError, ReadsDiffer, UsageError
 from espshell.ops.flash.erase import Erased, erase, prepare
 from espshell.ops.flash.load import Written, compare, facts_of, load, write
 from espshell.ops.flash.payload import Image
@@ -262,7 +262,7 @@ def test_a_protected_part_is_not_erased() -> None:
 def test_protected_facts_refuse_at_once() -> None:
     """What the status registers are known to protect is refused before anything is sent."""
     target = opened(contents=OLD)
-    with pytest.raises(UsageError, match="write-protected"):
+    with pytest.raises(DeviceError, match="write-protected"):
         erase(target, 0, 128 * KIB, protected=[Span(0x1_0000, SECTOR)])
     assert changes(target) == (0, 0)
 

@@ -49,7 +49,7 @@ class Outer:
 @pytest.mark.parametrize(
     ("result", "value"),
     [
-        (Peek(A, 16, (1, 2)), {"address": A, "width": 16, "values": [1, 2]}),
+        (Peek(A, 16, (1, 2)), {"address": A, "width": 16, "values": [1, 2], "readings": 1}),
         (
             Poke(A, 32, (5,), 0xFFFFFFFF, (0,), (5,)),
             {"address": A, "width": 32, "old": 0, "new": 5, "wanted": 5},
@@ -62,7 +62,7 @@ class Outer:
             Poke(A, 32, (5,), 0xFFFFFFFF, None, None),
             {"address": A, "width": 32, "old": None, "new": None, "wanted": 5},
         ),
-        (Dump(A, 8, b"\x00\xffA"), {"address": A, "size": 3, "data": "00ff41"}),
+        (Dump(A, 8, b"\x00\xffA"), {"address": A, "size": 3, "data": "00ff41", "readings": 1}),
         (
             Fill(A, 8, 32, 7, writes=(MemoryWrite(A, SEVENS, SEVENS, SEVENS[:4] + b"1234"),)),
             {
@@ -92,7 +92,14 @@ class Outer:
         ),
         (
             Found(A, 16, Pattern.of_hex("de??"), (Hit(A + 2, A, bytes(16)),), complete=True),
-            {"address": A, "size": 16, "pattern": "de??", "hits": [A + 2], "complete": True},
+            {
+                "address": A,
+                "size": 16,
+                "pattern": "de??",
+                "hits": [A + 2],
+                "complete": True,
+                "readings": 1,
+            },
         ),
         (
             diff(b"1234", b"1034", address=A),
@@ -108,11 +115,11 @@ class Outer:
         ),
         (
             Digest(A, 4, "crc32", "8bb98613"),
-            {"address": A, "size": 4, "algorithm": "crc32", "digest": "8bb98613"},
+            {"address": A, "size": 4, "algorithm": "crc32", "digest": "8bb98613", "readings": 1},
         ),
         (
             Snapshot("a", A, b"1234", is_stale=True),
-            {"name": "a", "address": A, "size": 4, "stale": True},
+            {"name": "a", "address": A, "size": 4, "stale": True, "readings": 1},
         ),
         (
             Outer("x", (Inner(Kind.ONE, b"\x01"),)),

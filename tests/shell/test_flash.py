@@ -327,7 +327,10 @@ def test_secure_download_mode(shell: Shell) -> None:
     """Without a size nothing is written; with one it is, and is said not to be verified."""
     shell.session.disconnect()
     ready(shell, "?sdm=1")
-    assert "set flash-size" in shell.type("load new.bin flash:0x10000").err
+    told = shell.type("load new.bin flash:0x10000").err
+    assert "secure download mode" in told
+    assert "set flash-size" in told
+    assert "powered" not in told
     assert untouched(shell)
     shell.type("set flash-size 4M")
     ran = shell.type("load new.bin flash:0x10000")

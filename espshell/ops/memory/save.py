@@ -12,7 +12,7 @@ from typing import BinaryIO
 from espshell.device import Flash, Space
 from espshell.errors import EspError, UsageError, file_error
 from espshell.image import intel_hex
-from espshell.ops.memory.reading import read_chunks, trust_notes
+from espshell.ops.memory.reading import read_chunks, reading_notes, trust_notes
 from espshell.ops.progress import Report, Step, silent
 from espshell.units import size_text
 
@@ -31,6 +31,8 @@ class Saved:
     size: int
     path: str
     notes: tuple[str, ...] = ()
+    readings: int = 1
+    """How often each byte was read."""
 
     @property
     def ok(self) -> bool:
@@ -73,7 +75,8 @@ def save(
         else:
             with temporary.open("wb") as file:
                 file.writelines(pieces)
-    return Saved(address, size, str(path), trust_notes(space, check=check))
+    notes = (*reading_notes(space, address, size), *trust_notes(space, check=check))
+    return Saved(address, size, str(path), notes, 1 + check)
 
 
 def part_of(path: Path) -> Path:
@@ -127,7 +130,8 @@ def _save_in_parts(
         told = file_error("write", path, error)
         told.hint = _resumable(path) or told.hint
         raise told from error
-    return Saved(address, size, str(path), (*notes, *trust_notes(flash, check=check)))
+    notes = (*notes, *trust_notes(flash, check=check))
+    return Saved(address, size, str(path), notes, 1 + check)
 
 
 def _resumable(path: Path) -> str:

@@ -25,6 +25,11 @@ class Waited:
     seconds: float
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What to keep in mind about what was read."""
+        return self.expectation.notes
+
+    @property
     def ok(self) -> bool:
         """Whether it came true."""
         return self.expectation.ok
@@ -55,6 +60,7 @@ class Watched:
     address: int | None
     samples: tuple[Sample[int | bytes], ...]
     looks: int
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:

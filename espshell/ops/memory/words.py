@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from espshell.device import Memory, Space
-from espshell.device.memory import Change
+from espshell.device.memory import Change, require_32_bits
 from espshell.errors import UsageError
-from espshell.ops.memory.reading import read_chunks, reading_notes
+from espshell.ops.memory.reading import read_chunks, read_words, reading_notes
 from espshell.ops.memory.writing import MemoryWrite, WriteResult, masked, write_and_verify
 from espshell.ops.progress import Report, silent
 from espshell.units import WORD, hex32, hex_width
@@ -33,6 +33,8 @@ class Peek:
     """The register that was read, for those who want to see its fields."""
     labels: tuple[str, ...] = ()
     """What a program calls the place of each value, where its symbols are known."""
+    readings: int = 1
+    """How often it was read."""
 
     @property
     def ok(self) -> bool:
@@ -121,6 +123,8 @@ class Dump:
     width: int
     data: bytes
     notes: tuple[str, ...] = ()
+    readings: int = 1
+    """How often each byte was read."""
 
     @property
     def ok(self) -> bool:
@@ -144,21 +148,30 @@ class Fill(WriteResult):
 
 
 def peek(
-    space: Space, address: int, count: int = 1, *, width: int = 32, force: bool = False
+    space: Space,
+    address: int,
+    count: int = 1,
+    *,
+    width: int = 32,
+    check: bool = False,
+    force: bool = False,
 ) -> Peek:
-    """Read ``count`` values of ``width`` bits.
+    """Read ``count`` values of ``width`` bits; RAM and ROM twice, with ``check`` everything.
 
-    Raises: UsageError if the address is not a multiple of the width, or outside the memory map.
+    Raises: UsageError if the address is not a multiple of the width, or outside the memory map;
+    ReadsDiffer with ``check``.
     """
     size = width // 8
     check_aligned("peek", address, width)
     if not force:
         space.check(address, size * count)
     start = address - address % WORD
-    words = space.words(start, -(-(address + size * count - start) // WORD))
+    words, readings, notes = read_words(
+        space, start, -(-(address + size * count - start) // WORD), check=check
+    )
     data = b"".join(word.to_bytes(WORD, "little") for word in words)[address - start :]
     values = (int.from_bytes(data[i * size : (i + 1) * size], "little") for i in range(count))
-    return Peek(address, width, tuple(values), reading_notes(space, address, size * count))
+    return Peek(address, width, tuple(values), notes, readings=readings)
 
 
 def poke(
@@ -247,7 +260,8 @@ def dump(
         pieces.append(piece)
         if sink is not None:
             sink(piece)
-    return Dump(address, width, b"".join(pieces), reading_notes(space, address, size))
+    notes = reading_notes(space, address, size)
+    return Dump(address, width, b"".join(pieces), notes, 1 + check)
 
 
 def fill(
@@ -289,10 +303,11 @@ def packed(values: Sequence[int], width: int) -> bytes:
 
 
 def check_aligned(verb: str, address: int, width: int) -> None:
-    """See that an address is a multiple of a width in bits.
+    """Require an address that is a multiple of a width in bits.
 
-    Raises: UsageError with the nearest that are.
+    Raises: UsageError with the nearest that are, or if it has more than 32 bits.
     """
+    require_32_bits(address)
     size = width // 8
     if address % size:
         below = address - address % size

@@ -7,7 +7,7 @@ handed to ``Memory.before_write`` before it is sent, so that a lost answer loses
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from espshell.chips import Kind
 from espshell.device import Memory
 from espshell.device.memory import Change
 from espshell.errors import EspError, NoReply
-from espshell.ops.memory.reading import read_chunks
+from espshell.ops.memory.reading import read_chunks, read_words
 from espshell.ops.progress import Report, Step, silent
 from espshell.protocol.commands import ALL_BITS, RegisterWrite
 from espshell.units import KIB, WORD, count_text, hex32
@@ -146,7 +146,7 @@ def write_and_verify(
     obstacle = _why_not_read(memory, address, size)
     read = (verify or memory.dry_run) and not obstacle
     wants_old = read and size <= KEEP and (remember or poked is not None)
-    old = memory.read(address, size) if wants_old else None
+    old = _read_old(memory, address, size) if wants_old else None
     expected = _under(mask, old or bytes(size), data) if mask else data
     notes = (obstacle,) if obstacle else ()
     if memory.dry_run:
@@ -167,8 +167,8 @@ def write_and_verify(
     except EspError as error:
         _add_state(error, address, size, "may have been written")
         raise
-    new = _read_back(memory, address, size, report, lost=lost) if read else None
-    return MemoryWrite(address, expected, old, new, mask, lost, notes)
+    write = MemoryWrite(address, expected, old, None, mask, lost, notes)
+    return _read_back(memory, write, report) if read else write
 
 
 def masked(address: int, value: int, width: int, mask: int) -> RegisterWrite:
@@ -233,13 +233,29 @@ def _under(mask: bytes, old: bytes, new: bytes) -> bytes:
     return bytes(o & ~m | n & m for m, o, n in zip(mask, old, new, strict=True))
 
 
-def _read_back(memory: Memory, address: int, size: int, report: Report, *, lost: bool) -> bytes:
+def _read_old(memory: Memory, address: int, size: int) -> bytes:
+    """Read what will be overwritten; a few bytes twice where that is plain memory."""
+    if size > LOAD_FROM:
+        return memory.read(address, size)
+    skip = address % WORD
+    words, _, _ = read_words(memory, address - skip, -(-(skip + size) // WORD))
+    return b"".join(word.to_bytes(WORD, "little") for word in words)[skip : skip + size]
+
+
+def _read_back(memory: Memory, done: MemoryWrite, report: Report) -> MemoryWrite:
+    """Return a write with what reads back; that it differs is read twice."""
+    address, size = done.address, len(done.data)
     try:
-        return b"".join(read_chunks(memory, address, size, report=report))
+        for _ in range(2):
+            new = b"".join(read_chunks(memory, address, size, report=report))
+            done = replace(done, new=new)
+            if not done.differing:
+                break
     except EspError as error:
-        was = "may have been" if lost else "was"
+        was = "may have been" if done.answer_lost else "was"
         _add_state(error, address, size, f"{was} written, and could not be read back")
         raise
+    return done
 
 
 def _add_state(error: EspError, address: int, size: int, state: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from espshell.errors import UsageError
+from espshell.errors import DeviceError, UsageError
 from espshell.ops.chip import info as chip_ops
 from espshell.shell.arguments.flash import Erasable as Erasable
 from espshell.shell.arguments.flash import FilePlaces as FilePlaces
@@ -210,7 +210,7 @@ def flash_id(session: Session) -> Flash:
     """Tell manufacturer, id and size of the flash chip."""
     found = chip_ops.flash_id(session.chip)
     if found is None:
-        raise UsageError("no flash chip answers", hint="is it connected and powered?")
+        raise DeviceError("no flash chip answers", hint="is it connected and powered?")
     return found
 
 

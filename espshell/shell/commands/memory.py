@@ -50,29 +50,37 @@ def _widths(name: str, *widths: int) -> dict[str, dict[str, object]]:
     "peek",
     group=GROUP,
     params=[Param("place", Place()), Param("count", Positive(), optional=True)],
-    options=[_FORCE],
+    options=[_CHECK, _FORCE],
     variants=_widths("peek", 8, 16, 32),
     needs="memory",
 )
 def peek(
-    session: Session, place: Spot, count: int = 1, *, width: int = 32, force: bool = False
+    session: Session,
+    place: Spot,
+    count: int = 1,
+    *,
+    width: int = 32,
+    check: bool = False,
+    force: bool = False,
 ) -> Peek:
     """Read values, in hexadecimal and decimal.
 
     The bus reads 32 bits at a time: peek8 and peek16 read the word around and show a part.
+    RAM and ROM are read twice, with --check registers too.
     Of a single register the fields are shown too.
     An empty Enter goes on behind it.
     """
     at, size = place.address, count * width // 8
     space = session.space(place.space, size)
-    result = memory.peek(space, at, count, width=width, force=force)
+    checked = check or session.settings.check
+    result = memory.peek(space, at, count, width=width, check=checked, force=force)
     if count == 1 and width == 32 and place.space == "mem" and not session.output.as_json:
         known = registers_at(session.chip.memory, at)
         result = replace(result, register=known[0] if known else None)
     if session.symbols and place.space == "mem":
         labels = tuple(session.symbol_at(at + i * width // 8) for i in range(count))
         result = replace(result, labels=labels)
-    options = " --force" * force
+    options = " --check" * check + " --force" * force
     session.next_line = f"peek{width} {_prefix(place)}{at + size:#x} {count}{options}"
     return result
 

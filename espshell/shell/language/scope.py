@@ -38,8 +38,12 @@ class TargetScope:
         partitions: Callable[[], PartitionTable] | None = None,
         parttable: str = "",
         symbols: Symbols | None = None,
+        check: bool = False,
     ) -> None:
         self._target = target
+        self._check = check
+        self.notes: dict[str, None] = {}
+        """What to keep in mind about what was read, each once, in order."""
         self._prefixes = prefixes
         self._partitions = partitions
         self._parttable = parttable
@@ -166,7 +170,9 @@ class TargetScope:
         """Return the contents of memory. Raises: UsageError outside the memory map."""
         if self._target is None:
             raise not_connected()
-        return memory.peek(self._target.memory, address, width=bits).values[0]
+        read = memory.peek(self._target.memory, address, width=bits, check=self._check)
+        self.notes.update(dict.fromkeys(read.notes))
+        return read.values[0]
 
     def space(self, name: str) -> Scope:
         """Return what names mean in a space: partitions in ``flash``."""
