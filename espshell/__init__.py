@@ -14,8 +14,8 @@ start of the program, stays cheap.  A new name goes into the block for type chec
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False
+"""As of ``typing``, which is not imported here: until `__main__` runs, Ctrl-C is a traceback."""
 
 if TYPE_CHECKING:
     from espshell import chips
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         NoReply,
         NoSync,
         PortError,
+        PortStalled,
         ReadsDiffer,
         Refused,
         ScriptError,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     )
     from espshell.link.trace import Recorder, Viewer
     from espshell.ops.chip.connection import (
-        Connection,
+        ConnectionInfo,
         Left,
         change_baud,
         describe,
@@ -98,7 +99,7 @@ __all__ = [
     "Change",
     "Chip",
     "ChipId",
-    "Connection",
+    "ConnectionInfo",
     "Copied",
     "DeviceError",
     "Difference",
@@ -131,6 +132,7 @@ __all__ = [
     "Piece",
     "Poke",
     "PortError",
+    "PortStalled",
     "RamLoaded",
     "RamPlan",
     "Ranges",
@@ -226,6 +228,7 @@ _HOMES = {
         "NoReply",
         "NoSync",
         "PortError",
+        "PortStalled",
         "ReadsDiffer",
         "Refused",
         "ScriptError",
@@ -242,7 +245,7 @@ _HOMES = {
     "espshell.ops.image.inspect": ("ImageInfo", "inspect", "inspect_file", "inspect_flash"),
     "espshell.ops.chip.info": ("ChipId", "Info", "Mac", "Security", "chip_id", "info", "mac"),
     "espshell.ops.chip.connection": (
-        "Connection",
+        "ConnectionInfo",
         "Left",
         "change_baud",
         "describe",
@@ -346,6 +349,8 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 if not TYPE_CHECKING:  # a type checker would take any name for one that is there
 
     def __getattr__(name: str) -> object:
+        from importlib import import_module
+
         if name == "chips":
             return import_module("espshell.chips")
         if name not in _HOME_OF:

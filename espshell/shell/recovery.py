@@ -6,11 +6,11 @@ the chip before (the last value, what dumps have shown) is forgotten, because it
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from espshell.clock import Clock, SystemClock
-from espshell.errors import BenchError
+from espshell.errors import BenchError, EspError
 from espshell.link import ports
 from espshell.link.ports import PortInfo
 
@@ -24,19 +24,10 @@ PATIENCE_S = 30.0
 _LOOK_EVERY_S = 0.3
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """What is to be found again: the device by what USB said about it, and whether a stub ran."""
-
-    usb: PortInfo | None
-    had_stub: bool
-
-
 def lose(session: Session) -> None:
     """Give up the connection after its port has gone, and keep what finds it again."""
-    target = session.target
-    if target is not None:
-        session.lost = Lost(target.usb, target.loader.dialect.is_stub)
+    if session.connection is not None:
+        session.lost = session.connection.as_lost()
         session.disconnect(after="no-reset")
 
 
@@ -45,18 +36,20 @@ def reconnect(session: Session) -> Target:
 
     Raises: BenchError if the device is not there; what connecting raises.
     """
-    target = session.target
-    lost = Lost(target.usb, target.loader.dialect.is_stub) if target else session.lost
+    lost = session.connection.as_lost() if session.connection else session.lost
     bench = session.bench
     if lost is not None and lost.usb is not None:
         device = _found_again(lost.usb)
         if device is None:
             raise BenchError(f"{lost.usb.device} is not there", hint="plug it in, then `reconnect`")
         bench = replace(bench, port=device)
-    again = session.connect(bench)
+    try:
+        again = session.connect(bench)
+    except BaseException:
+        session.lost = lost  # it is the one that `reconnect` still looks for
+        raise
     if lost is not None and lost.had_stub and not again.loader.dialect.is_stub:
         session.start_stub()
-    session.lost = None
     session.variables.pop("_", None)
     session.output.note("what was read before may be stale: $_ and the marks of dumps are gone")
     return again
@@ -74,10 +67,12 @@ def wait_and_reconnect(session: Session, clock: Clock | None = None) -> bool:
         if lost.usb is None or _found_again(lost.usb) is not None:
             try:
                 reconnect(session)
+                return True
             except BenchError:
                 pass  # it is there and not ready, or not there yet
-            else:
-                return True
+            except EspError as error:  # it is there, and it is not the same any more
+                output.error(error.one_line())
+                return False
         clock.sleep(_LOOK_EVERY_S)
     output.note("it has not come back; `reconnect` tries again")
     return False

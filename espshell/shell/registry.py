@@ -10,9 +10,11 @@ behind the name of a family is always its second, even if ``sr`` alone is a comm
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from espshell.errors import UsageError
@@ -25,6 +27,26 @@ F = TypeVar("F", bound=Run)
 
 _OPTION = re.compile(r"--?[A-Za-z]")
 _RESTS = {"expression": "EXPRESSION", "command": "COMMAND", "assignment": "NAME = VALUE"}
+
+
+class Trait(enum.Flag):
+    """What a command is to the lines around it."""
+
+    NONE = 0
+    ALIAS = enum.auto()
+    """Gives a line a name: the check of a script does so, too."""
+    SYMBOLS = enum.auto()
+    """Loads names of places: the check of a script does so, too."""
+    LINES = enum.auto()
+    """Runs the lines of a file; its function is given ``run_file``."""
+    NEED = enum.auto()
+    """Says what the chip must be: a script that is run finds that out before its first line."""
+    CHIP = enum.auto()
+    """Behind it another chip may be connected."""
+    PARTITIONS = enum.auto()
+    """Behind it the names of partitions may be others than they are now."""
+    ONCE = enum.auto()
+    """Is a comment in a transcript: it would end its run, or overwrite it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +120,7 @@ class Verb:
     rest: str = "words"
     alias_of: str = ""
     """For another tool's name of a command: ours."""
+    traits: Trait = Trait.NONE
 
     @property
     def first_passed_on(self) -> int | None:
@@ -144,6 +167,7 @@ class Registry:
         needs: str = "",
         rest: str = "words",
         alias_of: str = "",
+        traits: Trait = Trait.NONE,
     ) -> Callable[[F], F]:
         """Declare the function below to be a command, and perhaps variants of it.
 
@@ -167,6 +191,7 @@ class Registry:
                     needs,
                     rest,
                     alias_of,
+                    traits,
                 )
             return run
 
@@ -260,6 +285,10 @@ class Registry:
         return len(verb.params) if verb is not None and verb.rest == "command" else None
 
 
+COMMANDS = Registry()
+"""Every command there is; importing ``shell.commands`` fills it."""
+
+
 def bind(verb: Verb, command: Command) -> Bound:
     """Give each word of a command to a parameter or option.
 
@@ -295,6 +324,13 @@ def check(bound: Bound, variables: Variables) -> None:
     for slot, words in bound:
         if slot.type is not None and all(word.is_plain for word in words):
             slot.type.parse(_texts(slot.type, words, variables))
+
+
+def files_read(bound: Bound) -> Iterable[Path]:
+    """Return the files that are read, of arguments whose text is known before anything runs."""
+    for slot, words in bound:
+        if slot.type is not None and all(word.is_plain for word in words):
+            yield from slot.type.files(slot.type.parse(_texts(slot.type, words, {})))
 
 
 def needs_chip(verb: Verb, bound: Bound) -> bool:

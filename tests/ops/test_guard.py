@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from espshell.device import Target
-from espshell.loader.loader import OVERDUE_S
+from espshell.loader.dialogue import OVERDUE_S
 from espshell.ops.flash.erase import Erased, erase
 from espshell.ops.flash.load import Written, load
 from espshell.protocol.flash import EraseRegion, FlashBegin, FlashDeflBegin

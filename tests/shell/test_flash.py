@@ -99,7 +99,9 @@ def test_wrong_input(shell: Shell, line: str, why: str) -> None:
 
 def test_protected_ranges(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the status registers are known to protect is refused, by every command."""
-    monkeypatch.setattr(type(shell.session), "protected", lambda _self: (Span(0, 64 * KIB),))
+    monkeypatch.setattr(
+        type(shell.session.connected), "protected", lambda _self: (Span(0, 64 * KIB),)
+    )
     for line in ("load new.bin flash:0xf000", "erase flash:0xf000 8k", "erase chip", "erase-flash"):
         ran = shell.type(line)
         assert ran.status == 2

@@ -156,4 +156,4 @@ def test_addresses_have_32_bits(shell: Shell, command: str, address: str) -> Non
     assert "-0x0" not in ran.err
     assert "0x2000" not in ran.err
     if address != "0xfffffffe":
-        assert "outside the address space" in ran.err
+        assert "is outside the 32-bit address space" in ran.err

@@ -19,8 +19,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from espshell.device import Flash
+from espshell.loader.digest import blank_digest, md5
 from espshell.loader.erase import SECTOR
-from espshell.loader.flash import blank_digest, md5
 from espshell.ops.memory.diff import Span
 from espshell.units import hex32
 

@@ -57,7 +57,7 @@ class SpiAnswer:
 def read_sfdp(flash: Flash) -> SfdpRead:
     """Read header, headers of tables, and tables."""
     pieces: dict[int, bytes] = {}
-    while missing := sfdp.wanted(pieces):
+    while missing := sfdp.missing_ranges(pieces):
         for address, size in missing:
             pieces[address] = read_sfdp_bytes(flash, address, size)
     return SfdpRead(sfdp.parse(pieces), sfdp.joined(pieces))
@@ -92,6 +92,8 @@ def spi_command(
     """
     if not 0 <= opcode <= 0xFF:
         raise UsageError(f"{opcode:#x} is no opcode", hint="an opcode is one byte")
+    if read < 0:
+        raise UsageError(f"{read} bytes cannot be read")
     if max(len(data), read) > MOST_BYTES:
         raise UsageError(f"the controller moves at most {MOST_BYTES} bytes in one command")
     if address is not None and not 0 <= address < 1 << 24:

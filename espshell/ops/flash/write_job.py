@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from espshell.device import Flash
-from espshell.loader.flash import blank_digest, md5
+from espshell.loader.digest import blank_digest, md5
 from espshell.ops.flash import guard
 from espshell.ops.flash.guard import Guard, Stray
 from espshell.ops.flash.plan import SECTOR, Plan

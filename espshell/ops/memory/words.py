@@ -13,7 +13,13 @@ from espshell.device import Memory, Space
 from espshell.device.memory import Change, require_32_bits
 from espshell.errors import UsageError
 from espshell.ops.memory.reading import read_chunks, read_words, reading_notes
-from espshell.ops.memory.writing import MemoryWrite, WriteResult, masked, write_and_verify
+from espshell.ops.memory.writing import (
+    MemoryWrite,
+    WriteResult,
+    masked,
+    require_size,
+    write_and_verify,
+)
 from espshell.ops.progress import Report, silent
 from espshell.units import WORD, hex32, hex_width
 
@@ -288,6 +294,7 @@ def fill(
         )
     if not force:
         memory.check(address, size, write=True)
+    require_size(size)
     value &= (1 << width) - 1
     data = value.to_bytes(width // 8, "little") * (size * 8 // width)
     write = write_and_verify(memory, address, data, verify=verify, report=report)
@@ -307,7 +314,7 @@ def check_aligned(verb: str, address: int, width: int) -> None:
 
     Raises: UsageError with the nearest that are, or if it has more than 32 bits.
     """
-    require_32_bits(address)
+    require_32_bits(address, 1)
     size = width // 8
     if address % size:
         below = address - address % size

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 from espshell import registers
 from espshell.chips import Kind
 from espshell.device import Memory
 from espshell.device.memory import Change
-from espshell.errors import EspError, NoReply
+from espshell.errors import EspError, NoReply, UsageError
 from espshell.ops.memory.reading import read_chunks, read_words
 from espshell.ops.progress import Report, Step, silent
 from espshell.protocol.commands import ALL_BITS, RegisterWrite
-from espshell.units import KIB, WORD, count_text, hex32
+from espshell.units import KIB, MIB, WORD, count_text, hex32, size_text
 
 if TYPE_CHECKING:
     from espshell.registers import Register
@@ -32,6 +32,9 @@ KEEP = 64 * KIB
 
 LOAD_FROM = 64
 """Bytes from which RAM is written by data blocks and not by register writes."""
+
+MOST = 64 * MIB
+"""Bytes that are written at once at most: twice the largest RAM of any chip."""
 
 _LOST = "the answer to the write was lost"
 
@@ -141,6 +144,7 @@ def write_and_verify(
     Raises: what sending and reading raise, with what may have been written.
     """
     size = len(data)
+    require_size(size)
     width, bits = poked or (8, 0xFF)
     mask = bits.to_bytes(width // 8, "little") * (size * 8 // width) if poked else None
     obstacle = _why_not_read(memory, address, size)
@@ -169,6 +173,15 @@ def write_and_verify(
         raise
     write = MemoryWrite(address, expected, old, None, mask, lost, notes)
     return _read_back(memory, write, report) if read else write
+
+
+def require_size(size: int) -> None:
+    """Check that so many bytes can be written at once. Raises: UsageError."""
+    if size > MOST:
+        raise UsageError(
+            f"{size_text(size)} are too many to be written at once",
+            hint=f"at most {size_text(MOST)}",
+        )
 
 
 def masked(address: int, value: int, width: int, mask: int) -> RegisterWrite:
@@ -219,13 +232,14 @@ def _why_not_read(memory: Memory, address: int, size: int) -> str:
     touched = memory.chip.changes_when_read(address, size)
     if touched is not None:
         return f"not read back: reading {touched.name} changes it"
-    region = memory.chip.region_at(address, size)
-    if region is not None and region.kind is not Kind.PERIPHERAL:
-        return ""
-    for place in range(address - address % WORD, address + size, WORD):
-        hidden = registers_at(memory, place)
-        if hidden and not any(register.access.readable for register in hidden):
-            return f"not read back: {hidden[0].full_name} is write-only"
+    for region in memory.chip.regions:
+        if region.kind is not Kind.PERIPHERAL:
+            continue
+        first, end = max(address - address % WORD, region.start), min(address + size, region.end)
+        for place in range(first, end, WORD):
+            hidden = registers_at(memory, place)
+            if hidden and not any(register.access.readable for register in hidden):
+                return f"not read back: {hidden[0].full_name} is write-only"
     return ""
 
 
@@ -268,13 +282,11 @@ def _range(address: int, size: int) -> str:
     return hex32(address) if size <= WORD else f"{hex32(address)}..{hex32(address + size)}"
 
 
-def _word_writes(address: int, data: bytes) -> list[RegisterWrite]:
+def _word_writes(address: int, data: bytes) -> Iterator[RegisterWrite]:
     """Return the masked word writes that write bytes of any alignment."""
     end = address + len(data)
-    cuts = sorted({address, end, *range(address - address % WORD + WORD, end, WORD)})
-    writes = []
-    for start, stop in pairwise(cuts):
+    inner = range(address - address % WORD + WORD, end, WORD)
+    for start, stop in pairwise(chain((address,), inner, (end,)) if data else ()):
         piece = data[start - address : stop - address]
         value, width = int.from_bytes(piece, "little"), 8 * len(piece)
-        writes.append(masked(start, value, width, (1 << width) - 1))
-    return writes
+        yield masked(start, value, width, (1 << width) - 1)

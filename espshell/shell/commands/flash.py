@@ -17,7 +17,8 @@ from espshell.shell.arguments.flash import read_pairs, see_one_space
 from espshell.shell.arguments.places import Span, Spot
 from espshell.shell.arguments.types import Text
 from espshell.shell.later import Later
-from espshell.shell.registry import Option, Param, Registry
+from espshell.shell.outcome import Shown
+from espshell.shell.registry import Option, Param, Registry, Trait
 from espshell.units import count_text, size_text
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from espshell.ops.memory import load as loading
     from espshell.ops.memory import save as saving
     from espshell.ops.memory.load import Loaded
-    from espshell.shell.display import Shown
     from espshell.shell.session import Session
 else:
     diff = Later("espshell.ops.memory.diff")
@@ -72,6 +72,7 @@ HEADER = (
 @VERBS.add(
     "load",
     group=GROUP,
+    traits=Trait.PARTITIONS,
     params=[Param("files", FilePlaces(to_write=True))],
     options=[
         Option("--all", "send also what does not differ", into="everything"),
@@ -140,7 +141,6 @@ def verify(
     of the file. Fails if anything differs.
     """
     from espshell.render.verify import verify_lines
-    from espshell.shell.display import Shown
 
     see_one_space(files, only="flash")
     images = _patched(session, files, mode=flash_mode, frequency=flash_freq, size=flash_size)
@@ -151,7 +151,7 @@ def verify(
         diff=diff,
         most=None if every_row else 64,
         chip=session.chip.chip,
-        table=lambda: session.known_partitions,
+        table=lambda: session.connected.known_partitions,
         report=session.output.progress,
     )
     output = session.output
@@ -165,6 +165,7 @@ def verify(
 @VERBS.add(
     "erase",
     group=GROUP,
+    traits=Trait.PARTITIONS,
     params=[Param("region", Erasable())],
     options=[_KEEP_EDGES, Option("--all", "erase also what is blank", into="everything")],
     needs="memory",
@@ -178,7 +179,7 @@ def erase(
     """
     session.see_may_destroy("erase")
     target, size = session.chip, region.size
-    facts = ops.facts_of(target, protected=session.protected())
+    facts = ops.facts_of(target, protected=session.connected.protected())
     planning.plan_erase(region.address, size, facts, keep_edges=keep_edges)
     what = "the whole chip" if size == target.flash.size else region.name or "flash"
     where = working.ranges_text([diff.Span(region.address, size)])
@@ -202,7 +203,9 @@ def list_parts(session: Session) -> Parts:
     Their names are places: flash:nvs. The table is read from 0x8000, or from where `set parttable`
     says: another address, or a file (binary or CSV).
     """
-    return partitions.parts(session.chip, session.partition_table(), session.settings.parttable)
+    return partitions.parts(
+        session.chip, session.connected.partition_table(), session.settings.parttable
+    )
 
 
 @VERBS.add("flash-id", group=GROUP, needs="memory")
@@ -235,7 +238,7 @@ def _see_memory(session: Session, files: Sequence[Pair], *, force: bool) -> None
 def see_possible(session: Session, files: Sequence[Pair], *, force: bool) -> None:
     """See that files can be written before anything is erased for them. Raises: UsageError."""
     see_one_space(files, only="flash")
-    facts = ops.facts_of(session.chip, protected=session.protected())
+    facts = ops.facts_of(session.chip, protected=session.connected.protected())
     planning.plan_write(read_pairs(files), facts, force=force)
 
 
@@ -250,7 +253,7 @@ def _write(
     """Plan, compare, ask, write; whatever stops it, say which sectors are in which state."""
     session.see_may_destroy("writing flash")
     target = session.chip
-    facts = ops.facts_of(target, protected=session.protected())
+    facts = ops.facts_of(target, protected=session.connected.protected())
     plan = planning.plan_write(images, facts, keep_edges=keep_edges, force=force)
     session.flash(plan.size)
     report = session.output.progress
@@ -272,7 +275,7 @@ def _write(
 def _changing(session: Session, work: Work) -> Iterator[None]:
     """Whatever stops what is done meanwhile, say which sectors are in which state."""
     session.output.finished()
-    session.forget_partitions([(each.address, each.size) for each in work.segments])
+    session.connected.forget_partitions([(each.address, each.size) for each in work.segments])
     try:
         yield
     except BaseException:

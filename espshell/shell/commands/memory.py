@@ -15,12 +15,13 @@ from espshell.ops.memory.writing import registers_at
 from espshell.shell.arguments.places import Address, Place, Region, Span, Spot
 from espshell.shell.arguments.types import File, Number, Numbers, Positive
 from espshell.shell.commands.flash import write_flash
-from espshell.shell.registry import Option, Param, Registry
+from espshell.shell.outcome import Shown
+from espshell.shell.registry import Option, Param, Registry, Trait
+from espshell.signals import Terminated
 from espshell.units import size_text
 
 if TYPE_CHECKING:
     from espshell.ops.flash.load import Written
-    from espshell.shell.display import Shown
     from espshell.shell.session import Session
 
 VERBS = Registry()
@@ -88,6 +89,7 @@ def peek(
 @VERBS.add(
     "poke",
     group=GROUP,
+    traits=Trait.PARTITIONS,
     params=[Param("place", Place(to_write=True)), Param("value", Numbers())],
     options=[Option("--mask", "write only these bits", Number()), _NO_VERIFY, _FORCE],
     variants=_widths("poke", 8, 16, 32),
@@ -148,7 +150,6 @@ def dump(
     goes on behind it.
     """
     from espshell.render.hexdump import HexWriter
-    from espshell.shell.display import Shown
 
     key = (region.space, region.address, region.size)
     space = session.space(region.space, region.size)
@@ -159,7 +160,7 @@ def dump(
         width=width,
         color=output.color,
         squeeze=settings.squeeze and not every_row,
-        before=session.seen.get(key),
+        before=session.connected.dumps.get(key),
         label=lambda address: _label(session, region, address),
     )
 
@@ -182,7 +183,7 @@ def dump(
         if not output.as_json:
             output.write(writer.finish())
     if region.size <= _MARKED_SIZE:
-        session.seen[key] = result.data
+        session.connected.dumps[key] = result.data
     options = " --all" * every_row + " --check" * check + " --force" * force
     behind = f"{_prefix(region)}{region.address + region.size:#x}"
     session.next_line = f"dump{width} {behind} {region.size}{options}"
@@ -192,7 +193,7 @@ def dump(
 def _label(session: Session, region: Span, address: int) -> str:
     """Return what stands at an address: partition, symbol, register or region."""
     if region.space == "flash":
-        return session.partition_name(address)
+        return session.connected.partition_name(address)
     if name := session.symbol_at(address, offset=region.size <= _LABELLED_SIZE):
         return name
     known = session.chip.chip.region_at(address)
@@ -209,6 +210,7 @@ def _label(session: Session, region: Span, address: int) -> str:
 @VERBS.add(
     "fill",
     group=GROUP,
+    traits=Trait.PARTITIONS,
     params=[Param("region", Region(to_write=True)), Param("value", Number())],
     options=[_NO_VERIFY, _FORCE],
     variants=_widths("fill", 8, 16, 32),
@@ -229,6 +231,7 @@ def fill(
     the rest is kept. Reads back and fails if it differs.
     """
     if region.space == "flash":
+        session.chip.flash.check(region.address, region.size)
         memory.check_aligned("fill", region.size, width)
         data = memory.packed((value,), width) * (region.size * 8 // width)
         return write_flash(session, Spot(region.address, "flash"), data, "a fill", force=force)
@@ -280,7 +283,7 @@ def save_region(
             force=force,
             report=session.output.progress,
         )
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Terminated):
         if region.space == "flash" and (held := held_part(file)):
             text = f"{part_of(file).name} holds the first {size_text(held)}"
             session.output.note(f"{text}; --resume goes on with it")
@@ -309,6 +312,7 @@ def read_mem(session: Session, address: int) -> Peek:
     ],
     needs="memory",
     alias_of="poke",
+    traits=Trait.PARTITIONS,
 )
 def write_mem(
     session: Session, address: int, value: int, mask: int | None = None

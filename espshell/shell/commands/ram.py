@@ -8,17 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from espshell import files
 from espshell.device.target import SYNC_BAUD, see_rate
 from espshell.errors import UsageError
 from espshell.link.port import Port, open_port
-from espshell.shell.arguments.types import File, Positive, Scope, Seconds, Text
+from espshell.shell.arguments.types import File, InputFile, Positive, Scope, Seconds, Text
 from espshell.shell.language.expr import Expr
-from espshell.shell.registry import Option, Param, Registry
+from espshell.shell.outcome import Shown
+from espshell.shell.registry import Option, Param, Registry, Trait
 
 if TYPE_CHECKING:
     from espshell.ops.chip.loadram import RamLoaded, RamPlan
     from espshell.ops.memory.symbols import SymbolList
-    from espshell.shell.display import Shown
     from espshell.shell.session import Session
     from espshell.shell.terminal.monitor import Wish
 
@@ -44,7 +45,7 @@ class Rate(Positive):
 
     def value(self, parsed: Expr, scope: Scope) -> int:
         """Evaluate it. Raises: UsageError if no chip has it."""
-        rate = super().value(parsed, scope)
+        rate = parsed.evaluate(scope)
         see_rate(rate)
         return rate
 
@@ -67,12 +68,14 @@ _LOADRAM = (
 @VERBS.add(
     "load-ram",
     group=GROUP,
-    params=[Param("file", File())],
+    params=[Param("file", InputFile())],
     options=_LOADRAM,
     needs="memory",
     alias_of="loadram",
 )
-@VERBS.add("loadram", group=GROUP, params=[Param("file", File())], options=_LOADRAM, needs="memory")
+@VERBS.add(
+    "loadram", group=GROUP, params=[Param("file", InputFile())], options=_LOADRAM, needs="memory"
+)
 def loadram(
     session: Session,
     file: Path,
@@ -140,7 +143,6 @@ def monitor_command(
     After `run` the port is opened without a reset; `monitor --run` leaves the loader by itself and
     shows the boot log, too. For a script: monitor --run --until "ready" -t 5.
     """
-    from espshell.shell.display import Shown
     from espshell.shell.terminal import monitor
 
     wish = monitor.Wish(until, timeout, baud)
@@ -150,7 +152,12 @@ def monitor_command(
     return Shown(monitor.without_expected_reset(heard) if run else heard)
 
 
-@VERBS.add("syms", group=GROUP, params=[Param("what", FileOrPattern(), optional=True)])
+@VERBS.add(
+    "syms",
+    group=GROUP,
+    params=[Param("what", FileOrPattern(), optional=True)],
+    traits=Trait.SYMBOLS,
+)
 def syms(session: Session, what: str = "") -> SymbolList:
     """Load the symbols of an ELF file, or list those loaded.
 
@@ -160,8 +167,8 @@ def syms(session: Session, what: str = "") -> SymbolList:
     """
     from espshell.ops.memory.symbols import list_symbols, load_symbols
 
-    path = Path(what).expanduser()
-    if what and (path.is_file() or what.startswith((".", "/", "~")) or what.endswith(".elf")):
+    path = files.path_of(what) if what else Path()
+    if what and (files.is_file(path) or what.startswith((".", "/", "~")) or what.endswith(".elf")):
         session.symbols = load_symbols(path)
         return _noted(session, list_symbols(session.symbols))
     if session.symbols is None:
@@ -190,7 +197,6 @@ def _followed(session: Session, result: RamLoaded, wish: Wish | None) -> Shown:
     """Listen to a program that was started, and find out whether the loader is still there."""
     from espshell.ops.chip.loadram import has_returned
     from espshell.render import render
-    from espshell.shell.display import Shown
     from espshell.shell.terminal import monitor
 
     target, output = session.chip, session.output

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from espshell.errors import UsageError
-from espshell.image.file import read_file
+from espshell.files import read_bytes
 from espshell.ops.memory import find as search
 from espshell.ops.memory.copy import Copied
 from espshell.ops.memory.copy import copy as copy_range
@@ -18,12 +18,12 @@ from espshell.shell.arguments.operands import Hashed, Operand, Operands, Pattern
 from espshell.shell.arguments.places import Place, Region, Span, Spot
 from espshell.shell.arguments.types import Positive
 from espshell.shell.commands.flash import write_flash
-from espshell.shell.registry import Option, Param, Registry
+from espshell.shell.outcome import Shown
+from espshell.shell.registry import Option, Param, Registry, Trait
 from espshell.units import hex32
 
 if TYPE_CHECKING:
     from espshell.ops.flash.load import Written
-    from espshell.shell.display import Shown
     from espshell.shell.session import Session
 
 VERBS = Registry()
@@ -37,6 +37,7 @@ _CHECK = Option("--check", "read twice and compare")
 @VERBS.add(
     "copy",
     group=GROUP,
+    traits=Trait.PARTITIONS,
     params=[Param("region", Region()), Param("place", Place(to_write=True))],
     options=[Option("--no-verify", "do not read back", into="unverified"), _FORCE],
     needs="memory",
@@ -160,7 +161,6 @@ def diff(
     A..+LEN is never taken apart.
     """
     from espshell.render.diff import ROWS, difference_lines
-    from espshell.shell.display import Shown
 
     expected, actual = (_side(session, operand) for operand in sides)
     check = check or session.settings.check
@@ -222,7 +222,7 @@ def _side(session: Session, operand: Operand) -> _Side:
             f"`{operand.text}` is no place in memory, no snapshot and no file",
             hint="`map`, `snap` and the shell's `ls` list what there is",
         )
-    return _Side(operand.text, read_file(path), is_file=True)
+    return _Side(operand.text, read_bytes(path), is_file=True)
 
 
 def _bytes(
