@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from espshell import registers
 from espshell.chips import Chip, Kind, Region
 from espshell.device import Target
-from espshell.errors import BenchError, EspError, UsageError
+from espshell.errors import BenchError, DeviceError, EspError, UsageError
 from espshell.ops.memory import words as memory
 from espshell.shell.arguments.types import Scope, nearest
 from espshell.units import parse_number
@@ -281,7 +281,7 @@ class FlashScope:
         known = {place.name: place for place in self._fixed()}
         try:
             table = self._table()
-        except UsageError:
+        except (UsageError, DeviceError):
             if name.lower() in known:
                 return known[name.lower()]
             raise
