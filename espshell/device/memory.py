@@ -63,7 +63,7 @@ class Memory:
         """Gets each change before anything of it is sent, so that a journal can forget none."""
 
     def check(self, address: int, size: int, *, write: bool = False) -> None:
-        """See that a range is in the memory map, and for a write that it can be written.
+        """Require a range of the memory map, and for a write one that can be written.
 
         Raises: UsageError with the regions next to it; nothing was sent.
         """
