@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from espshell.ops.progress import Step
 from espshell.protocol.commands import MemBegin, MemData, WriteReg
 from espshell.sim import fault
 from espshell.sim.fault import Direction, Faults
@@ -96,6 +97,20 @@ def test_an_undo_whose_answer_is_lost(shell: Shell) -> None:
     wire_of(target)._replies = Faults([], Direction.REPLY)
     assert shell.type("undo").status == 0
     assert held(target, RAM) == int.from_bytes(OLD[:4], "little")
+
+
+def test_ctrl_c_in_a_write(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says what may have been written, and the journal can put it back."""
+
+    def stop(step: Step) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shell.session.output, "progress", stop)
+    with pytest.raises(KeyboardInterrupt):
+        shell.type(f"fill {RAM:#x} 0x200 5")
+    assert f"{RAM:#010x}..{RAM + 0x200:#010x} may have been written" in shell.said(130).err
+    assert shell.type("undo").status == 0
+    assert wire_of(shell.session.chip).chip.memory.read(RAM, 0x200) == OLD
 
 
 @pytest.mark.parametrize(("rule", "status"), [("drop@reply:1", 0), ("drop@request:1", 1)])

@@ -58,6 +58,7 @@ class Journal:
         self._number = 0
         self._bytes = 0
         self._command = ""
+        self._changes: list[Change] = []
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -71,15 +72,15 @@ class Journal:
             self._bytes -= _weight(self._entries.popleft().change)
 
     @contextlib.contextmanager
-    def recording(self, command: str) -> Iterator[None]:
-        """Record changes under the text of a command meanwhile.
+    def recording(self, command: str) -> Iterator[list[Change]]:
+        """Record changes under the text of a command meanwhile; yield the list of them.
 
         Where the command fails or is stopped, they may have been written or not.
         """
-        outer, self._command = self._command, command
+        outer, self._command, self._changes = (self._command, self._changes), command, []
         first = self._number
         try:
-            yield
+            yield self._changes
         except BaseException:
             self._entries = deque(
                 replace(entry, is_sure=entry.is_sure and entry.number <= first)
@@ -87,10 +88,11 @@ class Journal:
             )
             raise
         finally:
-            self._command = outer
+            self._command, self._changes = outer
 
     def record(self, change: Change) -> None:
         """Remember a write that is about to be sent."""
+        self._changes.append(change)
         self.add(self._command, change)
 
     def last(self, count: int) -> Journaled:
