@@ -35,7 +35,7 @@ class EspError(Exception):
     def one_line(self) -> str:
         """Return message and hint as one line."""
         text = f"{self.message}; {self.hint}" if self.hint else self.message
-        return " ".join(text.split())
+        return printable(" ".join(text.split()))
 
 
 class UsageError(EspError):
@@ -106,9 +106,21 @@ def _joined(*parts: str | None) -> str:
     return ": ".join(part for part in parts if part)
 
 
+def printable(text: str) -> str:
+    r"""Return a text in which nothing moves a cursor or changes a terminal: ``\x1b`` for ESC.
+
+    All that is printable stays, and so do line ends and tabs.
+    """
+    if text.isprintable():
+        return text
+    shown = (c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+    return "".join(shown)
+
+
 def system_reason(error: OSError) -> str:
     """Return the system's word for what happened, as the end of a sentence of ours."""
-    return (error.strerror or str(error)).lower()
+    text = error.strerror or "the system refuses it"
+    return f"{text[:1].lower()}{text[1:]}"
 
 
 def file_error(verb: str, path: object, error: OSError) -> UsageError:

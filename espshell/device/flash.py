@@ -14,6 +14,7 @@ import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from espshell.device.memory import require_32_bits
 from espshell.errors import DeviceError, EspError, ReadsDiffer, UsageError
 from espshell.loader import spi
 from espshell.loader.agreed import agreed
@@ -34,6 +35,8 @@ _READ_ID = FlashCommand(READ_ID, read_size=3)
 
 RATES = (921600, 460800, 230400, 115200, 57600)
 """Where a read goes on more slowly when it fails again and again."""
+
+_ADDRESSES = "the 32-bit addresses of a flash"
 
 _THREE_BYTES = 16 * MIB  # what a ROM, and some stubs, can address
 
@@ -129,6 +132,7 @@ class Flash:
 
         Raises: ReadsDiffer if that does not agree.
         """
+        require_32_bits(address, size, _ADDRESSES)
         with self._attached():
             yield from self._chunks(address, size)
 
@@ -169,6 +173,7 @@ class Flash:
         """
         from espshell.loader import digest
 
+        require_32_bits(address, size, _ADDRESSES)
         ask = digest.confirmed_digest if confirmed else digest.digest
         with self._attached():
             return ask(self._target.loader, address, size)

@@ -25,7 +25,7 @@ _WATCHDOG_S = 0.5  # until it has bitten
 
 
 def leave(target: Target, after: str) -> None:
-    """Leave a chip as ``--after`` says.
+    """Leave a chip as ``--after`` says, or by a sequence of one's own.
 
     Raises: UsageError where that way does not exist on this chip; what the link raises.
     """
@@ -35,6 +35,8 @@ def leave(target: Target, after: str) -> None:
         by_command(target)
     elif after == "watchdog-reset":
         by_watchdog(target)
+    elif "|" in after:
+        reset.play(target.link.port, reset.parse(after))
 
 
 def by_reset(target: Target) -> bool:

@@ -12,6 +12,7 @@ from espshell.device import leave
 from espshell.device.flash import Flash
 from espshell.device.memory import Memory
 from espshell.errors import EspError, UsageError
+from espshell.files import path_of
 from espshell.link import ports
 from espshell.link.link import Link
 from espshell.link.port import Port, open_port
@@ -256,5 +257,5 @@ def first_baud(baud: int, before: str) -> int:
 
 def _open(url: str, baud: int) -> Port:
     if url.startswith(REPLAY):
-        return ReplayPort(read_recording(Path(url.removeprefix(REPLAY))), url=url, baud=baud)
+        return ReplayPort(read_recording(path_of(url.removeprefix(REPLAY))), url=url, baud=baud)
     return open_port(url, baud)

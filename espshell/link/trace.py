@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from espshell import files
 from espshell.clock import Clock, VirtualClock
-from espshell.errors import DeviceError, UsageError, file_error, system_reason
+from espshell.errors import DeviceError, UsageError, system_reason
 from espshell.protocol import packet, slip
 from espshell.protocol.packet import Opcode
 
@@ -52,10 +53,7 @@ class Recorder:
     def __init__(self, path: Path, warn: Callable[[str], object] = _ignore) -> None:
         self._path = path
         self._warn = warn
-        try:
-            self._file = path.open("w", encoding="utf-8")
-        except OSError as error:
-            raise file_error("write", path, error) from error
+        self._file = files.open_text(path, "w")
         self._start: float | None = None
         self._has_failed = False
 
@@ -119,12 +117,9 @@ def read_recording(path: Path) -> tuple[Event, ...]:
 
     Raises: UsageError if the file cannot be read or is none; it names the line.
     """
+    lines = files.read_text(path, files.RECORDING).splitlines()
     try:
-        return tuple(_events(path.read_text("utf-8").splitlines()))
-    except OSError as error:
-        raise file_error("read", path, error) from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not a recording: it is not text") from error
+        return tuple(_events(lines))
     except ValueError as error:
         raise UsageError(f"{path} is not a recording: {error}") from error
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from espshell import files
 from espshell.chips import Chip, Kind
-from espshell.errors import DeviceError, NoReply, UsageError, file_error
+from espshell.errors import DeviceError, NoReply, UsageError
 from espshell.loader import ram, transfer
 from espshell.loader.dialogue import SYNC_TIMEOUTS_S
 from espshell.loader.loader import Loader
@@ -74,7 +75,7 @@ def find(chip: Chip, name: str, *, folder: Path | None = None, version: int | No
     """
     wanted = VERSIONS if version is None else (version,)
     for path in _places(name, folder, wanted):
-        if path.is_file():
+        if files.is_file(path):
             return read(path, chip)
     where = f"in {folder}" if folder else "installed"
     raise UsageError(f"no flasher stub for the {chip.title} is {where}", hint=_HINT)
@@ -83,12 +84,10 @@ def find(chip: Chip, name: str, *, folder: Path | None = None, version: int | No
 def read(path: Path, chip: Chip) -> Stub:
     """Read a stub's file. Raises: UsageError, also if it does not fit the chip."""
     try:
-        fields = json.loads(path.read_text("utf-8"))
+        fields: Any = files.parse_json(files.read_bytes(path, files.JSON))
         text, data = (base64.b64decode(fields.get(k, ""), validate=True) for k in ("text", "data"))
         entry, text_start = (int(fields[k]) for k in ("entry", "text_start"))
         data_start, bss_start = (int(fields.get(k, 0)) for k in ("data_start", "bss_start"))
-    except OSError as error:
-        raise file_error("read", path, error) from error
     except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
         raise UsageError(f"{path} is no flasher stub, or only a part of one", hint=_HINT) from error
     version = 1 if path.parent.name == "1" else 2

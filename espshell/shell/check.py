@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from espshell.errors import EspError, file_error
+from espshell import files
+from espshell.errors import EspError, UsageError
 from espshell.shell import lines, registry, script
 from espshell.shell.arguments.types import File
 from espshell.shell.language import expr, grammar
@@ -50,11 +51,7 @@ class _Files:
         """Check that files can be read. Raises: UsageError."""
         for path in paths:
             if self._knows_written and _stem(path) not in self._written:
-                try:
-                    if not path.is_fifo():
-                        path.open("rb").close()
-                except OSError as error:
-                    raise file_error("read", path, error) from error
+                files.require_readable(path)
 
     def note_outputs(self, prepared: Prepared) -> None:
         """Note the files that a command may write: those of its arguments, and its redirect."""
@@ -66,7 +63,9 @@ class _Files:
         if (redirect and redirect.kind == "|") or not all(word.is_plain for word in words):
             self._knows_written = False
             return
-        self._written |= {_stem(Path(word.expand({})).expanduser()) for word in words}
+        for word in words:
+            with contextlib.suppress(UsageError):  # not every word is a path
+                self._written.add(_stem(files.path_of(word.expand({}))))
 
 
 def _stem(path: Path) -> str:
@@ -147,8 +146,8 @@ class _Checker:
             self._sees_all = False
             return True
         name, *arguments = (word.expand({}) for word in command.words)
-        path = text.folder / Path(name).expanduser()
-        if command.ignore_failure and not path.exists():
+        path = text.folder / files.path_of(name)
+        if command.ignore_failure and not files.exists(path):
             return False
         to_run = self._to_run
         self._to_run = to_run and not command.ignore_failure

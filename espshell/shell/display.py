@@ -18,6 +18,7 @@ from espshell.render.text import render, table
 from espshell.render.theme import paint
 from espshell.shell.commands.chip import Map, Ports, Stub
 from espshell.shell.commands.journal import Snapshots
+from espshell.shell.commands.pasted import Version
 from espshell.shell.commands.script import Echo, Failed, Variable
 from espshell.shell.commands.shell import Help, History, Table
 from espshell.shell.outcome import Outcome, Shown
@@ -87,6 +88,11 @@ def _(result: Map) -> Json:
         }
         for region in result.regions
     ]
+
+
+@render.register
+def _(result: Version, *, color: bool = False) -> list[str]:
+    return [f"espshell {result.espshell}; understands the lines of esptool {result.esptool}"]
 
 
 @render.register

@@ -269,7 +269,7 @@ def test_directions_do_not_mix() -> None:
     ("direction", "data", "expected"),
     [
         ("rx", b"boot log\r\n\xc0", "noise"),
-        ("tx", slip.encode(bytes.fromhex("00 55 0000 00000000")), "opcode 0x55"),
+        ("tx", slip.encode(bytes.fromhex("00 56 0000 00000000")), "opcode 0x56"),
         ("tx", WriteReg(()).encode(), "WRITE_REG"),
         ("rx", b"\xc0\xdb\x00\xc0", "noise"),
     ],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from espshell.image.file import LARGEST
+from espshell.files import CONTENTS
 from espshell.ops.memory.watch import Sample
 from espshell.shell.output import Output
 from espshell.shell.session import Bench
@@ -102,7 +102,7 @@ def test_diff_of_everything_with_everything(filled: Shell, tmp_path: Path) -> No
 def test_a_file_that_is_far_too_large(filled: Shell, tmp_path: Path, line: str) -> None:
     """It is refused by its size, before it fills the memory."""
     with (tmp_path / "huge").open("wb") as file:
-        file.truncate(LARGEST + 1)
+        file.truncate(CONTENTS.size + 1)
     ran = filled.type(line.format(tmp_path / "huge"))
     assert (ran.status, "has more than 512 MiB" in ran.err) == (2, True)
 

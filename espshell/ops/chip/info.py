@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from espshell.chips import Chip, Quirk, Words
 from espshell.device import Target
+from espshell.errors import UsageError
 from espshell.nor import makers
 
 SECURITY_FLAGS = (
@@ -101,6 +102,29 @@ class ChipId:
     def ok(self) -> bool:
         """An id is a good answer."""
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityReport:
+    """What a ROM says of its chip's security; ``chip_id`` is None where it says none."""
+
+    chip: str
+    chip_id: int | None
+    security: Security
+
+
+def security_report(target: Target) -> SecurityReport:
+    """Return what the ROM said when it was asked for the chip.
+
+    Raises: UsageError for a chip whose ROM does not know the command.
+    """
+    security, reply = _told_security(target), target.security
+    if security is None or reply is None:
+        raise UsageError(
+            f"the ROM of an {target.chip.title} knows no GET_SECURITY_INFO",
+            hint="`info` reads the eFuses",
+        )
+    return SecurityReport(target.chip.name, reply.chip_id, security)
 
 
 def info(target: Target, *, with_flash: bool = True) -> Info:

@@ -25,8 +25,8 @@ from pathlib import Path
 from espshell.chips import Chip, Isa, Kind, Quirk, Range
 from espshell.device import Target
 from espshell.errors import BenchError, DeviceError, NoReply, UsageError
+from espshell.files import read_bytes
 from espshell.image import elf, firmware, intel_hex
-from espshell.image.file import read_file
 from espshell.image.firmware import Firmware, Layout
 from espshell.loader import stub
 from espshell.loader.stub import Stub
@@ -273,7 +273,7 @@ def _see_arrived(target: Target, plan: RamPlan, report: Report) -> None:
 
 def _read(file: Path, chip: Chip) -> _Program:
     """Read a program of any kind. Raises: UsageError."""
-    data = read_file(file)
+    data = read_bytes(file)
     if not data:
         raise UsageError(f"{file} is empty", hint="was it built?")
     if elf.is_elf(data):

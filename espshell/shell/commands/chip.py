@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from espshell import files
 from espshell.chips import Chip, Region
 from espshell.link import ports
 from espshell.link import reset as reset_lines
@@ -256,4 +257,4 @@ def trace(session: Session, where: str = "on") -> None:
     elif where == "on":
         session.watch(Viewer(session.output.stderr.write))
     else:
-        session.watch(Recorder(Path(where).expanduser(), session.output.error))
+        session.watch(Recorder(files.path_of(where), session.output.error))
