@@ -234,7 +234,7 @@ def has_returned(target: Target) -> bool:
         return False
     with contextlib.suppress(BenchError):
         loader.link.drain(0, limit_s=0.1)
-        if any(loader.sync(wait_s) == loader.dialect.sync_value for wait_s in _PROBES_S):
+        if any(loader.sync(wait_s, opened=True) == loader.dialect.sync_value for wait_s in _PROBES_S):
             loader.resynchronise()
             return True
     return False
