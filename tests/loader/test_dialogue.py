@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -243,3 +244,37 @@ def test_silence_is_gone_and_says_so() -> None:
     link, _ = scripted()
     with pytest.raises(Gone, match="has stopped answering"):
         Loader(link, ESP32_ROM).resynchronise()
+
+
+@pytest.mark.parametrize("kind", ["v1", "v2"])
+def test_a_stub_never_gets_two_requests_at_once(kind: str) -> None:
+    """Of two requests that come back to back either stub answers one, so each waits for a reply."""
+    target = opened(kind)
+    assert target.flash.size
+    wire_of(target).chip.flash.load(bytes(range(256)) * 400)
+    ways: list[str] = []
+    target.link.taps.append(lambda _now, way, _data: ways.append(way))
+    target.memory.read(0x4000_0000, 400)
+    target.memory.send([RegisterWrite(WRITTEN + 4 * i, i) for i in range(20)])
+    assert list(target.flash.program(0x4000, bytes(range(256)) * 32))
+    assert list(target.flash.erase(0x8000, 0x2000))
+    target.flash.read(0, 100_000)
+    target.flash.digest(0, 4096, confirmed=True)
+    target.change_baud(460800)
+    target.loader.distrust()
+    target.loader.resynchronise()
+
+    assert all(pair != ("tx", "tx") for pair in pairwise(ways))
+
+
+def test_a_stopped_stream_has_ended_before_the_next_request() -> None:
+    """After a lost block the stub is told to stop, and asked nothing before it has."""
+    replies = wire_of(opened("v2")).count.replies
+    target = opened("v2", f"fault=drop@reply:{replies + 20}")
+    assert target.flash.size
+    wire_of(target).chip.flash.load(bytes(range(256)) * 256)
+    ways: list[str] = []
+    target.link.taps.append(lambda _now, way, _data: ways.append(way))
+
+    assert target.flash.read(0, 0x1_0000) == bytes(range(256)) * 256
+    assert sum(pair == ("tx", "tx") for pair in pairwise(ways)) == 1
