@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from itertools import pairwise
 
 import pytest
@@ -14,7 +13,7 @@ from espshell.loader.dialogue import OVERDUE_S, Gone
 from espshell.loader.loader import Loader
 from espshell.protocol.commands import ReadReg, RegisterWrite, Sync, Unknown, WriteReg
 from espshell.protocol.dialect import ESP32_ROM
-from tests.loader.support import held, open_sim, scripted, wire_of
+from tests.loader.support import counted, held, open_sim, scripted, wire_of
 
 WRITTEN, NEXT = 0x3FFB_0000, 0x3FFB_0004
 READ = ReadReg(0x4000_1000).encode()
@@ -58,19 +57,6 @@ def opened(kind: str, options: str = "") -> Target:
     if kind != "rom":
         target.start_stub(version=int(kind[1]))
     return target
-
-
-def counted(target: Target) -> Counter[int]:
-    """Return a counter of the writes to each address of the simulated chip, from now on."""
-    memory, count = wire_of(target).chip.memory, Counter[int]()
-    write = memory.write_word
-
-    def write_word(address: int, value: int, mask: int = 0xFFFF_FFFF) -> None:
-        count[address] += 1
-        write(address, value, mask)
-
-    memory.write_word = write_word  # type: ignore[method-assign]
-    return count
 
 
 @pytest.mark.parametrize("pause_s", [0, 0.2], ids=["at once", "after a while"])
