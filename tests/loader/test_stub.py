@@ -274,6 +274,7 @@ def test_lost_greeting(version: int) -> None:
     target.start_stub(version=version)
 
     assert is_right(target)
+    assert target.loader.resynchronisations == 1
 
 
 def test_every_marker_decides_about_the_handler(monkeypatch: pytest.MonkeyPatch) -> None:
