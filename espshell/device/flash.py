@@ -253,7 +253,7 @@ class Flash:
 
         Raises: ReadsDiffer if no two agree.
         """
-        answer = agreed(lambda: self.command(_READ_ID), "the id of the flash")
+        answer = agreed(lambda: self.command(_READ_ID), "the id of the flash", show=bytes.hex)
         found = int.from_bytes(answer, "big")
         self.id = 0 if found == 0xFF_FFFF else found
         return self.id

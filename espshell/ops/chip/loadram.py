@@ -243,7 +243,8 @@ def has_returned(target: Target) -> bool:
         return False
     with contextlib.suppress(BenchError):
         loader.link.drain(0, limit_s=0.1)
-        if any(loader.sync(wait_s) == loader.dialect.sync_value for wait_s in _PROBES_S):
+        values = (loader.sync(wait_s, opened=True) for wait_s in _PROBES_S)
+        if loader.dialect.sync_value in values:
             loader.resynchronise()
             return True
     return False
