@@ -27,10 +27,10 @@ IRAM, DRAM = 0x4039_8000, 0x3FC9_C000
 CODE = bytes(range(256)) * 30
 
 
-def image(segments: Segments, *, bounds: tuple[int, int] = (0, 0), **header: Any) -> bytes:
-    """Return an image for revisions within bounds; 0 is none."""
+def image(segments: Segments, *, bounds: tuple[int, int] = (0, 0xFFFF), **header: Any) -> bytes:
+    """Return an image for revisions within bounds; 0 and 0xffff are none."""
     made = bytearray(firmware(segments, hashed=False, **header))
-    made[15:19] = struct.pack("<HH", *bounds)
+    made[14:19] = struct.pack("<BHH", 0, *bounds)
     return bytes(made)
 
 
@@ -90,7 +90,7 @@ Plan = Callable[..., RamPlan]
     ("data", "told"),
     [
         (b"", "is empty"),
-        (b"not an image at all", "no firmware image"),
+        (b"\xe8 not an image", "no firmware image"),
         (image([(0x4200_0000, CODE)], chip=5, entry=0x4200_0000), "is in IROM"),
         (image([(IRAM, CODE), (0x3C00_0000, CODE)], chip=5, entry=IRAM), "is in DROM"),
         (image([(0x4000_0000, CODE)], chip=5, entry=0x4000_0000), "is in ROM0"),
@@ -101,8 +101,8 @@ Plan = Callable[..., RamPlan]
         (image([(IRAM, b"")], chip=5), "has no segment to load"),
         (good()[: -len(CODE)], "the image is broken"),
         (good(chip=9), "is for another chip: its header says id 9"),
-        (good(bounds=(101, 0)), "wants a revision of at least v1.1; this chip is v0.4"),
-        (good(bounds=(0, 3)), "wants a revision of at most v0.3; this chip is v0.4"),
+        (good(bounds=(101, 0xFFFF)), "needs a revision of at least v1.1; this chip is v0.4"),
+        (good(bounds=(0, 3)), "needs a revision of at most v0.3; this chip is v0.4"),
         (good(entry=IRAM - 4), "starts at 0x40397ffc, which is in none of its segments"),
         (good(entry=IRAM + len(CODE)), "which is in none of its segments"),
         (good().replace(b"hello", b"hallo"), "is damaged"),
@@ -142,7 +142,8 @@ def test_a_missing_file(c3: Target, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [good(chip=9), good(bounds=(101, 0)), good(entry=0), good().replace(b"hello", b"hallo")]
+    "data",
+    [good(chip=9), good(bounds=(101, 0xFFFF)), good(entry=0), good().replace(b"hello", b"hallo")],
 )
 def test_force_goes_on(c3: Target, planned: Plan, data: bytes) -> None:
     """What speaks against a file that fits into RAM is only noted with force."""

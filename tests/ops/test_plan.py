@@ -119,7 +119,6 @@ def test_security() -> None:
     assert plan_write([image(0x8000, bytes(SECTOR))], secure).warnings == ()
     with pytest.raises(UsageError, match="never starts again"):
         plan_erase(0, 4 * MIB, secure)
-    assert plan_erase(0x8000, SECTOR, secure) == Span(0x8000, SECTOR)
     encrypted = dataclasses.replace(FACTS, encrypted=True)
     assert "unencrypted" in plan_write([image(0x8000, bytes(SECTOR))], encrypted).warnings[0]
 

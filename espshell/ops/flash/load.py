@@ -9,11 +9,13 @@ What differs on a loader without digests is not known: everything is sent, and r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from espshell.device import Flash, Target
 from espshell.errors import UsageError
+from espshell.image import partitions
+from espshell.image.partitions import PartitionTable
 from espshell.loader.flash import blank_digest, md5
 from espshell.ops.chip.info import info
 from espshell.ops.flash.digest_compare import differing_sectors
@@ -73,7 +75,13 @@ class Written:
         return f"flash is not as wanted: {self.state}"
 
 
-def facts_of(target: Target, *, protected: Sequence[Span] = ()) -> Facts:
+def facts_of(
+    target: Target,
+    *,
+    protected: Sequence[Span] = (),
+    table: Callable[[], PartitionTable | None] = lambda: None,
+    table_offset: int = partitions.OFFSET,
+) -> Facts:
     """Gather what a plan must know. Raises: DeviceError if the flash's size is not known."""
     secure = target.loader.dialect.is_secure
     told = target.security
@@ -88,6 +96,9 @@ def facts_of(target: Target, *, protected: Sequence[Span] = ()) -> Facts:
         secure_boot=secure_boot,
         encrypted=encrypted,
         protected=tuple(protected),
+        secure_download=secure,
+        table=table,
+        table_offset=table_offset,
     )
 
 

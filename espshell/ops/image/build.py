@@ -16,34 +16,19 @@ from pathlib import Path
 from espshell import chips
 from espshell.chips import Chip
 from espshell.errors import UsageError, file_error
-from espshell.image import elf, firmware, make, merge
+from espshell.image import elf, firmware, intel_hex, make, merge
 from espshell.image.file import read_file
-from espshell.image.firmware import Layout
 from espshell.image.merge import Format
 from espshell.ops.flash.payload import Image, read_images
-from espshell.ops.flash.settings import KEEP, patched
+from espshell.ops.flash.settings import FlashSettings, with_settings
 from espshell.ops.image.inspect import ImageInfo, chip_of, inspect
-from espshell.ops.memory.save import HEX_SUFFIXES, new_file, real_path
+from espshell.ops.memory.save import new_file, real_path
 from espshell.units import parse_number
 
 UF2_SUFFIX = ".uf2"
 
 _ESPTOOL = "making an image of an ELF file needs esptool, which is not installed"
 _GET_IT = "pip install 'espshell[stub]'"
-
-
-@dataclass(frozen=True, slots=True)
-class FlashSettings:
-    """What is to be written to a header: words as in esptool's options, or ``keep``."""
-
-    mode: str = KEEP
-    frequency: str = KEEP
-    size: str = KEEP
-
-    @property
-    def wanted(self) -> bool:
-        """Whether anything is to be changed."""
-        return {self.mode, self.frequency, self.size} != {KEEP}
 
 
 AS_IT_IS = FlashSettings()
@@ -111,9 +96,8 @@ def make_image(
     parts = make.make_v1(pieces, entry)
     _see_kept(out, [path for path, _ in segments])
     chip = chips.load("esp8266")
-    if settings.wanted:
-        (first,) = _with_settings([Image(0, parts[0].data, str(out))], chip, settings)
-        parts = (replace(parts[0], data=first.data), *parts[1:])
+    (first,) = with_settings([Image(0, parts[0].data, str(out))], chip, settings)
+    parts = (replace(parts[0], data=first.data), *parts[1:])
     several = len(parts) > 1
     paths = [out.with_name(out.name + part.suffix) if several else out for part in parts]
     with contextlib.ExitStack() as stack:
@@ -142,8 +126,11 @@ def merge_files(
     settings: FlashSettings = AS_IT_IS,
     chunk_size: int | None = None,
     md5: bool = True,
+    own_addresses: bool = False,
 ) -> Merged:
     """Make one file of files and their places in flash; Intel HEX among them is taken apart.
+
+    own_addresses: the addresses in Intel HEX are taken as they are.
 
     ``fmt`` None goes by the name of the file.  The chip, for UF2 and for flash settings, is
     ``chip``, else the one that an image says, else the connected one.
@@ -151,20 +138,20 @@ def merge_files(
     Raises: UsageError if files overlap, nobody says which chip it is, or as ``image.merge.merge``.
     """
     fmt = fmt or format_of(out)
-    images = read_images(files)
+    images = read_images(files, own_addresses=own_addresses, empty=own_addresses)
     _see_kept(out, [path for path, _ in files])
     told = next((each for image in images if (each := _chip_of(image))), None)
     found = chip or told or connected
     notes: list[str] = []
-    if found is None and (fmt == "uf2" or settings.wanted):
+    if found is None and (fmt == "uf2" or not settings.is_empty):
         what = "UF2 names" if fmt == "uf2" else "flash settings depend on"
         raise UsageError(f"{what} the chip, and nothing says which it is", hint="--chip does")
     if chip and told and chip is not told:
         notes.append(f"a file says that it is for an {told.title}, not for an {chip.title}")
-    if settings.wanted and found:
-        images, told_too = _settled(images, found, settings)
-        notes += told_too
-    parts = [merge.Part(image.address, image.data, image.name) for image in images]
+    if found:
+        images = with_settings(images, found, settings)
+    notes += [note for image in images for note in image.notes]
+    parts = [merge.Part(each.address, each.data, each.name) for each in images if each.data]
     data = merge.merge(
         parts,
         fmt=fmt,
@@ -183,7 +170,7 @@ def merge_files(
 def format_of(path: Path) -> Format:
     """Return the format that the name of a file stands for."""
     suffix = path.suffix.lower()
-    if suffix in HEX_SUFFIXES:
+    if suffix in intel_hex.SUFFIXES:
         return "hex"
     return "uf2" if suffix == UF2_SUFFIX else "raw"
 
@@ -273,28 +260,6 @@ def _see_kept(out: Path, files: Sequence[Path]) -> None:
 def _offset(ending: str) -> int | None:
     """Return where in flash one of several files belongs, by the ending that esptool gave it."""
     return parse_number(ending.removesuffix(".bin"))
-
-
-def _settled(
-    images: Sequence[Image], chip: Chip, settings: FlashSettings
-) -> tuple[tuple[Image, ...], list[str]]:
-    """Change the header of the bootloader, if there is one that has settings; else say why not."""
-    boot = chip.bootloader_offset
-    found = next((image for image in images if image.address == boot), None)
-    if found is None:
-        return tuple(images), [f"flash settings: no file is for {boot:#x}, the bootloader's place"]
-    layout = firmware.layout_of(found.data[:24])
-    if layout in (None, Layout.ESP8266_V2):
-        return tuple(images), [f"{found.name} has no flash settings: it stays as it is"]
-    return _with_settings(images, chip, settings), []
-
-
-def _with_settings(
-    images: Sequence[Image], chip: Chip, settings: FlashSettings
-) -> tuple[Image, ...]:
-    return patched(
-        images, chip, mode=settings.mode, frequency=settings.frequency, size=settings.size
-    )
 
 
 def _chip_of(image: Image) -> Chip | None:
