@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     )
     from espshell.link.trace import Recorder, Viewer
     from espshell.ops.chip.connection import (
-        Connection,
+        ConnectionInfo,
         Left,
         change_baud,
         describe,
@@ -97,7 +97,7 @@ __all__ = [
     "Change",
     "Chip",
     "ChipId",
-    "Connection",
+    "ConnectionInfo",
     "Copied",
     "DeviceError",
     "Difference",
@@ -241,7 +241,7 @@ _HOMES = {
     "espshell.ops.image.inspect": ("ImageInfo", "inspect", "inspect_file", "inspect_flash"),
     "espshell.ops.chip.info": ("ChipId", "Info", "Mac", "Security", "chip_id", "info", "mac"),
     "espshell.ops.chip.connection": (
-        "Connection",
+        "ConnectionInfo",
         "Left",
         "change_baud",
         "describe",

@@ -25,7 +25,9 @@ from espshell.link.reset import AFTER, BEFORE
 from espshell.link.trace import Recorder, Viewer
 from espshell.shell import script
 from espshell.shell.arguments.types import chip_named, did_you_mean
+from espshell.shell.check import check
 from espshell.shell.output import Output
+from espshell.shell.runner import Runner
 from espshell.shell.script import Given, Script
 from espshell.shell.session import INTERRUPTED, Bench, Quit, Session
 from espshell.units import parse_number
@@ -161,6 +163,7 @@ def _run(options: argparse.Namespace) -> int:
         keep_going=options.keep_going,
         dry_run=options.dry_run,
     )
+    runner = Runner(session)
     with contextlib.closing(session):
         try:
             session.bench = _bench(options)
@@ -171,11 +174,11 @@ def _run(options: argparse.Namespace) -> int:
             scripts = _scripts(options)
             _check_and_connect(session, scripts)
         except EspError as error:
-            session.refused(error)
+            runner.refuse(error)
             script.report(output, error)
             return error.status
         try:
-            _run_scripts(session, scripts)
+            _run_scripts(runner, scripts)
             if options.interactive or not scripts:
                 return _type(session)
         except Quit as leaving:
@@ -241,9 +244,9 @@ def _read(name: str) -> Script:
 
 def _check_and_connect(session: Session, scripts: list[Given]) -> None:
     """Check everything; connect if that needs a chip, and check the names, too."""
-    if script.check(session, *scripts) and _has_port(session):
+    if check(session, *scripts) and _has_port(session):
         session.connect(session.bench)
-        script.check(session, *scripts)
+        check(session, *scripts)
 
 
 def _has_port(session: Session) -> bool:
@@ -263,13 +266,13 @@ def _has_port(session: Session) -> bool:
     return bool(likely)
 
 
-def _run_scripts(session: Session, scripts: list[Given]) -> None:
+def _run_scripts(runner: Runner, scripts: list[Given]) -> None:
     """Run scripts until one fails, or all; the worst status is left in the session."""
-    for each in scripts:
+    for text, arguments in scripts:
         try:
-            script.run(session, *each)
+            runner.run_script(text, arguments)
         except ScriptError as error:
-            script.report(session.output, error)
+            script.report(runner.session.output, error)
             return
 
 
@@ -290,7 +293,7 @@ def _check(arguments: Sequence[str]) -> int:
     worst = 0
     for name in parser.parse_args(arguments).scripts:
         try:
-            script.check(session, (script.read(Path(name)), ["0"] * 9))
+            check(session, (script.read(Path(name)), ["0"] * 9))
         except EspError as error:
             script.report(session.output, error)
             worst = max(worst, error.status)
@@ -301,7 +304,7 @@ def _list_ports(arguments: Sequence[str]) -> int:
     parser = _Parser("espshell ports", "List the serial ports, likely boards first.")
     parser.add_argument("--json", action="store_true", help="as a JSON object")
     options = parser.parse_args(arguments)
-    return Session(Output(as_json=options.json)).run_line("ports")
+    return Runner(Session(Output(as_json=options.json))).run_line("ports")
 
 
 def _simulate(arguments: Sequence[str]) -> int:

@@ -16,7 +16,7 @@ import espshell
 SOURCE = Path(espshell.__file__).parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "units", "clock"),
+    ("errors", "units", "span", "clock"),
     ("protocol", "chips", "nor", "image", "registers"),
     ("link", "sim"),
     ("loader",),
@@ -150,6 +150,27 @@ def test_nobody_imports_upwards() -> None:
     known = frozenset(modules())
     faults = [fault(each) for module in sorted(known) for each in imports(module, known)]
     assert not any(faults), "\n".join(filter(None, faults))
+
+
+def circle(package_name: str) -> list[str]:
+    """Return modules of a package that import each other in a circle, in functions or not."""
+    known = frozenset(modules())
+    inside = {module for module in known if package(module) == package_name}
+    graph = {
+        module: {found.name.removeprefix("espshell.") for found in imports(module, known)}
+        & inside - {module, module.rpartition(".")[0]}
+        for module in inside
+    }
+    while free := [module for module, needs in graph.items() if not needs & graph.keys()]:
+        for module in free:
+            del graph[module]
+    return sorted(graph)
+
+
+@pytest.mark.parametrize("name", ["shell", "ops", "link", "sim", "protocol", "nor", "image"])
+def test_nobody_imports_in_a_circle(name: str) -> None:
+    """Inside a package, too, imports go one way: at the top, in functions and for types."""
+    assert circle(name) == []
 
 
 @pytest.mark.parametrize(

@@ -101,21 +101,21 @@ def load(name: str) -> Chip:
 
 def by_name(name: str) -> Chip | None:
     """Return the chip of that name, however it is written (``ESP32-C3``, ``esp32c3``)."""
-    wanted = name.lower().replace("-", "").replace("_", "")
-    return load(wanted) if wanted in NAMES else None
+    plain = name.lower().replace("-", "").replace("_", "")
+    return load(plain) if plain in NAMES else None
 
 
 def by_id(chip_id: int) -> Chip | None:
     """Return the chip whose ROM reports this id."""
-    return next((load(name) for name, known, _ in _ROWS if known == chip_id), None)
+    return next((load(name) for name, row_id, _ in _ROWS if row_id == chip_id), None)
 
 
 def by_magic(word: int) -> Chip | None:
     """Return the chip that has this word at ``MAGIC_ADDRESS``."""
-    return next((load(name) for name, _, known in _ROWS if known == word), None)
+    return next((load(name) for name, _, magic in _ROWS if magic == word), None)
 
 
 def __getattr__(name: str) -> tuple[Chip, ...]:
     if name == "CHIPS":
-        return tuple(load(each) for each in NAMES)
+        return tuple(load(chip_name) for chip_name in NAMES)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

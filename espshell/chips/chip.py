@@ -132,7 +132,7 @@ class Chip:
     @property
     def revision_addresses(self) -> tuple[int, ...]:
         """The words that ``revision`` needs."""
-        fields = [self.major, self.minor, *(each.field for each in self.revision_zero)]
+        fields = [self.major, self.minor, *(condition.field for condition in self.revision_zero)]
         return tuple(sorted({address for field in fields for address in field.addresses}))
 
     @property
@@ -142,9 +142,9 @@ class Chip:
         fields += [condition.field for condition in self.revision_zero]
         fields += [field for field in (self.single_core, self.mac_ext, self.sdk_id) if field]
         fields += self.rom_clock.factors if self.rom_clock else ()
-        found = [*self.mac_addresses, self.uart_divider.address]
-        found += [address for field in fields for address in field.addresses]
-        return tuple(sorted(set(found)))
+        addresses = [*self.mac_addresses, self.uart_divider.address]
+        addresses += [address for field in fields for address in field.addresses]
+        return tuple(sorted(set(addresses)))
 
     @property
     def mac_addresses(self) -> tuple[int, ...]:
@@ -167,7 +167,7 @@ class Chip:
 
     def revision(self, words: Words) -> Revision:
         """Return major and minor revision."""
-        if self.revision_zero and all(each.holds(words) for each in self.revision_zero):
+        if self.revision_zero and all(condition.holds(words) for condition in self.revision_zero):
             return 0, 0
         return self.major.value(words), self.minor.value(words)
 
@@ -185,7 +185,7 @@ class Chip:
     def stub_name(self, revision: Revision) -> str | None:
         """Return the name of the stub's file without suffix, or None if no stub runs on it."""
         names = self.stub_names or (StubName(self.name),)
-        return next((each.name for each in names if each.fits(revision)), None)
+        return next((name.name for name in names if name.fits(revision)), None)
 
     def ram_block(self, *, over_usb_otg: bool) -> int:
         """Return the largest block of MEM_DATA that the ROM takes."""
@@ -194,7 +194,7 @@ class Chip:
     def power_up(self, revision: Revision, words: Words) -> tuple[Write, ...]:
         """Return what must be written before the flash answers; see ``flash_power``."""
         for step in self.flash_power:
-            if step.revision == revision and all(each.holds(words) for each in step.when):
+            if step.revision == revision and all(condition.holds(words) for condition in step.when):
                 return step.writes
         return ()
 
@@ -204,7 +204,7 @@ class Chip:
 
     def same_ram(self, start: int, end: int) -> tuple[Range, ...]:
         """Return all ranges of addresses that are the same RAM: the range itself, then others."""
-        return ((start, end), *(r for each in self.shared_ram for r in each.others(start, end)))
+        return ((start, end), *(r for ram in self.shared_ram for r in ram.others(start, end)))
 
     def region_named(self, name: str) -> Region | None:
         """Return the region of that name in any case, or None."""

@@ -91,11 +91,11 @@ def words(start: int, count: int = 16) -> tuple[int, ...]:
 
 def registers(*named: tuple[str, int] | tuple[str, int, int]) -> tuple[Region, ...]:
     """Return registers by name, address and size (one word if not given), by address."""
-    found = [
+    entries = [
         Region(name, start, start + (size[0] if size else 4), Kind.PERIPHERAL)
         for name, start, *size in named
     ]
-    return tuple(sorted(found, key=lambda region: region.start))
+    return tuple(sorted(entries, key=lambda region: region.start))
 
 
 def twai(name: str, base: int) -> tuple[tuple[str, int], ...]:

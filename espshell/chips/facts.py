@@ -81,14 +81,14 @@ class SharedRam:
 
     def others(self, start: int, end: int) -> tuple[Range, ...]:
         """Return where on the other bus that lies which a range holds of this RAM."""
-        found = []
+        ranges = []
         for here, there in (self.data, self.instruction), (self.instruction, self.data):
             first, last = max(start, here) - here, min(end, here + self.size) - here
             if first < last and self.reversed:
                 first, last = self.size - -(-last // WORD) * WORD, self.size - first // WORD * WORD
             if first < last:
-                found.append((there + first, there + last))
-        return tuple(found)
+                ranges.append((there + first, there + last))
+        return tuple(ranges)
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,8 +135,8 @@ class Basic:
     @property
     def erase_types(self) -> tuple[EraseType, ...]:
         """What can be erased, smallest first."""
-        found = (self._erase(*each) for each in _ERASES)
-        return tuple(sorted((e for e in found if e is not None), key=lambda each: each.size))
+        types = (self._erase(*place) for place in _ERASES)
+        return tuple(sorted((e for e in types if e is not None), key=lambda place: place.size))
 
     def _erase(self, word: int, low: int, time_low: int) -> EraseType | None:
         exponent, opcode = self._bits(word, low + 7, low), self._bits(word, low + 15, low + 8)

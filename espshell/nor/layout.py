@@ -117,9 +117,9 @@ class Field:
 
     def value(self, registers: Values) -> int | None:
         """Return its number, None if its register was not read."""
-        found = [registers.get(bit.register) for bit in self.bits]
-        read = [byte for byte in found if byte is not None]
-        if len(read) < len(found):
+        values = [registers.get(bit.register) for bit in self.bits]
+        read = [byte for byte in values if byte is not None]
+        if len(read) < len(values):
             return None
         pairs = enumerate(zip(self.bits, read, strict=True))
         return sum((byte >> bit.position & 1) << i for i, (bit, byte) in pairs)
@@ -152,17 +152,17 @@ class Layout:
 
     def register(self, name: str) -> Register | None:
         """Return the register of a name in any case."""
-        return next((each for each in self.registers if each.name == name.upper()), None)
+        return next((entry for entry in self.registers if entry.name == name.upper()), None)
 
     def field(self, name: str) -> Field | None:
         """Return the field of a name in any case, or a single bit of one (``BP2``)."""
-        wanted = name.upper()
-        found = next((each for each in self.fields if each.name == wanted), None)
-        return found or next((bit for bit in self._single_bits() if bit.name == wanted), None)
+        upper = name.upper()
+        match = next((entry for entry in self.fields if entry.name == upper), None)
+        return match or next((bit for bit in self._single_bits() if bit.name == upper), None)
 
     def without(self, opcode: int) -> Layout:
         """Return the layout without the registers that an opcode reads."""
-        kept = tuple(each for each in self.registers if each.read_opcode != opcode)
+        kept = tuple(register for register in self.registers if register.read_opcode != opcode)
         return _layout(self.name, kept, self.fields, self.note)
 
     def _single_bits(self) -> Iterator[Field]:
@@ -193,8 +193,8 @@ def common(layouts: Sequence[Layout]) -> Layout:
         return layouts[0]
     opcodes = {r.name: r.read_opcode for layout in layouts for r in layout.registers}
     registers = tuple(_agreed(name, opcodes[name], layouts) for name in opcodes)
-    known = tuple(field for layout in layouts for field in layout.fields)
-    return _layout("common", registers, known, "what all candidates have in common")
+    fields = tuple(field for layout in layouts for field in layout.fields)
+    return _layout("common", registers, fields, "what all candidates have in common")
 
 
 def _agreed(name: str, opcode: int, layouts: Sequence[Layout]) -> Register:
@@ -202,12 +202,12 @@ def _agreed(name: str, opcode: int, layouts: Sequence[Layout]) -> Register:
     held = [layout.register(name) for layout in layouts]
     bits = []
     for position in range(WIDTH):
-        each = [register.bits[position] if register else None for register in held]
-        found = [bit for bit in each if bit is not None]
-        if len(found) == len(each) and len({(bit.name, bit.kind) for bit in found}) == 1:
-            bits.append(found[0])
+        candidates = [register.bits[position] if register else None for register in held]
+        present = [bit for bit in candidates if bit is not None]
+        if len(present) == len(candidates) and len({(bit.name, bit.kind) for bit in present}) == 1:
+            bits.append(present[0])
             continue
-        called = dict.fromkeys(bit.name for bit in found if bit.kind is not Kind.RESERVED)
+        called = dict.fromkeys(bit.name for bit in present if bit.kind is not Kind.RESERVED)
         kind = Kind.OPEN if called else Kind.RESERVED
         bits.append(Bit("/".join(called) or "-", name, position, kind))
     return Register(name, opcode, tuple(bits))
@@ -216,7 +216,7 @@ def _agreed(name: str, opcode: int, layouts: Sequence[Layout]) -> Register:
 @cache
 def _blocks() -> dict[str, tuple[str, list[str]]]:
     """Return a layout's remark and its lines by its name."""
-    found: dict[str, tuple[str, list[str]]] = {}
+    blocks: dict[str, tuple[str, list[str]]] = {}
     lines: list[str] = []
     data = pkgutil.get_data("espshell.nor", "data/layouts.txt") or b""
     for line in data.decode().splitlines():
@@ -225,16 +225,16 @@ def _blocks() -> dict[str, tuple[str, list[str]]]:
         elif not line.startswith("#"):
             name, _, note = (part.strip() for part in line.partition("|"))
             lines = []
-            found[name] = note, lines
-    return found
+            blocks[name] = note, lines
+    return blocks
 
 
 @cache
 def _parsed(name: str, values: meaning.Named) -> Layout:
     note, lines = _blocks()[name]
     registers = tuple(_register(line) for line in lines)
-    known = tuple(Field(each, (), Kind.PLAIN, texts) for each, texts in values)
-    return _layout(name, registers, known, note)
+    named = tuple(Field(field, (), Kind.PLAIN, texts) for field, texts in values)
+    return _layout(name, registers, named, note)
 
 
 def _register(line: str) -> Register:
@@ -250,7 +250,7 @@ def _bit(text: str, register: str, position: int) -> Bit:
 
 
 def _layout(
-    name: str, registers: tuple[Register, ...], known: Sequence[Field], note: str
+    name: str, registers: tuple[Register, ...], named: Sequence[Field], note: str
 ) -> Layout:
     """Put bits together to fields; ``known`` tells what values are called."""
     groups: dict[str, list[Bit]] = {}
@@ -259,6 +259,6 @@ def _layout(
             continue
         numbered = _NUMBERED.fullmatch(bit.name)
         groups.setdefault(numbered[1] if numbered else bit.name, []).append(bit)
-    texts = {field.name: field.values for field in known}
+    texts = {field.name: field.values for field in named}
     fields = (Field(n, tuple(b), b[0].kind, texts.get(n, ())) for n, b in groups.items())
     return Layout(name, registers, tuple(fields), note)

@@ -76,5 +76,5 @@ def size(jedec_id: int) -> int | None:
 
 
 def _power_of_two(exponent: int) -> int | None:
-    found = 1 << exponent
-    return found if 64 * KIB <= found <= 256 * MIB else None
+    power = 1 << exponent
+    return power if 64 * KIB <= power <= 256 * MIB else None

@@ -93,7 +93,7 @@ class Part:
 
     def is_called(self, name: str) -> bool:
         """Whether a person who typed this name means the part."""
-        return name.upper() in (each.upper() for each in (*self.names, self.name))
+        return name.upper() in (own.upper() for own in (*self.names, self.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class Identified:
 
 def rows() -> tuple[Part, ...]:
     """Return all parts of the table."""
-    return tuple(part for found in _by_id().values() for part in found)
+    return tuple(part for parts in _by_id().values() for part in parts)
 
 
 def by_name(name: str) -> Part | None:
@@ -133,10 +133,10 @@ def by_name(name: str) -> Part | None:
 
 def candidates(jedec_id: int, sfdp: Sfdp | None) -> tuple[Part, ...]:
     """Return the parts that have an id and do not contradict SFDP; all of the id if all do."""
-    found = _by_id().get(jedec_id, ())
-    left = tuple(part for part in found if _fits(part, sfdp)) or found
-    agreed = tuple(part for part in left if _qe_agrees(part, sfdp) is not False)
-    return agreed or left
+    same_id = _by_id().get(jedec_id, ())
+    fitting = tuple(part for part in same_id if _fits(part, sfdp)) or same_id
+    agreed = tuple(part for part in fitting if _qe_agrees(part, sfdp) is not False)
+    return agreed or fitting
 
 
 def identify(jedec_id: int, sfdp: Sfdp | None, *, name: str | None = None) -> Identified:
@@ -144,12 +144,12 @@ def identify(jedec_id: int, sfdp: Sfdp | None, *, name: str | None = None) -> Id
 
     Raises: UsageError if no part of that name has the id.
     """
-    found = candidates(jedec_id, sfdp)
+    parts = candidates(jedec_id, sfdp)
     if name is not None:
-        found = (_chosen(jedec_id, name),)
-    if not found:
+        parts = (_chosen(jedec_id, name),)
+    if not parts:
         return Identified(jedec_id, sfdp, _stand_in(jedec_id, sfdp), known=False)
-    part = _merged(found)
+    part = _merged(parts)
     doubts = tuple(_doubts(part, sfdp))
     if sfdp and sfdp.basic and sfdp.basic.enters_qpi_by_35h:
         part = replace(part, layout=part.layout.without(opcodes.RDSR2))
@@ -159,13 +159,13 @@ def identify(jedec_id: int, sfdp: Sfdp | None, *, name: str | None = None) -> Id
 def volatile_possible(identified: Identified) -> tuple[bool, str]:
     """Say whether a status write can be volatile, and why (an end of a sentence)."""
     table, basic = identified.part.volatile, identified.sfdp.basic if identified.sfdp else None
-    said = basic.volatile_50h if basic else None
+    by_sfdp = basic.volatile_50h if basic else None
     if table is Volatile.NO:
         which = "one of the parts that it may be" if identified.part.is_open else "the part"
         return False, f"{which} does not know 50h"
-    if said is not None:
+    if by_sfdp is not None:
         how = basic.status_write if basic else ""
-        return said, f"SFDP says: {how}"
+        return by_sfdp, f"SFDP says: {how}"
     if table is Volatile.YES:
         return True, "the part knows 50h"
     return False, "nothing says that the part knows 50h"
@@ -235,12 +235,12 @@ def _qe_agrees(part: Part, sfdp: Sfdp | None) -> bool | None:
 
 def _chosen(jedec_id: int, name: str) -> Part:
     parts = _by_id().get(jedec_id, ())
-    found = next((part for part in parts if part.is_called(name)), None)
-    if found is None:
-        known = ", ".join(each for part in parts for each in part.names)
-        hint = f"parts with this id: {known}" if known else "no part with this id is known"
+    match = next((part for part in parts if part.is_called(name)), None)
+    if match is None:
+        names = ", ".join(text for part in parts for text in part.names)
+        hint = f"parts with this id: {names}" if names else "no part with this id is known"
         raise UsageError(f"{name} does not have the id {jedec_id:06x}", hint=hint)
-    return found
+    return match
 
 
 def _doubts(part: Part, sfdp: Sfdp | None) -> Iterator[str]:
@@ -248,11 +248,11 @@ def _doubts(part: Part, sfdp: Sfdp | None) -> Iterator[str]:
     if basic is None:
         return
     if part.size and basic.size != part.size:
-        said, by_id = size_text(basic.size), size_text(part.size)
-        yield f"SFDP says {said} and the id {by_id}: it may be a copy of {part.name}"
+        by_sfdp, by_id = size_text(basic.size), size_text(part.size)
+        yield f"SFDP says {by_sfdp} and the id {by_id}: it may be a copy of {part.name}"
     if basic.enters_qpi_by_35h and part.layout.register("SR2"):
         yield f"SFDP says that 35h enters QPI, so SR2 of {part.name} is not read"
-    if all(_qe_agrees(each, sfdp) is False for each in part.alternatives):
+    if all(_qe_agrees(alternative, sfdp) is False for alternative in part.alternatives):
         yield f"SFDP says QE: {basic.qer_text}; {part.name} has it elsewhere, or has none"
 
 
@@ -277,11 +277,11 @@ def _merged(parts: Sequence[Part]) -> Part:
     )
 
 
-def _least(each: Iterator[Volatile]) -> Volatile:
+def _least(answers: Iterator[Volatile]) -> Volatile:
     """Return what holds whichever it is."""
-    found = set(each)
+    distinct = set(answers)
     order = (Volatile.NO, Volatile.UNKNOWN, Volatile.SFDP, Volatile.YES)
-    return next(value for value in order if value in found)
+    return next(value for value in order if value in distinct)
 
 
 # --- unknown ids
@@ -326,15 +326,15 @@ def _with_qe(layout: Layout, place: tuple[str, int], qer: int) -> Layout:
     """Return a layout in which nothing but QE has a name."""
     name, position = place
     qe = Bit("QE", name, position, Kind.PLAIN)
-    found = layout.register(name)
+    previous = layout.register(name)
     opcode = _QER_READ_SR2 if qer == 3 else opcodes.RDSR2
-    if found is None:
+    if previous is None:
         blank = (Bit("-", name, i, Kind.RESERVED) for i in range(layouts.WIDTH))
-        found = Register(name, opcode, tuple(blank))
-    bits = (*found.bits[:position], qe, *found.bits[position + 1 :])
-    made = replace(found, bits=bits)
-    others = tuple(each for each in layout.registers if each.name != name)
-    return Layout("sfdp", (*others, made), (*layout.fields, layouts.Field("QE", (qe,), qe.kind)))
+        previous = Register(name, opcode, tuple(blank))
+    bits = (*previous.bits[:position], qe, *previous.bits[position + 1 :])
+    changed = replace(previous, bits=bits)
+    others = tuple(register for register in layout.registers if register.name != name)
+    return Layout("sfdp", (*others, changed), (*layout.fields, layouts.Field("QE", (qe,), qe.kind)))
 
 
 # --- the table
@@ -343,16 +343,16 @@ def _with_qe(layout: Layout, place: tuple[str, int], qer: int) -> Layout:
 @cache
 def _by_id() -> dict[int, tuple[Part, ...]]:
     data = pkgutil.get_data("espshell.nor", "data/parts.txt") or b""
-    found: dict[int, tuple[Part, ...]] = {}
+    parts: dict[int, tuple[Part, ...]] = {}
     for line in data.decode().splitlines():
         if line and not line.startswith("#"):
             part = _row(line)
-            found[part.jedec_id] = (*found.get(part.jedec_id, ()), part)
-    return found
+            parts[part.jedec_id] = (*parts.get(part.jedec_id, ()), part)
+    return parts
 
 
 def _row(line: str) -> Part:
-    facts, _, note = (each.strip() for each in line.partition("|"))
+    facts, _, note = (column.strip() for column in line.partition("|"))
     number, names, layout, plan, volatile, variants, confidence, sources, *words = facts.split()
     jedec_id = int(number, 16)
     return Part(

@@ -84,7 +84,7 @@ class StatusPlan:
     @property
     def nothing_to_do(self) -> bool:
         """Whether the registers hold already what is wanted."""
-        return not any(each.changed for each in self.registers) and not self.refusals
+        return not any(register.changed for register in self.registers) and not self.refusals
 
     @property
     def ok(self) -> bool:
@@ -93,37 +93,37 @@ class StatusPlan:
 
     def asks(self, gate: Gate) -> bool:
         """Whether a gate stands before it."""
-        return any(each.gate is gate for each in self.gates)
+        return any(confirmation.gate is gate for confirmation in self.gates)
 
     @property
     def wanted(self) -> dict[str, int]:
         """What the registers shall hold, by their names."""
-        return {each.name: each.after for each in self.registers}
+        return {register.name: register.after for register in self.registers}
 
     def differing(self, got: Values) -> tuple[Difference, ...]:
         """Return the bits that read back otherwise; those that the flash sets do not count."""
-        found = []
-        for each in self.registers:
-            read = got.get(each.name, each.before)
-            wrong = (read ^ each.after) & each.compared
-            register = self.part.layout.register(each.name)
+        differences = []
+        for change in self.registers:
+            read = got.get(change.name, change.before)
+            wrong = (read ^ change.after) & change.compared
+            register = self.part.layout.register(change.name)
             for bit in register.bits if register else ():
                 if wrong & bit.mask:
                     values = (
-                        value >> bit.position & 1 for value in (each.before, each.after, read)
+                        value >> bit.position & 1 for value in (change.before, change.after, read)
                     )
-                    found.append(Difference(each.name, bit.name, *values))
-        return tuple(found)
+                    differences.append(Difference(change.name, bit.name, *values))
+        return tuple(differences)
 
     def may_go_on(self, got: Values) -> bool:
         """Whether the next attempt may follow: what was read back shows that SR2 was not touched.
 
         Else the part took the write of both, and a write of SR1 alone could clear SR2.
         """
-        each = next((one for one in self.registers if one.name == "SR2"), None)
-        if each is None:
+        change = next((one for one in self.registers if one.name == "SR2"), None)
+        if change is None:
             return True
-        untouched = not (got.get("SR2", ~each.before) ^ each.before) & each.compared
+        untouched = not (got.get("SR2", ~change.before) ^ change.before) & change.compared
         return untouched and bool(self.differing(got))
 
 
@@ -136,27 +136,29 @@ def make(
     stands in ``refusals``.
     """
     part = identified.part
-    known = {r.name: registers[r.name] for r in part.layout.registers if r.name in registers}
-    after, refusals = _applied(part, known, settings)
-    found = tuple(changes.of_register(part, n, known[n], after[n]) for n in known)
-    fields = tuple(changes.of_fields(part, known, after))
-    before_range, after_range = (protection.decode(part, each) for each in (known, after))
-    changed = any(each.changed for each in found)
+    before = {r.name: registers[r.name] for r in part.layout.registers if r.name in registers}
+    after, refusals = _applied(part, before, settings)
+    register_changes = tuple(changes.of_register(part, n, before[n], after[n]) for n in before)
+    fields = tuple(changes.of_fields(part, before, after))
+    before_range, after_range = (protection.decode(part, values) for values in (before, after))
+    changed = any(values.changed for values in register_changes)
     if changed:
-        refusals += _forbidden(identified, known, fields, after_range, volatile=volatile)
+        refusals += _forbidden(identified, before, fields, after_range, volatile=volatile)
     attempts: tuple[tuple[Write, ...], ...] = ()
     if changed and not refusals:
-        attempts, missing = sequence.attempts(part, found, volatile=volatile)
+        attempts, missing = sequence.attempts(part, register_changes, volatile=volatile)
         refusals += missing
     return StatusPlan(
         part=part,
         volatile=volatile,
-        registers=found,
+        registers=register_changes,
         fields=fields,
         attempts=attempts,
         gates=tuple(_gates(part, fields)),
         refusals=tuple(dict.fromkeys(refusals)),
-        warnings=tuple(_warnings(part, fields, known, after, volatile=volatile)) if changed else (),
+        warnings=tuple(_warnings(part, fields, before, after, volatile=volatile))
+        if changed
+        else (),
         before=before_range,
         after=after_range,
     )
@@ -229,20 +231,22 @@ def _forbidden(
     *,
     volatile: bool,
 ) -> list[str]:
-    part, found = identified.part, list(identified.doubts)
+    part, reasons = identified.part, list(identified.doubts)
     mode = protection.lock_mode(part, before)
     if mode in (LockMode.POWER_CYCLE, LockMode.PERMANENT):
-        found.append(f"lock mode {mode.value}: {mode.text}")
+        reasons.append(f"lock mode {mode.value}: {mode.text}")
     if not identified.known and _NOT_ANSWERING in before.values():
-        found.append("a register reads 0xff, so it is not known what writing it would set")
+        reasons.append("a register reads 0xff, so it is not known what writing it would set")
     for field in fields:
-        found += _one_way(part, field, volatile=volatile)
+        reasons += _one_way(part, field, volatile=volatile)
     possible, why = volatile_possible(identified)
     if volatile and not possible:
-        found.append(f"a volatile write is not possible: {why}")
+        reasons.append(f"a volatile write is not possible: {why}")
     if part.is_open and not after.known and any(f.name in protection.FIELDS for f in fields):
-        found.append(f"it is not known what would be protected: {after.why}; say which part it is")
-    return found
+        reasons.append(
+            f"it is not known what would be protected: {after.why}; say which part it is"
+        )
+    return reasons
 
 
 def _one_way(part: Part, field: FieldChange, *, volatile: bool) -> Iterator[str]:
@@ -262,10 +266,12 @@ _ALWAYS = frozenset({"DC", "LC", "HFM", "HPF"})
 
 def _gates(part: Part, fields: Sequence[FieldChange]) -> Iterator[Asked]:
     for field in fields:
-        known = part.layout.field(field.name)
-        if known is None:
+        described = part.layout.field(field.name)
+        if described is None:
             continue
-        why = f"{field.name}: {known.meaning}" + (f"; {known.hazard}" if known.hazard else "")
+        why = f"{field.name}: {described.meaning}" + (
+            f"; {described.hazard}" if described.hazard else ""
+        )
         if gate := _gate(field):
             yield Asked(gate, field.name, why)
 

@@ -28,6 +28,7 @@ from itertools import product
 from espshell.nor.layout import Field, Kind, Values
 from espshell.nor.parts import Part
 from espshell.nor.settings import Setting
+from espshell.span import Span
 from espshell.units import KIB, MIB
 
 FIELDS = ("BP", "TB", "TBS", "SEC", "CMP")
@@ -38,28 +39,7 @@ _BY_PIN = ("SRP0", "SRP", "SRWD")
 _BLOCK = 64 * KIB
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Range:
-    """Bytes from ``start`` up to ``end``, which is not included; equal: none."""
-
-    start: int
-    end: int
-
-    @property
-    def size(self) -> int:
-        """Bytes in it."""
-        return self.end - self.start
-
-    def overlaps(self, start: int, end: int) -> bool:
-        """Whether it has bytes in common with another range."""
-        return max(self.start, start) < min(self.end, end)
-
-    def holds(self, other: Range) -> bool:
-        """Whether another range lies in it."""
-        return not other.size or (self.start <= other.start and other.end <= self.end)
-
-
-NOTHING = Range(0, 0)
+NOTHING = Span(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +57,7 @@ class Code:
 class Protected:
     """What is protected; if it is not ``known``, ``ranges`` are all that may be, and ``why``."""
 
-    ranges: tuple[Range, ...]
+    ranges: tuple[Span, ...]
     known: bool
     published: bool
     """A source has the ranges of the part in print; else they are computed."""
@@ -87,14 +67,14 @@ class Protected:
         """Whether a range may meet protection: always, if nothing is known at all."""
         if not self.known and not self.ranges:
             return True
-        return any(each.overlaps(start, end) for each in self.ranges)
+        return any(protected_range.overlaps(Span(start, end)) for protected_range in self.ranges)
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
     """A range that can be protected, and settings that do it."""
 
-    range: Range
+    span: Span
     settings: tuple[Setting, ...]
 
 
@@ -109,10 +89,10 @@ class Fit:
 
 def decode(part: Part, registers: Values) -> Protected:
     """Say what is protected; a register that is missing from ``registers`` was not read."""
-    found = [each for one in part.alternatives for each in _possible(one, registers)]
-    distinct = sorted({each for each in found if each is not None})
-    filled = tuple(each for each in distinct if each.size)
-    if None not in found and len(distinct) == 1:
+    possible = [option for one in part.alternatives for option in _possible(one, registers)]
+    distinct = sorted({option for option in possible if option is not None})
+    filled = tuple(option for option in distinct if option.size)
+    if None not in possible and len(distinct) == 1:
         return Protected(filled, known=True, published=part.published)
     return Protected(filled, known=False, published=False, why=_why(part, registers))
 
@@ -122,27 +102,27 @@ def ranges(part: Part, registers: Values) -> tuple[Choice, ...]:
 
     Of several settings for a range the one without CMP counts, then the one that changes least.
     """
-    found: dict[Range, tuple[tuple[int, ...], Choice]] = {}
+    cheapest: dict[Span, tuple[tuple[int, ...], Choice]] = {}
     for settings, after in _settings(part, registers):
         protected = decode(part, after)
         if not protected.known:
             continue
         whole = protected.ranges[0] if protected.ranges else NOTHING
         cost = _cost(settings, registers, after)
-        if whole not in found or cost < found[whole][0]:
-            found[whole] = cost, Choice(whole, settings)
-    return tuple(found[each][1] for each in sorted(found))
+        if whole not in cheapest or cost < cheapest[whole][0]:
+            cheapest[whole] = cost, Choice(whole, settings)
+    return tuple(cheapest[protected_range][1] for protected_range in sorted(cheapest))
 
 
 def encode(part: Part, registers: Values, start: int, end: int) -> Fit:
     """Find settings that protect exactly from ``start`` up to ``end``, and the nearest ones."""
-    wanted = Range(start, end) if end > start else NOTHING
-    known = ranges(part, registers)
-    exact = next((each for each in known if each.range == wanted), None)
-    inside = [c for c in known if c.range.size and wanted.holds(c.range) and c.range != wanted]
-    around = [c for c in known if c.range.holds(wanted) and c.range != wanted]
-    smaller = max(inside, key=lambda each: each.range.size, default=None)
-    return Fit(exact, smaller, min(around, key=lambda each: each.range.size, default=None))
+    target = Span(start, end) if end > start else NOTHING
+    choices = ranges(part, registers)
+    exact = next((choice for choice in choices if choice.span == target), None)
+    inside = [c for c in choices if c.span.size and target.holds(c.span) and c.span != target]
+    around = [c for c in choices if c.span.holds(target) and c.span != target]
+    smaller = max(inside, key=lambda choice: choice.span.size, default=None)
+    return Fit(exact, smaller, min(around, key=lambda choice: choice.span.size, default=None))
 
 
 class LockMode(Enum):
@@ -178,7 +158,7 @@ def lock_mode(part: Part, registers: Values) -> LockMode:
 # --- rules
 
 
-def span(variant: str, code: Code, size: int) -> Range | None:
+def protected_span(variant: str, code: Code, size: int) -> Span | None:
     """Return what a code protects of a flash of ``size`` bytes by a rule; None if nobody knows."""
     if variant in _LENGTHS:
         return _std(variant, code, size)
@@ -200,7 +180,7 @@ _LENGTHS: dict[str, tuple[int, int]] = {
 """Rules that count alike: the value of BP that stands for one block; its size, 0: by the part."""
 
 
-def _std(variant: str, code: Code, size: int) -> Range:
+def _std(variant: str, code: Code, size: int) -> Span:
     first, block = _LENGTHS[variant]
     inverted = variant == "bitcmp" and code.cmp
     bp = code.bp ^ code.full if inverted else code.bp
@@ -217,7 +197,7 @@ def _std(variant: str, code: Code, size: int) -> Range:
     return _placed(length, size, at_end)
 
 
-def _eon_inv(code: Code, size: int) -> Range:
+def _eon_inv(code: Code, size: int) -> Span:
     """BP counts the part that stays free, at the end unless TB is set."""
     if code.bp in (0, code.full):
         return _placed(size if code.bp else 0, size, at_end=False)
@@ -225,7 +205,7 @@ def _eon_inv(code: Code, size: int) -> Range:
     return _placed(size - free, size, at_end=bool(code.tb))
 
 
-def _mx_type2(code: Code, size: int) -> Range:
+def _mx_type2(code: Code, size: int) -> Span:
     """Let the upper half of the codes protect from 0 on, and leave less free with each step."""
     if code.bp in (0, code.full):
         return _placed(size if code.bp else 0, size, at_end=False)
@@ -234,10 +214,10 @@ def _mx_type2(code: Code, size: int) -> Range:
     return _placed(max(size - (_BLOCK << code.full - 1 - code.bp), 0), size, at_end=False)
 
 
-def _issi_b(code: Code, size: int) -> Range | None:
+def _issi_b(code: Code, size: int) -> Span | None:
     """Ordering option B of ISSI: half of the flash and less as usual, then all but a part."""
     if code.bp == code.full:
-        return Range(0, size)
+        return Span(0, size)
     standard = _std("std", code, size)
     if standard.size <= size // 2:
         return standard
@@ -246,16 +226,16 @@ def _issi_b(code: Code, size: int) -> Range | None:
     return _placed(size - (4 * MIB >> code.bp - 9), size, at_end=not code.tb)
 
 
-def _placed(length: int, size: int, at_end: bool) -> Range:
+def _placed(length: int, size: int, at_end: bool) -> Span:
     if not length:
         return NOTHING
-    return Range(size - length, size) if at_end else Range(0, length)
+    return Span(size - length, size) if at_end else Span(0, length)
 
 
 # --- from registers
 
 
-def _possible(part: Part, registers: Values) -> Iterator[Range | None]:
+def _possible(part: Part, registers: Values) -> Iterator[Span | None]:
     """Yield what may be protected on one part; None stands for "cannot be said"."""
     bp = part.layout.field("BP")
     value = bp.value(registers) if bp else None
@@ -263,14 +243,14 @@ def _possible(part: Part, registers: Values) -> Iterator[Range | None]:
         yield None
         return
     individual = [_bit(part, registers, name) for name in _INDIVIDUAL]
-    if any(1 in each for each in individual):
+    if any(1 in values for values in individual):
         yield None
     if (1,) in individual:
         return
     top = "TBS" if part.layout.field("TBS") else "TB"
     bits = (_bit(part, registers, name) for name in (top, "SEC", "CMP"))
     for variant, (tb, sec, cmp) in product(part.variants, product(*bits)):
-        yield span(variant, Code(value, bp.most, tb, sec, cmp), part.size)
+        yield protected_span(variant, Code(value, bp.most, tb, sec, cmp), part.size)
 
 
 def _bit(part: Part, registers: Values, name: str) -> tuple[int, ...]:
@@ -324,8 +304,8 @@ def _writable(part: Part, registers: Values, name: str) -> Field | None:
 def _cost(settings: tuple[Setting, ...], before: Values, after: Values) -> tuple[int, ...]:
     """Return what makes one of two settings for the same range the better one: the lower."""
     changed = sum((before[name] ^ after[name]).bit_count() for name in before)
-    known = {each.name: each.value for each in settings}
-    return known.get("CMP", 0), changed, known.get("SEC", 0), known.get("BP", 0)
+    values = {setting.name: setting.value for setting in settings}
+    return values.get("CMP", 0), changed, values.get("SEC", 0), values.get("BP", 0)
 
 
 def _lock_mode(part: Part, registers: Values) -> LockMode:

@@ -44,9 +44,9 @@ def attempts(
     order = sorted(part.writes, key=lambda plan: not plan.clears_sr2)
     for ways in ([common], [list(plan.forms) for plan in order]):
         sequences = [_Sequence(part, forms, changes, volatile).writes() for forms in ways]
-        if all(each is not None for each in sequences):
-            return tuple(each for each in sequences if each is not None), []
-    changed = " and ".join(each.name for each in changes if each.changed)
+        if all(writes is not None for writes in sequences):
+            return tuple(writes for writes in sequences if writes is not None), []
+    changed = " and ".join(writes.name for writes in changes if writes.changed)
     return (), [f"nothing is known that writes {changed} of {part.name} with what was read"]
 
 
@@ -58,14 +58,14 @@ class _Sequence:
     ) -> None:
         self._part = part
         self._forms = forms
-        self._changes = {each.name: each for each in changes}
-        self._held = {each.name: each.before for each in changes}
+        self._changes = {change.name: change for change in changes}
+        self._held = {change.name: change.before for change in changes}
         self._enable = opcodes.VOLATILE_WREN if volatile else opcodes.WREN
 
     def writes(self) -> tuple[Write, ...] | None:
         """Return them: unlocking first, locking last; None if the forms do not reach them all."""
-        target = {each.name: each.after for each in self._changes.values()}
-        groups = self._groups([n for n, each in self._changes.items() if each.changed])
+        target = {change.name: change.after for change in self._changes.values()}
+        groups = self._groups([n for n, change in self._changes.items() if change.changed])
         if groups is None:
             return None
         locking = [form for form in groups if self._locks(form, set_to=1)]
@@ -87,19 +87,19 @@ class _Sequence:
 
     def _groups(self, names: Iterable[str]) -> list[Form] | None:
         """Return forms that reach the registers of these names: few, and few others with them."""
-        left, found = set(names), []
+        missing, chosen = set(names), []
         usable = [form for form in self._forms if self._held.keys() >= set(form.registers)]
-        while left:
+        while missing:
             best = max(
                 usable,
-                key=lambda form: (len(left & set(form.registers)), -len(form.registers)),
+                key=lambda form: (len(missing & set(form.registers)), -len(form.registers)),
                 default=None,
             )
-            if best is None or not left & set(best.registers):
+            if best is None or not missing & set(best.registers):
                 return None
-            found.append(best)
-            left -= set(best.registers)
-        return found
+            chosen.append(best)
+            missing -= set(best.registers)
+        return chosen
 
     def _order(self, form: Form) -> int:
         return self._locks(form, set_to=1) - self._locks(form, set_to=0)

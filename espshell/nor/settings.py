@@ -36,7 +36,7 @@ def parse(part: Part, texts: Iterable[str]) -> tuple[Setting, ...]:
 
 def split(text: str) -> tuple[str, str]:
     """Return name, in capitals, and value of a setting. Raises: UsageError if it is none."""
-    name, equals, value = (each.strip() for each in text.partition("="))
+    name, equals, value = (piece.strip() for piece in text.partition("="))
     if not equals or not name or not value:
         raise UsageError(f"{text!r} is no setting", hint="type NAME=VALUE, as in QE=1")
     return name.upper(), value
@@ -44,12 +44,12 @@ def split(text: str) -> tuple[str, str]:
 
 def typed_back(part: Part, registers: Values) -> tuple[str, ...]:
     """Return the fields that can be written, as settings that give what ``registers`` hold."""
-    found = []
+    texts = []
     for field in part.layout.fields:
         value = field.value(registers)
         if value is not None and field.kind.settable and field.register in part.written:
-            found.append(f"{field.name}={field.text(value)}")
-    return tuple(found)
+            texts.append(f"{field.name}={field.text(value)}")
+    return tuple(texts)
 
 
 def open_names(layout: Layout) -> frozenset[str]:
@@ -64,13 +64,13 @@ def _setting(part: Part, text: str) -> Setting:
     if field is not None:
         number = field.number(value)
         if number is None:
-            number = _number(name, value, field.most, [known for _, known in field.values])
+            number = _number(name, value, field.most, [word for _, word in field.values])
         return Setting(name, number)
     if part.layout.register(name) is not None:
         return Setting(name, _number(name, value, _BYTE, []))
     if name in (uncertain := open_names(part.layout)):
         return Setting(name, _number(name, value, _BYTE, []))
-    if name in {each.rstrip("0123456789") for each in uncertain}:
+    if name in {bit_name.rstrip("0123456789") for bit_name in uncertain}:
         raise UsageError(
             f"{name} is not the same on all parts that it may be: {part.name}",
             hint="--part NAME says which it is",
@@ -88,8 +88,8 @@ def _number(name: str, text: str, most: int, values: list[str]) -> int:
 
 
 def _unknown(part: Part, name: str) -> UsageError:
-    fields = [each.name for each in part.layout.fields if each.kind.settable]
-    known = [*fields, *(each.name for each in part.layout.registers)]
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    fields = [item.name for item in part.layout.fields if item.kind.settable]
+    names = [*fields, *(item.name for item in part.layout.registers)]
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}? " if near else ""
-    return UsageError(f"{part.name} has no {name}", hint=f"{hint}there are {', '.join(known)}")
+    return UsageError(f"{part.name} has no {name}", hint=f"{hint}there are {', '.join(names)}")

@@ -4,7 +4,7 @@ The contents are scattered over an address space of 24 bits, so they are read in
 piece tells which come next::
 
     pieces = {}
-    while missing := sfdp.wanted(pieces):
+    while missing := sfdp.missing_ranges(pieces):
         for address, size in missing:
             pieces[address] = read_sfdp(address, size)
     found = sfdp.parse(pieces)
@@ -95,11 +95,11 @@ class Sfdp:
     @property
     def basic(self) -> Basic | None:
         """The basic flash parameters: of several such tables the newest that can be used."""
-        found = [table for table in self.tables if table.id == BASIC and len(table.words) > 1]
-        return Basic(max(found, key=lambda table: table.revision).words) if found else None
+        tables = [table for table in self.tables if table.id == BASIC and len(table.words) > 1]
+        return Basic(max(tables, key=lambda table: table.revision).words) if tables else None
 
 
-def wanted(pieces: Pieces) -> tuple[tuple[int, int], ...]:
+def missing_ranges(pieces: Pieces) -> tuple[tuple[int, int], ...]:
     """Return address and size of what must be read next; empty if there is nothing more to read.
 
     An address that was read is never asked for again, whatever came.
@@ -129,16 +129,16 @@ def parse(pieces: Pieces) -> Sfdp | None:
             problems.append(f"table {table.id:04x} is too long: {table.count} words")
         elif len(table.words) < table.count:
             problems.append(f"table {table.id:04x} has {len(table.words)} of {table.count} words")
-    found = Sfdp((header[5], header[4]), header[7], tables, tuple(problems))
-    if found.basic is None:
-        return Sfdp(found.revision, found.access, tables, (*problems, "no basic flash parameters"))
-    return found
+    sfdp = Sfdp((header[5], header[4]), header[7], tables, tuple(problems))
+    if sfdp.basic is None:
+        return Sfdp(sfdp.revision, sfdp.access, tables, (*problems, "no basic flash parameters"))
+    return sfdp
 
 
 def cut(image: bytes) -> Pieces:
     """Return the pieces of an SFDP space that was read as one."""
     pieces: dict[int, bytes] = {}
-    while missing := wanted(pieces):
+    while missing := missing_ranges(pieces):
         pieces.update((address, image[address : address + size]) for address, size in missing)
     return pieces
 

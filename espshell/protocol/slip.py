@@ -70,10 +70,10 @@ class Decoder:
         """Take bytes as they came, in pieces of any size; return what they complete, in order."""
         pieces = (self._rest + data).split(END)
         self._rest = pieces.pop()
-        found = [self._judge(piece) for piece in pieces if piece]
+        pieces_out = [self._judge(piece) for piece in pieces if piece]
         if len(self._rest) > MAX_PIECE:
-            found.append(self.flush())
-        return found
+            pieces_out.append(self.flush())
+        return pieces_out
 
     def flush(self) -> Noise:
         """Give up what waits for its C0, as noise (perhaps empty)."""

@@ -81,7 +81,7 @@ class BitField:
 
     def number(self, name: str) -> int | None:
         """Return the value of a name in any case, None if there is none."""
-        return next((value for value, known in self.values if known == name.upper()), None)
+        return next((value for value, word in self.values if word == name.upper()), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +112,8 @@ class Register:
 
     def field(self, name: str) -> BitField | None:
         """Return the field of a name in any case, or None."""
-        wanted = name.upper()
-        return next((field for field in self.fields if field.name == wanted), None)
+        upper = name.upper()
+        return next((field for field in self.fields if field.name == upper), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,19 +134,19 @@ class Registers:
 
     def __init__(self, text: str) -> None:
         self._sheets: dict[str, _Sheet] = {}
-        found: list[Peripheral] = []
+        listed: list[Peripheral] = []
         lines: list[str] = []
         for line in text.splitlines():
             if line.startswith(" "):
                 lines.append(line)
             elif not line.startswith("#"):
                 name, address, size, *model = line.split()
-                found.append(Peripheral(name, int(address, 16), int(size, 16)))
+                listed.append(Peripheral(name, int(address, 16), int(size, 16)))
                 lines = []
                 self._sheets[name] = self._sheets[model[1]] if model else _Sheet(lines)
-        self.peripherals: tuple[Peripheral, ...] = tuple(found)
+        self.peripherals: tuple[Peripheral, ...] = tuple(listed)
         """All of them, by name."""
-        self._by_name = {each.name: each for each in found}
+        self._by_name = {item.name: item for item in listed}
         self._register = cache(self._made)
 
     def peripheral(self, name: str) -> Peripheral | None:
@@ -161,13 +161,13 @@ class Registers:
     def registers(self, peripheral: str) -> tuple[Register, ...]:
         """Return the registers of a peripheral, by their address."""
         name = peripheral.upper()
-        return tuple(self._register(name, each) for each in self.names(name))
+        return tuple(self._register(name, own) for own in self.names(name))
 
     def find(self, name: str) -> Register | None:
         """Return the register of a name: ``UART0.CONF0``."""
         peripheral, _, register = name.upper().partition(".")
-        known = peripheral in self._sheets and register in self._sheets[peripheral].rows
-        return self._register(peripheral, register) if known else None
+        exists = peripheral in self._sheets and register in self._sheets[peripheral].rows
+        return self._register(peripheral, register) if exists else None
 
     def find_field(self, name: str) -> tuple[Register, BitField] | None:
         """Return the field of a name, ``UART0.CONF0.PARITY``, and its register."""
@@ -186,25 +186,27 @@ class Registers:
 
     def around(self, address: int) -> tuple[Peripheral, ...]:
         """Return the peripherals that an address belongs to."""
-        return tuple(each for each in self.peripherals if each.holds(address))
+        return tuple(peripheral for peripheral in self.peripherals if peripheral.holds(address))
 
     def label(self, address: int) -> str:
         """Return the name of the register at an address, else of the peripheral, else nothing."""
         around = self.around(address)
-        named = [f"{each.name}.{name}" for each in around for name in self._names_at(each, address)]
-        return next(iter((*named, *(each.name for each in around))), "")
+        named = [
+            f"{owner.name}.{name}" for owner in around for name in self._names_at(owner, address)
+        ]
+        return next(iter((*named, *(owner.name for owner in around))), "")
 
     def search(self, pattern: str) -> tuple[Register, ...]:
         """Return the registers whose full name has a text in it, or fits ``*``, ``?`` and ``[]``.
 
         The name of a peripheral alone stands for all of its registers.
         """
-        wanted = pattern.upper()
-        if wanted in self._by_name:
-            return self.registers(wanted)
-        if not is_pattern(wanted):
-            wanted = f"*{wanted}*"
-        fits = re.compile(fnmatch.translate(wanted)).match
+        upper = pattern.upper()
+        if upper in self._by_name:
+            return self.registers(upper)
+        if not is_pattern(upper):
+            upper = f"*{upper}*"
+        fits = re.compile(fnmatch.translate(upper)).match
         return tuple(
             self._register(peripheral.name, name)
             for peripheral in self.peripherals
@@ -246,16 +248,16 @@ class _Sheet:
     @cached_property
     def rows(self) -> dict[str, _Row]:
         """The registers by name, in the order of their offsets."""
-        found = [pair for line in self._lines for pair in _rows(line)]
-        return dict(sorted(found, key=lambda pair: pair[1].offset))
+        pairs = [pair for line in self._lines for pair in _rows(line)]
+        return dict(sorted(pairs, key=lambda pair: pair[1].offset))
 
     @cached_property
     def by_offset(self) -> dict[int, list[str]]:
         """The names of the registers at each offset."""
-        found: dict[int, list[str]] = {}
+        names: dict[int, list[str]] = {}
         for name, row in self.rows.items():
-            found.setdefault(row.offset, []).append(name)
-        return found
+            names.setdefault(row.offset, []).append(name)
+        return names
 
     def fields_of(self, row: _Row) -> Sequence[str]:
         """Return the fields of a register, or of the one that it refers to."""
@@ -267,9 +269,9 @@ class _Sheet:
 def _rows(line: str) -> Iterator[tuple[str, _Row]]:
     name, where, access, reset, *fields = line.split()
     offset, _, step = where.partition("+")
-    for i, each in enumerate(_numbered(name)):
+    for i, single in enumerate(_numbered(name)):
         place = int(offset, 16) + i * int(step or "0", 16)
-        yield each, _Row(place, access, int(reset, 16), fields)
+        yield single, _Row(place, access, int(reset, 16), fields)
 
 
 def _fields(texts: Sequence[str], register: str, default: Access) -> Iterator[BitField]:

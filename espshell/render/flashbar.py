@@ -15,9 +15,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from espshell.image.partitions import PartitionTable
-from espshell.nor.protection import Protected, Range
+from espshell.nor.protection import Protected
 from espshell.render.cells import PLACE
 from espshell.render.theme import paint
+from espshell.span import Span
 from espshell.units import KIB, MIB, size_text
 
 CELLS = 64
@@ -100,10 +101,10 @@ def covered(protected: Protected, table: PartitionTable) -> Covered:
     """Return the bootloader, the table and the partitions that protected ranges meet."""
     wholly, partly = [], []
     for name, start, end in areas(table):
-        area = Range(start, end)
+        area = Span(start, end)
         if any(each.holds(area) for each in protected.ranges):
             wholly.append(name)
-        elif any(each.overlaps(start, end) for each in protected.ranges):
+        elif any(each.overlaps(area) for each in protected.ranges):
             partly.append(name)
     return Covered(tuple(wholly), tuple(partly))
 
@@ -171,7 +172,7 @@ def _cell(protected: Protected, size: int, index: int) -> str:
     start, end = index * size // CELLS, (index + 1) * size // CELLS
     if not protected.known:
         return "?" if protected.hits(start, end) else "."
-    if any(each.holds(Range(start, end)) for each in protected.ranges):
+    if any(each.holds(Span(start, end)) for each in protected.ranges):
         return "#"
     return "+" if protected.hits(start, end) else "."
 

@@ -207,8 +207,8 @@ def _(result: Ranges) -> Json:
         "published": result.part.published,
         "ranges": [
             {
-                "address": each.range.start,
-                "size": each.range.size,
+                "address": each.span.start,
+                "size": each.span.size,
                 "settings": list(_texts(result.part, each)),
                 "present": _is_present(each, result.protected),
             }
@@ -323,7 +323,7 @@ def _open_bits(layout: Layout, name: str, *, width: int, color: bool) -> list[st
 
 
 def _choice(part: Part, choice: Choice, present: bool) -> tuple[str, ...]:
-    found = choice.range
+    found = choice.span
     mark, typed = ">" if present else "", " ".join(_texts(part, choice))
     if not found.size:
         return (mark, "none", "", "", typed)
@@ -340,5 +340,5 @@ def _texts(part: Part, choice: Choice) -> Sequence[str]:
 
 
 def _is_present(choice: Choice, protected: Protected) -> bool:
-    ranges = (choice.range,) if choice.range.size else ()
+    ranges = (choice.span,) if choice.span.size else ()
     return protected.known and protected.ranges == ranges

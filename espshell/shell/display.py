@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from espshell.errors import EspError
-from espshell.ops.chip.connection import Connection, Left
+from espshell.ops.chip.connection import ConnectionInfo, Left
 from espshell.ops.memory.expect import Expectation
 from espshell.ops.memory.journal import Journaled
 from espshell.ops.memory.watch import Waited
@@ -22,6 +20,7 @@ from espshell.shell.commands.chip import Map, Ports, Stub
 from espshell.shell.commands.journal import Snapshots
 from espshell.shell.commands.script import Echo, Failed, Variable
 from espshell.shell.commands.shell import Help, History, Table
+from espshell.shell.outcome import Outcome, Shown
 from espshell.shell.output import Output
 from espshell.shell.registry import Verb
 from espshell.units import count_text, hex32, size_text
@@ -30,32 +29,14 @@ _WORDS = 54  # columns of the second words of a family
 _COLUMNS = 80
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A result that has been shown while it was made: a dump, row by row."""
-
-    result: object
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How one command ended; ``status`` is what a program would exit with."""
-
-    status: int
-    result: object = None
-    error: EspError | None = None
-
-
 def show(output: Output, name: str | None, outcome: Outcome, seconds: float) -> None:
     """Show how a command of a name ended: its result and notes, or one JSON object for it all."""
-    result = outcome.result
-    bare = result.result if isinstance(result, Shown) else result
     if output.as_json:
-        output.object(_object(name, outcome, to_json(bare), seconds))
-        for note in getattr(bare, "notes", ()):
+        output.object(_object(name, outcome, to_json(outcome.bare), seconds))
+        for note in getattr(outcome.bare, "notes", ()):
             output.note(note)
     else:
-        show_text(output, result)
+        show_text(output, outcome.result)
 
 
 def show_text(output: Output, result: object) -> None:
@@ -140,7 +121,7 @@ def _(result: Stub, *, color: bool = False) -> list[str]:
 
 
 @render.register
-def _(result: Connection, *, color: bool = False) -> list[str]:
+def _(result: ConnectionInfo, *, color: bool = False) -> list[str]:
     chip = paint(result.chip, "name", color=color)
     return [f"{chip}  {result.loader} on {result.port} at {result.baud} baud"]
 

@@ -6,7 +6,7 @@ the chip before (the last value, what dumps have shown) is forgotten, because it
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from espshell.clock import Clock, SystemClock
@@ -24,19 +24,10 @@ PATIENCE_S = 30.0
 _LOOK_EVERY_S = 0.3
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """What is to be found again: the device by what USB said about it, and whether a stub ran."""
-
-    usb: PortInfo | None
-    had_stub: bool
-
-
 def lose(session: Session) -> None:
     """Give up the connection after its port has gone, and keep what finds it again."""
-    target = session.target
-    if target is not None:
-        session.lost = Lost(target.usb, target.loader.dialect.is_stub)
+    if session.connection is not None:
+        session.lost = session.connection.as_lost()
         session.disconnect(after="no-reset")
 
 
@@ -45,8 +36,7 @@ def reconnect(session: Session) -> Target:
 
     Raises: BenchError if the device is not there; what connecting raises.
     """
-    target = session.target
-    lost = Lost(target.usb, target.loader.dialect.is_stub) if target else session.lost
+    lost = session.connection.as_lost() if session.connection else session.lost
     bench = session.bench
     if lost is not None and lost.usb is not None:
         device = _found_again(lost.usb)

@@ -10,6 +10,7 @@ behind the name of a family is always its second, even if ``sr`` alone is a comm
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,22 @@ F = TypeVar("F", bound=Run)
 
 _OPTION = re.compile(r"--?[A-Za-z]")
 _RESTS = {"expression": "EXPRESSION", "command": "COMMAND", "assignment": "NAME = VALUE"}
+
+
+class Trait(enum.Flag):
+    """What a command is to the lines around it."""
+
+    NONE = 0
+    ALIAS = enum.auto()
+    """Gives a line a name: the check of a script does so, too."""
+    SYMBOLS = enum.auto()
+    """Loads names of places: the check of a script does so, too."""
+    LINES = enum.auto()
+    """Runs the lines of a file; its function is given ``run_file``."""
+    PARTITIONS = enum.auto()
+    """Behind it the names of partitions may be others than they are now."""
+    ONCE = enum.auto()
+    """Is a comment in a transcript: it would end its run, or overwrite it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +115,7 @@ class Verb:
     rest: str = "words"
     alias_of: str = ""
     """For another tool's name of a command: ours."""
+    traits: Trait = Trait.NONE
 
     @property
     def first_passed_on(self) -> int | None:
@@ -144,6 +162,7 @@ class Registry:
         needs: str = "",
         rest: str = "words",
         alias_of: str = "",
+        traits: Trait = Trait.NONE,
     ) -> Callable[[F], F]:
         """Declare the function below to be a command, and perhaps variants of it.
 
@@ -167,6 +186,7 @@ class Registry:
                     needs,
                     rest,
                     alias_of,
+                    traits,
                 )
             return run
 
@@ -258,6 +278,10 @@ class Registry:
         """Return the index of the word at which a command holds another, or None."""
         verb = self.get(name)
         return len(verb.params) if verb is not None and verb.rest == "command" else None
+
+
+COMMANDS = Registry()
+"""Every command there is; importing ``shell.commands`` fills it."""
 
 
 def bind(verb: Verb, command: Command) -> Bound:

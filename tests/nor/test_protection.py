@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from espshell.nor import parts, protection
 from espshell.nor.parts import Part
-from espshell.nor.protection import NOTHING, Code, LockMode, Range
+from espshell.nor.protection import NOTHING, Code, LockMode
+from espshell.span import Span
 
 VECTORS = json.loads((Path(__file__).parents[1] / "data/nor-vectors.json").read_text("utf-8"))
 RULES = {variant for part in parts.rows() for variant in part.variants} - {"unknown"}
@@ -50,8 +51,8 @@ def test_vectors_by_rule(vector: dict[str, Any]) -> None:
     )
     code = Code(value >> 2 & full, full, tb, sec, cmp)
     start, length = int(vector["start"], 16), int(vector["length"], 16)
-    wanted = Range(start, start + length) if length else NOTHING
-    assert protection.span(vector["variant"], code, size) == wanted
+    wanted = Span(start, start + length) if length else NOTHING
+    assert protection.protected_span(vector["variant"], code, size) == wanted
 
 
 BY_NAME = [each for each in VECTORS["wp"] if parts.by_name(each["part"])]
@@ -64,7 +65,7 @@ def test_vectors_by_part(vector: dict[str, Any]) -> None:
     protected = protection.decode(found, status(int(vector["status"], 16), found))
     start, length = int(vector["start"], 16), int(vector["length"], 16)
     assert protected.known or len(found.variants) > 1
-    wanted = (Range(start, start + length),) if length else ()
+    wanted = (Span(start, start + length),) if length else ()
     assert set(wanted) <= set(protected.ranges)
     assert not protected.known or protected.ranges == wanted
 
@@ -81,7 +82,7 @@ def test_a_range_that_does_not_exist() -> None:
     assert fit.exact is None
     assert fit.smaller is None
     assert fit.larger is not None
-    assert fit.larger.range == Range(0, 0x2000)
+    assert fit.larger.span == Span(0, 0x2000)
 
 
 def test_a_range_is_found_exactly() -> None:
@@ -104,7 +105,7 @@ def test_every_range_of_every_part_round_trips(each: Part) -> None:
     for value in (0, 0x7FFC):
         before = status(value, each)
         choices = protection.ranges(each, before)
-        assert len({choice.range for choice in choices}) == len(choices)
+        assert len({choice.span for choice in choices}) == len(choices)
         for choice in choices:
             after = dict(before)
             for setting in choice.settings:
@@ -113,9 +114,9 @@ def test_every_range_of_every_part_round_trips(each: Part) -> None:
                 after = field.put(after, setting.value)
             protected = protection.decode(each, after)
             assert protected.known
-            assert (protected.ranges or (NOTHING,)) == (choice.range,)
+            assert (protected.ranges or (NOTHING,)) == (choice.span,)
         for choice in choices[::8]:
-            fit = protection.encode(each, before, choice.range.start, choice.range.end)
+            fit = protection.encode(each, before, choice.span.start, choice.span.end)
             assert fit.exact == choice
 
 
@@ -124,7 +125,7 @@ def test_every_range_of_every_part_round_trips(each: Part) -> None:
 )
 def test_every_part_can_be_unprotected(each: Part) -> None:
     """Where the rule is known, none and at least one more range can be set, from all zeros."""
-    choices = [choice.range for choice in protection.ranges(each, status(0, each))]
+    choices = [choice.span for choice in protection.ranges(each, status(0, each))]
     assert NOTHING in choices
     assert len(choices) > 1 or each.is_open
 
@@ -161,17 +162,18 @@ def test_cmp_exchanges(variant: str, bp: int, bits: int, data: st.DataObject) ->
     size = 1 << data.draw(st.integers(20, 25))
     tb, sec = bits & 1, bits >> 1 & 1
     plain, exchanged = (
-        protection.span(variant, Code(bp, 15, tb, sec, cmp), size) or NOTHING for cmp in (0, 1)
+        protection.protected_span(variant, Code(bp, 15, tb, sec, cmp), size) or NOTHING
+        for cmp in (0, 1)
     )
     assert plain.size + exchanged.size == size
-    assert not plain.overlaps(exchanged.start, exchanged.end)
+    assert not plain.overlaps(exchanged)
 
 
 def test_complement_with_nothing_selected_protects_all() -> None:
     """CMP=1 with BP=0 is the whole flash (fpdoom#48)."""
     found = part("W25Q64FW")
     protected = protection.decode(found, status(0x4200, found))
-    assert protected.ranges == (Range(0, 0x800000),)
+    assert protected.ranges == (Span(0, 0x800000),)
     assert protected.hits(0x9000, 0xA000)
 
 
@@ -204,7 +206,7 @@ def test_option_b_stays_open() -> None:
     found = part("IS25WP128F")
     protected = protection.decode(found, status(0x24, found))
     assert not protected.known
-    assert protected.ranges == (Range(0, 0x1000000), Range(0x400000, 0x1000000))
+    assert protected.ranges == (Span(0, 0x1000000), Span(0x400000, 0x1000000))
     assert protection.decode(found, status(0x20, found)).known
 
 
@@ -218,8 +220,8 @@ def test_a_bit_that_was_not_read() -> None:
 def test_one_way_direction_is_not_offered() -> None:
     """TB of Macronix cannot be undone, so ranges at the start are not among the choices."""
     found = part("MX25L3233F")
-    starts = {choice.range.start for choice in protection.ranges(found, status(0, found))}
-    ends = {choice.range.end for choice in protection.ranges(found, status(0, found))}
+    starts = {choice.span.start for choice in protection.ranges(found, status(0, found))}
+    ends = {choice.span.end for choice in protection.ranges(found, status(0, found))}
     assert ends == {0, 0x400000}
     assert len(starts) > 2
 

@@ -98,7 +98,7 @@ def test_pieces_are_asked_for_in_turn() -> None:
     pieces: dict[int, bytes] = {}
     whole = image(next(each for each in VECTORS["sfdp"] if each["part"] == "XMC 464016"))
     asked = []
-    while missing := sfdp.wanted(pieces):
+    while missing := sfdp.missing_ranges(pieces):
         asked.append(missing)
         pieces.update((at, whole[at : at + size]) for at, size in missing)
     assert asked == [((0, 8),), ((8, 24),), ((0x30, 64), (0xC0, 8), (0xD0, 16))]
@@ -114,7 +114,7 @@ def test_pieces_are_asked_for_in_turn() -> None:
 def test_no_sfdp(blank: bytes) -> None:
     """Without a whole header there is no SFDP, and nothing more is asked for."""
     pieces = {0: blank[:8]}
-    assert sfdp.wanted(pieces) == ()
+    assert sfdp.missing_ranges(pieces) == ()
     assert sfdp.parse(pieces) is None
     assert sfdp.parse(sfdp.cut(blank)) is None
 

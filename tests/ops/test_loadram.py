@@ -344,3 +344,17 @@ def test_secure_boot_starts_nothing(planned: Plan) -> None:
     with pytest.raises(UsageError, match="with secure boot starts nothing"):
         planned(target, data)
     assert planned(target, data, run=False).notes == ()
+
+
+@pytest.mark.parametrize("size", [0xFFFF_FFFF, 0x10_0000, 0x6_5000])
+@pytest.mark.parametrize("data", [b"", b"data"])
+def test_zeros_that_no_ram_has(
+    c3: Target, planned: Callable[..., RamPlan], size: int, data: bytes
+) -> None:
+    """Memory that an ELF file wants zeroed must be RAM, too, however much of it there is."""
+    program = bytearray(elf([(IRAM, CODE), (DRAM, b"data")], entry=IRAM + 4, machine=RISCV))
+    struct.pack_into("<II", program, 52 + 32 + 16, len(data), size)
+    with pytest.raises(UsageError, match=r"outside the memory map|not in RAM"):
+        planned(c3, bytes(program))
+    struct.pack_into("<II", program, 52 + 32 + 16, len(data), 0x1000)
+    assert planned(c3, bytes(program)).entry == IRAM + 4

@@ -221,7 +221,7 @@ def test_through_the_stub(part: str) -> None:
 def test_protected_flash_keeps_its_contents(named: Bench) -> None:
     """What is protected cannot be written, and `load` says so; unprotected, it can."""
     choices = ops.protection_ranges(named.target.flash, named.identified).choices
-    fitting = [c.range for c in choices if c.range.start <= AT and AT + len(DATA) <= c.range.end]
+    fitting = [c.span for c in choices if c.span.start <= AT and AT + len(DATA) <= c.span.end]
     chosen = min(fitting, key=lambda each: each.size)
     assert named.protect(chosen.start, chosen.end).ok
     assert (named.nor.guarded.start, named.nor.guarded.stop) == (chosen.start, chosen.end)
@@ -260,8 +260,8 @@ def test_every_range_is_what_the_flash_protects(named: Bench) -> None:
         named.nor.status.active = values
         guarded = named.nor.guarded
         assert (len(guarded), guarded.start * bool(guarded)) == (
-            choice.range.size,
-            choice.range.start,
+            choice.span.size,
+            choice.span.start,
         )
         named.nor.status.reset()
 

@@ -16,7 +16,7 @@ from espshell.loader.spi import FlashCommand
 from espshell.nor import parts, plan, protection, settings
 from espshell.nor.parts import Identified
 from espshell.nor.plan import StatusPlan
-from espshell.nor.protection import Protected, Range
+from espshell.nor.protection import Protected
 from espshell.ops.status import registers as ops
 from espshell.ops.status.raw_bytes import StatusBytes
 from espshell.ops.status.registers import Ranges, Status, StatusChange
@@ -30,6 +30,7 @@ from espshell.render.status import (
     status_lines,
 )
 from espshell.render.status_change import plan_json, sent_text
+from espshell.span import Span
 from espshell.units import KIB, MIB
 from tests.loader.support import open_sim
 
@@ -225,7 +226,7 @@ def test_status_as_json() -> None:
 
 
 def protected(start: int, end: int, *, known: bool = True) -> Protected:
-    return Protected((Range(start, end),), known=known, published=True)
+    return Protected((Span(start, end),), known=known, published=True)
 
 
 def bar(found: Protected, size: int) -> str:

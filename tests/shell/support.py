@@ -9,7 +9,9 @@ from typing import Any
 
 from espshell.errors import ScriptError
 from espshell.shell import script
+from espshell.shell.check import check
 from espshell.shell.output import Output
+from espshell.shell.runner import Runner
 from espshell.shell.script import Script
 from espshell.shell.session import Bench, Session
 
@@ -38,6 +40,7 @@ class Shell:
         self._out, self._err = io.StringIO(), io.StringIO()
         output = Output(stdout=self._out, stderr=self._err)
         self.session = Session(output, Bench(port="sim://esp32c3"))
+        self.runner = Runner(self.session)
 
     def connect(self, options: str = "") -> Shell:
         """Connect to an ESP32-C3, perhaps with options of the simulator."""
@@ -46,14 +49,14 @@ class Shell:
 
     def type(self, line: str) -> Ran:
         """Run a line as from the prompt."""
-        return self.said(self.session.run_line(line))
+        return self.said(self.runner.run_line(line))
 
     def script(self, text: str, *arguments: str, name: str = "test.espsh") -> Ran:
         """Check and run a script as the program does with one; an error is its status."""
         try:
             given = Script(name, text, self.session.folder)
-            script.check(self.session, (given, arguments))
-            status = script.run(self.session, given, arguments)
+            check(self.session, (given, arguments))
+            status = self.runner.run_script(given, arguments)
         except ScriptError as error:
             script.report(self.session.output, error)
             status = error.status

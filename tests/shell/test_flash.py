@@ -74,7 +74,8 @@ def untouched(shell: Shell) -> bool:
         ("load other.bin flash:0x10000", "for another chip"),
         ("load new.bin flash:0 --flash-mode qxo", "no flash mode `qxo`; it has qio, "),
         ("load new.bin flash:0 --flash-size 3M", "flash size `3M`; it has 1MB, 2MB, 4MB,"),
-        ("load new.bin flash:nothere", "no partition table at 0x8000"),
+        ("load new.bin flash:nothere", "flash:0x8000: no partition table: row 1 begins with"),
+        ("load new.bin flash:nothere", "`set parttable ADDRESS` or"),
         ("write-flash new.bin 0x10000", "in this order: ADDRESS FILE"),
         ("write-flash --erase-all 0 missing.bin", "missing.bin"),
         ("load new.bin flash:0 --flash-size 32m", "`32m` is a size in megabits"),
@@ -104,7 +105,9 @@ def test_wrong_input(shell: Shell, line: str, why: str) -> None:
 
 def test_protected_ranges(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the status registers are known to protect is refused, by every command."""
-    monkeypatch.setattr(type(shell.session), "protected", lambda _self: (Span(0, 64 * KIB),))
+    monkeypatch.setattr(
+        type(shell.session.connected), "protected", lambda _self: (Span(0, 64 * KIB),)
+    )
     for line in ("load new.bin flash:0xf000", "erase flash:0xf000 8k", "erase chip", "erase-flash"):
         ran = shell.type(line)
         assert ran.status == 2

@@ -18,12 +18,12 @@ BOARD = PortInfo("/dev/ttyUSB0", 0x10C4, 0xEA60, "0001", "CP2102", "1-1")
 def test_reconnect_forgets_what_was_seen(shell: Shell) -> None:
     """After a reconnect the last value and the marks of dumps are gone, and it is said."""
     shell.type(f"peek {RAM}; dump {RAM} 16")
-    assert shell.session.seen
+    assert shell.session.connected.dumps
     said = shell.type("reconnect")
 
     assert said.out == "esp32c3  rom on sim://esp32c3 at 115200 baud\n"
     assert "stale" in said.err
-    assert not shell.session.seen
+    assert not shell.session.connected.dumps
     assert "_" not in shell.session.variables
 
 

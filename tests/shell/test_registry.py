@@ -14,7 +14,7 @@ from espshell.shell.commands import VERBS
 from espshell.shell.language import grammar
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.scope import TargetScope
-from espshell.shell.registry import Option, Param, Registry, Verb
+from espshell.shell.registry import Option, Param, Registry, Trait, Verb
 
 
 def noted(*_: object, **__: object) -> None:
@@ -121,6 +121,8 @@ def test_every_command_is_declared_as_its_function_is_written(each: Verb) -> Non
     declared |= each.preset.keys()
     if each.rest != "words":
         declared.add(each.rest)
+    if Trait.LINES in each.traits:
+        declared.add("run_file")
     presets = {"width"} if "width" in parameters else set()
     assert set(parameters) - presets == declared - presets
     required = {

@@ -271,11 +271,11 @@ def test_several_boards_are_a_menu(
 
 def test_toolbar_knows_the_revision_after_a_reconnect(shell: Shell) -> None:
     """The revision is read once a connection, whichever command made it."""
-    repl._run_lines(shell.session, "connect sim://esp32")
+    repl._run_lines(shell.runner, "connect sim://esp32")
     assert "ESP32 v3.1" in repl._where(shell.session)
     requests = shell.session.chip.loader.link.port._device.wire.count  # type: ignore[attr-defined]
     before = requests.requests
-    repl._run_lines(shell.session, "echo hi")
+    repl._run_lines(shell.runner, "echo hi")
 
     assert requests.requests == before
 

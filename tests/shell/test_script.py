@@ -8,6 +8,7 @@ import pytest
 
 from espshell.errors import ScriptError
 from espshell.shell import script
+from espshell.shell.check import check
 from espshell.shell.script import Script
 from espshell.shell.session import Quit
 from tests.shell.support import Shell
@@ -96,19 +97,19 @@ def test_check_says_whether_a_chip_is_needed(offline: Shell) -> None:
         "expect [0] == 1": True,
     }
     for text, wanted in needed.items():
-        assert script.check(offline.session, (Script("x", text), ())) is wanted, text
+        assert check(offline.session, (Script("x", text), ())) is wanted, text
 
 
 def test_checking_changes_nothing(offline: Shell) -> None:
     """A script that is only checked leaves no alias and no variable behind."""
-    script.check(offline.session, (Script("x", "alias m = map\nlet x = 1"), ()))
+    check(offline.session, (Script("x", "alias m = map\nlet x = 1"), ()))
     assert (offline.session.aliases, offline.session.variables) == ({}, {})
 
 
 def test_scripts_that_follow_each_other_share_names(offline: Shell) -> None:
     """What one -c sets, the check of the next one knows."""
     lines = [Script("", text) for text in ("let x = 1", "alias say = echo", "say $x")]
-    assert script.check(offline.session, *((line, ()) for line in lines)) is False
+    assert check(offline.session, *((line, ()) for line in lines)) is False
 
 
 def test_arguments(offline: Shell) -> None:
@@ -173,7 +174,7 @@ def test_quit_leaves_from_inside(shell: Shell, tmp_path: Path) -> None:
     with pytest.raises(Quit) as leaving:
         shell.script("source in.espsh\necho no", "argument")
     assert leaving.value.status == 4
-    assert (shell.session.depth, shell.session.interactive) == (0, True)
+    assert (shell.runner._depth, shell.session.interactive) == (0, True)
     assert "1" not in shell.session.variables
 
 
@@ -215,7 +216,7 @@ def test_script_that_sources_itself_ends(offline: Shell, tmp_path: Path, line: s
     (tmp_path / "self.espsh").write_text(f"{line}\n")
     ran = offline.script(line, "self.espsh")
     assert (ran.status, "sources itself" in ran.err) == (2, True)
-    assert offline.session.depth == 0
+    assert offline.runner._depth == 0
 
 
 def test_optional_source(offline: Shell, tmp_path: Path) -> None:
@@ -261,7 +262,7 @@ def test_interrupted_script_leaves_the_session_as_it_was(
     monkeypatch.setattr("espshell.clock.time.sleep", press)
     with pytest.raises(KeyboardInterrupt):
         offline.script("sleep 1", "argument")
-    assert (offline.session.depth, "1" in offline.session.variables) == (0, False)
+    assert (offline.runner._depth, "1" in offline.session.variables) == (0, False)
 
 
 def test_json_of_a_script_that_becomes_wrong_as_it_runs(offline: Shell, tmp_path: Path) -> None:
@@ -276,6 +277,6 @@ def test_json_of_a_script_that_becomes_wrong_as_it_runs(offline: Shell, tmp_path
 def test_script_errors_carry_status_and_source(offline: Shell) -> None:
     """Whoever runs scripts as a library gets the place, the line and the status as values."""
     with pytest.raises(ScriptError) as raised:
-        script.check(offline.session, (Script("a.espsh", "echo\npek 1"), ()))
+        check(offline.session, (Script("a.espsh", "echo\npek 1"), ()))
     assert (raised.value.status, raised.value.source) == (2, "pek 1")
     assert raised.value.message == "a.espsh:2: pek: unknown command `pek`"

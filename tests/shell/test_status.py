@@ -255,7 +255,7 @@ def test_what_is_shown_can_be_typed(yes: Shell) -> None:
     from espshell.ops.status import registers as ops
 
     session = yes.session
-    texts = ops.read_status(session.flash(), session.identified()).settings
+    texts = ops.read_status(session.flash(), session.connected.identified()).settings
     ran = yes.type("sr set " + " ".join(texts))
     assert ran.status == 0
     assert "nothing to do" in ran.out

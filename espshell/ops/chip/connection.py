@@ -8,7 +8,7 @@ from espshell.device import Target
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class ConnectionInfo:
     """A chip whose loader answers."""
 
     chip: str
@@ -35,13 +35,13 @@ class Left:
         return True
 
 
-def describe(target: Target) -> Connection:
+def describe(target: Target) -> ConnectionInfo:
     """Return what is connected."""
     port = target.link.port
-    return Connection(target.chip.name, target.loader.dialect.name, port.url, port.baud)
+    return ConnectionInfo(target.chip.name, target.loader.dialect.name, port.url, port.baud)
 
 
-def change_baud(target: Target, baud: int) -> Connection:
+def change_baud(target: Target, baud: int) -> ConnectionInfo:
     """Change the rate at both ends; see ``Loader.change_baud`` for what is proven and raised."""
     target.change_baud(baud)
     return describe(target)

@@ -42,7 +42,13 @@ def read_table(target: Target, where: str) -> PartitionTable:
     if offset is None:
         return from_file(target, Path(where).expanduser())
     target.flash.check(offset, SIZE)
-    return partitions.parse_binary(target.flash.read(offset, SIZE), offset=offset)
+    try:
+        return partitions.parse_binary(target.flash.read(offset, SIZE), offset=offset)
+    except UsageError as error:
+        raise UsageError(
+            f"flash:{offset:#x}: {error.message}",
+            hint="`set parttable ADDRESS` or `set parttable FILE` if it is elsewhere",
+        ) from error
 
 
 def from_file(target: Target, path: Path) -> PartitionTable:

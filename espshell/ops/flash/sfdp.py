@@ -57,7 +57,7 @@ class SpiAnswer:
 def read_sfdp(flash: Flash) -> SfdpRead:
     """Read header, headers of tables, and tables."""
     pieces: dict[int, bytes] = {}
-    while missing := sfdp.wanted(pieces):
+    while missing := sfdp.missing_ranges(pieces):
         for address, size in missing:
             pieces[address] = read_sfdp_bytes(flash, address, size)
     return SfdpRead(sfdp.parse(pieces), sfdp.joined(pieces))

@@ -22,6 +22,7 @@ from espshell.image.merge import Format
 from espshell.ops.flash.payload import Image, read_images
 from espshell.ops.flash.settings import FlashSettings, with_settings
 from espshell.ops.image.inspect import ImageInfo, chip_of, inspect
+from espshell.ops.image.objections import FlashMap, objections
 from espshell.ops.memory.save import new_file, real_path
 from espshell.units import parse_number
 
@@ -84,11 +85,13 @@ def make_image(
     *,
     entry: int = 0,
     settings: FlashSettings = AS_IT_IS,
+    always_ending: bool = False,
 ) -> Made:
     """Make an ESP8266 image of version 1 of files and their addresses, as esptool 4 did.
 
     With a segment in flash there are two files, for two places in flash; these get the endings
-    that esptool 4 gave them: ``out0x00000.bin``.
+    that esptool 4 gave them: ``out0x00000.bin``.  It gave them to a single file, too, as is done
+    with ``always_ending``.
 
     Raises: UsageError if that cannot be, or a file cannot be read or written.
     """
@@ -99,7 +102,8 @@ def make_image(
     (first,) = with_settings([Image(0, parts[0].data, str(out))], chip, settings)
     parts = (replace(parts[0], data=first.data), *parts[1:])
     several = len(parts) > 1
-    paths = [out.with_name(out.name + part.suffix) if several else out for part in parts]
+    with_ending = several or always_ending
+    paths = [out.with_name(out.name + part.suffix) if with_ending else out for part in parts]
     with contextlib.ExitStack() as stack:
         for path, part in zip(paths, parts, strict=True):
             stack.enter_context(new_file(path)).write_bytes(part.data)
@@ -146,10 +150,10 @@ def merge_files(
     if found is None and (fmt == "uf2" or not settings.is_empty):
         what = "UF2 names" if fmt == "uf2" else "flash settings depend on"
         raise UsageError(f"{what} the chip, and nothing says which it is", hint="--chip does")
-    if chip and told and chip is not told:
-        notes.append(f"a file says that it is for an {told.title}, not for an {chip.title}")
     if found:
         images = with_settings(images, found, settings)
+        flash_map = FlashMap(found)
+        notes += [text for image in images for text in objections(image, flash_map)]
     notes += [note for image in images for note in image.notes]
     parts = [merge.Part(each.address, each.data, each.name) for each in images if each.data]
     data = merge.merge(
@@ -185,8 +189,9 @@ def elf_to_image(
 ) -> Made:
     """Make an image of a program by esptool's ``elf2image``, run as a program of its own.
 
-    ``out`` is the file with the ending ``.bin`` unless given.  ``options`` are passed on; ``tell``
-    gets each line that esptool prints.  An ESP8266 image may be several files, see ``make_image``.
+    ``out`` is named as esptool does it unless given: the file with the ending ``.bin``; for an
+    ESP8266 ``app.elf-0x00000.bin`` and ``app.elf-0x10000.bin``, of version 2 ``app-0x10000.bin``.
+    ``options`` are passed on; ``tell`` gets each line that esptool prints.
 
     Raises: UsageError if esptool is not installed, fails, or makes what our reader cannot read;
     then nothing was written.
@@ -195,6 +200,8 @@ def elf_to_image(
 
     if not elf.is_elf(read_file(path)):
         raise UsageError(f"{path} is not an ELF file")
+    # Of an ESP8266 image esptool alone knows how many files there will be, and their places.
+    theirs = out is None and chip.name == "esp8266"
     out = out or path.with_suffix(".bin")
     _see_kept(out, [path])
     if out.is_dir():
@@ -202,13 +209,20 @@ def elf_to_image(
     real = real_path(out)
     try:
         with tempfile.TemporaryDirectory(prefix=f".{real.name}.", dir=real.parent) as folder:
-            within = Path(folder) / real.name
-            _run_esptool(chip, path, within, options, tell)
-            made = sorted(Path(folder).iterdir())
+            within = Path(folder)
+            if theirs:
+                _run_on_copy(chip, path, within, options, tell)
+            else:
+                _run_esptool(chip, path, within / real.name, options, tell)
+            made = sorted(within.iterdir())
             if not made:
                 raise UsageError(f"esptool has made no image of {path}")
             endings = [each.name.removeprefix(real.name) for each in made]
-            paths = [out.with_name(out.name + ending) for ending in endings]
+            names = [
+                each.name if theirs else out.name + end
+                for each, end in zip(made, endings, strict=True)
+            ]
+            paths = [out.with_name(name) for name in names]
             image = inspect(read_file(made[0]), str(paths[0]), chip=chip)
             for each in made:
                 each.replace(real.with_name(each.name))
@@ -223,8 +237,20 @@ def elf_to_image(
     )
 
 
+def _run_on_copy(
+    chip: Chip, path: Path, folder: Path, options: Sequence[str], tell: Callable[[str], None]
+) -> None:
+    """Run esptool on a copy of the ELF file in a folder, where it names its images itself."""
+    import shutil
+
+    copy = folder / path.name
+    shutil.copyfile(path, copy)
+    _run_esptool(chip, copy, None, options, tell)
+    copy.unlink()
+
+
 def _run_esptool(
-    chip: Chip, path: Path, out: Path, options: Sequence[str], tell: Callable[[str], None]
+    chip: Chip, path: Path, out: Path | None, options: Sequence[str], tell: Callable[[str], None]
 ) -> None:
     from importlib import metadata
 
@@ -232,7 +258,8 @@ def _run_esptool(
         package = metadata.distribution("esptool")
     except metadata.PackageNotFoundError as error:
         raise UsageError(_ESPTOOL, hint=_GET_IT) from error
-    words = ["--chip", chip.name, "elf2image", "--output", str(out), *options, str(path.resolve())]
+    where = ["--output", str(out)] if out else []
+    words = ["--chip", chip.name, "elf2image", *where, *options, str(path.resolve())]
     done = subprocess.run(
         [sys.executable, "-m", "esptool", *words],
         # Python looks here first: a script named esptool.py beside ours would be found otherwise.
@@ -259,7 +286,7 @@ def _see_kept(out: Path, files: Sequence[Path]) -> None:
 
 def _offset(ending: str) -> int | None:
     """Return where in flash one of several files belongs, by the ending that esptool gave it."""
-    return parse_number(ending.removesuffix(".bin"))
+    return parse_number(ending.removesuffix(".bin").rpartition("-")[2])
 
 
 def _chip_of(image: Image) -> Chip | None:

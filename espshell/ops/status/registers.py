@@ -310,7 +310,7 @@ def _impossible(part: Part, fit: Fit, start: int, end: int) -> UsageError:
     near = []
     for word, choice in (("smaller", fit.smaller), ("larger", fit.larger)):
         if choice is not None:
-            near.append(f"{word}: {choice.range.start:#x}..{choice.range.end:#x}")
+            near.append(f"{word}: {choice.span.start:#x}..{choice.span.end:#x}")
     what = f"protect exactly {start:#x}..{end:#x}" if end > start else "be unprotected for certain"
     if part.is_open:
         near.append("--part NAME says which it is")

@@ -18,10 +18,10 @@ from espshell.shell.commands import (
     status,
     watch,
 )
-from espshell.shell.registry import Registry
+from espshell.shell.registry import COMMANDS
 
-VERBS = Registry()
-"""Every command there is."""
+VERBS = COMMANDS
+"""Every command there is, filled below."""
 
 for _module in (
     memory,

@@ -15,11 +15,11 @@ from espshell.link.reset import AFTER, BEFORE
 from espshell.link.trace import Recorder, Viewer
 from espshell.ops.chip import connection
 from espshell.ops.chip import info as ops
-from espshell.ops.chip.connection import Connection, Left
+from espshell.ops.chip.connection import ConnectionInfo, Left
 from espshell.shell import recovery
 from espshell.shell.arguments.places import Address
 from espshell.shell.arguments.types import ChipNames, Choice, File, Positive, Scope, Text
-from espshell.shell.registry import Option, Param, Registry
+from espshell.shell.registry import Option, Param, Registry, Trait
 
 if TYPE_CHECKING:
     from espshell.shell.session import Session
@@ -69,6 +69,7 @@ class ResetMode(Text):
 @VERBS.add(
     "connect",
     group=GROUP,
+    traits=Trait.PARTITIONS,
     params=[Param("port", Text(), optional=True)],
     options=[
         Option("--baud", "rate after the first contact", Positive()),
@@ -85,7 +86,7 @@ def connect(
     chip: tuple[Chip, ...] = (),
     before: str = "",
     after: str = "",
-) -> Connection:
+) -> ConnectionInfo:
     """Reset a chip into its loader and stay connected.
 
     Without a port, the last one again.
@@ -108,8 +109,8 @@ def disconnect(session: Session) -> None:
     session.disconnect()
 
 
-@VERBS.add("reconnect", group=GROUP)
-def reconnect(session: Session) -> Connection:
+@VERBS.add("reconnect", group=GROUP, traits=Trait.PARTITIONS)
+def reconnect(session: Session) -> ConnectionInfo:
     """Find a lost chip again: the same device, its stub too.
 
     What was read before is forgotten; the command that was interrupted is not run again.
@@ -204,7 +205,7 @@ def memory_map(session: Session, place: int | None = None) -> Map:
     params=[Param("into", Choice("boot", "run"), optional=True)],
     needs="chip",
 )
-def reset(session: Session, into: str = "boot") -> Connection | Left:
+def reset(session: Session, into: str = "boot") -> ConnectionInfo | Left:
     """Reset into the loader, or into the application (run)."""
     if into == "run":
         return run(session)
@@ -231,7 +232,7 @@ def run(session: Session) -> Left:
     params=[Param("rate", Positive(), optional=True)],
     needs="chip",
 )
-def baud(session: Session, rate: int | None = None) -> Connection:
+def baud(session: Session, rate: int | None = None) -> ConnectionInfo:
     """Change the rate at both ends; without a rate, tell it.
 
     The new rate is proven by a read; if that fails, both ends go back to the old one.

@@ -19,7 +19,8 @@ from espshell.shell.commands.flash import (
 )
 from espshell.shell.commands.memory import save_region
 from espshell.shell.later import Later
-from espshell.shell.registry import Option, Param, Registry
+from espshell.shell.outcome import Shown
+from espshell.shell.registry import Option, Param, Registry, Trait
 
 if TYPE_CHECKING:
     from espshell.ops.flash import settings as patch
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from espshell.ops.flash.load import Written
     from espshell.ops.memory.load import Loaded
     from espshell.ops.memory.save import Saved
-    from espshell.shell.display import Shown
     from espshell.shell.session import Session
 else:
     patch = Later("espshell.ops.flash.settings")
@@ -50,6 +50,7 @@ VERBS = Registry()
     ],
     needs="flash",
     alias_of="load",
+    traits=Trait.PARTITIONS,
 )
 def write_flash_files(
     session: Session,
@@ -127,13 +128,21 @@ def read_flash(session: Session, region: Span, file: Path, *, no_progress: bool 
     options=[FORCE],
     needs="memory",
     alias_of="erase",
+    traits=Trait.PARTITIONS,
 )
 def erase_region(session: Session, region: Span, *, force: bool = False) -> Erased | None:
     """Erase a region of flash, as esptool does: ADDRESS SIZE, or ADDRESS ALL."""
     return erase(session, region, force=force)
 
 
-@VERBS.add("erase-flash", group=GROUP, options=[FORCE], needs="memory", alias_of="erase")
+@VERBS.add(
+    "erase-flash",
+    group=GROUP,
+    options=[FORCE],
+    needs="memory",
+    alias_of="erase",
+    traits=Trait.PARTITIONS,
+)
 def erase_flash(session: Session, *, force: bool = False) -> Erased | None:
     """Erase the whole chip, as esptool does."""
     return erase(session, Span(0, session.chip.flash.size, "", "flash"), force=force)

@@ -17,7 +17,8 @@ from espshell.shell.arguments.flash import read_pairs, see_one_space
 from espshell.shell.arguments.places import Span, Spot
 from espshell.shell.arguments.types import Text
 from espshell.shell.later import Later
-from espshell.shell.registry import Option, Param, Registry
+from espshell.shell.outcome import Shown
+from espshell.shell.registry import Option, Param, Registry, Trait
 from espshell.units import count_text, parse_number, size_text
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from espshell.ops.memory import load as loading
     from espshell.ops.memory import save as saving
     from espshell.ops.memory.load import Loaded
-    from espshell.shell.display import Shown
     from espshell.shell.session import Session
 else:
     diff = Later("espshell.ops.memory.diff")
@@ -74,6 +74,7 @@ HEADER = (
 @VERBS.add(
     "load",
     group=GROUP,
+    traits=Trait.PARTITIONS,
     params=[Param("files", FilePlaces())],
     options=[
         Option("--all", "send also what does not differ", into="everything"),
@@ -182,7 +183,6 @@ def verify_files(
 ) -> Shown:
     """Compare files with flash; see ``verify``, and ``load_files`` for ``like_esptool``."""
     from espshell.render.verify import verify_lines
-    from espshell.shell.display import Shown
 
     see_one_space(files, only="flash")
     images = read_pairs(files, like_esptool=like_esptool)
@@ -197,7 +197,7 @@ def verify_files(
         diff=diff,
         most=None if every_row else 64,
         chip=session.chip.chip,
-        table=lambda: session.known_partitions,
+        table=lambda: session.connected.known_partitions,
         report=session.output.progress,
     )
     output = session.output
@@ -211,6 +211,7 @@ def verify_files(
 @VERBS.add(
     "erase",
     group=GROUP,
+    traits=Trait.PARTITIONS,
     params=[Param("region", Erasable())],
     options=[
         _KEEP_EDGES,
@@ -258,7 +259,9 @@ def list_parts(session: Session) -> Parts:
     Their names are places: flash:nvs. The table is read from 0x8000, or from where `set parttable`
     says: another address, or a file (binary or CSV).
     """
-    return partitions.parts(session.chip, session.partition_table(), session.settings.parttable)
+    return partitions.parts(
+        session.chip, session.connected.partition_table(), session.settings.parttable
+    )
 
 
 @VERBS.add("flash-id", group=GROUP, needs="memory")
@@ -306,8 +309,8 @@ def _facts(session: Session) -> Facts:
     where = parse_number(session.settings.parttable)
     return ops.facts_of(
         session.chip,
-        protected=session.protected(),
-        table=lambda: session.known_partitions,
+        protected=session.connected.protected(),
+        table=lambda: session.connected.known_partitions,
         table_offset=partitions.OFFSET if where is None else where,
     )
 
@@ -349,7 +352,7 @@ def _write(
 def _changing(session: Session, work: Work) -> Iterator[None]:
     """Whatever stops what is done meanwhile, say which sectors are in which state."""
     session.output.finished()
-    session.forget_partitions([(each.address, each.size) for each in work.segments])
+    session.connected.forget_partitions([(each.address, each.size) for each in work.segments])
     try:
         yield
     except BaseException:

@@ -131,13 +131,6 @@ def image_info(
     )
 
 
-@VERBS.add(
-    "make-image",
-    group=GROUP,
-    params=[Param("out", File())],
-    options=_MAKE_OPTIONS,
-    alias_of="image make",
-)
 @VERBS.add("image make", group=GROUP, params=[Param("out", File())], options=_MAKE_OPTIONS)
 def image_make(
     session: Session,
@@ -155,19 +148,62 @@ def image_make(
     image make -f text.bin -a 0x40100000 -f data.bin -a 0x3ffe8000 -e 0x40100004 out.bin.
     -f and -a stand in pairs, one for each segment. A segment in flash becomes a file of its own.
     """
-    from espshell.ops.flash.settings import FlashSettings
-    from espshell.ops.image.build import make_image
+    settings = (flash_mode, flash_freq, flash_size)
+    return _make(out, segfile, segaddr, entrypoint, settings)
 
-    if len(segfile) != len(segaddr) or not segfile:
+
+@VERBS.add(
+    "make-image",
+    group=GROUP,
+    params=[Param("out", File())],
+    options=_MAKE_OPTIONS,
+    alias_of="image make",
+)
+def make_image(
+    session: Session,
+    out: Path,
+    *,
+    segfile: tuple[Path, ...] = (),
+    segaddr: tuple[int, ...] = (),
+    entrypoint: int = 0,
+    flash_mode: str = KEEP,
+    flash_freq: str = KEEP,
+    flash_size: str = KEEP,
+) -> Made:
+    """Make an ESP8266 image of files, named as esptool 4 did: OUT0x00000.bin.
+
+    A segment in flash becomes a file of its own, OUT0x10000.bin.
+    """
+    settings = (flash_mode, flash_freq, flash_size)
+    return _make(out, segfile, segaddr, entrypoint, settings, always_ending=True)
+
+
+def _make(
+    out: Path,
+    files: tuple[Path, ...],
+    addresses: tuple[int, ...],
+    entry: int,
+    settings: tuple[str, str, str],
+    *,
+    always_ending: bool = False,
+) -> Made:
+    from espshell.ops.flash.settings import FlashSettings
+    from espshell.ops.image import build
+
+    if len(files) != len(addresses) or not files:
         raise UsageError(
-            f"there are {len(segfile)} of -f and {len(segaddr)} of -a, expected as many of both"
-            if segfile or segaddr
+            f"there are {len(files)} of -f and {len(addresses)} of -a, expected as many of both"
+            if files or addresses
             else "there are no segments to make an image of",
             hint="-f FILE -a ADDRESS, as often as there are segments",
         )
-    settings = FlashSettings(flash_mode, flash_freq, flash_size)
-    pairs = list(zip(segfile, segaddr, strict=True))
-    return make_image(pairs, out, entry=entrypoint, settings=settings)
+    return build.make_image(
+        list(zip(files, addresses, strict=True)),
+        out,
+        entry=entry,
+        settings=FlashSettings(*settings),
+        always_ending=always_ending,
+    )
 
 
 @VERBS.add(

@@ -15,12 +15,12 @@ from espshell.ops.memory.words import Fill, Peek, Poke
 from espshell.shell.arguments.places import Address, Place, Region, Span, Spot
 from espshell.shell.arguments.types import File, Number, Numbers, Positive
 from espshell.shell.commands.flash import write_flash
-from espshell.shell.registry import Option, Param, Registry
+from espshell.shell.outcome import Shown
+from espshell.shell.registry import Option, Param, Registry, Trait
 from espshell.units import size_text
 
 if TYPE_CHECKING:
     from espshell.ops.flash.load import Written
-    from espshell.shell.display import Shown
     from espshell.shell.session import Session
 
 VERBS = Registry()
@@ -80,6 +80,7 @@ def peek(
 @VERBS.add(
     "poke",
     group=GROUP,
+    traits=Trait.PARTITIONS,
     params=[Param("place", Place()), Param("value", Numbers())],
     options=[Option("--mask", "write only these bits", Number()), _NO_VERIFY, _FORCE],
     variants=_widths("poke", 8, 16, 32),
@@ -140,7 +141,6 @@ def dump(
     goes on behind it.
     """
     from espshell.render.hexdump import HexWriter
-    from espshell.shell.display import Shown
 
     key = (region.space, region.address, region.size)
     space = session.space(region.space, region.size)
@@ -151,7 +151,7 @@ def dump(
         width=width,
         color=output.color,
         squeeze=settings.squeeze and not every_row,
-        before=session.seen.get(key),
+        before=session.connected.dumps.get(key),
         label=lambda address: _label(session, region, address),
     )
 
@@ -174,7 +174,7 @@ def dump(
         if not output.as_json:
             output.write(writer.finish())
     if region.size <= _MARKED_SIZE:
-        session.seen[key] = result.data
+        session.connected.dumps[key] = result.data
     options = " --all" * every_row + " --check" * check + " --force" * force
     behind = f"{_prefix(region)}{region.address + region.size:#x}"
     session.next_line = f"dump{width} {behind} {region.size}{options}"
@@ -184,7 +184,7 @@ def dump(
 def _label(session: Session, region: Span, address: int) -> str:
     """Return what stands at an address: partition, symbol, register or region."""
     if region.space == "flash":
-        return session.partition_name(address)
+        return session.connected.partition_name(address)
     if name := session.symbol_at(address, offset=region.size <= _LABELLED_SIZE):
         return name
     known = session.chip.chip.region_at(address)
@@ -201,6 +201,7 @@ def _label(session: Session, region: Span, address: int) -> str:
 @VERBS.add(
     "fill",
     group=GROUP,
+    traits=Trait.PARTITIONS,
     params=[Param("region", Region()), Param("value", Number())],
     options=[_NO_VERIFY, _FORCE],
     variants=_widths("fill", 8, 16, 32),
@@ -302,6 +303,7 @@ def read_mem(session: Session, address: int) -> Peek:
     ],
     needs="memory",
     alias_of="poke",
+    traits=Trait.PARTITIONS,
 )
 def write_mem(
     session: Session, address: int, value: int, mask: int | None = None

@@ -13,12 +13,12 @@ from espshell.errors import UsageError
 from espshell.link.port import Port, open_port
 from espshell.shell.arguments.types import File, Positive, Scope, Seconds, Text
 from espshell.shell.language.expr import Expr
-from espshell.shell.registry import Option, Param, Registry
+from espshell.shell.outcome import Shown
+from espshell.shell.registry import Option, Param, Registry, Trait
 
 if TYPE_CHECKING:
     from espshell.ops.chip.loadram import RamLoaded, RamPlan
     from espshell.ops.memory.symbols import SymbolList
-    from espshell.shell.display import Shown
     from espshell.shell.session import Session
     from espshell.shell.terminal.monitor import Wish
 
@@ -140,7 +140,6 @@ def monitor_command(
     After `run` the port is opened without a reset; `monitor --run` leaves the loader by itself and
     shows the boot log, too. For a script: monitor --run --until "ready" -t 5.
     """
-    from espshell.shell.display import Shown
     from espshell.shell.terminal import monitor
 
     wish = monitor.Wish(until, timeout, baud)
@@ -150,7 +149,12 @@ def monitor_command(
     return Shown(monitor.without_expected_reset(heard) if run else heard)
 
 
-@VERBS.add("syms", group=GROUP, params=[Param("what", FileOrPattern(), optional=True)])
+@VERBS.add(
+    "syms",
+    group=GROUP,
+    params=[Param("what", FileOrPattern(), optional=True)],
+    traits=Trait.SYMBOLS,
+)
 def syms(session: Session, what: str = "") -> SymbolList:
     """Load the symbols of an ELF file, or list those loaded.
 
@@ -171,10 +175,10 @@ def syms(session: Session, what: str = "") -> SymbolList:
 
 def _noted(session: Session, found: SymbolList) -> SymbolList:
     """Add a note where the program is for another kind of core than the connected chip has."""
-    isa = session.target.chip.isa.value if session.target else found.machine
-    if isa.startswith(found.machine):
+    if session.target is None or session.symbols is None:
         return found
-    return replace(found, notes=(f"this is for {found.machine}, and not for the connected chip",))
+    note = session.symbols.mismatch(session.target.chip)
+    return replace(found, notes=(*found.notes, note)) if note else found
 
 
 def _show_clash(session: Session, plan: RamPlan) -> None:
@@ -190,7 +194,6 @@ def _followed(session: Session, result: RamLoaded, wish: Wish | None) -> Shown:
     """Listen to a program that was started, and find out whether the loader is still there."""
     from espshell.ops.chip.loadram import has_returned
     from espshell.render import render
-    from espshell.shell.display import Shown
     from espshell.shell.terminal import monitor
 
     target, output = session.chip, session.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,11 +17,12 @@ from espshell.shell.language.assignment import assigned
 from espshell.shell.language.expr import Expr
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.words import Word
-from espshell.shell.registry import Option, Param, Registry
+from espshell.shell.registry import Option, Param, Registry, Trait
 from espshell.units import number_text, parse_number
 
 if TYPE_CHECKING:
-    from espshell.shell.session import Prepared, Session
+    from espshell.shell.lines import Held
+    from espshell.shell.session import Session
 
 VERBS = Registry()
 
@@ -103,23 +105,22 @@ def need(session: Session, chip: tuple[Chip, ...]) -> None:
 
 
 @VERBS.add("fails", group=GROUP, rest="command")
-def fails(session: Session, command: Prepared) -> Failed:
+def fails(session: Session, command: Held) -> Failed:
     """Succeed only if a command fails.
 
     A typing error does not count, and a chip that is lost does not either.
     """
-    text = command.command.text
-    registry.check(command.bound, session.variables)
+    registry.check(command.prepared.bound, session.variables)
     try:
-        error = session.execute(command).error
+        error = command.run().error
     except BenchError:
         raise
     except EspError as raised:
         error = raised
     session.next_line = ""
     if error is None:
-        raise DeviceError(f"`{text}` should have failed, and did not")
-    return Failed(text, error.message)
+        raise DeviceError(f"`{command.text}` should have failed, and did not")
+    return Failed(command.text, error.message)
 
 
 @VERBS.add("echo", group=GROUP, params=[Param("words", Words())])
@@ -134,22 +135,24 @@ def sleep(session: Session, seconds: float) -> None:
     session.clock.sleep(seconds)
 
 
-@VERBS.add("source", group=GROUP, params=[Param("file", File()), Param("arguments", Words())])
-def source(session: Session, file: Path, arguments: tuple[str, ...] = ()) -> None:
+@VERBS.add(
+    "source",
+    group=GROUP,
+    params=[Param("file", File()), Param("arguments", Words())],
+    traits=Trait.LINES,
+)
+def source(
+    session: Session,
+    file: Path,
+    arguments: tuple[str, ...] = (),
+    *,
+    run_file: Callable[[Path, Sequence[str]], None],
+) -> None:
     """Run the lines of another file.
 
     The arguments are its $1 to $9. A script finds it beside itself. What it sets by `let` stays.
     """
-    from espshell.shell import script
-
-    loaded = script.read(session.folder / file)
-    script.check(session, (loaded, arguments))
-    worst = script.run(session, loaded, arguments)
-    session.next_line = ""
-    if worst:  # with --keep-going; what failed has been told
-        failed = EspError(f"commands of {loaded.name} have failed")
-        failed.status = worst
-        raise failed
+    run_file(file, arguments)
 
 
 def _value(session: Session, word: Word) -> int | str:

@@ -19,12 +19,12 @@ from espshell.shell.arguments.operands import Hashed, Operand, Operands, Pattern
 from espshell.shell.arguments.places import Place, Region, Span, Spot
 from espshell.shell.arguments.types import Positive
 from espshell.shell.commands.flash import write_flash
-from espshell.shell.registry import Option, Param, Registry
+from espshell.shell.outcome import Shown
+from espshell.shell.registry import Option, Param, Registry, Trait
 from espshell.units import hex32
 
 if TYPE_CHECKING:
     from espshell.ops.flash.load import Written
-    from espshell.shell.display import Shown
     from espshell.shell.session import Session
 
 VERBS = Registry()
@@ -38,6 +38,7 @@ _CHECK = Option("--check", "read twice and compare")
 @VERBS.add(
     "copy",
     group=GROUP,
+    traits=Trait.PARTITIONS,
     params=[Param("region", Region()), Param("place", Place())],
     options=[Option("--no-verify", "do not read back", into="unverified"), _FORCE],
     needs="memory",
@@ -158,7 +159,6 @@ def diff(
     A..+LEN is never taken apart.
     """
     from espshell.render.diff import ROWS, difference_lines
-    from espshell.shell.display import Shown
 
     expected, actual = (_side(session, operand) for operand in sides)
     check = check or session.settings.check

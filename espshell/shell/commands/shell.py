@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from espshell.errors import UsageError
+from espshell.shell import lines
 from espshell.shell.arguments.types import ArgType, File, Number, Positive, Scope, Text
 from espshell.shell.arguments.types import did_you_mean as near
 from espshell.shell.language.assignment import assigned
 from espshell.shell.language.grammar import Command
-from espshell.shell.registry import Param, Registry, Verb
+from espshell.shell.registry import COMMANDS, Param, Registry, Trait, Verb
+from espshell.shell.session import Quit, Session
 from espshell.units import KIB, parse_number, size_text
-
-if TYPE_CHECKING:
-    from espshell.shell.session import Session
 
 VERBS = Registry()
 
@@ -67,9 +65,7 @@ class VerbName(ArgType[str, str]):
 
     def complete(self, text: str, scope: Scope) -> tuple[str, ...]:
         """Complete names of commands."""
-        from espshell.shell.commands import VERBS as ALL
-
-        return tuple(dict.fromkeys(verb.name.partition(" ")[0] for verb in ALL.verbs()))
+        return tuple(dict.fromkeys(verb.name.partition(" ")[0] for verb in COMMANDS.verbs()))
 
 
 class SettingName(Text):
@@ -91,6 +87,7 @@ class SettingValue(Text):
 @VERBS.add(
     "set",
     group=GROUP,
+    traits=Trait.PARTITIONS,
     params=[
         Param("name", SettingName(), optional=True),
         Param("value", SettingValue(), optional=True),
@@ -116,7 +113,9 @@ def set_setting(session: Session, name: str = "", value: str = "") -> Table | No
     if name == "color":
         session.output.color_when = _choice(name, value, _COLORS)
     elif name == "parttable":
-        session.settings.parttable, session.partitions = value, None
+        session.settings.parttable = value
+        if session.connection is not None:
+            session.connection.partitions = None
     elif name == "flash-size":
         session.settings.flash_size = _flash_size(value)
     else:
@@ -125,7 +124,7 @@ def set_setting(session: Session, name: str = "", value: str = "") -> Table | No
     return None
 
 
-@VERBS.add("alias", group=GROUP, rest="assignment")
+@VERBS.add("alias", group=GROUP, rest="assignment", traits=Trait.ALIAS)
 def alias(session: Session, assignment: Command) -> Table | None:
     """Give a command line a name: alias NAME = COMMAND.
 
@@ -139,16 +138,14 @@ def alias(session: Session, assignment: Command) -> Table | None:
 
 def define(session: Session, assignment: Command) -> None:
     """Let an alias stand for a line. Raises: UsageError if that is no command."""
-    from espshell.shell.commands import VERBS as ALL
-
     wanted = assigned(assignment)
-    commands = session.parse(wanted.source)
+    commands = tuple(lines.parse(session, wanted.source))
     if not commands:
         raise UsageError(f"`{wanted.name}` would stand for nothing")
     for command in commands:
         name = command.name.expand({}) if command.name.is_plain else ""
-        if name and not ALL.family(name):
-            ALL.find(name, prefixes=session.interactive)
+        if name and not COMMANDS.family(name):
+            COMMANDS.find(name, prefixes=session.interactive)
     session.aliases[wanted.name] = wanted.source
 
 
@@ -168,7 +165,12 @@ class LogTarget(File):
         return ("off", *super().complete(text, scope))
 
 
-@VERBS.add("log", group=GROUP, params=[Param("file", LogTarget(), optional=True)])
+@VERBS.add(
+    "log",
+    group=GROUP,
+    params=[Param("file", LogTarget(), optional=True)],
+    traits=Trait.ONCE,
+)
 def log(session: Session, file: Path | None = None) -> Table:
     """Write a transcript to a file (log FILE), or stop (log off).
 
@@ -190,13 +192,11 @@ def help_on(session: Session, command: str = "") -> Help:
 
     `COMMAND --help` does so too.
     """
-    from espshell.shell.commands import VERBS as ALL
-
-    if ALL.family(command):
-        return Help(ALL.members(command), command.lower())
+    if COMMANDS.family(command):
+        return Help(COMMANDS.members(command), command.lower())
     if command:
-        return Help((ALL.find(command, prefixes=session.interactive),))
-    return Help(tuple(ALL.verbs()))
+        return Help((COMMANDS.find(command, prefixes=session.interactive),))
+    return Help(tuple(COMMANDS.verbs()))
 
 
 _LEAVE_WITH = [Param("status", Number(), optional=True)]
@@ -208,20 +208,18 @@ def help_too(session: Session, command: str = "") -> Help:
     return help_on(session, command)
 
 
-@VERBS.add("quit", group=GROUP, params=_LEAVE_WITH)
+@VERBS.add("quit", group=GROUP, params=_LEAVE_WITH, traits=Trait.ONCE)
 def leave(session: Session, status: int | None = None) -> None:
     """Leave the shell, perhaps with an exit status.
 
     The chip is left as --after says.
     """
-    from espshell.shell.session import Quit
-
     if status is not None and not 0 <= status <= 255:
         raise UsageError(f"an exit status is 0 to 255, not {status}")
     raise Quit(status)
 
 
-@VERBS.add("exit", group=GROUP, params=_LEAVE_WITH, alias_of="quit")
+@VERBS.add("exit", group=GROUP, params=_LEAVE_WITH, alias_of="quit", traits=Trait.ONCE)
 def leave_too(session: Session, status: int | None = None) -> None:
     """Leave the shell, with an exit status."""
     leave(session, status)

@@ -151,7 +151,7 @@ def write_flash_status(
         raise UsageError(f"{value:#x} does not fit into {count_text(size, 'byte')}")
     session.see_may_destroy("writing status registers")
     flash = session.flash()
-    identified = session.identified()
+    identified = session.connected.identified()
     possible, why = parts.volatile_possible(identified)
     if not (possible or non_volatile):
         raise UsageError(

@@ -12,6 +12,7 @@ from espshell.shell.arguments.places import Span
 from espshell.shell.arguments.types import File, Text, Texts
 from espshell.shell.commands.flash import NOTHING_DONE, Erasable
 from espshell.shell.later import Later
+from espshell.shell.outcome import Shown
 from espshell.shell.registry import Option, Param, Registry
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from espshell.ops.status import raw_bytes as status_bytes
     from espshell.ops.status import registers as ops
     from espshell.ops.status.registers import Ranges, Status
-    from espshell.shell.display import Shown
     from espshell.shell.session import Session
 else:
     ops = Later("espshell.ops.status.registers")
@@ -71,12 +71,11 @@ def show(session: Session, *, part: str = "") -> Shown:
     What is protected, what locks the registers, and settings that can be typed back: `sr set`.
     """
     from espshell.render.status import status_lines
-    from espshell.shell.display import Shown
 
     result = _status(session, part)
     output = session.output
     if not output.as_json:
-        table = session.known_partitions
+        table = session.connected.known_partitions
         output.lines(status_lines(result, table, width=output.width or 80, color=output.color))
     return Shown(result)
 
@@ -97,7 +96,6 @@ def show_too(session: Session, *, part: str = "") -> Shown:
 def bits(session: Session, name: str = "", *, part: str = "") -> Shown:
     """Explain the bits of the registers, or one of them."""
     from espshell.render.status import bits_lines
-    from espshell.shell.display import Shown
 
     result = _status(session, part)
     output = session.output
@@ -129,7 +127,7 @@ def set_fields(
     Where the part has it the change is volatile, unless --nv is given. Reads back, and fails if a
     bit is not as wanted.
     """
-    identified = session.identified(part or None)
+    identified = session.connected.identified(part or None)
     wanted = typed.parse(identified.part, settings)
     volatile = _volatile(identified, nv)
     made = ops.plan_change(session.flash(), identified, wanted, volatile=volatile)
@@ -147,7 +145,7 @@ def edit(
 
     found = _status(session, part)
     volatile = _volatile(found.identified, nv)
-    table, color = session.known_partitions, session.output.color
+    table, color = session.connected.known_partitions, session.output.color
     wanted = grid.edit(found, table, color=color, volatile=volatile)
     if wanted is None:
         session.output.note(NOTHING_DONE)
@@ -176,7 +174,7 @@ def protect(
 
     Only ranges that the part has can be protected; `sr ranges` lists them.
     """
-    identified = session.identified(part or None)
+    identified = session.connected.identified(part or None)
     made = ops.plan_protection(
         session.flash(),
         identified,
@@ -192,7 +190,7 @@ def unprotect(
     session: Session, *, nv: bool = False, otp: str = "", risk: bool = False, part: str = ""
 ) -> Shown | None:
     """Lift the protection of the whole flash."""
-    identified = session.identified(part or None)
+    identified = session.connected.identified(part or None)
     volatile = _volatile(identified, nv)
     made = ops.plan_protection(session.flash(), identified, 0, 0, volatile=volatile)
     return _change(session, made, otp=otp, risk=risk)
@@ -201,7 +199,7 @@ def unprotect(
 @VERBS.add("sr ranges", group=GROUP, options=[_PART], needs="memory")
 def list_ranges(session: Session, *, part: str = "") -> Ranges:
     """List the ranges that the part can protect, and the settings for each."""
-    return ops.protection_ranges(session.flash(), session.identified(part or None))
+    return ops.protection_ranges(session.flash(), session.connected.identified(part or None))
 
 
 @VERBS.add("sr save", group=GROUP, params=[Param("file", File())], options=[_PART], needs="memory")
@@ -238,7 +236,7 @@ def restore(
     """Put the registers back: as in a file of `sr save`, or as this session found them."""
     from espshell.nor.layout import Kind
 
-    identified = session.identified(part or None)
+    identified = session.connected.identified(part or None)
     wanted = _saved(file, identified) if file else _first_look(session)
     now = _status(session, "").registers
     settings = []
@@ -263,7 +261,6 @@ def show_sfdp(session: Session, *, raw: bool = False) -> Shown:
     """Decode what the flash says of itself (SFDP, JESD216)."""
     from espshell.render.sfdp import raw_lines
     from espshell.render.text import render
-    from espshell.shell.display import Shown
 
     result = sfdp.read_sfdp(session.flash())
     output = session.output
@@ -290,8 +287,8 @@ def show_sfdp_too(session: Session, *, raw: bool = False) -> Shown:
 
 
 def _status(session: Session, part: str) -> Status:
-    result = ops.read_status(session.flash(), session.identified(part or None))
-    session.first_looks.setdefault(session.flash_key(), dict(result.registers))
+    result = ops.read_status(session.flash(), session.connected.identified(part or None))
+    session.first_looks.setdefault(session.connected.flash_key(), dict(result.registers))
     return result
 
 
@@ -310,10 +307,9 @@ def _volatile(identified: Identified, nv: bool) -> bool:
 def _change(session: Session, made: StatusPlan, *, otp: str, risk: bool) -> Shown | None:
     """Show a plan, ask as much as it needs, and carry it out."""
     from espshell.render.status import change_lines, plan_lines
-    from espshell.shell.display import Shown
 
     output, flash = session.output, session.flash()
-    table, width = session.known_partitions, output.width or 80
+    table, width = session.connected.known_partitions, output.width or 80
     if not (output.as_json or made.nothing_to_do):
         output.lines(plan_lines(made, table, width=width, color=output.color))
     if made.refusals:
@@ -386,11 +382,11 @@ def _saved(file: Path, identified: Identified) -> dict[str, int]:
 def keep_first_look(session: Session, made: StatusPlan) -> None:
     """Remember the registers that a plan has read, if this flash was not looked at before."""
     before = {each.name: each.before for each in made.registers}
-    session.first_looks.setdefault(session.flash_key(), before)
+    session.first_looks.setdefault(session.connected.flash_key(), before)
 
 
 def _first_look(session: Session) -> dict[str, int]:
-    found = session.first_looks.get(session.flash_key())
+    found = session.first_looks.get(session.connected.flash_key())
     if found is None:
         raise UsageError(
             "nothing has been seen of this flash before", hint="sr restore FILE takes a file"

@@ -14,12 +14,13 @@ from espshell.shell.arguments.types import ArgType, Positive, Scope, Seconds
 from espshell.shell.commands.script import evaluated
 from espshell.shell.language import expr, place
 from espshell.shell.language.expr import Expr
+from espshell.shell.outcome import Shown
 from espshell.shell.registry import Option, Param, Registry
 from espshell.units import WORD
 
 if TYPE_CHECKING:
-    from espshell.shell.display import Shown
-    from espshell.shell.session import Prepared, Session
+    from espshell.shell.lines import Held
+    from espshell.shell.session import Session
 
 VERBS = Registry()
 
@@ -100,29 +101,25 @@ def wait(
 
 
 @VERBS.add("repeat", group=GROUP, params=[Param("count", Positive())], rest="command")
-def repeat(session: Session, count: int, command: Prepared) -> Shown:
+def repeat(session: Session, count: int, command: Held) -> Shown:
     """Run a command so many times; stops when it fails.
 
     repeat 10 peek 0x3fc90000. Each result is shown as it comes.
     """
-    from espshell.shell.display import Shown, show_text
-
-    text = command.command.text
     results = []
     failure = ""
     number = 0
     while number < count and not failure:
         number += 1
-        outcome = session.execute(command)
+        outcome = command.run()
         if session.output.as_json:
-            bare = outcome.result
-            results.append(bare.result if isinstance(bare, Shown) else bare)
+            results.append(outcome.bare)
         else:
-            show_text(session.output, outcome.result)
+            command.show(outcome)
         if outcome.error is not None:
             failure = f"run {number} of {count}: {outcome.error.message}"
     session.next_line = ""
-    return Shown(Repeated(text, number, tuple(results), failure))
+    return Shown(Repeated(command.text, number, tuple(results), failure))
 
 
 @VERBS.add(
@@ -147,7 +144,6 @@ def watch(
     What has changed is marked. Without a terminal, prints what is seen first and each change;
     --count ends it in a script.
     """
-    from espshell.shell.display import Shown
     from espshell.shell.terminal.live import View
 
     address = what.address if isinstance(what, Span) else None

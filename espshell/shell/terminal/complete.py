@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from espshell.errors import EspError
-from espshell.shell.commands import VERBS
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.words import Word
-from espshell.shell.registry import EXPRESSION, Option, Param, Verb
+from espshell.shell.lines import cut
+from espshell.shell.registry import COMMANDS, EXPRESSION, Option, Param, Verb
 from espshell.shell.session import Session
 
 
@@ -30,7 +30,7 @@ def candidates(session: Session, text: str) -> Iterable[Candidate]:
         found: Iterable[Candidate] = _commands(session)
     elif not at.command.words and at.typed[:1] not in ("-", "$") and (family := _family(at)):
         found = family
-    elif (verb := VERBS.get(at.command.name.raw)) is None:
+    elif (verb := COMMANDS.get(at.command.name.raw)) is None:
         return ()
     elif at.typed.startswith("-"):
         found = (Candidate(option.flag, option.help) for option in verb.options)
@@ -53,10 +53,10 @@ def usage(session: Session, text: str) -> str:
     """Return the usage line of the command that is being typed, or an empty one."""
     at = _cursor(session, text)
     name = (at.command.name.raw if at.command else at.typed or at.holder) if at else ""
-    if (family := VERBS.family(name)) and VERBS.get(name) is None:
+    if (family := COMMANDS.family(name)) and COMMANDS.get(name) is None:
         return f"{name} {'|'.join(family)}"
     try:
-        return VERBS.find(name, prefixes=True).usage if name else ""
+        return COMMANDS.find(name, prefixes=True).usage if name else ""
     except EspError:
         return ""
 
@@ -77,7 +77,7 @@ class _Cursor:
 def _cursor(session: Session, text: str) -> _Cursor | None:
     """Return where the end of a line is; None where the line cannot be cut."""
     try:
-        commands = session.cut(text)
+        commands = cut(text)
     except EspError:
         return None
     if not commands or text.rstrip().endswith(";"):
@@ -89,11 +89,11 @@ def _cursor(session: Session, text: str) -> _Cursor | None:
     if not text[-1:].isspace():
         typed = words.pop().raw
     holder = ""
-    while words and (verb := VERBS.get(words[0].raw)) is not None and verb.rest == "command":
+    while words and (verb := COMMANDS.get(words[0].raw)) is not None and verb.rest == "command":
         holder, words = verb.name, words[1 + len(verb.params) :]
     if not words:
         return _Cursor(None, typed, holder)
-    if len(words) > 1 and VERBS.family(words[0].raw) and not words[1].raw.startswith("-"):
+    if len(words) > 1 and COMMANDS.family(words[0].raw) and not words[1].raw.startswith("-"):
         both = Word(f"{words[0].raw} {words[1].raw}", words[0].column, ())
         words = [both, *words[2:]]
     inner = Command(words[0], tuple(words[1:]), False, None, command.text, command.column)
@@ -103,18 +103,18 @@ def _cursor(session: Session, text: str) -> _Cursor | None:
 def _family(at: _Cursor) -> list[Candidate]:
     """Return the second words that a command's first could be followed by."""
     name = at.command.name.raw.lower() if at.command else ""
-    verbs = {second: VERBS.find(f"{name} {second}") for second in VERBS.family(name)}
+    verbs = {second: COMMANDS.find(f"{name} {second}") for second in COMMANDS.family(name)}
     return [Candidate(second, verb.summary) for second, verb in verbs.items()]
 
 
 def _commands(session: Session) -> Iterable[Candidate]:
     told = set()
-    for verb in VERBS.verbs():
+    for verb in COMMANDS.verbs():
         about = ", ".join(f"{key} {value}" for key, value in verb.preset.items())
         first, _, second = verb.name.partition(" ")
         if first not in told:
             yield Candidate(
-                first, ", ".join(VERBS.family(first)) if second else about or verb.summary
+                first, ", ".join(COMMANDS.family(first)) if second else about or verb.summary
             )
         told.add(first)
     for name, meaning in session.aliases.items():

@@ -32,6 +32,7 @@ from espshell.render import render
 from espshell.render.theme import paint
 from espshell.shell import recovery
 from espshell.shell.language.grammar import is_continued, split_lines
+from espshell.shell.runner import Runner
 from espshell.shell.session import INTERRUPTED, Quit, Session
 from espshell.shell.terminal import complete
 
@@ -63,9 +64,10 @@ def run(session: Session) -> int:
     prompt = _prompt_session(session)
     session.history = prompt.history.get_strings
     session.ask = _ask
+    runner = Runner(session)
     while True:
         try:
-            _run_lines(session, _read(session, prompt) or session.next_line)
+            _run_lines(runner, _read(session, prompt) or session.next_line)
         except KeyboardInterrupt:
             continue
         except EOFError:
@@ -122,11 +124,12 @@ def _read(session: Session, prompt: PromptSession[str]) -> str:
     return text.strip()
 
 
-def _run_lines(session: Session, text: str) -> None:
+def _run_lines(runner: Runner, text: str) -> None:
     """Run lines until one fails; Ctrl-C ends the command, and the session goes on."""
+    session = runner.session
     try:
         for _, line in split_lines(text):
-            status = session.run_line(line)
+            status = runner.run_line(line)
             if session.lost is not None:
                 recovery.wait_and_reconnect(session)
             _know_revision(session)

@@ -1,0 +1,141 @@
+"""Checking scripts: every line is looked at before anything is connected or run.
+
+A script is wrong in one of three moments, and the earlier the better: when it is read (a command
+that does not exist, a number that is none, a variable that nobody sets), when the chip is known
+(names of registers and regions), and when it runs.  Each error carries its place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from espshell.errors import EspError
+from espshell.shell import lines, registry, script
+from espshell.shell.language import expr, grammar
+from espshell.shell.language.assignment import assigned
+from espshell.shell.language.grammar import Command
+from espshell.shell.lines import Prepared
+from espshell.shell.registry import Trait
+from espshell.shell.script import Given, Script
+from espshell.shell.session import Session
+
+
+def check(session: Session, *scripts: Given) -> bool:
+    """Check every line of scripts that run one after another, and of what they source.
+
+    With a chip connected, names are looked up too.  Returns whether any line needs a chip.
+
+    Raises: ScriptError at the first line that is wrong.
+    """
+    checker = _Checker(session)
+    needs_chip = [checker.check(text, arguments, depth=0) for text, arguments in scripts]
+    return any(needs_chip)
+
+
+class _Checker:
+    """Goes through scripts as they would run, on a copy of the session's names."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = replace(session, aliases=dict(session.aliases), interactive=False)
+        self._known: set[str] = {*session.variables, "_", "?"}
+        self._knows_names = True  # until symbols are loaded from a file that a variable names
+        self._knows_partitions = True  # until a line may give the flash another table of them
+        self._sees_all = True  # until a line is met whose meaning only shows when it runs
+
+    def check(self, text: Script, arguments: Iterable[str], *, depth: int) -> bool:
+        """Check every line; return whether one needs a chip."""
+        if depth == script.MAX_DEPTH:
+            raise script.too_deep(text)
+        outer = {name for name in self._known if name.isdigit()}
+        self._known = {*(self._known - outer), *script.argument_variables(tuple(arguments))}
+        needs_chip = False
+        for number, line in grammar.split_lines(text.text):
+            needs_chip |= self._line(text, number, line, depth)
+        self._known = {*(name for name in self._known if not name.isdigit()), *outer}
+        return needs_chip
+
+    def _line(self, text: Script, number: int, line: str, depth: int) -> bool:
+        needs_chip, command = False, None
+        try:
+            for command in lines.parse(self._session, line):
+                needs_chip |= self._command(command, text, depth)
+                command = None
+        except EspError as error:
+            raise script.located(text, number, error, line=line, command=command) from error
+        return needs_chip
+
+    def _command(self, command: Command, text: Script, depth: int) -> bool:
+        if not command.name.is_plain:
+            self._check_variables(command)
+            self._sees_all = False
+            return True
+        return self._prepared(lines.prepare(self._session, command), text, depth)
+
+    def _prepared(self, prepared: Prepared, text: Script, depth: int) -> bool:
+        verb, command = prepared.verb, prepared.command
+        if Trait.ALIAS in verb.traits:
+            if command.words:
+                verb.run(self._session, assignment=command)
+            return False
+        self._check_variables(command)
+        registry.check(prepared.bound, {})
+        self._check_names(registry.names_used(prepared.bound, {}))
+        if Trait.PARTITIONS in verb.traits:
+            self._knows_partitions = False
+        if prepared.inner is not None:
+            return self._prepared(prepared.inner, text, depth)
+        if verb.rest == "assignment":
+            return self._assignment(command)
+        if Trait.SYMBOLS in verb.traits:
+            self._symbols(prepared)
+        if Trait.LINES in verb.traits:
+            return self._source(command, text, depth)
+        return registry.needs_chip(verb, prepared.bound) or verb.rest == "expression"
+
+    def _source(self, command: Command, text: Script, depth: int) -> bool:
+        if not all(word.is_plain for word in command.words):
+            self._sees_all = False
+            return True
+        name, *arguments = (word.expand({}) for word in command.words)
+        path = text.folder / Path(name).expanduser()
+        if command.ignore_failure and not path.exists():
+            return False
+        return self.check(script.read(path), arguments, depth=depth + 1)
+
+    def _symbols(self, prepared: Prepared) -> None:
+        """Load the symbols that lines below may name; a file that a variable names is believed."""
+        command, session = prepared.command, self._session
+        if not all(word.is_plain for word in command.words):
+            self._knows_names = False
+            return
+        with contextlib.suppress(EspError) if command.ignore_failure else contextlib.nullcontext():
+            arguments = registry.values(prepared.verb, prepared.bound, {}, session.scope)
+            prepared.verb.run(session, **arguments)
+
+    def _assignment(self, command: Command) -> bool:
+        assignment = assigned(command)
+        self._known.add(assignment.name)
+        if assignment.value.is_plain and not assignment.value.is_quoted:
+            expression = expr.parse(assignment.value.expand_raw({}))
+            self._check_names(expression.names())
+            return expression.constant() is None
+        return True
+
+    def _check_variables(self, command: Command) -> None:
+        for word in (command.name, *command.words):
+            for name in word.required_variables():
+                if name not in self._known and self._sees_all:
+                    word.expand(dict.fromkeys(self._known, ""))  # raises, with a hint
+
+    def _check_names(self, names: Iterable[str]) -> None:
+        scope = self._session.scope
+        if scope.chip is None or not self._knows_names:
+            return
+        for name in names:
+            if name.startswith("flash:") and not self._knows_partitions:
+                continue
+            if not scope.knows(name):
+                raise expr.unknown_name(name, scope.suggest(name))

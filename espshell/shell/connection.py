@@ -1,0 +1,105 @@
+"""One connection: the chip, and what a session finds out about it, dropped whole at its end."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from espshell.device import Target
+from espshell.errors import DeviceError, UsageError
+from espshell.link.ports import PortInfo
+from espshell.ops.chip import info as chip
+from espshell.shell.settings import Settings
+
+if TYPE_CHECKING:
+    from espshell.image.partitions import PartitionTable
+    from espshell.nor.parts import Identified
+    from espshell.ops.memory.diff import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A device whose port has gone: what USB said about it, and whether a stub ran."""
+
+    usb: PortInfo | None
+    had_stub: bool
+
+
+@dataclass(slots=True)
+class Connection:
+    """A connected chip; what is read once a connection is kept here."""
+
+    target: Target
+    settings: Settings
+    dumps: dict[tuple[str, int, int], bytes] = field(default_factory=dict)
+    """What dumps have shown, by space, address and size, to mark what has changed."""
+    partitions: PartitionTable | None = None
+    """The partition table, once it has been read."""
+    part: Identified | None = None
+    """The flash part, once it has been identified."""
+    no_stub: bool = False
+    """Whether the stub could not be started."""
+
+    def as_lost(self) -> Lost:
+        """Return what finds the device again after its port has gone."""
+        return Lost(self.target.usb, self.target.loader.dialect.is_stub)
+
+    def apply_settings(self) -> None:
+        """Pass on to the flash what ``set`` has changed."""
+        flash, settings = self.target.flash, self.settings
+        flash.may_slow_down = settings.slower
+        if flash.declared_size != settings.flash_size:
+            flash.declared_size, flash.is_ready = settings.flash_size, False
+
+    def partition_table(self) -> PartitionTable:
+        """Return the partition table, read once. Raises: UsageError if there is none."""
+        from espshell.ops.flash.partitions import read_table
+
+        if self.partitions is None:
+            self.partitions = read_table(self.target, self.settings.parttable)
+        return self.partitions
+
+    def partition_name(self, address: int) -> str:
+        """Return the partition that an address of flash is in, if the table has been read."""
+        row = self.partitions.at(address) if self.partitions else None
+        return row.name if row else ""
+
+    @property
+    def known_partitions(self) -> PartitionTable | None:
+        """The partition table if it has been read or can be, for those who can do without."""
+        with contextlib.suppress(UsageError, DeviceError):  # none, or in a flash of unknown size
+            return self.partition_table()
+        return None
+
+    def forget_partitions(self, written: Sequence[tuple[int, int]]) -> None:
+        """Forget the partition table if something was written where it stands.
+
+        written: addresses and sizes.
+        """
+        from espshell.image.partitions import SIZE
+
+        offset = self.partitions.offset if self.partitions else 0
+        if any(at < offset + SIZE and offset < at + size for at, size in written):
+            self.partitions = None
+
+    def identified(self, part: str | None = None) -> Identified:
+        """Return the flash part, identified once; ``part``: as is printed on it."""
+        from espshell.ops.status import registers as status
+
+        if self.part is None or part is not None:
+            self.part = status.identify(self.target.flash, name=part)
+        return self.part
+
+    def flash_key(self) -> tuple[str, int]:
+        """Return what tells the flash of this board from that of another: MAC and JEDEC id."""
+        return chip.mac(self.target).mac, self.identified().jedec_id
+
+    def protected(self) -> tuple[Span, ...]:
+        """Return what the flash's status registers protect, as far as that is known."""
+        if self.target.loader.dialect.is_secure:
+            return ()
+        from espshell.ops.status import registers as status
+
+        return status.protected_spans(status.read_status(self.target.flash, self.identified()))

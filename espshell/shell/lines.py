@@ -1,0 +1,102 @@
+"""From the text of a line to commands that can run: aliases replaced, names found, words bound.
+
+Nothing here runs anything.  The registry of commands is ``registry.COMMANDS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from espshell.shell import registry
+from espshell.shell.language import grammar
+from espshell.shell.language.grammar import Command
+from espshell.shell.outcome import Outcome
+from espshell.shell.registry import COMMANDS, Bound, Verb
+from espshell.shell.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A command whose verb is found and whose words are bound."""
+
+    verb: Verb
+    command: Command
+    bound: Bound
+    inner: Prepared | None = None
+    """The command that it holds: ``fails COMMAND``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The command that another one holds, and how it is run; the holder shows what came of it."""
+
+    prepared: Prepared
+    run: Callable[[], Outcome]
+    """Run it. Raises: EspError."""
+    show: Callable[[Outcome], None]
+
+    @property
+    def text(self) -> str:
+        """Its source."""
+        return self.prepared.command.text
+
+
+def cut(text: str) -> tuple[Command, ...]:
+    """Cut a line into commands as they stand, aliases and all. Raises: UsageError."""
+    return grammar.parse_line(
+        text, rest_is_expression=COMMANDS.takes_expression, inner_command=COMMANDS.holds_command
+    )
+
+
+def parse(session: Session, text: str) -> Iterator[Command]:
+    """Cut a line into commands and replace aliases, each as late as its command is asked for.
+
+    So an alias that a line defines holds for the rest of it.  Raises: UsageError, at the first.
+    """
+    for command in _expand(session, cut(text), frozenset()):
+        if command.name.is_plain:
+            yield COMMANDS.whole(command, {}, prefixes=session.interactive)
+        else:
+            yield command
+
+
+def prepare(session: Session, command: Command) -> Prepared:
+    """Find the verb of a command and bind its words. Raises: UsageError."""
+    command = COMMANDS.whole(command, session.variables, prefixes=session.interactive)
+    name = command.name.expand(session.variables)
+    if name != "help" and any(word.raw == "--help" for word in command.words):
+        return prepare(session, cut(f"help {name}")[0])
+    verb = COMMANDS.find(name, prefixes=session.interactive, also=session.aliases)
+    bound = registry.bind(verb, command)
+    inner = None
+    if verb.rest == "command":
+        inner = prepare(session, command.inner(len(verb.params)))
+    return Prepared(verb, command, bound, inner)
+
+
+def as_in_a_script(prepared: Prepared) -> str:
+    """Return the source of a command with its full name, mark and redirect."""
+    command = prepared.command
+    mark = "-" * command.ignore_failure
+    to = f" {command.redirect.kind} {command.redirect.target.raw}" if command.redirect else ""
+    return f"{mark}{prepared.verb.name}{command.text[len(command.name.raw) :]}{to}"
+
+
+def _expand(
+    session: Session, commands: tuple[Command, ...], within: frozenset[str]
+) -> Iterator[Command]:
+    """Yield commands with aliases replaced; in what it stands for, an alias is no alias."""
+    for command in commands:
+        name = command.name.raw
+        if name not in session.aliases or name in within:
+            yield command
+            continue
+        meaning = cut(f"{session.aliases[name]} {command.rest(0)}")
+        *before, last = _expand(session, meaning, within | {name})
+        yield from before
+        yield replace(
+            last,
+            redirect=command.redirect or last.redirect,
+            ignore_failure=command.ignore_failure or last.ignore_failure,
+        )
