@@ -128,7 +128,7 @@ def test_same_as_esptool(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     one, other = theirs.read_bytes(), ours.read_bytes()
     if name == "not aligned":
         # esptool erases what else is in the sectors, we keep it.
-        assert other == bytes(0x1010) + NOISE + bytes(SIZE - 0x1010 - len(NOISE))
+        assert other[:SIZE] == bytes(0x1010) + NOISE + bytes(SIZE - 0x1010 - len(NOISE))
         assert one[0x1010 : 0x1010 + len(NOISE)] == NOISE
         return
     for at in range(0, SIZE, 0x1000):
