@@ -149,3 +149,21 @@ def test_chip_id() -> None:
     shell.type("connect sim://esp8266")
     found = shell.type("chip-id").out.split()[2]
     assert f"Chip ID: {found}" in done.stdout
+
+
+def test_download_encryption() -> None:
+    """The eFuse that ends encryption by the loader is where esptool looks, on all that have it."""
+    names = [chip.name for chip in chips.CHIPS if chip.no_download_encryption]
+    program = (
+        "import sys, esptool.targets as t\n"
+        "for n in sys.argv[1:]:\n"
+        "    c = t.CHIP_DEFS[n]\n"
+        "    print(c.EFUSE_DIS_DOWNLOAD_MANUAL_ENCRYPT_REG, c.EFUSE_DIS_DOWNLOAD_MANUAL_ENCRYPT)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *names], capture_output=True, text=True, check=True
+    )
+    fuses = [chips.load(name).no_download_encryption for name in names]
+    ours = [f"{fuse.address} {fuse.mask}" for fuse in fuses if fuse]
+    assert done.stdout.splitlines() == ours
+    assert len(ours) == len(chips.NAMES) - 1

@@ -89,6 +89,9 @@ def facts_of(
     encrypted = bool(told and told.flash_crypt_count.bit_count() % 2)
     if told is None and not secure and (fused := info(target, with_flash=False).security):
         secure_boot, encrypted = fused.secure_boot, fused.flash_encryption
+    plain_only, fuse = False, target.chip.no_download_encryption
+    if encrypted and fuse is not None and not secure:
+        plain_only = bool(fuse.of(target.memory.gather([fuse.address])[fuse.address]))
     return Facts(
         chip=target.chip,
         flash_size=target.flash.size,
@@ -97,6 +100,7 @@ def facts_of(
         encrypted=encrypted,
         protected=tuple(protected),
         secure_download=secure,
+        plain_only=plain_only,
         table=table,
         table_offset=table_offset,
     )
