@@ -130,6 +130,29 @@ def test_every_kind_at_every_place(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NEW)
+@pytest.mark.parametrize("broken", range(2))
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_merged_file(name: str, broken: int, cut: bool) -> None:
+    """Of a file that several were merged into each is looked at, also behind one that is good."""
+    chip = chips.load(name)
+    pieces = [firmware(chip, app=False), firmware(chip, app=True)]
+    places = (chip.bootloader_offset, 0x1_0000)
+
+    def merged() -> bytes:
+        whole = b"\xff" * places[0] + pieces[0]
+        return whole.ljust(places[1], b"\xff") + pieces[1]
+
+    assert not objections(Image(0, merged(), "x"), FlashMap(chip), (3, 1))
+    pieces[broken] = damaged(pieces[broken])
+    if cut and broken:
+        pieces[1] = pieces[1][:100]
+    found = objections(Image(0, merged(), "x"), FlashMap(chip), (3, 1))
+    assert len(found) == 1 + (not cut or not broken)
+    where = f" at {places[broken]:#x}" if places[broken] else ""
+    assert found[0].startswith(f"x{where}: " if cut and broken else f"x{where} is damaged: ")
+
+
+@pytest.mark.parametrize("name", NEW)
 @pytest.mark.parametrize("place", [0, 0x1000, 0x2000])
 def test_a_bootloader_at_the_offset_of_another_family(name: str, place: int) -> None:
     """It starts from its own offset only, described or not."""

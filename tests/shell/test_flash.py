@@ -165,6 +165,21 @@ def test_what_esptool_lets_through(shell: Shell) -> None:
     assert nor(shell).data[0x1010 : 0x1010 + len(NEW)] == NEW
 
 
+@pytest.mark.parametrize("options", ["flags=1", "crypt=1"])
+def test_erases_with_security(tmp_path: Path, options: str) -> None:
+    """With secure boot or flash encryption every way to erase needs --force, and says so."""
+    shell = ready(Shell(), f"?{options}&flash=W25Q80")
+    shell.type("stub never")
+    for line in ("erase-flash", "erase chip", "erase-region 0 4k", "erase flash:0x10000 4k"):
+        ran = shell.type(line)
+        assert (ran.status, "--force erases it all the same" in ran.err) == (2, True)
+    assert untouched(shell)
+    assert shell.type("erase-region --force 0 4k").status == 0
+    assert shell.type("erase --force flash:0x10000 4k").status == 0
+    assert shell.type("erase-flash --force").status == 0
+    assert bytes(nor(shell).data).count(b"\xff") == MIB
+
+
 def test_keep_edges(shell: Shell) -> None:
     """What else is in the sectors stays."""
     assert shell.type("load --keep-edges new.bin flash:0x10010").status == 0

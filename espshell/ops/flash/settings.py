@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from espshell.chips import Chip
 from espshell.errors import UsageError
 from espshell.image import firmware, signature
-from espshell.image.firmware import Layout
 from espshell.ops.flash.payload import Image
 from espshell.ops.flash.plan import FLASH_MODES
 from espshell.units import parse_number, size_text
@@ -94,24 +93,26 @@ def _changed(image: Image, codes: dict[str, int], text: str, *, force: bool) -> 
     """Return a bootloader with other codes in its header, or as it is with the reason."""
     try:
         data = firmware.patch_header(image.data, **codes)
+        is_signed = data != image.data and _is_signed(image.data)
     except UsageError as error:
-        reason = error.message
-    else:
-        note = _signature_note(image)
-        if not note or force or data == image.data:
-            notes = (*image.notes, note) if note and data != image.data else image.notes
-            return replace(image, data=data, name=f"{image.name} (flash {text})", notes=notes)
-        reason = note
-    return replace(image, notes=(*image.notes, f"{image.name}: flash {text} not set: {reason}"))
+        note = f"{image.name}: flash {text} not set: {error.message}"
+        return replace(image, notes=(*image.notes, note))
+    if is_signed and not force:
+        note = f"{image.name}: flash {text} not set: it is signed, and its signature covers that"
+        return replace(image, notes=(*image.notes, note))
+    note = f"{image.name}: with flash {text} its signature is no longer right"
+    return replace(
+        image,
+        data=data,
+        name=f"{image.name} (flash {text})",
+        notes=(*image.notes, note) if is_signed else image.notes,
+    )
 
 
-def _signature_note(image: Image) -> str:
-    """Return why the header of an image must not change; empty if it may."""
-    read = firmware.reader(image.data)
-    found = firmware.parse_from(read, len(image.data), verify=False)
-    if found.layout is Layout.EXTENDED and signature.find(read, found, verify=False):
-        return "it is signed, and its signature covers the header"
-    return ""
+def _is_signed(data: bytes) -> bool:
+    read = firmware.reader(data)
+    found = firmware.parse_from(read, len(data), verify=False)
+    return bool(signature.find(read, found, verify=False))
 
 
 def _code(chip: Chip, name: str, value: str) -> int:

@@ -10,6 +10,7 @@ is asked for, but only if there is something to object to.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -22,7 +23,7 @@ from espshell.image.description import AppDescription, BootloaderDescription, de
 from espshell.image.firmware import Firmware
 from espshell.image.partition_types import APP, BOOTLOADER
 from espshell.image.partitions import PartitionTable
-from espshell.image.recognise import FOREIGN, Kind, contents, recognise
+from espshell.image.recognise import FOREIGN, OFFSETS, Kind, contents, recognise
 from espshell.ops.flash.payload import Image
 from espshell.ops.image.compatibility import chip_objection, revision_objections
 
@@ -118,14 +119,22 @@ def _firmware_objections(
     image: Image, flash_map: FlashMap, revision: tuple[int, int] | None
 ) -> Iterator[str]:
     """Yield what speaks against each firmware image in the data, which may be several, merged."""
-    kinds = {0: Kind.FIRMWARE} if _is_almost_firmware(image.data) else {}
-    kinds |= {each.offset: each.kind for each in contents(image.data, base=image.address)}
-    for offset in sorted(at for at, kind in kinds.items() if kind in _FIRMWARE):
+    whole = {each.offset for each in contents(image.data, base=image.address)}
+    end = 0
+    for offset in (0, *(each - image.address for each in OFFSETS if each > image.address)):
+        data = image.data[offset:]
+        if offset < end or not (_is_almost_firmware(data) or offset in whole):
+            continue
+        if firmware.layout_of(data[: firmware.HEAD_SIZE]) is None:
+            continue  # a partition table
         place = image.address + offset
         name = f"{image.name} at {place:#x}" if offset else image.name
-        texts = list(_one_firmware(image.data[offset:], name, place, flash_map, revision))
+        texts = list(_one_firmware(data, name, place, flash_map, revision))
         if texts and flash_map.role(place) is not Role.DATA:
             yield from texts
+        with contextlib.suppress(UsageError):
+            read = firmware.reader(data)
+            end = offset + firmware.parse_from(read, len(data), verify=False).end
 
 
 def _one_firmware(

@@ -98,7 +98,9 @@ def load(
     """Write files to flash, as far as they differ, or to memory.
 
     load app.bin flash:app0; load boot.bin flash:0x1000 app.bin flash:0x10000; load x.bin mem:DRAM.
-    Raw bytes or Intel HEX. Only the sectors that differ are erased and sent; then all is verified.
+    Raw bytes or Intel HEX, whose addresses are added to the place: flash:0 takes them as they are.
+    What is known not to boot is refused without --force. Only the sectors that differ are erased
+    and sent; then all is verified.
     The header of a bootloader is written as it is, unless --flash-mode, --flash-freq or
     --flash-size is given. What is stopped half-way is finished by running it again.
     """
