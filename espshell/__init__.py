@@ -14,8 +14,8 @@ start of the program, stays cheap.  A new name goes into the block for type chec
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False
+"""As of ``typing``, which is not imported here: until `__main__` runs, Ctrl-C is a traceback."""
 
 if TYPE_CHECKING:
     from espshell import chips
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         NoReply,
         NoSync,
         PortError,
+        PortStalled,
         ReadsDiffer,
         Refused,
         ScriptError,
@@ -130,6 +131,7 @@ __all__ = [
     "Piece",
     "Poke",
     "PortError",
+    "PortStalled",
     "RamLoaded",
     "RamPlan",
     "Ranges",
@@ -225,6 +227,7 @@ _HOMES = {
         "NoReply",
         "NoSync",
         "PortError",
+        "PortStalled",
         "ReadsDiffer",
         "Refused",
         "ScriptError",
@@ -345,6 +348,8 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 if not TYPE_CHECKING:  # a type checker would take any name for one that is there
 
     def __getattr__(name: str) -> object:
+        from importlib import import_module
+
         if name == "chips":
             return import_module("espshell.chips")
         if name not in _HOME_OF:

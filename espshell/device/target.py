@@ -13,6 +13,7 @@ from espshell.device.flash import Flash
 from espshell.device.memory import Memory
 from espshell.device.pins import Pads, require_pads
 from espshell.errors import EspError, UsageError
+from espshell.files import path_of
 from espshell.link import ports
 from espshell.link.link import Link
 from espshell.link.port import Port, open_port
@@ -23,6 +24,7 @@ from espshell.loader.loader import Loader
 from espshell.loader.spi import Controller, FlashCommand
 from espshell.loader.stub import Stub
 from espshell.protocol.commands import RegisterWrite, SecurityInfo
+from espshell.protocol.dialect import STUB_V1
 
 SYNC_BAUD = 115200
 """The rate of the first contact; every ROM finds it."""
@@ -30,12 +32,14 @@ SYNC_BAUD = 115200
 SLOWEST, FASTEST = 300, 8_000_000
 """Rates that the dividers of all UARTs can make, and that a bridge might."""
 
+UNKNOWN_STUB = "a flasher stub is running that is not known: nothing is written to RAM unforced"
+
 REPLAY = "replay://"
 """Scheme of a port that plays a recording back."""
 
 
-def see_rate(baud: int) -> None:
-    """See that a chip may have a baud rate. Raises: UsageError."""
+def require_rate(baud: int) -> None:
+    """Require a baud rate that a chip may have. Raises: UsageError."""
     if not SLOWEST <= baud <= FASTEST:
         raise UsageError(f"{baud} baud is no rate of a chip", hint=f"{SLOWEST} to {FASTEST} are")
 
@@ -75,6 +79,7 @@ class Target:
         before: str = "default-reset",
         expected: Chip | None = None,
         taps: tuple[Tap, ...] = (),
+        stub_dir: Path | None = None,
     ) -> Target:
         """Open a port and reach the loader behind it, at 115200 baud first and then at ``baud``.
 
@@ -92,6 +97,8 @@ class Target:
             target = cls(link, connected, usb)
             if own_usb:
                 target.quiet_watchdogs()
+            if target.loader.dialect.is_stub and not target.recognise_stub(stub_dir):
+                target.notes += (UNKNOWN_STUB,)
             if baud != link.port.baud:
                 target.change_baud(baud)
         except BaseException:
@@ -117,10 +124,7 @@ class Target:
                 f"an {self.chip.title} with secure boot starts no flasher stub",
                 hint="everything that the ROM can do works without",
             )
-        name = self.chip.stub_name(self.read_revision())
-        if name is None:
-            major, minor = self.read_revision()
-            raise UsageError(f"no flasher stub runs on an {self.chip.title} v{major}.{minor}")
+        name = self._stub_name()
         found = stub.find(self.chip, name, folder=folder, version=version)
         better = bulk.with_bulk_read(found, self.chip.isa)
         by_read = secure_boot and Quirk.STUB_START_BY_READ in self.chip.quirks
@@ -130,6 +134,25 @@ class Target:
         if better is not None:
             bulk.enable(self.loader)
         return found
+
+    def recognise_stub(self, folder: Path | None = None) -> bool:
+        """Find out which stub it is that was running before we came; return whether it is known.
+
+        Until it is, its RAM cannot be spared, so ``Memory.check`` lets nothing be written to RAM.
+        """
+        version = 1 if self.loader.dialect == STUB_V1 else 2
+        with contextlib.suppress(UsageError):
+            file = stub.find(self.chip, self._stub_name(), folder=folder, version=version)
+            better = bulk.with_bulk_read(file, self.chip.isa) if self.loader.has_bulk_read else None
+            return stub.recognise(self.loader, [better or file]) is not None
+        return False
+
+    def _stub_name(self) -> str:
+        name = self.chip.stub_name(self.read_revision())
+        if name is None:
+            major, minor = self.read_revision()
+            raise UsageError(f"no flasher stub runs on an {self.chip.title} v{major}.{minor}")
+        return name
 
     def read_revision(self) -> tuple[int, int]:
         """Return major and minor revision, read once."""
@@ -143,7 +166,7 @@ class Target:
 
         A ROM that may be wrong about its crystal is asked for another rate than is wanted.
         """
-        see_rate(baud)
+        require_rate(baud)
         fixed = Quirk.BAUD_FIXED_IN_SECURE_DOWNLOAD in self.chip.quirks
         if fixed and self.loader.dialect.is_secure:
             raise UsageError(
@@ -222,7 +245,7 @@ class Target:
 
     @staticmethod
     def register_writes(writes: Iterable[Write]) -> list[RegisterWrite]:
-        """Return what chip data wants written as entries of WRITE_REG."""
+        """Return writes of the chip tables as entries of WRITE_REG."""
         return [RegisterWrite(w.address, w.value, w.mask, w.delay_us) for w in writes]
 
     @property
@@ -248,5 +271,5 @@ def first_baud(baud: int, before: str) -> int:
 
 def _open(url: str, baud: int) -> Port:
     if url.startswith(REPLAY):
-        return ReplayPort(read_recording(Path(url.removeprefix(REPLAY))), url=url, baud=baud)
+        return ReplayPort(read_recording(path_of(url.removeprefix(REPLAY))), url=url, baud=baud)
     return open_port(url, baud)

@@ -3,9 +3,7 @@
 A deadline is measured on the port's clock and not by its read timeout: a chip in a boot loop talks
 for ever, and a read that always returns something would never time out.
 
-``dirty`` says that replies may still be under way that belong to nobody: it is set while a command
-is under way, so that whatever ends the command early (Ctrl-C, a time-out) leaves it set, and the
-next command starts with a resynchronisation.
+Which reply belongs to which request is not known here; see ``loader.dialogue``.
 """
 
 from __future__ import annotations
@@ -32,7 +30,6 @@ class Link:
         self.port = port
         self.clock = port.clock
         self.taps: list[Tap] = []
-        self.dirty = False
         self._decoder = slip.Decoder(packet.is_response)
         self._ready: deque[Response] = deque()
         self._frames: deque[bytes] | None = None
@@ -82,7 +79,7 @@ class Link:
         return frames.popleft() if frames else None
 
     def hear(self, text: bytes, timeout_s: float) -> bool:
-        """Wait for bytes that are no response, such as a greeting; say whether they came."""
+        """Wait for bytes that are no response, such as a greeting; return whether they came."""
         end = self.clock.now() + timeout_s
         while text not in self.noise:
             left = end - self.clock.now()
@@ -150,5 +147,5 @@ class Link:
 
 
 def _is_text(data: bytes) -> bool:
-    """Say whether bytes are what a boot log is made of."""
+    """Return whether bytes are those that a boot log is made of."""
     return not data.translate(None, delete=_TEXT)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import singledispatch
 from itertools import zip_longest
 
-from espshell.ops.chip.info import ChipId, Flash, Info, Mac, Security
+from espshell.ops.chip.info import ChipId, Flash, Info, Mac, Security, SecurityReport
 from espshell.ops.memory.copy import Copied
 from espshell.ops.memory.diff import Difference, diff
 from espshell.ops.memory.find import Found
@@ -199,6 +199,24 @@ def _(result: Info, *, color: bool = False) -> list[str]:
         ("flash", _flash(result.flash) if result.flash else ""),
         ("security", _security(result.security) if result.security else ""),
         ("loader", f"{result.loader} on {result.port} at {result.baud} baud"),
+    ]
+    return table([row for row in rows if row[1]], color=color)
+
+
+@render.register
+def _(result: SecurityReport, *, color: bool = False) -> list[str]:
+    security = result.security
+    purposes = [f"key {n}: {text}" for n, text in enumerate(security.key_purposes)]
+    rows = [
+        ("chip id", "" if result.chip_id is None else str(result.chip_id)),
+        ("secure boot", _switch(security.secure_boot)),
+        (
+            "flash encryption",
+            f"{_switch(security.flash_encryption)} (count {security.flash_crypt_count:#x})",
+        ),
+        ("secure download", _switch(security.secure_download)),
+        ("flags", " ".join(security.flags)),
+        ("key purposes", ", ".join(purposes)),
     ]
     return table([row for row in rows if row[1]], color=color)
 

@@ -18,6 +18,7 @@ from espshell.render.text import render, table
 from espshell.render.theme import paint
 from espshell.shell.commands.chip import Map, Ports, Stub
 from espshell.shell.commands.journal import Snapshots
+from espshell.shell.commands.pasted import Version
 from espshell.shell.commands.script import Echo, Failed, Variable
 from espshell.shell.commands.shell import Help, History, Table
 from espshell.shell.outcome import Outcome, Shown
@@ -90,6 +91,11 @@ def _(result: Map) -> Json:
 
 
 @render.register
+def _(result: Version, *, color: bool = False) -> list[str]:
+    return [f"espshell {result.espshell}; understands the lines of esptool {result.esptool}"]
+
+
+@render.register
 def _(result: Ports, *, color: bool = False) -> list[str]:
     return table(
         [(p.device, p.kind, p.ids, p.product, p.serial) for p in result.ports], color=color
@@ -115,9 +121,11 @@ def _(result: Ports) -> Json:
 
 @render.register
 def _(result: Stub, *, color: bool = False) -> list[str]:
-    running = "runs" if result.running else "does not run"
+    state = "it runs" if result.running else "it does not run"
+    if result.running is None:
+        state = "no chip is connected"
     bulk = ", with bulk reads" if result.bulk_read else ""
-    return [f"stub {paint(result.when, 'value', color=color)}: it {running}{bulk}"]
+    return [f"stub {paint(result.when, 'value', color=color)}: {state}{bulk}"]
 
 
 @render.register

@@ -7,8 +7,10 @@ progress.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -16,9 +18,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
-from espshell.errors import UsageError, file_error, system_reason
+from espshell import files
+from espshell.errors import UsageError, file_error, printable, system_reason
 from espshell.ops.progress import Step
-from espshell.render.theme import paint
+from espshell.render.theme import RESET, STYLES, paint, sgr
 from espshell.units import size_text
 
 if TYPE_CHECKING:
@@ -29,6 +32,18 @@ if TYPE_CHECKING:
 _PROGRESS_AFTER_S = 0.5
 _HAD_ENOUGH = (-13, 141)
 """What a shell ends with whose reader has closed its pipe: SIGPIPE, told in two ways."""
+
+_PAINTED = re.compile("|".join(re.escape(code) for code in {RESET, *map(sgr, STYLES)}))
+
+
+def safe(text: str) -> str:
+    """Return text that may go to a terminal: nothing of it does more than our own colours do."""
+    if "\x1b" not in text:
+        return printable(text)
+    parts = (printable(part) for part in _PAINTED.split(text))
+    return "".join(
+        itertools.chain(*itertools.zip_longest(parts, _PAINTED.findall(text), fillvalue=""))
+    )
 
 
 class Output:
@@ -49,6 +64,9 @@ class Output:
         """``auto``, ``always`` or ``never``."""
         self._redirected = False
         self._bar: _Bar | None = None
+        self._is_silent = False
+        self.worded: Callable[[str], str] = str
+        """How a note is worded for the command that runs."""
         self.transcript: Transcript | None = None
         """Where all of it is written to, too."""
 
@@ -86,7 +104,7 @@ class Output:
     def lines(self, lines: Sequence[str]) -> None:
         """Write a result."""
         if lines:
-            self.write("\n".join(lines) + "\n")
+            self.write(safe("\n".join(lines) + "\n"))
 
     @property
     def live_rows(self) -> int:
@@ -106,15 +124,16 @@ class Output:
 
     def note(self, text: str) -> None:
         """Tell something that is no result."""
-        self._tell(paint(text, "note", color=self.color_notes))
+        if not self._is_silent and (text := self.worded(text)):
+            self._tell(paint(printable(text), "note", color=self.color_notes))
 
     def error(self, text: str) -> None:
         """Tell what went wrong, on one line."""
-        self._tell(paint(text, "error", color=self.color_notes))
+        self._tell(paint(printable(text), "error", color=self.color_notes))
 
     def plain(self, text: str) -> None:
         """Tell something without a colour: a line of a script."""
-        self._tell(text)
+        self._tell(printable(text))
 
     def progress(self, step: Step) -> None:
         """Show how far a long operation has come, on a terminal, after half a second."""
@@ -122,12 +141,14 @@ class Output:
             return
         if self._bar is None:
             self._bar = _Bar(self.stderr)
-        self._bar.show(step)
+        with contextlib.suppress(OSError):  # a terminal that is gone stops no write half-way
+            self._bar.show(step)
 
     def _end_progress(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            with contextlib.suppress(OSError):
+                bar.close()
 
     def interrupted(self) -> None:
         """Tell that Ctrl-C was pressed, over the ``^C`` that the terminal has written."""
@@ -147,14 +168,16 @@ class Output:
 
         Raises: UsageError if it cannot be written.
         """
-        from espshell.ops.memory.save import new_file, real_path
-
-        path = real_path(path)  # so that a link stays one
-        if append or (path.exists() and not path.is_file()):
+        path = files.real_path(path)  # so that a link stays one
+        if append or (files.exists(path) and not files.is_file(path)):
             with _opened(path, "a" if append else "w") as stream, self._instead(stream):
                 yield
             return
-        with new_file(path) as temporary, _opened(temporary, "w") as stream, self._instead(stream):
+        with (
+            files.new_file(path) as temporary,
+            _opened(temporary, "w") as stream,
+            self._instead(stream),
+        ):
             yield
 
     @contextlib.contextmanager
@@ -171,6 +194,16 @@ class Output:
                 yield
         if process.returncode not in (0, *_HAD_ENOUGH):
             raise UsageError(f"`{text}` failed with status {process.returncode}")
+
+    @contextlib.contextmanager
+    def silenced(self) -> Iterator[None]:
+        """Show errors only meanwhile."""
+        self._is_silent = True
+        try:
+            with open(os.devnull, "w", encoding="utf-8") as nowhere, self._instead(nowhere):
+                yield
+        finally:
+            self._is_silent = False
 
     @contextlib.contextmanager
     def _instead(self, stream: IO[str]) -> Iterator[None]:
@@ -195,8 +228,9 @@ class Output:
         self._end_progress()
         with contextlib.suppress(OSError):  # who has failed already has been told so
             self._stdout.flush()
-        self.stderr.write(text + "\n")
-        self.stderr.flush()
+        with contextlib.suppress(OSError):  # nobody can be told that nobody can be told
+            self.stderr.write(text + "\n")
+            self.stderr.flush()
         self.logged(lambda transcript: transcript.comment(text))
 
     def _wants_color(self, stream: IO[str]) -> bool:
@@ -258,8 +292,8 @@ class _Bar:
 def _opened(path: Path, mode: str) -> Iterator[IO[str]]:
     """Open a file for text; if anything fails, take off again what was appended to it."""
     try:
-        with path.open(mode, encoding="utf-8") as stream:
-            size = stream.tell() if path.is_file() else None
+        with files.open_text(path, mode) as stream:
+            size = stream.tell() if files.is_file(path) else None
             try:
                 yield stream
             except BaseException:

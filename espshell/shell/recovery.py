@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from espshell.clock import Clock, SystemClock
-from espshell.errors import BenchError
+from espshell.errors import BenchError, EspError
 from espshell.link import ports
 from espshell.link.ports import PortInfo
 
@@ -36,17 +36,20 @@ def reconnect(session: Session) -> Target:
 
     Raises: BenchError if the device is not there; what connecting raises.
     """
-    lost = session.connection.as_lost() if session.connection else session.lost
-    bench = session.bench
+    before, bench = session.lost, session.bench
+    lost = session.connection.as_lost() if session.connection else before
     if lost is not None and lost.usb is not None:
         device = _found_again(lost.usb)
         if device is None:
             raise BenchError(f"{lost.usb.device} is not there", hint="plug it in, then `reconnect`")
         bench = replace(bench, port=device)
-    again = session.connect(bench)
+    try:
+        again = session.connect(bench)
+    except BaseException:
+        session.lost = before  # it is still the one to be found again
+        raise
     if lost is not None and lost.had_stub and not again.loader.dialect.is_stub:
         session.start_stub()
-    session.lost = None
     session.variables.pop("_", None)
     session.output.note("what was read before may be stale: $_ and the marks of dumps are gone")
     return again
@@ -64,10 +67,12 @@ def wait_and_reconnect(session: Session, clock: Clock | None = None) -> bool:
         if lost.usb is None or _found_again(lost.usb) is not None:
             try:
                 reconnect(session)
+                return True
             except BenchError:
                 pass  # it is there and not ready, or not there yet
-            else:
-                return True
+            except EspError as error:  # it is there, and it is not the same any more
+                output.error(error.one_line())
+                return False
         clock.sleep(_LOOK_EVERY_S)
     output.note("it has not come back; `reconnect` tries again")
     return False

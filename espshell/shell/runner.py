@@ -10,8 +10,10 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from espshell.errors import DeviceError, EspError, PortError, ScriptError, UsageError
-from espshell.shell import check, display, lines, recovery, registry, script
+from espshell import files
+from espshell.errors import DeviceError, EspError, PortError, PortStalled, ScriptError, UsageError
+from espshell.shell import check, display, hints, lines, recovery, registry, replay, script
+from espshell.shell.crash import STOPPING, as_error
 from espshell.shell.language import grammar
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.scope import not_connected
@@ -19,7 +21,7 @@ from espshell.shell.lines import Held, Prepared
 from espshell.shell.outcome import Outcome
 from espshell.shell.registry import COMMANDS, Trait, Verb
 from espshell.shell.script import Script
-from espshell.shell.session import Session
+from espshell.shell.session import Quit, Session
 from espshell.units import number_text
 
 
@@ -66,18 +68,27 @@ class Runner:
         outermost, self._is_running = not self._is_running, True
         try:
             prepared = self._logged(command) if outermost else lines.prepare(session, command)
-            with self._redirected(command):
+            inner = prepared.innermost.verb
+            with self._redirected(command), hints.worded(output, inner, COMMANDS.get):
                 outcome = self.execute(prepared)
+                if outcome.error is not None:
+                    hints.reword(outcome.error, inner, COMMANDS.get)
                 display.show(output, command.name.raw, outcome, clock.now() - start)
-        except EspError as error:
-            outcome = Outcome(error.status, error=error)
+        except BrokenPipeError:  # nobody reads on, and nothing is left to be shown
+            raise
+        except STOPPING as stop:
+            outcome = _stopped(stop)
             display.show(output, command.name.raw, outcome, clock.now() - start)
-            if isinstance(error, PortError):
+            if outcome.error is None or not isinstance(stop, Exception):
+                raise
+            if isinstance(stop, PortError) and not isinstance(stop, PortStalled):
                 recovery.lose(session)
         finally:
             self._is_running = not outermost
             output.finished()
         session.variables["?"] = str(outcome.status)
+        if getattr(outcome.bare, "interrupted", False) and self._depth:
+            raise KeyboardInterrupt  # what it had seen has been shown; a script ends here
         return outcome
 
     def execute(self, prepared: Prepared) -> Outcome:
@@ -96,7 +107,12 @@ class Runner:
             arguments["assignment"] = prepared.command
         if Trait.LINES in verb.traits:
             arguments["run_file"] = self.run_file
-        outcome = Outcome(0, verb.run(session, **arguments))
+        changes = registry.settings(prepared.bound, session.variables, session.scope)
+        with session.with_settings(changes):
+            answer = verb.run(session, **arguments)
+        if isinstance(answer, Outcome):  # of the command that it holds
+            return answer
+        outcome = Outcome(0, answer)
         result = outcome.bare
         for change in getattr(result, "changes", ()):
             session.journal.add(prepared.command.text, change)
@@ -115,7 +131,7 @@ class Runner:
         path: as seen from the script that runs.
         """
         loaded = script.read(self.session.folder / path)
-        check.check(self.session, (loaded, arguments))
+        check.check(self.session, (loaded, arguments), to_run=True)
         worst = self.run_script(loaded, arguments)
         self.session.next_line = ""
         if worst:  # with --keep-going; what failed has been reported
@@ -183,13 +199,13 @@ class Runner:
 
     def _logged(self, command: Command) -> Prepared:
         """Prepare a command and write it to the transcript: as a comment if it is none."""
-        output = self.session.output
+        session, output = self.session, self.session.output
         try:
-            prepared = lines.prepare(self.session, command)
+            prepared = lines.prepare(session, command)
+            text = replay.as_in_a_script(prepared, session.variables, session.folder)
         except EspError:
             output.logged(lambda transcript: transcript.comment(command.text))
             raise
-        text = lines.as_in_a_script(prepared)
         if Trait.ONCE in prepared.verb.traits:
             output.logged(lambda transcript: transcript.comment(text))
         else:
@@ -205,9 +221,17 @@ class Runner:
             with output.to_shell(redirect.target.raw):
                 yield
         else:
-            path = Path(redirect.target.expand(self.session.variables)).expanduser()
+            path = files.path_of(redirect.target.expand(self.session.variables))
             with output.to_file(path, append=redirect.kind == ">>"):
                 yield
+
+
+def _stopped(stop: BaseException) -> Outcome:
+    """Return how a command ended that raised something; `quit` ends well."""
+    if isinstance(stop, Quit):
+        return Outcome(0)
+    error = as_error(stop)
+    return Outcome(error.status, error=error)
 
 
 def _require_chip(session: Session, verb: Verb) -> None:

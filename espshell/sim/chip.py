@@ -14,6 +14,7 @@ from espshell.sim.memory import Memory
 from espshell.sim.nor import Nor
 from espshell.sim.spi import Spi
 from espshell.sim.url import SECURE_BOOT, SECURE_DOWNLOAD, Setup
+from espshell.units import WORD
 
 _FRACTION = 20
 """Bit at which the sixteenths of a UART divider stand (``UART_CLKDIV_FRAG``)."""
@@ -108,6 +109,11 @@ class SimChip:
         return whole[: self.facts.rom.security_info_size]
 
     @property
+    def boot_word(self) -> int:
+        """The word in flash by which the ROM knows a program."""
+        return int.from_bytes(self.access.read(self.facts.bootloader_offset, WORD), "little")
+
+    @property
     def secure_download(self) -> bool:
         """Whether the ROM takes only a few commands."""
         return bool(self._setup.flags & SECURE_DOWNLOAD)
@@ -147,6 +153,9 @@ def _words(setup: Setup) -> dict[int, int]:
     """Return the words of eFuses and registers that are not zero after a reset."""
     model, chip = setup.model, models.chip_of(setup.model)
     words = dict(model.registers)
+    if model.calibration is not None:
+        address, per_mhz = model.calibration
+        words[address] = per_mhz * (setup.crystal_hz // 1_000_000)
     for field, number in models.feature_values(model):
         efuse.put(words, field, number)
     efuse.put(words, chip.major, setup.revision[0])

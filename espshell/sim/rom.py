@@ -23,10 +23,11 @@ from collections.abc import Callable
 from espshell.chips import Quirk
 from espshell.protocol import slip
 from espshell.protocol.packet import HEADER, RESPONSE, Opcode, checksum
+from espshell.sim import cipher
 from espshell.sim.chip import SimChip
 from espshell.sim.nor import SECTOR, PowerLost
 from espshell.sim.program import COMMAND_S, READ_BYTE_S, Next
-from espshell.sim.receiver import Framing, Receiver
+from espshell.sim.receiver import RomReceiver
 from espshell.units import MIB
 
 BLOCK_HEADER = 24
@@ -89,7 +90,7 @@ class RomLoader:
         self.next = Next.LOADER
         self.entry = 0
         self.new_baud = 0
-        self.receive = Receiver(Framing(_BUFFER)).feed
+        self.receive = RomReceiver(_BUFFER).feed
         self._dialect = chip.facts.rom
         self._buffer = bytearray(_BUFFER)
         self._opcode = 0
@@ -100,6 +101,7 @@ class RomLoader:
         self._repeat = 0
         self._flash_size = _FLASH_SIZE
         self._offset = 0
+        self._encrypts = False
         self._sequence = 0
         self._inflate = zlib.decompressobj()
         self._never_returns = False
@@ -229,6 +231,7 @@ class RomLoader:
             return INVALID
         self._sequence = 0
         self._offset = offset
+        self._encrypts = words > 4 and self._word(4) != 0
         self._inflate = zlib.decompressobj()
         if offset % SECTOR or offset + size > self._flash_size:
             return FAILED  # and yet takes blocks
@@ -335,6 +338,7 @@ class RomLoader:
     def _program(self, data: bytes) -> int:
         if self._offset + len(data) > self._flash_size:
             return WRITE_FAILED
-        self._access.program(self._offset, data)
+        kept = cipher.apply(data, self._offset) if self._encrypts else data
+        self._access.program(self._offset, kept)
         self._offset += len(data)
         return 0

@@ -7,7 +7,7 @@ and one that somebody has changed is followed: there the host's own machine code
 stub whose text or data is overwritten is dead.
 
 A reply is made anew each time; nothing in it is left over from an earlier one.  Only the receive
-buffer is: a frame shorter than a header is answered under the opcode of the frame before it.
+buffers are: what a frame does not bring is what an earlier one has left there.
 
 Sources: ``tests/data/esp32-stub-v1.json`` and ``esp32-stub-v2.json``, recorded from both stubs on
 the ROM of an ESP32; opcodes from the esptool manual.  What is not recorded says so.
@@ -22,12 +22,14 @@ from dataclasses import dataclass
 
 from espshell.protocol import slip
 from espshell.protocol.packet import HEADER, RESPONSE, Opcode, checksum
+from espshell.sim import cipher
 from espshell.sim.chip import SimChip
 from espshell.sim.habits import (
     BAD_ADDRESS,
     BAD_BLOCK_SIZE,
     BAD_CHECKSUM,
     BAD_SIZE,
+    FRAME,
     INFLATE_FAILED,
     INVALID,
     NOT_BEGUN,
@@ -39,7 +41,7 @@ from espshell.sim.habits import (
 from espshell.sim.handler import Caller
 from espshell.sim.nor import SECTOR, PowerLost
 from espshell.sim.program import COMMAND_S, READ_BYTE_S, Next
-from espshell.sim.receiver import Receiver
+from espshell.sim.receiver import Frames, Receiver, RomReceiver
 from espshell.sim.stub_image import FIRST_SLOT, GREETING, SLOTS, Image
 from espshell.units import KIB, WORD
 
@@ -49,6 +51,7 @@ _LARGEST_BLOCK = 4 * KIB
 _SYNC_REPLIES = 8
 _DATA_HEADER = 16  # of a payload: size, number, two words
 _ENTRY = 16  # of WRITE_REG
+_PLAIN_BEGIN = 16  # a FLASH_BEGIN without a word for encryption
 
 
 @dataclass(slots=True)
@@ -60,6 +63,8 @@ class Sending:
     block_size: int
     inflight: int
     """Blocks that may be sent and not acknowledged."""
+    receiver: Receiver
+    """What takes acknowledgements."""
     sent: bytes = b""
 
 
@@ -70,7 +75,7 @@ class StubLoader:
         self.chip = chip
         self.image = image
         self.habits = V1 if image.table is None else V2
-        self.buffers = self.habits.buffers
+        self.buffers = 2
         self.cost_s = COMMAND_S
         self.busy_s = 0.0
         self._access = chip.access
@@ -78,8 +83,8 @@ class StubLoader:
         self.next = Next.LOADER
         self.entry = 0
         self.new_baud = 0
-        self.receive = Receiver(self.habits.framing).feed
-        self._buffer = bytearray(self.habits.framing.size)
+        self._receiver = self.habits.receiver(FRAME)
+        self._buffer = bytearray(FRAME)
         self._body = b""
         self._value = 0
         self._data = b""
@@ -88,12 +93,19 @@ class StubLoader:
         self._ram_left = 0
         self._flash_left: int | None = None
         self._offset = 0
+        self._encrypts = False
         self._erased_to = 0
         self._erase_end = 0
         self._inflate = zlib.decompressobj()
         self._sending: Sending | None = None
         self._caller = Caller(chip)
         self._commands = self._table()
+
+    def receive(self, data: bytes, *, joined: bool = False) -> Frames:
+        """Return the frames that are complete; ``joined``: no pause before these bytes."""
+        sending = self._sending
+        receiver = self._receiver if sending is None else sending.receiver
+        return receiver.feed(data, joined=joined)
 
     def execute(self, frame: bytes) -> list[bytes]:
         """Answer one unescaped frame: replies as they go on the wire."""
@@ -126,7 +138,8 @@ class StubLoader:
         status = self._checked(len(frame), opcode)
         if self._is_dead():
             return []
-        replies = [self._reply(opcode, status)] * (_SYNC_REPLIES if opcode == Opcode.SYNC else 1)
+        count = _SYNC_REPLIES if opcode == Opcode.SYNC and not status else 1
+        replies = [self._reply(opcode, status)] * count
         return replies + self._blocks(acknowledged=0)
 
     def _is_dead(self) -> bool:
@@ -271,6 +284,7 @@ class StubLoader:
             return BAD_ADDRESS
         self._flash_left = size
         self._offset = offset
+        self._encrypts = len(self._body) > _PLAIN_BEGIN and self._word(4) != 0
         self._erased_to = offset // SECTOR * SECTOR
         self._erase_end = offset + size
         self._inflate = zlib.decompressobj()
@@ -303,10 +317,16 @@ class StubLoader:
         return TOO_MUCH if self._flash_left <= 0 else 0
 
     def _program(self, data: bytes) -> int:
-        """Erase for a block and program it after it has been acknowledged; it may be padded."""
+        """Erase for a block and program it after it has been acknowledged.
+
+        A block may be padded: what is beyond the announced size is left out.
+        """
+        data = data[: self._flash_left]
         offset, end = self._offset, self._offset + len(data)
         self._flash_left = (self._flash_left or 0) - len(data)
         self._offset = end
+        if self._encrypts:
+            data = cipher.apply(data, offset)
 
         def work() -> None:
             self._erase_to(end)
@@ -372,7 +392,10 @@ class StubLoader:
         if offset + size > self._flash_size:
             return BAD_ADDRESS  # not recorded
         inflight = max(1, min(inflight, self.chip.inflight))
-        self._sending = Sending(offset, size, block_size, inflight)
+        # A legacy stub reads them by itself, without its two buffers.
+        plain = inflight > 1 or self.habits is V1
+        receiver = RomReceiver(FRAME) if plain else self._receiver
+        self._sending = Sending(offset, size, block_size, inflight, receiver)
         return 0
 
     def _acknowledged(self, frame: bytes) -> list[bytes]:

@@ -6,7 +6,8 @@ r"""``sim://esp32c3?flash=8M&fault=drop@reply:3``: which chip to simulate, and h
     package   number of the package in the tables of chips, or its name
     latency   of the USB bridge: 1ms, 16ms, 0
     crystal   in MHz, where the chip may have several: 26
-    boot      download (default), app: start in the application, or loop: it never gets so far
+    boot      download (default), app: start in the application (without it, a reset looks for an
+              image in flash), or loop: it never gets so far
     flags     security flags, as GET_SECURITY_INFO tells them: 0x1 is secure boot
     crypt     flash encryption count
     sdm       1: secure download mode
@@ -15,7 +16,7 @@ r"""``sim://esp32c3?flash=8M&fault=drop@reply:3``: which chip to simulate, and h
     sr        what its status registers hold without power, in hex: 1c,02
     wp        low: the pin WP# of the flash
     inflight  the most blocks that a stub sends ahead in READ_FLASH: 64; real ones: 1
-    says      what a program prints that is started in RAM: hello%0d%0a; also \x1b, \r, \n
+    says      what a program in RAM prints, each second: hello%0d%0a; also \x1b, \r, \n
     returns   1: such a program then returns, which only a version 2 stub lives through
     fault     a rule (see ``fault``); may be given several times
 
@@ -25,6 +26,7 @@ Values may be percent-encoded; a ``+`` is a plus sign.
 from __future__ import annotations
 
 import mmap
+import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -32,7 +34,8 @@ from enum import Enum
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from espshell.errors import PortError, UsageError
+from espshell import files
+from espshell.errors import PortError, UsageError, system_reason
 from espshell.sim import efuse, fault, models, parts
 from espshell.sim.models import Model
 from espshell.sim.nor import SECTOR
@@ -93,12 +96,12 @@ class Setup:
         if self.flash_file is None:
             return bytearray(b"\xff") * self.part.size
         try:
-            with self.flash_file.open("ab") as file:
-                file.write(b"\xff" * (self.part.size - file.tell()))
-            with self.flash_file.open("r+b") as file:
+            with files.open_regular(self.flash_file, follow=True) as file:
+                file.write(b"\xff" * (self.part.size - file.seek(0, os.SEEK_END)))
+                file.flush()
                 return mmap.mmap(file.fileno(), self.part.size)
         except OSError as error:
-            raise PortError(f"cannot use {self.flash_file}: {error.strerror}") from error
+            raise PortError(f"cannot use {self.flash_file}: {system_reason(error)}") from error
 
 
 def parse(url: str) -> Setup:
@@ -152,7 +155,7 @@ def _flash(setup: Setup, text: str) -> Setup:
 def _flash_file(setup: Setup, text: str) -> Setup:
     if not text:
         raise UsageError("flash-file: expected the name of a file, not ''")
-    return replace(setup, flash_file=Path(text))
+    return replace(setup, flash_file=files.path_of(text))
 
 
 def _status(setup: Setup, text: str) -> Setup:

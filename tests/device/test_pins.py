@@ -86,3 +86,17 @@ def test_the_flash_is_attached_on_the_pins(stub: bool) -> None:
     ran = shell.type("flash-id")
     assert (ran.status, ran.err) == (2, "flash-id: GPIO 31 of an ESP32 is not for a flash\n")
     assert shell.type("set spi-connection 6,17").status == 2
+
+
+def test_pins_for_one_command() -> None:
+    """By esptool's option they are chosen for its command, and given up behind it."""
+    shell = Shell()
+    shell.type("connect sim://esp32")
+    for line in ("flash-id -sc HSPI", "read-flash --spi-connection 6,17,8,11,16 0 4 -"):
+        shell.type(line)
+        assert shell.session.settings.spi_connection == "auto"
+        assert shell.session.chip.pads is None
+    ran = shell.type("flash-id -sc 6,17")
+    assert (ran.status, "names no pins of a flash" in ran.err) == (2, True)
+    assert "is not for a flash" in shell.type("flash-id -sc 6,17,8,11,31").err
+    assert shell.session.chip.pads is None

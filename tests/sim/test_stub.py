@@ -16,6 +16,7 @@ from espshell.chips import by_name
 from espshell.protocol import slip
 from espshell.protocol.commands import ChangeBaudrate, ReadReg, RegisterWrite, Sync, WriteReg
 from espshell.protocol.packet import Opcode
+from espshell.sim import cipher
 from espshell.sim.nor import SECTOR
 from espshell.sim.protocol_sim import Serial
 from espshell.sim.wire import Mode
@@ -134,26 +135,19 @@ def test_secure_boot_keeps_stubs_out(
     assert answers(port, Sync().encode()) == ["08 00000000+0000"] * 8
 
 
-@pytest.mark.parametrize(("stub", "kept"), [(V1, 1), (V2, 2)])
+@pytest.mark.parametrize("stub", [V1, V2])
 def test_requests_beyond_the_buffers_are_lost(
-    start: Start, answers: Answers, stub: StubFile, kept: int
+    start: Start, answers: Answers, stub: StubFile
 ) -> None:
-    """A legacy stub loses the second of two, the current one the third of three."""
+    """Of requests with pauses between them, two at most are kept while the stub is busy."""
     port = start(stub)
-    assert answers(port, READ * 5) == [MAGIC] * kept
-    assert port.wire.count.dropped == 5 - kept
-    assert answers(port, READ) == [MAGIC]
-
-
-def test_a_request_may_follow_each_reply_at_once(start: Start) -> None:
-    """With two under way all the time nothing is lost."""
-    port = start(V2, "sim://esp32?latency=0")
-    port.timeout = 1.0
-    port.write(READ * 2)
-    for _ in range(20):
-        assert len(port.read(12)) == 12
+    port.write(write(FREE, 1)[:-5] + b"\x50\xc3\0\0\xc0")  # a delay of 50 ms behind it
+    for _ in range(3):
+        port.clock.sleep(0.005)
         port.write(READ)
-    assert port.wire.count.dropped == 0
+    assert len(answers(port, b"")) == 2
+    assert port.wire.count.dropped == 2
+    assert answers(port, READ) == [MAGIC]
 
 
 def test_a_reply_is_over_when_its_last_byte_has_come(start: Start) -> None:
@@ -164,14 +158,6 @@ def test_a_reply_is_over_when_its_last_byte_has_come(start: Start) -> None:
         port.write(READ)
         assert len(port.read(12)) == 12
     assert port.wire.count.dropped == 0
-
-
-def test_unserialised_requests_in_real_time_are_lost_too(start: Start) -> None:
-    """Without pacing, what comes in one piece counts as sent at once."""
-    port = start(V1)
-    port.wire._paced = False
-    port.write(READ + READ)
-    assert port.wire.count.dropped == 1
 
 
 @pytest.mark.parametrize("stub", [V1, V2])
@@ -261,6 +247,41 @@ def test_writing_flash(start: Start, answers: Answers, stub: StubFile, opcode: i
     assert flash.read(4 * SECTOR, SECTOR) == bytes(SECTOR)
 
 
+@pytest.mark.parametrize("stub", [V1, V2])
+@pytest.mark.parametrize("deflated", [False, True])
+def test_padding_is_not_written(
+    start: Start, answers: Answers, stub: StubFile, deflated: bool
+) -> None:
+    """What is beyond the size of FLASH_BEGIN is neither programmed nor erased for."""
+    port = start(stub)
+    flash = port.wire.chip.flash
+    flash.load(bytes(3 * SECTOR))
+    data = CONTENTS[:KIB].ljust(2 * SECTOR, b"\x55")
+    begin, block = Opcode.FLASH_BEGIN, Opcode.FLASH_DATA
+    if deflated:
+        begin, block = Opcode.FLASH_DEFL_BEGIN, Opcode.FLASH_DEFL_DATA
+    sent = zlib.compress(data) if deflated else data
+    answers(port, request(begin, KIB, 1, len(sent), SECTOR - KIB))
+    found = answers(port, request(block, len(sent), 0, 0, 0, data=sent))
+    assert found == [f"{block:02x} 00000000+0000"]
+    assert flash.read(SECTOR - KIB, KIB) == CONTENTS[:KIB]
+    assert flash.read(SECTOR, SECTOR) == bytes(SECTOR)
+
+
+@pytest.mark.parametrize("stub", [V1, V2])
+def test_what_is_written_encrypted(start: Start, answers: Answers, stub: StubFile) -> None:
+    """The flash holds the ciphertext of the offset, and a loader reads that."""
+    port = start(stub)
+    for word, offset in ((0, 0), (1, SECTOR), (1, SECTOR + 100)):
+        answers(port, request(Opcode.FLASH_BEGIN, KIB, 1, KIB, offset, word))
+        answers(port, request(Opcode.FLASH_DATA, KIB, 0, 0, 0, data=CONTENTS[:KIB]))
+        kept = port.wire.chip.flash.read(offset, KIB)
+        assert (kept == CONTENTS[:KIB]) == (not word)
+        assert not word or cipher.apply(kept, offset) == CONTENTS[:KIB]
+        digest = answers(port, request(Opcode.SPI_FLASH_MD5, offset, KIB, 0, 0))
+        assert hashlib.md5(kept).hexdigest() in digest[0]
+
+
 def test_ends_of_downloads(start: Start, answers: Answers, exchange: Exchange) -> None:
     """The legacy stub resets into the ROM when told so, or leaves; the current one stays."""
     for opcode in (Opcode.FLASH_END, Opcode.FLASH_DEFL_END, Opcode.RUN_USER_CODE):
@@ -268,7 +289,7 @@ def test_ends_of_downloads(start: Start, answers: Answers, exchange: Exchange) -
         port = start(V2)
         assert answers(port, request(opcode, *words)) == [f"{opcode:02x} 00000000+0000"]
         assert answers(port, READ) == [MAGIC]
-        said = exchange(start(V1), request(opcode, *words))
+        said = exchange(support.with_program(start(V1)), request(opcode, *words))
         leaves = opcode is Opcode.RUN_USER_CODE
         assert said.endswith(b"the application\r\n" if leaves else b"for download\r\n")
     assert answers(start(V1), request(Opcode.FLASH_END, 1) + b"") == ["04 00000000+0000"]

@@ -13,8 +13,8 @@ from itertools import zip_longest
 from pathlib import Path
 
 from espshell.errors import UsageError
+from espshell.files import read_bytes
 from espshell.image import intel_hex
-from espshell.image.file import read_file
 from espshell.ops.memory.diff import Span
 from espshell.units import hex32
 
@@ -72,7 +72,7 @@ def read_images(
 def _read(
     path: Path, address: int, limit: int | None, *, own_addresses: bool, empty: bool
 ) -> Iterator[Image]:
-    data = read_file(path)
+    data = read_bytes(path)
     if not data:
         if not empty:
             raise UsageError(f"{path} is empty", hint="was it built?")

@@ -16,14 +16,20 @@ from pathlib import Path
 from espshell import chips
 from espshell.chips import Chip
 from espshell.errors import UsageError, file_error
+from espshell.files import (
+    new_file,
+    open_binary,
+    read_bytes,
+    real_path,
+    require_no_folder,
+    write_bytes,
+)
 from espshell.image import elf, firmware, intel_hex, make, merge
-from espshell.image.file import read_file
 from espshell.image.merge import Format
 from espshell.ops.flash.payload import Image, read_images
 from espshell.ops.flash.settings import FlashSettings, with_settings
 from espshell.ops.image.inspect import ImageInfo, chip_of, inspect
 from espshell.ops.image.objections import FlashMap, objections
-from espshell.ops.memory.save import new_file, real_path
 from espshell.units import parse_number
 
 UF2_SUFFIX = ".uf2"
@@ -95,7 +101,7 @@ def make_image(
 
     Raises: UsageError if that cannot be, or a file cannot be read or written.
     """
-    pieces = [(address, read_file(path)) for path, address in segments]
+    pieces = [(address, read_bytes(path)) for path, address in segments]
     parts = make.make_v1(pieces, entry)
     _see_kept(out, [path for path, _ in segments])
     chip = chips.load("esp8266")
@@ -106,7 +112,8 @@ def make_image(
     paths = [out.with_name(out.name + part.suffix) if with_ending else out for part in parts]
     with contextlib.ExitStack() as stack:
         for path, part in zip(paths, parts, strict=True):
-            stack.enter_context(new_file(path)).write_bytes(part.data)
+            temporary = stack.enter_context(new_file(path))
+            stack.enter_context(open_binary(temporary)).write(part.data)
     return Made(
         tuple(
             Part(str(path), part.offset, len(part.data))
@@ -165,8 +172,7 @@ def merge_files(
         chunk_size=chunk_size,
         md5=md5,
     )
-    with new_file(out) as temporary:
-        temporary.write_bytes(data)
+    write_bytes(out, data)
     told_parts = (Part(each.name, each.offset, len(each.data)) for each in merge.ordered(parts))
     return Merged(str(out), fmt, len(data), tuple(told_parts), tuple(notes))
 
@@ -198,17 +204,16 @@ def elf_to_image(
     """
     import tempfile
 
-    if not elf.is_elf(read_file(path)):
+    if not elf.is_elf(read_bytes(path)):
         raise UsageError(f"{path} is not an ELF file")
     # Of an ESP8266 image esptool alone knows how many files there will be, and their places.
     theirs = out is None and chip.name == "esp8266"
     out = out or path.with_suffix(".bin")
     _see_kept(out, [path])
-    if out.is_dir():
-        raise UsageError(f"cannot write {out}: it is a directory")
+    require_no_folder(out)
     real = real_path(out)
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{real.name}.", dir=real.parent) as folder:
+        with tempfile.TemporaryDirectory(prefix=".espshell.", dir=real.parent) as folder:
             within = Path(folder)
             if theirs:
                 _run_on_copy(chip, path, within, options, tell)
@@ -223,7 +228,7 @@ def elf_to_image(
                 for each, end in zip(made, endings, strict=True)
             ]
             paths = [out.with_name(name) for name in names]
-            image = inspect(read_file(made[0]), str(paths[0]), chip=chip)
+            image = inspect(read_bytes(made[0]), str(paths[0]), chip=chip)
             for each in made:
                 each.replace(real.with_name(each.name))
     except OSError as error:
@@ -259,7 +264,7 @@ def _run_esptool(
     except metadata.PackageNotFoundError as error:
         raise UsageError(_ESPTOOL, hint=_GET_IT) from error
     where = ["--output", str(out)] if out else []
-    words = ["--chip", chip.name, "elf2image", *where, *options, str(path.resolve())]
+    words = ["--chip", chip.name, "elf2image", *where, *options, str(real_path(path))]
     done = subprocess.run(
         [sys.executable, "-m", "esptool", *words],
         # Python looks here first: a script named esptool.py beside ours would be found otherwise.

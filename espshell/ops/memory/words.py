@@ -20,6 +20,7 @@ from espshell.ops.memory.writing import (
     differing_words,
     masked,
     not_as_written,
+    require_size,
     write_bytes,
 )
 from espshell.ops.progress import Report, Step, silent
@@ -287,6 +288,7 @@ def fill(
         )
     if not force:
         memory.check(address, size, write=True)
+    require_size(size)
     value &= (1 << width) - 1
     data = value.to_bytes(width // 8, "little") * (size * 8 // width)
     old = read_old(memory, address, size, keep=keep)

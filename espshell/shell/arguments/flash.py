@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from espshell.device.pins import parse_pads
 from espshell.errors import UsageError
 from espshell.shell.arguments.operands import unquoted
 from espshell.shell.arguments.places import Place, Region, Span, Spot
-from espshell.shell.arguments.types import ArgType, File, Scope
+from espshell.shell.arguments.types import ArgType, File, Scope, Text
 from espshell.shell.language import place
 from espshell.shell.later import Later
 from espshell.units import parse_number
@@ -59,9 +60,26 @@ class FilePlaces(ArgType[Pairs, tuple[Pair, ...]]):
         """Return the names that the places use."""
         return tuple(name for _, where in parsed for name in Place().names(where))
 
+    def files(self, parsed: Pairs) -> tuple[Path, ...]:
+        """Return the files."""
+        return tuple(file for file, _ in parsed)
+
     def complete(self, text: str, scope: Scope) -> Iterable[str]:
         """Complete files and places."""
         return (*File().complete(text, scope), *Place().complete(text, scope))
+
+
+class FlashPins(Text):
+    """The pins that the flash hangs on: ``auto``, ``SPI``, ``HSPI`` or ``CLK,Q,D,HD,CS``."""
+
+    def parse(self, texts: Sequence[str]) -> str:
+        """Check it. Raises: UsageError."""
+        parse_pads(texts[0])
+        return texts[0]
+
+    def complete(self, text: str, scope: Scope) -> Iterable[str]:
+        """Complete the words."""
+        return ("auto", "SPI", "HSPI")
 
 
 class Erasable(ArgType["place.Region | str", Span]):
@@ -83,6 +101,8 @@ class Erasable(ArgType["place.Region | str", Span]):
             words[0] = f"flash:{words[0]}"
         if self._bare and len(words) == 2 and words[1].lower() == "all":
             words = [f"{words[0]}..end"]
+        elif self._bare and len(words) == 2 and words[1][-2:].upper() in ("KB", "MB"):
+            words[1] = words[1][:-1]
         region = Region().parse(words)
         if region.place.space != "flash":
             raise UsageError(

@@ -16,9 +16,10 @@ from espshell.shell.arguments.flash import Pairs as Pairs
 from espshell.shell.arguments.flash import read_pairs, see_one_space
 from espshell.shell.arguments.places import Span, Spot
 from espshell.shell.arguments.types import Text
+from espshell.shell.esptool.options import CONNECTION
 from espshell.shell.later import Later
 from espshell.shell.outcome import Shown
-from espshell.shell.registry import Option, Param, Registry, Trait
+from espshell.shell.registry import DRY_RUN, Option, Param, Registry, Trait
 from espshell.units import count_text, parse_number, size_text
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ HEADER = (
         _KEEP_EDGES,
         *HEADER,
         FORCE,
+        DRY_RUN,
     ],
     needs="flash",
 )
@@ -219,6 +221,7 @@ def verify_files(
         _KEEP_EDGES,
         Option("--all", "erase also what is blank", into="everything"),
         Option("--force", "erase also with secure boot or flash encryption"),
+        DRY_RUN,
     ],
     needs="memory",
 )
@@ -266,7 +269,7 @@ def list_parts(session: Session) -> Parts:
     )
 
 
-@VERBS.add("flash-id", group=GROUP, needs="memory")
+@VERBS.add("flash-id", group=GROUP, options=[CONNECTION], needs="memory")
 def flash_id(session: Session) -> Flash:
     """Tell manufacturer, id and size of the flash chip."""
     found = chip_ops.flash_id(session.chip)

@@ -10,7 +10,7 @@ from espshell.errors import UsageError
 from espshell.shell.arguments.flash import Pair
 from espshell.shell.arguments.image import FileOffsets, FileOrFlash, FlashBytes, OneChip, PassedOn
 from espshell.shell.arguments.places import Spot
-from espshell.shell.arguments.types import Choice, File, Number, Text
+from espshell.shell.arguments.types import Choice, File, InputFile, Number, Text
 from espshell.shell.registry import Option, Param, Registry
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _SETTINGS = (
 _INFO_PARAMS = (Param("file", FileOrFlash()),)
 _INFO_OPTIONS = (Option("--verify", "of a chip: read all, and check the sums"), _CHIP)
 _MAKE_OPTIONS = (
-    Option("--segfile", "bytes of a segment", File(), short="-f", many=True),
+    Option("--segfile", "bytes of a segment", InputFile(), short="-f", many=True),
     Option("--segaddr", "where in memory they belong", Number(), short="-a", many=True),
     Option("--entrypoint", "where the program starts (0)", Number(), short="-e"),
     *_SETTINGS,
@@ -82,6 +82,7 @@ _ELF_OPTIONS = (
     _passed("--flash-freq", "written to the header", short="-ff"),
     _passed("--flash-size", "written to the header", short="-fs"),
     _passed("--version", "of an ESP8266 image", "1", "2", "3", short="-e"),
+    _passed("--min-rev", "least minor revision, as once", short="-r"),
     _passed("--min-rev-full", "least revision of the chip, major * 100 + minor"),
     _passed("--max-rev-full", "largest revision of the chip"),
     _passed_flag("--secure-pad", "fill up for secure boot version 1"),
@@ -96,7 +97,14 @@ _ELF_OPTIONS = (
 
 
 @VERBS.add(
-    "image-info", group=GROUP, params=_INFO_PARAMS, options=_INFO_OPTIONS, alias_of="image info"
+    "image-info",
+    group=GROUP,
+    params=_INFO_PARAMS,
+    options=[
+        *_INFO_OPTIONS,
+        Option("--version", "is accepted: all is shown", Choice("1", "2"), is_accepted=True),
+    ],
+    alias_of="image info",
 )
 @VERBS.add("image info", group=GROUP, params=_INFO_PARAMS, options=_INFO_OPTIONS)
 def image_info(
@@ -322,11 +330,11 @@ def merge_bin(
 @VERBS.add(
     "elf2image",
     group=GROUP,
-    params=[Param("file", File())],
+    params=[Param("file", InputFile())],
     options=_ELF_OPTIONS,
     alias_of="image elf",
 )
-@VERBS.add("image elf", group=GROUP, params=[Param("file", File())], options=_ELF_OPTIONS)
+@VERBS.add("image elf", group=GROUP, params=[Param("file", InputFile())], options=_ELF_OPTIONS)
 def image_elf(
     session: Session,
     file: Path,

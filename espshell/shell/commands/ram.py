@@ -8,13 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from espshell.device.target import SYNC_BAUD, see_rate
+from espshell import files
+from espshell.device.target import SYNC_BAUD, require_rate
 from espshell.errors import UsageError
 from espshell.link.port import Port, open_port
-from espshell.shell.arguments.types import File, Positive, Scope, Seconds, Text
+from espshell.shell.arguments.types import File, InputFile, Positive, Scope, Seconds, Text
 from espshell.shell.language.expr import Expr
 from espshell.shell.outcome import Shown
-from espshell.shell.registry import Option, Param, Registry, Trait
+from espshell.shell.registry import DRY_RUN, Option, Param, Registry, Trait
 
 if TYPE_CHECKING:
     from espshell.ops.chip.loadram import RamLoaded, RamPlan
@@ -44,8 +45,8 @@ class Rate(Positive):
 
     def value(self, parsed: Expr, scope: Scope) -> int:
         """Evaluate it. Raises: UsageError if no chip has it."""
-        rate = super().value(parsed, scope)
-        see_rate(rate)
+        rate = parsed.evaluate(scope)
+        require_rate(rate)
         return rate
 
 
@@ -61,18 +62,21 @@ _LOADRAM = (
     _TIMEOUT,
     Option("--check", "read it back before it is started"),
     Option("--force", "load what is for another chip or revision, or damaged"),
+    DRY_RUN,
 )
 
 
 @VERBS.add(
     "load-ram",
     group=GROUP,
-    params=[Param("file", File())],
+    params=[Param("file", InputFile())],
     options=_LOADRAM,
     needs="memory",
     alias_of="loadram",
 )
-@VERBS.add("loadram", group=GROUP, params=[Param("file", File())], options=_LOADRAM, needs="memory")
+@VERBS.add(
+    "loadram", group=GROUP, params=[Param("file", InputFile())], options=_LOADRAM, needs="memory"
+)
 def loadram(
     session: Session,
     file: Path,
@@ -164,8 +168,8 @@ def syms(session: Session, what: str = "") -> SymbolList:
     """
     from espshell.ops.memory.symbols import list_symbols, load_symbols
 
-    path = Path(what).expanduser()
-    if what and (path.is_file() or what.startswith((".", "/", "~")) or what.endswith(".elf")):
+    path = files.path_of(what) if what else Path()
+    if what and (files.is_file(path) or what.startswith((".", "/", "~")) or what.endswith(".elf")):
         session.symbols = load_symbols(path)
         return _noted(session, list_symbols(session.symbols))
     if session.symbols is None:

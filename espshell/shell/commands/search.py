@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from espshell.errors import UsageError
-from espshell.image.file import read_file
+from espshell.files import read_bytes
 from espshell.ops.memory import find as search
 from espshell.ops.memory.copy import Copied
 from espshell.ops.memory.copy import copy as copy_range
@@ -20,7 +20,7 @@ from espshell.shell.arguments.places import Place, Region, Span, Spot
 from espshell.shell.arguments.types import Positive
 from espshell.shell.commands.flash import write_flash
 from espshell.shell.outcome import Shown
-from espshell.shell.registry import Option, Param, Registry, Trait
+from espshell.shell.registry import DRY_RUN, Option, Param, Registry, Trait
 from espshell.units import hex32
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _CHECK = Option("--check", "read twice and compare")
     group=GROUP,
     traits=Trait.PARTITIONS,
     params=[Param("region", Region()), Param("place", Place())],
-    options=[Option("--no-verify", "do not read back", into="unverified"), _FORCE],
+    options=[Option("--no-verify", "do not read back", into="unverified"), _FORCE, DRY_RUN],
     needs="memory",
 )
 def copy(
@@ -219,7 +219,7 @@ def _side(session: Session, operand: Operand) -> _Side:
             f"`{operand.text}` is no place in memory, no snapshot and no file",
             hint="`map`, `snap` and the shell's `ls` list what there is",
         )
-    return _Side(operand.text, read_file(path), is_file=True)
+    return _Side(operand.text, read_bytes(path), is_file=True)
 
 
 def _bytes(session: Session, side: _Side, other: _Side, *, check: bool, force: bool) -> bytes:

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from espshell.device.pins import parse_pads
 from espshell.errors import UsageError
-from espshell.shell import lines
+from espshell.shell import lines, replay
 from espshell.shell.arguments.types import ArgType, File, Number, Positive, Scope, Text
 from espshell.shell.arguments.types import did_you_mean as near
 from espshell.shell.language.assignment import assigned
 from espshell.shell.language.grammar import Command
 from espshell.shell.registry import COMMANDS, Param, Registry, Trait, Verb
 from espshell.shell.session import Quit, Session
-from espshell.units import KIB, parse_number, size_text
+from espshell.shell.transcript import Transcript
+from espshell.units import KIB, MIB, parse_number, size_text
 
 VERBS = Registry()
 
 GROUP = "Shell"
 
+MOST_FLASH = 256 * MIB
+"""Twice the largest flash that any of the chips addresses."""
+
 _SWITCH = {"on": True, "off": False, "true": True, "false": False, "yes": True, "no": False}
 _COLORS = ("auto", "always", "never")
 _SWITCHES = ("check", "confirm", "slower", "squeeze", "verify")
-SETTINGS = (*_SWITCHES, "color", "flash-size", "spi-connection", "parttable")
+SETTINGS = (*_SWITCHES, "color", "dry-run", "flash-size", "spi-connection", "parttable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,7 @@ def set_setting(session: Session, name: str = "", value: str = "") -> Table | No
 
     check: read everything twice. squeeze: show runs of equal rows as one line.
     verify: read back what was written. color: auto, always or never.
+    dry-run: show what would be written, and send nothing.
     confirm: ask before flash is changed. slower: lower the rate where flash reads badly.
     flash-size: auto, or what the flash has: 4M. spi-connection: auto, SPI, HSPI, or the pins of
     the flash: CLK,Q,D,HD,CS. parttable: where the partition table stands: an address in flash, or
@@ -114,6 +119,8 @@ def set_setting(session: Session, name: str = "", value: str = "") -> Table | No
         return Table(tuple((each, _setting(session, each)) for each in shown))
     if name == "color":
         session.output.color_when = _choice(name, value, _COLORS)
+    elif name == "dry-run":
+        session.dry_run = _SWITCH[_choice(name, value, tuple(_SWITCH))]
     elif name == "parttable":
         session.settings.parttable = value
         if session.connection is not None:
@@ -184,8 +191,16 @@ def log(session: Session, file: Path | None = None) -> Table:
     """
     if file is not None:
         session.log_to(None if str(file) == "off" else file)
+        session.output.logged(lambda log: _set_variables(log, session.variables))
     transcript = session.output.transcript
     return Table((("log", str(transcript.path) if transcript else "off"),))
+
+
+def _set_variables(transcript: Transcript, variables: Mapping[str, str]) -> None:
+    """Write what the lines of a transcript may use and do not set."""
+    for name, value in variables.items():
+        if name.isidentifier() and name != "_":
+            transcript.command(replay.assignment(name, value))
 
 
 _HELP_ON = [Param("command", VerbName(), optional=True)]
@@ -233,6 +248,8 @@ def leave_too(session: Session, status: int | None = None) -> None:
 def _setting(session: Session, name: str) -> bool | str:
     if name == "color":
         return session.output.color_when
+    if name == "dry-run":
+        return session.dry_run
     if name == "parttable":
         return session.settings.parttable
     if name == "spi-connection":
@@ -248,8 +265,8 @@ def _flash_size(value: str) -> int | None:
     if value.lower() == "auto":
         return None
     size = parse_number(value.upper().removesuffix("B"))
-    if not size or size % (64 * KIB):
-        raise UsageError(f"`{value}` is no size of a flash", hint="4M, 512k, or auto")
+    if not size or size % (64 * KIB) or size > MOST_FLASH:
+        raise UsageError(f"`{value}` is no size of a flash", hint="4M, 512k, or auto; at most 256M")
     return size
 
 

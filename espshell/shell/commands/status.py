@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from espshell.errors import UsageError, file_error
+from espshell import files
+from espshell.errors import UsageError
 from espshell.shell.arguments.places import Span
-from espshell.shell.arguments.types import File, Text, Texts
+from espshell.shell.arguments.types import File, InputFile, Text, Texts
 from espshell.shell.commands.flash import NOTHING_DONE, Erasable
 from espshell.shell.later import Later
 from espshell.shell.outcome import Shown
-from espshell.shell.registry import Option, Param, Registry
+from espshell.shell.registry import DRY_RUN, Option, Param, Registry
 
 if TYPE_CHECKING:
     from espshell.nor import parts
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from espshell.nor.parts import Identified
     from espshell.nor.plan import StatusPlan
     from espshell.ops.flash import sfdp
-    from espshell.ops.memory import save as saving
     from espshell.ops.status import raw_bytes as status_bytes
     from espshell.ops.status import registers as ops
     from espshell.ops.status.registers import Ranges, Status
@@ -31,7 +31,6 @@ else:
     ops = Later("espshell.ops.status.registers")
     parts = Later("espshell.nor.parts")
     planning = Later("espshell.nor.plan")
-    saving = Later("espshell.ops.memory.save")
     sfdp = Later("espshell.ops.flash.sfdp")
     status_bytes = Later("espshell.ops.status.raw_bytes")
     typed = Later("espshell.nor.settings")
@@ -61,6 +60,7 @@ _CHANGE = (
     Option("--otp", "set a one-way bit: the part's name typed out", Text()),
     Option("--risk", "yes to what can stop the board from booting, where nobody is asked"),
     _PART,
+    DRY_RUN,
 )
 
 
@@ -212,15 +212,14 @@ def save(session: Session, file: Path, *, part: str = "") -> Status:
         "part": result.part.name,
         "registers": {name: f"0x{value:02x}" for name, value in result.registers.items()},
     }
-    with saving.new_file(file) as temporary:
-        temporary.write_text(json.dumps(contents, indent=2) + "\n", "utf-8")
+    files.write_bytes(file, (json.dumps(contents, indent=2) + "\n").encode())
     return result
 
 
 @VERBS.add(
     "sr restore",
     group=GROUP,
-    params=[Param("file", File(), optional=True)],
+    params=[Param("file", InputFile(), optional=True)],
     options=list(_CHANGE),
     needs="memory",
 )
@@ -361,13 +360,11 @@ def may_write(session: Session, what: str, *, volatile: bool) -> bool:
 def _saved(file: Path, identified: Identified) -> dict[str, int]:
     """Return the registers of a file. Raises: UsageError if it is for another flash, or none."""
     try:
-        contents = json.loads(file.read_text("utf-8"))
+        contents: Any = files.parse_json(files.read_bytes(file, files.JSON))
         number = int(contents["id"], 16)
         registers = {str(name): int(text, 16) for name, text in contents["registers"].items()}
         if not registers or not all(0 <= value <= 0xFF for value in registers.values()):
             raise ValueError(registers)
-    except OSError as error:
-        raise file_error("read", file, error) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
             f"{file} holds no status registers", hint="`sr save` writes such"
