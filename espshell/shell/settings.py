@@ -7,6 +7,10 @@ from pathlib import Path
 
 from espshell.chips import Chip
 from espshell.device.target import SYNC_BAUD
+from espshell.units import MIB
+
+MOST_FLASH = 256 * MIB
+"""Twice the largest flash that any of the chips addresses (bytes)."""
 
 
 @dataclass(slots=True)

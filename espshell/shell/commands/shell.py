@@ -15,15 +15,13 @@ from espshell.shell.language.assignment import assigned
 from espshell.shell.language.grammar import Command
 from espshell.shell.registry import COMMANDS, Param, Registry, Trait, Verb
 from espshell.shell.session import Quit, Session
+from espshell.shell.settings import MOST_FLASH
 from espshell.shell.transcript import Transcript
-from espshell.units import KIB, MIB, parse_number, size_text
+from espshell.units import KIB, parse_number, size_text
 
 VERBS = Registry()
 
 GROUP = "Shell"
-
-MOST_FLASH = 256 * MIB
-"""Twice the largest flash that any of the chips addresses."""
 
 _SWITCH = {"on": True, "off": False, "true": True, "false": False, "yes": True, "no": False}
 _COLORS = ("auto", "always", "never")
