@@ -44,7 +44,7 @@ if TYPE_CHECKING:
         run_application,
     )
     from espshell.ops.chip.info import ChipId, Info, Mac, Security, chip_id, info, mac
-    from espshell.ops.chip.loadram import Piece, RamLoaded, RamPlan, load_ram, plan_ram
+    from espshell.ops.chip.loadram import Occupant, RamLoaded, RamPlan, load_ram, plan_ram
     from espshell.ops.chip.monitor import Monitored, monitor
     from espshell.ops.flash.erase import Erased, erase
     from espshell.ops.flash.load import Written, load, write
@@ -127,9 +127,9 @@ __all__ = [
     "Monitored",
     "NoReply",
     "NoSync",
+    "Occupant",
     "Parts",
     "Peek",
-    "Piece",
     "Poke",
     "PortError",
     "PortStalled",
@@ -338,7 +338,7 @@ _HOMES = {
         "Undone",
         "undo",
     ),
-    "espshell.ops.chip.loadram": ("Piece", "RamLoaded", "RamPlan", "load_ram", "plan_ram"),
+    "espshell.ops.chip.loadram": ("Occupant", "RamLoaded", "RamPlan", "load_ram", "plan_ram"),
     "espshell.ops.chip.monitor": ("Monitored", "monitor"),
     "espshell.ops.memory.symbols": ("SymbolList", "Symbols", "list_symbols", "load_symbols"),
 }

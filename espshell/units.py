@@ -8,6 +8,8 @@ KIB = 1024
 MIB = 1024 * 1024
 WORD = 4
 """Bytes in a word; what one READ_REG or WRITE_REG moves."""
+SECTOR = 4 * KIB
+"""Bytes that flash erases at least."""
 
 _NUMBER = re.compile(r"(0x[0-9a-f_]+|0b[01_]+|0o[0-7_]+|[0-9][0-9_]*)([km]?)", re.IGNORECASE)
 _SECONDS = re.compile(r"([0-9]+(?:\.[0-9]*)?)(us|ms|s)?")

@@ -18,11 +18,12 @@ from espshell.device.memory import require_32_bits
 from espshell.errors import DeviceError, EspError, ReadsDiffer, UsageError
 from espshell.loader import spi
 from espshell.loader.agreed import agreed
-from espshell.loader.erase import BLOCK, ROM_SEGMENT, SECTOR
+from espshell.loader.erase import BLOCK, ROM_SEGMENT
 from espshell.loader.spi import FlashCommand
 from espshell.nor import makers
 from espshell.protocol.packet import Opcode
-from espshell.units import MIB, WORD, hex32, size_text
+from espshell.span import Span
+from espshell.units import MIB, SECTOR, WORD, hex32, size_text
 
 if TYPE_CHECKING:
     from espshell.clock import Clock
@@ -163,8 +164,7 @@ class Flash:
         troubled = loader.resynchronisations != before
         if troubled and digest.confirmed_digest(loader, address, size) != state.digest():
             raise ReadsDiffer(
-                f"what was read of flash {hex32(address)}..{hex32(address + size)} is not what its "
-                "digest says",
+                f"what was read of flash {Span.of(address, size)} is not what its digest says",
                 hint="read it again; check cable and baud rate",
             )
 
@@ -223,13 +223,12 @@ class Flash:
             flash.erase_chip(target.loader, size)
             yield size
             return
-        end, at = address + size, address
-        while at < end:
-            piece = min(end, at - at % BLOCK + BLOCK) - at
+        for piece in Span.of(address, size).pieces(BLOCK):
             if not self.dry_run:
-                flash.erase_sectors(target.loader, target.chip, target.controller, at, piece)
-            at += piece
-            yield at - address
+                flash.erase_sectors(
+                    target.loader, target.chip, target.controller, piece.start, piece.size
+                )
+            yield piece.end - address
 
     def program(self, address: int, data: bytes) -> Iterator[int]:
         """Erase and program whole sectors; yield the bytes that were sent. Not in a dry run.

@@ -23,7 +23,8 @@ from dataclasses import dataclass, replace
 from espshell.errors import UsageError
 from espshell.image import partition_types as types
 from espshell.image.text import decoded
-from espshell.units import KIB, MIB, parse_number, size_text
+from espshell.span import Span, align_up
+from espshell.units import KIB, MIB, SECTOR, parse_number, size_text
 
 OFFSET = 0x8000
 """Where a table stands in flash, unless the firmware was configured otherwise."""
@@ -58,6 +59,11 @@ class Partition:
         return self.offset + self.size
 
     @property
+    def span(self) -> Span:
+        """The offsets that it covers."""
+        return Span.of(self.offset, self.size)
+
+    @property
     def type_name(self) -> str:
         """Name of the type, or its number: ``app``, ``0x40``."""
         return types.type_name(self.type)
@@ -89,7 +95,7 @@ class Partition:
             yield f"{self.name} starts at 0x{self.offset:x}, which is no multiple of 0x{step:x}."
         if self.size == 0:
             yield f"{self.name} is empty."
-        if self.type == types.APP and self.size % types.SECTOR:
+        if self.type == types.APP and self.size % SECTOR:
             yield f"{self.name} has 0x{self.size:x} bytes, which is no multiple of 0x1000."
         small = self.size < _READ_WRITE_NVS and not self.readonly
         if (self.type, self.subtype) == (types.DATA, types.NVS) and small:
@@ -144,7 +150,7 @@ class PartitionTable:
                     yield f"{each.name} has 0x{each.size:x} bytes, not 0x{_OTA_DATA_SIZE:x}."
 
     def _overlaps(self) -> Iterator[str]:
-        first = self.offset + types.SECTOR
+        first = self.offset + SECTOR
         last: Partition | None = None
         for each in sorted(self.partitions, key=lambda each: each.offset):
             if each.offset < first and not _is_primary(each):
@@ -227,7 +233,7 @@ def parse_csv(
     Raises: UsageError with the number of the line.
     """
     partitions: list[Partition] = []
-    end = offset + types.SECTOR
+    end = offset + SECTOR
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.strip().startswith("#"):
             continue
@@ -305,7 +311,8 @@ def _from_line(line: str, end: int) -> Partition:
         raise UsageError("types and subtypes are numbers from 0 to 0xfe")
     if _is_primary(row):
         return row
-    offset = _aligned(end, kind) if not offset_text else _number(offset_text, "offset")
+    step = types.alignment(kind)
+    offset = align_up(end, step) if not offset_text else _number(offset_text, "offset")
     until = size_text_.startswith("-")
     size = _number(size_text_.removeprefix("-"), "size") - (offset if until else 0)
     if size < 0 or offset + size > 1 << 32:
@@ -316,15 +323,10 @@ def _from_line(line: str, end: int) -> Partition:
 def _placed(row: Partition, offset: int, bootloader_offset: int | None) -> Partition:
     """Return the row of the table itself or of the bootloader with its place."""
     if row.type == types.TABLE:
-        return replace(row, offset=offset, size=types.SECTOR)
+        return replace(row, offset=offset, size=SECTOR)
     if bootloader_offset is None or bootloader_offset >= offset:
         raise UsageError("the chip is not known, and so not where its bootloader stands")
     return replace(row, offset=bootloader_offset, size=offset - bootloader_offset)
-
-
-def _aligned(offset: int, kind: int) -> int:
-    step = types.alignment(kind)
-    return -(-offset // step) * step
 
 
 def _number(text: str, what: str, names: dict[str, int] | None = None) -> int:

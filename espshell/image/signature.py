@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from espshell.image.firmware import Firmware, Read
-from espshell.units import KIB
+from espshell.span import align_up
+from espshell.units import KIB, SECTOR
 
-SECTOR: Final = 4 * KIB
 BLOCK_SIZE: Final = 1216
 MAX_BLOCKS: Final = 3
 
@@ -87,7 +87,7 @@ def find(read: Read, firmware: Firmware, *, verify: bool = True) -> tuple[Signat
 
     Reads a sector; with ``verify`` all of the image besides, if there is a block of version 2.
     """
-    sector_at = -(-firmware.end // SECTOR) * SECTOR
+    sector_at = align_up(firmware.end, SECTOR)
     found: list[Signature] = []
     digests: dict[str, bytes] = {}
     for n in range(MAX_BLOCKS):

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from espshell.errors import UsageError
+from espshell.span import ceil_div
 
 BLOCK_SIZE = 512
 DATA_SIZE = 476
@@ -61,7 +62,7 @@ def write(
     if address + len(data) > 1 << 32:
         raise UsageError(f"UF2 has no addresses behind 4 GiB, as 0x{address + len(data):x} is")
     flags = _HAS_FAMILY | _HAS_DIGEST * md5
-    count = -(-len(data) // size)
+    count = ceil_div(len(data), size)
     blocks = []
     for index in range(count):
         chunk = data[index * size : (index + 1) * size]

@@ -9,9 +9,7 @@ at the end is left to somebody else.
 from __future__ import annotations
 
 from espshell.chips import Chip, Quirk
-
-SECTOR = 0x1000
-"""What the smallest erase covers (bytes)."""
+from espshell.units import SECTOR
 
 BLOCK = 0x1_0000
 """What a larger erase covers, much faster than its sectors (bytes)."""

@@ -28,7 +28,7 @@ from espshell.protocol.flash import (
     FlashDeflData,
 )
 from espshell.protocol.packet import Opcode
-from espshell.units import MIB, hex32
+from espshell.units import MIB, SECTOR, hex32
 
 _TRIES = 3
 _ANNOUNCED = 0x400  # what an erase announces and never sends, as esptool does
@@ -140,4 +140,4 @@ def _block_size(loader: Loader, size: int) -> int:
     largest = loader.dialect.flash_block_size
     if loader.dialect.is_stub or size % largest == 0:
         return largest
-    return min(largest, erase.SECTOR)
+    return min(largest, SECTOR)

@@ -19,14 +19,13 @@ from collections.abc import Callable, Iterator
 
 from espshell.errors import NoReply, Refused
 from espshell.loader.digest import blank_digest, confirmed_digest, digest, md5
-from espshell.loader.erase import SECTOR
 from espshell.loader.loader import Loader
 from espshell.loader.spi import MOST_BYTES, Controller, FlashCommand
 from espshell.loader.window import Fault, Window
 from espshell.protocol import packet, slip
 from espshell.protocol.flash import ReadFlash, ReadFlashSlow
 from espshell.protocol.packet import Opcode
-from espshell.units import KIB, MIB, hex32
+from espshell.units import KIB, MIB, SECTOR, hex32
 
 CHUNK = 64 * KIB
 """Bytes that a stub is asked for at once: what a cancelled or bad read costs."""

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from espshell.ops.memory.diff import Difference, Span
+from espshell.ops.memory.diff import Difference
 from espshell.render.hexdump import ROW, HexWriter
 from espshell.render.theme import paint
+from espshell.span import Span, align_down
 from espshell.units import count_text, size_text
 
 ROWS = 16
@@ -104,12 +105,8 @@ def differing_rows(differing: Sequence[Span]) -> list[int]:
     """Return the addresses of the rows that hold a difference, in order, each once."""
     found: dict[int, None] = {}
     for span in differing:
-        found.update(dict.fromkeys(range(span.address - span.address % ROW, _end(span), ROW)))
+        found.update(dict.fromkeys(range(align_down(span.start, ROW), span.end, ROW)))
     return list(found)
-
-
-def _end(span: Span) -> int:
-    return span.address + span.size
 
 
 def _dumped(address: int, data: bytes, other: bytes, *, color: bool) -> list[str]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from espshell.ops.flash.erase import Erased
 from espshell.ops.flash.load import Written
 from espshell.ops.flash.partitions import Parts
-from espshell.ops.memory.diff import Span
 from espshell.ops.memory.load import Loaded
 from espshell.render.json import Json, to_json
 from espshell.render.text import render, table
@@ -40,11 +37,11 @@ def _(result: Written) -> Json:
         "sectors": result.sectors,
         "sectors_written": result.sectors_written,
         "verified": result.verified,
-        "failed": _spans(result.failed),
+        "failed": to_json(result.failed),
         "state": result.state,
         "elsewhere": _elsewhere(result),
-        "written": _spans(result.written),
-        "erased": _spans(result.erased),
+        "written": to_json(result.written),
+        "erased": to_json(result.erased),
         "dry_run": result.dry_run,
     }
 
@@ -70,7 +67,7 @@ def _(result: Erased) -> Json:
         "size": result.size,
         "skipped": result.skipped,
         "verified": result.verified,
-        "failed": _spans(result.failed),
+        "failed": to_json(result.failed),
         "elsewhere": _elsewhere(result),
         "dry_run": result.dry_run,
     }
@@ -142,11 +139,8 @@ def _planned(result: Written, *, color: bool) -> list[str]:
     """Return a row for each range that would be changed, as many as fit on a screen."""
     deeds = [(span, "erase and program") for span in result.written]
     deeds += [(span, "erase") for span in result.erased]
-    deeds.sort(key=lambda deed: deed[0].address)
-    rows = [
-        (f"{hex32(span.address)}..{hex32(span.address + span.size)}", size_text(span.size), what)
-        for span, what in deeds[:_ROWS]
-    ]
+    deeds.sort(key=lambda deed: deed[0].start)
+    rows = [(str(span), size_text(span.size), what) for span, what in deeds[:_ROWS]]
     more = len(deeds) - _ROWS
     return table(rows, color=color) + (
         [f"... {count_text(more, 'more range')}"] if more > 0 else []
@@ -156,13 +150,9 @@ def _planned(result: Written, *, color: bool) -> list[str]:
 def _elsewhere(result: Written | Erased) -> Json:
     """Return the other places that may have changed, each with why it is named."""
     return [
-        {"address": each.span.address, "size": each.span.size, "reason": each.reason}
+        {"address": each.span.start, "size": each.span.size, "reason": each.reason}
         for each in result.elsewhere
     ]
-
-
-def _spans(spans: Sequence[Span]) -> Json:
-    return [{"address": span.address, "size": span.size} for span in spans]
 
 
 def _free(result: Parts) -> str:

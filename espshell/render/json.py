@@ -13,6 +13,7 @@ from espshell.ops.memory.hash import Digest
 from espshell.ops.memory.snapshot import Snapshot
 from espshell.ops.memory.words import Dump, Fill, Peek, Poke
 from espshell.render.homes import load_home
+from espshell.span import Span
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
@@ -33,6 +34,11 @@ def to_json(result: object) -> Json:
     if result is None or isinstance(result, bool | int | float | str):
         return result
     raise TypeError(f"no JSON form for {type(result).__name__}")
+
+
+@to_json.register
+def _(result: Span) -> Json:
+    return {"address": result.start, "size": result.size}
 
 
 @to_json.register
@@ -108,7 +114,7 @@ def _(result: Found) -> Json:
 def _(result: Difference) -> Json:
     return {
         "equal": result.equal,
-        "differing": [{"address": span.address, "size": span.size} for span in result.differing],
+        "differing": to_json(result.differing),
         "address": result.address,
         "size": len(result.expected),
         "bytes": result.bytes_differing,

@@ -12,21 +12,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from espshell.ops.chip.loadram import Piece, RamLoaded
+from espshell.ops.chip.loadram import Occupant, RamLoaded
 from espshell.ops.chip.monitor import Monitored
 from espshell.ops.memory.symbols import SymbolList
 from espshell.render.json import Json, to_json
 from espshell.render.text import render, table
 from espshell.render.theme import paint
+from espshell.span import Span
 from espshell.units import count_text, hex32, size_text
 
 _BAR = 16  # columns: with a name of nine and what it overlaps, a line has 80
 
 
-def picture(pieces: Sequence[Piece], *, color: bool = False) -> list[str]:
+def picture(pieces: Sequence[Occupant], *, color: bool = False) -> list[str]:
     """Return who lies where, region by region, as lines."""
     lines: list[str] = []
-    regions = sorted(pieces, key=lambda piece: piece.address)
+    regions = sorted(pieces, key=lambda piece: piece.span.start)
     width = max(len(piece.name) for piece in pieces)
     for region in dict.fromkeys(piece.region for piece in regions):
         inside = [piece for piece in regions if piece.region == region]
@@ -38,34 +39,33 @@ def picture(pieces: Sequence[Piece], *, color: bool = False) -> list[str]:
     return lines
 
 
-def _told(piece: Piece, other: Piece) -> str:
-    start, end = next((s, e) for s, e in piece.others if s < other.end and other.address < e)
-    return f"X {other.name}: the same RAM is {hex32(start)}..{hex32(end)}"
+def _told(piece: Occupant, other: Occupant) -> str:
+    span = next(span for span in piece.others if span.overlaps(other.span))
+    return f"X {other.name}: the same RAM is {span}"
 
 
-def _row(piece: Piece, inside: Sequence[Piece], width: int, *, color: bool) -> str:
-    span = f"{hex32(piece.address)}..{hex32(piece.end)}"
+def _row(piece: Occupant, inside: Sequence[Occupant], width: int, *, color: bool) -> str:
     bar = f"  |{_bar(piece, inside)}|" if len(inside) > 1 else ""
     others = [p for p in inside if p is not piece and p.overlaps(piece)]
     told = f"  X {', '.join(p.name for p in others)}" if others else ""
     name = paint(f"{piece.name:<{width}}", "name", color=color)
     style = "error" if others else "note" if piece.is_stub else "value"
     rest = paint(f"{bar}{told}", style, color=color) if bar else ""
-    return f"  {name}  {span}  {size_text(piece.size):>10}{rest}"
+    return f"  {name}  {piece.span}  {size_text(piece.span.size):>10}{rest}"
 
 
-def _bar(piece: Piece, inside: Sequence[Piece]) -> str:
-    start, end = min(p.address for p in inside), max(p.end for p in inside)
+def _bar(piece: Occupant, inside: Sequence[Occupant]) -> str:
+    start, end = min(p.span.start for p in inside), max(p.span.end for p in inside)
     others = [p for p in inside if p is not piece]
     step = (end - start) / _BAR
     cells = []
     for column in range(_BAR):
         first = start + int(column * step)
-        cell = Piece("", first, max(first + 1, start + int((column + 1) * step)), "")
-        shared = any(max(p.address, piece.address) < min(p.end, piece.end) for p in others)
-        if not cell.overlaps(piece):
+        cell = Span(first, max(first + 1, start + int((column + 1) * step)))
+        shared = any(other.overlaps(piece) for other in others)
+        if not cell.overlaps(piece.span):
             cells.append(" ")
-        elif shared and any(cell.overlaps(p) for p in others):
+        elif shared and any(cell.overlaps(other.span) for other in others):
             cells.append("X")
         else:
             cells.append("=" if piece.is_stub else "#")
@@ -91,7 +91,7 @@ def _(result: RamLoaded) -> Json:
         "file": result.file,
         "entry": result.entry,
         "segments": [
-            {"address": piece.address, "size": piece.size, "region": piece.region}
+            {"address": piece.span.start, "size": piece.span.size, "region": piece.region}
             for piece in result.pieces
             if not piece.is_stub
         ],

@@ -13,16 +13,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from espshell.ops.flash.digest_compare import cuts
-from espshell.ops.flash.plan import SECTOR
 from espshell.ops.flash.verify import Verify
-from espshell.ops.memory.diff import Difference, Span, diff
+from espshell.ops.memory.diff import Difference, diff
 from espshell.render.diff import ROWS, diff_lines, differing_rows, one_above_the_other
 from espshell.render.hexdump import HexWriter
 from espshell.render.json import Json, to_json
 from espshell.render.text import render, table
 from espshell.render.theme import paint
-from espshell.units import count_text, size_text
+from espshell.span import Span
+from espshell.units import SECTOR, count_text, size_text
 
 RANGES = 16
 """Ranges that are shown, unless all are wanted."""
@@ -61,7 +60,7 @@ def _(result: Verify, *, color: bool = False) -> list[str]:
 def _(result: Verify) -> Json:
     return {
         "equal": result.equal,
-        "differing": _spans(result.differing),
+        "differing": to_json(result.differing),
         "files": [
             {"name": name, "address": address, "size": size} for name, address, size in result.files
         ],
@@ -72,10 +71,6 @@ def _(result: Verify) -> Json:
         "needs_erase": result.needs_erase,
         "explanations": list(result.explanations),
     }
-
-
-def _spans(spans: tuple[Span, ...]) -> list[Json]:
-    return [{"address": span.address, "size": span.size} for span in spans]
 
 
 def _equal(result: Verify, color: bool) -> list[str]:
@@ -92,9 +87,9 @@ def _ranges(result: Verify, *, every_row: bool, color: bool) -> list[str]:
     shown = result.differing if every_row else result.differing[:RANGES]
     rows = [
         (
-            f"flash:{span.address:#010x}..{span.address + span.size:#010x}",
+            f"flash:{span}",
             size_text(span.size),
-            count_text(_sectors(span), "sector"),
+            count_text(span.units(SECTOR), "sector"),
         )
         for span in shown
     ]
@@ -132,12 +127,15 @@ def _bytes(result: Verify, *, every_row: bool, width: int, color: bool) -> list[
 
 def _pieces(area: Difference) -> Iterator[Difference]:
     """Yield a range cut where blank sectors of the flash begin and end; equal parts left out."""
-    start, end = area.address, area.address + len(area.actual)
-    sectors = [(first - start, stop - start) for first, stop in cuts(start, end, SECTOR)]
-    for _, group in groupby(sectors, lambda ends: not area.actual[ends[0] : ends[1]].strip(_BLANK)):
+    start = area.address
+    sectors = Span.of(start, len(area.actual)).pieces(SECTOR)
+    for _, group in groupby(
+        sectors, lambda sector: not area.actual[sector.offsets(start)].strip(_BLANK)
+    ):
         parts = list(group)
-        first, stop = parts[0][0], parts[-1][1]
-        piece = diff(area.expected[first:stop], area.actual[first:stop], address=start + first)
+        run = Span(parts[0].start, parts[-1].end)
+        expected, actual = (data[run.offsets(start)] for data in (area.expected, area.actual))
+        piece = diff(expected, actual, address=run.start)
         if not piece.equal:
             yield piece
 
@@ -147,7 +145,7 @@ def _is_blank(area: Difference) -> bool:
 
 
 def _blank_line(area: Difference, color: bool) -> str:
-    span = f"{area.address:#010x}..{area.address + len(area.actual):#010x}"
+    span = Span.of(area.address, len(area.actual))
     text = f"  {span} is blank (FF), {area.bytes_differing} bytes of it differ"
     return paint(text, "squeeze", color=color)
 
@@ -186,7 +184,3 @@ def _left(count: int, noun: str, color: bool, where: str = "") -> list[str]:
         return []
     text = f"  ... {count_text(count, f'more {noun}')} {where}not shown (--all shows them)"
     return [paint(text, "squeeze", color=color)]
-
-
-def _sectors(span: Span) -> int:
-    return -(-(span.address + span.size) // SECTOR) - span.address // SECTOR

@@ -17,7 +17,7 @@ from espshell.shell.settings import Settings
 if TYPE_CHECKING:
     from espshell.image.partitions import PartitionTable
     from espshell.nor.parts import Identified
-    from espshell.ops.memory.diff import Span
+    from espshell.span import Span
 
 
 @dataclass(frozen=True, slots=True)

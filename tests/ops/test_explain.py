@@ -12,7 +12,8 @@ from espshell.image import firmware
 from espshell.image.partitions import Partition, PartitionTable
 from espshell.ops.flash.explain import explain, known_contents
 from espshell.ops.flash.payload import Image
-from espshell.ops.memory.diff import Span, diff
+from espshell.ops.memory.diff import diff
+from espshell.span import Span
 from tests.image import support
 
 SECTOR = 4096
@@ -41,7 +42,7 @@ def told(expected: bytes, held: bytes, *, read: bool = True, **options: object) 
     digests = {at: hashlib.md5(data).digest() for at, data in parts.items()}
     contents = parts if read else known_contents(image, digests)
     assert contents.items() <= parts.items()
-    spans = [Span(at, len(data)) for at, data in parts.items()]
+    spans = [Span.of(at, len(data)) for at, data in parts.items()]
     return explain(image, spans, contents, **options)  # type: ignore[arg-type]
 
 

@@ -13,9 +13,9 @@ from espshell.ops.flash.load import Written, compare, facts_of, load, write
 from espshell.ops.flash.payload import Image
 from espshell.ops.flash.plan import plan_write
 from espshell.ops.flash.write_job import Work
-from espshell.ops.memory.diff import Span
 from espshell.ops.progress import Step
 from espshell.protocol.flash import FlashBegin
+from espshell.span import Span
 from espshell.units import KIB, MIB
 from tests.loader.support import held as word_at
 from tests.loader.support import open_sim, wire_of
@@ -256,7 +256,7 @@ def test_a_protected_part() -> None:
     target = opened(contents=OLD, options="flash=W25Q32JV&sr=24")  # the first 64 KiB
     result = load(target, image(NEW))
     assert not result.ok
-    assert result.failed == (Span(AT, 64 * KIB - AT),)
+    assert result.failed == (Span.of(AT, 64 * KIB - AT),)
     assert f"{AT:#010x}..0x00010000 not as wanted" in result.state
     assert f"{AT:#010x}..0x00010000 still as before: is it write-protected?" in result.state
     assert "0x00010000..0x0001f000 as before" in result.state
@@ -275,7 +275,7 @@ def test_a_protected_part_is_not_erased() -> None:
     target = opened(contents=OLD, options="flash=W25Q32JV&sr=24")
     result = erase(target, 0, 128 * KIB)
     assert not result.ok
-    assert result.failed == (Span(0, 64 * KIB),)
+    assert result.failed == (Span.of(0, 64 * KIB),)
     assert held(target) == OLD
 
 
@@ -283,7 +283,7 @@ def test_protected_facts_refuse_at_once() -> None:
     """What the status registers are known to protect is refused before anything is sent."""
     target = opened(contents=OLD)
     with pytest.raises(DeviceError, match="write-protected"):
-        erase(target, 0, 128 * KIB, protected=[Span(0x1_0000, SECTOR)])
+        erase(target, 0, 128 * KIB, protected=[Span.of(0x1_0000, SECTOR)])
     assert changes(target) == (0, 0)
 
 

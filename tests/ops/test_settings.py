@@ -10,7 +10,7 @@ from espshell.image import firmware
 from espshell.ops.flash.explain import explain
 from espshell.ops.flash.payload import Image
 from espshell.ops.flash.settings import FlashSettings, with_settings
-from espshell.ops.memory.diff import Span
+from espshell.span import Span
 from espshell.units import KIB
 from tests.image import support
 
@@ -100,7 +100,7 @@ def test_frequencies_with_one_code_are_both_named() -> None:
     """On an ESP32-C6 two words have one code: neither is preferred."""
     data = boot("esp32c6")
     other = firmware.patch_header(data, frequency=2)
-    span = Span(0, len(data))
+    span = Span.of(0, len(data))
     image = Image(0, firmware.patch_header(data, frequency=0), "x")
     (told,) = explain(image, [span], {0: other}, chip=chips.load("esp32c6"))
     assert "frequency 80m or 40m -> 20m" in told

@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 
 from espshell.image.symbol_table import Kind, Symbol
-from espshell.ops.chip.loadram import Piece, RamLoaded
+from espshell.ops.chip.loadram import Occupant, RamLoaded
 from espshell.ops.chip.monitor import Monitored
 from espshell.ops.memory.symbols import SymbolList
 from espshell.protocol.bootlog import Heard
 from espshell.render import render
 from espshell.render.json import to_json
 from espshell.render.ram import picture
+from espshell.span import Span
 
-CODE = Piece("segment 0", 0x4038_0000, 0x4038_2000, "IRAM")
-DATA = Piece("segment 1", 0x3FC9_8000, 0x3FC9_9000, "DRAM")
+CODE = Occupant("segment 0", Span(0x4038_0000, 0x4038_2000), "IRAM")
+DATA = Occupant("segment 1", Span(0x3FC9_8000, 0x3FC9_9000), "DRAM")
 STUB = (
-    Piece("stub code", 0x4038_0000, 0x4038_1000, "IRAM", is_stub=True),
-    Piece("stub data", 0x3FC8_8000, 0x3FC9_0000, "DRAM", is_stub=True),
+    Occupant("stub code", Span(0x4038_0000, 0x4038_1000), "IRAM", is_stub=True),
+    Occupant("stub data", Span(0x3FC8_8000, 0x3FC9_0000), "DRAM", is_stub=True),
 )
 SAID = Monitored("ready", 5, 0.25, "ready", True, Heard())
 
@@ -38,16 +39,18 @@ def test_picture() -> None:
 
 def test_a_small_overlap_is_seen() -> None:
     """One word that two want is marked in a bar of megabytes."""
-    one = Piece("segment 0", 0x3FC0_0000, 0x3FC0_0004, "DRAM")
-    rows = picture([one, Piece("stub data", 0x3FC0_0000, 0x3FD0_0000, "DRAM", is_stub=True)])
+    one = Occupant("segment 0", Span(0x3FC0_0000, 0x3FC0_0004), "DRAM")
+    rows = picture(
+        [one, Occupant("stub data", Span(0x3FC0_0000, 0x3FD0_0000), "DRAM", is_stub=True)]
+    )
     assert [row.partition("|  ")[0].count("X") for row in rows] == [0, 1, 1]
 
 
 def test_the_same_ram_on_another_bus() -> None:
     """Who wants the same under another address is said below, with that address."""
-    here, there = (0x4039_0000, 0x4039_1000), (0x3FC9_0000, 0x3FC9_1000)
-    code = Piece("segment 0", *here, "IRAM", others=(there,))
-    stub = Piece("stub data", *there, "DRAM", is_stub=True, others=(here,))
+    here, there = Span.of(0x4039_0000, 0x1000), Span.of(0x3FC9_0000, 0x1000)
+    code = Occupant("segment 0", here, "IRAM", others=(there,))
+    stub = Occupant("stub data", there, "DRAM", is_stub=True, others=(here,))
     assert picture([code, DATA, stub]) == [
         "DRAM",
         "  stub data  0x3fc90000..0x3fc91000       4 KiB  |==              |",

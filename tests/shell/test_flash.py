@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from espshell.image import intel_hex, partitions
-from espshell.ops.memory.diff import Span
 from espshell.sim.nor import Nor
+from espshell.span import Span
 from espshell.units import KIB, MIB
 from tests.image.support import firmware
 from tests.loader.support import wire_of
@@ -109,7 +109,7 @@ def test_wrong_input(shell: Shell, line: str, why: str) -> None:
 def test_protected_ranges(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the status registers are known to protect is refused, by every command."""
     monkeypatch.setattr(
-        type(shell.session.connected), "protected", lambda _self: (Span(0, 64 * KIB),)
+        type(shell.session.connected), "protected", lambda _self: (Span.of(0, 64 * KIB),)
     )
     for line in ("load new.bin flash:0xf000", "erase flash:0xf000 8k", "erase chip", "erase-flash"):
         ran = shell.type(line)

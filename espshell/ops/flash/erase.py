@@ -14,13 +14,13 @@ from espshell.device import Flash, Target
 from espshell.loader.digest import blank_digest
 from espshell.loader.erase import BLOCK
 from espshell.ops.flash import load as ops
-from espshell.ops.flash.digest_compare import cuts
 from espshell.ops.flash.guard import Stray
 from espshell.ops.flash.payload import Image
-from espshell.ops.flash.plan import SECTOR, Facts, Plan, plan_erase, plan_write
+from espshell.ops.flash.plan import Facts, Plan, plan_erase, plan_write
 from espshell.ops.flash.write_job import BLANK, Segment, Work, is_there, ranges_text, run
-from espshell.ops.memory.diff import Span
 from espshell.ops.progress import Report, Step, silent
+from espshell.span import Span
+from espshell.units import SECTOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Erasing:
 
         Raises: DeviceError, NoReply or PortError; ``work.state()`` says what is known then.
         """
-        span = Span(self.address, self.size)
+        span = Span.of(self.address, self.size)
         run(flash, self.work, "erasing", report)
         failed, told = self.work.failed, flash.has_digest and not flash.dry_run
         if told and self.skipped and not failed:
@@ -127,7 +127,7 @@ def prepare(
     Raises: UsageError if the loader does not reach it; nothing was changed.
     """
     flash = target.flash
-    span = Span(address, size)
+    span = Span.of(address, size)
     if address % SECTOR or size % SECTOR:
         image = Image(address, BLANK * size, "the range")
         plan = plan_write([image], facts, keep_edges=True, force=True)
@@ -135,20 +135,18 @@ def prepare(
         return Erasing(address, size, work, min(size, (plan.sectors - work.sectors) * SECTOR))
     flash.check(address, size, write=True)
     whole = size == facts.flash_size and flash.has_chip_erase
-    wanted = []
-    end = address + size
-    blocks = [Span(at, stop - at) for at, stop in cuts(address, end, BLOCK)]
-    for piece in [span] if whole else blocks:
+    segments = []
+    for piece in [span] if whole else span.pieces(BLOCK):
         if everything or not flash.has_digest or not _is_blank(flash, piece):
-            wanted.append(Segment(piece.address, piece.size, None))
+            segments.append(Segment(piece.start, piece.size, None))
         if flash.has_digest and not everything:
-            report(Step("comparing", piece.address + piece.size - address, size))
+            report(Step("comparing", piece.end - address, size))
     plan = Plan((), (span,), (), keep_edges=False, warnings=())
-    work = Work(plan, tuple(wanted), everything=everything)
+    work = Work(plan, tuple(segments), everything=everything)
     return Erasing(address, size, work, size - work.size)
 
 
 def _is_blank(flash: Flash, span: Span) -> bool:
     """Say whether a range is blank; the digest of one sector tells of most that are not."""
     sizes = dict.fromkeys((min(SECTOR, span.size), span.size))
-    return all(flash.digest(span.address, size) == blank_digest(size) for size in sizes)
+    return all(flash.digest(span.start, size) == blank_digest(size) for size in sizes)

@@ -21,15 +21,16 @@ from espshell.image import firmware
 from espshell.image.firmware import Firmware
 from espshell.loader.digest import md5
 from espshell.ops.flash.payload import Image
-from espshell.ops.flash.plan import FLASH_MODES, SECTOR
-from espshell.ops.memory.diff import Span, diff
-from espshell.units import count_text, hex32
+from espshell.ops.flash.plan import FLASH_MODES
+from espshell.ops.memory.diff import diff
+from espshell.span import Span
+from espshell.units import SECTOR, count_text, hex32
 
 if TYPE_CHECKING:
     from espshell.chips import Chip
     from espshell.image.partitions import PartitionTable
 
-_SETTINGS = range(2, 4)
+_SETTINGS = Span(2, 4)
 _SHA_SIZE = 32
 _MODES = range(6)  # the four of FLASH_MODES, fast read and slow read
 _PROBE = 64
@@ -67,16 +68,15 @@ def known_contents(image: Image, digests: Mapping[int, bytes]) -> dict[int, byte
     known: dict[int, bytes] = {}
     patched: bytes | None = None
     for sector, digest in digests.items():
-        first = max(sector, image.address)
-        start, stop = first - image.address, min(sector + SECTOR, image.end) - image.address
-        blank = b"\xff" * (stop - start)
+        span = image.span.intersection(Span.of(sector, SECTOR))
+        data, blank = image.part(span), b"\xff" * span.size
         if md5(blank) == digest:
-            known[first] = blank
-        elif start == 0 and (settings := _settings(image.data[:stop], digest)):
-            known[first] = image.data[:2] + settings + image.data[4:stop]
+            known[span.start] = blank
+        elif span.start == image.address and (settings := _settings(data, digest)):
+            known[span.start] = data[:2] + settings + data[4:]
             patched = _patched(image.data, settings)
-        elif patched and md5(patched[start:stop]) == digest:
-            known[first] = patched[start:stop]
+        elif patched and md5(part := patched[span.offsets(image.address)]) == digest:
+            known[span.start] = part
     return known
 
 
@@ -93,30 +93,26 @@ class _Case:
         """Whether all that differs is known."""
         return sum(map(len, self.contents.values())) == sum(span.size for span in self.differing)
 
-    def offsets(self) -> list[range]:
+    def offsets(self) -> list[Span]:
         """Return what differs, as offsets in the image; whole sectors if not all is known."""
-        base = self.image.address
         spans: Sequence[Span] = self.differing
         if self.complete:
-            spans = [s for at in sorted(self.contents) for s in self._exact(at)]
-        return [range(s.address - base, s.address - base + s.size) for s in spans]
-
-    def _exact(self, address: int) -> tuple[Span, ...]:
-        return diff(self.expected(address), self.contents[address], address=address).differing
+            pairs = [(at, self.expected(at), self.contents[at]) for at in sorted(self.contents)]
+            spans = [s for at, old, new in pairs for s in diff(old, new, address=at).differing]
+        return [span.shifted(-self.image.address) for span in spans]
 
     def expected(self, address: int) -> bytes:
         """Return what should be there instead of some contents."""
-        start = address - self.image.address
-        return self.image.data[start : start + len(self.contents[address])]
+        return self.image.part(Span.of(address, len(self.contents[address])))
 
     def settings(self) -> list[str]:
         """Say if only the flash settings of the header differ, or the digest, or both."""
         if not self.complete or self.firmware is None:
             return []
-        sha = range(self.firmware.end - _SHA_SIZE, self.firmware.end)
+        sha = Span(self.firmware.end - _SHA_SIZE, self.firmware.end)
         offsets = self.offsets()
-        in_header = [r for r in offsets if _inside(r, _SETTINGS)]
-        in_sha = [r for r in offsets if self.firmware.digest and _inside(r, sha)]
+        in_header = [span for span in offsets if _SETTINGS.holds(span)]
+        in_sha = [span for span in offsets if self.firmware.digest and sha.holds(span)]
         if len(in_header) + len(in_sha) < len(offsets):
             return []
         if not in_header:
@@ -129,7 +125,7 @@ class _Case:
             return [f"{text}, and the SHA-256 made anew; a flash tool does that when it writes"]
         return [f"{text}, and the SHA-256, which fits neither"]
 
-    def _has_sha_of(self, settings: bytes, sha: range) -> bool:
+    def _has_sha_of(self, settings: bytes, sha: Span) -> bool:
         patched = _patched(self.image.data, settings)
         if patched is None:
             return False
@@ -137,7 +133,7 @@ class _Case:
         return all(
             data == patched[at - base : at - base + len(data)]
             for at, data in self.contents.items()
-            if at - base < sha.stop
+            if at - base < sha.end
         )
 
     def _changed(self, new: bytes) -> str:
@@ -154,7 +150,7 @@ class _Case:
         blank = sum(not data.strip(b"\xff") for data in self.contents.values())
         if not blank:
             return
-        sectors = sum(_sectors(span) for span in self.differing)
+        sectors = sum(span.units(SECTOR) for span in self.differing)
         if blank < sectors:
             yield f"{blank} of {count_text(sectors, 'sector')} that differ are blank in flash"
         elif sum(span.size for span in self.differing) == len(self.image.data):
@@ -172,11 +168,12 @@ class _Case:
             what = "padding" if found.blank_after else "what follows"
             yield f"only {what} behind the end of the image differs"
             return
-        tail = range(_tail(found), found.end)
-        body = [r for r in offsets if not _inside(r, tail)]
+        last = found.segments[-1]
+        tail = Span(last.offset + last.size, found.end)  # from the padding before the checksum on
+        body = [span for span in offsets if not tail.holds(span)]
         for number, segment in enumerate(found.segments):
-            whole = range(segment.offset, segment.offset + segment.size)
-            if body and all(_inside(r, whole) for r in body):
+            whole = Span.of(segment.offset, segment.size)
+            if body and all(map(whole.holds, body)):
                 more = " and the checksum and digest behind" if len(body) < len(offsets) else ""
                 place = f" ({hex32(segment.address)})" if segment.placed else ""
                 yield f"all that differs is in segment {number}{place}{more}"
@@ -215,12 +212,12 @@ def _partitions(differing: Sequence[Span], table: PartitionTable | None) -> Iter
     if table is None:
         return
     touched = [
-        each
-        for each in table.partitions
-        if any(s.address < each.end and each.offset < s.address + s.size for s in differing)
+        partition
+        for partition in table.partitions
+        if any(partition.span.overlaps(span) for span in differing)
     ]
     if touched:
-        names = [str(each) for each in touched[:_NAMED]]
+        names = [str(partition) for partition in touched[:_NAMED]]
         more = len(touched) - len(names)
         many = "partition" if len(touched) == 1 else "partitions"
         yield f"in {many} {', '.join(names)}{f' and {more} more' if more else ''}"
@@ -237,7 +234,7 @@ def _firmware(image: Image) -> Firmware | None:
 
 def _settings(first: bytes, digest: bytes) -> bytes | None:
     """Return the flash settings with which the first sector of an image has a digest."""
-    if first[:1] != bytes([firmware.MAGIC]) or len(first) <= _SETTINGS.stop:
+    if first[:1] != bytes([firmware.MAGIC]) or len(first) <= _SETTINGS.end:
         return None
     head = hashlib.md5(first[:2], usedforsecurity=False)
     for mode in {*_MODES, first[2]}:
@@ -256,20 +253,6 @@ def _patched(data: bytes, settings: bytes) -> bytes | None:
         )
     except UsageError:
         return None
-
-
-def _tail(found: Firmware) -> int:
-    """Return the offset of the checksum, with the padding before it."""
-    last = found.segments[-1]
-    return last.offset + last.size
-
-
-def _inside(inner: range, outer: range) -> bool:
-    return outer.start <= inner.start and inner.stop <= outer.stop
-
-
-def _sectors(span: Span) -> int:
-    return -(-(span.address + span.size) // SECTOR) - span.address // SECTOR
 
 
 def _telling(data: bytes) -> bool:

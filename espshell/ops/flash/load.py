@@ -21,7 +21,7 @@ from espshell.ops.chip.info import info
 from espshell.ops.flash.digest_compare import differing_sectors
 from espshell.ops.flash.guard import Stray
 from espshell.ops.flash.payload import Image
-from espshell.ops.flash.plan import SECTOR, Facts, Plan, plan_write, seconds
+from espshell.ops.flash.plan import Facts, Plan, plan_write, seconds
 from espshell.ops.flash.write_job import (
     BLANK,
     Segment,
@@ -32,10 +32,10 @@ from espshell.ops.flash.write_job import (
     run,
     sectors_of,
 )
-from espshell.ops.memory.diff import Span, merged
 from espshell.ops.memory.reading import read_chunks
 from espshell.ops.progress import Report, silent
-from espshell.units import KIB
+from espshell.span import Span, align_up, merged
+from espshell.units import KIB, SECTOR
 
 _SAMPLE_STEP = 64 * KIB
 _LEAST_SAMPLES = 2
@@ -138,7 +138,7 @@ def compare(
     """
     flash = target.flash
     for span in plan.ranges:
-        flash.check(span.address, span.size, write=True)
+        flash.check(span.start, span.size, write=True)
     if plan.keep_edges and plan.edges and not flash.is_readable:
         raise UsageError("this loader cannot read flash, so nothing of a sector can be kept")
     old: dict[int, bytes] = {}
@@ -164,7 +164,7 @@ def compare(
 def _lost_edges(flash: Flash, plan: Plan, segments: Sequence[Segment]) -> Iterator[str]:
     """Yield what is erased with the sectors, as far as there is anything."""
     for edge in plan.edges:
-        held = [s for s in segments if s.address <= edge.address < s.address + s.size]
+        held = [segment for segment in segments if edge.start in segment.span]
         if not held or (flash.has_digest and is_there(flash, edge, blank_digest(edge.size))):
             continue
         holds = "is not blank" if flash.has_digest else "is perhaps not blank"
@@ -178,11 +178,10 @@ def _sampled(flash: Flash, plan: Plan) -> dict[int, bytes]:
     """
     found: dict[int, bytes] = {}
     for image in plan.images:
-        first = -(-image.address // SECTOR) * SECTOR
+        first = align_up(image.address, SECTOR)
         for at in range(first, image.end - SECTOR + 1, _SAMPLE_STEP):
-            data = image.data[at - image.address : at - image.address + SECTOR]
             found[at] = flash.digest(at, SECTOR)
-            if found[at] == md5(data):
+            if found[at] == md5(image.part(Span.of(at, SECTOR))):
                 return {}
     return found if len(found) > _LEAST_SAMPLES else {}
 
@@ -236,9 +235,9 @@ def _why(flash: Flash, work: Work) -> str:
         same, blank = [], []
         for at in sectors_of(segment.span):
             if _is_as_before(flash, work, at):
-                same.append(Span(at, SECTOR))
+                same.append(Span.of(at, SECTOR))
             elif flash.digest(at, SECTOR, confirmed=True) == blank_digest(SECTOR):
-                blank.append(Span(at, SECTOR))
+                blank.append(Span.of(at, SECTOR))
         if same:
             told.append(f"{ranges_text(same)} still as before: is it write-protected?")
         if blank and segment.data is not None:
@@ -250,11 +249,10 @@ def _is_as_before(flash: Flash, work: Work, sector: int) -> bool:
     """Say whether a sector has the digest that it had, where that is known."""
     if sector not in work.old:
         return False
-    images = [i for i in work.plan.images if i.address < sector + SECTOR and sector < i.end]
-    last = images[-1]  # its digest is the one that was kept
-    first = max(sector, last.address)
-    size = min(sector + SECTOR, last.end) - first
-    return flash.digest(first, size, confirmed=True) == work.old[sector]
+    span = Span.of(sector, SECTOR)
+    last = [image.span for image in work.plan.images if image.span.overlaps(span)][-1]
+    part = span.intersection(last)  # the digest of the last image is the one that was kept
+    return flash.digest(part.start, part.size, confirmed=True) == work.old[sector]
 
 
 def _segments(flash: Flash, plan: Plan, sectors: Sequence[int]) -> Iterator[Segment]:
@@ -281,11 +279,6 @@ def _segments(flash: Flash, plan: Plan, sectors: Sequence[int]) -> Iterator[Segm
         yield _segment(run, contents)
 
 
-def _kept(flash: Flash, address: int, size: int) -> bytes:
-    """Read what will be written back: twice where no digest says that it is what flash holds."""
-    return b"".join(read_chunks(flash, address, size, check=not flash.has_digest))
-
-
 def _segment(run: Sequence[int], contents: dict[int, bytes]) -> Segment:
     data = b"".join(contents[at] for at in run)
     return Segment(run[0], len(data), data if data.strip(BLANK) else None)
@@ -296,15 +289,12 @@ def _contents(flash: Flash, plan: Plan, span: Span, sectors: Sequence[int]) -> d
     whole = bytearray(BLANK * span.size)
     for edge in plan.edges if plan.keep_edges else ():
         for sector in sectors:
-            first = max(sector, edge.address)
-            size = min(sector + SECTOR, edge.address + edge.size) - first
-            if size > 0:
-                at = first - span.address
-                whole[at : at + size] = _kept(flash, first, size)
+            if part := edge.intersection(Span.of(sector, SECTOR)):
+                # Twice where no digest says that it is what flash holds: it is written back.
+                pieces = read_chunks(flash, part.start, part.size, check=not flash.has_digest)
+                whole[part.offsets(span.start)] = b"".join(pieces)
     for image in plan.images:
-        at = image.address - span.address
-        if 0 <= at < span.size:
-            whole[at : at + len(image.data)] = image.data
-    return {
-        at: bytes(whole[at - span.address : at - span.address + SECTOR]) for at in sectors_of(span)
-    }
+        if image.address in span:
+            whole[image.span.offsets(span.start)] = image.data
+    parts = (Span.of(sector, SECTOR) for sector in sectors_of(span))
+    return {part.start: bytes(whole[part.offsets(span.start)]) for part in parts}

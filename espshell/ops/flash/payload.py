@@ -15,7 +15,7 @@ from pathlib import Path
 from espshell.errors import UsageError
 from espshell.files import read_bytes
 from espshell.image import intel_hex
-from espshell.ops.memory.diff import Span
+from espshell.span import Span
 from espshell.units import hex32
 
 
@@ -39,7 +39,11 @@ class Image:
     @property
     def span(self) -> Span:
         """The bytes of flash that it covers."""
-        return Span(self.address, len(self.data))
+        return Span.of(self.address, len(self.data))
+
+    def part(self, span: Span) -> bytes:
+        """Return the bytes for a part of its place."""
+        return self.data[span.offsets(self.address)]
 
 
 def read_images(
@@ -105,7 +109,7 @@ def _require_apart(images: Sequence[Image]) -> None:
     last: Image | None = None
     for image in sorted(images, key=lambda image: image.address):
         if last is not None and image.address < last.end and image.data:
-            both = f"{hex32(image.address)}..{hex32(min(image.end, last.end))}"
+            both = image.span.intersection(last.span)
             raise UsageError(
                 f"{image.name} overlaps {last.name} in {both}", hint="which shall be there?"
             )

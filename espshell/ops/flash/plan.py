@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from espshell.chips import Chip
 from espshell.errors import DeviceError, UsageError
 from espshell.image import firmware, partitions
 from espshell.image.partitions import PartitionTable
-from espshell.loader import erase
 from espshell.ops.flash.payload import Image
 from espshell.ops.image.objections import FlashMap, objections
-from espshell.ops.memory.diff import Span
-from espshell.units import hex32, size_text
-
-SECTOR = erase.SECTOR
-"""What the smallest erase covers (bytes)."""
+from espshell.span import Span, align_down, gaps, merged
+from espshell.units import SECTOR, hex32, size_text
 
 FLASH_MODES = ("qio", "qout", "dio", "dout")
 """Modes by their code in an image's header (ESP-IDF, ``esp_image_spi_mode_t``)."""
@@ -73,7 +70,7 @@ class Plan:
     @property
     def sectors(self) -> int:
         """How many sectors they touch."""
-        return sum(each.size for each in self.ranges) // SECTOR
+        return sum(span.size for span in self.ranges) // SECTOR
 
 
 def plan_write(
@@ -93,22 +90,27 @@ def plan_write(
     images = [image for image in images if image.data]
     flash_map = FlashMap(facts.chip, facts.table, facts.table_offset)
     reasons = [text for each in images for text in objections(each, flash_map, facts.revision)]
-    reasons += _too_large(images) + _secured(images, facts) + _encrypted(images, facts)
+    reasons += _too_large(images)
+    if facts.secure_boot and any(image.address < _LOADS_BEFORE for image in images):
+        reasons.append("secure boot is on: a bootloader that is not signed for this chip bricks it")
+    reasons += _encrypted(images, facts)
     for image in images:
-        _see_inside(image.address, len(image.data), facts.flash_size, image.name)
+        _require_inside(image.span, facts.flash_size, image.name)
         if image.address % SECTOR and not keep_edges:
-            below = image.address - image.address % SECTOR
+            below = Span(align_down(image.address, SECTOR), image.address)
             raise UsageError(
                 f"{hex32(image.address)} is not the start of a sector: flash is erased 4 KiB at a "
-                f"time, and {hex32(below)}..{hex32(image.address)} would be lost",
+                f"time, and {below} would be lost",
                 hint="--keep-edges reads it and writes it back",
             )
-    ranges = _sectors_of(images)
-    _see_unprotected(ranges, facts)
+    ranges = merged(image.span.aligned(SECTOR) for image in images)
+    _require_unprotected(ranges, facts)
     if reasons and not force:
         raise UsageError(reasons[0], hint="--force writes it all the same")
     notes += [*reasons, *(text for image in images for text in _warnings(image, facts))]
-    return Plan(tuple(images), ranges, _edges(images, ranges), keep_edges, tuple(notes))
+    spans = [image.span for image in images]
+    edges = tuple(edge for span in ranges for edge in gaps(span, spans))
+    return Plan(tuple(images), ranges, edges, keep_edges, tuple(notes))
 
 
 def plan_erase(
@@ -121,18 +123,19 @@ def plan_erase(
 
     Raises: UsageError; DeviceError if it is protected.
     """
-    _see_inside(address, size, facts.flash_size, "the range", hint="`flash-id` tells its size")
-    first, end = address - address % SECTOR, -(-(address + size) // SECTOR) * SECTOR
-    if (first, end) != (address, address + size) and not keep_edges:
+    span = Span.of(address, size)
+    _require_inside(span, facts.flash_size, "the range", hint="`flash-id` tells its size")
+    sectors = span.aligned(SECTOR)
+    if sectors != span and not keep_edges:
         raise UsageError(
-            f"{hex32(address)}..{hex32(address + size)} is not whole sectors of 4 KiB",
-            hint=f"{first:#x}..{end:#x} is; --keep-edges erases just the range",
+            f"{span} is not whole sectors of 4 KiB",
+            hint=f"{sectors.start:#x}..{sectors.end:#x} is; --keep-edges erases just the range",
         )
-    _see_unprotected((Span(first, end - first),), facts)
-    reason = _erase_objection(first, facts)
+    _require_unprotected((sectors,), facts)
+    reason = _erase_objection(sectors.start, facts)
     if reason and not force:
         raise UsageError(reason, hint="--force erases it all the same")
-    return Span(first, end - first)
+    return sectors
 
 
 def _erase_objection(first: int, facts: Facts) -> str:
@@ -155,30 +158,27 @@ def seconds(sectors: int, size: int, baud: int) -> float:
     return sectors * (_ERASE_S + _PROGRAM_S) + size * 10 / baud
 
 
-def _see_inside(
-    address: int, size: int, flash_size: int, name: str, hint: str = "is it for a larger flash?"
+def _require_inside(
+    span: Span, flash_size: int, name: str, hint: str = "is it for a larger flash?"
 ) -> None:
-    if address < 0:
-        raise UsageError(f"{name} would begin before the start of the flash, at {address}")
-    if address + size > flash_size:
+    if span.start < 0:
+        raise UsageError(f"{name} would begin before the start of the flash, at {span.start}")
+    if span.end > flash_size:
         raise UsageError(
-            f"{name} ends at {hex32(address + size)}, past the end of the flash "
+            f"{name} ends at {hex32(span.end)}, past the end of the flash "
             f"({size_text(flash_size)})",
             hint=hint,
         )
 
 
-def _see_unprotected(ranges: Sequence[Span], facts: Facts) -> None:
-    for span in ranges:
-        for held in facts.protected:
-            first = max(span.address, held.address)
-            end = min(span.address + span.size, held.address + held.size)
-            if first < end:
-                raise DeviceError(
-                    f"{hex32(first)}..{hex32(end)} is write-protected by the flash's status "
-                    "registers",
-                    hint="`sr` shows them, `sr unprotect` lifts it",
-                )
+def _require_unprotected(ranges: Sequence[Span], facts: Facts) -> None:
+    for span, protected in product(ranges, facts.protected):
+        if span.overlaps(protected):
+            raise DeviceError(
+                f"{span.intersection(protected)} is write-protected by the flash's status "
+                "registers",
+                hint="`sr` shows them, `sr unprotect` lifts it",
+            )
 
 
 def _too_large(images: Sequence[Image]) -> list[str]:
@@ -188,12 +188,6 @@ def _too_large(images: Sequence[Image]) -> list[str]:
         for image in images
         if image.limit is not None and image.end > image.limit
     ]
-
-
-def _secured(images: Sequence[Image], facts: Facts) -> list[str]:
-    if facts.secure_boot and any(image.address < _LOADS_BEFORE for image in images):
-        return ["secure boot is on: a bootloader that is not signed for this chip bricks it"]
-    return []
 
 
 def _encrypted(images: Sequence[Image], facts: Facts) -> list[str]:
@@ -216,7 +210,8 @@ def _warnings(image: Image, facts: Facts) -> list[str]:
                 f"{image.name} is not a bootable image, and stands where the ROM looks for one"
             )
         else:
-            size = {code: size for _, code, size in _sizes(facts.chip)}.get(image.data[3] & 0xF0)
+            sizes = {row.code: row.size for row in facts.chip.flash_sizes}
+            size = sizes.get(image.data[3] & 0xF0)
             if size is not None and size > facts.flash_size:
                 found.append(
                     f"{image.name} was made for {size_text(size)} of flash; this one has "
@@ -225,35 +220,3 @@ def _warnings(image: Image, facts: Facts) -> list[str]:
     if facts.encrypted:
         found.append(f"flash encryption is on: {image.name} is written as it is, unencrypted")
     return found
-
-
-def _sizes(chip: Chip) -> list[tuple[str, int, int]]:
-    return [(size.name, size.code, size.size) for size in chip.flash_sizes]
-
-
-def _sectors_of(images: Sequence[Image]) -> tuple[Span, ...]:
-    """Return the whole sectors that images touch, merged."""
-    merged: list[list[int]] = []
-    for image in sorted(images, key=lambda image: image.address):
-        first = image.address - image.address % SECTOR
-        end = -(-(image.address + len(image.data)) // SECTOR) * SECTOR
-        if merged and first <= merged[-1][1]:
-            merged[-1][1] = max(end, merged[-1][1])
-        else:
-            merged.append([first, end])
-    return tuple(Span(first, end - first) for first, end in merged)
-
-
-def _edges(images: Sequence[Image], ranges: Sequence[Span]) -> tuple[Span, ...]:
-    """Return what of the ranges belongs to no image."""
-    found = []
-    for span in ranges:
-        at = span.address
-        inside = [i for i in images if span.address <= i.address < span.address + span.size]
-        for image in sorted(inside, key=lambda image: image.address):
-            if image.address > at:
-                found.append(Span(at, image.address - at))
-            at = image.address + len(image.data)
-        if at < span.address + span.size:
-            found.append(Span(at, span.address + span.size - at))
-    return tuple(found)

@@ -19,10 +19,10 @@ from espshell.device import Flash
 from espshell.loader.digest import blank_digest, md5
 from espshell.ops.flash import guard
 from espshell.ops.flash.guard import Guard, Stray
-from espshell.ops.flash.plan import SECTOR, Plan
-from espshell.ops.memory.diff import Span, merged
+from espshell.ops.flash.plan import Plan
 from espshell.ops.progress import Report, Step
-from espshell.units import count_text, hex32
+from espshell.span import Span, align_down, merged
+from espshell.units import SECTOR, count_text
 
 BLANK = b"\xff"
 """What an erased byte is."""
@@ -70,7 +70,7 @@ class Segment:
     @property
     def span(self) -> Span:
         """Where it is."""
-        return Span(self.address, self.size)
+        return Span.of(self.address, self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ def _guards(flash: Flash, work: Work) -> tuple[Guard, ...]:
     erases = any(segment.data is None for segment in work.segments)
     posted = guard.post(flash, work.plan.ranges, far=erases or not flash.erases_as_data_comes)
     written = {at for segment in work.segments for at in sectors_of(segment.span)}
-    edges = [edge for edge in work.plan.edges if edge.address // SECTOR * SECTOR not in written]
+    edges = [edge for edge in work.plan.edges if align_down(edge.start, SECTOR) not in written]
     return posted + guard.guards_at(flash, edges)
 
 
@@ -238,19 +238,19 @@ def _holds(flash: Flash, segment: Segment) -> bool | None:
 
 def is_there(flash: Flash, span: Span, digest: bytes) -> bool:
     """Say whether a range has a digest; that it has not is asked twice."""
-    if flash.digest(span.address, span.size) == digest:
+    if flash.digest(span.start, span.size) == digest:
         return True
-    return flash.digest(span.address, span.size, confirmed=True) == digest
+    return flash.digest(span.start, span.size, confirmed=True) == digest
 
 
 def sectors_of(span: Span) -> range:
     """Return the addresses of the sectors of whole sectors."""
-    return range(span.address, span.address + span.size, SECTOR)
+    return range(span.start, span.end, SECTOR)
 
 
 def ranges_text(spans: Sequence[Span]) -> str:
     """Return ranges in words, neighbours merged."""
-    found = merged(spans)
-    shown = [f"{hex32(s.address)}..{hex32(s.address + s.size)}" for s in found[:_RANGES]]
-    more = [f"{count_text(len(found) - _RANGES, 'more range')}"] if len(found) > _RANGES else []
+    ranges = merged(spans)
+    shown = [str(span) for span in ranges[:_RANGES]]
+    more = [count_text(len(ranges) - _RANGES, "more range")] if len(ranges) > _RANGES else []
     return ", ".join(shown + more)

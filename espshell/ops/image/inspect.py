@@ -21,11 +21,13 @@ from espshell.image.description import AppDescription, BootloaderDescription, de
 from espshell.image.firmware import Firmware, Layout, Read
 from espshell.image.partition_types import APP
 from espshell.image.recognise import Content, Kind, contents, recognise
-from espshell.image.signature import SECTOR, Signature
+from espshell.image.signature import Signature
 from espshell.ops.flash.partitions import Parts
 from espshell.ops.flash.plan import FLASH_MODES
 from espshell.ops.memory.reading import read_chunks
 from espshell.ops.progress import Report, silent
+from espshell.span import align_up
+from espshell.units import SECTOR
 
 PADDING = "padding"
 """The memory of a segment that is loaded nowhere."""
@@ -196,7 +198,7 @@ def inspect_flash(
             note = ("the sums were not checked (--verify reads all of it)",)
             return _of_firmware(replace(bare, notes=note), found_at, read, chip, verify=False)
         # Signatures follow from the next sector on.
-        whole = min(size, -(-found_at.end // SECTOR) * SECTOR + SECTOR)
+        whole = min(size, align_up(found_at.end, SECTOR) + SECTOR)
         data = b"".join(read_chunks(flash, address, whole, report=report))
         found_at = firmware.parse_from(firmware.reader(data), whole)
         return _of_firmware(bare, replace(found_at, size=size), data, chip)

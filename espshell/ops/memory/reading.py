@@ -8,6 +8,7 @@ from espshell.chips import Kind
 from espshell.device import Flash, Memory, Space
 from espshell.errors import ReadsDiffer
 from espshell.ops.progress import Report, Step, silent
+from espshell.span import Span
 from espshell.units import KIB, WORD, hex32
 
 CHUNK = 1 * KIB
@@ -82,8 +83,7 @@ def reading_notes(space: Space, address: int, size: int) -> tuple[str, ...]:
         return ()
     memory, notes = space, []
     for region in memory.chip.regions:
-        is_touched = region.start < address + size and address < region.end
-        if is_touched and region.kind in (Kind.FLASH, Kind.PSRAM):
+        if region.span.overlaps(Span.of(address, size)) and region.kind in (Kind.FLASH, Kind.PSRAM):
             notes.append(
                 f"{region.name} is seen through the cache, which is off in download mode: "
                 "these values mean nothing"
@@ -128,13 +128,12 @@ def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _read_twice(space: Space, address: int, size: int) -> Iterator[bytes]:
-    for start in range(address, address + size, CHUNK):
-        length = min(CHUNK, address + size - start)
-        first, second = space.read(start, length), space.read(start, length)
+    for chunk in Span.of(address, size).chunks(CHUNK):
+        first, second = (space.read(chunk.start, chunk.size) for _ in range(2))
         if first != second:
-            at = next(i for i in range(length) if first[i] != second[i])
+            at = next(i for i in range(chunk.size) if first[i] != second[i])
             raise ReadsDiffer(
-                f"two readings of {hex32(start + at)} differ: "
+                f"two readings of {hex32(chunk.start + at)} differ: "
                 f"0x{first[at]:02x}, then 0x{second[at]:02x}",
                 hint=_DIFFER_HINT,
             )

@@ -21,6 +21,7 @@ from espshell.ops.memory.writing import (
     write_and_verify,
 )
 from espshell.ops.progress import Report, silent
+from espshell.span import Span, align_down
 from espshell.units import WORD, hex32, hex_width
 
 if TYPE_CHECKING:
@@ -171,11 +172,10 @@ def peek(
     check_aligned("peek", address, width)
     if not force:
         space.check(address, size * count)
-    start = address - address % WORD
-    words, readings, notes = read_words(
-        space, start, -(-(address + size * count - start) // WORD), check=check
-    )
-    data = b"".join(word.to_bytes(WORD, "little") for word in words)[address - start :]
+    span = Span.of(address, size * count)
+    around = span.aligned(WORD)
+    words, readings, notes = read_words(space, around.start, around.size // WORD, check=check)
+    data = b"".join(word.to_bytes(WORD, "little") for word in words)[span.offsets(around.start)]
     values = (int.from_bytes(data[i * size : (i + 1) * size], "little") for i in range(count))
     return Peek(address, width, tuple(values), notes, readings=readings)
 
@@ -317,7 +317,7 @@ def check_aligned(verb: str, address: int, width: int) -> None:
     require_32_bits(address, 1)
     size = width // 8
     if address % size:
-        below = address - address % size
+        below = align_down(address, size)
         raise UsageError(
             f"{verb}{width} needs an address that is a multiple of {size}; {hex32(address)} is not",
             hint=f"{hex32(below)} and {hex32(below + size)} are; `dump` reads any alignment",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 from espshell import registers
@@ -19,6 +18,7 @@ from espshell.errors import EspError, NoReply, UsageError
 from espshell.ops.memory.reading import read_chunks, read_words
 from espshell.ops.progress import Report, Step, silent
 from espshell.protocol.commands import ALL_BITS, RegisterWrite
+from espshell.span import Span, align_down
 from espshell.units import KIB, MIB, WORD, count_text, hex32, size_text
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class MemoryWrite:
         mask = self.mask or b"\xff" * len(self.data)
         triples = zip(self.data, self.new, mask, strict=True)
         places = (self.address + i for i, (w, n, m) in enumerate(triples) if (w ^ n) & m)
-        return tuple(dict.fromkeys(place - place % WORD for place in places))
+        return tuple(dict.fromkeys(align_down(place, WORD) for place in places))
 
     @property
     def verified(self) -> bool:
@@ -190,7 +190,7 @@ def masked(address: int, value: int, width: int, mask: int) -> RegisterWrite:
     bits = (1 << width) - 1
     if width == 32 and mask == ALL_BITS:
         return RegisterWrite(address, value & bits)
-    return RegisterWrite(address - address % WORD, (value & bits) << shift, (mask & bits) << shift)
+    return RegisterWrite(align_down(address, WORD), (value & bits) << shift, (mask & bits) << shift)
 
 
 def write_bytes(memory: Memory, address: int, data: bytes) -> Iterator[int]:
@@ -216,7 +216,7 @@ def registers_at(memory: Memory, address: int) -> tuple[Register, ...]:
     if region is None or region.kind is not Kind.PERIPHERAL:
         return ()
     tables = registers.of(memory.chip.name)
-    return tables.at(address - address % WORD) if tables else ()
+    return tables.at(align_down(address, WORD)) if tables else ()
 
 
 def not_as_written(differing: tuple[int, ...]) -> str:
@@ -235,8 +235,8 @@ def _why_not_read(memory: Memory, address: int, size: int) -> str:
     for region in memory.chip.regions:
         if region.kind is not Kind.PERIPHERAL:
             continue
-        first, end = max(address - address % WORD, region.start), min(address + size, region.end)
-        for place in range(first, end, WORD):
+        part = region.span.intersection(Span.of(address, size))
+        for place in range(align_down(part.start, WORD), part.end, WORD):
             hidden = registers_at(memory, place)
             if hidden and not any(register.access.readable for register in hidden):
                 return f"not read back: {hidden[0].full_name} is write-only"
@@ -251,9 +251,10 @@ def _read_old(memory: Memory, address: int, size: int) -> bytes:
     """Read what will be overwritten; a few bytes twice where that is plain memory."""
     if size > LOAD_FROM:
         return memory.read(address, size)
-    skip = address % WORD
-    words, _, _ = read_words(memory, address - skip, -(-(skip + size) // WORD))
-    return b"".join(word.to_bytes(WORD, "little") for word in words)[skip : skip + size]
+    span = Span.of(address, size)
+    around = span.aligned(WORD)
+    words, _, _ = read_words(memory, around.start, around.size // WORD)
+    return b"".join(word.to_bytes(WORD, "little") for word in words)[span.offsets(around.start)]
 
 
 def _read_back(memory: Memory, done: MemoryWrite, report: Report) -> MemoryWrite:
@@ -274,19 +275,13 @@ def _read_back(memory: Memory, done: MemoryWrite, report: Report) -> MemoryWrite
 
 def _add_state(error: EspError, address: int, size: int, state: str) -> None:
     """Add to an error that stopped a write what is known of the range."""
-    error.message += f"; {_range(address, size)} {state}"
+    where = hex32(address) if size <= WORD else str(Span.of(address, size))
+    error.message += f"; {where} {state}"
     error.args = (error.message,)
-
-
-def _range(address: int, size: int) -> str:
-    return hex32(address) if size <= WORD else f"{hex32(address)}..{hex32(address + size)}"
 
 
 def _word_writes(address: int, data: bytes) -> Iterator[RegisterWrite]:
     """Return the masked word writes that write bytes of any alignment."""
-    end = address + len(data)
-    inner = range(address - address % WORD + WORD, end, WORD)
-    for start, stop in pairwise(chain((address,), inner, (end,)) if data else ()):
-        piece = data[start - address : stop - address]
-        value, width = int.from_bytes(piece, "little"), 8 * len(piece)
-        yield masked(start, value, width, (1 << width) - 1)
+    for piece in Span.of(address, len(data)).pieces(WORD):
+        value, width = int.from_bytes(data[piece.offsets(address)], "little"), 8 * piece.size
+        yield masked(piece.start, value, width, (1 << width) - 1)

@@ -27,7 +27,6 @@ from espshell.nor.protection import Fit, LockMode, Protected
 from espshell.nor.sequence import Write
 from espshell.nor.settings import Setting
 from espshell.ops.flash.sfdp import read_sfdp
-from espshell.ops.memory.diff import Span
 from espshell.ops.status.wire import (
     WEL,
     disable,
@@ -38,6 +37,7 @@ from espshell.ops.status.wire import (
     wait,
 )
 from espshell.signals import uninterrupted
+from espshell.span import Span
 
 _READINGS = 3
 _ROUNDS = 2
@@ -172,9 +172,7 @@ def explain_status(identified: Identified, registers: dict[str, int]) -> Status:
 
 def protected_spans(status: Status) -> tuple[Span, ...]:
     """Return what is protected for certain."""
-    if not status.protected.known:
-        return ()
-    return tuple(Span(each.start, each.size) for each in status.protected.ranges)
+    return status.protected.ranges if status.protected.known else ()
 
 
 def plan_change(

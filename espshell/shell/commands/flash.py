@@ -14,13 +14,15 @@ from espshell.shell.arguments.flash import FilePlaces as FilePlaces
 from espshell.shell.arguments.flash import Pair as Pair
 from espshell.shell.arguments.flash import Pairs as Pairs
 from espshell.shell.arguments.flash import read_pairs, see_one_space
-from espshell.shell.arguments.places import Span, Spot
+from espshell.shell.arguments.places import Span as Place
+from espshell.shell.arguments.places import Spot
 from espshell.shell.arguments.types import Text
 from espshell.shell.esptool.options import CONNECTION
 from espshell.shell.later import Later
 from espshell.shell.outcome import Shown
 from espshell.shell.registry import DRY_RUN, Option, Param, Registry, Trait
-from espshell.units import count_text, parse_number, size_text
+from espshell.span import Span
+from espshell.units import SECTOR, count_text, parse_number, size_text
 
 if TYPE_CHECKING:
     from espshell.ops.chip.info import Flash
@@ -39,13 +41,11 @@ if TYPE_CHECKING:
     from espshell.ops.flash.plan import Facts
     from espshell.ops.flash.settings import FlashSettings
     from espshell.ops.flash.write_job import Work
-    from espshell.ops.memory import diff
     from espshell.ops.memory import load as loading
     from espshell.ops.memory import save as saving
     from espshell.ops.memory.load import Loaded
     from espshell.shell.session import Session
 else:
-    diff = Later("espshell.ops.memory.diff")
     erasing = Later("espshell.ops.flash.erase")
     images = Later("espshell.ops.flash.payload")
     loading = Later("espshell.ops.memory.load")
@@ -147,7 +147,7 @@ def load_files(
     images = _with_settings(session, images, settings, force=force)
     if like_esptool and not keep_edges:
         images = tuple(map(_noted_inside, images))
-        keep_edges = any(image.address % planning.SECTOR for image in images if image.data)
+        keep_edges = any(image.address % SECTOR for image in images if image.data)
     return _write(session, images, everything=everything, keep_edges=keep_edges, force=force)
 
 
@@ -232,7 +232,7 @@ def verify_files(
 )
 def erase(
     session: Session,
-    region: Span,
+    region: Place,
     *,
     keep_edges: bool = False,
     everything: bool = False,
@@ -248,7 +248,7 @@ def erase(
     facts = _facts(session)
     planning.plan_erase(region.address, size, facts, keep_edges=keep_edges, force=force)
     what = "the whole chip" if size == target.flash.size else region.name or "flash"
-    where = working.ranges_text([diff.Span(region.address, size)])
+    where = working.ranges_text([Span.of(region.address, size)])
     text = f"erase {what} {where} ({size_text(size)})"
     if not session.may_destroy(text):
         session.output.note(NOTHING_DONE)
@@ -391,7 +391,7 @@ def _with_settings(
 
 def _noted_inside(image: Image) -> Image:
     """Return an image, with a note if it begins inside a sector."""
-    if not image.data or not image.address % planning.SECTOR:
+    if not image.data or not image.address % SECTOR:
         return image
     note = f"{image.name}: {image.address:#x} is inside a sector; what else is in it is kept"
     return replace(image, notes=(*image.notes, note))
