@@ -71,9 +71,9 @@ class Flash:
                 hint="`set flash-size 4M` declares it",
             )
         if size is None:
-            told = f"its id is {self.id:06x}" if self.id else "no flash chip answers"
+            reason = f"its id is {self.id:06x}" if self.id else "no flash chip answers"
             raise DeviceError(
-                f"the size of the flash is not known: {told}",
+                f"the size of the flash is not known: {reason}",
                 hint="`set flash-size 4M` declares it; is the flash connected and powered?",
             )
         return size
@@ -195,12 +195,12 @@ class Flash:
         with self._attached():
             return digest.ask(self._target.loader, address, size)
 
-    def ask_digest_again(self, address: int, size: int, told: bytes) -> bytes:
+    def ask_digest_again(self, address: int, size: int, first: bytes) -> bytes:
         """Return the digest of the range that was asked for last, when it came twice in a row."""
         from espshell.loader import digest
 
         with self._attached():
-            return digest.ask_again(self._target.loader, address, size, told)
+            return digest.ask_again(self._target.loader, address, size, first)
 
     def digest_behind_fence(self, address: int, size: int) -> bytes:
         """Return a digest that no reply to an earlier request can be taken for."""
@@ -253,8 +253,8 @@ class Flash:
         Raises: ReadsDiffer if no two agree.
         """
         answer = agreed(lambda: self.command(_READ_ID), "the id of the flash", show=bytes.hex)
-        found = int.from_bytes(answer, "big")
-        self.id = 0 if found == 0xFF_FFFF else found
+        number = int.from_bytes(answer, "big")
+        self.id = 0 if number == 0xFF_FFFF else number
         return self.id
 
     def command(self, command: FlashCommand) -> bytes:

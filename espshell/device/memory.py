@@ -100,10 +100,10 @@ class Memory:
 
     def gather(self, addresses: Sequence[int]) -> dict[int, int]:
         """Return the words at scattered addresses (multiples of 4)."""
-        wanted = sorted(set(addresses))
-        for address in wanted:
+        ordered = sorted(set(addresses))
+        for address in ordered:
             require_32_bits(address, WORD)
-        return dict(zip(wanted, transfer.read_words(self.loader, wanted), strict=True))
+        return dict(zip(ordered, transfer.read_words(self.loader, ordered), strict=True))
 
     def chunks(self, address: int, size: int) -> Iterator[bytes]:
         """Yield a range of any alignment in pieces, as they arrive, together exactly ``size``."""

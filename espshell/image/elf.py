@@ -95,10 +95,10 @@ def symbols(path: Path) -> SymbolTable:
 
     Raises: UsageError as ``read_elf``, and if it has none.
     """
-    found = read_elf(path).symbols
-    if not found:
+    table = read_elf(path).symbols
+    if not table:
         raise UsageError(f"{path} has no symbols", hint="they were stripped")
-    return found
+    return table
 
 
 def parse_elf(data: bytes, *, name: str = "the ELF file") -> Elf:

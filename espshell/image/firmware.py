@@ -33,6 +33,7 @@ from functools import reduce
 from operator import xor
 
 from espshell.errors import UsageError
+from espshell.span import ceil_div
 from espshell.units import KIB, hex32
 
 Read = Callable[[int, int], bytes]
@@ -186,14 +187,14 @@ class Firmware:
     @property
     def ok(self) -> bool | None:
         """Whether every sum agrees; None if that is not known."""
-        sums = [each.ok for each in (self.checksum, self.digest, self.crc) if each]
+        sums = [sum_.ok for sum_ in (self.checksum, self.digest, self.crc) if sum_]
         return None if None in sums else all(sums)
 
     def problems(self) -> Iterator[str]:
         """Yield which sums do not agree, each as the end of a sentence."""
-        for name, each in (("checksum", self.checksum), ("SHA-256", self.digest)):
-            if each and each.computed is not None and not each.ok:
-                stored, computed = each.shown()
+        for name, sum_ in (("checksum", self.checksum), ("SHA-256", self.digest)):
+            if sum_ and sum_.computed is not None and not sum_.ok:
+                stored, computed = sum_.shown()
                 yield f"the {name} is wrong: {stored}, computed is {computed}"
         if self.crc and self.crc.ok is False:
             yield "the CRC is wrong"
@@ -224,12 +225,12 @@ def parse(data: bytes, *, esp8266: bool | None = None) -> Firmware:
     ``esp8266`` says which kind it is where that is known; None looks.
     Raises: UsageError if it is no image, or a broken one.
     """
-    found = parse_from(reader(data), len(data), esp8266=esp8266)
-    if not found.trailing:
-        return found
-    first = data[found.end : found.end + 1]
-    blank = first in (b"\xff", b"\0") and data.count(first, found.end) == found.trailing
-    return replace(found, blank_after=blank)
+    firmware = parse_from(reader(data), len(data), esp8266=esp8266)
+    if not firmware.trailing:
+        return firmware
+    first = data[firmware.end : firmware.end + 1]
+    blank = first in (b"\xff", b"\0") and data.count(first, firmware.end) == firmware.trailing
+    return replace(firmware, blank_after=blank)
 
 
 def parse_from(
@@ -250,7 +251,9 @@ def parse_from(
         header = pieces.header(pieces.offset, inner=True)
     elif layout is Layout.EXTENDED:
         extended = pieces.extended()
-    segments += [pieces.segment() for _ in range(_segment_count(header))]
+    if not 1 <= header.segment_count <= MAX_SEGMENTS:
+        raise _broken(f"it has {header.segment_count} segments, expected 1 to {MAX_SEGMENTS}")
+    segments += [pieces.segment() for _ in range(header.segment_count)]
     checksum_at = pieces.offset | 0xF
     stored = pieces.take(checksum_at, 1, "its checksum")
     in_sum = segments[1:] if first else segments
@@ -319,21 +322,21 @@ class _Pieces:
     def take(self, offset: int, size: int, what: str) -> bytes:
         if offset + size > self.size:
             raise _broken(f"{what} at 0x{offset:x} reaches past its end at 0x{self.size:x}")
-        found = self.read(offset, size)
-        if len(found) != size:
+        data = self.read(offset, size)
+        if len(data) != size:
             raise _broken(f"{what} at 0x{offset:x} cannot be read to its end")
         self.offset = offset + size
-        return found
+        return data
 
     def header(self, offset: int, *, inner: bool = False) -> Header:
-        found = Header(*_HEADER.unpack(self.take(offset, _HEADER.size, "its header")))
-        if inner and found.magic != MAGIC:
-            raise _broken(f"its second header at 0x{offset:x} begins with 0x{found.magic:02x}")
-        if found.magic not in (MAGIC, MAGIC_V2):
+        fields = Header(*_HEADER.unpack(self.take(offset, _HEADER.size, "its header")))
+        if inner and fields.magic != MAGIC:
+            raise _broken(f"its second header at 0x{offset:x} begins with 0x{fields.magic:02x}")
+        if fields.magic not in (MAGIC, MAGIC_V2):
             raise UsageError(
-                f"no firmware image: it begins with 0x{found.magic:02x}, expected 0xe9 or 0xea"
+                f"no firmware image: it begins with 0x{fields.magic:02x}, expected 0xe9 or 0xea"
             )
-        return found
+        return fields
 
     def extended(self) -> ExtendedHeader:
         data = self.take(_HEADER.size, _EXTENDED.size, "its extended header")
@@ -346,14 +349,14 @@ class _Pieces:
     def segment(self) -> Segment:
         data = self.take(self.offset, _SEGMENT.size, "the header of a segment")
         address, size = _SEGMENT.unpack(data)
-        found = Segment(address, size, self.offset)
+        start = self.offset
         self.offset += size
         if self.offset > self.size:
             raise _broken(
                 f"the segment for {hex32(address)} has 0x{size:x} bytes,"
-                f" only 0x{self.size - found.offset:x} are left"
+                f" only 0x{self.size - start:x} are left"
             )
-        return found
+        return Segment(address, size, start)
 
     def chunks(self, start: int, end: int) -> Iterator[bytes]:
         for offset in range(start, end, _CHUNK):
@@ -386,12 +389,6 @@ def _layout(pieces: _Pieces, esp8266: bool | None) -> Layout:
     return Layout.ESP8266_V1 if esp8266 else Layout.EXTENDED
 
 
-def _segment_count(header: Header) -> int:
-    if not 1 <= header.segment_count <= MAX_SEGMENTS:
-        raise _broken(f"it has {header.segment_count} segments, expected 1 to {MAX_SEGMENTS}")
-    return header.segment_count
-
-
 def _sums(pieces: _Pieces, end: int, segments: list[Segment]) -> _Sums:
     # All that is before the digest, once and in order.
     digest, crc, folded, position = hashlib.sha256(), 0, 0, 0
@@ -404,14 +401,12 @@ def _sums(pieces: _Pieces, end: int, segments: list[Segment]) -> _Sums:
                 # Whole chunks as one number each: a hundred times as fast as byte by byte.
                 folded ^= int.from_bytes(chunk, "little") if counts else 0
         position = bounds[1]
-    left = folded.to_bytes((folded.bit_length() + 7) // 8, "little")
-    checksum = reduce(xor, left, CHECKSUM_SEED)
-    return _Sums(bytes([checksum]), digest.digest(), _WORD.pack(_crc_of_v2(crc)))
-
-
-def _crc_of_v2(crc: int) -> int:
+    checksum = reduce(
+        xor, folded.to_bytes(ceil_div(folded.bit_length(), 8), "little"), CHECKSUM_SEED
+    )
     # The SDK's script takes the CRC as a signed number and writes |crc| - 1 or |crc| + 1.
-    return crc ^ 0xFFFF_FFFF if crc >> 31 else crc + 1
+    crc = crc ^ 0xFFFF_FFFF if crc >> 31 else crc + 1
+    return _Sums(bytes([checksum]), digest.digest(), _WORD.pack(crc))
 
 
 def _digest(

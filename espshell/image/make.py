@@ -52,7 +52,7 @@ def make_v1(
     for address in (entry, *(address for address, _ in segments)):
         if not 0 <= address <= 0xFFFF_FFFF:
             raise UsageError(f"{address:#x} is no address: it has more than 32 bits")
-    loaded = [each for each in segments if each[0] not in _FLASH]
+    loaded = [segment for segment in segments if segment[0] not in _FLASH]
     if not 1 <= len(loaded) <= MAX_SEGMENTS:
         raise UsageError(f"{len(loaded)} segments to load, expected 1 to {MAX_SEGMENTS}")
     image = struct.pack("<BBBBI", MAGIC, len(loaded), mode, size | frequency, entry)

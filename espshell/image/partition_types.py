@@ -65,7 +65,7 @@ def subtype_name(kind: int, number: int) -> str:
 
 
 def alignment(kind: int) -> int:
-    """Return what the offsets of a type of partition are multiples of."""
+    """Return the alignment of the offsets of a type of partition (bytes)."""
     return ALIGNMENT.get(kind, SECTOR)
 
 

@@ -93,7 +93,7 @@ _CSV_FIELDS = range(4, 7)
 
 
 def recognise(data: bytes) -> Kind:
-    """Return what a file is, by its content."""
+    """Return the kind of a file, by its content."""
     if not data:
         return Kind.EMPTY
     if data.startswith(b"\x7fELF"):
@@ -102,48 +102,48 @@ def recognise(data: bytes) -> Kind:
         return Kind.UF2
     if _is_intel_hex(data):
         return Kind.INTEL_HEX
-    found = contents(data)
-    if len(found) > 1 or (found and found[0].offset):
+    things = contents(data)
+    if len(things) > 1 or (things and things[0].offset):
         return Kind.FLASH
-    if found:
-        return found[0].kind
+    if things:
+        return things[0].kind
     if data.count(b"\xff") == len(data):
         return Kind.BLANK
     return Kind.PARTITION_CSV if _is_csv(data) else _foreign(data)
 
 
 def contents(data: bytes, *, base: int = 0) -> tuple[Content, ...]:
-    """Return what is found at ``OFFSETS`` and at the start; nothing is looked for in an image.
+    """Return the images and tables at ``OFFSETS`` and at the start; none inside an image.
 
     ``base`` is where in flash the data begins; offsets are in the data.
     """
-    found, end = [], 0
-    for offset in (0, *(each - base for each in OFFSETS if each > base)):
+    things, end = [], 0
+    for offset in (0, *(start - base for start in OFFSETS if start > base)):
         if offset < end or offset + _ROW_SIZE > len(data):
             continue
         if data.startswith(_ROW, offset):
-            found.append(Content(offset, Kind.PARTITION_TABLE))
+            things.append(Content(offset, Kind.PARTITION_TABLE))
             continue
         layout = layout_of(data[offset : offset + _ROW_SIZE])
         size = _image_size(data, offset)
         plausible = size or (offset == 0 and 1 <= data[1] <= MAX_SEGMENTS)
         if layout and plausible:
-            found.append(Content(offset, _KINDS[layout]))
+            things.append(Content(offset, _KINDS[layout]))
             end = offset + size
-    return tuple(found)
+    return tuple(things)
 
 
 def _image_size(data: bytes, base: int) -> int:
     # 0 if there is no whole image.
     try:
-        found = parse_from(
+        image = parse_from(
             lambda offset, size: data[base + offset : base + offset + size],
             len(data) - base,
             verify=False,
         )
     except UsageError:
         return 0
-    return found.end
+    return image.end
 
 
 def _is_intel_hex(data: bytes) -> bool:
@@ -155,7 +155,7 @@ def _is_intel_hex(data: bytes) -> bool:
 
 
 def _foreign(data: bytes) -> Kind:
-    """Return what a file is that no part of this program reads."""
+    """Return the kind of a file that no part of this program reads."""
     if data.startswith(_COMPRESSED):
         return Kind.COMPRESSED
     try:

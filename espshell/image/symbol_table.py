@@ -98,6 +98,6 @@ def _order(symbol: Symbol) -> tuple[int, bool, bool, bool, str]:
 
 def _keep(symbols: dict[str, Symbol], name: str, symbol: Symbol) -> None:
     """Keep the first of a name, but for a global after a local."""
-    known = symbols.get(name)
-    if known is None or (symbol.is_global and not known.is_global):
+    kept = symbols.get(name)
+    if kept is None or (symbol.is_global and not kept.is_global):
         symbols[name] = symbol

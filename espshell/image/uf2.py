@@ -96,7 +96,7 @@ def read(data: bytes, *, name: str = "the UF2 file") -> Uf2:
         block = data[start : start + BLOCK_SIZE]
         where = f"block {start // BLOCK_SIZE} of {name}"
         flags, address, size, index, count, family = _fields(block, where)
-        _see_next(index, count, expected, where)
+        _require_next(index, count, expected, where)
         expected = index + 1, count
         if flags & (_NOT_MAIN_FLASH | _FILE_CONTAINER):
             continue
@@ -108,22 +108,22 @@ def read(data: bytes, *, name: str = "the UF2 file") -> Uf2:
     if expected[0] != expected[1]:
         raise UsageError(f"{name} lacks its last blocks ({expected[1] - expected[0]})")
     segments = tuple(_joined(pieces, name))
-    _see_digests(segments, wide, name)
+    _require_digests(segments, wide, name)
     return Uf2(segments, tuple(sorted(families)))
 
 
-def _see_next(index: int, count: int, expected: tuple[int, int], where: str) -> None:
-    """See that a block is the next of its series, or the first of another. Raises: UsageError."""
+def _require_next(index: int, count: int, expected: tuple[int, int], where: str) -> None:
+    """Check that a block is the next of its series, or the first of another. Raises: UsageError."""
     if index and (index, count) != expected:
         raise UsageError(f"{where} has number {index} of {count}, which does not follow")
     if not index and expected[0] != expected[1]:
         raise UsageError(f"{where} begins anew, but {expected[1] - expected[0]} are missing")
 
 
-def _see_digests(
+def _require_digests(
     segments: tuple[tuple[int, bytes], ...], wide: set[tuple[int, int, bytes]], name: str
 ) -> None:
-    """See that digests over several blocks are right. Raises: UsageError."""
+    """Check the digests over several blocks. Raises: UsageError."""
     for first, length, digest in wide:
         parts = (part[first - at : first - at + length] for at, part in segments if at <= first)
         if digest not in map(_md5, parts):
@@ -147,10 +147,10 @@ def _wide_digest(block: bytes, address: int, size: int, where: str) -> set[tuple
     """
     payload = block[_HEADER.size : _HEADER.size + size]
     places = (_HEADER.size + size, BLOCK_SIZE - len(_END) - _DIGEST.size)
-    found = [_DIGEST.unpack_from(block, place) for place in places]
-    if any(each == (address, size, _md5(payload)) for each in found):
+    candidates = [_DIGEST.unpack_from(block, place) for place in places]
+    if any(candidate == (address, size, _md5(payload)) for candidate in candidates):
         return set()
-    for start, length, digest in found:
+    for start, length, digest in candidates:
         if length > size and start <= address < start + length:
             return {(start, length, digest)}
     raise UsageError(f"{where} has a wrong MD5")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from espshell.chips import Chip, Quirk, Words
+from espshell.chips import Quirk, Words
 from espshell.device import Target
 from espshell.errors import UsageError
 from espshell.nor import makers
@@ -115,7 +115,7 @@ class SecurityReport:
 
 
 def security_report(target: Target) -> SecurityReport:
-    """Return what the ROM said when it was asked for the chip.
+    """Return the answer of the ROM to GET_SECURITY_INFO at connecting.
 
     Raises: UsageError for a chip whose ROM does not know the command.
     """
@@ -134,7 +134,7 @@ def info(target: Target, *, with_flash: bool = True) -> Info:
     In secure download mode only what is known without reading memory.
     """
     chip = target.chip
-    known = Info(
+    basics = Info(
         chip=chip.name,
         description=chip.title,
         revision=None,
@@ -147,15 +147,16 @@ def info(target: Target, *, with_flash: bool = True) -> Info:
         baud=target.link.port.baud,
     )
     if target.loader.dialect.is_secure:
-        return known
-    security_fields = [each.field for each in chip.security_fuses]
+        return basics
+    security_fields = [fuse.field for fuse in chip.security_fuses]
     security_fields += [chip.flash_crypt_count] if chip.flash_crypt_count else []
     addresses = [a for field in security_fields for a in field.addresses]
     words = target.memory.gather([*chip.info_addresses, *addresses]).__getitem__
     target.revision = chip.revision(words)
     return replace(
-        known,
-        description=chip.description(words) or _unknown_package(chip, words),
+        basics,
+        description=chip.description(words)
+        or f"{chip.title} (package {chip.package.value(words)}, not known)",
         revision=target.revision,
         features=(*chip.fixed_features, *filter(None, (f.text(words) for f in chip.features))),
         crystal_mhz=_crystal(target, words),
@@ -163,14 +164,14 @@ def info(target: Target, *, with_flash: bool = True) -> Info:
         eui64=_mac_text(chip.eui64(words), 8),
         sdk_id=chip.sdk_id.value(words) if chip.sdk_id else None,
         flash=flash_id(target) if with_flash else None,
-        security=known.security or _fused_security(target, words),
+        security=basics.security or _fused_security(target, words),
     )
 
 
 def flash_id(target: Target) -> Flash | None:
     """Read the JEDEC id of the flash chip; None if nothing answers where it should be."""
-    found = target.flash.identify()
-    return Flash(found, makers.size(found)) if found else None
+    jedec_id = target.flash.identify()
+    return Flash(jedec_id, makers.size(jedec_id)) if jedec_id else None
 
 
 def mac(target: Target) -> Mac:
@@ -192,10 +193,6 @@ def _mac_text(mac: int | None, size: int) -> str | None:
     return None if mac is None else mac.to_bytes(size, "big").hex(":")
 
 
-def _unknown_package(chip: Chip, words: Words) -> str:
-    return f"{chip.title} (package {chip.package.value(words)}, not known)"
-
-
 def _crystal(target: Target, words: Words) -> int | None:
     """Return the crystal; where a stub has changed the clock, only the ROM's calibration tells."""
     chip = target.chip
@@ -208,19 +205,19 @@ def _crystal(target: Target, words: Words) -> int | None:
 
 def _told_security(target: Target) -> Security | None:
     """Return the security information of the ROM's answer at connecting."""
-    told = target.security
-    if told is None:
+    security = target.security
+    if security is None:
         return None
-    flags = tuple(name for bit, name in enumerate(SECURITY_FLAGS) if told.flags >> bit & 1)
+    flags = tuple(name for bit, name in enumerate(SECURITY_FLAGS) if security.flags >> bit & 1)
     names = dict(target.chip.key_purposes)
     return Security(
         flags=flags,
-        flash_crypt_count=told.flash_crypt_count,
-        flash_encryption=_is_odd(told.flash_crypt_count),
+        flash_crypt_count=security.flash_crypt_count,
+        flash_encryption=_is_odd(security.flash_crypt_count),
         secure_boot="SECURE_BOOT_EN" in flags,
-        secure_download=told.secure_download,
+        secure_download=security.secure_download,
         key_purposes=tuple(
-            names.get(number, f"purpose {number}") for number in told.key_purposes if names
+            names.get(number, f"purpose {number}") for number in security.key_purposes if names
         ),
     )
 

@@ -275,14 +275,14 @@ def _read(file: Path, chip: Chip) -> _Program:
     if not data:
         raise UsageError(f"{file} is empty", hint="was it built?")
     if elf.is_elf(data):
-        found = _from_elf(data, str(file))
+        program = _from_elf(data, str(file))
     else:
         if intel_hex.is_given(data, file):
             data = _from_hex(data, str(file))
-        found = _from_image(data, str(file), esp8266=chip.name == "esp8266")
-    if not found.segments:
+        program = _from_image(data, str(file), esp8266=chip.name == "esp8266")
+    if not program.segments:
         raise UsageError(f"{file} has no segment to load")
-    return found
+    return program
 
 
 def _from_elf(data: bytes, name: str) -> _Program:
@@ -312,20 +312,20 @@ def _from_image(data: bytes, name: str, *, esp8266: bool) -> _Program:
     if kind in FOREIGN:
         raise UsageError(f"{name} is no program: {kind.value}", hint=_PROGRAMS)
     try:
-        found = firmware.parse(data, esp8266=esp8266 if firmware.layout_of(data) is None else None)
+        image = firmware.parse(data, esp8266=esp8266 if firmware.layout_of(data) is None else None)
     except UsageError as error:
         raise UsageError(f"{name}: {error.message}", hint=error.hint) from error
-    if found.layout is Layout.ESP8266_V2:
+    if image.layout is Layout.ESP8266_V2:
         raise UsageError(
             f"{name} is an image of version 2, whose first part stays in flash",
             hint="`load FILE flash:ADDRESS` writes it there",
         )
     pieces = [
-        (each.address, data[each.offset : each.offset + each.size])
-        for each in found.segments
-        if each.placed
+        (segment.address, data[segment.offset : segment.offset + segment.size])
+        for segment in image.segments
+        if segment.placed
     ]
-    return _Program(found.header.entry, _whole_words(name, pieces), found)
+    return _Program(image.header.entry, _whole_words(name, pieces), image)
 
 
 def _whole_words(name: str, pieces: Sequence[tuple[int, bytes]]) -> tuple[Image, ...]:

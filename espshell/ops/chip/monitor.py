@@ -51,7 +51,12 @@ class SafeText:
             return "\n"
         if len(text) > 1:
             return text if self._color else ""
-        return text if text.isprintable() else _visible(ord(text))
+        if text.isprintable():
+            return text
+        code = ord(text)
+        if code < 0x100:
+            return f"\\x{code:02x}"
+        return f"\\u{code:04x}" if code < 0x1_0000 else f"\\U{code:08x}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +121,10 @@ class Monitor:
         clock = self._port.clock
         start = clock.now()
         while not self.found:
-            left = _POLL_S if timeout_s is None else start + timeout_s - clock.now()
-            if left <= 0:
+            rest_s = _POLL_S if timeout_s is None else start + timeout_s - clock.now()
+            if rest_s <= 0:
                 break
-            data = self._port.read(min(left, _POLL_S))
+            data = self._port.read(min(rest_s, _POLL_S))
             self._seconds = clock.now() - start
             if data:
                 for tap in self._taps:
@@ -128,7 +133,7 @@ class Monitor:
                 yield data
 
     def result(self, *, interrupted: bool = False) -> Monitored:
-        """Return what was said so far."""
+        """Return all that has arrived so far."""
         self._add(self._plain.feed(b"", final=True))
         return Monitored(
             text=self._text[-KEPT:],
@@ -164,9 +169,3 @@ def monitor(
     for data in listener.listen(timeout_s):
         show(data)
     return listener.result()
-
-
-def _visible(code: int) -> str:
-    if code < 0x100:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x1_0000 else f"\\U{code:08x}"

@@ -40,16 +40,16 @@ class Erasing:
         """
         span = Span.of(self.address, self.size)
         run(flash, self.work, "erasing", report)
-        failed, told = self.work.failed, flash.has_digest and not flash.dry_run
-        if told and self.skipped and not failed:
+        failed, verifiable = self.work.failed, flash.has_digest and not flash.dry_run
+        if verifiable and self.skipped and not failed:
             failed = () if is_there(flash, span, blank_digest(span.size)) else (span,)
-        notes = () if told or flash.dry_run else ("not verified: this loader has no digests",)
+        notes = () if verifiable or flash.dry_run else ("not verified: this loader has no digests",)
         doubt = self.work.doubt()
         return Erased(
             self.address,
             self.size,
             self.skipped,
-            verified=not (failed or doubt) if told else None,
+            verified=not (failed or doubt) if verifiable else None,
             failed=failed,
             notes=(*self.work.notes, *notes),
             dry_run=flash.dry_run,
@@ -147,6 +147,6 @@ def prepare(
 
 
 def _is_blank(flash: Flash, span: Span) -> bool:
-    """Say whether a range is blank; the digest of one sector tells of most that are not."""
+    """Return whether a range is blank; the digest of its first sector rules most others out."""
     sizes = dict.fromkeys((min(SECTOR, span.size), span.size))
     return all(flash.digest(span.start, size) == blank_digest(size) for size in sizes)

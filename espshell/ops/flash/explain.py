@@ -46,7 +46,7 @@ def explain(
     table: PartitionTable | None = None,
     chip: Chip | None = None,
 ) -> tuple[str, ...]:
-    """Return what is known about why and where an image differs from flash.
+    """Return sentences on why and where an image differs from flash.
 
     differing: sectors, cut at the ends of the image.
     contents: what flash holds, by the address of the first byte of parts of the image.
@@ -56,8 +56,8 @@ def explain(
     if not differing:
         return ()
     case = _Case(image, tuple(differing), contents, _firmware(image), chip)
-    told = case.settings() or [*case.emptiness(), *case.places(), *case.moved()]
-    return (*told, *_partitions(differing, table))
+    sentences = case.settings() or [*case.emptiness(), *case.places(), *case.moved()]
+    return (*sentences, *_partitions(differing, table))
 
 
 def known_contents(image: Image, digests: Mapping[int, bytes]) -> dict[int, bytes]:
@@ -65,19 +65,19 @@ def known_contents(image: Image, digests: Mapping[int, bytes]) -> dict[int, byte
 
     digests: MD5 of what each sector holds, as far as the image covers it, by its start.
     """
-    known: dict[int, bytes] = {}
+    contents: dict[int, bytes] = {}
     patched: bytes | None = None
     for sector, digest in digests.items():
         span = image.span.intersection(Span.of(sector, SECTOR))
         data, blank = image.part(span), b"\xff" * span.size
         if md5(blank) == digest:
-            known[span.start] = blank
+            contents[span.start] = blank
         elif span.start == image.address and (settings := _settings(data, digest)):
-            known[span.start] = data[:2] + settings + data[4:]
+            contents[span.start] = data[:2] + settings + data[4:]
             patched = _patched(image.data, settings)
         elif patched and md5(part := patched[span.offsets(image.address)]) == digest:
-            known[span.start] = part
-    return known
+            contents[span.start] = part
+    return contents
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class _Case:
         return sum(map(len, self.contents.values())) == sum(span.size for span in self.differing)
 
     def offsets(self) -> list[Span]:
-        """Return what differs, as offsets in the image; whole sectors if not all is known."""
+        """Return the offsets in the image that differ; whole sectors if not all is known."""
         spans: Sequence[Span] = self.differing
         if self.complete:
             pairs = [(at, self.expected(at), self.contents[at]) for at in sorted(self.contents)]
@@ -102,11 +102,11 @@ class _Case:
         return [span.shifted(-self.image.address) for span in spans]
 
     def expected(self, address: int) -> bytes:
-        """Return what should be there instead of some contents."""
+        """Return the bytes of the image for the place of some contents."""
         return self.image.part(Span.of(address, len(self.contents[address])))
 
     def settings(self) -> list[str]:
-        """Say if only the flash settings of the header differ, or the digest, or both."""
+        """Return a sentence if only flash settings in the header differ, or the digest, or both."""
         if not self.complete or self.firmware is None:
             return []
         sha = Span(self.firmware.end - _SHA_SIZE, self.firmware.end)
@@ -146,7 +146,7 @@ class _Case:
         return ", ".join(f"{name} {a} -> {b}" for name, a, b in values if a != b)
 
     def emptiness(self) -> Iterator[str]:
-        """Say how much of what differs is blank in flash."""
+        """Yield how much of what differs is blank in flash."""
         blank = sum(not data.strip(b"\xff") for data in self.contents.values())
         if not blank:
             return
@@ -159,19 +159,18 @@ class _Case:
             yield "flash is blank (FF) in every sector that differs"
 
     def places(self) -> Iterator[str]:
-        """Say in which part of a firmware image all differences are."""
-        if self.firmware is None:
+        """Yield the part of a firmware image that all differences are in."""
+        image, offsets = self.firmware, self.offsets()
+        if image is None:
             return
-        found = self.firmware
-        offsets = self.offsets()
-        if offsets[0].start >= found.end:
-            what = "padding" if found.blank_after else "what follows"
+        if offsets[0].start >= image.end:
+            what = "padding" if image.blank_after else "what follows"
             yield f"only {what} behind the end of the image differs"
             return
-        last = found.segments[-1]
-        tail = Span(last.offset + last.size, found.end)  # from the padding before the checksum on
+        last = image.segments[-1]
+        tail = Span(last.offset + last.size, image.end)  # from the padding before the checksum on
         body = [span for span in offsets if not tail.holds(span)]
-        for number, segment in enumerate(found.segments):
+        for number, segment in enumerate(image.segments):
             whole = Span.of(segment.offset, segment.size)
             if body and all(map(whole.holds, body)):
                 more = " and the checksum and digest behind" if len(body) < len(offsets) else ""
@@ -179,16 +178,16 @@ class _Case:
                 yield f"all that differs is in segment {number}{place}{more}"
 
     def moved(self) -> Iterator[str]:
-        """Say if what should be there is there in another order, or in another place."""
-        known = {at: data for at, data in self.contents.items() if _telling(data)}
-        if not known:
+        """Yield in which other byte order, or how far from its place, flash holds the data."""
+        distinct = {at: data for at, data in self.contents.items() if _telling(data)}
+        if not distinct:
             return
-        if self.complete and len(known) == len(self.contents):
+        if self.complete and len(distinct) == len(self.contents):
             for size, name in ((2, "16-bit"), (4, "32-bit")):
-                if all(_swapped(data, size) == self.expected(at) for at, data in known.items()):
+                if all(_swapped(data, size) == self.expected(at) for at, data in distinct.items()):
                     yield f"the bytes of each {name} value are in reverse order"
                     return
-        shifts = {self._shift(at, data) for at, data in known.items()}
+        shifts = {self._shift(at, data) for at, data in distinct.items()}
         shift = shifts.pop()
         if shift and not shifts:
             way = "behind" if shift > 0 else "before"
@@ -199,10 +198,10 @@ class _Case:
         middle = len(data) // 2  # its ends may hold what is beside the image
         probes = sorted(range(0, len(data), _PROBE), key=lambda i: abs(i - middle))
         at = next(i for i in probes if _telling(data[i : i + _PROBE]))
-        found = self.image.data.find(data[at : at + _PROBE])
-        if found < 0 or self.image.data.find(data[at : at + _PROBE], found + 1) >= 0:
+        offset = self.image.data.find(data[at : at + _PROBE])
+        if offset < 0 or self.image.data.find(data[at : at + _PROBE], offset + 1) >= 0:
             return None
-        start = found - at  # where the first byte of the data would be in the image
+        start = offset - at  # where the first byte of the data would be in the image
         theirs = self.image.data[max(start, 0) : start + len(data)]
         ours = data[max(-start, 0) :][: len(theirs)]
         return address - self.image.address - start if ours == theirs else None
@@ -256,7 +255,7 @@ def _patched(data: bytes, settings: bytes) -> bytes | None:
 
 
 def _telling(data: bytes) -> bool:
-    """Say whether bytes are hardly in two places by chance."""
+    """Return whether bytes are so varied that two copies of them are no accident."""
     pieces = (data[i : i + _PROBE] for i in range(0, len(data), _PROBE))
     return any(len(set(piece)) >= _TELLING for piece in pieces)
 
@@ -274,7 +273,7 @@ def _mode(code: int) -> str:
 
 
 def _size(code: int, chip: Chip | None) -> str:
-    names = {each.code: each.name for each in (chip.flash_sizes if chip else FLASH_SIZES)}
+    names = {row.code: row.name for row in (chip.flash_sizes if chip else FLASH_SIZES)}
     return names.get(code & 0xF0, f"0x{code & 0xF0:02x}")
 
 

@@ -90,10 +90,10 @@ def facts_of(
 ) -> Facts:
     """Gather what a plan must know. Raises: DeviceError if the flash's size is not known."""
     secure = target.loader.dialect.is_secure
-    told = target.security
-    secure_boot = bool(told and told.secure_boot)
-    encrypted = bool(told and told.flash_crypt_count.bit_count() % 2)
-    if told is None and not secure and (fused := info(target, with_flash=False).security):
+    security = target.security
+    secure_boot = bool(security and security.secure_boot)
+    encrypted = bool(security and security.flash_crypt_count.bit_count() % 2)
+    if security is None and not secure and (fused := info(target, with_flash=False).security):
         secure_boot, encrypted = fused.secure_boot, fused.flash_encryption
     plain_only, fuse = False, target.chip.no_download_encryption
     if encrypted and fuse is not None and not secure:
@@ -176,14 +176,14 @@ def _sampled(flash: Flash, plan: Plan) -> dict[int, bytes]:
 
     Then everything is sent: to look at each sector would cost more than it could save.
     """
-    found: dict[int, bytes] = {}
+    digests: dict[int, bytes] = {}
     for image in plan.images:
         first = align_up(image.address, SECTOR)
         for at in range(first, image.end - SECTOR + 1, _SAMPLE_STEP):
-            found[at] = flash.digest(at, SECTOR)
-            if found[at] == md5(image.part(Span.of(at, SECTOR))):
+            digests[at] = flash.digest(at, SECTOR)
+            if digests[at] == md5(image.part(Span.of(at, SECTOR))):
                 return {}
-    return found if len(found) > _LEAST_SAMPLES else {}
+    return digests if len(digests) > _LEAST_SAMPLES else {}
 
 
 def write(flash: Flash, work: Work, report: Report = silent) -> Written:
@@ -217,8 +217,8 @@ def write(flash: Flash, work: Work, report: Report = silent) -> Written:
         failed=tuple(failed),
         state=state or work.state(),
         notes=tuple(notes),
-        written=merged(each.span for each in work.segments if each.data is not None),
-        erased=merged(each.span for each in work.segments if each.data is None),
+        written=merged(segment.span for segment in work.segments if segment.data is not None),
+        erased=merged(segment.span for segment in work.segments if segment.data is None),
         seconds=work.seconds,
         dry_run=flash.dry_run,
         elsewhere=tuple(work.strays),
@@ -228,7 +228,7 @@ def write(flash: Flash, work: Work, report: Report = silent) -> Written:
 
 def _why(flash: Flash, work: Work) -> str:
     """Return the state, with what the sectors of a failed segment hold now."""
-    told = [work.state()]
+    sentences = [work.state()]
     for segment in work.segments:
         if segment.stage is not Stage.FAILED or not flash.has_digest:
             continue
@@ -239,14 +239,14 @@ def _why(flash: Flash, work: Work) -> str:
             elif flash.digest(at, SECTOR, confirmed=True) == blank_digest(SECTOR):
                 blank.append(Span.of(at, SECTOR))
         if same:
-            told.append(f"{ranges_text(same)} still as before: is it write-protected?")
+            sentences.append(f"{ranges_text(same)} still as before: is it write-protected?")
         if blank and segment.data is not None:
-            told.append(f"{ranges_text(blank)} erased and not programmed")
-    return "; ".join(told)
+            sentences.append(f"{ranges_text(blank)} erased and not programmed")
+    return "; ".join(sentences)
 
 
 def _is_as_before(flash: Flash, work: Work, sector: int) -> bool:
-    """Say whether a sector has the digest that it had, where that is known."""
+    """Return whether a sector still has the digest from before; False where that is not known."""
     if sector not in work.old:
         return False
     span = Span.of(sector, SECTOR)
@@ -257,9 +257,9 @@ def _is_as_before(flash: Flash, work: Work, sector: int) -> bool:
 
 def _segments(flash: Flash, plan: Plan, sectors: Sequence[int]) -> Iterator[Segment]:
     """Yield sectors put together to segments, blank ones apart from the others."""
-    wanted = set(sectors)
+    chosen = set(sectors)
     for span in plan.ranges:
-        picked = [at for at in sectors_of(span) if at in wanted]
+        picked = [at for at in sectors_of(span) if at in chosen]
         if not picked:
             continue
         contents = _contents(flash, plan, span, picked)
@@ -285,7 +285,7 @@ def _segment(run: Sequence[int], contents: dict[int, bytes]) -> Segment:
 
 
 def _contents(flash: Flash, plan: Plan, span: Span, sectors: Sequence[int]) -> dict[int, bytes]:
-    """Return what sectors shall hold: the images, and between them what is kept, or FF."""
+    """Return the new contents of sectors: the images, between them the old contents or FF."""
     whole = bytearray(BLANK * span.size)
     for edge in plan.edges if plan.keep_edges else ():
         for sector in sectors:

@@ -80,7 +80,7 @@ def plan_write(
     keep_edges: bool = False,
     force: bool = False,
 ) -> Plan:
-    """Return what writing images means.
+    """Return the sectors and warnings of writing images.
 
     force: what would only fail to boot is a warning.
 
@@ -89,7 +89,7 @@ def plan_write(
     notes = [note for image in images if not image.data for note in image.notes]
     images = [image for image in images if image.data]
     flash_map = FlashMap(facts.chip, facts.table, facts.table_offset)
-    reasons = [text for each in images for text in objections(each, flash_map, facts.revision)]
+    reasons = [text for item in images for text in objections(item, flash_map, facts.revision)]
     reasons += _too_large(images)
     if facts.secure_boot and any(image.address < _LOADS_BEFORE for image in images):
         reasons.append("secure boot is on: a bootloader that is not signed for this chip bricks it")
@@ -201,22 +201,22 @@ def _encrypted(images: Sequence[Image], facts: Facts) -> list[str]:
 
 
 def _warnings(image: Image, facts: Facts) -> list[str]:
-    found = list(image.notes)
+    warnings = list(image.notes)
     is_boot = image.address == facts.chip.bootloader_offset
     if is_boot and image.data.strip(b"\xff") and not facts.encrypted:
         layout = firmware.layout_of(image.data[: firmware.HEAD_SIZE])
         if layout is None:
-            found.append(
+            warnings.append(
                 f"{image.name} is not a bootable image, and stands where the ROM looks for one"
             )
         else:
             sizes = {row.code: row.size for row in facts.chip.flash_sizes}
             size = sizes.get(image.data[3] & 0xF0)
             if size is not None and size > facts.flash_size:
-                found.append(
+                warnings.append(
                     f"{image.name} was made for {size_text(size)} of flash; this one has "
                     f"{size_text(facts.flash_size)}"
                 )
     if facts.encrypted:
-        found.append(f"flash encryption is on: {image.name} is written as it is, unencrypted")
-    return found
+        warnings.append(f"flash encryption is on: {image.name} is written as it is, unencrypted")
+    return warnings

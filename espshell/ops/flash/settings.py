@@ -66,7 +66,7 @@ def with_settings(
     given = settings.given
     notes: list[str] = []
     if given.get("size", "").lower() == DETECT:
-        row = next((each for each in chip.flash_sizes if each.size == flash_size), None)
+        row = next((item for item in chip.flash_sizes if item.size == flash_size), None)
         given |= {"size": row.name} if row else {}
         if row is None:
             del given["size"]
@@ -93,7 +93,9 @@ def _changed(image: Image, codes: dict[str, int], text: str, *, force: bool) -> 
     """Return a bootloader with other codes in its header, or as it is with the reason."""
     try:
         data = firmware.patch_header(image.data, **codes)
-        is_signed = data != image.data and _is_signed(image.data)
+        read = firmware.reader(image.data)
+        parsed = firmware.parse_from(read, len(image.data), verify=False)
+        is_signed = data != image.data and bool(signature.find(read, parsed, verify=False))
     except UsageError as error:
         note = f"{image.name}: flash {text} not set: {error.message}"
         return replace(image, notes=(*image.notes, note))
@@ -107,12 +109,6 @@ def _changed(image: Image, codes: dict[str, int], text: str, *, force: bool) -> 
         name=f"{image.name} (flash {text})",
         notes=(*image.notes, note) if is_signed else image.notes,
     )
-
-
-def _is_signed(data: bytes) -> bool:
-    read = firmware.reader(data)
-    found = firmware.parse_from(read, len(data), verify=False)
-    return bool(signature.find(read, found, verify=False))
 
 
 def _code(chip: Chip, name: str, value: str) -> int:

@@ -168,7 +168,7 @@ class _Comparison:
         return sector_spans(self.image.span, self.digests)
 
     def part(self, sector: int) -> Span:
-        """Return what the image covers of a sector."""
+        """Return the part of a sector that the image covers."""
         return self.image.span.intersection(Span.of(sector, SECTOR))
 
 

@@ -103,13 +103,15 @@ class Work:
     @property
     def failed(self) -> tuple[Span, ...]:
         """The segments that are not as wanted, as far as is known."""
-        return tuple(each.span for each in self.segments if each.stage is Stage.FAILED)
+        return tuple(segment.span for segment in self.segments if segment.stage is Stage.FAILED)
 
     @property
     def repeated(self) -> tuple[Span, ...]:
         """The segments that were not as wanted at first and are now."""
         return tuple(
-            each.span for each in self.segments if each.stage is Stage.DONE and each.tries > 1
+            segment.span
+            for segment in self.segments
+            if segment.stage is Stage.DONE and segment.tries > 1
         )
 
     def doubt(self) -> str:
@@ -129,12 +131,14 @@ class Work:
 
     def state(self) -> str:
         """Return which ranges are now in which state, in a sentence."""
-        told: dict[str, list[Span]] = {}
+        by_text: dict[str, list[Span]] = {}
         for stage in Stage:
-            for each in self.segments:
-                if each.stage is stage:
-                    told.setdefault(stage.told(erased=each.data is None), []).append(each.span)
-        return "; ".join(f"{ranges_text(spans)} {text}" for text, spans in told.items())
+            for segment in self.segments:
+                if segment.stage is stage:
+                    by_text.setdefault(stage.told(erased=segment.data is None), []).append(
+                        segment.span
+                    )
+        return "; ".join(f"{ranges_text(spans)} {text}" for text, spans in by_text.items())
 
 
 def run(flash: Flash, work: Work, action: str, report: Report) -> None:
@@ -228,7 +232,7 @@ def _attempt(flash: Flash, segment: Segment) -> Iterator[int]:
 
 
 def _holds(flash: Flash, segment: Segment) -> bool | None:
-    """Say whether a segment is in the flash; None if nothing can tell, or not soon."""
+    """Return whether flash holds a segment; None if nothing can tell, or not soon."""
     if flash.has_digest:
         return is_there(flash, segment.span, segment.digest)
     if flash.is_readable and segment.data is not None:
@@ -237,7 +241,7 @@ def _holds(flash: Flash, segment: Segment) -> bool | None:
 
 
 def is_there(flash: Flash, span: Span, digest: bytes) -> bool:
-    """Say whether a range has a digest; that it has not is asked twice."""
+    """Return whether a range has this digest; another one is confirmed first."""
     if flash.digest(span.start, span.size) == digest:
         return True
     return flash.digest(span.start, span.size, confirmed=True) == digest

@@ -37,7 +37,8 @@ def revision_objections(
     5.6 decides it; observed.
     """
     text = "v{}.{}".format(*revision)
-    if _is_legacy(head):
+    only_legacy = head.min_revision_full == 0 and head.min_revision_legacy != 0
+    if head.max_revision_full == 0 or (head.max_revision_full == _UNSET and only_legacy):
         part, number = ("minor ", revision[1]) if chip.name == "esp32c3" else ("", revision[0])
         if number < head.min_revision_legacy:
             yield (
@@ -51,10 +52,3 @@ def revision_objections(
     if head.max_revision is not None and revision > head.max_revision:
         most = "v{}.{}".format(*head.max_revision)
         yield f"{name} needs a revision of at most {most}; this chip is {text}"
-
-
-def _is_legacy(head: ExtendedHeader) -> bool:
-    if head.max_revision_full == 0:
-        return True
-    only_legacy = head.min_revision_full == 0 and head.min_revision_legacy != 0
-    return head.max_revision_full == _UNSET and only_legacy

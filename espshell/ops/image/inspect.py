@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 
 from espshell import chips
@@ -115,14 +116,14 @@ class ImageInfo:
     @property
     def ok(self) -> bool:
         """Whether nothing is wrong with it, as far as that was looked at."""
-        return not self.problems and all(each.ok for each in self.contents)
+        return not self.problems and all(content.ok for content in self.contents)
 
     @property
     def failure(self) -> str:
         """What is wrong with it, or with the first thing in it that is not good."""
         if self.problems:
             return f"{self.source}: {self.problems[0]}"
-        return next((each.failure for each in self.contents if not each.ok), "")
+        return next((content.failure for content in self.contents if not content.ok), "")
 
 
 def inspect_file(path: Path, *, chip: Chip | None = None) -> ImageInfo:
@@ -151,8 +152,8 @@ def inspect(data: bytes, source: str, *, chip: Chip | None = None) -> ImageInfo:
             return _of_table(bare, data, chip)
         if kind is Kind.FLASH:
             return replace(bare, contents=tuple(_contents(bare, data, chip)))
-        found = firmware.parse(data, esp8266=_is_esp8266(chip))
-        return _of_firmware(replace(bare, kind=_KINDS[found.layout]), found, data, chip)
+        image = firmware.parse(data, esp8266=_is_esp8266(chip))
+        return _of_firmware(replace(bare, kind=_KINDS[image.layout]), image, data, chip)
     except UsageError as error:
         raise UsageError(f"{source}: {error.message}", hint=error.hint) from error
 
@@ -190,8 +191,8 @@ def inspect_flash(
             hint = "" if blank else "`info` tells whether the flash is encrypted"
             if address == 0 and boot:
                 hint = f"the bootloader stands at {boot:#x}"
-            found = "it is blank (FF)" if blank else f"it begins with {head[:4].hex(' ')}"
-            raise UsageError(f"neither firmware nor a partition table: {found}", hint=hint)
+            begins = "it is blank (FF)" if blank else f"it begins with {head[:4].hex(' ')}"
+            raise UsageError(f"neither firmware nor a partition table: {begins}", hint=hint)
         found_at = firmware.parse_from(read, size, verify=False)
         bare = ImageInfo(source, _KINDS[layout], found_at.end, address)
         if not verify:
@@ -206,69 +207,61 @@ def inspect_flash(
         raise DeviceError(f"{source}: {error.message}", hint=error.hint) from error
 
 
-def chip_of(found: Firmware) -> Chip | None:
+def chip_of(image: Firmware) -> Chip | None:
     """Return the chip that an image is for, if it says so and the chip is known."""
-    if found.extended is None:
+    if image.extended is None:
         return chips.load("esp8266")
-    number = found.extended.chip_id
+    number = image.extended.chip_id
     return next((c for c in chips.CHIPS if c.id == number and c.name != "esp8266"), None)
 
 
 def _is_esp8266(chip: Chip | None) -> bool | None:
-    """Say that an image is for an ESP8266 where somebody knows; nobody else has to be believed."""
+    """Return True for an image of an ESP8266; None where the image itself has to tell."""
     return True if chip and chip.name == "esp8266" else None
 
 
 def _of_firmware(
     bare: ImageInfo,
-    found: Firmware,
+    image: Firmware,
     data: bytes | Read,
     chip: Chip | None,
     *,
     verify: bool = True,
 ) -> ImageInfo:
     read = firmware.reader(data) if isinstance(data, bytes) else data
-    told = chip_of(found)
+    own_chip = chip_of(image)
     notes = bare.notes
-    if chip and told and chip is not told:
-        notes = (*notes, f"it says that it is for an {told.title}, not for an {chip.title}")
-    info = _firmware_info(found, told or chip, read, verify=verify)
+    if chip and own_chip and chip is not own_chip:
+        notes = (*notes, f"it says that it is for an {own_chip.title}, not for an {chip.title}")
+    info = _firmware_info(image, own_chip or chip, read, verify=verify)
     return replace(bare, firmware=info, problems=tuple(info.problems()), notes=notes)
 
 
-def _firmware_info(found: Firmware, chip: Chip | None, read: Read, *, verify: bool) -> FirmwareInfo:
-    head = found.header
-    first_in_flash = found.layout is Layout.ESP8266_V2
+def _firmware_info(image: Firmware, chip: Chip | None, read: Read, *, verify: bool) -> FirmwareInfo:
+    head, sizes = image.header, chip.flash_sizes if chip else ()
+    memories = [
+        _memory(chip, segment.address, segment.size) if segment.placed else PADDING
+        for segment in image.segments
+    ]
+    if image.layout is Layout.ESP8266_V2:
+        memories[0] = "stays in flash"
     return FirmwareInfo(
-        firmware=found,
+        firmware=image,
         chip=chip.name if chip else "",
         mode=FLASH_MODES[head.mode] if head.mode < len(FLASH_MODES) else "",
-        flash_size=next((s.name for s in _sizes(chip) if s.code == head.size_code), ""),
+        flash_size=next((size.name for size in sizes if size.code == head.size_code), ""),
         frequencies=tuple(
             name
             for name, code in (chip.flash_frequencies if chip else ())
             if code == head.frequency_code
         ),
         segments=tuple(
-            Piece(
-                each.address,
-                each.size,
-                each.offset,
-                "stays in flash" if first_in_flash and not number else _memory_of(each, chip),
-            )
-            for number, each in enumerate(found.segments)
+            Piece(segment.address, segment.size, segment.offset, memory)
+            for segment, memory in zip(image.segments, memories, strict=True)
         ),
-        description=describe(read, found),
-        signatures=signature.find(read, found, verify=verify),
+        description=describe(read, image),
+        signatures=signature.find(read, image, verify=verify),
     )
-
-
-def _sizes(chip: Chip | None) -> Sequence[chips.FlashSize]:
-    return chip.flash_sizes if chip else ()
-
-
-def _memory_of(segment: firmware.Segment, chip: Chip | None) -> str:
-    return _memory(chip, segment.address, segment.size) if segment.placed else PADDING
 
 
 def _memory(chip: Chip | None, address: int, size: int) -> str:
@@ -294,8 +287,8 @@ def _of_table(
         table = partitions.parse_csv(text, offset=offset, bootloader_offset=boot)
     else:
         table = partitions.parse_binary(data, offset=offset)
-    found = Parts(table, bare.source, None, table.problems())
-    return replace(bare, table=found, problems=() if found.ok else (found.failure,))
+    parts = Parts(table, bare.source, None, table.problems())
+    return replace(bare, table=parts, problems=() if parts.ok else (parts.failure,))
 
 
 def _contents(
@@ -305,21 +298,18 @@ def _contents(
 
     ``base`` is where in flash it begins.
     """
-    found = list(contents(data, base=base))
-    tables = [_within(bare, data, each, chip, base) for each in found if _is_table(each)]
-    offsets = {each.offset for each in found}
-    for partition in tables[0].table.table.partitions if tables and tables[0].table else ():
+    things = list(contents(data, base=base))
+    rows = [content for content in things if content.kind is Kind.PARTITION_TABLE]
+    parts = _within(bare, data, rows[0], chip, base).table if rows else None
+    offsets = {content.offset for content in things}
+    for partition in parts.table.partitions if parts else ():
         start = partition.offset - base
         if partition.type != APP or start < 0 or start in offsets:
             continue
         if firmware.layout_of(data[start : start + _HEAD]):
-            found.append(Content(start, Kind.FIRMWARE))
-    for each in sorted(found, key=lambda each: each.offset):
-        yield _within(bare, data, each, chip, base)
-
-
-def _is_table(content: Content) -> bool:
-    return content.kind is Kind.PARTITION_TABLE
+            things.append(Content(start, Kind.FIRMWARE))
+    for content in sorted(things, key=attrgetter("offset")):
+        yield _within(bare, data, content, chip, base)
 
 
 def _within(
@@ -329,15 +319,15 @@ def _within(
     start, place = content.offset, base + content.offset
     inner = ImageInfo(f"{bare.source} at {place:#x}", content.kind, 0, place)
     try:
-        if _is_table(content):
+        if content.kind is Kind.PARTITION_TABLE:
             piece = data[start : start + partitions.SIZE]
             return _of_table(replace(inner, size=len(piece)), piece, chip, offset=place)
 
         def read(offset: int, count: int) -> bytes:
             return data[start + offset : start + offset + count]
 
-        found = firmware.parse_from(read, len(data) - start, esp8266=_is_esp8266(chip))
-        return _of_firmware(replace(inner, size=found.end), found, read, chip)
+        image = firmware.parse_from(read, len(data) - start, esp8266=_is_esp8266(chip))
+        return _of_firmware(replace(inner, size=image.end), image, read, chip)
     except UsageError as error:
         return replace(inner, problems=(error.message,))
 
@@ -346,14 +336,14 @@ def _of_elf(bare: ImageInfo, data: bytes, chip: Chip | None) -> ImageInfo:
     program = elf.parse_elf(data, name=bare.source)
     pieces = tuple(
         Piece(
-            each.address,
-            len(each.data),
+            segment.address,
+            len(segment.data),
             None,
-            _memory(chip, each.address, each.mem_size),
-            each.flags,
-            each.mem_size - len(each.data),
+            _memory(chip, segment.address, segment.mem_size),
+            segment.flags,
+            segment.mem_size - len(segment.data),
         )
-        for each in program.segments
+        for segment in program.segments
     )
     return replace(bare, machine=program.machine, entry=program.entry, segments=pieces)
 
@@ -363,11 +353,13 @@ def _of_pieces(bare: ImageInfo, data: bytes, chip: Chip | None) -> ImageInfo:
     segments: Sequence[tuple[int, bytes]]
     if bare.kind is Kind.UF2:
         file = uf2.read(data, name=bare.source)
-        segments, families = file.segments, tuple(map(_family, file.families))
+        segments, families = file.segments, tuple(_family(number) for number in file.families)
     else:
         segments = intel_hex.read(data, name=bare.source)
     pieces = tuple(Piece(at, len(piece), None, _named(chip, at)) for at, piece in segments)
-    inside = tuple(each for at, data in segments for each in _contents(bare, data, chip, base=at))
+    inside = tuple(
+        content for at, data in segments for content in _contents(bare, data, chip, base=at)
+    )
     return replace(bare, segments=pieces, families=families, contents=inside)
 
 

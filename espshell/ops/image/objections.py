@@ -60,7 +60,7 @@ class FlashMap:
     table_offset: int = partitions.OFFSET
 
     def role(self, address: int) -> Role:
-        """Return what an address is for."""
+        """Return the role of an address."""
         if address == self.chip.bootloader_offset:
             return Role.BOOTLOADER
         if self.chip.name == "esp8266":
@@ -87,12 +87,12 @@ def objections(
     """
     kind = recognise(image.data)
     if kind in _FIRMWARE or _is_almost_firmware(image.data):
-        found = _firmware_objections(image, flash_map, revision)
+        reasons = _firmware_objections(image, flash_map, revision)
     elif kind in FOREIGN:
-        found = _kind_objections(image, kind, flash_map)
+        reasons = _kind_objections(image, kind, flash_map)
     else:
         return ()
-    return tuple(found)
+    return tuple(reasons)
 
 
 def _kind_objections(image: Image, kind: Kind, flash_map: FlashMap) -> Iterator[str]:
@@ -119,9 +119,9 @@ def _firmware_objections(
     image: Image, flash_map: FlashMap, revision: tuple[int, int] | None
 ) -> Iterator[str]:
     """Yield what speaks against each firmware image in the data, which may be several, merged."""
-    whole = {each.offset for each in contents(image.data, base=image.address)}
+    whole = {content.offset for content in contents(image.data, base=image.address)}
     end = 0
-    for offset in (0, *(each - image.address for each in OFFSETS if each > image.address)):
+    for offset in (0, *(content - image.address for content in OFFSETS if content > image.address)):
         data = image.data[offset:]
         if offset < end or not (_is_almost_firmware(data) or offset in whole):
             continue
@@ -142,31 +142,33 @@ def _one_firmware(
 ) -> Iterator[str]:
     chip = flash_map.chip
     try:
-        found = firmware.parse(data)
+        parsed = firmware.parse(data)
     except UsageError as error:
         yield f"{name}: {error.message}"
         return
-    if text := chip_objection(name, found, chip):
+    if text := chip_objection(name, parsed, chip):
         yield text
         return
-    if found.extended is not None and revision is not None:
-        yield from revision_objections(name, found.extended, chip, revision)
-    for problem in found.problems():
+    if parsed.extended is not None and revision is not None:
+        yield from revision_objections(name, parsed.extended, chip, revision)
+    for problem in parsed.problems():
         yield f"{name} is damaged: {problem}"
     if chip.name != "esp8266":
-        yield from _place_objections(data, found, name, place, flash_map)
+        yield from _place_objections(data, parsed, name, place, flash_map)
 
 
 def _place_objections(
-    data: bytes, found: Firmware, name: str, place: int, flash_map: FlashMap
+    data: bytes, parsed: Firmware, name: str, place: int, flash_map: FlashMap
 ) -> Iterator[str]:
     """Yield why an image that is good does not start from where it goes."""
     chip = flash_map.chip
     boot = f"an {chip.title} looks for its bootloader at {chip.bootloader_offset:#x}"
-    description = describe(firmware.reader(data), found)
+    description = describe(firmware.reader(data), parsed)
     is_app = isinstance(description, AppDescription) or any(
         region and region.kind is Memory.FLASH
-        for region in (chip.region_at(each.address) for each in found.segments if each.placed)
+        for region in (
+            chip.region_at(segment.address) for segment in parsed.segments if segment.placed
+        )
     )
     if place == chip.bootloader_offset:
         if is_app:

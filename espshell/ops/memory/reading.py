@@ -56,7 +56,9 @@ def read_words(
     touched = isinstance(space, Memory) and space.chip.changes_when_read(address, size) is not None
     words, readings = space.words(address, count), 1
     notes = reading_notes(space, address, size)
-    if touched or not (check or _is_plain(space, address, size)):
+    region = space.chip.region_at(address, size) if isinstance(space, Memory) else None
+    is_plain = region is not None and region.kind in (Kind.RAM, Kind.ROM)
+    if touched or not (check or is_plain):
         return words, readings, notes
     while readings < _READINGS:
         before, words = words, space.words(address, count)
@@ -78,7 +80,7 @@ def read_words(
 
 
 def reading_notes(space: Space, address: int, size: int) -> tuple[str, ...]:
-    """Return what to keep in mind about values read from a range."""
+    """Return notes on values read from a range."""
     if not isinstance(space, Memory):
         return ()
     memory, notes = space, []
@@ -95,7 +97,7 @@ def reading_notes(space: Space, address: int, size: int) -> tuple[str, ...]:
 
 
 def trust_notes(space: Space, *, check: bool) -> tuple[str, ...]:
-    """Return what to keep in mind about bytes that go into a file or a digest."""
+    """Return notes on bytes that go into a file or a digest."""
     if check:
         return ()
     if isinstance(space, Memory):
@@ -103,14 +105,6 @@ def trust_notes(space: Space, *, check: bool) -> tuple[str, ...]:
     if isinstance(space, Flash) and not space.has_digest:
         return ("not confirmed: this loader has no digests; --check reads twice",)
     return ()
-
-
-def _is_plain(space: Space, address: int, size: int) -> bool:
-    """Return whether a range is memory that holds what was written and nothing else."""
-    if not isinstance(space, Memory):
-        return False
-    region = space.chip.region_at(address, size)
-    return region is not None and region.kind in (Kind.RAM, Kind.ROM)
 
 
 def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -99,8 +99,8 @@ def part_of(path: Path) -> Path:
 def held_part(path: Path) -> int:
     """Return how many bytes of a file a stopped read has left behind; an empty part is removed."""
     part = part_of(path)
-    kept = found.st_size if (found := status(part)) and is_file(part) else 0
-    if found and not kept and is_file(part):
+    kept = info.st_size if (info := status(part)) and is_file(part) else 0
+    if info and not kept and is_file(part):
         with contextlib.suppress(OSError):
             part.unlink()
     return kept
@@ -138,9 +138,9 @@ def _save_in_parts(
         error.hint = _resumable(path) or error.hint
         raise
     except OSError as error:
-        told = file_error("write", path, error)
-        told.hint = _resumable(path) or told.hint
-        raise told from error
+        failure = file_error("write", path, error)
+        failure.hint = _resumable(path) or failure.hint
+        raise failure from error
     notes = (*notes, *trust_notes(flash, check=check))
     return Saved(address, size, str(path), notes, 1 + check)
 

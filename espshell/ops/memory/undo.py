@@ -70,9 +70,9 @@ def undo(memory: Memory, changes: Iterable[Change]) -> Undone:
 def _put_back(memory: Memory, change: Change) -> Restored:
     if change.old is None:
         raise UsageError(f"what was at {hex32(change.address)} before was not read")
-    found = memory.read(change.address, change.size)
+    current = memory.read(change.address, change.size)
     notes: tuple[str, ...] = ()
-    if found != change.new:
+    if current != change.new:
         notes = (f"{hex32(change.address)} no longer held what was written there",)
     if change.mask is None:
         write = write_and_verify(memory, change.address, change.old, remember=False)
@@ -81,4 +81,4 @@ def _put_back(memory: Memory, change: Change) -> Restored:
         write = poke_bytes(
             memory, change.address, change.old, width=width, mask=mask, remember=False
         )
-    return Restored(change.address, found, notes, writes=(write,))
+    return Restored(change.address, current, notes, writes=(write,))

@@ -75,8 +75,8 @@ class Watched:
     @property
     def last_value(self) -> int | None:
         """The last number."""
-        seen = self.samples[-1].seen if self.samples else None
-        return seen if isinstance(seen, int) else None
+        value = self.samples[-1].seen if self.samples else None
+        return value if isinstance(value, int) else None
 
 
 def wait(
@@ -93,11 +93,11 @@ def wait(
     start = clock.now()
     looks = 0
     while True:
-        seen = look()
+        expectation = look()
         looks += 1
         passed = clock.now() - start
-        if seen.ok or passed >= timeout_s:
-            return Waited(seen, looks, passed)
+        if expectation.ok or passed >= timeout_s:
+            return Waited(expectation, looks, passed)
         clock.sleep(min(max(interval_s, LEAST_INTERVAL_S), timeout_s - passed))
 
 

@@ -206,9 +206,9 @@ def poke(
     if not force:
         memory.check(address, size * len(values), write=True)
     done = poke_bytes(memory, address, packed(values, width), width=width, mask=mask, verify=verify)
-    wanted, old, new = (_values(held, width) for held in (done.data, done.old, done.new))
+    expected, old, new = (_values(held, width) for held in (done.data, done.old, done.new))
     return Poke(
-        address, width, wanted or (), mask, old, new, done.notes, done.dry_run, done.answer_lost
+        address, width, expected or (), mask, old, new, done.notes, done.dry_run, done.answer_lost
     )
 
 
@@ -325,7 +325,7 @@ def check_aligned(verb: str, address: int, width: int) -> None:
 
 
 def check_fits(value: int, width: int) -> None:
-    """See that a value fits into a width in bits; -1 means all ones.
+    """Check that a value fits into a width in bits; -1 means all ones.
 
     Raises: UsageError with the largest that does.
     """

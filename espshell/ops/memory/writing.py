@@ -151,7 +151,10 @@ def write_and_verify(
     read = (verify or memory.dry_run) and not obstacle
     wants_old = read and size <= KEEP and (remember or poked is not None)
     old = _read_old(memory, address, size) if wants_old else None
-    expected = _under(mask, old or bytes(size), data) if mask else data
+    expected = data
+    if mask:
+        triples = zip(mask, old or bytes(size), data, strict=True)
+        expected = bytes(before & ~bit_mask | new & bit_mask for bit_mask, before, new in triples)
     notes = (obstacle,) if obstacle else ()
     if memory.dry_run:
         new = expected if old else None
@@ -241,10 +244,6 @@ def _why_not_read(memory: Memory, address: int, size: int) -> str:
             if hidden and not any(register.access.readable for register in hidden):
                 return f"not read back: {hidden[0].full_name} is write-only"
     return ""
-
-
-def _under(mask: bytes, old: bytes, new: bytes) -> bytes:
-    return bytes(o & ~m | n & m for m, o, n in zip(mask, old, new, strict=True))
 
 
 def _read_old(memory: Memory, address: int, size: int) -> bytes:
