@@ -12,7 +12,7 @@ from espshell.shell.arguments.operands import unquoted
 from espshell.shell.arguments.places import Place, Spot
 from espshell.shell.arguments.types import ArgType, ChipNames, File, Scope, Text
 from espshell.shell.language import place
-from espshell.units import parse_number
+from espshell.units import KIB, MIB, parse_number
 
 _SPACES = tuple(f"{space}:" for space in place.SPACES)
 
@@ -56,7 +56,10 @@ class FlashSize(ArgType["int | None", "int | None"]):
         """Parse it. Raises: UsageError."""
         if texts[0].lower() in ("detect", "keep"):
             return None
-        return FlashBytes().parse([texts[0].removesuffix("-c1")])
+        size = FlashBytes().parse([texts[0].removesuffix("-c1")])
+        if size % (64 * KIB) or size > 128 * MIB:
+            raise UsageError(f"`{texts[0]}` is no size of a flash", hint="4MB, 512KB or detect")
+        return size
 
     def value(self, parsed: int | None, scope: Scope) -> int | None:
         """Return it."""
