@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from espshell import chips
     from espshell.chips import Chip, Region
     from espshell.device import Flash, Memory, Target
+    from espshell.device.memory import Change
     from espshell.errors import (
         BenchError,
         DeviceError,
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
     from espshell.ops.memory.expect import Expectation
     from espshell.ops.memory.find import Found, find
     from espshell.ops.memory.hash import Digest, hash_range
-    from espshell.ops.memory.journal import Change, Journal, Journaled
+    from espshell.ops.memory.journal import Journal, Journaled
     from espshell.ops.memory.load import Loaded, load_memory
     from espshell.ops.memory.registers import (
         FieldList,
@@ -281,8 +282,8 @@ _HOMES = {
         "Watched",
         "wait",
     ),
+    "espshell.device.memory": ("Change",),
     "espshell.ops.memory.journal": (
-        "Change",
         "Journal",
         "Journaled",
     ),

@@ -161,7 +161,7 @@ def test_json(named: Shell) -> None:
         {"name": "app_main", "address": RAM, "size": 16, "kind": "function"}
     ]
     (peeked,) = named.type("peek app_main").objects
-    assert peeked["value"] == {"address": RAM, "width": 32, "values": [0]}
+    assert peeked["value"] == {"address": RAM, "width": 32, "values": [0], "readings": 2}
 
 
 def test_a_script_may_load_its_own(shell: Shell, elf: Path) -> None:
