@@ -343,7 +343,7 @@ class Source:
         return [self._command("verify-flash"), *diff, *self._settings(), *pairs], []
 
     def _read(self, _chip: Chip) -> tuple[list[str], list[int]]:
-        size = self._some("1", "4096", "0x1234", "64k", "100", "5000", "1M")
+        size = self._some("1", "4096", "0x1234", "64k", "100", "5000", "256k")
         return [self._command("read-flash"), hex(self._address()), size, "out.bin"], []
 
     def _erase(self, _chip: Chip) -> tuple[list[str], list[int]]:
