@@ -190,6 +190,12 @@ KNOWN: tuple[Known, ...] = (
         lambda job, ours, theirs: _is_inside_a_sector(job) and _keeps_more(job, ours, theirs),
     ),
     Known(
+        "what cannot boot from its place is refused without --force",
+        lambda job, ours, theirs: (
+            (ours.status, theirs.status) == (2, 0) and "--force writes it all the same" in ours.text
+        ),
+    ),
+    Known(
         "ALL is up to the end; esptool takes it for the size of the flash, which goes past the end",
         lambda job, ours, theirs: job.arguments[2:3] == ("ALL",) and int(job.arguments[1], 0) > 0,
     ),
