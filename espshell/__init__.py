@@ -67,8 +67,8 @@ if TYPE_CHECKING:
     from espshell.ops.flash.load import write as write
     from espshell.ops.flash.partitions import Parts as Parts
     from espshell.ops.flash.partitions import parts as parts
-    from espshell.ops.flash.payload import Image as Image
-    from espshell.ops.flash.payload import read_images as read_images
+    from espshell.ops.flash.payload import Payload as Payload
+    from espshell.ops.flash.payload import read_payloads as read_payloads
     from espshell.ops.flash.sfdp import SfdpRead as SfdpRead
     from espshell.ops.flash.sfdp import SpiAnswer as SpiAnswer
     from espshell.ops.flash.sfdp import read_sfdp as read_sfdp

@@ -3,8 +3,6 @@
 Before the first use the flash is attached and asked for its id, and the loader is told its size;
 all that is done anew when another loader runs.  Nothing here decides what to write: that is a plan
 of ``ops``.  A range is checked against the size of the flash before anything is sent.
-
-What does the work is imported when it is used: most sessions begin without it.
 """
 
 from __future__ import annotations
@@ -16,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from espshell.device.memory import require_32_bits
 from espshell.errors import DeviceError, EspError, ReadsDiffer, UsageError
-from espshell.loader import spi
+from espshell.loader import digest, flash, flash_read, spi
 from espshell.loader.agreed import agreed
 from espshell.loader.erase import BLOCK, ROM_SEGMENT
 from espshell.loader.spi import FlashCommand
 from espshell.nor import makers
+from espshell.protocol import flash as frames
 from espshell.protocol.packet import Opcode
 from espshell.span import Span
 from espshell.units import MIB, SECTOR, WORD, hex32, size_text
@@ -148,8 +147,6 @@ class Flash:
             yield from self._chunks(address, size)
 
     def _chunks(self, address: int, size: int) -> Iterator[bytes]:
-        from espshell.loader import digest, flash_read
-
         loader = self._target.loader
         if not self.has_digest:
             if address + size > _THREE_BYTES:
@@ -186,8 +183,6 @@ class Flash:
 
         Raises: UsageError if this loader has no digests.
         """
-        from espshell.loader import digest
-
         require_32_bits(address, size, _ADDRESSES)
         ask = digest.confirmed_digest if confirmed else digest.digest
         with self._attached():
@@ -195,22 +190,16 @@ class Flash:
 
     def ask_digest(self, address: int, size: int) -> tuple[bytes, bool]:
         """Return the digest of a range, and whether it came twice; see ``loader.digest``."""
-        from espshell.loader import digest
-
         with self._attached():
             return digest.ask(self._target.loader, address, size)
 
     def ask_digest_again(self, address: int, size: int, first: bytes) -> bytes:
         """Return the digest of the range that was asked for last, when it came twice in a row."""
-        from espshell.loader import digest
-
         with self._attached():
             return digest.ask_again(self._target.loader, address, size, first)
 
     def digest_behind_fence(self, address: int, size: int) -> bytes:
         """Return a digest that no reply to an earlier request can be taken for."""
-        from espshell.loader import digest
-
         with self._attached():
             return digest.digest_behind_fence(self._target.loader, address, size)
 
@@ -221,8 +210,6 @@ class Flash:
             yield from self._erase(address, size)
 
     def _erase(self, address: int, size: int) -> Iterator[int]:
-        from espshell.loader import flash
-
         target = self._target
         if not self.dry_run and self.has_chip_erase and (address, size) == (0, self.size):
             flash.erase_chip(target.loader, size)
@@ -244,8 +231,6 @@ class Flash:
         if self.dry_run:
             yield len(data)
             return
-        from espshell.loader import flash
-
         target = self._target
         with self._attached():
             yield from flash.program(target.loader, target.chip, target.controller, address, data)
@@ -280,8 +265,6 @@ class Flash:
         """Attach the flash, ask it for its id, tell the loader its size; once a loader."""
         if self.is_ready:
             return
-        from espshell.protocol.flash import SpiSetParams
-
         loader = self._target.loader
         if loader.dialect.is_secure:
             # Its eFuses cannot be read; the ROM knows its usual pads.
@@ -290,7 +273,7 @@ class Flash:
             self.identify()
         size = self.declared_size or makers.size(self.id or 0)
         if size is not None and Opcode.SPI_SET_PARAMS in loader.dialect.commands:
-            loader.execute(SpiSetParams(size))
+            loader.execute(frames.SpiSetParams(size))
         self.is_ready = True
 
     def _slow_down(self) -> bool:

@@ -58,7 +58,7 @@ _CHUNK = 64 * KIB
 _SHOWN = 8
 
 
-class Layout(Enum):
+class ImageLayout(Enum):
     """How an image is laid out; the module's docstring has the three."""
 
     ESP8266_V1 = "ESP8266, version 1"
@@ -160,7 +160,7 @@ class Sum:
 class Firmware:
     """What an image says of itself, and whether its sums agree."""
 
-    layout: Layout
+    layout: ImageLayout
     size: int
     """Bytes that were looked at: the file, or what the reader was said to have."""
     end: int
@@ -200,7 +200,7 @@ class Firmware:
             yield "the CRC is wrong"
 
 
-def layout_of(head: bytes) -> Layout | None:
+def layout_of(head: bytes) -> ImageLayout | None:
     """Return how an image is laid out that begins so; None if no image does.
 
     ``head`` has twelve bytes at least.  What would be a segment's address in an ESP8266 image are
@@ -208,10 +208,10 @@ def layout_of(head: bytes) -> Layout | None:
     nor 40, with which all of an ESP8266's memory begins.
     """
     if head[:1] == bytes([MAGIC_V2]):
-        return Layout.ESP8266_V2
+        return ImageLayout.ESP8266_V2
     if head[:1] != bytes([MAGIC]) or len(head) < _HEADER.size + _WORD.size:
         return None
-    return Layout.ESP8266_V1 if head[11] in (0x3F, 0x40) else Layout.EXTENDED
+    return ImageLayout.ESP8266_V1 if head[11] in (0x3F, 0x40) else ImageLayout.EXTENDED
 
 
 def reader(data: bytes) -> Read:
@@ -245,11 +245,11 @@ def parse_from(
     pieces = _Pieces(read, size)
     header, first, extended, segments = pieces.header(0), None, None, []
     layout = _layout(pieces, esp8266)
-    if layout is Layout.ESP8266_V2:
+    if layout is ImageLayout.ESP8266_V2:
         first = header
         segments.append(pieces.segment())
         header = pieces.header(pieces.offset, inner=True)
-    elif layout is Layout.EXTENDED:
+    elif layout is ImageLayout.EXTENDED:
         extended = pieces.extended()
     if not 1 <= header.segment_count <= MAX_SEGMENTS:
         raise _broken(f"it has {header.segment_count} segments, expected 1 to {MAX_SEGMENTS}")
@@ -260,7 +260,7 @@ def parse_from(
     sums = _sums(pieces, checksum_at + 1, in_sum) if verify else _Sums()
     digest = _digest(pieces, checksum_at + 1, layout, extended, sums)
     crc = None
-    if layout is Layout.ESP8266_V2 and checksum_at + 1 + _WORD.size <= size:
+    if layout is ImageLayout.ESP8266_V2 and checksum_at + 1 + _WORD.size <= size:
         crc = Sum(pieces.take(checksum_at + 1, _WORD.size, "its CRC"), sums.crc)
     end = checksum_at + 1 + (_DIGEST_SIZE if digest else 0) + (_WORD.size if crc else 0)
     return Firmware(
@@ -293,7 +293,7 @@ def patch_header(
     it), and one of version 2, whose settings no ROM reads.
     """
     firmware = parse(data)
-    if firmware.layout is Layout.ESP8266_V2:
+    if firmware.layout is ImageLayout.ESP8266_V2:
         raise UsageError("flash settings stand in images that begin with 0xe9, not 0xea")
     if not firmware.ok:
         raise UsageError(
@@ -380,13 +380,13 @@ def _revision(full: int) -> tuple[int, int] | None:
     return None if full in (0, 0xFFFF) else divmod(full, 100)
 
 
-def _layout(pieces: _Pieces, esp8266: bool | None) -> Layout:
+def _layout(pieces: _Pieces, esp8266: bool | None) -> ImageLayout:
     head = pieces.take(0, _HEADER.size + _WORD.size, "its header")
     pieces.offset = _HEADER.size
     layout = layout_of(head)
-    if layout is Layout.ESP8266_V2 or (layout and esp8266 is None):
+    if layout is ImageLayout.ESP8266_V2 or (layout and esp8266 is None):
         return layout
-    return Layout.ESP8266_V1 if esp8266 else Layout.EXTENDED
+    return ImageLayout.ESP8266_V1 if esp8266 else ImageLayout.EXTENDED
 
 
 def _sums(pieces: _Pieces, end: int, segments: list[Segment]) -> _Sums:
@@ -410,13 +410,13 @@ def _sums(pieces: _Pieces, end: int, segments: list[Segment]) -> _Sums:
 
 
 def _digest(
-    pieces: _Pieces, at: int, layout: Layout, extended: ExtendedHeader | None, sums: _Sums
+    pieces: _Pieces, at: int, layout: ImageLayout, extended: ExtendedHeader | None, sums: _Sums
 ) -> Sum | None:
     if extended:
         if not extended.hash_appended:
             return None
         return Sum(pieces.take(at, _DIGEST_SIZE, "its SHA-256"), sums.digest)
-    if layout is Layout.ESP8266_V1 and sums.digest and at + _DIGEST_SIZE <= pieces.size:
+    if layout is ImageLayout.ESP8266_V1 and sums.digest and at + _DIGEST_SIZE <= pieces.size:
         # No flag tells of it: it is one if it agrees.
         stored = pieces.take(at, _DIGEST_SIZE, "its SHA-256")
         return Sum(stored, sums.digest) if stored == sums.digest else None

@@ -38,7 +38,7 @@ _BASES = {_SEGMENT_BASE: 4, _LINEAR_BASE: 16}
 """By how many bits the number in such a record is to be shifted."""
 
 
-class Image(Protocol):
+class HexFile(Protocol):
     """What of intelhex's ``IntelHex`` is used here."""
 
     def frombytes(self, data: bytes, offset: int) -> None:
@@ -48,7 +48,7 @@ class Image(Protocol):
         """Write the file."""
 
 
-def new() -> Image:
+def new() -> HexFile:
     """Return an empty image; call it before the work that is to end in it.
 
     Raises: UsageError if the intelhex package is not installed.
@@ -59,7 +59,7 @@ def new() -> Image:
         raise UsageError(
             "Intel HEX needs the package intelhex", hint="pip install 'espshell[hex]'"
         ) from error
-    image: Image = IntelHex()
+    image: HexFile = IntelHex()
     return image
 
 

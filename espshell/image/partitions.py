@@ -32,7 +32,8 @@ SIZE = 0xC00
 """Bytes of a table; the rest of its sector is for a signature."""
 
 _ROW = struct.Struct("<2sBBII16sI")
-_MAGIC = b"\xaa\x50"
+MAGIC = b"\xaa\x50"
+"""What each row of a partition begins with."""
 _MD5_MAGIC = b"\xeb\xeb"
 _MD5_START = _MD5_MAGIC + b"\xff" * 14
 _END_MAGIC = b"\xff\xff"
@@ -170,7 +171,7 @@ def parse(data: bytes, *, offset: int = OFFSET) -> PartitionTable:
 
     Raises: UsageError, see ``parse_binary`` and ``parse_csv``.
     """
-    if data[:2] in (_MAGIC, _MD5_MAGIC, _END_MAGIC):
+    if data[:2] in (MAGIC, _MD5_MAGIC, _END_MAGIC):
         return parse_binary(data, offset=offset)
     try:
         text = data.decode("utf-16" if data[:2] in _UTF_16 else "utf-8-sig")
@@ -199,7 +200,7 @@ def parse_binary(data: bytes, *, offset: int = OFFSET) -> PartitionTable:
         if magic == _MD5_MAGIC:
             digest = hashlib.md5(data[:start], usedforsecurity=False).digest()
             return PartitionTable(tuple(partitions), offset, row[len(_MD5_START) :] == digest)
-        if magic != _MAGIC:
+        if magic != MAGIC:
             reason = f"row {len(partitions) + 1} begins with {magic.hex(' ')}, not aa 50"
             raise _no_table(reason)
         _, kind, subtype, place, size, label, flags = _ROW.unpack(row)
@@ -285,7 +286,7 @@ def _to_row(partition: Partition) -> bytes:
         raise UsageError(f"the partition's name {partition.name} is longer than {_NAME_SIZE} bytes")
     numbers = (partition.type, partition.subtype, partition.offset, partition.size)
     try:
-        return _ROW.pack(_MAGIC, *numbers, name, partition.flags)
+        return _ROW.pack(MAGIC, *numbers, name, partition.flags)
     except struct.error as error:
         raise UsageError(
             f"a number of partition {partition.name} does not fit its field"

@@ -24,7 +24,8 @@ _HEADER = struct.Struct("<8I")
 _DIGEST = struct.Struct("<II16s")
 _MAGIC = (0x0A32_4655, 0x9E5D_5157)
 _START = struct.pack("<2I", *_MAGIC)
-_END = struct.pack("<I", 0x0AB1_6F30)
+END = struct.pack("<I", 0x0AB1_6F30)
+"""The last bytes of a block."""
 
 _NOT_MAIN_FLASH = 0x0000_0001
 _FILE_CONTAINER = 0x0000_1000
@@ -70,7 +71,7 @@ def write(
         block = _HEADER.pack(*_MAGIC, flags, start, len(chunk), index, count, family) + chunk
         if md5:
             block += _DIGEST.pack(start, len(chunk), _md5(chunk))
-        blocks.append(block.ljust(BLOCK_SIZE - len(_END), b"\0") + _END)
+        blocks.append(block.ljust(BLOCK_SIZE - len(END), b"\0") + END)
     return b"".join(blocks)
 
 
@@ -133,7 +134,7 @@ def _require_digests(
 def _fields(block: bytes, where: str) -> tuple[int, int, int, int, int, int]:
     """Return flags, address, payload size, number, count and family of a block that is good."""
     first, second, flags, address, size, index, count, family = _HEADER.unpack_from(block)
-    if (first, second) != _MAGIC or not block.endswith(_END):
+    if (first, second) != _MAGIC or not block.endswith(END):
         raise UsageError(f"{where} has no magic numbers")
     if size > max_chunk(md5=bool(flags & _HAS_DIGEST)) or index >= count:
         raise UsageError(f"{where} is broken: {size} bytes, number {index} of {count}")
@@ -146,7 +147,7 @@ def _wide_digest(block: bytes, address: int, size: int, where: str) -> set[tuple
     Raises: UsageError.
     """
     payload = block[_HEADER.size : _HEADER.size + size]
-    places = (_HEADER.size + size, BLOCK_SIZE - len(_END) - _DIGEST.size)
+    places = (_HEADER.size + size, BLOCK_SIZE - len(END) - _DIGEST.size)
     candidates = [_DIGEST.unpack_from(block, place) for place in places]
     if any(candidate == (address, size, _md5(payload)) for candidate in candidates):
         return set()

@@ -23,7 +23,7 @@ from functools import cache
 from espshell.errors import UsageError
 from espshell.nor import layout as layouts
 from espshell.nor import makers, opcodes
-from espshell.nor.layout import Bit, Kind, Layout, Register
+from espshell.nor.layout import Bit, BitKind, Layout, StatusRegister
 from espshell.nor.sfdp import Sfdp
 from espshell.nor.writes import WRITE_PLANS, WritePlan
 from espshell.units import size_text
@@ -325,12 +325,12 @@ def _readable(place: tuple[str, int], jedec_id: int, sfdp: Sfdp | None) -> bool:
 def _with_qe(layout: Layout, place: tuple[str, int], qer: int) -> Layout:
     """Return a layout in which nothing but QE has a name."""
     name, position = place
-    qe = Bit("QE", name, position, Kind.PLAIN)
+    qe = Bit("QE", name, position, BitKind.PLAIN)
     previous = layout.register(name)
     opcode = _QER_READ_SR2 if qer == 3 else opcodes.RDSR2
     if previous is None:
-        blank = (Bit("-", name, i, Kind.RESERVED) for i in range(layouts.WIDTH))
-        previous = Register(name, opcode, tuple(blank))
+        blank = (Bit("-", name, i, BitKind.RESERVED) for i in range(layouts.WIDTH))
+        previous = StatusRegister(name, opcode, tuple(blank))
     bits = (*previous.bits[:position], qe, *previous.bits[position + 1 :])
     changed = replace(previous, bits=bits)
     others = tuple(register for register in layout.registers if register.name != name)

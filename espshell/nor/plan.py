@@ -26,7 +26,7 @@ from enum import Enum
 
 from espshell.nor import changes, protection, sequence
 from espshell.nor.changes import FieldChange, RegisterChange
-from espshell.nor.layout import Bit, Kind, Values
+from espshell.nor.layout import Bit, BitKind, Values
 from espshell.nor.parts import Identified, Part, volatile_possible
 from espshell.nor.protection import LockMode, Protected
 from espshell.nor.sequence import Write
@@ -54,7 +54,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class BitDifference:
     """A bit that did not come out as planned."""
 
     register: str
@@ -100,7 +100,7 @@ class StatusPlan:
         """What the registers shall hold, by their names."""
         return {register.name: register.after for register in self.registers}
 
-    def differing(self, got: Values) -> tuple[Difference, ...]:
+    def differing(self, got: Values) -> tuple[BitDifference, ...]:
         """Return the bits that read back otherwise; those that the flash sets do not count."""
         differences = []
         for change in self.registers:
@@ -112,7 +112,7 @@ class StatusPlan:
                     values = (
                         value >> bit.position & 1 for value in (change.before, change.after, read)
                     )
-                    differences.append(Difference(change.name, bit.name, *values))
+                    differences.append(BitDifference(change.name, bit.name, *values))
         return tuple(differences)
 
     def may_go_on(self, got: Values) -> bool:
@@ -180,7 +180,7 @@ def _applied(
                 continue
             old = before[bit.register] >> bit.position & 1
             whole = setting.name == bit.register
-            if whole and bit.kind is Kind.READ_ONLY:
+            if whole and bit.kind is BitKind.READ_ONLY:
                 continue
             if value != old and (reason := _not_settable(part, bit)):
                 refusals.append(reason)
@@ -205,11 +205,11 @@ def _bits(part: Part, setting: Setting) -> Iterator[tuple[Bit, int]]:
 
 def _not_settable(part: Part, bit: Bit) -> str:
     """Say why a bit cannot be set to another value; empty if it can."""
-    if bit.kind is Kind.READ_ONLY:
+    if bit.kind is BitKind.READ_ONLY:
         return f"{bit.name} is read-only"
-    if bit.kind is Kind.RESERVED:
+    if bit.kind is BitKind.RESERVED:
         return f"bit {bit.position} of {bit.register} is reserved; it must stay as it was read"
-    if bit.kind is Kind.OPEN:
+    if bit.kind is BitKind.OPEN:
         return _open(part, bit.name)
     if bit.register not in part.written:
         return f"{bit.name} cannot be set: nothing here writes {bit.register} of {part.name}"
@@ -250,7 +250,7 @@ def _forbidden(
 
 
 def _one_way(part: Part, field: FieldChange, *, volatile: bool) -> Iterator[str]:
-    if field.kind is not Kind.ONE_WAY:
+    if field.kind is not BitKind.ONE_WAY:
         return
     if field.after == "0":
         yield f"{field.name} is one-way: it is 1 and stays 1"
@@ -278,11 +278,11 @@ def _gates(part: Part, fields: Sequence[FieldChange]) -> Iterator[Asked]:
 
 def _gate(field: FieldChange) -> Gate | None:
     set_to_one = field.after != "0"
-    if field.kind is Kind.ONE_WAY or (field.name == "SRP1" and set_to_one):
+    if field.kind is BitKind.ONE_WAY or (field.name == "SRP1" and set_to_one):
         return Gate.ONE_WAY
     if field.name in _ALWAYS or (field.name == "QE" and not set_to_one):
         return Gate.DANGER
-    if field.kind in (Kind.LOCK, Kind.DANGER) and set_to_one:
+    if field.kind in (BitKind.LOCK, BitKind.DANGER) and set_to_one:
         return Gate.DANGER
     return None
 

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import product
 
-from espshell.nor.layout import Field, Kind, Values
+from espshell.nor.layout import BitKind, Field, Values
 from espshell.nor.parts import Part
 from espshell.nor.settings import Setting
 from espshell.span import Span
@@ -296,7 +296,7 @@ def _settings(
 
 def _writable(part: Part, registers: Values, name: str) -> Field | None:
     field = part.layout.field(name)
-    if field is None or field.kind not in (Kind.PLAIN, Kind.DANGER):
+    if field is None or field.kind not in (BitKind.PLAIN, BitKind.DANGER):
         return None
     return field if {field.register} <= part.written & registers.keys() else None
 

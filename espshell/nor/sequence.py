@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from espshell.nor import opcodes
 from espshell.nor.changes import RegisterChange
-from espshell.nor.layout import Kind, Values
+from espshell.nor.layout import BitKind, Values
 from espshell.nor.parts import Part
 from espshell.nor.writes import Form
 
@@ -106,7 +106,7 @@ class _Sequence:
 
     def _locks(self, form: Form, *, set_to: int) -> bool:
         return any(
-            bit.kind is Kind.LOCK and bit.after == set_to
+            bit.kind is BitKind.LOCK and bit.after == set_to
             for name in form.registers
             for bit in self._changes[name].changed
         )
@@ -114,9 +114,9 @@ class _Sequence:
     def _unlocked(self, name: str) -> int:
         """Return a register after the change, but with bits that would lock as they are."""
         change = self._changes[name]
-        locking = [b for b in change.changed if b.kind is Kind.LOCK and b.after]
+        locking = [b for b in change.changed if b.kind is BitKind.LOCK and b.after]
         return change.after & ~sum(1 << bit.position for bit in locking)
 
     def _read_only(self, name: str) -> int:
         register = self._part.layout.register(name)
-        return register.mask(Kind.READ_ONLY) if register else 0
+        return register.mask(BitKind.READ_ONLY) if register else 0

@@ -14,7 +14,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from espshell.nor.layout import WIDTH, Bit, Kind, Register
+from espshell.nor.layout import WIDTH, Bit, BitKind, StatusRegister
 from espshell.render.theme import paint
 from espshell.units import hex_width
 
@@ -27,7 +27,7 @@ CELL = 8
 COLUMNS = 80
 """A terminal that is narrower gets no cells."""
 
-MARKS = {Kind.ONE_WAY: "*", Kind.LOCK: "!", Kind.DANGER: "!", Kind.OPEN: "?"}
+MARKS = {BitKind.ONE_WAY: "*", BitKind.LOCK: "!", BitKind.DANGER: "!", BitKind.OPEN: "?"}
 """What stands behind the name of a bit by its kind."""
 
 _LEGENDS = (
@@ -43,7 +43,7 @@ def ruler() -> str:
     return " " * PLACE + _row([str(position) for position in reversed(range(WIDTH))])
 
 
-def names(register: Register, *, locked: int = 0, color: bool = False) -> str:
+def names(register: StatusRegister, *, locked: int = 0, color: bool = False) -> str:
     """Return the line with a register's name, the opcode that reads it, and its bits' names.
 
     locked: bits that recede although their kind could be set.
@@ -54,7 +54,7 @@ def names(register: Register, *, locked: int = 0, color: bool = False) -> str:
 
 
 def values(
-    register: Register,
+    register: StatusRegister,
     value: int,
     *,
     caption: str = "",
@@ -81,7 +81,7 @@ def carets(mask: int) -> str:
     return (" " * PLACE + _row(["^" if mask >> bit & 1 else "" for bit in bits])).rstrip()
 
 
-def legend(registers: Iterable[Register]) -> str:
+def legend(registers: Iterable[StatusRegister]) -> str:
     """Return what the marks mean that are on bits of these registers."""
     bits = [bit for register in registers for bit in register.bits]
     used = {MARKS.get(bit.kind) for bit in bits}
@@ -91,7 +91,7 @@ def legend(registers: Iterable[Register]) -> str:
     return "  ".join(told)
 
 
-def shortened(registers: Iterable[Register]) -> str:
+def shortened(registers: Iterable[StatusRegister]) -> str:
     """Return the whole names of bits for which a cell is too narrow; empty if there are none."""
     found = [bit for each in registers for bit in each.bits if "~" in short_name(bit)]
     return ", ".join(f"{bit.register}.{bit.position} {bit.name}" for bit in found)
@@ -100,7 +100,7 @@ def shortened(registers: Iterable[Register]) -> str:
 def short_name(bit: Bit) -> str:
     """Return what a bit is called in its cell."""
     room = CELL - 1
-    if bit.kind is Kind.READ_ONLY:
+    if bit.kind is BitKind.READ_ONLY:
         return bit.name.lower()[:room]
     mark = MARKS.get(bit.kind, "")
     if len(bit.name) + len(mark) <= room:
@@ -152,6 +152,6 @@ def _value(bit: Bit, value: int, *, changed: int, cursor: int | None, color: boo
 
 
 def _style(bit: Bit) -> str:
-    if bit.kind in (Kind.READ_ONLY, Kind.RESERVED):
+    if bit.kind in (BitKind.READ_ONLY, BitKind.RESERVED):
         return "note"
     return _STYLES[MARKS.get(bit.kind, "")]

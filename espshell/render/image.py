@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from espshell import chips
 from espshell.image.description import AppDescription, BootloaderDescription
 from espshell.image.firmware import ExtendedHeader, Firmware, Sum
-from espshell.image.recognise import Kind
+from espshell.image.recognise import FileKind
 from espshell.image.signature import Signature
 from espshell.image.text import decoded
-from espshell.ops.image.build import Made, Merged, Part
-from espshell.ops.image.inspect import FirmwareInfo, ImageInfo, Piece
+from espshell.ops.image.build import FilePart, Made, Merged
+from espshell.ops.image.inspect import FirmwareInfo, ImageInfo, SegmentInfo
 from espshell.render.json import Json, to_json
 from espshell.render.text import render, table
 from espshell.render.theme import paint
@@ -54,13 +54,13 @@ def _(result: ImageInfo) -> Json:
         found["firmware"] = _firmware_json(result.firmware)
     if result.table:
         found["table"] = to_json(result.table)
-    if result.kind is Kind.ELF:
+    if result.kind is FileKind.ELF:
         found |= {"machine": result.machine, "entry": result.entry}
-    if result.kind is Kind.UF2:
+    if result.kind is FileKind.UF2:
         found["families"] = list(result.families)
-    if result.kind in (Kind.ELF, Kind.INTEL_HEX, Kind.UF2):
+    if result.kind in (FileKind.ELF, FileKind.INTEL_HEX, FileKind.UF2):
         found["segments"] = [to_json(each) for each in result.segments]
-    if result.kind in (Kind.FLASH, Kind.INTEL_HEX, Kind.UF2):
+    if result.kind in (FileKind.FLASH, FileKind.INTEL_HEX, FileKind.UF2):
         found["contents"] = [to_json(each) for each in result.contents]
     return found
 
@@ -106,13 +106,13 @@ def _(result: Merged) -> Json:
     }
 
 
-def _part_json(part: Part) -> Json:
+def _part_json(part: FilePart) -> Json:
     return {"name": part.name, "address": part.address, "size": part.size}
 
 
 def _summary(info: ImageInfo) -> str:
     what = info.kind.value
-    if info.firmware and info.kind is Kind.FIRMWARE:
+    if info.firmware and info.kind is FileKind.FIRMWARE:
         chip = chips.by_name(info.firmware.chip) if info.firmware.chip else None
         what = f"firmware image for {chip.title if chip else 'an unknown chip'}"
     return f"{what}, {size_text(info.size)}" if info.size else what
@@ -211,7 +211,7 @@ def _signature(block: Signature, color: bool) -> str:
     return f"secure boot {block.version}, {block.scheme}, at {block.offset:#x}{key}, {told}"
 
 
-def _segments(pieces: tuple[Piece, ...], color: bool) -> list[str]:
+def _segments(pieces: tuple[SegmentInfo, ...], color: bool) -> list[str]:
     rows = [
         (
             f"{hex32(each.address)}..{hex32(each.address + each.size + each.zeroed)}",

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from espshell.image.partitions import PartitionTable
 from espshell.nor import settings
-from espshell.nor.layout import Field, Kind, Layout, Register
+from espshell.nor.layout import BitKind, Field, Layout, StatusRegister
 from espshell.nor.parts import Identified, Part
 from espshell.nor.protection import Choice, Protected
 from espshell.ops.status.registers import Ranges, Status, StatusBits
@@ -37,13 +37,13 @@ _CONFIDENCE = {
     "C": "inferred, or sources disagree",
 }
 _KINDS = {
-    Kind.PLAIN: "",
-    Kind.READ_ONLY: "read-only",
-    Kind.ONE_WAY: "one-way",
-    Kind.LOCK: "locks",
-    Kind.DANGER: "dangerous",
-    Kind.OPEN: "not certain",
-    Kind.RESERVED: "reserved",
+    BitKind.PLAIN: "",
+    BitKind.READ_ONLY: "read-only",
+    BitKind.ONE_WAY: "one-way",
+    BitKind.LOCK: "locks",
+    BitKind.DANGER: "dangerous",
+    BitKind.OPEN: "not certain",
+    BitKind.RESERVED: "reserved",
 }
 
 
@@ -94,12 +94,14 @@ def protection_lines(
     return lines
 
 
-def named_line(register: Register, value: int, *, width: int, color: bool = False) -> list[str]:
+def named_line(
+    register: StatusRegister, value: int, *, width: int, color: bool = False
+) -> list[str]:
     """Return a register as names and values, for terminals where cells have no room."""
     told = []
     for bit in reversed(register.bits):
-        name = bit.name.lower() if bit.kind is Kind.READ_ONLY else bit.name
-        if bit.kind is not Kind.RESERVED:
+        name = bit.name.lower() if bit.kind is BitKind.READ_ONLY else bit.name
+        if bit.kind is not BitKind.RESERVED:
             told.append(f"{name}{cells.MARKS.get(bit.kind, '')}={value >> bit.position & 1}")
     head = f"{register.name} {hex_width(value, 8)}"
     return labelled(head, " ".join(told), width=width, color=color)
@@ -244,7 +246,7 @@ def _known(found: Identified) -> str:
     return f"{told}: {_CONFIDENCE[part.confidence]}; protected ranges are {ranges}"
 
 
-def _read(status: Status) -> tuple[Register, ...]:
+def _read(status: Status) -> tuple[StatusRegister, ...]:
     """Return the registers of which there is a value."""
     return tuple(each for each in status.part.layout.registers if each.name in status.registers)
 
@@ -300,7 +302,7 @@ def _explained(field: Field, width: int, color: bool) -> Iterator[str]:
         named = " ".join(f"{value}={text}" for value, text in field.values)
         yield from labelled("", f"values: {named}", width=width)
     if field.hazard:
-        style = "error" if field.kind is Kind.ONE_WAY else "warning"
+        style = "error" if field.kind is BitKind.ONE_WAY else "warning"
         yield from labelled("", f"! {field.hazard}", width=width, style=style, color=color)
 
 
@@ -311,7 +313,8 @@ def _open_bits(layout: Layout, name: str, *, width: int, color: bool) -> list[st
         f"{bit.register}.{bit.position} ({bit.name})"
         for register in layout.registers
         for bit in register.bits
-        if bit.kind is Kind.OPEN and (not wanted or wanted in (bit.register, *bit.name.split("/")))
+        if bit.kind is BitKind.OPEN
+        and (not wanted or wanted in (bit.register, *bit.name.split("/")))
     ]
     if not found:
         return []

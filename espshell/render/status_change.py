@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from espshell.image.partitions import PartitionTable
 from espshell.nor import opcodes
 from espshell.nor.changes import RegisterChange
-from espshell.nor.layout import Kind, Register
+from espshell.nor.layout import BitKind, StatusRegister
 from espshell.nor.parts import Part
 from espshell.nor.plan import StatusPlan
 from espshell.nor.protection import Protected
@@ -236,7 +236,7 @@ def _register_diff(
 
 
 def _three_rows(
-    register: Register, change: RegisterChange, got: int, *, color: bool
+    register: StatusRegister, change: RegisterChange, got: int, *, color: bool
 ) -> Iterator[str]:
     wrong = (got ^ change.after) & change.compared
     yield cells.names(register, color=color)
@@ -288,7 +288,7 @@ def _bytes(result: StatusBytes, part: Part | None) -> Iterator[str]:
                 ones = " ".join(
                     bit.name
                     for bit in reversed(register.bits)
-                    if value & bit.mask and bit.kind is not Kind.RESERVED
+                    if value & bit.mask and bit.kind is not BitKind.RESERVED
                 )
                 line += f"  {register.name}  {ones}".rstrip()
         if part or result.count > 1:

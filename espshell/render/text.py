@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import singledispatch
 from itertools import zip_longest
 
-from espshell.ops.chip.info import ChipId, Flash, Info, Mac, Security, SecurityReport
+from espshell.ops.chip.info import ChipId, FlashId, Info, Mac, Security, SecurityReport
 from espshell.ops.memory.copy import Copied
 from espshell.ops.memory.diff import Difference, diff
 from espshell.ops.memory.find import Found
@@ -226,7 +226,7 @@ def _(result: SecurityReport, *, color: bool = False) -> list[str]:
 
 
 @render.register
-def _(result: Flash, *, color: bool = False) -> list[str]:
+def _(result: FlashId, *, color: bool = False) -> list[str]:
     from espshell.nor import makers
 
     maker = makers.name(result.id) or "maker not known"
@@ -234,7 +234,7 @@ def _(result: Flash, *, color: bool = False) -> list[str]:
     return [f"{paint(f'{result.id:06x}', 'value', color=color)}  {maker}, {size}"]
 
 
-def _flash(flash: Flash) -> str:
+def _flash(flash: FlashId) -> str:
     size = size_text(flash.size) if flash.size else "size not known"
     return f"{size} (id {flash.id:06x})"
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from espshell.nor import makers, parts, plan, settings
-from espshell.nor.layout import Kind, Values
+from espshell.nor.layout import BitKind, Values
 from espshell.nor.parts import Identified, Part
 from espshell.nor.plan import Gate, StatusPlan
 from espshell.nor.sequence import Write
@@ -58,7 +58,7 @@ def carried_out(part: Part, writes: tuple[Write, ...], before: Values) -> dict[s
             for name, byte in zip(form.registers, write.data, strict=True):
                 register = part.layout.register(name)
                 assert register is not None
-                fixed = register.mask(Kind.READ_ONLY)
+                fixed = register.mask(BitKind.READ_ONLY)
                 held[name] = held[name] & fixed | byte & ~fixed
         elif way.clears_sr2 and write.opcode == 0x01:
             held["SR1"], held["SR2"] = write.data[0], 0
@@ -285,7 +285,7 @@ def test_every_one_way_bit_is_behind_a_gate(found: Identified, data: st.DataObje
     made = plan.make(found, before, chosen(found.part, data), volatile=False)
     for each in made.registers:
         for bit in each.changed:
-            one_way = bit.kind is Kind.ONE_WAY or bit.name == "SRP1"
+            one_way = bit.kind is BitKind.ONE_WAY or bit.name == "SRP1"
             if one_way and bit.after and made.attempts:
                 assert made.asks(Gate.ONE_WAY)
 

@@ -11,7 +11,7 @@ from espshell import chips
 from espshell.image import firmware
 from espshell.image.partitions import Partition, PartitionTable
 from espshell.ops.flash.explain import explain, known_contents
-from espshell.ops.flash.payload import Image
+from espshell.ops.flash.payload import Payload
 from espshell.ops.memory.diff import diff
 from espshell.span import Span
 from tests.image import support
@@ -33,7 +33,7 @@ TABLE = PartitionTable(
 
 def told(expected: bytes, held: bytes, *, read: bool = True, **options: object) -> tuple[str, ...]:
     """Return what is said if flash holds something; of its sectors digests or bytes are known."""
-    image = Image(AT, expected, "file")
+    image = Payload(AT, expected, "file")
     parts = {
         AT + at: held[at : at + SECTOR]
         for at in range(0, len(expected), SECTOR)
@@ -178,7 +178,7 @@ def test_no_explanation() -> None:
 
 def test_known_contents_are_never_guessed() -> None:
     """A digest gives away blank sectors and patched settings; of others nothing is known."""
-    image = Image(AT + 100, APP, "file")
+    image = Payload(AT + 100, APP, "file")
     first = APP[: SECTOR - 100]
     patched = first[:2] + b"\0\x4f" + first[4:]
     digests = {

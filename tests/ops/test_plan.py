@@ -12,7 +12,7 @@ from espshell.chips.esp32 import ESP32
 from espshell.chips.esp32c3 import ESP32C3
 from espshell.chips.esp8266 import ESP8266
 from espshell.errors import DeviceError, UsageError
-from espshell.ops.flash.payload import Image
+from espshell.ops.flash.payload import Payload
 from espshell.ops.flash.plan import Facts, plan_erase, plan_write, seconds
 from espshell.span import Span
 from espshell.units import KIB, MIB, SECTOR
@@ -24,12 +24,12 @@ DATA = noise(SECTOR + 10)
 SEGMENTS = [(0x4038_0000, bytes(64))]
 
 
-def image(address: int, data: bytes = DATA, name: str = "a.bin") -> Image:
+def image(address: int, data: bytes = DATA, name: str = "a.bin") -> Payload:
     """Return an image."""
-    return Image(address, data, name)
+    return Payload(address, data, name)
 
 
-def refusal(*images: Image, facts: Facts = FACTS, **how: object) -> str:
+def refusal(*images: Payload, facts: Facts = FACTS, **how: object) -> str:
     """Return why images are not written."""
     with pytest.raises((UsageError, DeviceError)) as caught:
         plan_write(images, facts, **how)  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ from espshell.nor import settings
 from espshell.nor.parts import Identified, volatile_possible
 from espshell.nor.plan import Gate, StatusPlan
 from espshell.ops.flash import load as flash_ops
-from espshell.ops.flash.payload import Image
+from espshell.ops.flash.payload import Payload
 from espshell.ops.status import raw_bytes as status_bytes
 from espshell.ops.status import registers as ops
 from espshell.ops.status.registers import Status, StatusChange
@@ -115,7 +115,7 @@ class Bench:
 
     def load(self, data: bytes = DATA, at: int = AT) -> flash_ops.Written:
         """Write flash without a look at what is protected."""
-        return flash_ops.load(self.target, [Image(at, data, "data")], force=True)
+        return flash_ops.load(self.target, [Payload(at, data, "data")], force=True)
 
 
 def opened(

@@ -12,7 +12,7 @@ import pytest
 from espshell.device import Flash, Target
 from espshell.errors import EspError, ReadsDiffer, UsageError
 from espshell.ops.flash.digest_compare import differing_sectors, sector_spans
-from espshell.ops.flash.payload import Image
+from espshell.ops.flash.payload import Payload
 from espshell.ops.flash.verify import Verify, verify
 from espshell.ops.progress import Step
 from espshell.span import Span
@@ -52,9 +52,9 @@ def requests(target: Target, deed: Callable[[], object]) -> int:
     return wire_of(target).count.requests - before
 
 
-def image(data: bytes, address: int = 0) -> list[Image]:
+def image(data: bytes, address: int = 0) -> list[Payload]:
     """Return data as what is verified."""
-    return [Image(address, data, "file")]
+    return [Payload(address, data, "file")]
 
 
 def differing_ranges(flash: Flash, address: int, data: bytes) -> tuple[Span, ...]:
@@ -198,8 +198,8 @@ def test_several_files() -> None:
     """Each is verified for itself; what is said about one names it."""
     target = opened("esp32c3", True, RANDOM[: 4 * SECTOR] + BLANK[: 4 * SECTOR])
     images = [
-        Image(0, RANDOM[:SECTOR], "a.bin"),
-        Image(4 * SECTOR, RANDOM[:SECTOR], "b.bin"),
+        Payload(0, RANDOM[:SECTOR], "a.bin"),
+        Payload(4 * SECTOR, RANDOM[:SECTOR], "b.bin"),
     ]
     result = verify(target.flash, images)
     assert result.files == (("a.bin", 0, SECTOR), ("b.bin", 4 * SECTOR, SECTOR))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from espshell.image.symbol_table import Kind, Symbol
+from espshell.image.symbol_table import Symbol, SymbolKind
 from espshell.ops.chip.loadram import Occupant, RamLoaded
 from espshell.ops.chip.monitor import Monitored
 from espshell.ops.memory.symbols import SymbolList
@@ -103,8 +103,8 @@ def test_json() -> None:
 def test_symbols() -> None:
     """A symbol is its address, size where it is known, kind, and name, which may be long."""
     rows = (
-        Symbol("app_main", 0x4200_0000, 16, Kind.FUNCTION),
-        Symbol("_end", 0x4200_0010, 0, Kind.LABEL, is_global=False),
+        Symbol("app_main", 0x4200_0000, 16, SymbolKind.FUNCTION),
+        Symbol("_end", 0x4200_0010, 0, SymbolKind.LABEL, is_global=False),
     )
     listed = SymbolList("a.elf", "riscv", 2, "*", rows)
     assert render(listed) == [

@@ -44,7 +44,7 @@ class Security:
 
 
 @dataclass(frozen=True, slots=True)
-class Flash:
+class FlashId:
     """The flash chip by its JEDEC id; ``size`` in bytes, None if the id does not tell it."""
 
     id: int
@@ -70,7 +70,7 @@ class Info:
     baud: int
     eui64: str | None = None
     sdk_id: int | None = None
-    flash: Flash | None = None
+    flash: FlashId | None = None
 
     @property
     def ok(self) -> bool:
@@ -168,10 +168,10 @@ def info(target: Target, *, with_flash: bool = True) -> Info:
     )
 
 
-def flash_id(target: Target) -> Flash | None:
+def flash_id(target: Target) -> FlashId | None:
     """Read the JEDEC id of the flash chip; None if nothing answers where it should be."""
     jedec_id = target.flash.identify()
-    return Flash(jedec_id, makers.size(jedec_id)) if jedec_id else None
+    return FlashId(jedec_id, makers.size(jedec_id)) if jedec_id else None
 
 
 def mac(target: Target) -> Mac:

@@ -27,12 +27,12 @@ from espshell.device import Target
 from espshell.errors import BenchError, DeviceError, NoReply, UsageError
 from espshell.files import read_bytes
 from espshell.image import elf, firmware, intel_hex
-from espshell.image.firmware import Firmware, Layout
+from espshell.image.firmware import Firmware, ImageLayout
 from espshell.image.recognise import FOREIGN, recognise
 from espshell.loader import stub
 from espshell.loader.stub import Stub
 from espshell.ops.chip.monitor import Monitored
-from espshell.ops.flash.payload import Image
+from espshell.ops.flash.payload import Payload
 from espshell.ops.image.compatibility import chip_objection, revision_objections
 from espshell.ops.memory.writing import DRY_RUN, not_as_written, write_and_verify
 from espshell.ops.progress import Report, silent
@@ -81,7 +81,7 @@ class RamPlan:
 
     file: str
     entry: int
-    segments: tuple[Image, ...]
+    segments: tuple[Payload, ...]
     """Whole words."""
     pieces: tuple[Occupant, ...]
     """The segments, then the parts of the stub that runs."""
@@ -145,7 +145,7 @@ class RamLoaded:
 class _Program:
     # What a file says, before it is held against a chip.
     entry: int
-    segments: tuple[Image, ...]
+    segments: tuple[Payload, ...]
     firmware: Firmware | None = None
     machine: str = ""
     zeroed: tuple[Span, ...] = ()
@@ -315,7 +315,7 @@ def _from_image(data: bytes, name: str, *, esp8266: bool) -> _Program:
         image = firmware.parse(data, esp8266=esp8266 if firmware.layout_of(data) is None else None)
     except UsageError as error:
         raise UsageError(f"{name}: {error.message}", hint=error.hint) from error
-    if image.layout is Layout.ESP8266_V2:
+    if image.layout is ImageLayout.ESP8266_V2:
         raise UsageError(
             f"{name} is an image of version 2, whose first part stays in flash",
             hint="`load FILE flash:ADDRESS` writes it there",
@@ -328,12 +328,12 @@ def _from_image(data: bytes, name: str, *, esp8266: bool) -> _Program:
     return _Program(image.header.entry, _whole_words(name, pieces), image)
 
 
-def _whole_words(name: str, pieces: Sequence[tuple[int, bytes]]) -> tuple[Image, ...]:
+def _whole_words(name: str, pieces: Sequence[tuple[int, bytes]]) -> tuple[Payload, ...]:
     for address, _ in pieces:
         if address % WORD:
             raise UsageError(f"{name}: the segment at {hex32(address)} does not start at a word")
     return tuple(
-        Image(address, data + bytes(-len(data) % WORD), name) for address, data in pieces if data
+        Payload(address, data + bytes(-len(data) % WORD), name) for address, data in pieces if data
     )
 
 

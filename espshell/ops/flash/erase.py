@@ -15,9 +15,9 @@ from espshell.loader.digest import blank_digest
 from espshell.loader.erase import BLOCK
 from espshell.ops.flash import load as ops
 from espshell.ops.flash.guard import Stray
-from espshell.ops.flash.payload import Image
+from espshell.ops.flash.payload import Payload
 from espshell.ops.flash.plan import Facts, Plan, plan_erase, plan_write
-from espshell.ops.flash.write_job import BLANK, Segment, Work, is_there, ranges_text, run
+from espshell.ops.flash.write_job import BLANK, JobSegment, WriteJob, is_there, ranges_text, run
 from espshell.ops.progress import Report, Step, silent
 from espshell.span import Span
 from espshell.units import SECTOR
@@ -29,31 +29,31 @@ class Erasing:
 
     address: int
     size: int
-    work: Work
+    job: WriteJob
     skipped: int
     """Bytes of it that are blank already."""
 
     def finish(self, flash: Flash, report: Report = silent) -> Erased:
         """Do it.
 
-        Raises: DeviceError, NoReply or PortError; ``work.state()`` says what is known then.
+        Raises: DeviceError, NoReply or PortError; ``job.state()`` says what is known then.
         """
         span = Span.of(self.address, self.size)
-        run(flash, self.work, "erasing", report)
-        failed, verifiable = self.work.failed, flash.has_digest and not flash.dry_run
+        run(flash, self.job, "erasing", report)
+        failed, verifiable = self.job.failed, flash.has_digest and not flash.dry_run
         if verifiable and self.skipped and not failed:
             failed = () if is_there(flash, span, blank_digest(span.size)) else (span,)
         notes = () if verifiable or flash.dry_run else ("not verified: this loader has no digests",)
-        doubt = self.work.doubt()
+        doubt = self.job.doubt()
         return Erased(
             self.address,
             self.size,
             self.skipped,
             verified=not (failed or doubt) if verifiable else None,
             failed=failed,
-            notes=(*self.work.notes, *notes),
+            notes=(*self.job.notes, *notes),
             dry_run=flash.dry_run,
-            elsewhere=tuple(self.work.strays),
+            elsewhere=tuple(self.job.strays),
             doubt=doubt,
         )
 
@@ -129,21 +129,21 @@ def prepare(
     flash = target.flash
     span = Span.of(address, size)
     if address % SECTOR or size % SECTOR:
-        image = Image(address, BLANK * size, "the range")
-        plan = plan_write([image], facts, keep_edges=True, force=True)
-        work = ops.compare(target, plan, everything=everything, report=report)
-        return Erasing(address, size, work, min(size, (plan.sectors - work.sectors) * SECTOR))
+        payload = Payload(address, BLANK * size, "the range")
+        plan = plan_write([payload], facts, keep_edges=True, force=True)
+        job = ops.compare(target, plan, everything=everything, report=report)
+        return Erasing(address, size, job, min(size, (plan.sectors - job.sectors) * SECTOR))
     flash.check(address, size, write=True)
     whole = size == facts.flash_size and flash.has_chip_erase
     segments = []
     for piece in [span] if whole else span.pieces(BLOCK):
         if everything or not flash.has_digest or not _is_blank(flash, piece):
-            segments.append(Segment(piece.start, piece.size, None))
+            segments.append(JobSegment(piece.start, piece.size, None))
         if flash.has_digest and not everything:
             report(Step("comparing", piece.end - address, size))
     plan = Plan((), (span,), (), keep_edges=False, warnings=())
-    work = Work(plan, tuple(segments), everything=everything)
-    return Erasing(address, size, work, size - work.size)
+    job = WriteJob(plan, tuple(segments), everything=everything)
+    return Erasing(address, size, job, size - job.size)
 
 
 def _is_blank(flash: Flash, span: Span) -> bool:

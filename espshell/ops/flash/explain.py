@@ -20,7 +20,7 @@ from espshell.errors import UsageError
 from espshell.image import firmware
 from espshell.image.firmware import Firmware
 from espshell.loader.digest import md5
-from espshell.ops.flash.payload import Image
+from espshell.ops.flash.payload import Payload
 from espshell.ops.flash.plan import FLASH_MODES
 from espshell.ops.memory.diff import diff
 from espshell.span import Span
@@ -39,7 +39,7 @@ _NAMED = 4  # partitions by name in one sentence
 
 
 def explain(
-    image: Image,
+    payload: Payload,
     differing: Sequence[Span],
     contents: Mapping[int, bytes],
     *,
@@ -55,12 +55,12 @@ def explain(
     """
     if not differing:
         return ()
-    case = _Case(image, tuple(differing), contents, _firmware(image), chip)
+    case = _Case(payload, tuple(differing), contents, _firmware(payload), chip)
     sentences = case.settings() or [*case.emptiness(), *case.places(), *case.moved()]
     return (*sentences, *_partitions(differing, table))
 
 
-def known_contents(image: Image, digests: Mapping[int, bytes]) -> dict[int, bytes]:
+def known_contents(payload: Payload, digests: Mapping[int, bytes]) -> dict[int, bytes]:
     """Return the contents of sectors that their digests give away, by the first byte's address.
 
     digests: MD5 of what each sector holds, as far as the image covers it, by its start.
@@ -68,21 +68,21 @@ def known_contents(image: Image, digests: Mapping[int, bytes]) -> dict[int, byte
     contents: dict[int, bytes] = {}
     patched: bytes | None = None
     for sector, digest in digests.items():
-        span = image.span.intersection(Span.of(sector, SECTOR))
-        data, blank = image.part(span), b"\xff" * span.size
+        span = payload.span.intersection(Span.of(sector, SECTOR))
+        data, blank = payload.part(span), b"\xff" * span.size
         if md5(blank) == digest:
             contents[span.start] = blank
-        elif span.start == image.address and (settings := _settings(data, digest)):
+        elif span.start == payload.address and (settings := _settings(data, digest)):
             contents[span.start] = data[:2] + settings + data[4:]
-            patched = _patched(image.data, settings)
-        elif patched and md5(part := patched[span.offsets(image.address)]) == digest:
+            patched = _patched(payload.data, settings)
+        elif patched and md5(part := patched[span.offsets(payload.address)]) == digest:
             contents[span.start] = part
     return contents
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    image: Image
+    payload: Payload
     differing: tuple[Span, ...]
     contents: Mapping[int, bytes]
     firmware: Firmware | None
@@ -99,11 +99,11 @@ class _Case:
         if self.complete:
             pairs = [(at, self.expected(at), self.contents[at]) for at in sorted(self.contents)]
             spans = [s for at, old, new in pairs for s in diff(old, new, address=at).differing]
-        return [span.shifted(-self.image.address) for span in spans]
+        return [span.shifted(-self.payload.address) for span in spans]
 
     def expected(self, address: int) -> bytes:
         """Return the bytes of the image for the place of some contents."""
-        return self.image.part(Span.of(address, len(self.contents[address])))
+        return self.payload.part(Span.of(address, len(self.contents[address])))
 
     def settings(self) -> list[str]:
         """Return a sentence if only flash settings in the header differ, or the digest, or both."""
@@ -117,7 +117,7 @@ class _Case:
             return []
         if not in_header:
             return ["only the SHA-256 at the end of the image differs"]
-        new = self.contents[self.image.address][2:4]
+        new = self.contents[self.payload.address][2:4]
         text = f"only the flash settings in the image's header differ: {self._changed(new)}"
         if not in_sha:
             return [f"{text}; a flash tool patches them when it writes"]
@@ -126,10 +126,10 @@ class _Case:
         return [f"{text}, and the SHA-256, which fits neither"]
 
     def _has_sha_of(self, settings: bytes, sha: Span) -> bool:
-        patched = _patched(self.image.data, settings)
+        patched = _patched(self.payload.data, settings)
         if patched is None:
             return False
-        base = self.image.address
+        base = self.payload.address
         return all(
             data == patched[at - base : at - base + len(data)]
             for at, data in self.contents.items()
@@ -137,7 +137,7 @@ class _Case:
         )
 
     def _changed(self, new: bytes) -> str:
-        old = self.image.data[2:4]
+        old = self.payload.data[2:4]
         values = (
             ("mode", _mode(old[0]), _mode(new[0])),
             ("size", _size(old[1], self.chip), _size(new[1], self.chip)),
@@ -153,24 +153,24 @@ class _Case:
         sectors = sum(span.units(SECTOR) for span in self.differing)
         if blank < sectors:
             yield f"{blank} of {count_text(sectors, 'sector')} that differ are blank in flash"
-        elif sum(span.size for span in self.differing) == len(self.image.data):
+        elif sum(span.size for span in self.differing) == len(self.payload.data):
             yield "flash is blank (FF) there: nothing was written, or it was erased"
         else:
             yield "flash is blank (FF) in every sector that differs"
 
     def places(self) -> Iterator[str]:
         """Yield the part of a firmware image that all differences are in."""
-        image, offsets = self.firmware, self.offsets()
-        if image is None:
+        program, offsets = self.firmware, self.offsets()
+        if program is None:
             return
-        if offsets[0].start >= image.end:
-            what = "padding" if image.blank_after else "what follows"
+        if offsets[0].start >= program.end:
+            what = "padding" if program.blank_after else "what follows"
             yield f"only {what} behind the end of the image differs"
             return
-        last = image.segments[-1]
-        tail = Span(last.offset + last.size, image.end)  # from the padding before the checksum on
+        last = program.segments[-1]
+        tail = Span(last.offset + last.size, program.end)  # from the padding before the checksum on
         body = [span for span in offsets if not tail.holds(span)]
-        for number, segment in enumerate(image.segments):
+        for number, segment in enumerate(program.segments):
             whole = Span.of(segment.offset, segment.size)
             if body and all(map(whole.holds, body)):
                 more = " and the checksum and digest behind" if len(body) < len(offsets) else ""
@@ -198,13 +198,13 @@ class _Case:
         middle = len(data) // 2  # its ends may hold what is beside the image
         probes = sorted(range(0, len(data), _PROBE), key=lambda i: abs(i - middle))
         at = next(i for i in probes if _telling(data[i : i + _PROBE]))
-        offset = self.image.data.find(data[at : at + _PROBE])
-        if offset < 0 or self.image.data.find(data[at : at + _PROBE], offset + 1) >= 0:
+        offset = self.payload.data.find(data[at : at + _PROBE])
+        if offset < 0 or self.payload.data.find(data[at : at + _PROBE], offset + 1) >= 0:
             return None
         start = offset - at  # where the first byte of the data would be in the image
-        theirs = self.image.data[max(start, 0) : start + len(data)]
+        theirs = self.payload.data[max(start, 0) : start + len(data)]
         ours = data[max(-start, 0) :][: len(theirs)]
-        return address - self.image.address - start if ours == theirs else None
+        return address - self.payload.address - start if ours == theirs else None
 
 
 def _partitions(differing: Sequence[Span], table: PartitionTable | None) -> Iterator[str]:
@@ -222,11 +222,11 @@ def _partitions(differing: Sequence[Span], table: PartitionTable | None) -> Iter
         yield f"in {many} {', '.join(names)}{f' and {more} more' if more else ''}"
 
 
-def _firmware(image: Image) -> Firmware | None:
-    if not firmware.layout_of(image.data[:24]):
+def _firmware(payload: Payload) -> Firmware | None:
+    if not firmware.layout_of(payload.data[:24]):
         return None
     try:
-        return firmware.parse(image.data)
+        return firmware.parse(payload.data)
     except UsageError:
         return None
 

@@ -20,13 +20,13 @@ from espshell.loader.digest import blank_digest, md5
 from espshell.ops.chip.info import info
 from espshell.ops.flash.digest_compare import differing_sectors
 from espshell.ops.flash.guard import Stray
-from espshell.ops.flash.payload import Image
+from espshell.ops.flash.payload import Payload
 from espshell.ops.flash.plan import Facts, Plan, plan_write, seconds
 from espshell.ops.flash.write_job import (
     BLANK,
-    Segment,
+    JobSegment,
     Stage,
-    Work,
+    WriteJob,
     is_there,
     ranges_text,
     run,
@@ -114,7 +114,7 @@ def facts_of(
 
 def load(
     target: Target,
-    images: Sequence[Image],
+    payloads: Sequence[Payload],
     *,
     everything: bool = False,
     keep_edges: bool = False,
@@ -125,13 +125,13 @@ def load(
 
     Raises: UsageError before anything is changed; DeviceError, NoReply or PortError.
     """
-    plan = plan_write(images, facts_of(target), keep_edges=keep_edges, force=force)
+    plan = plan_write(payloads, facts_of(target), keep_edges=keep_edges, force=force)
     return write(target.flash, compare(target, plan, everything=everything, report=report), report)
 
 
 def compare(
     target: Target, plan: Plan, *, everything: bool = False, report: Report = silent
-) -> Work:
+) -> WriteJob:
     """Find the sectors that differ from what is planned; with ``everything`` take all.
 
     Raises: UsageError if the loader does not reach or read what it must; nothing was changed.
@@ -150,18 +150,20 @@ def compare(
     elif old := _sampled(flash, plan):
         sectors = [at for span in plan.ranges for at in sectors_of(span)]
     else:
-        for image in plan.images:
-            old |= differing_sectors(flash, image.address, image.data, confirm=False, report=report)
+        for payload in plan.payloads:
+            old |= differing_sectors(
+                flash, payload.address, payload.data, confirm=False, report=report
+            )
         sectors = sorted(old)
     segments = tuple(_segments(flash, plan, sectors))
     if not plan.keep_edges:
         notes = (*notes, *_lost_edges(flash, plan, segments))
-    work = sum(segment.size for segment in segments)
-    lasts = seconds(work // SECTOR, work, target.link.port.baud)
-    return Work(plan, segments, old, notes, lasts, everything or not flash.has_digest)
+    job = sum(segment.size for segment in segments)
+    lasts = seconds(job // SECTOR, job, target.link.port.baud)
+    return WriteJob(plan, segments, old, notes, lasts, everything or not flash.has_digest)
 
 
-def _lost_edges(flash: Flash, plan: Plan, segments: Sequence[Segment]) -> Iterator[str]:
+def _lost_edges(flash: Flash, plan: Plan, segments: Sequence[JobSegment]) -> Iterator[str]:
     """Yield what is erased with the sectors, as far as there is anything."""
     for edge in plan.edges:
         held = [segment for segment in segments if edge.start in segment.span]
@@ -177,64 +179,64 @@ def _sampled(flash: Flash, plan: Plan) -> dict[int, bytes]:
     Then everything is sent: to look at each sector would cost more than it could save.
     """
     digests: dict[int, bytes] = {}
-    for image in plan.images:
-        first = align_up(image.address, SECTOR)
-        for at in range(first, image.end - SECTOR + 1, _SAMPLE_STEP):
+    for payload in plan.payloads:
+        first = align_up(payload.address, SECTOR)
+        for at in range(first, payload.end - SECTOR + 1, _SAMPLE_STEP):
             digests[at] = flash.digest(at, SECTOR)
-            if digests[at] == md5(image.part(Span.of(at, SECTOR))):
+            if digests[at] == md5(payload.part(Span.of(at, SECTOR))):
                 return {}
     return digests if len(digests) > _LEAST_SAMPLES else {}
 
 
-def write(flash: Flash, work: Work, report: Report = silent) -> Written:
+def write(flash: Flash, job: WriteJob, report: Report = silent) -> Written:
     """Do what is to be done, segment by segment, each verified before the next begins.
 
     Sectors that were left alone rest on the comparison; so at the end whole images are verified.
 
-    Raises: DeviceError, NoReply or PortError; ``work.state()`` says what is known then.
+    Raises: DeviceError, NoReply or PortError; ``job.state()`` says what is known then.
     """
-    plan = work.plan
+    plan = job.plan
     readable = flash.has_digest or flash.is_readable
-    run(flash, work, "writing", report)
-    failed, state, doubt = list(work.failed), "", work.doubt()
-    rests_on_comparison = 0 < work.sectors < plan.sectors
+    run(flash, job, "writing", report)
+    failed, state, doubt = list(job.failed), "", job.doubt()
+    rests_on_comparison = 0 < job.sectors < plan.sectors
     if failed:
-        state = _why(flash, work)
+        state = _why(flash, job)
     elif not flash.dry_run and flash.has_digest and (rests_on_comparison or doubt):
-        wrong = [i for i in plan.images if not is_there(flash, i.span, md5(i.data))]
-        failed = [image.span for image in wrong]
-        state = "; ".join(f"{image.name} has another digest" for image in wrong)
-    notes = [*work.notes, *(plan.warnings if work.segments else ())]
+        wrong = [i for i in plan.payloads if not is_there(flash, i.span, md5(i.data))]
+        failed = [payload.span for payload in wrong]
+        state = "; ".join(f"{payload.name} has another digest" for payload in wrong)
+    notes = [*job.notes, *(plan.warnings if job.segments else ())]
     if not readable and not flash.dry_run:
         notes.append("not verified: this loader cannot read flash")
     return Written(
-        files=tuple(image.name for image in plan.images),
-        address=plan.images[0].address,
+        files=tuple(payload.name for payload in plan.payloads),
+        address=plan.payloads[0].address,
         size=plan.size,
         sectors=plan.sectors,
-        sectors_written=work.sectors,
+        sectors_written=job.sectors,
         verified=None if flash.dry_run or not readable else not (failed or doubt),
         failed=tuple(failed),
-        state=state or work.state(),
+        state=state or job.state(),
         notes=tuple(notes),
-        written=merged(segment.span for segment in work.segments if segment.data is not None),
-        erased=merged(segment.span for segment in work.segments if segment.data is None),
-        seconds=work.seconds,
+        written=merged(segment.span for segment in job.segments if segment.data is not None),
+        erased=merged(segment.span for segment in job.segments if segment.data is None),
+        seconds=job.seconds,
         dry_run=flash.dry_run,
-        elsewhere=tuple(work.strays),
+        elsewhere=tuple(job.strays),
         doubt=doubt,
     )
 
 
-def _why(flash: Flash, work: Work) -> str:
+def _why(flash: Flash, job: WriteJob) -> str:
     """Return the state, with what the sectors of a failed segment hold now."""
-    sentences = [work.state()]
-    for segment in work.segments:
+    sentences = [job.state()]
+    for segment in job.segments:
         if segment.stage is not Stage.FAILED or not flash.has_digest:
             continue
         same, blank = [], []
         for at in sectors_of(segment.span):
-            if _is_as_before(flash, work, at):
+            if _is_as_before(flash, job, at):
                 same.append(Span.of(at, SECTOR))
             elif flash.digest(at, SECTOR, confirmed=True) == blank_digest(SECTOR):
                 blank.append(Span.of(at, SECTOR))
@@ -245,17 +247,17 @@ def _why(flash: Flash, work: Work) -> str:
     return "; ".join(sentences)
 
 
-def _is_as_before(flash: Flash, work: Work, sector: int) -> bool:
+def _is_as_before(flash: Flash, job: WriteJob, sector: int) -> bool:
     """Return whether a sector still has the digest from before; False where that is not known."""
-    if sector not in work.old:
+    if sector not in job.old:
         return False
     span = Span.of(sector, SECTOR)
-    last = [image.span for image in work.plan.images if image.span.overlaps(span)][-1]
+    last = [payload.span for payload in job.plan.payloads if payload.span.overlaps(span)][-1]
     part = span.intersection(last)  # the digest of the last image is the one that was kept
-    return flash.digest(part.start, part.size, confirmed=True) == work.old[sector]
+    return flash.digest(part.start, part.size, confirmed=True) == job.old[sector]
 
 
-def _segments(flash: Flash, plan: Plan, sectors: Sequence[int]) -> Iterator[Segment]:
+def _segments(flash: Flash, plan: Plan, sectors: Sequence[int]) -> Iterator[JobSegment]:
     """Yield sectors put together to segments, blank ones apart from the others."""
     chosen = set(sectors)
     for span in plan.ranges:
@@ -279,9 +281,9 @@ def _segments(flash: Flash, plan: Plan, sectors: Sequence[int]) -> Iterator[Segm
         yield _segment(run, contents)
 
 
-def _segment(run: Sequence[int], contents: dict[int, bytes]) -> Segment:
+def _segment(run: Sequence[int], contents: dict[int, bytes]) -> JobSegment:
     data = b"".join(contents[at] for at in run)
-    return Segment(run[0], len(data), data if data.strip(BLANK) else None)
+    return JobSegment(run[0], len(data), data if data.strip(BLANK) else None)
 
 
 def _contents(flash: Flash, plan: Plan, span: Span, sectors: Sequence[int]) -> dict[int, bytes]:
@@ -293,8 +295,8 @@ def _contents(flash: Flash, plan: Plan, span: Span, sectors: Sequence[int]) -> d
                 # Twice where no digest says that it is what flash holds: it is written back.
                 pieces = read_chunks(flash, part.start, part.size, check=not flash.has_digest)
                 whole[part.offsets(span.start)] = b"".join(pieces)
-    for image in plan.images:
-        if image.address in span:
-            whole[image.span.offsets(span.start)] = image.data
+    for payload in plan.payloads:
+        if payload.address in span:
+            whole[payload.span.offsets(span.start)] = payload.data
     parts = (Span.of(sector, SECTOR) for sector in sectors_of(span))
     return {part.start: bytes(whole[part.offsets(span.start)]) for part in parts}

@@ -14,7 +14,7 @@ from espshell.chips import Chip
 from espshell.errors import DeviceError, UsageError
 from espshell.image import firmware, partitions
 from espshell.image.partitions import PartitionTable
-from espshell.ops.flash.payload import Image
+from espshell.ops.flash.payload import Payload
 from espshell.ops.image.objections import FlashMap, objections
 from espshell.span import Span, align_down, gaps, merged
 from espshell.units import SECTOR, hex32, size_text
@@ -56,7 +56,7 @@ class Plan:
     to no image: kept, or lost with the erase.
     """
 
-    images: tuple[Image, ...]
+    payloads: tuple[Payload, ...]
     ranges: tuple[Span, ...]
     edges: tuple[Span, ...]
     keep_edges: bool
@@ -65,7 +65,7 @@ class Plan:
     @property
     def size(self) -> int:
         """Bytes of all images."""
-        return sum(len(image.data) for image in self.images)
+        return sum(payload.size for payload in self.payloads)
 
     @property
     def sectors(self) -> int:
@@ -74,7 +74,7 @@ class Plan:
 
 
 def plan_write(
-    images: Sequence[Image],
+    payloads: Sequence[Payload],
     facts: Facts,
     *,
     keep_edges: bool = False,
@@ -86,31 +86,31 @@ def plan_write(
 
     Raises: UsageError if it cannot be done, or must not be; DeviceError if flash is protected.
     """
-    notes = [note for image in images if not image.data for note in image.notes]
-    images = [image for image in images if image.data]
+    notes = [note for payload in payloads if not payload.data for note in payload.notes]
+    payloads = [payload for payload in payloads if payload.data]
     flash_map = FlashMap(facts.chip, facts.table, facts.table_offset)
-    reasons = [text for item in images for text in objections(item, flash_map, facts.revision)]
-    reasons += _too_large(images)
-    if facts.secure_boot and any(image.address < _LOADS_BEFORE for image in images):
+    reasons = [text for item in payloads for text in objections(item, flash_map, facts.revision)]
+    reasons += _too_large(payloads)
+    if facts.secure_boot and any(payload.address < _LOADS_BEFORE for payload in payloads):
         reasons.append("secure boot is on: a bootloader that is not signed for this chip bricks it")
-    reasons += _encrypted(images, facts)
-    for image in images:
-        _require_inside(image.span, facts.flash_size, image.name)
-        if image.address % SECTOR and not keep_edges:
-            below = Span(align_down(image.address, SECTOR), image.address)
+    reasons += _encrypted(payloads, facts)
+    for payload in payloads:
+        _require_inside(payload.span, facts.flash_size, payload.name)
+        if payload.address % SECTOR and not keep_edges:
+            below = Span(align_down(payload.address, SECTOR), payload.address)
             raise UsageError(
-                f"{hex32(image.address)} is not the start of a sector: flash is erased 4 KiB at a "
-                f"time, and {below} would be lost",
+                f"{hex32(payload.address)} is not the start of a sector: flash is erased 4 KiB at "
+                f"a time, and {below} would be lost",
                 hint="--keep-edges reads it and writes it back",
             )
-    ranges = merged(image.span.aligned(SECTOR) for image in images)
+    ranges = merged(payload.span.aligned(SECTOR) for payload in payloads)
     _require_unprotected(ranges, facts)
     if reasons and not force:
         raise UsageError(reasons[0], hint="--force writes it all the same")
-    notes += [*reasons, *(text for image in images for text in _warnings(image, facts))]
-    spans = [image.span for image in images]
+    notes += [*reasons, *(text for payload in payloads for text in _warnings(payload, facts))]
+    spans = [payload.span for payload in payloads]
     edges = tuple(edge for span in ranges for edge in gaps(span, spans))
-    return Plan(tuple(images), ranges, edges, keep_edges, tuple(notes))
+    return Plan(tuple(payloads), ranges, edges, keep_edges, tuple(notes))
 
 
 def plan_erase(
@@ -181,42 +181,42 @@ def _require_unprotected(ranges: Sequence[Span], facts: Facts) -> None:
             )
 
 
-def _too_large(images: Sequence[Image]) -> list[str]:
+def _too_large(payloads: Sequence[Payload]) -> list[str]:
     return [
-        f"{image.name} ends at {hex32(image.end)}, behind the partition, "
-        f"which ends at {hex32(image.limit)}"
-        for image in images
-        if image.limit is not None and image.end > image.limit
+        f"{payload.name} ends at {hex32(payload.end)}, behind the partition, "
+        f"which ends at {hex32(payload.limit)}"
+        for payload in payloads
+        if payload.limit is not None and payload.end > payload.limit
     ]
 
 
-def _encrypted(images: Sequence[Image], facts: Facts) -> list[str]:
+def _encrypted(payloads: Sequence[Payload], facts: Facts) -> list[str]:
     """Return why plain images are not for a chip whose flash encryption is on."""
-    if not (facts.encrypted and images and (facts.secure_download or facts.plain_only)):
+    if not (facts.encrypted and payloads and (facts.secure_download or facts.plain_only)):
         return []
     return [
-        f"flash encryption is on, and this chip encrypts nothing that it is sent: {images[0].name} "
-        "must have been encrypted before"
+        f"flash encryption is on, and this chip encrypts nothing that it is sent: "
+        f"{payloads[0].name} must have been encrypted before"
     ]
 
 
-def _warnings(image: Image, facts: Facts) -> list[str]:
-    warnings = list(image.notes)
-    is_boot = image.address == facts.chip.bootloader_offset
-    if is_boot and image.data.strip(b"\xff") and not facts.encrypted:
-        layout = firmware.layout_of(image.data[: firmware.HEAD_SIZE])
+def _warnings(payload: Payload, facts: Facts) -> list[str]:
+    warnings = list(payload.notes)
+    is_boot = payload.address == facts.chip.bootloader_offset
+    if is_boot and payload.data.strip(b"\xff") and not facts.encrypted:
+        layout = firmware.layout_of(payload.data[: firmware.HEAD_SIZE])
         if layout is None:
             warnings.append(
-                f"{image.name} is not a bootable image, and stands where the ROM looks for one"
+                f"{payload.name} is not a bootable image, and stands where the ROM looks for one"
             )
         else:
             sizes = {row.code: row.size for row in facts.chip.flash_sizes}
-            size = sizes.get(image.data[3] & 0xF0)
+            size = sizes.get(payload.data[3] & 0xF0)
             if size is not None and size > facts.flash_size:
                 warnings.append(
-                    f"{image.name} was made for {size_text(size)} of flash; this one has "
+                    f"{payload.name} was made for {size_text(size)} of flash; this one has "
                     f"{size_text(facts.flash_size)}"
                 )
     if facts.encrypted:
-        warnings.append(f"flash encryption is on: {image.name} is written as it is, unencrypted")
+        warnings.append(f"flash encryption is on: {payload.name} is written as it is, unencrypted")
     return warnings

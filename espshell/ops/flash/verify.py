@@ -21,7 +21,7 @@ from espshell.loader.agreed import agreed
 from espshell.loader.digest import md5
 from espshell.ops.flash.digest_compare import differing_sectors, sector_spans
 from espshell.ops.flash.explain import explain, known_contents
-from espshell.ops.flash.payload import Image
+from espshell.ops.flash.payload import Payload
 from espshell.ops.memory import diff as bytewise
 from espshell.ops.memory.diff import Difference
 from espshell.ops.progress import Report, Step, silent
@@ -108,7 +108,7 @@ class Verify:
 
 def verify(
     flash: Flash,
-    images: Sequence[Image],
+    payloads: Sequence[Payload],
     *,
     diff: bool = False,
     most: int | None = MOST,
@@ -125,25 +125,25 @@ def verify(
     Raises: UsageError if an image is not in the flash, before anything is asked; ReadsDiffer if
     the answers contradict each other.
     """
-    for image in images:
-        flash.check(image.address, len(image.data))
+    for payload in payloads:
+        flash.check(payload.address, payload.size)
     by_digest = flash.has_digest
     compare = _by_digest if by_digest else _by_reading
-    compared = [compare(flash, image, report) for image in images]
+    compared = [compare(flash, payload, report) for payload in payloads]
     count = sum(len(comparison.digests) for comparison in compared)
     pairs = [(comparison, at) for comparison in compared for at in comparison.digests]
     chosen = pairs[:most] if diff else []
     _read(flash, chosen, report)
     explanations: list[str] = []
     for comparison in compared:
-        name, spans = comparison.image.name, comparison.spans
+        name, spans = comparison.payload.name, comparison.spans
         partitions = table() if table and spans else None
         contents = comparison.contents
-        texts = explain(comparison.image, spans, contents, table=partitions, chip=chip)
-        explanations += [f"{name}: {text}" if len(images) > 1 else text for text in texts]
-    size = size_text(sum(len(image.data) for image in images))
+        texts = explain(comparison.payload, spans, contents, table=partitions, chip=chip)
+        explanations += [f"{name}: {text}" if len(payloads) > 1 else text for text in texts]
+    size = size_text(sum(payload.size for payload in payloads))
     return Verify(
-        files=tuple((image.name, image.address, len(image.data)) for image in images),
+        files=tuple((payload.name, payload.address, payload.size) for payload in payloads),
         method="digest" if by_digest else "read",
         differing=tuple(span for comparison in compared for span in comparison.spans),
         sectors=count,
@@ -158,38 +158,38 @@ def verify(
 class _Comparison:
     """An image: digests of the sectors that differ, and the contents of some of them."""
 
-    image: Image
+    payload: Payload
     digests: Mapping[int, bytes]
     contents: dict[int, bytes]
     """By the address of their first byte."""
 
     @property
     def spans(self) -> tuple[Span, ...]:
-        return sector_spans(self.image.span, self.digests)
+        return sector_spans(self.payload.span, self.digests)
 
     def part(self, sector: int) -> Span:
         """Return the part of a sector that the image covers."""
-        return self.image.span.intersection(Span.of(sector, SECTOR))
+        return self.payload.span.intersection(Span.of(sector, SECTOR))
 
 
-def _by_digest(flash: Flash, image: Image, report: Report) -> _Comparison:
-    digests = differing_sectors(flash, image.address, image.data, report=report)
-    return _Comparison(image, digests, known_contents(image, digests))
+def _by_digest(flash: Flash, payload: Payload, report: Report) -> _Comparison:
+    digests = differing_sectors(flash, payload.address, payload.data, report=report)
+    return _Comparison(payload, digests, known_contents(payload, digests))
 
 
-def _by_reading(flash: Flash, image: Image, report: Report) -> _Comparison:
+def _by_reading(flash: Flash, payload: Payload, report: Report) -> _Comparison:
     contents: dict[int, bytes] = {}
-    for part in image.span.pieces(SECTOR):
-        expected = image.part(part)
+    for part in payload.span.pieces(SECTOR):
+        expected = payload.part(part)
         actual = flash.read(part.start, part.size)
         if actual != expected:
             read = partial(flash.read, part.start, part.size)
             actual = agreed(read, f"flash {part}", first=actual)
         if actual != expected:
             contents[part.start] = actual
-        report(Step("reading", part.end - image.address, len(image.data)))
+        report(Step("reading", part.end - payload.address, payload.size))
     digests = {align_down(start, SECTOR): md5(data) for start, data in contents.items()}
-    return _Comparison(image, digests, contents)
+    return _Comparison(payload, digests, contents)
 
 
 def _read(flash: Flash, sectors: Sequence[tuple[_Comparison, int]], report: Report) -> None:
@@ -224,4 +224,4 @@ def _areas(sectors: Sequence[tuple[_Comparison, int]]) -> Iterator[Difference]:
         runs.append((comparison, part))
     for comparison, run in runs:
         actual = b"".join(comparison.contents[part.start] for part in run.pieces(SECTOR))
-        yield bytewise.diff(comparison.image.part(run), actual, address=run.start)
+        yield bytewise.diff(comparison.payload.part(run), actual, address=run.start)

@@ -1,9 +1,9 @@
 """What is to be done to flash, segment by segment, and how far it has come.
 
 Each segment is verified by digest before the next begins, so that at any moment at most one is in
-doubt.  ``Work.state`` says so at any time, also after an error, Ctrl-C or a loss of power.  A
+doubt.  ``WriteJob.state`` says so at any time, also after an error, Ctrl-C or a loss of power.  A
 digest that fails is never passed over in silence, even if a second try mends the segment: what was
-sent may have changed another place (``ops.flash.guard``), and ``Work.doubt`` says so.
+sent may have changed another place (``ops.flash.guard``), and ``WriteJob.doubt`` says so.
 
 A loader acknowledges the last block of a download before it programs it: until the digest agrees,
 "sent" does not mean "written".
@@ -40,14 +40,14 @@ class Stage(Enum):
     DONE = "written and verified", "erased and verified"
     FAILED = "not as wanted", "not blank"
 
-    def told(self, *, erased: bool) -> str:
+    def text(self, *, erased: bool) -> str:
         """Return it in words."""
         written, blank = self.value
         return blank if erased else written
 
 
 @dataclass(slots=True)
-class Segment:
+class JobSegment:
     """Sectors that are written in one go; ``data`` None: to be erased."""
 
     address: int
@@ -56,11 +56,6 @@ class Segment:
     stage: Stage = Stage.BEFORE
     tries: int = 0
     """How often it was sent."""
-
-    @property
-    def wanted(self) -> bytes:
-        """The bytes that shall be there."""
-        return BLANK * self.size if self.data is None else self.data
 
     @property
     def digest(self) -> bytes:
@@ -74,11 +69,11 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class WriteJob:
     """What is to be done to make a plan come true, and how far it has come."""
 
     plan: Plan
-    segments: tuple[Segment, ...]
+    segments: tuple[JobSegment, ...]
     old: dict[int, bytes] = field(default_factory=dict)
     """Digests of sectors before, by address, where they were asked for; each of that part of the
     sector that its image covers."""
@@ -135,24 +130,24 @@ class Work:
         for stage in Stage:
             for segment in self.segments:
                 if segment.stage is stage:
-                    by_text.setdefault(stage.told(erased=segment.data is None), []).append(
+                    by_text.setdefault(stage.text(erased=segment.data is None), []).append(
                         segment.span
                     )
         return "; ".join(f"{ranges_text(spans)} {text}" for text, spans in by_text.items())
 
 
-def run(flash: Flash, work: Work, action: str, report: Report) -> None:
+def run(flash: Flash, job: WriteJob, action: str, report: Report) -> None:
     """Do what is to be done until a segment cannot be brought to what is wanted.
 
-    Raises: DeviceError, NoReply or PortError; ``work.state()`` says what is known then.
+    Raises: DeviceError, NoReply or PortError; ``job.state()`` says what is known then.
     """
-    guards = () if flash.dry_run or not work.segments else _guards(flash, work)
+    guards = () if flash.dry_run or not job.segments else _guards(flash, job)
     done = 0
-    for segment in work.segments:
-        if not _written(flash, work, segment, Progress(action, done, work.size, report)):
+    for segment in job.segments:
+        if not _written(flash, job, segment, Progress(action, done, job.size, report)):
             break
         done += segment.size
-    work.strays.extend(guard.changed(flash, guards))
+    job.strays.extend(guard.changed(flash, guards))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,33 +164,33 @@ class Progress:
         self.report(Step(self.action, self.done + size, self.total))
 
 
-def _written(flash: Flash, work: Work, segment: Segment, progress: Progress) -> bool:
+def _written(flash: Flash, job: WriteJob, segment: JobSegment, progress: Progress) -> bool:
     """Bring a segment to what is wanted in a few tries; return whether it is."""
-    watched = _prepared(flash, segment) if work.everything and not flash.dry_run else ()
+    watched = _prepared(flash, segment) if job.everything and not flash.dry_run else ()
     if segment.stage is Stage.FAILED:
-        work.strays.extend(guard.search(flash, segment.span, None))
+        job.strays.extend(guard.search(flash, segment.span, None))
     for _ in range(_TRIES):
         for sent in _attempt(flash, segment):
             progress.sent(sent)
         if segment.stage is not Stage.FAILED:
-            work.strays.extend(guard.changed(flash, watched))
+            job.strays.extend(guard.changed(flash, watched))
             return True
         if segment.tries == 1:
-            work.strays.extend(guard.search(flash, segment.span, segment.data))
+            job.strays.extend(guard.search(flash, segment.span, segment.data))
     return False
 
 
-def _guards(flash: Flash, work: Work) -> tuple[Guard, ...]:
+def _guards(flash: Flash, job: WriteJob) -> tuple[Guard, ...]:
     if not (flash.has_digest or flash.is_readable):
         return ()
-    erases = any(segment.data is None for segment in work.segments)
-    posted = guard.post(flash, work.plan.ranges, far=erases or not flash.erases_as_data_comes)
-    written = {at for segment in work.segments for at in sectors_of(segment.span)}
-    edges = [edge for edge in work.plan.edges if align_down(edge.start, SECTOR) not in written]
+    erases = any(segment.data is None for segment in job.segments)
+    posted = guard.post(flash, job.plan.ranges, far=erases or not flash.erases_as_data_comes)
+    written = {at for segment in job.segments for at in sectors_of(segment.span)}
+    edges = [edge for edge in job.plan.edges if align_down(edge.start, SECTOR) not in written]
     return posted + guard.guards_at(flash, edges)
 
 
-def _prepared(flash: Flash, segment: Segment) -> tuple[Guard, ...]:
+def _prepared(flash: Flash, segment: JobSegment) -> tuple[Guard, ...]:
     """Make sure that a segment which comes to another place does not look written.
 
     What is there already is erased first; what is blank already gets guards where one flipped bit
@@ -214,7 +209,7 @@ def _prepared(flash: Flash, segment: Segment) -> tuple[Guard, ...]:
     return ()
 
 
-def _attempt(flash: Flash, segment: Segment) -> Iterator[int]:
+def _attempt(flash: Flash, segment: JobSegment) -> Iterator[int]:
     """Write or erase a segment once and verify it; yield the bytes that are done."""
     if not flash.dry_run:
         segment.stage = Stage.DOUBT
@@ -231,7 +226,7 @@ def _attempt(flash: Flash, segment: Segment) -> Iterator[int]:
         segment.stage = Stage.DONE if good else Stage.FAILED
 
 
-def _holds(flash: Flash, segment: Segment) -> bool | None:
+def _holds(flash: Flash, segment: JobSegment) -> bool | None:
     """Return whether flash holds a segment; None if nothing can tell, or not soon."""
     if flash.has_digest:
         return is_there(flash, segment.span, segment.digest)

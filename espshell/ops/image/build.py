@@ -26,7 +26,7 @@ from espshell.files import (
 )
 from espshell.image import elf, firmware, intel_hex, make, merge
 from espshell.image.merge import Format
-from espshell.ops.flash.payload import Image, read_images
+from espshell.ops.flash.payload import Payload, read_payloads
 from espshell.ops.flash.settings import FlashSettings, with_settings
 from espshell.ops.image.inspect import ImageInfo, chip_of, inspect
 from espshell.ops.image.objections import FlashMap, objections
@@ -36,13 +36,13 @@ UF2_SUFFIX = ".uf2"
 
 _ESPTOOL = "making an image of an ELF file needs esptool, which is not installed"
 _GET_IT = "pip install 'espshell[stub]'"
-
+_TWO_FILES = "a segment lies in flash: it is a file of its own, to be written to its own place"
 
 AS_IT_IS = FlashSettings()
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FilePart:
     """A file, or a piece of one, with its place in flash; None if that is not known."""
 
     name: str
@@ -54,7 +54,7 @@ class Part:
 class Made:
     """An image was made: its files, the image itself first, and what our reader says of it."""
 
-    files: tuple[Part, ...]
+    files: tuple[FilePart, ...]
     image: ImageInfo
     notes: tuple[str, ...] = ()
 
@@ -76,7 +76,7 @@ class Merged:
     path: str
     format: Format
     size: int
-    parts: tuple[Part, ...]
+    parts: tuple[FilePart, ...]
     notes: tuple[str, ...] = ()
 
     @property
@@ -105,7 +105,7 @@ def make_image(
     parts = make.make_v1(pieces, entry)
     _require_other(out, [path for path, _ in segments])
     chip = chips.load("esp8266")
-    (first,) = with_settings([Image(0, parts[0].data, str(out))], chip, settings)
+    (first,) = with_settings([Payload(0, parts[0].data, str(out))], chip, settings)
     parts = (replace(parts[0], data=first.data), *parts[1:])
     several = len(parts) > 1
     with_ending = several or always_ending
@@ -116,12 +116,11 @@ def make_image(
             stack.enter_context(open_binary(temporary)).write(part.data)
     return Made(
         tuple(
-            Part(str(path), part.offset, len(part.data))
+            FilePart(str(path), part.offset, len(part.data))
             for path, part in zip(paths, parts, strict=True)
         ),
         inspect(parts[0].data, str(paths[0]), chip=chip),
-        ("a segment lies in flash: it is a file of its own, to be written to its own place",)
-        * several,
+        (_TWO_FILES,) if several else (),
     )
 
 
@@ -149,7 +148,7 @@ def merge_files(
     Raises: UsageError if files overlap, nobody says which chip it is, or as ``image.merge.merge``.
     """
     fmt = fmt or format_of(out)
-    images = read_images(files, own_addresses=own_addresses, empty=own_addresses)
+    images = read_payloads(files, own_addresses=own_addresses, empty=own_addresses)
     _require_other(out, [path for path, _ in files])
     chip = chip or next(filter(None, map(_chip_of, images)), None) or connected
     notes: list[str] = []
@@ -161,7 +160,9 @@ def merge_files(
         flash_map = FlashMap(chip)
         notes += [text for image in images for text in objections(image, flash_map)]
     notes += [note for image in images for note in image.notes]
-    parts = [merge.Part(image.address, image.data, image.name) for image in images if image.data]
+    parts = [
+        merge.MergePart(image.address, image.data, image.name) for image in images if image.data
+    ]
     data = merge.merge(
         parts,
         fmt=fmt,
@@ -172,7 +173,7 @@ def merge_files(
         md5=md5,
     )
     write_bytes(out, data)
-    ordered = (Part(part.name, part.offset, len(part.data)) for part in merge.ordered(parts))
+    ordered = (FilePart(part.name, part.offset, len(part.data)) for part in merge.ordered(parts))
     return Merged(str(out), fmt, len(data), tuple(ordered), tuple(notes))
 
 
@@ -234,7 +235,7 @@ def elf_to_image(
         raise file_error("write", out, error) from error
     return Made(
         tuple(
-            Part(str(file), _offset(ending), file.stat().st_size)
+            FilePart(str(file), _offset(ending), file.stat().st_size)
             for file, ending in zip(paths, endings, strict=True)
         ),
         image,
@@ -293,7 +294,7 @@ def _offset(ending: str) -> int | None:
     return parse_number(ending.removesuffix(".bin").rpartition("-")[2])
 
 
-def _chip_of(image: Image) -> Chip | None:
+def _chip_of(image: Payload) -> Chip | None:
     """Return the chip that an image is for, if it says so."""
     with contextlib.suppress(UsageError):
         return chip_of(

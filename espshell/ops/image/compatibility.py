@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from espshell.chips import Chip
-from espshell.image.firmware import ExtendedHeader, Firmware, Layout
+from espshell.image.firmware import ExtendedHeader, Firmware, ImageLayout
 
 _UNSET = 0xFFFF
 
@@ -13,9 +13,9 @@ _UNSET = 0xFFFF
 def chip_objection(name: str, image: Firmware, chip: Chip) -> str:
     """Return why an image cannot be for a chip, or an empty text; ``name`` is the image's."""
     is_old = chip.name == "esp8266"
-    if is_old and image.layout is Layout.EXTENDED:
+    if is_old and image.layout is ImageLayout.EXTENDED:
         return f"{name} is an image for an ESP32 or later, not for an ESP8266"
-    if not is_old and image.layout is not Layout.EXTENDED:
+    if not is_old and image.layout is not ImageLayout.EXTENDED:
         return f"{name} is an image for an ESP8266, not for an {chip.title}"
     if image.extended is not None and image.extended.chip_id != chip.id:
         return (

@@ -19,9 +19,9 @@ from espshell.errors import DeviceError, UsageError
 from espshell.files import read_bytes
 from espshell.image import elf, firmware, intel_hex, partitions, signature, uf2
 from espshell.image.description import AppDescription, BootloaderDescription, describe
-from espshell.image.firmware import Firmware, Layout, Read
+from espshell.image.firmware import Firmware, ImageLayout, Read
 from espshell.image.partition_types import APP
-from espshell.image.recognise import Content, Kind, contents, recognise
+from espshell.image.recognise import Content, FileKind, contents, recognise
 from espshell.image.signature import Signature
 from espshell.ops.flash.partitions import Parts
 from espshell.ops.flash.plan import FLASH_MODES
@@ -35,23 +35,23 @@ PADDING = "padding"
 
 _HEAD = 32
 _NOTHING = {
-    Kind.EMPTY: "is empty",
-    Kind.BLANK: "is blank: nothing but FF",
-    Kind.COMPRESSED: f"is a {Kind.COMPRESSED.value}",
-    Kind.MARKUP: f"is an {Kind.MARKUP.value}",
-    Kind.TEXT: f"is {Kind.TEXT.value}",
-    Kind.UNKNOWN: "is nothing known",
+    FileKind.EMPTY: "is empty",
+    FileKind.BLANK: "is blank: nothing but FF",
+    FileKind.COMPRESSED: f"is a {FileKind.COMPRESSED.value}",
+    FileKind.MARKUP: f"is an {FileKind.MARKUP.value}",
+    FileKind.TEXT: f"is {FileKind.TEXT.value}",
+    FileKind.UNKNOWN: "is nothing known",
 }
 _KINDS = {
-    Layout.ESP8266_V1: Kind.ESP8266_V1,
-    Layout.ESP8266_V2: Kind.ESP8266_V2,
-    Layout.EXTENDED: Kind.FIRMWARE,
+    ImageLayout.ESP8266_V1: FileKind.ESP8266_V1,
+    ImageLayout.ESP8266_V2: FileKind.ESP8266_V2,
+    ImageLayout.EXTENDED: FileKind.FIRMWARE,
 }
 _LOOKED_FOR = "known are firmware, partition tables, flash images, ELF, Intel HEX and UF2"
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class SegmentInfo:
     """Bytes for a place in memory or flash; ``offset`` is where they begin in the file.
 
     ``memory`` names the region of the chip's memory map, empty if that is not known.  ``zeroed``
@@ -78,7 +78,7 @@ class FirmwareInfo:
     flash_size: str
     frequencies: tuple[str, ...]
     """On an ESP32-C6 two have one code."""
-    segments: tuple[Piece, ...]
+    segments: tuple[SegmentInfo, ...]
     description: AppDescription | BootloaderDescription | None
     signatures: tuple[Signature, ...]
 
@@ -100,13 +100,13 @@ class ImageInfo:
     """
 
     source: str
-    kind: Kind
+    kind: FileKind
     size: int
     offset: int = 0
     firmware: FirmwareInfo | None = None
     table: Parts | None = None
     contents: tuple[ImageInfo, ...] = ()
-    segments: tuple[Piece, ...] = ()
+    segments: tuple[SegmentInfo, ...] = ()
     machine: str = ""
     entry: int | None = None
     families: tuple[str, ...] = ()
@@ -137,20 +137,20 @@ def inspect_file(path: Path, *, chip: Chip | None = None) -> ImageInfo:
 def inspect(data: bytes, source: str, *, chip: Chip | None = None) -> ImageInfo:
     """Look what bytes are; ``source`` is what messages call them. Raises: UsageError."""
     kind = recognise(data)
-    if kind is Kind.UNKNOWN and data[0] in (firmware.MAGIC, firmware.MAGIC_V2):
-        kind = Kind.FIRMWARE  # as good as: its reader says what is wrong
+    if kind is FileKind.UNKNOWN and data[0] in (firmware.MAGIC, firmware.MAGIC_V2):
+        kind = FileKind.FIRMWARE  # as good as: its reader says what is wrong
     if kind in _NOTHING:
-        begins = f": it begins with {data[:4].hex(' ')}" if kind is Kind.UNKNOWN else ""
-        raise UsageError(f"{source} {_NOTHING[kind]}{begins}", hint=_LOOKED_FOR * bool(begins))
+        begins = f": it begins with {data[:4].hex(' ')}" if kind is FileKind.UNKNOWN else ""
+        raise UsageError(f"{source} {_NOTHING[kind]}{begins}", hint=_LOOKED_FOR if begins else "")
     bare = ImageInfo(source, kind, len(data))
-    if kind is Kind.ELF:
+    if kind is FileKind.ELF:
         return _of_elf(bare, data, chip)
-    if kind in (Kind.INTEL_HEX, Kind.UF2):
+    if kind in (FileKind.INTEL_HEX, FileKind.UF2):
         return _of_pieces(bare, data, chip)
     try:
-        if kind in (Kind.PARTITION_TABLE, Kind.PARTITION_CSV):
+        if kind in (FileKind.PARTITION_TABLE, FileKind.PARTITION_CSV):
             return _of_table(bare, data, chip)
-        if kind is Kind.FLASH:
+        if kind is FileKind.FLASH:
             return replace(bare, contents=tuple(_contents(bare, data, chip)))
         image = firmware.parse(data, esp8266=_is_esp8266(chip))
         return _of_firmware(replace(bare, kind=_KINDS[image.layout]), image, data, chip)
@@ -183,8 +183,8 @@ def inspect_flash(
     blank = head.count(b"\xff") == len(head)
     layout = firmware.layout_of(head)
     try:
-        if layout is None and head[:2] == b"\xaa\x50":
-            bare = ImageInfo(source, Kind.PARTITION_TABLE, partitions.SIZE, address)
+        if layout is None and head.startswith(partitions.MAGIC):
+            bare = ImageInfo(source, FileKind.PARTITION_TABLE, partitions.SIZE, address)
             return _of_table(bare, read(0, partitions.SIZE), chip, offset=address)
         if layout is None:
             boot = chip.bootloader_offset
@@ -243,7 +243,7 @@ def _firmware_info(image: Firmware, chip: Chip | None, read: Read, *, verify: bo
         _memory(chip, segment.address, segment.size) if segment.placed else PADDING
         for segment in image.segments
     ]
-    if image.layout is Layout.ESP8266_V2:
+    if image.layout is ImageLayout.ESP8266_V2:
         memories[0] = "stays in flash"
     return FirmwareInfo(
         firmware=image,
@@ -256,7 +256,7 @@ def _firmware_info(image: Firmware, chip: Chip | None, read: Read, *, verify: bo
             if code == head.frequency_code
         ),
         segments=tuple(
-            Piece(segment.address, segment.size, segment.offset, memory)
+            SegmentInfo(segment.address, segment.size, segment.offset, memory)
             for segment, memory in zip(image.segments, memories, strict=True)
         ),
         description=describe(read, image),
@@ -281,7 +281,7 @@ def _of_table(
 ) -> ImageInfo:
     """Return a table; ``offset`` is where it stands in flash, None for a file that is one."""
     offset = partitions.OFFSET if offset is None else offset
-    if bare.kind is Kind.PARTITION_CSV:
+    if bare.kind is FileKind.PARTITION_CSV:
         boot = chip.bootloader_offset if chip else None
         text = data.decode("utf-8-sig", "replace")
         table = partitions.parse_csv(text, offset=offset, bootloader_offset=boot)
@@ -299,7 +299,7 @@ def _contents(
     ``base`` is where in flash it begins.
     """
     things = list(contents(data, base=base))
-    rows = [content for content in things if content.kind is Kind.PARTITION_TABLE]
+    rows = [content for content in things if content.kind is FileKind.PARTITION_TABLE]
     parts = _within(bare, data, rows[0], chip, base).table if rows else None
     offsets = {content.offset for content in things}
     for partition in parts.table.partitions if parts else ():
@@ -307,7 +307,7 @@ def _contents(
         if partition.type != APP or start < 0 or start in offsets:
             continue
         if firmware.layout_of(data[start : start + _HEAD]):
-            things.append(Content(start, Kind.FIRMWARE))
+            things.append(Content(start, FileKind.FIRMWARE))
     for content in sorted(things, key=attrgetter("offset")):
         yield _within(bare, data, content, chip, base)
 
@@ -319,7 +319,7 @@ def _within(
     start, place = content.offset, base + content.offset
     inner = ImageInfo(f"{bare.source} at {place:#x}", content.kind, 0, place)
     try:
-        if content.kind is Kind.PARTITION_TABLE:
+        if content.kind is FileKind.PARTITION_TABLE:
             piece = data[start : start + partitions.SIZE]
             return _of_table(replace(inner, size=len(piece)), piece, chip, offset=place)
 
@@ -335,7 +335,7 @@ def _within(
 def _of_elf(bare: ImageInfo, data: bytes, chip: Chip | None) -> ImageInfo:
     program = elf.parse_elf(data, name=bare.source)
     pieces = tuple(
-        Piece(
+        SegmentInfo(
             segment.address,
             len(segment.data),
             None,
@@ -351,12 +351,12 @@ def _of_elf(bare: ImageInfo, data: bytes, chip: Chip | None) -> ImageInfo:
 def _of_pieces(bare: ImageInfo, data: bytes, chip: Chip | None) -> ImageInfo:
     families: tuple[str, ...] = ()
     segments: Sequence[tuple[int, bytes]]
-    if bare.kind is Kind.UF2:
+    if bare.kind is FileKind.UF2:
         file = uf2.read(data, name=bare.source)
         segments, families = file.segments, tuple(_family(number) for number in file.families)
     else:
         segments = intel_hex.read(data, name=bare.source)
-    pieces = tuple(Piece(at, len(piece), None, _named(chip, at)) for at, piece in segments)
+    pieces = tuple(SegmentInfo(at, len(piece), None, _named(chip, at)) for at, piece in segments)
     inside = tuple(
         content for at, data in segments for content in _contents(bare, data, chip, base=at)
     )

@@ -15,16 +15,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from espshell.chips import Chip
-from espshell.chips import Kind as Memory
+from espshell.chips import Chip, Kind
 from espshell.errors import UsageError
 from espshell.image import firmware, partitions
 from espshell.image.description import AppDescription, BootloaderDescription, describe
 from espshell.image.firmware import Firmware
 from espshell.image.partition_types import APP, BOOTLOADER
 from espshell.image.partitions import PartitionTable
-from espshell.image.recognise import FOREIGN, OFFSETS, Kind, contents, recognise
-from espshell.ops.flash.payload import Image
+from espshell.image.recognise import FOREIGN, OFFSETS, FileKind, contents, recognise
+from espshell.ops.flash.payload import Payload
 from espshell.ops.image.compatibility import chip_objection, revision_objections
 
 FIRST_APP = 0x1_0000
@@ -33,10 +32,10 @@ FIRST_APP = 0x1_0000
 _BOOTLOADER_OFFSETS = (0, 0x1000, 0x2000)
 """Of all chips; behind them the partition table follows, so no application stands there."""
 
-_FIRMWARE = (Kind.FIRMWARE, Kind.ESP8266_V1, Kind.ESP8266_V2, Kind.FLASH)
+_FIRMWARE = (FileKind.FIRMWARE, FileKind.ESP8266_V1, FileKind.ESP8266_V2, FileKind.FLASH)
 _NEVER_IN_FLASH = {
-    Kind.ELF: "`image elf` makes an image of it",
-    Kind.UF2: "a UF2 file is for a bootloader that poses as a disk",
+    FileKind.ELF: "`image elf` makes an image of it",
+    FileKind.UF2: "a UF2 file is for a bootloader that poses as a disk",
 }
 
 
@@ -79,56 +78,61 @@ class FlashMap:
 
 
 def objections(
-    image: Image, flash_map: FlashMap, revision: tuple[int, int] | None = None
+    payload: Payload, flash_map: FlashMap, revision: tuple[int, int] | None = None
 ) -> tuple[str, ...]:
     """Return why an image cannot be right for its place, the most telling first.
 
     revision: major and minor of the chip, where it is known.
     """
-    kind = recognise(image.data)
-    if kind in _FIRMWARE or _is_almost_firmware(image.data):
-        reasons = _firmware_objections(image, flash_map, revision)
+    kind = recognise(payload.data)
+    if kind in _FIRMWARE or _is_almost_firmware(payload.data):
+        reasons = _firmware_objections(payload, flash_map, revision)
     elif kind in FOREIGN:
-        reasons = _kind_objections(image, kind, flash_map)
+        reasons = _kind_objections(payload, kind, flash_map)
     else:
         return ()
     return tuple(reasons)
 
 
-def _kind_objections(image: Image, kind: Kind, flash_map: FlashMap) -> Iterator[str]:
-    role = flash_map.role(image.address)
-    if kind is Kind.PARTITION_TABLE and role is Role.TABLE:
-        yield from _table_objections(image)
-    elif role in (Role.BOOTLOADER, Role.TABLE, Role.APP):
-        yield f"{image.name} is no firmware: {kind.value}; {image.address:#x} is for {role.value}"
+def _kind_objections(payload: Payload, kind: FileKind, flash_map: FlashMap) -> Iterator[str]:
+    role = flash_map.role(payload.address)
+    if kind is FileKind.PARTITION_TABLE and role is Role.TABLE:
+        yield from _table_objections(payload)
+        return
+    what = f"{payload.name} is no firmware: {kind.value}"
+    if role in (Role.BOOTLOADER, Role.TABLE, Role.APP):
+        yield f"{what}; {payload.address:#x} is for {role.value}"
     elif kind in _NEVER_IN_FLASH and role is not Role.DATA:
-        yield f"{image.name} is no firmware: {kind.value}; {_NEVER_IN_FLASH[kind]}"
+        yield f"{what}; {_NEVER_IN_FLASH[kind]}"
 
 
-def _table_objections(image: Image) -> Iterator[str]:
+def _table_objections(payload: Payload) -> Iterator[str]:
     try:
-        table = partitions.parse_binary(image.data, offset=image.address)
+        table = partitions.parse_binary(payload.data, offset=payload.address)
     except UsageError as error:
-        yield f"{image.name}: {error.message}"
+        yield f"{payload.name}: {error.message}"
         return
     if table.md5_ok is False:
-        yield f"{image.name}: the MD5 of the partition table is wrong"
+        yield f"{payload.name}: the MD5 of the partition table is wrong"
 
 
 def _firmware_objections(
-    image: Image, flash_map: FlashMap, revision: tuple[int, int] | None
+    payload: Payload, flash_map: FlashMap, revision: tuple[int, int] | None
 ) -> Iterator[str]:
     """Yield what speaks against each firmware image in the data, which may be several, merged."""
-    whole = {content.offset for content in contents(image.data, base=image.address)}
+    whole = {content.offset for content in contents(payload.data, base=payload.address)}
     end = 0
-    for offset in (0, *(content - image.address for content in OFFSETS if content > image.address)):
-        data = image.data[offset:]
+    for offset in (
+        0,
+        *(content - payload.address for content in OFFSETS if content > payload.address),
+    ):
+        data = payload.data[offset:]
         if offset < end or not (_is_almost_firmware(data) or offset in whole):
             continue
         if firmware.layout_of(data[: firmware.HEAD_SIZE]) is None:
             continue  # a partition table
-        place = image.address + offset
-        name = f"{image.name} at {place:#x}" if offset else image.name
+        place = payload.address + offset
+        name = f"{payload.name} at {place:#x}" if offset else payload.name
         texts = list(_one_firmware(data, name, place, flash_map, revision))
         if texts and flash_map.role(place) is not Role.DATA:
             yield from texts
@@ -165,7 +169,7 @@ def _place_objections(
     boot = f"an {chip.title} looks for its bootloader at {chip.bootloader_offset:#x}"
     description = describe(firmware.reader(data), parsed)
     is_app = isinstance(description, AppDescription) or any(
-        region and region.kind is Memory.FLASH
+        region and region.kind is Kind.FLASH
         for region in (
             chip.region_at(segment.address) for segment in parsed.segments if segment.placed
         )
@@ -190,9 +194,9 @@ def _is_almost_firmware(data: bytes) -> bool:
     layout = firmware.layout_of(head)
     if layout is None or not 1 <= data[1] <= firmware.MAX_SEGMENTS:
         return False
-    if layout is firmware.Layout.ESP8266_V2:
+    if layout is firmware.ImageLayout.ESP8266_V2:
         return not any(head[8:12])  # its first part is for no address
-    if layout is firmware.Layout.ESP8266_V1:
+    if layout is firmware.ImageLayout.ESP8266_V1:
         return True
     padding, flag = head[19:23], head[23:24]
     return len(head) < firmware.HEAD_SIZE or (not any(padding) and flag in (b"\0", b"\1"))

@@ -23,6 +23,7 @@ from espshell.files import (
     status,
 )
 from espshell.image import intel_hex
+from espshell.loader import digest
 from espshell.ops.memory.reading import read_chunks, reading_notes, trust_notes
 from espshell.ops.progress import Report, Step, silent
 from espshell.units import size_text
@@ -181,8 +182,6 @@ def _good_part(flash: Flash, address: int, size: int, part: Path) -> tuple[int, 
         return 0, (f"{part.name} is longer than the range; all is read anew",)
     if not flash.has_digest:
         return 0, ("this loader has no digests to check the part by; all is read anew",)
-    from espshell.loader.digest import md5
-
-    if flash.digest(address, len(held), confirmed=True) != md5(held):
+    if flash.digest(address, len(held), confirmed=True) != digest.md5(held):
         return 0, (f"{part.name} is not what the flash holds; all is read anew",)
     return len(held), (f"went on at {size_text(len(held))}",)

@@ -112,8 +112,10 @@ class WriteResult:
     @property
     def failure(self) -> str:
         """What is not as it should be."""
+        if not self.differing:
+            return ""
         lost = any(write.answer_lost for write in self.writes)
-        return f"{_LOST}, and " * lost + not_as_written(self.differing) if self.differing else ""
+        return (f"{_LOST}, and " if lost else "") + not_as_written(self.differing)
 
     @property
     def changes(self) -> tuple[Change, ...]:

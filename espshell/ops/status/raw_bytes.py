@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from espshell.device import Flash
 from espshell.errors import BenchError, DeviceError, UsageError
 from espshell.nor import makers, opcodes
-from espshell.nor.layout import Kind, Register
+from espshell.nor.layout import BitKind, StatusRegister
 from espshell.nor.parts import Identified
 from espshell.nor.plan import Asked, Gate
 from espshell.ops.status.wire import (
@@ -27,7 +27,7 @@ from espshell.signals import uninterrupted
 
 _READS = (opcodes.RDSR1, opcodes.RDSR2, opcodes.RDSR3)
 _WRITES = (opcodes.WRSR1, opcodes.WRSR2, opcodes.WRSR3)
-_NOT_COMPARED = (Kind.READ_ONLY, Kind.RESERVED, Kind.OPEN)
+_NOT_COMPARED = (BitKind.READ_ONLY, BitKind.RESERVED, BitKind.OPEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,14 +153,16 @@ def unknown_bits(identified: Identified, before: int, value: int, count: int) ->
         for position in range(8):
             rises = (value & ~before) >> 8 * index + position & 1
             bit = register.bits[position] if register else None
-            if rises and (bit is None or bit.kind in (Kind.RESERVED, Kind.OPEN)):
-                name = bit.name if bit and bit.kind is Kind.OPEN else f"bit {8 * index + position}"
+            if rises and (bit is None or bit.kind in (BitKind.RESERVED, BitKind.OPEN)):
+                name = (
+                    bit.name if bit and bit.kind is BitKind.OPEN else f"bit {8 * index + position}"
+                )
                 why = f"{name}: what it does on {identified.part.name} is not known"
                 unknown.append(Asked(Gate.ONE_WAY, name, why))
     return tuple(unknown)
 
 
-def _others(flash: Flash, identified: Identified | None, count: int) -> dict[Register, int]:
+def _others(flash: Flash, identified: Identified | None, count: int) -> dict[StatusRegister, int]:
     """Read the registers that a write of so many bytes should leave as they are."""
     registers = identified.part.layout.registers if identified else ()
     return {
@@ -170,7 +172,7 @@ def _others(flash: Flash, identified: Identified | None, count: int) -> dict[Reg
     }
 
 
-def _changes(before: dict[Register, int], after: dict[Register, int]) -> Iterator[str]:
+def _changes(before: dict[StatusRegister, int], after: dict[StatusRegister, int]) -> Iterator[str]:
     """Yield the bits that differ, but for those that the flash sets itself, or may not have."""
     for register, old in before.items():
         now = after[register]

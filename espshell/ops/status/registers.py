@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from espshell.device import Flash
 from espshell.errors import BenchError, DeviceError, EspError, ReadsDiffer, UsageError
 from espshell.nor import makers, opcodes, parts, plan, protection, settings
-from espshell.nor.layout import Kind
+from espshell.nor.layout import BitKind
 from espshell.nor.parts import Identified, Part
-from espshell.nor.plan import Difference, StatusPlan
+from espshell.nor.plan import BitDifference, StatusPlan
 from espshell.nor.protection import Fit, LockMode, Protected
 from espshell.nor.sequence import Write
 from espshell.nor.settings import Setting
@@ -97,7 +97,7 @@ class StatusChange:
     plan: StatusPlan
     got: dict[str, int]
     """What they hold now; in a dry run what they held before."""
-    differing: tuple[Difference, ...] = ()
+    differing: tuple[BitDifference, ...] = ()
     notes: tuple[str, ...] = ()
     dry_run: bool = False
 
@@ -212,7 +212,7 @@ def read_stable(flash: Flash, part: Part) -> dict[str, int]:
     Raises: ReadsDiffer.
     """
     readings = [_read(flash, part) for _ in range(_READINGS)]
-    masks = {r.name: 0xFF & ~r.mask(Kind.READ_ONLY) for r in part.layout.registers}
+    masks = {r.name: 0xFF & ~r.mask(BitKind.READ_ONLY) for r in part.layout.registers}
     for name, mask in masks.items():
         values = [reading[name] for reading in readings if name in reading]
         if len({value & mask for value in values}) > 1:

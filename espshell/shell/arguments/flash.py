@@ -128,14 +128,14 @@ class Erasable(ArgType["place.Region | str", Span]):
         return (*Region().complete(text, scope), "chip")
 
 
-def read_pairs(files: Sequence[Pair], *, like_esptool: bool = False) -> tuple[images.Image, ...]:
+def read_pairs(files: Sequence[Pair], *, like_esptool: bool = False) -> tuple[images.Payload, ...]:
     """Read the files; as esptool does, Intel HEX goes to its own addresses and a file may be empty.
 
     Raises: UsageError as ``read_images``.
     """
     pairs = [(path, where.address) for path, where in files]
     limits = [where.end for _, where in files]
-    return images.read_images(pairs, limits, own_addresses=like_esptool, empty=like_esptool)
+    return images.read_payloads(pairs, limits, own_addresses=like_esptool, empty=like_esptool)
 
 
 def see_one_space(files: Sequence[Pair], only: str = "") -> None:

@@ -25,7 +25,7 @@ from espshell.span import Span
 from espshell.units import SECTOR, count_text, parse_number, size_text
 
 if TYPE_CHECKING:
-    from espshell.ops.chip.info import Flash
+    from espshell.ops.chip.info import FlashId
     from espshell.ops.flash import erase as erasing
     from espshell.ops.flash import load as ops
     from espshell.ops.flash import partitions
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from espshell.ops.flash.erase import Erased
     from espshell.ops.flash.load import Written
     from espshell.ops.flash.partitions import Parts
-    from espshell.ops.flash.payload import Image
+    from espshell.ops.flash.payload import Payload
     from espshell.ops.flash.plan import Facts
     from espshell.ops.flash.settings import FlashSettings
-    from espshell.ops.flash.write_job import Work
+    from espshell.ops.flash.write_job import WriteJob
     from espshell.ops.memory import load as loading
     from espshell.ops.memory import save as saving
     from espshell.ops.memory.load import Loaded
@@ -258,7 +258,7 @@ def erase(
     found = erasing.prepare(
         target, region.address, size, facts, everything=everything, report=report
     )
-    with _changing(session, found.work):
+    with _changing(session, found.job):
         return found.finish(target.flash, report)
 
 
@@ -275,7 +275,7 @@ def list_parts(session: Session) -> Parts:
 
 
 @VERBS.add("flash-id", group=GROUP, options=[CONNECTION], needs="memory")
-def flash_id(session: Session) -> Flash:
+def flash_id(session: Session) -> FlashId:
     """Tell manufacturer, id and size of the flash chip."""
     found = chip_ops.flash_id(session.chip)
     if found is None:
@@ -287,7 +287,7 @@ def write_flash(
     session: Session, where: Spot, data: bytes, name: str, *, force: bool = False
 ) -> Written | None:
     """Write bytes anywhere in flash; what else is in the sectors is kept."""
-    image = images.Image(where.address, data, name, where.end)
+    image = images.Payload(where.address, data, name, where.end)
     return _write(session, [image], everything=False, keep_edges=True, force=force)
 
 
@@ -327,7 +327,7 @@ def _facts(session: Session) -> Facts:
 
 def _write(
     session: Session,
-    images: Sequence[Image],
+    images: Sequence[Payload],
     *,
     everything: bool,
     keep_edges: bool,
@@ -338,7 +338,7 @@ def _write(
     target = session.chip
     facts = _facts(session)
     plan = planning.plan_write(images, facts, keep_edges=keep_edges, force=force)
-    if not plan.images:
+    if not plan.payloads:
         for warning in plan.warnings:
             session.output.note(warning)
         return None
@@ -359,7 +359,7 @@ def _write(
 
 
 @contextlib.contextmanager
-def _changing(session: Session, work: Work) -> Iterator[None]:
+def _changing(session: Session, work: WriteJob) -> Iterator[None]:
     """Whatever stops what is done meanwhile, say which sectors are in which state."""
     session.output.finished()
     session.connected.forget_partitions([(each.address, each.size) for each in work.segments])
@@ -371,7 +371,7 @@ def _changing(session: Session, work: Work) -> Iterator[None]:
         raise
 
 
-def _question(work: Work) -> str:
+def _question(work: WriteJob) -> str:
     plan = work.plan
     changed = f"{work.sectors} of {count_text(plan.sectors, 'sector')}"
     where = working.ranges_text([each.span for each in work.segments])
@@ -379,8 +379,8 @@ def _question(work: Work) -> str:
 
 
 def _with_settings(
-    session: Session, images: Sequence[Image], settings: FlashSettings, *, force: bool
-) -> tuple[Image, ...]:
+    session: Session, images: Sequence[Payload], settings: FlashSettings, *, force: bool
+) -> tuple[Payload, ...]:
     """Return the images, the bootloader with other settings; ``detect`` is the flash's size."""
     if settings.is_empty:
         return tuple(images)
@@ -389,7 +389,7 @@ def _with_settings(
     return patch.with_settings(images, target.chip, settings, flash_size=size, force=force)
 
 
-def _noted_inside(image: Image) -> Image:
+def _noted_inside(image: Payload) -> Payload:
     """Return an image, with a note if it begins inside a sector."""
     if not image.data or not image.address % SECTOR:
         return image

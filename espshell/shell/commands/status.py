@@ -233,7 +233,7 @@ def restore(
     part: str = "",
 ) -> Shown | None:
     """Put the registers back: as in a file of `sr save`, or as this session found them."""
-    from espshell.nor.layout import Kind
+    from espshell.nor.layout import BitKind
 
     identified = session.connected.identified(part or None)
     wanted = _saved(file, identified) if file else _first_look(session)
@@ -241,7 +241,7 @@ def restore(
     settings = []
     for register in identified.part.layout.registers:
         if register.name in wanted and register.name in identified.part.written:
-            burnt = now[register.name] & register.mask(Kind.ONE_WAY) & ~wanted[register.name]
+            burnt = now[register.name] & register.mask(BitKind.ONE_WAY) & ~wanted[register.name]
             if burnt:
                 session.output.note(f"one-way bits of {register.name} stay 1: 0x{burnt:02x}")
             settings.append(typed.Setting(register.name, wanted[register.name] | burnt))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from espshell.errors import UsageError
 from espshell.image.partitions import PartitionTable
 from espshell.nor import plan
-from espshell.nor.layout import WIDTH, Bit, Field, Kind, Register
+from espshell.nor.layout import WIDTH, Bit, BitKind, Field, StatusRegister
 from espshell.nor.plan import StatusPlan
 from espshell.nor.protection import LockMode
 from espshell.nor.settings import Setting
@@ -60,7 +60,7 @@ class Grid:
         """The plan of all of it."""
 
     @property
-    def register(self) -> Register:
+    def register(self) -> StatusRegister:
         """The register in which the cursor is."""
         return self.registers[self.row]
 
@@ -100,11 +100,11 @@ class Grid:
     def locked(self, bit: Bit) -> str:
         """Say why a bit cannot be toggled; empty if it can."""
         status, part = self.status, self.status.part
-        if bit.kind is Kind.READ_ONLY:
+        if bit.kind is BitKind.READ_ONLY:
             return "read-only: the flash sets it"
-        if bit.kind is Kind.RESERVED:
+        if bit.kind is BitKind.RESERVED:
             return "reserved: it stays as it was read"
-        if bit.kind is Kind.OPEN:
+        if bit.kind is BitKind.OPEN:
             return f"candidates differ about it ({part.name}); --part says which it is"
         if status.identified.doubts:
             return status.identified.doubts[0]
@@ -112,7 +112,7 @@ class Grid:
             return f"lock mode {status.lock.value}: {status.lock.text}"
         if bit.register not in part.written:
             return f"nothing here writes {bit.register} of {part.name}"
-        if bit.kind is Kind.ONE_WAY and status.registers[bit.register] & bit.mask:
+        if bit.kind is BitKind.ONE_WAY and status.registers[bit.register] & bit.mask:
             return "one-way: it is 1 and stays 1"
         return ""
 
