@@ -11,13 +11,14 @@ A cell that is protected in part only is a ``+``, since 4 KiB of a large flash a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from espshell.image.partitions import PartitionTable
 from espshell.nor.protection import Protected
-from espshell.render.cells import PLACE
-from espshell.render.theme import paint
+from espshell.render.document import LABEL, Block, Styled, Text
+from espshell.render.forms import Json
 from espshell.span import Span
 from espshell.units import KIB, MIB, size_text
 
@@ -71,18 +72,21 @@ def protected_text(protected: Protected, size: int | None) -> str:
     return ", ".join(f"{each[:-1]}; computed)" for each in told)
 
 
-def bar(protected: Protected, size: int, *, color: bool = False) -> str:
+def picture(protected: Protected, size: int, table: PartitionTable | None) -> Iterator[Block]:
+    """Yield the bar over a flash of a size, its scale, and the partitions below it."""
+    yield bar(protected, size)
+    end = _address(size)
+    text = " " * LABEL + _address(0) + end.rjust(CELLS - len(_address(0)))
+    yield Text(Styled(text, "note"))
+    for row in partition_rows(table, size) if table else ():
+        yield Text(row)
+
+
+def bar(protected: Protected, size: int) -> Block:
     """Return the bar over a flash of a size, in brackets, below what a label would begin."""
     cells = "".join(_cell(protected, size, index) for index in range(CELLS))
-    if color:
-        cells = "".join(paint(run, style) if style else run for run, style in _runs(cells))
-    return f"{' ' * (PLACE - 1)}[{cells}]"
-
-
-def scale(size: int) -> str:
-    """Return the line below a bar that has the first address and the end."""
-    end = _address(size)
-    return " " * PLACE + _address(0) + end.rjust(CELLS - len(_address(0)))
+    runs = (Styled(run.group(), _STYLES[run[1]]) for run in re.finditer(r"(.)\1*", cells))
+    return Text(" " * (LABEL - 1), "[", *runs, "]")
 
 
 def partition_rows(table: PartitionTable, size: int, *, most: int = _MOST_ROWS) -> list[str]:
@@ -94,7 +98,7 @@ def partition_rows(table: PartitionTable, size: int, *, most: int = _MOST_ROWS) 
         left += not _added(rows, text, first, most)
     if left:
         rows.append(f"... and {left} more")
-    return [" " * PLACE + row for row in rows]
+    return [" " * LABEL + row for row in rows]
 
 
 def covered(protected: Protected, table: PartitionTable) -> Covered:
@@ -107,6 +111,16 @@ def covered(protected: Protected, table: PartitionTable) -> Covered:
         elif any(each.overlaps(area) for each in protected.ranges):
             partly.append(name)
     return Covered(tuple(wholly), tuple(partly))
+
+
+def protected_json(protected: Protected) -> dict[str, Json]:
+    """Return what is protected; where it is not known, the ranges are all that may be."""
+    return {
+        "protected": [{"address": each.start, "size": each.size} for each in protected.ranges],
+        "protected_known": protected.known,
+        "protected_published": protected.published,
+        "protected_why": protected.why,
+    }
 
 
 def areas(table: PartitionTable) -> Iterator[tuple[str, int, int]]:
@@ -175,12 +189,3 @@ def _cell(protected: Protected, size: int, index: int) -> str:
     if any(each.holds(Span(start, end)) for each in protected.ranges):
         return "#"
     return "+" if protected.hits(start, end) else "."
-
-
-def _runs(cells: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield runs of equal cells and their style."""
-    start = 0
-    for index in range(1, len(cells) + 1):
-        if index == len(cells) or cells[index] != cells[start]:
-            yield "".join(cells[start:index]), _STYLES[cells[start]]
-            start = index

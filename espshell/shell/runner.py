@@ -98,14 +98,15 @@ class Runner:
             arguments["run_file"] = self.run_file
         outcome = Outcome(0, verb.run(session, **arguments))
         result = outcome.bare
-        for change in getattr(result, "changes", ()):
-            session.journal.add(prepared.command.text, change)
-        if (value := getattr(result, "last_value", None)) is not None:
-            session.variables["_"] = number_text(value) if isinstance(value, int) else value
-        if getattr(result, "ok", True):
+        if result is None:
             return outcome
-        failure = getattr(result, "failure", "not as wanted")
-        return Outcome(1, outcome.result, DeviceError(failure))
+        for change in result.changes:
+            session.journal.add(prepared.command.text, change)
+        if (value := result.last_value) is not None:
+            session.variables["_"] = number_text(value) if isinstance(value, int) else value
+        if result.ok:
+            return outcome
+        return Outcome(1, outcome.result, DeviceError(result.failure))
 
     # -- scripts -------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from espshell.chips import Chip, Quirk, Words
 from espshell.device import Target
 from espshell.nor import makers
+from espshell.ops.result import Result
 
 SECURITY_FLAGS = (
     "SECURE_BOOT_EN",
@@ -43,7 +44,7 @@ class Security:
 
 
 @dataclass(frozen=True, slots=True)
-class Flash:
+class Flash(Result):
     """The flash chip by its JEDEC id; ``size`` in bytes, None if the id does not tell it."""
 
     id: int
@@ -51,7 +52,7 @@ class Flash:
 
 
 @dataclass(frozen=True, slots=True)
-class Info:
+class Info(Result):
     """Who the chip is and how it is reached; None where it cannot be known.
 
     ``sdk_id`` is what an ESP8266's SDK calls its chip id; ``eui64`` the address for 802.15.4.
@@ -71,36 +72,21 @@ class Info:
     sdk_id: int | None = None
     flash: Flash | None = None
 
-    @property
-    def ok(self) -> bool:
-        """Any chip is a good chip."""
-        return True
-
 
 @dataclass(frozen=True, slots=True)
-class Mac:
+class Mac(Result):
     """The base MAC address from eFuse."""
 
     mac: str
 
-    @property
-    def ok(self) -> bool:
-        """An address is a good answer."""
-        return True
-
 
 @dataclass(frozen=True, slots=True)
-class ChipId:
+class ChipId(Result):
     """The id that image headers carry, and the MAC, which is what tells two chips apart."""
 
     chip: str
     chip_id: int
     mac: str
-
-    @property
-    def ok(self) -> bool:
-        """An id is a good answer."""
-        return True
 
 
 def info(target: Target, *, with_flash: bool = True) -> Info:

@@ -36,6 +36,7 @@ from espshell.ops.image.compatibility import chip_objection, revision_objection
 from espshell.ops.memory.reading import read_chunks
 from espshell.ops.memory.writing import DRY_RUN, differing_words, not_as_written
 from espshell.ops.progress import Report, Step, silent
+from espshell.ops.result import Result
 from espshell.protocol.commands import MemEnd
 from espshell.units import WORD, hex32
 
@@ -110,7 +111,7 @@ class RamPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class RamLoaded:
+class RamLoaded(Result):
     """A program is in RAM, and runs if ``started``; in a dry run nothing was sent."""
 
     file: str

@@ -9,10 +9,11 @@ from espshell.ops.memory.journal import Change
 from espshell.ops.memory.reading import read_chunks, read_old, reading_notes
 from espshell.ops.memory.writing import DRY_RUN, differing_words, not_as_written, write_bytes
 from espshell.ops.progress import Report, Step, silent
+from espshell.ops.result import Result
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
+class Copied(Result):
     """``data`` of ``address`` is at ``to``, too, and was read back there where that was asked."""
 
     address: int

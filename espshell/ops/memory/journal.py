@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 
 from espshell.errors import UsageError
+from espshell.ops.result import Result
 from espshell.units import KIB, MIB, count_text
 
 KEEP = 64 * KIB
@@ -50,16 +51,11 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Journaled:
+class Journaled(Result):
     """The last writes, the newest last, and how many there are."""
 
     entries: tuple[Entry, ...]
     count: int
-
-    @property
-    def ok(self) -> bool:
-        """A list is a good answer, also an empty one."""
-        return True
 
 
 class Journal:

@@ -10,10 +10,11 @@ from espshell.ops.flash.payload import Image
 from espshell.ops.memory.reading import read_chunks
 from espshell.ops.memory.writing import DRY_RUN, differing_words, not_as_written, write_bytes
 from espshell.ops.progress import Report, Step, silent
+from espshell.ops.result import Result
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Result):
     """Files are in memory now."""
 
     files: tuple[str, ...]

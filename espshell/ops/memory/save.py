@@ -14,6 +14,7 @@ from espshell.errors import EspError, UsageError, file_error
 from espshell.image import intel_hex
 from espshell.ops.memory.reading import read_chunks, trust_notes
 from espshell.ops.progress import Report, Step, silent
+from espshell.ops.result import Result
 from espshell.units import size_text
 
 _POSIX = os.name == "posix"
@@ -24,18 +25,13 @@ HEX_SUFFIXES = (".hex", ".ihex")
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class Saved(Result):
     """A range is in a file now."""
 
     address: int
     size: int
     path: str
     notes: tuple[str, ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        """A file that was not written is an error, not a result."""
-        return True
 
 
 def save(

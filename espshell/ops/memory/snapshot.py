@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from espshell.device import Space
 from espshell.ops.memory.words import dump
 from espshell.ops.progress import Report, silent
+from espshell.ops.result import Result
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Result):
     """What a range held."""
 
     name: str
@@ -20,11 +21,6 @@ class Snapshot:
     is_stale: bool = False
     """Whether the chip has been reset or reached anew since."""
     notes: tuple[str, ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        """Bytes are a good answer, whatever they are."""
-        return True
 
     @property
     def note(self) -> str:

@@ -10,11 +10,12 @@ from espshell.errors import UsageError
 from espshell.ops.memory.journal import Change
 from espshell.ops.memory.words import poke
 from espshell.ops.memory.writing import differing_words, not_as_written, write_bytes
+from espshell.ops.result import Result
 from espshell.units import hex32
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class Restored(Result):
     """``found`` was at an address, and what had been there before a write is there again."""
 
     address: int
@@ -36,7 +37,7 @@ class Restored:
 
 
 @dataclass(frozen=True, slots=True)
-class Undone:
+class Undone(Result):
     """What was put back, the newest write first; it ends where one did not read back."""
 
     writes: tuple[Restored, ...]

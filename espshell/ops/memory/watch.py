@@ -12,12 +12,13 @@ from typing import Generic, TypeVar
 
 from espshell.clock import Clock
 from espshell.ops.memory.expect import Expectation
+from espshell.ops.result import Result
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Waited:
+class Waited(Result):
     """What was expected in the end, after how many looks and seconds."""
 
     expectation: Expectation
@@ -48,18 +49,13 @@ class Sample(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class Watched(Result):
     """What was seen, each time that it had changed: numbers, or bytes from ``address`` on."""
 
     what: str
     address: int | None
     samples: tuple[Sample[int | bytes], ...]
     looks: int
-
-    @property
-    def ok(self) -> bool:
-        """Looking is all that was asked."""
-        return True
 
     @property
     def last_value(self) -> int | None:

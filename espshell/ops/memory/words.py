@@ -23,6 +23,7 @@ from espshell.ops.memory.writing import (
     write_bytes,
 )
 from espshell.ops.progress import Report, Step, silent
+from espshell.ops.result import Result
 from espshell.units import WORD, hex32, hex_width
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Peek:
+class Peek(Result):
     """Values read; ``notes`` say what to keep in mind about them."""
 
     address: int
@@ -43,18 +44,13 @@ class Peek:
     """What a program calls the place of each value, where its symbols are known."""
 
     @property
-    def ok(self) -> bool:
-        """A value read is a good answer, whatever it is."""
-        return True
-
-    @property
     def last_value(self) -> int:
         """The last of the values."""
         return self.values[-1]
 
 
 @dataclass(frozen=True, slots=True)
-class Poke:
+class Poke(Result):
     """Values written.  ``old`` and ``new`` are as read before and after, None where not read.
 
     In a dry run nothing was sent, and ``new`` is what would be there, where ``old`` was read.
@@ -118,7 +114,7 @@ class Poke:
 
 
 @dataclass(frozen=True, slots=True)
-class Dump:
+class Dump(Result):
     """The bytes of a range."""
 
     address: int
@@ -126,14 +122,9 @@ class Dump:
     data: bytes
     notes: tuple[str, ...] = ()
 
-    @property
-    def ok(self) -> bool:
-        """Bytes are a good answer, whatever they are."""
-        return True
-
 
 @dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(Result):
     """A range was written with one value over and over, and read back where that was asked."""
 
     address: int

@@ -18,7 +18,7 @@ from espshell.shell.commands.flash import (
     verify,
 )
 from espshell.shell.commands.memory import save_region
-from espshell.shell.outcome import Shown
+from espshell.shell.outcome import Presentation
 from espshell.shell.registry import Option, Param, Registry, Trait
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def verify_flash(
     flash_mode: str = "keep",
     flash_freq: str = "keep",
     flash_size: str = "keep",
-) -> Shown:
+) -> Presentation:
     """Compare files with flash, as esptool does."""
     return verify(
         session,

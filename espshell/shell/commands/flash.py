@@ -17,7 +17,7 @@ from espshell.shell.arguments.flash import read_pairs, see_one_space
 from espshell.shell.arguments.places import Span, Spot
 from espshell.shell.arguments.types import Text
 from espshell.shell.later import Later
-from espshell.shell.outcome import Shown
+from espshell.shell.outcome import Presentation
 from espshell.shell.registry import Option, Param, Registry, Trait
 from espshell.units import count_text, size_text
 
@@ -130,14 +130,12 @@ def verify(
     flash_mode: str = "keep",
     flash_freq: str = "keep",
     flash_size: str = "keep",
-) -> Shown:
+) -> Presentation:
     """Compare files with flash by digest.
 
     --diff shows what differs, side by side. The wire cost follows the size of the difference, not
     of the file. Fails if anything differs.
     """
-    from espshell.render.verify import verify_lines
-
     see_one_space(files, only="flash")
     images = _patched(session, files, mode=flash_mode, frequency=flash_freq, size=flash_size)
     flash = session.chip.flash
@@ -150,12 +148,7 @@ def verify(
         table=lambda: session.connected.known_partitions,
         report=session.output.progress,
     )
-    output = session.output
-    if not output.as_json:
-        output.lines(
-            verify_lines(result, every_row=every_row, width=output.width, color=output.color)
-        )
-    return Shown(result)
+    return Presentation(result, every_row=every_row)
 
 
 @VERBS.add(

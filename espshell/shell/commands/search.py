@@ -19,7 +19,7 @@ from espshell.shell.arguments.operands import Hashed, Operand, Operands, Pattern
 from espshell.shell.arguments.places import Place, Region, Span, Spot
 from espshell.shell.arguments.types import Positive
 from espshell.shell.commands.flash import write_flash
-from espshell.shell.outcome import Shown
+from espshell.shell.outcome import Presentation
 from espshell.shell.registry import Option, Param, Registry, Trait
 from espshell.units import hex32
 
@@ -151,28 +151,22 @@ def diff(
     every_row: bool = False,
     check: bool = False,
     force: bool = False,
-) -> Shown:
+) -> Presentation:
     """Compare regions, files or snapshots; fails if they differ.
 
     The first side is what is expected. Sizes must agree; an address alone takes the size of the
     other side. Of three words the first two belong together if the first is a place in memory;
     A..+LEN is never taken apart.
     """
-    from espshell.render.diff import ROWS, difference_lines
-
     expected, actual = (_side(session, operand) for operand in sides)
     check = check or session.settings.check
     old = _bytes(session, expected, actual, check=check, force=force)
     new = _bytes(session, actual, expected, check=check, force=force)
     address = actual.address if expected.is_file else expected.address
     notes = tuple(side.note for side in (expected, actual) if side.note)
-    result = compare(old, new, address=address, notes=notes)
-    output = session.output
-    if not output.as_json:
-        titles = (_titled(expected, len(old)), _titled(actual, len(new)))
-        rows = None if every_row else ROWS
-        output.lines(difference_lines(result, titles, rows=rows, color=output.color))
-    return Shown(result)
+    titles = (_titled(expected, len(old)), _titled(actual, len(new)))
+    result = compare(old, new, address=address, notes=notes, titles=titles)
+    return Presentation(result, every_row=every_row)
 
 
 @VERBS.add(

@@ -98,7 +98,8 @@ def _greet(session: Session) -> None:
         except KeyboardInterrupt:
             output.note("not connected")
     if session.target is not None:
-        output.lines(render(chip.info(session.target, with_flash=False), color=output.color))
+        # Painted without rich, which is imported while the first line is typed.
+        output.write(str(render(chip.info(session.target, with_flash=False), output.view)))
 
 
 def _choose_port(session: Session) -> None:

@@ -1,0 +1,82 @@
+"""A chip and its loader: identity, security, connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from espshell.nor import makers
+from espshell.ops.chip.connection import ConnectionInfo, Left
+from espshell.ops.chip.info import ChipId, Flash, Info, Mac, Security
+from espshell.render.document import Block, Styled, Table, Text
+from espshell.render.forms import form
+from espshell.render.view import View
+from espshell.units import hex32, size_text
+
+
+@form(Mac)
+def mac(result: Mac, view: View) -> Iterator[Block]:
+    """Yield the address."""
+    yield Text(Styled(result.mac, "value"))
+
+
+@form(ChipId)
+def chip_id(result: ChipId, view: View) -> Iterator[Block]:
+    """Yield the id and the MAC."""
+    yield Table(
+        [("chip id", f"{result.chip_id} (every {result.chip} has it)"), ("MAC", result.mac)]
+    )
+
+
+@form(Info)
+def info(result: Info, view: View) -> Iterator[Block]:
+    """Yield a row for everything that is known."""
+    revision = "revision v{}.{}".format(*result.revision) if result.revision else ""
+    flash = f"{_size(result.flash)} (id {result.flash.id:06x})" if result.flash else ""
+    rows = [
+        ("chip", ", ".join(filter(None, (result.description, revision)))),
+        ("features", ", ".join(result.features)),
+        ("crystal", f"{result.crystal_mhz} MHz" if result.crystal_mhz else ""),
+        ("MAC", result.mac or ""),
+        ("EUI-64", result.eui64 or ""),
+        ("chip id", hex32(result.sdk_id) if result.sdk_id is not None else ""),
+        ("flash", flash),
+        ("security", _security(result.security) if result.security else ""),
+        ("loader", f"{result.loader} on {result.port} at {result.baud} baud"),
+    ]
+    yield Table(row for row in rows if row[1])
+
+
+@form(Flash)
+def flash(result: Flash, view: View) -> Iterator[Block]:
+    """Yield id, maker and size."""
+    maker = makers.name(result.id) or "maker not known"
+    yield Text(Styled(f"{result.id:06x}", "value"), f"  {maker}, {_size(result)}")
+
+
+def _size(flash: Flash) -> str:
+    return size_text(flash.size) if flash.size else "size not known"
+
+
+def _security(security: Security) -> str:
+    facts = [
+        f"secure boot {'on' if security.secure_boot else 'off'}",
+        f"flash encryption {'on' if security.flash_encryption else 'off'}",
+    ]
+    if security.secure_download:
+        facts.append("secure download mode (memory cannot be reached)")
+    if security.flags:
+        facts.append(f"flags {' '.join(security.flags)}")
+    return ", ".join(facts)
+
+
+@form(ConnectionInfo)
+def connection(result: ConnectionInfo, view: View) -> Iterator[Block]:
+    """Yield the chip, its loader, and how they are reached."""
+    place = f"  {result.loader} on {result.port} at {result.baud} baud"
+    yield Text(Styled(result.chip, "name"), place)
+
+
+@form(Left)
+def left(result: Left, view: View) -> Iterator[Block]:
+    """Yield how the loader was left."""
+    yield Text(f"left the loader by {result.how}; the application starts")
