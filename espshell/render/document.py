@@ -107,14 +107,16 @@ class Table:
     def rows(self, view: View) -> Iterator[Block]:
         """Yield each row as a block, the columns of all of them aligned."""
         columns = list(zip_longest(*self._rows, fillvalue=()))
+        if not columns:
+            return
         widths = [max(map(_line_width, column)) for column in columns]
         hang = sum(widths[:-1]) + len(_GAP) * (len(widths) - 1)
-        words = " ".join(map(plain, columns[-1])).split() if columns else []
-        fits = view.width - hang >= max(map(columns_of, words), default=0)
-        fits = fits and view.width - hang >= min(_LEAST, *widths[-1:])
+        words = " ".join(map(plain, columns[-1])).split()
+        room = max(*map(columns_of, words), min(_LEAST, widths[-1]), 0)
+        fits = not view.fold or view.width - hang >= room
         for row in self._rows:
             aligned = _aligned(row, widths)
-            if fits or self._wraps or _line_width(aligned) <= view.width or not view.fold:
+            if fits or _line_width(aligned) <= view.width:
                 yield Text(*aligned, hang=hang, wraps=self._wraps)
             else:
                 yield Text(*_joined(row))
