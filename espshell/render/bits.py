@@ -46,7 +46,8 @@ def bit_diff(
     for caption, mask in (("0→1", new & ~old), ("1→0", old & ~new)):
         if ranges := bit_ranges(mask):
             noun = "bit" if ranges[0].isdigit() and len(ranges) == 1 else "bits"
-            yield Labelled(f"{caption:>{LABEL - 2}}", f"{noun} {', '.join(ranges)}")
+            label = Styled(f"{caption:>{LABEL - 2}}", "note")
+            yield Labelled(label, f"{noun} {', '.join(ranges)}")
 
 
 def bit_ranges(mask: int) -> list[str]:

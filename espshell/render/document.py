@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, zip_longest
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from espshell.render import theme
 from espshell.render.view import View
@@ -44,15 +44,26 @@ Part = str | Styled
 Cell = Part | Line
 
 
-class Block(Protocol):
-    """Something that takes whole lines."""
+class Block:
+    """Something that takes whole lines; alone, a renderable of rich, too."""
+
+    __slots__ = ()
 
     def lines(self, view: View) -> Iterator[Line]:
         """Yield its lines as they fit a view."""
-        ...
+        raise NotImplementedError
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        return self._alone().__rich_console__(console, options)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return self._alone().__rich_measure__(console, options)
+
+    def _alone(self) -> Document:
+        return Document(lambda _: [self], View(width=0))
 
 
-class Text:
+class Text(Block):
     """One line of parts; where it is folded, ``hang`` columns are left free below its start."""
 
     def __init__(self, *parts: Part, hang: int = _HANG, wraps: bool = False) -> None:
@@ -68,14 +79,15 @@ class Text:
             yield self._line
 
 
-class Labelled:
+class Labelled(Block):
     """A paragraph behind a label, wrapped also in files, its lines below each other.
 
     style: of label and text; without one the label has its own.
     """
 
-    def __init__(self, label: str, *parts: Part, style: str = "", end: str = "") -> None:
-        self._label = Styled(f"{label:<{LABEL}}", style or "label")
+    def __init__(self, label: Part, *parts: Part, style: str = "", end: str = "") -> None:
+        name = label if isinstance(label, Styled) else Styled(label, style or "label")
+        self._label = Styled(f"{name.text:<{LABEL}}", name.style)
         self._line = tuple(Styled(part.text, part.style or style) for part in line(*parts))
         self._end = end  # of each line but the last
 
@@ -89,7 +101,7 @@ class Labelled:
             yield (before, *text, *behind)
 
 
-class Table:
+class Table(Block):
     """Rows of cells in columns; a plain first cell is a name.
 
     Where a row has no room the text of its last column goes on below itself, if that is wide
@@ -122,7 +134,7 @@ class Table:
                 yield Text(*_joined(row))
 
 
-class Indented:
+class Indented(Block):
     """Blocks that stand further to the right."""
 
     def __init__(self, by: int, *blocks: Block) -> None:
@@ -170,7 +182,8 @@ class Document:
 
         view = replace(self.view, width=options.max_width, fold=True)
         widths = [_line_width(text) for text in self.lines(view)]
-        return Measurement(min(max(widths, default=0), options.max_width), options.max_width)
+        width = min(max(widths, default=0), options.max_width)
+        return Measurement(width, width)
 
 
 def line(*parts: Part) -> Line:

@@ -32,7 +32,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from espshell.render import theme
-from espshell.render.document import Line, Styled, wrap, written
+from espshell.render.document import Block, Line, Styled, wrap, written
 from espshell.units import KIB, count_text, size_text
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class HexWriter:
 
 
 @dataclass(frozen=True, slots=True)
-class Hexdump:
+class Hexdump(Block):
     """A whole hexdump as a block of a form; the fields are those of ``HexWriter``.
 
     For more than a screenful write what ``writer`` gives instead.
@@ -259,7 +259,7 @@ def _layout(width: int, row: int) -> _Layout:
     size = {8: 1, 16: 2, 32: 4, 64: 8}[width]
     order = [start + size - 1 - i for start in range(0, row, size) for i in range(size)]
     values = ["%s" * size] * (row // size)
-    if size == 1:
+    if size == 1 and row >= ROW // 2:
         values.insert(row // 2, "")  # two spaces in the middle: sixteen bytes are hard to count
     return _Layout(itemgetter(*order), " ".join(values))
 

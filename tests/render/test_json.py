@@ -14,7 +14,7 @@ from espshell.ops.memory.find import Found, Hit, Pattern
 from espshell.ops.memory.hash import Digest
 from espshell.ops.memory.snapshot import Snapshot
 from espshell.ops.memory.words import Dump, Fill, Peek, Poke
-from espshell.render.json import to_json
+from espshell.render import to_json
 
 A = 0x3FC9_0000
 
