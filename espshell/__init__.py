@@ -14,8 +14,8 @@ start of the program, stays cheap.  A new name goes into the block for type chec
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False
+"""As of ``typing``, which is not imported here: until `__main__` runs, Ctrl-C is a traceback."""
 
 if TYPE_CHECKING:
     from espshell import chips
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         NoReply,
         NoSync,
         PortError,
+        PortStalled,
         ReadsDiffer,
         Refused,
         ScriptError,
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     from espshell.ops.memory.expect import Expectation
     from espshell.ops.memory.find import Found, find
     from espshell.ops.memory.hash import Digest, hash_range
-    from espshell.ops.memory.journal import Change, Journal, Journaled
+    from espshell.ops.memory.journal import Journal, Journaled
     from espshell.ops.memory.load import Loaded, load_memory
     from espshell.ops.memory.registers import (
         FieldList,
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
     from espshell.ops.memory.watch import Waited, Watched, wait
     from espshell.ops.memory.words import Dump, Fill, Peek, Poke, dump, fill, peek, poke
     from espshell.ops.progress import Report, Step
+    from espshell.ops.result import Change, Result
     from espshell.ops.status.raw_bytes import StatusBytes, read_status_bytes, write_status_bytes
     from espshell.ops.status.registers import (
         Ranges,
@@ -130,6 +132,7 @@ __all__ = [
     "Piece",
     "Poke",
     "PortError",
+    "PortStalled",
     "RamLoaded",
     "RamPlan",
     "Ranges",
@@ -142,6 +145,7 @@ __all__ = [
     "RegisterValues",
     "Report",
     "Restored",
+    "Result",
     "Saved",
     "ScriptError",
     "Security",
@@ -225,6 +229,7 @@ _HOMES = {
         "NoReply",
         "NoSync",
         "PortError",
+        "PortStalled",
         "ReadsDiffer",
         "Refused",
         "ScriptError",
@@ -278,8 +283,8 @@ _HOMES = {
         "Watched",
         "wait",
     ),
+    "espshell.ops.result": ("Change", "Result"),
     "espshell.ops.memory.journal": (
-        "Change",
         "Journal",
         "Journaled",
     ),
@@ -345,6 +350,8 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 if not TYPE_CHECKING:  # a type checker would take any name for one that is there
 
     def __getattr__(name: str) -> object:
+        from importlib import import_module
+
         if name == "chips":
             return import_module("espshell.chips")
         if name not in _HOME_OF:

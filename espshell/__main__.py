@@ -3,7 +3,22 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import sys
+
+
+def _leave(number: int, _frame: object) -> None:
+    try:
+        os.write(2, b"espshell: interrupted\n")
+    finally:
+        os._exit(128 + number)
+
+
+# Before all else is imported, which takes most of the start; and again when all is done.
+for _name in ("SIGINT", "SIGTERM", "SIGHUP"):
+    if (_signal := getattr(signal, _name, None)) and signal.getsignal(_signal) != signal.SIG_IGN:
+        signal.signal(_signal, _leave)
 
 
 def main() -> int:

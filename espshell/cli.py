@@ -17,15 +17,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from espshell import __version__
+from espshell import __version__, signals
 from espshell.device.target import SYNC_BAUD
-from espshell.errors import BenchError, EspError, ScriptError, UsageError
+from espshell.errors import BenchError, EspError, ScriptError, UsageError, file_error, printable
+from espshell.files import SCRIPT, path_of, read_stream
 from espshell.link import ports, reset
 from espshell.link.reset import AFTER, BEFORE
 from espshell.link.trace import Recorder, Viewer
 from espshell.shell import script
 from espshell.shell.arguments.types import chip_named, did_you_mean
 from espshell.shell.check import check
+from espshell.shell.crash import STOPPING, as_error
 from espshell.shell.output import Output
 from espshell.shell.runner import Runner
 from espshell.shell.script import Given, Script
@@ -44,23 +46,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     _prepare_streams()
     try:
-        if arguments[:1] == ["sim"]:
-            return _simulate(arguments[1:])
-        if arguments[:1] == ["check"]:
-            return _check(arguments[1:])
-        if arguments[:1] == ["ports"]:
-            return _list_ports(arguments[1:])
-        return _run(_parser().parse_intermixed_args(_joined(arguments)))
-    except EspError as error:
-        _tell(error.one_line())
-        return error.status
-    except KeyboardInterrupt:
-        _tell("interrupted")
-        return INTERRUPTED
+        with signals.as_exceptions():
+            return _main(arguments)
     except BrokenPipeError:  # whoever read our output has left; the rest of the work is not wanted
         return INTERRUPTED
+    except STOPPING as stop:
+        error = as_error(stop)
+        _tell(error.one_line())
+        return error.status
     finally:
         _leave_streams()
+
+
+def _main(arguments: list[str]) -> int:
+    commands = {"sim": _simulate, "check": _check, "ports": _list_ports}
+    if arguments and (command := commands.get(arguments[0])):
+        return command(arguments[1:])
+    try:
+        options = _parser().parse_intermixed_args(_joined(arguments))
+    except UsageError as error:
+        Runner(Session(Output(as_json="--json" in arguments))).refuse(error)
+        raise
+    return _run(options)
 
 
 def _prepare_streams() -> None:
@@ -84,7 +91,7 @@ def _leave_streams() -> None:
 
 def _tell(text: str) -> None:
     with contextlib.suppress(OSError):
-        print(f"espshell: {text}", file=sys.stderr)  # noqa: T201
+        print(f"espshell: {printable(text)}", file=sys.stderr)  # noqa: T201
 
 
 class _Parser(argparse.ArgumentParser):
@@ -119,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--before", default="default-reset", help=f"how to reset it: {', '.join(BEFORE)}")
     add("--after", choices=AFTER, default="hard-reset", help="how to leave the chip")
     add("--stub", choices=("auto", "always", "never"), default="auto", help="the flasher stub")
-    add("--stub-dir", type=Path, default=_folder_of_stubs(), help="where the stub's files are")
+    add("--stub-dir", type=path_of, default=_folder_of_stubs(), help="where the stub's files are")
     add("--stub-version", type=int, choices=(1, 2), help="which generation of stubs")
     add("-c", "--command", action="append", default=[], metavar="LINE", help="run a line")
     add("-i", "--interactive", action="store_true", help="stay after -c and SCRIPT")
@@ -127,17 +134,17 @@ def _parser() -> argparse.ArgumentParser:
     add("--keep-going", action="store_true", help="run all lines, exit with the worst status")
     add("--dry-run", action="store_true", help="show what would be written, send nothing")
     add("--json", action="store_true", help="one JSON object a command")
-    add("--transcript", type=Path, metavar="FILE", help="write commands and what came of them")
+    add("--transcript", type=path_of, metavar="FILE", help="write commands and what came of them")
     add("--trace", metavar="[=FILE]", help="show every frame, or record them in a file")
     add("--color", choices=("auto", "always", "never"), default="auto", help="when to colour")
-    add("--elf", type=Path, metavar="FILE", help="names of a program for its addresses")
+    add("--elf", type=path_of, metavar="FILE", help="names of a program for its addresses")
     add("--version", action="version", version=f"espshell {__version__}")
     return parser
 
 
 def _folder_of_stubs() -> Path | None:
     folder = os.environ.get("ESPSHELL_STUB_DIR")
-    return Path(folder) if folder else None
+    return path_of(folder) if folder else None
 
 
 def _joined(arguments: Sequence[str]) -> list[str]:
@@ -167,13 +174,14 @@ def _run(options: argparse.Namespace) -> int:
     with contextlib.closing(session):
         try:
             session.bench = _bench(options)
-            session.watch(_tap(options.trace))
+            session.watch(_tap(options.trace, output))
             session.log_to(options.transcript)
             if options.elf:
                 session.symbols = _symbols(options.elf)
             scripts = _scripts(options)
             _check_and_connect(session, scripts)
-        except EspError as error:
+        except STOPPING as stop:
+            error = as_error(stop)
             runner.refuse(error)
             script.report(output, error)
             return error.status
@@ -209,10 +217,10 @@ def _bench(options: argparse.Namespace) -> Bench:
     )
 
 
-def _tap(trace: str | None) -> Viewer | Recorder | None:
+def _tap(trace: str | None, output: Output) -> Viewer | Recorder | None:
     if trace is None:
         return None
-    return Viewer(sys.stderr.write) if trace == SCREEN else Recorder(Path(trace))
+    return Viewer(sys.stderr.write) if trace == SCREEN else Recorder(path_of(trace), output.error)
 
 
 def _scripts(options: argparse.Namespace) -> list[Given]:
@@ -229,14 +237,16 @@ def _scripts(options: argparse.Namespace) -> list[Given]:
 
 def _standard_input() -> str:
     try:
-        return sys.stdin.read()
+        return read_stream(sys.stdin.buffer, "standard input", SCRIPT).decode("utf-8")
     except UnicodeDecodeError as error:
         raise UsageError("standard input is not text (UTF-8)") from error
+    except OSError as error:
+        raise file_error("read", "standard input", error) from error
 
 
 def _read(name: str) -> Script:
     try:
-        return script.read(Path(name))
+        return script.read(path_of(name))
     except UsageError as error:
         near = did_you_mean(name, ("sim", "check", "ports"))
         raise UsageError(error.message, hint=near) from error
@@ -244,9 +254,9 @@ def _read(name: str) -> Script:
 
 def _check_and_connect(session: Session, scripts: list[Given]) -> None:
     """Check everything; connect if that needs a chip, and check the names, too."""
-    if check(session, *scripts) and _has_port(session):
+    if check(session, *scripts, to_run=True) and _has_port(session):
         session.connect(session.bench)
-        check(session, *scripts)
+        check(session, *scripts, to_run=True)
 
 
 def _has_port(session: Session) -> bool:
@@ -293,7 +303,7 @@ def _check(arguments: Sequence[str]) -> int:
     worst = 0
     for name in parser.parse_args(arguments).scripts:
         try:
-            check(session, (script.read(Path(name)), ["0"] * 9))
+            check(session, (script.read(path_of(name)), ["0"] * 9))
         except EspError as error:
             script.report(session.output, error)
             worst = max(worst, error.status)
@@ -315,7 +325,7 @@ def _simulate(arguments: Sequence[str]) -> int:
     add("chip", metavar="CHIP", help="such as esp32c3, also with options: 'esp32c3?flash=8M'")
     add("--pty", action="store_true", help="on a pseudo-terminal (the default)")
     add("--tcp", metavar="HOST:PORT", help="on a TCP port, for socket://; loopback if no HOST")
-    add("--flash-file", type=Path, help="contents of the flash, read and written")
+    add("--flash-file", type=path_of, help="contents of the flash, read and written")
     add("--fault", action="append", default=[], metavar="RULE", help="such as drop@reply:37")
     options = parser.parse_args(arguments)
     if options.pty and options.tcp:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Protocol
 
@@ -39,8 +40,12 @@ class VirtualClock:
         return self._now
 
     def sleep(self, seconds: float) -> None:
-        """Move on by so much, at once."""
-        self._now += max(0.0, seconds)
+        """Move on by so much, at once; by the least step there is if that is below it.
+
+        So who sleeps for what is left until a deadline always gets there.
+        """
+        if seconds > 0:
+            self._now = max(self._now + seconds, math.nextafter(self._now, math.inf))
 
     def advance_to(self, moment: float) -> None:
         """Move on to a moment; a moment in the past changes nothing."""

@@ -7,6 +7,7 @@
     │   └── ReadsDiffer     1     two readings of the same place disagree
     ├── BenchError          3     the bench: port, cable, power, wiring
     │   ├── PortError       3     the port cannot be opened, or was lost
+    │   │   └── PortStalled 3     it is there, and takes no bytes
     │   ├── NoSync          3     something is there, but no loader answers
     │   └── NoReply         3     a loader that answered before has stopped
     └── ScriptError               any of these in a file, with the place and its own status
@@ -34,7 +35,7 @@ class EspError(Exception):
     def one_line(self) -> str:
         """Return message and hint as one line."""
         text = f"{self.message}; {self.hint}" if self.hint else self.message
-        return " ".join(text.split())
+        return printable(" ".join(text.split()))
 
 
 class UsageError(EspError):
@@ -71,6 +72,10 @@ class PortError(BenchError):
     """The port could not be opened, or went away."""
 
 
+class PortStalled(PortError):
+    """The port is there, and takes no bytes."""
+
+
 class NoSync(BenchError):
     """No loader answered on the port."""
 
@@ -101,9 +106,21 @@ def _joined(*parts: str | None) -> str:
     return ": ".join(part for part in parts if part)
 
 
+def printable(text: str) -> str:
+    r"""Return a text in which nothing moves a cursor or changes a terminal: ``\x1b`` for ESC.
+
+    All that is printable stays, and so do line ends and tabs.
+    """
+    if text.isprintable():
+        return text
+    shown = (c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+    return "".join(shown)
+
+
 def system_reason(error: OSError) -> str:
     """Return the system's word for what happened, as the end of a sentence of ours."""
-    return (error.strerror or str(error)).lower()
+    text = error.strerror or "the system refuses it"
+    return f"{text[:1].lower()}{text[1:]}"
 
 
 def file_error(verb: str, path: object, error: OSError) -> UsageError:

@@ -423,3 +423,123 @@ def test_scripts_that_come_with_it(
     status, out, err = in_process("-p", port, "--yes", str(path), *arguments, capsys=capsys)
     assert (status, err.count("Traceback")) == (0, 0), err
     assert "--- " in out
+
+
+# Every exit ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "commands"),
+    [
+        (["--bogus"], 2, [None]),
+        (["--baud", "x", "-c", "echo a"], 2, [None]),
+        (["--after", "x"], 2, [None]),
+        (["--stub-version", "9"], 2, [None]),
+        (["-c"], 2, [None]),
+        (["--chip", "esp99", "-c", "info"], 2, [None]),
+        (["--chip", "esp32", "-c", "info"], 2, [None]),
+        (["-p", "/nonexistent", "-c", "info"], 3, [None]),
+        (["-p", "nosuch://x", "-c", "info"], 2, [None]),
+        (["--elf", "/nonexistent", "-c", "echo a"], 2, [None]),
+        (["--transcript", "/nonexistent/t", "-c", "echo a"], 2, [None]),
+        (["--trace=/nonexistent/t", "-c", "echo a"], 2, [None]),
+        (["/nonexistent.espsh"], 2, [None]),
+        (["-c", "echo a", "-c", "pek"], 2, ["pek"]),
+        (["-c", 'echo "'], 2, [None]),
+        (["-c", "echo a", "-c", "quit 3"], 3, ["echo", "quit"]),
+        (["-c", "peek 0x10", "-c", "echo a"], 2, ["peek"]),
+        (["-c", "need esp32", "-c", "echo a"], 1, ["need"]),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
+)
+def test_json_of_every_exit(
+    arguments: list[str], status: int, commands: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However it ends, whoever reads the objects is told: by one object a command, or for all."""
+    ended, out, err = in_process("--json", "-p", SIM, *arguments, capsys=capsys)
+    told = [json.loads(line) for line in out.splitlines()]
+    assert (ended, [each["command"] for each in told]) == (status, commands)
+    assert told[-1]["ok"] is (commands[-1] == "quit")
+    assert (told[-1]["error"] or "") in err
+
+
+def test_json_of_an_interrupted_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has its object, and so has what was being connected when Ctrl-C was pressed."""
+
+    def press(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("espshell.clock.time.sleep", press)
+        status, out, _ = in_process("--json", "-c", "echo a; sleep 1; echo b", capsys=capsys)
+    told = [json.loads(line) for line in out.splitlines()]
+    assert (status, [each["command"] for each in told]) == (130, ["echo", "sleep"])
+    assert (told[-1]["ok"], told[-1]["error"]) == (False, "interrupted")
+    monkeypatch.setattr("espshell.device.Target.open", press)
+    status, out, err = in_process("--json", "-p", SIM, "-c", "info", capsys=capsys)
+    assert (status, json.loads(out)["error"], err) == (
+        130,
+        "interrupted",
+        "espshell: interrupted\n",
+    )
+
+
+def test_a_bug_in_a_script_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Its status is 70, it has its place and its object, and its traceback is in a file."""
+    monkeypatch.setattr("platformdirs.user_log_path", lambda *_, **__: tmp_path)
+    monkeypatch.setattr("espshell.shell.commands.script.Echo", lambda _: [][1])
+    status, out, err = in_process("--json", "-c", "let x = 1; echo a; let y = 2", capsys=capsys)
+    told = [json.loads(line) for line in out.splitlines()]
+    assert (status, [each["command"] for each in told]) == (70, ["let", "echo"])
+    assert err.startswith("echo: this is a bug of espshell at ")
+    assert err.count("\n") == 1
+    assert "IndexError" in told[1]["error"]
+    assert "Traceback" in (tmp_path / "tracebacks.txt").read_text()
+
+    monkeypatch.setattr(cli, "_bench", lambda _: [][1])  # and outside of any command
+    status, out, err = in_process("--json", "-c", "let x = 1", capsys=capsys)
+    assert (status, json.loads(out)["command"], err.count("\n")) == (70, None, 1)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-c", "peek 0x10"],
+        ["--trace", "-c", "peek 0x3fc90000"],
+        ["--bogus"],
+        ["--stub", "always", "-c", "load {file} flash:0x10000 --force", "--yes"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_stderr_that_cannot_be_written_stops_nothing(arguments: list[str], tmp_path: Path) -> None:
+    """Status and results are those that they would be, and there is no traceback anywhere."""
+    file = tmp_path / "app.bin"
+    file.write_bytes(b"app" * 5000)
+    words = [word.replace("{file}", str(file)) for word in arguments]
+    command = [*COMMAND, "-p", SIM, *words]
+    expected = subprocess.run(command, capture_output=True, text=True, check=False)
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (expected.returncode, expected.stdout)
+
+
+@pytest.mark.parametrize("line", ["watch [0x3fc90000] -n 10s", "monitor -t 100"])
+def test_ctrl_c_in_a_script_ends_it(
+    line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a script was looking at or listening to is shown, and no line behind it is run."""
+
+    def press(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("espshell.clock.VirtualClock.sleep", press)
+    monkeypatch.setattr("espshell.ops.chip.monitor.Monitor.listen", press)
+    before = ["-c", "run"] if line.startswith("monitor") else []
+    status, out, err = in_process("-p", SIM, *before, "-c", line, "-c", "echo no", capsys=capsys)
+    assert (status, "no\n" in out) == (130, False)
+    assert err.endswith("espshell: interrupted\n")

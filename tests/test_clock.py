@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from espshell.clock import SystemClock, VirtualClock
+from espshell.ops.memory.expect import Expectation
+from espshell.ops.memory.watch import wait
 
 
 def test_virtual_time() -> None:
@@ -22,3 +27,30 @@ def test_system_time() -> None:
     before = clock.now()
     clock.sleep(0.0)
     assert clock.now() >= before
+
+
+@given(
+    start=st.floats(0, 1e12),
+    timeout_s=st.floats(0, 1e3),
+    interval_s=st.sampled_from((0.001, 0.1, 1.0, 7.0)),
+)
+def test_deadlines_are_reached(start: float, timeout_s: float, interval_s: float) -> None:
+    """Whoever sleeps for what is left gets there in as many steps as intervals, and a few."""
+    clock = VirtualClock()
+    clock.advance_to(start)
+    least = max(interval_s, timeout_s / 1000)
+    looks = 0
+
+    def look() -> Expectation:
+        nonlocal looks
+        looks += 1
+        assert looks <= timeout_s / least + 10 if least else looks == 1
+        return Expectation("1 == 2", 0)
+
+    assert wait(look, clock, timeout_s=timeout_s, interval_s=least).seconds >= timeout_s
+
+
+def test_a_wait_without_an_interval_ends() -> None:
+    """On a virtual clock looking takes no time, so there is a least interval."""
+    waited = wait(lambda: Expectation("0", 0), VirtualClock(), timeout_s=0.2, interval_s=0)
+    assert waited.looks < 300

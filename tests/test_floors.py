@@ -16,7 +16,8 @@ import espshell
 SOURCE = Path(espshell.__file__).parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "units", "span", "clock"),
+    ("errors", "units", "span", "clock", "signals"),
+    ("files",),
     ("protocol", "chips", "nor", "image", "registers"),
     ("link", "sim"),
     ("loader",),
@@ -30,7 +31,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 """Bottom up.  The package's own names (``from espshell import Target``) come after ``ops``."""
 
 PUBLIC = "__init__"
-PUBLIC_FLOOR = 5.5
+PUBLIC_FLOOR = FLOORS.index(("ops",)) + 0.5
 
 EXCEPTIONS = {("chips", "protocol.dialect")}
 """Imports between neighbours that are meant: a chip names the dialect of its ROM."""

@@ -14,8 +14,10 @@ import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from espshell.device.memory import require_32_bits
 from espshell.errors import DeviceError, EspError, ReadsDiffer, UsageError
 from espshell.loader import spi
+from espshell.loader.agreed import agreed
 from espshell.loader.erase import BLOCK, ROM_SEGMENT, SECTOR
 from espshell.loader.spi import FlashCommand
 from espshell.nor import makers
@@ -30,10 +32,11 @@ READ_ID = 0x9F
 """Opcode of every SPI NOR flash: manufacturer, type, capacity (JEDEC JEP106 and JESD216)."""
 
 _READ_ID = FlashCommand(READ_ID, read_size=3)
-_AGREEMENTS = 5
 
 RATES = (921600, 460800, 230400, 115200, 57600)
 """Where a read goes on more slowly when it fails again and again."""
+
+_ADDRESSES = "the 32-bit addresses of a flash"
 
 _THREE_BYTES = 16 * MIB  # what a ROM, and some stubs, can address
 
@@ -129,11 +132,12 @@ class Flash:
 
         Raises: ReadsDiffer if that does not agree.
         """
+        require_32_bits(address, size, _ADDRESSES)
         with self._attached():
             yield from self._chunks(address, size)
 
     def _chunks(self, address: int, size: int) -> Iterator[bytes]:
-        from espshell.loader import flash, flash_read
+        from espshell.loader import digest, flash_read
 
         loader = self._target.loader
         if not self.has_digest:
@@ -147,7 +151,7 @@ class Flash:
             state.update(piece)
             yield piece
         troubled = loader.resynchronisations != before
-        if troubled and flash.confirmed_digest(loader, address, size) != state.digest():
+        if troubled and digest.confirmed_digest(loader, address, size) != state.digest():
             raise ReadsDiffer(
                 f"what was read of flash {hex32(address)}..{hex32(address + size)} is not what its "
                 "digest says",
@@ -167,11 +171,33 @@ class Flash:
 
         Raises: UsageError if this loader has no digests.
         """
-        from espshell.loader import flash
+        from espshell.loader import digest
 
-        ask = flash.confirmed_digest if confirmed else flash.digest
+        require_32_bits(address, size, _ADDRESSES)
+        ask = digest.confirmed_digest if confirmed else digest.digest
         with self._attached():
             return ask(self._target.loader, address, size)
+
+    def ask_digest(self, address: int, size: int) -> tuple[bytes, bool]:
+        """Return the digest of a range, and whether it came twice; see ``loader.digest``."""
+        from espshell.loader import digest
+
+        with self._attached():
+            return digest.ask(self._target.loader, address, size)
+
+    def ask_digest_again(self, address: int, size: int, told: bytes) -> bytes:
+        """Return the digest of the range that was asked for last, when it came twice in a row."""
+        from espshell.loader import digest
+
+        with self._attached():
+            return digest.ask_again(self._target.loader, address, size, told)
+
+    def digest_behind_fence(self, address: int, size: int) -> bytes:
+        """Return a digest that no reply to an earlier request can be taken for."""
+        from espshell.loader import digest
+
+        with self._attached():
+            return digest.digest_behind_fence(self._target.loader, address, size)
 
     def erase(self, address: int, size: int) -> Iterator[int]:
         """Erase whole sectors in pieces; yield the bytes that are erased. Not in a dry run."""
@@ -217,16 +243,8 @@ class Flash:
 
         Raises: ReadsDiffer if no two agree.
         """
-        answers = [self.command(_READ_ID), self.command(_READ_ID)]
-        while answers[-1] != answers[-2]:
-            if len(answers) == _AGREEMENTS:
-                told = ", ".join(sorted({answer.hex() for answer in answers}))
-                raise ReadsDiffer(
-                    f"the id of the flash reads otherwise each time: {told}",
-                    hint="check cable and baud rate, and the flash",
-                )
-            answers.append(self.command(_READ_ID))
-        found = int.from_bytes(answers[-1], "big")
+        answer = agreed(lambda: self.command(_READ_ID), "the id of the flash")
+        found = int.from_bytes(answer, "big")
         self.id = 0 if found == 0xFF_FFFF else found
         return self.id
 

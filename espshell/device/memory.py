@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import product
+from itertools import islice, product
 
 from espshell.chips import Chip, Kind, Region
 from espshell.errors import UsageError
 from espshell.loader import ram, transfer
 from espshell.loader.loader import Loader
-from espshell.loader.stub import Stub
 from espshell.protocol.commands import RegisterWrite, WriteReg
-from espshell.units import WORD, hex32
+from espshell.units import WORD, hex32, number_text
 
 ADDRESS_SPACE = 1 << 32
 
@@ -42,9 +41,8 @@ class Memory:
 
         Raises: UsageError with the regions next to it; nothing was sent.
         """
+        require_32_bits(address, max(size, 1))
         last = address + max(size, 1) - 1
-        if address < 0 or last >= ADDRESS_SPACE:
-            raise UsageError(f"{hex32(address)} + {size} is outside the 32-bit address space")
         hole = self._first_hole(address, last)
         if hole is not None:
             raise UsageError(
@@ -58,20 +56,24 @@ class Memory:
                 f"{hex32(address)} is in {region.name} ({region.note}), which cannot be written",
                 hint="--force sends it all the same",
             )
-        if write and self.loader.stub is not None:
-            self._check_spares(self.loader.stub, address, last)
+        if write and self.loader.dialect.is_stub:
+            self._require_spared(address, last)
 
     def words(self, address: int, count: int) -> list[int]:
         """Return consecutive words; ``address`` is a multiple of 4."""
+        require_32_bits(address, WORD * count)
         return [word for block in self._blocks(address, address + WORD * count) for word in block]
 
     def gather(self, addresses: Sequence[int]) -> dict[int, int]:
         """Return the words at scattered addresses (multiples of 4)."""
         wanted = sorted(set(addresses))
+        for address in wanted:
+            require_32_bits(address, WORD)
         return dict(zip(wanted, transfer.read_words(self.loader, wanted), strict=True))
 
     def chunks(self, address: int, size: int) -> Iterator[bytes]:
         """Yield a range of any alignment in pieces, as they arrive, together exactly ``size``."""
+        require_32_bits(address, size)
         start = address - address % WORD
         end = -(-(address + size) // WORD) * WORD
         skip, left = address - start, size
@@ -97,12 +99,15 @@ class Memory:
 
     def send(self, writes: Iterable[RegisterWrite]) -> None:
         """Write also in a dry run: what belongs to keeping and leaving the connection."""
-        pending = list(writes)
-        for i in range(0, len(pending), _ENTRIES_PER_FRAME):
-            self.loader.execute(WriteReg(tuple(pending[i : i + _ENTRIES_PER_FRAME])))
+        pending = iter(writes)
+        while entries := tuple(islice(pending, _ENTRIES_PER_FRAME)):
+            for entry in entries:
+                require_32_bits(entry.address, WORD)
+            self.loader.execute(WriteReg(entries))
 
     def load(self, address: int, data: bytes) -> Iterator[int]:
         """Put data into RAM in blocks; see ``ram.write_blocks``. In a dry run nothing is sent."""
+        require_32_bits(address, len(data))
         if self.dry_run:
             return iter((len(data),))
         return ram.write_blocks(self.loader, address, data)
@@ -116,16 +121,25 @@ class Memory:
             yield from transfer.read_blocks(self.loader, range(start, stop, WORD), once=once)
             start = stop
 
-    def _check_spares(self, stub: Stub, address: int, last: int) -> None:
-        """See that a write does not hit the stub that is running, on neither bus."""
+    def _require_spared(self, address: int, last: int) -> None:
+        """Raise UsageError if a write hits the stub that is running, on either bus."""
+        hint = "`stub never` and `reset` leave it; --force overwrites it"
         spans = self.chip.same_ram(address, last + 1)
-        for (name, start, end), (first, stop) in product(stub.occupied, spans):
+        stub = self.loader.stub
+        region = self.chip.region_at(address)
+        if stub is None and region is not None and region.kind is Kind.RAM:
+            raise UsageError(
+                f"a flasher stub is running that is not known, and {region.name} may hold it",
+                hint=hint,
+            )
+        occupied = stub.occupied if stub else ()
+        for (name, start, end), (first, stop) in product(occupied, spans):
             if first < end and start < stop:
                 same = "" if first == address else f", and {hex32(address)} is the same RAM"
                 raise UsageError(
                     f"the running flasher stub has its {name} at {hex32(start)}..{hex32(end)}"
                     f"{same}",
-                    hint="`stub never` and `reset` leave it; --force overwrites it",
+                    hint=hint,
                 )
 
     def _first_hole(self, address: int, last: int) -> int | None:
@@ -141,6 +155,17 @@ class Memory:
         before, after = self.chip.neighbours(address)
         told = [_ends(before), _starts(after)]
         return ", ".join(text for text in told if text)
+
+
+def require_32_bits(address: int, size: int, what: str = "the 32-bit address space") -> None:
+    """Check that a range can be said to a loader at all, which nothing can force.
+
+    Raises: UsageError; nothing was sent.
+    """
+    if not 0 <= address < ADDRESS_SPACE:
+        raise UsageError(f"{number_text(address)} is outside {what}")
+    if not 0 <= size <= ADDRESS_SPACE - address:
+        raise UsageError(f"{hex32(address)}..{address + size:#x} is outside {what}")
 
 
 def _ends(region: Region | None) -> str:

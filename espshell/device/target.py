@@ -12,6 +12,7 @@ from espshell.device import leave
 from espshell.device.flash import Flash
 from espshell.device.memory import Memory
 from espshell.errors import EspError, UsageError
+from espshell.files import path_of
 from espshell.link import ports
 from espshell.link.link import Link
 from espshell.link.port import Port, open_port
@@ -22,6 +23,7 @@ from espshell.loader.loader import Loader
 from espshell.loader.spi import Controller, FlashCommand
 from espshell.loader.stub import Stub
 from espshell.protocol.commands import RegisterWrite, SecurityInfo
+from espshell.protocol.dialect import STUB_V1
 
 SYNC_BAUD = 115200
 """The rate of the first contact; every ROM finds it."""
@@ -89,6 +91,8 @@ class Target:
             target = cls(link, connected, usb)
             if own_usb:
                 target.quiet_watchdogs()
+            if target.loader.dialect.is_stub:
+                target.recognise_stub()
             if baud != link.port.baud:
                 target.change_baud(baud)
         except BaseException:
@@ -114,10 +118,7 @@ class Target:
                 f"an {self.chip.title} with secure boot starts no flasher stub",
                 hint="everything that the ROM can do works without",
             )
-        name = self.chip.stub_name(self.read_revision())
-        if name is None:
-            major, minor = self.read_revision()
-            raise UsageError(f"no flasher stub runs on an {self.chip.title} v{major}.{minor}")
+        name = self._stub_name()
         found = stub.find(self.chip, name, folder=folder, version=version)
         better = bulk.with_bulk_read(found, self.chip.isa)
         by_read = secure_boot and Quirk.STUB_START_BY_READ in self.chip.quirks
@@ -127,6 +128,25 @@ class Target:
         if better is not None:
             bulk.enable(self.loader)
         return found
+
+    def recognise_stub(self, folder: Path | None = None) -> bool:
+        """Find out which stub it is that was running before we came; return whether it is known.
+
+        Until it is, its RAM cannot be spared, so ``Memory.check`` lets nothing be written to RAM.
+        """
+        version = 1 if self.loader.dialect == STUB_V1 else 2
+        with contextlib.suppress(UsageError):
+            file = stub.find(self.chip, self._stub_name(), folder=folder, version=version)
+            better = bulk.with_bulk_read(file, self.chip.isa) if self.loader.has_bulk_read else None
+            return stub.recognise(self.loader, [better or file]) is not None
+        return False
+
+    def _stub_name(self) -> str:
+        name = self.chip.stub_name(self.read_revision())
+        if name is None:
+            major, minor = self.read_revision()
+            raise UsageError(f"no flasher stub runs on an {self.chip.title} v{major}.{minor}")
+        return name
 
     def read_revision(self) -> tuple[int, int]:
         """Return major and minor revision, read once."""
@@ -234,5 +254,5 @@ def first_baud(baud: int, before: str) -> int:
 
 def _open(url: str, baud: int) -> Port:
     if url.startswith(REPLAY):
-        return ReplayPort(read_recording(Path(url.removeprefix(REPLAY))), url=url, baud=baud)
+        return ReplayPort(read_recording(path_of(url.removeprefix(REPLAY))), url=url, baud=baud)
     return open_port(url, baud)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from espshell.errors import UsageError
-from espshell.image.file import read_file
+from espshell.files import read_bytes
 from espshell.image.symbol_table import Kind, Symbol, SymbolTable
 from espshell.image.text import decoded
 
@@ -87,7 +87,7 @@ def read_elf(path: Path) -> Elf:
 
     Raises: UsageError if it is none, cut off or broken, or pyelftools is not installed.
     """
-    return parse_elf(read_file(path), name=str(path))
+    return parse_elf(read_bytes(path), name=str(path))
 
 
 def symbols(path: Path) -> SymbolTable:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 from espshell.errors import UsageError
-from espshell.image.file import read_file
+from espshell.files import read_bytes
 from espshell.units import hex32
 
 Segments = list[tuple[int, bytes]]
@@ -38,7 +38,7 @@ class Image(Protocol):
     def frombytes(self, data: bytes, offset: int) -> None:
         """Put bytes at an address."""
 
-    def write_hex_file(self, name: str | TextIO) -> None:
+    def write_hex_file(self, name: TextIO) -> None:
         """Write the file."""
 
 
@@ -55,12 +55,6 @@ def new() -> Image:
         ) from error
     image: Image = IntelHex()
     return image
-
-
-def write(image: Image, path: Path, address: int, data: bytes) -> None:
-    """Write bytes that stand at an address to a file."""
-    image.frombytes(data, offset=address)
-    image.write_hex_file(str(path))
 
 
 def to_bytes(segments: Iterable[tuple[int, bytes]]) -> bytes:
@@ -90,7 +84,7 @@ def read(source: Path | bytes, *, name: str = "the Intel HEX file") -> Segments:
     """
     if isinstance(source, Path):
         name = str(source)
-        source = read_file(source)
+        source = read_bytes(source)
     if not is_hex(source):
         raise UsageError(f"{name} is not Intel HEX", hint="such a file begins with a colon")
     runs = _runs(source, name)

@@ -3,9 +3,7 @@
 A deadline is measured on the port's clock and not by its read timeout: a chip in a boot loop talks
 for ever, and a read that always returns something would never time out.
 
-``dirty`` says that replies may still be under way that belong to nobody: it is set while a command
-is under way, so that whatever ends the command early (Ctrl-C, a time-out) leaves it set, and the
-next command starts with a resynchronisation.
+Which reply belongs to which request is not known here; see ``loader.dialogue``.
 """
 
 from __future__ import annotations
@@ -32,7 +30,6 @@ class Link:
         self.port = port
         self.clock = port.clock
         self.taps: list[Tap] = []
-        self.dirty = False
         self._decoder = slip.Decoder(packet.is_response)
         self._ready: deque[Response] = deque()
         self._frames: deque[bytes] | None = None

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import serial
 
 from espshell.clock import Clock, SystemClock
-from espshell.errors import EspError, PortError, UsageError
+from espshell.errors import EspError, PortError, PortStalled, UsageError
 
 try:
     import termios
@@ -34,7 +34,7 @@ else:
 _LOST: tuple[type[Exception], ...] = (*_SYSTEM_ERRORS, ValueError, TypeError, OverflowError)
 
 WRITE_TIMEOUT_S = 5.0
-"""A device that takes no bytes for so long is as good as gone."""
+"""How long a device may take no bytes."""
 
 _RTS_WAITS_FOR_DTR = os.name == "nt"
 """``usbser.sys`` of Windows sends the states of both lines only when DTR is set.
@@ -174,6 +174,11 @@ class SerialPort:
     def _translated(self, doing: str) -> Iterator[None]:
         try:
             yield
+        except serial.SerialTimeoutException as error:
+            raise PortStalled(
+                f"{self.url} is there and has taken no bytes for {WRITE_TIMEOUT_S:.0f} s",
+                hint="nobody reads at its other end, or flow control holds it; `reconnect` resets",
+            ) from error
         except _LOST as error:
             raise PortError(
                 f"lost {self.url} while {doing}: {_reason(error)}",

@@ -17,14 +17,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from espshell import files
 from espshell.clock import Clock, VirtualClock
-from espshell.errors import DeviceError, UsageError, file_error
+from espshell.errors import DeviceError, UsageError, system_reason
 from espshell.protocol import packet, slip
 from espshell.protocol.packet import Opcode
 
 Direction = Literal["tx", "rx"]
 Tap = Callable[[float, Direction, bytes], None]
 """Called with the time in seconds, the direction as the host sees it, and the bytes."""
+
+
+def _ignore(text: str) -> None:
+    """Take a warning that nobody wants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +44,18 @@ class Event:
 class Recorder:
     """A tap that writes a recording to a new file.
 
-    Raises: UsageError if the file cannot be written, now or later.
+    If that fails later (a full disk), the recording ends there and ``warn`` is told so: what is
+    done to a chip never stops half-way for it.
+
+    Raises: UsageError if the file cannot be opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, warn: Callable[[str], object] = _ignore) -> None:
         self._path = path
-        with self._translated():
-            self._file = path.open("w", encoding="utf-8")
+        self._warn = warn
+        self._file = files.open_text(path, "w")
         self._start: float | None = None
+        self._has_failed = False
 
     def close(self) -> None:
         """Close the file; every line is in it already."""
@@ -55,22 +64,21 @@ class Recorder:
 
     def __call__(self, now: float, direction: Direction, data: bytes) -> None:
         """Write one line."""
+        if self._has_failed:
+            return
         self._start = now if self._start is None else self._start
         event = {"t": round(now - self._start, 6), "dir": direction, "data": data.hex()}
-        with self._translated():
+        try:
             self._file.write(json.dumps(event) + "\n")
             self._file.flush()
-
-    @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
         except OSError as error:
-            raise file_error("write", self._path, error) from error
+            self._has_failed = True
+            self.close()
+            self._warn(f"the trace {self._path} ends here: {system_reason(error)}")
 
 
 class Viewer:
-    """A tap that tells what passes, a line a frame, to a person."""
+    """A tap that writes what passes, a line a frame, for a person; who cannot read it misses it."""
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
@@ -88,7 +96,8 @@ class Viewer:
         self._start = now if self._start is None else self._start
         for piece in self._decoders[direction].feed(data):
             arrow = "→" if direction == "tx" else "←"
-            self._write(f"{now - self._start:9.4f} {arrow} {describe(direction, piece)}\n")
+            with contextlib.suppress(OSError):
+                self._write(f"{now - self._start:9.4f} {arrow} {describe(direction, piece)}\n")
 
 
 def describe(direction: Direction, piece: slip.Frame | slip.Noise) -> str:
@@ -108,12 +117,9 @@ def read_recording(path: Path) -> tuple[Event, ...]:
 
     Raises: UsageError if the file cannot be read or is none; it names the line.
     """
+    lines = files.read_text(path, files.RECORDING).splitlines()
     try:
-        return tuple(_events(path.read_text("utf-8").splitlines()))
-    except OSError as error:
-        raise file_error("read", path, error) from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not a recording: it is not text") from error
+        return tuple(_events(lines))
     except ValueError as error:
         raise UsageError(f"{path} is not a recording: {error}") from error
 

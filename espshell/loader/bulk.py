@@ -2,10 +2,14 @@
 
 Every stub since version 2 carries 27 function pointers for the opcodes D5 to EF in its ``data``
 segment; unused, all of them point at one default handler, so the table is found by its shape.  The
-stub is uploaded with 44 more bytes of ``text`` and one pointer at them, and has a new command.
+stub is uploaded with some bytes more of ``text`` and one pointer at them, and has a new command.
 
-The handlers were tried on the real ROMs of an ESP32-C3 and an ESP32, with the real stub: 16 KiB in
-256 round trips, byte-identical.  Xtensa IRAM takes 32-bit stores only, so they are padded to words.
+The value of a reply is the address plus all words in it.  So a bit that flips, in the request or in
+the reply, is seen, and so is a reply that answers another request.
+
+Without that sum the handlers were tried on the real ROMs of an ESP32-C3 and an ESP32, with the real
+stub: 16 KiB in 256 round trips, byte-identical.  Xtensa IRAM takes 32-bit stores only, so they are
+padded to words.
 
 Source: ``scripts/bulk_read/*.s``, assembled by ``scripts/assemble``; the calling convention is that
 of esp-flasher-stub's plugin interface (Apache-2.0 or MIT).
@@ -26,10 +30,12 @@ from espshell.units import WORD
 
 HANDLERS = {
     Isa.RISCV: bytes.fromhex(
-        "83a2050003a3450093834600131e23002392c605630a030083ae020023a0d301910291037d13fdb701458280"
+        "83a2050003a34500968793834600131e23002392c605630b030083ae020023a0d301f69791029103"
+        "7d13f5b79cc2014582800100"
     ),
     Isa.XTENSA: bytes.fromhex(
-        "36410062230072230182c504e09711925522161701a22600a2680062c60482c80472c7ff56d7fe22a0001df0"
+        "36410062230072230160b62082c504e09711925522164701a22600a26800a0bb8062c60482c80472"
+        "c7ff56a7feb2650022a0001df0000000"
     ),
 }
 """Machine code of the handlers. An ESP8266 has none: nothing has shown it to run there."""
@@ -52,7 +58,7 @@ def with_bulk_read(stub: Stub, isa: Isa) -> Stub | None:
 
 
 def enable(loader: Loader) -> bool:
-    """See that the handler reads what READ_REG reads; if so, long reads go through it.
+    """Have long reads go through the handler, if it reads what READ_REG reads.
 
     The words that are compared are the connection's markers, so it costs one round trip.  Whatever
     goes wrong, the loader is as good as without it.

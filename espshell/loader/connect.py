@@ -4,6 +4,11 @@ No pause anywhere.  GET_SECURITY_INFO names every chip since the ESP32-S3 at onc
 refuse it, and that refusal (eight frames, under the opcode of SYNC) is counted off by the loader
 and not waited out.  Only then is the magic word read, so that a chip with something else at that
 address is never asked for it.
+
+A chip that was not reset may run a stub, and nobody knows in which state (``dialogue``): so SYNC
+goes out without its first C0.  What else is only known of a stub that we start ourselves is found
+out: its version by its answer to a command that does not exist, the handler for bulk reads by its
+answers.
 """
 
 from __future__ import annotations
@@ -16,11 +21,12 @@ from espshell.chips import MAGIC_ADDRESS, Chip
 from espshell.errors import DeviceError, NoReply, NoSync, Refused, UsageError
 from espshell.link import reset
 from espshell.link.link import Link
-from espshell.loader import transfer
-from espshell.loader.loader import SYNC_TIMEOUTS_S, Loader
-from espshell.protocol import dialect
+from espshell.loader import bulk, transfer
+from espshell.loader.dialogue import SYNC_TIMEOUTS_S
+from espshell.loader.loader import Loader
+from espshell.protocol import dialect, slip
 from espshell.protocol.bootlog import recognise
-from espshell.protocol.commands import GetSecurityInfo, ReadReg, SecurityInfo
+from espshell.protocol.commands import GetSecurityInfo, ReadReg, SecurityInfo, Unknown
 
 ROUNDS = 2
 """Times that all reset sequences of a mode are tried."""
@@ -62,15 +68,21 @@ def connect(
             one_line_at_a_time=link.port.url.startswith("rfc2217:"),
         )
         is_stub = _reach(loader, sequences, notes) == dialect.STUB.sync_value
-    loader.dialect = dialect.STUB if is_stub else dialect.ROM
+    if is_stub:
+        loader.dialect = dialect.STUB
+        loader.resynchronise()
     chip, security = _detect(loader)
     if expected is not None and chip != expected:
         raise UsageError(f"this is an {chip.title}, not an {expected.title}", hint="check --chip")
-    if not loader.dialect.is_stub:
+    if is_stub:
+        loader.dialect = _stub_dialect(loader)
+    else:
         secure = security is not None and security.secure_download
         loader.dialect = dialect.secure_download(chip.rom) if secure else chip.rom
     if not loader.dialect.is_secure:
         transfer.learn_markers(loader, chip.markers)
+    if loader.dialect == dialect.STUB:
+        bulk.enable(loader)
     link.forget_noise()  # the boot log; what is heard from now on is news
     return Connected(loader, chip, security, tuple(notes))
 
@@ -84,7 +96,7 @@ def _reach(loader: Loader, sequences: tuple[reset.Sequence, ...], notes: list[st
             notes[:] = [f"{link.port.url} has no control lines: the chip was not reset"]
         for wait_s in SYNC_TIMEOUTS_S[:-1]:
             link.discard()
-            value = loader.sync(wait_s)
+            value = loader.sync(wait_s, opened=True)
             if value is not None:
                 link.forget_noise()
                 return value
@@ -92,14 +104,24 @@ def _reach(loader: Loader, sequences: tuple[reset.Sequence, ...], notes: list[st
 
 
 def _overhear_stub(link: Link) -> bool:
-    """Find out without SYNC whether a stub is running, by how long the status of a reply is."""
+    """Return whether a stub is running, by how long the status of a reply is, without SYNC."""
     link.discard()
-    link.send(GetSecurityInfo().encode())
+    link.send(2 * GetSecurityInfo().encode().removeprefix(slip.END))
     response = link.receive(GetSecurityInfo.timeout_s)
     if response is None:
         raise NoSync(f"no loader answers on {link.port.url}: {_heard(link)}", hint=_advice(link))
     link.drain(_QUIET_S, limit_s=1.0)  # an ESP32 may repeat its refusal
     return len(response.body) % 4 == dialect.STUB.status_size
+
+
+def _stub_dialect(loader: Loader) -> dialect.Dialect:
+    """Return the dialect of a stub that was running already, by how it refuses a command."""
+    try:
+        loader.execute(Unknown())
+    except Refused as refused:
+        if refused.code == Unknown.STUB_V1_REFUSAL:
+            return dialect.STUB_V1
+    return dialect.STUB
 
 
 def _heard(link: Link) -> str:

@@ -20,6 +20,15 @@ ROM_SEGMENT = 15 * SECTOR
 """What is announced to a ROM at once: a whole number of its largest blocks (bytes)."""
 
 
+_SECTOR_S = 0.4  # the slowest sector erase of common parts
+_ANSWER_S = 3.0
+
+
+def work_s(size: int) -> float:
+    """Return how long erasing and programming so much may take, at the slowest."""
+    return _ANSWER_S + _SECTOR_S * -(-size // SECTOR)
+
+
 def asked_size(chip: Chip, offset: int, size: int) -> tuple[int, int]:
     """Return the size to ask a ROM for, and how many bytes at the end that does not erase.
 

@@ -1,4 +1,4 @@
-"""Changing flash through a loader, and asking it for digests.
+"""Changing flash through a loader; what it holds afterwards only a ``digest`` says.
 
 What must be known here, measured on ROM code:
 
@@ -6,25 +6,19 @@ What must be known here, measured on ROM code:
   silence.  And a block whose reply was lost is refused when it is sent again.  So a download is
   never mended; it begins anew from its first sector, and a digest afterwards is what counts.
 - A stub acknowledges a block before it programs it, so the last answer of a download says nothing.
-- A reply to SPI_FLASH_MD5 does not say of which range it is.  One that comes twice or late is taken
-  for the next one's; so ask for the same range again before a digest that surprises is believed,
-  and never trust two equal ones in a row for two ranges.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import zlib
 from collections.abc import Iterator
-from functools import lru_cache
 
 from espshell.chips import Chip
-from espshell.errors import DeviceError, EspError, NoReply, ReadsDiffer, Refused
+from espshell.errors import DeviceError, EspError, NoReply, Refused
 from espshell.loader import erase
+from espshell.loader.dialogue import Gone
 from espshell.loader.loader import Loader
 from espshell.loader.spi import Controller, FlashCommand
-from espshell.protocol.commands import ReadReg
 from espshell.protocol.flash import (
     EraseFlash,
     EraseRegion,
@@ -32,67 +26,18 @@ from espshell.protocol.flash import (
     FlashData,
     FlashDeflBegin,
     FlashDeflData,
-    SpiFlashMd5,
 )
 from espshell.protocol.packet import Opcode
-from espshell.units import KIB, MIB, hex32
+from espshell.units import MIB, hex32
 
 _TRIES = 3
 _ANNOUNCED = 0x400  # what an erase announces and never sends, as esptool does
-_SECTOR_S = 0.4  # the slowest sector erase of common parts
-_DIGEST_S_PER_MIB = 8.0
-_ANSWER_S = 3.0
-_AGREEMENTS = 6
 _CHIP_S_PER_MIB = 15.0
 
 _WRITE_ENABLE, _READ_STATUS, _SECTOR_ERASE = 0x06, 0x05, 0x20
 _BUSY = 1 << 0
 _POLLS = 400
 """Opcodes and bit that every SPI NOR has (JESD216); a poll is a request, a millisecond at least."""
-
-
-def digest(loader: Loader, offset: int, size: int) -> bytes:
-    """Return the MD5 that the chip computes of a range, 16 bytes.
-
-    While an overdue reply may still come, two answers in a row must agree.
-
-    Raises: UsageError if this loader has no digests; ReadsDiffer if no two agree.
-    """
-    if loader.link.clock.now() < loader.doubtful_until:
-        return confirmed_digest(loader, offset, size)
-    return _asked(loader, offset, size)
-
-
-def confirmed_digest(loader: Loader, offset: int, size: int) -> bytes:
-    """Return a digest that came twice in a row, each behind a fence. Raises: as ``digest``."""
-    _fence(loader)
-    last = _asked(loader, offset, size)
-    for _ in range(_AGREEMENTS):
-        _fence(loader)
-        again = _asked(loader, offset, size)
-        if again == last:
-            return last
-        last = again
-    raise ReadsDiffer(
-        f"digests of {hex32(offset)}..{hex32(offset + size)} do not agree with each other",
-        hint="check cable and baud rate, and the flash",
-    )
-
-
-@lru_cache(maxsize=64)
-def blank_digest(size: int) -> bytes:
-    """Return the MD5 of so many erased bytes."""
-    state = hashlib.md5(usedforsecurity=False)
-    piece = b"\xff" * min(size, 64 * KIB)
-    for _ in range(size // len(piece) if piece else 0):
-        state.update(piece)
-    state.update(piece[: size % len(piece)] if piece else b"")
-    return state.digest()
-
-
-def md5(data: bytes) -> bytes:
-    """Return the MD5 that a loader would tell of these bytes."""
-    return hashlib.md5(data, usedforsecurity=False).digest()
 
 
 def erase_sectors(
@@ -107,11 +52,11 @@ def erase_sectors(
             _erase(loader, chip, controller, offset, size)
             return
         except (Refused, NoReply) as error:
-            _see_if_again(loader, f"erasing at {hex32(offset)}", tried, error)
+            _require_another_try(loader, f"erasing at {hex32(offset)}", tried, error)
 
 
 def _erase(loader: Loader, chip: Chip, controller: Controller, offset: int, size: int) -> None:
-    timeout_s = _work_s(size)
+    timeout_s = erase.work_s(size)
     if Opcode.ERASE_REGION in loader.dialect.commands:
         loader.execute(EraseRegion(offset, size), timeout_s=timeout_s)
         return
@@ -145,31 +90,15 @@ def program(
             yield from _download(loader, chip, controller, offset, data)
             return
         except (Refused, NoReply) as error:
-            _see_if_again(loader, f"writing at {hex32(offset)}", tried, error)
+            _require_another_try(loader, f"writing at {hex32(offset)}", tried, error)
 
 
-def _see_if_again(loader: Loader, what: str, tried: int, error: EspError) -> None:
-    """Get ready for another try. Raises: DeviceError or NoReply if there were enough."""
-    if tried == _TRIES:
+def _require_another_try(loader: Loader, what: str, tried: int, error: EspError) -> None:
+    """Get ready for another try. Raises: DeviceError or NoReply if there is no sense in one."""
+    if tried == _TRIES or isinstance(error, Gone):
         kind = NoReply if isinstance(error, NoReply) else DeviceError
         raise kind(f"{what} failed: {error.message}", hint=error.hint) from error
-    loader.link.dirty = True
-
-
-def _fence(loader: Loader) -> None:
-    """Ask something else: while its answer is awaited, late and doubled digests pass."""
-    if loader.markers:
-        with contextlib.suppress(NoReply):  # what comes next gets into step first: a fence, too
-            loader.execute(ReadReg(loader.markers[0].address))
-
-
-def _asked(loader: Loader, offset: int, size: int) -> bytes:
-    timeout_s = _work_s(erase.BLOCK) + _DIGEST_S_PER_MIB * size / MIB
-    try:
-        return loader.execute(SpiFlashMd5(offset, size), timeout_s=timeout_s)
-    except DeviceError:  # a bit has flipped, or that was the refusal of a block that came twice
-        loader.link.dirty = True
-        return loader.execute(SpiFlashMd5(offset, size), timeout_s=timeout_s)
+    loader.distrust()
 
 
 def _download(
@@ -184,7 +113,7 @@ def _download(
     asked, left = (size, 0) if packed else erase.asked_size(chip, offset, size)
     if left:
         _erase_sector(controller, offset + size - left)
-    timeout_s = _work_s(size)
+    timeout_s = erase.work_s(size)
     loader.execute(begin(asked, len(blocks), block_size, offset, words), timeout_s=timeout_s)
     sent = 0
     for sequence, block in enumerate(blocks):
@@ -212,8 +141,3 @@ def _block_size(loader: Loader, size: int) -> int:
     if loader.dialect.is_stub or size % largest == 0:
         return largest
     return min(largest, erase.SECTOR)
-
-
-def _work_s(size: int) -> float:
-    """Return how long erasing and programming so much may take, at the slowest."""
-    return _ANSWER_S + _SECTOR_S * -(-size // erase.SECTOR)

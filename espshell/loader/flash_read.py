@@ -19,10 +19,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from espshell.errors import NoReply, Refused
+from espshell.loader.digest import blank_digest, confirmed_digest, digest, md5
 from espshell.loader.erase import SECTOR
-from espshell.loader.flash import blank_digest, confirmed_digest, digest, md5
 from espshell.loader.loader import Loader
 from espshell.loader.spi import MOST_BYTES, Controller, FlashCommand
+from espshell.loader.window import Fault, Window
 from espshell.protocol import packet, slip
 from espshell.protocol.flash import ReadFlash, ReadFlashSlow
 from espshell.protocol.packet import Opcode
@@ -42,16 +43,13 @@ _BLANK_FROM = 16 * KIB  # smaller ranges are read as fast as they are asked abou
 _LARGEST_PROBE = 1 * MIB
 _IN_FLIGHT = 4  # frames of READ_FLASH; a stub may keep to fewer
 _FRAME_S = 1.0
+_MD5 = 16
 _PROBE = 512
 _BLOCK_SIZES = (ReadFlash.LARGEST, 2048, 1020, 512, 252)
 """Sizes of frames, in turn at each try: some USB stacks hang at certain lengths."""
 
 Slower = Callable[[], bool]
 """Lowers the baud rate; says whether that was possible."""
-
-
-class _Fault(Exception):
-    """A chunk is not to be trusted."""
 
 
 def read_chunks(
@@ -78,7 +76,7 @@ def read_chunks(
             wanted -= ReadFlashSlow.SIZE
         try:
             piece = (_stub_piece if is_stub else _rom_piece)(loader, offset, wanted, faults)
-        except _Fault as fault:
+        except Fault as fault:
             faults, chunk = faults + 1, max(_LEAST_CHUNK, chunk // 2)
             if faults > TRIES:
                 if not slower():
@@ -98,7 +96,7 @@ def controller_pieces(controller: Controller, offset: int, size: int) -> Iterato
         yield controller.run(FlashCommand(_READ, address=at, read_size=wanted))
 
 
-def _given_up(offset: int, fault: _Fault, times: int) -> NoReply:
+def _given_up(offset: int, fault: Fault, times: int) -> NoReply:
     return NoReply(
         f"reading flash at {hex32(offset)}: {fault}, {times} times in a row",
         hint="check the cable, or try a lower rate: `baud 115200`",
@@ -131,39 +129,42 @@ def _is_blank(loader: Loader, offset: int, size: int) -> bool:
 
 
 def _stub_piece(loader: Loader, offset: int, size: int, tried: int) -> bytes:
-    """Return a piece that the stub's own MD5 agrees with. Raises: _Fault, Refused."""
-    link = loader.link
-    if link.dirty:
-        loader.resynchronise()
-    link.discard()
-    link.dirty = True
-    block_size = _BLOCK_SIZES[tried % len(_BLOCK_SIZES)]
-    pieces: list[bytes] = []
-    got = 0
-    with link.streaming():
-        link.send(ReadFlash(offset, size, block_size, _IN_FLIGHT).encode())
-        _see_accepted(loader)
-        while got < size:
-            wanted = min(block_size, size - got)
-            frame = link.receive_frame(_FRAME_S + link.wire_s(4 * block_size))
-            if frame is None or len(frame) != wanted:
-                _stop(loader, size)
-                raise _Fault("nothing came" if frame is None else "bytes were lost")
-            pieces.append(frame)
-            got += wanted
-            link.send(slip.encode(got.to_bytes(4, "little")))
-        told = link.receive_frame(_FRAME_S)
-    data = b"".join(pieces)
-    if told != md5(data):
-        raise _Fault("the digest of the stub does not agree")
-    link.dirty = False
-    at = _telling(data)
-    if digest(loader, offset + at.start, len(at)) != md5(data[at.start : at.stop]):
-        raise _Fault("it came from another place")
+    """Return a piece that the stub's own MD5 agrees with. Raises: Fault, Refused."""
+    with loader.exchange():
+        data = _streamed(
+            loader, ReadFlash(offset, size, _BLOCK_SIZES[tried % len(_BLOCK_SIZES)], _IN_FLIGHT)
+        )
+    probe = _distinctive_part(data)
+    if digest(loader, offset + probe.start, len(probe)) != md5(data[probe.start : probe.stop]):
+        raise Fault("it came from another place")
     return data
 
 
-def _telling(data: bytes) -> range:
+def _streamed(loader: Loader, request: ReadFlash) -> bytes:
+    """Return what a stub streams, if its MD5 of that agrees. Raises: Fault, Refused."""
+    link, size = loader.link, request.size
+    frames: list[bytes] = []
+    received = 0
+    with link.streaming():
+        link.send(request.encode())
+        _await_acceptance(loader)
+        while received < size:
+            expected = min(request.block_size, size - received)
+            frame = link.receive_frame(_FRAME_S + link.wire_s(4 * request.block_size))
+            if frame is None or len(frame) != expected:
+                _stop(loader, size)
+                raise Fault("nothing came" if frame is None else "bytes were lost")
+            frames.append(frame)
+            received += expected
+            link.send(slip.encode(received.to_bytes(4, "little")))
+        told = link.receive_frame(_FRAME_S)
+    data = b"".join(frames)
+    if told != md5(data):
+        raise Fault("the digest of the stub does not agree")
+    return data
+
+
+def _distinctive_part(data: bytes) -> range:
     """Return that part of a piece that is least like any other; all of it if it is uniform.
 
     The stub's own digest is of what it sent, also if a bit of the request has flipped; so a small
@@ -177,8 +178,11 @@ def _telling(data: bytes) -> range:
     return range(best, min(best + _PROBE, len(data)))
 
 
-def _see_accepted(loader: Loader) -> None:
-    """Wait for the reply to READ_FLASH; what comes before it was of another command."""
+def _await_acceptance(loader: Loader) -> None:
+    """Wait for the reply to READ_FLASH; what comes before it was of another command.
+
+    Raises: Refused, Fault.
+    """
     while frame := loader.link.receive_frame(_FRAME_S):
         if not packet.is_response(frame):
             continue
@@ -186,67 +190,45 @@ def _see_accepted(loader: Loader) -> None:
         if response.opcode != Opcode.READ_FLASH:
             continue
         if code := loader.failure(response):
-            loader.link.dirty = False
             text = packet.status_text(code)
             raise Refused(f"the loader refused READ_FLASH: {text}", code=code)
         return
-    raise _Fault("no reply")
+    raise Fault("no reply")
 
 
 def _stop(loader: Loader, size: int) -> None:
-    """Tell the stub that everything has come, so that it goes back to its commands."""
+    """Tell the stub that everything has come, and wait until it goes back to its commands.
+
+    It has one request in flight, so what gets the link into step must not come too early.
+    """
     loader.link.send(slip.encode(size.to_bytes(4, "little")))
+    while (frame := loader.link.receive_frame(_FRAME_S)) and len(frame) != _MD5:
+        continue
 
 
 # -- a ROM
 
 
 def _rom_piece(loader: Loader, offset: int, size: int, tried: int) -> bytes:
-    """Return a piece that the ROM's digest of it agrees with. Raises: _Fault, Refused."""
+    """Return a piece that the ROM's digest of it agrees with. Raises: Fault, Refused."""
     told = digest(loader, offset, size)
     if told == blank_digest(size) and _is_blank(loader, offset, size):
         return b"\xff" * size
     first = offset - offset % ReadFlashSlow.SIZE
-    addresses = range(first, offset + size, ReadFlashSlow.SIZE)
-    data = b"".join(_slow_reads(loader, addresses, alone=tried > 0))
-    data = data[offset - first : offset - first + size]
+    requests = (
+        ReadFlashSlow(address, ReadFlashSlow.SIZE).encode()
+        for address in range(first, offset + size, ReadFlashSlow.SIZE)
+    )
+    window = Window(
+        loader, Opcode.READ_FLASH_SLOW, payload=ReadFlashSlow.SIZE, alone=tried > 0, patient=True
+    )
+    blocks = [
+        reply.body[: ReadFlashSlow.SIZE]
+        for replies in window.replies(requests, _FRAME_S)
+        for reply in replies
+    ]
+    data = b"".join(blocks)[offset - first : offset - first + size]
     if md5(data) != told:
-        loader.link.dirty = True
-        raise _Fault("the digest of the ROM does not agree")
+        loader.distrust()
+        raise Fault("the digest of the ROM does not agree")
     return data
-
-
-def _slow_reads(loader: Loader, addresses: range, *, alone: bool) -> Iterator[bytes]:
-    """Yield 64 bytes for each address, with as many requests in flight as the ROM can hold."""
-    link = loader.link
-    if link.dirty:
-        loader.resynchronise()
-    link.discard()
-    link.dirty = True
-    requests = [ReadFlashSlow(address, ReadFlashSlow.SIZE).encode() for address in addresses]
-    answered = sent = 0
-    in_flight = 0
-    limit = 0 if alone else loader.dialect.pipeline_bytes
-    while answered < len(requests):
-        batch = []
-        while sent < len(requests) and (
-            sent == answered or in_flight + len(requests[sent]) <= limit
-        ):
-            batch.append(requests[sent])
-            in_flight += len(requests[sent])
-            sent += 1
-        if batch:
-            link.send(b"".join(batch))
-        replies = link.receive_all(_FRAME_S + link.wire_s(8 * in_flight))
-        if not replies or len(replies) > sent - answered:
-            raise _Fault("no reply" if not replies else "more replies than requests")
-        for reply in replies:
-            if code := loader.failure(reply):
-                raise _Fault(f"refused: {packet.status_text(code)}")
-            size = ReadFlashSlow.SIZE + loader.dialect.status_size
-            if reply.opcode != Opcode.READ_FLASH_SLOW or len(reply.body) != size:
-                raise _Fault("a reply of another kind")
-            in_flight -= len(requests[answered])
-            answered += 1
-            yield reply.body[: ReadFlashSlow.SIZE]
-    link.dirty = False

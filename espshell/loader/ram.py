@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from espshell.errors import DeviceError, NoReply, Refused
+from espshell.loader.dialogue import Gone
 from espshell.loader.loader import Loader
 from espshell.protocol.commands import MemBegin, MemData
 from espshell.units import hex32
@@ -28,7 +29,7 @@ def write_blocks(loader: Loader, address: int, data: bytes) -> Iterator[int]:
                 yield done
         except (Refused, NoReply) as error:
             failures += 1
-            if failures == _TRIES:
+            if failures == _TRIES or isinstance(error, Gone):
                 kind = NoReply if isinstance(error, NoReply) else DeviceError
                 what = f"writing at {hex32(address + done)} failed"
                 raise kind(f"{what}: {error.message}", hint=error.hint) from error

@@ -19,7 +19,6 @@ technical reference manuals, chapter "SPI Controller".
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -184,17 +183,11 @@ def _words(loader: Loader, addresses: Sequence[int]) -> list[int]:
 
 
 def _ranges(addresses: Sequence[int]) -> list[range]:
-    """Return what is read in one go each; never two of a size in a row.
-
-    By its size a reply that comes twice is told from the next.
-    """
+    """Return what is read in one go each."""
     found: list[range] = []
     for address in sorted(addresses):
         if found and address - found[-1].start < WORD * ReadMemory.MOST:
             found[-1] = range(found[-1].start, address + WORD, WORD)
             continue
         found.append(range(address, address + WORD, WORD))
-    for i, (first, second) in enumerate(itertools.pairwise(found)):
-        if len(first) == len(second):
-            found[i] = range(first.start, first.stop + WORD, WORD)
     return found

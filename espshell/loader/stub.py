@@ -10,14 +10,16 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from espshell import files
 from espshell.chips import Chip, Kind
-from espshell.errors import NoReply, UsageError, file_error
-from espshell.loader import ram
+from espshell.errors import DeviceError, NoReply, UsageError
+from espshell.loader import ram, transfer
+from espshell.loader.dialogue import SYNC_TIMEOUTS_S
 from espshell.loader.loader import Loader
 from espshell.protocol import dialect
 from espshell.protocol.commands import MemEnd, RegisterWrite, WriteReg
@@ -29,7 +31,8 @@ GREETING = b"OHAI"
 VERSIONS = (2, 1)
 """Generations of stubs, the one that is taken first in front."""
 
-_GREETING_S = 3.0
+_GREETING_S = 1.0
+_TRIES = 3
 _JUMP_S = 0.2  # a ROM may jump before it has answered
 _IN_ESPTOOL = Path("targets/stub_flasher")
 _HINT = "pip install 'espshell[stub]', or --stub-dir with the files of an esp-flasher-stub release"
@@ -72,24 +75,19 @@ def find(chip: Chip, name: str, *, folder: Path | None = None, version: int | No
     """
     wanted = VERSIONS if version is None else (version,)
     for path in _places(name, folder, wanted):
-        if path.is_file():
+        if files.is_file(path):
             return read(path, chip)
     where = f"in {folder}" if folder else "installed"
     raise UsageError(f"no flasher stub for the {chip.title} is {where}", hint=_HINT)
 
 
 def read(path: Path, chip: Chip) -> Stub:
-    """Read a stub's file and see that it fits a chip.
-
-    Raises: UsageError.
-    """
+    """Read a stub's file. Raises: UsageError, also if it does not fit the chip."""
     try:
-        fields = json.loads(path.read_text("utf-8"))
+        fields: Any = files.parse_json(files.read_bytes(path, files.JSON))
         text, data = (base64.b64decode(fields.get(k, ""), validate=True) for k in ("text", "data"))
         entry, text_start = (int(fields[k]) for k in ("entry", "text_start"))
         data_start, bss_start = (int(fields.get(k, 0)) for k in ("data_start", "bss_start"))
-    except OSError as error:
-        raise file_error("read", path, error) from error
     except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
         raise UsageError(f"{path} is no flasher stub, or only a part of one", hint=_HINT) from error
     version = 1 if path.parent.name == "1" else 2
@@ -101,30 +99,79 @@ def read(path: Path, chip: Chip) -> Stub:
 def start(loader: Loader, stub: Stub, *, read_pointer: int | None = None) -> None:
     """Upload a stub and start it; the loader speaks its dialect from then on.
 
+    What is uploaded is looked at before it is started, because the announcement has no checksum and
+    a flipped bit in it puts everything elsewhere.  Where no greeting comes, SYNC tells who answers,
+    and a ROM is asked to jump once more.
+
     Where MEM_END does not start code, ``read_pointer`` is a word of ROM data that READ_FLASH_SLOW
     jumps through; see ``Quirk.STUB_START_BY_READ``.
 
-    Raises: DeviceError or NoReply if the upload fails; NoReply if the stub does not greet.
+    Raises: DeviceError or NoReply if the upload fails; NoReply if the stub does not run.
     """
-    for address, data in stub.segments:
-        for _ in ram.write_blocks(loader, address, data):
-            pass
-    loader.link.forget_noise()
-    with contextlib.suppress(NoReply):
-        if read_pointer is None:
-            loader.execute(MemEnd(stub.entry), timeout_s=_JUMP_S)
+    _upload(loader, stub)
+    for _ in range(_TRIES):
+        loader.link.forget_noise()
+        with contextlib.suppress(NoReply):
+            _jump(loader, stub.entry, read_pointer)
+        running = loader.link.hear(GREETING, _GREETING_S)
+        if running:
+            loader.begin_anew()
+        elif _syncs_as_stub(loader):
+            loader.distrust()
         else:
-            loader.execute(WriteReg((RegisterWrite(read_pointer, stub.entry),)))
-            from espshell.protocol.flash import ReadFlashSlow
+            continue
+        loader.dialect = dialect.STUB_V1 if stub.version == 1 else dialect.STUB
+        loader.stub = stub
+        return
+    raise NoReply("the flasher stub was loaded and does not answer", hint="`reset`, `stub never`")
 
-            loader.execute(ReadFlashSlow(0, 64), timeout_s=_JUMP_S)
-    if not loader.link.hear(GREETING, _GREETING_S):
-        raise NoReply(
-            "the flasher stub was loaded and does not answer", hint="`reset`, `stub never`"
-        )
-    loader.link.dirty = False
-    loader.dialect = dialect.STUB_V1 if stub.version == 1 else dialect.STUB
-    loader.stub = stub
+
+def recognise(loader: Loader, candidates: Iterable[Stub]) -> Stub | None:
+    """Return that of some stubs which runs, by words of its code in RAM, and remember it."""
+    for stub in candidates:
+        if _is_in_ram(loader, ((stub.text_start, stub.text),)):
+            loader.stub = stub
+            return stub
+    return None
+
+
+def _upload(loader: Loader, stub: Stub) -> None:
+    for _ in range(_TRIES):
+        for address, data in stub.segments:
+            for _ in ram.write_blocks(loader, address, data):
+                pass
+        if _is_in_ram(loader, stub.segments):
+            return
+    raise DeviceError(
+        "the flasher stub is not in RAM after it was written there",
+        hint="check cable and baud rate; `stub never` does without",
+    )
+
+
+def _is_in_ram(loader: Loader, segments: Iterable[tuple[int, bytes]]) -> bool:
+    """Return whether the ends of each block, as they are uploaded, are where they belong."""
+    block = loader.dialect.block_size
+    expected: dict[int, int] = {}
+    for start, data in segments:
+        size = len(data) - len(data) % WORD
+        for at in (*range(0, size, block), *range(block - WORD, size, block), size - WORD):
+            expected[start + at] = int.from_bytes(data[at : at + WORD], "little")
+    return transfer.read_few(loader, list(expected)) == list(expected.values())
+
+
+def _jump(loader: Loader, entry: int, read_pointer: int | None) -> None:
+    if read_pointer is None:
+        loader.execute(MemEnd(entry), timeout_s=_JUMP_S)
+        return
+    from espshell.protocol.flash import ReadFlashSlow
+
+    loader.execute(WriteReg((RegisterWrite(read_pointer, entry),)))
+    loader.execute(ReadFlashSlow(0, 64), timeout_s=_JUMP_S)
+
+
+def _syncs_as_stub(loader: Loader) -> bool:
+    values = (loader.sync(wait_s, opened=True) for wait_s in SYNC_TIMEOUTS_S)
+    return next((value for value in values if value is not None), None) == dialect.STUB.sync_value
 
 
 def _places(name: str, folder: Path | None, versions: tuple[int, ...]) -> Iterator[Path]:
@@ -142,7 +189,7 @@ def _places(name: str, folder: Path | None, versions: tuple[int, ...]) -> Iterat
 
 
 def _check_fits(stub: Stub, chip: Chip) -> None:
-    """See that both segments lie in the chip's RAM, and the entry in the text."""
+    """Raise UsageError unless both segments lie in the chip's RAM, and the entry in the text."""
     for address, data in stub.segments:
         region = chip.region_at(address, len(data))
         if region is None or region.kind is not Kind.RAM:

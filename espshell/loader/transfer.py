@@ -11,34 +11,32 @@ took unusually long) is a fault: it costs a resynchronisation and a second readi
 block that does not count yet, with shorter blocks after every fault, so that a bad link is slow and
 not a dead end.
 
-How many.  A ROM's UART holds 128 bytes and the ROM may be busy, so at most
-``dialect.pipeline_bytes`` of *encoded* requests are unanswered at any time; then nothing can
-overflow however slow the ROM is.  A stub has one request in flight, by the same code.
-
 A reply that was given up may still come, seconds later, while another is waited for.  So for
-``OVERDUE_S`` after a fault everything is read twice (``_confirmed``).
+``OVERDUE_S`` after a fault everything is read twice (``_confirmed``).  A stub's handler for bulk
+reads (``bulk``) says the checksum of what it sends, and by it what is meant for another request.
 
 What is ugly.  A bit that flips inside a reply is not seen here, because nothing protects it on the
 wire; ``--check`` (``ops.memory.words``) reads twice.  Two faults that cancel out, one reply lost
 and one doubled between the same two markers, would pass; that is why blocks are short.
 
-What must change with it: the fence of ``Loader.resynchronise`` reads the first marker.
+What must change with it: ``Dialogue`` gets home by reading markers in the other direction.
 
 Source: lost and shifted replies, the FIFO and the pipelining were measured on ROM code.
 """
 
 from __future__ import annotations
 
-import math
 import struct
-from collections import deque
 from collections.abc import Iterator, Sequence
 
-from espshell.errors import BenchError, DeviceError, NoReply, Refused
-from espshell.loader.loader import Loader, Marker
+from espshell.errors import BenchError, DeviceError, NoReply, ReadsDiffer, Refused
+from espshell.loader.agreed import agreed
+from espshell.loader.dialogue import Gone, Marker
+from espshell.loader.loader import Loader
+from espshell.loader.window import Fault, Window
 from espshell.protocol import packet
 from espshell.protocol.commands import ReadMemory, ReadReg
-from espshell.protocol.packet import Opcode, Response
+from espshell.protocol.packet import Opcode
 from espshell.units import WORD
 
 BLOCK_WORDS = 16
@@ -47,19 +45,11 @@ BLOCK_WORDS = 16
 RETRIES = 8
 """Faults in a row, without one block gained, after which a read is given up."""
 
-_MARKERS_WANTED = 8
-_PATIENCE_S = 0.2
+_MARKERS = 8
+_LATE_AFTER_S = 0.2
 _CONFIRMED_WORDS = 64
-_MOST_STRAIN = 6  # faults make runs and blocks shorter by powers of two, successes longer again
+_MOST_BACKOFF = 6  # faults make runs and blocks shorter by powers of two, successes longer again
 _BLANK = (0, 0xFFFFFFFF)
-
-
-class _Fault(Exception):
-    """The stream is out of step; ``code`` is the status if a reply was a refusal."""
-
-    def __init__(self, what: str, code: int = 0) -> None:
-        super().__init__(what)
-        self.code = code
 
 
 def learn_markers(loader: Loader, candidates: Sequence[int]) -> None:
@@ -70,17 +60,17 @@ def learn_markers(loader: Loader, candidates: Sequence[int]) -> None:
     Raises: BenchError if no two readings agree, or the words are all alike.
     """
     for _ in range(RETRIES):
-        stream = _Stream(loader)
+        window = Window(loader, Opcode.READ_REG)
         try:
-            values = stream.values([*candidates, *reversed(candidates)])
-        except _Fault:
+            values = _values(window, [*candidates, *reversed(candidates)])
+        except Fault:
             values = [0]
         first, second = values[: len(candidates)], values[len(candidates) :][::-1]
-        found = {v: a for a, v in zip(candidates, first, strict=False) if v not in _BLANK}
-        if first == second and len(found) >= 2:
-            pairs = list(found.items())[:_MARKERS_WANTED]
+        distinct = {v: a for a, v in zip(candidates, first, strict=False) if v not in _BLANK}
+        if first == second and len(distinct) >= 2:
+            pairs = list(distinct.items())[:_MARKERS]
             loader.markers = tuple(Marker(address, value) for value, address in pairs)
-            loader.patience_s = max(_PATIENCE_S, 5 * stream.longest_wait_s)
+            loader.late_after_s = max(_LATE_AFTER_S, 5 * window.longest_wait_s)
             return
         loader.resynchronise()
     raise BenchError(
@@ -101,16 +91,14 @@ def read_blocks(
     good.
     """
     loader.require(Opcode.READ_REG)
-    done = faults = strain = 0
+    done = faults = backoff = 0
     while done < len(addresses):
-        if loader.link.dirty:
-            loader.resynchronise()
         try:
-            for words in _run(loader, addresses[done:], strain, once=once):
-                done, faults, strain = done + len(words), 0, max(0, strain - 1)
+            for words in _run(loader, addresses[done:], backoff, once=once):
+                done, faults, backoff = done + len(words), 0, max(0, backoff - 1)
                 yield words
-        except _Fault as fault:
-            faults, strain = faults + 1, min(_MOST_STRAIN, strain + 1)
+        except Fault as fault:
+            faults, backoff = faults + 1, min(_MOST_BACKOFF, backoff + 1)
             if once or faults > RETRIES:
                 raise _given_up(fault, addresses[done], faults) from None
 
@@ -126,30 +114,41 @@ def read_few(loader: Loader, addresses: Sequence[int]) -> list[int]:
     A reply that comes twice or not at all shifts the marker from its place, so it is seen as in
     ``read_blocks``, to which this falls back.
     """
-    if loader.markers and loader.link.clock.now() >= loader.doubtful_until:
-        if loader.link.dirty:
-            loader.resynchronise()
+    if loader.markers and not loader.is_doubtful:
         marker = loader.markers[0]
         try:
-            *words, last = _Stream(loader).values([*addresses, marker.address])
-        except _Fault:
+            window = Window(loader, Opcode.READ_REG)
+            *words, last = _values(window, [*addresses, marker.address])
+        except Fault:
             last = None
         if last == marker.value:
             return words
-        loader.link.dirty = True
+        loader.distrust()
     return read_words(loader, addresses)
 
 
+def read_twice(loader: Loader, addresses: Sequence[int]) -> list[int]:
+    """Return words that two readings agree about: a bit that flips in one of them is seen.
+
+    Only for memory that does not change when it is read, nor by itself.  While replies may be
+    overdue ``read_words`` reads twice anyway.
+
+    Raises: ReadsDiffer if no two readings agree; what ``read_words`` raises.
+    """
+    where = f"0x{addresses[0]:08x}..0x{addresses[-1] + WORD:08x}" if addresses else "nothing"
+    return agreed(lambda: read_words(loader, addresses), where)
+
+
 def _run(
-    loader: Loader, addresses: Sequence[int], strain: int, *, once: bool
+    loader: Loader, addresses: Sequence[int], backoff: int, *, once: bool
 ) -> Iterator[list[int]]:
     """Return the blocks from the first address on; while replies may be overdue, confirmed ones."""
-    if once or loader.link.clock.now() >= loader.doubtful_until:
-        return _source(loader, addresses, strain, once=once)
-    return _confirmed(loader, addresses[: max(1, _CONFIRMED_WORDS >> strain)], strain)
+    if once or not loader.is_doubtful:
+        return _source(loader, addresses, backoff, once=once)
+    return _confirmed(loader, addresses[: max(1, _CONFIRMED_WORDS >> backoff)], backoff)
 
 
-def _confirmed(loader: Loader, addresses: Sequence[int], strain: int) -> Iterator[list[int]]:
+def _confirmed(loader: Loader, addresses: Sequence[int], backoff: int) -> Iterator[list[int]]:
     """Yield words that two readings agree about: an overdue reply spoils one of them at most.
 
     Where readings never agree, because the words change by themselves, one counts that was begun
@@ -157,47 +156,43 @@ def _confirmed(loader: Loader, addresses: Sequence[int], strain: int) -> Iterato
     """
 
     def read() -> list[int]:
-        return [w for block in _source(loader, addresses, strain, once=False) for w in block]
+        return [w for block in _source(loader, addresses, backoff, once=False) for w in block]
 
-    words = read()
-    for _ in range(RETRIES):
-        before, words = words, read()
-        if words == before:
-            break
-    else:
+    try:
+        yield agreed(read, "words")
+    except ReadsDiffer:
         left = loader.doubtful_until - loader.link.clock.now()
         loader.link.drain(max(0.0, left), limit_s=max(0.0, left))
-        words = read()
-    yield words
+        yield read()
 
 
 def _source(
-    loader: Loader, addresses: Sequence[int], strain: int, *, once: bool
+    loader: Loader, addresses: Sequence[int], backoff: int, *, once: bool
 ) -> Iterator[list[int]]:
     """Return the blocks of one run: by the stub's handler where there is one, else by READ_REG."""
     consecutive = isinstance(addresses, range) and addresses.step == WORD
     if loader.has_bulk_read and consecutive and not once:
         return _bulk_blocks(loader, addresses)
-    size = max(1, BLOCK_WORDS >> strain)
+    size = max(1, BLOCK_WORDS >> backoff)
     blocks = [addresses[i : i + size] for i in range(0, len(addresses), size)]
-    return _Stream(loader, alone=once).blocks(blocks)
+    return _marked_blocks(loader, blocks, Window(loader, Opcode.READ_REG, alone=once))
 
 
 def _bulk_blocks(loader: Loader, addresses: Sequence[int]) -> Iterator[list[int]]:
-    """Yield blocks of 16 and 15 words in turn: a late or doubled reply has the wrong size."""
-    done, size = 0, ReadMemory.MOST
-    while done < len(addresses):
-        count = min(size, len(addresses) - done)
+    """Yield blocks of 16 words; the sum in each reply says that they are those. Raises: Fault."""
+    for done in range(0, len(addresses), ReadMemory.MOST):
+        count = min(ReadMemory.MOST, len(addresses) - done)
         try:
             data = loader.execute(ReadMemory(addresses[done], count))
+        except Gone:
+            raise
         except (DeviceError, NoReply) as error:
-            loader.link.dirty = True
-            raise _Fault(error.message, error.code if isinstance(error, Refused) else 0) from error
+            loader.distrust()
+            raise Fault(error.message, error.code if isinstance(error, Refused) else 0) from error
         yield list(struct.unpack(f"<{count}I", data))
-        done, size = done + count, 2 * ReadMemory.MOST - 1 - size
 
 
-def _given_up(fault: _Fault, address: int, times: int) -> Refused | BenchError:
+def _given_up(fault: Fault, address: int, times: int) -> Refused | BenchError:
     where = f"reading 0x{address:08x}"
     if fault.code:
         return Refused(
@@ -207,95 +202,34 @@ def _given_up(fault: _Fault, address: int, times: int) -> Refused | BenchError:
     return NoReply(f"{where}: {fault}, {tries}", hint="check cable and baud rate")
 
 
-class _Stream:
-    """One run of requests, from the first block on until the end or the first fault."""
+def _values(window: Window, addresses: Sequence[int]) -> list[int]:
+    """Return the values at addresses, with nothing to check them by. Raises: Fault."""
+    requests = (ReadReg(address).encode() for address in addresses)
+    return [r.value for replies in window.replies(requests, ReadReg.timeout_s) for r in replies]
 
-    def __init__(self, loader: Loader, *, alone: bool = False) -> None:
-        self._loader = loader
-        self._link = loader.link
-        self._limit = 0 if alone else loader.dialect.pipeline_bytes
-        self._patience_s = math.inf if alone else loader.patience_s
-        self._damaged = 0
-        self.longest_wait_s = 0.0
-        self._status_size = loader.dialect.status_size
-        self._unanswered: deque[int] = deque()  # encoded sizes
-        self._in_flight = 0
 
-    def values(self, addresses: Sequence[int]) -> list[int]:
-        """Return the values at addresses, with nothing to check them by."""
-        requests = (ReadReg(address).encode() for address in addresses)
-        return [value for values in self._answers(requests) for value in values]
-
-    def blocks(self, blocks: Sequence[Sequence[int]]) -> Iterator[list[int]]:
-        """Yield blocks that count, as soon as they do."""
-        markers = _cycle(self._loader.markers, len(blocks) + 2)
-        expected = iter(markers)
-        sizes = iter([0, *(len(b) for b in blocks), 0])
-        words: list[int] = []
-        held: list[int] | None = None
-        left = next(sizes)
-        for values in self._answers(_requests(blocks, markers)):
-            for value in values:
-                if left:
-                    words.append(value)
-                    left -= 1
-                    continue
-                if value != next(expected).value:
-                    raise _Fault("replies were lost or doubled")
-                if held:
-                    yield held
-                held, words = words, []
-                left = next(sizes, 0)
-
-    def _answers(self, requests: Iterator[bytes]) -> Iterator[list[int]]:
-        """Send requests as the window allows; yield the values of the replies as they come.
-
-        The link is dirty until the last reply has come.
-        """
-        self._link.discard()
-        self._link.dirty = True
-        self._damaged = self._link.damaged
-        waiting = next(requests, None)
-        while True:
-            batch: list[bytes] = []
-            while waiting and self._fits(len(waiting)):
-                batch.append(waiting)
-                self._unanswered.append(len(waiting))
-                self._in_flight += len(waiting)
-                waiting = next(requests, None)
-            if batch:
-                self._link.send(b"".join(batch))
-            if not self._unanswered:
-                break
-            yield [self._value(response) for response in self._replies()]
-        self._link.dirty = False
-
-    def _fits(self, size: int) -> bool:
-        return not self._unanswered or self._in_flight + size <= self._limit
-
-    def _replies(self) -> list[Response]:
-        timeout_s = ReadReg.timeout_s + self._link.wire_s(2 * self._in_flight)
-        start = self._link.clock.now()
-        responses = self._link.receive_all(timeout_s)
-        waited_s = self._link.clock.now() - start
-        self.longest_wait_s = max(self.longest_wait_s, waited_s)
-        if not responses:
-            raise _Fault("no reply")
-        if waited_s > self._patience_s:
-            raise _Fault("replies were late")
-        if self._link.damaged != self._damaged:
-            raise _Fault("replies were damaged")
-        if len(responses) > len(self._unanswered):
-            raise _Fault("more replies than requests")
-        return responses
-
-    def _value(self, response: Response) -> int:
-        self._in_flight -= self._unanswered.popleft()
-        if code := self._loader.failure(response):
-            raise _Fault("refused", code)
-        if response.opcode != Opcode.READ_REG or len(response.body) != self._status_size:
-            raise _Fault("a reply of another kind")
-        return response.value
+def _marked_blocks(
+    loader: Loader, blocks: Sequence[Sequence[int]], window: Window
+) -> Iterator[list[int]]:
+    """Yield blocks that count, as soon as they do. Raises: Fault."""
+    markers = _cycle(loader.markers, len(blocks) + 2)
+    expected = iter(markers)
+    sizes = iter([0, *(len(b) for b in blocks), 0])
+    words: list[int] = []
+    held: list[int] | None = None
+    left = next(sizes)
+    for replies in window.replies(_requests(blocks, markers), ReadReg.timeout_s):
+        for reply in replies:
+            if left:
+                words.append(reply.value)
+                left -= 1
+                continue
+            if reply.value != next(expected).value:
+                raise Fault("replies were lost or doubled")
+            if held:
+                yield held
+            held, words = words, []
+            left = next(sizes, 0)
 
 
 def _requests(blocks: Sequence[Sequence[int]], markers: list[Marker]) -> Iterator[bytes]:

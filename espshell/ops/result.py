@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-if TYPE_CHECKING:
-    from espshell.ops.memory.journal import Change
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A range that was written; ``old`` is None where it was not read before.
+
+    ``width`` and ``mask`` are those of a poke whose mask left bits alone; else the mask is None.
+    """
+
+    address: int
+    old: bytes | None
+    new: bytes
+    width: int = 8
+    mask: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.new)
 
 
 class Result:

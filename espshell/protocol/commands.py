@@ -78,6 +78,22 @@ class Sync(Command[int]):
 
 
 @dataclass(frozen=True, slots=True)
+class Unknown(Deed):
+    """A command that no loader knows: how it is refused tells the versions of the stub apart.
+
+    Source: ``tests/data/esp32-stub-v1.json`` and ``esp32-stub-v2.json``.
+    """
+
+    opcode = Opcode.UNKNOWN
+    repeatable = True
+    STUB_V1_REFUSAL: ClassVar[int] = 0xFF00
+
+    def payload(self) -> bytes:
+        """Return nothing."""
+        return b""
+
+
+@dataclass(frozen=True, slots=True)
 class ReadReg(Command[int]):
     """Read one 32-bit word."""
 
@@ -188,9 +204,16 @@ class ReadMemory(Command[bytes]):
         return struct.pack("<II", self.address, self.count)
 
     def parse(self, value: int, payload: bytes) -> bytes:
-        """Return the bytes. Raises: ValueError if they are not as many as were asked for."""
+        """Return the bytes.
+
+        Raises: ValueError if they are not as many as were asked for, or if the value is not the
+        sum of the address and all words.
+        """
         if len(payload) != 4 * self.count:
             raise ValueError(f"{len(payload)} bytes of memory, not {4 * self.count}")
+        total = self.address + sum(struct.unpack(f"<{self.count}I", payload))
+        if value != total & 0xFFFFFFFF:
+            raise ValueError(f"a sum of 0x{value:08x}, not 0x{total & 0xFFFFFFFF:08x}")
         return payload
 
 

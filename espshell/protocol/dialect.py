@@ -111,6 +111,7 @@ _STUB = Dialect(
         Opcode.ERASE_REGION,
         Opcode.READ_FLASH,
         Opcode.RUN_USER_CODE,
+        Opcode.UNKNOWN,
     },
     status_size=2,
     pipeline_bytes=0,

@@ -45,6 +45,8 @@ class Opcode(IntEnum):
     FLASH_DEFL_END = 0x12
     SPI_FLASH_MD5 = 0x13
     GET_SECURITY_INFO = 0x14
+    UNKNOWN = 0x55
+    """No loader's command."""
     ERASE_FLASH = 0xD0
     ERASE_REGION = 0xD1
     READ_FLASH = 0xD2

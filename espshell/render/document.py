@@ -16,6 +16,7 @@ from dataclasses import replace
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from espshell.errors import printable
 from espshell.render import theme
 from espshell.render.view import View
 
@@ -88,7 +89,7 @@ class Labelled(Block):
     def __init__(self, label: Part, *parts: Part, style: str = "", end: str = "") -> None:
         name = label if isinstance(label, Styled) else Styled(label, style or "label")
         self._label = Styled(f"{name.text:<{LABEL}}", name.style)
-        self._line = tuple(Styled(part.text, part.style or style) for part in line(*parts))
+        self._line = tuple(Styled(text, own or style) for text, own in line(*parts))
         self._end = end  # of each line but the last
 
     def lines(self, view: View) -> Iterator[Line]:
@@ -187,8 +188,9 @@ class Document:
 
 
 def line(*parts: Part) -> Line:
-    """Return parts as one line."""
-    return tuple(part if isinstance(part, Styled) else Styled(part) for part in parts)
+    """Return parts as one line, in which nothing speaks to the terminal."""
+    styled = (part if isinstance(part, Styled) else Styled(part) for part in parts)
+    return tuple(Styled(printable(text), style) for text, style in styled)
 
 
 def spaced(*parts: Part) -> Text:
@@ -260,7 +262,7 @@ def _cells(row: Sequence[Cell]) -> list[Line]:
     for number, cell in enumerate(row):
         if isinstance(cell, str):
             cell = Styled(cell, "" if number else "name")
-        cells.append((cell,) if isinstance(cell, Styled) else cell)
+        cells.append(line(*((cell,) if isinstance(cell, Styled) else cell)))
     return cells
 
 

@@ -31,6 +31,7 @@ from functools import cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from espshell.errors import printable
 from espshell.render import theme
 from espshell.render.document import Block, Line, Styled, wrap, written
 from espshell.units import KIB, count_text, size_text
@@ -117,7 +118,7 @@ class HexWriter:
         return "".join(lines)
 
     def _add(self, data: bytes, lines: list[str]) -> None:
-        name = self._label(self._address) if self._label else ""
+        name = printable(self._label(self._address)) if self._label else ""
         row = _Row(data, self._changes(data), name)
         if self._squeeze and row == self._last:
             self._skipped += 1

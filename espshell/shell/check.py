@@ -8,12 +8,15 @@ that does not exist, a number that is none, a variable that nobody sets), when t
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from espshell.errors import EspError
+from espshell import files
+from espshell.errors import EspError, file_error
 from espshell.shell import lines, registry, script
+from espshell.shell.arguments.types import File
 from espshell.shell.language import expr, grammar
 from espshell.shell.language.assignment import assigned
 from espshell.shell.language.grammar import Command
@@ -23,22 +26,61 @@ from espshell.shell.script import Given, Script
 from espshell.shell.session import Session
 
 
-def check(session: Session, *scripts: Given) -> bool:
+def check(session: Session, *scripts: Given, to_run: bool = False) -> bool:
     """Check every line of scripts that run one after another, and of what they source.
 
-    With a chip connected, names are looked up too.  Returns whether any line needs a chip.
+    With a chip connected, names are looked up too.  ``to_run``: they will be run now, so the files
+    that they read must be there, and the connected chip must be what they need.  Returns whether
+    any line needs a chip.
 
     Raises: ScriptError at the first line that is wrong.
     """
-    checker = _Checker(session)
+    checker = _Checker(session, to_run=to_run)
     needs_chip = [checker.check(text, arguments, depth=0) for text, arguments in scripts]
     return any(needs_chip)
+
+
+class _Files:
+    """The files that scripts read, each there or written by a line before."""
+
+    def __init__(self) -> None:
+        self._written: set[str] = set()  # without their suffixes: some are named after others
+        self._knows_written = True  # until a line writes what only shows when it runs
+
+    def require(self, paths: Iterable[Path]) -> None:
+        """Check that files can be read. Raises: UsageError."""
+        for path in paths:
+            if self._knows_written and _stem(path) not in self._written:
+                try:
+                    if not path.is_fifo():
+                        path.open("rb").close()
+                except OSError as error:
+                    raise file_error("read", path, error) from error
+
+    def note_outputs(self, prepared: Prepared) -> None:
+        """Note the files that a command may write: those of its arguments, and its redirect."""
+        verb, command, redirect = prepared.verb, prepared.command, prepared.command.redirect
+        words = [redirect.target] if redirect is not None else []
+        types = [param.type for param in verb.params] + [option.type for option in verb.options]
+        if any(type(kind) is File for kind in types):
+            words += command.words
+        if (redirect and redirect.kind == "|") or not all(word.is_plain for word in words):
+            self._knows_written = False
+            return
+        self._written |= {_stem(files.path_of(word.expand({}))) for word in words}
+
+
+def _stem(path: Path) -> str:
+    return os.path.splitext(path)[0]
 
 
 class _Checker:
     """Goes through scripts as they would run, on a copy of the session's names."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, to_run: bool) -> None:
+        self._to_run = to_run
+        self._files = _Files()
+        self._knows_chip = True  # until a line connects another one
         self._session = replace(session, aliases=dict(session.aliases), interactive=False)
         self._known: set[str] = {*session.variables, "_", "?"}
         self._knows_names = True  # until symbols are loaded from a file that a variable names
@@ -82,11 +124,17 @@ class _Checker:
             return False
         self._check_variables(command)
         registry.check(prepared.bound, {})
+        self._check_run(prepared)
         self._check_names(registry.names_used(prepared.bound, {}))
         if Trait.PARTITIONS in verb.traits:
             self._knows_partitions = False
+        if Trait.CHIP in verb.traits:
+            self._knows_chip = False
         if prepared.inner is not None:
-            return self._prepared(prepared.inner, text, depth)
+            to_run, self._to_run = self._to_run, False  # it may be meant to fail
+            needs_chip = self._prepared(prepared.inner, text, depth)
+            self._to_run = to_run
+            return needs_chip
         if verb.rest == "assignment":
             return self._assignment(command)
         if Trait.SYMBOLS in verb.traits:
@@ -100,10 +148,24 @@ class _Checker:
             self._sees_all = False
             return True
         name, *arguments = (word.expand({}) for word in command.words)
-        path = text.folder / Path(name).expanduser()
-        if command.ignore_failure and not path.exists():
+        path = text.folder / files.path_of(name)
+        if command.ignore_failure and not files.exists(path):
             return False
-        return self.check(script.read(path), arguments, depth=depth + 1)
+        to_run = self._to_run
+        self._to_run = to_run and not command.ignore_failure
+        needs_chip = self.check(script.read(path), arguments, depth=depth + 1)
+        self._to_run = to_run
+        return needs_chip
+
+    def _check_run(self, prepared: Prepared) -> None:
+        """Check what is outside of the text: files that are read, and which chip it is."""
+        verb, command, session = prepared.verb, prepared.command, self._session
+        if self._to_run and self._sees_all and not command.ignore_failure:
+            self._files.require(registry.files_read(prepared.bound))
+            is_plain = all(word.is_plain for word in command.words)
+            if Trait.NEED in verb.traits and is_plain and self._knows_chip and session.target:
+                verb.run(session, **registry.values(verb, prepared.bound, {}, session.scope))
+        self._files.note_outputs(prepared)
 
     def _symbols(self, prepared: Prepared) -> None:
         """Load the symbols that lines below may name; a file that a variable names is believed."""
@@ -132,7 +194,7 @@ class _Checker:
 
     def _check_names(self, names: Iterable[str]) -> None:
         scope = self._session.scope
-        if scope.chip is None or not self._knows_names:
+        if scope.chip is None or not (self._knows_names and self._knows_chip):
             return
         for name in names:
             if name.startswith("flash:") and not self._knows_partitions:

@@ -107,9 +107,11 @@ def ports_json(result: Ports) -> Json:
 @form(Stub)
 def stub(result: Stub, view: View) -> Iterator[Block]:
     """Yield when the stub is started and whether it runs."""
-    running = "runs" if result.running else "does not run"
+    state = "it runs" if result.running else "it does not run"
+    if result.running is None:
+        state = "no chip is connected"
     bulk = ", with bulk reads" if result.bulk_read else ""
-    yield Text("stub ", Styled(result.when, "value"), f": it {running}{bulk}")
+    yield Text("stub ", Styled(result.when, "value"), f": {state}{bulk}")
 
 
 @form(Snapshots)

@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from espshell.errors import UsageError
 from espshell.shell import registry
 from espshell.shell.language import grammar
 from espshell.shell.language.grammar import Command
 from espshell.shell.outcome import Outcome
 from espshell.shell.registry import COMMANDS, Bound, Verb
 from espshell.shell.session import Session
+
+MAX_DEPTH = 20
+"""Commands that hold each other (``fails repeat 2 peek``), and aliases of aliases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +65,13 @@ def parse(session: Session, text: str) -> Iterator[Command]:
             yield command
 
 
-def prepare(session: Session, command: Command) -> Prepared:
-    """Find the verb of a command and bind its words. Raises: UsageError."""
+def prepare(session: Session, command: Command, *, depth: int = 0) -> Prepared:
+    """Find the verb of a command and bind its words; ``depth`` commands hold it.
+
+    Raises: UsageError.
+    """
+    if depth > MAX_DEPTH:
+        raise UsageError(f"commands that hold each other are nested more than {MAX_DEPTH} deep")
     command = COMMANDS.whole(command, session.variables, prefixes=session.interactive)
     name = command.name.expand(session.variables)
     if name != "help" and any(word.raw == "--help" for word in command.words):
@@ -71,22 +80,16 @@ def prepare(session: Session, command: Command) -> Prepared:
     bound = registry.bind(verb, command)
     inner = None
     if verb.rest == "command":
-        inner = prepare(session, command.inner(len(verb.params)))
+        inner = prepare(session, command.inner(len(verb.params)), depth=depth + 1)
     return Prepared(verb, command, bound, inner)
-
-
-def as_in_a_script(prepared: Prepared) -> str:
-    """Return the source of a command with its full name, mark and redirect."""
-    command = prepared.command
-    mark = "-" * command.ignore_failure
-    to = f" {command.redirect.kind} {command.redirect.target.raw}" if command.redirect else ""
-    return f"{mark}{prepared.verb.name}{command.text[len(command.name.raw) :]}{to}"
 
 
 def _expand(
     session: Session, commands: tuple[Command, ...], within: frozenset[str]
 ) -> Iterator[Command]:
     """Yield commands with aliases replaced; in what it stands for, an alias is no alias."""
+    if len(within) > MAX_DEPTH:
+        raise UsageError(f"aliases stand for each other more than {MAX_DEPTH} deep")
     for command in commands:
         name = command.name.raw
         if name not in session.aliases or name in within:

@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
+from espshell import files
 from espshell.errors import UsageError, file_error, system_reason
 from espshell.ops.progress import Step
 from espshell.render.document import Document, Styled, Text
@@ -163,12 +164,14 @@ class Output:
             return
         if self._bar is None:
             self._bar = _Bar(self.stderr)
-        self._bar.show(step)
+        with contextlib.suppress(OSError):  # a terminal that is gone stops no write half-way
+            self._bar.show(step)
 
     def _end_progress(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            with contextlib.suppress(OSError):
+                bar.close()
 
     def interrupted(self) -> None:
         """Tell that Ctrl-C was pressed, over the ``^C`` that the terminal has written."""
@@ -188,14 +191,16 @@ class Output:
 
         Raises: UsageError if it cannot be written.
         """
-        from espshell.ops.memory.save import new_file, real_path
-
-        path = real_path(path)  # so that a link stays one
-        if append or (path.exists() and not path.is_file()):
+        path = files.real_path(path)  # so that a link stays one
+        if append or (files.exists(path) and not files.is_file(path)):
             with _opened(path, "a" if append else "w") as stream, self._instead(stream):
                 yield
             return
-        with new_file(path) as temporary, _opened(temporary, "w") as stream, self._instead(stream):
+        with (
+            files.new_file(path) as temporary,
+            _opened(temporary, "w") as stream,
+            self._instead(stream),
+        ):
             yield
 
     @contextlib.contextmanager
@@ -240,8 +245,9 @@ class Output:
         self._end_progress()
         with contextlib.suppress(OSError):  # who has failed already has been told so
             self._stdout.flush()
-        self.stderr.write(text)
-        self.stderr.flush()
+        with contextlib.suppress(OSError):  # nobody can be told that nobody can be told
+            self.stderr.write(text)
+            self.stderr.flush()
         self.logged(lambda transcript: transcript.output(text))
 
     def _wants_color(self, stream: IO[str]) -> bool:
@@ -309,8 +315,8 @@ def _drawn(document: Document) -> str:
 def _opened(path: Path, mode: str) -> Iterator[IO[str]]:
     """Open a file for text; if anything fails, take off again what was appended to it."""
     try:
-        with path.open(mode, encoding="utf-8") as stream:
-            size = stream.tell() if path.is_file() else None
+        with files.open_text(path, mode) as stream:
+            size = stream.tell() if files.is_file(path) else None
             try:
                 yield stream
             except BaseException:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from espshell.clock import Clock, SystemClock
-from espshell.errors import BenchError
+from espshell.errors import BenchError, EspError
 from espshell.link import ports
 from espshell.link.ports import PortInfo
 
@@ -43,10 +43,13 @@ def reconnect(session: Session) -> Target:
         if device is None:
             raise BenchError(f"{lost.usb.device} is not there", hint="plug it in, then `reconnect`")
         bench = replace(bench, port=device)
-    again = session.connect(bench)
+    try:
+        again = session.connect(bench)
+    except BaseException:
+        session.lost = lost  # it is the one that `reconnect` still looks for
+        raise
     if lost is not None and lost.had_stub and not again.loader.dialect.is_stub:
         session.start_stub()
-    session.lost = None
     session.variables.pop("_", None)
     session.output.note("what was read before may be stale: $_ and the marks of dumps are gone")
     return again
@@ -64,10 +67,12 @@ def wait_and_reconnect(session: Session, clock: Clock | None = None) -> bool:
         if lost.usb is None or _found_again(lost.usb) is not None:
             try:
                 reconnect(session)
+                return True
             except BenchError:
                 pass  # it is there and not ready, or not there yet
-            else:
-                return True
+            except EspError as error:  # it is there, and it is not the same any more
+                output.error(error.one_line())
+                return False
         clock.sleep(_LOOK_EVERY_S)
     output.note("it has not come back; `reconnect` tries again")
     return False

@@ -14,6 +14,7 @@ import enum
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from espshell.errors import UsageError
@@ -40,6 +41,10 @@ class Trait(enum.Flag):
     """Loads names of places: the check of a script does so, too."""
     LINES = enum.auto()
     """Runs the lines of a file; its function is given ``run_file``."""
+    NEED = enum.auto()
+    """Says what the chip must be: a script that is run finds that out before its first line."""
+    CHIP = enum.auto()
+    """Behind it another chip may be connected."""
     PARTITIONS = enum.auto()
     """Behind it the names of partitions may be others than they are now."""
     ONCE = enum.auto()
@@ -321,6 +326,13 @@ def check(bound: Bound, variables: Variables) -> None:
     for slot, words in bound:
         if slot.type is not None and all(word.is_plain for word in words):
             slot.type.parse(_texts(slot.type, words, variables))
+
+
+def files_read(bound: Bound) -> Iterable[Path]:
+    """Return the files that are read, of arguments whose text is known before anything runs."""
+    for slot, words in bound:
+        if slot.type is not None and all(word.is_plain for word in words):
+            yield from slot.type.files(slot.type.parse(_texts(slot.type, words, {})))
 
 
 def needs_chip(verb: Verb, bound: Bound) -> bool:

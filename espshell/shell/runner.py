@@ -10,8 +10,10 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from espshell.errors import DeviceError, EspError, PortError, ScriptError, UsageError
-from espshell.shell import check, display, lines, recovery, registry, script
+from espshell import files
+from espshell.errors import DeviceError, EspError, PortError, PortStalled, ScriptError, UsageError
+from espshell.shell import check, display, lines, recovery, registry, replay, script
+from espshell.shell.crash import STOPPING, as_error
 from espshell.shell.language import grammar
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.scope import not_connected
@@ -19,7 +21,7 @@ from espshell.shell.lines import Held, Prepared
 from espshell.shell.outcome import Outcome
 from espshell.shell.registry import COMMANDS, Trait, Verb
 from espshell.shell.script import Script
-from espshell.shell.session import Session
+from espshell.shell.session import Quit, Session
 from espshell.units import number_text
 
 
@@ -69,15 +71,21 @@ class Runner:
             with self._redirected(command):
                 outcome = self.execute(prepared)
                 display.show(output, command.name.raw, outcome, clock.now() - start)
-        except EspError as error:
-            outcome = Outcome(error.status, error=error)
+        except BrokenPipeError:  # nobody reads on, and nothing is left to be shown
+            raise
+        except STOPPING as stop:
+            outcome = _stopped(stop)
             display.show(output, command.name.raw, outcome, clock.now() - start)
-            if isinstance(error, PortError):
+            if outcome.error is None or not isinstance(stop, Exception):
+                raise
+            if isinstance(stop, PortError) and not isinstance(stop, PortStalled):
                 recovery.lose(session)
         finally:
             self._is_running = not outermost
             output.finished()
         session.variables["?"] = str(outcome.status)
+        if getattr(outcome.bare, "interrupted", False) and self._depth:
+            raise KeyboardInterrupt  # what it had seen has been shown; a script ends here
         return outcome
 
     def execute(self, prepared: Prepared) -> Outcome:
@@ -116,7 +124,7 @@ class Runner:
         path: as seen from the script that runs.
         """
         loaded = script.read(self.session.folder / path)
-        check.check(self.session, (loaded, arguments))
+        check.check(self.session, (loaded, arguments), to_run=True)
         worst = self.run_script(loaded, arguments)
         self.session.next_line = ""
         if worst:  # with --keep-going; what failed has been reported
@@ -184,13 +192,13 @@ class Runner:
 
     def _logged(self, command: Command) -> Prepared:
         """Prepare a command and write it to the transcript: as a comment if it is none."""
-        output = self.session.output
+        session, output = self.session, self.session.output
         try:
-            prepared = lines.prepare(self.session, command)
+            prepared = lines.prepare(session, command)
+            text = replay.as_in_a_script(prepared, session.variables, session.folder)
         except EspError:
             output.logged(lambda transcript: transcript.comment(command.text))
             raise
-        text = lines.as_in_a_script(prepared)
         if Trait.ONCE in prepared.verb.traits:
             output.logged(lambda transcript: transcript.comment(text))
         else:
@@ -206,9 +214,17 @@ class Runner:
             with output.to_shell(redirect.target.raw):
                 yield
         else:
-            path = Path(redirect.target.expand(self.session.variables)).expanduser()
+            path = files.path_of(redirect.target.expand(self.session.variables))
             with output.to_file(path, append=redirect.kind == ">>"):
                 yield
+
+
+def _stopped(stop: BaseException) -> Outcome:
+    """Return how a command ended that raised something; `quit` ends well."""
+    if isinstance(stop, Quit):
+        return Outcome(0)
+    error = as_error(stop)
+    return Outcome(error.status, error=error)
 
 
 def _require_chip(session: Session, verb: Verb) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from espshell.errors import EspError, ScriptError, UsageError, file_error
+from espshell import files
+from espshell.errors import EspError, ScriptError, UsageError
 from espshell.shell.language.grammar import Command
 from espshell.shell.output import Output
 
@@ -32,12 +33,7 @@ Given = tuple[Script, Sequence[str]]
 
 def read(path: Path) -> Script:
     """Read a script. Raises: UsageError if that fails."""
-    try:
-        return Script(str(path), path.read_text("utf-8"), path.parent)
-    except OSError as error:
-        raise file_error("read", path, error) from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not text (UTF-8)") from error
+    return Script(str(path), files.read_text(path, files.SCRIPT), path.parent)
 
 
 def report(output: Output, error: EspError) -> None:

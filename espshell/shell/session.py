@@ -135,7 +135,7 @@ class Session:
         self.disconnect(after="no-reset")
         if not bench.port:
             raise UsageError("no port is known", hint="`connect PORT`, or start with --port")
-        self.bench = bench
+        self.bench, self.lost = bench, None
         target = Target.open(
             bench.port,
             baud=first_baud(bench.baud, bench.before),

@@ -10,7 +10,7 @@ import contextlib
 import re
 from pathlib import Path
 
-from espshell import __version__
+from espshell import __version__, files
 from espshell.errors import file_error
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -22,10 +22,7 @@ class Transcript:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._held = ""  # of a line of output that is not whole yet
-        try:
-            self._stream = path.open("a", encoding="utf-8")
-        except OSError as error:
-            raise file_error("write", path, error) from error
+        self._stream = files.open_text(path, "a")
         try:
             self.comment(f"espshell {__version__}")
         except OSError as error:

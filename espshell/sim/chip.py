@@ -147,6 +147,9 @@ def _words(setup: Setup) -> dict[int, int]:
     """Return the words of eFuses and registers that are not zero after a reset."""
     model, chip = setup.model, models.chip_of(setup.model)
     words = dict(model.registers)
+    if model.calibration is not None:
+        address, per_mhz = model.calibration
+        words[address] = per_mhz * (setup.crystal_hz // 1_000_000)
     for field, number in models.feature_values(model):
         efuse.put(words, field, number)
     efuse.put(words, chip.major, setup.revision[0])

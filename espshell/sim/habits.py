@@ -6,9 +6,10 @@ manual.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from espshell.sim.receiver import Framing
+from espshell.sim.receiver import LegacyReceiver, Receiver, StrictReceiver
 
 BAD_SIZE = 0xC0
 BAD_CHECKSUM = 0xC1
@@ -21,7 +22,9 @@ TOO_LITTLE = 0xC8
 TOO_MUCH = 0xC9
 NOT_IMPLEMENTED = 0xFF
 
-_FRAME = 0x4000 + 64
+FRAME = 0x4000 + 64
+"""Bytes that fit into a buffer."""
+
 _DIGEST = 16
 
 
@@ -29,9 +32,8 @@ _DIGEST = 16
 class Habits:
     """In what the two kinds of stub differ."""
 
-    buffers: int
-    """Requests that may be under way."""
-    framing: Framing
+    receiver: Callable[[int], Receiver]
+    """How it cuts what arrives, by the size of its buffers."""
     unknown: int
     """The error of an opcode that it does not know."""
     answers_replies: bool
@@ -55,8 +57,7 @@ class Habits:
 
 
 V1 = Habits(
-    buffers=1,
-    framing=Framing(_FRAME, takes_empty=True),
+    receiver=LegacyReceiver,
     unknown=NOT_IMPLEMENTED,
     answers_replies=True,
     short_write=BAD_SIZE,
@@ -70,8 +71,7 @@ V1 = Habits(
 )
 
 V2 = Habits(
-    buffers=2,
-    framing=Framing(_FRAME, takes_broken=False),
+    receiver=StrictReceiver,
     unknown=INVALID,
     answers_replies=False,
     short_write=TOO_LITTLE,

@@ -28,22 +28,26 @@ MOST_INSTRUCTIONS = 1_000_000
 RESPONSE = struct.Struct("<I64sH")
 """Value, data, and how many bytes of it count."""
 
-# Copy as many words as the second word of the payload says from the address in its first.
+# Copy as many words as the second word of the payload says from the address in its first; the value
+# is that address plus all of them.
 XTENSA_BULK_READ = bytes.fromhex(
     "364100"  # entry  a1, 32
     "622300"  # l32i   a6, a3, 0
     "722301"  # l32i   a7, a3, 4
+    "60b620"  # mov    a11, a6
     "82c504"  # addi   a8, a5, 4
     "e09711"  # slli   a9, a7, 2
     "925522"  # s16i   a9, a5, 68
-    "161701"  # beqz   a7, end
+    "164701"  # beqz   a7, end
     "a22600"  # loop: l32i a10, a6, 0
     "a26800"  # s32i   a10, a8, 0
+    "a0bb80"  # add    a11, a11, a10
     "62c604"  # addi   a6, a6, 4
     "82c804"  # addi   a8, a8, 4
     "72c7ff"  # addi   a7, a7, -1
-    "56d7fe"  # bnez   a7, loop
-    "22a000"  # end: movi a2, 0
+    "56a7fe"  # bnez   a7, loop
+    "b26500"  # end: s32i a11, a5, 0
+    "22a000"  # movi   a2, 0
     "1df0"  # retw.n
 )
 """The one handler that is known for Xtensa with register windows; a5 is the response."""
@@ -101,7 +105,9 @@ def _bulk_read(chip: SimChip, payload: bytes) -> Answer | None:
     address, count = struct.unpack_from("<II", payload.ljust(8, b"\0"))
     if count > 16:
         return None  # it writes over what lies behind the response
-    return Answer(0, 0, chip.memory.read(address, WORD * count))
+    data = chip.memory.read(address, WORD * count)
+    total = address + sum(struct.unpack(f"<{count}I", data))
+    return Answer(0, total & 0xFFFFFFFF, data)
 
 
 class Emulator(Protocol):

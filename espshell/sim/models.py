@@ -55,6 +55,8 @@ class Model:
     """What is known of the ROM's contents, by address; the rest is invented."""
     registers: tuple[tuple[int, int], ...] = ()
     """Words that are not zero after a reset."""
+    calibration: tuple[int, int] | None = None
+    """Register that counts cycles of the crystal, and its value for each MHz."""
     mac_crc: Bits | None = None
     """Where a CRC-8 of the MAC stands."""
     secure_boot: Bits = _SECURE_BOOT_EN
@@ -160,10 +162,10 @@ ESP32 = Model(
     ),
     registers=(
         # 8 MHz clock in units of 0.25 MHz and its calibration: with this pair, which is invented,
-        # the ROM's formula (cycles * 15625 * frequency / 40) gives a crystal of 40 MHz exactly.
+        # the ROM's formula (cycles * 15625 * frequency / 40) gives the crystal exactly.
         (0x3FF5_A010, 128),
-        (0x3FF5_F06C, 800 << 7),
     ),
+    calibration=(0x3FF5_F06C, 20 << 7),
     mac_crc=Bits(0x3FF5_A008, 16, 8),
     after_baud_reply=b"\xc0\xc0",
 )

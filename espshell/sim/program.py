@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Protocol
 
+from espshell.sim.receiver import Frames
+
 COMMAND_S = 30e-6
 """From the end of a request to the start of its reply."""
 
@@ -42,8 +44,8 @@ class Program(Protocol):
     def takes_all(self) -> bool:
         """Whether no request is lost now, however many are under way."""
 
-    def receive(self, data: bytes) -> list[tuple[int, bytes]]:
-        """Return the unescaped frames that are complete, each with the number of bytes fed."""
+    def receive(self, data: bytes, *, joined: bool = False) -> Frames:
+        """Return the frames that are complete; ``joined``: no pause before these bytes."""
 
     def execute(self, frame: bytes) -> list[bytes]:
         """Answer a frame: replies as they go on the wire."""

@@ -26,7 +26,7 @@ from espshell.protocol.packet import HEADER, RESPONSE, Opcode, checksum
 from espshell.sim.chip import SimChip
 from espshell.sim.nor import SECTOR, PowerLost
 from espshell.sim.program import COMMAND_S, READ_BYTE_S, Next
-from espshell.sim.receiver import Framing, Receiver
+from espshell.sim.receiver import RomReceiver
 from espshell.units import MIB
 
 BLOCK_HEADER = 24
@@ -89,7 +89,7 @@ class RomLoader:
         self.next = Next.LOADER
         self.entry = 0
         self.new_baud = 0
-        self.receive = Receiver(Framing(_BUFFER)).feed
+        self.receive = RomReceiver(_BUFFER).feed
         self._dialect = chip.facts.rom
         self._buffer = bytearray(_BUFFER)
         self._opcode = 0

@@ -7,7 +7,7 @@ and one that somebody has changed is followed: there the host's own machine code
 stub whose text or data is overwritten is dead.
 
 A reply is made anew each time; nothing in it is left over from an earlier one.  Only the receive
-buffer is: a frame shorter than a header is answered under the opcode of the frame before it.
+buffers are: what a frame does not bring is what an earlier one has left there.
 
 Sources: ``tests/data/esp32-stub-v1.json`` and ``esp32-stub-v2.json``, recorded from both stubs on
 the ROM of an ESP32; opcodes from the esptool manual.  What is not recorded says so.
@@ -28,6 +28,7 @@ from espshell.sim.habits import (
     BAD_BLOCK_SIZE,
     BAD_CHECKSUM,
     BAD_SIZE,
+    FRAME,
     INFLATE_FAILED,
     INVALID,
     NOT_BEGUN,
@@ -39,7 +40,7 @@ from espshell.sim.habits import (
 from espshell.sim.handler import Caller
 from espshell.sim.nor import SECTOR, PowerLost
 from espshell.sim.program import COMMAND_S, READ_BYTE_S, Next
-from espshell.sim.receiver import Receiver
+from espshell.sim.receiver import Frames, Receiver, RomReceiver
 from espshell.sim.stub_image import FIRST_SLOT, GREETING, SLOTS, Image
 from espshell.units import KIB, WORD
 
@@ -60,6 +61,8 @@ class Sending:
     block_size: int
     inflight: int
     """Blocks that may be sent and not acknowledged."""
+    receiver: Receiver
+    """What takes acknowledgements."""
     sent: bytes = b""
 
 
@@ -70,7 +73,7 @@ class StubLoader:
         self.chip = chip
         self.image = image
         self.habits = V1 if image.table is None else V2
-        self.buffers = self.habits.buffers
+        self.buffers = 2
         self.cost_s = COMMAND_S
         self.busy_s = 0.0
         self._access = chip.access
@@ -78,8 +81,8 @@ class StubLoader:
         self.next = Next.LOADER
         self.entry = 0
         self.new_baud = 0
-        self.receive = Receiver(self.habits.framing).feed
-        self._buffer = bytearray(self.habits.framing.size)
+        self._receiver = self.habits.receiver(FRAME)
+        self._buffer = bytearray(FRAME)
         self._body = b""
         self._value = 0
         self._data = b""
@@ -94,6 +97,12 @@ class StubLoader:
         self._sending: Sending | None = None
         self._caller = Caller(chip)
         self._commands = self._table()
+
+    def receive(self, data: bytes, *, joined: bool = False) -> Frames:
+        """Return the frames that are complete; ``joined``: no pause before these bytes."""
+        sending = self._sending
+        receiver = self._receiver if sending is None else sending.receiver
+        return receiver.feed(data, joined=joined)
 
     def execute(self, frame: bytes) -> list[bytes]:
         """Answer one unescaped frame: replies as they go on the wire."""
@@ -126,7 +135,8 @@ class StubLoader:
         status = self._checked(len(frame), opcode)
         if self._is_dead():
             return []
-        replies = [self._reply(opcode, status)] * (_SYNC_REPLIES if opcode == Opcode.SYNC else 1)
+        count = _SYNC_REPLIES if opcode == Opcode.SYNC and not status else 1
+        replies = [self._reply(opcode, status)] * count
         return replies + self._blocks(acknowledged=0)
 
     def _is_dead(self) -> bool:
@@ -372,7 +382,10 @@ class StubLoader:
         if offset + size > self._flash_size:
             return BAD_ADDRESS  # not recorded
         inflight = max(1, min(inflight, self.chip.inflight))
-        self._sending = Sending(offset, size, block_size, inflight)
+        # A legacy stub reads them by itself, without its two buffers.
+        plain = inflight > 1 or self.habits is V1
+        receiver = RomReceiver(FRAME) if plain else self._receiver
+        self._sending = Sending(offset, size, block_size, inflight, receiver)
         return 0
 
     def _acknowledged(self, frame: bytes) -> list[bytes]:

@@ -25,6 +25,7 @@ Values may be percent-encoded; a ``+`` is a plus sign.
 from __future__ import annotations
 
 import mmap
+import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -32,7 +33,8 @@ from enum import Enum
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from espshell.errors import PortError, UsageError
+from espshell import files
+from espshell.errors import PortError, UsageError, system_reason
 from espshell.sim import efuse, fault, models, parts
 from espshell.sim.models import Model
 from espshell.sim.nor import SECTOR
@@ -93,12 +95,12 @@ class Setup:
         if self.flash_file is None:
             return bytearray(b"\xff") * self.part.size
         try:
-            with self.flash_file.open("ab") as file:
-                file.write(b"\xff" * (self.part.size - file.tell()))
-            with self.flash_file.open("r+b") as file:
+            with files.open_regular(self.flash_file, follow=True) as file:
+                file.write(b"\xff" * (self.part.size - file.seek(0, os.SEEK_END)))
+                file.flush()
                 return mmap.mmap(file.fileno(), self.part.size)
         except OSError as error:
-            raise PortError(f"cannot use {self.flash_file}: {error.strerror}") from error
+            raise PortError(f"cannot use {self.flash_file}: {system_reason(error)}") from error
 
 
 def parse(url: str) -> Setup:
@@ -152,7 +154,7 @@ def _flash(setup: Setup, text: str) -> Setup:
 def _flash_file(setup: Setup, text: str) -> Setup:
     if not text:
         raise UsageError("flash-file: expected the name of a file, not ''")
-    return replace(setup, flash_file=Path(text))
+    return replace(setup, flash_file=files.path_of(text))
 
 
 def _status(setup: Setup, text: str) -> Setup:

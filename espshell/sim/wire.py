@@ -9,8 +9,8 @@ time, where somebody waits for it.
 
 What arrives at a ROM loader goes into a FIFO, and the loader takes it out when it is idle.  What
 cannot overflow, because less than a FIFO is under way, is not counted byte by byte; the rest is, in
-``_admit``.  A stub takes bytes out by interrupt and has room for so many whole requests: one that
-is sent while all of them are unanswered is lost.
+``_admit``.  A stub takes bytes out by interrupt, all that come without a pause at once, and has
+room for two whole requests: one that is sent while both of them are unanswered is lost.
 
 Sources: FIFO size as in the technical reference manuals; reset circuit as on Espressif's boards
 ("Boot Mode Selection" in the esptool manual); USB-JTAG/serial lines as in the ESP32-C3 technical
@@ -79,6 +79,7 @@ class Wire:
         self._replies = Faults(setup.rules, Direction.REPLY)
         self._splitter = Splitter()
         self._host_free_at = 0.0
+        self._quiet_from = -1.0
         self._busy_until = 0.0
         self._arrived = 0
         self._taken = 0
@@ -179,11 +180,12 @@ class Wire:
     def _transmit(self, data: bytes) -> None:
         byte_s = self._host_byte_s()
         start = max(self._clock.now(), self._host_free_at)
-        self._host_free_at = start + len(data) * byte_s
+        joined = start <= self._quiet_from
+        self._host_free_at = self._quiet_from = start + len(data) * byte_s
         if self.mode is not Mode.DOWNLOAD or not self._understands(data):
             return
         if self._life.program.buffers:
-            self._accept(data, start, byte_s)
+            self._accept(data, start, byte_s, joined=joined)
             return
         now = self._clock.now()
         pending = self._pending
@@ -202,12 +204,14 @@ class Wire:
             self._accept(self._admit(piece, start, byte_s), start, byte_s, sent=len(piece))
             start += len(piece) * byte_s
 
-    def _accept(self, data: bytes, start: float, byte_s: float, sent: int = -1) -> None:
+    def _accept(
+        self, data: bytes, start: float, byte_s: float, *, sent: int = -1, joined: bool = False
+    ) -> None:
         """Put bytes through the receiver, and what they complete through the loader."""
         first = self._arrived
         self._arrived += len(data)
         program = self._life.program
-        for end, frame in program.receive(data):
+        for end, frame in program.receive(data, joined=joined):
             # What comes behind the frame that ends a program is lost.
             if self.mode is not Mode.DOWNLOAD or program is not self._life.program:
                 break

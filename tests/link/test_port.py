@@ -12,7 +12,7 @@ import pytest
 import serial
 
 from espshell.clock import VirtualClock
-from espshell.errors import EspError, PortError, UsageError
+from espshell.errors import EspError, PortError, PortStalled, UsageError
 from espshell.link import reset
 from espshell.link.port import SerialPort, open_port
 
@@ -177,6 +177,16 @@ def test_the_other_end_closes(pty: Pty, use: Callable[[SerialPort], object]) -> 
 
 
 @POSIX
+def test_a_port_that_takes_nothing(pty: Pty) -> None:
+    """It is not gone, and nobody is told to plug it in again."""
+    port = open_port(pty.name, BAUD)
+    port._device.write_timeout = 0.01
+    with pytest.raises(PortStalled, match="is there and has taken no bytes for 5 s") as caught:
+        port.write(bytes(1 << 20))
+    assert "plug" not in caught.value.one_line()
+    port.close()
+
+
 def test_changing_the_rate_of_what_is_gone(pty: Pty) -> None:
     """The same for a change of the baud rate."""
     port = open_port(pty.name, BAUD)

@@ -216,11 +216,22 @@ def test_a_recorder_that_cannot_write(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_recorder_on_a_full_disk() -> None:
-    """It is an error like all others, and the session can still be closed."""
-    recorder = Recorder(Path("/dev/full"))
-    with pytest.raises(UsageError, match="no space"):
+    """It ends there and says so once; what is done to the chip goes on."""
+    warnings: list[str] = []
+    recorder = Recorder(Path("/dev/full"), warnings.append)
+    for _ in range(3):
         recorder(0.0, "tx", b"a")
     recorder.close()
+    assert warnings == ["the trace /dev/full ends here: no space left on device"]
+
+
+def test_a_viewer_whose_screen_is_gone() -> None:
+    """It stops nothing: who cannot read misses it."""
+
+    def gone(_: str) -> None:
+        raise OSError(5, "Input/output error")
+
+    Viewer(gone)(0.0, "tx", slip.encode(ASK))
 
 
 # -- watching --------------------------------------------------------------------------------------
@@ -258,7 +269,7 @@ def test_directions_do_not_mix() -> None:
     ("direction", "data", "expected"),
     [
         ("rx", b"boot log\r\n\xc0", "noise"),
-        ("tx", slip.encode(bytes.fromhex("00 55 0000 00000000")), "opcode 0x55"),
+        ("tx", slip.encode(bytes.fromhex("00 56 0000 00000000")), "opcode 0x56"),
         ("tx", WriteReg(()).encode(), "WRITE_REG"),
         ("rx", b"\xc0\xdb\x00\xc0", "noise"),
     ],

@@ -8,13 +8,15 @@ import pytest
 
 from espshell.chips import CHIPS
 from espshell.chips.esp32 import ESP32
+from espshell.chips.esp32c3 import ESP32C3
 from espshell.device import Target
 from espshell.errors import NoSync, UsageError
 from espshell.link.link import Link
 from espshell.link.port import open_port
+from espshell.loader import stub
 from espshell.loader.connect import connect
 from espshell.protocol.commands import Sync
-from espshell.protocol.dialect import ESP32_ROM
+from espshell.protocol.dialect import ESP32_ROM, STUB, STUB_V1
 from tests.loader.support import open_sim, wire_of
 
 
@@ -142,22 +144,54 @@ def test_secure_download_mode(name: str) -> None:
     assert wire_of(target).count.requests == before
 
 
-@pytest.mark.parametrize("name", ["esp32", "esp32s3", "esp32c3"])
-def test_running_stub_is_recognised(name: str) -> None:
-    """A stub that is running already is found by the value of its SYNC replies."""
-    target = open_sim(chip=name)
-    target.start_stub()
-    again = Target(target.link, connect(target.link, before="no-reset"))
+DISTURBANCES = {
+    "nothing": b"",
+    "one C0": b"\xc0",
+    "three C0": b"\xc0\xc0\xc0",
+    "half a SYNC": Sync().encode()[:20],
+    "no first C0": Sync().encode()[1:],
+    "no last C0": Sync().encode()[:-1],
+    "noise": b"\xa5\x5a\x00\xff",
+}
 
-    assert again.loader.dialect.is_stub
-    assert again.chip.name == name
+
+@pytest.mark.parametrize("before", ["no-reset", "no-reset-no-sync"])
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("left", DISTURBANCES)
+def test_running_stub_is_found(left: str, version: int, before: str) -> None:
+    """A stub that runs already is found in any state, with its version, bulk reads and its RAM."""
+    first = open_sim(chip="esp32c3")
+    first.start_stub(version=version)
+    first.link.send(DISTURBANCES[left])
+    first.link.drain(0.1, limit_s=1)
+
+    target = Target(first.link, connect(first.link, before=before))
+
+    assert target.chip.name == "esp32c3"
+    assert target.loader.dialect == (STUB_V1 if version == 1 else STUB)
+    assert target.loader.has_bulk_read is (version == 2)
+    with pytest.raises(UsageError, match="is running that is not known"):
+        target.memory.check(0x3FCD_0000, 4, write=True)
+    assert target.recognise_stub()
+    assert target.loader.stub == first.loader.stub
+    target.memory.check(0x3FCD_0000, 4, write=True)
+    with pytest.raises(UsageError, match="the running flasher stub has its code at"):
+        target.memory.check(0x4038_0000, 4, write=True)
 
 
-@pytest.mark.parametrize("name", ["esp32", "esp32c3"])
-def test_running_stub_is_recognised_without_sync(name: str) -> None:
-    """Without SYNC it is found by the length of its status."""
-    target = open_sim(chip=name)
-    target.start_stub()
-    again = connect(target.link, before="no-reset-no-sync")
+def test_another_stub_is_not_taken_for_ours() -> None:
+    """A stub that is not the one in the file stays unknown, and RAM stays refused."""
+    first = open_sim(chip="esp32c3")
+    first.start_stub()
+    assert first.loader.stub is not None
+    end = first.loader.stub.text_start + len(first.loader.stub.text) - 4
+    text = stub.find(ESP32C3, "esp32c3").text
 
-    assert again.loader.dialect.is_stub
+    target = Target(first.link, connect(first.link, before="no-reset"))
+    wire = wire_of(target)
+    wire.chip.memory.write_word(end, 0x1234_5678)
+
+    assert len(text) < len(first.loader.stub.text)
+    assert not target.recognise_stub()
+    with pytest.raises(UsageError, match="is running that is not known"):
+        target.memory.check(0x3FCD_0000, 4, write=True)

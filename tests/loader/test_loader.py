@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from espshell.errors import DeviceError, NoReply, Refused, UsageError
-from espshell.loader.loader import Loader, Marker
+from espshell.loader.dialogue import Marker
+from espshell.loader.loader import Loader
 from espshell.protocol import slip
 from espshell.protocol.commands import (
     ChangeBaudrate,
@@ -127,7 +128,7 @@ def test_silence_leaves_the_link_dirty() -> None:
     with pytest.raises(NoReply):
         loader.execute(ReadReg(0x40001000))
 
-    assert link.dirty
+    assert not loader.in_step
     assert loader.execute(ReadReg(0x40001004)) == 5
     assert port.written[1:] == [b"\xc0", Sync().encode(), ReadReg(0x40001004).encode()]
 
@@ -142,24 +143,41 @@ def test_stub_status_is_two_bytes() -> None:
         loader.execute(ReadReg(0x40001000))
 
 
-def test_fence_waits_for_the_known_word() -> None:
-    """A late reply that arrives after a resynchronisation is not taken for the fence."""
+MARKERS = (Marker(0x40001000, 0xABCD), Marker(0x40001004, 0xBCDE))
+
+
+def test_late_reply_is_no_proof() -> None:
+    """A late reply that arrives after a resynchronisation is not taken for the answer to it."""
     late = reply(Opcode.READ_REG, 1)
-    link, _ = scripted(b"", reply(Opcode.SYNC) * 8, late + reply(Opcode.READ_REG, 0xABCD))
+    first, second = reply(Opcode.READ_REG, 0xBCDE), reply(Opcode.READ_REG, 0xABCD)
+    link, port = scripted(b"", late + first, second)
     loader = Loader(link, ESP32_ROM)
-    loader.markers = (Marker(0x40001000, 0xABCD),)
+    loader.markers = MARKERS
 
     loader.resynchronise()
 
-    assert not link.dirty
+    assert loader.in_step
+    assert len(port.written) == 3
     assert link.receive(0) is None
+
+
+def test_one_proof_is_not_enough() -> None:
+    """One right answer may be a late one; the second has to be right, too."""
+    first = reply(Opcode.READ_REG, 0xBCDE)
+    link, _ = scripted(b"", first, first, b"")
+    loader = Loader(link, ESP32_ROM)
+    loader.markers = MARKERS
+
+    with pytest.raises(NoReply):
+        loader.resynchronise()
+    assert not loader.in_step
 
 
 def test_cut_request_swallows_one_and_no_more() -> None:
     """After a request that was cut, the next command is answered right."""
     target = open_sim()
     target.link.send(ReadReg(0x40001004).encode()[:-4])
-    target.link.dirty = True
+    target.loader.distrust()
 
     assert target.loader.execute(ReadReg(0x40001000)) == STALE
 
@@ -168,7 +186,7 @@ def test_resynchronisation_costs_few_requests() -> None:
     """Getting back into step is one SYNC and one read."""
     target = open_sim()
     before = wire_of(target).count.requests
-    target.link.dirty = True
+    target.loader.distrust()
     target.loader.execute(ReadReg(0x40001000))
 
     assert wire_of(target).count.requests - before == 3

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from espshell.chips import CHIPS
 from espshell.ops.chip import info as chip
 from tests.loader.support import held, open_sim, wire_of
 
@@ -95,3 +98,21 @@ def test_info_reads_each_word_once() -> None:
     chip.info(target, with_flash=False)
 
     assert wire_of(target).count.requests - before <= 14
+
+
+def crystals() -> list[tuple[str, int]]:
+    """Return every chip with every crystal that it may have."""
+    return [(each.name, mhz) for each in CHIPS for mhz in each.crystals_mhz]
+
+
+@pytest.mark.parametrize(("name", "mhz"), crystals())
+def test_info_is_the_same_with_a_stub(name: str, mhz: int) -> None:
+    """What is known of a chip does not depend on the loader that tells it."""
+    target = open_sim(f"crystal={mhz}", name)
+    through_rom = chip.info(target)
+    assert through_rom.crystal_mhz == mhz
+    versions = [2] if name == "esp32c61" else [1, 2]
+    for version in versions:
+        target = open_sim(f"crystal={mhz}", name)
+        target.start_stub(version=version)
+        assert replace(chip.info(target), loader="rom") == replace(through_rom, loader="rom")

@@ -13,10 +13,11 @@ from espshell.errors import UsageError
 from espshell.ops.memory import words as memory
 from espshell.ops.memory.copy import copy
 from espshell.ops.memory.expect import Expectation
-from espshell.ops.memory.journal import KEEP, Change, Journal
+from espshell.ops.memory.journal import KEEP, Journal
 from espshell.ops.memory.snapshot import snapshot
 from espshell.ops.memory.undo import undo
 from espshell.ops.memory.watch import changes, wait
+from espshell.ops.result import Change
 from tests.loader.support import open_sim, wire_of
 
 C3 = open_sim(chip="esp32c3")

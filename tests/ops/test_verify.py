@@ -11,7 +11,6 @@ import pytest
 
 from espshell.device import Target
 from espshell.errors import EspError, ReadsDiffer, UsageError
-from espshell.loader.spi import FlashCommand
 from espshell.ops.flash.payload import Image
 from espshell.ops.flash.verify import Verify, differing_ranges, differing_sectors, verify
 from espshell.ops.memory.diff import Span
@@ -317,9 +316,15 @@ class Told:
         """Return what the test says."""
         return self._digests(address, size)
 
-    def command(self, command: FlashCommand) -> bytes:
-        """Return an id."""
-        return b"\xef\x40\x16"
+    def ask_digest(self, address: int, size: int) -> tuple[bytes, bool]:
+        """Return what the test says, once."""
+        return self._digests(address, size), False
+
+    def ask_digest_again(self, address: int, size: int, told: bytes) -> bytes:
+        """Return what the test says."""
+        return self._digests(address, size)
+
+    digest_behind_fence = digest
 
     def read(self, address: int, size: int) -> bytes:
         """Return what the test says."""

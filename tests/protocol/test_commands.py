@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import zlib
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,7 @@ def test_every_command_has_a_golden_request() -> None:
 
 OF_STUBS: list[tuple[Command[Any], str]] = [
     (commands.ReadMemory(0x4000_1000, 2), "00 ef 0800 00000000 00100040 02000000"),
+    (commands.Unknown(), "00 55 0000 00000000"),
     (flash.EraseFlash(), "00 d0 0000 00000000"),
     (flash.RunUserCode(), "00 d3 0000 00000000"),
     (flash.EraseRegion(0x1_0000, 0x2000), "00 d1 0800 00000000 00000100 00200000"),
@@ -167,7 +169,10 @@ def test_memory_is_as_long_as_was_asked_for(payload: bytes, count: int) -> None:
     """Words that are missing or too many are said to be wrong."""
     command = commands.ReadMemory(0, count)
     if len(payload) == 4 * count:
-        assert command.parse(0, payload) == payload
+        total = sum(struct.unpack(f"<{count}I", payload)) & 0xFFFF_FFFF
+        assert command.parse(total, payload) == payload
+        with pytest.raises(ValueError, match="a sum of"):
+            command.parse(total ^ 0x400, payload)
     else:
         with pytest.raises(ValueError, match="bytes of memory"):
             command.parse(0, payload)

@@ -55,7 +55,7 @@ class Shell:
         """Check and run a script as the program does with one; an error is its status."""
         try:
             given = Script(name, text, self.session.folder)
-            check(self.session, (given, arguments))
+            check(self.session, (given, arguments), to_run=True)
             status = self.runner.run_script(given, arguments)
         except ScriptError as error:
             script.report(self.session.output, error)

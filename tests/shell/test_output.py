@@ -10,6 +10,7 @@ import pytest
 
 from espshell.errors import UsageError
 from espshell.ops.progress import Step
+from espshell.render.document import Document, Text
 from espshell.shell.output import Output
 
 
@@ -49,15 +50,15 @@ def test_color(
         monkeypatch.setenv(name, value)
     wanted = {"auto": stream is Terminal and not environment, "always": True, "never": False}
     assert output(stream(), color=when).color is wanted[when]
-    assert output(io.StringIO(), stream(), color=when).color_notes is wanted[when]
+    assert output(io.StringIO(), stream(), color=when).notes_view.color is wanted[when]
 
 
 def test_streams() -> None:
     """Results go to one stream, all else to the other."""
     out, err = io.StringIO(), io.StringIO()
     told = output(out, err)
-    told.lines(["a", "b"])
-    told.lines([])
+    told.show(Document(lambda _: [Text("a"), Text("b")], told.view))
+    told.show(Document(lambda _: [], told.view))
     told.note("note")
     told.error("error")
     assert (out.getvalue(), err.getvalue()) == ("a\nb\n", "note\nerror\n")

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from espshell.image.file import LARGEST
+from espshell.files import CONTENTS
 from espshell.ops.memory.watch import Sample
 from espshell.shell.output import Output
 from espshell.shell.session import Bench
 from espshell.shell.terminal import complete
-from espshell.shell.terminal.live import View
+from espshell.shell.terminal.live import Live
 from tests.shell.support import RAM, Shell
 
 ROW = "3fc90000  00 01 02 03 04 05 06 07  08 09 0a 0b 0c 0d 0e 0f  |................|"
@@ -102,7 +102,7 @@ def test_diff_of_everything_with_everything(filled: Shell, tmp_path: Path) -> No
 def test_a_file_that_is_far_too_large(filled: Shell, tmp_path: Path, line: str) -> None:
     """It is refused by its size, before it fills the memory."""
     with (tmp_path / "huge").open("wb") as file:
-        file.truncate(LARGEST + 1)
+        file.truncate(CONTENTS.size + 1)
     ran = filled.type(line.format(tmp_path / "huge"))
     assert (ran.status, "has more than 512 MiB" in ran.err) == (2, True)
 
@@ -262,6 +262,39 @@ def test_transcript_can_be_run_again(shell: Shell, tmp_path: Path) -> None:
     assert shell.script(log.read_text()).status == 0
 
 
+def test_transcript_of_a_script_with_arguments(shell: Shell, tmp_path: Path) -> None:
+    """It is run from another folder and without the arguments, and does the same."""
+    log, folder = tmp_path / "log", tmp_path / "my lib"
+    folder.mkdir()
+    (folder / "in.espsh").write_text("poke $1 $2\n")
+    text = (
+        "source in.espsh $1 7\n"
+        'echo "<$2>" ${3:-none} $2 "${2}"\npoke $1 $4 > "$5"\nlet y = $1 + 4\npeek $y $6\n'
+        "expect [$1] == 7\nexpect $x == 5\nsave $1 4 $5\nload $5 mem:$1\n"
+        "echo $1 | cat\n-image info nosuch --chip $7"
+    )
+    arguments = (
+        "0x3fc90000",
+        'a "b" $c',
+        "",
+        "(3 + 4) * 1",
+        f"{tmp_path}/o ut",
+        "1 + 1",
+        "esp32c3",
+    )
+    shell.type(f"let x = 5; log {log}")
+    shell.session.folder = folder
+    shell.session.keep_going = True
+    first = shell.script(text, *arguments)
+    shell.session.folder = tmp_path
+    shell.session.variables.clear()
+    shell.type("log off")
+    again = shell.script(log.read_text())
+    assert first.out.splitlines()[-7] == '<a "b" $c>  a "b" $c a "b" $c'
+    assert again.out.splitlines()[-7:] == first.out.splitlines()[-7:]
+    assert (first.status, again.status, again.err.count("\n")) == (0, 0, 1)
+
+
 def test_transcript_that_cannot_be_written(shell: Shell, tmp_path: Path) -> None:
     """A file that cannot be opened is an error; a full disk ends the transcript, not the shell."""
     assert shell.type(f"log {tmp_path}").status == 2
@@ -281,7 +314,7 @@ def test_live_view_is_drawn_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LINES", "5")
     monkeypatch.setenv("COLUMNS", "80")
     screen = _Terminal()
-    view = View(Output(stdout=screen, stderr=io.StringIO()), "[X]", None)
+    view = Live(Output(stdout=screen, stderr=io.StringIO()), "[X]", None)
     for look, seen in enumerate((1, 1, 3), 1):
         view.look(Sample(look, look / 2, seen))
         view.change(Sample(look, look / 2, seen))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pexpect
@@ -16,8 +17,10 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
+from espshell.clock import VirtualClock
 from espshell.link import ports
 from espshell.link.ports import PortInfo
+from espshell.shell import recovery
 from espshell.shell.session import Bench
 from espshell.shell.terminal import repl
 from tests.shell.support import Ran, Shell
@@ -99,6 +102,106 @@ def test_ctrl_c_ends_a_command_and_not_the_shell(
     ran = type_keys(offline, "sleep 1; echo no", ENTER, "echo $?", ENTER)
     assert ran.out == "130\n"
     assert ran.err.endswith("interrupted\n")
+
+
+BOARD = PortInfo("sim://esp32c3", 0x10C4, 0xEA60, "0001", "CP2102", "1-1")
+
+
+class Gone:
+    """A chip whose port goes away in the first command, and a clock that counts the waiting."""
+
+    def __init__(self, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.naps = 0
+        self.pressed = False
+        self.boards: tuple[PortInfo, ...] = ()
+        shell.connect("?fault=unplug@request:60").session.chip.usb = BOARD
+        self._clock = VirtualClock()
+        monkeypatch.setattr(recovery, "SystemClock", lambda: self)
+        monkeypatch.setattr(ports, "list_ports", lambda: self.boards)
+
+    def now(self) -> float:
+        """Return virtual time."""
+        return self._clock.now()
+
+    def sleep(self, seconds: float) -> None:
+        """Count, and press Ctrl-C."""
+        self.naps += 1
+        self._clock.sleep(seconds)
+        if self.pressed:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("pressed", [True, False], ids=["ctrl-c", "30 s"])
+def test_a_lost_port_is_waited_for_once(
+    offline: Shell, monkeypatch: pytest.MonkeyPatch, pressed: bool
+) -> None:
+    """Ctrl-C or 30 s end the waiting, for the commands behind it, too; `reconnect` still finds it.
+
+    A device that comes back is not the business of commands that follow.
+    """
+    gone = Gone(offline, monkeypatch)
+    gone.pressed = pressed
+    ran = type_keys(offline, "dump 0x3fc90000 4k", ENTER, "echo one", ENTER, "echo two", ENTER)
+    assert ran.out.endswith("one\ntwo\n")
+    assert ran.err.count("waiting for") == 1
+    assert gone.naps == (1 if pressed else 100)
+
+    gone.boards = (BOARD,)
+    assert offline.type("reconnect").out == "esp32c3  rom on sim://esp32c3 at 115200 baud\n"
+    assert offline.session.lost is None
+
+
+def test_connect_ends_the_search_for_a_lost_port(
+    offline: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another board that was connected stays connected, and is not reset a second time."""
+    gone = Gone(offline, monkeypatch)
+    gone.pressed = True
+    keys = ("dump 0x3fc90000 4k", ENTER, "connect sim://esp32", ENTER, "poke 0x3ffb0000 7", ENTER)
+    ran = type_keys(offline, *keys, "peek 0x3ffb0000", ENTER)
+    assert ran.err.count("waiting for") == 1
+    assert ran.out.splitlines()[-1] == "0x3ffb0000  0x00000007  7"
+    assert offline.session.lost is None
+
+
+def test_a_device_that_comes_back_as_another_is_told(
+    offline: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came back and is refused ends the waiting, not the shell."""
+    gone = Gone(offline, monkeypatch)
+    gone.boards = (replace(BOARD, device="sim://esp32"),)
+    offline.session.bench = replace(offline.session.bench, chip=offline.session.chip.chip)
+    ran = type_keys(offline, "dump 0x3fc90000 4k", ENTER, "echo on", ENTER)
+    assert "ESP32" in ran.err.splitlines()[-1]
+    assert ran.out.endswith("on\n")
+
+
+def test_a_bug_is_one_line_and_the_session_lives(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An exception that nobody foresaw names itself; its traceback is in a file of the owner's."""
+    log = tmp_path / "log"
+    monkeypatch.setattr("platformdirs.user_log_path", lambda *_, **__: log)
+    monkeypatch.setattr("espshell.shell.commands.script.Echo", lambda _: [][1])  # in the command
+    monkeypatch.setattr(repl, "_know_revision", lambda _: [][1])  # and outside of it
+    ran = type_keys(shell, "let x = 5", ENTER, "echo $x", ENTER)
+    assert ran.err.count("this is a bug of espshell at ") == 3
+    assert ran.err.count("\n") == 4
+    path = log / "tracebacks.txt"
+    assert path.read_text().count("IndexError: list index out of range") == 3
+    assert path.stat().st_mode & 0o077 == 0
+    monkeypatch.undo()
+    assert type_keys(shell, "peek 0x3fc90000 $x", ENTER).out.count("0x00000000") == 5
+
+
+def test_a_prompt_that_cannot_be_shown_ends(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The last resort does not go round for ever."""
+    monkeypatch.setattr("platformdirs.user_log_path", lambda *_, **__: tmp_path)
+    monkeypatch.setattr(repl, "_read", lambda *_: 1 / 0)
+    ran = type_keys(shell)
+    assert (ran.status, ran.err.count("ZeroDivisionError")) == (70, 3)
 
 
 def test_quit(shell: Shell) -> None:

@@ -280,3 +280,121 @@ def test_script_errors_carry_status_and_source(offline: Shell) -> None:
         check(offline.session, (Script("a.espsh", "echo\npek 1"), ()))
     assert (raised.value.status, raised.value.source) == (2, "pek 1")
     assert raised.value.message == "a.espsh:2: pek: unknown command `pek`"
+
+
+# Before the first line ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "load nosuch.bin flash:0x10000",
+        "write-flash 0x10000 nosuch.bin",
+        "write_flash 0x1000 here.bin 0x10000 nosuch.bin",
+        "verify flash:0x10000 nosuch.bin",
+        "verify-flash 0x10000 nosuch.bin",
+        "load nosuch.bin mem:0x3fc90000",
+        "loadram nosuch.bin",
+        "load-ram nosuch.bin",
+        "sr restore nosuch.json",
+        "image info nosuch.bin",
+        "image-info nosuch.bin",
+        "image elf nosuch.elf",
+        "elf2image nosuch.elf",
+        "image merge out.bin nosuch.bin 0x1000",
+        "image make out.bin --segfile nosuch.bin",
+        "diff ./nosuch.bin DRAM",
+        "source nosuch.espsh",
+        "syms nosuch.elf",
+        "source in.espsh",
+        "alias up = load nosuch.bin flash:0; up",
+        "load . flash:0x10000",
+    ],
+)
+def test_files_are_looked_for_before_the_first_line(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    """A file that a later line reads and that is not there stops a script that has not begun."""
+    monkeypatch.chdir(tmp_path)
+    Path("here.bin").write_bytes(b"here")
+    Path("in.espsh").write_text("echo in\nload nosuch.bin flash:0\n")
+    ran = shell.script(f"echo started\n{line}\n")
+    assert (ran.status, ran.out) == (2, "")
+    assert "no such file or directory" in ran.err or "is a directory" in ran.err
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "save DRAM..+16 x.bin\nload x.bin mem:0x3fc90000",
+        "echo a > x.bin\nload x.bin mem:0x3fc90000",
+        "echo a | cp here.bin x.bin\nload x.bin mem:0x3fc90000",
+        'let n = "x"\nsave DRAM..+16 $n.bin\nload x.bin mem:0x3fc90000',
+        "save DRAM..+16 $1\nload x.bin mem:0x3fc90000",
+        "-load nosuch.bin mem:0x3fc90000\necho on",
+        "fails load nosuch.bin mem:0x3fc90000",
+        "-source missing.espsh",
+        "load $1 mem:0x3fc90000",
+    ],
+)
+def test_files_that_may_be_there_by_then(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """What a line before may write, or what is allowed to fail, is not looked for."""
+    monkeypatch.chdir(tmp_path)
+    Path("here.bin").write_bytes(b"here")
+    script_ = text.replace("load $1", "echo a > x.bin\nload $1")
+    assert shell.script(script_, "x.bin").status == 0, shell.said(0)
+
+
+@pytest.mark.parametrize(
+    "text", ["poke 0x3fc90000 1\nneed esp32", "poke 0x3fc90000 1\nsource need.espsh"]
+)
+def test_need_holds_before_the_first_line(shell: Shell, tmp_path: Path, text: str) -> None:
+    """A script for another chip changes nothing."""
+    shell.session.folder = tmp_path
+    (tmp_path / "need.espsh").write_text("need esp32\n")
+    ran = shell.script(text)
+    assert (ran.status, "this is an ESP32-C3, not an ESP32" in ran.err) == (1, True)
+    assert shell.type("peek 0x3fc90000").out == "0x3fc90000  0x00000000  0\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "fails need esp32",
+        "-need esp32",
+        "connect sim://esp32\nneed esp32\npeek DPORT",
+        'let c = "esp32c3"\nneed $c',
+    ],
+)
+def test_need_of_what_comes_later(shell: Shell, text: str) -> None:
+    """What is meant to fail, and what another chip is needed for, is found out when it runs."""
+    assert shell.script(text).status == 0
+
+
+def test_only_a_script_that_is_run_needs_its_files(offline: Shell) -> None:
+    """`espshell check` looks at the text, wherever it will be run."""
+    assert check(offline.session, (Script("x", "load nosuch.bin flash:0"), ()))
+
+
+def test_an_alias_holds_for_the_rest_of_its_line(shell: Shell) -> None:
+    """At the prompt and in a script; its check knows it, too."""
+    assert shell.type("alias pk = peek; pk 0x3fc90000").out == "0x3fc90000  0x00000000  0\n"
+    assert shell.script("alias ec = echo; ec a; alias ec = echo b; ec").out == "a\nb\n"
+
+
+@pytest.mark.parametrize("line", ["fails " * 500 + "echo", "repeat 2 " * 500 + "echo"])
+def test_nesting_has_an_end(shell: Shell, line: str) -> None:
+    """Commands in commands in commands are refused before anything runs."""
+    for ran in (shell.type(line), shell.script(line)):
+        assert (ran.status, ran.out) == (2, "")
+        assert "nested more than 20 deep" in ran.err
+    assert shell.type("fails " * 20 + "echo").status == 0
+
+
+def test_aliases_of_aliases_have_an_end(shell: Shell) -> None:
+    """A chain of them is as long as anybody needs, and not longer."""
+    shell.session.aliases.update({f"a{n}": f"a{n + 1}" for n in range(1000)})
+    ran = shell.type("a0")
+    assert (ran.status, "more than 20 deep" in ran.err) == (2, True)

@@ -25,8 +25,8 @@ from pathlib import Path
 from espshell.chips import Chip, Isa, Kind, Quirk, Range
 from espshell.device import Target
 from espshell.errors import BenchError, DeviceError, NoReply, UsageError
+from espshell.files import read_bytes
 from espshell.image import elf, firmware, intel_hex
-from espshell.image.file import read_file
 from espshell.image.firmware import Firmware, Layout
 from espshell.loader import stub
 from espshell.loader.stub import Stub
@@ -38,6 +38,7 @@ from espshell.ops.memory.writing import DRY_RUN, differing_words, not_as_written
 from espshell.ops.progress import Report, Step, silent
 from espshell.ops.result import Result
 from espshell.protocol.commands import MemEnd
+from espshell.protocol.dialect import STUB
 from espshell.units import WORD, hex32
 
 _JUMP_S = 0.2
@@ -133,6 +134,11 @@ class RamLoaded(Result):
     def ok(self) -> bool:
         """Whether the program said what was waited for, if anything was."""
         return self.monitored is None or self.monitored.ok
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended the listening."""
+        return self.monitored is not None and self.monitored.interrupted
 
     @property
     def failure(self) -> str:
@@ -237,8 +243,7 @@ def has_returned(target: Target) -> bool:
 
 def _calls(target: Target) -> bool:
     """Say whether the loader calls the entry as a function: a v2 stub does."""
-    running = target.loader.stub
-    return target.loader.dialect.is_stub and (running is None or running.version == 2)
+    return target.loader.dialect == STUB
 
 
 def _start(target: Target, entry: int) -> bool:
@@ -269,7 +274,7 @@ def _see_arrived(target: Target, plan: RamPlan, report: Report) -> None:
 
 def _read(file: Path, chip: Chip) -> _Program:
     """Read a program of any kind. Raises: UsageError."""
-    data = read_file(file)
+    data = read_bytes(file)
     if not data:
         raise UsageError(f"{file} is empty", hint="was it built?")
     if elf.is_elf(data):

@@ -3,11 +3,9 @@
 One digest of the whole is asked for first.  If it differs, parts are, eight at a time, down to
 sectors: what goes over the wire follows the size of the difference.
 
-A reply to a digest does not say of which range it is, and any of them can be lost, doubled, late
-or wrong in a bit.  So nothing is believed that could be the fault of one of them:
+Which reply may be believed is the subject of ``loader.digest``; here it is what follows from them
+that is not believed at once:
 
-- A reply like the one before may be that one, doubled.  Then another command goes first (*fence*:
-  its reply comes behind all that are under way), and the range is asked about again.
 - A sector that differs, and a range that is blank in flash, are asked about twice.
 - A range whose bytes are all the same may look like another one (a bit of the request that
   flips): that it is equal is asked twice.
@@ -21,11 +19,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from espshell.device.flash import READ_ID, Flash
-from espshell.errors import DeviceError, ReadsDiffer
+from espshell.device.flash import Flash
+from espshell.errors import ReadsDiffer
+from espshell.loader.digest import blank_digest, md5
 from espshell.loader.erase import SECTOR
-from espshell.loader.flash import blank_digest, md5
-from espshell.loader.spi import FlashCommand
 from espshell.ops.memory.diff import Span, merged
 from espshell.ops.progress import Report, Step, silent
 from espshell.units import hex32
@@ -66,49 +63,8 @@ def differing_sectors(
     Raises: UsageError if this loader has no digests; ReadsDiffer if the answers contradict each
     other.
     """
-    search = Search(Answers(flash), address, data, unit, confirm=confirm, report=report)
+    search = Search(flash, address, data, unit, confirm=confirm, report=report)
     return search.find()
-
-
-class Answers:
-    """Digests as the chip tells them; see the module's docstring."""
-
-    def __init__(self, flash: Flash) -> None:
-        self._flash = flash
-        self._last = b""  # what came last
-
-    def ask(self, address: int, size: int) -> tuple[bytes, bool]:
-        """Return the digest of a range, and whether it came twice."""
-        told, twice = self._once(address, size), False
-        if told == self._last:
-            behind = self.behind_fence(address, size)
-            told, twice = behind, behind == told
-        self._last = told
-        return told, twice
-
-    def second(self, address: int, size: int, told: bytes) -> bytes:
-        """Return the digest of the range that was asked for last, told once more at least."""
-        if self._once(address, size) != told:
-            self._fence()
-            told = self._flash.digest(address, size, confirmed=True)
-        self._last = told
-        return told
-
-    def behind_fence(self, address: int, size: int) -> bytes:
-        """Return a digest that no reply to an earlier request can be taken for."""
-        self._fence()
-        self._last = self._once(address, size)
-        return self._last
-
-    def _once(self, address: int, size: int) -> bytes:
-        try:
-            return self._flash.digest(address, size)
-        except DeviceError:  # perhaps a bit has flipped in the request or the reply
-            self._fence()
-            return self._flash.digest(address, size)
-
-    def _fence(self) -> None:
-        self._flash.command(FlashCommand(READ_ID, read_size=3))
 
 
 class Search:
@@ -116,7 +72,7 @@ class Search:
 
     def __init__(
         self,
-        answers: Answers,
+        flash: Flash,
         address: int,
         data: bytes,
         unit: int = SECTOR,
@@ -124,7 +80,7 @@ class Search:
         confirm: bool = True,
         report: Report = silent,
     ) -> None:
-        self._answers = answers
+        self._flash = flash
         self._start, self._end = address, address + len(data)
         self._data = data
         self._unit = unit
@@ -157,7 +113,7 @@ class Search:
                     found |= self._inside(first, stop, part)
             if found:
                 return found
-            told = self._answers.behind_fence(start, end - start)
+            told = self._flash.digest_behind_fence(start, end - start)
             if told == self._expected(start, end):
                 return {}
         raise ReadsDiffer(
@@ -169,14 +125,14 @@ class Search:
         """Return the digest of a range that is not as expected; None of one that is."""
         data, size = self._slice(start, end), end - start
         expected = md5(data)
-        told, twice = self._answers.ask(start, size)
+        told, twice = self._flash.ask_digest(start, size)
         if told == expected:
             doubt = data.count(data[0]) == size
         else:
             counts = self._confirm and self._is_sector(start, end)
             doubt = counts or told == blank_digest(size)
         if doubt and not twice:
-            told = self._answers.second(start, size, told)
+            told = self._flash.ask_digest_again(start, size, told)
         return None if told == expected else told
 
     def _not_blank(self, start: int, end: int) -> dict[int, bytes]:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from espshell.device import Flash, Target
+from espshell.loader.digest import blank_digest
 from espshell.loader.erase import BLOCK
-from espshell.loader.flash import blank_digest
 from espshell.ops.flash import load as ops
 from espshell.ops.flash.digest_compare import cuts
 from espshell.ops.flash.payload import Image

@@ -19,7 +19,7 @@ from espshell.chips.common import FLASH_SIZES
 from espshell.errors import UsageError
 from espshell.image import firmware
 from espshell.image.firmware import Firmware
-from espshell.loader.flash import md5
+from espshell.loader.digest import md5
 from espshell.ops.flash.payload import Image
 from espshell.ops.flash.plan import FLASH_MODES, SECTOR
 from espshell.ops.memory.diff import Span, diff

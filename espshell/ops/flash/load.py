@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from espshell.device import Flash, Target
 from espshell.errors import UsageError
-from espshell.loader.flash import blank_digest, md5
+from espshell.loader.digest import blank_digest, md5
 from espshell.ops.chip.info import info
 from espshell.ops.flash.digest_compare import differing_sectors
 from espshell.ops.flash.payload import Image

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from espshell.device import Target
 from espshell.errors import UsageError
+from espshell.files import path_of, read_bytes
 from espshell.image import partitions
-from espshell.image.file import read_file
 from espshell.image.partitions import SIZE, PartitionTable
 from espshell.ops.result import Result
 from espshell.units import parse_number
@@ -41,14 +41,14 @@ def read_table(target: Target, where: str) -> PartitionTable:
     """
     offset = parse_number(where)
     if offset is None:
-        return from_file(target, Path(where).expanduser())
+        return from_file(target, path_of(where))
     target.flash.check(offset, SIZE)
     return partitions.parse_binary(target.flash.read(offset, SIZE), offset=offset)
 
 
 def from_file(target: Target, path: Path) -> PartitionTable:
     """Read a table from a file, binary or CSV. Raises: UsageError."""
-    data = read_file(path)
+    data = read_bytes(path)
     try:
         return partitions.parse(data)
     except UsageError as error:

@@ -8,8 +8,8 @@ from itertools import zip_longest
 from pathlib import Path
 
 from espshell.errors import UsageError
+from espshell.files import read_bytes
 from espshell.image import intel_hex
-from espshell.image.file import read_file
 from espshell.ops.memory.diff import Span
 from espshell.units import hex32
 
@@ -57,7 +57,7 @@ def read_images(
 
 
 def _read(path: Path, address: int, limit: int | None) -> Iterator[Image]:
-    data = read_file(path)
+    data = read_bytes(path)
     if not data:
         raise UsageError(f"{path} is empty", hint="was it built?")
     if not intel_hex.is_hex(data):

@@ -88,6 +88,8 @@ def spi_command(
     """
     if not 0 <= opcode <= 0xFF:
         raise UsageError(f"{opcode:#x} is no opcode", hint="an opcode is one byte")
+    if read < 0:
+        raise UsageError(f"{read} bytes cannot be read")
     if max(len(data), read) > MOST_BYTES:
         raise UsageError(f"the controller moves at most {MOST_BYTES} bytes in one command")
     if address is not None and not 0 <= address < 1 << 24:

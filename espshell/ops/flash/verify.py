@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from espshell.device import Flash
 from espshell.errors import ReadsDiffer
+from espshell.loader.digest import md5
 from espshell.loader.erase import SECTOR
-from espshell.loader.flash import md5
-from espshell.ops.flash.digest_compare import Answers, Search, cuts, sector_spans
+from espshell.ops.flash.digest_compare import Search, cuts, sector_spans
 from espshell.ops.flash.digest_compare import differing_ranges as differing_ranges
 from espshell.ops.flash.digest_compare import differing_sectors as differing_sectors
 from espshell.ops.flash.explain import explain, known_contents
@@ -172,10 +172,9 @@ class _Found:
 
 
 def _by_digest(flash: Flash, images: Sequence[Image], report: Report) -> list[_Found]:
-    answers = Answers(flash)
     found = []
     for image in images:
-        digests = Search(answers, image.address, image.data, report=report).find()
+        digests = Search(flash, image.address, image.data, report=report).find()
         found.append(_Found(image, digests, known_contents(image, digests)))
     return found
 

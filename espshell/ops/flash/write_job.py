@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from espshell.device import Flash
-from espshell.loader.flash import blank_digest, md5
+from espshell.loader.digest import blank_digest, md5
 from espshell.ops.flash.plan import SECTOR, Plan
 from espshell.ops.memory.diff import Span, merged
 from espshell.ops.progress import Report, Step

@@ -16,14 +16,21 @@ from pathlib import Path
 from espshell import chips
 from espshell.chips import Chip
 from espshell.errors import UsageError, file_error
+from espshell.files import (
+    new_file,
+    open_binary,
+    read_bytes,
+    real_path,
+    require_no_folder,
+    write_bytes,
+)
 from espshell.image import elf, firmware, make, merge
-from espshell.image.file import read_file
 from espshell.image.firmware import Layout
 from espshell.image.merge import Format
 from espshell.ops.flash.payload import Image, read_images
 from espshell.ops.flash.settings import KEEP, patched
 from espshell.ops.image.inspect import ImageInfo, chip_of, inspect
-from espshell.ops.memory.save import HEX_SUFFIXES, new_file, real_path
+from espshell.ops.memory.save import HEX_SUFFIXES
 from espshell.ops.result import Result
 from espshell.units import parse_number
 
@@ -103,7 +110,7 @@ def make_image(
 
     Raises: UsageError if that cannot be, or a file cannot be read or written.
     """
-    pieces = [(address, read_file(path)) for path, address in segments]
+    pieces = [(address, read_bytes(path)) for path, address in segments]
     parts = make.make_v1(pieces, entry)
     _see_kept(out, [path for path, _ in segments])
     chip = chips.load("esp8266")
@@ -114,7 +121,8 @@ def make_image(
     paths = [out.with_name(out.name + part.suffix) if several else out for part in parts]
     with contextlib.ExitStack() as stack:
         for path, part in zip(paths, parts, strict=True):
-            stack.enter_context(new_file(path)).write_bytes(part.data)
+            temporary = stack.enter_context(new_file(path))
+            stack.enter_context(open_binary(temporary)).write(part.data)
     return Made(
         tuple(
             Part(str(path), part.offset, len(part.data))
@@ -170,8 +178,7 @@ def merge_files(
         chunk_size=chunk_size,
         md5=md5,
     )
-    with new_file(out) as temporary:
-        temporary.write_bytes(data)
+    write_bytes(out, data)
     told_parts = (Part(each.name, each.offset, len(each.data)) for each in merge.ordered(parts))
     return Merged(str(out), fmt, len(data), tuple(told_parts), tuple(notes))
 
@@ -202,15 +209,14 @@ def elf_to_image(
     """
     import tempfile
 
-    if not elf.is_elf(read_file(path)):
+    if not elf.is_elf(read_bytes(path)):
         raise UsageError(f"{path} is not an ELF file")
     out = out or path.with_suffix(".bin")
     _see_kept(out, [path])
-    if out.is_dir():
-        raise UsageError(f"cannot write {out}: it is a directory")
+    require_no_folder(out)
     real = real_path(out)
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{real.name}.", dir=real.parent) as folder:
+        with tempfile.TemporaryDirectory(prefix=".espshell.", dir=real.parent) as folder:
             within = Path(folder) / real.name
             _run_esptool(chip, path, within, options, tell)
             made = sorted(Path(folder).iterdir())
@@ -218,7 +224,7 @@ def elf_to_image(
                 raise UsageError(f"esptool has made no image of {path}")
             endings = [each.name.removeprefix(real.name) for each in made]
             paths = [out.with_name(out.name + ending) for ending in endings]
-            image = inspect(read_file(made[0]), str(paths[0]), chip=chip)
+            image = inspect(read_bytes(made[0]), str(paths[0]), chip=chip)
             for each in made:
                 each.replace(real.with_name(each.name))
     except OSError as error:
@@ -241,7 +247,7 @@ def _run_esptool(
         package = metadata.distribution("esptool")
     except metadata.PackageNotFoundError as error:
         raise UsageError(_ESPTOOL, hint=_GET_IT) from error
-    words = ["--chip", chip.name, "elf2image", "--output", str(out), *options, str(path.resolve())]
+    words = ["--chip", chip.name, "elf2image", "--output", str(out), *options, str(real_path(path))]
     done = subprocess.run(
         [sys.executable, "-m", "esptool", *words],
         # Python looks here first: a script named esptool.py beside ours would be found otherwise.

@@ -15,9 +15,9 @@ from espshell import chips
 from espshell.chips import Chip
 from espshell.device import Flash
 from espshell.errors import DeviceError, UsageError
+from espshell.files import read_bytes
 from espshell.image import elf, firmware, intel_hex, partitions, signature, uf2
 from espshell.image.description import AppDescription, BootloaderDescription, describe
-from espshell.image.file import read_file
 from espshell.image.firmware import Firmware, Layout, Read
 from espshell.image.partition_types import APP
 from espshell.image.recognise import Content, Kind, contents, recognise
@@ -132,7 +132,7 @@ def inspect_file(path: Path, *, chip: Chip | None = None) -> ImageInfo:
 
     Raises: UsageError if it cannot be read, is nothing known, or is cut off or broken.
     """
-    return inspect(read_file(path), str(path), chip=chip)
+    return inspect(read_bytes(path), str(path), chip=chip)
 
 
 def inspect(data: bytes, source: str, *, chip: Chip | None = None) -> ImageInfo:

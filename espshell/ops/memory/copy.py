@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from espshell.device import Memory, Space
-from espshell.ops.memory.journal import Change
 from espshell.ops.memory.reading import read_chunks, read_old, reading_notes
 from espshell.ops.memory.writing import DRY_RUN, differing_words, not_as_written, write_bytes
 from espshell.ops.progress import Report, Step, silent
-from espshell.ops.result import Result
+from espshell.ops.result import Change, Result
 
 
 @dataclass(frozen=True, slots=True)

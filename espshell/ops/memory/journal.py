@@ -6,30 +6,11 @@ from collections import deque
 from dataclasses import dataclass, replace
 
 from espshell.errors import UsageError
-from espshell.ops.result import Result
+from espshell.ops.result import Change, Result
 from espshell.units import KIB, MIB, count_text
 
 KEEP = 64 * KIB
 """Bytes up to which the old contents of a range are worth reading before it is overwritten."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A range that was written; ``old`` is None where it was not read before.
-
-    ``width`` and ``mask`` are those of a poke whose mask left bits alone; else the mask is None.
-    """
-
-    address: int
-    old: bytes | None
-    new: bytes
-    width: int = 8
-    mask: int | None = None
-
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        return len(self.new)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,8 @@ from espshell.chips import Chip
 from espshell.device import Memory
 from espshell.errors import UsageError
 from espshell.ops.memory import words
-from espshell.ops.memory.journal import Change
 from espshell.ops.memory.words import Poke
-from espshell.ops.result import Result
+from espshell.ops.result import Change, Result
 from espshell.registers import BitField, Peripheral, Register, Registers
 from espshell.units import count_text, hex32
 

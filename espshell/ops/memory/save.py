@@ -11,6 +11,17 @@ from typing import BinaryIO
 
 from espshell.device import Flash, Space
 from espshell.errors import EspError, UsageError, file_error
+from espshell.files import (
+    exists,
+    is_file,
+    new_file,
+    open_binary,
+    open_regular,
+    read_bytes,
+    real_path,
+    require_no_folder,
+    status,
+)
 from espshell.image import intel_hex
 from espshell.ops.memory.reading import read_chunks, trust_notes
 from espshell.ops.progress import Report, Step, silent
@@ -56,19 +67,19 @@ def save(
     if not force:
         space.check(address, size)
     is_hex = path.suffix.lower() in HEX_SUFFIXES
-    in_parts = isinstance(space, Flash) and not is_hex and (path.is_file() or not path.exists())
+    in_parts = isinstance(space, Flash) and not is_hex and (is_file(path) or not exists(path))
     if resume and not in_parts:
         raise UsageError("--resume is for raw bytes of flash; other ranges are read whole")
     if isinstance(space, Flash) and in_parts:
         return _save_in_parts(space, address, size, path, resume=resume, check=check, report=report)
-    image = intel_hex.new() if is_hex else None
-    with new_file(path) as temporary:
+    if is_hex:
+        intel_hex.new()  # raises now, not after the reading
+    with new_file(path) as temporary, open_binary(temporary) as file:
         pieces = read_chunks(space, address, size, check=check, report=report)
-        if image is not None:
-            intel_hex.write(image, temporary, address, b"".join(pieces))
+        if is_hex:
+            file.write(intel_hex.to_bytes([(address, b"".join(pieces))]))
         else:
-            with temporary.open("wb") as file:
-                file.writelines(pieces)
+            file.writelines(pieces)
     return Saved(address, size, str(path), trust_notes(space, check=check))
 
 
@@ -81,9 +92,10 @@ def part_of(path: Path) -> Path:
 def held_part(path: Path) -> int:
     """Return how many bytes of a file a stopped read has left behind; an empty part is removed."""
     part = part_of(path)
-    kept = part.stat().st_size if part.is_file() else 0
-    if not kept and not part.is_dir():
-        part.unlink(missing_ok=True)
+    kept = found.st_size if (found := status(part)) and is_file(part) else 0
+    if found and not kept and is_file(part):
+        with contextlib.suppress(OSError):
+            part.unlink()
     return kept
 
 
@@ -97,8 +109,7 @@ def _save_in_parts(
     check: bool,
     report: Report,
 ) -> Saved:
-    if path.is_dir():
-        raise UsageError(f"cannot write {path}: it is a directory")
+    require_no_folder(path)
     part = part_of(path)
     try:
         with _held_alone(part) as file:
@@ -139,7 +150,7 @@ class _InUse(Exception):
 @contextlib.contextmanager
 def _held_alone(part: Path) -> Iterator[BinaryIO]:
     """Open a file, made if need be, that nobody else shall write meanwhile. Raises: _InUse."""
-    with open(os.open(part, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as file:
+    with open_regular(part) as file:
         if _POSIX:
             import fcntl
 
@@ -155,61 +166,15 @@ def _held_alone(part: Path) -> Iterator[BinaryIO]:
 
 def _good_part(flash: Flash, address: int, size: int, part: Path) -> tuple[int, tuple[str, ...]]:
     """Return how many bytes of a part are good, and what to say about it."""
-    held = part.read_bytes() if part.is_file() else b""
+    held = read_bytes(part) if is_file(part) else b""
     if not held:
         return 0, ("there is nothing to go on with; all is read",)
     if len(held) > size:
         return 0, (f"{part.name} is longer than the range; all is read anew",)
     if not flash.has_digest:
         return 0, ("this loader has no digests to check the part by; all is read anew",)
-    from espshell.loader.flash import md5
+    from espshell.loader.digest import md5
 
     if flash.digest(address, len(held), confirmed=True) != md5(held):
         return 0, (f"{part.name} is not what the flash holds; all is read anew",)
     return len(held), (f"went on at {size_text(len(held))}",)
-
-
-@contextlib.contextmanager
-def new_file(path: Path) -> Iterator[Path]:
-    """Give a temporary file beside a path, renamed to it at the end, removed if anything fails.
-
-    A link is followed; what is no regular file (a device, a pipe) is given as it is.
-
-    Raises: UsageError if that cannot work, before anything else is done.
-    """
-    import tempfile  # 4 ms that only saving is worth
-
-    if path.is_dir():
-        raise UsageError(f"cannot write {path}: it is a directory")
-    if path.exists() and not path.is_file():
-        try:
-            yield path
-        except OSError as error:
-            raise file_error("write", path, error) from error
-        return
-    real = real_path(path)
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{real.name}.", dir=real.parent)
-        os.close(handle)
-    except OSError as error:
-        raise file_error("write", path, error) from error
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())  # mkstemp is stricter than what a user expects
-        temporary.replace(real)
-    except OSError as error:
-        raise file_error("write", path, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def real_path(path: Path) -> Path:
-    """Return where a link leads; one that leads in a circle is taken as it is, and replaced."""
-    return Path(os.path.realpath(path))  # ``resolve`` raises RuntimeError there
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from espshell.device import Memory
 from espshell.errors import UsageError
-from espshell.ops.memory.journal import Change
 from espshell.ops.memory.words import poke
 from espshell.ops.memory.writing import differing_words, not_as_written, write_bytes
-from espshell.ops.result import Result
+from espshell.ops.result import Change, Result
 from espshell.units import hex32
 
 

@@ -16,6 +16,9 @@ from espshell.ops.result import Result
 
 T = TypeVar("T")
 
+LEAST_INTERVAL_S = 0.001
+"""Between two looks; a look may take no time on a clock that is virtual."""
+
 
 @dataclass(frozen=True, slots=True)
 class Waited(Result):
@@ -56,6 +59,8 @@ class Watched(Result):
     address: int | None
     samples: tuple[Sample[int | bytes], ...]
     looks: int
+    interrupted: bool = False
+    """Whether Ctrl-C ended it."""
 
     @property
     def last_value(self) -> int | None:
@@ -83,7 +88,7 @@ def wait(
         passed = clock.now() - start
         if seen.ok or passed >= timeout_s:
             return Waited(seen, looks, passed)
-        clock.sleep(min(interval_s, timeout_s - passed))
+        clock.sleep(min(max(interval_s, LEAST_INTERVAL_S), timeout_s - passed))
 
 
 def changes(
@@ -103,7 +108,7 @@ def changes(
     last: Sample[T] | None = None
     while count is None or index < count:
         if index:
-            clock.sleep(interval_s)
+            clock.sleep(max(interval_s, LEAST_INTERVAL_S))
         index += 1
         sample = Sample(index, clock.now() - start, look())
         if looked is not None:

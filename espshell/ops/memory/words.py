@@ -13,17 +13,17 @@ from espshell import registers
 from espshell.chips import Kind
 from espshell.device import Memory, Space
 from espshell.errors import NoReply, UsageError
-from espshell.ops.memory.journal import Change
 from espshell.ops.memory.reading import read_chunks, read_old, reading_notes
 from espshell.ops.memory.writing import (
     DRY_RUN,
     differing_words,
     masked,
     not_as_written,
+    require_size,
     write_bytes,
 )
 from espshell.ops.progress import Report, Step, silent
-from espshell.ops.result import Result
+from espshell.ops.result import Change, Result
 from espshell.units import WORD, hex32, hex_width
 
 if TYPE_CHECKING:
@@ -278,6 +278,7 @@ def fill(
         )
     if not force:
         memory.check(address, size, write=True)
+    require_size(size)
     value &= (1 << width) - 1
     data = value.to_bytes(width // 8, "little") * (size * 8 // width)
     old = read_old(memory, address, size, keep=keep)

@@ -6,18 +6,32 @@ The bus writes words under masks; whole words of RAM go in blocks that carry a c
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from espshell.chips import Kind
 from espshell.device import Memory
+from espshell.errors import UsageError
 from espshell.protocol.commands import ALL_BITS, RegisterWrite
-from espshell.units import WORD, count_text, hex32
+from espshell.units import MIB, WORD, count_text, hex32, size_text
 
 DRY_RUN = "dry run: nothing was sent"
 """The note of a write that was not."""
 
 LOAD_FROM = 64
 """Bytes from which RAM is written by data blocks and not by register writes."""
+
+
+MOST = 64 * MIB
+"""Bytes that are written at once at most: twice the largest RAM of any chip."""
+
+
+def require_size(size: int) -> None:
+    """Check that so many bytes can be written at once. Raises: UsageError."""
+    if size > MOST:
+        raise UsageError(
+            f"{size_text(size)} are too many to be written at once",
+            hint=f"at most {size_text(MOST)}",
+        )
 
 
 def masked(address: int, value: int, width: int, mask: int) -> RegisterWrite:
@@ -31,6 +45,7 @@ def masked(address: int, value: int, width: int, mask: int) -> RegisterWrite:
 
 def write_bytes(memory: Memory, address: int, data: bytes) -> Iterator[int]:
     """Write bytes, whole words of RAM in blocks; yield how many are written."""
+    require_size(len(data))
     region = memory.chip.region_at(address, len(data))
     head = -address % WORD
     tail = (address + len(data)) % WORD
@@ -46,16 +61,14 @@ def write_bytes(memory: Memory, address: int, data: bytes) -> Iterator[int]:
     yield len(data)
 
 
-def _word_writes(address: int, data: bytes) -> list[RegisterWrite]:
+def _word_writes(address: int, data: bytes) -> Iterator[RegisterWrite]:
     """Return the masked word writes that write bytes of any alignment."""
     end = address + len(data)
-    cuts = sorted({address, end, *range(address - address % WORD + WORD, end, WORD)})
-    writes = []
-    for start, stop in pairwise(cuts):
+    inner = range(address - address % WORD + WORD, end, WORD)
+    for start, stop in pairwise(chain((address,), inner, (end,)) if data else ()):
         piece = data[start - address : stop - address]
         value, width = int.from_bytes(piece, "little"), 8 * len(piece)
-        writes.append(masked(start, value, width, (1 << width) - 1))
-    return writes
+        yield masked(start, value, width, (1 << width) - 1)
 
 
 def differing_words(address: int, wanted: bytes, got: bytes) -> tuple[int, ...]:

@@ -22,9 +22,9 @@ from espshell.ops.status.wire import (
     read_register,
     see_known,
     send,
-    uninterrupted,
     wait,
 )
+from espshell.signals import uninterrupted
 
 _READS = (opcodes.RDSR1, opcodes.RDSR2, opcodes.RDSR3)
 _WRITES = (opcodes.WRSR1, opcodes.WRSR2, opcodes.WRSR3)

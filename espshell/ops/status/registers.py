@@ -36,9 +36,9 @@ from espshell.ops.status.wire import (
     read_register,
     see_known,
     send,
-    uninterrupted,
     wait,
 )
+from espshell.signals import uninterrupted
 
 _READINGS = 3
 _ROUNDS = 2

@@ -7,9 +7,7 @@ flips on the link makes a write of 05h or of 2Bh, and a stale WEL is seen by a r
 from __future__ import annotations
 
 import contextlib
-import signal
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeVar
 
 from espshell.device import Flash
@@ -80,19 +78,3 @@ def see_known(find: Callable[[], T], trouble: EspError | None, names: str) -> T:
         raise kind(
             f"{cause}; {names} may or may not have been written", hint="`sr` shows them"
         ) from error
-
-
-@contextlib.contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Let Ctrl-C wait until the end."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    pressed = []
-    old = signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, old)
-    if pressed:
-        raise KeyboardInterrupt

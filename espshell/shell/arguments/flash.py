@@ -59,6 +59,10 @@ class FilePlaces(ArgType[Pairs, tuple[Pair, ...]]):
         """Return the names that the places use."""
         return tuple(name for _, where in parsed for name in Place().names(where))
 
+    def files(self, parsed: Pairs) -> tuple[Path, ...]:
+        """Return the files."""
+        return tuple(file for file, _ in parsed)
+
     def complete(self, text: str, scope: Scope) -> Iterable[str]:
         """Complete files and places."""
         return (*File().complete(text, scope), *Place().complete(text, scope))

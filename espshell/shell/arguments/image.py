@@ -70,6 +70,10 @@ class FileOrFlash(ArgType["Path | place.Place", "Path | Spot"]):
         """Return the path, or evaluate the place."""
         return parsed if isinstance(parsed, Path) else Place().value(parsed, scope)
 
+    def files(self, parsed: Path | place.Place) -> tuple[Path, ...]:
+        """Return the file, if it is one."""
+        return (parsed,) if isinstance(parsed, Path) else ()
+
     def names(self, parsed: Path | place.Place) -> tuple[str, ...]:
         """Return the names that a place uses."""
         return () if isinstance(parsed, Path) else Place().names(parsed)

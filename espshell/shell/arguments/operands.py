@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from espshell import files
 from espshell.errors import UsageError
 from espshell.ops.memory import find
 from espshell.ops.memory.hash import ALGORITHMS
@@ -66,8 +67,13 @@ class Operand:
     @property
     def path(self) -> Path | None:
         """The file of that name; None if there is none."""
-        found = Path(unquoted(self.words[0])).expanduser()
-        return found if len(self.words) == 1 and found.is_file() else None
+        if len(self.words) != 1:
+            return None
+        try:
+            path = files.path_of(unquoted(self.words[0]))
+        except UsageError:
+            return None
+        return path if files.is_file(path) else None
 
 
 class Operands(ArgType[tuple[str, ...], tuple[Operand, Operand]]):
@@ -94,6 +100,11 @@ class Operands(ArgType[tuple[str, ...], tuple[Operand, Operand]]):
         if len(parsed) == 3 and _range(parsed[0]) is None and _lone(parsed[0], scope) is not None:
             cut = 2
         return Operand(parsed[:cut]), Operand(parsed[cut:])
+
+    def files(self, parsed: tuple[str, ...]) -> tuple[Path, ...]:
+        """Return the sides that can only be files; other words may be snapshots or places."""
+        words = [unquoted(word) for word in parsed]
+        return tuple(File().parse([w]) for w in words if w.startswith(("./", "../", "/", "~")))
 
     def complete(self, text: str, scope: Scope) -> Iterable[str]:
         """Complete names and files."""
@@ -132,7 +143,10 @@ class Hashed(ArgType[tuple[place.Region, str], tuple[Span, str]]):
 
 def unquoted(text: str) -> str:
     """Return a word without its quotes."""
-    return text if text[:1] not in "'\"" else " ".join(shlex.split(text))
+    try:
+        return text if text[:1] not in "'\"" else " ".join(shlex.split(text))
+    except ValueError as error:  # as a completion of a line that is being typed
+        raise UsageError(f"`{text}` has an opening quote and no closing one") from error
 
 
 def _range(word: str) -> place.Region | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from espshell.device.memory import require_32_bits
 from espshell.errors import UsageError
 from espshell.shell.arguments.types import ArgType, Scope
 from espshell.shell.language import expr, place
@@ -46,8 +47,9 @@ class Place(ArgType[place.Place, Spot]):
         known = scope.place(name) if name and parsed.space == "flash" else None
         if known is not None:
             return Spot(known.start, parsed.space, known.name, known.end)
-        number = _evaluated(parsed, scope)
-        return Spot(_bus_address(parsed, number, scope), _bus_space(parsed))
+        address = _bus_address(parsed, _evaluated(parsed, scope), scope)
+        _require_range(parsed, address, 1)
+        return Spot(address, _bus_space(parsed))
 
     def names(self, parsed: place.Place) -> tuple[str, ...]:
         """Return the names it uses."""
@@ -121,7 +123,9 @@ class Region(ArgType[place.Region, Span]):
                 )
         start = _evaluated(parsed.place, scope)
         address = _bus_address(parsed.place, start, scope)
-        return Span(address, self._size(parsed, start, scope), "", space)
+        size = self._size(parsed, start, scope)
+        _require_range(parsed.place, address, size)
+        return Span(address, size, "", space)
 
     def names(self, parsed: place.Region) -> tuple[str, ...]:
         """Return the names it uses."""
@@ -162,6 +166,15 @@ def _places(text: str, scope: Scope) -> Iterable[str]:
     if colon and space in place.SPACES:
         return [f"{space}:{each}" for each in scope.space(space).names(name)]
     return (*scope.names(text), "mem:", "flash:", "efuse:")
+
+
+def _require_range(where: place.Place, address: int, size: int) -> None:
+    """Check that a range in memory has addresses of 32 bits, whatever is forced.
+
+    Where flash ends, only the chip can say. Raises: UsageError.
+    """
+    if where.space != "flash":
+        require_32_bits(address, size)
 
 
 def _bus_space(where: place.Place) -> str:

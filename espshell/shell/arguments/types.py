@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from espshell import chips
+from espshell import chips, files
 from espshell.chips import Chip
 from espshell.errors import UsageError
 from espshell.shell.language import expr
-from espshell.units import parse_seconds
+from espshell.units import number_text, parse_seconds
 
 P = TypeVar("P")
 V = TypeVar("V")
@@ -67,6 +67,10 @@ class ArgType(ABC, Generic[P, V]):
         """Return the names that must be known."""
         return ()
 
+    def files(self, parsed: P) -> tuple[Path, ...]:
+        """Return the files that must be there, because they are read."""
+        return ()
+
     def needs_chip(self, parsed: P | None) -> bool:
         """Say whether a chip must be connected for this, whatever the command needs.
 
@@ -80,17 +84,27 @@ class ArgType(ABC, Generic[P, V]):
 
 
 class Number(ArgType[expr.Expr, int]):
-    """An expression."""
+    """An expression, perhaps with the least and the most that it may be."""
 
     raw = True
+
+    def __init__(self, least: int | None = None, most: int | None = None) -> None:
+        self._least = least
+        self._most = most
 
     def parse(self, texts: Sequence[str]) -> expr.Expr:
         """Parse the expression."""
         return expr.parse(texts[0])
 
     def value(self, parsed: expr.Expr, scope: Scope) -> int:
-        """Evaluate it."""
-        return parsed.evaluate(scope)
+        """Evaluate it. Raises: UsageError if it is out of bounds."""
+        number = parsed.evaluate(scope)
+        if self._least is not None and number < self._least:
+            raise UsageError(f"`{parsed.text}` is {number}; at least {self._least} was expected")
+        if self._most is not None and number > self._most:
+            most = number_text(self._most)
+            raise UsageError(f"`{parsed.text}` is {number}; at most {most} was expected")
+        return number
 
     def names(self, parsed: expr.Expr) -> tuple[str, ...]:
         """Return the names it uses."""
@@ -124,14 +138,10 @@ class Expression(ArgType[expr.Expr, expr.Expr]):
 
 
 class Positive(Number):
-    """An expression that must be at least 1: a count or a rate."""
+    """An expression that must be at least 1, and fit into 32 bits: a count or a rate."""
 
-    def value(self, parsed: expr.Expr, scope: Scope) -> int:
-        """Evaluate it. Raises: UsageError if it is less than 1."""
-        number = parsed.evaluate(scope)
-        if number < 1:
-            raise UsageError(f"`{parsed.text}` is {number}; at least 1 was expected")
-        return number
+    def __init__(self, most: int = 0xFFFF_FFFF) -> None:
+        super().__init__(1, most)
 
     def complete(self, text: str, scope: Scope) -> Iterable[str]:
         """Complete nothing: a count is no address."""
@@ -206,10 +216,8 @@ class File(ArgType[Path, Path]):
     """A path; ``~`` is the home directory."""
 
     def parse(self, texts: Sequence[str]) -> Path:
-        """Take it. Raises: UsageError if it is empty."""
-        if not texts[0]:
-            raise UsageError("a file name is expected, not an empty word")
-        return Path(texts[0]).expanduser()
+        """Take it. Raises: UsageError for what no file can be called."""
+        return files.path_of(texts[0])
 
     def value(self, parsed: Path, scope: Scope) -> Path:
         """Return it."""
@@ -217,14 +225,15 @@ class File(ArgType[Path, Path]):
 
     def complete(self, text: str, scope: Scope) -> Iterable[str]:
         """Complete names in the directory that is being typed."""
-        head, _, _ = text.rpartition("/")
-        folder = Path(head + "/").expanduser() if head or text.startswith("/") else Path()
-        try:
-            found = sorted(folder.iterdir())
-        except OSError:
-            return
-        prefix = f"{head}/" if "/" in text else ""
-        yield from (f"{prefix}{path.name}{'/' if path.is_dir() else ''}" for path in found)
+        return files.completions(text)
+
+
+class InputFile(File):
+    """A path of a file that is read."""
+
+    def files(self, parsed: Path) -> tuple[Path, ...]:
+        """Return it."""
+        return (parsed,)
 
 
 class Choice(ArgType[str, str]):
@@ -271,6 +280,10 @@ class ChipNames(ArgType[tuple[Chip, ...], tuple[Chip, ...]]):
         return chips.NAMES
 
 
+MOST_SECONDS = 1_000_000
+"""The longest duration: eleven days, which a clock of doubles still counts in microseconds."""
+
+
 class Seconds(ArgType[float, float]):
     """A duration: ``2``, ``0.5``, ``200ms``."""
 
@@ -279,6 +292,8 @@ class Seconds(ArgType[float, float]):
         seconds = parse_seconds(texts[0])
         if seconds is None:
             raise UsageError(f"`{texts[0]}` is not a duration", hint="write 2, 0.5 or 200ms")
+        if seconds > MOST_SECONDS:
+            raise UsageError(f"`{texts[0]}` is too long", hint=f"at most {MOST_SECONDS} seconds")
         return seconds
 
     def value(self, parsed: float, scope: Scope) -> float:

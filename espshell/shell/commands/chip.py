@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from espshell import files
 from espshell.chips import Chip, Region
 from espshell.link import ports
 from espshell.link import reset as reset_lines
@@ -50,7 +51,8 @@ class Stub(Result):
     """When the stub is started, and whether it runs now, with the handler for bulk reads."""
 
     when: str
-    running: bool
+    running: bool | None
+    """None where no chip is connected."""
     bulk_read: bool = False
 
 
@@ -70,7 +72,7 @@ class ResetMode(Text):
 @VERBS.add(
     "connect",
     group=GROUP,
-    traits=Trait.PARTITIONS,
+    traits=Trait.PARTITIONS | Trait.CHIP,
     params=[Param("port", Text(), optional=True)],
     options=[
         Option("--baud", "rate after the first contact", Positive()),
@@ -157,7 +159,7 @@ def stub(
     if when == "always" and target is not None and not target.loader.dialect.is_stub:
         session.start_stub()
     if target is None:
-        return Stub(session.bench.stub, running=False)
+        return Stub(session.bench.stub, running=None)
     loader = target.loader
     return Stub(session.bench.stub, loader.dialect.is_stub, loader.has_bulk_read)
 
@@ -256,4 +258,4 @@ def trace(session: Session, where: str = "on") -> None:
     elif where == "on":
         session.watch(Viewer(session.output.stderr.write))
     else:
-        session.watch(Recorder(Path(where).expanduser()))
+        session.watch(Recorder(files.path_of(where), session.output.error))

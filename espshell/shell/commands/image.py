@@ -10,7 +10,7 @@ from espshell.errors import UsageError
 from espshell.shell.arguments.flash import Pair
 from espshell.shell.arguments.image import FileOffsets, FileOrFlash, FlashBytes, OneChip, PassedOn
 from espshell.shell.arguments.places import Spot
-from espshell.shell.arguments.types import Choice, File, Number, Text
+from espshell.shell.arguments.types import Choice, File, InputFile, Number, Text
 from espshell.shell.registry import Option, Param, Registry
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _SETTINGS = (
 _INFO_PARAMS = (Param("file", FileOrFlash()),)
 _INFO_OPTIONS = (Option("--verify", "of a chip: read all, and check the sums"), _CHIP)
 _MAKE_OPTIONS = (
-    Option("--segfile", "bytes of a segment", File(), short="-f", many=True),
+    Option("--segfile", "bytes of a segment", InputFile(), short="-f", many=True),
     Option("--segaddr", "where in memory they belong", Number(), short="-a", many=True),
     Option("--entrypoint", "where the program starts (0)", Number(), short="-e"),
     *_SETTINGS,
@@ -255,11 +255,11 @@ def merge_bin(
 @VERBS.add(
     "elf2image",
     group=GROUP,
-    params=[Param("file", File())],
+    params=[Param("file", InputFile())],
     options=_ELF_OPTIONS,
     alias_of="image elf",
 )
-@VERBS.add("image elf", group=GROUP, params=[Param("file", File())], options=_ELF_OPTIONS)
+@VERBS.add("image elf", group=GROUP, params=[Param("file", InputFile())], options=_ELF_OPTIONS)
 def image_elf(
     session: Session,
     file: Path,

@@ -18,6 +18,7 @@ from espshell.shell.arguments.types import File, Number, Numbers, Positive
 from espshell.shell.commands.flash import write_flash
 from espshell.shell.outcome import Presentation, shown
 from espshell.shell.registry import Option, Param, Registry, Trait
+from espshell.signals import Terminated
 from espshell.units import size_text
 
 if TYPE_CHECKING:
@@ -212,6 +213,7 @@ def fill(
     the rest is kept. Reads back and fails if it differs.
     """
     if region.space == "flash":
+        session.chip.flash.check(region.address, region.size)
         memory.check_aligned("fill", region.size, width)
         data = memory.packed((value,), width) * (region.size * 8 // width)
         return write_flash(session, Spot(region.address, "flash"), data, "a fill", force=force)
@@ -264,7 +266,7 @@ def save_region(
             force=force,
             report=session.output.progress,
         )
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Terminated):
         if region.space == "flash" and (held := held_part(file)):
             text = f"{part_of(file).name} holds the first {size_text(held)}"
             session.output.note(f"{text}; --resume goes on with it")

@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from espshell import files
 from espshell.device.target import SYNC_BAUD, see_rate
 from espshell.errors import UsageError
 from espshell.link.port import Port, open_port
 from espshell.render import render
 from espshell.render.document import Document
-from espshell.shell.arguments.types import File, Positive, Scope, Seconds, Text
+from espshell.shell.arguments.types import File, InputFile, Positive, Scope, Seconds, Text
 from espshell.shell.language.expr import Expr
 from espshell.shell.outcome import Presentation, shown
 from espshell.shell.registry import Option, Param, Registry, Trait
@@ -46,7 +47,7 @@ class Rate(Positive):
 
     def value(self, parsed: Expr, scope: Scope) -> int:
         """Evaluate it. Raises: UsageError if no chip has it."""
-        rate = super().value(parsed, scope)
+        rate = parsed.evaluate(scope)
         see_rate(rate)
         return rate
 
@@ -69,12 +70,14 @@ _LOADRAM = (
 @VERBS.add(
     "load-ram",
     group=GROUP,
-    params=[Param("file", File())],
+    params=[Param("file", InputFile())],
     options=_LOADRAM,
     needs="memory",
     alias_of="loadram",
 )
-@VERBS.add("loadram", group=GROUP, params=[Param("file", File())], options=_LOADRAM, needs="memory")
+@VERBS.add(
+    "loadram", group=GROUP, params=[Param("file", InputFile())], options=_LOADRAM, needs="memory"
+)
 def loadram(
     session: Session,
     file: Path,
@@ -166,8 +169,8 @@ def syms(session: Session, what: str = "") -> SymbolList:
     """
     from espshell.ops.memory.symbols import list_symbols, load_symbols
 
-    path = Path(what).expanduser()
-    if what and (path.is_file() or what.startswith((".", "/", "~")) or what.endswith(".elf")):
+    path = files.path_of(what) if what else Path()
+    if what and (files.is_file(path) or what.startswith((".", "/", "~")) or what.endswith(".elf")):
         session.symbols = load_symbols(path)
         return _noted(session, list_symbols(session.symbols))
     if session.symbols is None:

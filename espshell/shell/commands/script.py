@@ -96,7 +96,9 @@ def evaluated(session: Session, expression: Expr, message: str = "") -> Expectat
     return Expectation(expression.text, int(value), first, operator, second, message)
 
 
-@VERBS.add("need", group=GROUP, params=[Param("chip", ChipNames())], needs="chip")
+@VERBS.add(
+    "need", group=GROUP, params=[Param("chip", ChipNames())], needs="chip", traits=Trait.NEED
+)
 def need(session: Session, chip: tuple[Chip, ...]) -> None:
     """Refuse any chip but these."""
     connected = session.chip.chip

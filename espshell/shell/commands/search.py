@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from espshell.errors import UsageError
-from espshell.image.file import read_file
+from espshell.files import read_bytes
 from espshell.ops.memory import find as search
 from espshell.ops.memory.copy import Copied
 from espshell.ops.memory.copy import copy as copy_range
@@ -213,7 +213,7 @@ def _side(session: Session, operand: Operand) -> _Side:
             f"`{operand.text}` is no place in memory, no snapshot and no file",
             hint="`map`, `snap` and the shell's `ls` list what there is",
         )
-    return _Side(operand.text, read_file(path), is_file=True)
+    return _Side(operand.text, read_bytes(path), is_file=True)
 
 
 def _bytes(session: Session, side: _Side, other: _Side, *, check: bool, force: bool) -> bytes:

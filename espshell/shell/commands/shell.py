@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from espshell.errors import UsageError
 from espshell.ops.result import Result
-from espshell.shell import lines
+from espshell.shell import lines, replay
 from espshell.shell.arguments.types import ArgType, File, Number, Positive, Scope, Text
 from espshell.shell.arguments.types import did_you_mean as near
 from espshell.shell.language.assignment import assigned
 from espshell.shell.language.grammar import Command
 from espshell.shell.registry import COMMANDS, Param, Registry, Trait, Verb
 from espshell.shell.session import Quit, Session
+from espshell.shell.transcript import Transcript
 from espshell.units import KIB, parse_number, size_text
 
 VERBS = Registry()
@@ -180,8 +181,16 @@ def log(session: Session, file: Path | None = None) -> NamedValues:
     """
     if file is not None:
         session.log_to(None if str(file) == "off" else file)
+        session.output.logged(lambda log: _set_variables(log, session.variables))
     transcript = session.output.transcript
     return NamedValues((("log", str(transcript.path) if transcript else "off"),))
+
+
+def _set_variables(transcript: Transcript, variables: Mapping[str, str]) -> None:
+    """Write what the lines of a transcript may use and do not set."""
+    for name, value in variables.items():
+        if name.isidentifier() and name != "_":
+            transcript.command(replay.assignment(name, value))
 
 
 _HELP_ON = [Param("command", VerbName(), optional=True)]

@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from espshell.errors import UsageError, file_error
+from espshell import files
+from espshell.errors import UsageError
 from espshell.render.document import Block, Document
 from espshell.render.view import View
 from espshell.shell.arguments.places import Span
-from espshell.shell.arguments.types import File, Text, Texts
+from espshell.shell.arguments.types import File, InputFile, Text, Texts
 from espshell.shell.commands.flash import NOTHING_DONE, Erasable
 from espshell.shell.later import Later
 from espshell.shell.outcome import Presentation
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from espshell.nor.parts import Identified
     from espshell.nor.plan import StatusPlan
     from espshell.ops.flash import sfdp
-    from espshell.ops.memory import save as saving
     from espshell.ops.status import raw_bytes as status_bytes
     from espshell.ops.status import registers as ops
     from espshell.ops.status.registers import Ranges, Status, StatusBits, StatusChange
@@ -34,7 +34,6 @@ else:
     ops = Later("espshell.ops.status.registers")
     parts = Later("espshell.nor.parts")
     planning = Later("espshell.nor.plan")
-    saving = Later("espshell.ops.memory.save")
     sfdp = Later("espshell.ops.flash.sfdp")
     status_bytes = Later("espshell.ops.status.raw_bytes")
     typed = Later("espshell.nor.settings")
@@ -203,15 +202,14 @@ def save(session: Session, file: Path, *, part: str = "") -> Status:
         "part": result.part.name,
         "registers": {name: f"0x{value:02x}" for name, value in result.registers.items()},
     }
-    with saving.new_file(file) as temporary:
-        temporary.write_text(json.dumps(contents, indent=2) + "\n", "utf-8")
+    files.write_bytes(file, (json.dumps(contents, indent=2) + "\n").encode())
     return result
 
 
 @VERBS.add(
     "sr restore",
     group=GROUP,
-    params=[Param("file", File(), optional=True)],
+    params=[Param("file", InputFile(), optional=True)],
     options=list(_CHANGE),
     needs="memory",
 )
@@ -343,13 +341,11 @@ def may_write(session: Session, what: str, *, volatile: bool) -> bool:
 def _saved(file: Path, identified: Identified) -> dict[str, int]:
     """Return the registers of a file. Raises: UsageError if it is for another flash, or none."""
     try:
-        contents = json.loads(file.read_text("utf-8"))
+        contents: Any = files.parse_json(files.read_bytes(file, files.JSON))
         number = int(contents["id"], 16)
         registers = {str(name): int(text, 16) for name, text in contents["registers"].items()}
         if not registers or not all(0 <= value <= 0xFF for value in registers.values()):
             raise ValueError(registers)
-    except OSError as error:
-        raise file_error("read", file, error) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
             f"{file} holds no status registers", hint="`sr save` writes such"

@@ -161,14 +161,16 @@ def watch(
     seen = ops.changes(
         _look(session, what), session.clock, interval_s=interval, count=count, looked=looked
     )
+    interrupted = False
     try:
         for sample in seen:
             view.change(sample)
             if len(samples) < _KEPT:
                 samples.append(sample)
     except KeyboardInterrupt:
+        interrupted = True
         session.output.note("stopped")
-    return shown(Watched(title, address, tuple(samples), looks))
+    return shown(Watched(title, address, tuple(samples), looks, interrupted))
 
 
 def _look(session: Session, what: Expr | Span) -> Callable[[], int | bytes]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples
-from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.history import History
 from prompt_toolkit.lexers import DynamicLexer, Lexer, PygmentsLexer
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Style
@@ -31,12 +30,17 @@ from espshell.ops.chip import info as chip
 from espshell.render import render
 from espshell.render.theme import paint
 from espshell.shell import recovery
+from espshell.shell.crash import InternalError, as_error
 from espshell.shell.language.grammar import is_continued, split_lines
 from espshell.shell.runner import Runner
 from espshell.shell.session import INTERRUPTED, Quit, Session
 from espshell.shell.terminal import complete
+from espshell.shell.terminal.history import LastingHistory
 
 HISTORY_FILE = "history"
+
+_MOST_FAILURES = 3
+"""A prompt that fails so often without having read a line can read none."""
 
 _STYLE = Style.from_dict(
     {
@@ -65,15 +69,24 @@ def run(session: Session) -> int:
     session.history = prompt.history.get_strings
     session.ask = _ask
     runner = Runner(session)
-    while True:
+    failures = 0  # in a row, of the prompt itself
+    while failures < _MOST_FAILURES:
         try:
-            _run_lines(runner, _read(session, prompt) or session.next_line)
+            text = _read(session, prompt)
+            failures = 0
+            _run_lines(runner, text or session.next_line)
         except KeyboardInterrupt:
             continue
         except EOFError:
             return 0
         except Quit as leaving:
             return leaving.status or 0
+        except BrokenPipeError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the last resort: the session goes on
+            failures += 1
+            session.output.error(as_error(error).one_line())
+    return InternalError.exit_status
 
 
 def _ask(question: str) -> bool:
@@ -130,8 +143,9 @@ def _run_lines(runner: Runner, text: str) -> None:
     session = runner.session
     try:
         for _, line in split_lines(text):
+            before = session.lost
             status = runner.run_line(line)
-            if session.lost is not None:
+            if session.lost is not None and session.lost is not before:  # it has just gone
                 recovery.wait_and_reconnect(session)
             _know_revision(session)
             if status:
@@ -201,7 +215,7 @@ class _Completer(Completer):
 
 def _prompt_session(session: Session) -> PromptSession[str]:
     prompt: PromptSession[str] = PromptSession(
-        history=_history(),
+        history=_history(session),
         completer=_Completer(session),
         complete_while_typing=False,
         auto_suggest=AutoSuggestFromHistory(),
@@ -227,13 +241,6 @@ def _lexer() -> Lexer:
     return PygmentsLexer(EspshLexer)
 
 
-def _history() -> History:
-    """Return the history file, or one that is forgotten where none can be written."""
+def _history(session: Session) -> History:
     path = Path(user_data_path("espshell", appauthor=False)) / HISTORY_FILE
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    except OSError as error:
-        print(f"no history: {error.strerror}", file=sys.stderr)  # noqa: T201
-        return InMemoryHistory()
-    return FileHistory(str(path))
+    return LastingHistory(path, session.output.note)

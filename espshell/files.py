@@ -1,0 +1,357 @@
+"""The one door to files: every path and every file that a person names goes through here.
+
+What the system or Python raise for a path becomes a ``UsageError`` of one line; nothing is read
+without a limit, because ``/dev/zero`` never ends; and nothing waits for ever for the other end of a
+named pipe.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import math
+import os
+import select
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from espshell.errors import UsageError, file_error, printable
+from espshell.units import MIB, size_text
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many bytes a kind of file may have, and why."""
+
+    size: int
+    kind: str
+    reason: str = ""
+
+
+CONTENTS = Limit(512 * MIB, "a file for a chip", "no chip has as much flash")
+"""The largest flash is 128 MiB, three times as much as Intel HEX."""
+SCRIPT = Limit(8 * MIB, "a script")
+JSON = Limit(16 * MIB, "a JSON file")
+RECORDING = Limit(256 * MIB, "a recording")
+HISTORY = Limit(16 * MIB, "a history")
+DEVICE = Limit(1 * MIB, "what a device gives", "a device such as /dev/zero never ends")
+
+WAIT_S = 2.0
+"""How long the other end of a named pipe is waited for."""
+
+_POSIX = os.name == "posix"
+_POLL_S = 0.05
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+
+
+# Paths -------------------------------------------------------------------------------------------
+
+
+def path_of(text: str) -> Path:
+    """Return the path that a word means; ``~`` is the home directory.
+
+    Raises: UsageError for an empty word, an unknown user and what no path can hold.
+    """
+    if not text:
+        raise UsageError("a file name is expected, not an empty word")
+    if "\0" in text:
+        raise UsageError(f"`{printable(text)}` is no file name: it has a NUL in it")
+    try:
+        os.fsencode(text)
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        user = text.partition("/")[0]
+        raise UsageError(
+            f"`{printable(text)}`: there is no user or home directory of `{printable(user)}`",
+            hint=f"a file of that name is `./{printable(text)}`",
+        ) from error
+    except UnicodeEncodeError as error:
+        raise UsageError(f"`{printable(text)}` is no file name on this system") from error
+
+
+def status(path: Path) -> os.stat_result | None:
+    """Return the status of a file, a link followed; None if there is none or none can be had."""
+    try:
+        return path.stat()
+    except (OSError, ValueError):
+        return None
+
+
+def exists(path: Path) -> bool:
+    """Return whether there is anything at a path, as far as can be seen."""
+    return status(path) is not None
+
+
+def is_file(path: Path) -> bool:
+    """Return whether a path leads to a regular file."""
+    found = status(path)
+    return found is not None and stat.S_ISREG(found.st_mode)
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether a path leads to a directory."""
+    found = status(path)
+    return found is not None and stat.S_ISDIR(found.st_mode)
+
+
+def real_path(path: Path) -> Path:
+    """Return where a link leads; one that leads in a circle is taken as it is, and replaced."""
+    return Path(os.path.realpath(path))  # ``resolve`` raises RuntimeError there
+
+
+def completions(text: str) -> Iterator[str]:
+    """Yield the names in the directory that is being typed, a slash behind each directory."""
+    head, slash, _ = text.rpartition("/")
+    try:
+        folder = path_of(head + slash) if slash else Path()
+        found = sorted(folder.iterdir())
+    except (UsageError, OSError):
+        return
+    for path in found:
+        if path.name.isprintable():
+            yield f"{head}{slash}{path.name}{'/' if is_folder(path) else ''}"
+
+
+# Reading -----------------------------------------------------------------------------------------
+
+
+def read_bytes(path: Path, limit: Limit = CONTENTS) -> bytes:
+    """Return the contents of a file, or of a pipe up to its end.
+
+    Raises: UsageError if it cannot be read, or is larger than the limit of its kind.
+    """
+    with _translated("read", path), open(_reading_end(path), "rb") as file:
+        return read_stream(file, str(path), limit)
+
+
+def read_text(path: Path, limit: Limit) -> str:
+    """Return the contents of a file of text.
+
+    Raises: UsageError as ``read_bytes``, and if it is not UTF-8.
+    """
+    try:
+        return read_bytes(path, limit).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not text (UTF-8)") from error
+
+
+def parse_json(data: bytes) -> object:
+    """Return the value of a JSON text whose numbers are finite.
+
+    Raises: ValueError, also where it is nested too deeply.
+    """
+    try:
+        value: object = json.loads(data, parse_constant=_no_constant, parse_float=_finite)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    return value
+
+
+def read_stream(file: BinaryIO, name: str, limit: Limit) -> bytes:
+    """Return what a stream holds up to its end.
+
+    Raises: UsageError if that is more than the limit of its kind; OSError.
+    """
+    found = os.fstat(file.fileno())
+    if stat.S_ISCHR(found.st_mode) and limit.size > DEVICE.size:
+        limit = DEVICE
+    is_regular = stat.S_ISREG(found.st_mode)
+    if is_regular and found.st_size > limit.size:
+        raise _too_large(name, limit)
+    # A size would have as much memory reserved at once.
+    data = file.read() if is_regular else _read_up_to(file, limit.size + 1)
+    if len(data) > limit.size:
+        raise _too_large(name, limit)
+    return data
+
+
+def _read_up_to(file: BinaryIO, size: int) -> bytes:
+    pieces = bytearray()
+    while len(pieces) < size and (piece := file.read(min(MIB, size - len(pieces)))):
+        pieces += piece
+    return bytes(pieces)
+
+
+def _too_large(name: str, limit: Limit) -> UsageError:
+    return UsageError(
+        f"{name} has more than {size_text(limit.size)}, the most that {limit.kind} may have",
+        hint=limit.reason,
+    )
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _no_constant(text)
+
+
+# Writing -----------------------------------------------------------------------------------------
+
+
+def open_text(path: Path, mode: str, *, private: bool = False) -> IO[str]:
+    """Open a file for text, mode ``w`` or ``a``; ``private``: only its owner may read a new one.
+
+    Raises: UsageError if that cannot be.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if mode == "w" else os.O_APPEND)
+    with _translated("write", path):
+        number = _writing_end(path, flags, 0o600 if private else 0o666)
+        return open(number, mode, encoding="utf-8", errors="backslashreplace")
+
+
+def open_regular(path: Path, *, follow: bool = False) -> BinaryIO:
+    """Open a regular file to read and write, created if need be; ``follow``: also behind a link.
+
+    Raises: OSError.
+    """
+    flags = os.O_RDWR | os.O_CREAT | (0 if follow else getattr(os, "O_NOFOLLOW", 0))
+    try:
+        number = _opened(path, flags | _NO_WAIT, 0o666)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, f"{path.name} is a link, and is not followed") from error
+        raise
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise OSError(errno.EINVAL, f"{path.name} is not a regular file")
+    return open(number, "r+b")
+
+
+def append_private(path: Path, data: bytes) -> None:
+    """Append bytes to a file that only its owner may read, created with its folders if need be.
+
+    Raises: UsageError if that cannot be; nothing of the bytes is in the file then.
+    """
+    with _translated("write", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        with open(_opened(path, flags | _NO_WAIT, 0o600), "ab", buffering=0) as file:
+            if stat.S_ISREG((found := os.fstat(file.fileno())).st_mode):
+                if found.st_mode & 0o077:
+                    path.chmod(0o600)
+                if file.write(data) < len(data):
+                    os.truncate(file.fileno(), found.st_size)
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            else:
+                raise OSError(errno.EINVAL, "it is not a regular file")
+
+
+def open_binary(path: Path) -> BinaryIO:
+    """Open a file to be written anew; it may be a device or a pipe.
+
+    Raises: UsageError if that cannot be.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    with _translated("write", path):
+        return open(_writing_end(path, flags, 0o666), "wb")
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file: it appears whole or not at all, see ``new_file``. Raises: UsageError."""
+    with new_file(path) as temporary, open_binary(temporary) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Give a temporary file beside a path, renamed to it at the end, removed if anything fails.
+
+    A link is followed; what is no regular file (a device, a pipe) is given as it is.
+
+    Raises: UsageError if that cannot work, before anything else is done.
+    """
+    import tempfile  # 4 ms that only saving is worth
+
+    require_no_folder(path)
+    if exists(path) and not is_file(path):
+        with _translated("write", path):
+            yield path
+        return
+    real = real_path(path)
+    with _translated("write", path):
+        handle, name = tempfile.mkstemp(prefix=".espshell.", suffix=".new", dir=real.parent)
+        os.close(handle)
+    temporary = Path(name)
+    try:
+        with _translated("write", path):
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())  # mkstemp is stricter than what a user expects
+            temporary.replace(real)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def require_no_folder(path: Path) -> None:
+    """Check that a path that is to be written is no directory. Raises: UsageError."""
+    if is_folder(path):
+        raise UsageError(f"cannot write {path}: it is a directory")
+
+
+# The system's side -------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _translated(verb: str, path: Path) -> Iterator[None]:
+    """Raise what the system refuses as a UsageError that names the path."""
+    try:
+        yield
+    except OSError as error:
+        raise file_error(verb, path, error) from error
+
+
+def _opened(path: Path, flags: int, mode: int = 0) -> int:
+    """Return a descriptor. Raises: OSError, also for what no path can hold."""
+    try:
+        return os.open(path, flags, mode)
+    except ValueError as error:
+        raise OSError(errno.EINVAL, "this is no file name") from error
+
+
+def _reading_end(path: Path) -> int:
+    """Return a descriptor to read from, for a named pipe once somebody writes into it."""
+    number = _opened(path, os.O_RDONLY | _NO_WAIT)
+    if _POSIX and stat.S_ISDIR(os.fstat(number).st_mode):
+        os.close(number)
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if _POSIX and stat.S_ISFIFO(os.fstat(number).st_mode):
+        poll = select.poll()
+        poll.register(number, select.POLLIN)
+        if not poll.poll(WAIT_S * 1000):
+            os.close(number)
+            raise OSError(errno.ETIMEDOUT, f"nobody has written into this pipe for {WAIT_S:g} s")
+    if _POSIX:
+        os.set_blocking(number, True)
+    return number
+
+
+def _writing_end(path: Path, flags: int, mode: int) -> int:
+    """Return a descriptor to write to, for a named pipe once somebody reads from it."""
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        try:
+            number = _opened(path, flags | _NO_WAIT, mode)
+            break
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            if time.monotonic() >= deadline:
+                text = f"nobody has read from this pipe for {WAIT_S:g} s"
+                raise OSError(errno.ENXIO, text) from error
+        time.sleep(_POLL_S)
+    if _POSIX:
+        os.set_blocking(number, True)
+    return number
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

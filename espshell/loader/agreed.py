@@ -1,0 +1,29 @@
+"""Readings that nothing on the wire protects count when two in a row agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from espshell.errors import ReadsDiffer
+
+T = TypeVar("T")
+
+READINGS = 8
+"""Readings after which it is given up that two of them agree."""
+
+
+def agreed(read: Callable[[], T], what: str, *, first: T | None = None) -> T:
+    """Return the first reading that is equal to the one before it; ``first`` has been read already.
+
+    Raises: ReadsDiffer, with the place or thing that ``what`` names, if no two in a row agree.
+    """
+    last = read() if first is None else first
+    for _ in range(READINGS - 1):
+        before, last = last, read()
+        if last == before:
+            return last
+    raise ReadsDiffer(
+        f"{READINGS} readings of {what} do not agree with each other",
+        hint="check cable and baud rate; is it something that changes by itself?",
+    )

@@ -1,0 +1,68 @@
+"""The lines that were typed, kept in a file that only their owner may read.
+
+The file is that of prompt_toolkit's ``FileHistory``.  What goes wrong with it costs the history and
+never the session: it is said once, and the lines of this session are kept in memory.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from prompt_toolkit.history import History
+
+from espshell import files
+from espshell.errors import UsageError
+
+
+class LastingHistory(History):
+    """A history in a file; ``note`` is told, once, if it cannot be kept there."""
+
+    def __init__(self, path: Path, note: Callable[[str], object]) -> None:
+        super().__init__()
+        self._path: Path | None = path
+        self._note = note
+        self._append(b"")
+
+    def load_history_strings(self) -> Iterable[str]:
+        """Return the lines of the file, the last one first."""
+        if self._path is None:
+            return ()
+        try:
+            text = files.read_bytes(self._path, files.HISTORY).decode("utf-8", "replace")
+        except UsageError as error:
+            self._give_up(error)
+            return ()
+        return reversed(_entries(text.split("\n")))
+
+    def store_string(self, string: str) -> None:
+        """Write a line that was typed, with the time as a comment."""
+        rows = "".join(f"+{row}\n" for row in string.split("\n"))
+        entry = f"\n# {datetime.datetime.now()}\n{rows}"
+        self._append(entry.encode("utf-8", "surrogateescape"))
+
+    def _append(self, data: bytes) -> None:
+        if self._path is None:
+            return
+        try:
+            files.append_private(self._path, data)
+        except UsageError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: UsageError) -> None:
+        self._path = None
+        self._note(f"the lines of this session are not kept: {error.message}")
+
+
+def _entries(rows: Iterable[str]) -> list[str]:
+    """Return the entries of a file: lines that begin with ``+``, until one that does not."""
+    entries: list[str] = []
+    entry: list[str] = []
+    for row in (*rows, ""):
+        if row.startswith("+"):
+            entry.append(row[1:])
+        elif entry:
+            entries.append("\n".join(entry))
+            entry = []
+    return entries

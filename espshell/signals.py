@@ -1,0 +1,76 @@
+"""What the system asks a program to do: Ctrl-C, and SIGTERM and SIGHUP, which end it as well.
+
+Ctrl-C is a ``KeyboardInterrupt``, which a prompt may survive.  SIGTERM (``timeout``, CI) and SIGHUP
+(a terminal or ssh that is gone) are a ``Terminated``: no one but the program's outermost function
+catches it, and whatever cleans up on the way does so as it does for Ctrl-C.
+
+A signal that was ignored when the program started (``nohup``) stays ignored.  Before ``cli`` runs
+and when all is done, ``__main__`` lets each of them end the program at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+Handler = Callable[[int, FrameType | None], object] | int | None
+
+_ENDING = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
+)
+
+
+class Terminated(SystemExit):
+    """The system asked the program to end; ``status`` is what it exits with."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.status = 128 + number
+        self.name = signal.Signals(number).name
+
+
+@contextlib.contextmanager
+def as_exceptions() -> Iterator[None]:
+    """Raise KeyboardInterrupt and Terminated meanwhile; in the main thread, where signals come."""
+    before = _install(signal.default_int_handler, _terminate)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let all of them wait until the end of what must not be left half done."""
+    pending: list[int] = []
+    before = _install(lambda number, _: pending.append(number), lambda n, _: pending.append(n))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for number in pending[-1:]:
+        signal.raise_signal(number)
+
+
+def _install(interrupt: Handler, end: Handler) -> dict[int, Handler]:
+    """Set handlers for signals that are not ignored; return those of before."""
+    before: dict[int, Handler] = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, *_ENDING):
+            handler = signal.getsignal(number)
+            if handler not in (signal.SIG_IGN, None):  # None: set by who embeds Python
+                before[number] = handler
+                signal.signal(number, interrupt if number == signal.SIGINT else end)
+    return before
+
+
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    for other in _ENDING:  # what cleans up now is not interrupted by a second one
+        if signal.getsignal(other) is _terminate:
+            signal.signal(other, signal.SIG_IGN)
+    raise Terminated(number)

@@ -1,0 +1,425 @@
+"""Type lines that nobody would type, thousands of them, into one session; it must live.
+
+Lines come from the declarations of the commands: each argument and option is given numbers beyond
+every bound, hostile paths, nesting, quotes, control characters.  A line may fail, in one line of
+plain text; any exception but ``EspError`` is a finding.  The same seed gives the same lines.
+
+    scripts/fuzz [--count 20000] [--seed 1] [--show]
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import io
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from espshell import files
+from espshell.clock import VirtualClock
+from espshell.errors import EspError
+from espshell.shell import session as session_module
+from espshell.shell.output import Output
+from espshell.shell.registry import COMMANDS as VERBS
+from espshell.shell.registry import Option, Param, Verb
+from espshell.shell.runner import Runner
+from espshell.shell.session import Bench, Quit, Session
+from espshell.shell.terminal import complete
+
+CHIPS = ("esp32c3", "esp32", "esp8266", "esp32s3", "esp32p4?flash=32M")
+LONGEST_S = 0.3
+"""Time after which a line is interrupted as by Ctrl-C: ``repeat 0xffffffff``, say."""
+
+NUMBERS = (
+    *("0", "1", "2", "3", "4", "16", "0x100", "4k", "1m", "64", "255", "256", "-1", "-4"),
+    *("0x3fc90000", "0x3fc90001", "0x60000000", "0x40000000", "0x3ff00000", "0xfffffffc"),
+    *("0xffffffff", "0x100000000", "0x1ffffffff", "-0x80000000", "0x7fffffffffffffff"),
+    *("0xffffffffffffffff", "0x10000000000000000", "-0x8000000000000000", "1" + "0" * 30),
+    *("9" * 5000, "1.5", "1e9", "nan", "inf", "-inf", "0x", "0b2", "08", "1_0", "4096m", "'A'"),
+    *("$_", "$?", "$nothing", "${a:-1}", "1<<63", "1<<64", "1//0", "0x8000_0000*2", "~0", "-~0"),
+)
+SECONDS = ("0", "1", "0.1", "1ms", "1us", "0.0000001", "1e9", "9" * 400, "-1", "nan", "10000000")
+SPACES = ("", "mem:", "flash:", "efuse:", "flash:", "what:", ":", "flash:flash:")
+NAMES = ("dram", "iram", "UART0", "GPIO", "GPIO.OUT", "nvs", "app", "factory", "all", "end", "chip")
+TEXTS = (
+    *("", "a", "on", "off", "auto", "keep", "0x", "40m", "4MB", "dio", "detect", "always", "never"),
+    *("é", "日本", "\u202e", "\x1b[2J", "\x07", "\x00", "\udcff", "\U0001f600", "a" * 3000, "%s{}"),
+    *("*", "??", "hex:de??be", "hex:", '"text"', "--", "-", "--all", "a=b", "BP=1", "SRP0=9" * 9),
+    *("sim://esp32c3", "sim://nope", "sim://esp32?flash=999999999999m", "socket://", "socket://["),
+    *("replay://", "rfc2217://x:99999999", "spy://", "socket://127.0.0.1:1", "/dev/null"),
+)
+PORTS = ("sim://esp32c3", "sim://esp32", "sim://esp32?fault=x", "replay://folder", "socket://[")
+JUNK = "'\"\\$(){}[]<>|&;#!~*?=,.:-+ \t\r\n\x00\x1b\x7f\x85\u2028\ufeff\udc80é0x9a"
+
+
+def hostile_paths(folder: Path) -> tuple[str, ...]:
+    """Make files and folders of every awkward kind; return their names, and some of no file."""
+    (folder / "folder").mkdir()
+    (folder / "file").write_bytes(bytes(range(256)) * 16)
+    (folder / "text.hex").write_text(":0400000001020304F2\n:00000001FF\n")
+    (folder / "bad.hex").write_text(":zz\n")
+    (folder / "script").write_text("echo $1\npeek 0x3fc90000\n")
+    (folder / "itself").write_text("source itself\n")
+    (folder / "deep.json").write_text("[" * 100_000)
+    (folder / "odd.json").write_text('{"entry": Infinity, "text": 3, "id": "x", "registers": 7}')
+    (folder / "bad.elf").write_bytes(b"\x7fELF" + b"\xff" * 200)
+    (folder / "image").write_bytes(b"\xe9\xff\x02\x2f" + b"\xff" * 500)
+    (folder / "empty").touch()
+    (folder / "dangling").symlink_to("nowhere")
+    (folder / "circle").symlink_to("circle")
+    (folder / "name\x1b[31mred").write_bytes(b"x")
+    os.mkfifo(folder / "fifo")
+    names = sorted(path.name for path in folder.iterdir())
+    odd = ("~nouser/x", "~", "n" * 300, "a\x00b", "nowhere/x", "file/x", "", ".", "..", "new", "é")
+    return (*names, *odd, "x.hex", "/dev/full", "/dev/null", "/dev/zero", "\udcff", "./" * 3000)
+
+
+@dataclass
+class Lines:
+    """Lines from the declarations of all commands."""
+
+    random: random.Random
+    paths: tuple[str, ...]
+    verbs: tuple[Verb, ...] = field(default_factory=lambda: tuple(VERBS.verbs()))
+
+    def line(self, depth: int = 0) -> str:
+        """Return a line: mostly one command with arguments, sometimes damaged."""
+        text = self.command(self.random.choice(self.verbs), depth)
+        chance = self.random.random()
+        if chance < 0.06:
+            text += f" {self.random.choice(('>', '>>'))} {self.quoted(self.path())}"
+        elif chance < 0.1 and depth < 3:
+            text = f"{text}; {self.line(depth + 1)}"
+        elif chance < 0.25 and "/dev/" not in text:
+            text = self.damaged(text)
+        return text
+
+    def command(self, verb: Verb, depth: int) -> str:
+        """Return a command of a verb with arguments of the declared types."""
+        words = [verb.name]
+        for option in verb.options:
+            if self.random.random() < 0.3:
+                words.append(self.random.choice([option.flag, option.short or option.flag]))
+                words += [self.argument(option)] if option.type else []
+        for param in verb.params:
+            if not param.optional or self.random.random() < 0.7:
+                words += [self.argument(param) for _ in range(self.count(param))]
+        if verb.rest == "expression":
+            words.append(self.expression())
+        elif verb.rest == "command" and depth < 3:
+            words.append(self.command(self.random.choice(self.verbs), depth + 1))
+        elif verb.rest == "assignment":
+            words.append(f"v{self.random.randrange(9)} = {self.expression()}")
+        return " ".join(words)
+
+    def count(self, param: Param) -> int:
+        """Return how many words an argument gets."""
+        least, most = param.type.least, min(param.type.most, 4)
+        return self.random.randint(least, most) if self.random.random() < 0.9 else most + 1
+
+    def argument(self, slot: Param | Option) -> str:
+        """Return a word for a parameter or option, mostly of its kind."""
+        kind = type(slot.type).__name__
+        if slot.key == "port":
+            return self.random.choice(PORTS)
+        if slot.key == "count" and self.random.random() < 0.9:
+            return self.random.choice(("1", "2", "3", "0", "-1", "0x100000000"))
+        if self.random.random() < 0.15:
+            kind = self.random.choice(("Number", "Text", "File", "Place", "Expression"))
+        if "File" in kind or kind in ("LogTarget", "Operands"):
+            return self.random.choice((self.quoted(self.path()), self.place()))
+        if kind == "Seconds":
+            return self.random.choice(SECONDS)
+        if kind in ("Place", "Region", "Address", "Erasable", "Hashed", "Watchable", "SnapWords"):
+            return self.place()
+        if kind in ("Number", "Numbers", "Positive", "Rate", "FlashBytes", "PassedOn", "Bytes"):
+            return self.random.choice(NUMBERS)
+        if slot.type is not None and self.random.random() < 0.5 and "|" in slot.type.label:
+            return self.random.choice(slot.type.label.split("|"))
+        return self.random.choice((self.text(), self.random.choice(NAMES), self.expression()))
+
+    def place(self) -> str:
+        """Return a place or a range, perhaps of no space."""
+        start = self.random.choice(SPACES) + self.random.choice((*NUMBERS, *NAMES))
+        if self.random.random() < 0.3:
+            return start + self.random.choice(("..", "..+", "...")) + self.random.choice(NUMBERS)
+        return start
+
+    def expression(self) -> str:
+        """Return an expression, at times nested without end."""
+        text = self.random.choice((*NUMBERS, *NAMES))
+        for _ in range(self.random.choice((0, 1, 2, 5))):
+            symbol = self.random.choice(("+", "-", "*", "//", "%", "<<", ">>", "==", "<", "and"))
+            around = self.random.choice(("{}", "({})", "[{}]", "u8[{}]", "not {}", "-{}", "~{}"))
+            text = around.format(f"{text} {symbol} {self.random.choice(NUMBERS)}")
+        if self.random.random() < 0.02:
+            opener = self.random.choice(("(", "[", "not ", "-", "~", "u8[", "${a:-", "'", '"'))
+            text = opener * self.random.choice((10, 200, 5000)) + text
+        return text
+
+    def text(self) -> str:
+        """Return a word of any kind."""
+        return self.quoted(self.random.choice(TEXTS))
+
+    def path(self) -> str:
+        """Return the name of an awkward file."""
+        return self.random.choice(self.paths)
+
+    def quoted(self, text: str) -> str:
+        """Return a word, mostly in quotes where it needs them."""
+        return f'"{text}"' if self.random.random() < 0.5 or " " in text else text
+
+    def damaged(self, text: str) -> str:
+        """Return a line with characters put in, taken out or doubled."""
+        for _ in range(self.random.randint(1, 4)):
+            at = self.random.randint(0, len(text))
+            junk = "".join(self.random.choices(JUNK, k=self.random.randint(0, 3)))
+            text = text[:at] + junk + text[at + self.random.randint(0, 2) :]
+        return text
+
+
+VALID = {
+    **dict.fromkeys(("Place", "Address"), "0x3fc90000"),
+    **dict.fromkeys(("Region", "Hashed", "Watchable"), "0x3fc90000 16"),
+    **dict.fromkeys(("Number", "Numbers", "Positive", "Seconds", "Pattern"), "1"),
+    **dict.fromkeys(("File", "LogTarget", "FileOrPattern", "FileOrFlash"), "file"),
+    "Erasable": "flash:0x1000 0x1000",
+    "FilePlaces": "file flash:0",
+    "FileOffsets": "0 file",
+    "SnapWords": "s 0x3fc90000 16",
+    "Operands": "file file",
+    "Requests": "GPIO.OUT",
+}
+"""Words that are right, by the type of the argument; for all other types ``4``."""
+
+NUMERIC = {
+    **dict.fromkeys(("Place", "Address"), ("{}", "flash:{}", "efuse:{}")),
+    **dict.fromkeys(
+        ("Region", "Erasable", "Hashed", "Watchable"),
+        ("{} 4", "0x3fc90000 {}", "{}..+4", "0..{}", "flash:{} 4", "flash:0 {}", "efuse:{} 4"),
+    ),
+    "FilePlaces": ("file {}", "file flash:{}", "{} file"),
+    "FileOffsets": ("{} file",),
+    "FileOrFlash": ("flash:{}",),
+    "Operands": ("file {}", "{} 4 flash:0 4", "0x3fc90000 {} file"),
+    "SnapWords": ("s {} 4", "s 0x3fc90000 {}"),
+    "Requests": ("GPIO.OUT={}", "{}"),
+    "Pattern": ("{}", "hex:{}"),
+    "Settings": ("BP={}", "SR1={}"),
+}
+"""Where a number can stand, by the type of the argument; in all other types alone."""
+
+BOUNDS = (
+    *("-1", "0", "0xffffffff", "0x100000000", "0xffffffffffffffff", "0x10000000000000000"),
+    *("1" + "0" * 30, "1.5", "nan"),
+)
+FILES = frozenset(("File", "LogTarget", "FileOrPattern", "FileOrFlash", "FilePlaces", "Operands"))
+
+
+def number_lines() -> Iterator[str]:
+    """Yield each command with each number beyond its bounds in each of its arguments."""
+    for verb in (verb for verb in VERBS.verbs() if not verb.preset):
+        force = next((f" {o.flag}" for o in verb.options if o.flag in ("--force", "--risk")), "")
+        for slot in slots(verb):
+            if slot.type is None or (slot.key == "port" and verb.name == "connect"):
+                continue
+            for form in NUMERIC.get(type(slot.type).__name__, ("{}",)):
+                for number in BOUNDS:
+                    line = filled(verb, slot, form.format(number))
+                    yield from dict.fromkeys((line, line.replace(verb.name, verb.name + force, 1)))
+
+
+def path_lines(paths: tuple[str, ...]) -> Iterator[str]:
+    """Yield each command with each hostile path in each of its arguments that is a file."""
+    for verb in (verb for verb in VERBS.verbs() if not verb.preset):
+        for slot in slots(verb):
+            kind = type(slot.type).__name__
+            forms = {"FilePlaces": '"{}" flash:0', "FileOffsets": '0 "{}"', "Operands": '"{}" file'}
+            if kind in FILES or kind in forms:
+                for path in paths:
+                    yield filled(verb, slot, forms.get(kind, '"{}"').format(path))
+    for path in paths:
+        yield from (f'{start} "{path}"' for start in ("echo x >", "echo x >>", "peek 0 >", "trace"))
+        yield from (f'set parttable "{path}"; parts', f'connect "replay://{path}"')
+        yield f'stub --dir "{path}"; reset; stub always; stub auto'
+        yield f'connect "sim://esp32c3?flash-file={path}"'
+
+
+def slots(verb: Verb) -> tuple[Param | Option, ...]:
+    """Return all arguments of a command."""
+    return (*verb.params, *verb.options)
+
+
+def filled(verb: Verb, slot: Param | Option, text: str) -> str:
+    """Return a command in which one argument is given and all others are right."""
+    words = [verb.name]
+    if isinstance(slot, Option):
+        words += [slot.flag, text]
+    for param in verb.params:
+        if param is slot:
+            words.append(text)
+        elif not param.optional:
+            words.append(VALID.get(type(param.type).__name__, "4"))
+    words += {"expression": ["1"], "command": ["echo x"], "assignment": ["v = 1"]}.get(
+        verb.rest, []
+    )
+    return " ".join(words)
+
+
+class _Quiet(Output):
+    """Streams in memory; what would go to another program goes nowhere."""
+
+    def __init__(self) -> None:
+        self.out, self.err = io.StringIO(), io.StringIO()
+        super().__init__(stdout=self.out, stderr=self.err)
+
+    @contextmanager
+    def to_shell(self, text: str) -> Iterator[None]:
+        """Run nothing."""
+        yield
+
+    def taken(self) -> tuple[str, str]:
+        """Return what was written since the last time."""
+        texts = self.out.getvalue(), self.err.getvalue()
+        for stream in (self.out, self.err):
+            stream.seek(0)
+            stream.truncate()
+        return texts
+
+
+@dataclass
+class Fuzz:
+    """One session that is typed at."""
+
+    output: _Quiet = field(default_factory=_Quiet)
+    findings: collections.Counter[str] = field(default_factory=collections.Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+    interrupted: int = 0
+    failed: int = 0
+
+    def __post_init__(self) -> None:
+        self.session = Session(self.output, Bench(port="sim://esp32c3"), assume_yes=True)
+        self.runner = Runner(self.session)
+
+    def reconnect(self, chip: str) -> None:
+        """See that a chip is connected."""
+        if self.session.target is None:
+            self.session.bench = Bench(port=f"sim://{chip}")
+            self.type(f"connect sim://{chip}")
+
+    def type(self, line: str, *, tab: bool = False) -> None:
+        """Run a line, or complete it; count what it must not do."""
+        try:
+            signal.setitimer(signal.ITIMER_REAL, LONGEST_S)
+            try:
+                if tab:
+                    list(complete.candidates(self.session, line))
+                else:
+                    self.failed += bool(self.runner.run_line(line))
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+        except Quit:
+            pass
+        except KeyboardInterrupt:
+            self.interrupted += 1
+        except EspError as error:
+            self.found(f"EspError escapes: {type(error).__name__}", line)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
+            frames = traceback.extract_tb(error.__traceback__)
+            at = next((f for f in reversed(frames) if "/espshell/" in f.filename), frames[-1])
+            place = f"{at.filename.rpartition('/espshell/')[2]}:{at.lineno} {at.name}"
+            self.found(f"{type(error).__name__} at {place}: {error!s:.60}", line)
+        _, told = self.output.taken()
+        if any(not (char.isprintable() or char in "\n\t") for char in told):
+            self.found("control characters on the terminal", line)
+        for words in ("Errno", "invalid literal", "fromhex", "codec", "Traceback", "line 1 column"):
+            if words in told:
+                self.found(f"Python's words: {words}", f"{line!r} -> {told:.300}")
+
+    def found(self, what: str, line: str) -> None:
+        """Count a finding; keep its shortest line."""
+        self.findings[what] += 1
+        if what not in self.examples or len(line) < len(self.examples[what]):
+            self.examples[what] = line
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def surroundings() -> Iterator[Path]:
+    """Give an empty folder to work in, a home that is not ours, and no time that passes."""
+    kept = os.getcwd(), os.environ.get("HOME"), vars(session_module)["SystemClock"], files.WAIT_S
+    with tempfile.TemporaryDirectory(prefix="fuzz.", ignore_cleanup_errors=True) as name:
+        folder = Path(name) / "a" / "b" / "c"
+        folder.mkdir(parents=True)
+        os.chdir(folder)
+        os.environ["HOME"] = name
+        vars(session_module)["SystemClock"] = VirtualClock
+        files.WAIT_S = 0.0
+        old = signal.signal(signal.SIGALRM, _interrupt)
+        try:
+            yield folder
+        finally:
+            signal.signal(signal.SIGALRM, old)
+            os.chdir(kept[0])
+            os.environ["HOME"] = kept[1] or "/"
+            vars(session_module)["SystemClock"], files.WAIT_S = kept[2], kept[3]
+
+
+def run(count: int, seed: int, *, show: bool = False) -> Fuzz:
+    """Type so many lines into one session; return what was found."""
+    chance = random.Random(seed)
+    fuzz = Fuzz()
+    with surroundings() as folder:
+        lines = Lines(chance, hostile_paths(folder))
+        for number in range(count):
+            if number % 50 == 0 and chance.random() < 0.3:
+                fuzz.type("disconnect")
+            if chance.random() < 0.7:
+                fuzz.reconnect(chance.choice(CHIPS))
+            line = lines.line()
+            if show:
+                sys.stderr.write(f"{number}: {line!r:.200}\n")
+            fuzz.session.interactive = chance.random() < 0.5
+            fuzz.output.as_json = chance.random() < 0.2
+            began = time.monotonic()
+            fuzz.type(line, tab=chance.random() < 0.1)
+            if time.monotonic() - began > 10 * LONGEST_S:
+                fuzz.found("took too long", line)
+        fuzz.type("echo alive")
+        fuzz.session.close()
+    return fuzz
+
+
+def main() -> int:
+    """Run; print findings; return 1 if there are any."""
+    parser = argparse.ArgumentParser(description="Fuzz a session with lines.")
+    parser.add_argument("--count", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--show", action="store_true", help="print each line before it is run")
+    options = parser.parse_args()
+    began = time.monotonic()
+    fuzz = run(options.count, options.seed, show=options.show)
+    sys.stdout.write(
+        f"{options.count} lines in {time.monotonic() - began:.0f} s, seed {options.seed}: "
+        f"{fuzz.failed} failed as they may, {fuzz.interrupted} were interrupted, "
+        f"{sum(fuzz.findings.values())} findings of {len(fuzz.findings)} kinds\n"
+    )
+    for what, times in fuzz.findings.most_common():
+        sys.stdout.write(f"{times:6} {what}\n       {fuzz.examples[what]!r:.300}\n")
+    return int(bool(fuzz.findings))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

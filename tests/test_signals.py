@@ -1,0 +1,123 @@
+"""Signals: SIGTERM and SIGHUP end the program as Ctrl-C does, and say what is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from espshell import cli
+from espshell.device import Target
+from espshell.ops.progress import Step
+from espshell.shell.output import Output
+from espshell.signals import Terminated, as_exceptions, uninterrupted
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+
+SIM = "sim://esp32c3"
+
+
+def stop_at(monkeypatch: pytest.MonkeyPatch, number: int, action: str, left: list[str]) -> None:
+    """Send this process a signal when an operation has come so far; note how the chip is left."""
+
+    def progress(_self: Output, step: Step) -> None:
+        if step.action == action and step.done:
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(Output, "progress", progress)
+    monkeypatch.setattr(Target, "leave", lambda _self, after: left.append(after))
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "word"),
+    [
+        (signal.SIGTERM, 143, "ended by SIGTERM"),
+        (signal.SIGHUP, 129, "ended by SIGHUP"),
+        (signal.SIGINT, 130, "interrupted"),
+    ],
+)
+@pytest.mark.parametrize("is_json", [False, True])
+def test_a_signal_in_the_middle_of_load(
+    number: int,
+    status: int,
+    word: str,
+    is_json: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The state of the flash is said, the chip is left as --after says, and status is 128 + n."""
+    left: list[str] = []
+    stop_at(monkeypatch, number, "writing", left)
+    path = tmp_path / "app.bin"
+    path.write_bytes(os.urandom(200_000))
+    line = f"load {path} flash:0x10000 --force"
+    options = ["--yes", "--after", "hard-reset", *["--json"] * is_json]
+    assert cli.main(["-p", SIM, *options, "-c", line, "-c", "echo no"]) == status
+    out, err = capsys.readouterr()
+    assert "in doubt" in err
+    assert err.endswith(f"espshell: {word}\n")
+    assert left == ["hard-reset"]
+    assert out.count('"ok": false') == is_json
+    assert "no" not in out.split()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_no_temporary_file(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that was being written is as it was before, and nothing lies beside it."""
+    stop_at(monkeypatch, number, "reading", [])
+    path = tmp_path / "ram.bin"
+    assert cli.main(["-p", SIM, "-c", f"save DRAM {path}"]) == 128 + number
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_handlers_are_given_back() -> None:
+    """Who calls the program as a function has the handlers of before, and ignored ones stay so."""
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    old = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with as_exceptions():
+            signal.raise_signal(signal.SIGHUP)
+        with pytest.raises(Terminated), as_exceptions():
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGHUP, old)
+    assert before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+
+def test_what_must_not_be_left_half_done() -> None:
+    """A signal waits for the end of it, and is not lost."""
+    done = []
+
+    def work() -> None:
+        with as_exceptions(), uninterrupted():
+            signal.raise_signal(signal.SIGTERM)
+            done.append("all")
+
+    with pytest.raises(Terminated):
+        work()
+    assert done == ["all"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_program_starts(number: int) -> None:
+    """One line and no traceback, although nothing has been imported yet."""
+    program = (
+        "import os, sys, importlib.abc\n"
+        "class Press(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        f"        if name == 'espshell.cli': os.kill(os.getpid(), {int(number)})\n"
+        "sys.meta_path.insert(0, Press())\n"
+        "from espshell.__main__ import main\n"
+        "main()\n"
+    )
+    command = [sys.executable, "-c", program]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (ran.returncode, ran.stdout) == (128 + number, "")
+    assert ran.stderr == "espshell: interrupted\n"
