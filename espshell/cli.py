@@ -1,9 +1,10 @@
 """The outer command line: what to connect to, what to run, and the exit status.
 
 espshell [options] [-c LINE]... [SCRIPT [ARG...]]    a shell, or what is given
-espshell sim CHIP [--pty | --tcp HOST:PORT]          serve a simulated chip
+espshell sim CHIP [--pty | --tcp HOST:PORT | --rfc2217 HOST:PORT]          serve a simulated chip
 espshell check SCRIPT...                             parse without a device
 espshell ports                                       list the serial ports
+espshell esptool ARGS...                             as esptool, with its arguments and status
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,6 +31,7 @@ from espshell.shell.arguments.types import chip_named, did_you_mean
 from espshell.shell.check import check
 from espshell.shell.crash import STOPPING, as_error
 from espshell.shell.output import Output
+from espshell.shell.registry import COMMANDS
 from espshell.shell.runner import Runner
 from espshell.shell.script import Given, Script
 from espshell.shell.session import INTERRUPTED, Bench, Quit, Session
@@ -59,11 +62,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: list[str]) -> int:
-    commands = {"sim": _simulate, "check": _check, "ports": _list_ports}
+    commands = {"sim": _simulate, "check": _check, "ports": _list_ports, "esptool": _esptool}
     if arguments and (command := commands.get(arguments[0])):
         return command(arguments[1:])
     try:
-        options = _parser().parse_intermixed_args(_joined(arguments))
+        options = _parsed(arguments)
     except UsageError as error:
         Runner(Session(Output(as_json="--json" in arguments))).refuse(error)
         raise
@@ -120,9 +123,21 @@ def _parser() -> argparse.ArgumentParser:
         help="a file of commands (.espsh); - for standard input",
     )
     add("arguments", nargs="*", metavar="ARG", help="its $1 to $9; behind -- they may begin with -")
-    add("-p", "--port", default=os.environ.get("ESPSHELL_PORT", ""), help="device or URL")
-    add("-b", "--baud", default=os.environ.get("ESPSHELL_BAUD", str(SYNC_BAUD)), help="rate")
-    add("--chip", help="refuse any other chip")
+    add(
+        "-p",
+        "--port",
+        action=_Once,
+        default=os.environ.get("ESPSHELL_PORT", ""),
+        help="device or URL",
+    )
+    add(
+        "-b",
+        "--baud",
+        action=_Once,
+        default=os.environ.get("ESPSHELL_BAUD", str(SYNC_BAUD)),
+        help="rate",
+    )
+    add("--chip", action=_Once, help="refuse any other chip")
     add("--before", default="default-reset", help=f"how to reset it: {', '.join(BEFORE)}")
     add("--after", choices=AFTER, default="hard-reset", help="how to leave the chip")
     add("--stub", choices=("auto", "always", "never"), default="auto", help="the flasher stub")
@@ -140,6 +155,39 @@ def _parser() -> argparse.ArgumentParser:
     add("--elf", type=path_of, metavar="FILE", help="names of a program for its addresses")
     add("--version", action="version", version=f"espshell {__version__}")
     return parser
+
+
+class _Once(argparse.Action):
+    """An option that is given at most once."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        """Store the value. Raises: UsageError for a second one."""
+        if self.dest in vars(namespace).setdefault("given", set()):
+            raise UsageError(f"{option_string} is given twice", hint="one board at a time")
+        namespace.given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the options. Raises: UsageError; for a command in the place of a script, with -c."""
+    try:
+        return _parser().parse_intermixed_args(_joined(arguments))
+    except UsageError as error:
+        hints = filter(None, (_command_hint(word, ["..."]) for word in arguments))
+        raise UsageError(error.message, hint=next(hints, error.hint)) from error
+
+
+def _command_hint(word: str, rest: Sequence[str]) -> str:
+    """Return how to run a command that stands where a script was expected; empty if it is none."""
+    if not word or word.startswith("-") or not (COMMANDS.get(word) or COMMANDS.family(word)):
+        return ""
+    return f"`{word}` is a command: -c '{' '.join((word, *rest))}' runs it"
 
 
 def _folder_of_stubs() -> Path | None:
@@ -227,7 +275,7 @@ def _scripts(options: argparse.Namespace) -> list[Given]:
     """Return what is to be run, in order: the lines of -c, the script, piped input."""
     found: list[Given] = [(Script("", line), []) for line in options.command]
     if options.script and options.script != SCREEN:
-        found.append((_read(options.script), options.arguments))
+        found.append((_read(options.script, options.arguments), options.arguments))
     is_typed = sys.stdin.isatty() and sys.stdout.isatty()
     reads_on = options.interactive or not found
     if options.script == SCREEN or (reads_on and not is_typed):
@@ -244,12 +292,19 @@ def _standard_input() -> str:
         raise file_error("read", "standard input", error) from error
 
 
-def _read(name: str) -> Script:
+def _read(name: str, arguments: Sequence[str]) -> Script:
+    """Read a script. Raises: UsageError, with what a port or a command would need."""
+    if _PORTS.match(name):
+        raise UsageError(f"{name} is a port, and no script", hint=f"-p {name} connects to it")
     try:
         return script.read(path_of(name))
     except UsageError as error:
-        near = did_you_mean(name, ("sim", "check", "ports"))
-        raise UsageError(error.message, hint=near) from error
+        near = did_you_mean(name, ("sim", "check", "ports", "esptool"))
+        hint = _command_hint(name, arguments) or near
+        raise UsageError(error.message, hint=hint) from error
+
+
+_PORTS = re.compile(r"/dev/(tty|cu\.|pts/|serial/|rfcomm)|[\w+]+://|COM\d+$", re.IGNORECASE)
 
 
 def _check_and_connect(session: Session, scripts: list[Given]) -> None:
@@ -310,6 +365,12 @@ def _check(arguments: Sequence[str]) -> int:
     return worst
 
 
+def _esptool(arguments: Sequence[str]) -> int:
+    from espshell.shell.esptool import front
+
+    return front.run(arguments)
+
+
 def _list_ports(arguments: Sequence[str]) -> int:
     parser = _Parser("espshell ports", "List the serial ports, likely boards first.")
     parser.add_argument("--json", action="store_true", help="as a JSON object")
@@ -323,18 +384,21 @@ def _simulate(arguments: Sequence[str]) -> int:
     parser = _Parser(prog="espshell sim", description="Serve a simulated chip in real time.")
     add = parser.add_argument
     add("chip", metavar="CHIP", help="such as esp32c3, also with options: 'esp32c3?flash=8M'")
-    add("--pty", action="store_true", help="on a pseudo-terminal (the default)")
-    add("--tcp", metavar="HOST:PORT", help="on a TCP port, for socket://; loopback if no HOST")
+    place = parser.add_mutually_exclusive_group().add_argument
+    place("--pty", action="store_true", help="on a pseudo-terminal (the default)")
+    place("--tcp", metavar="HOST:PORT", help="on a TCP port, for socket://; loopback if no HOST")
+    place("--rfc2217", metavar="HOST:PORT", help="likewise, for rfc2217://: with resets and rates")
     add("--flash-file", type=path_of, help="contents of the flash, read and written")
     add("--fault", action="append", default=[], metavar="RULE", help="such as drop@reply:37")
     options = parser.parse_args(arguments)
-    if options.pty and options.tcp:
-        raise UsageError("--pty and --tcp exclude each other")
     chip = options.chip if "://" in options.chip else f"{url.SCHEME}{options.chip}"
     chip = url.with_faults(chip, options.fault)
     if options.tcp:
         host, port = _address(options.tcp)
         serve.serve_tcp(chip, host, port, _announce, flash_file=options.flash_file)
+    elif options.rfc2217:
+        host, port = _address(options.rfc2217)
+        serve.serve_rfc2217(chip, host, port, _announce, flash_file=options.flash_file)
     else:
         serve.serve_pty(chip, _announce, flash_file=options.flash_file)
     return 0
@@ -345,8 +409,10 @@ def _announce(name: str) -> None:
 
 
 def _address(text: str) -> tuple[str, int]:
-    """Return host and port of ``HOST:PORT`` or ``PORT``; the host is loopback unless told."""
+    """Return host and port of ``HOST:PORT``, ``[IPV6]:PORT`` or ``PORT``; loopback by default."""
     host, _, port = text.rpartition(":")
-    if not port.isdecimal() or int(port) > 65535:
-        raise UsageError(f"`{text}` is no HOST:PORT", hint="127.0.0.1:5555, or 0 for any port")
+    host, bracketed = host.removeprefix("[").removesuffix("]"), host[:1] + host[-1:] == "[]"
+    if not port.isdecimal() or int(port) > 65535 or bracketed != (":" in host):
+        hint = "127.0.0.1:5555, [::1]:5555, or 0 for any port"
+        raise UsageError(f"`{text}` is no HOST:PORT", hint=hint)
     return host or "127.0.0.1", int(port)

@@ -129,6 +129,17 @@ def read_bytes(path: Path, limit: Limit = CONTENTS) -> bytes:
         return read_stream(file, str(path), limit)
 
 
+def require_readable(path: Path) -> None:
+    """Check that a file can be read; a named pipe is left alone.
+
+    Raises: UsageError.
+    """
+    found = status(path)
+    if found is None or not stat.S_ISFIFO(found.st_mode):
+        with _translated("read", path):
+            os.close(_reading_end(path))
+
+
 def read_text(path: Path, limit: Limit) -> str:
     """Return the contents of a file of text.
 

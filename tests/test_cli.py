@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ import pytest
 from espshell import cli
 from espshell.link import ports
 from espshell.link.ports import PortInfo
+from scripts import fuzz
 
 SIM = "sim://esp32c3"
 COMMAND = [sys.executable, "-m", "espshell"]
@@ -127,7 +129,8 @@ def test_line_may_begin_with_a_dash() -> None:
         (["--trace=/nonexistent/t", "-c", "info"], 2, "espshell: cannot write /nonexistent/t"),
         (["sim", "esp99"], 2, "espshell: expected a chip that can be simulated"),
         (["sim", "esp32", "--tcp", "x"], 2, "espshell: `x` is no HOST:PORT"),
-        (["sim", "esp32", "--pty", "--tcp", "1"], 2, "espshell: --pty and --tcp exclude"),
+        (["sim", "esp32", "--pty", "--tcp", "1"], 2, "espshell: argument --tcp: not allowed with"),
+        (["sim", "esp32", "--rfc2217", "::1:0"], 2, "espshell: `::1:0` is no HOST:PORT"),
         (["check"], 2, "espshell: the following arguments are required: SCRIPT"),
         (["check", "nosuch"], 2, "espshell: cannot read nosuch"),
     ],
@@ -425,6 +428,37 @@ def test_scripts_that_come_with_it(
     assert "--- " in out
 
 
+# Files -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("option", ["--elf", "--transcript", "--trace=", "--stub-dir", "", "check"])
+def test_hostile_paths(
+    option: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path that cannot be is one line and a status, wherever the program takes one."""
+    with fuzz.surroundings() as folder:
+        for path in fuzz.hostile_paths(folder):
+            if not path.strip("./") or path in ("script", "empty", "new") or "\0" in path:
+                continue
+            monkeypatch.setattr(sys, "stdin", io.StringIO())
+            words = [f"{option}{path}"] if option.endswith("=") else [option, path]
+            ran = in_process("-c", "echo x", *filter(None, words), capsys=capsys)
+            assert ran[0] in (0, 1, 2, 3), path
+            assert ran[2].count("\n") <= 2, path
+            assert "Errno" not in ran[2]
+
+
+def test_input_without_end(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Piped input that never ends is refused with the limit, in one line."""
+    with open("/dev/zero", encoding="utf-8") as endless:
+        monkeypatch.setattr(sys, "stdin", endless)
+        status, _, err = in_process("-", capsys=capsys)
+    assert status == 2
+    assert err.startswith("espshell: standard input has more than 1 MiB, the most that")
+
+
 # Every exit ---------------------------------------------------------------------------------------
 
 
@@ -456,7 +490,8 @@ def test_json_of_every_exit(
     arguments: list[str], status: int, commands: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """However it ends, whoever reads the objects is told: by one object a command, or for all."""
-    ended, out, err = in_process("--json", "-p", SIM, *arguments, capsys=capsys)
+    port = [] if "-p" in arguments else ["-p", SIM]
+    ended, out, err = in_process("--json", *port, *arguments, capsys=capsys)
     told = [json.loads(line) for line in out.splitlines()]
     assert (ended, [each["command"] for each in told]) == (status, commands)
     assert told[-1]["ok"] is (commands[-1] == "quit")

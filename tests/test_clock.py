@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from espshell.clock import SystemClock, VirtualClock
+from espshell.link.link import Link
+from espshell.link.trace import ReplayPort
 from espshell.ops.memory.expect import Expectation
 from espshell.ops.memory.watch import wait
+from tests.shell.support import Shell
 
 
 def test_virtual_time() -> None:
@@ -54,3 +60,40 @@ def test_a_wait_without_an_interval_ends() -> None:
     """On a virtual clock looking takes no time, so there is a least interval."""
     waited = wait(lambda: Expectation("0", 0), VirtualClock(), timeout_s=0.2, interval_s=0)
     assert waited.looks < 300
+
+
+WAITS: tuple[Callable[[Link, float], object], ...] = (
+    lambda link, timeout_s: link.receive(timeout_s),
+    lambda link, timeout_s: link.receive_all(timeout_s),
+    lambda link, timeout_s: link.hear(b"OHAI", timeout_s),
+    lambda link, timeout_s: link.drain(timeout_s / 3, timeout_s),
+)
+
+
+class Silent(ReplayPort):
+    """A port on which nothing comes; a wait takes few reads."""
+
+    reads = 0
+
+    def read(self, wait_s: float) -> bytes:
+        """Let the time pass."""
+        self.reads += 1
+        assert self.reads < 10
+        return super().read(wait_s)
+
+
+@given(start=st.floats(0, 1e9), timeout_s=st.floats(1e-9, 100))
+def test_a_link_that_hears_nothing_gives_up(start: float, timeout_s: float) -> None:
+    """Every wait of a link ends at its deadline, whenever it begins."""
+    for wait_on in WAITS:
+        port = Silent([])
+        port.clock.sleep(start)
+        assert not wait_on(Link(port), timeout_s)
+
+
+@pytest.mark.parametrize("seconds", [0.1 * n for n in range(1, 400, 40)])
+def test_wait_ends_at_any_moment_of_a_session(seconds: float) -> None:
+    """The line that hung for some start times, on the simulator."""
+    shell = Shell().connect()
+    shell.type(f"sleep {seconds:.1f}")
+    assert shell.type("wait -t 0.2 1 == 2").status == 1

@@ -104,7 +104,7 @@ class Flash:
         return BLOCK if self._target.loader.dialect.is_stub else ROM_SEGMENT
 
     def check(self, address: int, size: int, *, write: bool = False) -> None:
-        """See that a range is in the flash, and within reach of the loader.
+        """Require a range that is in the flash, and within reach of the loader.
 
         Raises: UsageError with its size; nothing was read or written.
         """
@@ -201,7 +201,7 @@ class Flash:
 
     def erase(self, address: int, size: int) -> Iterator[int]:
         """Erase whole sectors in pieces; yield the bytes that are erased. Not in a dry run."""
-        _see_whole_sectors(address, size)
+        _require_whole_sectors(address, size)
         with self._attached():
             yield from self._erase(address, size)
 
@@ -226,7 +226,7 @@ class Flash:
 
         What the flash holds afterwards only a digest tells.
         """
-        _see_whole_sectors(address, len(data))
+        _require_whole_sectors(address, len(data))
         if self.dry_run:
             yield len(data)
             return
@@ -254,7 +254,7 @@ class Flash:
 
     @contextlib.contextmanager
     def _attached(self) -> Iterator[None]:
-        """See that it is attached and its size told; anew after a failure, which may be why."""
+        """Attach it and tell the loader its size; anew after a failure, which may be why."""
         self._prepare()
         try:
             yield
@@ -292,6 +292,6 @@ class Flash:
         return False
 
 
-def _see_whole_sectors(address: int, size: int) -> None:
+def _require_whole_sectors(address: int, size: int) -> None:
     if address % SECTOR or size % SECTOR:
         raise ValueError(f"{address:#x} + {size:#x} are not whole sectors")

@@ -25,7 +25,7 @@ _WATCHDOG_S = 0.5  # until it has bitten
 
 
 def leave(target: Target, after: str) -> None:
-    """Leave a chip as ``--after`` says.
+    """Leave a chip as ``--after`` says, or by a sequence of one's own.
 
     Raises: UsageError where that way does not exist on this chip; what the link raises.
     """
@@ -35,6 +35,8 @@ def leave(target: Target, after: str) -> None:
         by_command(target)
     elif after == "watchdog-reset":
         by_watchdog(target)
+    elif "|" in after:
+        reset.play(target.link.port, reset.parse(after))
 
 
 def by_reset(target: Target) -> bool:
@@ -71,7 +73,7 @@ def by_command(target: Target) -> None:
 
 
 def ignores_commands(target: Target) -> bool:
-    """Say whether no command leaves this loader: a v2 stub answers FLASH_END and stays."""
+    """Return whether no command leaves this loader: a v2 stub answers FLASH_END and stays."""
     return target.loader.dialect == STUB
 
 
@@ -97,7 +99,7 @@ def _allow_the_application(target: Target) -> None:
 
 
 def _only_the_watchdog_helps(target: Target) -> bool:
-    """Say whether the chip would come up in download mode again after a reset by the lines."""
+    """Return whether the chip would come up in download mode again after a reset by the lines."""
     chip = target.chip
     if Quirk.OTG_RESET_BY_WATCHDOG not in chip.quirks or target.loader.dialect.is_secure:
         return False

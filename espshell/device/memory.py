@@ -37,7 +37,7 @@ class Memory:
         """Whether nothing is written: the one place that keeps it, so that no verb can forget."""
 
     def check(self, address: int, size: int, *, write: bool = False) -> None:
-        """See that a range is in the memory map, and for a write that it can be written.
+        """Require a range of the memory map, and for a write one that can be written.
 
         Raises: UsageError with the regions next to it; nothing was sent.
         """

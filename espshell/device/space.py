@@ -14,7 +14,7 @@ class Space(Protocol):
         """The word before the colon."""
 
     def check(self, address: int, size: int, *, write: bool = False) -> None:
-        """See that a range is there. Raises: UsageError; nothing is sent that could do harm."""
+        """Require a range that is there. Raises: UsageError; nothing is sent that could do harm."""
 
     def chunks(self, address: int, size: int) -> Iterator[bytes]:
         """Yield a range of any alignment in pieces, as they arrive, together exactly ``size``."""

@@ -31,12 +31,14 @@ SYNC_BAUD = 115200
 SLOWEST, FASTEST = 300, 8_000_000
 """Rates that the dividers of all UARTs can make, and that a bridge might."""
 
+UNKNOWN_STUB = "a flasher stub is running that is not known: nothing is written to RAM unforced"
+
 REPLAY = "replay://"
 """Scheme of a port that plays a recording back."""
 
 
-def see_rate(baud: int) -> None:
-    """See that a chip may have a baud rate. Raises: UsageError."""
+def require_rate(baud: int) -> None:
+    """Require a baud rate that a chip may have. Raises: UsageError."""
     if not SLOWEST <= baud <= FASTEST:
         raise UsageError(f"{baud} baud is no rate of a chip", hint=f"{SLOWEST} to {FASTEST} are")
 
@@ -74,6 +76,7 @@ class Target:
         before: str = "default-reset",
         expected: Chip | None = None,
         taps: tuple[Tap, ...] = (),
+        stub_dir: Path | None = None,
     ) -> Target:
         """Open a port and reach the loader behind it, at 115200 baud first and then at ``baud``.
 
@@ -91,8 +94,8 @@ class Target:
             target = cls(link, connected, usb)
             if own_usb:
                 target.quiet_watchdogs()
-            if target.loader.dialect.is_stub:
-                target.recognise_stub()
+            if target.loader.dialect.is_stub and not target.recognise_stub(stub_dir):
+                target.notes += (UNKNOWN_STUB,)
             if baud != link.port.baud:
                 target.change_baud(baud)
         except BaseException:
@@ -160,7 +163,7 @@ class Target:
 
         A ROM that may be wrong about its crystal is asked for another rate than is wanted.
         """
-        see_rate(baud)
+        require_rate(baud)
         fixed = Quirk.BAUD_FIXED_IN_SECURE_DOWNLOAD in self.chip.quirks
         if fixed and self.loader.dialect.is_secure:
             raise UsageError(
@@ -228,7 +231,7 @@ class Target:
 
     @staticmethod
     def register_writes(writes: Iterable[Write]) -> list[RegisterWrite]:
-        """Return what chip data wants written as entries of WRITE_REG."""
+        """Return writes of the chip tables as entries of WRITE_REG."""
         return [RegisterWrite(w.address, w.value, w.mask, w.delay_us) for w in writes]
 
     @property

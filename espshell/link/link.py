@@ -79,7 +79,7 @@ class Link:
         return frames.popleft() if frames else None
 
     def hear(self, text: bytes, timeout_s: float) -> bool:
-        """Wait for bytes that are no response, such as a greeting; say whether they came."""
+        """Wait for bytes that are no response, such as a greeting; return whether they came."""
         end = self.clock.now() + timeout_s
         while text not in self.noise:
             left = end - self.clock.now()
@@ -147,5 +147,5 @@ class Link:
 
 
 def _is_text(data: bytes) -> bool:
-    """Say whether bytes are what a boot log is made of."""
+    """Return whether bytes are those that a boot log is made of."""
     return not data.translate(None, delete=_TEXT)

@@ -217,14 +217,22 @@ _URL_HINT = "a port is a device such as /dev/ttyUSB0 or COM3, socket://, rfc2217
 
 
 def _scheme(url: str) -> str:
-    return urlsplit(url).scheme if "://" in url else ""
+    return url.partition("://")[0].lower() if "://" in url else ""
 
 
 def _check_place(url: str) -> None:
-    """See that a network URL says where. Raises: ValueError."""
-    parts = urlsplit(url)
-    if _scheme(url) in ("socket", "rfc2217") and not (parts.hostname and parts.port):
-        raise ValueError("it names no host and port, as socket://HOST:PORT does")
+    """Require host and port of a network URL, and of others a path. Raises: ValueError."""
+    if "\0" in url:
+        raise ValueError("there is a NUL in it")
+    if _scheme(url) not in ("socket", "rfc2217"):
+        return
+    try:
+        parts = urlsplit(url)
+        named = parts.hostname and parts.port
+    except ValueError:
+        named = None
+    if not named:
+        raise ValueError("it names no host and port up to 65535, as socket://HOST:PORT does")
 
 
 def _selectable(url: str) -> bool:

@@ -125,7 +125,7 @@ def _stub_dialect(loader: Loader) -> dialect.Dialect:
 
 
 def _heard(link: Link) -> str:
-    """Return what came instead of an answer, in a few words."""
+    """Describe in a few words the bytes that came instead of an answer."""
     if link.bytes_received == 0:
         return "nothing was heard"
     told = recognise(link.noise).sentence
@@ -144,7 +144,7 @@ def _advice(link: Link) -> str:
 
 
 def _detect(loader: Loader) -> tuple[Chip, SecurityInfo | None]:
-    """Find out which chip it is; a lost or damaged reply on the way costs a resynchronisation."""
+    """Identify the chip; a lost or damaged reply on the way costs a resynchronisation."""
     for _ in range(_DETECT_TRIES - 1):
         try:
             return _ask(loader)

@@ -10,8 +10,7 @@ Three ways, by what the loader can do:
   (``controller_pieces``), whose words are sure of their place (``transfer``), but have no digest.
 
 Blank flash is not transferred where the chip can compute digests: that of so many FF bytes is
-known.  No two ranges are asked about in a row whose blank digests would be the same, because an
-answer that comes twice would then make the second one blank.
+known.  What is believed to be blank is never read, so such a digest counts when it is confirmed.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ def read_chunks(
     is_stub = Opcode.READ_FLASH in loader.dialect.commands
     whole = chunk = CHUNK if is_stub else ROM_CHUNK
     end = offset + size
-    faults, pieces, may_be_blank = 0, 0, True
+    faults, may_be_blank = 0, True
     while offset < end:
         if may_be_blank and end - offset >= _BLANK_FROM:
             for blank in _blank_pieces(loader, offset, end - offset):
@@ -71,11 +70,9 @@ def read_chunks(
                 yield blank
             may_be_blank = False
             continue
-        wanted = min(chunk, end - offset)
-        if not is_stub and pieces % 2 and wanted > ReadFlashSlow.SIZE:
-            wanted -= ReadFlashSlow.SIZE
+        read = _stub_piece if is_stub else _rom_piece
         try:
-            piece = (_stub_piece if is_stub else _rom_piece)(loader, offset, wanted, faults)
+            piece = read(loader, offset, min(chunk, end - offset), faults)
         except Fault as fault:
             faults, chunk = faults + 1, max(_LEAST_CHUNK, chunk // 2)
             if faults > TRIES:
@@ -83,7 +80,7 @@ def read_chunks(
                     raise _given_up(offset, fault, faults) from None
                 faults = 0
             continue
-        faults, chunk, pieces = 0, min(whole, 2 * chunk), pieces + 1
+        faults, chunk = 0, min(whole, 2 * chunk)
         offset += len(piece)
         may_be_blank = piece.endswith(b"\xff" * min(SECTOR, len(piece)))
         yield piece
@@ -106,21 +103,18 @@ def _given_up(offset: int, fault: Fault, times: int) -> NoReply:
 def _blank_pieces(loader: Loader, offset: int, size: int) -> Iterator[bytes]:
     """Yield pieces of FF for as far as a range is blank, by digests of ever larger parts."""
     probe = CHUNK
-    last = 0
     while size:
         asked = min(probe, size)
-        if asked == last:
-            asked -= SECTOR
-        if asked <= 0 or not _is_blank(loader, offset, asked):
+        if not _is_blank(loader, offset, asked):
             return
         for at in range(0, asked, CHUNK):
             yield b"\xff" * min(CHUNK, asked - at)
-        offset, size, last = offset + asked, size - asked, asked
+        offset, size = offset + asked, size - asked
         probe = min(2 * probe, _LARGEST_PROBE)
 
 
 def _is_blank(loader: Loader, offset: int, size: int) -> bool:
-    """Say whether a range is blank: what is believed then is never read, so it is asked twice."""
+    """Return whether a range is blank: it is never read then, so its digest is confirmed."""
     blank = blank_digest(size)
     return digest(loader, offset, size) == blank and confirmed_digest(loader, offset, size) == blank
 
@@ -141,7 +135,7 @@ def _stub_piece(loader: Loader, offset: int, size: int, tried: int) -> bytes:
 
 
 def _streamed(loader: Loader, request: ReadFlash) -> bytes:
-    """Return what a stub streams, if its MD5 of that agrees. Raises: Fault, Refused."""
+    """Return the bytes that a stub streams, if its MD5 of them agrees. Raises: Fault, Refused."""
     link, size = loader.link, request.size
     frames: list[bytes] = []
     received = 0

@@ -127,18 +127,6 @@ def read_few(loader: Loader, addresses: Sequence[int]) -> list[int]:
     return read_words(loader, addresses)
 
 
-def read_twice(loader: Loader, addresses: Sequence[int]) -> list[int]:
-    """Return words that two readings agree about: a bit that flips in one of them is seen.
-
-    Only for memory that does not change when it is read, nor by itself.  While replies may be
-    overdue ``read_words`` reads twice anyway.
-
-    Raises: ReadsDiffer if no two readings agree; what ``read_words`` raises.
-    """
-    where = f"0x{addresses[0]:08x}..0x{addresses[-1] + WORD:08x}" if addresses else "nothing"
-    return agreed(lambda: read_words(loader, addresses), where)
-
-
 def _run(
     loader: Loader, addresses: Sequence[int], backoff: int, *, once: bool
 ) -> Iterator[list[int]]:

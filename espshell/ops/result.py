@@ -48,6 +48,11 @@ class Result:
         return ()
 
     @property
+    def interrupted(self) -> bool:
+        """Whether a person has ended it by Ctrl-C, and with it a script."""
+        return False
+
+    @property
     def changes(self) -> tuple[Change, ...]:
         """Writes for the journal, with what was there before."""
         return ()

@@ -9,6 +9,7 @@ Source: command table of the esptool manual; replies recorded from ROM code and 
 
 from __future__ import annotations
 
+import binascii
 import struct
 from dataclasses import dataclass
 from typing import ClassVar
@@ -186,7 +187,10 @@ class SpiFlashMd5(Command[bytes]):
     def parse(self, value: int, payload: bytes) -> bytes:
         """Return the digest. Raises: ValueError if it is none."""
         if len(payload) == 32:
-            payload = bytes.fromhex(payload.decode("ascii"))
+            try:
+                payload = binascii.unhexlify(payload)
+            except binascii.Error as error:
+                raise ValueError("a digest with digits that are not hexadecimal") from error
         if len(payload) != 16:
             raise ValueError(f"{len(payload)} bytes of digest, not 16")
         return payload

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from espshell import files
-from espshell.errors import EspError, file_error
+from espshell.errors import EspError, UsageError
 from espshell.shell import lines, registry, script
 from espshell.shell.arguments.types import File
 from espshell.shell.language import expr, grammar
@@ -51,11 +51,7 @@ class _Files:
         """Check that files can be read. Raises: UsageError."""
         for path in paths:
             if self._knows_written and _stem(path) not in self._written:
-                try:
-                    if not path.is_fifo():
-                        path.open("rb").close()
-                except OSError as error:
-                    raise file_error("read", path, error) from error
+                files.require_readable(path)
 
     def note_outputs(self, prepared: Prepared) -> None:
         """Note the files that a command may write: those of its arguments, and its redirect."""
@@ -67,7 +63,9 @@ class _Files:
         if (redirect and redirect.kind == "|") or not all(word.is_plain for word in words):
             self._knows_written = False
             return
-        self._written |= {_stem(files.path_of(word.expand({}))) for word in words}
+        for word in words:
+            with contextlib.suppress(UsageError):  # not every word is a path
+                self._written.add(_stem(files.path_of(word.expand({}))))
 
 
 def _stem(path: Path) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import platform
 import time
 import traceback
 from pathlib import Path
 
-from espshell import __version__
+from espshell import __version__, files
 from espshell.errors import EspError
 from espshell.signals import Terminated
 
@@ -69,10 +68,9 @@ def _write(error: BaseException) -> Path | None:
         from platformdirs import user_log_path
 
         path = Path(user_log_path("espshell", appauthor=False)) / FILE_NAME
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = not path.exists() or path.stat().st_size > _MOST_BYTES
-        flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if fresh else os.O_APPEND)
-        with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
-            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {about}\n{''.join(lines)}\n")
+        if (found := files.status(path)) and found.st_size > _MOST_BYTES:
+            path.unlink()
+        entry = f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {about}\n{''.join(lines)}\n"
+        files.append_private(path, entry.encode("utf-8", "backslashreplace"))
         return path
     return None

@@ -16,6 +16,7 @@ from espshell.render.memory.journal import snapshot_row
 from espshell.render.view import View
 from espshell.shell.commands.chip import Map, Ports, Stub
 from espshell.shell.commands.journal import Snapshots
+from espshell.shell.commands.pasted import Version
 from espshell.shell.commands.script import Echo, Failed, Variable
 from espshell.shell.commands.shell import Help, History, NamedValues
 from espshell.shell.outcome import Outcome, Presentation
@@ -86,6 +87,12 @@ def regions_json(result: Map) -> Json:
         }
         for region in result.regions
     ]
+
+
+@form(Version)
+def version(result: Version, view: View) -> Iterator[Block]:
+    """Yield our version, and whose lines are understood."""
+    yield Text(f"espshell {result.espshell}; understands the lines of esptool {result.esptool}")
 
 
 @form(Ports)

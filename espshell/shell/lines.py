@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from espshell.errors import UsageError
 from espshell.shell import registry
+from espshell.shell.esptool import spelling
 from espshell.shell.language import grammar
 from espshell.shell.language.grammar import Command
 from espshell.shell.outcome import Outcome
@@ -29,6 +30,11 @@ class Prepared:
     bound: Bound
     inner: Prepared | None = None
     """The command that it holds: ``fails COMMAND``."""
+
+    @property
+    def innermost(self) -> Prepared:
+        """The command that is held at last."""
+        return self if self.inner is None else self.inner.innermost
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +78,20 @@ def prepare(session: Session, command: Command, *, depth: int = 0) -> Prepared:
     """
     if depth > MAX_DEPTH:
         raise UsageError(f"commands that hold each other are nested more than {MAX_DEPTH} deep")
-    command = COMMANDS.whole(command, session.variables, prefixes=session.interactive)
+    command = COMMANDS.whole(
+        spelling.program(command), session.variables, prefixes=session.interactive
+    )
     name = command.name.expand(session.variables)
-    if name != "help" and any(word.raw == "--help" for word in command.words):
-        return prepare(session, cut(f"help {name}")[0])
+    if subject := spelling.asks_help(name, command):
+        return prepare(session, cut(f"help {subject}")[0])
     verb = COMMANDS.find(name, prefixes=session.interactive, also=session.aliases)
+    command = spelling.modern(verb.name, command)
     bound = registry.bind(verb, command)
     inner = None
     if verb.rest == "command":
-        inner = prepare(session, command.inner(len(verb.params)), depth=depth + 1)
+        inside = registry.inner(verb, command)
+        spelling.require_command(verb.name, inside.name)
+        inner = prepare(session, inside, depth=depth + 1)
     return Prepared(verb, command, bound, inner)
 
 

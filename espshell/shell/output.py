@@ -58,6 +58,9 @@ class Output:
         """``auto``, ``always`` or ``never``."""
         self._redirected = False
         self._bar: _Bar | None = None
+        self._is_silent = False
+        self.worded: Callable[[str], str] = str
+        """How a note is worded for the command that runs."""
         self.transcript: Transcript | None = None
         """Where all of it is written to, too."""
 
@@ -144,7 +147,8 @@ class Output:
 
     def note(self, text: str) -> None:
         """Tell something that is no result."""
-        self._tell(text, "note")
+        if not self._is_silent and (text := self.worded(text)):
+            self._tell(text, "note")
 
     def error(self, text: str) -> None:
         """Tell what went wrong, on one line."""
@@ -217,6 +221,16 @@ class Output:
                 yield
         if process.returncode not in (0, *_HAD_ENOUGH):
             raise UsageError(f"`{text}` failed with status {process.returncode}")
+
+    @contextlib.contextmanager
+    def silenced(self) -> Iterator[None]:
+        """Show errors only meanwhile."""
+        self._is_silent = True
+        try:
+            with open(os.devnull, "w", encoding="utf-8") as nowhere, self._instead(nowhere):
+                yield
+        finally:
+            self._is_silent = False
 
     @contextlib.contextmanager
     def _instead(self, stream: IO[str]) -> Iterator[None]:

@@ -36,8 +36,8 @@ def reconnect(session: Session) -> Target:
 
     Raises: BenchError if the device is not there; what connecting raises.
     """
-    lost = session.connection.as_lost() if session.connection else session.lost
-    bench = session.bench
+    before, bench = session.lost, session.bench
+    lost = session.connection.as_lost() if session.connection else before
     if lost is not None and lost.usb is not None:
         device = _found_again(lost.usb)
         if device is None:
@@ -46,7 +46,7 @@ def reconnect(session: Session) -> Target:
     try:
         again = session.connect(bench)
     except BaseException:
-        session.lost = lost  # it is the one that `reconnect` still looks for
+        session.lost = before  # it is still the one to be found again
         raise
     if lost is not None and lost.had_stub and not again.loader.dialect.is_stub:
         session.start_stub()

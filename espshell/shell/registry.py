@@ -22,9 +22,9 @@ from espshell.ops.result import Result
 from espshell.shell.arguments.types import AnyType, Expression, Scope, Words, did_you_mean
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.words import Text, Variables, Word
-from espshell.shell.outcome import Presentation
+from espshell.shell.outcome import Outcome, Presentation
 
-Run = Callable[..., Result | Presentation | None]
+Run = Callable[..., Result | Presentation | Outcome | None]
 F = TypeVar("F", bound=Run)
 
 _OPTION = re.compile(r"--?[A-Za-z]")
@@ -84,6 +84,12 @@ class Option:
     short: str = ""
     into: str = ""
     many: bool = False
+    refusal: str = ""
+    """Why it cannot be had, and what to do instead; it is in the table of options all the same."""
+    setting: str = ""
+    """What of the session's settings it changes for its command; the function does not get it."""
+    is_accepted: bool = False
+    """Whether it is only accepted, as its help says: the function does not get it."""
 
     @property
     def key(self) -> str:
@@ -95,6 +101,10 @@ class Option:
         """How it stands in the usage line."""
         value = f" {self.flag.lstrip('-').upper()}" if self.type else ""
         return f"[{self.flag}{value}]" + "..." * self.many
+
+
+DRY_RUN = Option("--dry-run", "show what would be written, send nothing", setting="dry_run")
+"""For commands that change something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,6 +368,17 @@ def names_used(bound: Bound, variables: Variables) -> Iterable[str]:
             yield from slot.type.names(slot.type.parse(_texts(slot.type, words, variables)))
 
 
+def settings(bound: Bound, variables: Variables, scope: Scope) -> dict[str, Any]:
+    """Return the settings that options change for their command. Raises: UsageError."""
+    return {
+        slot.setting: True
+        if slot.type is None
+        else slot.type.value(slot.type.parse(_texts(slot.type, words, variables)), scope)
+        for slot, words in bound
+        if isinstance(slot, Option) and slot.setting
+    }
+
+
 def values(verb: Verb, bound: Bound, variables: Variables, scope: Scope) -> dict[str, Any]:
     """Return the arguments of a command's function.
 
@@ -366,6 +387,8 @@ def values(verb: Verb, bound: Bound, variables: Variables, scope: Scope) -> dict
     found: dict[str, Any] = dict(verb.preset)
     for slot, words in bound:
         many = isinstance(slot, Option) and slot.many
+        if isinstance(slot, Option) and (slot.is_accepted or slot.setting):
+            continue
         value: object = True
         if slot.type is not None:
             parsed = slot.type.parse(_texts(slot.type, words, variables))
@@ -396,13 +419,18 @@ def _split(
         if not _OPTION.match(word.raw):
             positional.append(word)
             continue
-        option = _option(verb, word.raw)
+        option, value = _option(verb, word)
+        if option.refusal:
+            message, _, hint = option.refusal.partition("; ")
+            raise UsageError(f"{option.flag}: {message}", hint=hint)
         if option.type is None:
+            if value is not None:
+                raise UsageError(f"{option.flag} takes no value", hint=f"usage: {verb.usage}")
             options.append((option, ()))
-        elif not left:
+        elif value is None and not left:
             raise UsageError(f"{option.flag} wants a value", hint=f"usage: {verb.usage}")
         else:
-            options.append((option, (left.pop(0),)))
+            options.append((option, (value or left.pop(0),)))
     return positional + left, options
 
 
@@ -421,10 +449,30 @@ def _cut_rest(
     return positional[:size], [(EXPRESSION, (command.rest_word(index),))]
 
 
-def _option(verb: Verb, text: str) -> Option:
+def inner(verb: Verb, command: Command) -> Command:
+    """Return the command that another one holds, behind the options and parameters of that one.
+
+    Raises: UsageError if there is none.
+    """
+    positional, _ = _split(verb, command.words)
+    if len(positional) <= len(verb.params):
+        raise missing(_RESTS["command"], verb)
+    return command.inner(command.words.index(positional[len(verb.params)]))
+
+
+def _option(verb: Verb, word: Word) -> tuple[Option, Word | None]:
+    """Return an option and the value that stands in the same word: ``--name=value``, ``-n5``.
+
+    Underscores in its name are hyphens.
+    """
+    text, mark, _ = word.raw.partition("=")
+    name = text.replace("_", "-") if text.startswith("--") else text
     for option in verb.options:
-        if text in (option.flag, option.short):
-            return option
+        if name in (option.flag, option.short):
+            return option, word.behind(len(text) + 1) if mark else None
+    for option in verb.options:
+        if option.type is not None and len(option.short) == 2 and text.startswith(option.short):
+            return option, word.behind(2)
     known = [option.flag for option in verb.options]
     hint = did_you_mean(text, known) or f"usage: {verb.usage}"
     raise UsageError(f"{verb.name} has no option `{text}`", hint=hint)

@@ -7,6 +7,7 @@ sourced by its absolute path.  All other variables stay: the lines that set them
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,8 +32,9 @@ def as_in_a_script(prepared: Prepared, variables: Variables, folder: Path) -> st
     for held in _with_held(prepared):
         if Trait.LINES in held.verb.traits and held.command.words:
             name = held.command.words[0]
-            path = (folder / files.path_of(name.expand(variables))).absolute()
-            texts[name.column] = _quoted(str(path))
+            with contextlib.suppress(UsageError):  # no path: it stays, and fails, as it is
+                path = (folder / files.path_of(name.expand(variables))).absolute()
+                texts[name.column] = _quoted(str(path))
     source = prepared.verb.name + command.text[len(command.name.raw) :]
     shift = len(prepared.verb.name) - len(command.name.raw) - command.column
     for word in reversed(command.words):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from espshell import files
 from espshell.errors import DeviceError, EspError, PortError, PortStalled, ScriptError, UsageError
-from espshell.shell import check, display, lines, recovery, registry, replay, script
+from espshell.shell import check, display, hints, lines, recovery, registry, replay, script
 from espshell.shell.crash import STOPPING, as_error
 from espshell.shell.language import grammar
 from espshell.shell.language.grammar import Command
@@ -68,8 +68,11 @@ class Runner:
         outermost, self._is_running = not self._is_running, True
         try:
             prepared = self._logged(command) if outermost else lines.prepare(session, command)
-            with self._redirected(command):
+            inner = prepared.innermost.verb
+            with self._redirected(command), hints.worded(output, inner, COMMANDS.get):
                 outcome = self.execute(prepared)
+                if outcome.error is not None:
+                    hints.reword(outcome.error, inner, COMMANDS.get)
                 display.show(output, command.name.raw, outcome, clock.now() - start)
         except BrokenPipeError:  # nobody reads on, and nothing is left to be shown
             raise
@@ -84,7 +87,7 @@ class Runner:
             self._is_running = not outermost
             output.finished()
         session.variables["?"] = str(outcome.status)
-        if getattr(outcome.bare, "interrupted", False) and self._depth:
+        if outcome.bare and outcome.bare.interrupted and self._depth:
             raise KeyboardInterrupt  # what it had seen has been shown; a script ends here
         return outcome
 
@@ -104,7 +107,12 @@ class Runner:
             arguments["assignment"] = prepared.command
         if Trait.LINES in verb.traits:
             arguments["run_file"] = self.run_file
-        outcome = Outcome(0, verb.run(session, **arguments))
+        changes = registry.settings(prepared.bound, session.variables, session.scope)
+        with session.with_settings(changes):
+            answer = verb.run(session, **arguments)
+        if isinstance(answer, Outcome):  # of the command that it holds
+            return answer
+        outcome = Outcome(0, answer)
         result = outcome.bare
         if result is None:
             return outcome

@@ -5,7 +5,8 @@ What runs a line is ``runner``; what a line means is in ``lines``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -142,8 +143,8 @@ class Session:
             before=bench.before,
             expected=bench.chip,
             taps=(self.tap,) if self.tap else (),
+            stub_dir=bench.stub_dir,
         )
-        target.memory.dry_run = target.flash.dry_run = self.dry_run
         self.connection = Connection(target, self.settings)
         self.apply_settings()
         for note in target.notes:
@@ -187,7 +188,26 @@ class Session:
     def apply_settings(self) -> None:
         """Let the connected chip know what ``set`` has changed."""
         if self.connection is not None:
+            target = self.connection.target
+            target.memory.dry_run = target.flash.dry_run = self.dry_run
             self.connection.apply_settings()
+
+    @contextlib.contextmanager
+    def with_settings(self, values: Mapping[str, object]) -> Iterator[None]:
+        """Have other settings meanwhile, by their names; ``dry_run`` is one of the session."""
+        owners = {name: self if name == "dry_run" else self.settings for name in values}
+        kept = {name: getattr(owner, name) for name, owner in owners.items()}
+        try:
+            self._set(owners, values)
+            yield
+        finally:
+            self._set(owners, kept)
+
+    def _set(self, owners: Mapping[str, object], values: Mapping[str, object]) -> None:
+        for name, owner in owners.items():
+            setattr(owner, name, values[name])
+        if owners:
+            self.apply_settings()
 
     def space(self, name: str, size: int = 0) -> Space:
         """Return a space; for that much of flash the stub is started if it is of use."""

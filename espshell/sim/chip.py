@@ -14,6 +14,7 @@ from espshell.sim.memory import Memory
 from espshell.sim.nor import Nor
 from espshell.sim.spi import Spi
 from espshell.sim.url import SECURE_BOOT, SECURE_DOWNLOAD, Setup
+from espshell.units import WORD
 
 _FRACTION = 20
 """Bit at which the sixteenths of a UART divider stand (``UART_CLKDIV_FRAG``)."""
@@ -106,6 +107,11 @@ class SimChip:
         """What GET_SECURITY_INFO answers; empty where the ROM does not know it."""
         whole = struct.pack("<IB7xII", self._setup.flags, self._setup.crypt_count, self.facts.id, 0)
         return whole[: self.facts.rom.security_info_size]
+
+    @property
+    def boot_word(self) -> int:
+        """The word in flash by which the ROM knows a program."""
+        return int.from_bytes(self.access.read(self.facts.bootloader_offset, WORD), "little")
 
     @property
     def secure_download(self) -> bool:

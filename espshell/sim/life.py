@@ -29,8 +29,14 @@ BOOT_S = 30e-3
 LOOP_S = 0.5
 """From one boot log to the next of a chip that never gets further."""
 
+SAY_S = 1.0
+"""From one line of a program in RAM to the next; real ones loop, too."""
+
 WATCHDOG_S = 15e-3
 """From setting the RTC watchdog off to its reset."""
+
+_PROGRAMS = (0xE9, 0xEA)
+"""First bytes of an image: of all chips, and of a version 2 image of an ESP8266."""
 
 Say = Callable[[bytes, float], None]
 
@@ -90,6 +96,17 @@ class Life:
             self._application(at)
         else:
             self.mode = Mode.DOWNLOAD
+
+    def return_to_download(self, now: float) -> None:
+        """Be in the ROM loader as after a reset, without its text and its time."""
+        if self.mode is Mode.DARK:
+            return
+        self.stop(now)
+        self._reset(download=True, by_lines=True)
+        self.program = RomLoader(self.chip)
+        self.autobaud = True
+        self._restarted(now)
+        self.mode = Mode.DOWNLOAD
 
     def stop(self, now: float) -> None:
         """Hold the chip in reset."""
@@ -174,8 +191,18 @@ class Life:
             return
         if download:
             self.mode = Mode.DOWNLOAD
-        else:
+        elif self._boot is Boot.APPLICATION or self.chip.boot_word & 0xFF in _PROGRAMS:
             self._application(at)
+        else:
+            self.mode = Mode.APPLICATION
+            self._say(self._complaint, at)
+            self._plan(at + LOOP_S, lambda then: self._loop(then, self.chip.model.log.watchdog))
+
+    @property
+    def _complaint(self) -> bytes:
+        """What the ROM says to what it finds in flash."""
+        word = b"0x%08x" % self.chip.boot_word
+        return self.chip.model.log.blank.replace(b"0xffffffff", word)
 
     def _application(self, at: float) -> None:
         self.mode = Mode.APPLICATION
@@ -191,18 +218,25 @@ class Life:
             self.program = StubLoader(chip, image)
             self._say(HELLO, at)
         elif self._says:
-            self._say(self._says, at)
-            if not (self._returns and isinstance(program, StubLoader) and program.goes_on()):
+            if self._returns and isinstance(program, StubLoader) and program.goes_on():
+                self._say(self._says, at)
+            else:
                 self.mode = Mode.APPLICATION
+                self._repeat(at)
         elif not (isinstance(program, StubLoader) and program.call(program.entry)):
             self.mode = Mode.APPLICATION
+
+    def _repeat(self, at: float) -> None:
+        self._say(self._says, at)
+        self._plan(at + SAY_S, self._repeat)
 
     def _loop(self, at: float, reason: bytes) -> None:
         self._reset(False, by_lines=True)
         self._restarted(at)
         self.mode = Mode.APPLICATION
         log = self.chip.model.log
-        self._say(self.chip.model.boot_log(reason, download=False) + log.blank, at + LOG_S)
+        text = self.chip.model.boot_log(reason, download=False) + self._complaint
+        self._say(text, at + LOG_S)
         self._plan(at + LOOP_S, lambda then: self._loop(then, log.watchdog))
 
     def _plan(self, at: float, happen: Callable[[float], None]) -> None:

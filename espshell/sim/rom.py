@@ -23,6 +23,7 @@ from collections.abc import Callable
 from espshell.chips import Quirk
 from espshell.protocol import slip
 from espshell.protocol.packet import HEADER, RESPONSE, Opcode, checksum
+from espshell.sim import cipher
 from espshell.sim.chip import SimChip
 from espshell.sim.nor import SECTOR, PowerLost
 from espshell.sim.program import COMMAND_S, READ_BYTE_S, Next
@@ -100,6 +101,7 @@ class RomLoader:
         self._repeat = 0
         self._flash_size = _FLASH_SIZE
         self._offset = 0
+        self._encrypts = False
         self._sequence = 0
         self._inflate = zlib.decompressobj()
         self._never_returns = False
@@ -229,6 +231,7 @@ class RomLoader:
             return INVALID
         self._sequence = 0
         self._offset = offset
+        self._encrypts = words > 4 and self._word(4) != 0
         self._inflate = zlib.decompressobj()
         if offset % SECTOR or offset + size > self._flash_size:
             return FAILED  # and yet takes blocks
@@ -335,6 +338,7 @@ class RomLoader:
     def _program(self, data: bytes) -> int:
         if self._offset + len(data) > self._flash_size:
             return WRITE_FAILED
-        self._access.program(self._offset, data)
+        kept = cipher.apply(data, self._offset) if self._encrypts else data
+        self._access.program(self._offset, kept)
         self._offset += len(data)
         return 0

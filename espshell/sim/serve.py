@@ -1,13 +1,15 @@
-"""A simulated chip in real time, for other programs: on a pty or on a TCP port.
+"""A simulated chip in real time, for other programs: on a pty, on a TCP port, or by RFC 2217.
 
 One client after another; the chip lives on between them.  Bytes and commands take no time, resets
-and faults do.  A pty has no DTR and RTS, and a raw TCP port has no baud rate either, so a client
-must use ``no-reset``; a chip that a fault has hung or reset stays so.
+and faults do.  RFC 2217 carries DTR, RTS and the rate, so a client resets the chip as a real one
+(``sim.rfc2217``).  A pty has no DTR and RTS, and a raw TCP port has no baud rate either, so a
+client must use ``no-reset``.  On a TCP port a chip that a fault has hung or reset stays so; on a
+pty it is reset into its loader when the last client has left.
 
 **Baud rates on a pty.**  The client's rate is read from the pty's settings, so that a chip whose
 rate was changed by only one of the two is deaf, as a real one is.  A real chip is put right by its
 reset, which a pty cannot carry.  Instead a SYNC sets the chip's rate (as after a reset) once the
-client's rate has changed since the chip last heard a request, or once a client has gone.  That
+client's rate has changed since the chip last heard a request.  That
 somebody has gone shows only while nobody else holds the pty open: so we hold it open while it is
 idle and let go of it when a client has spoken; the hang-up that follows is the client's.
 
@@ -30,7 +32,7 @@ from types import FrameType
 from typing import NoReturn, Protocol
 
 from espshell.clock import SystemClock
-from espshell.errors import PortError
+from espshell.errors import PortError, system_reason
 from espshell.sim import url as sim_url
 from espshell.sim.wire import Wire
 
@@ -42,6 +44,8 @@ class Client(Protocol):
 
     name: str
     """What a client must open."""
+    has_lines: bool
+    """Whether it moves DTR and RTS by itself."""
 
     def wait(self, timeout_s: float | None) -> bytes:
         """Return what has come, perhaps nothing, within a time."""
@@ -53,7 +57,7 @@ class Client(Protocol):
         """Return the client's rate, or None if it cannot be known."""
 
     def has_gone(self) -> bool:
-        """Say, once, that a client has gone."""
+        """Say, once, that the last client has gone and the chip is to be reset."""
 
     def close(self) -> None:
         """Give everything back."""
@@ -69,8 +73,12 @@ def serve_pty(url: str, announce: Callable[[str], None], *, flash_file: Path | N
     wire = _made(url, flash_file)
     try:
         client = PtyClient()
-    except (ImportError, OSError) as error:
-        raise PortError(f"cannot make a pty: {error}", hint="use a TCP port") from error
+    except ImportError as error:
+        raise PortError("this system has no ptys", hint="use a TCP port") from error
+    except OSError as error:
+        raise PortError(
+            f"cannot make a pty: {system_reason(error)}", hint="use a TCP port"
+        ) from error
     _serve(wire, client, again=PtyClient, announce=announce)
 
 
@@ -86,17 +94,43 @@ def serve_tcp(
 
     Returns and raises as ``serve_pty``; PortError also if the port is taken.
     """
+    _serve_at(_made(url, flash_file), TcpClient, host, port, announce)
+
+
+def serve_rfc2217(
+    url: str,
+    host: str,
+    port: int,
+    announce: Callable[[str], None],
+    *,
+    flash_file: Path | None = None,
+) -> None:
+    """Serve a ``sim://`` chip by RFC 2217 on a TCP port; otherwise as ``serve_tcp``."""
+    from espshell.sim.rfc2217 import Rfc2217Client
+
     wire = _made(url, flash_file)
+    _serve_at(wire, lambda host, port: Rfc2217Client(host, port, wire), host, port, announce)
+
+
+def _serve_at(
+    wire: Wire,
+    listen: Callable[[str, int], TcpClient],
+    host: str,
+    port: int,
+    announce: Callable[[str], None],
+) -> None:
     try:
-        client = TcpClient(host, port)
+        client = listen(host, port)
     except OSError as error:
-        raise PortError(f"cannot listen at {host}:{port}: {error.strerror or error}") from error
+        raise PortError(f"cannot listen at {host}:{port}: {system_reason(error)}") from error
     number = client.number
-    _serve(wire, client, again=lambda: TcpClient(host, number), announce=announce)
+    _serve(wire, client, again=lambda: listen(host, number), announce=announce)
 
 
 class PtyClient:
     """The master side of a pty."""
+
+    has_lines = False
 
     def __init__(self) -> None:
         import termios
@@ -174,12 +208,14 @@ class PtyClient:
 class TcpClient:
     """A listening socket and at most one connection."""
 
+    has_lines = False
+
     def __init__(self, host: str, port: int) -> None:
-        self._listener = socket.create_server((host, port))
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        self._listener = socket.create_server((host, port), family=family)
         self._connection: socket.socket | None = None
-        self._left = False
         address, self.number = self._listener.getsockname()[:2]
-        self.name = f"{address}:{self.number}"
+        self.name = f"[{address}]:{self.number}" if ":" in address else f"{address}:{self.number}"
 
     def wait(self, timeout_s: float | None) -> bytes:
         """Return what the client has sent; take the next client when there is none."""
@@ -189,6 +225,7 @@ class TcpClient:
         if self._connection is None:
             self._connection = self._listener.accept()[0]
             self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._greet()
             return b""
         try:
             data = self._connection.recv(_CHUNK)
@@ -197,6 +234,9 @@ class TcpClient:
         if not data:
             self._hang_up()
         return data
+
+    def _greet(self) -> None:
+        """Begin with a new client."""
 
     def send(self, data: bytes) -> None:
         """Send everything; without a client it is lost."""
@@ -212,9 +252,8 @@ class TcpClient:
         return None
 
     def has_gone(self) -> bool:
-        """Say, once, that the client has closed its connection."""
-        left, self._left = self._left, False
-        return left
+        """Return False: the chip lives on as it is."""
+        return False
 
     def close(self) -> None:
         """Close the connection and stop listening."""
@@ -225,7 +264,6 @@ class TcpClient:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-            self._left = True
 
 
 def _made(url: str, flash_file: Path | None) -> Wire:
@@ -276,12 +314,13 @@ def turn(wire: Wire, client: Client) -> None:
     at = wire.next_event()
     data = client.wait(None if at is None else max(0.0, at - SystemClock().now()))
     if client.has_gone():
-        wire.expect_sync()
+        wire.return_to_download()
     if data:
         baud = client.baud()
         if baud != wire.host_baud:
             wire.host_baud = baud
-            wire.expect_sync()
+            if not client.has_lines:
+                wire.expect_sync()
         wire.send(data)
 
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 from espshell.protocol import slip
 from espshell.protocol.packet import HEADER, RESPONSE, Opcode, checksum
+from espshell.sim import cipher
 from espshell.sim.chip import SimChip
 from espshell.sim.habits import (
     BAD_ADDRESS,
@@ -50,6 +51,7 @@ _LARGEST_BLOCK = 4 * KIB
 _SYNC_REPLIES = 8
 _DATA_HEADER = 16  # of a payload: size, number, two words
 _ENTRY = 16  # of WRITE_REG
+_PLAIN_BEGIN = 16  # a FLASH_BEGIN without a word for encryption
 
 
 @dataclass(slots=True)
@@ -91,6 +93,7 @@ class StubLoader:
         self._ram_left = 0
         self._flash_left: int | None = None
         self._offset = 0
+        self._encrypts = False
         self._erased_to = 0
         self._erase_end = 0
         self._inflate = zlib.decompressobj()
@@ -281,6 +284,7 @@ class StubLoader:
             return BAD_ADDRESS
         self._flash_left = size
         self._offset = offset
+        self._encrypts = len(self._body) > _PLAIN_BEGIN and self._word(4) != 0
         self._erased_to = offset // SECTOR * SECTOR
         self._erase_end = offset + size
         self._inflate = zlib.decompressobj()
@@ -313,10 +317,16 @@ class StubLoader:
         return TOO_MUCH if self._flash_left <= 0 else 0
 
     def _program(self, data: bytes) -> int:
-        """Erase for a block and program it after it has been acknowledged; it may be padded."""
+        """Erase for a block and program it after it has been acknowledged.
+
+        A block may be padded: what is beyond the announced size is left out.
+        """
+        data = data[: self._flash_left]
         offset, end = self._offset, self._offset + len(data)
         self._flash_left = (self._flash_left or 0) - len(data)
         self._offset = end
+        if self._encrypts:
+            data = cipher.apply(data, offset)
 
         def work() -> None:
             self._erase_to(end)

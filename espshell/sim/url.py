@@ -6,7 +6,8 @@ r"""``sim://esp32c3?flash=8M&fault=drop@reply:3``: which chip to simulate, and h
     package   number of the package in the tables of chips, or its name
     latency   of the USB bridge: 1ms, 16ms, 0
     crystal   in MHz, where the chip may have several: 26
-    boot      download (default), app: start in the application, or loop: it never gets so far
+    boot      download (default), app: start in the application (without it, a reset looks for an
+              image in flash), or loop: it never gets so far
     flags     security flags, as GET_SECURITY_INFO tells them: 0x1 is secure boot
     crypt     flash encryption count
     sdm       1: secure download mode
@@ -15,7 +16,7 @@ r"""``sim://esp32c3?flash=8M&fault=drop@reply:3``: which chip to simulate, and h
     sr        what its status registers hold without power, in hex: 1c,02
     wp        low: the pin WP# of the flash
     inflight  the most blocks that a stub sends ahead in READ_FLASH: 64; real ones: 1
-    says      what a program prints that is started in RAM: hello%0d%0a; also \x1b, \r, \n
+    says      what a program in RAM prints, each second: hello%0d%0a; also \x1b, \r, \n
     returns   1: such a program then returns, which only a version 2 stub lives through
     fault     a rule (see ``fault``); may be given several times
 

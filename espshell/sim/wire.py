@@ -164,6 +164,12 @@ class Wire:
         """Let the next SYNC set the chip's rate, as after a reset."""
         self._life.autobaud = True
 
+    def return_to_download(self) -> None:
+        """Reset the chip into its loader, and drop what it has said."""
+        self.settle()
+        self._life.return_to_download(self._clock.now())
+        self._inbox.clear()
+
     # -- from host to chip
 
     def _pass_on(self, passage: Passage) -> None:

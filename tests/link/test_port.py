@@ -81,9 +81,9 @@ def refused(url: str, baud: int = BAUD) -> EspError:
         ("socket://:5555", UsageError, "host and port"),
         ("rfc2217://", UsageError, "host and port"),
         ("socket://127.0.0.1:http", UsageError, "http"),
-        ("socket://127.0.0.1:99999", UsageError, "range"),
-        ("socket://[::1", UsageError, "IPv6"),
-        ("a\0b", UsageError, "null"),
+        ("socket://127.0.0.1:99999", UsageError, "up to 65535"),
+        ("socket://[::1", UsageError, "host and port"),
+        ("a\0b", UsageError, "NUL"),
     ],
 )
 def test_what_cannot_be_opened(url: str, kind: type[EspError], reason: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from espshell.chips import CHIPS
 from espshell.chips.esp32 import ESP32
 from espshell.chips.esp32c3 import ESP32C3
-from espshell.device import Target
+from espshell.device import Target, leave
 from espshell.errors import NoSync, UsageError
 from espshell.link.link import Link
 from espshell.link.port import open_port
@@ -170,11 +170,26 @@ def test_running_stub_is_found(left: str, version: int, before: str) -> None:
     assert target.chip.name == "esp32c3"
     assert target.loader.dialect == (STUB_V1 if version == 1 else STUB)
     assert target.loader.has_bulk_read is (version == 2)
+    assert leave.ignores_commands(target) is (version == 2)
     with pytest.raises(UsageError, match="is running that is not known"):
         target.memory.check(0x3FCD_0000, 4, write=True)
     assert target.recognise_stub()
     assert target.loader.stub == first.loader.stub
     target.memory.check(0x3FCD_0000, 4, write=True)
+    with pytest.raises(UsageError, match="the running flasher stub has its code at"):
+        target.memory.check(0x4038_0000, 4, write=True)
+
+
+def test_stub_of_another_program_is_known() -> None:
+    """One that was started without our handler has no bulk reads; its RAM is spared."""
+    first = open_sim(chip="esp32c3")
+    stub.start(first.loader, stub.find(ESP32C3, "esp32c3"))
+
+    target = Target(first.link, connect(first.link, before="no-reset"))
+
+    assert target.recognise_stub()
+    assert not target.loader.has_bulk_read
+    assert target.loader.stub == first.loader.stub
     with pytest.raises(UsageError, match="the running flasher stub has its code at"):
         target.memory.check(0x4038_0000, 4, write=True)
 

@@ -229,3 +229,16 @@ def test_baud_request_names_the_old_rate_to_a_stub_only() -> None:
     """A ROM wants 0 as the old rate, a stub the rate."""
     assert ChangeBaudrate(921600).payload() == bytes.fromhex("00100e0000000000")
     assert ChangeBaudrate(921600, 115200).payload() == bytes.fromhex("00100e0000c20100")
+
+
+@pytest.mark.parametrize("stub", [False, True])
+def test_a_rom_is_told_of_no_old_rate(stub: bool) -> None:
+    """CHANGE_BAUDRATE carries 0 for a ROM and the rate of now for a stub."""
+    target = open_sim(chip="esp32c3")
+    if stub:
+        target.start_stub()
+    sent: list[bytes] = []
+    target.link.taps.append(lambda _now, way, data: sent.append(data) if way == "tx" else None)
+    target.change_baud(460800)
+
+    assert ChangeBaudrate(460800, 115200 if stub else 0).encode() in sent

@@ -275,6 +275,22 @@ def test_lost_greeting(version: int) -> None:
     assert is_right(target)
 
 
+def test_every_marker_decides_about_the_handler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One right word is not enough: each marker that the handler reads has to be right."""
+    target = with_stub()
+    loader = target.loader
+    start = min(marker.address for marker in loader.markers)
+    right = target.memory.read(start, 64)
+    places = [m.address - start for m in loader.markers if m.address - start < 64]
+    assert len(places) > 2
+    answers = [right[:at] + bytes([right[at] ^ 1]) + right[at + 1 :] for at in places]
+    answers.append(right)
+    monkeypatch.setattr(loader, "execute", lambda command: answers.pop(0))
+    for _ in places:
+        assert not bulk.enable(loader)
+    assert bulk.enable(loader)
+
+
 def test_stub_that_does_not_run() -> None:
     """A stub that was loaded and neither greets nor answers is an error that says so."""
     target = open_sim(f"fault=hang@request:{opcodes_of_start()[0] + 3}", "esp32c3")

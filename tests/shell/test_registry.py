@@ -117,7 +117,8 @@ def test_every_command_is_declared_as_its_function_is_written(each: Verb) -> Non
     """Each declared argument is a parameter of the function, and each parameter is declared."""
     parameters = dict(inspect.signature(each.run).parameters)
     parameters.pop("session")
-    declared = {param.key for param in each.params} | {option.key for option in each.options}
+    options = {o.key for o in each.options if not (o.refusal or o.is_accepted or o.setting)}
+    declared = {param.key for param in each.params} | options
     declared |= each.preset.keys()
     if each.rest != "words":
         declared.add(each.rest)

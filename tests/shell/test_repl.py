@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,6 +20,7 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from espshell.clock import VirtualClock
+from espshell.errors import UsageError
 from espshell.link import ports
 from espshell.link.ports import PortInfo
 from espshell.shell import recovery
@@ -164,6 +167,16 @@ def test_connect_ends_the_search_for_a_lost_port(
     assert offline.session.lost is None
 
 
+def test_a_reconnect_that_fails_is_not_a_loss(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The port is there and no loader answers: nobody waits for a port to come back."""
+    shell.session.bench = replace(shell.session.bench, port="/nonexistent")
+    ran = type_keys(shell, "reconnect", ENTER, "echo on", ENTER)
+    assert "cannot open /nonexistent" in ran.err
+    assert "waiting" not in ran.err
+
+
 def test_a_device_that_comes_back_as_another_is_told(
     offline: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,6 +246,49 @@ def test_history_that_cannot_be_written_is_done_without(shell: Shell, tmp_path: 
     assert "on\n" in type_keys(shell, "echo on", ENTER).out
 
 
+def test_history_belongs_to_its_owner(shell: Shell, tmp_path: Path) -> None:
+    """Nobody else may read what was typed, also where an older version let them."""
+    path = history_file(tmp_path)
+    path.parent.mkdir()
+    path.write_bytes(b"\n# then\n+echo \xff old\n+  more\n")
+    path.chmod(0o644)
+    ran = type_keys(shell, "echo \x1b[200~new\x1b[201~", ENTER, "history", ENTER)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "echo new" in ran.out
+
+
+@pytest.mark.parametrize("kind", ["folder", "full", "pipe", "link to itself", "lost meanwhile"])
+def test_a_history_that_fails(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Whatever is in its place: it is said once, every line runs, and nothing is lost till then."""
+    path = history_file(tmp_path)
+    path.parent.mkdir()
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "lost meanwhile":
+        path.touch()
+        monkeypatch.setattr("espshell.files.append_private", _append_once())
+    else:
+        path.symlink_to("/dev/full" if kind == "full" else "history")
+    ran = type_keys(shell, "echo one", ENTER, "echo two", ENTER, "history", ENTER)
+    assert ran.out.splitlines()[-5:-3] == ["one", "two"]
+    assert "2  echo two" in ran.out
+    assert ran.err.count("the lines of this session are not kept: cannot write") == 1
+
+
+def _append_once() -> Callable[[Path, bytes], None]:
+    calls = iter([None])
+
+    def append(path: Path, data: bytes) -> None:
+        if next(calls, data) is not None:
+            raise UsageError(f"cannot write {path}: no space left on device")
+
+    return append
+
+
 def test_prompt_and_toolbar(shell: Shell) -> None:
     """The prompt says chip and loader; the toolbar the port, the rate and the usage."""
     shell.type("info")
@@ -282,7 +338,7 @@ class _Screen(pyte.Screen):
 class Terminal:
     """The program in a terminal of 110 by 40."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, port: str = "sim://esp32c3", *options: str) -> None:
         self.screen = _Screen(110, 40)
         self._stream = pyte.Stream(self.screen)
         environment = {
@@ -292,7 +348,7 @@ class Terminal:
         }
         self.child = pexpect.spawn(
             sys.executable,
-            ["-m", "espshell", "-p", "sim://esp32c3"],
+            ["-m", "espshell", "-p", port, *options],
             env=environment,
             dimensions=(40, 110),
             timeout=TIMEOUT_S,
@@ -383,6 +439,21 @@ def test_toolbar_knows_the_revision_after_a_reconnect(shell: Shell) -> None:
     assert requests.requests == before
 
 
+@pytest.mark.parametrize("error", [EOFError, KeyboardInterrupt, ZeroDivisionError])
+def test_whatever_happens_at_the_start_opens_the_shell(
+    offline: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: type[BaseException]
+) -> None:
+    """Ctrl-D and Ctrl-C at the question for a board, and a bug, leave a shell without a chip."""
+
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("platformdirs.user_log_path", lambda *_, **__: tmp_path)
+    monkeypatch.setattr(repl, "_choose_port", fail)
+    ran = type_keys(offline, "echo on", ENTER)
+    assert (ran.status, ran.out) == (0, "on\n")
+
+
 def test_no_choice_opens_the_shell(offline: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that is none of the numbers leaves the shell without a chip."""
     boards = (PortInfo("sim://esp32c3", 0x10C4, 0xEA60), PortInfo("sim://esp32", 0x1A86, 0x7523))
@@ -392,3 +463,39 @@ def test_no_choice_opens_the_shell(offline: Shell, monkeypatch: pytest.MonkeyPat
     repl._greet(offline.session)
 
     assert offline.session.target is None
+
+
+def test_a_bug_under_tab_leaves_the_line(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Completion and toolbar that fail offer nothing; what was typed runs."""
+    monkeypatch.setattr("platformdirs.user_log_path", lambda *_, **__: tmp_path)
+    monkeypatch.setattr("espshell.shell.terminal.complete.candidates", lambda *_: [][1])
+    monkeypatch.setattr("espshell.shell.terminal.complete.usage", lambda *_: [][1])
+    ran = type_keys(shell, "echo o", TAB, "n", ENTER)
+    assert ran.out.endswith("on\n")
+    assert "IndexError" in (tmp_path / "tracebacks.txt").read_text()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pty")
+def test_terminal_whose_port_goes_away(tmp_path: Path) -> None:
+    """A real port is closed: it is waited for once, Ctrl-C ends that, and the shell goes on."""
+    command = [sys.executable, "-m", "espshell", "sim", "esp32c3", "--pty"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        port = server.stdout.readline().strip()
+        terminal = Terminal(tmp_path, port, "--before", "no-reset")
+        terminal.wait(lambda text: "esp32c3:rom>" in text)
+        server.kill()
+        server.wait()
+    terminal.send("peek 0x40000000" + ENTER)
+    terminal.wait(lambda text: "waiting for" in text)
+    terminal.send(CTRL_C)
+    terminal.wait(lambda text: "interrupted" in text)
+    terminal.send("echo still; echo $?" + ENTER)
+    shown = terminal.wait(lambda text: "\nstill\n0\n" in text and text.count("espshell>") == 2)
+    assert shown.count("waiting for") == 1
+    terminal.child.kill(signal.SIGTERM)
+    terminal.child.expect(pexpect.EOF)
+    terminal.child.close()
+    assert terminal.child.exitstatus == 143

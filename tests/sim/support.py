@@ -74,6 +74,13 @@ def _folder() -> Path:
     return Path(str(metadata.distribution("esptool").locate_file("esptool/targets/stub_flasher")))
 
 
+def with_program(port: Serial) -> Serial:
+    """Let the flash hold what the ROM takes for a program."""
+    chip = port.wire.chip
+    chip.flash.load(b"\xff" * chip.facts.bootloader_offset + b"\xe9")
+    return port
+
+
 def upload(exchange: Exchange, port: Serial, stub: StubFile) -> bytes:
     """Load a stub and start it; return what the chip says to the last command."""
     for address, data in stub.pieces:

@@ -16,6 +16,7 @@ from espshell.sim import fault, models
 from espshell.sim.fault import Action, Direction, Faults, Splitter
 from espshell.sim.protocol_sim import Serial
 from espshell.sim.url import with_faults
+from tests.sim.support import with_program
 
 Opener = Callable[..., Serial]
 Exchange = Callable[..., bytes]
@@ -95,7 +96,7 @@ def test_endings(open_sim: Opener, exchange: Exchange, direction: str) -> None:
         ("hang", b""),
         ("reset", models.ESP32.application_log + models.APPLICATION_TEXT),
     ):
-        port = open_sim(sim(f"{action}@{direction}:2"))
+        port = with_program(open_sim(sim(f"{action}@{direction}:2")))
         assert len(exchange(port, READ)) == 14
         assert exchange(port, READ + READ + READ) == text
         assert exchange(port, READ) == b""
@@ -130,7 +131,7 @@ def test_crashes(
     open_sim: Opener, exchange: Exchange, chip: str, action: str, text: bytes, reason: str
 ) -> None:
     """The application's last words, then the ROM's with the reason, then the application again."""
-    port = open_sim(with_faults(f"sim://{chip}", [f"{action}@request:2"]))
+    port = with_program(open_sim(with_faults(f"sim://{chip}", [f"{action}@request:2"])))
     assert len(exchange(port, READ)) == 14
     said = exchange(port, READ + READ)
     model = port.wire.chip.model

@@ -282,7 +282,7 @@ def test_what_takes_the_supply_away_takes_volatile_values(
     open_sim: Opener, exchange: Exchange, rule: str
 ) -> None:
     """A reset by EN does not: the flash is not told of it."""
-    port = open_sim(f"sim://esp32?sr=04&fault={rule}")
+    port = support.with_program(open_sim(f"sim://esp32?sr=04&fault={rule}"))
     flash = port.wire.chip.flash
     flash.transfer(b"\x50", 0, 0.0)
     flash.transfer(b"\x01\x08", 0, 0.0)

@@ -26,6 +26,7 @@ from espshell.sim.nor import SECTOR
 from espshell.sim.protocol_sim import Serial
 from espshell.sim.wire import Mode
 from espshell.units import KIB, MIB
+from tests.sim.support import with_program
 
 Answers = Callable[..., list[str]]
 Opener = Callable[..., Serial]
@@ -225,6 +226,7 @@ def test_flash_end_leaves_the_loader(
     port: Serial, answers: Answers, exchange: Callable[..., bytes]
 ) -> None:
     """FLASH_END with 1 boots at once, the end of a deflated download with 1 does not."""
+    with_program(port)
     assert answers(port, request(Opcode.FLASH_DEFL_END, 1)) == ["12 00000000+00000000"]
     assert answers(port, read(ROM)) == ["0a 00f01d83+00000000"]
     assert b"hello from the application" in exchange(port, request(Opcode.FLASH_END, 1))

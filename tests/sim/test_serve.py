@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from espshell.clock import SystemClock
+from espshell.clock import SystemClock, VirtualClock
 from espshell.errors import PortError, UsageError
-from espshell.protocol.commands import ChangeBaudrate, ReadReg, Sync
+from espshell.protocol.commands import ChangeBaudrate, MemEnd, ReadReg, Sync
 from espshell.sim import serve, url
+from espshell.sim.rfc2217 import Port, Rfc2217Client
 from espshell.sim.wire import Mode, Wire
 
 termios = pytest.importorskip("termios")
@@ -72,7 +73,7 @@ def bench() -> Iterator[Bench]:
 
 
 def test_a_pty_answers_one_client_after_another(bench: Bench) -> None:
-    """The chip keeps its state between clients, and the second one is served as the first."""
+    """RAM outlives clients, and the second one is served as the first."""
     bench.wire.chip.memory.write(0x3FFB_0000, b"kept")
     for _ in range(3):
         bench.open(termios.B115200)
@@ -82,7 +83,7 @@ def test_a_pty_answers_one_client_after_another(bench: Bench) -> None:
 
 
 def test_a_one_sided_change_of_rate_makes_the_chip_deaf(bench: Bench) -> None:
-    """As on a real one: even a SYNC is not heard until the client sets a rate or goes."""
+    """As on a real one: even a SYNC is not heard until the client sets a rate, or goes."""
     bench.open(termios.B115200)
     assert bench.ask(Sync().encode()) == 8 * REPLY_SIZE
     assert bench.ask(ChangeBaudrate(230_400).encode()) > 0
@@ -90,8 +91,17 @@ def test_a_one_sided_change_of_rate_makes_the_chip_deaf(bench: Bench) -> None:
     assert bench.ask(Sync().encode()) == 0
     bench.leave()
     bench.open(termios.B115200)
+    assert bench.ask(READ) == REPLY_SIZE
+
+
+def test_a_pty_resets_into_the_loader_when_the_last_client_has_left(bench: Bench) -> None:
+    """Whatever runs then: the next one finds a ROM that waits."""
+    bench.open(termios.B115200)
+    bench.ask(MemEnd(0x4008_0000).encode())
+    assert bench.wire.mode is Mode.APPLICATION
     assert bench.ask(READ) == 0
-    assert bench.ask(Sync().encode()) == 8 * REPLY_SIZE
+    bench.leave()
+    bench.open(termios.B115200)
     assert bench.ask(READ) == REPLY_SIZE
 
 
@@ -131,6 +141,38 @@ def test_tcp_serves_one_client_after_another() -> None:
             assert len(client.recv(4096)) == 8 * REPLY_SIZE
         serve.turn(wire, server)
     server.close()
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6")
+def test_an_ipv6_address() -> None:
+    """Its name is in brackets, as a URL wants it."""
+    try:
+        server = serve.TcpClient("::1", 0)
+    except OSError:
+        pytest.skip("no IPv6 loopback")
+    assert server.name == f"[::1]:{server.number}"
+    with socket.create_connection(("::1", server.number)):
+        serve.turn(Wire(url.parse("sim://esp32"), SystemClock(), paced=False), server)
+    server.close()
+
+
+def test_lines_by_rfc2217() -> None:
+    """Reset in two moves with a pause between them leads to the loader; bytes keep their place."""
+    wire = Wire(url.parse("sim://esp32?boot=app"), clock := VirtualClock(), paced=False)
+    client = Rfc2217Client("127.0.0.1", 0, wire)
+    port = Port(client, wire)
+    for dtr, rts in ((False, True), (True, True), (True, False)):
+        port.dtr, port.rts = dtr, rts
+        clock.sleep(0.1)
+        wire.settle()
+    modes = [wire.mode]
+    port.dtr, port.rts = False, True
+    port.rts = False
+    clock.sleep(0.1)
+    wire.settle()
+    modes.append(wire.mode)
+    assert modes == [Mode.DOWNLOAD, Mode.APPLICATION]
+    client.close()
 
 
 def test_faults_have_their_time_in_real_time() -> None:

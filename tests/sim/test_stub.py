@@ -16,6 +16,7 @@ from espshell.chips import by_name
 from espshell.protocol import slip
 from espshell.protocol.commands import ChangeBaudrate, ReadReg, RegisterWrite, Sync, WriteReg
 from espshell.protocol.packet import Opcode
+from espshell.sim import cipher
 from espshell.sim.nor import SECTOR
 from espshell.sim.protocol_sim import Serial
 from espshell.sim.wire import Mode
@@ -246,6 +247,41 @@ def test_writing_flash(start: Start, answers: Answers, stub: StubFile, opcode: i
     assert flash.read(4 * SECTOR, SECTOR) == bytes(SECTOR)
 
 
+@pytest.mark.parametrize("stub", [V1, V2])
+@pytest.mark.parametrize("deflated", [False, True])
+def test_padding_is_not_written(
+    start: Start, answers: Answers, stub: StubFile, deflated: bool
+) -> None:
+    """What is beyond the size of FLASH_BEGIN is neither programmed nor erased for."""
+    port = start(stub)
+    flash = port.wire.chip.flash
+    flash.load(bytes(3 * SECTOR))
+    data = CONTENTS[:KIB].ljust(2 * SECTOR, b"\x55")
+    begin, block = Opcode.FLASH_BEGIN, Opcode.FLASH_DATA
+    if deflated:
+        begin, block = Opcode.FLASH_DEFL_BEGIN, Opcode.FLASH_DEFL_DATA
+    sent = zlib.compress(data) if deflated else data
+    answers(port, request(begin, KIB, 1, len(sent), SECTOR - KIB))
+    found = answers(port, request(block, len(sent), 0, 0, 0, data=sent))
+    assert found == [f"{block:02x} 00000000+0000"]
+    assert flash.read(SECTOR - KIB, KIB) == CONTENTS[:KIB]
+    assert flash.read(SECTOR, SECTOR) == bytes(SECTOR)
+
+
+@pytest.mark.parametrize("stub", [V1, V2])
+def test_what_is_written_encrypted(start: Start, answers: Answers, stub: StubFile) -> None:
+    """The flash holds the ciphertext of the offset, and a loader reads that."""
+    port = start(stub)
+    for word, offset in ((0, 0), (1, SECTOR), (1, SECTOR + 100)):
+        answers(port, request(Opcode.FLASH_BEGIN, KIB, 1, KIB, offset, word))
+        answers(port, request(Opcode.FLASH_DATA, KIB, 0, 0, 0, data=CONTENTS[:KIB]))
+        kept = port.wire.chip.flash.read(offset, KIB)
+        assert (kept == CONTENTS[:KIB]) == (not word)
+        assert not word or cipher.apply(kept, offset) == CONTENTS[:KIB]
+        digest = answers(port, request(Opcode.SPI_FLASH_MD5, offset, KIB, 0, 0))
+        assert hashlib.md5(kept).hexdigest() in digest[0]
+
+
 def test_ends_of_downloads(start: Start, answers: Answers, exchange: Exchange) -> None:
     """The legacy stub resets into the ROM when told so, or leaves; the current one stays."""
     for opcode in (Opcode.FLASH_END, Opcode.FLASH_DEFL_END, Opcode.RUN_USER_CODE):
@@ -253,7 +289,7 @@ def test_ends_of_downloads(start: Start, answers: Answers, exchange: Exchange) -
         port = start(V2)
         assert answers(port, request(opcode, *words)) == [f"{opcode:02x} 00000000+0000"]
         assert answers(port, READ) == [MAGIC]
-        said = exchange(start(V1), request(opcode, *words))
+        said = exchange(support.with_program(start(V1)), request(opcode, *words))
         leaves = opcode is Opcode.RUN_USER_CODE
         assert said.endswith(b"the application\r\n" if leaves else b"for download\r\n")
     assert answers(start(V1), request(Opcode.FLASH_END, 1) + b"") == ["04 00000000+0000"]

@@ -17,6 +17,7 @@ from espshell.sim.program import COMMAND_S, READ_BYTE_S
 from espshell.sim.protocol_sim import Serial
 from espshell.sim.wire import BOOT_S, EN_RISE_S, LOG_S
 from espshell.units import MIB
+from tests.sim.support import with_program
 
 Opener = Callable[..., Serial]
 Exchange = Callable[..., bytes]
@@ -159,7 +160,7 @@ def test_a_reset_alone_starts_the_application(
     open_sim: Opener, exchange: Exchange, model: models.Model
 ) -> None:
     """Without IO0 the chip boots its flash, prints, and answers nothing."""
-    port = open_sim(f"sim://{model.chip}")
+    port = with_program(open_sim(f"sim://{model.chip}"))
     port.baudrate = port.wire.chip.baud  # what its boot log comes with
     port.rts = True
     assert exchange(port, READ) == b""
@@ -172,6 +173,25 @@ def test_a_reset_alone_starts_the_application(
     assert exchange(port, READ) == b""
 
 
+@pytest.mark.parametrize("word", [0xFFFF_FFFF, 0x1234_5678])
+def test_a_flash_without_a_program(open_sim: Opener, word: int) -> None:
+    """The ROM says what it found, and its watchdog has it say so for ever."""
+    port = open_sim("sim://esp32")
+    port.wire.chip.flash.load(bytes(0x1000) + word.to_bytes(4, "little"))
+    port.timeout = 5.0
+    port.rts = True
+    port.rts = False
+    said = port.read(10_000)
+    model = models.ESP32
+    assert said.startswith(model.application_log + b"invalid header: 0x%08x\r\n" % word)
+    assert said.count(model.boot_log(model.log.watchdog, download=False)) in (8, 9)
+    port.dtr, port.rts = False, True
+    port.dtr, port.rts = True, False
+    port.read(1000)
+    port.write(READ)
+    assert len(port.read(14)) == 14
+
+
 WATCHED = [chip for chip in CHIPS if chip.watchdog_reset]
 
 
@@ -182,7 +202,7 @@ def poke(*writes: Write) -> bytes:
 @pytest.mark.parametrize("chip", WATCHED, ids=lambda chip: chip.name)
 def test_the_watchdog_resets_the_chip(open_sim: Opener, exchange: Exchange, chip: Chip) -> None:
     """It runs its application, unless a register forces it into its loader."""
-    port = open_sim(f"sim://{chip.name}")
+    port = with_program(open_sim(f"sim://{chip.name}"))
     exchange(port, Sync().encode())
     assert exchange(port, poke(*chip.watchdog_reset)).endswith(models.APPLICATION_TEXT)
     assert exchange(port, READ) == b""
@@ -202,7 +222,7 @@ def test_a_reset_by_the_lines_and_forced_download(
     open_sim: Opener, exchange: Exchange, chip: Chip
 ) -> None:
     """On a chip with that quirk the register survives EN, and the application does not start."""
-    port = open_sim(f"sim://{chip.name}")
+    port = with_program(open_sim(f"sim://{chip.name}"))
     exchange(port, Sync().encode())
     bit = chip.force_download
     assert bit is not None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from espshell.chips import Chip, Quirk, Words
 from espshell.device import Target
+from espshell.errors import UsageError
 from espshell.nor import makers
 from espshell.ops.result import Result
 
@@ -89,6 +90,29 @@ class ChipId(Result):
     mac: str
 
 
+@dataclass(frozen=True, slots=True)
+class SecurityReport(Result):
+    """What a ROM says of its chip's security; ``chip_id`` is None where it says none."""
+
+    chip: str
+    chip_id: int | None
+    security: Security
+
+
+def security_report(target: Target) -> SecurityReport:
+    """Return what the ROM said when it was asked for the chip.
+
+    Raises: UsageError for a chip whose ROM does not know the command.
+    """
+    security, reply = _told_security(target), target.security
+    if security is None or reply is None:
+        raise UsageError(
+            f"the ROM of an {target.chip.title} knows no GET_SECURITY_INFO",
+            hint="`info` reads the eFuses",
+        )
+    return SecurityReport(target.chip.name, reply.chip_id, security)
+
+
 def info(target: Target, *, with_flash: bool = True) -> Info:
     """Read what there is to know: each word once, then the flash's id.
 
@@ -165,7 +189,7 @@ def _crystal(target: Target, words: Words) -> int | None:
 
 
 def _told_security(target: Target) -> Security | None:
-    """Return what the ROM told when it was asked for the chip."""
+    """Return the security information of the ROM's answer at connecting."""
     told = target.security
     if told is None:
         return None
@@ -204,5 +228,5 @@ def _fused_security(target: Target, words: Words) -> Security | None:
 
 
 def _is_odd(count: int) -> bool:
-    """Say whether an odd number of bits is set: each change of mind burns one more."""
+    """Return whether an odd number of bits is set: each change of mind burns one more."""
     return count.bit_count() % 2 == 1

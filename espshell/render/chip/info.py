@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from espshell.nor import makers
 from espshell.ops.chip.connection import ConnectionInfo, Left
-from espshell.ops.chip.info import ChipId, Flash, Info, Mac, Security
+from espshell.ops.chip.info import ChipId, Flash, Info, Mac, Security, SecurityReport
 from espshell.render.document import Block, Styled, Table, Text
 from espshell.render.forms import form
 from espshell.render.view import View
@@ -57,10 +57,31 @@ def _size(flash: Flash) -> str:
     return size_text(flash.size) if flash.size else "size not known"
 
 
+@form(SecurityReport)
+def security_report(result: SecurityReport, view: View) -> Iterator[Block]:
+    """Yield a row for everything that the chip says of its security."""
+    security = result.security
+    count = f"{_switch(security.flash_encryption)} (count {security.flash_crypt_count:#x})"
+    purposes = (f"key {n}: {text}" for n, text in enumerate(security.key_purposes))
+    rows = [
+        ("chip id", "" if result.chip_id is None else str(result.chip_id)),
+        ("secure boot", _switch(security.secure_boot)),
+        ("flash encryption", count),
+        ("secure download", _switch(security.secure_download)),
+        ("flags", " ".join(security.flags)),
+        ("key purposes", ", ".join(purposes)),
+    ]
+    yield Table(row for row in rows if row[1])
+
+
+def _switch(on: bool) -> str:
+    return "on" if on else "off"
+
+
 def _security(security: Security) -> str:
     facts = [
-        f"secure boot {'on' if security.secure_boot else 'off'}",
-        f"flash encryption {'on' if security.flash_encryption else 'off'}",
+        f"secure boot {_switch(security.secure_boot)}",
+        f"flash encryption {_switch(security.flash_encryption)}",
     ]
     if security.secure_download:
         facts.append("secure download mode (memory cannot be reached)")

@@ -87,6 +87,8 @@ class Erasable(ArgType["place.Region | str", Span]):
             words[0] = f"flash:{words[0]}"
         if self._bare and len(words) == 2 and words[1].lower() == "all":
             words = [f"{words[0]}..end"]
+        elif self._bare and len(words) == 2 and words[1][-2:].upper() in ("KB", "MB"):
+            words[1] = words[1][:-1]
         region = Region().parse(words)
         if region.place.space != "flash":
             raise UsageError(

@@ -49,6 +49,20 @@ class FlashBytes(ArgType[int, int]):
         return parsed
 
 
+class FlashSize(ArgType["int | None", "int | None"]):
+    """What a flash has: ``4MB``; None for ``detect`` and ``keep``, which go by its id."""
+
+    def parse(self, texts: Sequence[str]) -> int | None:
+        """Parse it. Raises: UsageError."""
+        if texts[0].lower() in ("detect", "keep"):
+            return None
+        return FlashBytes().parse([texts[0].removesuffix("-c1")])
+
+    def value(self, parsed: int | None, scope: Scope) -> int | None:
+        """Return it."""
+        return parsed
+
+
 class FileOrFlash(ArgType["Path | place.Place", "Path | Spot"]):
     """A file, or a place in the connected chip's flash, which begins with ``flash:``."""
 

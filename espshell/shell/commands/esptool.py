@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from espshell.shell.arguments.flash import Erasable, FilePlaces, Pair
+from espshell.shell.arguments.image import FlashSize
 from espshell.shell.arguments.places import Span
 from espshell.shell.arguments.types import File
 from espshell.shell.commands.flash import (
@@ -18,8 +19,9 @@ from espshell.shell.commands.flash import (
     verify,
 )
 from espshell.shell.commands.memory import save_region
+from espshell.shell.esptool import options
 from espshell.shell.outcome import Presentation
-from espshell.shell.registry import Option, Param, Registry, Trait
+from espshell.shell.registry import DRY_RUN, Option, Param, Registry, Trait
 
 if TYPE_CHECKING:
     from espshell.ops.flash.erase import Erased
@@ -43,6 +45,8 @@ VERBS = Registry()
         Option("--skip-flashed", "is always done", short="-s"),
         *HEADER,
         FORCE,
+        DRY_RUN,
+        *options.WRITING,
     ],
     needs="flash",
     alias_of="load",
@@ -88,6 +92,7 @@ def write_flash_files(
         Option("--diff", "show what differs", short="-d"),
         Option("--all", "show all of it", into="every_row"),
         *HEADER,
+        *options.REACHING,
     ],
     needs="memory",
     alias_of="verify",
@@ -121,11 +126,23 @@ def verify_flash(
         Param("region", Erasable(bare=True)),
         Param("file", File()),
     ],
-    options=[Option("--no-progress", "is accepted, and changes nothing", short="-p")],
+    options=[
+        Option(
+            "--no-progress", "is accepted: progress is for terminals", short="-p", is_accepted=True
+        ),
+        Option(
+            "--flash-size",
+            "what the flash has, for this command",
+            FlashSize(),
+            short="-fs",
+            setting="flash_size",
+        ),
+        *options.REACHING,
+    ],
     needs="memory",
     alias_of="save",
 )
-def read_flash(session: Session, region: Span, file: Path, *, no_progress: bool = False) -> Saved:
+def read_flash(session: Session, region: Span, file: Path) -> Saved:
     """Read flash into a file, as esptool does: ADDRESS SIZE FILE, or ADDRESS ALL FILE."""
     return save_region(session, region, file)
 
@@ -134,7 +151,7 @@ def read_flash(session: Session, region: Span, file: Path, *, no_progress: bool 
     "erase-region",
     group=GROUP,
     params=[Param("region", Erasable(bare=True))],
-    options=[FORCE],
+    options=[FORCE, DRY_RUN, *options.REACHING],
     needs="memory",
     alias_of="erase",
     traits=Trait.PARTITIONS,
@@ -147,7 +164,7 @@ def erase_region(session: Session, region: Span, *, force: bool = False) -> Eras
 @VERBS.add(
     "erase-flash",
     group=GROUP,
-    options=[FORCE],
+    options=[FORCE, DRY_RUN, *options.REACHING],
     needs="memory",
     alias_of="erase",
     traits=Trait.PARTITIONS,

@@ -16,9 +16,10 @@ from espshell.shell.arguments.flash import Pairs as Pairs
 from espshell.shell.arguments.flash import read_pairs, see_one_space
 from espshell.shell.arguments.places import Span, Spot
 from espshell.shell.arguments.types import Text
+from espshell.shell.esptool.options import CONNECTION
 from espshell.shell.later import Later
 from espshell.shell.outcome import Presentation
-from espshell.shell.registry import Option, Param, Registry, Trait
+from espshell.shell.registry import DRY_RUN, Option, Param, Registry, Trait
 from espshell.units import count_text, size_text
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ HEADER = (
         _KEEP_EDGES,
         *HEADER,
         FORCE,
+        DRY_RUN,
     ],
     needs="flash",
 )
@@ -156,7 +158,7 @@ def verify(
     group=GROUP,
     traits=Trait.PARTITIONS,
     params=[Param("region", Erasable())],
-    options=[_KEEP_EDGES, Option("--all", "erase also what is blank", into="everything")],
+    options=[_KEEP_EDGES, Option("--all", "erase also what is blank", into="everything"), DRY_RUN],
     needs="memory",
 )
 def erase(
@@ -197,7 +199,7 @@ def list_parts(session: Session) -> Parts:
     )
 
 
-@VERBS.add("flash-id", group=GROUP, needs="memory")
+@VERBS.add("flash-id", group=GROUP, options=[CONNECTION], needs="memory")
 def flash_id(session: Session) -> Flash:
     """Tell manufacturer, id and size of the flash chip."""
     found = chip_ops.flash_id(session.chip)

@@ -81,6 +81,7 @@ _ELF_OPTIONS = (
     _passed("--flash-freq", "written to the header", short="-ff"),
     _passed("--flash-size", "written to the header", short="-fs"),
     _passed("--version", "of an ESP8266 image", "1", "2", "3", short="-e"),
+    _passed("--min-rev", "least minor revision, as once", short="-r"),
     _passed("--min-rev-full", "least revision of the chip, major * 100 + minor"),
     _passed("--max-rev-full", "largest revision of the chip"),
     _passed_flag("--secure-pad", "fill up for secure boot version 1"),
@@ -95,7 +96,14 @@ _ELF_OPTIONS = (
 
 
 @VERBS.add(
-    "image-info", group=GROUP, params=_INFO_PARAMS, options=_INFO_OPTIONS, alias_of="image info"
+    "image-info",
+    group=GROUP,
+    params=_INFO_PARAMS,
+    options=[
+        *_INFO_OPTIONS,
+        Option("--version", "is accepted: all is shown", Choice("1", "2"), is_accepted=True),
+    ],
+    alias_of="image info",
 )
 @VERBS.add("image info", group=GROUP, params=_INFO_PARAMS, options=_INFO_OPTIONS)
 def image_info(

@@ -16,7 +16,7 @@ from espshell.ops.result import Result
 from espshell.shell.arguments.places import Region, Span
 from espshell.shell.arguments.types import ArgType, Positive, Scope, did_you_mean
 from espshell.shell.language import place
-from espshell.shell.registry import Option, Param, Registry
+from espshell.shell.registry import DRY_RUN, Option, Param, Registry
 
 if TYPE_CHECKING:
     from espshell.shell.session import Session
@@ -135,7 +135,13 @@ def journal(session: Session, count: int = _SHOWN) -> Journaled:
     return session.journal.last(count)
 
 
-@VERBS.add("undo", group=GROUP, params=[Param("count", Positive(), optional=True)], needs="memory")
+@VERBS.add(
+    "undo",
+    group=GROUP,
+    params=[Param("count", Positive(), optional=True)],
+    options=[DRY_RUN],
+    needs="memory",
+)
 def undo(session: Session, count: int = 1) -> Undone:
     """Put back what was there before the last write, or writes.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from espshell.chips import Kind
+from espshell.device.memory import ADDRESS_SPACE
 from espshell.errors import UsageError
 from espshell.ops.memory import words as memory
 from espshell.ops.memory.journal import KEEP
@@ -17,9 +18,9 @@ from espshell.shell.arguments.places import Address, Place, Region, Span, Spot
 from espshell.shell.arguments.types import File, Number, Numbers, Positive
 from espshell.shell.commands.flash import write_flash
 from espshell.shell.outcome import Presentation, shown
-from espshell.shell.registry import Option, Param, Registry, Trait
+from espshell.shell.registry import DRY_RUN, Option, Param, Registry, Trait
 from espshell.signals import Terminated
-from espshell.units import size_text
+from espshell.units import WORD, size_text
 
 if TYPE_CHECKING:
     from espshell.ops.flash.load import Written
@@ -84,7 +85,7 @@ def peek(
     group=GROUP,
     traits=Trait.PARTITIONS,
     params=[Param("place", Place()), Param("value", Numbers())],
-    options=[Option("--mask", "write only these bits", Number()), _NO_VERIFY, _FORCE],
+    options=[Option("--mask", "write only these bits", Number()), _NO_VERIFY, _FORCE, DRY_RUN],
     variants=_widths("poke", 8, 16, 32),
     needs="memory",
 )
@@ -194,7 +195,7 @@ def _label(session: Session, region: Span, address: int) -> str:
     group=GROUP,
     traits=Trait.PARTITIONS,
     params=[Param("region", Region()), Param("value", Number())],
-    options=[_NO_VERIFY, _FORCE],
+    options=[_NO_VERIFY, _FORCE, DRY_RUN],
     variants=_widths("fill", 8, 16, 32),
     needs="memory",
 )
@@ -282,7 +283,7 @@ def save_region(
 )
 def read_mem(session: Session, address: int) -> Peek:
     """Read one word, as esptool does."""
-    return peek(session, Spot(address))
+    return peek(session, Spot(address), force=_is_unmapped(session, address, WORD))
 
 
 @VERBS.add(
@@ -293,6 +294,7 @@ def read_mem(session: Session, address: int) -> Peek:
         Param("value", Number()),
         Param("mask", Number(), optional=True),
     ],
+    options=[DRY_RUN],
     needs="memory",
     alias_of="poke",
     traits=Trait.PARTITIONS,
@@ -301,7 +303,8 @@ def write_mem(
     session: Session, address: int, value: int, mask: int | None = None
 ) -> Poke | Written | None:
     """Write one word, perhaps under a mask, as esptool does; but read it back."""
-    return poke(session, Spot(address), (value,), mask=mask)
+    force = _is_unmapped(session, address, WORD, write=True)
+    return poke(session, Spot(address), (value,), mask=mask, unverified=force, force=force)
 
 
 @VERBS.add(
@@ -317,4 +320,22 @@ def write_mem(
 )
 def dump_mem(session: Session, address: int, size: int, file: Path) -> Saved:
     """Read a range into a file, as esptool does; but all of it, to the last byte."""
-    return save_region(session, Span(address, size), file)
+    force = _is_unmapped(session, address, size)
+    return save_region(session, Span(address, size), file, force=force)
+
+
+def _is_unmapped(session: Session, address: int, size: int, *, write: bool = False) -> bool:
+    """Return whether a range is none of the memory map's, with a note that it is sent all the same.
+
+    For a write a range that cannot be written is none, too.  esptool asks no map.
+    """
+    memory, region = session.chip.memory, session.chip.chip.region_at(address)
+    read_only = write and region is not None and region.kind not in (Kind.RAM, Kind.PERIPHERAL)
+    try:
+        memory.check(address, size, write=read_only)
+    except UsageError as error:
+        if not 0 <= address <= ADDRESS_SPACE - size:
+            raise
+        session.output.note(f"{error.message}; sent all the same, as esptool does")
+        return True
+    return False

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from espshell import files
-from espshell.device.target import SYNC_BAUD, see_rate
+from espshell.device.target import SYNC_BAUD, require_rate
 from espshell.errors import UsageError
 from espshell.link.port import Port, open_port
 from espshell.render import render
@@ -17,7 +17,7 @@ from espshell.render.document import Document
 from espshell.shell.arguments.types import File, InputFile, Positive, Scope, Seconds, Text
 from espshell.shell.language.expr import Expr
 from espshell.shell.outcome import Presentation, shown
-from espshell.shell.registry import Option, Param, Registry, Trait
+from espshell.shell.registry import DRY_RUN, Option, Param, Registry, Trait
 
 if TYPE_CHECKING:
     from espshell.ops.chip.loadram import RamLoaded, RamPlan
@@ -48,7 +48,7 @@ class Rate(Positive):
     def value(self, parsed: Expr, scope: Scope) -> int:
         """Evaluate it. Raises: UsageError if no chip has it."""
         rate = parsed.evaluate(scope)
-        see_rate(rate)
+        require_rate(rate)
         return rate
 
 
@@ -64,6 +64,7 @@ _LOADRAM = (
     _TIMEOUT,
     Option("--check", "read it back before it is started"),
     Option("--force", "load what is for another chip or revision, or damaged"),
+    DRY_RUN,
 )
 
 

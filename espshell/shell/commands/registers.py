@@ -10,7 +10,7 @@ from espshell.errors import UsageError
 from espshell.ops.result import Result
 from espshell.shell.arguments.types import ArgType, Scope, Text
 from espshell.shell.language import expr
-from espshell.shell.registry import Option, Param, Registry
+from espshell.shell.registry import DRY_RUN, Option, Param, Registry
 
 if TYPE_CHECKING:
     from espshell.ops.memory.registers import FieldList, FieldWrite, RegisterList
@@ -78,6 +78,7 @@ class Requests(ArgType[tuple[Request, ...], tuple[Request, ...]]):
     options=[
         Option("--no-verify", "do not read back", into="unverified"),
         Option("--force", "read write-only and write read-only ones too"),
+        DRY_RUN,
     ],
     needs="memory",
 )

@@ -20,7 +20,7 @@ from espshell.shell.arguments.places import Place, Region, Span, Spot
 from espshell.shell.arguments.types import Positive
 from espshell.shell.commands.flash import write_flash
 from espshell.shell.outcome import Presentation
-from espshell.shell.registry import Option, Param, Registry, Trait
+from espshell.shell.registry import DRY_RUN, Option, Param, Registry, Trait
 from espshell.units import hex32
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _CHECK = Option("--check", "read twice and compare")
     group=GROUP,
     traits=Trait.PARTITIONS,
     params=[Param("region", Region()), Param("place", Place())],
-    options=[Option("--no-verify", "do not read back", into="unverified"), _FORCE],
+    options=[Option("--no-verify", "do not read back", into="unverified"), _FORCE, DRY_RUN],
     needs="memory",
 )
 def copy(

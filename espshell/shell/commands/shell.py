@@ -16,16 +16,19 @@ from espshell.shell.language.grammar import Command
 from espshell.shell.registry import COMMANDS, Param, Registry, Trait, Verb
 from espshell.shell.session import Quit, Session
 from espshell.shell.transcript import Transcript
-from espshell.units import KIB, parse_number, size_text
+from espshell.units import KIB, MIB, parse_number, size_text
 
 VERBS = Registry()
 
 GROUP = "Shell"
 
+MOST_FLASH = 256 * MIB
+"""Twice the largest flash that any of the chips addresses."""
+
 _SWITCH = {"on": True, "off": False, "true": True, "false": False, "yes": True, "no": False}
 _COLORS = ("auto", "always", "never")
 _SWITCHES = ("check", "confirm", "slower", "squeeze", "verify")
-SETTINGS = (*_SWITCHES, "color", "flash-size", "parttable")
+SETTINGS = (*_SWITCHES, "color", "dry-run", "flash-size", "parttable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ def set_setting(session: Session, name: str = "", value: str = "") -> NamedValue
 
     check: read everything twice. squeeze: show runs of equal rows as one line.
     verify: read back what was written. color: auto, always or never.
+    dry-run: show what would be written, and send nothing.
     confirm: ask before flash is changed. slower: lower the rate where flash reads badly.
     flash-size: auto, or what the flash has: 4M. parttable: where the partition table stands: an
     address in flash, or a file.
@@ -114,6 +118,8 @@ def set_setting(session: Session, name: str = "", value: str = "") -> NamedValue
         return NamedValues(tuple((each, _setting(session, each)) for each in shown))
     if name == "color":
         session.output.color_when = _choice(name, value, _COLORS)
+    elif name == "dry-run":
+        session.dry_run = _SWITCH[_choice(name, value, tuple(_SWITCH))]
     elif name == "parttable":
         session.settings.parttable = value
         if session.connection is not None:
@@ -238,6 +244,8 @@ def leave_too(session: Session, status: int | None = None) -> None:
 def _setting(session: Session, name: str) -> bool | str:
     if name == "color":
         return session.output.color_when
+    if name == "dry-run":
+        return session.dry_run
     if name == "parttable":
         return session.settings.parttable
     if name == "flash-size":
@@ -251,8 +259,8 @@ def _flash_size(value: str) -> int | None:
     if value.lower() == "auto":
         return None
     size = parse_number(value.upper().removesuffix("B"))
-    if not size or size % (64 * KIB):
-        raise UsageError(f"`{value}` is no size of a flash", hint="4M, 512k, or auto")
+    if not size or size % (64 * KIB) or size > MOST_FLASH:
+        raise UsageError(f"`{value}` is no size of a flash", hint="4M, 512k, or auto; at most 256M")
     return size
 
 

@@ -10,8 +10,9 @@ from espshell.errors import UsageError
 from espshell.shell.arguments.types import Choice, Number, Positive, Text, Texts
 from espshell.shell.commands.flash import NOTHING_DONE
 from espshell.shell.commands.status import keep_first_look, may_write, see_gates
+from espshell.shell.esptool import options
 from espshell.shell.later import Later
-from espshell.shell.registry import Option, Param, Registry
+from espshell.shell.registry import DRY_RUN, Option, Param, Registry
 from espshell.units import count_text
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def spi(
     "read-flash-sfdp",
     group=GROUP,
     params=[Param("address", Number()), Param("count", Positive())],
+    options=[*options.HEADER, options.CONNECTION],
     needs="memory",
     alias_of="sfdp",
 )
@@ -101,6 +103,8 @@ def read_flash_sfdp(session: Session, address: int, count: int) -> SpiAnswer:
     """Read bytes of SFDP, as esptool does; of any number."""
     if not 0 <= address < 1 << 24:
         raise UsageError(f"{address:#x} is no address of 24 bits")
+    if address + count > 1 << 24:
+        raise UsageError(f"{count} bytes from {address:#x} on go past the end of SFDP, of 24 bits")
     flash = session.flash()
     return sfdp.SpiAnswer(0x5A, "read SFDP", b"", sfdp.read_sfdp_bytes(flash, address, count))
 
@@ -111,7 +115,11 @@ _COUNT = Option("--bytes", "how many: 1, 2 or 3 (2)", Choice("1", "2", "3"), int
 @VERBS.add(
     "read-flash-status",
     group=GROUP,
-    options=[_COUNT, Option("--force", "send 35h and 15h whatever they mean here")],
+    options=[
+        _COUNT,
+        Option("--force", "send 35h and 15h whatever they mean here"),
+        options.CONNECTION,
+    ],
     needs="memory",
     alias_of="sr",
 )
@@ -129,6 +137,8 @@ def read_flash_status(session: Session, *, count: str = "2", force: bool = False
         Option("--non-volatile", "permanently (06h), not by 50h"),
         Option("--otp", "set a one-way bit: the part's name typed out", Text()),
         Option("--risk", "yes to what can stop the board from booting"),
+        DRY_RUN,
+        options.CONNECTION,
     ],
     needs="memory",
     alias_of="sr set",

@@ -17,7 +17,7 @@ from espshell.shell.arguments.types import File, InputFile, Text, Texts
 from espshell.shell.commands.flash import NOTHING_DONE, Erasable
 from espshell.shell.later import Later
 from espshell.shell.outcome import Presentation
-from espshell.shell.registry import Option, Param, Registry
+from espshell.shell.registry import DRY_RUN, Option, Param, Registry
 
 if TYPE_CHECKING:
     from espshell.nor import parts
@@ -63,6 +63,7 @@ _CHANGE = (
     Option("--otp", "set a one-way bit: the part's name typed out", Text()),
     Option("--risk", "yes to what can stop the board from booting, where nobody is asked"),
     _PART,
+    DRY_RUN,
 )
 
 

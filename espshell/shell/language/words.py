@@ -71,6 +71,12 @@ class Word:
         """Return the word with its quotes, as an expression needs it; else as :meth:`expand`."""
         return "".join(_expanded(self.pieces, variables, raw=True))
 
+    def behind(self, size: int) -> Word:
+        """Return the word without its first characters, which are text without quotes."""
+        first, *rest = self.pieces
+        text = Text(first.raw[size:], getattr(first, "cooked", first.raw)[size:])
+        return Word(self.raw[size:], self.column + size, (text, *rest))
+
     def variables(self) -> tuple[str, ...]:
         """Return the names of all variables used, also those inside defaults."""
         return tuple(dict.fromkeys(variable.name for variable in _used(self.pieces)))

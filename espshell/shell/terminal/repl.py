@@ -106,10 +106,10 @@ def _greet(session: Session) -> None:
             _choose_port(session)
             if session.bench.port:
                 session.connect(session.bench)
-        except EspError as error:
-            output.error(error.one_line())
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, EOFError):
             output.note("not connected")
+        except Exception as error:  # noqa: BLE001 - whatever it is, the shell opens
+            output.error(as_error(error).one_line())
     if session.target is not None:
         # Painted without rich, which is imported while the first line is typed.
         output.write(str(render(chip.info(session.target, with_flash=False), output.view)))
@@ -208,8 +208,13 @@ class _Completer(Completer):
     ) -> Iterable[Completion]:
         """Yield what the word before the cursor could become."""
         text = document.text_before_cursor
-        start = -len(complete.typed_word(self._session, text))
-        for candidate in complete.candidates(self._session, text):
+        try:
+            start = -len(complete.typed_word(self._session, text))
+            offered = tuple(complete.candidates(self._session, text))
+        except Exception as error:  # noqa: BLE001 - Tab offers nothing, and the line stays
+            as_error(error)
+            return
+        for candidate in offered:
             yield Completion(candidate.text, start, display_meta=candidate.about)
 
 
@@ -227,7 +232,11 @@ def _prompt_session(session: Session) -> PromptSession[str]:
 
     def toolbar() -> StyleAndTextTuples:
         columns = prompt.app.output.get_size().columns
-        return _toolbar(session, prompt.default_buffer.document.text_before_cursor, columns)
+        try:
+            return _toolbar(session, prompt.default_buffer.document.text_before_cursor, columns)
+        except Exception as error:  # noqa: BLE001 - a line can be typed without it
+            as_error(error)
+            return []
 
     prompt.bottom_toolbar = toolbar
     return prompt

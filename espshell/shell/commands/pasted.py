@@ -1,0 +1,121 @@
+"""esptool and espefuse: whole lines of theirs, and what esptool has that is unlike ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from espshell import __version__
+from espshell.chips import by_name
+from espshell.errors import UsageError
+from espshell.ops.chip import info as ops
+from espshell.ops.result import Result
+from espshell.shell.arguments.types import Texts
+from espshell.shell.esptool import line as lines
+from espshell.shell.registry import Param, Registry, needs_chip
+
+if TYPE_CHECKING:
+    from espshell.shell.lines import Held
+    from espshell.shell.outcome import Outcome
+    from espshell.shell.session import Session
+
+VERBS = Registry()
+
+GROUP = "esptool"
+
+LIKE = "5.6"
+"""The version of esptool whose lines are understood."""
+
+_OTHERS = [option for option in lines.OPTIONS if option.flag in ("--chip", "--port")]
+
+_FUSES_HINT = "`info` tells MAC, revision and security; `dump efuse:0 0x100` shows the bits"
+
+
+@dataclass(frozen=True, slots=True)
+class Version(Result):
+    """Versions of this program, and of the esptool whose lines it understands."""
+
+    espshell: str
+    esptool: str
+
+
+@VERBS.add("esptool", group=GROUP, options=lines.OPTIONS, rest="command")
+def esptool(
+    session: Session,
+    command: Held,
+    *,
+    chip: str = lines.AUTO,
+    port: str = "",
+    baud: int | None = None,
+    port_filter: tuple[str, ...] = (),
+    before: str = "",
+    after: str = "",
+    no_stub: bool = False,
+    stub_version: str = "",
+    trace: bool = False,
+    verbose: bool = False,
+    silent: bool = False,
+    override_vddsdio: str = "",
+    connect_attempts: int = 1,
+    open_port_attempts: int = 1,
+) -> Outcome:
+    """Run a line of esptool's, whole, as it stands in a manual.
+
+    Or as a build prints it: with global options, old spellings and files of arguments.
+    esptool.py -p PORT -b 460800 write_flash 0x10000 app.bin; python -m esptool ..., @FILE.
+    The session stays connected: another chip is refused, another port asked about.
+    """
+    line = lines.Line(
+        chip=by_name(chip),
+        port=port,
+        baud=baud,
+        port_filter=port_filter,
+        before=before,
+        after=after,
+        no_stub=no_stub,
+        stub_version=int(stub_version) if stub_version else None,
+        trace=trace,
+        silent=silent,
+        override_vddsdio=override_vddsdio,
+        connect_attempts=connect_attempts,
+        open_port_attempts=open_port_attempts,
+    )
+    if silent and (trace or verbose):
+        raise UsageError("--silent excludes --trace and --verbose")
+    needs = needs_chip(command.prepared.verb, command.prepared.bound)
+    with lines.applied(session, line, needs_chip=needs):
+        outcome = command.run()
+    return replace(outcome, result=None) if silent else outcome
+
+
+@VERBS.add("espefuse", group=GROUP, params=[Param("words", Texts())], options=_OTHERS, needs="chip")
+def espefuse(
+    session: Session, words: tuple[str, ...], *, chip: str = lines.AUTO, port: str = ""
+) -> ops.Info:
+    """Answer `espefuse summary` with what `info` knows.
+
+    The rest, which burns fuses, is refused.
+    """
+    if words[0] != "summary":
+        raise UsageError("nothing here burns fuses", hint=_FUSES_HINT)
+    with lines.applied(session, lines.Line(chip=by_name(chip), port=port), needs_chip=True):
+        session.output.note(f"this is `info`; espefuse is another program; {_FUSES_HINT}")
+        return ops.info(session.chip)
+
+
+@VERBS.add("espsecure", group=GROUP, params=[Param("words", Texts())])
+def espsecure(session: Session, words: tuple[str, ...]) -> None:
+    """Say that nothing here signs, encrypts or makes keys."""
+    raise UsageError("espsecure is another program; nothing here signs or makes keys")
+
+
+@VERBS.add("get-security-info", group=GROUP, needs="chip")
+def get_security_info(session: Session) -> ops.SecurityReport:
+    """Tell what the ROM says of secure boot and flash encryption."""
+    return ops.security_report(session.chip)
+
+
+@VERBS.add("version", group=GROUP)
+def version(session: Session) -> Version:
+    """Tell the version, and which esptool's lines are understood."""
+    return Version(__version__, LIKE)

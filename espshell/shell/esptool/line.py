@@ -1,0 +1,280 @@
+"""What stands before the command of a line of esptool's, and what it means for a session.
+
+esptool connects for every command; a session stays connected.  So what such a line says of the
+port, the chip and the rate is compared with the session, and what cannot be had at once is said.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from espshell import chips
+from espshell.chips import Chip
+from espshell.clock import SystemClock
+from espshell.errors import BenchError, DeviceError, NoSync, PortError, UsageError
+from espshell.link import ports
+from espshell.link.reset import AFTER, BEFORE
+from espshell.link.trace import Viewer
+from espshell.ops.memory.words import poke
+from espshell.shell.arguments.types import Choice, Number, Positive, Text, chip_named
+from espshell.shell.registry import Option
+from espshell.shell.settings import Bench
+
+if TYPE_CHECKING:
+    from espshell.shell.session import Session
+
+AUTO = "auto"
+BEFORE_DEFAULT, AFTER_DEFAULT = "default-reset", "hard-reset"
+
+
+class ChipName(Text):
+    """A chip's name in any spelling, or ``auto``."""
+
+    def parse(self, texts: Sequence[str]) -> str:
+        """Check it. Raises: UsageError with those that are known."""
+        name = texts[0].lower()
+        return name if name == AUTO else chip_named(name).name
+
+    def complete(self, text: str, scope: object) -> tuple[str, ...]:
+        """Complete names."""
+        return (AUTO, *chips.NAMES)
+
+
+class Mode(Choice):
+    """One of a few words, in which underscores are hyphens."""
+
+    def parse(self, texts: Sequence[str]) -> str:
+        """Return it. Raises: UsageError with the words that there are."""
+        return super().parse([texts[0].replace("_", "-")])
+
+
+class PortFilter(Text):
+    """What a port must have: ``vid=0x303a``, ``pid=``, ``name=``, ``serial=``."""
+
+    def parse(self, texts: Sequence[str]) -> str:
+        """Check its form. Raises: UsageError."""
+        key, mark, value = texts[0].partition("=")
+        if key not in ("vid", "pid", "name", "serial") or not (mark and value):
+            raise UsageError(
+                f"`{texts[0]}` is no filter of ports",
+                hint="vid=0x303a, pid=0x1001, name=TEXT and serial=TEXT are",
+            )
+        if key in ("vid", "pid"):
+            with contextlib.suppress(ValueError):
+                return f"{key}={int(value, 0)}"
+            raise UsageError(f"`{value}` is no number", hint=f"{key}=0x303a")
+        return texts[0]
+
+
+OPTIONS = (
+    Option("--chip", "refuse any other chip; auto takes what is there", ChipName(), short="-c"),
+    Option("--port", "connect to it, if the session is not", Text(), short="-p"),
+    Option("--baud", "change to this rate", Positive(), short="-b"),
+    Option("--port-filter", "take only such a port", PortFilter(), many=True),
+    Option("--before", "how to reset the chip when connecting", Mode(*BEFORE)),
+    Option("--after", "how to leave the chip at the end", Mode(*AFTER), short="-a"),
+    Option("--no-stub", "start no flasher stub for this command"),
+    Option("--stub-version", "which generation of stubs", Choice("1", "2")),
+    Option("--trace", "show every frame of this command", short="-t"),
+    Option("--verbose", "is accepted: results are shown whole", short="-v"),
+    Option("--silent", "show errors only", short="-s"),
+    Option("--override-vddsdio", "set the flash's voltage (ESP32)", Choice("1.8v", "1.9v", "off")),
+    Option("--connect-attempts", "how often to try to connect; 0: until it works", Number()),
+    Option(
+        "--open-port-attempts", "how often to try to open the port; 0: until it works", Number()
+    ),
+)
+"""esptool's global options, and one that it takes from its environment only."""
+
+VDDSDIO = {"1.8v": 0x8060_0000, "1.9v": 0xFE60_0000, "off": 0x0060_0000}
+"""RTC_CNTL.SDIO_CONF for each voltage: XPD_SDIO, DREFH, DREFM and DREFL, SDIO_FORCE, SDIO_PD_EN.
+
+Source: ESP32 Technical Reference Manual, RTC_CNTL_SDIO_CONF_REG; which bits belong to a voltage as
+esptool 5.6 writes them.
+"""
+
+
+_BETWEEN_S = 0.1  # between two tries
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The global options that were given; None or empty for those that were not."""
+
+    chip: Chip | None = None
+    port: str = ""
+    baud: int | None = None
+    port_filter: tuple[str, ...] = ()
+    before: str = ""
+    after: str = ""
+    no_stub: bool = False
+    stub_version: int | None = None
+    trace: bool = False
+    silent: bool = False
+    override_vddsdio: str = ""
+    connect_attempts: int = 1
+    open_port_attempts: int = 1
+
+    def bench(self, bench: Bench) -> Bench:
+        """Return how the chip is to be reached, where the line says nothing as before."""
+        return replace(
+            bench,
+            port=self.port or bench.port,
+            baud=self.baud or bench.baud,
+            chip=self.chip or bench.chip,
+            before=_mode(self.before, bench.before, BEFORE_DEFAULT),
+            after=_mode(self.after, bench.after, AFTER_DEFAULT),
+            stub="never" if self.no_stub else bench.stub,
+            stub_version=self.stub_version or bench.stub_version,
+        )
+
+
+def _mode(given: str, there: str, default: str) -> str:
+    """Return what was given; the default stands for a sequence of somebody's own, if there is."""
+    return there if given in ("", default) and "|" in there else given or there
+
+
+@contextlib.contextmanager
+def applied(session: Session, line: Line, *, needs_chip: bool) -> Iterator[None]:
+    """Let a session be as a line of esptool's says while its command runs.
+
+    Port, rate and the way to leave the chip stay; the stub and the trace are of this line only.
+
+    Raises: UsageError for another chip, or for another port where nobody can be asked.
+    """
+    kept, tap = session.bench, session.tap
+    with contextlib.ExitStack() as stack:
+        if line.silent:
+            stack.enter_context(session.output.silenced())
+        if line.trace and tap is None:
+            session.watch(Viewer(session.output.stderr.write))
+            stack.callback(session.watch, None)
+        try:
+            if needs_chip:
+                _reach(session, line)
+            else:
+                session.bench = line.bench(session.bench)
+            yield
+        finally:
+            session.bench = replace(session.bench, stub=kept.stub, stub_version=kept.stub_version)
+
+
+def _reach(session: Session, line: Line) -> None:
+    """Connect as a line says, or compare it with the connection that there is."""
+    target = session.target
+    if target is not None and not _is_other_port(line.port, session.bench.port):
+        if line.chip not in (None, target.chip):
+            assert line.chip is not None
+            raise UsageError(
+                f"this is an {target.chip.title}, not an {line.chip.title}",
+                hint="--chip auto takes what is there",
+            )
+        session.bench = line.bench(session.bench)
+        if line.no_stub and target.loader.dialect.is_stub:
+            session.output.note("the flasher stub runs already; `reset` leaves it")
+        if line.before or line.after:
+            session.output.note(
+                "the session stays connected: --before and --after count when it connects or leaves"
+            )
+        if line.baud and line.baud != target.link.port.baud:
+            _change_baud(session, line.baud)
+    else:
+        if target is not None:
+            _ask_to_move(session, line.port)
+        _connect(session, line)
+    if line.override_vddsdio:
+        _set_voltage(session, line.override_vddsdio)
+
+
+def _connect(session: Session, line: Line) -> None:
+    bench = line.bench(session.bench)
+    if not bench.port:
+        bench = replace(bench, port=choose_port(line.port_filter))
+        session.output.note(f"taking {bench.port}")
+    tries = {NoSync: line.connect_attempts, PortError: line.open_port_attempts}
+    for attempt in itertools.count(1):
+        try:
+            session.connect(bench)
+        except (NoSync, PortError) as error:
+            if attempt == max(tries[type(error)], 0):
+                raise
+            SystemClock().sleep(_BETWEEN_S)
+        else:
+            return
+
+
+def _ask_to_move(session: Session, port: str) -> None:
+    """Ask whether to leave one port for another. Raises: UsageError if not."""
+    there = session.bench.port
+    if session.ask is not None and session.ask(f"leave {there} and connect to {port}?"):
+        return
+    if session.ask is None and session.assume_yes:
+        session.output.note(f"leaving {there} for {port}")
+        return
+    raise UsageError(
+        f"the session is on {there}, and this line is for {port}", hint=f"`connect {port}` first"
+    )
+
+
+def _is_other_port(port: str, there: str) -> bool:
+    return bool(port) and port != there and os.path.realpath(port) != os.path.realpath(there)
+
+
+def _change_baud(session: Session, baud: int) -> None:
+    """Change the rate; where the loader cannot, go on at the one that there is, and say so."""
+    try:
+        session.change_baud(baud)
+    except UsageError as error:
+        there = session.chip.link.port.baud
+        session.bench = replace(session.bench, baud=there)
+        session.output.note(f"the rate stays {there}: {error.message}")
+
+
+def _set_voltage(session: Session, voltage: str) -> None:
+    chip = session.chip.chip
+    if chip.name != "esp32":
+        raise UsageError(f"--override-vddsdio is for an ESP32; this is an {chip.title}")
+    register = session.scope.place("RTC_CNTL.SDIO_CONF")
+    assert register is not None
+    result = poke(session.chip.memory, register.start, [VDDSDIO[voltage]])
+    if not result.ok:
+        raise DeviceError(result.failure)
+    for change in result.changes:
+        session.journal.add(f"--override-vddsdio {voltage}", change)
+    session.output.note(f"VDDSDIO: {voltage}")
+
+
+def choose_port(filters: Sequence[str] = ()) -> str:
+    """Return the only port that is likely and passes the filters.
+
+    Filters of one kind are alternatives; of several kinds one of each must pass.
+
+    Raises: PortError if there is none; BenchError if there are several.
+    """
+    kinds: dict[str, list[str]] = {}
+    for each in filters:
+        key, _, value = each.partition("=")
+        kinds.setdefault(key, []).append(value)
+    matching = [
+        port
+        for port in ports.list_ports()
+        if (filters or port.is_likely)
+        and all(any(_passes(port, k, v) for v in values) for k, values in kinds.items())
+    ]
+    if len(matching) > 1:
+        names = ", ".join(port.device for port in matching)
+        raise BenchError(f"there are several boards: {names}", hint="say which with --port")
+    if not matching:
+        raise PortError("no serial port with a board was found", hint="say which with --port")
+    return matching[0].device
+
+
+def _passes(port: ports.PortInfo, key: str, value: str) -> bool:
+    if key in ("vid", "pid"):
+        return int(value) == (port.vid if key == "vid" else port.pid)
+    return value in (port.device if key == "name" else port.serial)

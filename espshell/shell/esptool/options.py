@@ -1,0 +1,85 @@
+"""Options of esptool's commands that are refused or need nothing done, each with the reason.
+
+What means something here is declared with the command.
+"""
+
+from __future__ import annotations
+
+from espshell.shell.arguments.types import Choice, Number, Text
+from espshell.shell.registry import Option
+
+_ENCRYPT = (
+    "the chip is not asked to encrypt what is written; encrypt on the host "
+    "(espsecure encrypt-flash-data) and write that with --force"
+)
+
+CONNECTION = Option(
+    "--spi-connection",
+    "is refused: other pins for the flash",
+    Text(),
+    short="-sc",
+    refusal="only the flash on its usual pins is reached; leave the option out if it is there",
+)
+"""Every command that touches the flash has it."""
+
+FLASH_TYPE = Option(
+    "--flash-type",
+    "nor is accepted; there is no other",
+    Choice("nor"),
+    short="-ft",
+    is_accepted=True,
+)
+
+REACHING = (CONNECTION, FLASH_TYPE)
+"""Of commands that reach the flash through the loader."""
+
+WRITING = (
+    Option("--encrypt", "is refused: encryption by the chip", refusal=_ENCRYPT),
+    Option("--encrypt-files", "is refused, as --encrypt", Text(), many=True, refusal=_ENCRYPT),
+    Option("--ignore-flash-enc-efuse", "is refused, as --encrypt", refusal=_ENCRYPT),
+    Option(
+        "--diff-with",
+        "is accepted and not needed: the flash is asked what it holds",
+        Text(),
+        many=True,
+        is_accepted=True,
+    ),
+    Option(
+        "--trust-flash-content",
+        "is accepted, and nothing is trusted: all is verified",
+        is_accepted=True,
+    ),
+    Option(
+        "--nand-end-address",
+        "is refused: NAND flash",
+        Number(),
+        refusal="NAND flash is not supported; leave it out for NOR flash",
+    ),
+    *REACHING,
+)
+"""Of write-flash."""
+
+HEADER = (
+    Option(
+        "--flash-mode",
+        "is accepted: it changes nothing here",
+        Text(),
+        short="-fm",
+        is_accepted=True,
+    ),
+    Option(
+        "--flash-freq",
+        "is accepted: it changes nothing here",
+        Text(),
+        short="-ff",
+        is_accepted=True,
+    ),
+    Option(
+        "--flash-size",
+        "is accepted: it changes nothing here",
+        Text(),
+        short="-fs",
+        is_accepted=True,
+    ),
+)
+"""Of commands that read what does not depend on it."""

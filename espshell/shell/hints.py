@@ -1,0 +1,75 @@
+"""Advice that fits the command that was typed.
+
+Operations name the options of our own verbs: "--force sends it all the same".  Whoever typed
+another tool's name for the verb, or a command without that option, could not type it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+
+from espshell.errors import EspError
+from espshell.shell.output import Output
+from espshell.shell.registry import Verb
+
+PROGRAM = (
+    "--after", "--baud", "--before", "--chip", "--color", "--command", "--dry-run", "--elf",
+    "--help", "--interactive", "--json", "--keep-going", "--port", "--stub", "--stub-dir",
+    "--stub-version", "--trace", "--transcript", "--version", "--yes",
+)  # fmt: skip
+"""Options of the program, which any advice may name; a test compares them with the parser."""
+
+_OPTION = re.compile(r"`[^`]*`|(?<![\w-])(--[a-z][a-z-]*)")
+"""What stands in backquotes is a whole line, with the command that the option belongs to."""
+
+
+@contextlib.contextmanager
+def worded(output: Output, verb: Verb, get: Callable[[str], Verb | None]) -> Iterator[None]:
+    """Word notes and errors for a command while it runs and its result is shown."""
+    kept, output.worded = output.worded, lambda text: fitting(text, verb, get)
+    try:
+        yield
+    except EspError as error:
+        reword(error, verb, get)
+        raise
+    finally:
+        output.worded = kept
+
+
+def reword(error: EspError, verb: Verb, get: Callable[[str], Verb | None]) -> None:
+    """Word an error for a command."""
+    error.message = _named(error.message, verb, get)[0]
+    error.hint = fitting(error.hint, verb, get)
+
+
+def fitting(text: str, verb: Verb, get: Callable[[str], Verb | None]) -> str:
+    """Return advice in which each option is one of the command, of the program, or named with ours.
+
+    A clause (up to ``;``) with an option that nothing like the command has is left out.
+    """
+    clauses = (_named(clause, verb, get) for clause in text.split("; "))
+    return "; ".join(clause for clause, is_possible in clauses if is_possible)
+
+
+def _named(text: str, verb: Verb, get: Callable[[str], Verb | None]) -> tuple[str, bool]:
+    """Return a text with our verb before its options, and whether each option is one of a verb."""
+    ours = get(verb.alias_of) if verb.alias_of else None
+    is_possible = True
+
+    def named(match: re.Match[str]) -> str:
+        nonlocal is_possible
+        flag = match[1]
+        if flag is None or flag in PROGRAM or _has(verb, flag):
+            return match[0]
+        if ours is not None and _has(ours, flag):
+            return f"`{ours.name} ... {flag}`"
+        is_possible = False
+        return flag
+
+    return _OPTION.sub(named, text), is_possible
+
+
+def _has(verb: Verb, flag: str) -> bool:
+    return any(option.flag == flag and not option.refusal for option in verb.options)

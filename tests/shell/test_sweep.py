@@ -1,0 +1,87 @@
+"""Every command with what cannot be right in each of its arguments: a message, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from scripts import fuzz
+from tests.shell.support import RAM, Shell
+
+
+@pytest.mark.parametrize("forced", [False, True])
+def test_numbers_beyond_every_bound(forced: bool) -> None:
+    """Negative, beyond 32 and 64 bits, 10^30, no number: nothing but an EspError leaves."""
+    step = 1 if forced else 4
+    count, typed = fuzz.sweep(lambda _: list(fuzz.number_lines(forced=forced))[::step])
+    assert not typed.examples
+    assert count > 600
+
+
+def test_hostile_paths() -> None:
+    """No user, no folder, too long, a folder, a pipe, a device, a full disk: an EspError each."""
+
+    def lines(paths: tuple[str, ...]) -> Iterable[str]:
+        return list(fuzz.path_lines(paths))[::3]
+
+    count, typed = fuzz.sweep(lines)
+    assert not typed.examples
+    assert count > 300
+
+
+def test_completion_of_hostile_paths() -> None:
+    """Tab at any path that there cannot be offers nothing, and raises nothing."""
+    typed = fuzz.Fuzz()
+    with fuzz.surroundings() as folder:
+        for path in fuzz.hostile_paths(folder):
+            for line in (
+                f"save dram {path}",
+                f'load "{path}',
+                f"source {path}/",
+                f"sr save {path}",
+            ):
+                typed.type(line, tab=True)
+    assert not typed.examples
+
+
+def test_a_sample_of_the_fuzz() -> None:
+    """Lines made of every command, number, path and character do not end a session."""
+    typed = fuzz.run(250, seed=20)
+    assert not typed.examples
+    assert typed.session.variables["?"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("peek -1", "peek: -1 is outside the 32-bit address space\n"),
+        ("peek 0x1ffffffff", "peek: 0x1ffffffff is outside the 32-bit address space\n"),
+        ("peek --force 0xfffffffc 2", "0xfffffffc..0x100000004 is outside the 32-bit"),
+        ("dump --force -1", "dump: -1 is outside the 32-bit address space"),
+        ("dump --force flash:0x100000000 4", "0x100000000 is outside the 32-bit addresses of a fl"),
+        ("poke --force 0x100000000 1", "0x100000000 is outside the 32-bit address space"),
+        ("fill --force 0 0xfffffffc 0", "are too many to be written at once; at most 64 MiB"),
+        ("fill flash:0 0xfffffffc 0", "is past the end of the flash"),
+        ("spi 0x9f --read -1", "spi: -1 bytes cannot be read"),
+        ("sleep 10000000", "`10000000` is too long; at most 1000000 seconds"),
+        ("fails " * 500 + "echo", "nested more than 20 deep"),
+        ("set flash-size 9999999M", "`9999999M` is no size of a flash"),
+        ("read-flash-sfdp 0 0xffffffff", "go past the end of SFDP"),
+        ("peek dram 0x100000000", "at most 0xffffffff was expected"),
+    ],
+)
+def test_bounds_are_told(shell: Shell, line: str, message: str) -> None:
+    """What is out of bounds is said with the bound, before anything is sent."""
+    ran = shell.type(line)
+    assert ran.status == 2
+    assert message in ran.err
+    assert shell.type(f"peek {RAM:#x}").status == 0
+
+
+def test_escapes_in_names_and_lines(shell: Shell) -> None:
+    """What comes from outside is shown, and never changes the terminal."""
+    for line in ('load "a\x1b[2Jb" flash:0', "\x1b]0;title\x07", 'echo "\x1b[31mred"'):
+        ran = shell.type(line)
+        assert "\x1b" not in ran.out + ran.err
+        assert r"\x1b" in ran.out + ran.err
