@@ -17,50 +17,49 @@ from espshell.render.view import View
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
+F = TypeVar("F", bound=Callable[..., Any])
 R = TypeVar("R")
 Form = Callable[[R, View], Iterable[Block]]
 JsonForm = Callable[[R], Json]
 
-_FORMS: dict[type, Form[Any]] = {}
-_JSON_FORMS: dict[type, JsonForm[Any]] = {}
+_FORMS: dict[str, Form[Any]] = {}
+_JSON_FORMS: dict[str, JsonForm[Any]] = {}
 _OPS, _RENDER = "espshell.ops.", "espshell.render."
 
 
-def form(kind: type[R]) -> Callable[[Form[R]], Form[R]]:
-    """Register a function as the text form of a type."""
-
-    def register(function: Form[R]) -> Form[R]:
-        _FORMS[kind] = function
-        return function
-
-    return register
+def form(function: Form[R]) -> Form[R]:
+    """Register a function as the text form of the class that its ``result`` is annotated with."""
+    return _register(_FORMS, function)
 
 
-def json_form(kind: type[R]) -> Callable[[JsonForm[R]], JsonForm[R]]:
-    """Register a function as the JSON form of a type."""
+def json_form(function: JsonForm[R]) -> JsonForm[R]:
+    """Register a function as the JSON form of the class that its ``result`` is annotated with."""
+    return _register(_JSON_FORMS, function)
 
-    def register(function: JsonForm[R]) -> JsonForm[R]:
-        _JSON_FORMS[kind] = function
-        return function
 
-    return register
+def _register(forms: dict[str, F], function: F) -> F:
+    # By the class's name, which only results of that class have: a form need not import it.
+    name = function.__annotations__["result"].rpartition(".")[2]
+    if name in forms:
+        raise TypeError(f"two forms for {name}")
+    forms[name] = function
+    return function
 
 
 def render(result: object, view: View = View()) -> Document:  # noqa: B008 - frozen
     """Return a result as a renderable. Raises: TypeError if it has no form."""
-    kind = type(result)
-    _import_forms(kind)
-    if kind not in _FORMS:
-        raise TypeError(f"no text form for {kind.__name__}")
-    return Document(lambda shown: _FORMS[kind](result, shown), view)
+    name = _import_forms(type(result))
+    if name not in _FORMS:
+        raise TypeError(f"no text form for {name}")
+    return Document(lambda shown: _FORMS[name](result, shown), view)
 
 
 def to_json(result: object) -> Json:
     """Return a result as JSON values, field by field unless it has a form of its own."""
     kind = type(result)
-    _import_forms(kind)
-    if kind in _JSON_FORMS:
-        return _JSON_FORMS[kind](result)
+    name = _import_forms(kind)
+    if name in _JSON_FORMS:
+        return _JSON_FORMS[name](result)
     if is_dataclass(kind):
         return pick(result, *(field.name for field in fields(kind)))
     if isinstance(result, tuple | list):
@@ -91,6 +90,8 @@ def judgement(verified: bool | None) -> Styled:
     return Styled("verified", "ok") if verified else Styled("not as wanted", "error")
 
 
-def _import_forms(kind: type) -> None:
+def _import_forms(kind: type) -> str:
+    """Import what knows the forms of a class, if it is one of ours; return the class's name."""
     if kind.__module__.startswith(_OPS):
         import_module(_RENDER + kind.__module__.removeprefix(_OPS).partition(".")[0])
+    return kind.__name__

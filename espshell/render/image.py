@@ -28,7 +28,7 @@ _SHORT = 16  # hexadecimal digits of a digest that are shown
 Row = tuple[str, Cell]
 
 
-@form(ImageInfo)
+@form
 def image_info(result: ImageInfo, view: View) -> Iterator[Block]:
     """Yield what it is, and what it says of itself or holds."""
     yield Text(Styled(result.source, "name"), f"  {_summary(result)}")
@@ -46,7 +46,7 @@ def image_info(result: ImageInfo, view: View) -> Iterator[Block]:
     yield from _problems(result)
 
 
-@json_form(ImageInfo)
+@json_form
 def image_info_json(result: ImageInfo) -> Json:
     """Return what it is, and what that kind of image has."""
     values = {
@@ -69,7 +69,7 @@ def image_info_json(result: ImageInfo) -> Json:
     return values
 
 
-@form(Made)
+@form
 def made(result: Made, view: View) -> Iterator[Block]:
     """Yield the files, if there are several, and what is in the image."""
     if len(result.files) > 1:
@@ -85,13 +85,13 @@ def made(result: Made, view: View) -> Iterator[Block]:
     yield from image_info(result.image, view)
 
 
-@json_form(Made)
+@json_form
 def made_json(result: Made) -> Json:
     """Return the files and what is in the image."""
     return {"files": [_part_json(file) for file in result.files], "image": to_json(result.image)}
 
 
-@form(Merged)
+@form
 def merged(result: Merged, view: View) -> Iterator[Block]:
     """Yield where each file lies, and what was made of them."""
     yield Table((str(Span.of(p.address or 0, p.size)), p.name) for p in result.parts)
@@ -100,7 +100,7 @@ def merged(result: Merged, view: View) -> Iterator[Block]:
     yield Text(Styled(result.path, "name"), size)
 
 
-@json_form(Merged)
+@json_form
 def merged_json(result: Merged) -> Json:
     """Return the file and what it is made of."""
     files: list[Json] = [_part_json(part) for part in result.parts]

@@ -59,7 +59,7 @@ def _object(name: str | None, outcome: Outcome, value: Json, seconds: float) -> 
     }
 
 
-@form(Map)
+@form
 def regions(result: Map, view: View) -> Iterator[Block]:
     """Yield a row a region."""
     yield Table(
@@ -74,7 +74,7 @@ def regions(result: Map, view: View) -> Iterator[Block]:
     )
 
 
-@json_form(Map)
+@json_form
 def regions_json(result: Map) -> Json:
     """Return the regions."""
     return [
@@ -89,19 +89,19 @@ def regions_json(result: Map) -> Json:
     ]
 
 
-@form(Version)
+@form
 def version(result: Version, view: View) -> Iterator[Block]:
     """Yield our version, and whose lines are understood."""
     yield Text(f"espshell {result.espshell}; understands the lines of esptool {result.esptool}")
 
 
-@form(Ports)
+@form
 def ports(result: Ports, view: View) -> Iterator[Block]:
     """Yield a row a port."""
     yield Table((p.device, p.kind, p.ids, p.product, p.serial) for p in result.ports)
 
 
-@json_form(Ports)
+@json_form
 def ports_json(result: Ports) -> Json:
     """Return the ports and what is plugged in."""
     names = ("kind", "vid", "pid", "product", "serial", "location")
@@ -111,7 +111,7 @@ def ports_json(result: Ports) -> Json:
     ]
 
 
-@form(Stub)
+@form
 def stub(result: Stub, view: View) -> Iterator[Block]:
     """Yield when the stub is started and whether it runs."""
     state = "it runs" if result.running else "it does not run"
@@ -121,37 +121,37 @@ def stub(result: Stub, view: View) -> Iterator[Block]:
     yield Text("stub ", Styled(result.when, "value"), f": {state}{bulk}")
 
 
-@form(Snapshots)
+@form
 def snapshots(result: Snapshots, view: View) -> Iterator[Block]:
     """Yield a row a snapshot."""
     yield Table(snapshot_row(snapshot) for snapshot in result.snapshots)
 
 
-@json_form(Snapshots)
+@json_form
 def snapshots_json(result: Snapshots) -> Json:
     """Return the snapshots, without their bytes."""
     return to_json(result.snapshots)
 
 
-@form(Variable)
+@form
 def variable(result: Variable, view: View) -> Iterator[Block]:
     """Yield nothing: who sets a variable knows it."""
     yield from ()
 
 
-@form(Failed)
+@form
 def failed(result: Failed, view: View) -> Iterator[Block]:
     """Yield the command and its error."""
     yield Text(Styled("failed as it should", "ok"), f"  {result.command}: {result.error}")
 
 
-@form(Echo)
+@form
 def echo(result: Echo, view: View) -> Iterator[Block]:
     """Yield the words."""
     yield Text(result.text)
 
 
-@form(NamedValues)
+@form
 def settings(result: NamedValues, view: View) -> Iterator[Block]:
     """Yield names and values."""
     switches = {True: "on", False: "off"}
@@ -160,25 +160,25 @@ def settings(result: NamedValues, view: View) -> Iterator[Block]:
     )
 
 
-@json_form(NamedValues)
+@json_form
 def settings_json(result: NamedValues) -> Json:
     """Return values by name."""
     return dict(result.rows)
 
 
-@form(History)
+@form
 def history(result: History, view: View) -> Iterator[Block]:
     """Yield the lines, numbered."""
     yield Table((str(number), line) for number, line in enumerate(result.lines, result.first))
 
 
-@json_form(History)
+@json_form
 def history_json(result: History) -> Json:
     """Return the lines."""
     return list(result.lines)
 
 
-@form(Help)
+@form
 def help_text(result: Help, view: View) -> Iterator[Block]:
     """Yield all about one command, or a row for each of a family or of all, by group."""
     if len(result.verbs) == 1:
@@ -237,7 +237,7 @@ def _explained(verb: Verb) -> Iterator[Block]:
         yield Indented(2, Table(rows))
 
 
-@json_form(Help)
+@json_form
 def help_json(result: Help) -> Json:
     """Return name, usage and summary of each."""
     return [pick(verb, "name", "usage", "summary") for verb in result.verbs]

@@ -13,13 +13,13 @@ from espshell.render.view import View
 from espshell.units import hex32, size_text
 
 
-@form(Mac)
+@form
 def mac(result: Mac, view: View) -> Iterator[Block]:
     """Yield the address."""
     yield Text(Styled(result.mac, "value"))
 
 
-@form(ChipId)
+@form
 def chip_id(result: ChipId, view: View) -> Iterator[Block]:
     """Yield the id and the MAC."""
     yield Table(
@@ -27,7 +27,7 @@ def chip_id(result: ChipId, view: View) -> Iterator[Block]:
     )
 
 
-@form(Info)
+@form
 def info(result: Info, view: View) -> Iterator[Block]:
     """Yield a row for everything that is known."""
     revision = "revision v{}.{}".format(*result.revision) if result.revision else ""
@@ -46,7 +46,7 @@ def info(result: Info, view: View) -> Iterator[Block]:
     yield Table(row for row in rows if row[1])
 
 
-@form(Flash)
+@form
 def flash(result: Flash, view: View) -> Iterator[Block]:
     """Yield id, maker and size."""
     maker = makers.name(result.id) or "maker not known"
@@ -57,7 +57,7 @@ def _size(flash: Flash) -> str:
     return size_text(flash.size) if flash.size else "size not known"
 
 
-@form(SecurityReport)
+@form
 def security_report(result: SecurityReport, view: View) -> Iterator[Block]:
     """Yield a row for everything that the chip says of its security."""
     security = result.security
@@ -90,14 +90,14 @@ def _security(security: Security) -> str:
     return ", ".join(facts)
 
 
-@form(ConnectionInfo)
+@form
 def connection(result: ConnectionInfo, view: View) -> Iterator[Block]:
     """Yield the chip, its loader, and how they are reached."""
     place = f"  {result.loader} on {result.port} at {result.baud} baud"
     yield Text(Styled(result.chip, "name"), place)
 
 
-@form(Left)
+@form
 def left(result: Left, view: View) -> Iterator[Block]:
     """Yield how the loader was left."""
     yield Text(f"left the loader by {result.how}; the application starts")

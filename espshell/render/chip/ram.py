@@ -71,7 +71,7 @@ def _bar(piece: Piece, inside: Sequence[Piece]) -> str:
     return "".join(cells)
 
 
-@form(RamLoaded)
+@form
 def ram_loaded(result: RamLoaded, view: View) -> Iterator[Block]:
     """Yield who lies where, and whether it was started."""
     yield from picture(result.pieces, view)
@@ -86,7 +86,7 @@ def ram_loaded(result: RamLoaded, view: View) -> Iterator[Block]:
     yield Text(file, f": {size}{back}; ", Styled(state, "value"))
 
 
-@json_form(RamLoaded)
+@json_form
 def ram_loaded_json(result: RamLoaded) -> Json:
     """Return the segments, and what came of the program."""
     segments = [pick(p, "address", "size", "region") for p in result.pieces if not p.is_stub]
@@ -99,14 +99,14 @@ def ram_loaded_json(result: RamLoaded) -> Json:
     }
 
 
-@form(Monitored)
+@form
 def monitored(result: Monitored, view: View) -> Iterator[Block]:
     """Yield what was said."""
     for text in result.text.splitlines():
         yield Text(text)
 
 
-@json_form(Monitored)
+@json_form
 def monitored_json(result: Monitored) -> Json:
     """Return what was said, how long it was listened to, and what that means."""
     return {

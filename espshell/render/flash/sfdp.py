@@ -22,7 +22,7 @@ _SUSPEND, _POWER_DOWN = 13, 14
 """Words without which a table says nothing of these."""
 
 
-@form(SfdpRead)
+@form
 def sfdp_read(result: SfdpRead, view: View) -> Iterator[Block]:
     """Yield the tables and what the basic one says; the bytes, if every row is to be shown.
 
@@ -39,7 +39,7 @@ def sfdp_read(result: SfdpRead, view: View) -> Iterator[Block]:
         yield Hexdump(0, result.data)
 
 
-@json_form(SfdpRead)
+@json_form
 def sfdp_read_json(result: SfdpRead) -> Json:
     """Return what the tables say, and the bytes."""
     table = result.table
@@ -58,7 +58,7 @@ def sfdp_read_json(result: SfdpRead) -> Json:
     }
 
 
-@form(SpiAnswer)
+@form
 def spi_answer(result: SpiAnswer, view: View) -> Iterator[Block]:
     """Yield the command, and what came."""
     name, data = f"{result.opcode:02X}h {result.name}", result.sent.hex(" ")
@@ -72,7 +72,7 @@ def spi_answer(result: SpiAnswer, view: View) -> Iterator[Block]:
         yield Text(answer, f"  0x{result.data.hex()}  {result.last_value}")
 
 
-@json_form(SpiAnswer)
+@json_form
 def spi_answer_json(result: SpiAnswer) -> Json:
     """Return the command and the answer; ``value`` is null if there is none."""
     return {

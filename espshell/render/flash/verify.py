@@ -36,7 +36,7 @@ _CELLS = range(10, 58)  # columns of a hexdump's bytes
 _BLANK = b"\xff"
 
 
-@form(Verify)
+@form
 def verify(result: Verify, view: View) -> Iterator[Block]:
     """Yield that files and flash are equal, or where they differ and what that may mean."""
     if result.ok:
@@ -50,7 +50,7 @@ def verify(result: Verify, view: View) -> Iterator[Block]:
     yield from (Text(Styled(text, "hint")) for text in result.explanations)
 
 
-@json_form(Verify)
+@json_form
 def verify_json(result: Verify) -> Json:
     """Return where files and flash differ, and how that was found out."""
     files: list[Json] = [

@@ -16,7 +16,7 @@ from espshell.units import count_text, hex32, parse_number, size_text
 _ROWS = 24  # of a plan
 
 
-@form(Written)
+@form
 def written(result: Written, view: View) -> Iterator[Block]:
     """Yield the files, how much was written, and how well that is known."""
     files = Styled(", ".join(dict.fromkeys(result.files)), "name")
@@ -45,7 +45,7 @@ def _planned(result: Written) -> Iterator[Block]:
         yield Text(f"... {count_text(more, 'more range')}")
 
 
-@json_form(Written)
+@json_form
 def written_json(result: Written) -> Json:
     """Return what was written and in which state that has left the flash."""
     return pick(
@@ -55,7 +55,7 @@ def written_json(result: Written) -> Json:
     )
 
 
-@form(Erased)
+@form
 def erased(result: Erased, view: View) -> Iterator[Block]:
     """Yield the range, and how much of it was blank before."""
     span, size = f"flash {Span.of(result.address, result.size)}", size_text(result.size)
@@ -69,13 +69,13 @@ def erased(result: Erased, view: View) -> Iterator[Block]:
         yield Text(Styled(word, "ok"), f"  {span}, {size}{skipped}")
 
 
-@json_form(Erased)
+@json_form
 def erased_json(result: Erased) -> Json:
     """Return the range and what was found behind it."""
     return pick(result, "address", "size", "skipped", "verified", "failed", "dry_run")
 
 
-@form(Parts)
+@form
 def parts(result: Parts, view: View) -> Iterator[Block]:
     """Yield a row a partition, where the table comes from, and what is wrong with it."""
     yield Table(
@@ -98,7 +98,7 @@ def parts(result: Parts, view: View) -> Iterator[Block]:
     yield from (Text(Styled(text, "error")) for text in result.problems)
 
 
-@json_form(Parts)
+@json_form
 def parts_json(result: Parts) -> Json:
     """Return the table and its partitions."""
     return {

@@ -14,14 +14,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
-from espshell.ops.memory.diff import Difference, Span
-from espshell.ops.memory.find import Found
 from espshell.render.document import Block, Line, Styled, Text
 from espshell.render.forms import Json, form, json_form, pick
 from espshell.render.hexdump import ROW, Hexdump, row_size
 from espshell.render.view import View
 from espshell.units import count_text, size_text
+
+if TYPE_CHECKING:
+    from espshell.ops.memory.diff import Difference, Span
+    from espshell.ops.memory.find import Found
 
 ROWS = 16
 """Rows that are shown of a larger difference, unless all are wanted."""
@@ -98,7 +101,7 @@ def more_hidden(count: int, noun: str, where: str = "") -> Iterator[Block]:
         yield Text(Styled(text, "squeeze"))
 
 
-@form(Difference)
+@form
 def difference(result: Difference, view: View) -> Iterator[Block]:
     """Yield the names of the sides, the rows, and how much differs."""
     if result.ok:
@@ -110,7 +113,7 @@ def difference(result: Difference, view: View) -> Iterator[Block]:
     yield Text(result.summary)
 
 
-@json_form(Difference)
+@json_form
 def difference_json(result: Difference) -> Json:
     """Return the ranges that differ and how much that is."""
     return {
@@ -121,7 +124,7 @@ def difference_json(result: Difference) -> Json:
     }
 
 
-@form(Found)
+@form
 def found(result: Found, view: View) -> Iterator[Block]:
     """Yield the rows around each place, the pattern marked."""
     length = len(result.pattern.items)
@@ -138,7 +141,7 @@ def _name(name: str, address: int) -> str:
     return name
 
 
-@json_form(Found)
+@json_form
 def found_json(result: Found) -> Json:
     """Return the places, not the rows around them."""
     return {

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from espshell.ops.memory.journal import Entry, Journaled
-from espshell.ops.memory.snapshot import Snapshot
-from espshell.ops.memory.undo import Undone
 from espshell.render.document import Block, Styled, Table, Text
 from espshell.render.forms import Json, form, json_form, pick
 from espshell.render.view import View
 from espshell.span import Span
 from espshell.units import count_text, hex32, size_text
 
+if TYPE_CHECKING:
+    from espshell.ops.memory.journal import Entry, Journaled
+    from espshell.ops.memory.snapshot import Snapshot
+    from espshell.ops.memory.undo import Undone
+
 _SHORT = 8  # bytes that are shown as digits
 
 
-@form(Journaled)
+@form
 def journaled(result: Journaled, view: View) -> Iterator[Block]:
     """Yield a row a write; its last cell says why it cannot be undone, if so."""
     yield Table(
@@ -31,13 +34,13 @@ def journaled(result: Journaled, view: View) -> Iterator[Block]:
     )
 
 
-@json_form(Journaled)
+@json_form
 def journaled_json(result: Journaled) -> Json:
     """Return the writes and how many there are."""
     return {"count": result.count, "entries": [_entry_json(entry) for entry in result.entries]}
 
 
-@form(Undone)
+@form
 def undone(result: Undone, view: View) -> Iterator[Block]:
     """Yield what was put back."""
     for write in result.writes:
@@ -45,13 +48,13 @@ def undone(result: Undone, view: View) -> Iterator[Block]:
         yield Text(Styled(hex32(write.address), "address"), f"  {values}   put back")
 
 
-@form(Snapshot)
+@form
 def snapshot(result: Snapshot, view: View) -> Iterator[Block]:
     """Yield name, range and size."""
     yield Table([snapshot_row(result)])
 
 
-@json_form(Snapshot)
+@json_form
 def snapshot_json(result: Snapshot) -> Json:
     """Return name, range and age, not the bytes."""
     size = len(result.data)

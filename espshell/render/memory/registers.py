@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from espshell.ops.memory.registers import (
-    FieldList,
-    FieldWrite,
-    RegisterList,
-    RegisterValue,
-    RegisterValues,
-)
-from espshell.registers import BitField, Register
 from espshell.render.bits import bit_diff
 from espshell.render.document import Block, Cell, Indented, Part, Styled, Table, Text
 from espshell.render.forms import Json, dry_run_json, form, json_form, pick, to_json
@@ -19,8 +12,18 @@ from espshell.render.view import View
 from espshell.span import Span
 from espshell.units import hex32
 
+if TYPE_CHECKING:
+    from espshell.ops.memory.registers import (
+        FieldList,
+        FieldWrite,
+        RegisterList,
+        RegisterValue,
+        RegisterValues,
+    )
+    from espshell.registers import BitField, Register
 
-@form(RegisterValue)
+
+@form
 def register_value(result: RegisterValue, view: View) -> Iterator[Block]:
     """Yield name, address and value, and a row a field."""
     yield Text(*_headline(result.register, result.value))
@@ -48,7 +51,7 @@ def _headline(register: Register, value: int) -> tuple[Part, ...]:
     return name, "  ", address, "  ", Styled(hex32(value), "value")
 
 
-@json_form(RegisterValue)
+@json_form
 def register_value_json(result: RegisterValue) -> Json:
     """Return the value and those of its fields that can be read."""
     return {
@@ -59,7 +62,7 @@ def register_value_json(result: RegisterValue) -> Json:
     }
 
 
-@form(RegisterValues)
+@form
 def register_values(result: RegisterValues, view: View) -> Iterator[Block]:
     """Yield a row a register."""
     yield Table(
@@ -68,14 +71,14 @@ def register_values(result: RegisterValues, view: View) -> Iterator[Block]:
     )
 
 
-@json_form(RegisterValues)
+@json_form
 def register_values_json(result: RegisterValues) -> Json:
     """Return the registers, and the names of those that were not read."""
     skipped: list[Json] = [register.full_name for register in result.skipped]
     return {"registers": to_json(result.registers), "skipped": skipped}
 
 
-@form(FieldWrite)
+@form
 def field_write(result: FieldWrite, view: View) -> Iterator[Block]:
     """Yield old and new bit by bit, and a row for each field that changed."""
     register = result.register
@@ -91,7 +94,7 @@ def field_write(result: FieldWrite, view: View) -> Iterator[Block]:
     yield Indented(2, Table(rows))
 
 
-@json_form(FieldWrite)
+@json_form
 def field_write_json(result: FieldWrite) -> Json:
     """Return old and new, of the register and of the fields that changed."""
     old, new = result.old, result.new
@@ -108,7 +111,7 @@ def field_write_json(result: FieldWrite) -> Json:
     }
 
 
-@form(RegisterList)
+@form
 def register_list(result: RegisterList, view: View) -> Iterator[Block]:
     """Yield a row a peripheral, or a register."""
     rows: list[Sequence[Cell]] = [
@@ -118,7 +121,7 @@ def register_list(result: RegisterList, view: View) -> Iterator[Block]:
     yield Table(rows)
 
 
-@json_form(RegisterList)
+@json_form
 def register_list_json(result: RegisterList) -> Json:
     """Return the peripherals, or the registers with their fields."""
     if result.peripherals:
@@ -135,7 +138,7 @@ def register_list_json(result: RegisterList) -> Json:
     ]
 
 
-@form(FieldList)
+@form
 def field_list(result: FieldList, view: View) -> Iterator[Block]:
     """Yield a row a field: name, bits, access and values."""
     yield Table((f.name, f.bits, f.access.text, _choices(f)) for f in result.fields)
@@ -147,7 +150,7 @@ def _choices(field: BitField) -> str:
     return named or ("0, 1" if most == 1 else f"0..{_number(most)}")
 
 
-@json_form(FieldList)
+@json_form
 def field_list_json(result: FieldList) -> Json:
     """Return the fields and what their values are called."""
     return {

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import zip_longest
+from typing import TYPE_CHECKING
 
-from espshell.ops.memory.copy import Copied
 from espshell.ops.memory.diff import diff
-from espshell.ops.memory.expect import Expectation
-from espshell.ops.memory.hash import Digest
-from espshell.ops.memory.load import Loaded
-from espshell.ops.memory.save import Saved
-from espshell.ops.memory.symbols import SymbolList
-from espshell.ops.memory.watch import Waited
-from espshell.ops.memory.words import Dump, Fill, Peek, Poke
 from espshell.render.bits import bit_diff
 from espshell.render.document import Block, Part, Styled, Table, Text, spaced
 from espshell.render.forms import Json, dry_run_json, form, json_form, judgement, pick, to_json
@@ -24,8 +17,18 @@ from espshell.render.view import View
 from espshell.span import Span
 from espshell.units import count_text, hex32, hex_width, size_text
 
+if TYPE_CHECKING:
+    from espshell.ops.memory.copy import Copied
+    from espshell.ops.memory.expect import Expectation
+    from espshell.ops.memory.hash import Digest
+    from espshell.ops.memory.load import Loaded
+    from espshell.ops.memory.save import Saved
+    from espshell.ops.memory.symbols import SymbolList
+    from espshell.ops.memory.watch import Waited
+    from espshell.ops.memory.words import Dump, Fill, Peek, Poke
 
-@form(Peek)
+
+@form
 def peek(result: Peek, view: View) -> Iterator[Block]:
     """Yield a line a value; of a register its fields, too."""
     register = result.register if result.register and result.register.access.readable else None
@@ -41,13 +44,13 @@ def peek(result: Peek, view: View) -> Iterator[Block]:
         yield field_table(register.fields, result.values[0])
 
 
-@json_form(Peek)
+@json_form
 def peek_json(result: Peek) -> Json:
     """Return the values; fields of a register are for people."""
     return pick(result, "address", "width", "values")
 
 
-@form(Poke)
+@form
 def poke(result: Poke, view: View) -> Iterator[Block]:
     """Yield old and new of each value bit by bit; where nothing was read, what was written."""
     for i, value in enumerate(result.wanted):
@@ -61,7 +64,7 @@ def poke(result: Poke, view: View) -> Iterator[Block]:
             yield from bit_diff(old, new, view, width=result.width, title=address)
 
 
-@json_form(Poke)
+@json_form
 def poke_json(result: Poke) -> Json:
     """Return numbers for one value, lists for several, null for what was not read."""
     values = {
@@ -71,19 +74,19 @@ def poke_json(result: Poke) -> Json:
     return {**pick(result, "address", "width"), **values, **dry_run_json(result.dry_run)}
 
 
-@form(Dump)
+@form
 def dump(result: Dump, view: View) -> Iterator[Block]:
     """Yield it as a hexdump."""
     yield Hexdump(result.address, result.data, result.width)
 
 
-@json_form(Dump)
+@json_form
 def dump_json(result: Dump) -> Json:
     """Return the bytes as hexadecimal text."""
     return {"address": result.address, "size": len(result.data), "data": result.data.hex()}
 
 
-@form(Fill)
+@form
 def fill(result: Fill, view: View) -> Iterator[Block]:
     """Yield the range, how many values were written, and whether they were read back."""
     yield from _would_change(result, result.address, view)
@@ -93,14 +96,14 @@ def fill(result: Fill, view: View) -> Iterator[Block]:
     yield Text(f"{span}  {count} {value}  ({size_text(result.size)}, {_way(result)})")
 
 
-@json_form(Fill)
+@json_form
 def fill_json(result: Fill) -> Json:
     """Return what was written, not the bytes."""
     names = ("address", "size", "width", "value", "verified", "differing")
     return {**pick(result, *names), **dry_run_json(result.dry_run)}
 
 
-@form(Copied)
+@form
 def copied(result: Copied, view: View) -> Iterator[Block]:
     """Yield both ranges, and whether the second was read back."""
     yield from _would_change(result, result.to, view)
@@ -109,7 +112,7 @@ def copied(result: Copied, view: View) -> Iterator[Block]:
     yield Text(f"{source} → {to}  ({size_text(size)}, {_way(result)})")
 
 
-@json_form(Copied)
+@json_form
 def copied_json(result: Copied) -> Json:
     """Return both places and the size."""
     return {
@@ -132,27 +135,27 @@ def _would_change(result: Fill | Copied, address: int, view: View) -> Iterator[B
         yield from difference(diff(result.old, result.data, address=address), view)
 
 
-@form(Digest)
+@form
 def digest(result: Digest, view: View) -> Iterator[Block]:
     """Yield the digest and of what it is."""
     span = Span.of(result.address, result.size)
     yield Text(Styled(result.digest, "value"), f"  {result.algorithm} of {span}")
 
 
-@json_form(Digest)
+@json_form
 def digest_json(result: Digest) -> Json:
     """Return the digest and of what it is."""
     return pick(result, "address", "size", "algorithm", "digest")
 
 
-@form(Saved)
+@form
 def saved(result: Saved, view: View) -> Iterator[Block]:
     """Yield the file and what is in it."""
     span = Span.of(result.address, result.size)
     yield Text(f"{result.path}  {size_text(result.size)} of {span}")
 
 
-@form(Loaded)
+@form
 def loaded(result: Loaded, view: View) -> Iterator[Block]:
     """Yield the files and how much was written."""
     files, size = Styled(", ".join(result.files), "name"), size_text(result.size)
@@ -162,13 +165,13 @@ def loaded(result: Loaded, view: View) -> Iterator[Block]:
         yield Text(judgement(result.verified), "  ", files, f": {size} in memory")
 
 
-@json_form(Loaded)
+@json_form
 def loaded_json(result: Loaded) -> Json:
     """Return the files and how much was written, not the bytes."""
     return pick(result, "files", "address", "size", "verified", "differing", "dry_run")
 
 
-@form(SymbolList)
+@form
 def symbols(result: SymbolList, view: View) -> Iterator[Block]:
     """Yield a row a symbol; without a pattern, the file and how many there are."""
     if not result.pattern:
@@ -187,7 +190,7 @@ def symbols(result: SymbolList, view: View) -> Iterator[Block]:
     )
 
 
-@json_form(SymbolList)
+@json_form
 def symbols_json(result: SymbolList) -> Json:
     """Return file, kind of machine and symbols."""
     return {
@@ -200,14 +203,14 @@ def symbols_json(result: SymbolList) -> Json:
     }
 
 
-@form(Expectation)
+@form
 def expectation(result: Expectation, view: View) -> Iterator[Block]:
     """Yield that it is true, and both sides; what is not true is an error and says so itself."""
     if result.ok:
         yield Text(*_truth(result))
 
 
-@form(Waited)
+@form
 def waited(result: Waited, view: View) -> Iterator[Block]:
     """Yield that it has become true, and after how long."""
     if result.expectation.ok:
@@ -215,7 +218,7 @@ def waited(result: Waited, view: View) -> Iterator[Block]:
         yield Text(*_truth(result.expectation), looks)
 
 
-@json_form(Expectation)
+@json_form
 def expectation_json(result: Expectation) -> Json:
     """Return the expression, its value, and both sides of a comparison."""
     return pick(result, "expression", "value", "left", "operator", "right")

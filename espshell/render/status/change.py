@@ -122,7 +122,7 @@ def _protection(plan: StatusPlan, view: View) -> Iterator[Block]:
                 yield Labelled(label, flashbar.Covered(new, partly).text)
 
 
-@form(StatusChange)
+@form
 def status_change(result: StatusChange, view: View) -> Iterator[Block]:
     """Yield how a change ended; what differs stands as three rows, before, wanted and got."""
     plan = result.plan
@@ -148,7 +148,7 @@ def status_change(result: StatusChange, view: View) -> Iterator[Block]:
             yield Text(f"{d.register}.{d.name}  {values}")
 
 
-@json_form(StatusChange)
+@json_form
 def status_change_json(result: StatusChange) -> Json:
     """Return the plan and how it ended."""
     return {
@@ -207,7 +207,7 @@ def _register_json(change: RegisterChange) -> Json:
     }
 
 
-@form(StatusBytes)
+@form
 def status_bytes(result: StatusBytes, view: View) -> Iterator[Block]:
     """Yield the value with the digits that its count of bytes needs, and each byte by itself."""
     digits = 8 * result.count
@@ -232,7 +232,7 @@ def status_bytes(result: StatusBytes, view: View) -> Iterator[Block]:
         yield from (Text("  ".join(texts)) for texts in (result.changed, result.beside) if texts)
 
 
-@json_form(StatusBytes)
+@json_form
 def status_bytes_json(result: StatusBytes) -> Json:
     """Return what was read, what was there before, and what was to be."""
     names = ("value", "count", "before", "wanted", "changed", "beside", "notes", "dry_run")

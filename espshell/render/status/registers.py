@@ -36,7 +36,7 @@ _KINDS = {
 }
 
 
-@form(Status)
+@form
 def status(result: Status, view: View) -> Iterator[Block]:
     """Yield everything about the registers, protected partitions by the names of the view."""
     yield from _head(result.identified)
@@ -109,7 +109,7 @@ def _grid(registers: Sequence[Register], result: Status) -> Iterator[Block]:
         yield Labelled("", f"~ {names}")
 
 
-@json_form(Status)
+@json_form
 def status_json(result: Status) -> Json:
     """Return what the flash is, its registers and fields, and what they protect."""
     identified, part = result.identified, result.part
@@ -136,7 +136,7 @@ def status_json(result: Status) -> Json:
 # --- what bits are for
 
 
-@form(StatusBits)
+@form
 def status_bits(result: StatusBits, view: View) -> Iterator[Block]:
     """Yield what each field is for, or those that a name of a field, bit or register means.
 
@@ -199,7 +199,7 @@ def _open_bits(layout: Layout, name: str) -> Iterator[Block]:
         yield Labelled("?", text)
 
 
-@json_form(StatusBits)
+@json_form
 def status_bits_json(result: StatusBits) -> Json:
     """Return the fields: place, class, value, meaning, hazard."""
     part, registers = result.status.part, result.status.registers
@@ -224,7 +224,7 @@ def status_bits_json(result: StatusBits) -> Json:
 # --- ranges
 
 
-@form(Ranges)
+@form
 def ranges(result: Ranges, view: View) -> Iterator[Block]:
     """Yield the ranges that can be protected, the present one marked by ``>``."""
     part = result.part
@@ -240,7 +240,7 @@ def ranges(result: Ranges, view: View) -> Iterator[Block]:
     )
 
 
-@json_form(Ranges)
+@json_form
 def ranges_json(result: Ranges) -> Json:
     """Return the ranges, the settings for each, and what is protected now."""
     return {
