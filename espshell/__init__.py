@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from espshell import chips
     from espshell.chips import Chip, Region
     from espshell.device import Flash, Memory, Target
+    from espshell.device.memory import Change
     from espshell.errors import (
         BenchError,
         DeviceError,
@@ -79,7 +80,7 @@ if TYPE_CHECKING:
     from espshell.ops.memory.watch import Waited, Watched, wait
     from espshell.ops.memory.words import Dump, Fill, Peek, Poke, dump, fill, peek, poke
     from espshell.ops.progress import Report, Step
-    from espshell.ops.result import Change, Result
+    from espshell.ops.result import Result
     from espshell.ops.status.raw_bytes import StatusBytes, read_status_bytes, write_status_bytes
     from espshell.ops.status.registers import (
         Ranges,
@@ -283,7 +284,8 @@ _HOMES = {
         "Watched",
         "wait",
     ),
-    "espshell.ops.result": ("Change", "Result"),
+    "espshell.ops.result": ("Result",),
+    "espshell.device.memory": ("Change",),
     "espshell.ops.memory.journal": (
         "Journal",
         "Journaled",

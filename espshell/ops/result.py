@@ -2,27 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A range that was written; ``old`` is None where it was not read before.
-
-    ``width`` and ``mask`` are those of a poke whose mask left bits alone; else the mask is None.
-    """
-
-    address: int
-    old: bytes | None
-    new: bytes
-    width: int = 8
-    mask: int | None = None
-
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        return len(self.new)
-
 
 class Result:
     """The base of results: frozen values that answer these questions; most answers are the same.
@@ -51,11 +30,6 @@ class Result:
     def interrupted(self) -> bool:
         """Whether a person has ended it by Ctrl-C, and with it a script."""
         return False
-
-    @property
-    def changes(self) -> tuple[Change, ...]:
-        """Writes for the journal, with what was there before."""
-        return ()
 
     @property
     def last_value(self) -> int | str | None:

@@ -139,6 +139,12 @@ def variable(result: Variable, view: View) -> Iterator[Block]:
     yield from ()
 
 
+@json_form
+def variable_json(result: Variable) -> Json:
+    """Return name and value."""
+    return pick(result, "name", "value")
+
+
 @form
 def failed(result: Failed, view: View) -> Iterator[Block]:
     """Yield the command and its error."""

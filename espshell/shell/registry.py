@@ -24,7 +24,8 @@ from espshell.shell.language.grammar import Command
 from espshell.shell.language.words import Text, Variables, Word
 from espshell.shell.outcome import Outcome, Presentation
 
-Run = Callable[..., Result | Presentation | Outcome | None]
+Answer = Result | Presentation | Outcome | None
+Run = Callable[..., Answer]
 F = TypeVar("F", bound=Run)
 
 _OPTION = re.compile(r"--?[A-Za-z]")
@@ -41,6 +42,8 @@ class Trait(enum.Flag):
     """Loads names of places: the check of a script does so, too."""
     LINES = enum.auto()
     """Runs the lines of a file; its function is given ``run_file``."""
+    FAILS = enum.auto()
+    """Wants the command that it holds to fail: what that one lacks is not looked for."""
     NEED = enum.auto()
     """Says what the chip must be: a script that is run finds that out before its first line."""
     CHIP = enum.auto()

@@ -19,10 +19,10 @@ from espshell.shell.language.grammar import Command
 from espshell.shell.language.scope import not_connected
 from espshell.shell.lines import Held, Prepared
 from espshell.shell.outcome import Outcome
-from espshell.shell.registry import COMMANDS, Trait, Verb
+from espshell.shell.registry import COMMANDS, Answer, Trait, Verb
 from espshell.shell.script import Script
 from espshell.shell.session import Quit, Session
-from espshell.units import number_text
+from espshell.units import hex32, number_text
 
 
 class Runner:
@@ -109,20 +109,31 @@ class Runner:
             arguments["run_file"] = self.run_file
         changes = registry.settings(prepared.bound, session.variables, session.scope)
         with session.with_settings(changes):
-            answer = verb.run(session, **arguments)
+            answer = self._recorded(prepared, arguments)
         if isinstance(answer, Outcome):  # of the command that it holds
             return answer
         outcome = Outcome(0, answer)
         result = outcome.bare
         if result is None:
             return outcome
-        for change in result.changes:
-            session.journal.add(prepared.command.text, change)
         if (value := result.last_value) is not None:
             session.variables["_"] = number_text(value) if isinstance(value, int) else value
         if result.ok:
             return outcome
         return Outcome(1, outcome.result, DeviceError(result.failure))
+
+    def _recorded(self, prepared: Prepared, arguments: dict[str, object]) -> Answer:
+        """Run a verb, what it writes to memory in the journal; say so if Ctrl-C stops it."""
+        session = self.session
+        with session.journal.recording(prepared.command.text) as changes:
+            try:
+                return prepared.verb.run(session, **arguments)
+            except KeyboardInterrupt:
+                session.output.finished()
+                for change in changes:
+                    where = f"{hex32(change.address)}..{hex32(change.address + change.size)}"
+                    session.output.note(f"{where} may have been written; `journal` lists it")
+                raise
 
     # -- scripts -------------------------------------------------------------------------------
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import serial
 
+from espshell.sim.clients import TcpClient
 from espshell.sim.models import ROM_BAUD
-from espshell.sim.serve import TcpClient
 
 if TYPE_CHECKING:
     from serial.rfc2217 import PortManager

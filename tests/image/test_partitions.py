@@ -185,6 +185,16 @@ def test_where_there_is_no_table(contents: bytes, part: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "contents", [LONGER[:96], LONGER[:32] + bytes(32), b"\xaa\x50", b"\xe9\x80"]
+)
+def test_a_file_is_at_no_place(contents: bytes) -> None:
+    """A file that is no table is not said to be somewhere in flash."""
+    with pytest.raises(UsageError, match="no partition table: ") as caught:
+        partitions.parse(contents)
+    assert "0x8000" not in caught.value.message
+
+
+@pytest.mark.parametrize(
     ("text", "part"),
     [
         ("", "has no partitions"),

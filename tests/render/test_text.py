@@ -11,9 +11,12 @@ import pytest
 from espshell.ops.chip.info import ChipId, Flash, Info, Mac, Security
 from espshell.ops.memory.save import Saved
 from espshell.ops.memory.words import Dump, Fill, Peek, Poke
+from espshell.ops.memory.writing import MemoryWrite
 from espshell.render import View, render
 from espshell.render.document import Table
 from tests.render.support import drawn, drawn_blocks
+
+FIVES = b"\5\0\0\0" * 16
 
 INFO = Info(
     chip="esp32c3",
@@ -62,11 +65,15 @@ RESULTS = [
         ["3fc90000  48 69" + " " * 44 + " |Hi              |"],
     ),
     (
-        Fill(0x3FC9_0000, 64, 32, 5, verified=True),
+        Fill(0x3FC9_0000, 64, 32, 5, writes=(MemoryWrite(0x3FC9_0000, FIVES, FIVES, FIVES),)),
         ["0x3fc90000..0x3fc90040  16 32-bit values 0x00000005  (64 bytes, read back)"],
     ),
     (
-        Fill(0x3FC9_0000, 1, 8, 0xEE, verified=False),
+        Fill(0x3FC9_0000, 64, 32, 5, writes=(MemoryWrite(0x3FC9_0000, FIVES, None, bytes(64)),)),
+        ["0x3fc90000..0x3fc90040  16 32-bit values 0x00000005  (64 bytes, not as written)"],
+    ),
+    (
+        Fill(0x3FC9_0000, 1, 8, 0xEE, writes=(MemoryWrite(0x3FC9_0000, b"\xee"),)),
         ["0x3fc90000..0x3fc90001  1 8-bit value 0xee  (1 byte, not read back)"],
     ),
     (Saved(0x3FC9_0000, 1024, "x.bin"), ["x.bin  1 KiB of 0x3fc90000..0x3fc90400"]),

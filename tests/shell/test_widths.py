@@ -22,8 +22,8 @@ from tests.shell.support import Shell
 
 WIDTHS = (40, 80, 120)
 
-NOT_DRAWN = {"Restored", "Watched", "Repeated"}
-"""Parts of others, and what has been shown while it was made."""
+NOT_DRAWN = {"Restored", "Watched", "Repeated", "WriteResult"}
+"""Parts and bases of others, and what has been shown while it was made."""
 
 DRAWS_LESS = {"Dump", "Found", "Difference", "Poke", "FieldWrite", "Verify", "RamLoaded"} | {
     "Status",

@@ -13,6 +13,7 @@ from espshell.clock import SystemClock, VirtualClock
 from espshell.errors import PortError, UsageError
 from espshell.protocol.commands import ChangeBaudrate, MemEnd, ReadReg, Sync
 from espshell.sim import serve, url
+from espshell.sim.clients import PtyClient, TcpClient
 from espshell.sim.rfc2217 import Port, Rfc2217Client
 from espshell.sim.wire import Mode, Wire
 
@@ -26,7 +27,7 @@ class Bench:
     """A served pty and the client's side of it, both turned by hand."""
 
     def __init__(self, chip_url: str) -> None:
-        self.server = serve.PtyClient()
+        self.server = PtyClient()
         self.wire = Wire(url.parse(chip_url), SystemClock(), paced=False)
         self.fd = -1
 
@@ -105,6 +106,16 @@ def test_a_pty_resets_into_the_loader_when_the_last_client_has_left(bench: Bench
     assert bench.ask(READ) == REPLY_SIZE
 
 
+def test_a_client_that_only_listens(bench: Bench) -> None:
+    """What the chip prints comes at the rate that the client has set, and is not garbled."""
+    bench.wire = Wire(url.parse("sim://esp32?boot=loop"), SystemClock(), paced=False)
+    bench.wire.host_baud = 921_600
+    bench.open(termios.B115200)
+    for _ in range(2):
+        serve.turn(bench.wire, bench.server)
+    assert b"invalid header" in os.read(bench.fd, 65536)
+
+
 def test_both_sides_may_change_their_rate(bench: Bench) -> None:
     """After both have changed they go on; a later client syncs at the usual rate."""
     bench.open(termios.B115200)
@@ -128,7 +139,7 @@ def test_a_pty_is_raw_before_and_after_clients(bench: Bench) -> None:
 
 def test_tcp_serves_one_client_after_another() -> None:
     """A connection is taken, answered, and the next one too; its rate is not known."""
-    server = serve.TcpClient("127.0.0.1", 0)
+    server = TcpClient("127.0.0.1", 0)
     wire = Wire(url.parse("sim://esp32c3"), SystemClock(), paced=False)
     host, _, number = server.name.partition(":")
     for _ in range(2):
@@ -147,7 +158,7 @@ def test_tcp_serves_one_client_after_another() -> None:
 def test_an_ipv6_address() -> None:
     """Its name is in brackets, as a URL wants it."""
     try:
-        server = serve.TcpClient("::1", 0)
+        server = TcpClient("::1", 0)
     except OSError:
         pytest.skip("no IPv6 loopback")
     assert server.name == f"[::1]:{server.number}"
@@ -157,21 +168,20 @@ def test_an_ipv6_address() -> None:
 
 
 def test_lines_by_rfc2217() -> None:
-    """Reset in two moves with a pause between them leads to the loader; bytes keep their place."""
-    wire = Wire(url.parse("sim://esp32?boot=app"), clock := VirtualClock(), paced=False)
+    """Reset in two moves with a pause between them leads to the loader; RTS alone to the flash."""
+    clock = VirtualClock()
+    wire = Wire(url.parse("sim://esp32?boot=app"), clock, paced=False)
     client = Rfc2217Client("127.0.0.1", 0, wire)
     port = Port(client, wire)
-    for dtr, rts in ((False, True), (True, True), (True, False)):
-        port.dtr, port.rts = dtr, rts
-        clock.sleep(0.1)
-        wire.settle()
-    modes = [wire.mode]
-    port.dtr, port.rts = False, True
-    port.rts = False
-    clock.sleep(0.1)
-    wire.settle()
-    modes.append(wire.mode)
-    assert modes == [Mode.DOWNLOAD, Mode.APPLICATION]
+
+    def after(*moves: tuple[bool, bool]) -> Mode:
+        for port.dtr, port.rts in moves:
+            clock.sleep(0.1)
+            wire.settle()
+        return wire.mode
+
+    assert after((False, True), (True, True), (True, False)) is Mode.DOWNLOAD
+    assert after((False, True), (False, False)) is Mode.APPLICATION
     client.close()
 
 

@@ -33,9 +33,8 @@ from espshell.loader.stub import Stub
 from espshell.ops.chip.monitor import Monitored
 from espshell.ops.flash.payload import Image
 from espshell.ops.image.compatibility import chip_objection, revision_objection
-from espshell.ops.memory.reading import read_chunks
-from espshell.ops.memory.writing import DRY_RUN, differing_words, not_as_written
-from espshell.ops.progress import Report, Step, silent
+from espshell.ops.memory.writing import DRY_RUN, not_as_written, write_and_verify
+from espshell.ops.progress import Report, silent
 from espshell.ops.result import Result
 from espshell.protocol.commands import MemEnd
 from espshell.protocol.dialect import STUB
@@ -199,14 +198,24 @@ def load_ram(
     """
     if plan.clash is not None:
         raise _clash_error(*plan.clash)
-    memory, done = target.memory, 0
-    for segment in plan.segments:
-        for reached in memory.load(segment.address, segment.data):
-            report(Step("loading", done + reached, plan.size))
-        done += len(segment.data)
-    verified = verify and not memory.dry_run
-    if verified:
-        _see_arrived(target, plan, report)
+    memory = target.memory
+    writes = [
+        write_and_verify(
+            memory,
+            segment.address,
+            segment.data,
+            verify=verify,
+            remember=False,
+            sending=memory.load(segment.address, segment.data),
+            report=report,
+        )
+        for segment in plan.segments
+    ]
+    if differing := tuple(address for write in writes for address in write.differing):
+        raise DeviceError(
+            f"{not_as_written(differing)}; nothing was started",
+            hint="does the loader use that RAM itself?",
+        )
     notes = plan.notes
     if memory.dry_run:
         notes = (*notes, DRY_RUN)
@@ -219,7 +228,7 @@ def load_ram(
         size=plan.size,
         blocks=plan.blocks,
         started=run and not memory.dry_run,
-        verified=verified,
+        verified=all(write.verified for write in writes),
         notes=notes,
         dry_run=memory.dry_run,
     )
@@ -235,7 +244,8 @@ def has_returned(target: Target) -> bool:
         return False
     with contextlib.suppress(BenchError):
         loader.link.drain(0, limit_s=0.1)
-        if any(loader.sync(wait_s) == loader.dialect.sync_value for wait_s in _PROBES_S):
+        values = (loader.sync(wait_s, opened=True) for wait_s in _PROBES_S)
+        if loader.dialect.sync_value in values:
             loader.resynchronise()
             return True
     return False
@@ -255,18 +265,6 @@ def _start(target: Target, entry: int) -> bool:
     except NoReply:
         return not loader.dialect.is_stub  # a ROM may have jumped before its answer has left
     return True
-
-
-def _see_arrived(target: Target, plan: RamPlan, report: Report) -> None:
-    for segment in plan.segments:
-        size = len(segment.data)
-        got = b"".join(read_chunks(target.memory, segment.address, size, report=report))
-        differing = differing_words(segment.address, segment.data, got)
-        if differing:
-            raise DeviceError(
-                f"{not_as_written(differing)}; nothing was started",
-                hint="does the loader use that RAM itself?",
-            )
 
 
 # -- the file --------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from espshell.errors import UsageError
 from espshell.loader.digest import blank_digest, md5
 from espshell.ops.chip.info import info
 from espshell.ops.flash.digest_compare import differing_sectors
+from espshell.ops.flash.guard import Stray
 from espshell.ops.flash.payload import Image
 from espshell.ops.flash.plan import SECTOR, Facts, Plan, plan_write, seconds
 from espshell.ops.flash.write_job import (
@@ -62,16 +63,21 @@ class Written(Result):
     seconds: float = 0.0
     """About how long it was expected to take at most."""
     dry_run: bool = False
+    elsewhere: tuple[Stray, ...] = ()
+    """Other places that may have changed."""
+    doubt: str = ""
+    """Why another place may have changed, in a sentence; empty if none may."""
 
     @property
     def ok(self) -> bool:
-        """Whether all of it is as wanted, as far as that is known."""
-        return not self.failed
+        """Whether all of it is as wanted, and nothing else may have changed."""
+        return not self.failed and not self.doubt
 
     @property
     def failure(self) -> str:
         """What is not as wanted."""
-        return f"flash is not as wanted: {self.state}"
+        reasons = [f"flash is not as wanted: {self.state}"] if self.failed else []
+        return "; ".join([*reasons, self.doubt] if self.doubt else reasons)
 
 
 def facts_of(target: Target, *, protected: Sequence[Span] = ()) -> Facts:
@@ -138,7 +144,7 @@ def compare(
         notes = (*notes, *_lost_edges(flash, plan, segments))
     work = sum(segment.size for segment in segments)
     lasts = seconds(work // SECTOR, work, target.link.port.baud)
-    return Work(plan, segments, old, notes, lasts)
+    return Work(plan, segments, old, notes, lasts, everything or not flash.has_digest)
 
 
 def _lost_edges(flash: Flash, plan: Plan, segments: Sequence[Segment]) -> Iterator[str]:
@@ -177,10 +183,11 @@ def write(flash: Flash, work: Work, report: Report = silent) -> Written:
     plan = work.plan
     readable = flash.has_digest or flash.is_readable
     run(flash, work, "writing", report)
-    failed, state = list(work.failed), ""
+    failed, state, doubt = list(work.failed), "", work.doubt()
+    rests_on_comparison = 0 < work.sectors < plan.sectors
     if failed:
         state = _why(flash, work)
-    elif not flash.dry_run and flash.has_digest and 0 < work.sectors < plan.sectors:
+    elif not flash.dry_run and flash.has_digest and (rests_on_comparison or doubt):
         wrong = [i for i in plan.images if not is_there(flash, i.span, md5(i.data))]
         failed = [image.span for image in wrong]
         state = "; ".join(f"{image.name} has another digest" for image in wrong)
@@ -193,7 +200,7 @@ def write(flash: Flash, work: Work, report: Report = silent) -> Written:
         size=plan.size,
         sectors=plan.sectors,
         sectors_written=work.sectors,
-        verified=None if flash.dry_run or not readable else not failed,
+        verified=None if flash.dry_run or not readable else not (failed or doubt),
         failed=tuple(failed),
         state=state or work.state(),
         notes=tuple(notes),
@@ -201,6 +208,8 @@ def write(flash: Flash, work: Work, report: Report = silent) -> Written:
         erased=merged(each.span for each in work.segments if each.data is None),
         seconds=work.seconds,
         dry_run=flash.dry_run,
+        elsewhere=tuple(work.strays),
+        doubt=doubt,
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from espshell.chips import Chip
-from espshell.errors import UsageError
+from espshell.errors import DeviceError, UsageError
 from espshell.image import firmware
 from espshell.loader import erase
 from espshell.ops.flash.payload import Image
@@ -80,7 +80,7 @@ def plan_write(
 
     force: what would only fail to boot is a warning.
 
-    Raises: UsageError if it cannot be done, or must not be.
+    Raises: UsageError if it cannot be done, or must not be; DeviceError if flash is protected.
     """
     objections = [sentence for image in images for sentence in _objections(image, facts)]
     objections += _too_large(images) + _secured(images, facts)
@@ -106,7 +106,7 @@ def plan_erase(address: int, size: int, facts: Facts, *, keep_edges: bool = Fals
 
     With ``keep_edges`` the sectors at its ends may be part of it only.
 
-    Raises: UsageError.
+    Raises: UsageError; DeviceError if it is protected.
     """
     _see_inside(address, size, facts.flash_size, "the range", hint="`flash-id` tells its size")
     first, end = address - address % SECTOR, -(-(address + size) // SECTOR) * SECTOR
@@ -148,7 +148,7 @@ def _see_unprotected(ranges: Sequence[Span], facts: Facts) -> None:
             first = max(span.address, held.address)
             end = min(span.address + span.size, held.address + held.size)
             if first < end:
-                raise UsageError(
+                raise DeviceError(
                     f"{hex32(first)}..{hex32(end)} is write-protected by the flash's status "
                     "registers",
                     hint="`sr` shows them, `sr unprotect` lifts it",

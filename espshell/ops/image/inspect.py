@@ -281,14 +281,16 @@ def _memory(chip: Chip | None, address: int, size: int) -> str:
 
 
 def _of_table(
-    bare: ImageInfo, data: bytes, chip: Chip | None, *, offset: int = partitions.OFFSET
+    bare: ImageInfo, data: bytes, chip: Chip | None, *, offset: int | None = None
 ) -> ImageInfo:
+    """Return a table; ``offset`` is where it stands in flash, None for a file that is one."""
+    in_flash, offset = offset is not None, partitions.OFFSET if offset is None else offset
     if bare.kind is Kind.PARTITION_CSV:
         boot = chip.bootloader_offset if chip else None
         text = data.decode("utf-8-sig", "replace")
         table = partitions.parse_csv(text, offset=offset, bootloader_offset=boot)
     else:
-        table = partitions.parse_binary(data, offset=offset)
+        table = partitions.parse_binary(data, offset=offset, in_flash=in_flash)
     found = Parts(table, bare.source, None, table.problems())
     return replace(bare, table=found, problems=() if found.ok else (found.failure,))
 

@@ -29,6 +29,11 @@ class Waited(Result):
     seconds: float
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What to keep in mind about what was read."""
+        return self.expectation.notes
+
+    @property
     def ok(self) -> bool:
         """Whether it came true."""
         return self.expectation.ok
@@ -61,6 +66,7 @@ class Watched(Result):
     looks: int
     interrupted: bool = False
     """Whether Ctrl-C ended it."""
+    notes: tuple[str, ...] = ()
 
     @property
     def last_value(self) -> int | None:

@@ -51,7 +51,7 @@ def written_json(result: Written) -> Json:
     return pick(
         result,
         *("files", "address", "size", "sectors", "sectors_written", "verified", "failed"),
-        *("state", "written", "erased", "dry_run"),
+        *("state", "elsewhere", "written", "erased", "dry_run"),
     )
 
 
@@ -65,14 +65,16 @@ def erased(result: Erased, view: View) -> Iterator[Block]:
         yield Text(Styled("blank", "ok"), f"  {span} was blank already")
     else:
         skipped = f", {size_text(result.skipped)} of it was blank" if result.skipped else ""
-        word = "erased" if result.verified is None else "blank"
-        yield Text(Styled(word, "ok"), f"  {span}, {size}{skipped}")
+        word = Styled("erased", "note") if result.verified is None else Styled("blank", "ok")
+        if not result.ok:
+            word = Styled("not as wanted", "error")
+        yield Text(word, f"  {span}, {size}{skipped}")
 
 
 @json_form
 def erased_json(result: Erased) -> Json:
     """Return the range and what was found behind it."""
-    return pick(result, "address", "size", "skipped", "verified", "failed", "dry_run")
+    return pick(result, "address", "size", "skipped", "verified", "failed", "elsewhere", "dry_run")
 
 
 @form

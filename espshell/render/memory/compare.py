@@ -148,5 +148,5 @@ def found_json(result: Found) -> Json:
         **pick(result, "address", "size"),
         "pattern": result.pattern.text,
         "hits": [hit.address for hit in result.hits],
-        "complete": result.complete,
+        **pick(result, "complete", "readings"),
     }

@@ -28,10 +28,16 @@ def journaled(result: Journaled, view: View) -> Iterator[Block]:
             hex32(entry.change.address),
             _values(entry.change.old, entry.change.new),
             entry.command,
-            f"({entry.obstacle})" if entry.obstacle else "",
+            _remarks(entry),
         )
         for entry in result.entries
     )
+
+
+def _remarks(entry: Entry) -> str:
+    unsure = "" if entry.is_sure else "may have been written"
+    remarks = ", ".join(filter(None, (unsure, entry.obstacle)))
+    return f"({remarks})" if remarks else ""
 
 
 @json_form
@@ -45,7 +51,8 @@ def undone(result: Undone, view: View) -> Iterator[Block]:
     """Yield what was put back."""
     for write in result.writes:
         values = _values(write.found, write.restored)
-        yield Text(Styled(hex32(write.address), "address"), f"  {values}   put back")
+        state = "put back" if write.ok else "not put back"
+        yield Text(Styled(hex32(write.address), "address"), f"  {values}   {state}")
 
 
 @form
@@ -58,7 +65,12 @@ def snapshot(result: Snapshot, view: View) -> Iterator[Block]:
 def snapshot_json(result: Snapshot) -> Json:
     """Return name, range and age, not the bytes."""
     size = len(result.data)
-    return {**pick(result, "name", "address"), "size": size, "stale": result.is_stale}
+    return {
+        **pick(result, "name", "address"),
+        "size": size,
+        "stale": result.is_stale,
+        **pick(result, "readings"),
+    }
 
 
 def snapshot_row(result: Snapshot) -> tuple[str, ...]:
@@ -79,6 +91,7 @@ def _entry_json(entry: Entry) -> dict[str, Json]:
         "size": change.size,
         "old": change.old.hex() if change.old is not None and short else None,
         "new": change.new.hex() if short else None,
+        "sure": entry.is_sure,
         "obstacle": entry.obstacle or None,
     }
 

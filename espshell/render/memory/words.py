@@ -47,7 +47,7 @@ def peek(result: Peek, view: View) -> Iterator[Block]:
 @json_form
 def peek_json(result: Peek) -> Json:
     """Return the values; fields of a register are for people."""
-    return pick(result, "address", "width", "values")
+    return pick(result, "address", "width", "values", "readings")
 
 
 @form
@@ -83,7 +83,7 @@ def dump(result: Dump, view: View) -> Iterator[Block]:
 @json_form
 def dump_json(result: Dump) -> Json:
     """Return the bytes as hexadecimal text."""
-    return {"address": result.address, "size": len(result.data), "data": result.data.hex()}
+    return {**pick(result, "address"), "size": len(result.data), **pick(result, "data", "readings")}
 
 
 @form
@@ -124,8 +124,11 @@ def copied_json(result: Copied) -> Json:
 
 
 def _way(result: Fill | Copied) -> str:
+    """Return how a write to memory ended, in two words."""
     if result.dry_run:
         return "dry run"
+    if not result.ok:
+        return "not as written"
     return "read back" if result.verified else "not read back"
 
 
@@ -145,7 +148,7 @@ def digest(result: Digest, view: View) -> Iterator[Block]:
 @json_form
 def digest_json(result: Digest) -> Json:
     """Return the digest and of what it is."""
-    return pick(result, "address", "size", "algorithm", "digest")
+    return pick(result, "address", "size", "algorithm", "digest", "readings")
 
 
 @form
@@ -162,7 +165,12 @@ def loaded(result: Loaded, view: View) -> Iterator[Block]:
     if result.dry_run:
         yield Text("dry run: ", files, f": {size} would be written to memory")
     else:
-        yield Text(judgement(result.verified), "  ", files, f": {size} in memory")
+        yield Text(
+            judgement(result.verified if result.verified or not result.ok else None),
+            "  ",
+            files,
+            f": {size} in memory",
+        )
 
 
 @json_form

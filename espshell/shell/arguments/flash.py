@@ -33,8 +33,9 @@ class FilePlaces(ArgType[Pairs, tuple[Pair, ...]]):
     least = 2
     most = 999
 
-    def __init__(self, *, swapped: bool = False) -> None:
+    def __init__(self, *, swapped: bool = False, to_write: bool = False) -> None:
         self._swapped = swapped
+        self._to_write = to_write
         self.label = "ADDRESS FILE..." if swapped else "FILE PLACE..."
 
     def parse(self, texts: Sequence[str]) -> Pairs:
@@ -48,7 +49,8 @@ class FilePlaces(ArgType[Pairs, tuple[Pair, ...]]):
                 raise UsageError(f"`{where}` is no address", hint=f"in this order: {self.label}")
             if self._swapped and ":" not in where:
                 where = f"flash:{where}"
-            pairs.append((File().parse([unquoted(name)]), Place().parse([where])))
+            place_type = Place(to_write=self._to_write)
+            pairs.append((File().parse([unquoted(name)]), place_type.parse([where])))
         return tuple(pairs)
 
     def value(self, parsed: Pairs, scope: Scope) -> tuple[Pair, ...]:

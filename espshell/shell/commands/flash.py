@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from espshell.errors import UsageError
+from espshell.errors import DeviceError, UsageError
 from espshell.ops.chip import info as chip_ops
 from espshell.shell.arguments.flash import Erasable as Erasable
 from espshell.shell.arguments.flash import FilePlaces as FilePlaces
@@ -74,7 +74,7 @@ HEADER = (
     "load",
     group=GROUP,
     traits=Trait.PARTITIONS,
-    params=[Param("files", FilePlaces())],
+    params=[Param("files", FilePlaces(to_write=True))],
     options=[
         Option("--all", "send also what does not differ", into="everything"),
         _KEEP_EDGES,
@@ -106,7 +106,11 @@ def load(
     if files[0][1].space == "mem":
         _see_memory(session, files, force=force)
         return loading.load_memory(
-            session.chip.memory, read_pairs(files), force=force, report=session.output.progress
+            session.chip.memory,
+            read_pairs(files),
+            verify=session.settings.verify,
+            force=force,
+            report=session.output.progress,
         )
     images = _patched(session, files, mode=flash_mode, frequency=flash_freq, size=flash_size)
     return _write(session, images, everything=everything, keep_edges=keep_edges, force=force)
@@ -204,7 +208,7 @@ def flash_id(session: Session) -> Flash:
     """Tell manufacturer, id and size of the flash chip."""
     found = chip_ops.flash_id(session.chip)
     if found is None:
-        raise UsageError("no flash chip answers", hint="is it connected and powered?")
+        raise DeviceError("no flash chip answers", hint="is it connected and powered?")
     return found
 
 

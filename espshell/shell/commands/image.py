@@ -291,5 +291,5 @@ def image_elf(
 
 
 def _at_hand(session: Session) -> Chip | None:
-    """Return the chip that is connected, or that the command line wants."""
-    return session.target.chip if session.target else session.bench.chip
+    """Return the chip that the command line names, or that is connected."""
+    return session.bench.chip or (session.target.chip if session.target else None)

@@ -77,6 +77,7 @@ class Requests(ArgType[tuple[Request, ...], tuple[Request, ...]]):
     params=[Param("requests", Requests())],
     options=[
         Option("--no-verify", "do not read back", into="unverified"),
+        Option("--check", "read twice and compare"),
         Option("--force", "read write-only and write read-only ones too"),
         DRY_RUN,
     ],
@@ -87,6 +88,7 @@ def reg(
     requests: tuple[Request, ...],
     *,
     unverified: bool = False,
+    check: bool = False,
     force: bool = False,
 ) -> Result:
     """Show registers field by field, or set fields.
@@ -103,7 +105,8 @@ def reg(
     if any(request.value is not None for request in requests):
         verify = session.settings.verify and not unverified
         return _write(session, requests, verify=verify, force=force)
-    return _read(session, requests, force=force)
+    check = check or session.settings.check
+    return _read(session, requests, check=check, force=force)
 
 
 @VERBS.add("regs", group=GROUP, params=[Param("pattern", Text(), optional=True)], needs="chip")
@@ -135,7 +138,7 @@ def _request(text: str, before: str) -> Request:
     return Request(name, choices=True) if value == "?" else Request(name, expr.parse(value))
 
 
-def _read(session: Session, requests: Sequence[Request], *, force: bool) -> Result:
+def _read(session: Session, requests: Sequence[Request], *, check: bool, force: bool) -> Result:
     from espshell.ops.memory import registers
 
     memory, scope = session.chip.memory, session.scope
@@ -143,7 +146,7 @@ def _read(session: Session, requests: Sequence[Request], *, force: bool) -> Resu
         name = requests[0].name
         if scope.peripheral(name) is None:
             register, field = _meant(session, name)
-            return registers.read_register(memory, register, field, force=force)
+            return registers.read_register(memory, register, field, check=check, force=force)
     wanted: list[Register] = []
     for request in requests:
         peripheral = None if request.is_pattern else scope.peripheral(request.name)
@@ -152,7 +155,8 @@ def _read(session: Session, requests: Sequence[Request], *, force: bool) -> Resu
             wanted += registers.list_registers(session.chip.chip, pattern).registers
         else:
             wanted.append(_meant(session, request.name)[0])
-    return registers.read_registers(memory, tuple(dict.fromkeys(wanted)), force=force)
+    chosen = tuple(dict.fromkeys(wanted))
+    return registers.read_registers(memory, chosen, check=check, force=force)
 
 
 def _write(

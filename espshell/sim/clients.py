@@ -1,0 +1,179 @@
+"""The ends at which other programs reach a served chip: a pty, a TCP port."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+from typing import Protocol
+
+_CHUNK = 65536
+
+
+class Client(Protocol):
+    """Whoever talks to the chip: bytes both ways, and waiting."""
+
+    name: str
+    """What a client must open."""
+    has_lines: bool
+    """Whether it moves DTR and RTS by itself."""
+
+    def wait(self, timeout_s: float | None) -> bytes:
+        """Return what has come, perhaps nothing, within a time."""
+
+    def send(self, data: bytes) -> None:
+        """Give bytes to the client; without one they are lost."""
+
+    def baud(self) -> int | None:
+        """Return the client's rate, or None if it cannot be known."""
+
+    def has_gone(self) -> bool:
+        """Say, once, that the last client has gone and the chip is to be reset."""
+
+    def close(self) -> None:
+        """Give everything back."""
+
+
+class PtyClient:
+    """The master side of a pty."""
+
+    has_lines = False
+
+    def __init__(self) -> None:
+        import termios
+        import tty
+
+        self._termios, self._tty = termios, tty
+        self._master, slave = os.openpty()
+        self._slave: int | None = slave
+        self.name = os.ttyname(slave)
+        self._tty.setraw(slave)
+        os.set_blocking(self._master, False)
+        self._poll = select.poll()
+        self._poll.register(self._master, select.POLLIN)
+        self._left = False
+
+    def wait(self, timeout_s: float | None) -> bytes:
+        """Return what the client has sent; let go of the slave, so that its leaving shows."""
+        events = self._poll.poll(None if timeout_s is None else max(0, timeout_s * 1000))
+        flags = events[0][1] if events else 0
+        data = self._read() if flags & select.POLLIN else b""
+        if data:
+            self._release()
+        elif flags & (select.POLLHUP | select.POLLERR):
+            self._hold()
+        return data
+
+    def send(self, data: bytes) -> None:
+        """Write as much as the pty takes; what nobody reads is lost, as on a wire."""
+        while data:
+            try:
+                data = data[os.write(self._master, data) :]
+            except BlockingIOError:
+                if not select.select([], [self._master], [], 0.5)[1]:
+                    return
+            except OSError:
+                return  # the client has gone
+
+    def baud(self) -> int | None:
+        """Return the rate in the pty's settings."""
+        try:
+            speed = self._termios.tcgetattr(self._master)[5]
+        except self._termios.error:
+            return None
+        return _rates(self._termios).get(speed)
+
+    def has_gone(self) -> bool:
+        """Say, once, that the last client has closed the pty."""
+        left, self._left = self._left, False
+        return left
+
+    def close(self) -> None:
+        """Give the pty back."""
+        self._release()
+        os.close(self._master)
+
+    def _read(self) -> bytes:
+        try:
+            return os.read(self._master, _CHUNK)
+        except OSError:
+            return b""
+
+    def _release(self) -> None:
+        if self._slave is not None:
+            os.close(self._slave)
+            self._slave = None
+
+    def _hold(self) -> None:
+        # The last close has given the pty its default settings again, echo among them.
+        if self._slave is None:
+            self._slave = os.open(self.name, os.O_RDWR | os.O_NOCTTY)
+            self._tty.setraw(self._slave)
+            self._left = True
+
+
+class TcpClient:
+    """A listening socket and at most one connection."""
+
+    has_lines = False
+
+    def __init__(self, host: str, port: int) -> None:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        self._listener = socket.create_server((host, port), family=family)
+        self._connection: socket.socket | None = None
+        address, self.number = self._listener.getsockname()[:2]
+        self.name = f"[{address}]:{self.number}" if ":" in address else f"{address}:{self.number}"
+
+    def wait(self, timeout_s: float | None) -> bytes:
+        """Return what the client has sent; take the next client when there is none."""
+        source = self._connection or self._listener
+        if not select.select([source], [], [], timeout_s)[0]:
+            return b""
+        if self._connection is None:
+            self._connection = self._listener.accept()[0]
+            self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._greet()
+            return b""
+        try:
+            data = self._connection.recv(_CHUNK)
+        except OSError:
+            data = b""
+        if not data:
+            self._hang_up()
+        return data
+
+    def _greet(self) -> None:
+        """Begin with a new client."""
+
+    def send(self, data: bytes) -> None:
+        """Send everything; without a client it is lost."""
+        if self._connection is None:
+            return
+        try:
+            self._connection.sendall(data)
+        except OSError:
+            self._hang_up()
+
+    def baud(self) -> int | None:
+        """Return None: a raw TCP port carries bytes and nothing else."""
+        return None
+
+    def has_gone(self) -> bool:
+        """Return False: the chip lives on as it is."""
+        return False
+
+    def close(self) -> None:
+        """Close the connection and stop listening."""
+        self._hang_up()
+        self._listener.close()
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _rates(termios: object) -> dict[int, int]:
+    """Return the rates by the codes that the settings use for them (B115200 and so on)."""
+    names = [name for name in dir(termios) if name[0] == "B" and name[1:].isdigit()]
+    return {getattr(termios, name): int(name[1:]) for name in names}
