@@ -80,16 +80,16 @@ def legend(registers: Iterable[Register]) -> str:
     """Return what the marks mean that are on bits of these registers."""
     bits = [bit for register in registers for bit in register.bits]
     used = {MARKS.get(bit.kind) for bit in bits}
-    told = [f"{mark} {text}" for mark, text in _LEGENDS if mark in used]
+    texts = [f"{mark} {text}" for mark, text in _LEGENDS if mark in used]
     if not all(bit.kind.settable for bit in bits):
-        told.append(". not settable")
-    return "  ".join(told)
+        texts.append(". not settable")
+    return "  ".join(texts)
 
 
 def shortened(registers: Iterable[Register]) -> str:
     """Return the whole names of bits for which a cell is too narrow; empty if there are none."""
-    found = [bit for each in registers for bit in each.bits if "~" in short_name(bit)]
-    return ", ".join(f"{bit.register}.{bit.position} {bit.name}" for bit in found)
+    cut = [bit for register in registers for bit in register.bits if "~" in short_name(bit)]
+    return ", ".join(f"{bit.register}.{bit.position} {bit.name}" for bit in cut)
 
 
 def short_name(bit: Bit) -> str:

@@ -70,7 +70,7 @@ def image_info_json(result: ImageInfo) -> Json:
 
 
 @form
-def made(result: Made, view: View) -> Iterator[Block]:
+def image_files(result: Made, view: View) -> Iterator[Block]:
     """Yield the files, if there are several, and what is in the image."""
     if len(result.files) > 1:
         yield Table(
@@ -183,12 +183,12 @@ def _sum_rows(image: Firmware) -> Iterator[Row]:
         yield "CRC-32", _sum(image.crc)
 
 
-def _sum(found: Sum) -> Cell:
-    digits = found.stored.hex()
+def _sum(checksum: Sum) -> Cell:
+    digits = checksum.stored.hex()
     short = f"{digits[:_SHORT]}{'...' * (len(digits) > _SHORT)} "
-    if found.ok is None:
+    if checksum.ok is None:
         return styled_line(short, "not checked")
-    return styled_line(short, Styled("ok", "ok") if found.ok else Styled("wrong", "error"))
+    return styled_line(short, Styled("ok", "ok") if checksum.ok else Styled("wrong", "error"))
 
 
 def _description_rows(info: FirmwareInfo) -> Iterator[Row]:
@@ -259,8 +259,8 @@ def _extended_json(head: ExtendedHeader) -> Json:
     }
 
 
-def _sum_json(found: Sum | None) -> Json:
-    return {"stored": found.stored.hex(), "ok": found.ok} if found else None
+def _sum_json(checksum: Sum | None) -> Json:
+    return {"stored": checksum.stored.hex(), "ok": checksum.ok} if checksum else None
 
 
 def _description_json(info: FirmwareInfo) -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from espshell.ops.memory.symbols import SymbolList
 from espshell.ops.result import Result
 from espshell.render import View, render
 from espshell.render.document import LABEL, columns_of
+from espshell.render.theme import themed_console
 from espshell.shell.outcome import Presentation
 from tests.image import support
 from tests.shell.support import Shell
@@ -133,3 +135,19 @@ def test_nothing_is_wider(width: int) -> None:
             assert columns_of(line) <= max(width, longest + 2 * LABEL), (kind, line)
         if kind not in DRAWS_LESS:
             assert text.split() == str(render(each.result, View(1000, fold=True))).split(), kind
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_rich_draws_what_is_written(width: int) -> None:
+    """A console of rich and the plain writer agree to the byte, in colour and without."""
+    for each in presentations():
+        if type(each.result).__name__ in NOT_DRAWN:
+            continue
+        for color in (True, False):
+            document = render(each.result, View(width, fold=True, color=color))
+            stream = io.StringIO()
+            console = themed_console(
+                stream, width=width, color_system="standard" if color else None
+            )
+            console.print(document, end="", crop=False)
+            assert stream.getvalue() == str(document)

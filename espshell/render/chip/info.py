@@ -98,6 +98,6 @@ def connection(result: ConnectionInfo, view: View) -> Iterator[Block]:
 
 
 @form
-def left(result: Left, view: View) -> Iterator[Block]:
+def loader_left(result: Left, view: View) -> Iterator[Block]:
     """Yield how the loader was left."""
     yield Text(f"left the loader by {result.how}; the application starts")

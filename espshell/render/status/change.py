@@ -97,24 +97,24 @@ def sent_text(writes: tuple[Write, ...]) -> str:
 
 def fields_text(plan: StatusPlan, register: str = "") -> str:
     """Return the fields that change: ``TB 0→1  BP 0→3``; of one register, or of all."""
-    found = []
-    for each in plan.fields:
-        field = plan.part.layout.field(each.name)
+    texts = []
+    for change in plan.fields:
+        field = plan.part.layout.field(change.name)
         if not register or (field is not None and field.register == register):
-            found.append(f"{each.name} {each.before}→{each.after}")
-    return "  ".join(found)
+            texts.append(f"{change.name} {change.before}→{change.after}")
+    return "  ".join(texts)
 
 
 def _protection(plan: StatusPlan, view: View) -> Iterator[Block]:
     size, table = plan.part.size or None, view.partitions
-    before, after = (flashbar.protected_text(each, size) for each in (plan.before, plan.after))
+    before, after = (flashbar.protected_text(what, size) for what in (plan.before, plan.after))
     yield Labelled("protected", after if before == after else f"{before} → {after}")
     if before == after:
         return
     if size and view.has_room:
         yield from flashbar.picture(plan.after, size, table)
     if table:
-        was, will = (flashbar.covered(each, table) for each in (plan.before, plan.after))
+        was, will = (flashbar.covered(what, table) for what in (plan.before, plan.after))
         for label, names, others in (("protects", will, was.names), ("frees", was, will.names)):
             new = tuple(name for name in names.wholly if name not in others)
             partly = tuple(name for name in names.partly if name not in others)
@@ -135,7 +135,7 @@ def status_change(result: StatusChange, view: View) -> Iterator[Block]:
         until = ", until the next power-off or reset" * plan.volatile
         yield Text(Styled("done and verified", "ok"), f": {fields}{until}")
     elif view.has_room:
-        wrong = {each.register for each in result.differing}
+        wrong = {bit.register for bit in result.differing}
         for change in plan.registers:
             register = plan.part.layout.register(change.name)
             if change.name in wrong and register is not None:
@@ -156,13 +156,13 @@ def status_change_json(result: StatusChange) -> Json:
         "got": dict(result.got),
         "differing": [
             {
-                "reg": each.register,
-                "bit": each.name,
-                "before": each.before,
-                "wanted": each.wanted,
-                "got": each.got,
+                "reg": bit.register,
+                "bit": bit.name,
+                "before": bit.before,
+                "wanted": bit.wanted,
+                "got": bit.got,
             }
-            for each in result.differing
+            for bit in result.differing
         ],
         "notes": list(result.notes),
         "nothing_to_do": result.plan.nothing_to_do,
@@ -174,9 +174,9 @@ def status_change_json(result: StatusChange) -> Json:
 def plan_json(plan: StatusPlan) -> dict[str, Json]:
     """Return a plan as JSON values."""
     return {
-        "registers": [_register_json(each) for each in plan.registers],
+        "registers": [_register_json(change) for change in plan.registers],
         "fields": [
-            {"name": each.name, "from": each.before, "to": each.after} for each in plan.fields
+            {"name": field.name, "from": field.before, "to": field.after} for field in plan.fields
         ],
         "volatile": plan.volatile,
         "before": flashbar.protected_json(plan.before),
@@ -184,7 +184,7 @@ def plan_json(plan: StatusPlan) -> dict[str, Json]:
         "sends": [sent_text(writes) for writes in plan.attempts],
         "warnings": list(plan.warnings),
         "gates": [
-            {"gate": each.gate.value, "name": each.name, "why": each.why} for each in plan.gates
+            {"gate": gate.gate.value, "name": gate.name, "why": gate.why} for gate in plan.gates
         ],
         "refusals": list(plan.refusals),
     }
@@ -197,12 +197,12 @@ def _register_json(change: RegisterChange) -> Json:
         "after": change.after,
         "changed": [
             {
-                "bit": each.name,
-                "from": each.before,
-                "to": each.after,
-                "class": each.kind.value or "plain",
+                "bit": bit.name,
+                "from": bit.before,
+                "to": bit.after,
+                "class": bit.kind.value or "plain",
             }
-            for each in change.changed
+            for bit in change.changed
         ],
     }
 
@@ -212,7 +212,7 @@ def status_bytes(result: StatusBytes, view: View) -> Iterator[Block]:
     """Yield the value with the digits that its count of bytes needs, and each byte by itself."""
     digits = 8 * result.count
     value = Styled(hex_width(result.value, digits), "value")
-    before, wanted = (hex_width(each or 0, digits) for each in (result.before, result.wanted))
+    before, wanted = (hex_width(value or 0, digits) for value in (result.before, result.wanted))
     if result.ok and result.dry_run:
         yield Text(f"dry run: {wanted} would be written over ", value)
     elif result.ok and result.wanted is None:

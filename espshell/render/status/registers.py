@@ -114,7 +114,7 @@ def status_json(result: Status) -> Json:
     """Return what the flash is, its registers and fields, and what they protect."""
     identified, part = result.identified, result.part
     values = ((field.name, field.value(result.registers)) for field in part.layout.fields)
-    candidates = [each.name for each in part.alternatives] if identified.known else []
+    candidates = [candidate.name for candidate in part.alternatives] if identified.known else []
     return {
         "part": part.name if identified.known else None,
         "id": identified.jedec_id,
@@ -272,7 +272,7 @@ def _choice(part: Part, choice: Choice, present: bool) -> tuple[str, ...]:
 
 def _texts(part: Part, choice: Choice) -> Sequence[str]:
     """Return the settings of a choice as they are typed."""
-    fields = ((part.layout.field(each.name), each.value) for each in choice.settings)
+    fields = ((part.layout.field(setting.name), setting.value) for setting in choice.settings)
     return tuple(f"{field.name}={field.text(value)}" for field, value in fields if field)
 
 
