@@ -22,9 +22,9 @@ def mac(result: Mac, view: View) -> Iterator[Block]:
 @form
 def chip_id(result: ChipId, view: View) -> Iterator[Block]:
     """Yield the id and the MAC."""
-    yield Table(
-        [("chip id", f"{result.chip_id} (every {result.chip} has it)"), ("MAC", result.mac)]
-    )
+    own = f"none: an {result.chip} has but its MAC"
+    number = own if result.chip_id is None else hex32(result.chip_id)
+    yield Table([("chip id", number), ("MAC", result.mac)])
 
 
 @form
