@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -209,3 +211,18 @@ def test_interruption_overwrites_what_the_terminal_has_written() -> None:
     for stream, text in ((Terminal(), "\rinterrupted\n"), (io.StringIO(), "interrupted\n")):
         Output(stdout=io.StringIO(), stderr=stream, color="never").interrupted()
         assert stream.getvalue() == text
+
+
+def test_rich_is_only_for_colour() -> None:
+    """Into a pipe the same forms are written without importing rich."""
+    lines = "peek DRAM; info; dump DRAM 64; sr; verify --diff pyproject.toml flash:0; help sr"
+    program = (
+        "import sys; from espshell.cli import main\n"
+        f"lines = {lines.split('; ')!r}\n"
+        "main(['-p', 'sim://esp32c3', '--keep-going', *(f'-c{line}' for line in lines)])\n"
+        "print('rich' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.endswith("False\n")
