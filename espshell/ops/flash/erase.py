@@ -19,6 +19,7 @@ from espshell.ops.flash.payload import Payload
 from espshell.ops.flash.plan import Facts, Plan, plan_erase, plan_write
 from espshell.ops.flash.write_job import BLANK, JobSegment, WriteJob, is_there, ranges_text, run
 from espshell.ops.progress import Report, Step, silent
+from espshell.ops.result import Result
 from espshell.span import Span
 from espshell.units import SECTOR
 
@@ -59,7 +60,7 @@ class Erasing:
 
 
 @dataclass(frozen=True, slots=True)
-class Erased:
+class Erased(Result):
     """A range is blank."""
 
     address: int

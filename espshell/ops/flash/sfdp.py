@@ -9,13 +9,14 @@ from espshell.errors import UsageError
 from espshell.loader.spi import MOST_BYTES, FlashCommand
 from espshell.nor import makers, opcodes, sfdp
 from espshell.nor.sfdp import Sfdp
+from espshell.ops.result import Result
 
 DUMMY_BITS = 8
 """Clocks between the address of 5Ah and its data (JESD216)."""
 
 
 @dataclass(frozen=True, slots=True)
-class SfdpRead:
+class SfdpRead(Result):
     """The tables of a flash chip, None if it has none, and the bytes that were read."""
 
     table: Sfdp | None
@@ -33,7 +34,7 @@ class SfdpRead:
 
 
 @dataclass(frozen=True, slots=True)
-class SpiAnswer:
+class SpiAnswer(Result):
     """What a flash command brought back."""
 
     opcode: int
@@ -42,11 +43,6 @@ class SpiAnswer:
     data: bytes
     notes: tuple[str, ...] = ()
     dry_run: bool = False
-
-    @property
-    def ok(self) -> bool:
-        """Whatever it says is an answer."""
-        return True
 
     @property
     def last_value(self) -> int:

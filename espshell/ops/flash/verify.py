@@ -25,6 +25,7 @@ from espshell.ops.flash.payload import Payload
 from espshell.ops.memory import diff as bytewise
 from espshell.ops.memory.diff import Difference
 from espshell.ops.progress import Report, Step, silent
+from espshell.ops.result import Result
 from espshell.span import Span, align_down
 from espshell.units import SECTOR, count_text, size_text
 
@@ -39,7 +40,7 @@ _TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Verify:
+class Verify(Result):
     """Where flash is not as files say."""
 
     files: tuple[tuple[str, int, int], ...]

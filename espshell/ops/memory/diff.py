@@ -9,12 +9,13 @@ import re
 from dataclasses import dataclass
 
 from espshell.errors import UsageError
+from espshell.ops.result import Result
 from espshell.span import Span
 from espshell.units import count_text
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Result):
     """How ``actual`` differs from ``expected``; both stand at ``address``."""
 
     address: int
@@ -27,6 +28,8 @@ class Difference:
     bits_cleared: int
     """Bits that are 1 in ``expected`` only."""
     notes: tuple[str, ...] = ()
+    titles: tuple[str, ...] = ()
+    """What ``expected`` and ``actual`` are called, if they are."""
 
     @property
     def ok(self) -> bool:
@@ -55,7 +58,12 @@ class Difference:
 
 
 def diff(
-    expected: bytes, actual: bytes, *, address: int = 0, notes: tuple[str, ...] = ()
+    expected: bytes,
+    actual: bytes,
+    *,
+    address: int = 0,
+    notes: tuple[str, ...] = (),
+    titles: tuple[str, ...] = (),
 ) -> Difference:
     """Compare two ranges of bytes byte by byte.
 
@@ -75,4 +83,6 @@ def diff(
         spans = tuple(Span(*run.span()).shifted(address) for run in runs)
         changed = len(mask) - mask.count(0)
         bits_set, bits_cleared = (new & ~old).bit_count(), (old & ~new).bit_count()
-    return Difference(address, expected, actual, spans, changed, bits_set, bits_cleared, notes)
+    return Difference(
+        address, expected, actual, spans, changed, bits_set, bits_cleared, notes, titles
+    )

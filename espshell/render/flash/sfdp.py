@@ -5,119 +5,91 @@ What a table does not reach (nine words of 2011 end before QE) is ``not said``, 
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 
 from espshell.nor.bfpt import Basic, Duration, EraseType, FastRead
 from espshell.nor.sfdp import Sfdp
 from espshell.ops.flash.sfdp import SfdpRead, SpiAnswer
-from espshell.render.cells import COLUMNS, labelled
-from espshell.render.hexdump import HexWriter
-from espshell.render.json import Json, to_json
-from espshell.render.text import render, table
-from espshell.render.theme import paint
+from espshell.render.document import Block, Labelled, Styled, Table, Text
+from espshell.render.forms import Json, form, json_form, pick
+from espshell.render.hexdump import Hexdump
+from espshell.render.view import View
 from espshell.units import count_text, size_text
 
 _REVISIONS = {0: "2011", 5: "JESD216A", 6: "JESD216B", 7: "JESD216C", 8: "JESD216D"}
 _NOT_SAID = "not said"
 _SUSPEND, _POWER_DOWN = 13, 14
 """Words without which a table says nothing of these."""
-_TEXT = 66
-"""Columns of what stands behind a label."""
 
 
-def sfdp_lines(result: SfdpRead, *, color: bool = False) -> list[str]:
-    """Return the tables and what the basic one says; nothing if there is no SFDP.
+@form
+def sfdp_read(result: SfdpRead, view: View) -> Iterator[Block]:
+    """Yield the tables and what the basic one says; the bytes, if every row is to be shown.
 
-    ``SfdpRead.failure`` says what is there instead.
+    Without SFDP nothing is decoded; ``SfdpRead.failure`` says what is there instead.
     """
-    found = result.table
-    if found is None:
-        return []
-    rows = [("SFDP", _revision(found)), *_tables(found)]
-    if found.basic:
-        rows += _basic(found.basic)
-    lines = table(list(_wrapped(rows)), color=color)
-    for text in found.problems:
-        lines += labelled("problem", text, width=COLUMNS, style="error", color=color)
-    return lines
+    if result.table is not None:
+        rows = [("SFDP", _revision(result.table)), *_tables(result.table)]
+        if result.table.basic:
+            rows += _basic(result.table.basic)
+        yield Table(rows, wrap=True)
+        for text in result.table.problems:
+            yield Labelled("problem", text, style="error")
+    if view.every_row:
+        yield Hexdump(0, result.data)
 
 
-def raw_lines(result: SfdpRead, *, color: bool = False) -> list[str]:
-    """Return the bytes as a hexdump from address 0; what was not read is FF."""
-    writer = HexWriter(0, color=color)
-    return (writer.feed(result.data) + writer.finish()).splitlines()
-
-
-@render.register
-def _(result: SfdpRead, *, color: bool = False) -> list[str]:
-    return sfdp_lines(result, color=color)
-
-
-@to_json.register
-def _(result: SfdpRead) -> Json:
-    found = result.table
-    if found is None:
+@json_form
+def sfdp_read_json(result: SfdpRead) -> Json:
+    """Return what the tables say, and the bytes."""
+    table = result.table
+    if table is None:
         return {"found": False, "data": result.data.hex()}
+    tables: list[Json] = [
+        pick(each, "id", "name", "revision", "address", "words") for each in table.tables
+    ]
     return {
         "found": True,
-        "revision": list(found.revision),
-        "tables": [
-            {
-                "id": each.id,
-                "name": each.name,
-                "revision": list(each.revision),
-                "address": each.address,
-                "words": list(each.words),
-            }
-            for each in found.tables
-        ],
-        "basic": _basic_json(found.basic) if found.basic else None,
-        "problems": list(found.problems),
+        **pick(table, "revision"),
+        "tables": tables,
+        "basic": _basic_json(table.basic) if table.basic else None,
+        **pick(table, "problems"),
         "data": result.data.hex(),
     }
 
 
-@render.register
-def _(result: SpiAnswer, *, color: bool = False) -> list[str]:
-    name = f"{result.opcode:02X}h {result.name}"
-    sent = f", {result.sent.hex(' ')} sent" if result.sent else ""
+@form
+def spi_answer(result: SpiAnswer, view: View) -> Iterator[Block]:
+    """Yield the command, and what came."""
+    name, data = f"{result.opcode:02X}h {result.name}", result.sent.hex(" ")
     if result.dry_run:
-        return [f"dry run: {name}{sent.replace(' sent', '')} was not sent"]
-    if not result.data:
-        return [f"{name}{sent or ', sent'}"]
-    data = paint(result.data.hex(" "), "value", color=color)
-    return [f"{name}{sent}", f"{data}  0x{result.data.hex()}  {result.last_value}"]
+        yield Text(f"dry run: {name}{f', {data}' * bool(data)} was not sent")
+        return
+    sent = f", {data} sent" if data else "" if result.data else ", sent"
+    yield Text(name, sent)
+    if result.data:
+        answer = Styled(result.data.hex(" "), "value")
+        yield Text(answer, f"  0x{result.data.hex()}  {result.last_value}")
 
 
-@to_json.register
-def _(result: SpiAnswer) -> Json:
+@json_form
+def spi_answer_json(result: SpiAnswer) -> Json:
+    """Return the command and the answer; ``value`` is null if there is none."""
     return {
-        "opcode": result.opcode,
-        "name": result.name,
-        "sent": result.sent.hex(),
-        "data": result.data.hex(),
+        **pick(result, "opcode", "name", "sent", "data"),
         "value": result.last_value if result.data else None,
         "dry_run": result.dry_run,
     }
 
 
-# --- lines
+def _revision(table: Sfdp) -> str:
+    major, minor = table.revision
+    standard = f" ({_REVISIONS[minor]})" if major == 1 and minor in _REVISIONS else ""
+    return f"{major}.{minor}{standard}, {count_text(len(table.tables), 'table')}"
 
 
-def _wrapped(rows: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    for label, text in rows:
-        yield from _column(label, textwrap.wrap(text, _TEXT) if len(text) > _TEXT else [text])
-
-
-def _revision(found: Sfdp) -> str:
-    major, minor = found.revision
-    known = f" ({_REVISIONS[minor]})" if major == 1 and minor in _REVISIONS else ""
-    return f"{major}.{minor}{known}, {count_text(len(found.tables), 'table')}"
-
-
-def _tables(found: Sfdp) -> Iterator[tuple[str, str]]:
-    for each in found.tables:
+def _tables(table: Sfdp) -> Iterator[tuple[str, str]]:
+    for each in table.tables:
         revision = "{}.{}".format(*each.revision)
         words = count_text(each.count, "word")
         yield "", f"{each.id:04x} {each.name} {revision}, {words} at 0x{each.address:x}"
@@ -196,32 +168,12 @@ def _yes(value: bool | None) -> str:
     return {True: "yes", False: "no", None: _NOT_SAID}[value]
 
 
-# --- JSON
-
-
 def _basic_json(basic: Basic) -> Json:
     return {
-        "size": basic.size,
-        "page_size": basic.page_size,
-        "address_bytes": basic.address_bytes,
-        "erase_types": [to_json(each) for each in basic.erase_types],
-        "chip_erase": to_json(basic.chip_erase),
-        "page_program": to_json(basic.page_program),
-        "byte_program": to_json(basic.byte_program),
-        "fast_reads": [to_json(each) for each in basic.fast_reads],
-        "quad": basic.quad,
-        "qpi": basic.qpi,
-        "double_rate": basic.double_rate,
-        "enters_qpi_by_35h": basic.enters_qpi_by_35h,
-        "qer": basic.qer,
-        "qer_text": basic.qer_text,
-        "volatile_50h": basic.volatile_50h,
-        "status_write": basic.status_write,
-        "suspend": to_json(basic.suspend),
-        "power_down": to_json(basic.power_down),
-        "software_reset": basic.software_reset,
+        **pick(basic, "size", "page_size", "address_bytes", "erase_types", "chip_erase"),
+        **pick(basic, "page_program", "byte_program", "fast_reads", "quad", "qpi", "double_rate"),
+        **pick(basic, "enters_qpi_by_35h", "qer", "qer_text", "volatile_50h", "status_write"),
+        **pick(basic, "suspend", "power_down", "software_reset"),
         "reset": basic.reset_text,
-        "hold_can_be_disabled": basic.hold_can_be_disabled,
-        "enters_four_bytes": list(basic.enters_four_bytes),
-        "leaves_four_bytes": list(basic.leaves_four_bytes),
+        **pick(basic, "hold_can_be_disabled", "enters_four_bytes", "leaves_four_bytes"),
     }
