@@ -8,9 +8,8 @@ from dataclasses import replace
 from espshell.chips import Field, Quirk
 from espshell.sim import efuse, models
 from espshell.sim.access import FlashAccess
-from espshell.sim.download import Download
 from espshell.sim.fault import Direction
-from espshell.sim.memory import Memory
+from espshell.sim.memory import AddressSpace, Download
 from espshell.sim.nor import Nor
 from espshell.sim.spi import Spi
 from espshell.sim.url import SECURE_BOOT, SECURE_DOWNLOAD, Setup
@@ -32,7 +31,7 @@ class SimChip:
         self.model = setup.model
         self.facts = models.chip_of(setup.model)
         rom = models.rom_contents(setup.model)
-        self.memory = Memory(self.facts, rom=rom, registers=_words(setup))
+        self.memory = AddressSpace(self.facts, rom=rom, registers=_words(setup))
         self.flash = Nor(
             setup.part,
             data=setup.flash_data(),
@@ -53,8 +52,7 @@ class SimChip:
         self._read_pointer = 0
         self._setup = setup
         if self.facts.watchdog_reset:
-            last = self.facts.watchdog_reset[-1]
-            self.memory.watch(last.address, self._see_watchdog)
+            self.memory.watch(self.facts.watchdog_reset[-1].address, self._check_watchdog)
         self.reset()
 
     @property
@@ -68,7 +66,9 @@ class SimChip:
         self.download.pieces.clear()
         self.spi.attached = False
         self.stub_clock = False
-        self.set_baud(self._log_baud())
+        self.set_baud(
+            self.baud_for(models.ROM_BAUD) if self.facts.rom_clock else self.model.prints_at
+        )
         if self._setup.over_usb and self.model.usb_console is not None:
             self.memory.write(self.model.usb_console, bytes([models.USB_SERIAL_JTAG]))
         self._read_pointer = self._read_hook()
@@ -88,11 +88,11 @@ class SimChip:
         divider = sixteenths >> 4 | (sixteenths & 15) << _FRACTION
         self.memory.set_register(self.facts.uart_divider.address, divider)
 
-    def baud_for(self, asked: int) -> int:
+    def baud_for(self, baud: int) -> int:
         """Return the rate that comes of CHANGE_BAUDRATE: the ROM may be wrong about its crystal."""
         clock = self.facts.rom_clock
         believed = clock.hz(self.memory.word) if clock else 0.0
-        return round(asked * self._setup.crystal_hz / believed) if believed else asked
+        return round(baud * self._setup.crystal_hz / believed) if believed else baud
 
     def start_stub(self) -> None:
         """Do what a stub does to the chip when it starts."""
@@ -136,17 +136,13 @@ class SimChip:
         hook = self._read_hook()
         return hook if hook != self._read_pointer else 0
 
-    def _see_watchdog(self, config: int) -> None:
-        wanted = self.facts.watchdog_reset[-1]
-        self.watchdog_is_set = config & wanted.mask == wanted.value
+    def _check_watchdog(self, config: int) -> None:
+        start = self.facts.watchdog_reset[-1]
+        self.watchdog_is_set = config & start.mask == start.value
 
     def _read_hook(self) -> int:
         pointer = self.facts.read_pointer
         return 0 if pointer is None else self.memory.word(pointer)
-
-    def _log_baud(self) -> int:
-        clock = self.facts.rom_clock
-        return self.baud_for(models.ROM_BAUD) if clock else self.model.prints_at
 
 
 def _words(setup: Setup) -> dict[int, int]:

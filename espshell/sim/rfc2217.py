@@ -28,7 +28,7 @@ _RESET = (False, True)
 """DTR and RTS of a chip that is held in reset."""
 
 
-class Port:
+class Rfc2217Port:
     """What ``PortManager`` takes for a serial port: settings, and lines that move the chip's."""
 
     cts = dsr = cd = True
@@ -91,7 +91,7 @@ class Rfc2217Client(TcpClient):
     def __init__(self, host: str, port: int, wire: Wire) -> None:
         super().__init__(host, port)
         self._wire = wire
-        self._port = Port(self, wire)
+        self._port = Rfc2217Port(self, wire)
         self._manager: PortManager | None = None
         self._gathered = bytearray()
 

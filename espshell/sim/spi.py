@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from espshell.chips import Bits, Chip
-from espshell.sim.memory import Memory
+from espshell.sim.memory import AddressSpace
 from espshell.sim.nor import Nor
 from espshell.units import WORD
 
@@ -31,7 +31,9 @@ _SHORT_LENGTH_WIDTH = 9  # where both lengths stand in USER1
 class Spi:
     """Registers on one side, a flash on the other; ``now`` is when something is set going."""
 
-    def __init__(self, facts: Chip, memory: Memory, flash: Nor, now: Callable[[], float]) -> None:
+    def __init__(
+        self, facts: Chip, memory: AddressSpace, flash: Nor, now: Callable[[], float]
+    ) -> None:
         self.attached = False
         """Whether a loader has connected the flash's pins."""
         self._facts = facts

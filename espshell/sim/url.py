@@ -35,11 +35,12 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from espshell import files
+from espshell.chips import Chip
 from espshell.errors import PortError, UsageError, system_reason
 from espshell.sim import efuse, fault, models, parts
 from espshell.sim.models import Model
 from espshell.sim.nor import SECTOR
-from espshell.sim.parts import Part
+from espshell.sim.parts import PartModel
 from espshell.units import MIB, parse_number, parse_seconds
 
 SCHEME = "sim://"
@@ -58,6 +59,7 @@ class Boot(Enum):
     LOOP = "loop"
 
 
+_BOOTS = [boot.value for boot in Boot]
 _COMMON = parts.plain(4 * MIB)
 
 
@@ -70,7 +72,7 @@ class Setup:
     revision: tuple[int, int]
     package: int
     crystal_hz: int
-    part: Part = _COMMON
+    part: PartModel = _COMMON
     """What its flash is."""
     flash_file: Path | None = None
     status: tuple[int, ...] = ()
@@ -87,6 +89,11 @@ class Setup:
     returns: bool = False
     """Whether that one returns to who has called it."""
     rules: tuple[fault.Rule, ...] = ()
+
+    @property
+    def chip(self) -> Chip:
+        """What the tables say about the chip."""
+        return models.chip_of(self.model)
 
     def flash_data(self) -> bytearray | mmap.mmap:
         """Return the array of the flash, blank or as its file has it, and kept there.
@@ -117,18 +124,31 @@ def parse(url: str) -> Setup:
     setup = Setup(model, model.mac, model.revision, model.package, crystal_hz)
     for option in filter(None, query.split("&")):
         key, _, value = option.partition("=")
-        read = _OPTIONS.get(key)
-        if read is None:
-            raise UsageError(
-                f"expected an option of the simulator ({', '.join(_OPTIONS)}), not {key!r}"
-            )
-        setup = read(setup, unquote(value))
+        setup = _with_option(setup, key, unquote(value))
     if len(setup.status) > len(setup.part.registers):
         raise UsageError(
             f"sr: expected at most {len(setup.part.registers)} values, for the registers of"
             f" {setup.part.name}, not {len(setup.status)}"
         )
     return setup
+
+
+def _with_option(setup: Setup, key: str, text: str) -> Setup:
+    option = _OPTIONS.get(key)
+    if option is None:
+        names = ", ".join(_OPTIONS)
+        raise UsageError(f"expected an option of the simulator ({names}), not {key!r}")
+    changed = option.read(setup, text)
+    if changed is None:
+        chip = setup.chip
+        expected = option.expected.format(
+            text=text,
+            chip=chip,
+            packages=", ".join(f"{package.number} {package.name}" for package in chip.packages),
+            crystals=" or ".join(map(str, chip.crystals_mhz)),
+        )
+        raise UsageError(f"{key}: expected {expected}", hint=option.hint)
+    return changed
 
 
 def with_faults(url: str, rules: Iterable[str]) -> str:
@@ -138,156 +158,125 @@ def with_faults(url: str, rules: Iterable[str]) -> str:
     return url
 
 
-def _flash(setup: Setup, text: str) -> Setup:
+@dataclass(frozen=True, slots=True)
+class Option:
+    """How an option of a URL is read; ``expected`` is the message for a value that is wrong."""
+
+    read: Callable[[Setup, str], Setup | None]
+    expected: str
+    hint: str = ""
+
+
+def _flash(setup: Setup, text: str) -> Setup | None:
     part = parts.by_name(text)
     if part is not None:
         return replace(setup, part=part)
     size = parse_number(text)
     if size is None or not 0 < size <= 256 * MIB or size % SECTOR:
-        names = ", ".join(part.name for part in parts.PARTS)
-        raise UsageError(
-            f"flash: expected a size in sectors of 4k up to 256M, or a part, not {text!r}",
-            hint=f"parts are {names}",
-        )
+        return None
     return replace(setup, part=parts.plain(size))
 
 
-def _flash_file(setup: Setup, text: str) -> Setup:
-    if not text:
-        raise UsageError("flash-file: expected the name of a file, not ''")
-    return replace(setup, flash_file=files.path_of(text))
-
-
-def _status(setup: Setup, text: str) -> Setup:
+def _status(setup: Setup, text: str) -> Setup | None:
     if re.fullmatch(r"[0-9a-f]{1,2}(,[0-9a-f]{1,2})*", text, re.IGNORECASE) is None:
-        raise UsageError(f"sr: expected bytes in hex such as 1c,02, not {text!r}")
+        return None
     return replace(setup, status=tuple(int(byte, 16) for byte in text.split(",")))
 
 
-def _write_protect(setup: Setup, text: str) -> Setup:
-    if text not in ("low", "high"):
-        raise UsageError(f"wp: expected low or high, not {text!r}")
-    return replace(setup, wp_low=text == "low")
+def _mac(setup: Setup, text: str) -> Setup | None:
+    match = re.fullmatch(r"[0-9a-f]{2}([:-][0-9a-f]{2}){5}", text, re.IGNORECASE)
+    return replace(setup, mac=int(re.sub("[:-]", "", text), 16)) if match else None
 
 
-def _inflight(setup: Setup, text: str) -> Setup:
-    count = parse_number(text)
-    if not count:
-        raise UsageError(f"inflight: expected a number of blocks from 1 on, not {text!r}")
-    return replace(setup, inflight=count)
-
-
-def _mac(setup: Setup, text: str) -> Setup:
-    if re.fullmatch(r"[0-9a-f]{2}([:-][0-9a-f]{2}){5}", text, re.IGNORECASE) is None:
-        raise UsageError(f"mac: expected six bytes such as 24:6f:28:a1:b2:c3, not {text!r}")
-    return replace(setup, mac=int(re.sub("[:-]", "", text), 16))
-
-
-def _revision(setup: Setup, text: str) -> Setup:
+def _revision(setup: Setup, text: str) -> Setup | None:
     match = re.fullmatch(r"(\d+)\.(\d+)", text)
-    chip = models.chip_of(setup.model)
-    if match is not None:
-        major, minor = int(match[1]), int(match[2])
-        if efuse.can_be(chip.major, major) and efuse.can_be(chip.minor, minor):
-            return replace(setup, revision=(major, minor))
-    raise UsageError(f"rev: expected a revision that {chip.title} can have, not {text!r}")
+    if match is None:
+        return None
+    chip, major, minor = setup.chip, int(match[1]), int(match[2])
+    possible = efuse.can_be(chip.major, major) and efuse.can_be(chip.minor, minor)
+    return replace(setup, revision=(major, minor)) if possible else None
 
 
-def _package(setup: Setup, text: str) -> Setup:
-    chip = models.chip_of(setup.model)
-    for package in chip.packages:
+def _package(setup: Setup, text: str) -> Setup | None:
+    for package in setup.chip.packages:
         if text.lower() in (str(package.number), package.name.lower()):
             return replace(setup, package=package.number)
-    names = ", ".join(f"{package.number} {package.name}" for package in chip.packages)
-    raise UsageError(f"package: expected one of {names}, not {text!r}")
+    return None
 
 
-def _latency(setup: Setup, text: str) -> Setup:
+def _latency(setup: Setup, text: str) -> Setup | None:
     seconds = parse_seconds(text)
-    if seconds is None:
-        raise UsageError(f"latency: expected a time such as 16ms, not {text!r}")
-    return replace(setup, latency_s=seconds)
+    return None if seconds is None else replace(setup, latency_s=seconds)
 
 
-def _crystal(setup: Setup, text: str) -> Setup:
-    crystals = models.chip_of(setup.model).crystals_mhz
-    if text not in map(str, crystals):
-        names = " or ".join(map(str, crystals))
-        raise UsageError(f"crystal: expected {names} (MHz), not {text!r}")
-    return replace(setup, crystal_hz=int(text) * MHZ)
+def _crystal(setup: Setup, text: str) -> Setup | None:
+    possible = text in map(str, setup.chip.crystals_mhz)
+    return replace(setup, crystal_hz=int(text) * MHZ) if possible else None
 
 
-def _boot(setup: Setup, text: str) -> Setup:
-    if text not in [boot.value for boot in Boot]:
-        raise UsageError(f"boot: expected download, app or loop, not {text!r}")
-    return replace(setup, boot=Boot(text))
-
-
-def _flags(setup: Setup, text: str) -> Setup:
+def _flags(setup: Setup, text: str) -> Setup | None:
     flags = parse_number(text)
-    if flags is None or flags > 0xFFFF_FFFF:
-        raise UsageError(f"flags: expected 32 bits such as 0x5, not {text!r}")
-    return replace(setup, flags=setup.flags | flags)
+    possible = flags is not None and flags <= 0xFFFF_FFFF
+    return replace(setup, flags=setup.flags | (flags or 0)) if possible else None
 
 
-def _crypt(setup: Setup, text: str) -> Setup:
+def _crypt(setup: Setup, text: str) -> Setup | None:
     count = parse_number(text)
-    if count is None or count > 0xFF:
-        raise UsageError(f"crypt: expected a number up to 255, not {text!r}")
-    return replace(setup, crypt_count=count)
+    return None if count is None or count > 0xFF else replace(setup, crypt_count=count)
 
 
-def _secure_download(setup: Setup, text: str) -> Setup:
-    chip = models.chip_of(setup.model)
-    if text != "1" or not chip.rom.security_info_size:
-        raise UsageError(f"sdm: expected 1, on a chip that has it, not {text!r} ({chip.title})")
-    return replace(setup, flags=setup.flags | SECURE_DOWNLOAD)
+def _secure_download(setup: Setup, text: str) -> Setup | None:
+    possible = text == "1" and setup.chip.rom.security_info_size
+    return replace(setup, flags=setup.flags | SECURE_DOWNLOAD) if possible else None
 
 
-def _usb(setup: Setup, text: str) -> Setup:
-    chip = models.chip_of(setup.model)
-    if text != "jtag" or not chip.usb_serial_jtag:
-        raise UsageError(f"usb: expected jtag, on a chip that has it, not {text!r} ({chip.title})")
-    return replace(setup, over_usb=True)
+def _usb(setup: Setup, text: str) -> Setup | None:
+    possible = text == "jtag" and setup.chip.usb_serial_jtag
+    return replace(setup, over_usb=True) if possible else None
 
 
-def _says(setup: Setup, text: str) -> Setup:
-    def byte(match: re.Match[bytes]) -> bytes:
-        return bytes([int(match[1], 16)]) if match[1] else _ESCAPES[match[0]]
-
-    said = re.sub(rb"\\x([0-9A-Fa-f]{2})|\\[rnt\\]", byte, text.encode())
-    return replace(setup, says=said)
+def _inflight(setup: Setup, text: str) -> Setup | None:
+    count = parse_number(text)
+    return replace(setup, inflight=count) if count else None
 
 
-def _returns(setup: Setup, text: str) -> Setup:
-    if text not in ("0", "1"):
-        raise UsageError(f"returns: expected 0 or 1, not {text!r}")
-    return replace(setup, returns=text == "1")
-
-
-def _fault(setup: Setup, text: str) -> Setup:
-    return replace(setup, rules=(*setup.rules, fault.parse(text)))
-
-
-_ESCAPES = {b"\\r": b"\r", b"\\n": b"\n", b"\\t": b"\t", b"\\\\": b"\\"}
-
-_OPTIONS: dict[str, Callable[[Setup, str], Setup]] = {
-    "flash": _flash,
-    "mac": _mac,
-    "rev": _revision,
-    "package": _package,
-    "latency": _latency,
-    "crystal": _crystal,
-    "boot": _boot,
-    "flags": _flags,
-    "crypt": _crypt,
-    "sdm": _secure_download,
-    "usb": _usb,
-    "flash-file": _flash_file,
-    "sr": _status,
-    "wp": _write_protect,
-    "inflight": _inflight,
-    "says": _says,
-    "returns": _returns,
-    "fault": _fault,
+_OPTIONS = {
+    "flash": Option(
+        _flash,
+        "a size in sectors of 4k up to 256M, or a part, not {text!r}",
+        hint=f"parts are {', '.join(part.name for part in parts.PARTS)}",
+    ),
+    "mac": Option(_mac, "six bytes such as 24:6f:28:a1:b2:c3, not {text!r}"),
+    "rev": Option(_revision, "a revision that {chip.title} can have, not {text!r}"),
+    "package": Option(_package, "one of {packages}, not {text!r}"),
+    "latency": Option(_latency, "a time such as 16ms, not {text!r}"),
+    "crystal": Option(_crystal, "{crystals} (MHz), not {text!r}"),
+    "boot": Option(
+        lambda setup, text: replace(setup, boot=Boot(text)) if text in _BOOTS else None,
+        "download, app or loop, not {text!r}",
+    ),
+    "flags": Option(_flags, "32 bits such as 0x5, not {text!r}"),
+    "crypt": Option(_crypt, "a number up to 255, not {text!r}"),
+    "sdm": Option(_secure_download, "1, on a chip that has it, not {text!r} ({chip.title})"),
+    "usb": Option(_usb, "jtag, on a chip that has it, not {text!r} ({chip.title})"),
+    "flash-file": Option(
+        lambda setup, text: replace(setup, flash_file=files.path_of(text)) if text else None,
+        "the name of a file, not {text!r}",
+    ),
+    "sr": Option(_status, "bytes in hex such as 1c,02, not {text!r}"),
+    "wp": Option(
+        lambda setup, text: (
+            replace(setup, wp_low=text == "low") if text in ("low", "high") else None
+        ),
+        "low or high, not {text!r}",
+    ),
+    "inflight": Option(_inflight, "a number of blocks from 1 on, not {text!r}"),
+    "says": Option(lambda setup, text: replace(setup, says=fault.unescaped(text)), "a text"),
+    "returns": Option(
+        lambda setup, text: replace(setup, returns=text == "1") if text in ("0", "1") else None,
+        "0 or 1, not {text!r}",
+    ),
+    "fault": Option(
+        lambda setup, text: replace(setup, rules=(*setup.rules, fault.parse(text))), "a rule"
+    ),
 }

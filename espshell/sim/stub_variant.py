@@ -1,4 +1,4 @@
-"""The two kinds of flasher stub: errors, and in what they differ.
+"""The two variants of the flasher stub: their errors and how they differ.
 
 Source: ``tests/data/esp32-stub-v1.json`` and ``esp32-stub-v2.json``; error codes from the esptool
 manual.
@@ -25,12 +25,10 @@ NOT_IMPLEMENTED = 0xFF
 FRAME = 0x4000 + 64
 """Bytes that fit into a buffer."""
 
-_DIGEST = 16
-
 
 @dataclass(frozen=True, slots=True)
-class Habits:
-    """In what the two kinds of stub differ."""
+class StubVariant:
+    """How one variant of the stub behaves."""
 
     receiver: Callable[[int], Receiver]
     """How it cuts what arrives, by the size of its buffers."""
@@ -56,7 +54,7 @@ class Habits:
     """Whether MEM_END calls the entry and goes on when that returns."""
 
 
-V1 = Habits(
+V1 = StubVariant(
     receiver=LegacyReceiver,
     unknown=NOT_IMPLEMENTED,
     answers_replies=True,
@@ -64,13 +62,13 @@ V1 = Habits(
     believes_size=False,
     checks_range=False,
     erases_first=False,
-    digest_error=(1, _DIGEST),
+    digest_error=(1, 16),
     unfinished=1,
     reboots=True,
     returns=False,
 )
 
-V2 = Habits(
+V2 = StubVariant(
     receiver=StrictReceiver,
     unknown=INVALID,
     answers_replies=False,
