@@ -81,9 +81,8 @@ class SimChip:
     def set_baud(self, baud: int) -> None:
         """Set the UART's rate, and the divider that it follows from."""
         self.baud = baud
-        clock_hz = self._setup.crystal_hz * self.facts.uart_clock_factor
-        if self.stub_clock:
-            clock_hz = _STUB_CLOCK_HZ
+        uart_hz = self._setup.crystal_hz * self.facts.uart_clock_factor
+        clock_hz = _STUB_CLOCK_HZ if self.stub_clock else uart_hz
         sixteenths = round(16 * clock_hz / baud)
         divider = sixteenths >> 4 | (sixteenths & 15) << _FRACTION
         self.memory.set_register(self.facts.uart_divider.address, divider)
@@ -104,9 +103,9 @@ class SimChip:
 
     @property
     def security_info(self) -> bytes:
-        """What GET_SECURITY_INFO answers; empty where the ROM does not know it."""
-        whole = struct.pack("<IB7xII", self._setup.flags, self._setup.crypt_count, self.facts.id, 0)
-        return whole[: self.facts.rom.security_info_size]
+        """What GET_SECURITY_INFO answers (flags, crypt count, id, version); empty where the ROM does not know it."""
+        info = struct.pack("<IB7xII", self._setup.flags, self._setup.crypt_count, self.facts.id, 0)
+        return info[: self.facts.rom.security_info_size]
 
     @property
     def boot_word(self) -> int:
@@ -121,8 +120,7 @@ class SimChip:
     @property
     def baud_is_fixed(self) -> bool:
         """Whether CHANGE_BAUDRATE fails."""
-        fixed = Quirk.BAUD_FIXED_IN_SECURE_DOWNLOAD in self.facts.quirks
-        return fixed and self.secure_download
+        return self.secure_download and Quirk.BAUD_FIXED_IN_SECURE_DOWNLOAD in self.facts.quirks
 
     @property
     def starts_only_signed(self) -> bool:
@@ -132,7 +130,7 @@ class SimChip:
 
     @property
     def hijacked_entry(self) -> int:
-        """Where READ_FLASH_SLOW jumps to, if somebody has changed its pointer; else 0."""
+        """Where READ_FLASH_SLOW jumps to, if its pointer has been changed; else 0."""
         hook = self._read_hook()
         return hook if hook != self._read_pointer else 0
 
@@ -160,13 +158,12 @@ def _words(setup: Setup) -> dict[int, int]:
     if chip.mac_ext is not None:
         efuse.put(words, chip.mac_ext, model.mac_ext)
     if chip.rom.security_info_size:
-        start = chip.efuse.start
         for bits, number in (
             (model.crypt_count, setup.crypt_count),
             (model.secure_boot, setup.flags & SECURE_BOOT),
         ):
-            at = replace(bits, address=start + bits.address)
-            efuse.put(words, Field((at,)), number)
+            field = Field((replace(bits, address=chip.efuse.start + bits.address),))
+            efuse.put(words, field, number)
     if chip.flash_crypt_count is not None:
         efuse.put(words, chip.flash_crypt_count, setup.crypt_count)
     for fuse in chip.security_fuses:

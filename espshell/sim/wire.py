@@ -214,12 +214,7 @@ class Wire:
         if self._boot.program.buffers:
             self._accept(data, start, byte_s, joined=joined)
             return
-        now = self._clock.now()
-        pending = self._pending
-        while pending and pending[0][0] <= now:
-            self._taken = pending.popleft()[1]
-        if not pending and self._busy_until <= now:
-            self._taken = self._arrived
+        self._drain(self._clock.now(), self._arrived)
         in_flight = self._arrived - self._taken + len(data)
         self.count.max_in_flight = max(self.count.max_in_flight, in_flight)
         if in_flight <= UART_FIFO or not self._paced:
@@ -255,10 +250,7 @@ class Wire:
         kept, index = b"", 0
         while index < len(piece):
             at = start + (index + 1) * byte_s
-            while self._pending and self._pending[0][0] <= at:
-                self._taken = self._pending.popleft()[1]
-            if not self._pending and self._busy_until <= at:
-                self._taken = self._arrived + len(kept)
+            if self._drain(at, self._arrived + len(kept)):
                 return kept + piece[index:]
             until = self._pending[0][0] if self._pending else self._busy_until
             coming = min(len(piece) - index, max(1, int((until - start) / byte_s) - index))
@@ -268,13 +260,21 @@ class Wire:
             index += coming
         return kept
 
+    def _drain(self, at: float, arrived: int) -> bool:
+        """Let the loader take from the FIFO what it can by a moment; return whether that is all."""
+        while self._pending and self._pending[0][0] <= at:
+            self._taken = self._pending.popleft()[1]
+        is_idle = not self._pending and self._busy_until <= at
+        if is_idle:
+            self._taken = arrived
+        return is_idle
+
     def _understands(self, data: bytes) -> bool:
-        if self._over_usb or self.host_baud is None:
-            return True
-        if self._boot.autobaud and _SYNC_FRAME in data:
+        host_baud = None if self._over_usb else self.host_baud
+        if host_baud is not None and self._boot.autobaud and _SYNC_FRAME in data:
             self._boot.autobaud = False
-            if self.host_baud != self.chip.baud:
-                self.chip.set_baud(self.host_baud)
+            if host_baud != self.chip.baud:
+                self.chip.set_baud(host_baud)
         return self._same_rate()
 
     def _same_rate(self) -> bool:
@@ -299,15 +299,11 @@ class Wire:
         done = begin + answer.cost_s if self._paced else begin
         self._pending.append((begin, position))
         for reply in answer.replies:
-            if self._replies:
-                self._reply_with_faults(reply, done)
-            else:
-                self._emit(reply, done)
+            self._send_reply(reply, done)
         # A full transmit FIFO holds the loader back.
         busy_s = answer.busy_s if self._paced else 0.0
-        self._busy_until = (
-            max(done, self._line.free_at - UART_FIFO * self._byte_s(self.chip.baud)) + busy_s
-        )
+        held_until = self._line.free_at - UART_FIFO * self._byte_s(self.chip.baud)
+        self._busy_until = max(done, held_until) + busy_s
         self._unanswered.append(max(done, self._line.free_at))
         if answer.new_baud:
             self.chip.set_baud(answer.new_baud)
@@ -318,7 +314,8 @@ class Wire:
             if self._boot.mode is ChipMode.DARK and self._over_usb:
                 self._events.add(at, lambda then: self._pull(then, None))
 
-    def _reply_with_faults(self, reply: bytes, at: float) -> None:
+    def _send_reply(self, reply: bytes, at: float) -> None:
+        """Put a reply on the line, or what faults make of it."""
         for passage in self._replies.apply(reply):
             if self.mode is not ChipMode.DOWNLOAD:
                 return
@@ -332,9 +329,9 @@ class Wire:
                     self._line.hold(at, passage.stall_s)
                 self._emit(passage.data, at)
 
-    def _emit(self, raw: bytes, at: float) -> None:
+    def _emit(self, reply: bytes, at: float) -> None:
         self.count.replies += 1
-        self._print(raw, at)
+        self._print(reply, at)
 
     def _print(self, text: bytes, at: float) -> None:
         if not self._same_rate():
