@@ -103,7 +103,7 @@ class SimChip:
 
     @property
     def security_info(self) -> bytes:
-        """What GET_SECURITY_INFO answers (flags, crypt count, id, version); empty where the ROM does not know it."""
+        """Flags, crypt count, id and version, for GET_SECURITY_INFO; empty for old ROMs."""
         info = struct.pack("<IB7xII", self._setup.flags, self._setup.crypt_count, self.facts.id, 0)
         return info[: self.facts.rom.security_info_size]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
+from dataclasses import dataclass
 
 BITS_PER_BYTE = 10
 """Start, eight, stop."""
@@ -20,16 +21,14 @@ PACKET = 62
 _BABBLE_BAUD = 115_200
 
 
+@dataclass(slots=True)
 class Burst:
     """Bytes that follow each other without a pause; ``first`` is when the first is complete."""
 
-    __slots__ = ("byte_s", "data", "first", "taken")
-
-    def __init__(self, first: float, byte_s: float, data: bytes) -> None:
-        self.first = first
-        self.byte_s = byte_s
-        self.data = bytearray(data)
-        self.taken = 0
+    first: float
+    byte_s: float
+    data: bytearray
+    taken: int = 0
 
     def complete_at(self, index: int) -> float:
         """Return when a byte is complete."""
@@ -64,7 +63,7 @@ class SerialLine:
         if last is not None and at <= self.free_at and last.byte_s == byte_s and not self._held:
             last.data += data
         else:
-            self._bursts.append(Burst(max(at, self.free_at) + byte_s, byte_s, data))
+            self._bursts.append(Burst(max(at, self.free_at) + byte_s, byte_s, bytearray(data)))
             self._held = False
         if self._ready is not None and self.free_at + byte_s <= self._ready:
             self._ready = None  # some of it may still catch the packet
@@ -101,7 +100,7 @@ class SerialLine:
         return self._ready
 
     def take(self, now: float) -> bytes:
-        """Return what has arrived since the last time."""
+        """Return the bytes that have arrived since the last call."""
         data = b""
         while (ready := self.ready_at()) is not None and ready <= now:
             data += self._take_packet(ready)

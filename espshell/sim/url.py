@@ -32,6 +32,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 from espshell import files
@@ -59,7 +60,8 @@ class Boot(Enum):
     LOOP = "loop"
 
 
-_BOOTS = [boot.value for boot in Boot]
+_MAC = re.compile(r"[0-9a-f]{2}([:-][0-9a-f]{2}){5}", re.IGNORECASE)
+_BYTES = re.compile(r"[0-9a-f]{1,2}(,[0-9a-f]{1,2})*", re.IGNORECASE)
 _COMMON = parts.plain(4 * MIB)
 
 
@@ -138,8 +140,8 @@ def _with_option(setup: Setup, key: str, text: str) -> Setup:
     if option is None:
         names = ", ".join(_OPTIONS)
         raise UsageError(f"expected an option of the simulator ({names}), not {key!r}")
-    changed = option.read(setup, text)
-    if changed is None:
+    value: Any = option.parse(setup, text)
+    if value is None:
         chip = setup.chip
         expected = option.expected.format(
             text=text,
@@ -148,7 +150,7 @@ def _with_option(setup: Setup, key: str, text: str) -> Setup:
             crystals=" or ".join(map(str, chip.crystals_mhz)),
         )
         raise UsageError(f"{key}: expected {expected}", hint=option.hint)
-    return changed
+    return replace(setup, **{option.field: value})
 
 
 def with_faults(url: str, rules: Iterable[str]) -> str:
@@ -160,123 +162,121 @@ def with_faults(url: str, rules: Iterable[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """How an option of a URL is read; ``expected`` is the message for a value that is wrong."""
+    """An option of a URL: the field of ``Setup`` that it sets, and how its text is read."""
 
-    read: Callable[[Setup, str], Setup | None]
+    field: str
+    parse: Callable[[Setup, str], object]
+    """The field's new value, or None if the text is wrong."""
     expected: str
+    """The message for a text that is wrong."""
     hint: str = ""
 
 
-def _flash(setup: Setup, text: str) -> Setup | None:
-    part = parts.by_name(text)
-    if part is not None:
-        return replace(setup, part=part)
+def _part(text: str) -> PartModel | None:
     size = parse_number(text)
-    if size is None or not 0 < size <= 256 * MIB or size % SECTOR:
-        return None
-    return replace(setup, part=parts.plain(size))
+    part = parts.by_name(text)
+    if part is not None or size is None or not 0 < size <= 256 * MIB or size % SECTOR:
+        return part
+    return parts.plain(size)
 
 
-def _status(setup: Setup, text: str) -> Setup | None:
-    if re.fullmatch(r"[0-9a-f]{1,2}(,[0-9a-f]{1,2})*", text, re.IGNORECASE) is None:
-        return None
-    return replace(setup, status=tuple(int(byte, 16) for byte in text.split(",")))
-
-
-def _mac(setup: Setup, text: str) -> Setup | None:
-    match = re.fullmatch(r"[0-9a-f]{2}([:-][0-9a-f]{2}){5}", text, re.IGNORECASE)
-    return replace(setup, mac=int(re.sub("[:-]", "", text), 16)) if match else None
-
-
-def _revision(setup: Setup, text: str) -> Setup | None:
+def _revision(setup: Setup, text: str) -> tuple[int, int] | None:
     match = re.fullmatch(r"(\d+)\.(\d+)", text)
     if match is None:
         return None
     chip, major, minor = setup.chip, int(match[1]), int(match[2])
     possible = efuse.can_be(chip.major, major) and efuse.can_be(chip.minor, minor)
-    return replace(setup, revision=(major, minor)) if possible else None
+    return (major, minor) if possible else None
 
 
-def _package(setup: Setup, text: str) -> Setup | None:
-    for package in setup.chip.packages:
-        if text.lower() in (str(package.number), package.name.lower()):
-            return replace(setup, package=package.number)
-    return None
+def _package(setup: Setup, text: str) -> int | None:
+    numbers = {
+        name: package.number
+        for package in reversed(setup.chip.packages)
+        for name in (str(package.number), package.name.lower())
+    }
+    return numbers.get(text.lower())
 
 
-def _latency(setup: Setup, text: str) -> Setup | None:
-    seconds = parse_seconds(text)
-    return None if seconds is None else replace(setup, latency_s=seconds)
+def _number(text: str, limit: int) -> int | None:
+    number = parse_number(text)
+    return number if number is not None and number <= limit else None
 
 
-def _crystal(setup: Setup, text: str) -> Setup | None:
-    possible = text in map(str, setup.chip.crystals_mhz)
-    return replace(setup, crystal_hz=int(text) * MHZ) if possible else None
+def _flags(setup: Setup, text: str) -> int | None:
+    flags = _number(text, 0xFFFF_FFFF)
+    return None if flags is None else setup.flags | flags
 
 
-def _flags(setup: Setup, text: str) -> Setup | None:
-    flags = parse_number(text)
-    possible = flags is not None and flags <= 0xFFFF_FFFF
-    return replace(setup, flags=setup.flags | (flags or 0)) if possible else None
-
-
-def _crypt(setup: Setup, text: str) -> Setup | None:
-    count = parse_number(text)
-    return None if count is None or count > 0xFF else replace(setup, crypt_count=count)
-
-
-def _secure_download(setup: Setup, text: str) -> Setup | None:
-    possible = text == "1" and setup.chip.rom.security_info_size
-    return replace(setup, flags=setup.flags | SECURE_DOWNLOAD) if possible else None
-
-
-def _usb(setup: Setup, text: str) -> Setup | None:
-    possible = text == "jtag" and setup.chip.usb_serial_jtag
-    return replace(setup, over_usb=True) if possible else None
-
-
-def _inflight(setup: Setup, text: str) -> Setup | None:
-    count = parse_number(text)
-    return replace(setup, inflight=count) if count else None
+def _secure_download(setup: Setup, text: str) -> int | None:
+    has_it = setup.chip.rom.security_info_size
+    return setup.flags | SECURE_DOWNLOAD if text == "1" and has_it else None
 
 
 _OPTIONS = {
     "flash": Option(
-        _flash,
+        "part",
+        lambda _, text: _part(text),
         "a size in sectors of 4k up to 256M, or a part, not {text!r}",
         hint=f"parts are {', '.join(part.name for part in parts.PARTS)}",
     ),
-    "mac": Option(_mac, "six bytes such as 24:6f:28:a1:b2:c3, not {text!r}"),
-    "rev": Option(_revision, "a revision that {chip.title} can have, not {text!r}"),
-    "package": Option(_package, "one of {packages}, not {text!r}"),
-    "latency": Option(_latency, "a time such as 16ms, not {text!r}"),
-    "crystal": Option(_crystal, "{crystals} (MHz), not {text!r}"),
+    "mac": Option(
+        "mac",
+        lambda _, text: int(re.sub("[:-]", "", text), 16) if _MAC.fullmatch(text) else None,
+        "six bytes such as 24:6f:28:a1:b2:c3, not {text!r}",
+    ),
+    "rev": Option("revision", _revision, "a revision that {chip.title} can have, not {text!r}"),
+    "package": Option("package", _package, "one of {packages}, not {text!r}"),
+    "latency": Option(
+        "latency_s", lambda _, text: parse_seconds(text), "a time such as 16ms, not {text!r}"
+    ),
+    "crystal": Option(
+        "crystal_hz",
+        lambda setup, text: {str(mhz): mhz * MHZ for mhz in setup.chip.crystals_mhz}.get(text),
+        "{crystals} (MHz), not {text!r}",
+    ),
     "boot": Option(
-        lambda setup, text: replace(setup, boot=Boot(text)) if text in _BOOTS else None,
+        "boot",
+        lambda _, text: {boot.value: boot for boot in Boot}.get(text),
         "download, app or loop, not {text!r}",
     ),
-    "flags": Option(_flags, "32 bits such as 0x5, not {text!r}"),
-    "crypt": Option(_crypt, "a number up to 255, not {text!r}"),
-    "sdm": Option(_secure_download, "1, on a chip that has it, not {text!r} ({chip.title})"),
-    "usb": Option(_usb, "jtag, on a chip that has it, not {text!r} ({chip.title})"),
+    "flags": Option("flags", _flags, "32 bits such as 0x5, not {text!r}"),
+    "crypt": Option(
+        "crypt_count", lambda _, text: _number(text, 0xFF), "a number up to 255, not {text!r}"
+    ),
+    "sdm": Option(
+        "flags", _secure_download, "1, on a chip that has it, not {text!r} ({chip.title})"
+    ),
+    "usb": Option(
+        "over_usb",
+        lambda setup, text: (text == "jtag" and setup.chip.usb_serial_jtag) or None,
+        "jtag, on a chip that has it, not {text!r} ({chip.title})",
+    ),
     "flash-file": Option(
-        lambda setup, text: replace(setup, flash_file=files.path_of(text)) if text else None,
+        "flash_file",
+        lambda _, text: files.path_of(text) if text else None,
         "the name of a file, not {text!r}",
     ),
-    "sr": Option(_status, "bytes in hex such as 1c,02, not {text!r}"),
-    "wp": Option(
-        lambda setup, text: (
-            replace(setup, wp_low=text == "low") if text in ("low", "high") else None
+    "sr": Option(
+        "status",
+        lambda _, text: (
+            tuple(int(byte, 16) for byte in text.split(",")) if _BYTES.fullmatch(text) else None
         ),
+        "bytes in hex such as 1c,02, not {text!r}",
+    ),
+    "wp": Option(
+        "wp_low",
+        lambda _, text: {"low": True, "high": False}.get(text),
         "low or high, not {text!r}",
     ),
-    "inflight": Option(_inflight, "a number of blocks from 1 on, not {text!r}"),
-    "says": Option(lambda setup, text: replace(setup, says=fault.unescaped(text)), "a text"),
+    "inflight": Option(
+        "inflight",
+        lambda _, text: parse_number(text) or None,
+        "a number of blocks from 1 on, not {text!r}",
+    ),
+    "says": Option("says", lambda _, text: fault.unescaped(text), "a text"),
     "returns": Option(
-        lambda setup, text: replace(setup, returns=text == "1") if text in ("0", "1") else None,
-        "0 or 1, not {text!r}",
+        "returns", lambda _, text: {"0": False, "1": True}.get(text), "0 or 1, not {text!r}"
     ),
-    "fault": Option(
-        lambda setup, text: replace(setup, rules=(*setup.rules, fault.parse(text))), "a rule"
-    ),
+    "fault": Option("rules", lambda setup, text: (*setup.rules, fault.parse(text)), "a rule"),
 }
