@@ -71,7 +71,7 @@ class BootState:
         self.autobaud = True
         """Whether the next SYNC sets the chip's rate."""
         self.resets = 0
-        """What was planned before the last of them is void."""
+        """How often it was reset; events that were planned before the last reset are dropped."""
         self._setup = setup
         self._events = events
         self._line = line
@@ -79,7 +79,7 @@ class BootState:
         self._on_restart = on_restart
 
     def power_on(self, at: float) -> None:
-        """Begin as the setup says, past all starting."""
+        """Power the chip on, at once in the mode that the setup asks for."""
         self.resets += 1
         self.chip.power_off()
         self.chip.reset()
@@ -110,7 +110,7 @@ class BootState:
         self._line.cut(now)
 
     def start(self, at: float, *, download: bool, reason: bytes | None = None) -> None:
-        """Leave reset; the reason that is printed is power-on if none is given."""
+        """Leave reset and boot; the printed reason is power-on by default."""
         if self.mode is ChipMode.DARK:
             return
         self.resets += 1
@@ -142,7 +142,7 @@ class BootState:
             self.plan(at + WATCHDOG_S, lambda then: self.start(then, download=False, reason=reason))
 
     def end(self, action: Action, at: float) -> None:
-        """Do what a fault says; for good, or until the next reset."""
+        """Apply a fault that ends normal operation, for good or until the next reset."""
         self.resets += 1
         log = self.chip.model.log
         if action is Action.RESET:

@@ -25,7 +25,7 @@ _SECURE_BOOT_FUSES = ("ABS_DONE_0",)
 
 
 class SimChip:
-    """What a loader works on."""
+    """The hardware that a loader works on."""
 
     def __init__(self, setup: Setup) -> None:
         self.model = setup.model
@@ -61,7 +61,7 @@ class SimChip:
         return self._setup.inflight
 
     def reset(self) -> None:
-        """Do what EN does: registers start anew, RAM and flash stay."""
+        """Reset as EN does: registers get their first values, RAM and flash stay."""
         self.memory.reset()
         self.download.pieces.clear()
         self.spi.attached = False

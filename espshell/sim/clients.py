@@ -10,7 +10,7 @@ _CHUNK = 65536
 
 
 class Client:
-    """Whoever talks to the chip: bytes both ways, and waiting."""
+    """The other end of a served chip: a program that sends and receives bytes."""
 
     name: str
     """What a client must open."""
@@ -34,7 +34,7 @@ class Client:
         return None
 
     def has_gone(self) -> bool:
-        """Return, once, that the last client has gone and the chip is to be reset."""
+        """Return True once after the last client has gone: the chip is to be reset then."""
         return False
 
 
@@ -56,7 +56,7 @@ class PtyClient(Client):
         self._has_gone = False
 
     def wait(self, timeout_s: float | None) -> bytes:
-        """Return what the client has sent; let go of the slave, so that its leaving shows."""
+        """Return what the client has sent; close our slave then, so that its hang-up shows."""
         events = self._poll.poll(None if timeout_s is None else max(0, timeout_s * 1000))
         flags = events[0][1] if events else 0
         data = self._read() if flags & select.POLLIN else b""
@@ -91,7 +91,7 @@ class PtyClient(Client):
         return next((int(n[1:]) for n in names if getattr(self._termios, n) == speed), None)
 
     def has_gone(self) -> bool:
-        """Return, once, that the last client has closed the pty."""
+        """Return True once after the last client has closed the pty."""
         has_gone, self._has_gone = self._has_gone, False
         return has_gone
 

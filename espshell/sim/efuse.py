@@ -1,4 +1,4 @@
-"""What the eFuses of a simulated chip say: the tables of chips, read the other way round."""
+"""Contents of a simulated chip's eFuses, by the tables that the host decodes them with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What will happen on the bench, by a clock."""
+"""Events of the simulated bench, in the order of their time."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ E = TypeVar("E", bound=Enum)
 
 
 class Action(Enum):
-    """What happens to a frame, or where it stands."""
+    """What happens to a frame, or to the chip when the frame comes."""
 
     DROP = "drop"
     DOUBLE = "double"
@@ -99,7 +99,7 @@ class Direction(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule; which of the last fields means something depends on the action."""
+    """One rule; each action uses only some of the last fields."""
 
     action: Action
     direction: Direction

@@ -72,9 +72,9 @@ class HandlerResult:
 
 
 class Caller:
-    """Has a chip's core call code, or stands for it.
+    """Calls code on a chip's core, emulated or imitated.
 
-    Each way in raises PortError if it needs an emulator that is not installed.
+    Both methods raise PortError if they need an emulator that is not installed.
     """
 
     def __init__(self, chip: SimChip) -> None:

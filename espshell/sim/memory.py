@@ -78,7 +78,7 @@ class AddressSpace:
         self._watched[address] = on_write
 
     def read(self, address: int, size: int) -> bytes:
-        """Return bytes as words would give them."""
+        """Return the bytes of the words at an address."""
         index = bisect_right(self._starts, address) - 1
         contents = self._contents[index] if index >= 0 else None
         offset = address - self._starts[index]

@@ -1,4 +1,4 @@
-"""What a simulated chip is made of, as data: one literal a chip, and defaults.
+"""The simulated chips as data: one literal a chip, and defaults.
 
 Sources: boot texts of the ESP32 and ESP32-C3 as the chips print them; the banners of the others are
 from memory and have not been compared with a chip, and those of the C5 and C61 are made up after
@@ -25,7 +25,7 @@ _SPI_BOOT_CRYPT_CNT = Bits(0x34, 18, 3)
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """How a ROM says why it was reset and what it does now; what varies goes into ``line``."""
+    """The boot log of a ROM; ``line`` is a format for reset reason and boot mode."""
 
     line: bytes
     power_on: bytes = b"0x1 (POWERON)"
@@ -36,12 +36,12 @@ class Log:
     application: bytes = b"0xd (SPI_FAST_FLASH_BOOT)"
     waiting: bytes = b"waiting for download\r\n"
     blank: bytes = b"invalid header: 0xffffffff\r\n" * 4
-    """What it says to a flash without a program."""
+    """What it prints about a flash without a program."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A chip with everything about it that only a simulator must know."""
+    """A chip with all that only a simulator needs of it."""
 
     chip: str
     mac: int
@@ -50,7 +50,7 @@ class Model:
     revision: tuple[int, int] = (0, 0)
     package: int = 0
     features: tuple[str, ...] = ()
-    """Texts of the chip's features that are to hold; all other features are 0."""
+    """Texts of the features that the chip has; the fields of all others are 0."""
     rom: tuple[tuple[int, bytes], ...] = ()
     """What is known of the ROM's contents, by address; the rest is invented."""
     registers: tuple[tuple[int, int], ...] = ()
@@ -279,7 +279,7 @@ def _generic(chip: Chip) -> Model:
 
 
 def chip_of(model: Model) -> Chip:
-    """Return what the tables say about a model's chip."""
+    """Return the row of the chip tables for a model."""
     chip = by_name(model.chip)
     if chip is None:
         raise UsageError(f"{model.chip} is not in the tables of chips")

@@ -34,6 +34,9 @@ PAGE = 256
 
 BUSY, WEL = 1 << 0, 1 << 1
 
+_Command = Callable[[int, bytes, int], "bytes | None"]
+"""Takes the opcode, the bytes behind it, and how many are to be clocked out."""
+
 _STATUS_1 = 0x05
 _WAKE = 0xAB
 _RESET_ENABLE, _RESET = 0x66, 0x99
@@ -145,15 +148,15 @@ class Nor:
     def power_cycle(self) -> None:
         """Forget what does not survive without power; an operation under way is taken for done."""
         self.status.power_cycle()
-        self._forget()
+        self._clear_mode()
         self._down = self._qpi = False
 
     # -- commands
 
-    def _table(self) -> dict[int, Callable[[int, bytes, int], bytes]]:
+    def _table(self) -> dict[int, _Command]:
         part = self.part
         reads = [register.read for register in part.registers if register.read is not None]
-        rows: list[tuple[Iterable[int], Callable[[int, bytes, int], bytes]]] = [
+        rows: list[tuple[Iterable[int], _Command]] = [
             ((0x04, 0x06, 0x66, 0x99, 0xB9), self._control),
             ((0x50,) if part.volatile_writes else (), self._control),
             ((0x90, 0x9F, 0xAB), self._identify),
@@ -179,9 +182,8 @@ class Nor:
             opcode, self._address_size = _SHORT[opcode], 4
         command = self._commands.get(opcode)
         reset, self._reset_enabled = self._reset_enabled, False
-        if self._qpi and opcode not in (_RESET_ENABLE, _RESET, _LEAVE_QPI):
-            return b""
-        if self._down and opcode != _WAKE:
+        is_deaf = self._qpi and opcode not in (_RESET_ENABLE, _RESET, _LEAVE_QPI)
+        if is_deaf or (self._down and opcode != _WAKE):
             return b""
         if now < self.busy_until and command != self._read_status:
             self._offend(opcode, "while busy")
@@ -192,13 +194,13 @@ class Nor:
             self._qpi = False
         if command in (self._write_status, self._program):
             rest += b"\xff" * size
-        return command(opcode, rest, size) if command is not None else b""
+        return (command(opcode, rest, size) if command is not None else None) or b""
 
     def _offend(self, opcode: int, what: str) -> None:
         self.count.offences.append(f"{opcode:02X}h {what}")
 
-    def _control(self, opcode: int, _rest: bytes, _size: int) -> bytes:
-        """Do a command without data, which changes nothing but how others are taken."""
+    def _control(self, opcode: int, _rest: bytes, _size: int) -> None:
+        """Do a command that only changes the mode of the flash."""
         if opcode == 0x06:
             self.write_enabled = True
         elif opcode == 0x04:
@@ -209,7 +211,7 @@ class Nor:
             self._reset_enabled = True
         elif opcode == _RESET:
             self.status.reset()
-            self._forget()
+            self._clear_mode()
             self._qpi = False
         elif opcode == 0xB9:
             self._down = True
@@ -219,9 +221,8 @@ class Nor:
         else:
             self._offend(opcode, "is no status read here")
             self._otp = self._otp or opcode == _EON_OTP
-        return b""
 
-    def _forget(self) -> None:
+    def _clear_mode(self) -> None:
         self.write_enabled = self._volatile_enabled = self._reset_enabled = self._otp = False
         self._errors.clear()
         self._locks = BlockLocks(self.size)
@@ -271,13 +272,13 @@ class Nor:
 
     # -- writes
 
-    def _write_status(self, opcode: int, rest: bytes, _size: int) -> bytes:
+    def _write_status(self, opcode: int, rest: bytes, _size: int) -> None:
         write = next(write for write in self.part.writes if write.opcode == opcode)
         volatile = write.volatile or (self._volatile_enabled and not self.write_enabled)
         if not (volatile and self._volatile_enabled) and not self._may_write(opcode):
-            return b""
+            return
         if not 0 < len(rest) <= len(write.registers) or self.status.is_locked:
-            return b""
+            return
         self._volatile_enabled = False
         if self._otp:
             write = StatusWrite(opcode, (self._register(_STATUS_1),))
@@ -287,24 +288,22 @@ class Nor:
         else:
             self.count.status_writes += 1
             self._begin(self.part.times.status_s)
-        return b""
 
-    def _burn(self, opcode: int, _rest: bytes, _size: int) -> bytes:
+    def _burn(self, opcode: int, _rest: bytes, _size: int) -> None:
         burn = next(burn for burn in self.part.burns if burn.opcode == opcode)
         if self._may_write(opcode):
             self.status.burn(burn.register, burn.mask)
             self.count.status_writes += 1
             self._begin(self.part.times.status_s)
-        return b""
 
-    def _program(self, opcode: int, rest: bytes, _size: int) -> bytes:
+    def _program(self, opcode: int, rest: bytes, _size: int) -> None:
         """Clear bits in a page; behind its last byte comes its first."""
         if len(rest) <= self._address_size or not self._may_write(opcode):
-            return b""
+            return
         address = self._address(rest) % self.size
         page = align_down(address, PAGE)
         if not self._may_change(page, PAGE, self.part.program_error):
-            return b""
+            return
         self.count.pages += 1
         data = rest[self._address_size :]
         dies = self._dies()
@@ -318,28 +317,25 @@ class Nor:
         old, allowed = (int.from_bytes(data, "little") for data in (self.read(page, PAGE), mask))
         self.data[page : page + PAGE] = (old & allowed).to_bytes(PAGE, "little")
         self._end(dies, self.part.times.page_s)
-        return b""
 
-    def _erase(self, opcode: int, rest: bytes, _size: int) -> bytes:
+    def _erase(self, opcode: int, rest: bytes, _size: int) -> None:
         if len(rest) != self._address_size or not self._may_write(opcode):
-            return b""
+            return
         size, times = min(BLOCK_ERASE[opcode], self.size), self.part.times
         start = align_down(self._address(rest) % self.size, size)
         if not self._may_change(start, size, self.part.erase_error):
-            return b""
+            return
         if size <= SECTOR:
             self.count.sectors += 1
         else:
             self.count.blocks += 1
         seconds = {0x20: times.sector_s, 0x52: times.half_block_s, 0xD8: times.block_s}
         self._clear(start, size, seconds[opcode])
-        return b""
 
-    def _erase_chip(self, opcode: int, _rest: bytes, _size: int) -> bytes:
+    def _erase_chip(self, opcode: int, _rest: bytes, _size: int) -> None:
         if self._may_write(opcode) and self._may_change(0, self.size, self.part.erase_error):
             self.count.chips += 1
             self._clear(0, self.size, self.part.times.chip_s)
-        return b""
 
     def _clear(self, start: int, size: int, seconds: float) -> None:
         dies = self._dies()
@@ -353,7 +349,7 @@ class Nor:
         return self.write_enabled
 
     def _may_change(self, start: int, size: int, error: StatusBit | None) -> bool:
-        """Look at protection; where a part tells of it, it does."""
+        """Return whether a range is unprotected; if not, set the error bits that a part has."""
         self._errors.clear()
         covered = self.guarded
         if is_set(self.part.guard.wps, self.status.active):

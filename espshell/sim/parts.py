@@ -110,7 +110,7 @@ _QE_IN_SR1 = StatusBit(0, 6)
 _GUARD = Guard(_BP3, tb=_TB, sec=StatusBit(0, 6), cmp=StatusBit(1, 6))
 
 
-def _usual(
+def _like_w25q(
     name: str,
     jedec_id: int,
     writes: tuple[StatusWrite, ...],
@@ -153,9 +153,9 @@ _BOYA = (_SEPARATE, _SR2, StatusRegister(0x15, 0xE4, factory=0x40))
 _ZBIT = (_SEPARATE, _SR2, StatusRegister(0x15, 0x70))
 """The write commands of a part and its registers behind SR1."""
 
-_W25Q32JV = _usual("W25Q32JV", 0xEF4016, *_WINBOND, image=sfdp.W25Q32JV, guard=_WPS)
-_GD25Q32C = _usual("GD25Q32C", 0xC84016, *_GIGADEVICE, image=sfdp.GD25Q32C, times=_GD_TIMES)
-_XM25QH64C = _usual("XM25QH64C", 0x204017, *_XMC_64, image=sfdp.XMC, times=_SLOWER)
+_W25Q32JV = _like_w25q("W25Q32JV", 0xEF4016, *_WINBOND, image=sfdp.W25Q32JV, guard=_WPS)
+_GD25Q32C = _like_w25q("GD25Q32C", 0xC84016, *_GIGADEVICE, image=sfdp.GD25Q32C, times=_GD_TIMES)
+_XM25QH64C = _like_w25q("XM25QH64C", 0x204017, *_XMC_64, image=sfdp.XMC, times=_SLOWER)
 
 _MX_TIMES = Times(0.5e-3, 30e-3, 150e-3, 280e-3, 15.0, 20e-3)
 _MX25L3233F = PartModel(
@@ -244,25 +244,29 @@ _EN25QH32 = PartModel(
 
 PARTS = (
     _W25Q32JV,
-    _usual("W25Q64JV", 0xEF4017, *_WINBOND, image=sfdp.W25Q128JV, guard=_WPS),
-    _usual("W25Q128JV", 0xEF4018, *_W25Q128, image=sfdp.W25Q128JV, guard=_WPS),
-    _usual("W25Q256JV", 0xEF4019, *_W25Q256, image=sfdp.W25Q128JV, guard=_W25Q256_GUARD),
+    _like_w25q("W25Q64JV", 0xEF4017, *_WINBOND, image=sfdp.W25Q128JV, guard=_WPS),
+    _like_w25q("W25Q128JV", 0xEF4018, *_W25Q128, image=sfdp.W25Q128JV, guard=_WPS),
+    _like_w25q("W25Q256JV", 0xEF4019, *_W25Q256, image=sfdp.W25Q128JV, guard=_W25Q256_GUARD),
     replace(
-        _usual("W25Q64BV", 0xEF4017, _TOGETHER, StatusRegister(0x35, 0x03), times=_W25Q64BV_TIMES),
+        _like_w25q(
+            "W25Q64BV", 0xEF4017, _TOGETHER, StatusRegister(0x35, 0x03), times=_W25Q64BV_TIMES
+        ),
         guard=replace(_GUARD, cmp=None),
         volatile_writes=False,
     ),
     _GD25Q32C,
-    _usual("GD25Q64C", 0xC84017, *_GIGADEVICE, image=sfdp.GD25Q32C, times=_GD_TIMES),
-    _usual("GD25LQ32", 0xC86016, _TOGETHER, _SR2, image=sfdp.GD25Q32C, times=_GD_TIMES),
-    _usual("XM25QH32C", 0x204016, *_XMC_32, image=sfdp.XMC, times=_SLOWER),
+    _like_w25q("GD25Q64C", 0xC84017, *_GIGADEVICE, image=sfdp.GD25Q32C, times=_GD_TIMES),
+    _like_w25q("GD25LQ32", 0xC86016, _TOGETHER, _SR2, image=sfdp.GD25Q32C, times=_GD_TIMES),
+    _like_w25q("XM25QH32C", 0x204016, *_XMC_32, image=sfdp.XMC, times=_SLOWER),
     _XM25QH64C,
-    _usual("BY25Q32ES", 0x684016, *_BOYA, image=sfdp.BY25Q32, guard=_WPS),
+    _like_w25q("BY25Q32ES", 0x684016, *_BOYA, image=sfdp.BY25Q32, guard=_WPS),
     # Whether one byte after 01h clears SR2 is not known of Puya: the worse is taken.
-    _usual("P25Q32H", 0x856016, _TOGETHER, _SR2, image=sfdp.PLAIN, times=_PUYA_TIMES),
-    _usual("ZB25VQ32", 0x5E4016, *_ZBIT, image=sfdp.PLAIN),
+    _like_w25q("P25Q32H", 0x856016, _TOGETHER, _SR2, image=sfdp.PLAIN, times=_PUYA_TIMES),
+    _like_w25q("ZB25VQ32", 0x5E4016, *_ZBIT, image=sfdp.PLAIN),
     replace(
-        _usual("FM25W128", 0xA12818, _SEPARATE[:2], StatusRegister(0x35, 0x4B), image=sfdp.PLAIN),
+        _like_w25q(
+            "FM25W128", 0xA12818, _SEPARATE[:2], StatusRegister(0x35, 0x4B), image=sfdp.PLAIN
+        ),
         guard=replace(_GUARD, wps=StatusBit(1, 3), shape=Shape.SIXTEENTH),
     ),
     _MX25L3233F,

@@ -96,7 +96,7 @@ class Rfc2217Client(TcpClient):
         self._gathered = bytearray()
 
     def wait(self, timeout_s: float | None) -> bytes:
-        """Return what the client has sent for the chip, and do what it wants of the port."""
+        """Return data for the chip; commands of the protocol are carried out on the port."""
         raw = super().wait(timeout_s)
         if self._manager is None:
             return b""
@@ -125,7 +125,7 @@ class Rfc2217Client(TcpClient):
         return self._port.baudrate
 
     def write(self, data: bytes) -> None:
-        """Send what the protocol itself has to say; the manager calls it."""
+        """Send bytes of the protocol itself; called by the manager."""
         super().send(data)
 
     def _greet(self) -> None:

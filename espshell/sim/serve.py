@@ -143,7 +143,7 @@ def turn(wire: Wire, client: Client) -> None:
 
 
 def _match_rate(wire: Wire, client: Client) -> None:
-    """Take the client's rate, before it listens and before it is heard."""
+    """Take over the client's rate; on a port without lines the next SYNC sets the chip's."""
     baud = client.baud()
     if baud != wire.host_baud:
         wire.host_baud = baud

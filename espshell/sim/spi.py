@@ -30,7 +30,7 @@ _SHORT_LENGTH_WIDTH = 9  # where both lengths stand in USER1
 
 
 class Spi:
-    """Registers on one side, a flash on the other; ``now`` is when something is set going."""
+    """Registers on one side, a flash on the other; ``now`` gives the time of a command."""
 
     def __init__(
         self, facts: Chip, memory: AddressSpace, flash: Nor, now: Callable[[], float]
@@ -66,7 +66,7 @@ class Spi:
         self._memory.set_register(self._at.base + self._at.cmd, 0)
 
     def _sent(self, user: int) -> bytes:
-        """Return what goes to the flash before it answers; cycles are rounded up to bytes."""
+        """Return the bytes of command, address, dummy cycles and data; cycles are rounded up."""
         sent = b""
         user1 = self._register(self._at.user1)
         if _COMMAND.of(user):

@@ -53,7 +53,7 @@ class RegisterBank:
         self.active = list(self.stored)
 
     def power_cycle(self) -> None:
-        """Start anew; a lock that was to hold until now is gone."""
+        """Load the stored values; a lock until the next power cycle ends."""
         srp0, srp1 = self._part.srp0, self._part.srp1
         if srp1 is not None and srp1.of(self.stored) and not srp0.of(self.stored):
             self.stored[srp1.register] &= ~(1 << srp1.bit)

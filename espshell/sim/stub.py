@@ -295,7 +295,7 @@ class StubLoader:
             self._erased_to = self._access.erase_next(self._erased_to, self._erase_end)
 
     def _flash_end(self) -> Outcome:
-        """End a download; that one which was not begun is no error is not recorded."""
+        """End a download, also one that was not begun, which is not recorded."""
         self._flash_remaining = None
         leaves = self.variant.reboots and not self._word(0)
         return Outcome(next=Next.RESET) if leaves else DONE

@@ -31,7 +31,7 @@ class StubVariant:
     """How one variant of the stub behaves."""
 
     receiver: Callable[[int], Receiver]
-    """How it cuts what arrives, by the size of its buffers."""
+    """Makes what cuts bytes into frames, for a size of its buffers."""
     unknown: int
     """The error of an opcode that it does not know."""
     answers_replies: bool
@@ -39,13 +39,13 @@ class StubVariant:
     short_write: int
     """The error of a WRITE_REG that is not made of whole entries."""
     believes_size: bool
-    """Whether MEM_DATA goes by its size word, not by what has come."""
+    """Whether MEM_DATA trusts its size word rather than the size of the data."""
     checks_range: bool
-    """Whether FLASH_BEGIN looks where the flash ends."""
+    """Whether FLASH_BEGIN checks its range against the size of the flash."""
     erases_first: bool
     """Whether FLASH_BEGIN erases the first sector or block, before data comes for it."""
     digest_error: tuple[int, int]
-    """Error of a digest past the end, and what its size field has too much."""
+    """Error of a digest past the end, and by how much the reply's size field is too large."""
     unfinished: int
     """The status of a MEM_END before all announced data has come."""
     reboots: bool

@@ -87,9 +87,9 @@ class Setup:
     crypt_count: int = 0
     over_usb: bool = False
     says: bytes = b""
-    """What a program in RAM prints; nothing: it is looked at, or executed, as far as can be."""
+    """What a program in RAM prints; empty: the program itself is examined or executed."""
     returns: bool = False
-    """Whether that one returns to who has called it."""
+    """Whether that program returns to its caller."""
     rules: tuple[fault.Rule, ...] = ()
 
     @property
@@ -114,7 +114,7 @@ class Setup:
 
 
 def parse(url: str) -> Setup:
-    """Return what a ``sim://`` URL asks for.
+    """Parse a ``sim://`` URL into the setup that it describes.
 
     Raises: UsageError for a chip, an option or a value that does not exist.
     """

@@ -78,7 +78,7 @@ class Wire:
 
     def __init__(self, setup: Setup, clock: Clock, *, paced: bool = True) -> None:
         self.host_baud: int | None = ROM_BAUD
-        """None where the host's rate cannot be known: it is taken for right."""
+        """None where the host's rate cannot be known: it is taken to be right."""
         self.pulls = 0
         """How often it was unplugged."""
         self.unplugged = False
@@ -137,7 +137,7 @@ class Wire:
                 self._pass_on(passage)
 
     def settle(self) -> None:
-        """Let everything happen that has come due; what has arrived can be received then."""
+        """Run the events that are due, and take in the bytes that have arrived."""
         self._events.run_due()
         arrived = self._line.take(self._clock.now())
         if arrived:
@@ -347,7 +347,7 @@ class Wire:
         self._busy_until = at
 
     def _set_usb_lines(self, *, dtr: bool, rts: bool) -> None:
-        """DTR alone asks for download mode, RTS alone resets, neither takes the wish back."""
+        """DTR alone asks for download mode, RTS alone resets, neither line cancels the request."""
         was_low, self._en_low = self._en_low, rts and not dtr
         if self._en_low and not was_low:
             now = self._clock.now()
