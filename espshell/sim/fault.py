@@ -63,17 +63,8 @@ class Action(Enum):
     KILL = "kill"
 
 
-ENDINGS = (
-    Action.HANG,
-    Action.RESET,
-    Action.GARBAGE,
-    Action.PANIC,
-    Action.BROWNOUT,
-    Action.BOOTLOOP,
-    Action.UNPLUG,
-    Action.REPLUG,
-    Action.KILL,
-)
+_ON_ONE_FRAME = ("drop", "double", "late", "stall", "flip", "cut", "noise")
+ENDINGS = frozenset(action for action in Action if action.value not in _ON_ONE_FRAME)
 """Actions after which nothing is as before; the frame itself is lost."""
 
 _ARGUMENTS = {

@@ -29,20 +29,7 @@ from espshell.sim.nor import SECTOR, PowerLost
 from espshell.sim.program import COMMAND_S, DONE, SYNC_REPLIES, Answer, Next, Outcome
 from espshell.sim.receiver import Frames, Receiver, RomReceiver
 from espshell.sim.stub_image import FIRST_SLOT, GREETING, SLOTS, StubImage
-from espshell.sim.stub_variant import (
-    BAD_ADDRESS,
-    BAD_BLOCK_SIZE,
-    BAD_CHECKSUM,
-    BAD_SIZE,
-    FRAME,
-    INFLATE_FAILED,
-    INVALID,
-    NOT_BEGUN,
-    NOT_IMPLEMENTED,
-    TOO_MUCH,
-    V1,
-    V2,
-)
+from espshell.sim.stub_variant import FRAME, V1, V2, StubError
 from espshell.span import Span, align_down
 from espshell.units import KIB, WORD
 
@@ -140,13 +127,13 @@ class StubLoader:
     def _run(self, opcode: int, size: int) -> Outcome:
         """Check a frame of a size and do what it says."""
         if self._buffer[0] and not self.variant.answers_replies:
-            return Outcome(INVALID)
+            return Outcome(StubError.INVALID)
         if size != HEADER.size + int.from_bytes(self._buffer[2:4], "little"):
-            return Outcome(BAD_SIZE)
+            return Outcome(StubError.BAD_SIZE)
         if self.variant is V2 and 0 <= opcode - FIRST_SLOT < SLOTS:
             return self._run_plugin(opcode)
         sizes, command = self._commands.get(opcode, ((), lambda: Outcome(self.variant.unknown)))
-        return command() if not sizes or len(self._body) in sizes else Outcome(BAD_SIZE)
+        return command() if not sizes or len(self._body) in sizes else Outcome(StubError.BAD_SIZE)
 
     def _word(self, index: int) -> int:
         return int.from_bytes(self._body[WORD * index : WORD * index + WORD], "little")
@@ -178,7 +165,7 @@ class StubLoader:
             Opcode.SPI_FLASH_MD5: ((16,), self._digest),
             Opcode.GET_SECURITY_INFO: (
                 (),
-                lambda: Outcome(data=info) if info else Outcome(NOT_IMPLEMENTED),
+                lambda: Outcome(data=info) if info else Outcome(StubError.NOT_IMPLEMENTED),
             ),
             Opcode.ERASE_FLASH: ((), self._erase_flash),
             Opcode.ERASE_REGION: ((8,), self._erase_region),
@@ -210,9 +197,9 @@ class StubLoader:
         data = self._body[_DATA_HEADER:]
         size = self._word(0) if self.variant.believes_size else len(data)
         if size > self._ram_size:
-            return Outcome(TOO_MUCH)
+            return Outcome(StubError.TOO_MUCH)
         if size > len(data):
-            return Outcome(BAD_SIZE)  # not recorded
+            return Outcome(StubError.BAD_SIZE)  # not recorded
         self._ram_size -= size
         address = self.chip.download.end
         is_stored = self.chip.download.add(data[:size])
@@ -236,7 +223,7 @@ class StubLoader:
     def _run_plugin(self, opcode: int) -> Outcome:
         pointer = self.chip.memory.word(self.image.slots.start + WORD * (opcode - FIRST_SLOT))
         if pointer == self.image.default:
-            return Outcome(NOT_IMPLEMENTED)
+            return Outcome(StubError.NOT_IMPLEMENTED)
         result = self.caller.run(pointer, opcode, self._body)
         if result is None:
             return Outcome(next=Next.NOTHING)
@@ -247,7 +234,7 @@ class StubLoader:
     def _flash_begin(self) -> Outcome:
         size, offset = self._word(0), self._word(3)
         if self.variant.checks_range and offset + size > self._flash_size:
-            return Outcome(BAD_ADDRESS)
+            return Outcome(StubError.BAD_ADDRESS)
         self._flash_remaining = size
         self._offset = offset
         self._encrypts = len(self._body) > _PLAIN_BEGIN and self._word(4) != 0
@@ -266,17 +253,17 @@ class StubLoader:
         """
         data = self._body[_DATA_HEADER:]
         if self._flash_remaining is None:
-            return Outcome(NOT_BEGUN)
+            return Outcome(StubError.NOT_BEGUN)
         if checksum(data) != self._buffer[4]:
-            return Outcome(BAD_CHECKSUM)
+            return Outcome(StubError.BAD_CHECKSUM)
         if self._word(0) != len(data):
-            return Outcome(BAD_SIZE)
+            return Outcome(StubError.BAD_SIZE)
         if self._flash_remaining <= 0:
-            return Outcome(TOO_MUCH)
+            return Outcome(StubError.TOO_MUCH)
         try:
             data = decode(data)[: self._flash_remaining]
         except zlib.error:
-            return Outcome(INFLATE_FAILED)
+            return Outcome(StubError.INFLATE_FAILED)
         offset, end = self._offset, self._offset + len(data)
         self._flash_remaining -= len(data)
         self._offset = end
@@ -308,9 +295,9 @@ class StubLoader:
         """Erase sectors; the errors are not recorded."""
         offset, size = self._word(0), self._word(1)
         if offset % SECTOR or offset + size > self._flash_size:
-            return Outcome(BAD_ADDRESS)
+            return Outcome(StubError.BAD_ADDRESS)
         if size % SECTOR:
-            return Outcome(BAD_BLOCK_SIZE)
+            return Outcome(StubError.BAD_BLOCK_SIZE)
         self._access.erase(offset, size)
         return DONE
 
@@ -330,9 +317,9 @@ class StubLoader:
         """Begin to send; real stubs do not look at how many blocks in flight were asked for."""
         offset, size, block_size, inflight = (self._word(n) for n in range(4))
         if not 0 < block_size <= _LARGEST_BLOCK:
-            return Outcome(BAD_BLOCK_SIZE)
+            return Outcome(StubError.BAD_BLOCK_SIZE)
         if offset + size > self._flash_size:
-            return Outcome(BAD_ADDRESS)  # not recorded
+            return Outcome(StubError.BAD_ADDRESS)  # not recorded
         inflight = max(1, min(inflight, self.chip.inflight))
         # A legacy stub reads them by itself, without its two buffers.
         plain = inflight > 1 or self.variant is V1

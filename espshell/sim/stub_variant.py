@@ -8,19 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import IntEnum
 
 from espshell.sim.receiver import LegacyReceiver, Receiver, StrictReceiver
 
-BAD_SIZE = 0xC0
-BAD_CHECKSUM = 0xC1
-BAD_BLOCK_SIZE = 0xC2
-INVALID = 0xC3
-BAD_ADDRESS = 0xC4
-NOT_BEGUN = 0xC6
-INFLATE_FAILED = 0xC7
-TOO_LITTLE = 0xC8
-TOO_MUCH = 0xC9
-NOT_IMPLEMENTED = 0xFF
+
+class StubError(IntEnum):
+    """Error bytes of a stub's replies."""
+
+    BAD_SIZE = 0xC0
+    BAD_CHECKSUM = 0xC1
+    BAD_BLOCK_SIZE = 0xC2
+    INVALID = 0xC3
+    BAD_ADDRESS = 0xC4
+    NOT_BEGUN = 0xC6
+    INFLATE_FAILED = 0xC7
+    TOO_LITTLE = 0xC8
+    TOO_MUCH = 0xC9
+    NOT_IMPLEMENTED = 0xFF
+
 
 FRAME = 0x4000 + 64
 """Bytes that fit into a buffer."""
@@ -28,55 +34,43 @@ FRAME = 0x4000 + 64
 
 @dataclass(frozen=True, slots=True)
 class StubVariant:
-    """How one variant of the stub behaves."""
+    """How one variant of the stub behaves; the defaults are those of version 1."""
 
-    receiver: Callable[[int], Receiver]
+    receiver: Callable[[int], Receiver] = LegacyReceiver
     """Makes what cuts bytes into frames, for a size of its buffers."""
-    unknown: int
+    unknown: int = StubError.NOT_IMPLEMENTED
     """The error of an opcode that it does not know."""
-    answers_replies: bool
+    answers_replies: bool = True
     """Whether the direction byte is not looked at."""
-    short_write: int
+    short_write: int = StubError.BAD_SIZE
     """The error of a WRITE_REG that is not made of whole entries."""
-    believes_size: bool
+    believes_size: bool = False
     """Whether MEM_DATA trusts its size word rather than the size of the data."""
-    checks_range: bool
+    checks_range: bool = False
     """Whether FLASH_BEGIN checks its range against the size of the flash."""
-    erases_first: bool
+    erases_first: bool = False
     """Whether FLASH_BEGIN erases the first sector or block, before data comes for it."""
-    digest_error: tuple[int, int]
+    digest_error: tuple[int, int] = (1, 16)
     """Error of a digest past the end, and by how much the reply's size field is too large."""
-    unfinished: int
+    unfinished: int = 1
     """The status of a MEM_END before all announced data has come."""
-    reboots: bool
+    reboots: bool = True
     """Whether FLASH_END and RUN_USER_CODE leave."""
-    returns: bool
+    returns: bool = False
     """Whether MEM_END calls the entry and goes on when that returns."""
 
 
-V1 = StubVariant(
-    receiver=LegacyReceiver,
-    unknown=NOT_IMPLEMENTED,
-    answers_replies=True,
-    short_write=BAD_SIZE,
-    believes_size=False,
-    checks_range=False,
-    erases_first=False,
-    digest_error=(1, 16),
-    unfinished=1,
-    reboots=True,
-    returns=False,
-)
+V1 = StubVariant()
 
 V2 = StubVariant(
     receiver=StrictReceiver,
-    unknown=INVALID,
+    unknown=StubError.INVALID,
     answers_replies=False,
-    short_write=TOO_LITTLE,
+    short_write=StubError.TOO_LITTLE,
     believes_size=True,
     checks_range=True,
     erases_first=True,
-    digest_error=(BAD_ADDRESS, 0),
+    digest_error=(StubError.BAD_ADDRESS, 0),
     unfinished=0,
     reboots=False,
     returns=True,
