@@ -56,8 +56,22 @@ RAM = {
 MANUAL = Path(__file__).parent.parent / "tests" / "data" / "esptool-manual.txt"
 """Command lines of esptool's manuals."""
 
-NOT_COMPARED = ("elf2image", "make-image", "load-ram")
-"""Commands of lines that need an ELF file or another esptool, or end in a program that runs."""
+COMPARED = (
+    "dump-mem",
+    "erase-flash",
+    "erase-region",
+    "merge-bin",
+    "read-flash",
+    "verify-flash",
+    "write-flash",
+    "write-flash-status",
+    "write-mem",
+)
+"""Commands of lines that change something or write a file.
+
+Not elf2image and make-image, which need an ELF file or another esptool, nor load-ram, which ends in
+a program that runs.  Megabytes of read-flash are compared with a stub only.
+"""
 
 OUTPUTS = ("flash_contents.bin", "iram0.bin", "merged-flash.uf2")
 
@@ -111,8 +125,27 @@ def _options(job: Job) -> set[str]:
     return {word.partition("=")[0] for word in job.arguments if word.startswith("-")}
 
 
-def _says(text: str) -> Callable[[Job, Left, Left], bool]:
-    return lambda job, ours, theirs: text in ours.text
+def _keeps_more(job: Job, ours: Left, theirs: Left) -> bool:
+    """Return whether esptool has erased what ours has left alone, and nothing else differs."""
+    pages = [slice(i, i + 256) for i in range(0, FLASH_SIZE, 256)]
+    pairs = [(ours.flash[page], theirs.flash[page]) for page in pages]
+    differing = [(a, b) for a, b in pairs if a != b]
+    return (
+        ours.status == theirs.status == 0
+        and bool(differing)
+        and all(
+            b == 0xFF
+            for first, second in differing
+            for a, b in zip(first, second, strict=True)
+            if a != b
+        )
+    )
+
+
+def _is_inside_a_sector(job: Job) -> bool:
+    """Return whether a file is written to a place that is not the start of a sector."""
+    places = [word for word in job.arguments[1:] if word.startswith("0x")]
+    return job.command == "write-flash" and any(int(place, 16) % (4 * KIB) for place in places)
 
 
 KNOWN: tuple[Known, ...] = (
@@ -144,6 +177,27 @@ KNOWN: tuple[Known, ...] = (
         lambda job, ours, theirs: (
             (job.chip, job.stub) == ("esp8266", False) and ours.status == 0 < theirs.status
         ),
+    ),
+    Known(
+        "the ROM of an ESP8266 erases more than it is asked to: with esptool's numbers a sector "
+        "behind the file; ours asks so that nothing else is lost",
+        lambda job, ours, theirs: (
+            (job.chip, job.stub) == ("esp8266", False) and _keeps_more(job, ours, theirs)
+        ),
+    ),
+    Known(
+        "what else is in the first sector is kept where a file begins inside it",
+        lambda job, ours, theirs: _is_inside_a_sector(job) and _keeps_more(job, ours, theirs),
+    ),
+    Known(
+        "what cannot boot from its place is refused without --force",
+        lambda job, ours, theirs: (
+            (ours.status, theirs.status) == (2, 0) and "--force writes it all the same" in ours.text
+        ),
+    ),
+    Known(
+        "ALL is up to the end; esptool takes it for the size of the flash, which goes past the end",
+        lambda job, ours, theirs: job.arguments[2:3] == ("ALL",) and int(job.arguments[1], 0) > 0,
     ),
     Known(
         "erase-flash works without a stub",
@@ -180,6 +234,12 @@ def firmware(chip: Chip, size: int = 5000, seed: int = 1) -> bytes:
     return body if chip.name == "esp8266" else body + hashlib.sha256(body).digest()
 
 
+PARTITIONS = (
+    struct.pack("<2sBBII16sI", b"\xaa\x50", 0, 0, 0x1_0000, 0x10_0000, b"factory", 0)
+).ljust(0xC00, b"\xff")
+"""A partition table with one application. Source: ESP-IDF, "partition tables"."""
+
+
 def intel_hex(address: int, data: bytes) -> str:
     """Return bytes at an address as Intel HEX."""
 
@@ -211,7 +271,9 @@ def prepare(folder: Path, chip: Chip) -> None:
         path = folder / word.strip('"')
         if word not in OUTPUTS and not path.exists() and not word.startswith("/"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(firmware(chip, 5000 if "boot" in word else 20_000, seed=len(word)))
+            size = 5000 if "boot" in word else 20_000
+            is_table = path.name.startswith("partition")
+            path.write_bytes(PARTITIONS if is_table else firmware(chip, size, seed=len(word)))
     (folder / "merged-flash.hex").write_text(intel_hex(0x5_0000, some("merged", 5000)))
     filled = some("flash", FILLED)
     there = bytearray(filled + b"\xff" * (FLASH_SIZE - FILLED))
@@ -289,7 +351,7 @@ class Source:
         options = self._maybe(
             ["-z"], ["-u"], ["-p"], [self._some("-s", "--skip-flashed")], ["--force"]
         )
-        erase = [self._some("-e", self._spelled("--erase-all"))] * (self._random.random() < 0.05)
+        erase = [self._some("-e", "--erase-all")] * (self._random.random() < 0.05)
         name = self._command("write-flash")
         return [name, *erase, *options, *self._settings(), *self._pairs(chip)], []
 
@@ -299,7 +361,7 @@ class Source:
         return [self._command("verify-flash"), *diff, *self._settings(), *pairs], []
 
     def _read(self, _chip: Chip) -> tuple[list[str], list[int]]:
-        size = self._some("1", "4096", "0x1234", "64k", "100", "5000", "1M")
+        size = self._some("1", "4096", "0x1234", "64k", "100", "5000", "256k")
         return [self._command("read-flash"), hex(self._address()), size, "out.bin"], []
 
     def _erase(self, _chip: Chip) -> tuple[list[str], list[int]]:
@@ -327,7 +389,7 @@ class Source:
         if self._random.random() < 0.5:
             return [self._command("read-flash-status"), *count], []
         value = hex(self._random.choice([0, 0x02, 0x04, 0x1C, 0x40, 0x200]))
-        kept = self._maybe([self._spelled("--non-volatile")])
+        kept = self._maybe(["--non-volatile"])
         return [self._command("write-flash-status"), *count, *kept, value], []
 
     def _sfdp(self, _chip: Chip) -> tuple[list[str], list[int]]:
@@ -367,13 +429,13 @@ def manual_jobs(names: Sequence[str] = CHIPS) -> list[Job]:
             inside = registry.inner(
                 COMMANDS.find("esptool"), spelling.modern("esptool", command, expand=False)
             )
-            words = tuple(word.expand({}) for word in (inside.name, *inside.words))
-            if words[0].replace("_", "-") in NOT_COMPARED or _of_another(line, name):
+            first, *rest = (word.expand({}) for word in (inside.name, *inside.words))
+            first = first.replace("_", "-")
+            if first not in COMPARED or _of_another(line, name):
                 continue
-            places = tuple(
-                int(w, 16) for w in words[1:2] if words[0].startswith(("read-m", "write-m"))
-            )
-            for stub in (False, True):
+            words = (first, *rest)
+            places = (int(rest[0], 16),) if first == "write-mem" else ()
+            for stub in (False, True) if first != "read-flash" else (True,):
                 found[f"{name}{stub}", words] = Job(name, stub, words, places)
     return list(found.values())
 
@@ -533,14 +595,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("count", nargs="?", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--manual", action="store_true", help="lines of the manuals, not random")
-    parser.add_argument("--only", default="", help="jobs whose line holds this")
+    parser.add_argument("--only", default="", help="jobs whose line has this (a pattern)")
     parser.add_argument("--verbose", action="store_true", help="each job, and what is known")
     options = parser.parse_args(argv)
     for module in ("esptool", "espshell.cli"):  # before the processes are forked
         importlib.import_module(module)
     serial.protocol_handler_packages.append("espshell.sim")
     found = manual_jobs() if options.manual else list(Source(options.seed).jobs(options.count))
-    jobs = [job for job in found if options.only in str(job)]
+    jobs = [job for job in found if re.search(options.only, str(job))]
     if options.manual and options.count < len(jobs):
         jobs = random.Random(options.seed).sample(jobs, options.count)
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -362,6 +362,8 @@ class Fuzz:
             self.found(told.partition("this is a bug of espshell")[2][:80], line)
         if not told.replace("\n", "").replace("\t", "").isprintable():
             self.found("control characters on the terminal", line)
+        if "this is a bug" in told:  # an exception that the runner has made a line of
+            self.found(told[told.index("this is a bug") :][:120].replace("\n", " "), line)
         for words in ("Errno", "invalid literal", "fromhex", "codec", "Traceback", "line 1 column"):
             if words in told:
                 self.found(f"Python's words: {words}", f"{line!r} -> {told:.300}")

@@ -64,6 +64,11 @@ class Flash:
         """Bytes, as declared or as its id says. Raises: DeviceError if nothing answers."""
         self._prepare()
         size = self.declared_size or makers.size(self.id or 0)
+        if size is None and not self.is_readable:
+            raise DeviceError(
+                "the size of the flash is not known: in secure download mode its id cannot be read",
+                hint="`set flash-size 4M` declares it",
+            )
         if size is None:
             told = f"its id is {self.id:06x}" if self.id else "no flash chip answers"
             raise DeviceError(
@@ -97,6 +102,11 @@ class Flash:
     def has_chip_erase(self) -> bool:
         """Whether one command erases everything."""
         return Opcode.ERASE_FLASH in self._target.loader.dialect.commands
+
+    @property
+    def erases_as_data_comes(self) -> bool:
+        """Whether a download erases no further than its data reach: a stub's does."""
+        return self._target.loader.dialect.is_stub
 
     @property
     def segment_size(self) -> int:
@@ -141,6 +151,11 @@ class Flash:
 
         loader = self._target.loader
         if not self.has_digest:
+            if address + size > _THREE_BYTES:
+                raise UsageError(
+                    f"{hex32(address)}..{hex32(address + size)} is beyond 16 MiB, all that a read "
+                    "command with three bytes of address reaches"
+                )
             yield from flash_read.controller_pieces(self._target.controller, address, size)
             return
         import hashlib  # 3 ms that only reading flash is worth
@@ -243,7 +258,7 @@ class Flash:
 
         Raises: ReadsDiffer if no two agree.
         """
-        answer = agreed(lambda: self.command(_READ_ID), "the id of the flash")
+        answer = agreed(lambda: self.command(_READ_ID), "the id of the flash", show=bytes.hex)
         found = int.from_bytes(answer, "big")
         self.id = 0 if found == 0xFF_FFFF else found
         return self.id
@@ -270,7 +285,8 @@ class Flash:
 
         loader = self._target.loader
         if loader.dialect.is_secure:
-            spi.attach(loader)  # its eFuses cannot be read; the ROM knows its usual pads
+            # Its eFuses cannot be read; the ROM knows its usual pads.
+            spi.attach(loader, self._target.pads or ())
         else:
             self.identify()
         size = self.declared_size or makers.size(self.id or 0)

@@ -10,7 +10,8 @@ nothing is can hang a ROM loader until the next power cycle.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice, product
 
 from espshell.chips import Chip, Kind, Region
@@ -25,6 +26,29 @@ ADDRESS_SPACE = 1 << 32
 _ENTRIES_PER_FRAME = 6  # of WRITE_REG: one frame stays below the 112 bytes of the pipeline
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A range that is written; ``old`` is None where it was not read before.
+
+    ``width`` and ``mask`` are those of a poke whose mask left bits alone; else the mask is None.
+    """
+
+    address: int
+    old: bytes | None
+    new: bytes
+    width: int = 8
+    mask: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.new)
+
+
+def _forget(change: Change) -> None:
+    """Keep no journal."""
+
+
 class Memory:
     """Reads and writes of one chip's address space."""
 
@@ -35,6 +59,8 @@ class Memory:
         self.loader = loader
         self.dry_run = False
         """Whether nothing is written: the one place that keeps it, so that no verb can forget."""
+        self.before_write: Callable[[Change], None] = _forget
+        """Gets each change before anything of it is sent, so that a journal can forget none."""
 
     def check(self, address: int, size: int, *, write: bool = False) -> None:
         """Require a range of the memory map, and for a write one that can be written.
@@ -54,6 +80,13 @@ class Memory:
         if write and region is not None and region.kind not in (Kind.RAM, Kind.PERIPHERAL):
             raise UsageError(
                 f"{hex32(address)} is in {region.name} ({region.note}), which cannot be written",
+                hint="--force sends it all the same",
+            )
+        efuse = self.chip.efuse
+        if write and address < efuse.end and efuse.start <= last:
+            raise UsageError(
+                f"{hex32(max(address, efuse.start))} is in the eFuse controller: what is written "
+                "there can burn bits for good",
                 hint="--force sends it all the same",
             )
         if write and self.loader.dialect.is_stub:

@@ -170,7 +170,7 @@ def parse(data: bytes, *, offset: int = OFFSET) -> PartitionTable:
     try:
         text = data.decode("utf-16" if data[:2] in _UTF_16 else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _no_table(offset, f"it begins with {data[:2].hex(' ')}, not aa 50") from error
+        raise _no_table(f"it begins with {data[:2].hex(' ')}, not aa 50") from error
     return parse_csv(text, offset=offset)
 
 
@@ -186,7 +186,7 @@ def parse_binary(data: bytes, *, offset: int = OFFSET) -> PartitionTable:
         row = data[start : start + _ROW.size]
         magic = row[:2]
         if magic == _END_MAGIC and not partitions:
-            raise _no_table(offset, "it is blank there (FF)")
+            raise _no_table("it is blank there (FF)")
         if magic == _END_MAGIC:
             return PartitionTable(tuple(partitions), offset)
         if len(row) < _ROW.size:
@@ -196,9 +196,9 @@ def parse_binary(data: bytes, *, offset: int = OFFSET) -> PartitionTable:
             return PartitionTable(tuple(partitions), offset, row[len(_MD5_START) :] == digest)
         if magic != _MAGIC:
             found = f"row {len(partitions) + 1} begins with {magic.hex(' ')}, not aa 50"
-            raise _no_table(offset, found)
+            raise _no_table(found)
         partitions.append(_from_row(row))
-    raise _no_table(offset, f"it does not end within {min(len(data), SIZE)} bytes")
+    raise _no_table(f"it does not end within {min(len(data), SIZE)} bytes")
 
 
 def to_binary(table: PartitionTable, *, md5: bool = True) -> bytes:
@@ -262,8 +262,8 @@ def to_csv(table: PartitionTable) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _no_table(offset: int, found: str) -> UsageError:
-    return UsageError(f"no partition table at 0x{offset:x}: {found}")
+def _no_table(found: str) -> UsageError:
+    return UsageError(f"no partition table: {found}")
 
 
 def _is_primary(partition: Partition) -> bool:

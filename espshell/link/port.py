@@ -221,7 +221,7 @@ def _scheme(url: str) -> str:
 
 
 def _check_place(url: str) -> None:
-    """Require host and port of a network URL, and of others a path. Raises: ValueError."""
+    """Require a network URL with host and port, and a path that can be one. Raises: ValueError."""
     if "\0" in url:
         raise ValueError("there is a NUL in it")
     if _scheme(url) not in ("socket", "rfc2217"):

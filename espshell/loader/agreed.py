@@ -13,17 +13,25 @@ READINGS = 8
 """Readings after which it is given up that two of them agree."""
 
 
-def agreed(read: Callable[[], T], what: str, *, first: T | None = None) -> T:
+def agreed(
+    read: Callable[[], T],
+    what: str,
+    *,
+    first: T | None = None,
+    show: Callable[[T], str] | None = None,
+) -> T:
     """Return the first reading that is equal to the one before it; ``first`` has been read already.
 
-    Raises: ReadsDiffer, with the place or thing that ``what`` names, if no two in a row agree.
+    Raises: ReadsDiffer, with the place or thing that ``what`` names and the last two values if
+    ``show`` makes them text, if no two in a row agree.
     """
-    last = read() if first is None else first
+    before = last = read() if first is None else first
     for _ in range(READINGS - 1):
         before, last = last, read()
         if last == before:
             return last
+    values = f": {show(before)}, then {show(last)}" if show else ""
     raise ReadsDiffer(
-        f"{READINGS} readings of {what} do not agree with each other",
+        f"{READINGS} readings of {what} do not agree with each other{values}",
         hint="check cable and baud rate; is it something that changes by itself?",
     )

@@ -8,8 +8,8 @@ The value of a reply is the address plus all words in it.  So a bit that flips, 
 the reply, is seen, and so is a reply that answers another request.
 
 Without that sum the handlers were tried on the real ROMs of an ESP32-C3 and an ESP32, with the real
-stub: 16 KiB in 256 round trips, byte-identical.  Xtensa IRAM takes 32-bit stores only, so they are
-padded to words.
+stub: 16 KiB in 256 round trips, byte-identical.  With it they were run by unicorn (RISC-V) and by
+qemu-xtensa (dc233c).  Xtensa IRAM takes 32-bit stores only, so they are padded to words.
 
 Source: ``scripts/bulk_read/*.s``, assembled by ``scripts/assemble``; the calling convention is that
 of esp-flasher-stub's plugin interface (Apache-2.0 or MIT).

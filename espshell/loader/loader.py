@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from espshell.errors import BenchError, DeviceError, NoReply, Refused, UsageError
 from espshell.link.link import Link
-from espshell.loader.dialogue import Dialogue
+from espshell.loader.dialogue import Dialogue, Gone
 from espshell.protocol import packet
 from espshell.protocol.bootlog import recognise
 from espshell.protocol.commands import ChangeBaudrate, Command, Sync
@@ -56,9 +56,11 @@ class Loader(Dialogue):
         resynchronises first.
         """
         self.require(command.opcode)
-        if command.repeatable:
-            with contextlib.suppress(NoReply):
-                return self._once(command, timeout_s)
+        try:
+            return self._once(command, timeout_s)
+        except NoReply as error:
+            if not command.repeatable or isinstance(error, Gone):
+                raise
         return self._once(command, timeout_s)
 
     def _once(self, command: Command[T], timeout_s: float | None) -> T:

@@ -111,7 +111,7 @@ _STUB = Dialect(
         Opcode.ERASE_REGION,
         Opcode.READ_FLASH,
         Opcode.RUN_USER_CODE,
-        Opcode.UNKNOWN,
+        Opcode.UNKNOWN,  # they refuse it, each version in its way
     },
     status_size=2,
     pipeline_bytes=0,

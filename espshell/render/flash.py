@@ -42,6 +42,7 @@ def _(result: Written) -> Json:
         "verified": result.verified,
         "failed": _spans(result.failed),
         "state": result.state,
+        "elsewhere": _elsewhere(result),
         "written": _spans(result.written),
         "erased": _spans(result.erased),
         "dry_run": result.dry_run,
@@ -56,8 +57,10 @@ def _(result: Erased, *, color: bool = False) -> list[str]:
     skipped = f", {size_text(result.skipped)} of it was blank" if result.skipped else ""
     if result.skipped == result.size:
         return [f"{paint('blank', 'ok', color=color)}  {span} was blank already"]
-    word = "erased" if result.verified is None else "blank"
-    return [f"{paint(word, 'ok', color=color)}  {span}, {size_text(result.size)}{skipped}"]
+    word, style = ("erased", "note") if result.verified is None else ("blank", "ok")
+    if not result.ok:
+        word, style = "not as wanted", "error"
+    return [f"{paint(word, style, color=color)}  {span}, {size_text(result.size)}{skipped}"]
 
 
 @to_json.register
@@ -68,6 +71,7 @@ def _(result: Erased) -> Json:
         "skipped": result.skipped,
         "verified": result.verified,
         "failed": _spans(result.failed),
+        "elsewhere": _elsewhere(result),
         "dry_run": result.dry_run,
     }
 
@@ -77,7 +81,8 @@ def _(result: Loaded, *, color: bool = False) -> list[str]:
     files = paint(", ".join(result.files), "name", color=color)
     if result.dry_run:
         return [f"dry run: {files}: {size_text(result.size)} would be written to memory"]
-    return [f"{_judged(result.verified, color)}  {files}: {size_text(result.size)} in memory"]
+    verified = result.verified if result.verified or not result.ok else None
+    return [f"{_judged(verified, color)}  {files}: {size_text(result.size)} in memory"]
 
 
 @to_json.register
@@ -146,6 +151,14 @@ def _planned(result: Written, *, color: bool) -> list[str]:
     return table(rows, color=color) + (
         [f"... {count_text(more, 'more range')}"] if more > 0 else []
     )
+
+
+def _elsewhere(result: Written | Erased) -> Json:
+    """Return the other places that may have changed, each with why it is named."""
+    return [
+        {"address": each.span.address, "size": each.span.size, "reason": each.reason}
+        for each in result.elsewhere
+    ]
 
 
 def _spans(spans: Sequence[Span]) -> Json:

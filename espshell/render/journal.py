@@ -20,16 +20,23 @@ def journal_rows(result: Journaled) -> list[tuple[str, ...]]:
             hex32(entry.change.address),
             _values(entry.change.old, entry.change.new),
             entry.command,
-            f"({entry.obstacle})" if entry.obstacle else "",
+            _remarks(entry),
         )
         for entry in result.entries
     ]
 
 
+def _remarks(entry: Entry) -> str:
+    unsure = "" if entry.is_sure else "may have been written"
+    remarks = ", ".join(filter(None, (unsure, entry.obstacle)))
+    return f"({remarks})" if remarks else ""
+
+
 def restored_line(result: Restored, *, color: bool = False) -> str:
     """Return what was put back."""
     address = paint(hex32(result.address), "address", color=color)
-    return f"{address}  {_values(result.found, result.restored)}   put back"
+    state = "put back" if result.ok else "not put back"
+    return f"{address}  {_values(result.found, result.restored)}   {state}"
 
 
 def snapshot_row(result: Snapshot) -> tuple[str, ...]:
@@ -50,6 +57,7 @@ def entry_json(entry: Entry) -> dict[str, Json]:
         "size": change.size,
         "old": change.old.hex() if change.old is not None and short else None,
         "new": change.new.hex() if short else None,
+        "sure": entry.is_sure,
         "obstacle": entry.obstacle or None,
     }
 

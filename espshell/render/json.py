@@ -37,7 +37,12 @@ def to_json(result: object) -> Json:
 
 @to_json.register
 def _(result: Peek) -> Json:
-    return {"address": result.address, "width": result.width, "values": list(result.values)}
+    return {
+        "address": result.address,
+        "width": result.width,
+        "values": list(result.values),
+        "readings": result.readings,
+    }
 
 
 @to_json.register
@@ -54,7 +59,12 @@ def _(result: Poke) -> Json:
 
 @to_json.register
 def _(result: Dump) -> Json:
-    return {"address": result.address, "size": len(result.data), "data": result.data.hex()}
+    return {
+        "address": result.address,
+        "size": len(result.data),
+        "data": result.data.hex(),
+        "readings": result.readings,
+    }
 
 
 @to_json.register
@@ -90,6 +100,7 @@ def _(result: Found) -> Json:
         "pattern": result.pattern.text,
         "hits": [hit.address for hit in result.hits],
         "complete": result.complete,
+        "readings": result.readings,
     }
 
 
@@ -113,6 +124,7 @@ def _(result: Digest) -> Json:
         "size": result.size,
         "algorithm": result.algorithm,
         "digest": result.digest,
+        "readings": result.readings,
     }
 
 
@@ -123,6 +135,7 @@ def _(result: Snapshot) -> Json:
         "address": result.address,
         "size": len(result.data),
         "stale": result.is_stale,
+        "readings": result.readings,
     }
 
 

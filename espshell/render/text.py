@@ -19,6 +19,7 @@ from espshell.ops.memory.save import Saved
 from espshell.ops.memory.snapshot import Snapshot
 from espshell.ops.memory.undo import Undone
 from espshell.ops.memory.words import Dump, Fill, Peek, Poke
+from espshell.ops.memory.writing import WriteResult
 from espshell.render.homes import load_home
 from espshell.render.journal import journal_rows, restored_line, snapshot_row
 from espshell.render.theme import paint
@@ -83,7 +84,7 @@ def _(result: Dump, *, color: bool = False) -> list[str]:
 def _(result: Fill, *, color: bool = False) -> list[str]:
     end = result.address + result.size
     count = count_text(result.size * 8 // result.width, f"{result.width}-bit value")
-    told = _told(verified=result.verified, dry_run=result.dry_run)
+    told = _outcome(result)
     lines = _would_change(result.address, result.old, result.data, color) if result.dry_run else []
     return [
         *lines,
@@ -92,10 +93,13 @@ def _(result: Fill, *, color: bool = False) -> list[str]:
     ]
 
 
-def _told(*, verified: bool, dry_run: bool) -> str:
-    if dry_run:
+def _outcome(result: WriteResult) -> str:
+    """Return how a write to memory ended, in two words."""
+    if result.dry_run:
         return "dry run"
-    return "read back" if verified else "not read back"
+    if not result.ok:
+        return "not as written"
+    return "read back" if result.verified else "not read back"
 
 
 def _unread(*, dry_run: bool) -> str:
@@ -114,7 +118,7 @@ def _would_change(address: int, old: bytes | None, new: bytes, color: bool) -> l
 @render.register
 def _(result: Copied, *, color: bool = False) -> list[str]:
     size = len(result.data)
-    told = _told(verified=result.verified, dry_run=result.dry_run)
+    told = _outcome(result)
     lines = _would_change(result.to, result.old, result.data, color) if result.dry_run else []
     return [
         *lines,
@@ -173,7 +177,12 @@ def _(result: Mac, *, color: bool = False) -> list[str]:
 def _(result: ChipId, *, color: bool = False) -> list[str]:
     return table(
         [
-            ("chip id", f"{result.chip_id} (every {result.chip} has it)"),
+            (
+                "chip id",
+                f"none: an {result.chip} has but its MAC"
+                if result.chip_id is None
+                else hex32(result.chip_id),
+            ),
             ("MAC", result.mac),
         ],
         color=color,

@@ -129,7 +129,8 @@ class _Checker:
         if Trait.CHIP in verb.traits:
             self._knows_chip = False
         if prepared.inner is not None:
-            to_run, self._to_run = self._to_run, False  # it may be meant to fail
+            to_run = self._to_run
+            self._to_run = to_run and Trait.FAILS not in verb.traits
             needs_chip = self._prepared(prepared.inner, text, depth)
             self._to_run = to_run
             return needs_chip

@@ -186,6 +186,11 @@ def _(result: Variable, *, color: bool = False) -> list[str]:
     return []
 
 
+@to_json.register
+def _(result: Variable) -> Json:
+    return {"name": result.name, "value": result.value}
+
+
 @render.register
 def _(result: Failed, *, color: bool = False) -> list[str]:
     return [f"{paint('failed as it should', 'ok', color=color)}  {result.command}: {result.error}"]

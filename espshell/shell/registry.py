@@ -39,6 +39,8 @@ class Trait(enum.Flag):
     """Loads names of places: the check of a script does so, too."""
     LINES = enum.auto()
     """Runs the lines of a file; its function is given ``run_file``."""
+    FAILS = enum.auto()
+    """Wants the command that it holds to fail: what that one lacks is not looked for."""
     NEED = enum.auto()
     """Says what the chip must be: a script that is run finds that out before its first line."""
     CHIP = enum.auto()

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import espshell.shell.commands  # noqa: F401 - they register themselves
 from espshell import files
 from espshell.errors import DeviceError, EspError, PortError, PortStalled, ScriptError, UsageError
 from espshell.shell import check, display, hints, lines, recovery, registry, replay, script
@@ -22,7 +23,7 @@ from espshell.shell.outcome import Outcome
 from espshell.shell.registry import COMMANDS, Trait, Verb
 from espshell.shell.script import Script
 from espshell.shell.session import Quit, Session
-from espshell.units import number_text
+from espshell.units import hex32, number_text
 
 
 class Runner:
@@ -109,19 +110,30 @@ class Runner:
             arguments["run_file"] = self.run_file
         changes = registry.settings(prepared.bound, session.variables, session.scope)
         with session.with_settings(changes):
-            answer = verb.run(session, **arguments)
+            answer = self._recorded(prepared, arguments)
         if isinstance(answer, Outcome):  # of the command that it holds
             return answer
         outcome = Outcome(0, answer)
         result = outcome.bare
-        for change in getattr(result, "changes", ()):
-            session.journal.add(prepared.command.text, change)
         if (value := getattr(result, "last_value", None)) is not None:
             session.variables["_"] = number_text(value) if isinstance(value, int) else value
         if getattr(result, "ok", True):
             return outcome
         failure = getattr(result, "failure", "not as wanted")
         return Outcome(1, outcome.result, DeviceError(failure))
+
+    def _recorded(self, prepared: Prepared, arguments: dict[str, object]) -> object:
+        """Run a verb, what it writes to memory in the journal; say so if Ctrl-C stops it."""
+        session = self.session
+        with session.journal.recording(prepared.command.text) as changes:
+            try:
+                return prepared.verb.run(session, **arguments)
+            except KeyboardInterrupt:
+                session.output.finished()
+                for change in changes:
+                    where = f"{hex32(change.address)}..{hex32(change.address + change.size)}"
+                    session.output.note(f"{where} may have been written; `journal` lists it")
+                raise
 
     # -- scripts -------------------------------------------------------------------------------
 

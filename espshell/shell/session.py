@@ -113,6 +113,7 @@ class Session:
             partitions=lambda: self.connected.partition_table(),
             parttable=self.settings.parttable,
             symbols=self.symbols,
+            check=self.settings.check,
         )
 
     def symbol_at(self, address: int, *, offset: bool = True) -> str:
@@ -145,9 +146,12 @@ class Session:
             taps=(self.tap,) if self.tap else (),
             stub_dir=bench.stub_dir,
         )
+        target.memory.before_write = self.journal.record
         self.connection = Connection(target, self.settings)
         self.apply_settings()
         for note in target.notes:
+            self.output.note(note)
+        if self.symbols is not None and (note := self.symbols.mismatch(target.chip)):
             self.output.note(note)
         try:
             self._settle(target, bench)

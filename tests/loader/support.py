@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from espshell.clock import Clock, VirtualClock
 from espshell.device import Target
 from espshell.link.link import Link
@@ -23,6 +25,19 @@ def held(target: Target, address: int) -> int:
 def open_sim(options: str = "", chip: str = "esp32") -> Target:
     """Connect to a simulated chip."""
     return Target.open(f"sim://{chip}{'?' if options else ''}{options}")
+
+
+def counted(target: Target) -> Counter[int]:
+    """Return a counter of the writes to each address of the simulated chip, from now on."""
+    memory, count = wire_of(target).chip.memory, Counter[int]()
+    write = memory.write_word
+
+    def write_word(address: int, value: int, mask: int = 0xFFFF_FFFF) -> None:
+        count[address] += 1
+        write(address, value, mask)
+
+    memory.write_word = write_word  # type: ignore[method-assign]
+    return count
 
 
 class ScriptedPort:

@@ -15,9 +15,9 @@ from espshell.link.link import Link
 from espshell.link.port import open_port
 from espshell.loader import stub
 from espshell.loader.connect import connect
-from espshell.protocol.commands import Sync
+from espshell.protocol.commands import RegisterWrite, Sync
 from espshell.protocol.dialect import ESP32_ROM, STUB, STUB_V1
-from tests.loader.support import open_sim, wire_of
+from tests.loader.support import counted, open_sim, wire_of
 
 
 @pytest.mark.parametrize("name", [chip.name for chip in CHIPS])
@@ -162,11 +162,15 @@ def test_running_stub_is_found(left: str, version: int, before: str) -> None:
     """A stub that runs already is found in any state, with its version, bulk reads and its RAM."""
     first = open_sim(chip="esp32c3")
     first.start_stub(version=version)
+    first.memory.send([RegisterWrite(0x3FCD_0000, 1)])
+    first.memory.send([RegisterWrite(0x3FCD_0000, 2)])
     first.link.send(DISTURBANCES[left])
     first.link.drain(0.1, limit_s=1)
+    writes = counted(first)
 
     target = Target(first.link, connect(first.link, before=before))
 
+    assert not writes
     assert target.chip.name == "esp32c3"
     assert target.loader.dialect == (STUB_V1 if version == 1 else STUB)
     assert target.loader.has_bulk_read is (version == 2)

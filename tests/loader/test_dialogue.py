@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -13,7 +13,7 @@ from espshell.loader.dialogue import OVERDUE_S, Gone
 from espshell.loader.loader import Loader
 from espshell.protocol.commands import ReadReg, RegisterWrite, Sync, Unknown, WriteReg
 from espshell.protocol.dialect import ESP32_ROM
-from tests.loader.support import held, open_sim, scripted, wire_of
+from tests.loader.support import counted, held, open_sim, scripted, wire_of
 
 WRITTEN, NEXT = 0x3FFB_0000, 0x3FFB_0004
 READ = ReadReg(0x4000_1000).encode()
@@ -57,19 +57,6 @@ def opened(kind: str, options: str = "") -> Target:
     if kind != "rom":
         target.start_stub(version=int(kind[1]))
     return target
-
-
-def counted(target: Target) -> Counter[int]:
-    """Return a counter of the writes to each address of the simulated chip, from now on."""
-    memory, count = wire_of(target).chip.memory, Counter[int]()
-    write = memory.write_word
-
-    def write_word(address: int, value: int, mask: int = 0xFFFF_FFFF) -> None:
-        count[address] += 1
-        write(address, value, mask)
-
-    memory.write_word = write_word  # type: ignore[method-assign]
-    return count
 
 
 @pytest.mark.parametrize("pause_s", [0, 0.2], ids=["at once", "after a while"])
@@ -167,6 +154,15 @@ def test_a_refusal_leaves_the_dialogue_in_step() -> None:
         target.loader.execute(Unknown())
     assert target.loader.in_step
 
+    def refused() -> None:
+        with target.loader.exchange():
+            raise Refused("no", code=0xC100)
+
+    with pytest.raises(Refused):
+        refused()
+    in_step = target.loader.in_step
+    assert in_step
+
     def interrupted() -> None:
         with target.loader.exchange():
             raise KeyboardInterrupt
@@ -183,7 +179,7 @@ def test_what_was_not_asked_for_is_gone_before_an_exchange() -> None:
     target.link.send(READ)
     target.link.clock.sleep(0.1)
     with target.loader.exchange():
-        assert target.link.receive(0) is None
+        assert target.link.receive(0.05) is None
 
 
 def test_doubt_lasts_as_long_as_a_reply_may_be_overdue() -> None:
@@ -243,3 +239,47 @@ def test_silence_is_gone_and_says_so() -> None:
     link, _ = scripted()
     with pytest.raises(Gone, match="has stopped answering"):
         Loader(link, ESP32_ROM).resynchronise()
+
+
+@pytest.mark.parametrize("kind", ["v1", "v2"])
+def test_a_stub_never_gets_two_requests_at_once(kind: str) -> None:
+    """Of two requests that come back to back either stub answers one, so each waits for a reply."""
+    target = opened(kind)
+    assert target.flash.size
+    wire_of(target).chip.flash.load(bytes(range(256)) * 400)
+    ways: list[str] = []
+    target.link.taps.append(lambda _now, way, _data: ways.append(way))
+    target.memory.read(0x4000_0000, 400)
+    target.memory.send([RegisterWrite(WRITTEN + 4 * i, i) for i in range(20)])
+    assert list(target.flash.program(0x4000, bytes(range(256)) * 32))
+    assert list(target.flash.erase(0x8000, 0x2000))
+    target.flash.read(0, 100_000)
+    target.flash.digest(0, 4096, confirmed=True)
+    target.change_baud(460800)
+    target.loader.distrust()
+    target.loader.resynchronise()
+
+    assert all(pair != ("tx", "tx") for pair in pairwise(ways))
+
+
+def test_a_stopped_stream_has_ended_before_the_next_request() -> None:
+    """After a lost block the stub is told to stop, and asked nothing before it has."""
+    sound = opened("v2")
+    assert sound.flash.size
+    block = wire_of(sound).count.replies + 6  # behind a digest and the reply to READ_FLASH
+    target = opened("v2", f"fault=drop@reply:{block}")
+    assert target.flash.size
+    wire_of(target).chip.flash.load(bytes(range(256)) * 256)
+    ways: list[str] = []
+    target.link.taps.append(lambda _now, way, _data: ways.append(way))
+
+    assert target.flash.read(0, 0x1_0000) == bytes(range(256)) * 256
+    assert sum(pair == ("tx", "tx") for pair in pairwise(ways)) == 1
+
+
+def test_a_sync_forgets_the_repetitions_of_a_refusal() -> None:
+    """What is refused after it is refused anew, and must not be passed over."""
+    target = opened("rom")
+    target.loader.strays = Sync.REPLIES - 1
+    assert target.loader.sync() == ESP32_ROM.sync_value
+    assert target.loader.strays == 0

@@ -198,6 +198,7 @@ def test_bulk_read_sees_every_flipped_bit() -> None:
             target = with_stub(f"fault={rule}:{number}:{byte}.{byte % 3 + 2}")
             expected = wire_of(target).chip.memory.read(0x4000_0000, 600)
             assert target.memory.read(0x4000_0000, 600) == expected
+            assert target.loader.resynchronisations == 1
 
 
 def test_handler_that_reads_wrong_is_not_used() -> None:
@@ -273,6 +274,7 @@ def test_lost_greeting(version: int) -> None:
     target.start_stub(version=version)
 
     assert is_right(target)
+    assert target.loader.resynchronisations == 1
 
 
 def test_every_marker_decides_about_the_handler(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import cycle, pairwise
 
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 from espshell.device import Target
 from espshell.errors import EspError
 from espshell.loader import transfer
+from espshell.loader.window import Fault, Window
 from espshell.protocol.commands import ReadReg
+from espshell.protocol.packet import Opcode, Response
 from tests.loader.support import held, open_sim, wire_of
 
 START = 0x4000_0100
@@ -153,6 +156,34 @@ def test_data_that_holds_the_markers() -> None:
         target = open_sim(f"fault=double@reply:{place}")
         expected = [held(target, address) for address in addresses]
         assert transfer.read_words(target.loader, addresses) == expected
+
+
+def test_a_block_counts_when_the_next_marker_has_come_too() -> None:
+    """Where a word that has shifted is by chance the marker's value, the next marker shows it."""
+    target = open_sim()
+    loader = target.loader
+    markers = loader.markers
+    blocks = [range(START, START + 64, 4), range(START + 64, START + 128, 4)]
+    first, second = [1] * 16, [markers[1].value, *[2] * 15]
+    stream = [markers[0].value, *first, markers[1].value, *second, markers[2].value]
+    shifted = [*stream[:1], *stream[2:], markers[3].value, 0]  # the first word is lost
+
+    class Replay(Window):
+        def replies(self, requests: Iterator[bytes], timeout_s: float) -> Iterator[list[Response]]:
+            del requests, timeout_s
+            yield [Response(Opcode.READ_REG, value, bytes(4)) for value in shifted]
+
+    with pytest.raises(Fault, match="lost or doubled"):
+        next(transfer._marked_blocks(loader, blocks, Replay(loader, Opcode.READ_REG)))
+
+
+def test_a_few_words_have_a_marker_behind_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is not right, the words are read in the way that is sure of each place."""
+    target = open_sim()
+    monkeypatch.setattr(transfer, "_values", lambda window, addresses: [1, 2, 3])
+
+    places = [START, START + 8]
+    assert transfer.read_few(target.loader, places) == [held(target, at) for at in places]
 
 
 def test_registers_that_change_are_read_once() -> None:

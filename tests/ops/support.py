@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,3 +81,18 @@ def with_new(old: bytes, *placed: tuple[int, bytes], filled: bool = True) -> byt
 def held(target: Target) -> bytes:
     """Return what the flash holds, as far as it held something."""
     return bytes(nor(target).data[: len(OLD)])
+
+
+def requests_of(target: Target, command: type, do: Callable[[], object]) -> list[int]:
+    """Do something; return which requests, by number from 1 on, were commands of a type."""
+    numbers: list[int] = []
+    execute = target.loader.execute
+
+    def counted(asked: Any, *, timeout_s: float | None = None) -> Any:
+        if isinstance(asked, command):
+            numbers.append(wire_of(target).count.requests + 1)
+        return execute(asked, timeout_s=timeout_s)
+
+    target.loader.execute = counted  # type: ignore[method-assign, assignment]
+    do()
+    return numbers

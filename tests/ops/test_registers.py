@@ -10,6 +10,7 @@ from espshell import chips, registers
 from espshell.errors import UsageError
 from espshell.ops.memory import registers as ops
 from espshell.ops.memory import words as memory
+from espshell.ops.memory.writing import registers_at
 from espshell.registers import BitField, Register
 from tests.loader.support import held, open_sim, wire_of
 
@@ -213,4 +214,4 @@ def test_chip_without_tables() -> None:
     assert registers.of(chip.name) is None
     with pytest.raises(UsageError, match=r"^no register tables for the ESP32-P4$"):
         ops.tables(chip)
-    assert memory.registers_at(open_sim(chip="esp32p4").memory, 0x500C_A000) == ()
+    assert registers_at(open_sim(chip="esp32p4").memory, 0x500C_A000) == ()

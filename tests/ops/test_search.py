@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from espshell.errors import UsageError
 from espshell.ops.memory.copy import copy
 from espshell.ops.memory.diff import diff
-from espshell.ops.memory.find import Pattern, find
+from espshell.ops.memory.find import Hit, Pattern, find
 from espshell.ops.memory.hash import ALGORITHMS, hash_range
 from tests.loader.support import open_sim, wire_of
 
@@ -41,7 +41,7 @@ def test_copy_of_ranges_that_overlap(offset: int, size: int) -> None:
     """The target holds what the source held, whatever they share; around it nothing changes."""
     before = bytes(i * 7 % 251 for i in range(512))
     put(before)
-    result = copy(MEM, RAM + 200, size, RAM + 200 + offset, keep=1024)
+    result = copy(MEM, RAM + 200, size, RAM + 200 + offset)
 
     at = 200 + offset
     assert result.ok
@@ -118,6 +118,23 @@ def test_what_is_no_pattern(text: str) -> None:
     """Half a byte is none, and a pattern that is everywhere is a mistake."""
     with pytest.raises(UsageError):
         Pattern.of_hex(text)
+
+
+def test_find_keeps_no_more_than_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where every byte matches, the places behind the last one that counts are not gathered."""
+    made = 0
+
+    def counted(*values: object) -> Hit:
+        nonlocal made
+        made += 1
+        return Hit(*values)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("espshell.ops.memory.find.Hit", counted)
+    put(bytes(4096))
+    assert len(find(MEM, RAM, 4096, Pattern.of_hex("00"), most=5).hits) == 5
+    assert made == 5
+    with pytest.raises(UsageError, match="at most 100000 are kept"):
+        find(MEM, RAM, 4096, Pattern.of_hex("00"), most=100_001)
 
 
 # diff --------------------------------------------------------------------------------------------

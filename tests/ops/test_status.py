@@ -468,7 +468,7 @@ def test_unstable_id() -> None:
     def unsteady(sent: bytes, answer: bytes) -> bytes:
         return bytes([0xEF, 0x40, 0x16 + next(turn) % 2]) if sent[0] == 0x9F else answer
 
-    with through(bench.nor, unsteady), pytest.raises(ReadsDiffer, match="ef4016, ef4017"):
+    with through(bench.nor, unsteady), pytest.raises(ReadsDiffer, match=r"ef401\d, then"):
         ops.identify(bench.target.flash)
     silent = through(bench.nor, lambda _sent, answer: b"\xff" * len(answer))
     with silent, pytest.raises(DeviceError, match="no flash chip answers"):

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from espshell.clock import VirtualClock
+from espshell.device.memory import Change
 from espshell.errors import UsageError
 from espshell.ops.memory import words as memory
 from espshell.ops.memory.copy import copy
 from espshell.ops.memory.expect import Expectation
-from espshell.ops.memory.journal import KEEP, Change, Journal
+from espshell.ops.memory.journal import Journal
 from espshell.ops.memory.snapshot import snapshot
 from espshell.ops.memory.undo import undo
 from espshell.ops.memory.watch import changes, wait
@@ -63,15 +64,15 @@ def test_undo_under_a_mask_leaves_the_other_bits() -> None:
 
 def test_undo_of_ranges_newest_first() -> None:
     """Writes that overlap are undone in the opposite order."""
-    first = memory.fill(MEM, RAM + 1, 99, 0xEE, width=8, keep=KEEP)
-    second = copy(MEM, RAM, 50, RAM + 33, keep=KEEP)
+    first = memory.fill(MEM, RAM + 1, 99, 0xEE, width=8)
+    second = copy(MEM, RAM, 50, RAM + 33)
     assert undo(MEM, [*second.changes, *first.changes]).ok
     assert ram() == BEFORE
 
 
 def test_what_was_not_read_cannot_be_undone() -> None:
     """Without the old contents there is nothing to put back, and it says so."""
-    done = memory.fill(MEM, RAM, 64, 0, keep=63)
+    done = memory.fill(MEM, RAM, 64, 0, verify=False)
     assert done.old is None
     with pytest.raises(UsageError, match="was not read"):
         undo(MEM, done.changes)
@@ -119,8 +120,8 @@ def test_dry_run_writes_nothing() -> None:
     """No verb changes the chip, and each says what it would have done."""
     MEM.dry_run = True
     poked = memory.poke(MEM, RAM, [1], verify=False)
-    filled = memory.fill(MEM, RAM, 128, 7, width=8, keep=KEEP)
-    copied = copy(MEM, RAM, 100, RAM + 3, keep=KEEP)
+    filled = memory.fill(MEM, RAM, 128, 7, width=8)
+    copied = copy(MEM, RAM, 100, RAM + 3)
 
     assert ram() == BEFORE
     old = int.from_bytes(BEFORE[:4], "little")

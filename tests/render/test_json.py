@@ -14,9 +14,11 @@ from espshell.ops.memory.find import Found, Hit, Pattern
 from espshell.ops.memory.hash import Digest
 from espshell.ops.memory.snapshot import Snapshot
 from espshell.ops.memory.words import Dump, Fill, Peek, Poke
+from espshell.ops.memory.writing import MemoryWrite
 from espshell.render.json import to_json
 
 A = 0x3FC9_0000
+SEVENS = b"\7\0\0\0" * 2
 
 
 class Kind(Enum):
@@ -47,7 +49,7 @@ class Outer:
 @pytest.mark.parametrize(
     ("result", "value"),
     [
-        (Peek(A, 16, (1, 2)), {"address": A, "width": 16, "values": [1, 2]}),
+        (Peek(A, 16, (1, 2)), {"address": A, "width": 16, "values": [1, 2], "readings": 1}),
         (
             Poke(A, 32, (5,), 0xFFFFFFFF, (0,), (5,)),
             {"address": A, "width": 32, "old": 0, "new": 5, "wanted": 5},
@@ -60,20 +62,20 @@ class Outer:
             Poke(A, 32, (5,), 0xFFFFFFFF, None, None),
             {"address": A, "width": 32, "old": None, "new": None, "wanted": 5},
         ),
-        (Dump(A, 8, b"\x00\xffA"), {"address": A, "size": 3, "data": "00ff41"}),
+        (Dump(A, 8, b"\x00\xffA"), {"address": A, "size": 3, "data": "00ff41", "readings": 1}),
         (
-            Fill(A, 8, 32, 7, verified=True, differing=(A + 4,)),
+            Fill(A, 8, 32, 7, writes=(MemoryWrite(A, SEVENS, SEVENS, SEVENS[:4] + b"1234"),)),
             {
                 "address": A,
                 "size": 8,
                 "width": 32,
                 "value": 7,
-                "verified": True,
+                "verified": False,
                 "differing": [A + 4],
             },
         ),
         (
-            Fill(A, 4, 32, 7, verified=False, old=b"1234", dry_run=True),
+            Fill(A, 4, 32, 7, writes=(MemoryWrite(A, SEVENS[:4], b"1234", dry_run=True),)),
             {
                 "address": A,
                 "size": 4,
@@ -85,12 +87,19 @@ class Outer:
             },
         ),
         (
-            Copied(A, A + 8, b"1234", verified=True, old=b"5678"),
+            Copied(A, A + 8, writes=(MemoryWrite(A + 8, b"1234", b"5678", b"1234"),)),
             {"address": A, "to": A + 8, "size": 4, "verified": True, "differing": []},
         ),
         (
             Found(A, 16, Pattern.of_hex("de??"), (Hit(A + 2, A, bytes(16)),), complete=True),
-            {"address": A, "size": 16, "pattern": "de??", "hits": [A + 2], "complete": True},
+            {
+                "address": A,
+                "size": 16,
+                "pattern": "de??",
+                "hits": [A + 2],
+                "complete": True,
+                "readings": 1,
+            },
         ),
         (
             diff(b"1234", b"1034", address=A),
@@ -106,11 +115,11 @@ class Outer:
         ),
         (
             Digest(A, 4, "crc32", "8bb98613"),
-            {"address": A, "size": 4, "algorithm": "crc32", "digest": "8bb98613"},
+            {"address": A, "size": 4, "algorithm": "crc32", "digest": "8bb98613", "readings": 1},
         ),
         (
             Snapshot("a", A, b"1234", is_stale=True),
-            {"name": "a", "address": A, "size": 4, "stale": True},
+            {"name": "a", "address": A, "size": 4, "stale": True, "readings": 1},
         ),
         (
             Outer("x", (Inner(Kind.ONE, b"\x01"),)),

@@ -11,7 +11,10 @@ import pytest
 from espshell.ops.chip.info import ChipId, Flash, Info, Mac, Security
 from espshell.ops.memory.save import Saved
 from espshell.ops.memory.words import Dump, Fill, Peek, Poke
+from espshell.ops.memory.writing import MemoryWrite
 from espshell.render.text import render, table
+
+FIVES = b"\5\0\0\0" * 16
 
 INFO = Info(
     chip="esp32c3",
@@ -60,18 +63,26 @@ RESULTS = [
         ["3fc90000  48 69" + " " * 44 + " |Hi              |"],
     ),
     (
-        Fill(0x3FC9_0000, 64, 32, 5, verified=True),
+        Fill(0x3FC9_0000, 64, 32, 5, writes=(MemoryWrite(0x3FC9_0000, FIVES, FIVES, FIVES),)),
         ["0x3fc90000..0x3fc90040  16 32-bit values 0x00000005  (64 bytes, read back)"],
     ),
     (
-        Fill(0x3FC9_0000, 1, 8, 0xEE, verified=False),
+        Fill(0x3FC9_0000, 64, 32, 5, writes=(MemoryWrite(0x3FC9_0000, FIVES, None, bytes(64)),)),
+        ["0x3fc90000..0x3fc90040  16 32-bit values 0x00000005  (64 bytes, not as written)"],
+    ),
+    (
+        Fill(0x3FC9_0000, 1, 8, 0xEE, writes=(MemoryWrite(0x3FC9_0000, b"\xee"),)),
         ["0x3fc90000..0x3fc90001  1 8-bit value 0xee  (1 byte, not read back)"],
     ),
     (Saved(0x3FC9_0000, 1024, "x.bin"), ["x.bin  1 KiB of 0x3fc90000..0x3fc90400"]),
     (Mac("7c:df:a1:b4:c5:d6"), ["7c:df:a1:b4:c5:d6"]),
     (
-        ChipId("esp32c3", 5, "7c:df:a1:b4:c5:d6"),
-        ["chip id  5 (every esp32c3 has it)", "MAC      7c:df:a1:b4:c5:d6"],
+        ChipId("esp32c3", None, "7c:df:a1:b4:c5:d6"),
+        ["chip id  none: an esp32c3 has but its MAC", "MAC      7c:df:a1:b4:c5:d6"],
+    ),
+    (
+        ChipId("esp8266", 0xD4E5F6, "5c:cf:7f:d4:e5:f6"),
+        ["chip id  0x00d4e5f6", "MAC      5c:cf:7f:d4:e5:f6"],
     ),
 ]
 

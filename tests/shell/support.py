@@ -10,6 +10,7 @@ from typing import Any
 from espshell.errors import ScriptError
 from espshell.shell import script
 from espshell.shell.check import check
+from espshell.shell.crash import InternalError
 from espshell.shell.output import Output
 from espshell.shell.runner import Runner
 from espshell.shell.script import Script
@@ -49,7 +50,7 @@ class Shell:
 
     def type(self, line: str) -> Ran:
         """Run a line as from the prompt."""
-        return self.said(self.runner.run_line(line))
+        return self.said(self.runner.run_line(line), may_be_bug=False)
 
     def script(self, text: str, *arguments: str, name: str = "test.espsh") -> Ran:
         """Check and run a script as the program does with one; an error is its status."""
@@ -60,12 +61,13 @@ class Shell:
         except ScriptError as error:
             script.report(self.session.output, error)
             status = error.status
-        return self.said(status)
+        return self.said(status, may_be_bug=False)
 
-    def said(self, status: int) -> Ran:
-        """Return what was said since the last time."""
+    def said(self, status: int, *, may_be_bug: bool = True) -> Ran:
+        """Return what was said since the last time; no line that a test runs meets a bug."""
         told = [stream.getvalue() for stream in (self._out, self._err)]
         for stream in (self._out, self._err):
             stream.seek(0)
             stream.truncate()
+        assert may_be_bug or status != InternalError.exit_status, told
         return Ran(status, *told)

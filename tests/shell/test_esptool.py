@@ -211,6 +211,17 @@ def test_without_a_connection_the_line_makes_one(offline: Shell) -> None:
     assert offline.session.bench.after == "no-reset"
 
 
+def test_an_image_is_for_the_chip_of_the_line(shell: Shell, tmp_path: Path) -> None:
+    """A command that needs no chip goes by --chip, and leaves the session as it was."""
+    file, out = tmp_path / "a.bin", tmp_path / "out.uf2"
+    file.write_bytes(bytes(100))
+    line = f"esptool.py --chip esp32 -p other merge_bin --format uf2 -o {out} 0x10000 {file}"
+    bench = shell.session.bench
+    assert shell.type(line).status == 0
+    assert int.from_bytes(out.read_bytes()[28:32], "little") == 0x1C5F21B0
+    assert shell.session.bench == bench
+
+
 def test_what_a_line_changes_is_journaled_once(shell: Shell) -> None:
     """The command in the line is what the journal and $_ know."""
     assert shell.type(f"esptool.py write_mem {RAM:#x} 0x12345678").status == 0
@@ -301,6 +312,8 @@ def test_exit_status(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
     ):
         assert run(*wrong) == 2
     assert main(["esptool", "version"]) == 0
+    lost = "sim://esp32c3?fault=unplug@request:60"
+    assert run("-p", lost, "dump-mem", "0x40000000", "0x1000", str(file)) == 1
 
 
 def test_environment_stands_for_options(capsys: pytest.CaptureFixture[str]) -> None:

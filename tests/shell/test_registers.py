@@ -246,6 +246,7 @@ def test_json(shell: Shell) -> None:
         "address": address,
         "width": 32,
         "values": [0x2001FF],
+        "readings": 1,
     }
     value = {
         "register": "UART0.CLKDIV",

@@ -307,6 +307,7 @@ def test_script_errors_carry_status_and_source(offline: Shell) -> None:
         "source nosuch.espsh",
         "syms nosuch.elf",
         "source in.espsh",
+        "repeat 2 load nosuch.bin flash:0",
         "alias up = load nosuch.bin flash:0; up",
         "load . flash:0x10000",
     ],

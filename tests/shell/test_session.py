@@ -96,7 +96,7 @@ def test_json_has_exactly_the_promised_fields(shell: Shell) -> None:
     assert good == {
         "command": "peek",
         "ok": True,
-        "value": {"address": RAM, "width": 32, "values": [0, 0]},
+        "value": {"address": RAM, "width": 32, "values": [0, 0], "readings": 2},
         "error": None,
         "hint": None,
     }
@@ -108,12 +108,12 @@ def test_json_has_exactly_the_promised_fields(shell: Shell) -> None:
     ("line", "value"),
     [
         ("poke 0x3fc90000 5", {"address": RAM, "width": 32, "old": 0, "new": 5, "wanted": 5}),
-        ("dump 0x3fc90000 3", {"address": RAM, "size": 3, "data": "000000"}),
+        ("dump 0x3fc90000 3", {"address": RAM, "size": 3, "data": "000000", "readings": 1}),
         ("echo a  b", {"text": "a b"}),
         ("let x = 5", {"name": "x", "value": 5}),
         ('let x = "5"', {"name": "x", "value": "5"}),
         ("read-mac", {"mac": "7c:df:a1:b4:c5:d6"}),
-        ("chip-id", {"chip": "esp32c3", "chip_id": 5, "mac": "7c:df:a1:b4:c5:d6"}),
+        ("chip-id", {"chip": "esp32c3", "chip_id": None, "mac": "7c:df:a1:b4:c5:d6"}),
         ("set check", {"check": False}),
         ("history", []),
         ("alias", {}),

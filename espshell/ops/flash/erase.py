@@ -15,6 +15,7 @@ from espshell.loader.digest import blank_digest
 from espshell.loader.erase import BLOCK
 from espshell.ops.flash import load as ops
 from espshell.ops.flash.digest_compare import cuts
+from espshell.ops.flash.guard import Stray
 from espshell.ops.flash.payload import Image
 from espshell.ops.flash.plan import SECTOR, Facts, Plan, plan_erase, plan_write
 from espshell.ops.flash.write_job import BLANK, Segment, Work, is_there, ranges_text, run
@@ -43,14 +44,17 @@ class Erasing:
         if told and self.skipped and not failed:
             failed = () if is_there(flash, span, blank_digest(span.size)) else (span,)
         notes = () if told or flash.dry_run else ("not verified: this loader has no digests",)
+        doubt = self.work.doubt()
         return Erased(
             self.address,
             self.size,
             self.skipped,
-            verified=not failed if told else None,
+            verified=not (failed or doubt) if told else None,
             failed=failed,
             notes=(*self.work.notes, *notes),
             dry_run=flash.dry_run,
+            elsewhere=tuple(self.work.strays),
+            doubt=doubt,
         )
 
 
@@ -67,16 +71,22 @@ class Erased:
     failed: tuple[Span, ...] = ()
     notes: tuple[str, ...] = ()
     dry_run: bool = False
+    elsewhere: tuple[Stray, ...] = ()
+    """Other places that may have changed."""
+    doubt: str = ""
+    """Why another place may have changed, in a sentence; empty if none may."""
 
     @property
     def ok(self) -> bool:
-        """Whether all of it is blank, as far as that is known."""
-        return not self.failed
+        """Whether all of it is blank, as far as that is known, and nothing else may be."""
+        return not self.failed and not self.doubt
 
     @property
     def failure(self) -> str:
-        """What is not blank."""
-        return f"not blank after the erase: {ranges_text(self.failed)}; is it write-protected?"
+        """What is not blank, and what else may be."""
+        where = ranges_text(self.failed)
+        protected = f"not blank after the erase: {where}; is it write-protected?"
+        return "; ".join(filter(None, [protected if self.failed else "", self.doubt]))
 
 
 def erase(
@@ -86,18 +96,19 @@ def erase(
     *,
     keep_edges: bool = False,
     everything: bool = False,
+    force: bool = False,
     protected: Sequence[Span] = (),
     report: Report = silent,
 ) -> Erased:
     """Erase whole sectors; what is blank already is left alone unless ``everything`` is wanted.
 
     With ``keep_edges`` a range of any alignment: what else is in its first and last sector is read
-    and written back.
+    and written back.  With ``force`` also what secure boot or flash encryption may need.
 
     Raises: UsageError before anything is changed; DeviceError, NoReply or PortError.
     """
     facts = ops.facts_of(target, protected=protected)
-    plan_erase(address, size, facts, keep_edges=keep_edges)
+    plan_erase(address, size, facts, keep_edges=keep_edges, force=force)
     erasing = prepare(target, address, size, facts, everything=everything, report=report)
     return erasing.finish(target.flash, report)
 
@@ -132,7 +143,8 @@ def prepare(
             wanted.append(Segment(piece.address, piece.size, None))
         if flash.has_digest and not everything:
             report(Step("comparing", piece.address + piece.size - address, size))
-    work = Work(Plan((), (span,), (), keep_edges=False, warnings=()), tuple(wanted))
+    plan = Plan((), (span,), (), keep_edges=False, warnings=())
+    work = Work(plan, tuple(wanted), everything=everything)
     return Erasing(address, size, work, size - work.size)
 
 

@@ -9,14 +9,17 @@ What differs on a loader without digests is not known: everything is sent, and r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from espshell.device import Flash, Target
 from espshell.errors import UsageError
+from espshell.image import partitions
+from espshell.image.partitions import PartitionTable
 from espshell.loader.digest import blank_digest, md5
 from espshell.ops.chip.info import info
 from espshell.ops.flash.digest_compare import differing_sectors
+from espshell.ops.flash.guard import Stray
 from espshell.ops.flash.payload import Image
 from espshell.ops.flash.plan import SECTOR, Facts, Plan, plan_write, seconds
 from espshell.ops.flash.write_job import (
@@ -61,19 +64,30 @@ class Written:
     seconds: float = 0.0
     """About how long it was expected to take at most."""
     dry_run: bool = False
+    elsewhere: tuple[Stray, ...] = ()
+    """Other places that may have changed."""
+    doubt: str = ""
+    """Why another place may have changed, in a sentence; empty if none may."""
 
     @property
     def ok(self) -> bool:
-        """Whether all of it is as wanted, as far as that is known."""
-        return not self.failed
+        """Whether all of it is as wanted, and nothing else may have changed."""
+        return not self.failed and not self.doubt
 
     @property
     def failure(self) -> str:
         """What is not as wanted."""
-        return f"flash is not as wanted: {self.state}"
+        reasons = [f"flash is not as wanted: {self.state}"] if self.failed else []
+        return "; ".join([*reasons, self.doubt] if self.doubt else reasons)
 
 
-def facts_of(target: Target, *, protected: Sequence[Span] = ()) -> Facts:
+def facts_of(
+    target: Target,
+    *,
+    protected: Sequence[Span] = (),
+    table: Callable[[], PartitionTable | None] = lambda: None,
+    table_offset: int = partitions.OFFSET,
+) -> Facts:
     """Gather what a plan must know. Raises: DeviceError if the flash's size is not known."""
     secure = target.loader.dialect.is_secure
     told = target.security
@@ -81,6 +95,9 @@ def facts_of(target: Target, *, protected: Sequence[Span] = ()) -> Facts:
     encrypted = bool(told and told.flash_crypt_count.bit_count() % 2)
     if told is None and not secure and (fused := info(target, with_flash=False).security):
         secure_boot, encrypted = fused.secure_boot, fused.flash_encryption
+    plain_only, fuse = False, target.chip.no_download_encryption
+    if encrypted and fuse is not None and not secure:
+        plain_only = bool(fuse.of(target.memory.gather([fuse.address])[fuse.address]))
     return Facts(
         chip=target.chip,
         flash_size=target.flash.size,
@@ -88,6 +105,10 @@ def facts_of(target: Target, *, protected: Sequence[Span] = ()) -> Facts:
         secure_boot=secure_boot,
         encrypted=encrypted,
         protected=tuple(protected),
+        secure_download=secure,
+        plain_only=plain_only,
+        table=table,
+        table_offset=table_offset,
     )
 
 
@@ -137,7 +158,7 @@ def compare(
         notes = (*notes, *_lost_edges(flash, plan, segments))
     work = sum(segment.size for segment in segments)
     lasts = seconds(work // SECTOR, work, target.link.port.baud)
-    return Work(plan, segments, old, notes, lasts)
+    return Work(plan, segments, old, notes, lasts, everything or not flash.has_digest)
 
 
 def _lost_edges(flash: Flash, plan: Plan, segments: Sequence[Segment]) -> Iterator[str]:
@@ -176,10 +197,11 @@ def write(flash: Flash, work: Work, report: Report = silent) -> Written:
     plan = work.plan
     readable = flash.has_digest or flash.is_readable
     run(flash, work, "writing", report)
-    failed, state = list(work.failed), ""
+    failed, state, doubt = list(work.failed), "", work.doubt()
+    rests_on_comparison = 0 < work.sectors < plan.sectors
     if failed:
         state = _why(flash, work)
-    elif not flash.dry_run and flash.has_digest and 0 < work.sectors < plan.sectors:
+    elif not flash.dry_run and flash.has_digest and (rests_on_comparison or doubt):
         wrong = [i for i in plan.images if not is_there(flash, i.span, md5(i.data))]
         failed = [image.span for image in wrong]
         state = "; ".join(f"{image.name} has another digest" for image in wrong)
@@ -192,7 +214,7 @@ def write(flash: Flash, work: Work, report: Report = silent) -> Written:
         size=plan.size,
         sectors=plan.sectors,
         sectors_written=work.sectors,
-        verified=None if flash.dry_run or not readable else not failed,
+        verified=None if flash.dry_run or not readable else not (failed or doubt),
         failed=tuple(failed),
         state=state or work.state(),
         notes=tuple(notes),
@@ -200,6 +222,8 @@ def write(flash: Flash, work: Work, report: Report = silent) -> Written:
         erased=merged(each.span for each in work.segments if each.data is None),
         seconds=work.seconds,
         dry_run=flash.dry_run,
+        elsewhere=tuple(work.strays),
+        doubt=doubt,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from espshell.device import Target
-from espshell.errors import UsageError
+from espshell.errors import DeviceError, UsageError
 from espshell.files import path_of, read_bytes
 from espshell.image import partitions
 from espshell.image.partitions import SIZE, PartitionTable
@@ -36,13 +36,19 @@ class Parts:
 def read_table(target: Target, where: str) -> PartitionTable:
     """Read the table at an address of flash, or from a file (binary or CSV).
 
-    Raises: UsageError if there is none.
+    Raises: DeviceError if there is none in the flash, UsageError if there is none in the file.
     """
     offset = parse_number(where)
     if offset is None:
         return from_file(target, path_of(where))
     target.flash.check(offset, SIZE)
-    return partitions.parse_binary(target.flash.read(offset, SIZE), offset=offset)
+    try:
+        return partitions.parse_binary(target.flash.read(offset, SIZE), offset=offset)
+    except UsageError as error:
+        raise DeviceError(
+            f"flash:{offset:#x}: {error.message}",
+            hint="`set parttable ADDRESS` or `set parttable FILE` if it is elsewhere",
+        ) from error
 
 
 def from_file(target: Target, path: Path) -> PartitionTable:

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from espshell.device import Flash
 from espshell.errors import ReadsDiffer
+from espshell.loader.agreed import agreed
 from espshell.loader.digest import md5
 from espshell.loader.erase import SECTOR
 from espshell.ops.flash.digest_compare import Search, cuts, sector_spans
@@ -186,23 +188,14 @@ def _by_reading(flash: Flash, images: Sequence[Image], report: Report) -> list[_
             wanted = image.data[first - image.address : stop - image.address]
             actual = flash.read(first, stop - first)
             if actual != wanted:
-                actual = _read_again(flash, first, actual)
+                read = partial(flash.read, first, stop - first)
+                actual = agreed(read, f"flash {hex32(first)}..{hex32(stop)}", first=actual)
             if actual != wanted:
                 contents[first] = actual
             report(Step("reading", stop - image.address, len(image.data)))
         digests = {first - first % SECTOR: md5(data) for first, data in contents.items()}
         found.append(_Found(image, digests, contents))
     return found
-
-
-def _read_again(flash: Flash, address: int, last: bytes) -> bytes:
-    """Return what two readings in a row agree about."""
-    for _ in range(_TRIES):
-        again = flash.read(address, len(last))
-        if again == last:
-            return again
-        last = again
-    raise _unsure(address, len(last))
 
 
 def _first(found: Sequence[_Found], most: int | None) -> list[tuple[_Found, int]]:

@@ -1,7 +1,9 @@
 """What is to be done to flash, segment by segment, and how far it has come.
 
 Each segment is verified by digest before the next begins, so that at any moment at most one is in
-doubt.  ``Work.state`` says so at any time, also after an error, Ctrl-C or a loss of power.
+doubt.  ``Work.state`` says so at any time, also after an error, Ctrl-C or a loss of power.  A
+digest that fails is never passed over in silence, even if a second try mends the segment: what was
+sent may have changed another place (``ops.flash.guard``), and ``Work.doubt`` says so.
 
 A loader acknowledges the last block of a download before it programs it: until the digest agrees,
 "sent" does not mean "written".
@@ -15,6 +17,8 @@ from enum import Enum
 
 from espshell.device import Flash
 from espshell.loader.digest import blank_digest, md5
+from espshell.ops.flash import guard
+from espshell.ops.flash.guard import Guard, Stray
 from espshell.ops.flash.plan import SECTOR, Plan
 from espshell.ops.memory.diff import Span, merged
 from espshell.ops.progress import Report, Step
@@ -50,6 +54,8 @@ class Segment:
     size: int
     data: bytes | None
     stage: Stage = Stage.BEFORE
+    tries: int = 0
+    """How often it was sent."""
 
     @property
     def wanted(self) -> bytes:
@@ -79,6 +85,10 @@ class Work:
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     """About how long it will take at most."""
+    everything: bool = False
+    """Whether it is not known that each sector differs."""
+    strays: list[Stray] = field(default_factory=list)
+    """Other places that may have changed."""
 
     @property
     def size(self) -> int:
@@ -95,6 +105,28 @@ class Work:
         """The segments that are not as wanted, as far as is known."""
         return tuple(each.span for each in self.segments if each.stage is Stage.FAILED)
 
+    @property
+    def repeated(self) -> tuple[Span, ...]:
+        """The segments that were not as wanted at first and are now."""
+        return tuple(
+            each.span for each in self.segments if each.stage is Stage.DONE and each.tries > 1
+        )
+
+    def doubt(self) -> str:
+        """Return why another place may have changed, in a sentence; empty if none may."""
+        sentences = []
+        if self.repeated:
+            sentences.append(
+                f"{ranges_text(self.repeated)} was not as wanted at the first try and is now: "
+                "another place may have been written"
+            )
+        sentences += [stray.text for stray in self.strays[:_RANGES]]
+        if len(self.strays) > _RANGES:
+            sentences.append(count_text(len(self.strays) - _RANGES, "more range"))
+        if self.repeated and not self.strays:
+            sentences.append("none was found where one flipped bit of the address leads")
+        return "; ".join(sentences)
+
     def state(self) -> str:
         """Return which ranges are now in which state, in a sentence."""
         told: dict[str, list[Span]] = {}
@@ -110,22 +142,79 @@ def run(flash: Flash, work: Work, action: str, report: Report) -> None:
 
     Raises: DeviceError, NoReply or PortError; ``work.state()`` says what is known then.
     """
+    guards = () if flash.dry_run or not work.segments else _guards(flash, work)
     done = 0
     for segment in work.segments:
-        for _ in range(_TRIES):
-            for sent in _attempt(flash, segment):
-                report(Step(action, done + sent, work.size))
-            if segment.stage is not Stage.FAILED:
-                break
-        else:
-            return
+        if not _written(flash, work, segment, Progress(action, done, work.size, report)):
+            break
         done += segment.size
+    work.strays.extend(guard.changed(flash, guards))
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a segment stands in all that is to be done."""
+
+    action: str
+    done: int
+    total: int
+    report: Report
+
+    def sent(self, size: int) -> None:
+        """Report that so many bytes of the segment are done."""
+        self.report(Step(self.action, self.done + size, self.total))
+
+
+def _written(flash: Flash, work: Work, segment: Segment, progress: Progress) -> bool:
+    """Bring a segment to what is wanted in a few tries; return whether it is."""
+    watched = _prepared(flash, segment) if work.everything and not flash.dry_run else ()
+    if segment.stage is Stage.FAILED:
+        work.strays.extend(guard.search(flash, segment.span, None))
+    for _ in range(_TRIES):
+        for sent in _attempt(flash, segment):
+            progress.sent(sent)
+        if segment.stage is not Stage.FAILED:
+            work.strays.extend(guard.changed(flash, watched))
+            return True
+        if segment.tries == 1:
+            work.strays.extend(guard.search(flash, segment.span, segment.data))
+    return False
+
+
+def _guards(flash: Flash, work: Work) -> tuple[Guard, ...]:
+    if not (flash.has_digest or flash.is_readable):
+        return ()
+    erases = any(segment.data is None for segment in work.segments)
+    posted = guard.post(flash, work.plan.ranges, far=erases or not flash.erases_as_data_comes)
+    written = {at for segment in work.segments for at in sectors_of(segment.span)}
+    edges = [edge for edge in work.plan.edges if edge.address // SECTOR * SECTOR not in written]
+    return posted + guard.guards_at(flash, edges)
+
+
+def _prepared(flash: Flash, segment: Segment) -> tuple[Guard, ...]:
+    """Make sure that a segment which comes to another place does not look written.
+
+    What is there already is erased first; what is blank already gets guards where one flipped bit
+    would lead.
+    """
+    span, data = segment.span, segment.data
+    if not (flash.has_digest or flash.is_readable) or not guard.holds(flash, span, data):
+        return ()
+    if data is None:
+        return guard.guards_at(flash, guard.flipped(span, flash.size))
+    segment.stage = Stage.DOUBT
+    for _ in flash.erase(segment.address, segment.size):
+        pass
+    if guard.holds(flash, span, data):
+        segment.stage, segment.tries = Stage.FAILED, 1
+    return ()
 
 
 def _attempt(flash: Flash, segment: Segment) -> Iterator[int]:
     """Write or erase a segment once and verify it; yield the bytes that are done."""
     if not flash.dry_run:
         segment.stage = Stage.DOUBT
+    segment.tries += 1
     if segment.data is None:
         yield from flash.erase(segment.address, segment.size)
     else:

@@ -19,6 +19,8 @@ class Expectation:
     operator: str | None = None
     right: int | None = None
     message: str = ""
+    notes: tuple[str, ...] = ()
+    """What to keep in mind about what was read for it."""
 
     @property
     def ok(self) -> bool:

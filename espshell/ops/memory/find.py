@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from espshell.device import Space
 from espshell.errors import UsageError
@@ -22,6 +23,9 @@ ROW = 16
 
 MOST = 16
 """Places after which a search stops, unless told."""
+
+LARGEST = 100_000
+"""Places that are kept at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,8 @@ class Found:
     complete: bool
     """Whether the whole range was searched; else the search stopped at the last place."""
     notes: tuple[str, ...] = ()
+    readings: int = 1
+    """How often each byte was read."""
 
     @property
     def ok(self) -> bool:
@@ -119,28 +125,33 @@ def find(
     *,
     align: int = 1,
     most: int = MOST,
+    check: bool = False,
     force: bool = False,
     report: Report = silent,
 ) -> Found:
     """Look for a pattern at addresses that are multiples of ``align``; stop after ``most`` places.
 
-    Places may overlap each other.  The range is read once.
+    Places may overlap each other.  The range is read once, with ``check`` twice.
+
+    Raises: UsageError for more than ``LARGEST`` places.
     """
+    if most > LARGEST:
+        raise UsageError(f"{most} places are too many: at most {LARGEST} are kept")
     if not force:
         space.check(address, size)
     search = _Search(address, pattern, align)
     hits: list[Hit] = []
     done = 0
-    for piece in read_chunks(space, address, size, report=report):
+    for piece in read_chunks(space, address, size, check=check, report=report):
         done += len(piece)
-        hits += search.feed(piece, is_last=done == size)
+        hits += islice(search.feed(piece, is_last=done == size), most - len(hits))
         if len(hits) >= most:
             break
     complete = len(hits) < most
     notes = reading_notes(space, address, size)
     if not complete:
         notes = (*notes, f"stopped after {count_text(most, 'place')}; --max sets how many")
-    return Found(address, size, pattern, tuple(hits[:most]), complete, notes)
+    return Found(address, size, pattern, tuple(hits), complete, notes, 1 + check)
 
 
 class _Search:

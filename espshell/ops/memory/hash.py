@@ -25,6 +25,8 @@ class Digest:
     algorithm: str
     digest: str
     notes: tuple[str, ...] = ()
+    readings: int = 1
+    """How often each byte was read, or its digest asked for."""
 
     @property
     def ok(self) -> bool:
@@ -59,11 +61,11 @@ def hash_range(
         space.check(address, size)
     if algorithm == "md5" and isinstance(space, Flash) and space.has_digest:
         told = space.digest(address, size, confirmed=True)  # else a flipped bit would be believed
-        return Digest(address, size, algorithm, told.hex(), ("computed by the chip",))
+        return Digest(address, size, algorithm, told.hex(), ("computed by the chip",), 2)
     pieces = read_chunks(space, address, size, check=check, report=report)
     digest = _digest(algorithm, pieces)
     notes = (*reading_notes(space, address, size), *trust_notes(space, check=check))
-    return Digest(address, size, algorithm, digest, notes)
+    return Digest(address, size, algorithm, digest, notes, 1 + check)
 
 
 def _digest(algorithm: str, pieces: Iterable[bytes]) -> str:

@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from espshell.device.memory import Change
 from espshell.errors import UsageError
-from espshell.units import KIB, MIB, count_text
-
-KEEP = 64 * KIB
-"""Bytes up to which the old contents of a range are worth reading before it is overwritten."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A range that was written; ``old`` is None where it was not read before.
-
-    ``width`` and ``mask`` are those of a poke whose mask left bits alone; else the mask is None.
-    """
-
-    address: int
-    old: bytes | None
-    new: bytes
-    width: int = 8
-    mask: int | None = None
-
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        return len(self.new)
+from espshell.units import MIB, count_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +21,8 @@ class Entry:
     change: Change
     is_stale: bool = False
     """Whether the chip has been reset or reached anew since."""
+    is_sure: bool = True
+    """Whether it is known to have been written, not only to have been sent."""
 
     @property
     def obstacle(self) -> str:
@@ -74,6 +57,8 @@ class Journal:
         self._entries: deque[Entry] = deque()
         self._number = 0
         self._bytes = 0
+        self._command = ""
+        self._changes: list[Change] = []
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -85,6 +70,30 @@ class Journal:
         self._bytes += _weight(change)
         while len(self._entries) > self.MOST or self._bytes > self.MOST_BYTES:
             self._bytes -= _weight(self._entries.popleft().change)
+
+    @contextlib.contextmanager
+    def recording(self, command: str) -> Iterator[list[Change]]:
+        """Record changes under the text of a command meanwhile; yield the list of them.
+
+        Where the command fails or is stopped, they may have been written or not.
+        """
+        outer, self._command, self._changes = (self._command, self._changes), command, []
+        first = self._number
+        try:
+            yield self._changes
+        except BaseException:
+            self._entries = deque(
+                replace(entry, is_sure=entry.is_sure and entry.number <= first)
+                for entry in self._entries
+            )
+            raise
+        finally:
+            self._command, self._changes = outer
+
+    def record(self, change: Change) -> None:
+        """Remember a write that is about to be sent."""
+        self._changes.append(change)
+        self.add(self._command, change)
 
     def last(self, count: int) -> Journaled:
         """Return the last writes."""

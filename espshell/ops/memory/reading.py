@@ -8,10 +8,15 @@ from espshell.chips import Kind
 from espshell.device import Flash, Memory, Space
 from espshell.errors import ReadsDiffer
 from espshell.ops.progress import Report, Step, silent
-from espshell.units import KIB, hex32
+from espshell.units import KIB, WORD, hex32
 
 CHUNK = 1 * KIB
 """Bytes that ``read_chunks`` gathers before it hands them on."""
+
+_READINGS = 4
+"""How often words are read at most until two readings agree."""
+
+_DIFFER_HINT = "a flipped bit on the link, or memory that changes by itself"
 
 
 def read_chunks(
@@ -36,14 +41,39 @@ def read_chunks(
         yield data
 
 
-def read_old(memory: Memory, address: int, size: int, *, keep: int) -> bytes | None:
-    """Return what is in a range that is about to be overwritten.
+def read_words(
+    space: Space, address: int, count: int, *, check: bool = False
+) -> tuple[list[int], int, tuple[str, ...]]:
+    """Return words, how often they were read, and what to keep in mind about them.
 
-    None where it is larger than ``keep``, or changes when it is read.
+    ``address`` is a multiple of 4.  RAM and ROM are read until two readings agree, because nothing
+    protects a reply; with ``check`` everything is but what changes when it is read.
+
+    Raises: ReadsDiffer if with ``check`` no two readings in a row agree.
     """
-    if size > keep or memory.chip.changes_when_read(address, size) is not None:
-        return None
-    return memory.read(address, size)
+    size = WORD * count
+    touched = isinstance(space, Memory) and space.chip.changes_when_read(address, size) is not None
+    words, readings = space.words(address, count), 1
+    notes = reading_notes(space, address, size)
+    if touched or not (check or _is_plain(space, address, size)):
+        return words, readings, notes
+    while readings < _READINGS:
+        before, words = words, space.words(address, count)
+        readings += 1
+        if words == before:
+            return words, readings, notes
+    at, first, second = next(
+        (address + WORD * i, a, b)
+        for i, (a, b) in enumerate(zip(before, words, strict=True))
+        if a != b
+    )
+    if check:
+        raise ReadsDiffer(
+            f"{readings} readings of {hex32(at)} do not agree: "
+            f"{hex32(first)}, then {hex32(second)}",
+            hint=_DIFFER_HINT,
+        )
+    return words, readings, (*notes, f"{hex32(at)} changes while it is read: no two readings agree")
 
 
 def reading_notes(space: Space, address: int, size: int) -> tuple[str, ...]:
@@ -51,12 +81,13 @@ def reading_notes(space: Space, address: int, size: int) -> tuple[str, ...]:
     if not isinstance(space, Memory):
         return ()
     memory, notes = space, []
-    region = memory.chip.region_at(address)
-    if region is not None and region.kind in (Kind.FLASH, Kind.PSRAM):
-        notes.append(
-            f"{region.name} is seen through the cache, which is off in download mode: "
-            "these values mean nothing"
-        )
+    for region in memory.chip.regions:
+        is_touched = region.start < address + size and address < region.end
+        if is_touched and region.kind in (Kind.FLASH, Kind.PSRAM):
+            notes.append(
+                f"{region.name} is seen through the cache, which is off in download mode: "
+                "these values mean nothing"
+            )
     touched = memory.chip.changes_when_read(address, size)
     if touched is not None:
         notes.append(f"reading {touched.name} has changed it")
@@ -65,9 +96,21 @@ def reading_notes(space: Space, address: int, size: int) -> tuple[str, ...]:
 
 def trust_notes(space: Space, *, check: bool) -> tuple[str, ...]:
     """Return what to keep in mind about bytes that go into a file or a digest."""
-    if check or not isinstance(space, Flash) or space.has_digest:
+    if check:
         return ()
-    return ("not confirmed: this loader has no digests; --check reads twice",)
+    if isinstance(space, Memory):
+        return ("read once: no digest confirms memory; --check reads twice",)
+    if isinstance(space, Flash) and not space.has_digest:
+        return ("not confirmed: this loader has no digests; --check reads twice",)
+    return ()
+
+
+def _is_plain(space: Space, address: int, size: int) -> bool:
+    """Return whether a range is memory that holds what was written and nothing else."""
+    if not isinstance(space, Memory):
+        return False
+    region = space.chip.region_at(address, size)
+    return region is not None and region.kind in (Kind.RAM, Kind.ROM)
 
 
 def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -93,6 +136,6 @@ def _read_twice(space: Space, address: int, size: int) -> Iterator[bytes]:
             raise ReadsDiffer(
                 f"two readings of {hex32(start + at)} differ: "
                 f"0x{first[at]:02x}, then 0x{second[at]:02x}",
-                hint="a flipped bit on the link, or memory that changes by itself",
+                hint=_DIFFER_HINT,
             )
         yield first

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from espshell import registers
 from espshell.chips import Chip
 from espshell.device import Memory
-from espshell.errors import UsageError
+from espshell.device.memory import Change
+from espshell.errors import ReadsDiffer, UsageError
 from espshell.ops.memory import words
-from espshell.ops.memory.journal import Change
 from espshell.ops.memory.words import Poke
 from espshell.registers import BitField, Peripheral, Register, Registers
 from espshell.units import count_text, hex32
@@ -33,6 +33,8 @@ class RegisterValue:
     value: int
     field: BitField | None = None
     notes: tuple[str, ...] = ()
+    readings: int = 1
+    """How often it was read."""
 
     @property
     def fields(self) -> tuple[BitField, ...]:
@@ -57,6 +59,8 @@ class RegisterValues:
     registers: tuple[RegisterValue, ...]
     skipped: tuple[Register, ...] = ()
     notes: tuple[str, ...] = ()
+    readings: int = 1
+    """How often each was read."""
 
     @property
     def ok(self) -> bool:
@@ -198,7 +202,12 @@ def list_registers(chip: Chip, pattern: str = "") -> RegisterList:
 
 
 def read_register(
-    memory: Memory, register: Register, field: BitField | None = None, *, force: bool = False
+    memory: Memory,
+    register: Register,
+    field: BitField | None = None,
+    *,
+    check: bool = False,
+    force: bool = False,
 ) -> RegisterValue:
     """Read a register for all of its fields or for one.
 
@@ -210,18 +219,18 @@ def read_register(
                 raise UsageError(
                     f"{name} is write-only", hint="--force reads what there is all the same"
                 )
-    result = words.peek(memory, register.address, force=force)
-    return RegisterValue(register, result.values[0], field, result.notes)
+    result = words.peek(memory, register.address, check=check, force=force)
+    return RegisterValue(register, result.values[0], field, result.notes, result.readings)
 
 
 def read_registers(
-    memory: Memory, wanted: Sequence[Register], *, force: bool = False
+    memory: Memory, wanted: Sequence[Register], *, check: bool = False, force: bool = False
 ) -> RegisterValues:
     """Read registers, but none that is write-only, changes when read or is not in the memory map.
 
-    With ``force`` all of them.
+    With ``force`` all of them, with ``check`` twice but what changes when it is read.
 
-    Raises: UsageError if they are more than ``MOST_READ``.
+    Raises: UsageError if they are more than ``MOST_READ``; ReadsDiffer.
     """
     if len(wanted) > MOST_READ:
         raise UsageError(
@@ -230,11 +239,28 @@ def read_registers(
     reasons = {} if force else {r.full_name: why for r in wanted if (why := _unread(memory, r))}
     chosen = [register for register in wanted if register.full_name not in reasons]
     values = memory.gather([register.address for register in chosen])
+    if check:
+        _require_same(memory, chosen, values)
     return RegisterValues(
         tuple(RegisterValue(each, values[each.address]) for each in chosen),
         tuple(register for register in wanted if register.full_name in reasons),
         tuple(_not_read(reasons)),
+        1 + check,
     )
+
+
+def _require_same(memory: Memory, chosen: Sequence[Register], values: dict[int, int]) -> None:
+    """Read registers once more. Raises: ReadsDiffer for the first that reads otherwise."""
+    steady = [each for each in chosen if memory.chip.changes_when_read(each.address) is None]
+    again = memory.gather([register.address for register in steady])
+    for register in steady:
+        first, second = values[register.address], again[register.address]
+        if first != second:
+            raise ReadsDiffer(
+                f"two readings of {register.full_name} differ: "
+                f"{hex32(first)}, then {hex32(second)}",
+                hint="a flipped bit on the link, or a register that changes by itself",
+            )
 
 
 def write_register(

@@ -23,14 +23,14 @@ from espshell.files import (
     status,
 )
 from espshell.image import intel_hex
-from espshell.ops.memory.reading import read_chunks, trust_notes
+from espshell.ops.memory.reading import read_chunks, reading_notes, trust_notes
 from espshell.ops.progress import Report, Step, silent
 from espshell.units import size_text
 
 _POSIX = os.name == "posix"
 """Elsewhere nobody can rename a file that is open, and there is nothing to lock."""
 
-HEX_SUFFIXES = (".hex", ".ihex")
+HEX_SUFFIXES = intel_hex.SUFFIXES
 """Names that end so become Intel HEX; all others raw bytes."""
 
 
@@ -42,6 +42,8 @@ class Saved:
     size: int
     path: str
     notes: tuple[str, ...] = ()
+    readings: int = 1
+    """How often each byte was read."""
 
     @property
     def ok(self) -> bool:
@@ -84,7 +86,8 @@ def save(
             file.write(intel_hex.to_bytes([(address, b"".join(pieces))]))
         else:
             file.writelines(pieces)
-    return Saved(address, size, str(path), trust_notes(space, check=check))
+    notes = (*reading_notes(space, address, size), *trust_notes(space, check=check))
+    return Saved(address, size, str(path), notes, 1 + check)
 
 
 def part_of(path: Path) -> Path:
@@ -138,7 +141,8 @@ def _save_in_parts(
         told = file_error("write", path, error)
         told.hint = _resumable(path) or told.hint
         raise told from error
-    return Saved(address, size, str(path), (*notes, *trust_notes(flash, check=check)))
+    notes = (*notes, *trust_notes(flash, check=check))
+    return Saved(address, size, str(path), notes, 1 + check)
 
 
 def _resumable(path: Path) -> str:

@@ -20,6 +20,8 @@ class Snapshot:
     is_stale: bool = False
     """Whether the chip has been reset or reached anew since."""
     notes: tuple[str, ...] = ()
+    readings: int = 1
+    """How often each byte was read."""
 
     @property
     def ok(self) -> bool:
@@ -46,4 +48,4 @@ def snapshot(
 ) -> Snapshot:
     """Read a range and keep it under a name."""
     read = dump(space, address, size, check=check, force=force, report=report)
-    return Snapshot(name, address, read.data, space.name, notes=read.notes)
+    return Snapshot(name, address, read.data, space.name, notes=read.notes, readings=read.readings)

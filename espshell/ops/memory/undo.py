@@ -6,33 +6,30 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from espshell.device import Memory
+from espshell.device.memory import Change
 from espshell.errors import UsageError
-from espshell.ops.memory.journal import Change
-from espshell.ops.memory.words import poke
-from espshell.ops.memory.writing import differing_words, not_as_written, write_bytes
+from espshell.ops.memory.words import poke_bytes
+from espshell.ops.memory.writing import WriteResult, write_and_verify
 from espshell.units import hex32
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class Restored(WriteResult):
     """``found`` was at an address, and what had been there before a write is there again."""
 
     address: int
     found: bytes
-    restored: bytes
-    differing: tuple[int, ...] = ()
-    """Addresses of words that read back otherwise."""
-    notes: tuple[str, ...] = ()
+    found_notes: tuple[str, ...] = ()
 
     @property
-    def ok(self) -> bool:
-        """Whether nothing reads back otherwise."""
-        return not self.differing
+    def restored(self) -> bytes:
+        """What is there again."""
+        return self.writes[0].data
 
     @property
-    def failure(self) -> str:
-        """What is not as it should be."""
-        return not_as_written(self.differing)
+    def notes(self) -> tuple[str, ...]:
+        """What to keep in mind, of what was found and of what was written."""
+        return (*self.found_notes, *(note for write in self.writes for note in write.notes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +74,11 @@ def _put_back(memory: Memory, change: Change) -> Restored:
     notes: tuple[str, ...] = ()
     if found != change.new:
         notes = (f"{hex32(change.address)} no longer held what was written there",)
-    if change.mask is not None:
-        return _put_back_bits(memory, change, change.old, found, notes)
-    for _ in write_bytes(memory, change.address, change.old):
-        pass
-    got = memory.read(change.address, change.size)
-    differing = differing_words(change.address, change.old, got)
-    return Restored(change.address, found, change.old, differing, notes)
-
-
-def _put_back_bits(
-    memory: Memory, change: Change, old: bytes, found: bytes, notes: tuple[str, ...]
-) -> Restored:
-    """Put back only the bits under a mask."""
-    size = change.width // 8
-    values = [int.from_bytes(old[i : i + size], "little") for i in range(0, len(old), size)]
-    done = poke(memory, change.address, values, width=change.width, mask=change.mask, force=True)
-    wanted = b"".join(value.to_bytes(size, "little") for value in done.wanted)
-    return Restored(change.address, found, wanted, done.differing, (*notes, *done.notes))
+    if change.mask is None:
+        write = write_and_verify(memory, change.address, change.old, remember=False)
+    else:
+        width, mask = change.width, change.mask
+        write = poke_bytes(
+            memory, change.address, change.old, width=width, mask=mask, remember=False
+        )
+    return Restored(change.address, found, notes, writes=(write,))

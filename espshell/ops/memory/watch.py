@@ -28,6 +28,11 @@ class Waited:
     seconds: float
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What to keep in mind about what was read."""
+        return self.expectation.notes
+
+    @property
     def ok(self) -> bool:
         """Whether it came true."""
         return self.expectation.ok
@@ -60,6 +65,7 @@ class Watched:
     looks: int
     interrupted: bool = False
     """Whether Ctrl-C ended it."""
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:

@@ -5,25 +5,22 @@ Addresses are absolute, sizes are bytes, widths are bits.  ``force`` skips the m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from espshell import registers
-from espshell.chips import Kind
 from espshell.device import Memory, Space
-from espshell.errors import NoReply, UsageError
-from espshell.ops.memory.journal import Change
-from espshell.ops.memory.reading import read_chunks, read_old, reading_notes
+from espshell.device.memory import Change, require_32_bits
+from espshell.errors import UsageError
+from espshell.ops.memory.reading import read_chunks, read_words, reading_notes
 from espshell.ops.memory.writing import (
-    DRY_RUN,
-    differing_words,
+    MemoryWrite,
+    WriteResult,
     masked,
-    not_as_written,
     require_size,
-    write_bytes,
+    write_and_verify,
 )
-from espshell.ops.progress import Report, Step, silent
+from espshell.ops.progress import Report, silent
 from espshell.units import WORD, hex32, hex_width
 
 if TYPE_CHECKING:
@@ -42,6 +39,8 @@ class Peek:
     """The register that was read, for those who want to see its fields."""
     labels: tuple[str, ...] = ()
     """What a program calls the place of each value, where its symbols are known."""
+    readings: int = 1
+    """How often it was read."""
 
     @property
     def ok(self) -> bool:
@@ -70,6 +69,8 @@ class Poke:
     new: tuple[int, ...] | None
     notes: tuple[str, ...] = ()
     dry_run: bool = False
+    answer_lost: bool = False
+    """Whether the loader's answer did not come, so that what reads back decides."""
 
     @property
     def differing(self) -> tuple[int, ...]:
@@ -111,10 +112,12 @@ class Poke:
         if self.new is None or not self.differing:
             return ""
         index = (self.differing[0] - self.address) // (self.width // 8)
+        reason = "bits may be read-only or clear themselves (--no-verify does not read back)"
+        if self.answer_lost:
+            reason = "the answer to the write was lost, so it was perhaps not done"
         return (
             f"{hex32(self.differing[0])} reads back {hex_width(self.new[index], self.width)}, "
-            f"not {hex_width(self.wanted[index], self.width)}; bits may be read-only or clear "
-            "themselves (--no-verify does not read back)"
+            f"not {hex_width(self.wanted[index], self.width)}; {reason}"
         )
 
 
@@ -126,6 +129,8 @@ class Dump:
     width: int
     data: bytes
     notes: tuple[str, ...] = ()
+    readings: int = 1
+    """How often each byte was read."""
 
     @property
     def ok(self) -> bool:
@@ -134,60 +139,45 @@ class Dump:
 
 
 @dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(WriteResult):
     """A range was written with one value over and over, and read back where that was asked."""
 
     address: int
     size: int
     width: int
     value: int
-    verified: bool
-    differing: tuple[int, ...] = ()
-    """Addresses of words that read back otherwise."""
-    old: bytes | None = None
-    """What was there before, None where it was not read."""
-    notes: tuple[str, ...] = ()
-    dry_run: bool = False
-    """Whether nothing was sent."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing reads back otherwise."""
-        return not self.differing
-
-    @property
-    def failure(self) -> str:
-        """What is not as it should be."""
-        return not_as_written(self.differing)
-
-    @property
-    def changes(self) -> tuple[Change, ...]:
-        """What was written, for a journal."""
-        return () if self.dry_run else (Change(self.address, self.old, self.data),)
 
     @property
     def data(self) -> bytes:
         """All the bytes."""
-        step = self.width // 8
-        return self.value.to_bytes(step, "little") * (self.size // step)
+        return self.writes[0].data
 
 
 def peek(
-    space: Space, address: int, count: int = 1, *, width: int = 32, force: bool = False
+    space: Space,
+    address: int,
+    count: int = 1,
+    *,
+    width: int = 32,
+    check: bool = False,
+    force: bool = False,
 ) -> Peek:
-    """Read ``count`` values of ``width`` bits.
+    """Read ``count`` values of ``width`` bits; RAM and ROM twice, with ``check`` everything.
 
-    Raises: UsageError if the address is not a multiple of the width, or outside the memory map.
+    Raises: UsageError if the address is not a multiple of the width, or outside the memory map;
+    ReadsDiffer with ``check``.
     """
     size = width // 8
     check_aligned("peek", address, width)
     if not force:
         space.check(address, size * count)
     start = address - address % WORD
-    words = space.words(start, -(-(address + size * count - start) // WORD))
+    words, readings, notes = read_words(
+        space, start, -(-(address + size * count - start) // WORD), check=check
+    )
     data = b"".join(word.to_bytes(WORD, "little") for word in words)[address - start :]
     values = (int.from_bytes(data[i * size : (i + 1) * size], "little") for i in range(count))
-    return Peek(address, width, tuple(values), reading_notes(space, address, size * count))
+    return Peek(address, width, tuple(values), notes, readings=readings)
 
 
 def poke(
@@ -215,28 +205,46 @@ def poke(
     mask = bits if mask is None else mask & bits
     if not force:
         memory.check(address, size * len(values), write=True)
-    touched = memory.chip.changes_when_read(address, size * len(values))
-    hidden = write_only(memory, address, size * len(values))
-    readable = (verify or memory.dry_run) and touched is None and hidden is None
-    old = _read_values(memory, address, len(values), width) if readable else None
-    writes = [masked(address + i * size, v, width, mask) for i, v in enumerate(values)]
-    notes: tuple[str, ...] = ()
-    try:
+    done = poke_bytes(memory, address, packed(values, width), width=width, mask=mask, verify=verify)
+    wanted, old, new = (_values(held, width) for held in (done.data, done.old, done.new))
+    return Poke(
+        address, width, wanted or (), mask, old, new, done.notes, done.dry_run, done.answer_lost
+    )
+
+
+def poke_bytes(
+    memory: Memory,
+    address: int,
+    data: bytes,
+    *,
+    width: int,
+    mask: int,
+    verify: bool = True,
+    remember: bool = True,
+) -> MemoryWrite:
+    """Write values of a width in bits, each by one write that the chip masks, and read them back.
+
+    What the memory map says is not asked.  Raises: as ``write_and_verify``.
+    """
+    step = width // 8
+    writes = [
+        masked(address + i, int.from_bytes(data[i : i + step], "little"), width, mask)
+        for i in range(0, len(data), step)
+    ]
+
+    def sending() -> Iterator[int]:
         memory.write(writes)
-    except NoReply as error:
-        if not readable:
-            raise _unknown_state(error, address) from error
-        notes = ("the answer to the write was lost; what reads back is what counts",)
-    before = old if old is not None else (0,) * len(values)
-    wanted = tuple(o & ~mask | v & mask for o, v in zip(before, values, strict=True))
-    new = _read_values(memory, address, len(values), width) if readable else None
-    if memory.dry_run:
-        new, notes = old and wanted, (DRY_RUN,)
-    if touched is not None:
-        notes = (*notes, f"not read back: reading {touched.name} changes it")
-    elif hidden is not None:
-        notes = (*notes, f"not read back: {hidden.full_name} is write-only")
-    return Poke(address, width, wanted, mask, old, new, notes, memory.dry_run)
+        yield len(data)
+
+    return write_and_verify(
+        memory,
+        address,
+        data,
+        verify=verify,
+        remember=remember,
+        poked=(width, mask),
+        sending=sending(),
+    )
 
 
 def dump(
@@ -258,7 +266,8 @@ def dump(
         pieces.append(piece)
         if sink is not None:
             sink(piece)
-    return Dump(address, width, b"".join(pieces), reading_notes(space, address, size))
+    notes = reading_notes(space, address, size)
+    return Dump(address, width, b"".join(pieces), notes, 1 + check)
 
 
 def fill(
@@ -270,12 +279,9 @@ def fill(
     width: int = 32,
     verify: bool = True,
     force: bool = False,
-    keep: int = 0,
     report: Report = silent,
 ) -> Fill:
     """Write one value over and over; RAM by data blocks that carry a checksum; read it back.
-
-    keep: the bytes up to which what was there is read first and handed back as ``old``.
 
     Raises: UsageError if address or size is not a multiple of the width, or the value too wide.
     """
@@ -291,17 +297,8 @@ def fill(
     require_size(size)
     value &= (1 << width) - 1
     data = value.to_bytes(width // 8, "little") * (size * 8 // width)
-    old = read_old(memory, address, size, keep=keep)
-    for done in write_bytes(memory, address, data):
-        report(Step("writing", done, size))
-    touched = memory.chip.changes_when_read(address, size)
-    verified = verify and touched is None and not memory.dry_run
-    differing: tuple[int, ...] = ()
-    if verified:
-        got = b"".join(read_chunks(memory, address, size, report=report))
-        differing = differing_words(address, data, got)
-    notes = (DRY_RUN,) if memory.dry_run else ()
-    return Fill(address, size, width, value, verified, differing, old, notes, memory.dry_run)
+    write = write_and_verify(memory, address, data, verify=verify, report=report)
+    return Fill(address, size, width, value, writes=(write,))
 
 
 def packed(values: Sequence[int], width: int) -> bytes:
@@ -312,29 +309,12 @@ def packed(values: Sequence[int], width: int) -> bytes:
     return b"".join((value & bits).to_bytes(width // 8, "little") for value in values)
 
 
-def registers_at(memory: Memory, address: int) -> tuple[Register, ...]:
-    """Return the registers at an address; none where there are no peripherals or no table."""
-    region = memory.chip.region_at(address)
-    if region is None or region.kind is not Kind.PERIPHERAL:
-        return ()
-    known = registers.of(memory.chip.name)
-    return known.at(address - address % WORD) if known else ()
-
-
-def write_only(memory: Memory, address: int, size: int) -> Register | None:
-    """Return the first register in a range of which reading tells nothing, or None."""
-    for place in range(address - address % WORD, address + size, WORD):
-        known = registers_at(memory, place)
-        if known and not any(register.access.readable for register in known):
-            return known[0]
-    return None
-
-
 def check_aligned(verb: str, address: int, width: int) -> None:
-    """See that an address is a multiple of a width in bits.
+    """Require an address that is a multiple of a width in bits.
 
-    Raises: UsageError with the nearest that are.
+    Raises: UsageError with the nearest that are, or if it has more than 32 bits.
     """
+    require_32_bits(address, 1)
     size = width // 8
     if address % size:
         below = address - address % size
@@ -356,11 +336,9 @@ def check_fits(value: int, width: int) -> None:
         )
 
 
-def _read_values(memory: Memory, address: int, count: int, width: int) -> tuple[int, ...]:
-    return peek(memory, address, count, width=width, force=True).values
-
-
-def _unknown_state(error: NoReply, address: int) -> NoReply:
-    return NoReply(
-        f"{error.message}; whether {hex32(address)} was written is not known", hint=error.hint
-    )
+def _values(data: bytes | None, width: int) -> tuple[int, ...] | None:
+    """Return bytes as little-endian values of a width in bits; None for None."""
+    if data is None:
+        return None
+    size = width // 8
+    return tuple(int.from_bytes(data[i : i + size], "little") for i in range(0, len(data), size))

@@ -1,28 +1,178 @@
-"""Bytes of any alignment into the address space, and which of them did not arrive.
+"""Bytes into the address space, read back: the one way of every verb that writes memory.
 
-The bus writes words under masks; whole words of RAM go in blocks that carry a checksum.
+The bus writes words under masks; whole words of RAM go in blocks that carry a checksum.  A write is
+handed to ``Memory.before_write`` before it is sent, so that a lost answer loses no old values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from itertools import chain, pairwise
+from typing import TYPE_CHECKING
 
+from espshell import registers
 from espshell.chips import Kind
 from espshell.device import Memory
-from espshell.errors import UsageError
+from espshell.device.memory import Change
+from espshell.errors import EspError, NoReply, UsageError
+from espshell.ops.memory.reading import read_chunks, read_words
+from espshell.ops.progress import Report, Step, silent
 from espshell.protocol.commands import ALL_BITS, RegisterWrite
-from espshell.units import MIB, WORD, count_text, hex32, size_text
+from espshell.units import KIB, MIB, WORD, count_text, hex32, size_text
+
+if TYPE_CHECKING:
+    from espshell.registers import Register
 
 DRY_RUN = "dry run: nothing was sent"
 """The note of a write that was not."""
 
+KEEP = 64 * KIB
+"""Bytes up to which the old contents of a range are worth reading before it is overwritten."""
+
 LOAD_FROM = 64
 """Bytes from which RAM is written by data blocks and not by register writes."""
 
-
 MOST = 64 * MIB
 """Bytes that are written at once at most: twice the largest RAM of any chip."""
+
+_LOST = "the answer to the write was lost"
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryWrite:
+    """Bytes that were written to memory; nothing was sent in a dry run."""
+
+    address: int
+    data: bytes
+    """What should be there now, the bits outside a mask as they were before."""
+    old: bytes | None = None
+    """What was there before, None where it was not read."""
+    new: bytes | None = None
+    """What reads back, None where it was not read; in a dry run what would be there."""
+    mask: bytes | None = None
+    """The bits that were written, all if None."""
+    answer_lost: bool = False
+    """Whether the loader's answer did not come, so that what reads back decides."""
+    notes: tuple[str, ...] = ()
+    dry_run: bool = False
+
+    @property
+    def differing(self) -> tuple[int, ...]:
+        """Addresses of the words that do not read back as written."""
+        if self.new is None or self.new == self.data:
+            return ()
+        mask = self.mask or b"\xff" * len(self.data)
+        triples = zip(self.data, self.new, mask, strict=True)
+        places = (self.address + i for i, (w, n, m) in enumerate(triples) if (w ^ n) & m)
+        return tuple(dict.fromkeys(place - place % WORD for place in places))
+
+    @property
+    def verified(self) -> bool:
+        """Whether it was read back and is as written."""
+        return self.new is not None and not self.dry_run and not self.differing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteResult:
+    """The base of what verbs return that write ranges of memory."""
+
+    writes: tuple[MemoryWrite, ...]
+
+    @property
+    def differing(self) -> tuple[int, ...]:
+        """Addresses of words that do not read back as written."""
+        return tuple(address for write in self.writes for address in write.differing)
+
+    @property
+    def verified(self) -> bool:
+        """Whether all of it was read back and is as written."""
+        return all(write.verified for write in self.writes)
+
+    @property
+    def old(self) -> bytes | None:
+        """What was there before the first write, None where it was not read."""
+        return self.writes[0].old
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to keep in mind."""
+        return tuple(dict.fromkeys(note for write in self.writes for note in write.notes))
+
+    @property
+    def dry_run(self) -> bool:
+        """Whether nothing was sent."""
+        return any(write.dry_run for write in self.writes)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing reads back otherwise."""
+        return not self.differing
+
+    @property
+    def failure(self) -> str:
+        """What is not as it should be."""
+        lost = any(write.answer_lost for write in self.writes)
+        return f"{_LOST}, and " * lost + not_as_written(self.differing) if self.differing else ""
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What was written, for a journal."""
+        sent = (write for write in self.writes if not write.dry_run)
+        return tuple(Change(write.address, write.old, write.data) for write in sent)
+
+
+def write_and_verify(
+    memory: Memory,
+    address: int,
+    data: bytes,
+    *,
+    verify: bool = True,
+    remember: bool = True,
+    poked: tuple[int, int] | None = None,
+    sending: Iterable[int] | None = None,
+    report: Report = silent,
+) -> MemoryWrite:
+    """Write bytes and read them back, unless reading has a side effect or tells nothing.
+
+    verify: without it nothing is read, neither before nor after.
+    remember: whether what was there is read first, up to ``KEEP`` bytes, and handed to the journal.
+    poked: width in bits and mask of values that are written under a mask.
+    sending: sends them as it is iterated and yields how many bytes are done; ``write_bytes`` if
+        not given.
+
+    Raises: what sending and reading raise, with what may have been written.
+    """
+    size = len(data)
+    require_size(size)
+    width, bits = poked or (8, 0xFF)
+    mask = bits.to_bytes(width // 8, "little") * (size * 8 // width) if poked else None
+    obstacle = _why_not_read(memory, address, size)
+    read = (verify or memory.dry_run) and not obstacle
+    wants_old = read and size <= KEEP and (remember or poked is not None)
+    old = _read_old(memory, address, size) if wants_old else None
+    expected = _under(mask, old or bytes(size), data) if mask else data
+    notes = (obstacle,) if obstacle else ()
+    if memory.dry_run:
+        new = expected if old else None
+        return MemoryWrite(address, expected, old, new, mask, False, (DRY_RUN, *notes), True)
+    whole = bits == (1 << width) - 1
+    if remember:
+        memory.before_write(Change(address, old, expected, width, None if whole else bits))
+    lost = False
+    try:
+        for done in write_bytes(memory, address, data) if sending is None else sending:
+            report(Step("writing", done, size))
+    except NoReply as error:
+        if not read:
+            _add_state(error, address, size, "may have been written")
+            raise
+        lost, notes = True, (f"{_LOST}; what reads back is what counts", *notes)
+    except EspError as error:
+        _add_state(error, address, size, "may have been written")
+        raise
+    write = MemoryWrite(address, expected, old, None, mask, lost, notes)
+    return _read_back(memory, write, report) if read else write
 
 
 def require_size(size: int) -> None:
@@ -45,7 +195,6 @@ def masked(address: int, value: int, width: int, mask: int) -> RegisterWrite:
 
 def write_bytes(memory: Memory, address: int, data: bytes) -> Iterator[int]:
     """Write bytes, whole words of RAM in blocks; yield how many are written."""
-    require_size(len(data))
     region = memory.chip.region_at(address, len(data))
     head = -address % WORD
     tail = (address + len(data)) % WORD
@@ -61,22 +210,13 @@ def write_bytes(memory: Memory, address: int, data: bytes) -> Iterator[int]:
     yield len(data)
 
 
-def _word_writes(address: int, data: bytes) -> Iterator[RegisterWrite]:
-    """Return the masked word writes that write bytes of any alignment."""
-    end = address + len(data)
-    inner = range(address - address % WORD + WORD, end, WORD)
-    for start, stop in pairwise(chain((address,), inner, (end,)) if data else ()):
-        piece = data[start - address : stop - address]
-        value, width = int.from_bytes(piece, "little"), 8 * len(piece)
-        yield masked(start, value, width, (1 << width) - 1)
-
-
-def differing_words(address: int, wanted: bytes, got: bytes) -> tuple[int, ...]:
-    """Return the addresses of the words that differ."""
-    if wanted == got:
+def registers_at(memory: Memory, address: int) -> tuple[Register, ...]:
+    """Return the registers at an address; none where there are no peripherals or no table."""
+    region = memory.chip.region_at(address)
+    if region is None or region.kind is not Kind.PERIPHERAL:
         return ()
-    places = (address + i for i in range(len(wanted)) if wanted[i] != got[i])
-    return tuple(sorted({place - place % WORD for place in places}))
+    tables = registers.of(memory.chip.name)
+    return tables.at(address - address % WORD) if tables else ()
 
 
 def not_as_written(differing: tuple[int, ...]) -> str:
@@ -85,3 +225,68 @@ def not_as_written(differing: tuple[int, ...]) -> str:
     more = ", ..." if len(differing) > 4 else ""
     count = count_text(len(differing), "word")
     return f"{count} did not read back as written: {shown}{more}"
+
+
+def _why_not_read(memory: Memory, address: int, size: int) -> str:
+    """Return why a range is not read back, as a note; empty if it is."""
+    touched = memory.chip.changes_when_read(address, size)
+    if touched is not None:
+        return f"not read back: reading {touched.name} changes it"
+    for region in memory.chip.regions:
+        if region.kind is not Kind.PERIPHERAL:
+            continue
+        first, end = max(address - address % WORD, region.start), min(address + size, region.end)
+        for place in range(first, end, WORD):
+            hidden = registers_at(memory, place)
+            if hidden and not any(register.access.readable for register in hidden):
+                return f"not read back: {hidden[0].full_name} is write-only"
+    return ""
+
+
+def _under(mask: bytes, old: bytes, new: bytes) -> bytes:
+    return bytes(o & ~m | n & m for m, o, n in zip(mask, old, new, strict=True))
+
+
+def _read_old(memory: Memory, address: int, size: int) -> bytes:
+    """Read what will be overwritten; a few bytes twice where that is plain memory."""
+    if size > LOAD_FROM:
+        return memory.read(address, size)
+    skip = address % WORD
+    words, _, _ = read_words(memory, address - skip, -(-(skip + size) // WORD))
+    return b"".join(word.to_bytes(WORD, "little") for word in words)[skip : skip + size]
+
+
+def _read_back(memory: Memory, done: MemoryWrite, report: Report) -> MemoryWrite:
+    """Return a write with what reads back; that it differs is read twice."""
+    address, size = done.address, len(done.data)
+    try:
+        for _ in range(2):
+            new = b"".join(read_chunks(memory, address, size, report=report))
+            done = replace(done, new=new)
+            if not done.differing:
+                break
+    except EspError as error:
+        was = "may have been" if done.answer_lost else "was"
+        _add_state(error, address, size, f"{was} written, and could not be read back")
+        raise
+    return done
+
+
+def _add_state(error: EspError, address: int, size: int, state: str) -> None:
+    """Add to an error that stopped a write what is known of the range."""
+    error.message += f"; {_range(address, size)} {state}"
+    error.args = (error.message,)
+
+
+def _range(address: int, size: int) -> str:
+    return hex32(address) if size <= WORD else f"{hex32(address)}..{hex32(address + size)}"
+
+
+def _word_writes(address: int, data: bytes) -> Iterator[RegisterWrite]:
+    """Return the masked word writes that write bytes of any alignment."""
+    end = address + len(data)
+    inner = range(address - address % WORD + WORD, end, WORD)
+    for start, stop in pairwise(chain((address,), inner, (end,)) if data else ()):
+        piece = data[start - address : stop - address]
+        value, width = int.from_bytes(piece, "little"), 8 * len(piece)
+        yield masked(start, value, width, (1 << width) - 1)

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from espshell.device.pins import parse_pads
 from espshell.errors import UsageError
 from espshell.shell.arguments.operands import unquoted
 from espshell.shell.arguments.places import Place, Region, Span, Spot
-from espshell.shell.arguments.types import ArgType, File, Scope
+from espshell.shell.arguments.types import ArgType, File, Scope, Text
 from espshell.shell.language import place
 from espshell.shell.later import Later
 from espshell.units import parse_number
@@ -33,8 +34,9 @@ class FilePlaces(ArgType[Pairs, tuple[Pair, ...]]):
     least = 2
     most = 999
 
-    def __init__(self, *, swapped: bool = False) -> None:
+    def __init__(self, *, swapped: bool = False, to_write: bool = False) -> None:
         self._swapped = swapped
+        self._to_write = to_write
         self.label = "ADDRESS FILE..." if swapped else "FILE PLACE..."
 
     def parse(self, texts: Sequence[str]) -> Pairs:
@@ -48,7 +50,8 @@ class FilePlaces(ArgType[Pairs, tuple[Pair, ...]]):
                 raise UsageError(f"`{where}` is no address", hint=f"in this order: {self.label}")
             if self._swapped and ":" not in where:
                 where = f"flash:{where}"
-            pairs.append((File().parse([unquoted(name)]), Place().parse([where])))
+            place_type = Place(to_write=self._to_write)
+            pairs.append((File().parse([unquoted(name)]), place_type.parse([where])))
         return tuple(pairs)
 
     def value(self, parsed: Pairs, scope: Scope) -> tuple[Pair, ...]:
@@ -66,6 +69,19 @@ class FilePlaces(ArgType[Pairs, tuple[Pair, ...]]):
     def complete(self, text: str, scope: Scope) -> Iterable[str]:
         """Complete files and places."""
         return (*File().complete(text, scope), *Place().complete(text, scope))
+
+
+class FlashPins(Text):
+    """The pins that the flash hangs on: ``auto``, ``SPI``, ``HSPI`` or ``CLK,Q,D,HD,CS``."""
+
+    def parse(self, texts: Sequence[str]) -> str:
+        """Check it. Raises: UsageError."""
+        parse_pads(texts[0])
+        return texts[0]
+
+    def complete(self, text: str, scope: Scope) -> Iterable[str]:
+        """Complete the words."""
+        return ("auto", "SPI", "HSPI")
 
 
 class Erasable(ArgType["place.Region | str", Span]):
@@ -112,10 +128,14 @@ class Erasable(ArgType["place.Region | str", Span]):
         return (*Region().complete(text, scope), "chip")
 
 
-def read_pairs(files: Sequence[Pair]) -> tuple[images.Image, ...]:
-    """Read the files. Raises: UsageError as ``read_images``."""
+def read_pairs(files: Sequence[Pair], *, like_esptool: bool = False) -> tuple[images.Image, ...]:
+    """Read the files; as esptool does, Intel HEX goes to its own addresses and a file may be empty.
+
+    Raises: UsageError as ``read_images``.
+    """
     pairs = [(path, where.address) for path, where in files]
-    return images.read_images(pairs, [where.end for _, where in files])
+    limits = [where.end for _, where in files]
+    return images.read_images(pairs, limits, own_addresses=like_esptool, empty=like_esptool)
 
 
 def see_one_space(files: Sequence[Pair], only: str = "") -> None:

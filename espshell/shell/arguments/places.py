@@ -31,14 +31,32 @@ class Span:
     space: str = "mem"
 
 
+def require_writable(where: place.Place) -> None:
+    """Require another space than ``efuse:``. Raises: UsageError."""
+    if where.space == "efuse":
+        raise UsageError(
+            "`efuse:` is read-only: a bit that is burnt stays burnt",
+            hint="the controller's registers are in `mem:`, where a write takes --force",
+        )
+
+
 class Place(ArgType[place.Place, Spot]):
-    """An address in a space; one in ``efuse:`` becomes an address on the bus."""
+    """An address in a space; one in ``efuse:`` becomes an address on the bus.
+
+    ``to_write``: and is refused, because it is read-only.
+    """
 
     raw = True
 
+    def __init__(self, *, to_write: bool = False) -> None:
+        self._to_write = to_write
+
     def parse(self, texts: Sequence[str]) -> place.Place:
-        """Parse space and address."""
-        return place.parse_place(texts[0])
+        """Parse space and address. Raises: UsageError."""
+        where = place.parse_place(texts[0])
+        if self._to_write:
+            require_writable(where)
+        return where
 
     def value(self, parsed: place.Place, scope: Scope) -> Spot:
         """Evaluate the address; one in ``efuse:`` counts from the start of the eFuse registers."""
@@ -61,13 +79,16 @@ class Place(ArgType[place.Place, Spot]):
 
 
 class Address(ArgType[place.Place, int]):
-    """An address on the bus: anywhere but in ``flash:``."""
+    """An address on the bus: anywhere but in ``flash:``; ``to_write``: nor in ``efuse:``."""
 
     raw = True
 
+    def __init__(self, *, to_write: bool = False) -> None:
+        self._to_write = to_write
+
     def parse(self, texts: Sequence[str]) -> place.Place:
         """Parse space and address. Raises: UsageError for a place in flash."""
-        where = place.parse_place(texts[0])
+        where = Place(to_write=self._to_write).parse(texts)
         if where.space == "flash":
             raise UsageError(f"`{texts[0]}` is in flash; an address in memory was expected")
         return where
@@ -89,17 +110,21 @@ class Region(ArgType[place.Region, Span]):
     """A range: ``A LEN``, ``A..END``, ``A..+LEN`` or the name of a region.
 
     ``default_size`` is the length of a lone address, None if a lone address is an error.
+    ``to_write``: one in ``efuse:`` is refused.
     """
 
     raw = True
     most = 2
 
-    def __init__(self, default_size: int | None = None) -> None:
+    def __init__(self, default_size: int | None = None, *, to_write: bool = False) -> None:
         self._default_size = default_size
+        self._to_write = to_write
 
     def parse(self, texts: Sequence[str]) -> place.Region:
         """Parse one or two words."""
         region = place.parse_region(texts)
+        if self._to_write:
+            require_writable(region.place)
         lone = region.size is None and region.end is None
         if lone and self._default_size is None and region.place.expr.lone_name() is None:
             raise UsageError(

@@ -154,5 +154,6 @@ def undo(session: Session, count: int = 1) -> Undone:
         writes.append(done)
         if not done.ok:
             break
-        session.journal.drop_last()
+        if not done.dry_run:
+            session.journal.drop_last()
     return Undone(tuple(writes))

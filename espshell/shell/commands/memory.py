@@ -10,9 +10,9 @@ from espshell.chips import Kind
 from espshell.device.memory import ADDRESS_SPACE
 from espshell.errors import UsageError
 from espshell.ops.memory import words as memory
-from espshell.ops.memory.journal import KEEP
 from espshell.ops.memory.save import Saved, held_part, part_of, save
 from espshell.ops.memory.words import Fill, Peek, Poke
+from espshell.ops.memory.writing import registers_at
 from espshell.shell.arguments.places import Address, Place, Region, Span, Spot
 from espshell.shell.arguments.types import File, Number, Numbers, Positive
 from espshell.shell.commands.flash import write_flash
@@ -52,29 +52,37 @@ def _widths(name: str, *widths: int) -> dict[str, dict[str, object]]:
     "peek",
     group=GROUP,
     params=[Param("place", Place()), Param("count", Positive(), optional=True)],
-    options=[_FORCE],
+    options=[_CHECK, _FORCE],
     variants=_widths("peek", 8, 16, 32),
     needs="memory",
 )
 def peek(
-    session: Session, place: Spot, count: int = 1, *, width: int = 32, force: bool = False
+    session: Session,
+    place: Spot,
+    count: int = 1,
+    *,
+    width: int = 32,
+    check: bool = False,
+    force: bool = False,
 ) -> Peek:
     """Read values, in hexadecimal and decimal.
 
     The bus reads 32 bits at a time: peek8 and peek16 read the word around and show a part.
+    RAM and ROM are read twice, with --check registers too.
     Of a single register the fields are shown too.
     An empty Enter goes on behind it.
     """
     at, size = place.address, count * width // 8
     space = session.space(place.space, size)
-    result = memory.peek(space, at, count, width=width, force=force)
+    checked = check or session.settings.check
+    result = memory.peek(space, at, count, width=width, check=checked, force=force)
     if count == 1 and width == 32 and place.space == "mem" and not session.output.as_json:
-        known = memory.registers_at(session.chip.memory, at)
+        known = registers_at(session.chip.memory, at)
         result = replace(result, register=known[0] if known else None)
     if session.symbols and place.space == "mem":
         labels = tuple(session.symbol_at(at + i * width // 8) for i in range(count))
         result = replace(result, labels=labels)
-    options = " --force" * force
+    options = " --check" * check + " --force" * force
     session.next_line = f"peek{width} {_prefix(place)}{at + size:#x} {count}{options}"
     return result
 
@@ -83,7 +91,7 @@ def peek(
     "poke",
     group=GROUP,
     traits=Trait.PARTITIONS,
-    params=[Param("place", Place()), Param("value", Numbers())],
+    params=[Param("place", Place(to_write=True)), Param("value", Numbers())],
     options=[Option("--mask", "write only these bits", Number()), _NO_VERIFY, _FORCE, DRY_RUN],
     variants=_widths("poke", 8, 16, 32),
     needs="memory",
@@ -204,7 +212,7 @@ def _label(session: Session, region: Span, address: int) -> str:
     "fill",
     group=GROUP,
     traits=Trait.PARTITIONS,
-    params=[Param("region", Region()), Param("value", Number())],
+    params=[Param("region", Region(to_write=True)), Param("value", Number())],
     options=[_NO_VERIFY, _FORCE, DRY_RUN],
     variants=_widths("fill", 8, 16, 32),
     needs="memory",
@@ -237,7 +245,6 @@ def fill(
         width=width,
         verify=verify,
         force=force,
-        keep=KEEP if verify else 0,
         report=session.output.progress,
     )
 
@@ -300,7 +307,7 @@ def read_mem(session: Session, address: int) -> Peek:
     "write-mem",
     group=GROUP,
     params=[
-        Param("address", Address()),
+        Param("address", Address(to_write=True)),
         Param("value", Number()),
         Param("mask", Number(), optional=True),
     ],

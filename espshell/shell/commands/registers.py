@@ -76,6 +76,7 @@ class Requests(ArgType[tuple[Request, ...], tuple[Request, ...]]):
     params=[Param("requests", Requests())],
     options=[
         Option("--no-verify", "do not read back", into="unverified"),
+        Option("--check", "read twice and compare"),
         Option("--force", "read write-only and write read-only ones too"),
         DRY_RUN,
     ],
@@ -86,6 +87,7 @@ def reg(
     requests: tuple[Request, ...],
     *,
     unverified: bool = False,
+    check: bool = False,
     force: bool = False,
 ) -> object:
     """Show registers field by field, or set fields.
@@ -103,7 +105,8 @@ def reg(
     if any(request.value is not None for request in requests):
         verify = session.settings.verify and not unverified
         return _write(session, requests, verify=verify, force=force)
-    return _read(session, requests, force=force)
+    check = check or session.settings.check
+    return _read(session, requests, check=check, force=force)
 
 
 @VERBS.add("regs", group=GROUP, params=[Param("pattern", Text(), optional=True)], needs="chip")
@@ -136,7 +139,7 @@ def _request(text: str, before: str) -> Request:
     return Request(name, choices=True) if value == "?" else Request(name, expr.parse(value))
 
 
-def _read(session: Session, requests: Sequence[Request], *, force: bool) -> object:
+def _read(session: Session, requests: Sequence[Request], *, check: bool, force: bool) -> object:
     from espshell.ops.memory import registers
 
     memory, scope = session.chip.memory, session.scope
@@ -144,7 +147,7 @@ def _read(session: Session, requests: Sequence[Request], *, force: bool) -> obje
         name = requests[0].name
         if scope.peripheral(name) is None:
             register, field = _meant(session, name)
-            return registers.read_register(memory, register, field, force=force)
+            return registers.read_register(memory, register, field, check=check, force=force)
     wanted: list[Register] = []
     for request in requests:
         peripheral = None if request.is_pattern else scope.peripheral(request.name)
@@ -153,7 +156,8 @@ def _read(session: Session, requests: Sequence[Request], *, force: bool) -> obje
             wanted += registers.list_registers(session.chip.chip, pattern).registers
         else:
             wanted.append(_meant(session, request.name)[0])
-    return registers.read_registers(memory, tuple(dict.fromkeys(wanted)), force=force)
+    chosen = tuple(dict.fromkeys(wanted))
+    return registers.read_registers(memory, chosen, check=check, force=force)
 
 
 def _write(

@@ -21,6 +21,7 @@ from espshell.shell.registry import Option, Param, Registry, Trait
 from espshell.units import number_text, parse_number
 
 if TYPE_CHECKING:
+    from espshell.shell.language.scope import TargetScope
     from espshell.shell.lines import Held
     from espshell.shell.session import Session
 
@@ -35,6 +36,8 @@ class Variable:
 
     name: str
     value: int | str
+    notes: tuple[str, ...] = ()
+    """What to keep in mind about what was read for it."""
 
     @property
     def last_value(self) -> int | str:
@@ -64,10 +67,11 @@ def let(session: Session, assignment: Command) -> Variable:
     Text stands in quotes. `$NAME` puts the value into any later line.
     """
     wanted = assigned(assignment)
-    value = _value(session, wanted.value)
+    scope = session.scope
+    value = _value(session, wanted.value, scope)
     text = number_text(value) if isinstance(value, int) else value
     session.variables[wanted.name] = text
-    return Variable(wanted.name, value)
+    return Variable(wanted.name, value, tuple(scope.notes))
 
 
 @VERBS.add(
@@ -86,13 +90,15 @@ def expect(session: Session, expression: Expr, *, message: str = "") -> Expectat
 
 def evaluated(session: Session, expression: Expr, message: str = "") -> Expectation:
     """Evaluate what is expected to be true, both sides of it where it is one comparison."""
-    sides = expression.sides()
+    sides, scope = expression.sides(), session.scope
     if sides is None:
-        return Expectation(expression.text, expression.evaluate(session.scope), message=message)
+        value = expression.evaluate(scope)
+        return Expectation(expression.text, value, message=message, notes=tuple(scope.notes))
     left, operator, right = sides
-    first, second = left.evaluate(session.scope), right.evaluate(session.scope)
-    value = expr.compare(first, operator, second)
-    return Expectation(expression.text, int(value), first, operator, second, message)
+    first, second = left.evaluate(scope), right.evaluate(scope)
+    value = int(expr.compare(first, operator, second))
+    notes = tuple(scope.notes)
+    return Expectation(expression.text, value, first, operator, second, message, notes)
 
 
 @VERBS.add(
@@ -106,7 +112,7 @@ def need(session: Session, chip: tuple[Chip, ...]) -> None:
         raise DeviceError(f"this is an {connected.title}, not an {wanted}")
 
 
-@VERBS.add("fails", group=GROUP, rest="command")
+@VERBS.add("fails", group=GROUP, rest="command", traits=Trait.FAILS)
 def fails(session: Session, command: Held) -> Failed:
     """Succeed only if a command fails.
 
@@ -157,7 +163,7 @@ def source(
     run_file(file, arguments)
 
 
-def _value(session: Session, word: Word) -> int | str:
+def _value(session: Session, word: Word, scope: TargetScope) -> int | str:
     """Return what a word means to `let`: text in quotes, a variable as it is, or an expression."""
     if word.is_quoted and not _is_character(word.raw):
         return word.expand(session.variables)
@@ -165,7 +171,7 @@ def _value(session: Session, word: Word) -> int | str:
         text = word.expand(session.variables)
         number = parse_number(text)
         return text if number is None else number
-    return expr.parse(word.expand_raw(session.variables)).evaluate(session.scope)
+    return expr.parse(word.expand_raw(session.variables)).evaluate(scope)
 
 
 def _is_character(raw: str) -> bool:

@@ -13,7 +13,6 @@ from espshell.ops.memory.copy import copy as copy_range
 from espshell.ops.memory.diff import diff as compare
 from espshell.ops.memory.find import Found
 from espshell.ops.memory.hash import Digest, hash_range
-from espshell.ops.memory.journal import KEEP
 from espshell.ops.memory.words import dump
 from espshell.shell.arguments.operands import Hashed, Operand, Operands, Pattern
 from espshell.shell.arguments.places import Place, Region, Span, Spot
@@ -39,7 +38,7 @@ _CHECK = Option("--check", "read twice and compare")
     "copy",
     group=GROUP,
     traits=Trait.PARTITIONS,
-    params=[Param("region", Region()), Param("place", Place())],
+    params=[Param("region", Region()), Param("place", Place(to_write=True))],
     options=[Option("--no-verify", "do not read back", into="unverified"), _FORCE, DRY_RUN],
     needs="memory",
 )
@@ -67,7 +66,7 @@ def copy(
         source=source,
         verify=verify,
         force=force,
-        keep=KEEP if verify else 0,
+        check=session.settings.check,
         report=session.output.progress,
     )
 
@@ -79,6 +78,7 @@ def copy(
     options=[
         Option("--align", "only at multiples of this", Positive()),
         Option("--max", f"stop after so many places ({search.MOST})", Positive(), into="most"),
+        _CHECK,
         _FORCE,
     ],
     variants={f"find{width}": {"width": width} for width in (8, 16, 32)},
@@ -92,6 +92,7 @@ def find(
     width: int = 32,
     align: int = 1,
     most: int = search.MOST,
+    check: bool = False,
     force: bool = False,
 ) -> Found:
     """Find a value, "text" or hex:de??be in a range.
@@ -109,6 +110,7 @@ def find(
         pattern,
         align=align,
         most=most,
+        check=check or session.settings.check,
         force=force,
         report=session.output.progress,
     )
@@ -117,7 +119,7 @@ def find(
         result = replace(result, hits=tuple(hits))
     end = region.address + region.size
     if not result.complete and result.hits[-1].address + 1 < end:
-        options = f" --align {align} --max {most}" + " --force" * force
+        options = f" --align {align} --max {most}" + " --check" * check + " --force" * force
         behind = result.hits[-1].address + 1
         space = "flash:" if region.space == "flash" else ""
         session.next_line = f"find {space}{behind:#x}..{end:#x} hex:{pattern.text}{options}"
@@ -162,11 +164,12 @@ def diff(
 
     expected, actual = (_side(session, operand) for operand in sides)
     check = check or session.settings.check
-    old = _bytes(session, expected, actual, check=check, force=force)
-    new = _bytes(session, actual, expected, check=check, force=force)
+    old, old_notes = _bytes(session, expected, actual, check=check, force=force)
+    new, new_notes = _bytes(session, actual, expected, check=check, force=force)
     address = actual.address if expected.is_file else expected.address
-    notes = tuple(side.note for side in (expected, actual) if side.note)
-    result = compare(old, new, address=address, notes=notes)
+    notes = [side.note for side in (expected, actual) if side.note]
+    notes = list(dict.fromkeys((*notes, *old_notes, *new_notes)))
+    result = compare(old, new, address=address, notes=tuple(notes))
     output = session.output
     if not output.as_json:
         titles = (_titled(expected, len(old)), _titled(actual, len(new)))
@@ -222,15 +225,18 @@ def _side(session: Session, operand: Operand) -> _Side:
     return _Side(operand.text, read_bytes(path), is_file=True)
 
 
-def _bytes(session: Session, side: _Side, other: _Side, *, check: bool, force: bool) -> bytes:
-    """Return the bytes of a side, which may have its size from the other one."""
+def _bytes(
+    session: Session, side: _Side, other: _Side, *, check: bool, force: bool
+) -> tuple[bytes, tuple[str, ...]]:
+    """Return the bytes of a side, whose size may be the other's, and notes about the reading."""
     if side.data is not None:
-        return side.data
+        return side.data, ()
     size = side.size or other.size or (len(other.data) if other.data is not None else None)
     if not size:
         raise UsageError(f"`{side.text}` has no length, and neither has the other side")
     space, report = session.space(side.space, size), session.output.progress
-    return dump(space, side.address, size, check=check, force=force, report=report).data
+    read = dump(space, side.address, size, check=check, force=force, report=report)
+    return read.data, read.notes
 
 
 def _titled(side: _Side, size: int) -> str:

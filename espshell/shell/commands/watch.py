@@ -151,6 +151,7 @@ def watch(
     view = View(session.output, title, address)
     samples: list[Sample[int | bytes]] = []
     looks = 0
+    notes: dict[str, None] = {}
 
     def looked(sample: Sample[int | bytes]) -> None:
         nonlocal looks
@@ -158,7 +159,7 @@ def watch(
         view.look(sample)
 
     seen = ops.changes(
-        _look(session, what), session.clock, interval_s=interval, count=count, looked=looked
+        _look(session, what, notes), session.clock, interval_s=interval, count=count, looked=looked
     )
     interrupted = False
     try:
@@ -169,11 +170,25 @@ def watch(
     except KeyboardInterrupt:
         interrupted = True
         session.output.note("stopped")
-    return Shown(Watched(title, address, tuple(samples), looks, interrupted))
+    return Shown(Watched(title, address, tuple(samples), looks, interrupted, tuple(notes)))
 
 
-def _look(session: Session, what: Expr | Span) -> Callable[[], int | bytes]:
+def _look(session: Session, what: Expr | Span, notes: dict[str, None]) -> Callable[[], int | bytes]:
+    """Return what looks once and gathers what to keep in mind about it."""
     if isinstance(what, Span):
-        space = session.space(what.space, what.size)
-        return lambda: dump(space, what.address, what.size).data
-    return lambda: what.evaluate(session.scope)
+        space, check = session.space(what.space, what.size), session.settings.check
+
+        def read() -> bytes:
+            result = dump(space, what.address, what.size, check=check)
+            notes.update(dict.fromkeys(result.notes))
+            return result.data
+
+        return read
+
+    def evaluate() -> int:
+        scope = session.scope
+        value = what.evaluate(scope)
+        notes.update(scope.notes)
+        return value
+
+    return evaluate

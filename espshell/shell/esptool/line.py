@@ -143,7 +143,8 @@ def _mode(given: str, there: str, default: str) -> str:
 def applied(session: Session, line: Line, *, needs_chip: bool) -> Iterator[None]:
     """Let a session be as a line of esptool's says while its command runs.
 
-    Port, rate and the way to leave the chip stay; the stub and the trace are of this line only.
+    Port, rate and the way to leave the chip stay; the stub and the trace are of this line only,
+    and so is all of it for a command that needs no chip.
 
     Raises: UsageError for another chip, or for another port where nobody can be asked.
     """
@@ -161,7 +162,8 @@ def applied(session: Session, line: Line, *, needs_chip: bool) -> Iterator[None]
                 session.bench = line.bench(session.bench)
             yield
         finally:
-            session.bench = replace(session.bench, stub=kept.stub, stub_version=kept.stub_version)
+            there = session.bench if needs_chip else kept
+            session.bench = replace(there, stub=kept.stub, stub_version=kept.stub_version)
 
 
 def _reach(session: Session, line: Line) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from espshell import registers
 from espshell.chips import Chip, Kind, Region
 from espshell.device import Target
-from espshell.errors import BenchError, EspError, UsageError
+from espshell.errors import BenchError, DeviceError, EspError, UsageError
 from espshell.ops.memory import words as memory
 from espshell.shell.arguments.types import Scope, nearest
 from espshell.units import parse_number
@@ -38,8 +38,12 @@ class TargetScope:
         partitions: Callable[[], PartitionTable] | None = None,
         parttable: str = "",
         symbols: Symbols | None = None,
+        check: bool = False,
     ) -> None:
         self._target = target
+        self._check = check
+        self.notes: dict[str, None] = {}
+        """What to keep in mind about what was read, each once, in order."""
         self._prefixes = prefixes
         self._partitions = partitions
         self._parttable = parttable
@@ -166,7 +170,9 @@ class TargetScope:
         """Return the contents of memory. Raises: UsageError outside the memory map."""
         if self._target is None:
             raise not_connected()
-        return memory.peek(self._target.memory, address, width=bits).values[0]
+        read = memory.peek(self._target.memory, address, width=bits, check=self._check)
+        self.notes.update(dict.fromkeys(read.notes))
+        return read.values[0]
 
     def space(self, name: str) -> Scope:
         """Return what names mean in a space: partitions in ``flash``."""
@@ -275,7 +281,7 @@ class FlashScope:
         known = {place.name: place for place in self._fixed()}
         try:
             table = self._table()
-        except UsageError:
+        except (UsageError, DeviceError):
             if name.lower() in known:
                 return known[name.lower()]
             raise

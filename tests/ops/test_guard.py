@@ -1,0 +1,113 @@
+"""Commands about flash that a flipped bit leads to another place: never silent, and named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from espshell.device import Target
+from espshell.loader.dialogue import OVERDUE_S
+from espshell.ops.flash.erase import Erased, erase
+from espshell.ops.flash.load import Written, load
+from espshell.protocol.flash import EraseRegion, FlashBegin, FlashDeflBegin
+from espshell.sim import fault
+from espshell.sim.fault import Direction, Faults
+from espshell.units import KIB
+from tests.loader.support import open_sim, wire_of
+from tests.ops.support import NEW, SECTOR, image, noise, nor, requests_of
+
+FULL = noise(512 * KIB, 3)
+SPARSE = b"".join(noise(SECTOR, n) if n % 7 == 0 else b"\xff" * SECTOR for n in range(128))
+"""Most of it blank."""
+
+PLACE, SIZE = 0x2_3000, 2 * SECTOR
+
+HEADER = 8  # bytes of a request before its payload
+
+Do = Callable[[Target], Written | Erased]
+
+
+def opened(chip: str, stub: bool, contents: bytes) -> Target:
+    """Return a chip whose flash of 512 KiB is full of something."""
+    target = open_sim("flash=512K", chip)
+    if stub:
+        target.start_stub()
+    assert target.flash.size == len(contents)
+    nor(target).load(contents)
+    return target
+
+
+def flip(target: Target, request: int, byte: int, bit: int) -> None:
+    """Have one bit of a request flipped, counted from the next one on."""
+    rule = fault.parse(f"flip@request:{request}:{byte}.{bit}")
+    wire_of(target)._requests = Faults([rule], Direction.REQUEST)
+
+
+def write(target: Target) -> Written:
+    """Write a file of two sectors."""
+    return load(target, image(NEW[:SIZE], PLACE))
+
+
+def write_again(target: Target) -> Written:
+    """Write what is there already."""
+    nor(target).data[PLACE : PLACE + SIZE] = NEW[:SIZE]
+    return load(target, image(NEW[:SIZE], PLACE), everything=True)
+
+
+def clear(target: Target) -> Erased:
+    """Erase two sectors of which the first is not blank."""
+    return erase(target, PLACE, SIZE)
+
+
+def clear_blank(target: Target) -> Erased:
+    """Erase what is blank already."""
+    nor(target).data[PLACE : PLACE + SIZE] = b"\xff" * SIZE
+    return erase(target, PLACE, SIZE, everything=True)
+
+
+CASES = [
+    pytest.param("esp32", False, FlashBegin, 12, write, FULL, id="rom-write"),
+    pytest.param("esp32", False, FlashBegin, 12, write_again, SPARSE, id="rom-again"),
+    pytest.param("esp32", False, FlashBegin, 12, clear, SPARSE, id="rom-erase"),
+    pytest.param("esp32c3", True, FlashDeflBegin, 12, write, FULL, id="stub-write"),
+    pytest.param("esp32c3", True, FlashDeflBegin, 12, write_again, SPARSE, id="stub-again"),
+    pytest.param("esp32c3", True, EraseRegion, 0, clear, SPARSE, id="stub-erase"),
+    pytest.param("esp32c3", True, EraseRegion, 0, clear_blank, FULL, id="stub-blank"),
+]
+"""Chip, whether through the stub, the command that is hit, where its address is, what is done, and
+what is in the flash."""
+
+
+def is_said(target: Target, before: bytes, result: Written | Erased) -> bool:
+    """Check that a result is not good if another place has changed; return whether one has."""
+    data, end = bytes(nor(target).data), PLACE + SIZE
+    is_changed = data[:PLACE] + data[end:] != before[:PLACE] + before[end:]
+    if is_changed:
+        assert not result.ok
+        assert not result.verified
+        assert result.elsewhere
+    if result.ok:
+        assert result.verified
+    return is_changed
+
+
+@pytest.mark.parametrize(("chip", "stub", "command", "field", "do", "contents"), CASES)
+def test_a_flipped_bit_in_address_or_size(
+    chip: str, stub: bool, command: type, field: int, do: Do, contents: bytes
+) -> None:
+    """Of all 64 bits, none leads to a result that says it is well while another place changed."""
+    target = opened(chip, stub, contents)
+    do(target)  # what is asked once a connection
+    nor(target).load(contents)
+    before_it = wire_of(target).count.requests
+    first, *_ = requests_of(target, command, lambda: do(target))
+    size_field = 4 if command is EraseRegion else 0
+    changed = 0
+    for bit in range(64):
+        byte = HEADER + (field if bit < 32 else size_field) + bit % 32 // 8
+        nor(target).load(contents)
+        target.link.clock.sleep(OVERDUE_S)  # after which nothing is asked twice because of it
+        flip(target, first - before_it, byte, bit % 8)
+        changed += is_said(target, contents, do(target))
+    assert changed
