@@ -52,7 +52,12 @@ class SimChip:
         self._read_pointer = 0
         self._setup = setup
         if self.facts.watchdog_reset:
-            self.memory.watch(self.facts.watchdog_reset[-1].address, self._check_watchdog)
+            start = self.facts.watchdog_reset[-1]
+
+            def check_watchdog(config: int) -> None:
+                self.watchdog_is_set = config & start.mask == start.value
+
+            self.memory.watch(start.address, check_watchdog)
         self.reset()
 
     @property
@@ -133,10 +138,6 @@ class SimChip:
         """Where READ_FLASH_SLOW jumps to, if its pointer has been changed; else 0."""
         hook = self._read_hook()
         return hook if hook != self._read_pointer else 0
-
-    def _check_watchdog(self, config: int) -> None:
-        start = self.facts.watchdog_reset[-1]
-        self.watchdog_is_set = config & start.mask == start.value
 
     def _read_hook(self) -> int:
         pointer = self.facts.read_pointer

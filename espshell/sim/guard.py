@@ -47,7 +47,7 @@ class Shape(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class ProtectionBits:
     """The protection bits of a part."""
 
     bp: tuple[StatusBit, ...]
@@ -91,7 +91,7 @@ class BlockLocks:
         return frozenset(at if block in edges else block for at, block in blocks)
 
 
-def guarded(guard: Guard, size: int, values: Sequence[int]) -> range:
+def guarded(guard: ProtectionBits, size: int, values: Sequence[int]) -> range:
     """Return the addresses that the code covers, for a flash of a size (bytes)."""
     code = sum(bit.of(values) << index for index, bit in enumerate(guard.bp))
     last = (1 << len(guard.bp)) - 1

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, replace
 
 from espshell.sim import sfdp
-from espshell.sim.guard import Guard, Shape, StatusBit
+from espshell.sim.guard import ProtectionBits, Shape, StatusBit
 from espshell.units import KIB, MIB
 
 BLOCK_ERASE = {0x20: 4 * KIB, 0x52: 32 * KIB, 0xD8: 64 * KIB}
@@ -73,7 +73,7 @@ class PartModel:
     size: int
     registers: tuple[StatusRegister, ...]
     writes: tuple[StatusWrite, ...]
-    guard: Guard
+    guard: ProtectionBits
     srp0: StatusBit
     srp1: StatusBit | None = None
     qe: StatusBit | None = None
@@ -107,7 +107,7 @@ _BP4 = (*_BP3, StatusBit(0, 5))
 _TB = StatusBit(0, 5)
 _SRP0 = StatusBit(0, 7)
 _QE_IN_SR1 = StatusBit(0, 6)
-_GUARD = Guard(_BP3, tb=_TB, sec=StatusBit(0, 6), cmp=StatusBit(1, 6))
+_GUARD = ProtectionBits(_BP3, tb=_TB, sec=StatusBit(0, 6), cmp=StatusBit(1, 6))
 
 
 def _like_w25q(
@@ -117,7 +117,7 @@ def _like_w25q(
     *others: StatusRegister,
     image: bytes = b"",
     times: Times | None = None,
-    guard: Guard = _GUARD,
+    guard: ProtectionBits = _GUARD,
 ) -> PartModel:
     """Return a part with the SR1 and QE of a W25Q; the id ends with the logarithm of its size."""
     size = 1 << (jedec_id & 0xFF)
@@ -137,7 +137,7 @@ def _like_w25q(
 
 
 _WPS = replace(_GUARD, wps=StatusBit(2, 2))
-_W25Q256_GUARD = Guard(_BP4, tb=StatusBit(0, 6), cmp=StatusBit(1, 6), wps=StatusBit(2, 2))
+_W25Q256_GUARD = ProtectionBits(_BP4, tb=StatusBit(0, 6), cmp=StatusBit(1, 6), wps=StatusBit(2, 2))
 _GD_TIMES = Times(0.6e-3, 50e-3, 150e-3, 200e-3, 15.0, 5e-3)
 _SLOWER = Times(0.5e-3, 50e-3, 150e-3, 200e-3, 25.0)
 _PUYA_TIMES = Times(1.5e-3, 16e-3, 16e-3, 16e-3, 16e-3, 8e-3)
@@ -168,7 +168,7 @@ _MX25L3233F = PartModel(
         StatusRegister(0x2B, one_way=0x82),
     ),
     writes=(StatusWrite(0x01, (0, 1)),),
-    guard=Guard(_BP4, tb=StatusBit(1, 3), wps=StatusBit(2, 7)),
+    guard=ProtectionBits(_BP4, tb=StatusBit(1, 3), wps=StatusBit(2, 7)),
     srp0=_SRP0,
     qe=_QE_IN_SR1,
     sfdp=sfdp.MX25L3233F,
@@ -187,7 +187,7 @@ _MX25L6436E = replace(
     size=8 * MIB,
     registers=(_SR1, StatusRegister(0x2B, one_way=0x82)),
     writes=_ALONE,
-    guard=Guard(_BP4, wps=StatusBit(1, 7), shape=Shape.DOUBLE),
+    guard=ProtectionBits(_BP4, wps=StatusBit(1, 7), shape=Shape.DOUBLE),
     sfdp=sfdp.sized(sfdp.MX25L3233F, 8 * MIB),
     burns=(Burn(0x2F, 1, 0x02), Burn(0x68, 1, 0x80)),
     qpi=None,
@@ -213,7 +213,7 @@ _IS25LP032 = PartModel(
         StatusWrite(0x85, (3,)),
         StatusWrite(0x83, (3,), volatile=True),
     ),
-    guard=Guard(_BP4, tb=StatusBit(1, 1)),
+    guard=ProtectionBits(_BP4, tb=StatusBit(1, 1)),
     srp0=_SRP0,
     qe=_QE_IN_SR1,
     sfdp=sfdp.sized(sfdp.IS25WP128F, 4 * MIB),
@@ -234,7 +234,7 @@ _EN25QH32 = PartModel(
     size=4 * MIB,
     registers=(_SR1, StatusRegister(None, one_way=0xFC)),
     writes=_ALONE,
-    guard=Guard(_BP3, tb=_TB),
+    guard=ProtectionBits(_BP3, tb=_TB),
     srp0=_SRP0,
     sfdp=sfdp.PLAIN,
     volatile_writes=False,
@@ -275,7 +275,7 @@ PARTS = (
         _MX25L6436E,
         name="MX25U6435F",
         jedec_id=0xC22537,
-        guard=Guard(_BP4, wps=StatusBit(1, 7), shape=Shape.LOWER),
+        guard=ProtectionBits(_BP4, wps=StatusBit(1, 7), shape=Shape.LOWER),
     ),
     replace(
         _MX25L6436E,
@@ -283,7 +283,7 @@ PARTS = (
         jedec_id=0xC22016,
         size=4 * MIB,
         registers=(StatusRegister(0x05, 0xBC), StatusRegister(0x2B, one_way=0x02)),
-        guard=Guard(_BP3, flip=StatusBit(0, 5)),
+        guard=ProtectionBits(_BP3, flip=StatusBit(0, 5)),
         qe=None,
         sfdp=sfdp.MX25L3206E,
         burns=(Burn(0x2F, 1, 0x02),),
@@ -301,14 +301,14 @@ PARTS = (
         name="EN25QH64",
         jedec_id=0x1C7017,
         size=8 * MIB,
-        guard=Guard(_BP3, tb=_TB, shape=Shape.BLOCKS),
+        guard=ProtectionBits(_BP3, tb=_TB, shape=Shape.BLOCKS),
         sfdp=sfdp.sized(sfdp.PLAIN, 8 * MIB),
     ),
     replace(
         _EN25QH32,
         name="EN25Q32B",
         jedec_id=0x1C3016,
-        guard=Guard(_BP3, tb=_TB, shape=Shape.INVERTED),
+        guard=ProtectionBits(_BP3, tb=_TB, shape=Shape.INVERTED),
         sfdp=b"",
     ),
 )

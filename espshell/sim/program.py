@@ -27,8 +27,8 @@ class Next(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """The result of one command inside a loader, which packs it into an ``Answer``."""
+class Completed:
+    """What one command does inside a loader, which makes an ``Answer`` of it."""
 
     error: int = 0
     """The error byte; 0 if all is well."""
@@ -46,7 +46,7 @@ class Outcome:
     """What is done after the reply."""
 
 
-DONE = Outcome()
+DONE = Completed()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from espshell.protocol.packet import HEADER, RESPONSE, Opcode, checksum
 from espshell.sim.access import encrypted
 from espshell.sim.chip import SimChip
 from espshell.sim.nor import SECTOR, PowerLost
-from espshell.sim.program import COMMAND_S, DONE, SYNC_REPLIES, Answer, Next, Outcome
+from espshell.sim.program import COMMAND_S, DONE, SYNC_REPLIES, Answer, Completed, Next
 from espshell.sim.receiver import RomReceiver
 from espshell.span import ceil_div
 from espshell.units import MIB, WORD
@@ -110,7 +110,7 @@ class RomLoader:
         command = None if self._buffer[0] else self._commands.get(self._buffer[1])
         # Refused without payload: esptool could not tell an ESP32-S2 in secure download mode
         # otherwise.
-        outcome = Outcome(INVALID)
+        outcome = Completed(INVALID)
         if command is not None:
             self._opcode = self._buffer[1]
             self._repeat = SYNC_REPLIES if self._opcode == Opcode.SYNC else 1
@@ -119,7 +119,7 @@ class RomLoader:
             try:
                 outcome = command()
             except PowerLost:
-                outcome = Outcome(next=Next.DARK, is_silent=True)
+                outcome = Completed(next=Next.DARK, is_silent=True)
         return Answer(
             () if outcome.is_silent else (self._reply(outcome),) * self._repeat,
             cost_s=self._access.now - began,
@@ -128,32 +128,32 @@ class RomLoader:
             new_baud=outcome.new_baud,
         )
 
-    def _table(self) -> dict[Opcode, Callable[[], Outcome]]:
+    def _table(self) -> dict[Opcode, Callable[[], Completed]]:
         memory, word = self.chip.memory, self._word
         return {
             Opcode.FLASH_BEGIN: self._flash_begin,
             Opcode.FLASH_DATA: lambda: self._take_block(self._program),
             # Both leave: 0 reboots, 1 runs what a reboot would run.
-            Opcode.FLASH_END: lambda: Outcome(next=Next.BOOT),
+            Opcode.FLASH_END: lambda: Completed(next=Next.BOOT),
             Opcode.MEM_BEGIN: self._mem_begin,
             Opcode.MEM_END: self._mem_end,
             Opcode.MEM_DATA: lambda: self._take_block(self._store),
-            Opcode.SYNC: lambda: Outcome(value=self._dialect.sync_value),
+            Opcode.SYNC: lambda: Completed(value=self._dialect.sync_value),
             Opcode.WRITE_REG: self._write_reg,
-            Opcode.READ_REG: lambda: Outcome(value=memory.word(word(0))),
+            Opcode.READ_REG: lambda: Completed(value=memory.word(word(0))),
             Opcode.SPI_SET_PARAMS: self._set_params,
             Opcode.SPI_ATTACH: self._attach,
             Opcode.READ_FLASH_SLOW: self._read_flash,
             Opcode.CHANGE_BAUDRATE: self._change_baud,
             Opcode.FLASH_DEFL_BEGIN: self._flash_begin,
             Opcode.FLASH_DEFL_DATA: lambda: self._take_block(self._program_deflated),
-            Opcode.FLASH_DEFL_END: lambda: Outcome(next=Next.LOADER if word(0) else Next.BOOT),
+            Opcode.FLASH_DEFL_END: lambda: Completed(next=Next.LOADER if word(0) else Next.BOOT),
             Opcode.SPI_FLASH_MD5: self._digest,
             # Flags, crypt count, key purposes and, but for the oldest, id and version.
-            Opcode.GET_SECURITY_INFO: lambda: Outcome(data=self.chip.security_info),
+            Opcode.GET_SECURITY_INFO: lambda: Completed(data=self.chip.security_info),
         }
 
-    def _reply(self, outcome: Outcome) -> bytes:
+    def _reply(self, outcome: Completed) -> bytes:
         if outcome.value is not None:
             self._value = outcome.value
         self._error = outcome.error or self._error
@@ -180,7 +180,7 @@ class RomLoader:
 
     # -- memory
 
-    def _write_reg(self) -> Outcome:
+    def _write_reg(self) -> Completed:
         """Apply every entry; one that is not whole is applied with what the buffer holds."""
         for index in range(0, 4 * max(1, ceil_div(self._request_size, 4 * WORD)), 4):
             address, value, mask, delay_us = (self._word(index + n) for n in range(4))
@@ -188,42 +188,42 @@ class RomLoader:
             self._access.now += delay_us * 1e-6
         return DONE
 
-    def _mem_begin(self) -> Outcome:
+    def _mem_begin(self) -> Completed:
         self.chip.download.begin(self._word(3))
         self._sequence = 0
         return DONE
 
-    def _store(self, data: bytes) -> Outcome:
-        return DONE if self.chip.download.add(data) else Outcome(next=Next.NOTHING)
+    def _store(self, data: bytes) -> Completed:
+        return DONE if self.chip.download.add(data) else Completed(next=Next.NOTHING)
 
-    def _mem_end(self) -> Outcome:
+    def _mem_end(self) -> Completed:
         starts = not self._word(0) and not self.chip.starts_only_signed
-        return Outcome(next=Next.RAM, entry=self._word(1)) if starts else DONE
+        return Completed(next=Next.RAM, entry=self._word(1)) if starts else DONE
 
-    def _take_block(self, store: Callable[[bytes], Outcome]) -> Outcome:
+    def _take_block(self, store: Callable[[bytes], Completed]) -> Completed:
         """Check number, then sum: a number is used up even if the sum is bad."""
         size, sequence = self._word(0), self._word(1)
         if sequence != self._sequence or size > self._dialect.block_size:
-            return Outcome(INVALID)
+            return Completed(INVALID)
         self._sequence += 1
         data = bytes(self._buffer[BLOCK_HEADER : BLOCK_HEADER + size])
-        return store(data) if checksum(data) == self._buffer[4] else Outcome(BAD_CHECKSUM)
+        return store(data) if checksum(data) == self._buffer[4] else Completed(BAD_CHECKSUM)
 
     # -- flash
 
-    def _flash_begin(self) -> Outcome:
+    def _flash_begin(self) -> Completed:
         size, _, block_size, offset = (self._word(n) for n in range(4))
         words = self._dialect.flash_begin_words
         if words > 4 and self._request_size < WORD * words:
-            return Outcome(INVALID)
+            return Completed(INVALID)
         if block_size > self._dialect.block_size:
-            return Outcome(INVALID)
+            return Completed(INVALID)
         self._sequence = 0
         self._offset = offset
         self._encrypts = words > 4 and self._word(4) != 0
         self._inflate = zlib.decompressobj()
         if offset % SECTOR or offset + size > self._flash_size:
-            return Outcome(FAILED)  # and yet takes blocks
+            return Completed(FAILED)  # and yet takes blocks
         self.chip.spi.attached = True
         if Quirk.ERASES_TOO_MUCH in self.chip.facts.quirks:
             count = ceil_div(size, SECTOR)
@@ -232,51 +232,51 @@ class RomLoader:
         self._access.erase(offset, min(size, self.chip.flash.size - offset))
         return DONE
 
-    def _program(self, data: bytes) -> Outcome:
+    def _program(self, data: bytes) -> Completed:
         if self._offset + len(data) > self._flash_size:
-            return Outcome(WRITE_FAILED)
+            return Completed(WRITE_FAILED)
         self._access.program(
             self._offset, encrypted(data, self._offset) if self._encrypts else data
         )
         self._offset += len(data)
         return DONE
 
-    def _program_deflated(self, data: bytes) -> Outcome:
+    def _program_deflated(self, data: bytes) -> Completed:
         try:
             return self._program(self._inflate.decompress(data))
         except zlib.error:
-            return Outcome(INFLATE_FAILED)
+            return Completed(INFLATE_FAILED)
 
-    def _set_params(self) -> Outcome:
+    def _set_params(self) -> Completed:
         self._flash_size = self._word(1)
         return DONE
 
-    def _attach(self) -> Outcome:
+    def _attach(self) -> Completed:
         self.chip.spi.attached = True
         return DONE
 
-    def _read_flash(self) -> Outcome:
+    def _read_flash(self) -> Completed:
         """Answer 64 bytes, whatever was asked; where it fails, those of an earlier reply."""
         offset, size = self._word(0), self._word(1)
         if self.chip.hijacked_entry:
-            return Outcome(next=Next.RAM, entry=self.chip.hijacked_entry, is_silent=True)
+            return Completed(next=Next.RAM, entry=self.chip.hijacked_entry, is_silent=True)
         if size > _SLOW_READ:
-            return Outcome(READ_LENGTH, size=_SLOW_READ)
+            return Completed(READ_LENGTH, size=_SLOW_READ)
         if offset + size > self._flash_size:
-            return Outcome(READ_FAILED, size=_SLOW_READ)
-        return Outcome(data=self._access.read_timed(offset, size), size=_SLOW_READ)
+            return Completed(READ_FAILED, size=_SLOW_READ)
+        return Completed(data=self._access.read_timed(offset, size), size=_SLOW_READ)
 
-    def _digest(self) -> Outcome:
+    def _digest(self) -> Completed:
         offset, size = self._word(0), self._word(1)
         if offset + size > self._flash_size:
-            return Outcome(READ_FAILED, size=self._dialect.digest_size)
+            return Completed(READ_FAILED, size=self._dialect.digest_size)
         digest = hashlib.md5(self._access.read_timed(offset, size), usedforsecurity=False)
-        return Outcome(data=digest.hexdigest().encode())
+        return Completed(data=digest.hexdigest().encode())
 
-    def _change_baud(self) -> Outcome:
+    def _change_baud(self) -> Completed:
         baud = self._word(0)
         if not baud:
-            return Outcome(FAILED)  # not measured
+            return Completed(FAILED)  # not measured
         if self.chip.baud_is_fixed:
-            return Outcome(INVALID)  # how it fails is not measured
-        return Outcome(new_baud=self.chip.baud_for(baud))
+            return Completed(INVALID)  # how it fails is not measured
+        return Completed(new_baud=self.chip.baud_for(baud))

@@ -26,7 +26,7 @@ from espshell.sim.access import encrypted
 from espshell.sim.chip import SimChip
 from espshell.sim.handler import Caller
 from espshell.sim.nor import SECTOR, PowerLost
-from espshell.sim.program import COMMAND_S, DONE, SYNC_REPLIES, Answer, Next, Outcome
+from espshell.sim.program import COMMAND_S, DONE, SYNC_REPLIES, Answer, Completed, Next
 from espshell.sim.receiver import Frames, Receiver, RomReceiver
 from espshell.sim.stub_image import FIRST_SLOT, GREETING, SLOTS, StubImage
 from espshell.sim.stub_variant import FRAME, V1, V2, StubError
@@ -104,11 +104,11 @@ class StubLoader:
             if outcome.work is not None:
                 outcome.work()
         except PowerLost:
-            outcome = Outcome(next=Next.DARK)
+            outcome = Completed(next=Next.DARK)
         busy_s = self._access.now - began - cost_s
         return Answer(tuple(replies), cost_s, busy_s, outcome.next, outcome.entry, outcome.new_baud)
 
-    def _answer(self, frame: bytes) -> tuple[Outcome, list[bytes]]:
+    def _answer(self, frame: bytes) -> tuple[Completed, list[bytes]]:
         if self._sending is not None:
             # Any frame is taken for the number of bytes that have come.
             return DONE, self._blocks(int.from_bytes(frame[:WORD], "little"))
@@ -124,21 +124,21 @@ class StubLoader:
         count = SYNC_REPLIES if opcode == Opcode.SYNC and not outcome.error else 1
         return outcome, [reply] * count + self._blocks(acknowledged=0)
 
-    def _run(self, opcode: int, size: int) -> Outcome:
+    def _run(self, opcode: int, size: int) -> Completed:
         """Check a frame of a size and do what it says."""
         if self._buffer[0] and not self.variant.answers_replies:
-            return Outcome(StubError.INVALID)
+            return Completed(StubError.INVALID)
         if size != HEADER.size + int.from_bytes(self._buffer[2:4], "little"):
-            return Outcome(StubError.BAD_SIZE)
+            return Completed(StubError.BAD_SIZE)
         if self.variant is V2 and 0 <= opcode - FIRST_SLOT < SLOTS:
             return self._run_plugin(opcode)
-        sizes, command = self._commands.get(opcode, ((), lambda: Outcome(self.variant.unknown)))
-        return command() if not sizes or len(self._body) in sizes else Outcome(StubError.BAD_SIZE)
+        sizes, command = self._commands.get(opcode, ((), lambda: Completed(self.variant.unknown)))
+        return command() if not sizes or len(self._body) in sizes else Completed(StubError.BAD_SIZE)
 
     def _word(self, index: int) -> int:
         return int.from_bytes(self._body[WORD * index : WORD * index + WORD], "little")
 
-    def _table(self) -> dict[int, tuple[tuple[int, ...], Callable[[], Outcome]]]:
+    def _table(self) -> dict[int, tuple[tuple[int, ...], Callable[[], Completed]]]:
         """Return for each command the sizes that its payload may have, none: any, and what it does.
 
         Sizes of commands that are not in the transcripts are those that esptool sends.
@@ -155,29 +155,29 @@ class StubLoader:
             Opcode.MEM_DATA: ((), self._mem_data),
             Opcode.SYNC: ((), lambda: DONE),
             Opcode.WRITE_REG: ((), self._write_reg),
-            Opcode.READ_REG: ((4,), lambda: Outcome(value=memory.word(word(0)))),
+            Opcode.READ_REG: ((4,), lambda: Completed(value=memory.word(word(0)))),
             Opcode.SPI_SET_PARAMS: ((24,), self._set_params),
             Opcode.SPI_ATTACH: ((4, 8), lambda: DONE),
-            Opcode.CHANGE_BAUDRATE: ((8,), lambda: Outcome(new_baud=word(0))),
+            Opcode.CHANGE_BAUDRATE: ((8,), lambda: Completed(new_baud=word(0))),
             Opcode.FLASH_DEFL_BEGIN: ((16, 20), self._flash_begin),
             Opcode.FLASH_DEFL_DATA: ((), lambda: self._flash_data(self._inflate.decompress)),
             Opcode.FLASH_DEFL_END: ((4,), self._flash_end),
             Opcode.SPI_FLASH_MD5: ((16,), self._digest),
             Opcode.GET_SECURITY_INFO: (
                 (),
-                lambda: Outcome(data=info) if info else Outcome(StubError.NOT_IMPLEMENTED),
+                lambda: Completed(data=info) if info else Completed(StubError.NOT_IMPLEMENTED),
             ),
             Opcode.ERASE_FLASH: ((), self._erase_flash),
             Opcode.ERASE_REGION: ((8,), self._erase_region),
             Opcode.READ_FLASH: ((16,), self._read_flash),
-            Opcode.RUN_USER_CODE: ((), lambda: Outcome(next=after_user_code)),
+            Opcode.RUN_USER_CODE: ((), lambda: Completed(next=after_user_code)),
         }
 
     # -- memory
 
-    def _write_reg(self) -> Outcome:
+    def _write_reg(self) -> Completed:
         if not self._body or len(self._body) % _ENTRY:
-            return Outcome(self.variant.short_write)
+            return Completed(self.variant.short_write)
         survives = True
         for index in range(0, len(self._body) // WORD, _ENTRY // WORD):
             address, value, mask, delay_us = (self._word(index + n) for n in range(4))
@@ -185,32 +185,32 @@ class StubLoader:
             self.chip.memory.write_word(address, value, mask)
             self._access.now += delay_us * 1e-6
             survives &= self._survives_write(address, WORD)
-        return DONE if survives else Outcome(next=Next.NOTHING)
+        return DONE if survives else Completed(next=Next.NOTHING)
 
-    def _mem_begin(self) -> Outcome:
+    def _mem_begin(self) -> Completed:
         self._ram_size = self._word(0)
         self.chip.download.begin(self._word(3))
         return DONE
 
-    def _mem_data(self) -> Outcome:
+    def _mem_data(self) -> Completed:
         """Take a block; neither checksum nor number is looked at."""
         data = self._body[_DATA_HEADER:]
         size = self._word(0) if self.variant.believes_size else len(data)
         if size > self._ram_size:
-            return Outcome(StubError.TOO_MUCH)
+            return Completed(StubError.TOO_MUCH)
         if size > len(data):
-            return Outcome(StubError.BAD_SIZE)  # not recorded
+            return Completed(StubError.BAD_SIZE)  # not recorded
         self._ram_size -= size
         address = self.chip.download.end
         is_stored = self.chip.download.add(data[:size])
         survives = self._survives_write(address, size) and is_stored
-        return DONE if survives else Outcome(next=Next.NOTHING)
+        return DONE if survives else Completed(next=Next.NOTHING)
 
-    def _mem_end(self) -> Outcome:
+    def _mem_end(self) -> Completed:
         stay, entry = self._word(0), self._word(1)
         if stay or not entry:
-            return Outcome(self.variant.unfinished if self._ram_size else 0)
-        return Outcome(next=Next.RAM, entry=entry)
+            return Completed(self.variant.unfinished if self._ram_size else 0)
+        return Completed(next=Next.RAM, entry=entry)
 
     def _survives_write(self, address: int, size: int) -> bool:
         """Whether the stub is still whole after a write to RAM."""
@@ -220,21 +220,21 @@ class StubLoader:
         )
         return not is_hit or self.image.is_whole(self.chip.memory)
 
-    def _run_plugin(self, opcode: int) -> Outcome:
+    def _run_plugin(self, opcode: int) -> Completed:
         pointer = self.chip.memory.word(self.image.slots.start + WORD * (opcode - FIRST_SLOT))
         if pointer == self.image.default:
-            return Outcome(StubError.NOT_IMPLEMENTED)
+            return Completed(StubError.NOT_IMPLEMENTED)
         result = self.caller.run(pointer, opcode, self._body)
         if result is None:
-            return Outcome(next=Next.NOTHING)
-        return Outcome(result.status, result.value, result.data)
+            return Completed(next=Next.NOTHING)
+        return Completed(result.status, result.value, result.data)
 
     # -- flash
 
-    def _flash_begin(self) -> Outcome:
+    def _flash_begin(self) -> Completed:
         size, offset = self._word(0), self._word(3)
         if self.variant.checks_range and offset + size > self._flash_size:
-            return Outcome(StubError.BAD_ADDRESS)
+            return Completed(StubError.BAD_ADDRESS)
         self._flash_remaining = size
         self._offset = offset
         self._encrypts = len(self._body) > _PLAIN_BEGIN and self._word(4) != 0
@@ -243,9 +243,9 @@ class StubLoader:
         self._inflate = zlib.decompressobj()
         if not self.variant.erases_first:
             return DONE
-        return Outcome(work=lambda: self._erase_to(offset + min(size, 1)))
+        return Completed(work=lambda: self._erase_to(offset + min(size, 1)))
 
-    def _flash_data(self, decode: Callable[[bytes], bytes]) -> Outcome:
+    def _flash_data(self, decode: Callable[[bytes], bytes]) -> Completed:
         """Erase for a block and program it after it has been acknowledged.
 
         A block may be padded: what is beyond the announced size is left out.  The error of too
@@ -253,17 +253,17 @@ class StubLoader:
         """
         data = self._body[_DATA_HEADER:]
         if self._flash_remaining is None:
-            return Outcome(StubError.NOT_BEGUN)
+            return Completed(StubError.NOT_BEGUN)
         if checksum(data) != self._buffer[4]:
-            return Outcome(StubError.BAD_CHECKSUM)
+            return Completed(StubError.BAD_CHECKSUM)
         if self._word(0) != len(data):
-            return Outcome(StubError.BAD_SIZE)
+            return Completed(StubError.BAD_SIZE)
         if self._flash_remaining <= 0:
-            return Outcome(StubError.TOO_MUCH)
+            return Completed(StubError.TOO_MUCH)
         try:
             data = decode(data)[: self._flash_remaining]
         except zlib.error:
-            return Outcome(StubError.INFLATE_FAILED)
+            return Completed(StubError.INFLATE_FAILED)
         offset, end = self._offset, self._offset + len(data)
         self._flash_remaining -= len(data)
         self._offset = end
@@ -274,52 +274,52 @@ class StubLoader:
             self._erase_to(end)
             self._access.program(offset, data)
 
-        return Outcome(work=work)
+        return Completed(work=work)
 
     def _erase_to(self, end: int) -> None:
         """Erase what is not erased yet: blocks as far as was announced, then sectors."""
         while self._erased_to < end:
             self._erased_to = self._access.erase_next(self._erased_to, self._erase_end)
 
-    def _flash_end(self) -> Outcome:
+    def _flash_end(self) -> Completed:
         """End a download, also one that was not begun, which is not recorded."""
         self._flash_remaining = None
         leaves = self.variant.reboots and not self._word(0)
-        return Outcome(next=Next.RESET) if leaves else DONE
+        return Completed(next=Next.RESET) if leaves else DONE
 
-    def _erase_flash(self) -> Outcome:
+    def _erase_flash(self) -> Completed:
         self._access.erase_chip()
         return DONE
 
-    def _erase_region(self) -> Outcome:
+    def _erase_region(self) -> Completed:
         """Erase sectors; the errors are not recorded."""
         offset, size = self._word(0), self._word(1)
         if offset % SECTOR or offset + size > self._flash_size:
-            return Outcome(StubError.BAD_ADDRESS)
+            return Completed(StubError.BAD_ADDRESS)
         if size % SECTOR:
-            return Outcome(StubError.BAD_BLOCK_SIZE)
+            return Completed(StubError.BAD_BLOCK_SIZE)
         self._access.erase(offset, size)
         return DONE
 
-    def _set_params(self) -> Outcome:
+    def _set_params(self) -> Completed:
         self._flash_size = self._word(1)
         return DONE
 
-    def _digest(self) -> Outcome:
+    def _digest(self) -> Completed:
         offset, size = self._word(0), self._word(1)
         if offset + size > self._flash_size:
             error, extra_size = self.variant.digest_error
-            return Outcome(error, size=extra_size)
+            return Completed(error, size=extra_size)
         data = self._access.read_timed(offset, size)
-        return Outcome(data=hashlib.md5(data, usedforsecurity=False).digest())
+        return Completed(data=hashlib.md5(data, usedforsecurity=False).digest())
 
-    def _read_flash(self) -> Outcome:
+    def _read_flash(self) -> Completed:
         """Begin to send; real stubs do not look at how many blocks in flight were asked for."""
         offset, size, block_size, inflight = (self._word(n) for n in range(4))
         if not 0 < block_size <= _LARGEST_BLOCK:
-            return Outcome(StubError.BAD_BLOCK_SIZE)
+            return Completed(StubError.BAD_BLOCK_SIZE)
         if offset + size > self._flash_size:
-            return Outcome(StubError.BAD_ADDRESS)  # not recorded
+            return Completed(StubError.BAD_ADDRESS)  # not recorded
         inflight = max(1, min(inflight, self.chip.inflight))
         # A legacy stub reads them by itself, without its two buffers.
         plain = inflight > 1 or self.variant is V1

@@ -161,7 +161,7 @@ def with_faults(url: str, rules: Iterable[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
+class UrlOption:
     """An option of a URL: the field of ``Setup`` that it sets, and how its text is read."""
 
     field: str
@@ -214,69 +214,69 @@ def _secure_download(setup: Setup, text: str) -> int | None:
 
 
 _OPTIONS = {
-    "flash": Option(
+    "flash": UrlOption(
         "part",
         lambda _, text: _part(text),
         "a size in sectors of 4k up to 256M, or a part, not {text!r}",
         hint=f"parts are {', '.join(part.name for part in parts.PARTS)}",
     ),
-    "mac": Option(
+    "mac": UrlOption(
         "mac",
         lambda _, text: int(re.sub("[:-]", "", text), 16) if _MAC.fullmatch(text) else None,
         "six bytes such as 24:6f:28:a1:b2:c3, not {text!r}",
     ),
-    "rev": Option("revision", _revision, "a revision that {chip.title} can have, not {text!r}"),
-    "package": Option("package", _package, "one of {packages}, not {text!r}"),
-    "latency": Option(
+    "rev": UrlOption("revision", _revision, "a revision that {chip.title} can have, not {text!r}"),
+    "package": UrlOption("package", _package, "one of {packages}, not {text!r}"),
+    "latency": UrlOption(
         "latency_s", lambda _, text: parse_seconds(text), "a time such as 16ms, not {text!r}"
     ),
-    "crystal": Option(
+    "crystal": UrlOption(
         "crystal_hz",
         lambda setup, text: {str(mhz): mhz * MHZ for mhz in setup.chip.crystals_mhz}.get(text),
         "{crystals} (MHz), not {text!r}",
     ),
-    "boot": Option(
+    "boot": UrlOption(
         "boot",
         lambda _, text: {boot.value: boot for boot in Boot}.get(text),
         "download, app or loop, not {text!r}",
     ),
-    "flags": Option("flags", _flags, "32 bits such as 0x5, not {text!r}"),
-    "crypt": Option(
+    "flags": UrlOption("flags", _flags, "32 bits such as 0x5, not {text!r}"),
+    "crypt": UrlOption(
         "crypt_count", lambda _, text: _number(text, 0xFF), "a number up to 255, not {text!r}"
     ),
-    "sdm": Option(
+    "sdm": UrlOption(
         "flags", _secure_download, "1, on a chip that has it, not {text!r} ({chip.title})"
     ),
-    "usb": Option(
+    "usb": UrlOption(
         "over_usb",
         lambda setup, text: (text == "jtag" and setup.chip.usb_serial_jtag) or None,
         "jtag, on a chip that has it, not {text!r} ({chip.title})",
     ),
-    "flash-file": Option(
+    "flash-file": UrlOption(
         "flash_file",
         lambda _, text: files.path_of(text) if text else None,
         "the name of a file, not {text!r}",
     ),
-    "sr": Option(
+    "sr": UrlOption(
         "status",
         lambda _, text: (
             tuple(int(byte, 16) for byte in text.split(",")) if _BYTES.fullmatch(text) else None
         ),
         "bytes in hex such as 1c,02, not {text!r}",
     ),
-    "wp": Option(
+    "wp": UrlOption(
         "wp_low",
         lambda _, text: {"low": True, "high": False}.get(text),
         "low or high, not {text!r}",
     ),
-    "inflight": Option(
+    "inflight": UrlOption(
         "inflight",
         lambda _, text: parse_number(text) or None,
         "a number of blocks from 1 on, not {text!r}",
     ),
-    "says": Option("says", lambda _, text: fault.unescaped(text), "a text"),
-    "returns": Option(
+    "says": UrlOption("says", lambda _, text: fault.unescaped(text), "a text"),
+    "returns": UrlOption(
         "returns", lambda _, text: {"0": False, "1": True}.get(text), "0 or 1, not {text!r}"
     ),
-    "fault": Option("rules", lambda setup, text: (*setup.rules, fault.parse(text)), "a rule"),
+    "fault": UrlOption("rules", lambda setup, text: (*setup.rules, fault.parse(text)), "a rule"),
 }

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from espshell.sim import parts
-from espshell.sim.guard import Guard, Shape, StatusBit, guarded
+from espshell.sim.guard import ProtectionBits, Shape, StatusBit, guarded
 from espshell.sim.nor import SECTOR
 from espshell.sim.parts import PartModel
 from espshell.units import KIB, MIB
@@ -121,7 +121,7 @@ def test_protected_ranges(row: dict[str, Any]) -> None:
         return StatusBit(row[name] >> 3, row[name] & 7) if name in row else None
 
     inverts = row["variant"] == "bitcmp"
-    guard = Guard(
+    guard = ProtectionBits(
         tuple(StatusBit(0, 2 + index) for index in range(row["bp_bits"])),
         tb=bit("tb_pos"),
         sec=bit("sec_pos"),
