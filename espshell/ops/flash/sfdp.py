@@ -33,6 +33,10 @@ class SfdpRead(Result):
         return f"the flash has no SFDP: it begins with {self.data[:4].hex(' ')}, not 53 46 44 50"
 
 
+MOST_AS_NUMBER = 8
+"""Bytes of an answer that are a number, too; more are only bytes."""
+
+
 @dataclass(frozen=True, slots=True)
 class SpiAnswer(Result):
     """What a flash command brought back."""
@@ -45,9 +49,9 @@ class SpiAnswer(Result):
     dry_run: bool = False
 
     @property
-    def last_value(self) -> int:
-        """The bytes as a number, the first one highest, as data sheets write ids."""
-        return int.from_bytes(self.data, "big")
+    def last_value(self) -> int | None:
+        """Up to 8 bytes as a number, the first one highest, as data sheets write ids."""
+        return int.from_bytes(self.data, "big") if 0 < len(self.data) <= MOST_AS_NUMBER else None
 
 
 def read_sfdp(flash: Flash) -> SfdpRead:

@@ -69,15 +69,16 @@ def spi_answer(result: SpiAnswer, view: View) -> Iterator[Block]:
     yield Text(name, sent)
     if result.data:
         answer = Styled(result.data.hex(" "), "value")
-        yield Text(answer, f"  0x{result.data.hex()}  {result.last_value}")
+        number = f"  {result.last_value}" if result.last_value is not None else ""
+        yield Text(answer, f"  0x{result.data.hex()}{number}")
 
 
 @json_form
 def spi_answer_json(result: SpiAnswer) -> Json:
-    """Return the command and the answer; ``value`` is null if there is none."""
+    """Return the command and the answer; ``value`` is null if it is no number."""
     return {
         **pick(result, "opcode", "name", "sent", "data"),
-        "value": result.last_value if result.data else None,
+        "value": result.last_value,
         "dry_run": result.dry_run,
     }
 
