@@ -151,7 +151,7 @@ class Flash:
         if not self.has_digest:
             if address + size > _THREE_BYTES:
                 raise UsageError(
-                    f"{hex32(address)}..{hex32(address + size)} is beyond 16 MiB, all that a read "
+                    f"{Span.of(address, size)} is beyond 16 MiB, all that a read "
                     "command with three bytes of address reaches"
                 )
             yield from flash_read.controller_pieces(self._target.controller, address, size)

@@ -156,9 +156,8 @@ class Memory:
             start = stop
 
     def _require_spared(self, address: int, last: int) -> None:
-        """Raise UsageError if a write hits the stub that is running, on either bus."""
+        """Check that a write spares the stub that is running, on either bus. Raises: UsageError."""
         hint = "`stub never` and `reset` leave it; --force overwrites it"
-        spans = self.chip.same_ram(Span(address, last + 1))
         stub = self.loader.stub
         region = self.chip.region_at(address)
         if stub is None and region is not None and region.kind is Kind.RAM:
@@ -166,13 +165,12 @@ class Memory:
                 f"a flasher stub is running that is not known, and {region.name} may hold it",
                 hint=hint,
             )
-        occupied = stub.occupied if stub else ()
-        for (name, start, end), span in product(occupied, spans):
-            if span.overlaps(Span(start, end)):
+        spans = self.chip.same_ram(Span(address, last + 1))
+        for (name, occupied), span in product(stub.occupied if stub else (), spans):
+            if span.overlaps(occupied):
                 same = "" if span.start == address else f", and {hex32(address)} is the same RAM"
                 raise UsageError(
-                    f"the running flasher stub has its {name} at {Span(start, end)}{same}",
-                    hint=hint,
+                    f"the running flasher stub has its {name} at {occupied}{same}", hint=hint
                 )
 
     def _first_hole(self, address: int, last: int) -> int | None:

@@ -24,7 +24,8 @@ from espshell.loader.agreed import agreed
 from espshell.loader.loader import Loader
 from espshell.protocol.commands import ReadReg
 from espshell.protocol.flash import SpiFlashMd5
-from espshell.units import KIB, MIB, hex32
+from espshell.span import Span
+from espshell.units import KIB, MIB
 
 _DIGEST_S_PER_MIB = 8.0
 
@@ -75,7 +76,7 @@ def confirmed_digest(loader: Loader, offset: int, size: int) -> bytes:
         fence(loader)
         return _asked(loader, offset, size)
 
-    what = f"digests of {hex32(offset)}..{hex32(offset + size)}"
+    what = f"digests of {Span.of(offset, size)}"
     loader.last_digest = agreed(read, what)
     return loader.last_digest
 

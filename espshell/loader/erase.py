@@ -9,6 +9,7 @@ at the end is left to somebody else.
 from __future__ import annotations
 
 from espshell.chips import Chip, Quirk
+from espshell.span import ceil_div
 from espshell.units import SECTOR
 
 BLOCK = 0x1_0000
@@ -24,7 +25,7 @@ _ANSWER_S = 3.0
 
 def work_s(size: int) -> float:
     """Return how long erasing and programming so much may take, at the slowest."""
-    return _ANSWER_S + _SECTOR_S * -(-size // SECTOR)
+    return _ANSWER_S + _SECTOR_S * ceil_div(size, SECTOR)
 
 
 def asked_size(chip: Chip, offset: int, size: int) -> tuple[int, int]:

@@ -28,6 +28,7 @@ from espshell.protocol.flash import (
     FlashDeflData,
 )
 from espshell.protocol.packet import Opcode
+from espshell.span import ceil_div
 from espshell.units import MIB, SECTOR, hex32
 
 _TRIES = 3
@@ -64,7 +65,7 @@ def _erase(loader: Loader, chip: Chip, controller: Controller, offset: int, size
     if left:
         _erase_sector(controller, offset + size - left)
     words = loader.dialect.flash_begin_words
-    blocks = -(-asked // _ANNOUNCED)
+    blocks = ceil_div(asked, _ANNOUNCED)
     begin = FlashBegin(asked, blocks, _ANNOUNCED, offset, words)
     loader.execute(begin, timeout_s=timeout_s)
 

@@ -25,6 +25,7 @@ from espshell.loader.window import Fault, Window
 from espshell.protocol import packet, slip
 from espshell.protocol.flash import ReadFlash, ReadFlashSlow
 from espshell.protocol.packet import Opcode
+from espshell.span import align_down
 from espshell.units import KIB, MIB, SECTOR, hex32
 
 CHUNK = 64 * KIB
@@ -207,7 +208,7 @@ def _rom_piece(loader: Loader, offset: int, size: int, tried: int) -> bytes:
     told = digest(loader, offset, size)
     if told == blank_digest(size) and _is_blank(loader, offset, size):
         return b"\xff" * size
-    first = offset - offset % ReadFlashSlow.SIZE
+    first = align_down(offset, ReadFlashSlow.SIZE)
     requests = (
         ReadFlashSlow(address, ReadFlashSlow.SIZE).encode()
         for address in range(first, offset + size, ReadFlashSlow.SIZE)

@@ -28,6 +28,7 @@ from espshell.loader import transfer
 from espshell.loader.loader import Loader
 from espshell.protocol import flash
 from espshell.protocol.commands import ReadMemory, RegisterWrite, WriteReg
+from espshell.span import ceil_div
 from espshell.units import WORD
 
 START = 1 << 18
@@ -153,7 +154,7 @@ def _setup(spi: SpiController, command: FlashCommand) -> list[RegisterWrite]:
     writes += [(spi.user, user), (spi.user1, user1), (spi.user2, _EIGHT_BITS | command.opcode)]
     entries = [RegisterWrite(spi.base + offset, value) for offset, value in writes]
     bits = 8 * (5 + len(command.data) + command.read_size) + command.dummy_bits
-    wait_us = -(-bits // _SLOWEST_MHZ)
+    wait_us = ceil_div(bits, _SLOWEST_MHZ)
     start = RegisterWrite(spi.base + spi.cmd, START, mask=START, delay_us=wait_us)
     return [*entries, start]
 

@@ -23,7 +23,8 @@ from espshell.shell.outcome import Outcome
 from espshell.shell.registry import COMMANDS, Answer, Trait, Verb
 from espshell.shell.script import Script
 from espshell.shell.session import Quit, Session
-from espshell.units import hex32, number_text
+from espshell.span import Span
+from espshell.units import number_text
 
 
 class Runner:
@@ -132,7 +133,7 @@ class Runner:
             except KeyboardInterrupt:
                 session.output.finished()
                 for change in changes:
-                    where = f"{hex32(change.address)}..{hex32(change.address + change.size)}"
+                    where = Span.of(change.address, change.size)
                     session.output.note(f"{where} may have been written; `journal` lists it")
                 raise
 

@@ -1,4 +1,4 @@
-"""What is known of the connected chip: identity, MAC, features, security."""
+"""Facts of the connected chip: identity, MAC, features, security."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def _mac_text(mac: int | None, size: int) -> str | None:
 
 
 def _crystal(target: Target, words: Words) -> int | None:
-    """Return the crystal; where a stub has changed the clock, only the ROM's calibration tells."""
+    """Return the crystal in MHz; by the ROM's calibration where a stub has changed the clock."""
     chip = target.chip
     if target.loader.dialect.is_stub and Quirk.STUB_RAISES_CLOCK in chip.quirks:
         believed = chip.rom_clock.hz(words) if chip.rom_clock else 0.0

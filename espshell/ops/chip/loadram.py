@@ -1,6 +1,6 @@
 """The verb ``load_ram``: the segments of a program into RAM, and its start.
 
-Everything is looked at before anything is sent: whether the file is for this chip, whether each
+Everything is checked before anything is sent: whether the file is for this chip, whether each
 segment lies in RAM, and whether one would overwrite another, or the flasher stub that is to take
 it; RAM that has an address on each bus is one.
 
@@ -122,13 +122,13 @@ class RamLoaded(Result):
     returned: bool | None = None
     """Whether the program has come back to the stub; None where that is not known."""
     monitored: Monitored | None = None
-    """What it said, where somebody listened."""
+    """Its output, where that was monitored."""
     notes: tuple[str, ...] = ()
     dry_run: bool = False
 
     @property
     def ok(self) -> bool:
-        """Whether the program said what was waited for, if anything was."""
+        """Whether the text that was waited for, if any, has come."""
         return self.monitored is None or self.monitored.ok
 
     @property
@@ -138,13 +138,13 @@ class RamLoaded(Result):
 
     @property
     def failure(self) -> str:
-        """What was not said."""
+        """The text that has not come."""
         return self.monitored.failure if self.monitored else ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Program:
-    # What a file says, before it is held against a chip.
+    # The contents of a file, before it is compared with a chip.
     entry: int
     segments: tuple[Payload, ...]
     firmware: Firmware | None = None
@@ -174,8 +174,7 @@ def plan_ram(target: Target, file: Path, *, run: bool = True, force: bool = Fals
     pieces = _pieces(chip, program)
     if running := _running_stub(target):
         pieces += [
-            _piece(chip, f"stub {name}", Span(start, end), is_stub=True)
-            for name, start, end in running.occupied
+            _piece(chip, f"stub {name}", span, is_stub=True) for name, span in running.occupied
         ]
     block_size = target.loader.dialect.block_size
     return RamPlan(
@@ -342,7 +341,7 @@ def _whole_words(name: str, pieces: Sequence[tuple[int, bytes]]) -> tuple[Payloa
 
 
 def _objections(target: Target, name: str, program: _Program, *, run: bool) -> Iterator[str]:
-    """Yield what speaks against a program, the most telling first."""
+    """Yield objections to a program, the most serious first."""
     chip = target.chip
     if program.machine and program.machine != _MACHINES[chip.isa]:
         yield f"{name} is for {program.machine}, an {chip.title} is {_MACHINES[chip.isa]}"

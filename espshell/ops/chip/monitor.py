@@ -22,7 +22,7 @@ from espshell.protocol.bootlog import Heard, recognise
 from espshell.units import KIB
 
 KEPT = 64 * KIB
-"""How much of what was said is kept: the last characters, and the last bytes for a judgement."""
+"""How much of the output is kept: its last characters, and its last bytes for a diagnosis."""
 
 _POLL_S = 0.2
 _COLOR = r"\x1b\[(?:[01]|(?:[01];)?3[0-7])?m"
@@ -70,20 +70,20 @@ class Monitored(Result):
     """Bytes of all of it."""
     seconds: float
     until: str
-    """What was waited for, if anything."""
+    """The text that was waited for, if any."""
     found: bool
     heard: Heard
-    """What was recognised in it."""
+    """Boot messages and crashes that were recognised in it."""
     interrupted: bool = False
 
     @property
     def ok(self) -> bool:
-        """Whether it said what was waited for."""
+        """Whether the text that was waited for has come."""
         return self.found or not self.until
 
     @property
     def failure(self) -> str:
-        """What it did not say."""
+        """The text that has not come, and what happened instead."""
         why = f"; {self.heard.sentence}" if self.heard.sentence else ""
         return f"`{self.until}` was not said within {self.seconds:.3g} s{why}"
 

@@ -18,6 +18,7 @@ there.  And all of it twice in a row.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from espshell.device.flash import Flash
 from espshell.errors import ReadsDiffer
@@ -51,55 +52,44 @@ def differing_sectors(
     Raises: UsageError if this loader has no digests; ReadsDiffer if the answers contradict each
     other.
     """
-    return Search(flash, address, data, unit, confirm=confirm, report=report).find()
+    whole = Span.of(address, len(data))
+    search = _Search(flash, whole, data, unit, confirm, report)
+    return search.sectors(whole) if whole else {}
 
 
-class Search:
-    """The sectors of one image that differ."""
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """A search for the sectors of one image that differ; see ``differing_sectors``."""
 
-    def __init__(
-        self,
-        flash: Flash,
-        address: int,
-        data: bytes,
-        unit: int = SECTOR,
-        *,
-        confirm: bool = True,
-        report: Report = silent,
-    ) -> None:
-        self._flash = flash
-        self._whole = Span.of(address, len(data))
-        self._data = data
-        self._unit = unit
-        self._confirm = confirm
-        self._report = report
+    flash: Flash
+    whole: Span
+    data: bytes
+    unit: int
+    confirm: bool
+    report: Report
 
-    def find(self) -> dict[int, bytes]:
-        """Return starts and digests of the sectors that differ; see ``differing_sectors``."""
-        return self._search(self._whole) if self._whole else {}
-
-    def _search(self, span: Span) -> dict[int, bytes]:
-        """Return the sectors of a range that differ."""
+    def sectors(self, span: Span) -> dict[int, bytes]:
+        """Return starts and digests of the sectors of a range that differ."""
         digest = self._differing(span)
         if digest is not None and not self._is_sector(span):
             return self._inside(span, digest)
         self._done(span)
-        return {} if digest is None else {align_down(span.start, self._unit): digest}
+        return {} if digest is None else {align_down(span.start, self.unit): digest}
 
     def _inside(self, span: Span, digest: bytes) -> dict[int, bytes]:
         """Return the sectors that differ of a range that has this digest and differs."""
         if digest == blank_digest(span.size):
             return self._not_blank(span)
-        unit = self._unit
+        unit = self.unit
         while span.units(unit) > _FAN_OUT:
             unit *= _FAN_OUT
         for _ in range(_TRIES):
             sectors: dict[int, bytes] = {}
             for part in span.pieces(unit):
-                sectors |= self._search(part)
+                sectors |= self.sectors(part)
             if sectors:
                 return sectors
-            again = self._flash.digest_behind_fence(span.start, span.size)
+            again = self.flash.digest_behind_fence(span.start, span.size)
             if again == md5(self._bytes(span)):
                 return {}
         raise ReadsDiffer(
@@ -111,33 +101,33 @@ class Search:
         """Return the digest of a range that is not as expected; None of one that is."""
         data = self._bytes(span)
         expected = md5(data)
-        digest, twice = self._flash.ask_digest(span.start, span.size)
+        digest, twice = self.flash.ask_digest(span.start, span.size)
         if digest == expected:
             doubt = data.count(data[0]) == span.size
         else:
-            counts = self._confirm and self._is_sector(span)
+            counts = self.confirm and self._is_sector(span)
             doubt = counts or digest == blank_digest(span.size)
         if doubt and not twice:
-            digest = self._flash.ask_digest_again(span.start, span.size, digest)
+            digest = self.flash.ask_digest_again(span.start, span.size, digest)
         return None if digest == expected else digest
 
     def _not_blank(self, span: Span) -> dict[int, bytes]:
         """Return the sectors of a range that is blank in flash, and not to be."""
         self._done(span)
         return {
-            align_down(part.start, self._unit): blank_digest(part.size)
-            for part in span.pieces(self._unit)
+            align_down(part.start, self.unit): blank_digest(part.size)
+            for part in span.pieces(self.unit)
             if self._bytes(part).strip(b"\xff")
         }
 
     def _is_sector(self, span: Span) -> bool:
-        return span.units(self._unit) == 1
+        return span.units(self.unit) == 1
 
     def _bytes(self, span: Span) -> bytes:
-        return self._data[span.offsets(self._whole.start)]
+        return self.data[span.offsets(self.whole.start)]
 
     def _done(self, span: Span) -> None:
-        self._report(Step("comparing", span.end - self._whole.start, self._whole.size))
+        self.report(Step("comparing", span.end - self.whole.start, self.whole.size))
 
 
 def sector_spans(whole: Span, sectors: Iterable[int], unit: int = SECTOR) -> tuple[Span, ...]:

@@ -1,4 +1,4 @@
-"""The verb ``erase``: what is to be erased is found out first, then done block by block.
+"""The verb ``erase``: find the blocks that are not blank, then erase them one by one.
 
 What is blank already is left alone.  Whether a block is blank is asked once, and the answer may be
 that of the block before, doubled; so if any was left alone, the whole range is asked about at the
@@ -26,7 +26,7 @@ from espshell.units import SECTOR
 
 @dataclass(frozen=True, slots=True)
 class Erasing:
-    """A range, and what is to be done so that it is blank."""
+    """A range, and the job that makes it blank."""
 
     address: int
     size: int
@@ -84,7 +84,7 @@ class Erased(Result):
 
     @property
     def failure(self) -> str:
-        """What is not blank, and what else may be."""
+        """The ranges that are not blank, and others that may have been erased."""
         where = ranges_text(self.failed)
         protected = f"not blank after the erase: {where}; is it write-protected?"
         return "; ".join(filter(None, [protected if self.failed else "", self.doubt]))
@@ -101,7 +101,7 @@ def erase(
     protected: Sequence[Span] = (),
     report: Report = silent,
 ) -> Erased:
-    """Erase whole sectors; what is blank already is left alone unless ``everything`` is wanted.
+    """Erase whole sectors, of these only blocks that are not blank unless ``everything`` is given.
 
     With ``keep_edges`` a range of any alignment: what else is in its first and last sector is read
     and written back.  With ``force`` also what secure boot or flash encryption may need.
@@ -123,7 +123,7 @@ def prepare(
     everything: bool = False,
     report: Report = silent,
 ) -> Erasing:
-    """Find out what of a range that ``plan_erase`` allows is to be erased.
+    """Prepare the erase of a range that ``plan_erase`` allows.
 
     Raises: UsageError if the loader does not reach it; nothing was changed.
     """

@@ -1,4 +1,4 @@
-"""What a write must leave alone: whether it did, and where it may have gone instead.
+"""Guards around a write: whether it changed a place beside its own, and which.
 
 The commands that begin a download or an erase carry an address and a size under no checksum, and
 the answer repeats neither.  So one flipped bit changes another place, and the loader says OK:

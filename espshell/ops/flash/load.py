@@ -44,7 +44,7 @@ _LEAST_SAMPLES = 2
 
 @dataclass(frozen=True, slots=True)
 class Written(Result):
-    """What a write came to."""
+    """The result of a write to flash."""
 
     files: tuple[str, ...]
     address: int
@@ -72,12 +72,12 @@ class Written(Result):
 
     @property
     def ok(self) -> bool:
-        """Whether all of it is as wanted, and nothing else may have changed."""
+        """Whether flash holds all of it, and nothing else may have changed."""
         return not self.failed and not self.doubt
 
     @property
     def failure(self) -> str:
-        """What is not as wanted."""
+        """The ranges that are wrong, and others that may have changed."""
         reasons = [f"flash is not as wanted: {self.state}"] if self.failed else []
         return "; ".join([*reasons, self.doubt] if self.doubt else reasons)
 
@@ -89,7 +89,7 @@ def facts_of(
     table: Callable[[], PartitionTable | None] = lambda: None,
     table_offset: int = partitions.OFFSET,
 ) -> Facts:
-    """Gather what a plan must know. Raises: DeviceError if the flash's size is not known."""
+    """Gather the facts for a plan. Raises: DeviceError if the flash's size is not known."""
     secure = target.loader.dialect.is_secure
     security = target.security
     secure_boot = bool(security and security.secure_boot)
@@ -133,7 +133,7 @@ def load(
 def compare(
     target: Target, plan: Plan, *, everything: bool = False, report: Report = silent
 ) -> WriteJob:
-    """Find the sectors that differ from what is planned; with ``everything`` take all.
+    """Find the sectors that differ from a plan; with ``everything`` take all.
 
     Raises: UsageError if the loader does not reach or read what it must; nothing was changed.
     """
@@ -165,7 +165,7 @@ def compare(
 
 
 def _lost_edges(flash: Flash, plan: Plan, segments: Sequence[JobSegment]) -> Iterator[str]:
-    """Yield what is erased with the sectors, as far as there is anything."""
+    """Yield a note on each edge that is lost with its sector and not blank."""
     for edge in plan.edges:
         held = [segment for segment in segments if edge.start in segment.span]
         if not held or (flash.has_digest and is_there(flash, edge, blank_digest(edge.size))):
@@ -190,7 +190,7 @@ def _sampled(flash: Flash, plan: Plan) -> dict[int, bytes]:
 
 
 def write(flash: Flash, job: WriteJob, report: Report = silent) -> Written:
-    """Do what is to be done, segment by segment, each verified before the next begins.
+    """Carry out a job, segment by segment, each verified before the next begins.
 
     Sectors that were left alone rest on the comparison; so at the end whole images are verified.
 

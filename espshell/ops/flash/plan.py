@@ -1,4 +1,4 @@
-"""What a write or an erase of flash would do, before anything is sent: pure.
+"""The plan of a write or an erase of flash, before anything is sent: pure.
 
 A plan covers whole sectors, because flash is erased in sectors.  What must not be done raises;
 what a person should know and may want all the same is a warning.
@@ -29,7 +29,7 @@ _LOADS_BEFORE = 0x8000  # a bootloader ends before the partition table
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a plan must know of the chip and its flash."""
+    """The facts of a chip and its flash that a plan depends on."""
 
     chip: Chip
     flash_size: int

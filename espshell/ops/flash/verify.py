@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from espshell.image.partitions import PartitionTable
 
 MOST = 64
-"""Sectors that are compared byte by byte, unless more are wanted."""
+"""Sectors that are compared byte by byte by default."""
 
 _TRIES = 3
 
@@ -52,7 +52,7 @@ class Verify(Result):
     sectors: int
     """How many of them."""
     compared: tuple[Difference, ...] = ()
-    """What is in the first of them, byte by byte, where that was asked."""
+    """The first of them byte by byte, where ``diff`` was given."""
     compared_sectors: int = 0
     explanations: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -82,14 +82,14 @@ class Verify(Result):
 
     @property
     def needs_erase(self) -> bool | None:
-        """Whether a bit must go from 0 to 1; None if what was compared does not tell."""
+        """Whether a bit must go from 0 to 1; None if too little was compared to know."""
         if any(area.bits_cleared for area in self.compared):
             return True
         return False if self.compared and self.compared_sectors == self.sectors else None
 
     @property
     def summary(self) -> str:
-        """What must change to get what is expected; empty unless bytes were compared."""
+        """The changes that make flash as expected; empty unless bytes were compared."""
         if not self.compared:
             return ""
         count = sum(area.bytes_differing for area in self.compared)

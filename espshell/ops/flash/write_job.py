@@ -1,4 +1,4 @@
-"""What is to be done to flash, segment by segment, and how far it has come.
+"""A write job: the segments to be written or erased, and the state of each.
 
 Each segment is verified by digest before the next begins, so that at any moment at most one is in
 doubt.  ``WriteJob.state`` says so at any time, also after an error, Ctrl-C or a loss of power.  A
@@ -32,7 +32,7 @@ _RANGES = 8  # in a sentence
 
 
 class Stage(Enum):
-    """What is known of a segment: of one that is written, and of one that is erased."""
+    """The state of a segment: of one that is written, and of one that is erased."""
 
     BEFORE = "as before", "as before"
     DOUBT = "in doubt: as before, erased or partly written", "in doubt: as before or partly erased"
@@ -70,7 +70,7 @@ class JobSegment:
 
 @dataclass(frozen=True, slots=True)
 class WriteJob:
-    """What is to be done to make a plan come true, and how far it has come."""
+    """The segments that carry out a plan, and how far they have come."""
 
     plan: Plan
     segments: tuple[JobSegment, ...]
@@ -97,12 +97,12 @@ class WriteJob:
 
     @property
     def failed(self) -> tuple[Span, ...]:
-        """The segments that are not as wanted, as far as is known."""
+        """The segments that are known not to hold what they should."""
         return tuple(segment.span for segment in self.segments if segment.stage is Stage.FAILED)
 
     @property
     def repeated(self) -> tuple[Span, ...]:
-        """The segments that were not as wanted at first and are now."""
+        """The segments that failed at first and are right now."""
         return tuple(
             segment.span
             for segment in self.segments
@@ -137,7 +137,7 @@ class WriteJob:
 
 
 def run(flash: Flash, job: WriteJob, action: str, report: Report) -> None:
-    """Do what is to be done until a segment cannot be brought to what is wanted.
+    """Write or erase segment by segment, until one fails at every try.
 
     Raises: DeviceError, NoReply or PortError; ``job.state()`` says what is known then.
     """
@@ -165,7 +165,7 @@ class Progress:
 
 
 def _written(flash: Flash, job: WriteJob, segment: JobSegment, progress: Progress) -> bool:
-    """Bring a segment to what is wanted in a few tries; return whether it is."""
+    """Write or erase a segment in a few tries; return whether it is right."""
     watched = _prepared(flash, segment) if job.everything and not flash.dry_run else ()
     if segment.stage is Stage.FAILED:
         job.strays.extend(guard.search(flash, segment.span, None))

@@ -1,4 +1,4 @@
-"""Whether an image is for a chip: what its header says against what the chip is."""
+"""Whether an image is for a chip and its revision, by its header."""
 
 from __future__ import annotations
 

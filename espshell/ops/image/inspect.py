@@ -1,8 +1,8 @@
-"""What is in a file, or at a place of a chip's flash: firmware, partitions, and what holds them.
+"""The contents of a file or a place of flash: firmware, partitions, and containers of these.
 
-What can be looked at is a result, also with a wrong checksum: then its ``ok`` is False.  What is
-nothing known, or is cut off, is an error.  Of a chip only headers and texts are read, unless the
-sums are to be checked, which needs every byte.
+Whatever can be parsed is a result, also with a wrong checksum: then its ``ok`` is False.  An
+unknown format, or a file that is cut off, is an error.  Of a chip only headers and texts are read,
+unless the sums are to be checked, which needs every byte.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class FirmwareInfo:
 
     firmware: Firmware
     chip: str
-    """Name of the chip; empty if neither the image nor anybody else says it."""
+    """Name of the chip; empty if neither the image nor the caller says it."""
     mode: str
     """Empty if the code means nothing, as all of these."""
     flash_size: str
@@ -94,7 +94,7 @@ class FirmwareInfo:
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo(Result):
-    """What something is, and what is in it; ``offset`` is where it stands in a flash image.
+    """The kind and contents of a file or place; ``offset`` is its place in a flash image.
 
     ``segments`` are those of ELF, Intel HEX and UF2; those of firmware stand there.
     ``contents`` are those of a flash image, also of one in Intel HEX or UF2.
@@ -128,7 +128,7 @@ class ImageInfo(Result):
 
 
 def inspect_file(path: Path, *, chip: Chip | None = None) -> ImageInfo:
-    """Look what is in a file; ``chip`` is the one that it is for, where it does not say.
+    """Inspect a file; ``chip`` is the one that it is for, where it does not say.
 
     Raises: UsageError if it cannot be read, is nothing known, or is cut off or broken.
     """
@@ -136,10 +136,10 @@ def inspect_file(path: Path, *, chip: Chip | None = None) -> ImageInfo:
 
 
 def inspect(data: bytes, source: str, *, chip: Chip | None = None) -> ImageInfo:
-    """Look what bytes are; ``source`` is what messages call them. Raises: UsageError."""
+    """Inspect bytes; ``source`` is their name in messages. Raises: UsageError."""
     kind = recognise(data)
     if kind is FileKind.UNKNOWN and data[0] in (firmware.MAGIC, firmware.MAGIC_V2):
-        kind = FileKind.FIRMWARE  # as good as: its reader says what is wrong
+        kind = FileKind.FIRMWARE  # its reader says what is wrong
     if kind in _NOTHING:
         begins = f": it begins with {data[:4].hex(' ')}" if kind is FileKind.UNKNOWN else ""
         raise UsageError(f"{source} {_NOTHING[kind]}{begins}", hint=_LOOKED_FOR if begins else "")
@@ -169,7 +169,7 @@ def inspect_flash(
     verify: bool = False,
     report: Report = silent,
 ) -> ImageInfo:
-    """Look what is at a place of a chip's flash; ``size`` is how much can be there at most.
+    """Inspect a place of a chip's flash; ``size`` is how much can be there at most.
 
     Headers, texts and signatures are read; with ``verify`` all of the image, to check its sums.
 
@@ -295,7 +295,7 @@ def _of_table(
 def _contents(
     bare: ImageInfo, data: bytes, chip: Chip | None, *, base: int = 0
 ) -> Iterator[ImageInfo]:
-    """Yield what stands in a flash image, with the applications of its partition table.
+    """Yield the contents of a flash image, with the applications of its partition table.
 
     ``base`` is where in flash it begins.
     """
@@ -316,7 +316,7 @@ def _contents(
 def _within(
     bare: ImageInfo, data: bytes, content: Content, chip: Chip | None, base: int
 ) -> ImageInfo:
-    """Return one thing of a flash image; that it is broken is a finding here."""
+    """Inspect one item of a flash image; a broken one is a finding here, not an error."""
     start, place = content.offset, base + content.offset
     inner = ImageInfo(f"{bare.source} at {place:#x}", content.kind, 0, place)
     try:

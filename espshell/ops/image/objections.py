@@ -1,8 +1,8 @@
-"""What speaks against writing a file to a place of a chip's flash: pure, before anything is sent.
+"""Objections to writing a file to a place of a chip's flash: pure, before anything is sent.
 
-What is recognised (``image.recognise``) is held against what the place is for.  Where the ROM or
+The kind of the file (``image.recognise``) is compared with the role of the place.  Where the ROM or
 the bootloader looks for something to start, a file of another kind, a damaged image, or one for
-another chip or revision cannot boot.  What is not recognised is not judged: it may be encrypted.
+another chip or revision cannot boot.  An unknown kind is not judged: it may be encrypted.
 
 In a data partition anything may stand, such as the firmware of another chip; so the partition table
 is asked for, but only if there is something to object to.
@@ -40,7 +40,7 @@ _NEVER_IN_FLASH = {
 
 
 class Role(Enum):
-    """What a place in flash is for."""
+    """The purpose of a place in flash."""
 
     BOOTLOADER = "the bootloader"
     TABLE = "the partition table"
@@ -51,7 +51,7 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FlashMap:
-    """Which place of a chip's flash is for what."""
+    """The roles of places in a chip's flash."""
 
     chip: Chip
     table: Callable[[], PartitionTable | None] = lambda: None
@@ -119,7 +119,7 @@ def _table_objections(payload: Payload) -> Iterator[str]:
 def _firmware_objections(
     payload: Payload, flash_map: FlashMap, revision: tuple[int, int] | None
 ) -> Iterator[str]:
-    """Yield what speaks against each firmware image in the data, which may be several, merged."""
+    """Yield objections to each firmware image in the data, which may be several, merged."""
     whole = {content.offset for content in contents(payload.data, base=payload.address)}
     end = 0
     for offset in (

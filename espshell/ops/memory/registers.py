@@ -70,7 +70,7 @@ class FieldWrite(Result):
 
     @property
     def old(self) -> int | None:
-        """What was there, None where it was not read."""
+        """The value from before, None where it was not read."""
         return self.written.old[0] if self.written.old else None
 
     @property
@@ -104,7 +104,7 @@ class FieldWrite(Result):
 
     @property
     def failure(self) -> str:
-        """What is not as it should be."""
+        """The fields that do not read back as written."""
         if self.new is None:
             return ""
         fields = [f for f in self.register.fields if f.mask & self.differing]
@@ -121,7 +121,7 @@ class FieldWrite(Result):
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """What was written, for a journal."""
+        """The changes, for a journal."""
         return self.written.changes
 
     @property

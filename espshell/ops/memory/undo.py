@@ -24,7 +24,7 @@ class Restored(WriteResult):
 
     @property
     def restored(self) -> bytes:
-        """What is there again."""
+        """The bytes that were put back."""
         return self.writes[0].data
 
     @property
@@ -35,7 +35,7 @@ class Restored(WriteResult):
 
 @dataclass(frozen=True, slots=True)
 class Undone(Result):
-    """What was put back, the newest write first; it ends where one did not read back."""
+    """The writes that were put back, the newest first, up to one that did not read back."""
 
     writes: tuple[Restored, ...]
 
@@ -46,7 +46,7 @@ class Undone(Result):
 
     @property
     def failure(self) -> str:
-        """What is not as it should be."""
+        """The writes that do not read back."""
         return ", ".join(write.failure for write in self.writes if not write.ok)
 
     @property

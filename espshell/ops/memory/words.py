@@ -87,7 +87,7 @@ class Poke(Result):
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """What was written, for a journal."""
+        """The changes, for a journal."""
         if self.dry_run:
             return ()
         size = self.width // 8
@@ -105,7 +105,7 @@ class Poke(Result):
 
     @property
     def failure(self) -> str:
-        """What is not as it should be."""
+        """The first value that does not read back as written."""
         if self.new is None or not self.differing:
             return ""
         index = (self.differing[0] - self.address) // (self.width // 8)

@@ -48,7 +48,7 @@ class MemoryWrite:
     data: bytes
     """What should be there now, the bits outside a mask as they were before."""
     old: bytes | None = None
-    """What was there before, None where it was not read."""
+    """The bytes from before, None where they were not read."""
     new: bytes | None = None
     """What reads back, None where it was not read; in a dry run what would be there."""
     mask: bytes | None = None
@@ -92,7 +92,7 @@ class WriteResult(Result):
 
     @property
     def old(self) -> bytes | None:
-        """What was there before the first write, None where it was not read."""
+        """The bytes from before the first write, None where they were not read."""
         return self.writes[0].old
 
     @property
@@ -112,7 +112,7 @@ class WriteResult(Result):
 
     @property
     def failure(self) -> str:
-        """What is not as it should be."""
+        """The words that do not read back as written."""
         if not self.differing:
             return ""
         lost = any(write.answer_lost for write in self.writes)
@@ -120,7 +120,7 @@ class WriteResult(Result):
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """What was written, for a journal."""
+        """The changes, for a journal."""
         sent = (write for write in self.writes if not write.dry_run)
         return tuple(Change(write.address, write.old, write.data) for write in sent)
 
@@ -136,7 +136,7 @@ def write_and_verify(
     sending: Iterable[int] | None = None,
     report: Report = silent,
 ) -> MemoryWrite:
-    """Write bytes and read them back, unless reading has a side effect or tells nothing.
+    """Write bytes and read them back, unless reading has a side effect or is impossible.
 
     verify: without it nothing is read, neither before nor after.
     remember: whether what was there is read first, up to ``KEEP`` bytes, and handed to the journal.
@@ -234,7 +234,7 @@ def not_as_written(differing: tuple[int, ...]) -> str:
 
 
 def _why_not_read(memory: Memory, address: int, size: int) -> str:
-    """Return why a range is not read back, as a note; empty if it is."""
+    """Return a note on why a range is not read back; empty if it is."""
     touched = memory.chip.changes_when_read(address, size)
     if touched is not None:
         return f"not read back: reading {touched.name} changes it"
@@ -276,7 +276,7 @@ def _read_back(memory: Memory, done: MemoryWrite, report: Report) -> MemoryWrite
 
 
 def _add_state(error: EspError, address: int, size: int, state: str) -> None:
-    """Add to an error that stopped a write what is known of the range."""
+    """Add the state of the range to an error that stopped a write."""
     where = hex32(address) if size <= WORD else str(Span.of(address, size))
     error.message += f"; {where} {state}"
     error.args = (error.message,)

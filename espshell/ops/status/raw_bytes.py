@@ -38,7 +38,7 @@ class StatusBytes(Result):
     value: int
     count: int
     before: int | None = None
-    """What was there before a write."""
+    """The value before a write."""
     wanted: int | None = None
     changed: tuple[str, ...] = ()
     """Bits that changed, in words."""
@@ -49,14 +49,14 @@ class StatusBytes(Result):
 
     @property
     def ok(self) -> bool:
-        """Whether what was written, if anything was, is there now, and nothing else changed."""
+        """Whether a write, if there was one, reads back, and nothing else changed."""
         if self.wanted is None or self.dry_run:
             return True
         return self.value == self.wanted and not self.beside
 
     @property
     def failure(self) -> str:
-        """What is not as wanted."""
+        """The difference between what was written and what reads back."""
         if self.value == self.wanted:
             return f"other registers of the flash changed, too: {', '.join(self.beside)}"
         digits = 2 * self.count
@@ -141,7 +141,7 @@ def write_status_bytes(
 
 
 def unknown_bits(identified: Identified, before: int, value: int, count: int) -> tuple[Asked, ...]:
-    """Return the bits that a write of bytes would set without anybody knowing what they do.
+    """Return the bits of unknown meaning that a write of bytes would set.
 
     They may be one-way, so they stand behind that gate.
     """

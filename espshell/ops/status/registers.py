@@ -94,12 +94,12 @@ class StatusChange(Result):
 
     @property
     def ok(self) -> bool:
-        """Whether every bit is as wanted."""
+        """Whether every bit is as planned."""
         return not self.differing
 
     @property
     def failure(self) -> str:
-        """Which bits are not as wanted: before, wanted, got."""
+        """The bits that are not as planned: before, wanted, got."""
         bits = ", ".join(
             f"{d.register}.{d.name} was {d.before}, wanted {d.wanted}, got {d.got}"
             for d in self.differing
@@ -211,7 +211,7 @@ def read_stable(flash: Flash, part: Part) -> dict[str, int]:
 
 
 def change_status(flash: Flash, status_plan: StatusPlan) -> StatusChange:
-    """Carry a plan out, read back, and say which bits are not as wanted.
+    """Carry a plan out, read back, and return the bits that are not as planned.
 
     Nothing is sent if there is nothing to do, or in a dry run.  Gates are the caller's.
 
