@@ -168,7 +168,7 @@ class Package:
     """Bits of the number that count."""
 
     def agrees(self, number: int, revision: Revision, single_core: bool | None) -> bool:
-        """Say whether a chip with these values has the name."""
+        """Return whether a chip with these values has the name."""
         return (
             number & self.mask == self.number
             and self.major in (None, revision[0])
@@ -281,7 +281,7 @@ class StubName:
     before: Revision | None = None
 
     def fits(self, revision: Revision) -> bool:
-        """Say whether the stub runs on a revision."""
+        """Return whether the stub runs on a revision."""
         return self.since <= revision and (self.before is None or revision < self.before)
 
 

@@ -68,7 +68,7 @@ class Bit:
 
 
 @dataclass(frozen=True, slots=True)
-class StatusRegister:
+class RegisterLayout:
     """A register of eight bits and the opcode that reads it."""
 
     name: str
@@ -82,7 +82,7 @@ class StatusRegister:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class BitGroup:
     """What is set and shown as one: a bit, or several that make a number."""
 
     name: str
@@ -146,15 +146,15 @@ class Layout:
     """The registers of a part and their fields."""
 
     name: str
-    registers: tuple[StatusRegister, ...]
-    fields: tuple[Field, ...]
+    registers: tuple[RegisterLayout, ...]
+    fields: tuple[BitGroup, ...]
     note: str = ""
 
-    def register(self, name: str) -> StatusRegister | None:
+    def register(self, name: str) -> RegisterLayout | None:
         """Return the register of a name in any case."""
         return next((entry for entry in self.registers if entry.name == name.upper()), None)
 
-    def field(self, name: str) -> Field | None:
+    def field(self, name: str) -> BitGroup | None:
         """Return the field of a name in any case, or a single bit of one (``BP2``)."""
         upper = name.upper()
         match = next((entry for entry in self.fields if entry.name == upper), None)
@@ -165,10 +165,10 @@ class Layout:
         kept = tuple(register for register in self.registers if register.read_opcode != opcode)
         return _layout(self.name, kept, self.fields, self.note)
 
-    def _single_bits(self) -> Iterator[Field]:
+    def _single_bits(self) -> Iterator[BitGroup]:
         for field in self.fields:
             if len(field.bits) > 1:
-                yield from (Field(bit.name, (bit,), bit.kind) for bit in field.bits)
+                yield from (BitGroup(bit.name, (bit,), bit.kind) for bit in field.bits)
 
 
 def of(name: str, manufacturer: int = 0) -> Layout:
@@ -197,7 +197,7 @@ def common(layouts: Sequence[Layout]) -> Layout:
     return _layout("common", registers, fields, "what all candidates have in common")
 
 
-def _agreed(name: str, opcode: int, layouts: Sequence[Layout]) -> StatusRegister:
+def _agreed(name: str, opcode: int, layouts: Sequence[Layout]) -> RegisterLayout:
     """Return one register of several layouts."""
     held = [layout.register(name) for layout in layouts]
     bits = []
@@ -210,7 +210,7 @@ def _agreed(name: str, opcode: int, layouts: Sequence[Layout]) -> StatusRegister
         called = dict.fromkeys(bit.name for bit in present if bit.kind is not BitKind.RESERVED)
         kind = BitKind.OPEN if called else BitKind.RESERVED
         bits.append(Bit("/".join(called) or "-", name, position, kind))
-    return StatusRegister(name, opcode, tuple(bits))
+    return RegisterLayout(name, opcode, tuple(bits))
 
 
 @cache
@@ -233,15 +233,15 @@ def _blocks() -> dict[str, tuple[str, list[str]]]:
 def _parsed(name: str, values: meaning.Named) -> Layout:
     note, lines = _blocks()[name]
     registers = tuple(_register(line) for line in lines)
-    named = tuple(Field(field, (), BitKind.PLAIN, texts) for field, texts in values)
+    named = tuple(BitGroup(field, (), BitKind.PLAIN, texts) for field, texts in values)
     return _layout(name, registers, named, note)
 
 
-def _register(line: str) -> StatusRegister:
+def _register(line: str) -> RegisterLayout:
     name, opcode, *bits = line.split()
     if len(bits) != WIDTH:
         raise ValueError(f"{line!r} has not {WIDTH} bits")
-    return StatusRegister(
+    return RegisterLayout(
         name, int(opcode, 16), tuple(_bit(t, name, i) for i, t in enumerate(bits))
     )
 
@@ -252,7 +252,7 @@ def _bit(text: str, register: str, position: int) -> Bit:
 
 
 def _layout(
-    name: str, registers: tuple[StatusRegister, ...], named: Sequence[Field], note: str
+    name: str, registers: tuple[RegisterLayout, ...], named: Sequence[BitGroup], note: str
 ) -> Layout:
     """Put bits together to fields; ``known`` tells what values are called."""
     groups: dict[str, list[Bit]] = {}
@@ -262,5 +262,5 @@ def _layout(
         numbered = _NUMBERED.fullmatch(bit.name)
         groups.setdefault(numbered[1] if numbered else bit.name, []).append(bit)
     texts = {field.name: field.values for field in named}
-    fields = (Field(n, tuple(b), b[0].kind, texts.get(n, ())) for n, b in groups.items())
+    fields = (BitGroup(n, tuple(b), b[0].kind, texts.get(n, ())) for n, b in groups.items())
     return Layout(name, registers, tuple(fields), note)

@@ -51,7 +51,7 @@ class OpcodeInfo:
 
 
 def describe(opcode: int, manufacturer: int | None = None) -> OpcodeInfo:
-    """Say what an opcode is; ``manufacturer`` is the first byte of the JEDEC id, None if unknown.
+    """Describe an opcode; ``manufacturer`` is the first byte of the JEDEC id, None if unknown.
 
     With an unknown maker the worst of all meanings counts.
     """

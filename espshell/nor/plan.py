@@ -29,7 +29,7 @@ from espshell.nor.changes import FieldChange, RegisterChange
 from espshell.nor.layout import Bit, BitKind, Values
 from espshell.nor.parts import Identified, Part, volatile_possible
 from espshell.nor.protection import LockMode, Protected
-from espshell.nor.sequence import Write
+from espshell.nor.sequence import StatusWrite
 from espshell.nor.settings import Setting, open_names
 
 _NOT_ANSWERING = 0xFF
@@ -72,7 +72,7 @@ class StatusPlan:
     volatile: bool
     registers: tuple[RegisterChange, ...]
     fields: tuple[FieldChange, ...]
-    attempts: tuple[tuple[Write, ...], ...]
+    attempts: tuple[tuple[StatusWrite, ...], ...]
     """One way to do it, or several to be tried in order; none if it is refused or nothing to do."""
     gates: tuple[Asked, ...]
     refusals: tuple[str, ...]
@@ -144,7 +144,7 @@ def make(
     changed = any(values.changed for values in register_changes)
     if changed:
         refusals += _forbidden(identified, before, fields, after_range, volatile=volatile)
-    attempts: tuple[tuple[Write, ...], ...] = ()
+    attempts: tuple[tuple[StatusWrite, ...], ...] = ()
     if changed and not refusals:
         attempts, missing = sequence.attempts(part, register_changes, volatile=volatile)
         refusals += missing
@@ -204,7 +204,7 @@ def _bits(part: Part, setting: Setting) -> Iterator[tuple[Bit, int]]:
 
 
 def _not_settable(part: Part, bit: Bit) -> str:
-    """Say why a bit cannot be set to another value; empty if it can."""
+    """Return why a bit cannot be set to another value; empty if it can."""
     if bit.kind is BitKind.READ_ONLY:
         return f"{bit.name} is read-only"
     if bit.kind is BitKind.RESERVED:

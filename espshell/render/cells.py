@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from espshell.nor.layout import WIDTH, Bit, BitKind, StatusRegister
+from espshell.nor.layout import WIDTH, Bit, BitKind, RegisterLayout
 from espshell.render.document import LABEL, Block, Part, Styled, Text
 from espshell.units import hex_width
 
@@ -37,7 +37,7 @@ def ruler() -> Block:
     return Text(Styled(" " * LABEL + text.rstrip(), "note"))
 
 
-def names(register: StatusRegister, *, locked: int = 0) -> Block:
+def names(register: RegisterLayout, *, locked: int = 0) -> Block:
     """Return the line with a register's name, the opcode that reads it, and its bits' names.
 
     locked: bits that recede although their kind could be set.
@@ -52,7 +52,7 @@ def names(register: StatusRegister, *, locked: int = 0) -> Block:
 
 
 def values(
-    register: StatusRegister,
+    register: RegisterLayout,
     value: int,
     *,
     caption: str = "",
@@ -76,7 +76,7 @@ def carets(mask: int) -> Block:
     return Text((" " * LABEL + _row(["^" if mask >> bit & 1 else "" for bit in bits])).rstrip())
 
 
-def legend(registers: Iterable[StatusRegister]) -> str:
+def legend(registers: Iterable[RegisterLayout]) -> str:
     """Return what the marks mean that are on bits of these registers."""
     bits = [bit for register in registers for bit in register.bits]
     used = {MARKS.get(bit.kind) for bit in bits}
@@ -86,7 +86,7 @@ def legend(registers: Iterable[StatusRegister]) -> str:
     return "  ".join(texts)
 
 
-def shortened(registers: Iterable[StatusRegister]) -> str:
+def shortened(registers: Iterable[RegisterLayout]) -> str:
     """Return the whole names of bits for which a cell is too narrow; empty if there are none."""
     cut = [bit for register in registers for bit in register.bits if "~" in short_name(bit)]
     return ", ".join(f"{bit.register}.{bit.position} {bit.name}" for bit in cut)

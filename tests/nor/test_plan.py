@@ -10,7 +10,7 @@ from espshell.nor import makers, parts, plan, settings
 from espshell.nor.layout import BitKind, Values
 from espshell.nor.parts import Identified, Part
 from espshell.nor.plan import Gate, StatusPlan
-from espshell.nor.sequence import Write
+from espshell.nor.sequence import StatusWrite
 from espshell.nor.sfdp import BASIC, Sfdp, Table
 
 OPEN = tuple(parts.identify(part.jedec_id, None) for part in parts.rows())
@@ -47,7 +47,7 @@ def sent(made: StatusPlan, attempt: int = 0) -> list[str]:
     ]
 
 
-def carried_out(part: Part, writes: tuple[Write, ...], before: Values) -> dict[str, int]:
+def carried_out(part: Part, writes: tuple[StatusWrite, ...], before: Values) -> dict[str, int]:
     """Return what a part's registers hold after writes: a flash as its write plan says it is."""
     held = dict(before)
     (way,) = part.writes

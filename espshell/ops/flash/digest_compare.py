@@ -53,12 +53,12 @@ def differing_sectors(
     other.
     """
     whole = Span.of(address, len(data))
-    search = _Search(flash, whole, data, unit, confirm, report)
+    search = _SectorSearch(flash, whole, data, unit, confirm, report)
     return search.sectors(whole) if whole else {}
 
 
 @dataclass(frozen=True, slots=True)
-class _Search:
+class _SectorSearch:
     """A search for the sectors of one image that differ; see ``differing_sectors``."""
 
     flash: Flash

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from espshell.device import Flash
 from espshell.errors import BenchError, DeviceError, UsageError
 from espshell.nor import makers, opcodes
-from espshell.nor.layout import BitKind, StatusRegister
+from espshell.nor.layout import BitKind, RegisterLayout
 from espshell.nor.parts import Identified
 from espshell.nor.plan import Asked, Gate
 from espshell.ops.result import Result
@@ -163,7 +163,7 @@ def unknown_bits(identified: Identified, before: int, value: int, count: int) ->
     return tuple(unknown)
 
 
-def _others(flash: Flash, identified: Identified | None, count: int) -> dict[StatusRegister, int]:
+def _others(flash: Flash, identified: Identified | None, count: int) -> dict[RegisterLayout, int]:
     """Read the registers that a write of so many bytes should leave as they are."""
     registers = identified.part.layout.registers if identified else ()
     return {
@@ -173,7 +173,7 @@ def _others(flash: Flash, identified: Identified | None, count: int) -> dict[Sta
     }
 
 
-def _changes(before: dict[StatusRegister, int], after: dict[StatusRegister, int]) -> Iterator[str]:
+def _changes(before: dict[RegisterLayout, int], after: dict[RegisterLayout, int]) -> Iterator[str]:
     """Yield the bits that differ, but for those that the flash sets itself, or may not have."""
     for register, old in before.items():
         now = after[register]

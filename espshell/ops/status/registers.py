@@ -24,7 +24,7 @@ from espshell.nor.layout import BitKind
 from espshell.nor.parts import Identified, Part
 from espshell.nor.plan import BitDifference, StatusPlan
 from espshell.nor.protection import Fit, LockMode, Protected
-from espshell.nor.sequence import Write
+from espshell.nor.sequence import StatusWrite
 from espshell.nor.settings import Setting
 from espshell.ops.flash.sfdp import read_sfdp
 from espshell.ops.result import Result
@@ -233,7 +233,7 @@ def change_status(flash: Flash, status_plan: StatusPlan) -> StatusChange:
 
 
 def _attempt(
-    flash: Flash, status_plan: StatusPlan, writes: Iterable[Write], notes: list[str]
+    flash: Flash, status_plan: StatusPlan, writes: Iterable[StatusWrite], notes: list[str]
 ) -> dict[str, int]:
     """Send writes and read back; once more if trouble on the link has kept them from the flash."""
     for round_ in range(_ROUNDS):
@@ -254,7 +254,7 @@ def _attempt(
     raise AssertionError("the last round returns")
 
 
-def _send(flash: Flash, write: Write, notes: list[str]) -> None:
+def _send(flash: Flash, write: StatusWrite, notes: list[str]) -> None:
     """Enable, look at WEL, write, wait, look at WEL. Raises: DeviceError, NoReply."""
     _, enable, (opcode, data) = write.commands
     disable(flash)

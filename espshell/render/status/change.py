@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 from espshell.nor import opcodes
 from espshell.nor.changes import RegisterChange
-from espshell.nor.layout import StatusRegister
+from espshell.nor.layout import RegisterLayout
 from espshell.nor.plan import StatusPlan
-from espshell.nor.sequence import Write
+from espshell.nor.sequence import StatusWrite
 from espshell.ops.status.raw_bytes import StatusBytes
 from espshell.ops.status.registers import StatusChange
 from espshell.render import cells, flashbar
@@ -70,7 +70,7 @@ def _register_change(plan: StatusPlan, change: RegisterChange, view: View) -> It
 
 
 def _marked_rows(
-    register: StatusRegister, rows: tuple[tuple[str, int], ...], mask: int
+    register: RegisterLayout, rows: tuple[tuple[str, int], ...], mask: int
 ) -> Iterator[Block]:
     """Yield a register several times, the bits of a mask marked, by carets too."""
     yield cells.names(register)
@@ -79,7 +79,7 @@ def _marked_rows(
     yield cells.carets(mask)
 
 
-def sent_text(writes: tuple[Write, ...]) -> str:
+def sent_text(writes: tuple[StatusWrite, ...]) -> str:
     """Return opcodes and data in order, in hexadecimal; SR1 is read (05) to see WEL and BUSY.
 
     ``04 · 05 · 50 · 01 2c · 05``

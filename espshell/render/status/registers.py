@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from espshell.image.partitions import PartitionTable
 from espshell.nor import settings
-from espshell.nor.layout import BitKind, Field, Layout, StatusRegister
+from espshell.nor.layout import BitGroup, BitKind, Layout, RegisterLayout
 from espshell.nor.parts import Identified, Part
 from espshell.nor.protection import Choice, Protected
 from espshell.ops.status.registers import Ranges, Status, StatusBits
@@ -88,7 +88,7 @@ def _certainty(identified: Identified) -> str:
     return f"{layout}: {_CONFIDENCE[part.confidence]}; protected ranges are {ranges}"
 
 
-def _names(register: StatusRegister, value: int) -> Block:
+def _names(register: RegisterLayout, value: int) -> Block:
     """Return a register as names and values, for terminals where cells have no room."""
     bits = [
         f"{bit.name.lower() if bit.kind is BitKind.READ_ONLY else bit.name}"
@@ -99,7 +99,7 @@ def _names(register: StatusRegister, value: int) -> Block:
     return Labelled(f"{register.name} {hex_width(value, 8)}", " ".join(bits))
 
 
-def _grid(registers: Sequence[StatusRegister], result: Status) -> Iterator[Block]:
+def _grid(registers: Sequence[RegisterLayout], result: Status) -> Iterator[Block]:
     yield cells.ruler()
     for register in registers:
         yield cells.names(register)
@@ -155,7 +155,7 @@ def status_bits(result: StatusBits, view: View) -> Iterator[Block]:
     yield from _open_bits(part.layout, result.name)
 
 
-def _fields(part: Part, name: str) -> tuple[Field, ...]:
+def _fields(part: Part, name: str) -> tuple[BitGroup, ...]:
     """Return the fields that a name means; none for one on which candidates do not agree."""
     fields = part.layout.fields
     if not name:
@@ -171,12 +171,12 @@ def _fields(part: Part, name: str) -> tuple[Field, ...]:
     )
 
 
-def _where(field: Field) -> str:
+def _where(field: BitGroup) -> str:
     first, last = field.bits[0].position, field.bits[-1].position
     return f"{field.register}.{last}..{first}" if first != last else f"{field.register}.{first}"
 
 
-def _explained(field: Field) -> Iterator[Block]:
+def _explained(field: BitGroup) -> Iterator[Block]:
     yield Labelled("", field.meaning)
     if field.values:
         yield Labelled("", "values: " + " ".join(f"{value}={text}" for value, text in field.values))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from espshell.errors import UsageError
 from espshell.nor import plan
-from espshell.nor.layout import WIDTH, Bit, BitKind, Field, StatusRegister
+from espshell.nor.layout import WIDTH, Bit, BitGroup, BitKind, RegisterLayout
 from espshell.nor.plan import StatusPlan
 from espshell.nor.protection import LockMode
 from espshell.nor.settings import Setting
@@ -61,7 +61,7 @@ class Grid:
         """The plan of all of it."""
 
     @property
-    def register(self) -> StatusRegister:
+    def register(self) -> RegisterLayout:
         """The register in which the cursor is."""
         return self.registers[self.row]
 
@@ -117,7 +117,7 @@ class Grid:
             return "one-way: it is 1 and stays 1"
         return ""
 
-    def field(self, bit: Bit) -> Field | None:
+    def field(self, bit: Bit) -> BitGroup | None:
         """Return the field that a bit belongs to."""
         fields = self.status.part.layout.fields
         return next((field for field in fields if bit in field.bits), None)
