@@ -223,11 +223,11 @@ def erase(
         return None
     report = session.output.progress
     session.flash(size)
-    found = erasing.prepare(
+    prepared = erasing.prepare(
         target, region.address, size, facts, everything=everything, report=report
     )
-    with _changing(session, found.job):
-        return found.finish(target.flash, report)
+    with _changing(session, prepared.job):
+        return prepared.finish(target.flash, report)
 
 
 @VERBS.add("parts", group=GROUP, needs="memory")
@@ -245,10 +245,10 @@ def list_parts(session: Session) -> Parts:
 @VERBS.add("flash-id", group=GROUP, options=[CONNECTION], needs="memory")
 def flash_id(session: Session) -> FlashId:
     """Tell manufacturer, id and size of the flash chip."""
-    found = chip_ops.flash_id(session.chip)
-    if found is None:
+    flash = chip_ops.flash_id(session.chip)
+    if flash is None:
         raise DeviceError("no flash chip answers", hint="is it connected and powered?")
-    return found
+    return flash
 
 
 def write_flash(
@@ -330,7 +330,9 @@ def _write(
 def _changing(session: Session, work: WriteJob) -> Iterator[None]:
     """Whatever stops what is done meanwhile, say which sectors are in which state."""
     session.output.finished()
-    session.connected.forget_partitions([(each.address, each.size) for each in work.segments])
+    session.connected.forget_partitions(
+        [(segment.address, segment.size) for segment in work.segments]
+    )
     try:
         yield
     except BaseException:
@@ -342,7 +344,7 @@ def _changing(session: Session, work: WriteJob) -> Iterator[None]:
 def _question(work: WriteJob) -> str:
     plan = work.plan
     changed = f"{work.sectors} of {count_text(plan.sectors, 'sector')}"
-    where = working.ranges_text([each.span for each in work.segments])
+    where = working.ranges_text([segment.span for segment in work.segments])
     return f"erase and write {changed} ({where}), {max(1, work.seconds):.0f} s at most"
 
 

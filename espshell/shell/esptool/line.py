@@ -242,8 +242,8 @@ def choose_port(filters: Sequence[str] = ()) -> str:
     Raises: PortError if there is none; BenchError if there are several.
     """
     kinds: dict[str, list[str]] = {}
-    for each in filters:
-        key, _, value = each.partition("=")
+    for rule in filters:
+        key, _, value = rule.partition("=")
         kinds.setdefault(key, []).append(value)
     matching = [
         port

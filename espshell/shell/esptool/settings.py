@@ -75,9 +75,9 @@ def _candidates(environment: Mapping[str, str]) -> Iterator[Path]:
 
 
 def _settings(path: Path, values: Mapping[str, str]) -> Settings:
-    known = {*OPTIONS, BEFORE, AFTER}
+    options = {*OPTIONS, BEFORE, AFTER}
     unused = [name for name in values if name in UNUSED]
-    strange = [name for name in values if name not in known and name not in UNUSED]
+    strange = [name for name in values if name not in options and name not in UNUSED]
     notes = [f"settings of {path} hold"]
     if unused:
         notes.append(f"{path}: not used here: {', '.join(unused)}")
