@@ -95,7 +95,7 @@ def read(data: bytes, *, name: str = "the UF2 file") -> Uf2:
         block = data[start : start + BLOCK_SIZE]
         where = f"block {start // BLOCK_SIZE} of {name}"
         flags, address, size, index, count, family = _fields(block, where)
-        _see_next(index, count, expected, where)
+        _require_next(index, count, expected, where)
         expected = index + 1, count
         if flags & (_NOT_MAIN_FLASH | _FILE_CONTAINER):
             continue
@@ -107,11 +107,11 @@ def read(data: bytes, *, name: str = "the UF2 file") -> Uf2:
     if expected[0] != expected[1]:
         raise UsageError(f"{name} lacks its last blocks ({expected[1] - expected[0]})")
     segments = tuple(_joined(pieces, name))
-    _see_digests(segments, wide, name)
+    _check_digests(segments, wide, name)
     return Uf2(segments, tuple(sorted(families)))
 
 
-def _see_next(index: int, count: int, expected: tuple[int, int], where: str) -> None:
+def _require_next(index: int, count: int, expected: tuple[int, int], where: str) -> None:
     """See that a block is the next of its series, or the first of another. Raises: UsageError."""
     if index and (index, count) != expected:
         raise UsageError(f"{where} has number {index} of {count}, which does not follow")
@@ -119,7 +119,7 @@ def _see_next(index: int, count: int, expected: tuple[int, int], where: str) -> 
         raise UsageError(f"{where} begins anew, but {expected[1] - expected[0]} are missing")
 
 
-def _see_digests(
+def _check_digests(
     segments: tuple[tuple[int, bytes], ...], wide: set[tuple[int, int, bytes]], name: str
 ) -> None:
     """See that digests over several blocks are right. Raises: UsageError."""

@@ -7,8 +7,8 @@ looks at WEL after each enable and waits for BUSY after each write, reads all re
 asks ``differing`` what did not come out.
 
 How it works: ``make`` computes the bytes after, finds what forbids the change (``refusals``), what
-must be asked for (``gates``) and what should be known (``warnings``), and last in which order the
-registers are written: what unlocks first, what locks last.
+a person must confirm (``confirmations``) and what a person should know (``warnings``), and last in
+which order the registers are written: what unlocks first, what locks last.
 
 What is ugly: where candidates are written in different ways there are several ``attempts``.  The
 first is the write of SR1 and SR2 in one, which a part of the newer kind ignores; only if it was
@@ -35,7 +35,7 @@ from espshell.nor.settings import Setting, open_names
 _NOT_ANSWERING = 0xFF
 
 
-class Gate(Enum):
+class ConfirmationKind(Enum):
     """What a person must do beside saying yes."""
 
     ONE_WAY = "one-way"
@@ -45,16 +45,16 @@ class Gate(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A gate and the reason for it, a sentence."""
+class Confirmation:
+    """What a person must confirm, for which field, and the reason as a sentence."""
 
-    gate: Gate
+    kind: ConfirmationKind
     name: str
-    why: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class BitDifference:
     """A bit that did not come out as planned."""
 
     register: str
@@ -74,7 +74,7 @@ class StatusPlan:
     fields: tuple[FieldChange, ...]
     attempts: tuple[tuple[Write, ...], ...]
     """One way to do it, or several to be tried in order; none if it is refused or nothing to do."""
-    gates: tuple[Asked, ...]
+    confirmations: tuple[Confirmation, ...]
     refusals: tuple[str, ...]
     """Why it must not or cannot be done, a sentence each."""
     warnings: tuple[str, ...]
@@ -88,19 +88,19 @@ class StatusPlan:
 
     @property
     def ok(self) -> bool:
-        """Whether it may be carried out, once the gates are passed."""
+        """Whether it may be carried out, once it is confirmed."""
         return not self.refusals
 
-    def asks(self, gate: Gate) -> bool:
-        """Whether a gate stands before it."""
-        return any(confirmation.gate is gate for confirmation in self.gates)
+    def needs(self, kind: ConfirmationKind) -> bool:
+        """Whether a confirmation of this kind is needed."""
+        return any(confirmation.kind is kind for confirmation in self.confirmations)
 
     @property
     def wanted(self) -> dict[str, int]:
         """What the registers shall hold, by their names."""
         return {register.name: register.after for register in self.registers}
 
-    def differing(self, got: Values) -> tuple[Difference, ...]:
+    def differing(self, got: Values) -> tuple[BitDifference, ...]:
         """Return the bits that read back otherwise; those that the flash sets do not count."""
         differences = []
         for change in self.registers:
@@ -112,7 +112,7 @@ class StatusPlan:
                     values = (
                         value >> bit.position & 1 for value in (change.before, change.after, read)
                     )
-                    differences.append(Difference(change.name, bit.name, *values))
+                    differences.append(BitDifference(change.name, bit.name, *values))
         return tuple(differences)
 
     def may_go_on(self, got: Values) -> bool:
@@ -154,7 +154,7 @@ def make(
         registers=register_changes,
         fields=fields,
         attempts=attempts,
-        gates=tuple(_gates(part, fields)),
+        confirmations=tuple(_confirmations(part, fields)),
         refusals=tuple(dict.fromkeys(refusals)),
         warnings=tuple(_warnings(part, fields, before, after, volatile=volatile))
         if changed
@@ -264,26 +264,24 @@ _ALWAYS = frozenset({"DC", "LC", "HFM", "HPF"})
 """Fields of which each value may be the wrong one; of others only 1 is."""
 
 
-def _gates(part: Part, fields: Sequence[FieldChange]) -> Iterator[Asked]:
+def _confirmations(part: Part, fields: Sequence[FieldChange]) -> Iterator[Confirmation]:
     for field in fields:
         described = part.layout.field(field.name)
         if described is None:
             continue
-        why = f"{field.name}: {described.meaning}" + (
-            f"; {described.hazard}" if described.hazard else ""
-        )
-        if gate := _gate(field):
-            yield Asked(gate, field.name, why)
+        hazard = f"; {described.hazard}" if described.hazard else ""
+        if kind := _kind(field):
+            yield Confirmation(kind, field.name, f"{field.name}: {described.meaning}{hazard}")
 
 
-def _gate(field: FieldChange) -> Gate | None:
+def _kind(field: FieldChange) -> ConfirmationKind | None:
     set_to_one = field.after != "0"
     if field.kind is Kind.ONE_WAY or (field.name == "SRP1" and set_to_one):
-        return Gate.ONE_WAY
+        return ConfirmationKind.ONE_WAY
     if field.name in _ALWAYS or (field.name == "QE" and not set_to_one):
-        return Gate.DANGER
+        return ConfirmationKind.DANGER
     if field.kind in (Kind.LOCK, Kind.DANGER) and set_to_one:
-        return Gate.DANGER
+        return ConfirmationKind.DANGER
     return None
 
 

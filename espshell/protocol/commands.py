@@ -21,7 +21,7 @@ ALL_BITS = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
-class Command(Generic[T]):
+class LoaderCommand(Generic[T]):
     """A question that knows how it is asked and answered.
 
     ``timeout_s`` is how long the chip may take to answer, the wire not counted.
@@ -53,7 +53,7 @@ class Command(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Deed(Command[None]):
+class Action(LoaderCommand[None]):
     """A command whose answer says no more than that it was done."""
 
     def parse(self, value: int, payload: bytes) -> None:
@@ -61,7 +61,7 @@ class Deed(Command[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class Sync(Command[int]):
+class Sync(LoaderCommand[int]):
     """Let the loader find the baud rate; answered eight times. Gives the value field."""
 
     opcode = Opcode.SYNC
@@ -78,7 +78,7 @@ class Sync(Command[int]):
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown(Deed):
+class Unknown(Action):
     """A command that no loader knows: how it is refused tells the versions of the stub apart.
 
     Source: ``tests/data/esp32-stub-v1.json`` and ``esp32-stub-v2.json``.
@@ -94,7 +94,7 @@ class Unknown(Deed):
 
 
 @dataclass(frozen=True, slots=True)
-class ReadReg(Command[int]):
+class ReadReg(LoaderCommand[int]):
     """Read one 32-bit word."""
 
     opcode = Opcode.READ_REG
@@ -120,7 +120,7 @@ class RegisterWrite:
 
 
 @dataclass(frozen=True, slots=True)
-class WriteReg(Deed):
+class WriteReg(Action):
     """Write words under masks, in order, in one frame."""
 
     opcode = Opcode.WRITE_REG
@@ -134,7 +134,7 @@ class WriteReg(Deed):
 
 
 @dataclass(frozen=True, slots=True)
-class MemBegin(Deed):
+class MemBegin(Action):
     """Announce blocks of data for RAM."""
 
     opcode = Opcode.MEM_BEGIN
@@ -149,7 +149,7 @@ class MemBegin(Deed):
 
 
 @dataclass(frozen=True, slots=True)
-class MemData(Deed):
+class MemData(Action):
     """One announced block; the ROM refuses a bad checksum (07) and a wrong number (05)."""
 
     opcode = Opcode.MEM_DATA
@@ -166,7 +166,7 @@ class MemData(Deed):
 
 
 @dataclass(frozen=True, slots=True)
-class MemEnd(Deed):
+class MemEnd(Action):
     """End a download to RAM; jump to ``entry``, or stay in the loader if it is 0."""
 
     opcode = Opcode.MEM_END
@@ -178,7 +178,7 @@ class MemEnd(Deed):
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeBaudrate(Deed):
+class ChangeBaudrate(Action):
     """Change the chip's baud rate; it answers at the old one. A ROM wants 0 as the old rate."""
 
     opcode = Opcode.CHANGE_BAUDRATE
@@ -191,7 +191,7 @@ class ChangeBaudrate(Deed):
 
 
 @dataclass(frozen=True, slots=True)
-class ReadMemory(Command[bytes]):
+class ReadMemory(LoaderCommand[bytes]):
     """Read up to 16 consecutive words in one go; see ``loader.bulk``."""
 
     opcode = Opcode.READ_MEMORY
@@ -239,7 +239,7 @@ class SecurityInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class GetSecurityInfo(Command[SecurityInfo]):
+class GetSecurityInfo(LoaderCommand[SecurityInfo]):
     """Ask for security flags and chip id; the ESP8266 and ESP32 ROMs do not know it."""
 
     opcode = Opcode.GET_SECURITY_INFO

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from espshell.protocol import packet
-from espshell.protocol.commands import Command, Deed
+from espshell.protocol.commands import Action, LoaderCommand
 from espshell.protocol.packet import Opcode
 
 
 @dataclass(frozen=True, slots=True)
-class SpiAttach(Deed):
+class SpiAttach(Action):
     """Connect the flash's pins; ``words`` is two for a ROM, one for a stub.
 
     ``pads`` are five GPIO numbers (CLK, Q, D, HD, CS) instead of the usual ones.
@@ -39,7 +39,7 @@ class SpiAttach(Deed):
 
 
 @dataclass(frozen=True, slots=True)
-class SpiSetParams(Deed):
+class SpiSetParams(Action):
     """Tell the loader how large the flash is; its own checks of ranges go by that.
 
     The rest is the same for every NOR flash: blocks of 64 KiB, sectors of 4 KiB, pages of 256
@@ -56,7 +56,7 @@ class SpiSetParams(Deed):
 
 
 @dataclass(frozen=True, slots=True)
-class FlashBegin(Deed):
+class FlashBegin(Action):
     """Announce blocks of data for the flash; erases what they will cover."""
 
     opcode = Opcode.FLASH_BEGIN
@@ -74,7 +74,7 @@ class FlashBegin(Deed):
 
 
 @dataclass(frozen=True, slots=True)
-class FlashData(Deed):
+class FlashData(Action):
     """One announced block for the flash."""
 
     opcode = Opcode.FLASH_DATA
@@ -106,7 +106,7 @@ class FlashDeflData(FlashData):
 
 
 @dataclass(frozen=True, slots=True)
-class FlashEnd(Deed):
+class FlashEnd(Action):
     """Leave the loader: reboot into the application, or ``run`` what it would run."""
 
     opcode = Opcode.FLASH_END
@@ -118,7 +118,7 @@ class FlashEnd(Deed):
 
 
 @dataclass(frozen=True, slots=True)
-class RunUserCode(Deed):
+class RunUserCode(Action):
     """Have a stub boot the application; a legacy one does and may not answer, a v2 one stays."""
 
     opcode = Opcode.RUN_USER_CODE
@@ -129,7 +129,7 @@ class RunUserCode(Deed):
 
 
 @dataclass(frozen=True, slots=True)
-class ReadFlashSlow(Command[bytes]):
+class ReadFlashSlow(LoaderCommand[bytes]):
     """Read flash through the ROM; it sends 64 bytes whatever was asked, and checks no range."""
 
     opcode = Opcode.READ_FLASH_SLOW
@@ -149,7 +149,7 @@ class ReadFlashSlow(Command[bytes]):
 
 
 @dataclass(frozen=True, slots=True)
-class ReadFlash(Deed):
+class ReadFlash(Action):
     """Let a stub send flash in frames of ``block_size`` bytes, at most 4096, and their MD5 behind.
 
     Each frame is acknowledged with the number of bytes that have come (``ack``); at most
@@ -169,7 +169,7 @@ class ReadFlash(Deed):
 
 
 @dataclass(frozen=True, slots=True)
-class SpiFlashMd5(Command[bytes]):
+class SpiFlashMd5(LoaderCommand[bytes]):
     """Let the chip compute the MD5 of a range; gives its 16 bytes.
 
     A ROM answers in 32 digits of text, a stub in binary.
@@ -197,7 +197,7 @@ class SpiFlashMd5(Command[bytes]):
 
 
 @dataclass(frozen=True, slots=True)
-class EraseRegion(Deed):
+class EraseRegion(Action):
     """Erase whole sectors; a stub's command."""
 
     opcode = Opcode.ERASE_REGION
@@ -211,7 +211,7 @@ class EraseRegion(Deed):
 
 
 @dataclass(frozen=True, slots=True)
-class EraseFlash(Deed):
+class EraseFlash(Action):
     """Erase the whole chip; a stub's command."""
 
     opcode = Opcode.ERASE_FLASH

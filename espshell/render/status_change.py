@@ -43,8 +43,9 @@ def plan_lines(
         lines += _protection(plan, table, width=width, color=color)
     for text in plan.warnings if plan.ok else ():
         lines += labelled("warning", text, width=width, style="warning", color=color)
-    for gate in plan.gates:
-        lines += labelled(gate.gate.value, gate.why, width=width, style="error", color=color)
+    for confirmation in plan.confirmations:
+        kind, reason = confirmation.kind.value, confirmation.reason
+        lines += labelled(kind, reason, width=width, style="error", color=color)
     for text in plan.refusals:
         lines += labelled("refused", text, width=width, style="error", color=color)
     if plan.ok:
@@ -163,7 +164,8 @@ def plan_json(plan: StatusPlan) -> dict[str, Json]:
         "sends": [sent_text(writes) for writes in plan.attempts],
         "warnings": list(plan.warnings),
         "gates": [
-            {"gate": each.gate.value, "name": each.name, "why": each.why} for each in plan.gates
+            {"gate": asked.kind.value, "name": asked.name, "why": asked.reason}
+            for asked in plan.confirmations
         ],
         "refusals": list(plan.refusals),
     }

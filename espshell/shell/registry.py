@@ -231,7 +231,7 @@ class Registry:
             return verb
         first, _, second = name.lower().partition(" ")
         if family := self.family(first):
-            self._see_named(first, second, family, prefixes=prefixes)
+            self._require_member(first, second, family, prefixes=prefixes)
         found = [n for n in self._verbs if _begins(n, name.lower())] if prefixes else []
         shortest = {self._verbs[n].run: n for n in sorted(found, key=len, reverse=True)}
         if len(shortest) == 1:
@@ -276,7 +276,9 @@ class Registry:
         begun = [n for n in firsts | ours if n.startswith(name)]
         return len(begun) == 1 and begun[0] in firsts
 
-    def _see_named(self, first: str, second: str, family: Sequence[str], *, prefixes: bool) -> None:
+    def _require_member(
+        self, first: str, second: str, family: Sequence[str], *, prefixes: bool
+    ) -> None:
         """See that a second word is one of a family's, or the beginning of one. Raises."""
         if prefixes and second and any(each.startswith(second) for each in family):
             return

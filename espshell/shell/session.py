@@ -232,7 +232,7 @@ class Session:
                 self.output.note(f"without the flasher stub ({error.message}): it will take longer")
         return target.flash
 
-    def see_may_destroy(self, what: str) -> None:
+    def require_permission(self, what: str) -> None:
         """See that what cannot be undone is allowed, or that somebody can be asked.
 
         Raises: UsageError.
@@ -243,8 +243,8 @@ class Session:
             )
 
     def may_destroy(self, what: str) -> bool:
-        """Ask whether something that cannot be undone shall be done; see ``see_may_destroy``."""
-        self.see_may_destroy(what)
+        """Ask whether something that cannot be undone shall be done; see ``require_permission``."""
+        self.require_permission(what)
         if self.assume_yes or self.dry_run or not self.settings.confirm or self.ask is None:
             return True
         return self.ask(f"{what}?")

@@ -168,7 +168,7 @@ def plan_ram(target: Target, file: Path, *, run: bool = True, force: bool = Fals
     if objections and not force:
         raise UsageError(objections[0], hint="--force loads it all the same")
     for segment in program.segments:
-        _see_in_ram(chip, segment)
+        _require_in_ram(chip, segment)
     pieces = _pieces(chip, program)
     running = _running_stub(target)
     if running is not None:
@@ -357,7 +357,7 @@ def _objections(target: Target, name: str, program: _Program, *, run: bool) -> I
             yield f"{name}: {one.name} and {other.name} are in part the same RAM"
 
 
-def _see_in_ram(chip: Chip, segment: Image) -> None:
+def _require_in_ram(chip: Chip, segment: Image) -> None:
     """See that all of a segment is RAM. Raises: UsageError with the region that is not."""
     what, at = f"{segment.name}: the segment at {hex32(segment.address)}", segment.address
     while at < segment.end:

@@ -52,7 +52,7 @@ def read_images(
         for (path, address), limit in zip_longest(pairs, limits)
         for image in _read(path, address, limit)
     )
-    _see_apart(images)
+    _require_apart(images)
     return images
 
 
@@ -67,7 +67,7 @@ def _read(path: Path, address: int, limit: int | None) -> Iterator[Image]:
         yield Image(address + offset, piece, str(path), limit)
 
 
-def _see_apart(images: Sequence[Image]) -> None:
+def _require_apart(images: Sequence[Image]) -> None:
     last: Image | None = None
     for image in sorted(images, key=lambda image: image.address):
         if last is not None and image.address < last.end:

@@ -85,7 +85,7 @@ def plan_write(
     objections = [sentence for image in images for sentence in _objections(image, facts)]
     objections += _too_large(images) + _secured(images, facts)
     for image in images:
-        _see_inside(image.address, len(image.data), facts.flash_size, image.name)
+        _require_inside(image.address, len(image.data), facts.flash_size, image.name)
         if image.address % SECTOR and not keep_edges:
             below = image.address - image.address % SECTOR
             raise UsageError(
@@ -94,7 +94,7 @@ def plan_write(
                 hint="--keep-edges reads it and writes it back",
             )
     ranges = _sectors_of(images)
-    _see_unprotected(ranges, facts)
+    _require_unprotected(ranges, facts)
     if objections and not force:
         raise UsageError(objections[0], hint="--force writes it all the same")
     warnings = [*objections, *(text for image in images for text in _warnings(image, facts))]
@@ -108,14 +108,14 @@ def plan_erase(address: int, size: int, facts: Facts, *, keep_edges: bool = Fals
 
     Raises: UsageError; DeviceError if it is protected.
     """
-    _see_inside(address, size, facts.flash_size, "the range", hint="`flash-id` tells its size")
+    _require_inside(address, size, facts.flash_size, "the range", hint="`flash-id` tells its size")
     first, end = address - address % SECTOR, -(-(address + size) // SECTOR) * SECTOR
     if (first, end) != (address, address + size) and not keep_edges:
         raise UsageError(
             f"{hex32(address)}..{hex32(address + size)} is not whole sectors of 4 KiB",
             hint=f"{first:#x}..{end:#x} is; --keep-edges erases just the range",
         )
-    _see_unprotected((Span(first, end - first),), facts)
+    _require_unprotected((Span(first, end - first),), facts)
     if facts.secure_boot and first < _LOADS_BEFORE:
         raise UsageError(
             "secure boot is on: without its signed bootloader this chip never starts again",
@@ -129,7 +129,7 @@ def seconds(sectors: int, size: int, baud: int) -> float:
     return sectors * (_ERASE_S + _PROGRAM_S) + size * 10 / baud
 
 
-def _see_inside(
+def _require_inside(
     address: int, size: int, flash_size: int, name: str, hint: str = "is it for a larger flash?"
 ) -> None:
     if address < 0:
@@ -142,7 +142,7 @@ def _see_inside(
         )
 
 
-def _see_unprotected(ranges: Sequence[Span], facts: Facts) -> None:
+def _require_unprotected(ranges: Sequence[Span], facts: Facts) -> None:
     for span in ranges:
         for held in facts.protected:
             first = max(span.address, held.address)

@@ -116,7 +116,7 @@ def make_image(
     """
     pieces = [(address, read_bytes(path)) for path, address in segments]
     parts = make.make_v1(pieces, entry)
-    _see_kept(out, [path for path, _ in segments])
+    _require_kept(out, [path for path, _ in segments])
     chip = chips.load("esp8266")
     if settings.wanted:
         (first,) = _with_settings([Image(0, parts[0].data, str(out))], chip, settings)
@@ -160,7 +160,7 @@ def merge_files(
     """
     fmt = fmt or format_of(out)
     images = read_images(files)
-    _see_kept(out, [path for path, _ in files])
+    _require_kept(out, [path for path, _ in files])
     told = next((each for image in images if (each := _chip_of(image))), None)
     found = chip or told or connected
     notes: list[str] = []
@@ -216,7 +216,7 @@ def elf_to_image(
     if not elf.is_elf(read_bytes(path)):
         raise UsageError(f"{path} is not an ELF file")
     out = out or path.with_suffix(".bin")
-    _see_kept(out, [path])
+    _require_kept(out, [path])
     require_no_folder(out)
     real = real_path(out)
     try:
@@ -270,7 +270,7 @@ def _run_esptool(
         raise UsageError(f"esptool could not make an image of {path}", hint="it says why above")
 
 
-def _see_kept(out: Path, files: Sequence[Path]) -> None:
+def _require_kept(out: Path, files: Sequence[Path]) -> None:
     """See that no file that is read is the one to be written. Raises: UsageError."""
     if real_path(out) in map(real_path, files):
         raise UsageError(f"{out} would be overwritten by what is made of it", hint="another name")

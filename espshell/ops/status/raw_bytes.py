@@ -14,12 +14,12 @@ from espshell.errors import BenchError, DeviceError, UsageError
 from espshell.nor import makers, opcodes
 from espshell.nor.layout import Kind, Register
 from espshell.nor.parts import Identified
-from espshell.nor.plan import Asked, Gate
+from espshell.nor.plan import Confirmation, ConfirmationKind
 from espshell.ops.status.wire import (
     disable,
     disable_soon,
     read_register,
-    see_known,
+    require_known,
     send,
     wait,
 )
@@ -99,7 +99,7 @@ def write_status_bytes(
     """Write status bytes in esptool's sequence; but wait for each, and compare.
 
     Two bytes: 01h with both, then 01h and 31h with one each; 06h or 50h before each.  Which bits a
-    part loses that way ``parts.loses_bits`` says; gates are the caller's.
+    part loses that way ``parts.loses_bits`` says; confirmations are the caller's.
 
     Raises: UsageError where such a byte cannot be read; BenchError or DeviceError if it is not
     known what came of it.
@@ -123,9 +123,9 @@ def write_status_bytes(
             disable(flash)
         except (BenchError, DeviceError) as error:
             notes = (*notes, f"{error.message}; what reads back is what counts")
-            see_known(lambda: disable_soon(flash), error, "the status")
-        got = see_known(lambda: read_status_bytes(flash, count).value, None, "the status")
-        others_now = see_known(lambda: _others(flash, identified, count), None, "the status")
+            require_known(lambda: disable_soon(flash), error, "the status")
+        got = require_known(lambda: read_status_bytes(flash, count).value, None, "the status")
+        others_now = require_known(lambda: _others(flash, identified, count), None, "the status")
     mask = ~0x03  # BUSY and WEL are the flash's
     changed = _changed_bits(identified, before, got, count)
     return StatusBytes(
@@ -139,10 +139,12 @@ def write_status_bytes(
     )
 
 
-def unknown_bits(identified: Identified, before: int, value: int, count: int) -> tuple[Asked, ...]:
+def unknown_bits(
+    identified: Identified, before: int, value: int, count: int
+) -> tuple[Confirmation, ...]:
     """Return the bits that a write of bytes would set without anybody knowing what they do.
 
-    They may be one-way, so they stand behind that gate.
+    They may be one-way, so they are confirmed as such.
     """
     found = []
     for index, opcode in enumerate(_READS[:count]):
@@ -154,7 +156,7 @@ def unknown_bits(identified: Identified, before: int, value: int, count: int) ->
             if rises and (bit is None or bit.kind in (Kind.RESERVED, Kind.OPEN)):
                 name = bit.name if bit and bit.kind is Kind.OPEN else f"bit {8 * index + position}"
                 why = f"{name}: what it does on {identified.part.name} is not known"
-                found.append(Asked(Gate.ONE_WAY, name, why))
+                found.append(Confirmation(ConfirmationKind.ONE_WAY, name, why))
     return tuple(found)
 
 

@@ -22,7 +22,7 @@ from espshell.errors import BenchError, DeviceError, EspError, ReadsDiffer, Usag
 from espshell.nor import makers, opcodes, parts, plan, protection, settings
 from espshell.nor.layout import Kind
 from espshell.nor.parts import Identified, Part
-from espshell.nor.plan import Difference, StatusPlan
+from espshell.nor.plan import BitDifference, StatusPlan
 from espshell.nor.protection import Fit, LockMode, Protected
 from espshell.nor.sequence import Write
 from espshell.nor.settings import Setting
@@ -33,7 +33,7 @@ from espshell.ops.status.wire import (
     disable,
     disable_soon,
     read_register,
-    see_known,
+    require_known,
     send,
     wait,
 )
@@ -97,7 +97,7 @@ class StatusChange:
     plan: StatusPlan
     got: dict[str, int]
     """What they hold now; in a dry run what they held before."""
-    differing: tuple[Difference, ...] = ()
+    differing: tuple[BitDifference, ...] = ()
     notes: tuple[str, ...] = ()
     dry_run: bool = False
 
@@ -264,7 +264,7 @@ def _attempt(
             trouble = error
             notes.append(f"{error.message}; what reads back is what counts")
         names = ", ".join(each.name for each in made.registers if each.changed)
-        got = see_known(lambda: _read_back(flash, made.part), trouble, names)
+        got = require_known(lambda: _read_back(flash, made.part), trouble, names)
         if trouble is None or _touched(made, got) or round_ == _ROUNDS - 1:
             return got
     raise AssertionError("the last round returns")

@@ -63,7 +63,7 @@ def wait(flash: Flash) -> int:
     return value
 
 
-def see_known(find: Callable[[], T], trouble: EspError | None, names: str) -> T:
+def require_known(find: Callable[[], T], trouble: EspError | None, names: str) -> T:
     """Find out what came of a write; try again once.
 
     Raises: BenchError or DeviceError that says that it is not known.

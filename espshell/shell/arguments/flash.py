@@ -120,7 +120,7 @@ def read_pairs(files: Sequence[Pair]) -> tuple[images.Image, ...]:
     return images.read_images(pairs, [where.end for _, where in files])
 
 
-def see_one_space(files: Sequence[Pair], only: str = "") -> None:
+def require_one_space(files: Sequence[Pair], only: str = "") -> None:
     """See that all places are in one space. Raises: UsageError."""
     spaces = {where.space for _, where in files}
     if len(spaces) > 1:

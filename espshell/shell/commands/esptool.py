@@ -15,7 +15,7 @@ from espshell.shell.commands.flash import (
     HEADER,
     erase,
     load,
-    see_possible,
+    require_possible,
     verify,
 )
 from espshell.shell.commands.memory import save_region
@@ -68,7 +68,7 @@ def write_flash_files(
 ) -> Written | Loaded | Erased | None:
     """Write files to flash, as esptool does; but only what differs, and verified."""
     if erase_all:
-        see_possible(session, files, force=force)
+        require_possible(session, files, force=force)
         erased = erase_flash(session)
         if erased is None or not erased.ok:
             return erased

@@ -13,7 +13,7 @@ from espshell.shell.arguments.flash import Erasable as Erasable
 from espshell.shell.arguments.flash import FilePlaces as FilePlaces
 from espshell.shell.arguments.flash import Pair as Pair
 from espshell.shell.arguments.flash import Pairs as Pairs
-from espshell.shell.arguments.flash import read_pairs, see_one_space
+from espshell.shell.arguments.flash import read_pairs, require_one_space
 from espshell.shell.arguments.places import Span, Spot
 from espshell.shell.arguments.types import Text
 from espshell.shell.esptool.options import CONNECTION
@@ -102,9 +102,9 @@ def load(
     The header of a bootloader is written as it is, unless --flash-mode, --flash-freq or
     --flash-size is given. What is stopped half-way is finished by running it again.
     """
-    see_one_space(files)
+    require_one_space(files)
     if files[0][1].space == "mem":
-        _see_memory(session, files, force=force)
+        _require_ram(session, files, force=force)
         return loading.load_memory(
             session.chip.memory,
             read_pairs(files),
@@ -144,7 +144,7 @@ def verify(
     """
     from espshell.render.verify import verify_lines
 
-    see_one_space(files, only="flash")
+    require_one_space(files, only="flash")
     images = _patched(session, files, mode=flash_mode, frequency=flash_freq, size=flash_size)
     flash = session.chip.flash
     result = verifying.verify(
@@ -179,7 +179,7 @@ def erase(
 
     erase flash:nvs; erase flash:0x9000 0x6000; erase chip. What is blank already is left alone.
     """
-    session.see_may_destroy("erase")
+    session.require_permission("erase")
     target, size = session.chip, region.size
     facts = ops.facts_of(target, protected=session.connected.protected())
     planning.plan_erase(region.address, size, facts, keep_edges=keep_edges)
@@ -227,7 +227,7 @@ def write_flash(
     return _write(session, [image], everything=False, keep_edges=True, force=force)
 
 
-def _see_memory(session: Session, files: Sequence[Pair], *, force: bool) -> None:
+def _require_ram(session: Session, files: Sequence[Pair], *, force: bool) -> None:
     """See that a bare number is not meant for flash. Raises: UsageError with how to write that."""
     for _, where in files:
         if not force and session.chip.chip.region_at(where.address) is None:
@@ -237,9 +237,9 @@ def _see_memory(session: Session, files: Sequence[Pair], *, force: bool) -> None
             )
 
 
-def see_possible(session: Session, files: Sequence[Pair], *, force: bool) -> None:
+def require_possible(session: Session, files: Sequence[Pair], *, force: bool) -> None:
     """See that files can be written before anything is erased for them. Raises: UsageError."""
-    see_one_space(files, only="flash")
+    require_one_space(files, only="flash")
     facts = ops.facts_of(session.chip, protected=session.connected.protected())
     planning.plan_write(read_pairs(files), facts, force=force)
 
@@ -253,7 +253,7 @@ def _write(
     force: bool,
 ) -> Written | None:
     """Plan, compare, ask, write; whatever stops it, say which sectors are in which state."""
-    session.see_may_destroy("writing flash")
+    session.require_permission("writing flash")
     target = session.chip
     facts = ops.facts_of(target, protected=session.connected.protected())
     plan = planning.plan_write(images, facts, keep_edges=keep_edges, force=force)

@@ -147,7 +147,7 @@ def monitor_command(
     from espshell.shell.terminal import monitor
 
     wish = monitor.Wish(until, timeout, baud)
-    monitor.see_it_ends(session, wish)
+    monitor.require_end(session, wish)
     with _line(session, baud, run=run) as port:
         heard = monitor.follow(session, port, wish)
     return Shown(monitor.without_expected_reset(heard) if run else heard)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from espshell.errors import UsageError
 from espshell.shell.arguments.types import Choice, Number, Positive, Text, Texts
 from espshell.shell.commands.flash import NOTHING_DONE
-from espshell.shell.commands.status import keep_first_look, may_write, see_gates
+from espshell.shell.commands.status import keep_first_look, may_write, require_confirmed
 from espshell.shell.esptool import options
 from espshell.shell.later import Later
 from espshell.shell.registry import DRY_RUN, Option, Param, Registry
@@ -159,7 +159,7 @@ def write_flash_status(
     size = int(count)
     if not 0 <= value < 1 << 8 * size:
         raise UsageError(f"{value:#x} does not fit into {count_text(size, 'byte')}")
-    session.see_may_destroy("writing status registers")
+    session.require_permission("writing status registers")
     flash = session.flash()
     identified = session.connected.identified()
     possible, why = parts.volatile_possible(identified)
@@ -171,7 +171,8 @@ def write_flash_status(
     made = _as_plan(session, identified, value, size)
     keep_first_look(session, made)
     unknown = status_bytes.unknown_bits(identified, read.value, value, size)
-    see_gates(session, replace(made, gates=(*made.gates, *unknown)), otp=otp, risk=risk)
+    confirmations = (*made.confirmations, *unknown)
+    require_confirmed(session, replace(made, confirmations=confirmations), otp=otp, risk=risk)
     loses = parts.loses_bits(identified.part, size)
     if loses:
         session.output.note(loses)
@@ -187,7 +188,7 @@ def write_flash_status(
 
 
 def _as_plan(session: Session, identified: Identified, value: int, count: int) -> StatusPlan:
-    """Return what a write of bytes means for the named bits of the part, for its gates."""
+    """Return what a write of bytes means for the named bits of the part, for its confirmations."""
     by_opcode = {each.read_opcode: each.name for each in identified.part.layout.registers}
     names = [by_opcode.get(opcode) for opcode in (0x05, 0x35, 0x15)[:count]]
     data = value.to_bytes(count, "little")

@@ -315,8 +315,8 @@ def _change(session: Session, made: StatusPlan, *, otp: str, risk: bool) -> Show
         raise UsageError(made.refusals[0], hint="; ".join(made.refusals[1:]))
     keep_first_look(session, made)
     if not made.nothing_to_do:
-        session.see_may_destroy("writing status registers")
-        see_gates(session, made, otp=otp, risk=risk)
+        session.require_permission("writing status registers")
+        require_confirmed(session, made, otp=otp, risk=risk)
         kind = "until the flash loses power or is reset" if made.volatile else "PERMANENTLY"
         if not may_write(session, f"write {kind}", volatile=made.volatile):
             output.note(NOTHING_DONE)
@@ -327,21 +327,22 @@ def _change(session: Session, made: StatusPlan, *, otp: str, risk: bool) -> Show
     return Shown(result)
 
 
-def see_gates(session: Session, made: StatusPlan, *, otp: str, risk: bool) -> None:
+def require_confirmed(session: Session, made: StatusPlan, *, otp: str, risk: bool) -> None:
     """See that a person has insisted on what cannot be undone, or can stop a board from booting.
 
     Raises: UsageError.
     """
     part = made.part
-    for gate in made.gates:
-        if gate.gate is planning.Gate.ONE_WAY and not (otp and part.is_called(otp)):
+    for confirmation in made.confirmations:
+        one_way = confirmation.kind is planning.ConfirmationKind.ONE_WAY
+        if one_way and not (otp and part.is_called(otp)):
             names = " or ".join(part.names)
             wrong = f"; this is no {otp}" if otp else ""
             raise UsageError(
-                f"{gate.why}: it can never be undone{wrong}",
+                f"{confirmation.reason}: it can never be undone{wrong}",
                 hint=f"--otp {names} does it, with the name typed out",
             )
-    risks = [gate.why for gate in made.gates if gate.gate is planning.Gate.DANGER]
+    risks = [c.reason for c in made.confirmations if c.kind is planning.ConfirmationKind.DANGER]
     if not risks or risk or session.dry_run:
         return
     if session.ask is None:

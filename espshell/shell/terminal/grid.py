@@ -213,8 +213,9 @@ def _about(grid: Grid, color: bool) -> list[str]:
 def _changes(grid: Grid, color: bool) -> list[str]:
     found = fields_text(grid.plan) or "none"
     told = labelled("changes", found, width=COLUMNS, color=color)
-    if gates := ", ".join(f"{each.name} ({each.gate.value})" for each in grid.plan.gates):
-        told += labelled("asks for", gates, width=COLUMNS, style="warning", color=color)
+    confirmations = (f"{c.name} ({c.kind.value})" for c in grid.plan.confirmations)
+    if names := ", ".join(confirmations):
+        told += labelled("asks for", names, width=COLUMNS, style="warning", color=color)
     for text in grid.plan.refusals[:1]:
         told += labelled("refused", text, width=COLUMNS, style="error", color=color)
     return told

@@ -37,7 +37,7 @@ def is_live(session: Session) -> bool:
     return session.output.live_rows > 0
 
 
-def see_it_ends(session: Session, wish: Wish) -> None:
+def require_end(session: Session, wish: Wish) -> None:
     """See that listening comes to an end. Raises: UsageError where nobody could end it."""
     if not (wish.is_bounded or is_live(session)):
         raise UsageError(
