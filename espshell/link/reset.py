@@ -1,4 +1,4 @@
-"""How DTR and RTS reset a chip: sequences as data, and the one player that plays them.
+"""How DTR and RTS reset a chip: sequences as data, and the one function that plays them.
 
 On the usual board DTR drives IO0 and RTS drives EN, both inverted: an asserted line pulls its pin
 low, and the two-transistor circuit makes "both asserted" the same as "neither".
@@ -26,7 +26,7 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Let the lines stand for so long."""
+    """Leave the lines unchanged for a time."""
 
     seconds: float
 
@@ -72,7 +72,7 @@ USB_JTAG: Sequence = (
     Lines(dtr=False),
     Lines(rts=False),
 )
-"""For the USB-JTAG/serial peripheral; passes through (1, 1), which it does not take for a reset."""
+"""For the USB-JTAG/serial peripheral, to which the state (1, 1) in between is no reset."""
 
 HARD_RESET: Sequence = (Lines(rts=True), Wait(0.1), Lines(rts=False))
 """Out of the loader, into the application."""
@@ -93,7 +93,7 @@ BEFORE: dict[str, tuple[Sequence, ...]] = {
     "no-reset": (),
     "no-reset-no-sync": (),
 }
-"""What to try, one after another, for each ``--before``."""
+"""The sequences of each ``--before``, tried one after another."""
 
 _STEP = re.compile(
     r"(?P<line>[DR])(?P<state>[01])|U(?P<dtr>[01]),(?P<rts>[01])|W(?P<seconds>[\d.]+)"
@@ -126,9 +126,9 @@ def parse(text: str) -> Sequence:
 def plan(
     before: str, *, usb_serial_jtag: bool = False, one_line_at_a_time: bool = False
 ) -> tuple[Sequence, ...]:
-    """Return the sequences to try for a ``--before``: a mode, or a sequence of one's own.
+    """Return the sequences to try for a ``--before``: a mode, or a custom sequence.
 
-    A chip's own USB port wants another sequence than a bridge; over RFC 2217 both lines cannot be
+    A chip's own USB port needs another sequence than a bridge; over RFC 2217 both lines cannot be
     set in one step.
 
     Raises: UsageError if it is neither.
@@ -149,7 +149,7 @@ AFTER = ("hard-reset", "soft-reset", "watchdog-reset", "no-reset", "no-reset-stu
 
 
 def play(port: Port, sequence: Sequence) -> bool:
-    """Play a sequence; return whether the port has control lines to play it on."""
+    """Play a sequence; return whether the port has control lines."""
     for step in sequence:
         if isinstance(step, Wait):
             port.clock.sleep(step.seconds)
