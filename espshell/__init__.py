@@ -8,357 +8,149 @@ True
 >>> target.close()
 
 A name is imported when it is first asked for, so that the import of the package, and with it the
-start of the program, stays cheap.  A new name goes into the block for type checkers, into
-``__all__`` and into the table of homes.
+start of the program, stays cheap.  The block for type checkers is the list of all names: it is read
+when the first one is asked for.
 """
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-"""As of ``typing``, which is not imported here: until `__main__` runs, Ctrl-C is a traceback."""
+from typing import TYPE_CHECKING
+
+from espshell import lazy
+
+lazy.install(__name__)
 
 if TYPE_CHECKING:
-    from espshell import chips
-    from espshell.chips import Chip, Region
-    from espshell.device import Flash, Memory, Target
-    from espshell.device.memory import Change
-    from espshell.errors import (
-        BenchError,
-        DeviceError,
-        EspError,
-        NoReply,
-        NoSync,
-        PortError,
-        PortStalled,
-        ReadsDiffer,
-        Refused,
-        ScriptError,
-        UsageError,
-    )
-    from espshell.link.trace import Recorder, Viewer
-    from espshell.ops.chip.connection import (
-        ConnectionInfo,
-        Left,
-        change_baud,
-        describe,
-        run_application,
-    )
-    from espshell.ops.chip.info import ChipId, Info, Mac, Security, chip_id, info, mac
-    from espshell.ops.chip.loadram import Piece, RamLoaded, RamPlan, load_ram, plan_ram
-    from espshell.ops.chip.monitor import Monitored, monitor
-    from espshell.ops.flash.erase import Erased, erase
-    from espshell.ops.flash.load import Written, load, write
-    from espshell.ops.flash.partitions import Parts, parts
-    from espshell.ops.flash.payload import Image, read_images
-    from espshell.ops.flash.sfdp import SfdpRead, SpiAnswer, read_sfdp, spi_command
-    from espshell.ops.flash.verify import Verify, verify
-    from espshell.ops.image.build import Made, Merged, elf_to_image, make_image, merge_files
-    from espshell.ops.image.inspect import ImageInfo, inspect, inspect_file, inspect_flash
-    from espshell.ops.memory.copy import Copied, copy
-    from espshell.ops.memory.diff import Difference, diff
-    from espshell.ops.memory.expect import Expectation
-    from espshell.ops.memory.find import Found, find
-    from espshell.ops.memory.hash import Digest, hash_range
-    from espshell.ops.memory.journal import Journal, Journaled
-    from espshell.ops.memory.load import Loaded, load_memory
-    from espshell.ops.memory.registers import (
-        FieldList,
-        FieldWrite,
-        RegisterList,
-        RegisterValue,
-        RegisterValues,
-        list_registers,
-        read_register,
-        read_registers,
-        write_fields,
-        write_register,
-    )
-    from espshell.ops.memory.save import Saved, save
-    from espshell.ops.memory.snapshot import Snapshot, snapshot
-    from espshell.ops.memory.symbols import SymbolList, Symbols, list_symbols, load_symbols
-    from espshell.ops.memory.undo import Restored, Undone, undo
-    from espshell.ops.memory.watch import Waited, Watched, wait
-    from espshell.ops.memory.words import Dump, Fill, Peek, Poke, dump, fill, peek, poke
-    from espshell.ops.progress import Report, Step
-    from espshell.ops.status.raw_bytes import StatusBytes, read_status_bytes, write_status_bytes
-    from espshell.ops.status.registers import (
-        Ranges,
-        Status,
-        StatusBits,
-        StatusChange,
-        change_status,
-        explain_status,
-        protection_ranges,
-        read_status,
-    )
+    from espshell import chips as chips
+    from espshell.chips import Chip as Chip
+    from espshell.chips import Region as Region
+    from espshell.device import Flash as Flash
+    from espshell.device import Memory as Memory
+    from espshell.device import Target as Target
+    from espshell.device.memory import Change as Change
+    from espshell.errors import BenchError as BenchError
+    from espshell.errors import DeviceError as DeviceError
+    from espshell.errors import EspError as EspError
+    from espshell.errors import NoReply as NoReply
+    from espshell.errors import NoSync as NoSync
+    from espshell.errors import PortError as PortError
+    from espshell.errors import PortStalled as PortStalled
+    from espshell.errors import ReadsDiffer as ReadsDiffer
+    from espshell.errors import Refused as Refused
+    from espshell.errors import ScriptError as ScriptError
+    from espshell.errors import UsageError as UsageError
+    from espshell.link.trace import Recorder as Recorder
+    from espshell.link.trace import Viewer as Viewer
+    from espshell.ops.chip.connection import ConnectionInfo as ConnectionInfo
+    from espshell.ops.chip.connection import Left as Left
+    from espshell.ops.chip.connection import change_baud as change_baud
+    from espshell.ops.chip.connection import describe as describe
+    from espshell.ops.chip.connection import run_application as run_application
+    from espshell.ops.chip.info import ChipId as ChipId
+    from espshell.ops.chip.info import Info as Info
+    from espshell.ops.chip.info import Mac as Mac
+    from espshell.ops.chip.info import Security as Security
+    from espshell.ops.chip.info import chip_id as chip_id
+    from espshell.ops.chip.info import info as info
+    from espshell.ops.chip.info import mac as mac
+    from espshell.ops.chip.loadram import Piece as Piece
+    from espshell.ops.chip.loadram import RamLoaded as RamLoaded
+    from espshell.ops.chip.loadram import RamPlan as RamPlan
+    from espshell.ops.chip.loadram import load_ram as load_ram
+    from espshell.ops.chip.loadram import plan_ram as plan_ram
+    from espshell.ops.chip.monitor import Monitored as Monitored
+    from espshell.ops.chip.monitor import monitor as monitor
+    from espshell.ops.flash.erase import Erased as Erased
+    from espshell.ops.flash.erase import erase as erase
+    from espshell.ops.flash.load import Written as Written
+    from espshell.ops.flash.load import load as load
+    from espshell.ops.flash.load import write as write
+    from espshell.ops.flash.partitions import Parts as Parts
+    from espshell.ops.flash.partitions import parts as parts
+    from espshell.ops.flash.payload import Image as Image
+    from espshell.ops.flash.payload import read_images as read_images
+    from espshell.ops.flash.sfdp import SfdpRead as SfdpRead
+    from espshell.ops.flash.sfdp import SpiAnswer as SpiAnswer
+    from espshell.ops.flash.sfdp import read_sfdp as read_sfdp
+    from espshell.ops.flash.sfdp import spi_command as spi_command
+    from espshell.ops.flash.verify import Verify as Verify
+    from espshell.ops.flash.verify import verify as verify
+    from espshell.ops.image.build import Made as Made
+    from espshell.ops.image.build import Merged as Merged
+    from espshell.ops.image.build import elf_to_image as elf_to_image
+    from espshell.ops.image.build import make_image as make_image
+    from espshell.ops.image.build import merge_files as merge_files
+    from espshell.ops.image.inspect import ImageInfo as ImageInfo
+    from espshell.ops.image.inspect import inspect as inspect
+    from espshell.ops.image.inspect import inspect_file as inspect_file
+    from espshell.ops.image.inspect import inspect_flash as inspect_flash
+    from espshell.ops.memory.copy import Copied as Copied
+    from espshell.ops.memory.copy import copy as copy
+    from espshell.ops.memory.diff import Difference as Difference
+    from espshell.ops.memory.diff import diff as diff
+    from espshell.ops.memory.expect import Expectation as Expectation
+    from espshell.ops.memory.find import Found as Found
+    from espshell.ops.memory.find import find as find
+    from espshell.ops.memory.hash import Digest as Digest
+    from espshell.ops.memory.hash import hash_range as hash_range
+    from espshell.ops.memory.journal import Journal as Journal
+    from espshell.ops.memory.journal import Journaled as Journaled
+    from espshell.ops.memory.load import Loaded as Loaded
+    from espshell.ops.memory.load import load_memory as load_memory
+    from espshell.ops.memory.registers import FieldList as FieldList
+    from espshell.ops.memory.registers import FieldWrite as FieldWrite
+    from espshell.ops.memory.registers import RegisterList as RegisterList
+    from espshell.ops.memory.registers import RegisterValue as RegisterValue
+    from espshell.ops.memory.registers import RegisterValues as RegisterValues
+    from espshell.ops.memory.registers import list_registers as list_registers
+    from espshell.ops.memory.registers import read_register as read_register
+    from espshell.ops.memory.registers import read_registers as read_registers
+    from espshell.ops.memory.registers import write_fields as write_fields
+    from espshell.ops.memory.registers import write_register as write_register
+    from espshell.ops.memory.save import Saved as Saved
+    from espshell.ops.memory.save import save as save
+    from espshell.ops.memory.snapshot import Snapshot as Snapshot
+    from espshell.ops.memory.snapshot import snapshot as snapshot
+    from espshell.ops.memory.symbols import SymbolList as SymbolList
+    from espshell.ops.memory.symbols import Symbols as Symbols
+    from espshell.ops.memory.symbols import list_symbols as list_symbols
+    from espshell.ops.memory.symbols import load_symbols as load_symbols
+    from espshell.ops.memory.undo import Restored as Restored
+    from espshell.ops.memory.undo import Undone as Undone
+    from espshell.ops.memory.undo import undo as undo
+    from espshell.ops.memory.watch import Waited as Waited
+    from espshell.ops.memory.watch import Watched as Watched
+    from espshell.ops.memory.watch import wait as wait
+    from espshell.ops.memory.words import Dump as Dump
+    from espshell.ops.memory.words import Fill as Fill
+    from espshell.ops.memory.words import Peek as Peek
+    from espshell.ops.memory.words import Poke as Poke
+    from espshell.ops.memory.words import dump as dump
+    from espshell.ops.memory.words import fill as fill
+    from espshell.ops.memory.words import peek as peek
+    from espshell.ops.memory.words import poke as poke
+    from espshell.ops.progress import Report as Report
+    from espshell.ops.progress import Step as Step
+    from espshell.ops.status.raw_bytes import StatusBytes as StatusBytes
+    from espshell.ops.status.raw_bytes import read_status_bytes as read_status_bytes
+    from espshell.ops.status.raw_bytes import write_status_bytes as write_status_bytes
+    from espshell.ops.status.registers import Ranges as Ranges
+    from espshell.ops.status.registers import Status as Status
+    from espshell.ops.status.registers import StatusBits as StatusBits
+    from espshell.ops.status.registers import StatusChange as StatusChange
+    from espshell.ops.status.registers import change_status as change_status
+    from espshell.ops.status.registers import explain_status as explain_status
+    from espshell.ops.status.registers import protection_ranges as protection_ranges
+    from espshell.ops.status.registers import read_status as read_status
 
 __version__ = "0.1.0"
-
-__all__ = [
-    "BenchError",
-    "Change",
-    "Chip",
-    "ChipId",
-    "ConnectionInfo",
-    "Copied",
-    "DeviceError",
-    "Difference",
-    "Digest",
-    "Dump",
-    "Erased",
-    "EspError",
-    "Expectation",
-    "FieldList",
-    "FieldWrite",
-    "Fill",
-    "Flash",
-    "Found",
-    "Image",
-    "ImageInfo",
-    "Info",
-    "Journal",
-    "Journaled",
-    "Left",
-    "Loaded",
-    "Mac",
-    "Made",
-    "Memory",
-    "Merged",
-    "Monitored",
-    "NoReply",
-    "NoSync",
-    "Parts",
-    "Peek",
-    "Piece",
-    "Poke",
-    "PortError",
-    "PortStalled",
-    "RamLoaded",
-    "RamPlan",
-    "Ranges",
-    "ReadsDiffer",
-    "Recorder",
-    "Refused",
-    "Region",
-    "RegisterList",
-    "RegisterValue",
-    "RegisterValues",
-    "Report",
-    "Restored",
-    "Saved",
-    "ScriptError",
-    "Security",
-    "SfdpRead",
-    "Snapshot",
-    "SpiAnswer",
-    "Status",
-    "StatusBits",
-    "StatusBytes",
-    "StatusChange",
-    "Step",
-    "SymbolList",
-    "Symbols",
-    "Target",
-    "Undone",
-    "UsageError",
-    "Verify",
-    "Viewer",
-    "Waited",
-    "Watched",
-    "Written",
-    "__version__",
-    "change_baud",
-    "change_status",
-    "chip_id",
-    "chips",
-    "copy",
-    "describe",
-    "diff",
-    "dump",
-    "elf_to_image",
-    "erase",
-    "explain_status",
-    "fill",
-    "find",
-    "hash_range",
-    "info",
-    "inspect",
-    "inspect_file",
-    "inspect_flash",
-    "list_registers",
-    "list_symbols",
-    "load",
-    "load_memory",
-    "load_ram",
-    "load_symbols",
-    "mac",
-    "make_image",
-    "merge_files",
-    "monitor",
-    "parts",
-    "peek",
-    "plan_ram",
-    "poke",
-    "protection_ranges",
-    "read_images",
-    "read_register",
-    "read_registers",
-    "read_sfdp",
-    "read_status",
-    "read_status_bytes",
-    "run_application",
-    "save",
-    "snapshot",
-    "spi_command",
-    "undo",
-    "verify",
-    "wait",
-    "write",
-    "write_fields",
-    "write_register",
-    "write_status_bytes",
-]
-
-_HOMES = {
-    "espshell.chips": ("Chip", "Region"),
-    "espshell.errors": (
-        "BenchError",
-        "DeviceError",
-        "EspError",
-        "NoReply",
-        "NoSync",
-        "PortError",
-        "PortStalled",
-        "ReadsDiffer",
-        "Refused",
-        "ScriptError",
-        "UsageError",
-    ),
-    "espshell.link.trace": ("Recorder", "Viewer"),
-    "espshell.ops.image.build": (
-        "Made",
-        "Merged",
-        "elf_to_image",
-        "make_image",
-        "merge_files",
-    ),
-    "espshell.ops.image.inspect": ("ImageInfo", "inspect", "inspect_file", "inspect_flash"),
-    "espshell.ops.chip.info": ("ChipId", "Info", "Mac", "Security", "chip_id", "info", "mac"),
-    "espshell.ops.chip.connection": (
-        "ConnectionInfo",
-        "Left",
-        "change_baud",
-        "describe",
-        "run_application",
-    ),
-    "espshell.ops.memory.expect": ("Expectation",),
-    "espshell.ops.memory.words": ("Dump", "Fill", "Peek", "Poke", "dump", "fill", "peek", "poke"),
-    "espshell.ops.progress": ("Report", "Step"),
-    "espshell.ops.memory.registers": (
-        "FieldList",
-        "FieldWrite",
-        "RegisterList",
-        "RegisterValue",
-        "RegisterValues",
-        "list_registers",
-        "read_register",
-        "read_registers",
-        "write_fields",
-        "write_register",
-    ),
-    "espshell.ops.memory.save": ("Saved", "save"),
-    "espshell.device": (
-        "Flash",
-        "Memory",
-        "Target",
-    ),
-    "espshell.ops.memory.copy": ("Copied", "copy"),
-    "espshell.ops.memory.find": ("Found", "find"),
-    "espshell.ops.memory.diff": ("Difference", "diff"),
-    "espshell.ops.memory.hash": ("Digest", "hash_range"),
-    "espshell.ops.memory.snapshot": ("Snapshot", "snapshot"),
-    "espshell.ops.memory.watch": (
-        "Waited",
-        "Watched",
-        "wait",
-    ),
-    "espshell.device.memory": ("Change",),
-    "espshell.ops.memory.journal": (
-        "Journal",
-        "Journaled",
-    ),
-    "espshell.ops.flash.erase": (
-        "Erased",
-        "erase",
-    ),
-    "espshell.ops.flash.load": (
-        "Written",
-        "load",
-        "write",
-    ),
-    "espshell.ops.memory.load": (
-        "Loaded",
-        "load_memory",
-    ),
-    "espshell.ops.flash.partitions": (
-        "Parts",
-        "parts",
-    ),
-    "espshell.ops.flash.verify": (
-        "Verify",
-        "verify",
-    ),
-    "espshell.ops.flash.payload": (
-        "Image",
-        "read_images",
-    ),
-    "espshell.ops.status.registers": (
-        "Ranges",
-        "Status",
-        "StatusBits",
-        "StatusChange",
-        "change_status",
-        "explain_status",
-        "protection_ranges",
-        "read_status",
-    ),
-    "espshell.ops.status.raw_bytes": (
-        "StatusBytes",
-        "read_status_bytes",
-        "write_status_bytes",
-    ),
-    "espshell.ops.flash.sfdp": (
-        "SfdpRead",
-        "SpiAnswer",
-        "read_sfdp",
-        "spi_command",
-    ),
-    "espshell.ops.memory.undo": (
-        "Restored",
-        "Undone",
-        "undo",
-    ),
-    "espshell.ops.chip.loadram": ("Piece", "RamLoaded", "RamPlan", "load_ram", "plan_ram"),
-    "espshell.ops.chip.monitor": ("Monitored", "monitor"),
-    "espshell.ops.memory.symbols": ("SymbolList", "Symbols", "list_symbols", "load_symbols"),
-}
-
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
 if not TYPE_CHECKING:  # a type checker would take any name for one that is there
 
     def __getattr__(name: str) -> object:
-        from importlib import import_module
-
-        if name == "chips":
-            return import_module("espshell.chips")
-        if name not in _HOME_OF:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(_HOME_OF[name]), name)
-        globals()[name] = value  # found without us the next time
-        return value
+        return lazy.exported(__name__, name)
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted(lazy.homes(__name__))

@@ -2,61 +2,57 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import doctest
 import importlib
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import espshell
-from espshell import errors, ops
+from espshell import errors, lazy, ops
 
-TYPED = "TYPE_CHECKING"
-
-
-def test_sorted_and_no_name_twice() -> None:
-    """``__all__`` is in the order in which one looks for a name."""
-    assert espshell.__all__ == sorted(set(espshell.__all__))
+NAMES = dir(espshell)
+HOMES = lazy.homes("espshell")
 
 
-@pytest.mark.parametrize("name", espshell.__all__)
+def test_no_name_twice() -> None:
+    """A name is imported from one place, and stands in the list in order."""
+    listed = re.findall(r"^    from \S+ import (\w+)", source(), re.MULTILINE)
+    assert [*NAMES] == sorted({*listed, "__version__"})
+    assert len(listed) == len(set(listed))
+
+
+@pytest.mark.parametrize("name", sorted(HOMES.keys() - {"__version__", "chips"}))
 def test_every_name_resolves_to_the_thing_itself(name: str) -> None:
     """A name of the package is the same object as at its home, also the second time."""
-    found = getattr(espshell, name)
-    if name in espshell._HOME_OF:
-        assert found is getattr(importlib.import_module(espshell._HOME_OF[name]), name)
-    assert getattr(espshell, name) is found
+    value = getattr(espshell, name)
+    assert value is getattr(importlib.import_module(HOMES[name]), name)
+    assert getattr(espshell, name) is value
 
 
-def test_the_homes_are_the_names() -> None:
-    """Table and list hold the same names; two have no home: a package and the version."""
-    assert {*espshell._HOME_OF, "chips", "__version__"} == set(espshell.__all__)
-    assert sum(map(len, espshell._HOMES.values())) == len(espshell._HOME_OF)
-
-
-def test_type_checkers_see_the_same() -> None:
-    """What is imported for type checkers is what the table gives when it runs."""
-    assert dict(typed()) == {**espshell._HOME_OF, "chips": "espshell"}
+def test_import_of_all_names() -> None:
+    """``from espshell import *`` gives every name."""
+    namespace: dict[str, object] = {}
+    exec("from espshell import *", namespace)
+    assert {*NAMES} <= namespace.keys()
 
 
 def test_nothing_else_is_there() -> None:
-    """A name that does not exist is an AttributeError, and ``dir`` lists the others."""
+    """A name that does not exist is an AttributeError."""
     with pytest.raises(AttributeError, match="no_such_name"):
         getattr(espshell, "no_such_name")  # noqa: B009
-    assert dir(espshell) == espshell.__all__
 
 
 def test_every_error_is_exported() -> None:
     """A script can catch each error by its name."""
     defined = {n for n, e in vars(errors).items() if isinstance(e, type) and n != "ClassVar"}
-    assert defined <= set(espshell.__all__)
+    assert defined <= set(NAMES)
 
 
 def test_every_verb_and_its_result_is_exported() -> None:
@@ -68,7 +64,7 @@ def test_every_verb_and_its_result_is_exported() -> None:
         results = {n for n, o in own.items() if dataclasses.is_dataclass(o) and hasattr(o, "ok")}
         verbs = {n for n, o in own.items() if inspect.isfunction(o) and returned(o) in results}
         wanted |= {n for n in results | verbs if not n.startswith("_")}
-    missing = sorted(wanted - set(espshell.__all__))
+    missing = sorted(wanted - set(NAMES))
     assert not missing, f"espshell does not export {', '.join(missing)}"
 
 
@@ -91,20 +87,11 @@ def test_importing_the_package_imports_nothing_else() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     ours = {name for name in loaded if name.split(".")[0] not in sys.stdlib_module_names}
-    assert ours == {"espshell"}
+    assert ours == {"espshell", "espshell.lazy"}
 
 
 def source() -> str:
     return Path(espshell.__file__).read_text("utf-8")
-
-
-def typed() -> Iterator[tuple[str, str]]:
-    """Yield name and module of everything that is imported for type checkers."""
-    for node in ast.parse(source()).body:
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == TYPED:
-            for line in node.body:
-                assert isinstance(line, ast.ImportFrom)
-                yield from ((alias.name, line.module or "") for alias in line.names)
 
 
 def returned(function: object) -> str:

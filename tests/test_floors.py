@@ -16,7 +16,7 @@ import espshell
 SOURCE = Path(espshell.__file__).parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "units", "span", "clock", "signals"),
+    ("errors", "units", "span", "clock", "signals", "lazy"),
     ("files",),
     ("protocol", "chips", "nor", "image", "registers"),
     ("link", "sim"),

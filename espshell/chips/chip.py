@@ -118,6 +118,12 @@ class Chip:
     """FORCE_DOWNLOAD_BOOT: set, the next reset ends in download mode whatever the pins say."""
     flash_crypt_count: Field | None = None
     """Where the ROM has no GET_SECURITY_INFO: flash is encrypted if an odd number of bits is set"""
+    no_download_encryption: Bits | None = None
+    """eFuse: the loader no longer encrypts what it writes, so that only ciphertext boots.
+
+    Source: DIS_DOWNLOAD_MANUAL_ENCRYPT of the technical reference manuals (on an ESP32
+    DISABLE_DL_ENCRYPT), checked against the SVD tables and esptool 5.6.
+    """
     security_fuses: tuple[SecurityFuse, ...] = ()
     """As above: the rest of what GET_SECURITY_INFO would tell."""
     key_purposes: tuple[tuple[int, str], ...] = ()

@@ -167,4 +167,5 @@ ESP32 = Chip(
         SecurityFuse("DISABLE_DL_CACHE", bit(_WORD6, 9)),
     ),
     quirks=(Quirk.STUB_RAISES_CLOCK, Quirk.PADS_FROM_EFUSE),
+    no_download_encryption=Bits(0x3FF5_A018, 7),
 )

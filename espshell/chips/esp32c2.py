@@ -84,4 +84,5 @@ ESP32C2 = Chip(
     ),
     force_download=Bits(_RTC_CNTL + 0xE0, 0),
     quirks=(Quirk.BAUD_FIXED_IN_SECURE_DOWNLOAD,),
+    no_download_encryption=Bits(0x6000_8830, 6),
 )

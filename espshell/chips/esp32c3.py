@@ -87,4 +87,5 @@ ESP32C3 = Chip(
     force_download=Bits(_RTC_CNTL + 0xF4, 0),
     key_purposes=common.KEY_PURPOSES,
     quirks=(Quirk.NO_STUB_WITH_SECURE_BOOT,),
+    no_download_encryption=Bits(0x6000_8830, 20),
 )

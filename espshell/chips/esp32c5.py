@@ -112,4 +112,5 @@ ESP32C5 = Chip(
         (17, "ECDSA_KEY_P384_L"),
         (18, "ECDSA_KEY_P384_H"),
     ),
+    no_download_encryption=Bits(0x600B_4830, 20),
 )

@@ -82,4 +82,5 @@ ESP32C6 = Chip(
     force_download=Bits(0x600B_1034, 30),
     key_purposes=common.KEY_PURPOSES,
     quirks=(Quirk.WATCHDOG_RESET_LOSES_USB,),
+    no_download_encryption=Bits(0x600B_0830, 20),
 )

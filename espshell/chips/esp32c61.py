@@ -92,4 +92,5 @@ ESP32C61 = Chip(
         (10, "SECURE_BOOT_DIGEST1"),
         (11, "SECURE_BOOT_DIGEST2"),
     ),
+    no_download_encryption=Bits(0x600B_4830, 14),
 )

@@ -97,4 +97,5 @@ ESP32H2 = Chip(
         *common.XTS_256_PURPOSES,
         *common.KEY_PURPOSES[2:],
     ),
+    no_download_encryption=Bits(0x600B_0830, 20),
 )

@@ -145,4 +145,5 @@ ESP32P4 = Chip(
         (12, "KM_INIT_KEY"),
     ),
     quirks=(Quirk.OTG_RESET_BY_WATCHDOG, Quirk.FLASH_UNPOWERED),
+    no_download_encryption=Bits(0x5012_D030, 20),
 )

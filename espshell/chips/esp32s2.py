@@ -114,4 +114,5 @@ ESP32S2 = Chip(
     force_download=Bits(_RTC_CNTL + 0x128, 0),
     key_purposes=tuple(sorted(common.KEY_PURPOSES + common.XTS_256_PURPOSES)),
     quirks=(Quirk.OTG_RESET_BY_WATCHDOG,),
+    no_download_encryption=Bits(0x3F41_A030, 19),
 )

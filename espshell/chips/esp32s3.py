@@ -127,4 +127,5 @@ ESP32S3 = Chip(
         Quirk.FORCED_DOWNLOAD_STAYS,
         Quirk.OTG_RESET_BY_WATCHDOG,
     ),
+    no_download_encryption=Bits(0x6000_7030, 20),
 )

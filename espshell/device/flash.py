@@ -280,7 +280,8 @@ class Flash:
 
         loader = self._target.loader
         if loader.dialect.is_secure:
-            spi.attach(loader)  # its eFuses cannot be read; the ROM knows its usual pads
+            # Its eFuses cannot be read; the ROM knows its usual pads.
+            spi.attach(loader, self._target.pads or ())
         else:
             self.identify()
         size = self.declared_size or makers.size(self.id or 0)

@@ -11,6 +11,7 @@ from espshell.chips import USB_VID, Chip, Quirk, Write
 from espshell.device import leave
 from espshell.device.flash import Flash
 from espshell.device.memory import Memory
+from espshell.device.pins import Pads, require_pads
 from espshell.errors import EspError, UsageError
 from espshell.files import path_of
 from espshell.link import ports
@@ -62,6 +63,8 @@ class Target:
         self.memory = Memory(self.chip, self.loader)
         self.revision: tuple[int, int] | None = None
         """Major and minor, once they have been read."""
+        self.pads: Pads | None = None
+        """The pins that the flash hangs on, where these are not the usual ones."""
         self._flash_attached = False
         self.controller = Controller(self.loader, self.chip.spi)
         """Runs commands of the flash chip; ``attach_flash`` comes first."""
@@ -188,21 +191,32 @@ class Target:
         return self.controller.run(command)
 
     def attach_flash(self) -> None:
-        """Give the flash its power and connect its pins, once a loader."""
+        """Give the flash its power and connect its pins, once a loader.
+
+        Raises: UsageError for pins that the chip has not for it.
+        """
         if self._flash_attached:
             return
+        if self.pads is not None:
+            require_pads(self.chip, self.pads)
         chip, loader = self.chip, self.loader
         conditions = [each.field for step in chip.flash_power for each in step.when]
         needed = [a for field in (*conditions, *chip.spi_pads) for a in field.addresses]
         words = self.memory.gather(needed).__getitem__
         if chip.flash_power:
             self.memory.send(self.register_writes(chip.power_up(self.read_revision(), words)))
-        pads = tuple(field.value(words) for field in chip.spi_pads)
+        fused = tuple(field.value(words) for field in chip.spi_pads)
         in_rom = not loader.dialect.is_stub
-        wanted = in_rom and any(pads) and Quirk.PADS_FROM_EFUSE in chip.quirks
-        spi.attach(loader, pads if wanted else ())
+        by_fuse = in_rom and any(fused) and Quirk.PADS_FROM_EFUSE in chip.quirks
+        spi.attach(loader, self.pads or (fused if by_fuse else ()))
         self.controller = Controller(loader, chip.spi)
         self._flash_attached = True
+
+    def choose_pads(self, pads: Pads | None) -> None:
+        """Reach the flash on other pins from now on; it is attached and identified anew."""
+        self.pads = pads
+        self._flash_attached = self.flash.is_ready = False
+        self.flash.id = None
 
     def run_application(self) -> bool:
         """Leave the loader and start the application; the loader is gone then.

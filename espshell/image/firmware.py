@@ -43,6 +43,9 @@ MAGIC_V2 = 0xEA
 """Of the first header of an ESP8266 image of version 2."""
 
 MAX_SEGMENTS = 16
+HEAD_SIZE = 24
+"""Of both headers of an ESP32 or later (bytes)."""
+
 CHECKSUM_SEED = 0xEF
 
 _HEADER = struct.Struct("<BBBBI")
@@ -51,6 +54,7 @@ _SEGMENT = struct.Struct("<II")
 _WORD = struct.Struct("<I")
 _DIGEST_SIZE = 32
 _CHUNK = 64 * KIB
+_SHOWN = 8
 
 
 class Layout(Enum):
@@ -143,6 +147,13 @@ class Sum:
         """Whether both agree; None if that is not known."""
         return None if self.computed is None else self.stored == self.computed
 
+    def shown(self) -> tuple[str, str]:
+        """Return both in hex, cut behind the first byte in which they differ, but not before 8."""
+        computed = self.computed or b""
+        pairs = enumerate(zip(self.stored, computed, strict=False), 1)
+        size = max(_SHOWN, next((at for at, (one, other) in pairs if one != other), 0))
+        return self.stored[:size].hex(), computed[:size].hex()
+
 
 @dataclass(frozen=True, slots=True)
 class Firmware:
@@ -177,6 +188,15 @@ class Firmware:
         """Whether every sum agrees; None if that is not known."""
         sums = [each.ok for each in (self.checksum, self.digest, self.crc) if each]
         return None if None in sums else all(sums)
+
+    def problems(self) -> Iterator[str]:
+        """Yield which sums do not agree, each as the end of a sentence."""
+        for name, each in (("checksum", self.checksum), ("SHA-256", self.digest)):
+            if each and each.computed is not None and not each.ok:
+                stored, computed = each.shown()
+                yield f"the {name} is wrong: {stored}, computed is {computed}"
+        if self.crc and self.crc.ok is False:
+            yield "the CRC is wrong"
 
 
 def layout_of(head: bytes) -> Layout | None:

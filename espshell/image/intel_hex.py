@@ -18,12 +18,18 @@ from typing import Protocol, TextIO
 
 from espshell.errors import UsageError
 from espshell.files import read_bytes
+from espshell.image.text import decoded
 from espshell.units import hex32
+
+SUFFIXES = (".hex", ".ihex")
+"""Endings of the names of such files."""
 
 Segments = list[tuple[int, bytes]]
 """Addresses with what stands there: ascending, not adjacent."""
 
 _RECORD = re.compile(rb"\s*:[0-9A-Fa-f]{10}")
+_MARKS = ((b"\xef\xbb\xbf", "UTF-8"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
+_SHOWN = 24
 _HEAD_SIZE = 4
 _SHORTEST = _HEAD_SIZE + 1
 _DATA, _END, _SEGMENT_BASE, _, _LINEAR_BASE, _LAST_KIND = range(6)
@@ -73,6 +79,22 @@ def to_bytes(segments: Iterable[tuple[int, bytes]]) -> bytes:
 def is_hex(data: bytes) -> bool:
     """Return whether data looks like Intel HEX: it begins with a colon and a record's digits."""
     return _RECORD.match(data[:64]) is not None
+
+
+def is_given(data: bytes, path: Path) -> bool:
+    """Return whether a file is Intel HEX, by its contents.
+
+    Raises: UsageError if only its name says so: as raw bytes its text would be written.
+    """
+    if is_hex(data) or path.suffix.lower() not in SUFFIXES:
+        return is_hex(data)
+    mark = next((name for mark, name in _MARKS if data.startswith(mark)), "")
+    line = decoded(data.lstrip()[:_SHOWN].partition(b"\n")[0].rstrip())
+    found = f"a {mark} byte order mark" if mark else f"`{line}`"
+    raise UsageError(
+        f"{path} is not Intel HEX: it begins with {found}, expected a colon and hex digits",
+        hint="save it as plain ASCII" if mark else "under another name it is taken as raw bytes",
+    )
 
 
 def read(source: Path | bytes, *, name: str = "the Intel HEX file") -> Segments:

@@ -166,29 +166,27 @@ def parse(data: bytes, *, offset: int = OFFSET) -> PartitionTable:
     Raises: UsageError, see ``parse_binary`` and ``parse_csv``.
     """
     if data[:2] in (_MAGIC, _MD5_MAGIC, _END_MAGIC):
-        return parse_binary(data, offset=offset, in_flash=False)
+        return parse_binary(data, offset=offset)
     try:
         text = data.decode("utf-16" if data[:2] in _UTF_16 else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _no_table(None, f"it begins with {data[:2].hex(' ')}, not aa 50") from error
+        raise _no_table(f"it begins with {data[:2].hex(' ')}, not aa 50") from error
     return parse_csv(text, offset=offset)
 
 
-def parse_binary(data: bytes, *, offset: int = OFFSET, in_flash: bool = True) -> PartitionTable:
+def parse_binary(data: bytes, *, offset: int = OFFSET) -> PartitionTable:
     """Read a table from the bytes at its start; what comes behind its end does not matter.
 
-    ``offset`` is where it stands in flash; ``in_flash``: the bytes come from there, and an error
-    says so.  A wrong MD5 is not an error, see ``md5_ok``.
+    ``offset`` is where it stands in flash.  A wrong MD5 is not an error, see ``md5_ok``.
 
     Raises: UsageError if there is no table, a row is none, or the end is missing.
     """
     partitions: list[Partition] = []
-    place = offset if in_flash else None
     for start in range(0, min(len(data), SIZE), _ROW.size):
         row = data[start : start + _ROW.size]
         magic = row[:2]
         if magic == _END_MAGIC and not partitions:
-            raise _no_table(place, "it is blank there (FF)" if in_flash else "it is blank (FF)")
+            raise _no_table("it is blank there (FF)")
         if magic == _END_MAGIC:
             return PartitionTable(tuple(partitions), offset)
         if len(row) < _ROW.size:
@@ -198,9 +196,9 @@ def parse_binary(data: bytes, *, offset: int = OFFSET, in_flash: bool = True) ->
             return PartitionTable(tuple(partitions), offset, row[len(_MD5_START) :] == digest)
         if magic != _MAGIC:
             found = f"row {len(partitions) + 1} begins with {magic.hex(' ')}, not aa 50"
-            raise _no_table(place, found)
+            raise _no_table(found)
         partitions.append(_from_row(row))
-    raise _no_table(place, f"it does not end within {min(len(data), SIZE)} bytes")
+    raise _no_table(f"it does not end within {min(len(data), SIZE)} bytes")
 
 
 def to_binary(table: PartitionTable, *, md5: bool = True) -> bytes:
@@ -264,10 +262,8 @@ def to_csv(table: PartitionTable) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _no_table(offset: int | None, found: str) -> UsageError:
-    """Return the error; ``offset`` is None where it is about a file."""
-    where = "" if offset is None else f" at 0x{offset:x}"
-    return UsageError(f"no partition table{where}: {found}")
+def _no_table(found: str) -> UsageError:
+    return UsageError(f"no partition table: {found}")
 
 
 def _is_primary(partition: Partition) -> bool:

@@ -10,6 +10,7 @@ offsets: bootloader offsets of ``chips``, ESP-IDF's partition tables with the fi
 
 from __future__ import annotations
 
+import codecs
 import re
 from dataclasses import dataclass
 from enum import Enum
@@ -31,9 +32,26 @@ class Kind(Enum):
     INTEL_HEX = "Intel HEX file"
     UF2 = "UF2 file"
     FLASH = "flash image"
+    COMPRESSED = "compressed file"
+    MARKUP = "HTML or XML page"
+    TEXT = "text"
     BLANK = "blank: nothing but FF"
     EMPTY = "empty file"
     UNKNOWN = "nothing known"
+
+
+FOREIGN = frozenset(
+    {
+        Kind.PARTITION_TABLE,
+        Kind.PARTITION_CSV,
+        Kind.ELF,
+        Kind.UF2,
+        Kind.COMPRESSED,
+        Kind.MARKUP,
+        Kind.TEXT,
+    }
+)
+"""What no ROM and no bootloader starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +78,17 @@ _ROW_SIZE = 32
 _HEX_LINE = re.compile(rb"\s*:((?:[0-9a-fA-F]{2}){5,260})\s")
 _TYPES = ("app", "data", "bootloader", "partition_table")
 _TEXT_MAX = 64 * KIB
+_TEXT_MIN = 16
+_SPACES = "\t\n\r\f"
+_COMPRESSED = (
+    b"\x1f\x8b",
+    b"PK\x03\x04",
+    b"BZh",
+    b"\xfd7zXZ\0",
+    b"\x28\xb5\x2f\xfd",
+    b"7z\xbc\xaf",
+)
+"""First bytes of gzip, ZIP, bzip2, xz, Zstandard (RFC 8878) and 7z."""
 _CSV_FIELDS = range(4, 7)
 
 
@@ -80,7 +109,7 @@ def recognise(data: bytes) -> Kind:
         return found[0].kind
     if data.count(b"\xff") == len(data):
         return Kind.BLANK
-    return Kind.PARTITION_CSV if _is_csv(data) else Kind.UNKNOWN
+    return Kind.PARTITION_CSV if _is_csv(data) else _foreign(data)
 
 
 def contents(data: bytes, *, base: int = 0) -> tuple[Content, ...]:
@@ -123,6 +152,21 @@ def _is_intel_hex(data: bytes) -> bool:
         return False
     line = bytes.fromhex(match[1].decode("ascii"))
     return len(line) == line[0] + 5 and sum(line) % 256 == 0
+
+
+def _foreign(data: bytes) -> Kind:
+    """Return what a file is that no part of this program reads."""
+    if data.startswith(_COMPRESSED):
+        return Kind.COMPRESSED
+    try:
+        # It may end within a character.
+        text = codecs.getincrementaldecoder("utf-8-sig")().decode(data[:_TEXT_MAX])
+    except UnicodeDecodeError:
+        return Kind.UNKNOWN
+    if text.lstrip().startswith("<"):
+        return Kind.MARKUP
+    is_text = len(data) >= _TEXT_MIN and all(c.isprintable() or c in _SPACES for c in text)
+    return Kind.TEXT if is_text else Kind.UNKNOWN
 
 
 def _is_csv(data: bytes) -> bool:

@@ -26,6 +26,7 @@ from espshell.chips import SpiController
 from espshell.errors import DeviceError, NoReply, Refused
 from espshell.loader import transfer
 from espshell.loader.loader import Loader
+from espshell.protocol import flash
 from espshell.protocol.commands import ReadMemory, RegisterWrite, WriteReg
 from espshell.units import WORD
 
@@ -63,12 +64,10 @@ class FlashCommand:
 
 def attach(loader: Loader, pads: tuple[int, ...] = ()) -> None:
     """Connect the flash's pins to the controller: the usual ones, or ``pads`` (see SpiAttach)."""
-    from espshell.protocol.flash import FlashBegin, SpiAttach
-
     if loader.dialect.attach_words:
-        loader.execute(SpiAttach(loader.dialect.attach_words, pads))
+        loader.execute(flash.SpiAttach(loader.dialect.attach_words, pads))
     else:  # the ROM of an ESP8266 does it when a download begins
-        loader.execute(FlashBegin(0, 0, 0x400, 0, loader.dialect.flash_begin_words))
+        loader.execute(flash.FlashBegin(0, 0, 0x400, 0, loader.dialect.flash_begin_words))
 
 
 class Controller:

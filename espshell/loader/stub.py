@@ -21,7 +21,7 @@ from espshell.errors import DeviceError, NoReply, UsageError
 from espshell.loader import ram, transfer
 from espshell.loader.dialogue import SYNC_TIMEOUTS_S
 from espshell.loader.loader import Loader
-from espshell.protocol import dialect
+from espshell.protocol import dialect, flash
 from espshell.protocol.commands import MemEnd, RegisterWrite, WriteReg
 from espshell.units import WORD, hex32
 
@@ -163,10 +163,9 @@ def _jump(loader: Loader, entry: int, read_pointer: int | None) -> None:
     if read_pointer is None:
         loader.execute(MemEnd(entry), timeout_s=_JUMP_S)
         return
-    from espshell.protocol.flash import ReadFlashSlow
 
     loader.execute(WriteReg((RegisterWrite(read_pointer, entry),)))
-    loader.execute(ReadFlashSlow(0, 64), timeout_s=_JUMP_S)
+    loader.execute(flash.ReadFlashSlow(0, 64), timeout_s=_JUMP_S)
 
 
 def _syncs_as_stub(loader: Loader) -> bool:

@@ -177,7 +177,12 @@ def _(result: Mac, *, color: bool = False) -> list[str]:
 def _(result: ChipId, *, color: bool = False) -> list[str]:
     return table(
         [
-            ("chip id", f"{result.chip_id} (every {result.chip} has it)"),
+            (
+                "chip id",
+                f"none: an {result.chip} has but its MAC"
+                if result.chip_id is None
+                else hex32(result.chip_id),
+            ),
             ("MAC", result.mac),
         ],
         color=color,

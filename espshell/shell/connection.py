@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from espshell.device import Target
+from espshell.device.pins import parse_pads
 from espshell.errors import DeviceError, UsageError
 from espshell.link.ports import PortInfo
 from espshell.ops.chip import info as chip
@@ -52,6 +53,10 @@ class Connection:
         flash.may_slow_down = settings.slower
         if flash.declared_size != settings.flash_size:
             flash.declared_size, flash.is_ready = settings.flash_size, False
+        pads = parse_pads(settings.spi_connection)
+        if self.target.pads != pads:
+            self.target.choose_pads(pads)
+            self.partitions = self.part = None
 
     def partition_table(self) -> PartitionTable:
         """Return the partition table, read once. Raises: UsageError if there is none."""

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import espshell.shell.commands  # noqa: F401 - they register themselves
 from espshell import files
 from espshell.errors import DeviceError, EspError, PortError, PortStalled, ScriptError, UsageError
 from espshell.shell import check, display, hints, lines, recovery, registry, replay, script

@@ -151,6 +151,8 @@ class Session:
         self.apply_settings()
         for note in target.notes:
             self.output.note(note)
+        if self.symbols is not None and (note := self.symbols.mismatch(target.chip)):
+            self.output.note(note)
         try:
             self._settle(target, bench)
         except BaseException:

@@ -7,6 +7,10 @@ from pathlib import Path
 
 from espshell.chips import Chip
 from espshell.device.target import SYNC_BAUD
+from espshell.units import MIB
+
+MOST_FLASH = 256 * MIB
+"""Twice the largest flash that any of the chips addresses (bytes)."""
 
 
 @dataclass(slots=True)
@@ -25,6 +29,8 @@ class Settings:
     """Go on at a lower baud rate when a read of flash fails again and again."""
     flash_size: int | None = None
     """What the flash has (bytes); None goes by its id."""
+    spi_connection: str = "auto"
+    """The pins of the flash; see ``device.pins``."""
     parttable: str = "0x8000"
     """Where the partition table stands in flash, or a file with one."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,16 +45,21 @@ FILES = {
         b"\xef\xbb\xbfnvs,data,nvs,,24k\r\n\r\nx,0x40,1,,4k,encrypted",
         Kind.PARTITION_CSV,
     ),
-    "text": (b"hello, app, world\n", Kind.UNKNOWN),
+    "text": (b"hello, app, world\n", Kind.TEXT),
     "comments": (b"# Name, Type\n", Kind.UNKNOWN),
-    "other columns": (b"nvs,data,nvs,0x9000\nand this\n", Kind.UNKNOWN),
+    "other columns": (b"nvs,data,nvs,0x9000\nand this\n", Kind.TEXT),
     "elf": (support.elf(CODE, entry=0x4008_0400), Kind.ELF),
     "hex": (b":0400000001020304F2\n:00000001FF\n", Kind.INTEL_HEX),
     "hex, one line": (b":00000001FF", Kind.INTEL_HEX),
-    "hex with a wrong sum": (b":0400000001020304F3\n", Kind.UNKNOWN),
-    "hex with a wrong size": (b":0300000001020304F3\n", Kind.UNKNOWN),
+    "hex with a wrong sum": (b":0400000001020304F3\n", Kind.TEXT),
+    "hex with a wrong size": (b":0300000001020304F3\n", Kind.TEXT),
     "uf2": (UF2, Kind.UF2),
     "uf2 that is cut off": (UF2[:511], Kind.UNKNOWN),
+    "gzip": (gzip.compress(b"x"), Kind.COMPRESSED),
+    "zip": (b"PK\x03\x04" + bytes(26), Kind.COMPRESSED),
+    "a page": (b"\n<!DOCTYPE html>\n<html>", Kind.MARKUP),
+    "a pointer of git-lfs": (b"version https://git-lfs.github.com/spec/v1\n", Kind.TEXT),
+    "long text with umlauts": ("\u00fc".encode() * 65537, Kind.TEXT),
     "blank": (b"\xff" * 5000, Kind.BLANK),
     "zeros": (bytes(5000), Kind.UNKNOWN),
     "nothing": (b"", Kind.EMPTY),

@@ -154,6 +154,15 @@ def test_a_refusal_leaves_the_dialogue_in_step() -> None:
         target.loader.execute(Unknown())
     assert target.loader.in_step
 
+    def refused() -> None:
+        with target.loader.exchange():
+            raise Refused("no", code=0xC100)
+
+    with pytest.raises(Refused):
+        refused()
+    in_step = target.loader.in_step
+    assert in_step
+
     def interrupted() -> None:
         with target.loader.exchange():
             raise KeyboardInterrupt
@@ -170,7 +179,7 @@ def test_what_was_not_asked_for_is_gone_before_an_exchange() -> None:
     target.link.send(READ)
     target.link.clock.sleep(0.1)
     with target.loader.exchange():
-        assert target.link.receive(0) is None
+        assert target.link.receive(0.05) is None
 
 
 def test_doubt_lasts_as_long_as_a_reply_may_be_overdue() -> None:
@@ -255,8 +264,10 @@ def test_a_stub_never_gets_two_requests_at_once(kind: str) -> None:
 
 def test_a_stopped_stream_has_ended_before_the_next_request() -> None:
     """After a lost block the stub is told to stop, and asked nothing before it has."""
-    replies = wire_of(opened("v2")).count.replies
-    target = opened("v2", f"fault=drop@reply:{replies + 20}")
+    sound = opened("v2")
+    assert sound.flash.size
+    block = wire_of(sound).count.replies + 6  # behind a digest and the reply to READ_FLASH
+    target = opened("v2", f"fault=drop@reply:{block}")
     assert target.flash.size
     wire_of(target).chip.flash.load(bytes(range(256)) * 256)
     ways: list[str] = []
@@ -264,3 +275,11 @@ def test_a_stopped_stream_has_ended_before_the_next_request() -> None:
 
     assert target.flash.read(0, 0x1_0000) == bytes(range(256)) * 256
     assert sum(pair == ("tx", "tx") for pair in pairwise(ways)) == 1
+
+
+def test_a_sync_forgets_the_repetitions_of_a_refusal() -> None:
+    """What is refused after it is refused anew, and must not be passed over."""
+    target = opened("rom")
+    target.loader.strays = Sync.REPLIES - 1
+    assert target.loader.sync() == ESP32_ROM.sync_value
+    assert target.loader.strays == 0

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
+
 import pytest
 
 from espshell.device import Target
 from espshell.errors import DeviceError
+from espshell.loader import spi
 from espshell.loader.spi import START, FlashCommand
 from espshell.sim.fault import Direction, Faults, parse
 from tests.loader.support import open_sim, wire_of
@@ -140,3 +144,21 @@ def test_a_read_that_becomes_a_write() -> None:
         fault(target, f"flip@request:1:{opcode}.2")
         target.flash.command(FlashCommand(0x05, read_size=1, checked=checked))
         assert flash.status.active[0] == active
+
+
+def answered(commands: Iterator[int], *_: object) -> list[int]:
+    """Return the next value of the command register, and one word of data."""
+    return [next(commands), 0x1234]
+
+
+def test_a_command_that_is_not_over_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read counts when the start bit is cleared, and never if it stays."""
+    target = open_sim()
+    for busy, value in ((2, 0x1234), (99, None)):
+        turns = iter([*[START] * busy, 0])
+        monkeypatch.setattr(spi, "_words", partial(answered, turns))
+        if value is None:
+            with pytest.raises(DeviceError, match="does not finish"):
+                spi._result(target.loader, target.chip.spi, 4)
+        else:
+            assert spi._result(target.loader, target.chip.spi, 4) == value.to_bytes(4, "little")

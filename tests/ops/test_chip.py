@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from espshell import chips
 from espshell.chips import CHIPS
 from espshell.ops.chip import info as chip
 from tests.loader.support import held, open_sim, wire_of
@@ -98,6 +99,20 @@ def test_info_reads_each_word_once() -> None:
     chip.info(target, with_flash=False)
 
     assert wire_of(target).count.requests - before <= 14
+
+
+@pytest.mark.parametrize("name", chips.NAMES)
+def test_short_answers_come_from_the_chip(name: str) -> None:
+    """What chip-id, read-mac and flash-id tell is what info tells, and follows the chip."""
+    for mac in ("5c:cf:7f:d4:e5:f6", "24:6f:28:a1:b2:c3"):
+        target = open_sim(f"mac={mac}&flash=W25Q80", chip=name)
+        told = chip.info(target)
+        assert chip.chip_id(target) == chip.ChipId(name, told.sdk_id, told.mac or "not known")
+        assert chip.mac(target).mac == (told.mac or "not known")
+        assert chip.flash_id(target) == told.flash
+        assert (told.sdk_id is not None) is (name == "esp8266")
+        if name == "esp8266":
+            assert told.sdk_id == int(mac.replace(":", "")[6:], 16)
 
 
 def crystals() -> list[tuple[str, int]]:

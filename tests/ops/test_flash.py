@@ -17,6 +17,7 @@ from espshell.ops.memory.diff import Span
 from espshell.ops.progress import Step
 from espshell.protocol.flash import FlashBegin
 from espshell.units import KIB, MIB
+from tests.loader.support import held as word_at
 from tests.loader.support import open_sim, wire_of
 from tests.ops.support import (
     AT,
@@ -139,6 +140,25 @@ def test_secure_boot_is_seen(chip: str, flags: str) -> None:
         with pytest.raises(UsageError, match="secure boot is on"):
             deed()
     assert changes(target) == (0, 0)
+
+
+@pytest.mark.parametrize("chip", ["esp32", "esp32c3"])
+@pytest.mark.parametrize("off", [False, True])
+def test_encryption_of_downloads_that_is_off(chip: str, off: bool) -> None:
+    """With flash encryption on, plain files need force where an eFuse forbids to encrypt them."""
+    target = opened(chip, stub=False, contents=OLD, options="crypt=1")
+    fuse = target.chip.no_download_encryption
+    assert fuse is not None
+    if off:
+        word = word_at(target, fuse.address)
+        wire_of(target).chip.memory.set_register(fuse.address, word | fuse.mask)
+    facts = facts_of(target)
+    assert (facts.encrypted, facts.plain_only) == (True, off)
+    if off:
+        with pytest.raises(UsageError, match="this chip encrypts nothing"):
+            load(target, image(NEW, 0x1_0000))
+    else:
+        assert "unencrypted" in load(target, image(NEW, 0x1_0000)).notes[0]
 
 
 def test_beyond_what_a_loader_reaches() -> None:

@@ -14,8 +14,9 @@ from espshell.device import Target
 from espshell.errors import DeviceError, UsageError
 from espshell.image import firmware, intel_hex, partitions, uf2
 from espshell.image.recognise import Kind
+from espshell.ops.flash.settings import FlashSettings
 from espshell.ops.image import build
-from espshell.ops.image.build import FlashSettings, Part, elf_to_image, make_image, merge_files
+from espshell.ops.image.build import Part, elf_to_image, make_image, merge_files
 from espshell.ops.image.inspect import PADDING, ImageInfo, inspect, inspect_file, inspect_flash
 from tests.image import support
 
@@ -203,7 +204,7 @@ def test_intel_hex_and_uf2() -> None:
         (struct.pack("<BBBBI", 0xEA, 4, 0, 0, 0) + b"\xff" * 24, "x: the image is broken: "),
         (b"\x7fELF" + bytes(60), "x is not for a 32-bit"),
         (b":00000001F", "x is nothing known"),
-        (TABLE[:32], "x: no partition table at 0x8000: it does not end"),
+        (TABLE[:32], "x: no partition table: it does not end"),
     ],
 )
 def test_what_cannot_be_looked_at(data: bytes, told: str) -> None:
@@ -412,8 +413,19 @@ def test_whose_family(tmp_path: Path, files: list[tuple[Path, int]]) -> None:
     assert family(files[1:], connected=ESP32) == (ESP32.uf2_family,)
     with pytest.raises(UsageError, match="UF2 names the chip, and nothing says which it is"):
         merge_files(files[1:], out)
-    note = merge_files(files, out, chip=S3).notes
-    assert note == ("a file says that it is for an ESP32-C3, not for an ESP32-S3",)
+    (note,) = merge_files(files, out, chip=S3).notes
+    assert note.endswith("is for another chip: its header says id 5, an ESP32-S3 has 9")
+
+
+def test_what_will_not_boot_is_noted(tmp_path: Path) -> None:
+    """A merged file is made of anything, but what will not boot from there is said."""
+    page, cut, out = tmp_path / "page", tmp_path / "cut", tmp_path / "out"
+    page.write_bytes(b"<html>404 not found</html>")
+    cut.write_bytes(APP[:-8])
+    first, second = merge_files([(page, 0x1_0000), (cut, 0x2_0000)], out, chip=C3).notes
+    assert "is no firmware: HTML or XML page; 0x10000 is for an application" in first
+    assert "cut: the image is broken" in second
+    assert out.stat().st_size == 0x2_0000 + len(APP) - 8
 
 
 def test_what_is_read_is_not_overwritten(tmp_path: Path) -> None:
@@ -454,9 +466,15 @@ def test_new_settings_of_the_bootloader(tmp_path: Path, files: list[tuple[Path, 
 @pytest.mark.parametrize(
     ("data", "place", "told"),
     [
-        (support.esp8266_v2(bytes(64), [(0x4010_0000, b"code")]), 0, "has no flash settings"),
-        (b"something", 0, "has no flash settings"),
-        (BOOT, 0x1000, "no file is for 0x0, the bootloader's place"),
+        (
+            support.esp8266_v2(bytes(64), [(0x4010_0000, b"code")]),
+            0,
+            "not set: flash settings stand in",
+        ),
+        (b"something", 0, "not set: no firmware image"),
+        (BOOT, 0x1000, "no file is for 0x0, where the bootloader is"),
+        (damaged(BOOT), 0, "not set: the image is damaged"),
+        (support.signed(BOOT), 0, "not set: it is signed"),
     ],
 )
 def test_settings_that_cannot_be(tmp_path: Path, data: bytes, place: int, told: str) -> None:
@@ -464,7 +482,7 @@ def test_settings_that_cannot_be(tmp_path: Path, data: bytes, place: int, told: 
     source, out = tmp_path / "in", tmp_path / "out"
     source.write_bytes(data)
     merged = merge_files(
-        [(source, place)], out, chip=ESP8266, settings=FlashSettings("dio"), target_offset=place
+        [(source, place)], out, chip=C3, settings=FlashSettings("qio"), target_offset=place
     )
     assert out.read_bytes() == data
     assert any(told in note for note in merged.notes)
@@ -485,12 +503,35 @@ def test_settings_that_no_chip_has(
         merge_files(files, tmp_path / "out", settings=settings)
 
 
-def test_settings_of_a_damaged_bootloader(tmp_path: Path) -> None:
-    """A new digest would hide the damage: refused."""
-    source = tmp_path / "in"
-    source.write_bytes(damaged(BOOT))
-    with pytest.raises(UsageError, match="the image is damaged"):
-        merge_files([(source, 0)], tmp_path / "out", settings=FlashSettings("dio"))
+@pytest.mark.parametrize(
+    ("address", "size", "told"),
+    [
+        (0x4002_7F00, 0x200, "IRAM0 and IRAM1"),
+        (0x3FFB_7F00, 0x200, "DRAM0 and DRAM1"),
+        (0x3FFB_8000, 0x100, "DRAM1"),
+        (0x4006_FF00, 0x1000, "IRAM1 and RTC_FAST_I"),
+        (0x4007_1F00, 0x200, "RTC_FAST_I and past its end"),
+        (0x1000, 0x200, "not in the memory map"),
+    ],
+)
+def test_a_segment_across_regions(address: int, size: int, told: str) -> None:
+    """RAM that follows RAM is named; only what ends in nothing is past the end."""
+    s2 = chips.load("esp32s2")
+    found = inspect(support.firmware([(address, bytes(size))], chip=s2.id), "x").firmware
+    assert found is not None
+    assert found.segments[0].memory == told
+
+
+def test_a_wrong_digest_shows_where_it_differs() -> None:
+    """As many digits as tell the two apart, and never less than 16."""
+    last = APP[:-1] + bytes([APP[-1] ^ 1])
+    first = APP[:-32] + bytes([APP[-32] ^ 1]) + APP[-31:]
+    for data, size in ((last, 64), (first, 16)):
+        (problem,) = inspect(data, "x").problems
+        stored, computed = problem.removeprefix("the SHA-256 is wrong: ").split(", computed is ")
+        assert (len(stored), len(computed), stored != computed) == (size, size, True)
+        assert data[-32:].hex().startswith(stored)
+        assert APP[-32:].hex().startswith(computed)
 
 
 # ELF ------------------------------------------------------------------------------------------
@@ -530,6 +571,29 @@ def test_elf_of_several_files(tmp_path: Path) -> None:
         ("out0x10010.bin", 0x1_0010),
     ]
     assert made.image.kind is Kind.ESP8266_V1
+
+
+@pytest.mark.parametrize(
+    ("version", "names"),
+    [
+        ("1", [("app.elf-0x00000.bin", 0), ("app.elf-0x10010.bin", 0x1_0010)]),
+        ("2", [("app-0x10000.bin", 0x1_0000)]),
+        ("3", [("app.bin", None)]),
+    ],
+)
+def test_elf_of_an_esp8266_is_named_as_esptool_does(
+    tmp_path: Path, version: str, names: list[tuple[str, int | None]]
+) -> None:
+    """Without a name the files have those that esptool gives them, and their places."""
+    pytest.importorskip("esptool")
+    path = tmp_path / "app.elf"
+    pieces = [(0x4010_0000, b"iram"), (0x4021_0010, b"irom")]
+    path.write_bytes(support.elf(pieces, entry=0x4010_0000))
+    made = elf_to_image(path, chip=ESP8266, options=[f"--version={version}"])
+    assert [(Path(each.name).name, each.address) for each in made.files] == names
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted(
+        ["app.elf", *(name for name, _ in names)]
+    )
 
 
 def test_elf_that_fails(tmp_path: Path) -> None:

@@ -13,14 +13,58 @@ from espshell.ops.flash.payload import Image, read_images
 
 def test_raw_and_hex(tmp_path: Path) -> None:
     """The contents tell which is which; pieces of Intel HEX are images, moved by the address."""
-    raw, other = tmp_path / "a.hex", tmp_path / "b.bin"
+    raw, other = tmp_path / "a.raw", tmp_path / "b.bin"
     raw.write_bytes(b"raw")
     other.write_bytes(intel_hex.to_bytes([(0x10, b"one"), (0x2_0000, b"two")]))
+    moved = f"{other}: its addresses, from 0x00000010 on, are added to 0x00001000"
     assert read_images([(raw, 5), (other, 0x1000)]) == (
         Image(5, b"raw", str(raw)),
-        Image(0x1010, b"one", str(other)),
+        Image(0x1010, b"one", str(other), notes=(moved,)),
         Image(0x2_1000, b"two", str(other)),
     )
+
+
+def test_the_addresses_in_intel_hex(tmp_path: Path) -> None:
+    """They count alone for esptool, and at place 0; to go to twice them is refused."""
+    path = tmp_path / "a.hex"
+    path.write_bytes(intel_hex.to_bytes([(0x1000, b"one"), (0x2000, b"two")]))
+    own = (Image(0x1000, b"one", str(path)), Image(0x2000, b"two", str(path)))
+    assert read_images([(path, 0)]) == own
+    for place in (0, 0x1000, 0x5000):
+        assert read_images([(path, place)], [place + 16], own_addresses=True) == own
+    with pytest.raises(UsageError, match="begins at 0x00001000 by itself, and would go to") as why:
+        read_images([(path, 0x1000)])
+    assert "flash:0" in why.value.hint
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (b"; a comment\n:00000001FF\n", "`; a comment`"),
+        (b"\xef\xbb\xbf:00000001FF\n", "a UTF-8 byte order mark"),
+        (":00000001FF\n".encode("utf-16"), "a UTF-16 byte order mark"),
+        (b"\x1b]0;x\x07", r"`\\x1b\]0;x\\x07`"),
+        (bytes(64), "``"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.hex", "A.HEX", "a.ihex"])
+def test_hex_by_name_only(tmp_path: Path, name: str, data: bytes, found: str) -> None:
+    """A file named so whose contents are not is refused with what it begins with."""
+    path = tmp_path / name
+    path.write_bytes(data)
+    with pytest.raises(UsageError, match=f"is not Intel HEX: it begins with {found}"):
+        read_images([(path, 0)])
+    other = path.rename(tmp_path / "a.bin")
+    assert read_images([(other, 0)])[0].data == data
+
+
+def test_an_empty_file_that_is_let_through(tmp_path: Path) -> None:
+    """It is an image without bytes whose note says so, and overlaps nothing."""
+    path, other = tmp_path / "a", tmp_path / "b"
+    path.touch()
+    other.write_bytes(bytes(16))
+    image, _ = read_images([(path, 4), (other, 0)], empty=True)
+    assert (image.data, image.notes) == (b"", (f"{path} is empty: nothing of it is written",))
 
 
 @pytest.mark.parametrize("contents", [None, b""], ids=["missing", "empty"])

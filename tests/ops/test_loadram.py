@@ -27,10 +27,10 @@ IRAM, DRAM = 0x4039_8000, 0x3FC9_C000
 CODE = bytes(range(256)) * 30
 
 
-def image(segments: Segments, *, bounds: tuple[int, int] = (0, 0), **header: Any) -> bytes:
-    """Return an image for revisions within bounds; 0 is none."""
+def image(segments: Segments, *, bounds: tuple[int, int] = (0, 0xFFFF), **header: Any) -> bytes:
+    """Return an image for revisions within bounds; 0 and 0xffff are none."""
     made = bytearray(firmware(segments, hashed=False, **header))
-    made[15:19] = struct.pack("<HH", *bounds)
+    made[14:19] = struct.pack("<BHH", 0, *bounds)
     return bytes(made)
 
 
@@ -90,7 +90,7 @@ Plan = Callable[..., RamPlan]
     ("data", "told"),
     [
         (b"", "is empty"),
-        (b"not an image at all", "no firmware image"),
+        (b"\xe8 not an image", "no firmware image"),
         (image([(0x4200_0000, CODE)], chip=5, entry=0x4200_0000), "is in IROM"),
         (image([(IRAM, CODE), (0x3C00_0000, CODE)], chip=5, entry=IRAM), "is in DROM"),
         (image([(0x4000_0000, CODE)], chip=5, entry=0x4000_0000), "is in ROM0"),
@@ -101,8 +101,8 @@ Plan = Callable[..., RamPlan]
         (image([(IRAM, b"")], chip=5), "has no segment to load"),
         (good()[: -len(CODE)], "the image is broken"),
         (good(chip=9), "is for another chip: its header says id 9"),
-        (good(bounds=(101, 0)), "wants a revision of at least v1.1; this chip is v0.4"),
-        (good(bounds=(0, 3)), "wants a revision of at most v0.3; this chip is v0.4"),
+        (good(bounds=(101, 0xFFFF)), "needs a revision of at least v1.1; this chip is v0.4"),
+        (good(bounds=(0, 3)), "needs a revision of at most v0.3; this chip is v0.4"),
         (good(entry=IRAM - 4), "starts at 0x40397ffc, which is in none of its segments"),
         (good(entry=IRAM + len(CODE)), "which is in none of its segments"),
         (good().replace(b"hello", b"hallo"), "is damaged"),
@@ -142,7 +142,8 @@ def test_a_missing_file(c3: Target, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [good(chip=9), good(bounds=(101, 0)), good(entry=0), good().replace(b"hello", b"hallo")]
+    "data",
+    [good(chip=9), good(bounds=(101, 0xFFFF)), good(entry=0), good().replace(b"hello", b"hallo")],
 )
 def test_force_goes_on(c3: Target, planned: Plan, data: bytes) -> None:
     """What speaks against a file that fits into RAM is only noted with force."""
@@ -343,3 +344,17 @@ def test_secure_boot_starts_nothing(planned: Plan) -> None:
     with pytest.raises(UsageError, match="with secure boot starts nothing"):
         planned(target, data)
     assert planned(target, data, run=False).notes == ()
+
+
+@pytest.mark.parametrize("size", [0xFFFF_FFFF, 0x10_0000, 0x6_5000])
+@pytest.mark.parametrize("data", [b"", b"data"])
+def test_zeros_that_no_ram_has(
+    c3: Target, planned: Callable[..., RamPlan], size: int, data: bytes
+) -> None:
+    """Memory that an ELF file wants zeroed must be RAM, too, however much of it there is."""
+    program = bytearray(elf([(IRAM, CODE), (DRAM, b"data")], entry=IRAM + 4, machine=RISCV))
+    struct.pack_into("<II", program, 52 + 32 + 16, len(data), size)
+    with pytest.raises(UsageError, match=r"outside the memory map|not in RAM"):
+        planned(c3, bytes(program))
+    struct.pack_into("<II", program, 52 + 32 + 16, len(data), 0x1000)
+    assert planned(c3, bytes(program)).entry == IRAM + 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import product
 
 import pytest
 
@@ -119,7 +120,6 @@ def test_security() -> None:
     assert plan_write([image(0x8000, bytes(SECTOR))], secure).warnings == ()
     with pytest.raises(UsageError, match="never starts again"):
         plan_erase(0, 4 * MIB, secure)
-    assert plan_erase(0x8000, SECTOR, secure) == Span(0x8000, SECTOR)
     encrypted = dataclasses.replace(FACTS, encrypted=True)
     assert "unencrypted" in plan_write([image(0x8000, bytes(SECTOR))], encrypted).warnings[0]
 
@@ -145,3 +145,37 @@ def test_seconds_grow_with_the_work() -> None:
     assert 0 < least < seconds(2, SECTOR, 115200)
     assert least < seconds(1, 2 * SECTOR, 115200)
     assert least > seconds(1, SECTOR, 921600)
+
+
+@pytest.mark.parametrize("first", [0, 0x8000, 0x10_0000])
+@pytest.mark.parametrize(
+    ("secure_boot", "encrypted", "secure_download"),
+    list(product((False, True), repeat=3)),
+)
+def test_erases_of_a_secured_chip(
+    first: int, secure_boot: bool, encrypted: bool, secure_download: bool
+) -> None:
+    """Refused without force with secure boot or encryption; in secure download below 0x8000."""
+    facts = dataclasses.replace(
+        FACTS, secure_boot=secure_boot, encrypted=encrypted, secure_download=secure_download
+    )
+    guarded = secure_boot and first < 0x8000
+    guarded |= not secure_download and (secure_boot or encrypted)
+    if guarded:
+        with pytest.raises(UsageError) as caught:
+            plan_erase(first, SECTOR, facts)
+        assert caught.value.hint == "--force erases it all the same"
+    assert plan_erase(first, SECTOR, facts, force=True) == Span(first, SECTOR)
+    assert guarded or plan_erase(first, SECTOR, facts) == Span(first, SECTOR)
+
+
+@pytest.mark.parametrize("closed", ["secure_download", "plain_only"])
+def test_plain_files_for_a_chip_that_encrypts_nothing(closed: str) -> None:
+    """With encryption on, and the chip's own encryption of downloads off, force is needed."""
+    facts = dataclasses.replace(FACTS, encrypted=True, revision=(3, 1))
+    facts = dataclasses.replace(facts, **{closed: True})  # type: ignore[arg-type]
+    for each in (image(0, firmware(SEGMENTS, chip=5)), image(0x9000)):
+        assert "flash encryption is on, and this chip encrypts nothing" in refusal(
+            each, facts=facts
+        )
+        assert plan_write([each], facts, force=True).warnings

@@ -151,6 +151,11 @@ def test_the_facts_of_the_chip(name: str) -> None:
     for offset, wanted in ((facts.spi.cmd, "CMD"), (facts.spi.user, "USER"), (facts.spi.w0, "W0")):
         if known.peripheral("SPI1"):  # left out on the ESP32-S2
             assert names(facts.spi.base + offset).endswith(wanted)
+    fuse = facts.no_download_encryption
+    assert fuse is not None
+    (register,) = known.at(fuse.address)
+    (field,) = (each for each in register.fields if each.low <= fuse.low <= each.high)
+    assert field.name in ("DIS_DOWNLOAD_MANUAL_ENCRYPT", "DISABLE_DL_ENCRYPT") or name == "esp32"
     for write in (*facts.watchdogs, *facts.watchdog_reset):
         assert "WDT" in names(write.address) or "SWD" in names(write.address)
 

@@ -77,8 +77,12 @@ RESULTS = [
     (Saved(0x3FC9_0000, 1024, "x.bin"), ["x.bin  1 KiB of 0x3fc90000..0x3fc90400"]),
     (Mac("7c:df:a1:b4:c5:d6"), ["7c:df:a1:b4:c5:d6"]),
     (
-        ChipId("esp32c3", 5, "7c:df:a1:b4:c5:d6"),
-        ["chip id  5 (every esp32c3 has it)", "MAC      7c:df:a1:b4:c5:d6"],
+        ChipId("esp32c3", None, "7c:df:a1:b4:c5:d6"),
+        ["chip id  none: an esp32c3 has but its MAC", "MAC      7c:df:a1:b4:c5:d6"],
+    ),
+    (
+        ChipId("esp8266", 0xD4E5F6, "5c:cf:7f:d4:e5:f6"),
+        ["chip id  0x00d4e5f6", "MAC      5c:cf:7f:d4:e5:f6"],
     ),
 ]
 

@@ -32,6 +32,8 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
     monkeypatch.chdir(tmp_path)
     Path("new.bin").write_bytes(NEW)
     Path("empty.bin").touch()
+    Path("page.bin").write_text("<html>404</html>")
+    Path("comment.hex").write_text("; x\n:00000001FF\n")
     return ready(Shell())
 
 
@@ -72,12 +74,16 @@ def untouched(shell: Shell) -> bool:
         ("load other.bin flash:0x10000", "for another chip"),
         ("load new.bin flash:0 --flash-mode qxo", "no flash mode `qxo`; it has qio, "),
         ("load new.bin flash:0 --flash-size 3M", "flash size `3M`; it has 1MB, 2MB, 4MB,"),
-        ("load new.bin flash:0x20000 --flash-size 2M", "none of the files is for 0x0"),
-        ("load new.bin flash:nothere", "no partition table at 0x8000"),
-        ("write-flash 0x10010 new.bin", "not the start of a sector"),
+        ("load new.bin flash:nothere", "flash:0x8000: no partition table: row 1 begins with"),
+        ("load new.bin flash:nothere", "`set parttable ADDRESS` or"),
         ("write-flash new.bin 0x10000", "in this order: ADDRESS FILE"),
         ("write-flash --erase-all 0 missing.bin", "missing.bin"),
-        ("write-flash -e 0x10010 new.bin", "not the start of a sector"),
+        ("load new.bin flash:0 --flash-size 32m", "`32m` is a size in megabits"),
+        ("write-flash -fs 32m-c1 0 new.bin", "4MB-c1 is the same in bytes"),
+        ("load page.bin flash:0x10000", "is no firmware: HTML or XML page; 0x10000 is for an app"),
+        ("write-flash -e 0x10000 page.bin", "is no firmware"),
+        ("load comment.hex flash:0", "is not Intel HEX: it begins with `; x`"),
+        ("write-flash 0 comment.hex", "is not Intel HEX: it begins with `; x`"),
         ("erase flash:0x10010 0x1000", "is not whole sectors"),
         ("erase flash:0 100", "is not whole sectors"),
         ("erase flash:0 5M", "past the end of the flash"),
@@ -94,7 +100,7 @@ def test_wrong_input(shell: Shell, line: str, why: str) -> None:
     """
     Path("other.bin").write_bytes(firmware([(0x4008_0000, bytes(64))], chip=9))
     ran = shell.type(line)
-    assert ran.status == (1 if why.startswith("no partition table") else 2)
+    assert ran.status == (1 if "nothere" in line else 2)
     assert why in ran.err
     assert untouched(shell)
     assert not shell.session.chip.loader.dialect.is_stub
@@ -130,6 +136,51 @@ def test_several_files_and_hex(shell: Shell) -> None:
     assert ran.status == 0
     assert nor(shell).data[0x10000 : 0x10000 + len(NEW)] == NEW
     assert nor(shell).data[0x5000 : 0x5000 + 5000] == NEW[:5000]
+
+
+def test_hex_goes_where_esptool_puts_it(shell: Shell) -> None:
+    """By esptool's names Intel HEX goes to its own addresses, whatever address is given."""
+    Path("new.hex").write_bytes(intel_hex.to_bytes([(0x5000, NEW[:5000])]))
+    assert shell.type("write-flash 0x1000 new.hex").status == 0
+    assert nor(shell).data[0x5000 : 0x5000 + 5000] == NEW[:5000]
+    assert shell.type("verify-flash 0x1000 new.hex").status == 0
+    assert shell.type("merge-bin -o merged.bin 0x1000 new.hex").status == 0
+    assert Path("merged.bin").read_bytes() == b"\xff" * 0x5000 + NEW[:5000]
+    ran = shell.type("load new.hex flash:0x1000")
+    assert ran.status == 0
+    assert "from 0x00005000 on, are added to 0x00001000" in ran.err + ran.out
+    assert nor(shell).data[0x6000 : 0x6000 + 5000] == NEW[:5000]
+
+
+def test_what_esptool_lets_through(shell: Shell) -> None:
+    """An empty file, settings without a bootloader, a place inside a sector: done, with a note."""
+    ran = shell.type("write-flash 0x10000 new.bin 0x30000 empty.bin")
+    assert (ran.status, nor(shell).data[0x10000 : 0x10000 + len(NEW)]) == (0, NEW)
+    assert "empty.bin is empty: nothing of it is written" in ran.err + ran.out
+    assert shell.type("write-flash 0x30000 empty.bin").status == 0
+    ran = shell.type("write-flash --flash-mode dio --flash-size 4MB 0x14000 new.bin")
+    assert ran.status == 0
+    assert "no file is for 0x0, where the bootloader is" in ran.err + ran.out
+    ran = shell.type("write-flash 0x1010 new.bin")
+    assert ran.status == 0
+    assert "0x1010 is inside a sector; what else is in it is kept" in ran.err + ran.out
+    assert bytes(nor(shell).data[0x1000:0x1010]) == OLD[0x1000:0x1010]
+    assert nor(shell).data[0x1010 : 0x1010 + len(NEW)] == NEW
+
+
+@pytest.mark.parametrize("options", ["flags=1", "crypt=1"])
+def test_erases_with_security(tmp_path: Path, options: str) -> None:
+    """With secure boot or flash encryption every way to erase needs --force, and says so."""
+    shell = ready(Shell(), f"?{options}&flash=W25Q80")
+    shell.type("stub never")
+    for line in ("erase-flash", "erase chip", "erase-region 0 4k", "erase flash:0x10000 4k"):
+        ran = shell.type(line)
+        assert (ran.status, "--force erases it all the same" in ran.err) == (2, True)
+    assert untouched(shell)
+    assert shell.type("erase-region --force 0 4k").status == 0
+    assert shell.type("erase --force flash:0x10000 4k").status == 0
+    assert shell.type("erase-flash --force").status == 0
+    assert bytes(nor(shell).data).count(b"\xff") == MIB
 
 
 def test_keep_edges(shell: Shell) -> None:

@@ -113,7 +113,7 @@ def test_json_has_exactly_the_promised_fields(shell: Shell) -> None:
         ("let x = 5", {"name": "x", "value": 5}),
         ('let x = "5"', {"name": "x", "value": "5"}),
         ("read-mac", {"mac": "7c:df:a1:b4:c5:d6"}),
-        ("chip-id", {"chip": "esp32c3", "chip_id": 5, "mac": "7c:df:a1:b4:c5:d6"}),
+        ("chip-id", {"chip": "esp32c3", "chip_id": None, "mac": "7c:df:a1:b4:c5:d6"}),
         ("set check", {"check": False}),
         ("history", []),
         ("alias", {}),

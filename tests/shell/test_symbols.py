@@ -147,10 +147,13 @@ def test_nothing_is_loaded(shell: Shell) -> None:
 
 
 def test_another_machine(shell: Shell, tmp_path: Path) -> None:
-    """A program for another kind of core is noted."""
+    """A program for another kind of core is noted, also by a chip that is connected later."""
     path = tmp_path / "app.elf"
     path.write_bytes(written(ROWS))
-    assert shell.type(f"syms {path}").err == "this is for xtensa, and not for the connected chip\n"
+    note = f"{path} is for xtensa, an ESP32-C3 is riscv\n"
+    assert shell.type(f"syms {path}").err == note
+    assert note in shell.type("connect sim://esp32c3").err
+    assert "is for" not in shell.type("connect sim://esp8266").err
 
 
 def test_json(named: Shell) -> None:
@@ -161,7 +164,7 @@ def test_json(named: Shell) -> None:
         {"name": "app_main", "address": RAM, "size": 16, "kind": "function"}
     ]
     (peeked,) = named.type("peek app_main").objects
-    assert peeked["value"] == {"address": RAM, "width": 32, "values": [0]}
+    assert peeked["value"] == {"address": RAM, "width": 32, "values": [0], "readings": 2}
 
 
 def test_a_script_may_load_its_own(shell: Shell, elf: Path) -> None:

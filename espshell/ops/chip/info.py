@@ -92,10 +92,11 @@ class Mac:
 
 @dataclass(frozen=True, slots=True)
 class ChipId:
-    """The id that image headers carry, and the MAC, which is what tells two chips apart."""
+    """The id of this one chip, read from its eFuses, and its MAC."""
 
     chip: str
-    chip_id: int
+    chip_id: int | None
+    """None for all but an ESP8266: only the MAC tells two of them apart."""
     mac: str
 
     @property
@@ -179,8 +180,11 @@ def mac(target: Target) -> Mac:
 
 
 def chip_id(target: Target) -> ChipId:
-    """Return the chip's id; only an ESP8266 has one of its own, so the MAC comes with it."""
-    return ChipId(target.chip.name, target.chip.id, mac(target).mac)
+    """Read the chip's id, which only an ESP8266 has, and the MAC."""
+    number, field = None, target.chip.sdk_id
+    if field is not None:
+        number = field.value(target.memory.gather(field.addresses).__getitem__)
+    return ChipId(target.chip.name, number, mac(target).mac)
 
 
 def _mac_text(mac: int | None, size: int) -> str | None:

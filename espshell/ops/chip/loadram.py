@@ -28,11 +28,12 @@ from espshell.errors import BenchError, DeviceError, NoReply, UsageError
 from espshell.files import read_bytes
 from espshell.image import elf, firmware, intel_hex
 from espshell.image.firmware import Firmware, Layout
+from espshell.image.recognise import FOREIGN, recognise
 from espshell.loader import stub
 from espshell.loader.stub import Stub
 from espshell.ops.chip.monitor import Monitored
 from espshell.ops.flash.payload import Image
-from espshell.ops.image.compatibility import chip_objection, revision_objection
+from espshell.ops.image.compatibility import chip_objection, revision_objections
 from espshell.ops.memory.writing import DRY_RUN, not_as_written, write_and_verify
 from espshell.ops.progress import Report, silent
 from espshell.protocol.commands import MemEnd
@@ -43,6 +44,8 @@ _JUMP_S = 0.2
 """How long a ROM's answer to MEM_END is waited for: the program may be quicker than it."""
 
 _PROBES_S = (0.1, 0.3)
+
+_PROGRAMS = "a program is an image (.bin), the same as Intel HEX, or an ELF file"
 
 _MACHINES = {Isa.RISCV: "riscv", Isa.XTENSA: "xtensa", Isa.XTENSA_CALL0: "xtensa"}
 
@@ -145,12 +148,21 @@ class RamLoaded:
 
 
 @dataclass(frozen=True, slots=True)
+class Zeroed:
+    """Memory of a program that is not loaded: zero when it starts, or its own to set up."""
+
+    address: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Program:
     # What a file says, before it is held against a chip.
     entry: int
     segments: tuple[Image, ...]
     firmware: Firmware | None = None
     machine: str = ""
+    zeroed: tuple[Zeroed, ...] = ()
 
 
 def plan_ram(target: Target, file: Path, *, run: bool = True, force: bool = False) -> RamPlan:
@@ -168,7 +180,9 @@ def plan_ram(target: Target, file: Path, *, run: bool = True, force: bool = Fals
     if objections and not force:
         raise UsageError(objections[0], hint="--force loads it all the same")
     for segment in program.segments:
-        _require_in_ram(chip, segment)
+        _require_ram(chip, str(file), segment.address, len(segment.data))
+    for zeros in program.zeroed:
+        _require_ram(chip, str(file), zeros.address, zeros.size)
     pieces = _pieces(chip, program)
     running = _running_stub(target)
     if running is not None:
@@ -277,7 +291,7 @@ def _read(file: Path, chip: Chip) -> _Program:
     if elf.is_elf(data):
         found = _from_elf(data, str(file))
     else:
-        if intel_hex.is_hex(data):
+        if intel_hex.is_given(data, file):
             data = _from_hex(data, str(file))
         found = _from_image(data, str(file), esp8266=chip.name == "esp8266")
     if not found.segments:
@@ -288,7 +302,12 @@ def _read(file: Path, chip: Chip) -> _Program:
 def _from_elf(data: bytes, name: str) -> _Program:
     found = elf.parse_elf(data, name=name)
     segments = _whole_words(name, [(each.address, each.data) for each in found.segments])
-    return _Program(found.entry, segments, machine=found.machine)
+    zeroed = tuple(
+        Zeroed(each.address + len(each.data), each.mem_size - len(each.data))
+        for each in found.segments
+        if each.mem_size > len(each.data)
+    )
+    return _Program(found.entry, segments, machine=found.machine, zeroed=zeroed)
 
 
 def _from_hex(data: bytes, name: str) -> bytes:
@@ -303,6 +322,9 @@ def _from_hex(data: bytes, name: str) -> bytes:
 
 
 def _from_image(data: bytes, name: str, *, esp8266: bool) -> _Program:
+    kind = recognise(data)
+    if kind in FOREIGN:
+        raise UsageError(f"{name} is no program: {kind.value}", hint=_PROGRAMS)
     try:
         found = firmware.parse(data, esp8266=esp8266 if firmware.layout_of(data) is None else None)
     except UsageError as error:
@@ -343,10 +365,10 @@ def _objections(target: Target, name: str, program: _Program, *, run: bool) -> I
             yield wrong
             return  # the revision of another chip says nothing
         head = program.firmware.extended
-        if head and (head.min_revision or head.max_revision):
-            yield from revision_objection(name, head, target.read_revision())
-        if not program.firmware.ok:
-            yield f"{name} is damaged: its checksum or digest does not agree"
+        if head and (head.min_revision_legacy or head.min_revision or head.max_revision):
+            yield from revision_objections(name, head, chip, target.read_revision())
+        for problem in program.firmware.problems():
+            yield f"{name} is damaged: {problem}"
     if run and not any(s.address <= program.entry < s.end for s in program.segments):
         yield f"{name} starts at {hex32(program.entry)}, which is in none of its segments"
     quirks = {Quirk.NO_STUB_WITH_SECURE_BOOT, Quirk.STUB_START_BY_READ} & set(chip.quirks)
@@ -357,10 +379,10 @@ def _objections(target: Target, name: str, program: _Program, *, run: bool) -> I
             yield f"{name}: {one.name} and {other.name} are in part the same RAM"
 
 
-def _require_in_ram(chip: Chip, segment: Image) -> None:
-    """See that all of a segment is RAM. Raises: UsageError with the region that is not."""
-    what, at = f"{segment.name}: the segment at {hex32(segment.address)}", segment.address
-    while at < segment.end:
+def _require_ram(chip: Chip, name: str, address: int, size: int) -> None:
+    """Check that all of a range is RAM. Raises: UsageError with the region that is not."""
+    what, at = f"{name}: the segment at {hex32(address)}", address
+    while at < address + size:
         region = chip.region_at(at)
         if region is None:
             raise UsageError(

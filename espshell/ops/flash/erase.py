@@ -96,18 +96,19 @@ def erase(
     *,
     keep_edges: bool = False,
     everything: bool = False,
+    force: bool = False,
     protected: Sequence[Span] = (),
     report: Report = silent,
 ) -> Erased:
     """Erase whole sectors; what is blank already is left alone unless ``everything`` is wanted.
 
     With ``keep_edges`` a range of any alignment: what else is in its first and last sector is read
-    and written back.
+    and written back.  With ``force`` also what secure boot or flash encryption may need.
 
     Raises: UsageError before anything is changed; DeviceError, NoReply or PortError.
     """
     facts = ops.facts_of(target, protected=protected)
-    plan_erase(address, size, facts, keep_edges=keep_edges)
+    plan_erase(address, size, facts, keep_edges=keep_edges, force=force)
     erasing = prepare(target, address, size, facts, everything=everything, report=report)
     return erasing.finish(target.flash, report)
 

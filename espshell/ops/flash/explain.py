@@ -296,5 +296,6 @@ def _size(code: int, chip: Chip | None) -> str:
 
 
 def _frequency(code: int, chip: Chip | None) -> str:
-    names = {value: name for name, value in (chip.flash_frequencies if chip else ())}
-    return names.get(code & 0x0F, f"0x{code & 0x0F:x}")
+    rows = chip.flash_frequencies if chip else ()
+    names = [name for name, value in rows if value == code & 0x0F]
+    return " or ".join(names) or f"0x{code & 0x0F:x}"

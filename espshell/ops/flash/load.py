@@ -9,11 +9,13 @@ What differs on a loader without digests is not known: everything is sent, and r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from espshell.device import Flash, Target
 from espshell.errors import UsageError
+from espshell.image import partitions
+from espshell.image.partitions import PartitionTable
 from espshell.loader.digest import blank_digest, md5
 from espshell.ops.chip.info import info
 from espshell.ops.flash.digest_compare import differing_sectors
@@ -79,7 +81,13 @@ class Written:
         return "; ".join([*reasons, self.doubt] if self.doubt else reasons)
 
 
-def facts_of(target: Target, *, protected: Sequence[Span] = ()) -> Facts:
+def facts_of(
+    target: Target,
+    *,
+    protected: Sequence[Span] = (),
+    table: Callable[[], PartitionTable | None] = lambda: None,
+    table_offset: int = partitions.OFFSET,
+) -> Facts:
     """Gather what a plan must know. Raises: DeviceError if the flash's size is not known."""
     secure = target.loader.dialect.is_secure
     told = target.security
@@ -87,6 +95,9 @@ def facts_of(target: Target, *, protected: Sequence[Span] = ()) -> Facts:
     encrypted = bool(told and told.flash_crypt_count.bit_count() % 2)
     if told is None and not secure and (fused := info(target, with_flash=False).security):
         secure_boot, encrypted = fused.secure_boot, fused.flash_encryption
+    plain_only, fuse = False, target.chip.no_download_encryption
+    if encrypted and fuse is not None and not secure:
+        plain_only = bool(fuse.of(target.memory.gather([fuse.address])[fuse.address]))
     return Facts(
         chip=target.chip,
         flash_size=target.flash.size,
@@ -94,6 +105,10 @@ def facts_of(target: Target, *, protected: Sequence[Span] = ()) -> Facts:
         secure_boot=secure_boot,
         encrypted=encrypted,
         protected=tuple(protected),
+        secure_download=secure,
+        plain_only=plain_only,
+        table=table,
+        table_offset=table_offset,
     )
 
 

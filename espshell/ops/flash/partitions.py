@@ -42,12 +42,12 @@ def read_table(target: Target, where: str) -> PartitionTable:
     if offset is None:
         return from_file(target, path_of(where))
     target.flash.check(offset, SIZE)
-    data = target.flash.read(offset, SIZE)
     try:
-        return partitions.parse_binary(data, offset=offset)
+        return partitions.parse_binary(target.flash.read(offset, SIZE), offset=offset)
     except UsageError as error:
         raise DeviceError(
-            error.message, hint="if it is elsewhere: `set parttable ADDRESS` or a file"
+            f"flash:{offset:#x}: {error.message}",
+            hint="`set parttable ADDRESS` or `set parttable FILE` if it is elsewhere",
         ) from error
 
 

@@ -6,15 +6,16 @@ what a person should know and may want all the same is a warning.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from espshell.chips import Chip
 from espshell.errors import DeviceError, UsageError
-from espshell.image import firmware
+from espshell.image import firmware, partitions
+from espshell.image.partitions import PartitionTable
 from espshell.loader import erase
 from espshell.ops.flash.payload import Image
-from espshell.ops.image.compatibility import chip_objection, revision_objection
+from espshell.ops.image.objections import FlashMap, objections
 from espshell.ops.memory.diff import Span
 from espshell.units import hex32, size_text
 
@@ -42,6 +43,12 @@ class Facts:
     """Whether flash encryption is on: plain images do not boot then."""
     protected: tuple[Span, ...] = ()
     """What the flash's own status registers protect."""
+    secure_download: bool = False
+    plain_only: bool = False
+    """Whether the chip refuses to encrypt what it is sent (eFuse DIS_DOWNLOAD_MANUAL_ENCRYPT)."""
+    table: Callable[[], PartitionTable | None] = lambda: None
+    """Finds the partition table; called only if there is something to object to."""
+    table_offset: int = partitions.OFFSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +89,11 @@ def plan_write(
 
     Raises: UsageError if it cannot be done, or must not be; DeviceError if flash is protected.
     """
-    objections = [sentence for image in images for sentence in _objections(image, facts)]
-    objections += _too_large(images) + _secured(images, facts)
+    notes = [note for image in images if not image.data for note in image.notes]
+    images = [image for image in images if image.data]
+    flash_map = FlashMap(facts.chip, facts.table, facts.table_offset)
+    reasons = [text for each in images for text in objections(each, flash_map, facts.revision)]
+    reasons += _too_large(images) + _secured(images, facts) + _encrypted(images, facts)
     for image in images:
         _require_inside(image.address, len(image.data), facts.flash_size, image.name)
         if image.address % SECTOR and not keep_edges:
@@ -95,16 +105,19 @@ def plan_write(
             )
     ranges = _sectors_of(images)
     _require_unprotected(ranges, facts)
-    if objections and not force:
-        raise UsageError(objections[0], hint="--force writes it all the same")
-    warnings = [*objections, *(text for image in images for text in _warnings(image, facts))]
-    return Plan(tuple(images), ranges, _edges(images, ranges), keep_edges, tuple(warnings))
+    if reasons and not force:
+        raise UsageError(reasons[0], hint="--force writes it all the same")
+    notes += [*reasons, *(text for image in images for text in _warnings(image, facts))]
+    return Plan(tuple(images), ranges, _edges(images, ranges), keep_edges, tuple(notes))
 
 
-def plan_erase(address: int, size: int, facts: Facts, *, keep_edges: bool = False) -> Span:
+def plan_erase(
+    address: int, size: int, facts: Facts, *, keep_edges: bool = False, force: bool = False
+) -> Span:
     """Return the whole sectors of a range, as long as they may be erased.
 
-    With ``keep_edges`` the sectors at its ends may be part of it only.
+    With ``keep_edges`` the sectors at its ends may be part of it only.  With ``force`` also what
+    secure boot or flash encryption may need.
 
     Raises: UsageError; DeviceError if it is protected.
     """
@@ -116,12 +129,25 @@ def plan_erase(address: int, size: int, facts: Facts, *, keep_edges: bool = Fals
             hint=f"{first:#x}..{end:#x} is; --keep-edges erases just the range",
         )
     _require_unprotected((Span(first, end - first),), facts)
-    if facts.secure_boot and first < _LOADS_BEFORE:
-        raise UsageError(
-            "secure boot is on: without its signed bootloader this chip never starts again",
-            hint="erase what is behind it",
-        )
+    reason = _erase_objection(first, facts)
+    if reason and not force:
+        raise UsageError(reason, hint="--force erases it all the same")
     return Span(first, end - first)
+
+
+def _erase_objection(first: int, facts: Facts) -> str:
+    """Return why sectors from an address on should stay; empty if they need not.
+
+    In secure download mode only the bootloader is guarded, as an update erases what it replaces.
+
+    Source: esptool 5.6 refuses to erase where either is on, but not in secure download mode.
+    """
+    if facts.secure_boot and first < _LOADS_BEFORE:
+        return "secure boot is on: without its signed bootloader this chip never starts again"
+    if facts.secure_download or not (facts.secure_boot or facts.encrypted):
+        return ""
+    name = "secure boot" if facts.secure_boot else "flash encryption"
+    return f"{name} is on: what is erased may be what this chip needs to start"
 
 
 def seconds(sectors: int, size: int, baud: int) -> float:
@@ -170,26 +196,21 @@ def _secured(images: Sequence[Image], facts: Facts) -> list[str]:
     return []
 
 
-def _objections(image: Image, facts: Facts) -> list[str]:
-    """Return why an image cannot be for this chip."""
-    if firmware.layout_of(image.data[:24]) is None:
+def _encrypted(images: Sequence[Image], facts: Facts) -> list[str]:
+    """Return why plain images are not for a chip whose flash encryption is on."""
+    if not (facts.encrypted and images and (facts.secure_download or facts.plain_only)):
         return []
-    try:
-        head = firmware.parse_from(firmware.reader(image.data), len(image.data), verify=False)
-    except UsageError as error:
-        is_boot = image.address == facts.chip.bootloader_offset
-        return [f"{image.name}: {error.message}"] if is_boot else []
-    if objection := chip_objection(image.name, head, facts.chip):
-        return [objection]
-    if head.extended is None or facts.revision is None:
-        return []
-    return list(revision_objection(image.name, head.extended, facts.revision))
+    return [
+        f"flash encryption is on, and this chip encrypts nothing that it is sent: {images[0].name} "
+        "must have been encrypted before"
+    ]
 
 
 def _warnings(image: Image, facts: Facts) -> list[str]:
-    found = []
-    if image.address == facts.chip.bootloader_offset and image.data.strip(b"\xff"):
-        layout = firmware.layout_of(image.data[:24])
+    found = list(image.notes)
+    is_boot = image.address == facts.chip.bootloader_offset
+    if is_boot and image.data.strip(b"\xff") and not facts.encrypted:
+        layout = firmware.layout_of(image.data[: firmware.HEAD_SIZE])
         if layout is None:
             found.append(
                 f"{image.name} is not a bootable image, and stands where the ROM looks for one"

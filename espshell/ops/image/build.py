@@ -24,33 +24,18 @@ from espshell.files import (
     require_no_folder,
     write_bytes,
 )
-from espshell.image import elf, firmware, make, merge
-from espshell.image.firmware import Layout
+from espshell.image import elf, firmware, intel_hex, make, merge
 from espshell.image.merge import Format
 from espshell.ops.flash.payload import Image, read_images
-from espshell.ops.flash.settings import KEEP, patched
+from espshell.ops.flash.settings import FlashSettings, with_settings
 from espshell.ops.image.inspect import ImageInfo, chip_of, inspect
-from espshell.ops.memory.save import HEX_SUFFIXES
+from espshell.ops.image.objections import FlashMap, objections
 from espshell.units import parse_number
 
 UF2_SUFFIX = ".uf2"
 
 _ESPTOOL = "making an image of an ELF file needs esptool, which is not installed"
 _GET_IT = "pip install 'espshell[stub]'"
-
-
-@dataclass(frozen=True, slots=True)
-class FlashSettings:
-    """What is to be written to a header: words as in esptool's options, or ``keep``."""
-
-    mode: str = KEEP
-    frequency: str = KEEP
-    size: str = KEEP
-
-    @property
-    def wanted(self) -> bool:
-        """Whether anything is to be changed."""
-        return {self.mode, self.frequency, self.size} != {KEEP}
 
 
 AS_IT_IS = FlashSettings()
@@ -106,11 +91,13 @@ def make_image(
     *,
     entry: int = 0,
     settings: FlashSettings = AS_IT_IS,
+    always_ending: bool = False,
 ) -> Made:
     """Make an ESP8266 image of version 1 of files and their addresses, as esptool 4 did.
 
     With a segment in flash there are two files, for two places in flash; these get the endings
-    that esptool 4 gave them: ``out0x00000.bin``.
+    that esptool 4 gave them: ``out0x00000.bin``.  It gave them to a single file, too, as is done
+    with ``always_ending``.
 
     Raises: UsageError if that cannot be, or a file cannot be read or written.
     """
@@ -118,11 +105,11 @@ def make_image(
     parts = make.make_v1(pieces, entry)
     _require_kept(out, [path for path, _ in segments])
     chip = chips.load("esp8266")
-    if settings.wanted:
-        (first,) = _with_settings([Image(0, parts[0].data, str(out))], chip, settings)
-        parts = (replace(parts[0], data=first.data), *parts[1:])
+    (first,) = with_settings([Image(0, parts[0].data, str(out))], chip, settings)
+    parts = (replace(parts[0], data=first.data), *parts[1:])
     several = len(parts) > 1
-    paths = [out.with_name(out.name + part.suffix) if several else out for part in parts]
+    with_ending = several or always_ending
+    paths = [out.with_name(out.name + part.suffix) if with_ending else out for part in parts]
     with contextlib.ExitStack() as stack:
         for path, part in zip(paths, parts, strict=True):
             temporary = stack.enter_context(new_file(path))
@@ -150,8 +137,11 @@ def merge_files(
     settings: FlashSettings = AS_IT_IS,
     chunk_size: int | None = None,
     md5: bool = True,
+    own_addresses: bool = False,
 ) -> Merged:
     """Make one file of files and their places in flash; Intel HEX among them is taken apart.
+
+    own_addresses: the addresses in Intel HEX are taken as they are.
 
     ``fmt`` None goes by the name of the file.  The chip, for UF2 and for flash settings, is
     ``chip``, else the one that an image says, else the connected one.
@@ -159,20 +149,20 @@ def merge_files(
     Raises: UsageError if files overlap, nobody says which chip it is, or as ``image.merge.merge``.
     """
     fmt = fmt or format_of(out)
-    images = read_images(files)
+    images = read_images(files, own_addresses=own_addresses, empty=own_addresses)
     _require_kept(out, [path for path, _ in files])
     told = next((each for image in images if (each := _chip_of(image))), None)
     found = chip or told or connected
     notes: list[str] = []
-    if found is None and (fmt == "uf2" or settings.wanted):
+    if found is None and (fmt == "uf2" or not settings.is_empty):
         what = "UF2 names" if fmt == "uf2" else "flash settings depend on"
         raise UsageError(f"{what} the chip, and nothing says which it is", hint="--chip does")
-    if chip and told and chip is not told:
-        notes.append(f"a file says that it is for an {told.title}, not for an {chip.title}")
-    if settings.wanted and found:
-        images, told_too = _settled(images, found, settings)
-        notes += told_too
-    parts = [merge.Part(image.address, image.data, image.name) for image in images]
+    if found:
+        images = with_settings(images, found, settings)
+        flash_map = FlashMap(found)
+        notes += [text for image in images for text in objections(image, flash_map)]
+    notes += [note for image in images for note in image.notes]
+    parts = [merge.Part(each.address, each.data, each.name) for each in images if each.data]
     data = merge.merge(
         parts,
         fmt=fmt,
@@ -190,7 +180,7 @@ def merge_files(
 def format_of(path: Path) -> Format:
     """Return the format that the name of a file stands for."""
     suffix = path.suffix.lower()
-    if suffix in HEX_SUFFIXES:
+    if suffix in intel_hex.SUFFIXES:
         return "hex"
     return "uf2" if suffix == UF2_SUFFIX else "raw"
 
@@ -205,8 +195,9 @@ def elf_to_image(
 ) -> Made:
     """Make an image of a program by esptool's ``elf2image``, run as a program of its own.
 
-    ``out`` is the file with the ending ``.bin`` unless given.  ``options`` are passed on; ``tell``
-    gets each line that esptool prints.  An ESP8266 image may be several files, see ``make_image``.
+    ``out`` is named as esptool does it unless given: the file with the ending ``.bin``; for an
+    ESP8266 ``app.elf-0x00000.bin`` and ``app.elf-0x10000.bin``, of version 2 ``app-0x10000.bin``.
+    ``options`` are passed on; ``tell`` gets each line that esptool prints.
 
     Raises: UsageError if esptool is not installed, fails, or makes what our reader cannot read;
     then nothing was written.
@@ -215,19 +206,28 @@ def elf_to_image(
 
     if not elf.is_elf(read_bytes(path)):
         raise UsageError(f"{path} is not an ELF file")
+    # Of an ESP8266 image esptool alone knows how many files there will be, and their places.
+    theirs = out is None and chip.name == "esp8266"
     out = out or path.with_suffix(".bin")
     _require_kept(out, [path])
     require_no_folder(out)
     real = real_path(out)
     try:
         with tempfile.TemporaryDirectory(prefix=".espshell.", dir=real.parent) as folder:
-            within = Path(folder) / real.name
-            _run_esptool(chip, path, within, options, tell)
-            made = sorted(Path(folder).iterdir())
+            within = Path(folder)
+            if theirs:
+                _run_on_copy(chip, path, within, options, tell)
+            else:
+                _run_esptool(chip, path, within / real.name, options, tell)
+            made = sorted(within.iterdir())
             if not made:
                 raise UsageError(f"esptool has made no image of {path}")
             endings = [each.name.removeprefix(real.name) for each in made]
-            paths = [out.with_name(out.name + ending) for ending in endings]
+            names = [
+                each.name if theirs else out.name + end
+                for each, end in zip(made, endings, strict=True)
+            ]
+            paths = [out.with_name(name) for name in names]
             image = inspect(read_bytes(made[0]), str(paths[0]), chip=chip)
             for each in made:
                 each.replace(real.with_name(each.name))
@@ -242,8 +242,20 @@ def elf_to_image(
     )
 
 
+def _run_on_copy(
+    chip: Chip, path: Path, folder: Path, options: Sequence[str], tell: Callable[[str], None]
+) -> None:
+    """Run esptool on a copy of the ELF file in a folder, where it names its images itself."""
+    import shutil
+
+    copy = folder / path.name
+    shutil.copyfile(path, copy)
+    _run_esptool(chip, copy, None, options, tell)
+    copy.unlink()
+
+
 def _run_esptool(
-    chip: Chip, path: Path, out: Path, options: Sequence[str], tell: Callable[[str], None]
+    chip: Chip, path: Path, out: Path | None, options: Sequence[str], tell: Callable[[str], None]
 ) -> None:
     from importlib import metadata
 
@@ -251,7 +263,8 @@ def _run_esptool(
         package = metadata.distribution("esptool")
     except metadata.PackageNotFoundError as error:
         raise UsageError(_ESPTOOL, hint=_GET_IT) from error
-    words = ["--chip", chip.name, "elf2image", "--output", str(out), *options, str(real_path(path))]
+    where = ["--output", str(out)] if out else []
+    words = ["--chip", chip.name, "elf2image", *where, *options, str(real_path(path))]
     done = subprocess.run(
         [sys.executable, "-m", "esptool", *words],
         # Python looks here first: a script named esptool.py beside ours would be found otherwise.
@@ -278,29 +291,7 @@ def _require_kept(out: Path, files: Sequence[Path]) -> None:
 
 def _offset(ending: str) -> int | None:
     """Return where in flash one of several files belongs, by the ending that esptool gave it."""
-    return parse_number(ending.removesuffix(".bin"))
-
-
-def _settled(
-    images: Sequence[Image], chip: Chip, settings: FlashSettings
-) -> tuple[tuple[Image, ...], list[str]]:
-    """Change the header of the bootloader, if there is one that has settings; else say why not."""
-    boot = chip.bootloader_offset
-    found = next((image for image in images if image.address == boot), None)
-    if found is None:
-        return tuple(images), [f"flash settings: no file is for {boot:#x}, the bootloader's place"]
-    layout = firmware.layout_of(found.data[:24])
-    if layout in (None, Layout.ESP8266_V2):
-        return tuple(images), [f"{found.name} has no flash settings: it stays as it is"]
-    return _with_settings(images, chip, settings), []
-
-
-def _with_settings(
-    images: Sequence[Image], chip: Chip, settings: FlashSettings
-) -> tuple[Image, ...]:
-    return patched(
-        images, chip, mode=settings.mode, frequency=settings.frequency, size=settings.size
-    )
+    return parse_number(ending.removesuffix(".bin").rpartition("-")[2])
 
 
 def _chip_of(image: Image) -> Chip | None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from espshell.chips import Chip
 from espshell.image.firmware import ExtendedHeader, Firmware, Layout
 
+_UNSET = 0xFFFF
+
 
 def chip_objection(name: str, image: Firmware, chip: Chip) -> str:
     """Return why an image cannot be for a chip, or an empty text; ``name`` is the image's."""
@@ -23,12 +25,36 @@ def chip_objection(name: str, image: Firmware, chip: Chip) -> str:
     return ""
 
 
-def revision_objection(name: str, head: ExtendedHeader, found: tuple[int, int]) -> Iterator[str]:
-    """Yield what an image wants of the revision that is not so; major and minor."""
-    have = "v{}.{}".format(*found)
-    if head.min_revision is not None and found < head.min_revision:
-        want = "v{}.{}".format(*head.min_revision)
-        yield f"{name} wants a revision of at least {want}; this chip is {have}"
-    if head.max_revision is not None and found > head.max_revision:
-        want = "v{}.{}".format(*head.max_revision)
-        yield f"{name} wants a revision of at most {want}; this chip is {have}"
+def revision_objections(
+    name: str, head: ExtendedHeader, chip: Chip, revision: tuple[int, int]
+) -> Iterator[str]:
+    """Yield the bounds of an image's header that a revision (major and minor) does not keep.
+
+    The byte from before there were minor revisions counts where the newer fields are not set: a
+    major revision, on an ESP32-C3 a minor one.
+
+    Source: which fields count is ESP-IDF's ``bootloader_common_check_chip_validity`` as esptool
+    5.6 decides it; observed.
+    """
+    text = "v{}.{}".format(*revision)
+    if _is_legacy(head):
+        part, number = ("minor ", revision[1]) if chip.name == "esp32c3" else ("", revision[0])
+        if number < head.min_revision_legacy:
+            yield (
+                f"{name} needs at least {part}revision {head.min_revision_legacy}; "
+                f"this chip is {text}"
+            )
+        return
+    if head.min_revision is not None and revision < head.min_revision:
+        least = "v{}.{}".format(*head.min_revision)
+        yield f"{name} needs a revision of at least {least}; this chip is {text}"
+    if head.max_revision is not None and revision > head.max_revision:
+        most = "v{}.{}".format(*head.max_revision)
+        yield f"{name} needs a revision of at most {most}; this chip is {text}"
+
+
+def _is_legacy(head: ExtendedHeader) -> bool:
+    if head.max_revision_full == 0:
+        return True
+    only_legacy = head.min_revision_full == 0 and head.min_revision_legacy != 0
+    return head.max_revision_full == _UNSET and only_legacy

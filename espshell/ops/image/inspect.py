@@ -34,6 +34,9 @@ _HEAD = 32
 _NOTHING = {
     Kind.EMPTY: "is empty",
     Kind.BLANK: "is blank: nothing but FF",
+    Kind.COMPRESSED: f"is a {Kind.COMPRESSED.value}",
+    Kind.MARKUP: f"is an {Kind.MARKUP.value}",
+    Kind.TEXT: f"is {Kind.TEXT.value}",
     Kind.UNKNOWN: "is nothing known",
 }
 _KINDS = {
@@ -78,13 +81,7 @@ class FirmwareInfo:
 
     def problems(self) -> Iterator[str]:
         """Yield what does not agree, each as the end of a sentence."""
-        told = self.firmware
-        for name, each in (("checksum", told.checksum), ("SHA-256", told.digest)):
-            if each and each.ok is False and each.computed is not None:
-                found, wanted = each.stored.hex()[:16], each.computed.hex()[:16]
-                yield f"the {name} is wrong: {found}, computed is {wanted}"
-        if told.crc and told.crc.ok is False:
-            yield "the CRC is wrong"
+        yield from self.firmware.problems()
         for number, block in enumerate(self.signatures):
             if block.ok is False:
                 damaged = "is damaged" if block.crc_ok is False else "is not of this image"
@@ -273,23 +270,28 @@ def _memory_of(segment: firmware.Segment, chip: Chip | None) -> str:
 
 
 def _memory(chip: Chip | None, address: int, size: int) -> str:
+    """Return the names of the regions that a range lies in, which may follow one another."""
     region = chip.region_at(address) if chip else None
-    if region is None:
+    if chip is None or region is None:
         return "not in the memory map" if chip else ""
-    return region.name if region.holds(address, size) else f"{region.name} and past its end"
+    names, end = [region.name], address + size
+    while region.end < end and (following := chip.region_at(region.end)):
+        region = following
+        names.append(region.name)
+    return " and ".join(names) + (" and past its end" if region.end < end else "")
 
 
 def _of_table(
     bare: ImageInfo, data: bytes, chip: Chip | None, *, offset: int | None = None
 ) -> ImageInfo:
     """Return a table; ``offset`` is where it stands in flash, None for a file that is one."""
-    in_flash, offset = offset is not None, partitions.OFFSET if offset is None else offset
+    offset = partitions.OFFSET if offset is None else offset
     if bare.kind is Kind.PARTITION_CSV:
         boot = chip.bootloader_offset if chip else None
         text = data.decode("utf-8-sig", "replace")
         table = partitions.parse_csv(text, offset=offset, bootloader_offset=boot)
     else:
-        table = partitions.parse_binary(data, offset=offset, in_flash=in_flash)
+        table = partitions.parse_binary(data, offset=offset)
     found = Parts(table, bare.source, None, table.problems())
     return replace(bare, table=found, problems=() if found.ok else (found.failure,))
 

@@ -30,7 +30,7 @@ from espshell.units import size_text
 _POSIX = os.name == "posix"
 """Elsewhere nobody can rename a file that is open, and there is nothing to lock."""
 
-HEX_SUFFIXES = (".hex", ".ihex")
+HEX_SUFFIXES = intel_hex.SUFFIXES
 """Names that end so become Intel HEX; all others raw bytes."""
 
 

@@ -12,6 +12,7 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
+from espshell.chips import Chip
 from espshell.errors import UsageError
 from espshell.image.elf import read_elf
 from espshell.image.symbol_table import Symbol, SymbolTable
@@ -24,6 +25,12 @@ class Symbols:
         self.path = path
         self.machine = machine
         self.table = table
+
+    def mismatch(self, chip: Chip) -> str:
+        """Return a note if the program is for another kind of core than a chip has."""
+        if chip.isa.value.startswith(self.machine):
+            return ""
+        return f"{self.path} is for {self.machine}, an {chip.title} is {chip.isa.value}"
 
     def find(self, name: str) -> Symbol | None:
         """Return the symbol of a name: written so, else in any case."""

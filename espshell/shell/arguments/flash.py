@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from espshell.device.pins import parse_pads
 from espshell.errors import UsageError
 from espshell.shell.arguments.operands import unquoted
 from espshell.shell.arguments.places import Place, Region, Span, Spot
-from espshell.shell.arguments.types import ArgType, File, Scope
+from espshell.shell.arguments.types import ArgType, File, Scope, Text
 from espshell.shell.language import place
 from espshell.shell.later import Later
 from espshell.units import parse_number
@@ -70,6 +71,19 @@ class FilePlaces(ArgType[Pairs, tuple[Pair, ...]]):
         return (*File().complete(text, scope), *Place().complete(text, scope))
 
 
+class FlashPins(Text):
+    """The pins that the flash hangs on: ``auto``, ``SPI``, ``HSPI`` or ``CLK,Q,D,HD,CS``."""
+
+    def parse(self, texts: Sequence[str]) -> str:
+        """Check it. Raises: UsageError."""
+        parse_pads(texts[0])
+        return texts[0]
+
+    def complete(self, text: str, scope: Scope) -> Iterable[str]:
+        """Complete the words."""
+        return ("auto", "SPI", "HSPI")
+
+
 class Erasable(ArgType["place.Region | str", Span]):
     """A region of flash, or ``chip`` for all of it; ``bare``: a number is an address in flash."""
 
@@ -114,10 +128,14 @@ class Erasable(ArgType["place.Region | str", Span]):
         return (*Region().complete(text, scope), "chip")
 
 
-def read_pairs(files: Sequence[Pair]) -> tuple[images.Image, ...]:
-    """Read the files. Raises: UsageError as ``read_images``."""
+def read_pairs(files: Sequence[Pair], *, like_esptool: bool = False) -> tuple[images.Image, ...]:
+    """Read the files; as esptool does, Intel HEX goes to its own addresses and a file may be empty.
+
+    Raises: UsageError as ``read_images``.
+    """
     pairs = [(path, where.address) for path, where in files]
-    return images.read_images(pairs, [where.end for _, where in files])
+    limits = [where.end for _, where in files]
+    return images.read_images(pairs, limits, own_addresses=like_esptool, empty=like_esptool)
 
 
 def require_one_space(files: Sequence[Pair], only: str = "") -> None:

@@ -12,6 +12,7 @@ from espshell.shell.arguments.operands import unquoted
 from espshell.shell.arguments.places import Place, Spot
 from espshell.shell.arguments.types import ArgType, ChipNames, File, Scope, Text
 from espshell.shell.language import place
+from espshell.shell.settings import MOST_FLASH
 from espshell.units import parse_number
 
 _SPACES = tuple(f"{space}:" for space in place.SPACES)
@@ -40,8 +41,10 @@ class FlashBytes(ArgType[int, int]):
         """Parse it. Raises: UsageError."""
         text = texts[0].upper()
         size = parse_number(text.removesuffix("B") if text[-2:] in ("KB", "MB") else texts[0])
-        if not size:
-            raise UsageError(f"`{texts[0]}` is no size", hint="4MB, 512k or 0x1000 are")
+        if not size or size > MOST_FLASH:
+            raise UsageError(
+                f"`{texts[0]}` is no size", hint="4MB, 512k or 0x1000 are; at most 256M"
+            )
         return size
 
     def value(self, parsed: int, scope: Scope) -> int:

@@ -28,7 +28,6 @@ for _module in (
     memory,
     flash,
     esptool,
-    pasted,
     image,
     spi,
     status,
@@ -38,6 +37,7 @@ for _module in (
     chip,
     ram,
     registers,
+    pasted,
     script,
     shell,
 ):

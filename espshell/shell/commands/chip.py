@@ -177,9 +177,9 @@ def read_mac(session: Session) -> ops.Mac:
 
 @VERBS.add("chip-id", group=GROUP, needs="memory")
 def chip_id(session: Session) -> ops.ChipId:
-    """Tell the chip's id, and the MAC.
+    """Read the chip's id, and the MAC.
 
-    Only an ESP8266 has an id of its own; the MAC is what tells two chips apart.
+    Only an ESP8266 has an id; the MAC is what tells two of the other chips apart.
     """
     return ops.chip_id(session.chip)
 

@@ -14,21 +14,25 @@ from espshell.shell.commands.flash import (
     GROUP,
     HEADER,
     erase,
-    load,
+    load_files,
     require_possible,
-    verify,
+    verify_files,
 )
 from espshell.shell.commands.memory import save_region
 from espshell.shell.esptool import options
+from espshell.shell.later import Later
 from espshell.shell.outcome import Shown
 from espshell.shell.registry import DRY_RUN, Option, Param, Registry, Trait
 
 if TYPE_CHECKING:
+    from espshell.ops.flash import settings as patch
     from espshell.ops.flash.erase import Erased
     from espshell.ops.flash.load import Written
     from espshell.ops.memory.load import Loaded
     from espshell.ops.memory.save import Saved
     from espshell.shell.session import Session
+else:
+    patch = Later("espshell.ops.flash.settings")
 
 VERBS = Registry()
 
@@ -69,19 +73,13 @@ def write_flash_files(
     """Write files to flash, as esptool does; but only what differs, and verified."""
     if erase_all:
         require_possible(session, files, force=force)
-        erased = erase_flash(session)
+        erased = erase_flash(session, force=force)
         if erased is None or not erased.ok:
             return erased
         if erased.dry_run:
             session.output.note("dry run: the whole chip would be erased first")
-    return load(
-        session,
-        files,
-        flash_mode=flash_mode,
-        flash_freq=flash_freq,
-        flash_size=flash_size,
-        force=force,
-    )
+    settings = patch.FlashSettings(flash_mode, flash_freq, flash_size)
+    return load_files(session, files, settings, force=force, like_esptool=True)
 
 
 @VERBS.add(
@@ -108,15 +106,8 @@ def verify_flash(
     flash_size: str = "keep",
 ) -> Shown:
     """Compare files with flash, as esptool does."""
-    return verify(
-        session,
-        files,
-        diff=diff,
-        every_row=every_row,
-        flash_mode=flash_mode,
-        flash_freq=flash_freq,
-        flash_size=flash_size,
-    )
+    settings = patch.FlashSettings(flash_mode, flash_freq, flash_size)
+    return verify_files(session, files, settings, diff=diff, every_row=every_row, like_esptool=True)
 
 
 @VERBS.add(
@@ -158,7 +149,7 @@ def read_flash(session: Session, region: Span, file: Path) -> Saved:
 )
 def erase_region(session: Session, region: Span, *, force: bool = False) -> Erased | None:
     """Erase a region of flash, as esptool does: ADDRESS SIZE, or ADDRESS ALL."""
-    return erase(session, region)
+    return erase(session, region, force=force)
 
 
 @VERBS.add(
@@ -171,4 +162,4 @@ def erase_region(session: Session, region: Span, *, force: bool = False) -> Eras
 )
 def erase_flash(session: Session, *, force: bool = False) -> Erased | None:
     """Erase the whole chip, as esptool does."""
-    return erase(session, Span(0, session.chip.flash.size, "", "flash"))
+    return erase(session, Span(0, session.chip.flash.size, "", "flash"), force=force)

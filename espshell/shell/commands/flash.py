@@ -20,7 +20,7 @@ from espshell.shell.esptool.options import CONNECTION
 from espshell.shell.later import Later
 from espshell.shell.outcome import Shown
 from espshell.shell.registry import DRY_RUN, Option, Param, Registry, Trait
-from espshell.units import count_text, size_text
+from espshell.units import count_text, parse_number, size_text
 
 if TYPE_CHECKING:
     from espshell.ops.chip.info import Flash
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from espshell.ops.flash.load import Written
     from espshell.ops.flash.partitions import Parts
     from espshell.ops.flash.payload import Image
+    from espshell.ops.flash.plan import Facts
+    from espshell.ops.flash.settings import FlashSettings
     from espshell.ops.flash.write_job import Work
     from espshell.ops.memory import diff
     from espshell.ops.memory import load as loading
@@ -98,21 +100,54 @@ def load(
     """Write files to flash, as far as they differ, or to memory.
 
     load app.bin flash:app0; load boot.bin flash:0x1000 app.bin flash:0x10000; load x.bin mem:DRAM.
-    Raw bytes or Intel HEX. Only the sectors that differ are erased and sent; then all is verified.
+    Raw bytes or Intel HEX, whose addresses are added to the place: flash:0 takes them as they are.
+    What is known not to boot is refused without --force. Only the sectors that differ are erased
+    and sent; then all is verified.
     The header of a bootloader is written as it is, unless --flash-mode, --flash-freq or
     --flash-size is given. What is stopped half-way is finished by running it again.
     """
+    return load_files(
+        session,
+        files,
+        patch.FlashSettings(flash_mode, flash_freq, flash_size),
+        everything=everything,
+        keep_edges=keep_edges,
+        force=force,
+    )
+
+
+def load_files(
+    session: Session,
+    files: Sequence[Pair],
+    settings: FlashSettings,
+    *,
+    everything: bool = False,
+    keep_edges: bool = False,
+    force: bool = False,
+    like_esptool: bool = False,
+) -> Written | Loaded | None:
+    """Write files to flash or memory; see ``load``.
+
+    like_esptool: Intel HEX goes to its own addresses, an empty file is skipped, and a place inside
+    a sector is written with what else is in it kept; a note says each.
+    """
     require_one_space(files)
+    images = read_pairs(files, like_esptool=like_esptool)
     if files[0][1].space == "mem":
         _require_ram(session, files, force=force)
+        for note in (note for image in images for note in image.notes):
+            session.output.note(note)
         return loading.load_memory(
             session.chip.memory,
-            read_pairs(files),
+            images,
             verify=session.settings.verify,
             force=force,
             report=session.output.progress,
         )
-    images = _patched(session, files, mode=flash_mode, frequency=flash_freq, size=flash_size)
+    images = _with_settings(session, images, settings, force=force)
+    if like_esptool and not keep_edges:
+        images = tuple(map(_noted_inside, images))
+        keep_edges = any(image.address % planning.SECTOR for image in images if image.data)
     return _write(session, images, everything=everything, keep_edges=keep_edges, force=force)
 
 
@@ -142,10 +177,28 @@ def verify(
     --diff shows what differs, side by side. The wire cost follows the size of the difference, not
     of the file. Fails if anything differs.
     """
+    settings = patch.FlashSettings(flash_mode, flash_freq, flash_size)
+    return verify_files(session, files, settings, diff=diff, every_row=every_row)
+
+
+def verify_files(
+    session: Session,
+    files: Sequence[Pair],
+    settings: FlashSettings,
+    *,
+    diff: bool = False,
+    every_row: bool = False,
+    like_esptool: bool = False,
+) -> Shown:
+    """Compare files with flash; see ``verify``, and ``load_files`` for ``like_esptool``."""
     from espshell.render.verify import verify_lines
 
     require_one_space(files, only="flash")
-    images = _patched(session, files, mode=flash_mode, frequency=flash_freq, size=flash_size)
+    images = read_pairs(files, like_esptool=like_esptool)
+    images = _with_settings(session, images, settings, force=False)
+    for note in (note for image in images for note in image.notes):
+        session.output.note(note)
+    images = tuple(image for image in images if image.data)
     flash = session.chip.flash
     result = verifying.verify(
         session.flash(0 if flash.has_digest else sum(len(image.data) for image in images)),
@@ -169,20 +222,31 @@ def verify(
     group=GROUP,
     traits=Trait.PARTITIONS,
     params=[Param("region", Erasable())],
-    options=[_KEEP_EDGES, Option("--all", "erase also what is blank", into="everything"), DRY_RUN],
+    options=[
+        _KEEP_EDGES,
+        Option("--all", "erase also what is blank", into="everything"),
+        Option("--force", "erase also with secure boot or flash encryption"),
+        DRY_RUN,
+    ],
     needs="memory",
 )
 def erase(
-    session: Session, region: Span, *, keep_edges: bool = False, everything: bool = False
+    session: Session,
+    region: Span,
+    *,
+    keep_edges: bool = False,
+    everything: bool = False,
+    force: bool = False,
 ) -> Erased | None:
     """Erase sectors of flash, or the whole chip.
 
     erase flash:nvs; erase flash:0x9000 0x6000; erase chip. What is blank already is left alone.
+    With secure boot or flash encryption nothing is erased without --force.
     """
     session.require_permission("erase")
     target, size = session.chip, region.size
-    facts = ops.facts_of(target, protected=session.connected.protected())
-    planning.plan_erase(region.address, size, facts, keep_edges=keep_edges)
+    facts = _facts(session)
+    planning.plan_erase(region.address, size, facts, keep_edges=keep_edges, force=force)
     what = "the whole chip" if size == target.flash.size else region.name or "flash"
     where = working.ranges_text([diff.Span(region.address, size)])
     text = f"erase {what} {where} ({size_text(size)})"
@@ -238,10 +302,27 @@ def _require_ram(session: Session, files: Sequence[Pair], *, force: bool) -> Non
 
 
 def require_possible(session: Session, files: Sequence[Pair], *, force: bool) -> None:
-    """See that files can be written before anything is erased for them. Raises: UsageError."""
+    """Check that files can be written as esptool does, before anything is erased for them.
+
+    Raises: UsageError.
+    """
     require_one_space(files, only="flash")
-    facts = ops.facts_of(session.chip, protected=session.connected.protected())
-    planning.plan_write(read_pairs(files), facts, force=force)
+    facts = _facts(session)
+    images = read_pairs(files, like_esptool=True)
+    planning.plan_write(images, facts, keep_edges=True, force=force)
+
+
+def _facts(session: Session) -> Facts:
+    """Gather what a plan must know of the chip, its flash and its partitions."""
+    from espshell.image import partitions
+
+    where = parse_number(session.settings.parttable)
+    return ops.facts_of(
+        session.chip,
+        protected=session.connected.protected(),
+        table=lambda: session.connected.known_partitions,
+        table_offset=partitions.OFFSET if where is None else where,
+    )
 
 
 def _write(
@@ -255,8 +336,12 @@ def _write(
     """Plan, compare, ask, write; whatever stops it, say which sectors are in which state."""
     session.require_permission("writing flash")
     target = session.chip
-    facts = ops.facts_of(target, protected=session.connected.protected())
+    facts = _facts(session)
     plan = planning.plan_write(images, facts, keep_edges=keep_edges, force=force)
+    if not plan.images:
+        for warning in plan.warnings:
+            session.output.note(warning)
+        return None
     session.flash(plan.size)
     report = session.output.progress
     work = ops.compare(target, plan, everything=everything, report=report)
@@ -293,13 +378,20 @@ def _question(work: Work) -> str:
     return f"erase and write {changed} ({where}), {max(1, work.seconds):.0f} s at most"
 
 
-def _patched(
-    session: Session, files: Sequence[Pair], *, mode: str, frequency: str, size: str
+def _with_settings(
+    session: Session, images: Sequence[Image], settings: FlashSettings, *, force: bool
 ) -> tuple[Image, ...]:
-    """Read files; the bootloader among them gets other settings. ``detect`` is the flash's size."""
-    images, target = read_pairs(files), session.chip
-    if size.lower() == "detect":
-        has_boot = any(image.address == target.chip.bootloader_offset for image in images)
-        sizes = {each.size: each.name for each in target.chip.flash_sizes}
-        size = sizes.get(target.flash.size, "keep") if has_boot else "keep"
-    return patch.patched(images, target.chip, mode=mode, frequency=frequency, size=size)
+    """Return the images, the bootloader with other settings; ``detect`` is the flash's size."""
+    if settings.is_empty:
+        return tuple(images)
+    target = session.chip
+    size = target.flash.size if settings.size.lower() == patch.DETECT else None
+    return patch.with_settings(images, target.chip, settings, flash_size=size, force=force)
+
+
+def _noted_inside(image: Image) -> Image:
+    """Return an image, with a note if it begins inside a sector."""
+    if not image.data or not image.address % planning.SECTOR:
+        return image
+    note = f"{image.name}: {image.address:#x} is inside a sector; what else is in it is kept"
+    return replace(image, notes=(*image.notes, note))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from espshell.chips import Chip
 from espshell.errors import UsageError
@@ -15,6 +15,7 @@ from espshell.shell.registry import Option, Param, Registry
 
 if TYPE_CHECKING:
     from espshell.image.merge import Format
+    from espshell.ops.flash.settings import FlashSettings
     from espshell.ops.image.build import Made, Merged
     from espshell.ops.image.inspect import ImageInfo
     from espshell.shell.session import Session
@@ -138,13 +139,6 @@ def image_info(
     )
 
 
-@VERBS.add(
-    "make-image",
-    group=GROUP,
-    params=[Param("out", File())],
-    options=_MAKE_OPTIONS,
-    alias_of="image make",
-)
 @VERBS.add("image make", group=GROUP, params=[Param("out", File())], options=_MAKE_OPTIONS)
 def image_make(
     session: Session,
@@ -162,18 +156,62 @@ def image_make(
     image make -f text.bin -a 0x40100000 -f data.bin -a 0x3ffe8000 -e 0x40100004 out.bin.
     -f and -a stand in pairs, one for each segment. A segment in flash becomes a file of its own.
     """
-    from espshell.ops.image.build import FlashSettings, make_image
+    settings = (flash_mode, flash_freq, flash_size)
+    return _make(out, segfile, segaddr, entrypoint, settings)
 
-    if len(segfile) != len(segaddr) or not segfile:
+
+@VERBS.add(
+    "make-image",
+    group=GROUP,
+    params=[Param("out", File())],
+    options=_MAKE_OPTIONS,
+    alias_of="image make",
+)
+def make_image(
+    session: Session,
+    out: Path,
+    *,
+    segfile: tuple[Path, ...] = (),
+    segaddr: tuple[int, ...] = (),
+    entrypoint: int = 0,
+    flash_mode: str = KEEP,
+    flash_freq: str = KEEP,
+    flash_size: str = KEEP,
+) -> Made:
+    """Make an ESP8266 image of files, named as esptool 4 did: OUT0x00000.bin.
+
+    A segment in flash becomes a file of its own, OUT0x10000.bin.
+    """
+    settings = (flash_mode, flash_freq, flash_size)
+    return _make(out, segfile, segaddr, entrypoint, settings, always_ending=True)
+
+
+def _make(
+    out: Path,
+    files: tuple[Path, ...],
+    addresses: tuple[int, ...],
+    entry: int,
+    settings: tuple[str, str, str],
+    *,
+    always_ending: bool = False,
+) -> Made:
+    from espshell.ops.flash.settings import FlashSettings
+    from espshell.ops.image import build
+
+    if len(files) != len(addresses) or not files:
         raise UsageError(
-            f"there are {len(segfile)} of -f and {len(segaddr)} of -a, expected as many of both"
-            if segfile or segaddr
+            f"there are {len(files)} of -f and {len(addresses)} of -a, expected as many of both"
+            if files or addresses
             else "there are no segments to make an image of",
             hint="-f FILE -a ADDRESS, as often as there are segments",
         )
-    settings = FlashSettings(flash_mode, flash_freq, flash_size)
-    pairs = list(zip(segfile, segaddr, strict=True))
-    return make_image(pairs, out, entry=entrypoint, settings=settings)
+    return build.make_image(
+        list(zip(files, addresses, strict=True)),
+        out,
+        entry=entry,
+        settings=FlashSettings(*settings),
+        always_ending=always_ending,
+    )
 
 
 @VERBS.add(
@@ -203,19 +241,44 @@ def image_merge(
     Raw bytes with FF between them, Intel HEX (.hex) or UF2 (.uf2). Files must not overlap.
     --flash-mode, --flash-freq and --flash-size change the header of the bootloader.
     """
-    from espshell.ops.image.build import FlashSettings, merge_files
+    from espshell.ops.flash.settings import FlashSettings
+
+    return _merge(
+        session,
+        out,
+        files,
+        fmt,
+        FlashSettings(flash_mode, flash_freq, flash_size),
+        target_offset=target_offset,
+        pad_to=pad_to,
+        chunk_size=chunk_size,
+        md5=not no_md5,
+        chip=chip,
+    )
+
+
+def _merge(
+    session: Session,
+    out: Path,
+    files: tuple[Pair, ...],
+    fmt: str | None,
+    settings: FlashSettings,
+    *,
+    chip: Chip | None,
+    own_addresses: bool = False,
+    **layout: Any,
+) -> Merged:
+    from espshell.ops.image.build import merge_files
 
     return merge_files(
         [(path, where.address) for path, where in files],
         out,
         fmt=cast("Format | None", fmt),
-        target_offset=target_offset,
-        pad_to=pad_to,
         chip=chip,
         connected=_at_hand(session),
-        settings=FlashSettings(flash_mode, flash_freq, flash_size),
-        chunk_size=chunk_size,
-        md5=not no_md5,
+        settings=settings,
+        own_addresses=own_addresses,
+        **layout,
     )
 
 
@@ -241,22 +304,26 @@ def merge_bin(
     no_md5: bool = False,
     chip: Chip | None = None,
 ) -> Merged:
-    """Make one file of several, as esptool does: -o OUT ADDRESS FILE, and again."""
+    """Make one file of several, as esptool does: -o OUT ADDRESS FILE, and again.
+
+    Intel HEX goes to its own addresses.
+    """
     if output is None:
         raise UsageError("where to is missing", hint="--output FILE")
-    return image_merge(
+    from espshell.ops.flash.settings import FlashSettings
+
+    return _merge(
         session,
         output,
         files,
-        fmt=fmt,
+        fmt,
+        FlashSettings(flash_mode, flash_freq, flash_size),
         target_offset=target_offset,
         pad_to=pad_to,
-        flash_mode=flash_mode,
-        flash_freq=flash_freq,
-        flash_size=flash_size,
         chunk_size=chunk_size,
-        no_md5=no_md5,
+        md5=not no_md5,
         chip=chip,
+        own_addresses=True,
     )
 
 

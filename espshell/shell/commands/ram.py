@@ -179,10 +179,10 @@ def syms(session: Session, what: str = "") -> SymbolList:
 
 def _noted(session: Session, found: SymbolList) -> SymbolList:
     """Add a note where the program is for another kind of core than the connected chip has."""
-    isa = session.target.chip.isa.value if session.target else found.machine
-    if isa.startswith(found.machine):
+    if session.target is None or session.symbols is None:
         return found
-    return replace(found, notes=(f"this is for {found.machine}, and not for the connected chip",))
+    note = session.symbols.mismatch(session.target.chip)
+    return replace(found, notes=(*found.notes, note)) if note else found
 
 
 def _show_clash(session: Session, plan: RamPlan) -> None:

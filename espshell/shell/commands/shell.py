@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from espshell.device.pins import parse_pads
 from espshell.errors import UsageError
 from espshell.shell import lines, replay
 from espshell.shell.arguments.types import ArgType, File, Number, Positive, Scope, Text
@@ -14,20 +15,18 @@ from espshell.shell.language.assignment import assigned
 from espshell.shell.language.grammar import Command
 from espshell.shell.registry import COMMANDS, Param, Registry, Trait, Verb
 from espshell.shell.session import Quit, Session
+from espshell.shell.settings import MOST_FLASH
 from espshell.shell.transcript import Transcript
-from espshell.units import KIB, MIB, parse_number, size_text
+from espshell.units import KIB, parse_number, size_text
 
 VERBS = Registry()
 
 GROUP = "Shell"
 
-MOST_FLASH = 256 * MIB
-"""Twice the largest flash that any of the chips addresses."""
-
 _SWITCH = {"on": True, "off": False, "true": True, "false": False, "yes": True, "no": False}
 _COLORS = ("auto", "always", "never")
 _SWITCHES = ("check", "confirm", "slower", "squeeze", "verify")
-SETTINGS = (*_SWITCHES, "color", "dry-run", "flash-size", "parttable")
+SETTINGS = (*_SWITCHES, "color", "dry-run", "flash-size", "spi-connection", "parttable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +103,9 @@ def set_setting(session: Session, name: str = "", value: str = "") -> Table | No
     verify: read back what was written. color: auto, always or never.
     dry-run: show what would be written, and send nothing.
     confirm: ask before flash is changed. slower: lower the rate where flash reads badly.
-    flash-size: auto, or what the flash has: 4M. parttable: where the partition table stands: an
-    address in flash, or a file.
+    flash-size: auto, or what the flash has: 4M. spi-connection: auto, SPI, HSPI, or the pins of
+    the flash: CLK,Q,D,HD,CS. parttable: where the partition table stands: an address in flash, or
+    a file.
     """
     if name and name not in SETTINGS:
         known = ", ".join(SETTINGS)
@@ -125,6 +125,9 @@ def set_setting(session: Session, name: str = "", value: str = "") -> Table | No
             session.connection.partitions = None
     elif name == "flash-size":
         session.settings.flash_size = _flash_size(value)
+    elif name == "spi-connection":
+        parse_pads(value)
+        session.settings.spi_connection = value
     else:
         setattr(session.settings, name, _SWITCH[_choice(name, value, tuple(_SWITCH))])
     session.apply_settings()
@@ -247,6 +250,8 @@ def _setting(session: Session, name: str) -> bool | str:
         return session.dry_run
     if name == "parttable":
         return session.settings.parttable
+    if name == "spi-connection":
+        return session.settings.spi_connection
     if name == "flash-size":
         size = session.settings.flash_size
         return size_text(size) if size else "auto"

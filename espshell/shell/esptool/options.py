@@ -5,6 +5,7 @@ What means something here is declared with the command.
 
 from __future__ import annotations
 
+from espshell.shell.arguments.flash import FlashPins
 from espshell.shell.arguments.types import Choice, Number, Text
 from espshell.shell.registry import Option
 
@@ -15,10 +16,10 @@ _ENCRYPT = (
 
 CONNECTION = Option(
     "--spi-connection",
-    "is refused: other pins for the flash",
-    Text(),
+    "the pins of the flash for this command: SPI, HSPI or CLK,Q,D,HD,CS",
+    FlashPins(),
     short="-sc",
-    refusal="only the flash on its usual pins is reached; leave the option out if it is there",
+    setting="spi_connection",
 )
 """Every command that touches the flash has it."""
 

@@ -1,0 +1,82 @@
+"""Modules of ours that run when something of them is first used, and names that are found late.
+
+``from espshell.ops.flash import load`` costs next to nothing: the module behind ``load`` runs when
+an attribute of it is asked for.  So imports stand at the top of each file, and the start of the
+program does not wait for what most sessions never do.  Importing a *name* from a module
+(``from espshell.units import hex32``) runs the module at once, as always.
+
+Modules that do something by being run (the commands register themselves) are never lazy; see
+``EAGER``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import import_module
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import LazyLoader
+from types import ModuleType
+
+EAGER = ("__main__", "shell.commands.", "render.")
+"""Beginnings of the names, below the package, of modules that are run when they are imported."""
+
+
+class LazyModules:
+    """A finder of a package's modules that has each run on first use.
+
+    Not derived from ``importlib.abc.MetaPathFinder``, whose import takes longer than all of this.
+    """
+
+    def __init__(self, package: str) -> None:
+        self._prefix = f"{package}."
+        self._eager = tuple(self._prefix + name for name in EAGER)
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return the spec of a module of the package, with a lazy loader; packages run at once."""
+        if not name.startswith(self._prefix) or name.startswith(self._eager):
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        if spec and spec.loader and spec.submodule_search_locations is None:
+            spec.loader = LazyLoader(spec.loader)
+        return spec
+
+
+def install(package: str) -> None:
+    """Make the modules of a package lazy from now on."""
+    sys.meta_path.insert(0, LazyModules(package))
+
+
+def exported(package: str, name: str) -> object:
+    """Return what a package exports under a name; see ``homes``. Raises: AttributeError."""
+    if name == "__all__":
+        return sorted(homes(package))
+    home = None if name.startswith("__") else homes(package).get(name)
+    if home is None:
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+    module = import_module(f"{home}.{name}" if home == package else home)
+    value = module if home == package else getattr(module, name)
+    setattr(sys.modules[package], name, value)  # found without us the next time
+    return value
+
+
+@cache
+def homes(package: str) -> Mapping[str, str]:
+    """Return the module of each name that a package imports for type checkers, and the version.
+
+    They are read from the package's source, so that each stands in one place.
+    """
+    import ast
+
+    spec = sys.modules[package].__spec__
+    source = spec.loader.get_source(package) if spec else ""  # type: ignore[union-attr]
+    tree = ast.parse(source)
+    blocks = (node.body for node in tree.body if isinstance(node, ast.If))
+    lines = [line for block in blocks for line in block if isinstance(line, ast.ImportFrom)]
+    return {
+        "__version__": package,
+        **{alias.name: line.module or "" for line in lines for alias in line.names},
+    }

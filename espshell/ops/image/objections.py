@@ -1,0 +1,196 @@
+"""What speaks against writing a file to a place of a chip's flash: pure, before anything is sent.
+
+What is recognised (``image.recognise``) is held against what the place is for.  Where the ROM or
+the bootloader looks for something to start, a file of another kind, a damaged image, or one for
+another chip or revision cannot boot.  What is not recognised is not judged: it may be encrypted.
+
+In a data partition anything may stand, such as the firmware of another chip; so the partition table
+is asked for, but only if there is something to object to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from espshell.chips import Chip
+from espshell.chips import Kind as Memory
+from espshell.errors import UsageError
+from espshell.image import firmware, partitions
+from espshell.image.description import AppDescription, BootloaderDescription, describe
+from espshell.image.firmware import Firmware
+from espshell.image.partition_types import APP, BOOTLOADER
+from espshell.image.partitions import PartitionTable
+from espshell.image.recognise import FOREIGN, OFFSETS, Kind, contents, recognise
+from espshell.ops.flash.payload import Image
+from espshell.ops.image.compatibility import chip_objection, revision_objections
+
+FIRST_APP = 0x1_0000
+"""Where ESP-IDF puts the first application; taken for its place where no table says otherwise."""
+
+_BOOTLOADER_OFFSETS = (0, 0x1000, 0x2000)
+"""Of all chips; behind them the partition table follows, so no application stands there."""
+
+_FIRMWARE = (Kind.FIRMWARE, Kind.ESP8266_V1, Kind.ESP8266_V2, Kind.FLASH)
+_NEVER_IN_FLASH = {
+    Kind.ELF: "`image elf` makes an image of it",
+    Kind.UF2: "a UF2 file is for a bootloader that poses as a disk",
+}
+
+
+class Role(Enum):
+    """What a place in flash is for."""
+
+    BOOTLOADER = "the bootloader"
+    TABLE = "the partition table"
+    APP = "an application"
+    DATA = "data"
+    ANY = "anything"
+
+
+@dataclass(frozen=True, slots=True)
+class FlashMap:
+    """Which place of a chip's flash is for what."""
+
+    chip: Chip
+    table: Callable[[], PartitionTable | None] = lambda: None
+    """Finds the partition table, where there is one; called at most once a question."""
+    table_offset: int = partitions.OFFSET
+
+    def role(self, address: int) -> Role:
+        """Return what an address is for."""
+        if address == self.chip.bootloader_offset:
+            return Role.BOOTLOADER
+        if self.chip.name == "esp8266":
+            return Role.ANY
+        if address == self.table_offset:
+            return Role.TABLE
+        table = self.table()
+        if table is None:
+            return Role.APP if address == FIRST_APP else Role.ANY
+        partition = table.at(address)
+        if partition is None or partition.type == BOOTLOADER:
+            return Role.ANY
+        if partition.type == APP:
+            return Role.APP if partition.offset == address else Role.ANY
+        return Role.DATA
+
+
+def objections(
+    image: Image, flash_map: FlashMap, revision: tuple[int, int] | None = None
+) -> tuple[str, ...]:
+    """Return why an image cannot be right for its place, the most telling first.
+
+    revision: major and minor of the chip, where it is known.
+    """
+    kind = recognise(image.data)
+    if kind in _FIRMWARE or _is_almost_firmware(image.data):
+        found = _firmware_objections(image, flash_map, revision)
+    elif kind in FOREIGN:
+        found = _kind_objections(image, kind, flash_map)
+    else:
+        return ()
+    return tuple(found)
+
+
+def _kind_objections(image: Image, kind: Kind, flash_map: FlashMap) -> Iterator[str]:
+    role = flash_map.role(image.address)
+    if kind is Kind.PARTITION_TABLE and role is Role.TABLE:
+        yield from _table_objections(image)
+    elif role in (Role.BOOTLOADER, Role.TABLE, Role.APP):
+        yield f"{image.name} is no firmware: {kind.value}; {image.address:#x} is for {role.value}"
+    elif kind in _NEVER_IN_FLASH and role is not Role.DATA:
+        yield f"{image.name} is no firmware: {kind.value}; {_NEVER_IN_FLASH[kind]}"
+
+
+def _table_objections(image: Image) -> Iterator[str]:
+    try:
+        table = partitions.parse_binary(image.data, offset=image.address)
+    except UsageError as error:
+        yield f"{image.name}: {error.message}"
+        return
+    if table.md5_ok is False:
+        yield f"{image.name}: the MD5 of the partition table is wrong"
+
+
+def _firmware_objections(
+    image: Image, flash_map: FlashMap, revision: tuple[int, int] | None
+) -> Iterator[str]:
+    """Yield what speaks against each firmware image in the data, which may be several, merged."""
+    whole = {each.offset for each in contents(image.data, base=image.address)}
+    end = 0
+    for offset in (0, *(each - image.address for each in OFFSETS if each > image.address)):
+        data = image.data[offset:]
+        if offset < end or not (_is_almost_firmware(data) or offset in whole):
+            continue
+        if firmware.layout_of(data[: firmware.HEAD_SIZE]) is None:
+            continue  # a partition table
+        place = image.address + offset
+        name = f"{image.name} at {place:#x}" if offset else image.name
+        texts = list(_one_firmware(data, name, place, flash_map, revision))
+        if texts and flash_map.role(place) is not Role.DATA:
+            yield from texts
+        with contextlib.suppress(UsageError):
+            read = firmware.reader(data)
+            end = offset + firmware.parse_from(read, len(data), verify=False).end
+
+
+def _one_firmware(
+    data: bytes, name: str, place: int, flash_map: FlashMap, revision: tuple[int, int] | None
+) -> Iterator[str]:
+    chip = flash_map.chip
+    try:
+        found = firmware.parse(data)
+    except UsageError as error:
+        yield f"{name}: {error.message}"
+        return
+    if text := chip_objection(name, found, chip):
+        yield text
+        return
+    if found.extended is not None and revision is not None:
+        yield from revision_objections(name, found.extended, chip, revision)
+    for problem in found.problems():
+        yield f"{name} is damaged: {problem}"
+    if chip.name != "esp8266":
+        yield from _place_objections(data, found, name, place, flash_map)
+
+
+def _place_objections(
+    data: bytes, found: Firmware, name: str, place: int, flash_map: FlashMap
+) -> Iterator[str]:
+    """Yield why an image that is good does not start from where it goes."""
+    chip = flash_map.chip
+    boot = f"an {chip.title} looks for its bootloader at {chip.bootloader_offset:#x}"
+    description = describe(firmware.reader(data), found)
+    is_app = isinstance(description, AppDescription) or any(
+        region and region.kind is Memory.FLASH
+        for region in (chip.region_at(each.address) for each in found.segments if each.placed)
+    )
+    if place == chip.bootloader_offset:
+        if is_app:
+            yield f"{name} is an application, and {place:#x} is for the bootloader"
+    elif place in _BOOTLOADER_OFFSETS:
+        yield f"{name} does not start from {place:#x}: {boot}"
+    elif place == flash_map.table_offset:
+        yield f"{name} is firmware, and {place:#x} is for the partition table"
+    elif isinstance(description, BootloaderDescription) and flash_map.role(place) is Role.APP:
+        yield f"{name} is a bootloader, and {place:#x} is for an application: {boot}"
+
+
+def _is_almost_firmware(data: bytes) -> bool:
+    """Return whether data begins as an image does that was cut off or damaged.
+
+    Its header must make sense, so that not every file with the right first byte is called so.
+    """
+    head = data[: firmware.HEAD_SIZE]
+    layout = firmware.layout_of(head)
+    if layout is None or not 1 <= data[1] <= firmware.MAX_SEGMENTS:
+        return False
+    if layout is firmware.Layout.ESP8266_V2:
+        return not any(head[8:12])  # its first part is for no address
+    if layout is firmware.Layout.ESP8266_V1:
+        return True
+    padding, flag = head[19:23], head[23:24]
+    return len(head) < firmware.HEAD_SIZE or (not any(padding) and flag in (b"\0", b"\1"))

@@ -1,0 +1,102 @@
+"""Flashes on other pins than the usual ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from espshell import chips
+from espshell.device.pins import HSPI, SPI, Pads, parse_pads, require_pads
+from espshell.errors import UsageError
+from espshell.protocol import slip
+from espshell.protocol.packet import HEADER, Opcode
+from tests.shell.support import Shell
+
+
+@pytest.mark.parametrize(
+    ("text", "pads"),
+    [
+        ("auto", None),
+        ("SPI", SPI),
+        ("hspi", HSPI),
+        ("6,17,8,11,16", (6, 17, 8, 11, 16)),
+        ("0x6,0x11, 8,11,16", (6, 17, 8, 11, 16)),
+    ],
+)
+def test_words(text: str, pads: Pads | None) -> None:
+    """The words of esptool's option, in any case, and `auto`."""
+    assert parse_pads(text) == pads
+
+
+@pytest.mark.parametrize("text", ["", "VSPI", "6", "6,17,8,11", "6,17,8,11,16,1", "a,1,2,3,4"])
+def test_no_pins(text: str) -> None:
+    """Anything else is refused with what can be said."""
+    with pytest.raises(UsageError, match="names no pins of a flash"):
+        parse_pads(text)
+    with pytest.raises(UsageError):
+        parse_pads("6,17,8,11,64")
+
+
+@pytest.mark.parametrize("name", chips.NAMES)
+def test_what_a_chip_takes(name: str) -> None:
+    """SPI always; HSPI on an ESP32; pins where esptool takes them: ESP32, S2, S3, C3."""
+    chip = chips.load(name)
+    custom = name in ("esp32", "esp32s2", "esp32s3", "esp32c3")
+
+    def taken(pads: Pads) -> bool:
+        try:
+            require_pads(chip, pads)
+        except UsageError:
+            return False
+        return True
+
+    assert taken(SPI)
+    assert taken(HSPI) is (name == "esp32")
+    assert taken((6, 17, 8, 11, 16)) is custom
+    assert taken((6, 17, 8, 11, 23)) is (name == "esp32")
+    assert taken((45, 46, 44, 46, 38)) is (name in ("esp32s2", "esp32s3"))
+    assert taken((45, 48, 44, 46, 38)) is (name == "esp32s3")
+    assert not taken((45, 46, 44, 47, 38))
+
+
+@pytest.mark.parametrize("stub", [False, True])
+def test_the_flash_is_attached_on_the_pins(stub: bool) -> None:
+    """SPI_ATTACH carries them as esptool packs them, and nothing again when they are given up."""
+    shell = Shell()
+    shell.type("connect sim://esp32")
+    if stub:
+        shell.type("stub always")
+    sent: list[int] = []
+    decoder = slip.Decoder(lambda data: len(data) >= HEADER.size)
+
+    def tap(now: float, direction: str, data: bytes) -> None:
+        for frame in decoder.feed(data) if direction == "tx" else ():
+            if isinstance(frame, slip.Frame) and frame.data[1] == Opcode.SPI_ATTACH:
+                sent.append(int.from_bytes(frame.data[8:12], "little"))
+
+    shell.session.chip.link.taps.append(tap)
+    assert shell.type("flash-id").status == 0
+    shell.type("set spi-connection 6,17,8,11,16")
+    assert shell.type("flash-id").status == 0
+    shell.type("set spi-connection HSPI")
+    assert shell.type("flash-id").status == 0
+    shell.type("set spi-connection auto")
+    assert shell.type("flash-id").status == 0
+    assert sent == [0, 11 << 24 | 16 << 18 | 8 << 12 | 17 << 6 | 6, 1, 0]
+    shell.type("set spi-connection 6,17,8,11,31")
+    ran = shell.type("flash-id")
+    assert (ran.status, ran.err) == (2, "flash-id: GPIO 31 of an ESP32 is not for a flash\n")
+    assert shell.type("set spi-connection 6,17").status == 2
+
+
+def test_pins_for_one_command() -> None:
+    """By esptool's option they are chosen for its command, and given up behind it."""
+    shell = Shell()
+    shell.type("connect sim://esp32")
+    for line in ("flash-id -sc HSPI", "read-flash --spi-connection 6,17,8,11,16 0 4 -"):
+        shell.type(line)
+        assert shell.session.settings.spi_connection == "auto"
+        assert shell.session.chip.pads is None
+    ran = shell.type("flash-id -sc 6,17")
+    assert (ran.status, "names no pins of a flash" in ran.err) == (2, True)
+    assert "is not for a flash" in shell.type("flash-id -sc 6,17,8,11,31").err
+    assert shell.session.chip.pads is None
