@@ -29,12 +29,13 @@ from espshell.link.trace import Recorder, Viewer
 from espshell.shell import script
 from espshell.shell.arguments.types import chip_named, did_you_mean
 from espshell.shell.check import check
-from espshell.shell.crash import STOPPING, as_error
+from espshell.shell.crash import STOPPING, Interrupted, as_error
 from espshell.shell.output import Output
 from espshell.shell.registry import COMMANDS
 from espshell.shell.runner import Runner
 from espshell.shell.script import Given, Script
-from espshell.shell.session import INTERRUPTED, Bench, Quit, Session
+from espshell.shell.session import Quit, Session
+from espshell.shell.settings import Bench
 from espshell.units import parse_number
 
 STREAM = "-"
@@ -49,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with signals.as_exceptions():
             return _main(arguments)
     except BrokenPipeError:  # the reader of our output has closed it and needs no more
-        return INTERRUPTED
+        return Interrupted.exit_status
     except STOPPING as stop:
         error = as_error(stop)
         with contextlib.suppress(OSError):

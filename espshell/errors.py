@@ -25,11 +25,11 @@ class EspError(Exception):
 
     exit_status: ClassVar[int] = 1
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", status: int | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
-        self.status = self.exit_status
+        self.status = self.exit_status if status is None else status
         """The exit status of a program that ends with this error."""
 
     def one_line(self) -> str:
@@ -93,8 +93,8 @@ class ScriptError(EspError):
     def __init__(
         self, place: str, error: EspError, *, source: str, command: str | None = None
     ) -> None:
-        super().__init__(_joined(place, command, error.message), hint=error.hint)
-        self.status = error.status
+        message = _joined(place, command, error.message)
+        super().__init__(message, hint=error.hint, status=error.status)
         self.source = source
         self.command = command
         """The command's name, if the line could be parsed."""

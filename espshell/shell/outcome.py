@@ -9,14 +9,14 @@ from espshell.errors import EspError
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A result that has been shown while it was made: a dump, row by row."""
+    """A result that has been shown already, such as a dump row by row."""
 
     result: object
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one command ended; ``status`` is what a program would exit with."""
+    """The end of one command; ``status`` is the exit status that it means."""
 
     status: int
     result: object = None
@@ -24,5 +24,5 @@ class Outcome:
 
     @property
     def bare(self) -> object:
-        """The result itself, whether it has been shown or not."""
+        """The result, without the mark that it has been shown."""
         return self.result.result if isinstance(self.result, Shown) else self.result

@@ -24,7 +24,7 @@ from espshell.errors import UsageError
 from espshell.link import ports
 from espshell.link.ports import PortInfo
 from espshell.shell import recovery
-from espshell.shell.session import Bench
+from espshell.shell.settings import Bench
 from espshell.shell.terminal import repl
 from tests.shell.support import Ran, Shell
 

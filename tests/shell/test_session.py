@@ -6,7 +6,8 @@ import pytest
 
 from espshell.errors import BenchError, UsageError
 from espshell.link.trace import Recorder
-from espshell.shell.session import Bench, Quit
+from espshell.shell.session import Quit
+from espshell.shell.settings import Bench
 from tests.shell.support import RAM, Shell
 
 JSON_FIELDS = ["command", "ok", "value", "error", "hint", "seconds"]

@@ -30,10 +30,10 @@ from espshell.ops.chip import info as chip
 from espshell.render import render
 from espshell.render.theme import paint
 from espshell.shell import recovery
-from espshell.shell.crash import InternalError, as_error
+from espshell.shell.crash import InternalError, Interrupted, as_error
 from espshell.shell.language.grammar import is_continued, split_lines
 from espshell.shell.runner import Runner
-from espshell.shell.session import INTERRUPTED, Quit, Session
+from espshell.shell.session import Quit, Session
 from espshell.shell.terminal import complete
 from espshell.shell.terminal.history import LastingHistory
 
@@ -150,7 +150,7 @@ def _run_lines(runner: Runner, text: str) -> None:
             if status:
                 return
     except KeyboardInterrupt:
-        session.variables["?"] = str(INTERRUPTED)
+        session.variables["?"] = str(Interrupted.exit_status)
         session.output.interrupted()
 
 
