@@ -45,9 +45,7 @@ class _Files:
 
     def __init__(self) -> None:
         self._written: set[str] = set()  # without suffixes: some names are derived from others
-        self._knows_written = (
-            True  # until a line writes a file with an unknown name
-        )
+        self._knows_written = True  # until a line writes a file with an unknown name
 
     def require(self, paths: Iterable[Path]) -> None:
         """Check that files can be read. Raises: UsageError."""

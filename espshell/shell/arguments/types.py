@@ -22,7 +22,7 @@ P = TypeVar("P")
 V = TypeVar("V")
 
 
-class Scope(expr.Scope, Protocol):
+class Scope(expr.Environment, Protocol):
     """What values are found in: names and memory, and the chip if one is connected."""
 
     @property

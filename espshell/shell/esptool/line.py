@@ -259,8 +259,8 @@ def choose_port(filters: Sequence[str] = ()) -> str:
     Raises: PortError if there is none; BenchError if there are several.
     """
     kinds: dict[str, list[str]] = {}
-    for each in filters:
-        key, _, value = each.partition("=")
+    for text in filters:
+        key, _, value = text.partition("=")
         kinds.setdefault(key, []).append(value)
     matching = [
         port

@@ -149,12 +149,12 @@ def asks_help(name: str, command: Command) -> str:
 
 def words_of(arguments: Iterable[str], column: int = 1) -> tuple[Word, ...]:
     """Return arguments that a shell has cut as words of a line."""
-    found = []
+    words = []
     for argument in arguments:
         raw = shlex.quote(argument)
-        found.append(Word(raw, column, (Text(raw, argument),)))
+        words.append(Word(raw, column, (Text(raw, argument),)))
         column += len(raw) + 1
-    return tuple(found)
+    return tuple(words)
 
 
 def _expanded(words: Sequence[Word]) -> Iterator[Word]:
@@ -169,7 +169,7 @@ def _expanded(words: Sequence[Word]) -> Iterator[Word]:
             arguments = shlex.split(files.read_text(path, files.SCRIPT))
         except ValueError as error:
             raise UsageError(f"{path} holds no arguments: a quote is not closed") from error
-        yield from (replace(each, column=word.column) for each in words_of(arguments))
+        yield from (replace(argument, column=word.column) for argument in words_of(arguments))
 
 
 def _spelled(command: str, words: list[Word]) -> Iterator[Word]:

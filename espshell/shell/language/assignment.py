@@ -15,14 +15,14 @@ _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\s*=(?!=)\s*(.*)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A name and what it shall stand for, variables not yet replaced."""
+    """A name and its value, in which variables are not yet replaced."""
 
     name: str
     value: Word
 
     @property
     def source(self) -> str:
-        """The value as a line to be run later: without quotes around it, with its variables."""
+        """The value as a line to run later: without the quotes around it, with its variables."""
         if not self.value.is_quoted:
             return self.value.raw
         return "".join(
@@ -31,7 +31,7 @@ class Assignment:
 
 
 def assigned(command: Command) -> Assignment:
-    """Take the arguments of a command apart. Raises: UsageError with the form that is expected."""
+    """Parse the arguments of a command. Raises: UsageError with the expected form."""
     match = _ASSIGNMENT.fullmatch(command.rest(0))
     usage = f"usage: {command.name.raw} NAME = VALUE"
     if not command.words:

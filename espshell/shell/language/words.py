@@ -1,8 +1,8 @@
-"""Words of a line: text and variables, and what they become.
+"""Words of a line: text and variables, and their values.
 
-A word is a tuple of pieces, and a piece is either text or a variable.  Text has two faces: ``raw``,
-as typed, which is what an expression is parsed from, and ``cooked``, without quotes, which is what
-a file name is.  A variable's value is put in as it is: never cut into words.
+A word is a tuple of pieces, and a piece is either text or a variable.  Text has two forms: ``raw``,
+as typed, from which an expression is parsed, and ``cooked``, without quotes, as in the name of a
+file.  A variable's value is inserted unchanged: it is never cut into words.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from espshell.errors import UsageError
 
 
 class Variables(Protocol):
-    """Where the values of variables come from."""
+    """The values of variables."""
 
     def get(self, name: str, /) -> str | None:
-        """Return the value of ``image``, ``1``, ``_`` or ``?``; None when it is not set."""
+        """Return the value of ``image``, ``1``, ``_`` or ``?``; None if it is not set."""
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A piece of a word that is no variable."""
+    """Text in a word, as typed and without quotes."""
 
     raw: str
     cooked: str
@@ -68,11 +68,11 @@ class Word:
         return "".join(_expanded(self.pieces, variables, raw=False))
 
     def expand_raw(self, variables: Variables) -> str:
-        """Return the word with its quotes, as an expression needs it; else as :meth:`expand`."""
+        """Return the word with its quotes, for an expression; otherwise as :meth:`expand`."""
         return "".join(_expanded(self.pieces, variables, raw=True))
 
     def behind(self, size: int) -> Word:
-        """Return the word without its first characters, which are text without quotes."""
+        """Return the word without its first ``size`` characters, which are unquoted text."""
         first, *rest = self.pieces
         text = Text(first.raw[size:], getattr(first, "cooked", first.raw)[size:])
         return Word(self.raw[size:], self.column + size, (text, *rest))
@@ -82,12 +82,12 @@ class Word:
         return tuple(dict.fromkeys(variable.name for variable in _used(self.pieces)))
 
     def required_variables(self) -> tuple[str, ...]:
-        """Return the names of those used without a default: they must be set."""
-        found = (p for p in self.pieces if isinstance(p, Variable) and p.default is None)
-        return tuple(dict.fromkeys(variable.name for variable in found))
+        """Return the names of the variables without a default, which must be set."""
+        required = (p for p in self.pieces if isinstance(p, Variable) and p.default is None)
+        return tuple(dict.fromkeys(variable.name for variable in required))
 
     def lone_variable(self) -> str | None:
-        """Return the name when the word is one variable and nothing else, but maybe quotes."""
+        """Return the name if the word is one variable, maybe in quotes, else None."""
         match [p for p in self.pieces if isinstance(p, Variable) or p.cooked]:
             case [Variable(name=name)]:
                 return name
@@ -117,7 +117,7 @@ def _not_set(name: str) -> UsageError:
     if name in ("_", "?"):
         hint = "no command has set it yet"
     elif name.isdigit():
-        hint = f"the script wants at least {name} argument{'' if name == '1' else 's'}"
+        hint = f"the script needs at least {name} argument{'' if name == '1' else 's'}"
     else:
         hint = f"set it with `let {name} = ...`"
     return UsageError(f"`${name}` is not set", hint=hint)

@@ -108,15 +108,15 @@ def _family(at: _Cursor) -> list[Candidate]:
 
 
 def _commands(session: Session) -> Iterable[Candidate]:
-    told = set()
+    firsts = set()
     for verb in COMMANDS.verbs():
         about = ", ".join(f"{key} {value}" for key, value in verb.preset.items())
         first, _, second = verb.name.partition(" ")
-        if first not in told:
+        if first not in firsts:
             yield Candidate(
                 first, ", ".join(COMMANDS.family(first)) if second else about or verb.summary
             )
-        told.add(first)
+        firsts.add(first)
     for name, meaning in session.aliases.items():
         yield Candidate(name, meaning)
 
