@@ -141,12 +141,12 @@ def _mode(given: str, there: str, default: str) -> str:
 
 @contextlib.contextmanager
 def applied(session: Session, line: Line, *, needs_chip: bool) -> Iterator[None]:
-    """Let a session be as a line of esptool's says while its command runs.
+    """Apply the global options of a line to the session while its command runs.
 
-    Port, rate and the way to leave the chip stay; the stub and the trace are of this line only,
-    and so is all of it for a command that needs no chip.
+    Port, rate and the way to leave the chip stay in force; the stub and the trace are for this line
+    only, and so are all options of a command that needs no chip.
 
-    Raises: UsageError for another chip, or for another port where nobody can be asked.
+    Raises: UsageError for another chip, or for another port if the person refuses it.
     """
     kept, tap = session.bench, session.tap
     with contextlib.ExitStack() as stack:
@@ -167,9 +167,11 @@ def applied(session: Session, line: Line, *, needs_chip: bool) -> Iterator[None]
 
 
 def _reach(session: Session, line: Line) -> None:
-    """Connect as a line says, or compare it with the connection that there is."""
+    """Connect with the options of a line, or compare them with the present connection."""
     target = session.target
-    if target is not None and not _is_other_port(line.port, session.bench.port):
+    there = session.bench.port
+    is_same = line.port in ("", there) or os.path.realpath(line.port) == os.path.realpath(there)
+    if target is not None and is_same:
         if line.chip not in (None, target.chip):
             assert line.chip is not None
             raise UsageError(
@@ -223,12 +225,8 @@ def _ask_to_move(session: Session, port: str) -> None:
     )
 
 
-def _is_other_port(port: str, there: str) -> bool:
-    return bool(port) and port != there and os.path.realpath(port) != os.path.realpath(there)
-
-
 def _change_baud(session: Session, baud: int) -> None:
-    """Change the rate; where the loader cannot, go on at the one that there is, and say so."""
+    """Change the rate; if the loader cannot, note that it stays."""
     try:
         session.change_baud(baud)
     except UsageError as error:
@@ -252,7 +250,7 @@ def _set_voltage(session: Session, voltage: str) -> None:
 
 
 def choose_port(filters: Sequence[str] = ()) -> str:
-    """Return the only port that is likely and passes the filters.
+    """Return the only likely port that passes the filters.
 
     Filters of one kind are alternatives; of several kinds one of each must pass.
 
