@@ -151,6 +151,11 @@ class Flash:
 
         loader = self._target.loader
         if not self.has_digest:
+            if address + size > _THREE_BYTES:
+                raise UsageError(
+                    f"{hex32(address)}..{hex32(address + size)} is beyond 16 MiB, all that a read "
+                    "command with three bytes of address reaches"
+                )
             yield from flash_read.controller_pieces(self._target.controller, address, size)
             return
         import hashlib  # 3 ms that only reading flash is worth

@@ -124,3 +124,11 @@ def test_no_flipped_bit_makes_another_id() -> None:
     for number in range(first + 1, wire_of(target).count.replies + 1):
         faulty = open_sim(f"fault=flip@reply:{number}:6.0", "esp32c3")
         assert faulty.flash.size == 4 * MIB
+
+
+def test_a_read_command_has_three_bytes_of_address() -> None:
+    """What lies beyond 16 MiB cannot be asked for where the flash itself is read, forced or not."""
+    target = open_sim("", "esp8266")
+    for address, size in ((0x3FC9_0000, 256), (0xFF_FFFF, 2)):
+        with pytest.raises(UsageError, match="beyond 16 MiB"):
+            target.flash.read(address, size)
