@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from espshell.errors import UsageError
+from espshell.nor import opcodes
 from espshell.shell.arguments.types import Choice, Number, Positive, Text, Texts
 from espshell.shell.commands.flash import NOTHING_DONE
 from espshell.shell.commands.status import keep_first_look, may_write, require_confirmed
@@ -106,7 +107,9 @@ def read_flash_sfdp(session: Session, address: int, count: int) -> SpiAnswer:
     if address + count > 1 << 24:
         raise UsageError(f"{count} bytes from {address:#x} on go past the end of SFDP, of 24 bits")
     flash = session.flash()
-    return sfdp.SpiAnswer(0x5A, "read SFDP", b"", sfdp.read_sfdp_bytes(flash, address, count))
+    return sfdp.SpiAnswer(
+        opcodes.RDSFDP, "read SFDP", b"", sfdp.read_sfdp_bytes(flash, address, count)
+    )
 
 
 _COUNT = Option("--bytes", "how many: 1, 2 or 3 (2)", Choice("1", "2", "3"), into="count")
@@ -190,7 +193,8 @@ def write_flash_status(
 def _as_plan(session: Session, identified: Identified, value: int, count: int) -> StatusPlan:
     """Return what a write of bytes means for the named bits of the part, for its confirmations."""
     by_opcode = {each.read_opcode: each.name for each in identified.part.layout.registers}
-    names = [by_opcode.get(opcode) for opcode in (0x05, 0x35, 0x15)[:count]]
+    reads = (opcodes.RDSR1, opcodes.RDSR2, opcodes.RDSR3)[:count]
+    names = [by_opcode.get(opcode) for opcode in reads]
     data = value.to_bytes(count, "little")
     wanted = [typed.Setting(name, byte) for name, byte in zip(names, data, strict=True) if name]
     return ops.plan_change(session.flash(), identified, wanted, volatile=False)
