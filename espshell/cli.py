@@ -223,7 +223,7 @@ def _run(options: argparse.Namespace) -> int:
 def _bench(options: argparse.Namespace) -> Bench:
     baud = parse_number(options.baud)
     if not baud:
-        raise UsageError(f"`{options.baud}` is no baud rate", hint="115200 and 921600 are")
+        raise UsageError(f"expected a baud rate such as 115200, not `{options.baud}`")
     reset.plan(options.before)  # raises for an unknown mode
     return Bench(
         port=options.port,
@@ -374,6 +374,6 @@ def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     host, bracketed = host.removeprefix("[").removesuffix("]"), host[:1] + host[-1:] == "[]"
     if not port.isdecimal() or int(port) > 65535 or bracketed != (":" in host):
-        hint = "127.0.0.1:5555, [::1]:5555, or 0 for any port"
-        raise UsageError(f"`{text}` is no HOST:PORT", hint=hint)
+        hint = "such as 127.0.0.1:5555 or [::1]:5555; 0 takes any port"
+        raise UsageError(f"expected HOST:PORT, not `{text}`", hint=hint)
     return host or "127.0.0.1", int(port)

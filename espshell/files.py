@@ -57,7 +57,7 @@ def path_of(text: str) -> Path:
     Raises: UsageError for an empty word, an unknown user and characters that no path can have.
     """
     if not text:
-        raise UsageError("a file name is expected, not an empty word")
+        raise UsageError("expected a file name, got an empty word")
     if "\0" in text:
         raise UsageError(f"`{printable(text)}` is no file name: it has a NUL in it")
     try:

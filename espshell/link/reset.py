@@ -111,7 +111,9 @@ def parse(text: str) -> Sequence:
     for step in filter(None, (part.strip().replace(" ", "") for part in text.split("|"))):
         match = _STEP.fullmatch(step.upper())
         if match is None or step.count(".") > 1 or step.upper() == "W.":
-            raise UsageError(f"`{step}` is no step of a reset sequence", hint="D0 R1 U1,0 W0.1 are")
+            raise UsageError(
+                f"expected a step of a reset sequence such as D0, R1, U1,0 or W0.1, not `{step}`"
+            )
         if match["seconds"]:
             steps.append(Wait(float(match["seconds"])))
         elif match["dtr"]:
@@ -140,7 +142,8 @@ def plan(
     if before == "default-reset" and one_line_at_a_time:
         return (CLASSIC, slower(CLASSIC, 0.5))
     if before not in BEFORE:
-        raise UsageError(f"`{before}` is no way to reset", hint=f"{', '.join(BEFORE)} are")
+        modes = ", ".join(BEFORE)
+        raise UsageError(f"expected {modes} or a sequence such as D0|R1|W0.1, not `{before}`")
     return BEFORE[before]
 
 

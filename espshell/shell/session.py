@@ -132,7 +132,9 @@ class Session:
         """Connect to a chip; the one before is left as it is."""
         self.disconnect(after="no-reset")
         if not bench.port:
-            raise UsageError("no port is known", hint="`connect PORT`, or start with --port")
+            raise UsageError(
+                "there is no port to connect to", hint="`connect PORT` or --port names it"
+            )
         self.bench, self.lost = bench, None
         target = Target.open(
             bench.port,

@@ -126,7 +126,7 @@ def test_value(kind: AnyType, texts: tuple[str, ...], wanted: object) -> None:
         (Region(), ("16",), "`16` has no length"),
         (Region(), ("16..",), "expected an end"),
         (Region(), ("16..20", "4"), "is a whole region"),
-        (File(), ("",), "a file name is expected"),
+        (File(), ("",), "expected a file name"),
         (Choice("boot", "run"), ("rum",), "did you mean `run`?"),
         (ChipNames(), ("esp99",), "known are "),
         (Seconds(), ("soon",), "`soon` is not a duration"),

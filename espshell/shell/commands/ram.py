@@ -243,7 +243,7 @@ def _line(session: Session, baud: int, *, run: bool) -> Iterator[Port]:
             yield port
         return
     if not session.bench.port:
-        raise UsageError("no port is known", hint="start with --port")
+        raise UsageError("there is no port to connect to", hint="start with --port")
     port = open_port(session.bench.port, baud)
     try:
         yield port

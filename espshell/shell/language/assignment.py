@@ -35,11 +35,11 @@ def assigned(command: Command) -> Assignment:
     match = _ASSIGNMENT.fullmatch(command.rest(0))
     usage = f"usage: {command.name.raw} NAME = VALUE"
     if not command.words:
-        raise UsageError("NAME = VALUE is missing", hint=usage)
+        raise UsageError("expected NAME = VALUE, got nothing", hint=usage)
     if match is None:
-        raise UsageError(f"`{command.rest(0)}` is no assignment", hint=usage)
+        raise UsageError(f"expected NAME = VALUE, not `{command.rest(0)}`", hint=usage)
     name, text = match.groups()
     if not text:
-        raise UsageError(f"a value for `{name}` is missing", hint=usage)
+        raise UsageError(f"expected a value for `{name}`, got nothing", hint=usage)
     value = grammar.parse_line(f"= {text}", rest_is_expression=lambda _: True)[0].rest_word(0)
     return Assignment(name, value)

@@ -41,7 +41,8 @@ def require_end(session: Session, wish: Wish) -> None:
     """Check that listening will end. Raises: UsageError without a bound and without a person."""
     if not (wish.is_bounded or is_live(session)):
         raise UsageError(
-            "without a terminal nobody could end this", hint="--until TEXT or --timeout S ends it"
+            "listening would never end: there is no terminal for Ctrl-C",
+            hint="--until TEXT or --timeout S ends it",
         )
 
 
