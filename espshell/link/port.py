@@ -211,7 +211,9 @@ def open_port(url: str, baud: int) -> SerialPort:
     except (ValueError, OverflowError) as error:
         raise UsageError(f"cannot open `{url}`: {_reason(error)}", hint=_URL_HINT) from error
     except _SYSTEM_ERRORS as error:
-        raise PortError(f"cannot open {url}: {_reason(error)}", hint=_open_hint(error)) from error
+        reason = _reason(error)
+        hint = next((hint for words, hint in _OPEN_HINTS.items() if words in reason), "")
+        raise PortError(f"cannot open {url}: {reason}", hint=hint) from error
     return SerialPort(url, device)
 
 
@@ -265,12 +267,9 @@ def _reason(error: Exception) -> str:
     return _WORDS.get(number) or f"{text[:1].lower()}{text[1:]}".replace("\n", " ")
 
 
-def _open_hint(error: Exception) -> str:
-    reason = _reason(error)
-    if "permission" in reason:
-        return "may this user use it? (on Linux: group dialout)"
-    if "no such file" in reason:
-        return "is it plugged in, and the name right?"
-    if "in use" in reason:
-        return "close the other program first"
-    return ""
+_OPEN_HINTS = {
+    "permission": "may this user use it? (on Linux: group dialout)",
+    "no such file": "is it plugged in, and the name right?",
+    "in use": "close the other program first",
+}
+"""Advice on a port that cannot be opened, by words of the reason."""

@@ -33,68 +33,6 @@ class Wait:
 
 Sequence = tuple[Lines | Wait, ...]
 
-_RELEASED = Lines(dtr=False, rts=False)
-
-CLASSIC: Sequence = (
-    Lines(dtr=False),
-    Lines(rts=True),
-    Wait(0.1),
-    Lines(dtr=True),
-    Lines(rts=False),
-    Wait(0.05),
-    Lines(dtr=False),
-)
-"""Line after line: works with every driver."""
-
-TIGHT: Sequence = (
-    _RELEASED,
-    Lines(dtr=True, rts=True),
-    Lines(dtr=False, rts=True),
-    Wait(0.1),
-    Lines(dtr=True, rts=False),
-    Wait(0.05),
-    _RELEASED,
-    Lines(dtr=False),
-)
-"""Both lines in one step: no moment in between in which the chip could boot."""
-
-USB_JTAG: Sequence = (
-    Lines(rts=False),
-    Lines(dtr=False),
-    Wait(0.1),
-    Lines(dtr=True),
-    Lines(rts=False),
-    Wait(0.1),
-    Lines(rts=True),
-    Lines(dtr=False),
-    Lines(rts=True),
-    Wait(0.1),
-    Lines(dtr=False),
-    Lines(rts=False),
-)
-"""For the USB-JTAG/serial peripheral, to which the state (1, 1) in between is no reset."""
-
-HARD_RESET: Sequence = (Lines(rts=True), Wait(0.1), Lines(rts=False))
-"""Out of the loader, into the application."""
-
-
-def slower(sequence: Sequence, seconds: float) -> Sequence:
-    """Return the sequence with its last wait made longer, for boards with a large capacitor."""
-    last = max(i for i, step in enumerate(sequence) if isinstance(step, Wait))
-    return tuple(
-        Wait(step.seconds + seconds) if i == last and isinstance(step, Wait) else step
-        for i, step in enumerate(sequence)
-    )
-
-
-BEFORE: dict[str, tuple[Sequence, ...]] = {
-    "default-reset": (TIGHT, slower(TIGHT, 0.5), CLASSIC, slower(CLASSIC, 0.5)),
-    "usb-reset": (USB_JTAG,),
-    "no-reset": (),
-    "no-reset-no-sync": (),
-}
-"""The sequences of each ``--before``, tried one after another."""
-
 _STEP = re.compile(
     r"(?P<line>[DR])(?P<state>[01])|U(?P<dtr>[01]),(?P<rts>[01])|W(?P<seconds>[\d.]+)"
 )
@@ -123,6 +61,37 @@ def parse(text: str) -> Sequence:
         else:
             steps.append(Lines(rts=match["state"] == "1"))
     return tuple(steps)
+
+
+CLASSIC = parse("D0|R1|W0.1|D1|R0|W0.05|D0")
+"""Line after line: works with every driver."""
+
+TIGHT = parse("U0,0|U1,1|U0,1|W0.1|U1,0|W0.05|U0,0|D0")
+"""Both lines in one step: no moment in between in which the chip could boot."""
+
+USB_JTAG = parse("R0|D0|W0.1|D1|R0|W0.1|R1|D0|R1|W0.1|D0|R0")
+"""For the USB-JTAG/serial peripheral, to which the state (1, 1) in between is no reset."""
+
+HARD_RESET = parse("R1|W0.1|R0")
+"""Out of the loader, into the application."""
+
+
+def slower(sequence: Sequence, seconds: float) -> Sequence:
+    """Return the sequence with its last wait made longer, for boards with a large capacitor."""
+    last = max(i for i, step in enumerate(sequence) if isinstance(step, Wait))
+    return tuple(
+        Wait(step.seconds + seconds) if i == last and isinstance(step, Wait) else step
+        for i, step in enumerate(sequence)
+    )
+
+
+BEFORE: dict[str, tuple[Sequence, ...]] = {
+    "default-reset": (TIGHT, slower(TIGHT, 0.5), CLASSIC, slower(CLASSIC, 0.5)),
+    "usb-reset": (USB_JTAG,),
+    "no-reset": (),
+    "no-reset-no-sync": (),
+}
+"""The sequences of each ``--before``, tried one after another."""
 
 
 def plan(

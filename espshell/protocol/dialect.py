@@ -46,29 +46,14 @@ class Dialect:
     """Secure download mode: memory cannot be reached."""
 
 
-_EVERYWHERE = frozenset(
-    {
-        Opcode.FLASH_BEGIN,
-        Opcode.FLASH_DATA,
-        Opcode.FLASH_END,
-        Opcode.MEM_BEGIN,
-        Opcode.MEM_DATA,
-        Opcode.MEM_END,
-        Opcode.SYNC,
-        Opcode.WRITE_REG,
-        Opcode.READ_REG,
-    }
-)
+_EVERYWHERE = frozenset((
+    Opcode.FLASH_BEGIN, Opcode.FLASH_DATA, Opcode.FLASH_END, Opcode.MEM_BEGIN, Opcode.MEM_DATA,
+    Opcode.MEM_END, Opcode.SYNC, Opcode.WRITE_REG, Opcode.READ_REG,
+))  # fmt: skip
 _SINCE_ESP32 = _EVERYWHERE | {
-    Opcode.SPI_SET_PARAMS,
-    Opcode.SPI_ATTACH,
-    Opcode.READ_FLASH_SLOW,
-    Opcode.CHANGE_BAUDRATE,
-    Opcode.FLASH_DEFL_BEGIN,
-    Opcode.FLASH_DEFL_DATA,
-    Opcode.FLASH_DEFL_END,
-    Opcode.SPI_FLASH_MD5,
-}
+    Opcode.SPI_SET_PARAMS, Opcode.SPI_ATTACH, Opcode.READ_FLASH_SLOW, Opcode.CHANGE_BAUDRATE,
+    Opcode.FLASH_DEFL_BEGIN, Opcode.FLASH_DEFL_DATA, Opcode.FLASH_DEFL_END, Opcode.SPI_FLASH_MD5,
+}  # fmt: skip
 
 ESP32_ROM = Dialect(
     name="rom",
@@ -102,17 +87,14 @@ ROM = replace(
 
 ESP32S2_ROM = replace(ROM, security_info_size=12)
 
+_OF_STUBS = (_SINCE_ESP32 - {Opcode.READ_FLASH_SLOW}) | {
+    Opcode.GET_SECURITY_INFO, Opcode.ERASE_FLASH, Opcode.ERASE_REGION, Opcode.READ_FLASH,
+    Opcode.RUN_USER_CODE, Opcode.UNKNOWN,  # each version refuses the unknown one in its own way
+}  # fmt: skip
+
 _STUB = Dialect(
     name="stub",
-    commands=(_SINCE_ESP32 - {Opcode.READ_FLASH_SLOW})
-    | {
-        Opcode.GET_SECURITY_INFO,
-        Opcode.ERASE_FLASH,
-        Opcode.ERASE_REGION,
-        Opcode.READ_FLASH,
-        Opcode.RUN_USER_CODE,
-        Opcode.UNKNOWN,  # they refuse it, each version in its way
-    },
+    commands=_OF_STUBS,
     status_size=2,
     pipeline_bytes=0,
     flash_begin_words=5,
@@ -131,18 +113,10 @@ STUB_V1 = replace(_STUB, commands=_STUB.commands - {Opcode.GET_SECURITY_INFO}, s
 STUB = replace(_STUB, commands=_STUB.commands | {Opcode.READ_MEMORY})
 """The stub since version 2. It has READ_MEMORY only once ``loader.bulk`` has uploaded it."""
 
-_SECURE_DOWNLOAD = frozenset(
-    {
-        Opcode.SYNC,
-        Opcode.GET_SECURITY_INFO,
-        Opcode.SPI_ATTACH,
-        Opcode.SPI_SET_PARAMS,
-        Opcode.CHANGE_BAUDRATE,
-        Opcode.FLASH_BEGIN,
-        Opcode.FLASH_DATA,
-        Opcode.FLASH_END,
-    }
-)
+_SECURE_DOWNLOAD = frozenset((
+    Opcode.SYNC, Opcode.GET_SECURITY_INFO, Opcode.SPI_ATTACH, Opcode.SPI_SET_PARAMS,
+    Opcode.CHANGE_BAUDRATE, Opcode.FLASH_BEGIN, Opcode.FLASH_DATA, Opcode.FLASH_END,
+))  # fmt: skip
 
 
 def secure_download(rom: Dialect) -> Dialect:

@@ -103,8 +103,8 @@ _BETWEEN_S = 0.1  # between two tries
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """The global options that were given; None or empty for those that were not."""
+class GlobalOptions:
+    """The global options of a line; None or empty for those that it does not have."""
 
     chip: Chip | None = None
     port: str = ""
@@ -121,7 +121,7 @@ class Line:
     open_port_attempts: int = 1
 
     def bench(self, bench: Bench) -> Bench:
-        """Return how the chip is to be reached, where the line says nothing as before."""
+        """Return the bench with the options of the line."""
         return replace(
             bench,
             port=self.port or bench.port,
@@ -134,13 +134,13 @@ class Line:
         )
 
 
-def _mode(given: str, there: str, default: str) -> str:
-    """Return what was given; the default stands for a sequence of somebody's own, if there is."""
-    return there if given in ("", default) and "|" in there else given or there
+def _mode(option: str, before: str, default: str) -> str:
+    """Return the option, or the value before; the default keeps a custom sequence."""
+    return before if option in ("", default) and "|" in before else option or before
 
 
 @contextlib.contextmanager
-def applied(session: Session, line: Line, *, needs_chip: bool) -> Iterator[None]:
+def applied(session: Session, line: GlobalOptions, *, needs_chip: bool) -> Iterator[None]:
     """Apply the global options of a line to the session while its command runs.
 
     Port, rate and the way to leave the chip stay in force; the stub and the trace are for this line
@@ -166,7 +166,7 @@ def applied(session: Session, line: Line, *, needs_chip: bool) -> Iterator[None]
             session.bench = replace(there, stub=kept.stub, stub_version=kept.stub_version)
 
 
-def _reach(session: Session, line: Line) -> None:
+def _reach(session: Session, line: GlobalOptions) -> None:
     """Connect with the options of a line, or compare them with the present connection."""
     target = session.target
     there = session.bench.port
@@ -195,7 +195,7 @@ def _reach(session: Session, line: Line) -> None:
         _set_voltage(session, line.override_vddsdio)
 
 
-def _connect(session: Session, line: Line) -> None:
+def _connect(session: Session, line: GlobalOptions) -> None:
     bench = line.bench(session.bench)
     if not bench.port:
         bench = replace(bench, port=choose_port(line.port_filter))

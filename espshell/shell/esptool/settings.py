@@ -28,18 +28,10 @@ BEFORE, AFTER = "custom_reset_sequence", "custom_hard_reset_sequence"
 """Settings with the sequences of default-reset and hard-reset."""
 
 UNUSED = (
-    "chip_erase_timeout",
-    "erase_region_timeout_per_mb",
-    "erase_write_timeout_per_mb",
-    "max_timeout",
-    "md5_timeout_per_mb",
-    "mem_end_rom_timeout",
-    "reset_delay",
-    "serial_write_timeout",
-    "sync_timeout",
-    "timeout",
-    "write_block_attempts",
-)
+    "chip_erase_timeout", "erase_region_timeout_per_mb", "erase_write_timeout_per_mb",
+    "max_timeout", "md5_timeout_per_mb", "mem_end_rom_timeout", "reset_delay",
+    "serial_write_timeout", "sync_timeout", "timeout", "write_block_attempts",
+)  # fmt: skip
 """Settings without a counterpart: timeouts and attempts are decided at run time."""
 
 

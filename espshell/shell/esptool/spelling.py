@@ -19,29 +19,11 @@ from espshell.shell.language.grammar import Command
 from espshell.shell.language.words import Text, Word
 
 COMMANDS = (
-    "chip-id",
-    "dump-mem",
-    "elf2image",
-    "erase-flash",
-    "erase-region",
-    "flash-id",
-    "get-security-info",
-    "image-info",
-    "load-ram",
-    "make-image",
-    "merge-bin",
-    "read-flash",
-    "read-flash-sfdp",
-    "read-flash-status",
-    "read-mac",
-    "read-mem",
-    "run",
-    "verify-flash",
-    "version",
-    "write-flash",
-    "write-flash-status",
-    "write-mem",
-)
+    "chip-id", "dump-mem", "elf2image", "erase-flash", "erase-region", "flash-id",
+    "get-security-info", "image-info", "load-ram", "make-image", "merge-bin", "read-flash",
+    "read-flash-sfdp", "read-flash-status", "read-mac", "read-mem", "run", "verify-flash",
+    "version", "write-flash", "write-flash-status", "write-mem",
+)  # fmt: skip
 """The commands of esptool 5 that exist here, and ``make-image`` of 4."""
 
 ABSENT = {

@@ -44,9 +44,9 @@ class TargetScope:
         self._check = check
         self.notes: dict[str, None] = {}
         """Notes about the memory that was read: unique, in order."""
-        self._prefixes = prefixes
+        self.prefixes = prefixes
         self._partitions = partitions
-        self._parttable = parttable
+        self.parttable = parttable
         self._symbols = symbols
 
     @property
@@ -73,7 +73,7 @@ class TargetScope:
         places = {place.name: place for place in self._places()}
         if name.upper() in places:
             return places[name.upper()]
-        if self._prefixes and "." not in name:
+        if self.prefixes and "." not in name:
             whole = _completed(name, [place for place in places if "." not in place])
             if whole is not None:
                 return places[whole]
@@ -89,18 +89,18 @@ class TargetScope:
 
     def symbol(self, name: str) -> Symbol | None:
         """Return the symbol of a name, unless the chip itself has this name."""
-        found = self._symbols.find(name) if self._symbols else None
-        if found is None or self.chip is None:
-            return found
+        match = self._symbols.find(name) if self._symbols else None
+        if match is None or self.chip is None:
+            return match
         of_chip = TargetScope(self._target)  # without symbols and prefixes
-        return None if of_chip.knows(name) else found
+        return None if of_chip.knows(name) else match
 
     def peripheral(self, name: str) -> Peripheral | None:
         """Return the peripheral of a name, or None."""
         tables = self.tables
         if tables is None:
             return None
-        if self._prefixes and tables.peripheral(name) is None:
+        if self.prefixes and tables.peripheral(name) is None:
             name = _completed(name, [p.name for p in tables.peripherals]) or name
         return tables.peripheral(name)
 
@@ -109,7 +109,7 @@ class TargetScope:
         if name.count(".") != 1 or (tables := self.tables) is None:
             return None
         exact = tables.find(name)
-        if exact or not self._prefixes:
+        if exact or not self.prefixes:
             return exact
         first, _, last = name.partition(".")
         peripheral = self.peripheral(first)
@@ -128,7 +128,7 @@ class TargetScope:
         register = self.register(whole)
         if register is None:
             return None
-        if self._prefixes and register.field(last) is None:
+        if self.prefixes and register.field(last) is None:
             last = _completed(last, [field.name for field in register.fields]) or last
         field = register.field(last)
         return (register, field) if field else None
@@ -178,13 +178,7 @@ class TargetScope:
         """Return the meaning of names in a space: those of partitions in ``flash``."""
         if name != "flash" or self._target is None or self._partitions is None:
             return self
-        return FlashScope(
-            self,
-            self._target,
-            self._partitions,
-            parttable=self._parttable,
-            prefixes=self._prefixes,
-        )
+        return FlashScope(self, self._target, self._partitions)
 
     def suggest(self, name: str) -> str | None:
         """Return the name nearest to an unknown one; None if none is near."""
@@ -248,24 +242,10 @@ class FlashScope:
     """
 
     def __init__(
-        self,
-        outer: TargetScope,
-        target: Target,
-        partitions: Callable[[], PartitionTable],
-        *,
-        parttable: str,
-        prefixes: bool,
+        self, outer: TargetScope, target: Target, partitions: Callable[[], PartitionTable]
     ) -> None:
-        self._outer = outer
-        self._target = target
-        self._partitions = partitions
-        self._parttable = parttable
-        self._prefixes = prefixes
-
-    @property
-    def chip(self) -> Chip | None:
-        """The connected chip."""
-        return self._outer.chip
+        self._outer, self._target, self._partitions = outer, target, partitions
+        self.chip = outer.chip
 
     def place(self, name: str) -> Region | None:
         """Return the partition of a name; None if there is none.
@@ -284,7 +264,7 @@ class FlashScope:
         row = table.find(name)
         if row is None and fixed is not None:
             return fixed
-        if row is None and self._prefixes:
+        if row is None and self._outer.prefixes:
             names = {row.name.upper(): row.name for row in table.partitions}
             whole = _completed(name, list(names))
             row = table.find(names[whole]) if whole else None
@@ -338,7 +318,7 @@ class FlashScope:
         from espshell.image.partitions import OFFSET, SIZE
 
         boot = self._target.chip.bootloader_offset
-        at = parse_number(self._parttable)
+        at = parse_number(self._outer.parttable)
         start = OFFSET if at is None else at
         return (
             Region("bootloader", boot, start, Kind.FLASH),
