@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,16 @@ def served(*arguments: str) -> Iterator[str]:
         finally:
             server.terminate()
         assert server.wait(PACE_S) == 0
+
+
+@contextlib.contextmanager
+def held_open(port: str) -> Iterator[None]:
+    """Be a client of a pty meanwhile, so that the chip is not reset between two others."""
+    descriptor = os.open(port, os.O_RDWR | os.O_NOCTTY)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def esptool(port: str, *arguments: str, before: str = "no-reset", status: int = 0) -> str:

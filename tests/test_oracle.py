@@ -19,7 +19,7 @@ import pytest
 from espshell.chips import CHIPS
 from espshell.sim import url
 from espshell.sim.chip import SimChip
-from tests.oracle_support import esptool, served
+from tests.oracle_support import esptool, held_open, served
 
 pytest.importorskip("esptool")
 pytest.importorskip("termios")
@@ -160,7 +160,7 @@ def with_stub(chip: str, version: int, folder: Path) -> Texts:
     image, back = folder / f"{chip}.{version}.bin", folder / f"{chip}.{version}.back"
     image.write_bytes(FIRMWARE)
     options = ("--stub-version", str(version), "--baud", "921600")
-    with served(f"{chip}?flash=W25Q128", "--pty") as port:
+    with served(f"{chip}?flash=W25Q128", "--pty") as port, held_open(port):
         return {
             "write": esptool(port, *options, "write-flash", "0x10000", str(image)),
             "read": esptool(port, "read-flash", "0x10000", str(len(FIRMWARE)), str(back)),

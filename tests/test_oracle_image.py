@@ -291,7 +291,7 @@ def test_names_of_what_is_shown(name: str, built: dict[str, Future[Built]]) -> N
     assert info.flash_size == image.field("Flash size:")
     assert image.field("Flash freq:") in info.frequencies
     assert info.firmware.ok is found.ok
-    told = "\n".join(render(found))
+    told = str(render(found))
     for shown in (image.field("Flash mode:"), f"{info.firmware.header.entry:08x}"):
         assert shown in told
 

@@ -109,7 +109,7 @@ def test_what_must_not_be_left_half_done() -> None:
 def test_a_signal_while_the_program_starts(number: int) -> None:
     """One line and no traceback, although nothing has been imported yet."""
     program = (
-        "import os, sys, importlib.abc\n"
+        "import os, sys, importlib.abc, espshell\n"
         "class Press(importlib.abc.MetaPathFinder):\n"
         "    def find_spec(self, name, path, target=None):\n"
         f"        if name == 'espshell.cli': os.kill(os.getpid(), {int(number)})\n"

@@ -1,11 +1,11 @@
-"""Results to what a person sees (``text``) and to what a script reads (``to_json``).
+"""Results to what a person sees (``render``) and to what a script reads (``to_json``).
 
-Pure: a result goes in, lines or plain values come out; nothing here can touch a port.
+Pure: a result goes in, a renderable or plain values come out; nothing here can touch a port.
 """
 
 from __future__ import annotations
 
-from espshell.render.json import to_json
-from espshell.render.text import render
+from espshell.render.forms import render, to_json
+from espshell.render.view import View
 
-__all__ = ["render", "to_json"]
+__all__ = ["View", "render", "to_json"]

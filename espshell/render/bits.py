@@ -7,43 +7,47 @@
                  ^   ^    ^^  ^    ^ ^  ^^   ^^^ ^
          0→1  bits 28, 25, 21..20, 18, 14, 12, 10..9, 6..3
 
-The numbers on top are those of the bits below their first digit.  Changes are marked by carets
+The numbers on top are those of the bits below their first digit; what has no room stands in a
+second picture below, the lower bits last.  Changes are marked by carets
 also in colour, for logs and for those who cannot tell the colours apart.
 """
 
 from __future__ import annotations
 
 import re
-import textwrap
+from collections.abc import Iterator
 
-from espshell.render import theme
+from espshell.render.document import LABEL, Block, Labelled, Part, Styled, Text
+from espshell.render.view import View
 from espshell.units import count_text, hex_width
 
-_PLACE = 10  # columns before the first bit
-_COLUMNS = 80
+_GROUP = 4
+"""Bits of a digit, which stand together."""
 
 
 def bit_diff(
-    old: int, new: int, *, width: int = 32, title: str = "", color: bool = False
-) -> list[str]:
-    """Return the lines that show what changed from one value to another; one line if nothing did.
+    old: int, new: int, view: View, *, width: int = 32, title: str = ""
+) -> Iterator[Block]:
+    """Yield what changed from one value to another; one line if nothing did.
 
     width: bits in both values, a multiple of 4; up to 32 the lines fit in 80 columns.
     title: what changed: an address, a name; stands before the values.
     """
     changed = old ^ new
-    lines = [_headline(old, new, width=width, title=title, color=color)]
+    values = [Styled(hex_width(value, width), "value") for value in (old, new)]
+    head = (Styled(title, "address"), " " * max(2, LABEL - len(title)))
     if not changed:
-        return lines
-    carets = _binary(changed, width).replace("0", " ").replace("1", "^")
-    lines.append(" " * _PLACE + theme.paint(_ruler(width), "note", color=color))
-    for caption, value in (("old", old), ("new", new)):
-        bits = _binary(value, width)
-        lines.append(_captioned(caption, _marked(bits, carets) if color else bits, color=color))
-    lines.append(" " * _PLACE + carets.rstrip())
+        yield Text(*head, values[0], "   unchanged")
+        return
+    count = count_text(changed.bit_count(), "bit")
+    yield Text(*head, values[0], " → ", values[1], f"   {count} changed")
+    for top in range(width, 0, -(room := _bits_in_room(view, width))):
+        yield from _picture(old, new, top, min(room, top))
     for caption, mask in (("0→1", new & ~old), ("1→0", old & ~new)):
-        lines += _listed(caption, bit_ranges(mask), color=color)
-    return lines
+        if ranges := bit_ranges(mask):
+            noun = "bit" if ranges[0].isdigit() and len(ranges) == 1 else "bits"
+            label = Styled(f"{caption:>{LABEL - 2}}", "note")
+            yield Labelled(label, f"{noun} {', '.join(ranges)}")
 
 
 def bit_ranges(mask: int) -> list[str]:
@@ -55,41 +59,39 @@ def bit_ranges(mask: int) -> list[str]:
     return [str(high) if high == low else f"{high}..{low}" for high, low in spans]
 
 
-def _headline(old: int, new: int, *, width: int, title: str, color: bool) -> str:
-    def value(number: int) -> str:
-        return theme.paint(hex_width(number, width), "value", color=color)
-
-    head = theme.paint(title, "address", color=color) + " " * max(2, _PLACE - len(title))
-    if old == new:
-        return f"{head}{value(old)}   unchanged"
-    count = count_text((old ^ new).bit_count(), "bit")
-    return f"{head}{value(old)} → {value(new)}   {count} changed"
+def _bits_in_room(view: View, width: int) -> int:
+    """Return how many bits stand beside each other: all, or half of them, or a quarter."""
+    while view.fold and width > _GROUP and LABEL + width + width // _GROUP - 1 > view.width:
+        width = -(-width // 2 // _GROUP) * _GROUP
+    return width
 
 
-def _binary(value: int, width: int) -> str:
-    return f"{value:0{width + width // 4 - 1}_b}".replace("_", " ")
+def _picture(old: int, new: int, top: int, count: int) -> Iterator[Block]:
+    """Yield ``count`` bits below ``top``: their numbers, both values, a caret for each change."""
+    low = top - count
+    bits = [f"{value >> low & (1 << count) - 1:0{count}b}" for value in (old, new)]
+    marks = "".join(" " if a == b else "^" for a, b in zip(*bits, strict=True))
+    starts = range(0, count, _GROUP)
+    ruler = " ".join(f"{top - start - 1:<{_GROUP}}" for start in starts).rstrip()
+    yield Text(" " * LABEL, Styled(ruler, "note"))
+    for caption, digits in zip(("old", "new"), bits, strict=True):
+        yield Text(
+            f"{'':{LABEL - 2 - len(caption)}}",
+            Styled(caption, "note"),
+            "  ",
+            *_marked(_grouped(digits), _grouped(marks)),
+        )
+    yield Text(" " * LABEL, _grouped(marks).rstrip())
 
 
-def _ruler(width: int) -> str:
-    return " ".join(f"{top:<4}" for top in range(width - 1, 0, -4)).rstrip()
+def _grouped(digits: str) -> str:
+    return " ".join(digits[start : start + _GROUP] for start in range(0, len(digits), _GROUP))
 
 
-def _marked(bits: str, carets: str) -> str:
-    marked, end = "", 0
+def _marked(bits: str, carets: str) -> Iterator[Part]:
+    end = 0
     for run in re.finditer(r"\^+", carets):
-        marked += bits[end : run.start()] + theme.paint(bits[slice(*run.span())], "changed")
+        yield bits[end : run.start()]
+        yield Styled(bits[slice(*run.span())], "changed")
         end = run.end()
-    return marked + bits[end:]
-
-
-def _captioned(caption: str, text: str, *, color: bool) -> str:
-    gap = " " * (_PLACE - 2 - len(caption))
-    return f"{gap}{theme.paint(caption, 'note', color=color)}  {text}"
-
-
-def _listed(caption: str, ranges: list[str], *, color: bool) -> list[str]:
-    if not ranges:
-        return []
-    noun = "bit" if ranges[0].isdigit() and len(ranges) == 1 else "bits"
-    first, *more = textwrap.wrap(f"{noun} {', '.join(ranges)}", _COLUMNS - _PLACE)
-    return [_captioned(caption, first, color=color), *[" " * _PLACE + line for line in more]]
+    yield bits[end:]

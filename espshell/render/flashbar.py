@@ -11,13 +11,14 @@ A cell that is protected in part only is a ``+``, since 4 KiB of a large flash a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from espshell.image.partitions import PartitionTable
 from espshell.nor.protection import Protected
-from espshell.render.cells import PLACE
-from espshell.render.theme import paint
+from espshell.render.document import LABEL, Block, Styled, Text
+from espshell.render.forms import Json
 from espshell.span import Span
 from espshell.units import KIB, MIB, size_text
 
@@ -59,42 +60,45 @@ def range_text(start: int, end: int, size: int | None = None) -> str:
 
 def protected_text(protected: Protected, size: int | None) -> str:
     """Return what is protected, in words; what is not known says why."""
-    told = [range_text(each.start, each.end, size) for each in protected.ranges]
+    texts = [range_text(span.start, span.end, size) for span in protected.ranges]
     if not protected.known:
-        several = told[:_MOST_RANGES] + ["others"] * (len(told) > _MOST_RANGES)
-        may = f"; it may be {' or '.join(several)}" if told else ""
+        several = texts[:_MOST_RANGES] + ["others"] * (len(texts) > _MOST_RANGES)
+        may = f"; it may be {' or '.join(several)}" if texts else ""
         return f"unknown: {protected.why}{may}"
     if protected.published:
-        return ", ".join(told) or "none"
-    if not told:
+        return ", ".join(texts) or "none"
+    if not texts:
         return "none (computed)"
-    return ", ".join(f"{each[:-1]}; computed)" for each in told)
+    return ", ".join(f"{text[:-1]}; computed)" for text in texts)
 
 
-def bar(protected: Protected, size: int, *, color: bool = False) -> str:
+def picture(protected: Protected, size: int, table: PartitionTable | None) -> Iterator[Block]:
+    """Yield the bar over a flash of a size, its scale, and the partitions below it."""
+    yield bar(protected, size)
+    end = _address(size)
+    text = " " * LABEL + _address(0) + end.rjust(CELLS - len(_address(0)))
+    yield Text(Styled(text, "note"))
+    for row in partition_rows(table, size) if table else ():
+        yield Text(row)
+
+
+def bar(protected: Protected, size: int) -> Block:
     """Return the bar over a flash of a size, in brackets, below what a label would begin."""
     cells = "".join(_cell(protected, size, index) for index in range(CELLS))
-    if color:
-        cells = "".join(paint(run, style) if style else run for run, style in _runs(cells))
-    return f"{' ' * (PLACE - 1)}[{cells}]"
-
-
-def scale(size: int) -> str:
-    """Return the line below a bar that has the first address and the end."""
-    end = _address(size)
-    return " " * PLACE + _address(0) + end.rjust(CELLS - len(_address(0)))
+    runs = (Styled(run.group(), _STYLES[run[1]]) for run in re.finditer(r"(.)\1*", cells))
+    return Text(" " * (LABEL - 1), "[", *runs, "]")
 
 
 def partition_rows(table: PartitionTable, size: int, *, most: int = _MOST_ROWS) -> list[str]:
     """Return names of partitions below the cells where they begin, as many as there is room for."""
     rows: list[str] = []
-    left = 0
+    hidden = 0
     for first, last, name in _labels(table, size):
         text = f"|{name}".ljust(last - first, "-")[: CELLS - first]
-        left += not _added(rows, text, first, most)
-    if left:
-        rows.append(f"... and {left} more")
-    return [" " * PLACE + row for row in rows]
+        hidden += not _added(rows, text, first, most)
+    if hidden:
+        rows.append(f"... and {hidden} more")
+    return [" " * LABEL + row for row in rows]
 
 
 def covered(protected: Protected, table: PartitionTable) -> Covered:
@@ -102,11 +106,21 @@ def covered(protected: Protected, table: PartitionTable) -> Covered:
     wholly, partly = [], []
     for name, start, end in areas(table):
         area = Span(start, end)
-        if any(each.holds(area) for each in protected.ranges):
+        if any(span.holds(area) for span in protected.ranges):
             wholly.append(name)
-        elif any(each.overlaps(area) for each in protected.ranges):
+        elif any(span.overlaps(area) for span in protected.ranges):
             partly.append(name)
     return Covered(tuple(wholly), tuple(partly))
+
+
+def protected_json(protected: Protected) -> dict[str, Json]:
+    """Return what is protected; where it is not known, the ranges are all that may be."""
+    return {
+        "protected": [{"address": span.start, "size": span.size} for span in protected.ranges],
+        "protected_known": protected.known,
+        "protected_published": protected.published,
+        "protected_why": protected.why,
+    }
 
 
 def areas(table: PartitionTable) -> Iterator[tuple[str, int, int]]:
@@ -114,13 +128,13 @@ def areas(table: PartitionTable) -> Iterator[tuple[str, int, int]]:
 
     A bootloader may begin behind address 0; the range up to the table counts as its own.
     """
-    partitions = sorted(table.partitions, key=lambda each: each.offset)
-    known = {each.offset for each in partitions}
-    if table.offset and min(known, default=table.offset) >= table.offset:
+    partitions = sorted(table.partitions, key=lambda partition: partition.offset)
+    offsets = {partition.offset for partition in partitions}
+    if table.offset and min(offsets, default=table.offset) >= table.offset:
         yield "bootloader", 0, table.offset
-    if table.offset not in known:
+    if table.offset not in offsets:
         yield "partition table", table.offset, table.offset + _SECTOR
-    yield from ((each.name, each.offset, each.end) for each in partitions if each.size)
+    yield from ((p.name, p.offset, p.end) for p in partitions if p.size)
 
 
 def _labels(table: PartitionTable, size: int) -> Iterator[tuple[int, int, str]]:
@@ -136,7 +150,7 @@ def _labels(table: PartitionTable, size: int) -> Iterator[tuple[int, int, str]]:
         else:
             large.append((first, min(last, CELLS), name))
     alone = [(first, first + 1, ", ".join(names)) for first, names in small.items()]
-    yield from sorted((*alone, *large), key=lambda each: each[0])
+    yield from sorted((*alone, *large), key=lambda label: label[0])
 
 
 def _added(rows: list[str], text: str, first: int, most: int) -> bool:
@@ -172,15 +186,6 @@ def _cell(protected: Protected, size: int, index: int) -> str:
     start, end = index * size // CELLS, (index + 1) * size // CELLS
     if not protected.known:
         return "?" if protected.hits(start, end) else "."
-    if any(each.holds(Span(start, end)) for each in protected.ranges):
+    if any(span.holds(Span(start, end)) for span in protected.ranges):
         return "#"
     return "+" if protected.hits(start, end) else "."
-
-
-def _runs(cells: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield runs of equal cells and their style."""
-    start = 0
-    for index in range(1, len(cells) + 1):
-        if index == len(cells) or cells[index] != cells[start]:
-            yield "".join(cells[start:index]), _STYLES[cells[start]]
-            start = index

@@ -11,32 +11,36 @@ for are blank.  Values of 16, 32 and 64 bits are little-endian; the gutter at th
 in the order of memory.  Where only a part of a value was asked for, the digits of its bytes stand
 at their places in the value.
 
+Where 16 bytes have no room a row has 8 or 4 of them, and the name of a place stands above it.
+
 How it works.  A byte on its way to a row is a *symbol*: 0..255 as it is, plus 256 if it changed,
 or 512 for a cell that was not asked for.  Tables give a symbol's digits, character and style;
 a template for each width puts sixteen of them in a row.  This is the only row formatter.  It is
 twice as slow as ``bytes.hex`` of whole rows, which is 50 ms in 1 MiB and worth one less path.
 
-Colour bypasses rich, which needs 4 s and 400 MB where this needs 0.2 s.  A sequence is written
-only where the style changes from the cell before: a third less to draw for the terminal.
+A long dump bypasses rich, which needs 4 s and 400 MB where this needs 0.2 s: the writer paints by
+itself, and to the byte as rich does.  A sequence is written only where the style changes from the
+cell before: a third less to draw for the terminal.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from espshell.errors import printable
 from espshell.render import theme
+from espshell.render.document import Block, Line, Styled, wrap, written
 from espshell.units import KIB, count_text, size_text
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderResult
-    from rich.measure import Measurement
+    from espshell.render.view import View
 
 ROW: Final = 16
-"""Bytes in a row."""
+"""Bytes in a row, where there is room."""
 
 Label = Callable[[int], str]
 """Gives the name of the place at an address, or an empty text."""
@@ -60,6 +64,7 @@ class HexWriter:
     before: what the range held the last time, from ``address``; bytes beyond its end are not
         compared.
     label: names the place of a row's first byte; shown at the right where the name changes.
+    columns: that a row may take; 0 for any number.
 
     Raises: KeyError for another width.
     """
@@ -73,9 +78,12 @@ class HexWriter:
         squeeze: bool = True,
         before: bytes | None = None,
         label: Label | None = None,
+        columns: int = 0,
     ) -> None:
         self._start = address
-        self._layout = _layout(width)
+        self._columns = columns
+        self._row = row_size(columns, width=width) if columns else ROW
+        self._layout = _layout(width, self._row)
         self._color = color
         self._squeeze = squeeze
         self._before = before
@@ -89,11 +97,11 @@ class HexWriter:
         """Return the lines that more bytes complete: whole lines, perhaps none."""
         lines: list[str] = []
         data = self._held + data
-        start, stop = 0, ROW - self._address % ROW
+        start, stop = 0, self._row - self._address % self._row
         while stop <= len(data):
             self._add(data[start:stop], lines)
             start = self._skip(data, stop)
-            stop = start + ROW
+            stop = start + self._row
         self._held = data[start:]
         return "".join(lines)
 
@@ -110,7 +118,7 @@ class HexWriter:
         return "".join(lines)
 
     def _add(self, data: bytes, lines: list[str]) -> None:
-        name = self._label(self._address) if self._label else ""
+        name = printable(self._label(self._address)) if self._label else ""
         row = _Row(data, self._changes(data), name)
         if self._squeeze and row == self._last:
             self._skipped += 1
@@ -134,12 +142,13 @@ class HexWriter:
     def _end_run(self, end: int, lines: list[str]) -> None:
         # Account for the rows skipped up to an address; a single one is shown: it takes no more.
         if self._skipped == 1 and self._last is not None:
-            lines.append(self._line(end - ROW, self._last))
+            lines.append(self._line(end - self._row, self._last))
         elif self._skipped:
-            size = self._skipped * ROW
+            size = self._skipped * self._row
             exact = count_text(size, "byte") if size % KIB else size_text(size)
             text = f"{'*':<{_PLACE}}{self._skipped} more rows like this ({exact}) up to {end:08x}"
-            lines.append(self._paint(text, "squeeze") + "\n")
+            pieces = wrap((Styled(text, "squeeze"),), self._columns or len(text), hang=_PLACE)
+            lines += [written(piece, color=self._color) + "\n" for piece in pieces]
         self._skipped = 0
 
     def _changes(self, data: bytes) -> bytes:
@@ -153,27 +162,33 @@ class HexWriter:
         return bytes(a != b for a, b in zip(data, old, strict=False)).ljust(len(data), b"\0")
 
     def _line(self, address: int, row: _Row) -> str:
-        offset = address % ROW
-        symbols = row.symbols(offset)
+        offset = address % self._row
+        symbols = row.symbols(offset, self._row)
         place = self._paint(f"{address - offset:08x}", "address")
         cells, gutter = (_coloured if self._color else _plain)(self._layout, symbols)
         line = f"{place}  {cells}  |{gutter}|"
         if row.name and (self._last is None or row.name != self._last.name):
-            line += f"  {self._paint(row.name, 'label')}"
+            line = self._named(line, row.name)
         if row.changes and not self._color:
             line += f"\n{' ' * len(place)}  {self._layout.write(_CARETS, symbols)}".rstrip()
         return line + "\n"
+
+    def _named(self, line: str, name: str) -> str:
+        painted = self._paint(name, "label")
+        columns = _row_columns(self._layout, self._row) + len(f"  {name}")
+        if 0 < self._columns < columns:
+            return f"{' ' * _PLACE}{painted}\n{line}"
+        return f"{line}  {painted}"
 
     def _paint(self, text: str, style: str) -> str:
         return theme.paint(text, style, color=self._color)
 
 
 @dataclass(frozen=True, slots=True)
-class Hexdump:
-    """A whole hexdump as a rich renderable, for tables, panels and recorded consoles.
+class Hexdump(Block):
+    """A whole hexdump as a block of a form; the fields are those of ``HexWriter``.
 
-    The fields are those of ``HexWriter``.  Too narrow a place crops rows and never wraps them.
-    For more than a screenful write ``text`` to the file instead.
+    For more than a screenful write what ``writer`` gives instead.
     """
 
     address: int
@@ -183,32 +198,35 @@ class Hexdump:
     before: bytes | None = None
     label: Label | None = None
 
-    def text(self, *, color: bool = False) -> str:
-        """Return all lines."""
-        writer = HexWriter(
+    def lines(self, view: View) -> Iterator[Line]:
+        """Yield its rows."""
+        writer = self.writer(view)
+        for row in (writer.feed(self.data) + writer.finish()).splitlines():
+            yield tuple(Styled(*run) for run in theme.runs(row))
+
+    def writer(self, view: View) -> HexWriter:
+        """Return what writes its bytes as they arrive."""
+        return HexWriter(
             self.address,
             width=self.width,
-            color=color,
+            color=view.color,
             squeeze=self.squeeze,
             before=self.before,
             label=self.label,
+            columns=view.width if view.fold else 0,
         )
-        return writer.feed(self.data) + writer.finish()
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        from rich.segment import Segment
 
-        # A recording console keeps styles for its export, whatever its file can show.
-        color = not console.no_color and (console.record or console.color_system is not None)
-        for line in self.text(color=color).splitlines():
-            yield from theme.segments(line)
-            yield Segment.line()
+def row_size(columns: int, *, width: int = 8) -> int:
+    """Return how many bytes of values of a width have room in a row of so many columns."""
+    for size in (ROW, ROW // 2):
+        if _row_columns(_layout(width, size), size) <= columns:
+            return size
+    return max(ROW // 4, width // 8)
 
-    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        from rich.measure import Measurement
 
-        columns = max(map(len, self.text().splitlines()), default=0)
-        return Measurement(columns, columns)
+def _row_columns(layout: _Layout, size: int) -> int:
+    return _PLACE + len(layout.write(_DIGITS, bytes(size))) + len("  ||") + size
 
 
 class _Row(NamedTuple):
@@ -217,11 +235,11 @@ class _Row(NamedTuple):
     changes: bytes
     name: str
 
-    def symbols(self, offset: int) -> Sequence[int]:
-        """Return the 16 symbols of a row whose first byte is in column ``offset``."""
-        if len(self.data) == ROW and not self.changes:
+    def symbols(self, offset: int, size: int) -> Sequence[int]:
+        """Return the symbols of a row of a size, whose first byte is in column ``offset``."""
+        if len(self.data) == size and not self.changes:
             return self.data
-        symbols = [_BLANK] * ROW
+        symbols = [_BLANK] * size
         changes = self.changes or bytes(len(self.data))
         for column, (byte, changed) in enumerate(zip(self.data, changes, strict=True), offset):
             symbols[column] = byte + _CHANGED * changed
@@ -238,12 +256,12 @@ class _Layout:
 
 
 @cache
-def _layout(width: int) -> _Layout:
+def _layout(width: int, row: int) -> _Layout:
     size = {8: 1, 16: 2, 32: 4, 64: 8}[width]
-    order = [start + size - 1 - i for start in range(0, ROW, size) for i in range(size)]
-    values = ["%s" * size] * (ROW // size)
-    if size == 1:
-        values.insert(ROW // 2, "")  # two spaces in the middle: sixteen bytes are hard to count
+    order = [start + size - 1 - i for start in range(0, row, size) for i in range(size)]
+    values = ["%s" * size] * (row // size)
+    if size == 1 and row >= ROW // 2:
+        values.insert(row // 2, "")  # two spaces in the middle: sixteen bytes are hard to count
     return _Layout(itemgetter(*order), " ".join(values))
 
 
@@ -254,7 +272,7 @@ def _plain(layout: _Layout, symbols: Sequence[int]) -> tuple[str, str]:
 def _coloured(layout: _Layout, symbols: Sequence[int]) -> tuple[str, str]:
     digits, characters = _inks()
     cells = layout.template % tuple(digits.paint(layout.order(symbols)))
-    return cells + theme.RESET, "".join(characters.paint(symbols)) + theme.RESET
+    return cells, "".join(characters.paint(symbols))
 
 
 def _style(symbol: int) -> str:
@@ -293,6 +311,8 @@ class _Ink:
         for symbol in symbols:
             cells.append(texts[symbol])
             texts = following[symbol]
+        if texts is not self.plain:
+            cells[-1] += theme.RESET
         return cells
 
 
@@ -313,6 +333,9 @@ def _ink(texts: Sequence[str]) -> _Ink:
 
 
 def _cell(text: str, style: str, *, current: str) -> str:
+    if style == current:
+        return text
+    end = theme.RESET if theme.sgr(current) else ""
     if style == "changed":
-        return theme.paint(text, style)
-    return text if style == current else theme.sgr(style) + text
+        return end + theme.paint(text, style)
+    return end + theme.sgr(style) + text

@@ -1,8 +1,9 @@
-"""What is in images, and what was made of files, as lines and as JSON."""
+"""What is in images, and what was made of files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
 
 from espshell import chips
 from espshell.image.description import AppDescription, BootloaderDescription
@@ -12,102 +13,102 @@ from espshell.image.signature import Signature
 from espshell.image.text import decoded
 from espshell.ops.image.build import Made, Merged, Part
 from espshell.ops.image.inspect import FirmwareInfo, ImageInfo, Piece
-from espshell.render.json import Json, to_json
-from espshell.render.text import render, table
-from espshell.render.theme import paint
+from espshell.render.document import Block, Cell, Indented, Styled, Table, Text
+from espshell.render.document import line as styled_line
+from espshell.render.flash.write import parts
+from espshell.render.forms import Json, form, json_form, pick, to_json
+from espshell.render.view import View
+from espshell.span import Span
 from espshell.units import count_text, hex32, size_text
 
 _NO_PIN = 0xEE
 _DRIVES = ("CLK", "Q", "D", "CS", "HD", "WP")
 _SHORT = 16  # hexadecimal digits of a digest that are shown
 
-Row = tuple[str, str]
+Row = tuple[str, Cell]
 
 
-@render.register
-def _(result: ImageInfo, *, color: bool = False) -> list[str]:
-    lines = [f"{paint(result.source, 'name', color=color)}  {_summary(result)}"]
+@form
+def image_info(result: ImageInfo, view: View) -> Iterator[Block]:
+    """Yield what it is, and what it says of itself or holds."""
+    yield Text(Styled(result.source, "name"), f"  {_summary(result)}")
     if result.firmware:
-        lines += _firmware_lines(result.firmware, color)
+        yield from _firmware(result.firmware)
     elif result.table:
-        lines += render(result.table, color=color)
+        yield from parts(result.table, view)
     elif result.machine:
-        lines += table([("machine", result.machine), ("entry", _hex(result.entry))], color=color)
+        yield Table([("machine", result.machine), ("entry", _hex(result.entry))])
     elif result.families:
-        lines += table([("family", ", ".join(result.families))], color=color)
-    lines += _segments(result.segments, color)
-    for each in result.contents:
-        lines += _content_lines(each, color, alone=len(result.contents) == 1)
-    return [*lines, *(paint(text, "error", color=color) for text in result.problems)]
+        yield Table([("family", ", ".join(result.families))])
+    yield _segments(result.segments)
+    for inner in result.contents:
+        yield from _content(inner, view, alone=len(result.contents) == 1)
+    yield from _problems(result)
 
 
-@to_json.register
-def _(result: ImageInfo) -> Json:
-    found: dict[str, Json] = {
-        "source": result.source,
+@json_form
+def image_info_json(result: ImageInfo) -> Json:
+    """Return what it is, and what that kind of image has."""
+    values = {
+        **pick(result, "source"),
         "kind": result.kind.value,
-        "size": result.size,
-        "offset": result.offset,
-        "problems": list(result.problems),
+        **pick(result, "size", "offset", "problems"),
     }
     if result.firmware:
-        found["firmware"] = _firmware_json(result.firmware)
+        values["firmware"] = _firmware_json(result.firmware)
     if result.table:
-        found["table"] = to_json(result.table)
+        values["table"] = to_json(result.table)
     if result.kind is Kind.ELF:
-        found |= {"machine": result.machine, "entry": result.entry}
+        values |= pick(result, "machine", "entry")
     if result.kind is Kind.UF2:
-        found["families"] = list(result.families)
+        values |= pick(result, "families")
     if result.kind in (Kind.ELF, Kind.INTEL_HEX, Kind.UF2):
-        found["segments"] = [to_json(each) for each in result.segments]
+        values |= pick(result, "segments")
     if result.kind in (Kind.FLASH, Kind.INTEL_HEX, Kind.UF2):
-        found["contents"] = [to_json(each) for each in result.contents]
-    return found
+        values |= pick(result, "contents")
+    return values
 
 
-@render.register
-def _(result: Made, *, color: bool = False) -> list[str]:
-    rows = [
-        (
-            each.name,
-            size_text(each.size),
-            "" if each.address is None else f"flash:{each.address:#x}",
+@form
+def image_files(result: Made, view: View) -> Iterator[Block]:
+    """Yield the files, if there are several, and what is in the image."""
+    if len(result.files) > 1:
+        yield Table(
+            (
+                file.name,
+                size_text(file.size),
+                "" if file.address is None else f"flash:{file.address:#x}",
+            )
+            for file in result.files
         )
-        for each in result.files
-    ]
-    files = [*table(rows, color=color), ""] if len(rows) > 1 else []
-    return [*files, *render(result.image, color=color)]
+        yield Text()
+    yield from image_info(result.image, view)
 
 
-@to_json.register
-def _(result: Made) -> Json:
-    return {"files": [_part_json(each) for each in result.files], "image": to_json(result.image)}
+@json_form
+def made_json(result: Made) -> Json:
+    """Return the files and what is in the image."""
+    return {"files": [_part_json(file) for file in result.files], "image": to_json(result.image)}
 
 
-@render.register
-def _(result: Merged, *, color: bool = False) -> list[str]:
-    rows = [
-        (f"{hex32(each.address or 0)}..{hex32((each.address or 0) + each.size)}", each.name)
-        for each in result.parts
-    ]
-    path = paint(result.path, "name", color=color)
+@form
+def merged(result: Merged, view: View) -> Iterator[Block]:
+    """Yield where each file lies, and what was made of them."""
+    yield Table((str(Span.of(p.address or 0, p.size)), p.name) for p in result.parts)
     files = count_text(len(result.parts), "file")
-    told = f"{path}  {result.format}, {size_text(result.size)} of {files}"
-    return [*table(rows, color=color), told]
+    size = f"  {result.format}, {size_text(result.size)} of {files}"
+    yield Text(Styled(result.path, "name"), size)
 
 
-@to_json.register
-def _(result: Merged) -> Json:
-    return {
-        "path": result.path,
-        "format": result.format,
-        "size": result.size,
-        "parts": [_part_json(each) for each in result.parts],
-    }
+@json_form
+def merged_json(result: Merged) -> Json:
+    """Return the file and what it is made of."""
+    files: list[Json] = [_part_json(part) for part in result.parts]
+    return {**pick(result, "path", "format", "size"), "parts": files}
 
 
 def _part_json(part: Part) -> Json:
-    return {"name": part.name, "address": part.address, "size": part.size}
+    return pick(part, "name", "address", "size")
 
 
 def _summary(info: ImageInfo) -> str:
@@ -118,31 +119,34 @@ def _summary(info: ImageInfo) -> str:
     return f"{what}, {size_text(info.size)}" if info.size else what
 
 
-def _content_lines(info: ImageInfo, color: bool, *, alone: bool) -> list[str]:
-    """Return one thing of a flash image: a line, and what it says of itself; all of it if alone."""
-    address = paint(hex32(info.offset), "address", color=color)
-    lines = [f"{address}  {_summary(info)}"]
+def _content(info: ImageInfo, view: View, *, alone: bool) -> Iterator[Block]:
+    """Yield one thing of a flash image: a line, and what it says of itself; all of it if alone."""
+    yield Text(Styled(hex32(info.offset), "address"), f"  {_summary(info)}")
     if info.firmware and alone:
-        lines += ["    " + line for line in _firmware_lines(info.firmware, color)]
+        yield Indented(4, *_firmware(info.firmware))
     elif info.firmware:
-        rows = [*_description_rows(info.firmware), *_sum_rows(info.firmware.firmware, color)]
-        lines += ["    " + line for line in table(rows, color=color)]
+        rows = [*_description_rows(info.firmware), *_sum_rows(info.firmware.firmware)]
+        yield Indented(4, Table(rows))
     if info.table:
-        lines += ["    " + line for line in render(info.table, color=color)]
-    return [*lines, *(paint(f"    {text}", "error", color=color) for text in info.problems)]
+        yield Indented(4, *parts(info.table, view))
+    yield Indented(4, *_problems(info))
 
 
-def _firmware_lines(info: FirmwareInfo, color: bool) -> list[str]:
-    told, end = info.firmware, info.firmware.end
-    rows = [*_header_rows(info), *_sum_rows(told, color), *_description_rows(info)]
+def _problems(info: ImageInfo) -> Iterator[Block]:
+    return (Text(Styled(text, "error")) for text in info.problems)
+
+
+def _firmware(info: FirmwareInfo) -> Iterator[Block]:
+    image, end = info.firmware, info.firmware.end
+    rows = [*_header_rows(info), *_sum_rows(image), *_description_rows(info)]
     rows += [
-        (f"signature {number}", _signature(each, color))
-        for number, each in enumerate(info.signatures)
+        (f"signature {number}", _signature(block)) for number, block in enumerate(info.signatures)
     ]
-    if told.trailing and not info.signatures and told.blank_after is not None:
-        kind = "blank" if told.blank_after else "not part of it"
-        rows.append(("behind it", f"{size_text(told.trailing)} from {end:#x} on, {kind}"))
-    return [*table(rows, color=color), *_segments(info.segments, color)]
+    if image.trailing and not info.signatures and image.blank_after is not None:
+        kind = "blank" if image.blank_after else "not part of it"
+        rows.append(("behind it", f"{size_text(image.trailing)} from {end:#x} on, {kind}"))
+    yield Table(rows)
+    yield _segments(info.segments)
 
 
 def _header_rows(info: FirmwareInfo) -> Iterator[Row]:
@@ -171,23 +175,20 @@ def _revisions(head: ExtendedHeader) -> str:
     return least if least == most else f"{least} to {most}"
 
 
-def _sum_rows(told: Firmware, color: bool) -> Iterator[Row]:
-    yield "checksum", _sum(told.checksum, color)
-    if told.digest:
-        yield "SHA-256", _sum(told.digest, color)
-    if told.crc:
-        yield "CRC-32", _sum(told.crc, color)
+def _sum_rows(image: Firmware) -> Iterator[Row]:
+    yield "checksum", _sum(image.checksum)
+    if image.digest:
+        yield "SHA-256", _sum(image.digest)
+    if image.crc:
+        yield "CRC-32", _sum(image.crc)
 
 
-def _sum(each: Sum, color: bool) -> str:
-    shown = each.stored.hex()
-    return f"{shown[:_SHORT]}{'...' * (len(shown) > _SHORT)} {_judged(each.ok, color)}"
-
-
-def _judged(ok: bool | None, color: bool) -> str:
-    if ok is None:
-        return "not checked"
-    return paint("ok" if ok else "wrong", "ok" if ok else "error", color=color)
+def _sum(checksum: Sum) -> Cell:
+    digits = checksum.stored.hex()
+    short = f"{digits[:_SHORT]}{'...' * (len(digits) > _SHORT)} "
+    if checksum.ok is None:
+        return styled_line(short, "not checked")
+    return styled_line(short, Styled("ok", "ok") if checksum.ok else Styled("wrong", "error"))
 
 
 def _description_rows(info: FirmwareInfo) -> Iterator[Row]:
@@ -204,75 +205,70 @@ def _description_rows(info: FirmwareInfo) -> Iterator[Row]:
             yield "built", _safe(f"{boot.date_time} with ESP-IDF {boot.idf}")
 
 
-def _signature(block: Signature, color: bool) -> str:
+def _signature(block: Signature) -> Cell:
     key = f", key {block.key_digest.hex()[:_SHORT]}..." if block.key_digest else ""
     words = {True: "whole", False: "damaged, or not of this image", None: "not checked"}
-    told = paint(words[block.ok], "error" if block.ok is False else "note", color=color)
-    return f"secure boot {block.version}, {block.scheme}, at {block.offset:#x}{key}, {told}"
+    state = Styled(words[block.ok], "error" if block.ok is False else "note")
+    place = f"secure boot {block.version}, {block.scheme}, at {block.offset:#x}{key}, "
+    return styled_line(place, state)
 
 
-def _segments(pieces: tuple[Piece, ...], color: bool) -> list[str]:
-    rows = [
+def _segments(pieces: Iterable[Piece]) -> Block:
+    return Table(
         (
-            f"{hex32(each.address)}..{hex32(each.address + each.size + each.zeroed)}",
-            size_text(each.size) + (f" + {size_text(each.zeroed)} of 0" if each.zeroed else ""),
-            each.memory,
-            each.flags or ("" if each.offset is None else f"at {each.offset:#x}"),
+            str(Span.of(piece.address, piece.size + piece.zeroed)),
+            size_text(piece.size) + (f" + {size_text(piece.zeroed)} of 0" if piece.zeroed else ""),
+            piece.memory,
+            piece.flags or ("" if piece.offset is None else f"at {piece.offset:#x}"),
         )
-        for each in pieces
-    ]
-    return table(rows, color=color) if rows else []
+        for piece in pieces
+    )
 
 
 def _firmware_json(info: FirmwareInfo) -> Json:
-    told, head = info.firmware, info.firmware.header
+    image, head = info.firmware, info.firmware.header
     return {
-        "layout": told.layout.value,
+        "layout": image.layout.value,
         "chip": info.chip or None,
         "entry": head.entry,
         "flash_mode": info.mode or None,
         "flash_size": info.flash_size or None,
         "flash_freq": list(info.frequencies),
-        "end": told.end,
-        "trailing": told.trailing,
-        "extended": _extended_json(told.extended) if told.extended else None,
-        "segments": [to_json(each) for each in info.segments],
-        "checksum": _sum_json(told.checksum),
-        "digest": _sum_json(told.digest),
-        "crc": _sum_json(told.crc),
+        **pick(image, "end", "trailing"),
+        "extended": _extended_json(image.extended) if image.extended else None,
+        **pick(info, "segments"),
+        "checksum": _sum_json(image.checksum),
+        "digest": _sum_json(image.digest),
+        "crc": _sum_json(image.crc),
         "description": _description_json(info),
-        "signatures": [{**dict(_fields(each)), "ok": each.ok} for each in info.signatures],
+        "signatures": [
+            {**pick(block, *(f.name for f in fields(block))), "ok": block.ok}
+            for block in info.signatures
+        ],
     }
-
-
-def _fields(value: Signature) -> Iterator[tuple[str, Json]]:
-    found = to_json(value)
-    assert isinstance(found, dict)
-    yield from found.items()
 
 
 def _extended_json(head: ExtendedHeader) -> Json:
+    drives: dict[str, Json] = dict(zip(_DRIVES, head.drives, strict=True))
     return {
-        "chip_id": head.chip_id,
-        "wp_pin": head.wp_pin,
-        "drives": dict(zip(_DRIVES, head.drives, strict=True)),
-        "min_revision": list(head.min_revision) if head.min_revision else None,
-        "max_revision": list(head.max_revision) if head.max_revision else None,
-        "min_revision_legacy": head.min_revision_legacy,
-        "hash_appended": head.hash_appended,
+        **pick(head, "chip_id", "wp_pin"),
+        "drives": drives,
+        "min_revision": to_json(head.min_revision or None),
+        "max_revision": to_json(head.max_revision or None),
+        **pick(head, "min_revision_legacy", "hash_appended"),
     }
 
 
-def _sum_json(each: Sum | None) -> Json:
-    return {"stored": each.stored.hex(), "ok": each.ok} if each else None
+def _sum_json(checksum: Sum | None) -> Json:
+    return {"stored": checksum.stored.hex(), "ok": checksum.ok} if checksum else None
 
 
 def _description_json(info: FirmwareInfo) -> Json:
-    if info.description is None:
+    description = info.description
+    if description is None:
         return None
-    kind = "app" if isinstance(info.description, AppDescription) else "bootloader"
-    found = to_json(info.description)
-    return {"kind": kind, **found} if isinstance(found, dict) else found
+    kind = "app" if isinstance(description, AppDescription) else "bootloader"
+    return {"kind": kind, **pick(description, *(f.name for f in fields(description)))}
 
 
 def _safe(text: str) -> str:

@@ -12,14 +12,15 @@ which a terminal that does not know it prints as plain text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
-    from rich.segment import Segment
+    from rich.console import Console
     from rich.style import Style
-    from rich.theme import Theme
+
+    ColorSystem = Literal["auto", "standard", "256", "truecolor", "windows"]
 
 STYLES: Final[Mapping[str, str]] = {
     # Bytes: erased and zeroed ranges recede, text stands out, everything else is plain.
@@ -50,47 +51,61 @@ STYLES: Final[Mapping[str, str]] = {
 RESET: Final = "\x1b[0m"
 
 _SGR = re.compile(r"\x1b\[([0-9;]*)m")
+_NAMES = {codes: name for name, codes in STYLES.items() if codes}
 
 
 def sgr(name: str) -> str:
-    """Return the escape sequence of a style.
-
-    It starts by a reset: attributes accumulate, and a green after a dim would be a dim green.
-    """
+    """Return the escape sequence that begins a style, where none is in force; empty for plain."""
     codes = STYLES[name]
-    return f"\x1b[0;{codes}m" if codes else RESET
+    return f"\x1b[{codes}m" if codes else ""
 
 
 def paint(text: str, name: str, *, color: bool = True) -> str:
-    """Return text in a style, reset at its end; without colour, the text alone."""
-    return f"{sgr(name)}{text}{RESET}" if color else text
+    """Return text in a style, reset at its end, as rich writes it; without colour, text alone."""
+    start = sgr(name) if color and name and text else ""
+    return f"{start}{text}{RESET}" if start else text
 
 
-def rich_theme() -> Theme:
-    """Return the same table for a rich console; names work in markup, as ``[error]``."""
-    from rich.theme import Theme
+def runs(text: str) -> Iterator[tuple[str, str]]:
+    """Yield text that was painted in pieces, each with its style.
 
-    return Theme({name: _rich_style(codes) for name, codes in STYLES.items()})
-
-
-def segments(text: str) -> Iterable[Segment]:
-    """Return text that was written with these escape sequences as rich segments.
-
-    Far cheaper than ``Text.from_ansi``; knows SGR only, and only sequences that reset first.
+    Far cheaper than ``Text.from_ansi`` of rich.
     """
-    from rich.segment import Segment
-
     # The split gives text and codes in turn, with text first and last.
     first, *rest = _SGR.split(text)
-    yield Segment(first)
-    for codes, run in zip(rest[::2], rest[1::2], strict=True):
-        yield Segment(run, _rich_style(codes))
+    for codes, run in zip(("", *rest[::2]), (first, *rest[1::2]), strict=True):
+        if run:
+            yield run, _NAMES.get(codes, "")
+
+
+def themed_console(
+    stream: IO[str], *, width: int | None = None, color_system: ColorSystem | None = None
+) -> Console:
+    """Return a console of rich that knows these styles; names work in markup, as ``[error]``.
+
+    color_system: where somebody else has decided on colour; else rich finds out by itself.
+    """
+    from rich.console import Console
+    from rich.theme import Theme
+
+    chosen = color_system is not None
+    return Console(
+        file=stream,
+        width=width,
+        theme=Theme({name: rich_style(name) for name in STYLES}),
+        color_system=color_system or "auto",
+        force_terminal=chosen or None,
+        no_color=False if chosen else None,
+        highlight=False,
+    )
 
 
 @cache
-def _rich_style(codes: str) -> Style:
+def rich_style(name: str) -> Style:
+    """Return a style as rich has it."""
     from rich.ansi import SGR_STYLE_MAP
     from rich.style import Style
 
-    words = (SGR_STYLE_MAP[int(code)] for code in codes.split(";") if code.strip("0"))
-    return Style.parse(" ".join(words))
+    return Style.parse(
+        " ".join(SGR_STYLE_MAP[int(code)] for code in STYLES[name].split(";") if code)
+    )

@@ -5,47 +5,45 @@ Results of operations are at home in ``render``; these belong to no chip.
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from espshell.ops.chip.connection import ConnectionInfo, Left
-from espshell.ops.memory.expect import Expectation
-from espshell.ops.memory.journal import Journaled
-from espshell.ops.memory.watch import Waited
-from espshell.render.journal import entry_json, snapshot_row
-from espshell.render.json import Json, to_json
-from espshell.render.text import render, table
-from espshell.render.theme import paint
+from espshell.ops.result import Result
+from espshell.render import render, to_json
+from espshell.render.document import Block, Indented, Styled, Table, Text
+from espshell.render.forms import Json, form, json_form, pick
+from espshell.render.memory.journal import snapshot_row
+from espshell.render.view import View
 from espshell.shell.commands.chip import Map, Ports, Stub
 from espshell.shell.commands.journal import Snapshots
 from espshell.shell.commands.pasted import Version
 from espshell.shell.commands.script import Echo, Failed, Variable
-from espshell.shell.commands.shell import Help, History, Table
-from espshell.shell.outcome import Outcome, Shown
+from espshell.shell.commands.shell import Help, History, NamedValues
+from espshell.shell.outcome import Outcome, Presentation
 from espshell.shell.output import Output
 from espshell.shell.registry import Verb
-from espshell.units import count_text, hex32, size_text
-
-_WORDS = 54  # columns of the second words of a family
-_COLUMNS = 80
+from espshell.span import Span
+from espshell.units import size_text
 
 
 def show(output: Output, name: str | None, outcome: Outcome, seconds: float) -> None:
     """Show how a command of a name ended: its result and notes, or one JSON object for it all."""
     if output.as_json:
         output.object(_object(name, outcome, to_json(outcome.bare), seconds))
-        for note in getattr(outcome.bare, "notes", ()):
-            output.note(note)
-    else:
-        show_text(output, outcome.result)
+    show_text(output, outcome.result)
 
 
-def show_text(output: Output, result: object) -> None:
-    """Show a result, unless that has been done, and its notes."""
-    bare = result.result if isinstance(result, Shown) else result
-    if result is bare and result is not None:
-        output.lines(render(result, color=output.color))
-    for note in getattr(bare, "notes", ()):
+def show_text(output: Output, result: Result | Presentation | None) -> None:
+    """Show a result, unless that has been done or JSON is wanted, and its notes."""
+    if result is None:
+        return
+    if not isinstance(result, Presentation):
+        result = Presentation(result)
+    if not (result.is_shown or output.as_json):
+        partitions = result.partitions()
+        view = replace(output.view, every_row=result.every_row, partitions=partitions)
+        output.show(render(result.result, view))
+    for note in result.result.notes:
         output.note(note)
 
 
@@ -61,23 +59,24 @@ def _object(name: str | None, outcome: Outcome, value: Json, seconds: float) -> 
     }
 
 
-@render.register
-def _(result: Map, *, color: bool = False) -> list[str]:
-    rows = [
+@form
+def regions(result: Map, view: View) -> Iterator[Block]:
+    """Yield a row a region."""
+    yield Table(
         (
             region.name,
-            f"{hex32(region.start)}..{hex32(region.end)}",
+            str(Span(region.start, region.end)),
             size_text(region.size),
             region.kind.value,
             region.note,
         )
         for region in result.regions
-    ]
-    return table(rows, color=color)
+    )
 
 
-@to_json.register
-def _(result: Map) -> Json:
+@json_form
+def regions_json(result: Map) -> Json:
+    """Return the regions."""
     return [
         {
             "name": region.name,
@@ -90,180 +89,137 @@ def _(result: Map) -> Json:
     ]
 
 
-@render.register
-def _(result: Version, *, color: bool = False) -> list[str]:
-    return [f"espshell {result.espshell}; understands the lines of esptool {result.esptool}"]
+@form
+def version(result: Version, view: View) -> Iterator[Block]:
+    """Yield our version, and whose lines are understood."""
+    yield Text(f"espshell {result.espshell}; understands the lines of esptool {result.esptool}")
 
 
-@render.register
-def _(result: Ports, *, color: bool = False) -> list[str]:
-    return table(
-        [(p.device, p.kind, p.ids, p.product, p.serial) for p in result.ports], color=color
-    )
+@form
+def ports(result: Ports, view: View) -> Iterator[Block]:
+    """Yield a row a port."""
+    yield Table((p.device, p.kind, p.ids, p.product, p.serial) for p in result.ports)
 
 
-@to_json.register
-def _(result: Ports) -> Json:
+@json_form
+def ports_json(result: Ports) -> Json:
+    """Return the ports and what is plugged in."""
+    names = ("kind", "vid", "pid", "product", "serial", "location")
     return [
-        {
-            "device": port.device,
-            "likely": port.is_likely,
-            "kind": port.kind,
-            "vid": port.vid,
-            "pid": port.pid,
-            "product": port.product,
-            "serial": port.serial,
-            "location": port.location,
-        }
+        {"device": port.device, "likely": port.is_likely, **pick(port, *names)}
         for port in result.ports
     ]
 
 
-@render.register
-def _(result: Stub, *, color: bool = False) -> list[str]:
+@form
+def stub(result: Stub, view: View) -> Iterator[Block]:
+    """Yield when the stub is started and whether it runs."""
     state = "it runs" if result.running else "it does not run"
     if result.running is None:
         state = "no chip is connected"
     bulk = ", with bulk reads" if result.bulk_read else ""
-    return [f"stub {paint(result.when, 'value', color=color)}: {state}{bulk}"]
+    yield Text("stub ", Styled(result.when, "value"), f": {state}{bulk}")
 
 
-@render.register
-def _(result: ConnectionInfo, *, color: bool = False) -> list[str]:
-    chip = paint(result.chip, "name", color=color)
-    return [f"{chip}  {result.loader} on {result.port} at {result.baud} baud"]
+@form
+def snapshots(result: Snapshots, view: View) -> Iterator[Block]:
+    """Yield a row a snapshot."""
+    yield Table(snapshot_row(snapshot) for snapshot in result.snapshots)
 
 
-@render.register
-def _(result: Left, *, color: bool = False) -> list[str]:
-    return [f"left the loader by {result.how}; the application starts"]
+@json_form
+def snapshots_json(result: Snapshots) -> Json:
+    """Return the snapshots, without their bytes."""
+    return to_json(result.snapshots)
 
 
-@render.register
-def _(result: Expectation, *, color: bool = False) -> list[str]:
-    if not result.ok:
-        return []
-    told = (
-        "" if result.left is None else f"  ({result.left:#x} {result.operator} {result.right:#x})"
+@form
+def variable(result: Variable, view: View) -> Iterator[Block]:
+    """Yield nothing: who sets a variable knows it."""
+    yield from ()
+
+
+@json_form
+def variable_json(result: Variable) -> Json:
+    """Return name and value."""
+    return pick(result, "name", "value")
+
+
+@form
+def failed(result: Failed, view: View) -> Iterator[Block]:
+    """Yield the command and its error."""
+    yield Text(Styled("failed as it should", "ok"), f"  {result.command}: {result.error}")
+
+
+@form
+def echo(result: Echo, view: View) -> Iterator[Block]:
+    """Yield the words."""
+    yield Text(result.text)
+
+
+@form
+def settings(result: NamedValues, view: View) -> Iterator[Block]:
+    """Yield names and values."""
+    switches = {True: "on", False: "off"}
+    yield Table(
+        (name, value if isinstance(value, str) else switches[value]) for name, value in result.rows
     )
-    return [f"{paint('true', 'ok', color=color)}  {result.expression}{told}"]
 
 
-@to_json.register
-def _(result: Expectation) -> Json:
-    return {
-        "expression": result.expression,
-        "value": result.value,
-        "left": result.left,
-        "operator": result.operator,
-        "right": result.right,
-    }
-
-
-@render.register
-def _(result: Waited, *, color: bool = False) -> list[str]:
-    looks = f"after {result.seconds:.3g} s, {count_text(result.looks, 'look')}"
-    return [f"{line}  {looks}" for line in render(result.expectation, color=color)]
-
-
-@render.register
-def _(result: Snapshots, *, color: bool = False) -> list[str]:
-    return table([snapshot_row(kept) for kept in result.snapshots], color=color)
-
-
-@to_json.register
-def _(result: Snapshots) -> Json:
-    return [to_json(kept) for kept in result.snapshots]
-
-
-@to_json.register
-def _(result: Journaled) -> Json:
-    return {"count": result.count, "entries": [entry_json(entry) for entry in result.entries]}
-
-
-@render.register
-def _(result: Variable, *, color: bool = False) -> list[str]:
-    return []
-
-
-@to_json.register
-def _(result: Variable) -> Json:
-    return {"name": result.name, "value": result.value}
-
-
-@render.register
-def _(result: Failed, *, color: bool = False) -> list[str]:
-    return [f"{paint('failed as it should', 'ok', color=color)}  {result.command}: {result.error}"]
-
-
-@render.register
-def _(result: Echo, *, color: bool = False) -> list[str]:
-    return [result.text]
-
-
-@render.register
-def _(result: Table, *, color: bool = False) -> list[str]:
-    rows = [(name, _switch(value)) for name, value in result.rows]
-    return table(rows, color=color)
-
-
-@to_json.register
-def _(result: Table) -> Json:
+@json_form
+def settings_json(result: NamedValues) -> Json:
+    """Return values by name."""
     return dict(result.rows)
 
 
-@render.register
-def _(result: History, *, color: bool = False) -> list[str]:
-    rows = enumerate(result.lines, result.first)
-    return table([(str(number), line) for number, line in rows], color=color)
+@form
+def history(result: History, view: View) -> Iterator[Block]:
+    """Yield the lines, numbered."""
+    yield Table((str(number), line) for number, line in enumerate(result.lines, result.first))
 
 
-@to_json.register
-def _(result: History) -> Json:
+@json_form
+def history_json(result: History) -> Json:
+    """Return the lines."""
     return list(result.lines)
 
 
-@render.register
-def _(result: Help, *, color: bool = False) -> list[str]:
+@form
+def help_text(result: Help, view: View) -> Iterator[Block]:
+    """Yield all about one command, or a row for each of a family or of all, by group."""
     if len(result.verbs) == 1:
-        return _explained(result.verbs[0], color=color)
+        yield from _explained(result.verbs[0])
+        return
     bare = next((verb for verb in result.verbs if verb.name == result.family), None)
-    lines = [*_explained(bare, color=color), ""] if bare else []
+    if bare:
+        yield from _explained(bare)
+        yield Text()
     named = [verb for verb in result.verbs if verb is not bare and not verb.preset]
     ours = [verb for verb in named if not verb.alias_of or " " in verb.name]
     rows = [(verb.group, row) for verb in ours for row in _help_rows(verb, result)]
-    told = table([row for _, row in rows], color=color)
+    indent = 2
+    inner = replace(view, width=view.width - indent)
+    blocks = list(Table((row for _, row in rows), wrap=True).rows(inner))
     for group in dict.fromkeys(group for group, _ in rows):
-        lines.append(paint(group, "label", color=color))
-        lines += ["  " + line for (at, _), line in zip(rows, told, strict=True) if at == group]
-    others = ", ".join(verb.name for verb in named if verb not in ours)
-    also = textwrap.wrap(f"Also: {others}." * bool(others), _COLUMNS, break_on_hyphens=False)
-    return [*lines, "", *also, "`help COMMAND` explains one."]
+        yield Text(Styled(group, "label"))
+        inside = (block for (at, _), block in zip(rows, blocks, strict=True) if at == group)
+        yield Indented(indent, *inside)
+    yield Text()
+    if others := ", ".join(verb.name for verb in named if verb not in ours):
+        yield Text(f"Also: {others}.", hang=0, wraps=True)
+    yield Text("`help COMMAND` explains one.")
 
 
-def _help_rows(verb: Verb, among: Help) -> list[tuple[str, str]]:
-    """Return a command's name and summary; of a family in a list of all, its second words once."""
+def _help_rows(verb: Verb, among: Help) -> Iterator[tuple[str, str]]:
+    """Yield a command's name and summary; of a family in a list of all, its second words once."""
     first, _, second = verb.name.partition(" ")
     if not second or among.family:
-        return [(_with_variants(verb, among.verbs), verb.summary)]
-    names = [each.name for each in among.verbs if each.name.startswith(f"{first} ")]
-    if verb.name != names[0]:
-        return []
-    words = textwrap.wrap(", ".join(name.removeprefix(f"{first} ") for name in names), _WORDS)
-    return [(f"{first} ...", words[0]), *(("", more) for more in words[1:])]
-
-
-@to_json.register
-def _(result: Help) -> Json:
-    return [
-        {"name": verb.name, "usage": verb.usage, "summary": verb.summary} for verb in result.verbs
-    ]
-
-
-def _switch(value: bool | str) -> str:
-    if isinstance(value, str):
-        return value
-    return "on" if value else "off"
+        yield _with_variants(verb, among.verbs), verb.summary
+        return
+    family = f"{first} "
+    seconds = [v.name.removeprefix(family) for v in among.verbs if v.name.startswith(family)]
+    if second == seconds[0]:
+        yield f"{first} ...", ", ".join(seconds)
 
 
 def _with_variants(verb: Verb, verbs: Sequence[Verb]) -> str:
@@ -273,13 +229,21 @@ def _with_variants(verb: Verb, verbs: Sequence[Verb]) -> str:
     return f"{verb.name}[{ends}]" if ends else verb.name
 
 
-def _explained(verb: Verb, *, color: bool) -> list[str]:
-    lines = [paint(verb.usage, "value", color=color), verb.summary]
+def _explained(verb: Verb) -> Iterator[Block]:
+    yield Text(Styled(verb.usage, "value"))
+    yield Text(verb.summary, hang=0)
     if verb.alias_of:
-        lines.append(f"Another tool's name for `{verb.alias_of}`.")
+        yield Text(f"Another tool's name for `{verb.alias_of}`.")
     if verb.details:
-        lines += ["", *verb.details.splitlines()]
+        yield Text()
+        yield from (Text(text, hang=0) for text in verb.details.splitlines())
     if verb.options:
-        rows = [(", ".join(filter(None, (o.flag, o.short))), o.help) for o in verb.options]
-        lines += ["", *("  " + line for line in table(rows, color=color))]
-    return lines
+        yield Text()
+        rows = ((", ".join(filter(None, (o.flag, o.short))), o.help) for o in verb.options)
+        yield Indented(2, Table(rows))
+
+
+@json_form
+def help_json(result: Help) -> Json:
+    """Return name, usage and summary of each."""
+    return [pick(verb, "name", "usage", "summary") for verb in result.verbs]

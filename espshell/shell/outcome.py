@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from espshell.errors import EspError
+from espshell.ops.result import Result
+
+if TYPE_CHECKING:
+    from espshell.image.partitions import PartitionTable
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A result that has been shown already, such as a dump row by row."""
+class Presentation:
+    """A result, and how the command wants it to be shown."""
 
-    result: object
+    result: Result
+    every_row: bool = False
+    """Whether all of it is shown, however long it is."""
+    partitions: Callable[[], PartitionTable | None] = lambda: None
+    """Returns the partition table, if the names of places in flash are shown."""
+    is_shown: bool = False
+    """Whether it has been shown already, such as a dump row by row."""
+
+
+def shown(result: Result) -> Presentation:
+    """Return the presentation of a result that has been shown already."""
+    return Presentation(result, is_shown=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +36,10 @@ class Outcome:
     """The end of one command; ``status`` is the exit status that it means."""
 
     status: int
-    result: object = None
+    result: Result | Presentation | None = None
     error: EspError | None = None
 
     @property
-    def bare(self) -> object:
-        """The result, without the mark that it has been shown."""
-        return self.result.result if isinstance(self.result, Shown) else self.result
+    def bare(self) -> Result | None:
+        """The result, without its presentation."""
+        return self.result.result if isinstance(self.result, Presentation) else self.result

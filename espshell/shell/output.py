@@ -7,21 +7,24 @@ progress.
 from __future__ import annotations
 
 import contextlib
-import itertools
+import io
 import json
 import os
-import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from espshell import files
-from espshell.errors import UsageError, file_error, printable, system_reason
+from espshell.errors import UsageError, file_error, system_reason
 from espshell.ops.progress import Step
-from espshell.render.theme import RESET, STYLES, paint, sgr
+from espshell.render.document import Document, Styled, Text
+from espshell.render.hexdump import Hexdump
+from espshell.render.theme import paint, themed_console
+from espshell.render.view import COLUMNS, View
 from espshell.units import size_text
 
 if TYPE_CHECKING:
@@ -29,21 +32,12 @@ if TYPE_CHECKING:
 
     from espshell.shell.transcript import Transcript
 
+STREAM_ABOVE = 1024
+"""Bytes above which a hexdump is written row by row, as it arrives."""
+
 _PROGRESS_AFTER_S = 0.5
 _HAD_ENOUGH = (-13, 141)
 """What a shell ends with whose reader has closed its pipe: SIGPIPE, told in two ways."""
-
-_PAINTED = re.compile("|".join(re.escape(code) for code in {RESET, *map(sgr, STYLES)}))
-
-
-def safe(text: str) -> str:
-    """Return text that may go to a terminal: nothing of it does more than our own colours do."""
-    if "\x1b" not in text:
-        return printable(text)
-    parts = (printable(part) for part in _PAINTED.split(text))
-    return "".join(
-        itertools.chain(*itertools.zip_longest(parts, _PAINTED.findall(text), fillvalue=""))
-    )
 
 
 class Output:
@@ -76,9 +70,48 @@ class Output:
         return not self._redirected and self._wants_color(self._stdout)
 
     @property
-    def color_notes(self) -> bool:
-        """Whether notes and errors are coloured."""
-        return self._wants_color(self.stderr)
+    def view(self) -> View:
+        """The place that results are drawn in."""
+        rows = self.live_rows
+        width = shutil.get_terminal_size().columns if rows else COLUMNS
+        return View(width, fold=rows > 0, color=self.color)
+
+    @property
+    def notes_view(self) -> View:
+        """The place that notes and errors are drawn in."""
+        live = self.stderr.isatty()
+        width = shutil.get_terminal_size().columns if live else COLUMNS
+        return View(width, fold=live, color=self._wants_color(self.stderr))
+
+    def show(self, document: Document) -> None:
+        """Draw a result, unless JSON is wanted: by rich in colour, else as plain text."""
+        if self.as_json:
+            return
+        text = str(document) if not document.view.color else _drawn(document)
+        if text:
+            self.write(text)
+
+    @contextlib.contextmanager
+    def dumping(self, dump: Hexdump, size: int) -> Iterator[Callable[[bytes], None]]:
+        """Give what takes the bytes of a hexdump; they are shown also if not all of them come.
+
+        A short one is drawn in one piece, a long one row by row as it arrives.
+        """
+        view, held = self.view, bytearray()
+        writer = dump.writer(view)
+
+        def stream(piece: bytes) -> None:
+            if text := writer.feed(piece):
+                self.write(text)
+
+        streams = size > STREAM_ABOVE and not self.as_json
+        try:
+            yield stream if streams else held.extend
+        finally:
+            if streams:
+                self.write(writer.finish())
+            else:
+                self.show(Document(lambda _: [replace(dump, data=bytes(held))], view))
 
     def write(self, text: str) -> None:
         """Write a piece of a result, in one call. Raises: UsageError if it cannot be written."""
@@ -101,22 +134,12 @@ class Output:
             transcript.close()
             self.error(f"the transcript {transcript.path} ends here: {system_reason(error)}")
 
-    def lines(self, lines: Sequence[str]) -> None:
-        """Write a result."""
-        if lines:
-            self.write(safe("\n".join(lines) + "\n"))
-
     @property
     def live_rows(self) -> int:
         """Rows of a terminal that results go to, which can be drawn over; 0 if it is none."""
         if self.as_json or self._redirected or not self._stdout.isatty():
             return 0
         return shutil.get_terminal_size().lines
-
-    @property
-    def width(self) -> int:
-        """Columns of the terminal that results go to; 0 if it is none."""
-        return shutil.get_terminal_size().columns if self.live_rows else 0
 
     def object(self, value: object) -> None:
         """Write one JSON object on one line."""
@@ -125,15 +148,19 @@ class Output:
     def note(self, text: str) -> None:
         """Tell something that is no result."""
         if not self._is_silent and (text := self.worded(text)):
-            self._tell(paint(printable(text), "note", color=self.color_notes))
+            self._tell(text, "note")
 
     def error(self, text: str) -> None:
         """Tell what went wrong, on one line."""
-        self._tell(paint(printable(text), "error", color=self.color_notes))
+        self._tell(text, "error")
 
     def plain(self, text: str) -> None:
         """Tell something without a colour: a line of a script."""
-        self._tell(printable(text))
+        self._tell(text, "")
+
+    def aside(self, document: Document) -> None:
+        """Tell something that has a form, with the notes."""
+        self._write_note(str(document))
 
     def progress(self, step: Step) -> None:
         """Show how far a long operation has come, on a terminal, after half a second."""
@@ -154,7 +181,7 @@ class Output:
         """Tell that Ctrl-C was pressed, over the ``^C`` that the terminal has written."""
         self._end_progress()
         start = "\r" if self.stderr.isatty() else ""
-        self._tell(start + paint("interrupted", "note", color=self.color_notes))
+        self._write_note(start + paint("interrupted\n", "note", color=self.notes_view.color))
 
     def finished(self) -> None:
         """Bring out what a command has written, and take away what it has left on the screen."""
@@ -224,14 +251,18 @@ class Output:
         except OSError as error:
             raise file_error("write", "the results", error) from error
 
-    def _tell(self, text: str) -> None:
+    def _tell(self, text: str, style: str) -> None:
+        lines = [Text(Styled(line, style)) for line in text.split("\n")]
+        self._write_note(str(Document(lambda _: lines, self.notes_view)))
+
+    def _write_note(self, text: str) -> None:
         self._end_progress()
         with contextlib.suppress(OSError):  # who has failed already has been told so
             self._stdout.flush()
         with contextlib.suppress(OSError):  # nobody can be told that nobody can be told
-            self.stderr.write(text + "\n")
+            self.stderr.write(text)
             self.stderr.flush()
-        self.logged(lambda transcript: transcript.comment(text))
+        self.logged(lambda transcript: transcript.output(text))
 
     def _wants_color(self, stream: IO[str]) -> bool:
         if self.color_when != "auto":
@@ -266,7 +297,6 @@ class _Bar:
             self._progress.stop()
 
     def _open(self, step: Step) -> Progress:
-        from rich.console import Console
         from rich.progress import (
             BarColumn,
             Progress,
@@ -282,10 +312,17 @@ class _Bar:
             TransferSpeedColumn(),
             TimeRemainingColumn(),
         )
-        progress = Progress(*columns, console=Console(file=self._stream), transient=True)
+        progress = Progress(*columns, console=themed_console(self._stream), transient=True)
         progress.add_task(step.action, total=step.total)
         progress.start()
         return progress
+
+
+def _drawn(document: Document) -> str:
+    stream = io.StringIO()
+    console = themed_console(stream, width=document.view.width, color_system="standard")
+    console.print(document, end="", crop=False)
+    return stream.getvalue()
 
 
 @contextlib.contextmanager

@@ -18,11 +18,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from espshell.errors import UsageError
+from espshell.ops.result import Result
 from espshell.shell.arguments.types import AnyType, Expression, Scope, Words, did_you_mean
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.words import Text, Variables, Word
+from espshell.shell.outcome import Outcome, Presentation
 
-Run = Callable[..., object]
+Answer = Result | Presentation | Outcome | None
+Run = Callable[..., Answer]
 F = TypeVar("F", bound=Run)
 
 _OPTION = re.compile(r"--?[A-Za-z]")

@@ -20,7 +20,7 @@ from espshell.shell.language.grammar import Command
 from espshell.shell.language.scope import not_connected
 from espshell.shell.lines import Held, Prepared
 from espshell.shell.outcome import Outcome
-from espshell.shell.registry import COMMANDS, Trait, Verb
+from espshell.shell.registry import COMMANDS, Answer, Trait, Verb
 from espshell.shell.script import Script
 from espshell.shell.session import Quit, Session
 from espshell.units import hex32, number_text
@@ -89,7 +89,7 @@ class Runner:
             self._is_running = not outermost
             output.finished()
         session.variables["?"] = str(outcome.status)
-        if getattr(outcome.bare, "interrupted", False) and self._depth:
+        if outcome.bare and outcome.bare.interrupted and self._depth:
             raise KeyboardInterrupt  # its result has been shown; a script ends here
         return outcome
 
@@ -116,14 +116,15 @@ class Runner:
             return answer
         outcome = Outcome(0, answer)
         result = outcome.bare
-        if (value := getattr(result, "last_value", None)) is not None:
-            session.variables["_"] = number_text(value) if isinstance(value, int) else value
-        if getattr(result, "ok", True):
+        if result is None:
             return outcome
-        failure = getattr(result, "failure", "not as wanted")
-        return Outcome(1, outcome.result, DeviceError(failure))
+        if (value := result.last_value) is not None:
+            session.variables["_"] = number_text(value) if isinstance(value, int) else value
+        if result.ok:
+            return outcome
+        return Outcome(1, outcome.result, DeviceError(result.failure))
 
-    def _recorded(self, prepared: Prepared, arguments: dict[str, object]) -> object:
+    def _recorded(self, prepared: Prepared, arguments: dict[str, object]) -> Answer:
         """Run a verb; journal its writes to memory, and note them if Ctrl-C stops it."""
         session = self.session
         with session.journal.recording(prepared.command.text) as changes:

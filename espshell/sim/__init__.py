@@ -6,15 +6,15 @@
     nor, spi  the flash and its controller;  parts, sfdp  flash parts as data;  status, guard
               their registers, and what those protect;  access  how loaders use all that
     chip      all of it together
-    program   what may run on it;  receiver  how its bytes become frames
-    rom       the ROM loader: frames to replies
-    download  what a host puts into RAM;  stub_image, stub, habits, handler  what may be found there
+    program   what may run on it, and its answer to a frame;  receiver  how bytes become frames
+    rom       the ROM loader;  stub, stub_variant  the flasher stub, in two variants
+    stub_image, handler  finding a stub in RAM, and executing code that a host has put there
+    boot      resets, boots and crashes, and which program runs
     fault     what goes wrong, by rule
     line      bytes on their way from the chip to the host
-    life      starting, crashing, and which program runs;  agenda  what is to happen when
-    wire      chip, cable and reset lines against a clock
-    counters  what tests count
-    protocol_sim, serve    the two faces: virtual time in one process, real time for other programs
+    wire      chip, cable and reset lines against a clock;  event_queue  what will happen when
+    protocol_sim   virtual time in one process, for pyserial
+    serve, clients, rfc2217  real time, for other programs: on a pty, a TCP port, by RFC 2217
 
 Nothing here is shared with the host side but the codec and the tables of chips: a simulator built
 from the code that it examines would prove nothing.

@@ -8,9 +8,8 @@ from dataclasses import replace
 from espshell.chips import Field, Quirk
 from espshell.sim import efuse, models
 from espshell.sim.access import FlashAccess
-from espshell.sim.download import Download
 from espshell.sim.fault import Direction
-from espshell.sim.memory import Memory
+from espshell.sim.memory import AddressSpace, Download
 from espshell.sim.nor import Nor
 from espshell.sim.spi import Spi
 from espshell.sim.url import SECURE_BOOT, SECURE_DOWNLOAD, Setup
@@ -26,13 +25,13 @@ _SECURE_BOOT_FUSES = ("ABS_DONE_0",)
 
 
 class SimChip:
-    """What a loader works on."""
+    """The hardware that a loader works on."""
 
     def __init__(self, setup: Setup) -> None:
         self.model = setup.model
         self.facts = models.chip_of(setup.model)
         rom = models.rom_contents(setup.model)
-        self.memory = Memory(self.facts, rom=rom, registers=_words(setup))
+        self.memory = AddressSpace(self.facts, rom=rom, registers=_words(setup))
         self.flash = Nor(
             setup.part,
             data=setup.flash_data(),
@@ -53,8 +52,12 @@ class SimChip:
         self._read_pointer = 0
         self._setup = setup
         if self.facts.watchdog_reset:
-            last = self.facts.watchdog_reset[-1]
-            self.memory.watch(last.address, self._see_watchdog)
+            start = self.facts.watchdog_reset[-1]
+
+            def check_watchdog(config: int) -> None:
+                self.watchdog_is_set = config & start.mask == start.value
+
+            self.memory.watch(start.address, check_watchdog)
         self.reset()
 
     @property
@@ -63,12 +66,14 @@ class SimChip:
         return self._setup.inflight
 
     def reset(self) -> None:
-        """Do what EN does: registers start anew, RAM and flash stay."""
+        """Reset as EN does: registers get their first values, RAM and flash stay."""
         self.memory.reset()
         self.download.pieces.clear()
         self.spi.attached = False
         self.stub_clock = False
-        self.set_baud(self._log_baud())
+        self.set_baud(
+            self.baud_for(models.ROM_BAUD) if self.facts.rom_clock else self.model.prints_at
+        )
         if self._setup.over_usb and self.model.usb_console is not None:
             self.memory.write(self.model.usb_console, bytes([models.USB_SERIAL_JTAG]))
         self._read_pointer = self._read_hook()
@@ -81,18 +86,17 @@ class SimChip:
     def set_baud(self, baud: int) -> None:
         """Set the UART's rate, and the divider that it follows from."""
         self.baud = baud
-        clock_hz = self._setup.crystal_hz * self.facts.uart_clock_factor
-        if self.stub_clock:
-            clock_hz = _STUB_CLOCK_HZ
+        uart_hz = self._setup.crystal_hz * self.facts.uart_clock_factor
+        clock_hz = _STUB_CLOCK_HZ if self.stub_clock else uart_hz
         sixteenths = round(16 * clock_hz / baud)
         divider = sixteenths >> 4 | (sixteenths & 15) << _FRACTION
         self.memory.set_register(self.facts.uart_divider.address, divider)
 
-    def baud_for(self, asked: int) -> int:
+    def baud_for(self, baud: int) -> int:
         """Return the rate that comes of CHANGE_BAUDRATE: the ROM may be wrong about its crystal."""
         clock = self.facts.rom_clock
         believed = clock.hz(self.memory.word) if clock else 0.0
-        return round(asked * self._setup.crystal_hz / believed) if believed else asked
+        return round(baud * self._setup.crystal_hz / believed) if believed else baud
 
     def start_stub(self) -> None:
         """Do what a stub does to the chip when it starts."""
@@ -104,9 +108,9 @@ class SimChip:
 
     @property
     def security_info(self) -> bytes:
-        """What GET_SECURITY_INFO answers; empty where the ROM does not know it."""
-        whole = struct.pack("<IB7xII", self._setup.flags, self._setup.crypt_count, self.facts.id, 0)
-        return whole[: self.facts.rom.security_info_size]
+        """Flags, crypt count, id and version, for GET_SECURITY_INFO; empty for old ROMs."""
+        info = struct.pack("<IB7xII", self._setup.flags, self._setup.crypt_count, self.facts.id, 0)
+        return info[: self.facts.rom.security_info_size]
 
     @property
     def boot_word(self) -> int:
@@ -121,8 +125,7 @@ class SimChip:
     @property
     def baud_is_fixed(self) -> bool:
         """Whether CHANGE_BAUDRATE fails."""
-        fixed = Quirk.BAUD_FIXED_IN_SECURE_DOWNLOAD in self.facts.quirks
-        return fixed and self.secure_download
+        return self.secure_download and Quirk.BAUD_FIXED_IN_SECURE_DOWNLOAD in self.facts.quirks
 
     @property
     def starts_only_signed(self) -> bool:
@@ -132,21 +135,13 @@ class SimChip:
 
     @property
     def hijacked_entry(self) -> int:
-        """Where READ_FLASH_SLOW jumps to, if somebody has changed its pointer; else 0."""
+        """Where READ_FLASH_SLOW jumps to, if its pointer has been changed; else 0."""
         hook = self._read_hook()
         return hook if hook != self._read_pointer else 0
-
-    def _see_watchdog(self, config: int) -> None:
-        wanted = self.facts.watchdog_reset[-1]
-        self.watchdog_is_set = config & wanted.mask == wanted.value
 
     def _read_hook(self) -> int:
         pointer = self.facts.read_pointer
         return 0 if pointer is None else self.memory.word(pointer)
-
-    def _log_baud(self) -> int:
-        clock = self.facts.rom_clock
-        return self.baud_for(models.ROM_BAUD) if clock else self.model.prints_at
 
 
 def _words(setup: Setup) -> dict[int, int]:
@@ -164,13 +159,12 @@ def _words(setup: Setup) -> dict[int, int]:
     if chip.mac_ext is not None:
         efuse.put(words, chip.mac_ext, model.mac_ext)
     if chip.rom.security_info_size:
-        start = chip.efuse.start
         for bits, number in (
             (model.crypt_count, setup.crypt_count),
             (model.secure_boot, setup.flags & SECURE_BOOT),
         ):
-            at = replace(bits, address=start + bits.address)
-            efuse.put(words, Field((at,)), number)
+            field = Field((replace(bits, address=chip.efuse.start + bits.address),))
+            efuse.put(words, field, number)
     if chip.flash_crypt_count is not None:
         efuse.put(words, chip.flash_crypt_count, setup.crypt_count)
     for fuse in chip.security_fuses:

@@ -5,39 +5,41 @@ from __future__ import annotations
 import os
 import select
 import socket
-from typing import Protocol
 
 _CHUNK = 65536
 
 
-class Client(Protocol):
-    """Whoever talks to the chip: bytes both ways, and waiting."""
+class Client:
+    """The other end of a served chip: a program that sends and receives bytes."""
 
     name: str
     """What a client must open."""
-    has_lines: bool
+    has_lines = False
     """Whether it moves DTR and RTS by itself."""
 
     def wait(self, timeout_s: float | None) -> bytes:
         """Return what has come, perhaps nothing, within a time."""
+        raise NotImplementedError
 
     def send(self, data: bytes) -> None:
         """Give bytes to the client; without one they are lost."""
-
-    def baud(self) -> int | None:
-        """Return the client's rate, or None if it cannot be known."""
-
-    def has_gone(self) -> bool:
-        """Say, once, that the last client has gone and the chip is to be reset."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """Give everything back."""
+        raise NotImplementedError
+
+    def baud(self) -> int | None:
+        """Return the client's rate, or None if it cannot be known, as on a raw TCP port."""
+        return None
+
+    def has_gone(self) -> bool:
+        """Return True once after the last client has gone: the chip is to be reset then."""
+        return False
 
 
-class PtyClient:
+class PtyClient(Client):
     """The master side of a pty."""
-
-    has_lines = False
 
     def __init__(self) -> None:
         import termios
@@ -51,17 +53,20 @@ class PtyClient:
         os.set_blocking(self._master, False)
         self._poll = select.poll()
         self._poll.register(self._master, select.POLLIN)
-        self._left = False
+        self._has_gone = False
 
     def wait(self, timeout_s: float | None) -> bytes:
-        """Return what the client has sent; let go of the slave, so that its leaving shows."""
+        """Return what the client has sent; close our slave then, so that its hang-up shows."""
         events = self._poll.poll(None if timeout_s is None else max(0, timeout_s * 1000))
         flags = events[0][1] if events else 0
         data = self._read() if flags & select.POLLIN else b""
         if data:
             self._release()
-        elif flags & (select.POLLHUP | select.POLLERR):
-            self._hold()
+        elif flags & (select.POLLHUP | select.POLLERR) and self._slave is None:
+            # The last close has given the pty its default settings again, echo among them.
+            self._slave = os.open(self.name, os.O_RDWR | os.O_NOCTTY)
+            self._tty.setraw(self._slave)
+            self._has_gone = True
         return data
 
     def send(self, data: bytes) -> None:
@@ -81,12 +86,14 @@ class PtyClient:
             speed = self._termios.tcgetattr(self._master)[5]
         except self._termios.error:
             return None
-        return _rates(self._termios).get(speed)
+        # The settings use codes for the rates: B115200 and so on.
+        names = [name for name in dir(self._termios) if name[0] == "B" and name[1:].isdigit()]
+        return next((int(n[1:]) for n in names if getattr(self._termios, n) == speed), None)
 
     def has_gone(self) -> bool:
-        """Say, once, that the last client has closed the pty."""
-        left, self._left = self._left, False
-        return left
+        """Return True once after the last client has closed the pty."""
+        has_gone, self._has_gone = self._has_gone, False
+        return has_gone
 
     def close(self) -> None:
         """Give the pty back."""
@@ -104,18 +111,9 @@ class PtyClient:
             os.close(self._slave)
             self._slave = None
 
-    def _hold(self) -> None:
-        # The last close has given the pty its default settings again, echo among them.
-        if self._slave is None:
-            self._slave = os.open(self.name, os.O_RDWR | os.O_NOCTTY)
-            self._tty.setraw(self._slave)
-            self._left = True
 
-
-class TcpClient:
+class TcpClient(Client):
     """A listening socket and at most one connection."""
-
-    has_lines = False
 
     def __init__(self, host: str, port: int) -> None:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
@@ -154,14 +152,6 @@ class TcpClient:
         except OSError:
             self._hang_up()
 
-    def baud(self) -> int | None:
-        """Return None: a raw TCP port carries bytes and nothing else."""
-        return None
-
-    def has_gone(self) -> bool:
-        """Return False: the chip lives on as it is."""
-        return False
-
     def close(self) -> None:
         """Close the connection and stop listening."""
         self._hang_up()
@@ -171,9 +161,3 @@ class TcpClient:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-def _rates(termios: object) -> dict[int, int]:
-    """Return the rates by the codes that the settings use for them (B115200 and so on)."""
-    names = [name for name in dir(termios) if name[0] == "B" and name[1:].isdigit()]
-    return {getattr(termios, name): int(name[1:]) for name in names}

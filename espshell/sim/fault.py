@@ -43,7 +43,7 @@ E = TypeVar("E", bound=Enum)
 
 
 class Action(Enum):
-    """What happens to a frame, or where it stands."""
+    """What happens to a frame, or to the chip when the frame comes."""
 
     DROP = "drop"
     DOUBLE = "double"
@@ -63,17 +63,8 @@ class Action(Enum):
     KILL = "kill"
 
 
-ENDINGS = (
-    Action.HANG,
-    Action.RESET,
-    Action.GARBAGE,
-    Action.PANIC,
-    Action.BROWNOUT,
-    Action.BOOTLOOP,
-    Action.UNPLUG,
-    Action.REPLUG,
-    Action.KILL,
-)
+_ON_ONE_FRAME = ("drop", "double", "late", "stall", "flip", "cut", "noise")
+ENDINGS = frozenset(action for action in Action if action.value not in _ON_ONE_FRAME)
 """Actions after which nothing is as before; the frame itself is lost."""
 
 _ARGUMENTS = {
@@ -86,8 +77,7 @@ _ARGUMENTS = {
 }
 
 
-_SHORT = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"\\": b"\\"}
-_ESCAPE = re.compile(rb"\\([rnt\\]|x[0-9a-fA-F]{2})")
+_ESCAPES = {b"\\r": b"\r", b"\\n": b"\n", b"\\t": b"\t", b"\\\\": b"\\"}
 
 
 class Direction(Enum):
@@ -100,7 +90,7 @@ class Direction(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule; which of the last fields means something depends on the action."""
+    """One rule; each action uses only some of the last fields."""
 
     action: Action
     direction: Direction
@@ -115,10 +105,9 @@ class Rule:
     text: bytes = b""
 
     def holds(self, index: int) -> bool:
-        """Say whether the rule means the frame of this index, counted from 1."""
-        if index < self.first or (self.last is not None and index > self.last):
-            return False
-        return (index - self.first) % self.step == 0
+        """Whether the rule means the frame of this index, counted from 1."""
+        in_range = index >= self.first and (self.last is None or index <= self.last)
+        return in_range and (index - self.first) % self.step == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +120,15 @@ class Passage:
     ending: Action | None = None
     back_s: float = 0.0
     """When the port comes back, if that is the ending."""
+
+
+def unescaped(text: str) -> bytes:
+    r"""Return a text with ``\r``, ``\n``, ``\t``, ``\\`` and ``\xNN`` replaced by their bytes."""
+
+    def byte(match: re.Match[bytes]) -> bytes:
+        return bytes([int(match[1], 16)]) if match[1] else _ESCAPES[match[0]]
+
+    return re.sub(rb"\\x([0-9A-Fa-f]{2})|\\[rnt\\]", byte, text.encode())
 
 
 def parse(text: str) -> Rule:
@@ -173,7 +171,7 @@ class Faults:
         passages = [Passage(raw)]
         for rule in self._rules:
             if rule.holds(self._index):
-                passages = [after for one in passages for after in _act(rule, one)]
+                passages = [after for one in passages for after in _apply(rule, one)]
         return passages
 
 
@@ -190,53 +188,48 @@ class Splitter:
 
     def feed(self, data: bytes) -> list[tuple[bytes, bool]]:
         """Return the pieces that are complete now, each with whether it is a frame."""
-        found: list[tuple[bytes, bool]] = []
+        pieces: list[tuple[bytes, bool]] = []
         while data:
             piece, end, data = data.partition(slip.END)
-            piece += end
             if not self._open:
-                self._begin(piece, found)
-            elif end and self._held in (b"", slip.END) and piece == end:
-                found.append((piece, False))  # an empty frame; the next one is open
+                self._held, self._open = end, bool(end)
+                if piece:
+                    pieces.append((piece, False))
+                continue
+            piece += end
+            if end and self._held in (b"", slip.END) and piece == end:
+                pieces.append((piece, False))  # an empty frame; the next one is open
             else:
                 self._held += piece
                 if end:
-                    found.append((self._held, True))
+                    pieces.append((self._held, True))
                     self._held, self._open = b"", False
         if self._held == slip.END:
-            found.append((self._held, False))
+            pieces.append((self._held, False))
             self._held = b""
-        return found
-
-    def _begin(self, piece: bytes, found: list[tuple[bytes, bool]]) -> None:
-        self._open = piece.endswith(slip.END)
-        self._held = slip.END if self._open else b""
-        text = piece.removesuffix(slip.END)
-        if text:
-            found.append((text, False))
+        return pieces
 
 
 def _member(kind: type[E], name: str, text: str) -> E:
-    try:
-        return kind(name)
-    except ValueError:
-        names = ", ".join(member.value for member in kind)
-        raise UsageError(f"fault {text!r}: expected one of {names}, not {name!r}") from None
+    names = [member.value for member in kind]
+    if name not in names:
+        raise UsageError(f"fault {text!r}: expected one of {', '.join(names)}, not {name!r}")
+    return kind(name)
 
 
 def _with_argument(rule: Rule, argument: str | None, text: str) -> Rule:
-    wanted = _ARGUMENTS.get(rule.action)
-    if wanted is None:
+    expected = _ARGUMENTS.get(rule.action)
+    if expected is None:
         if argument is not None:
             raise UsageError(f"fault {text!r}: expected no argument after {rule.action.value}")
         return rule
-    found = None if not argument else _argument(rule, argument)
-    if found is None:
-        raise UsageError(f"fault {text!r}: expected {wanted}, after the number and a colon")
-    return found
+    complete = None if not argument else _parse_argument(rule, argument)
+    if complete is None:
+        raise UsageError(f"fault {text!r}: expected {expected}, after the number and a colon")
+    return complete
 
 
-def _argument(rule: Rule, text: str) -> Rule | None:
+def _parse_argument(rule: Rule, text: str) -> Rule | None:
     if rule.action is Action.FLIP:
         match = re.fullmatch(r"(\d+)\.([0-7])", text)
         return match and replace(rule, byte=int(match[1]), bit=int(match[2]))
@@ -244,50 +237,37 @@ def _argument(rule: Rule, text: str) -> Rule | None:
         keep = parse_number(text)
         return None if keep is None else replace(rule, keep=keep)
     if rule.action is Action.NOISE:
-        return replace(rule, text=_unescaped(text))
+        return replace(rule, text=unescaped(text))
     seconds = parse_seconds(text)
     return None if seconds is None else replace(rule, seconds=seconds)
 
 
-def _unescaped(text: str) -> bytes:
-    return _ESCAPE.sub(_meaning, text.encode())
-
-
-def _meaning(match: re.Match[bytes]) -> bytes:
-    code = match[1]
-    return _SHORT.get(code) or bytes([int(code[1:], 16)])
-
-
-def _act(rule: Rule, passage: Passage) -> list[Passage]:
+def _apply(rule: Rule, passage: Passage) -> list[Passage]:
+    action, data = rule.action, passage.data
     if passage.ending is not None:
         return [passage]
-    if rule.action in ENDINGS:
-        return [replace(passage, data=b"", ending=rule.action, back_s=rule.seconds)]
-    if rule.action is Action.DROP:
+    if action in ENDINGS:
+        return [replace(passage, data=b"", ending=action, back_s=rule.seconds)]
+    if action is Action.DROP:
         return []
-    if rule.action is Action.DOUBLE:
+    if action is Action.DOUBLE:
         return [passage, passage]
-    return [_changed(rule, passage)]
+    if action is Action.LATE:
+        return [replace(passage, late_s=passage.late_s + rule.seconds)]
+    if action is Action.STALL:
+        return [replace(passage, stall_s=passage.stall_s + rule.seconds)]
+    if action is Action.CUT:
+        return [replace(passage, data=data.rstrip(slip.END)[: rule.keep])]
+    if action is Action.NOISE:
+        return [replace(passage, data=rule.text + data)]
+    return [replace(passage, data=_flip(data, rule.byte, rule.bit))]
 
 
-def _changed(rule: Rule, passage: Passage) -> Passage:
-    if rule.action is Action.LATE:
-        return replace(passage, late_s=passage.late_s + rule.seconds)
-    if rule.action is Action.STALL:
-        return replace(passage, stall_s=passage.stall_s + rule.seconds)
-    if rule.action is Action.CUT:
-        return replace(passage, data=passage.data.rstrip(slip.END)[: rule.keep])
-    if rule.action is Action.NOISE:
-        return replace(passage, data=rule.text + passage.data)
-    return replace(passage, data=_flipped(passage.data, rule))
-
-
-def _flipped(raw: bytes, rule: Rule) -> bytes:
+def _flip(raw: bytes, byte: int, bit: int) -> bytes:
     body = raw.strip(slip.END)
-    frame = slip.unescape(body)
-    if frame is None or rule.byte >= len(frame):
+    frame = bytearray(slip.unescape(body) or b"")
+    if byte >= len(frame):
         return raw
-    wrong = bytearray(frame)
-    wrong[rule.byte] ^= 1 << rule.bit
+    frame[byte] ^= 1 << bit
     before, after = raw.split(body, 1)
-    return before + slip.escape(bytes(wrong)) + after
+    return before + slip.escape(bytes(frame)) + after

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from espshell.span import align_down
 from espshell.units import KIB
 
 BLOCK = 64 * KIB
@@ -22,7 +23,7 @@ _SECTOR = 4 * KIB
 _MOST_SECTORS = 8
 
 
-class Bit(NamedTuple):
+class StatusBit(NamedTuple):
     """A bit of a status register: the register's index in its part, and the bit's."""
 
     register: int
@@ -46,20 +47,20 @@ class Shape(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class ProtectionBits:
     """The protection bits of a part."""
 
-    bp: tuple[Bit, ...]
+    bp: tuple[StatusBit, ...]
     """The code, lowest bit first."""
-    tb: Bit | None = None
+    tb: StatusBit | None = None
     """1: from the bottom."""
-    sec: Bit | None = None
+    sec: StatusBit | None = None
     """1: by sectors."""
-    cmp: Bit | None = None
+    cmp: StatusBit | None = None
     """1: the other part of the flash."""
-    flip: Bit | None = None
+    flip: StatusBit | None = None
     """1: the code's bits are turned over, and the other part of the flash."""
-    wps: Bit | None = None
+    wps: StatusBit | None = None
     """1: blocks are locked one by one, and the code means nothing."""
     shape: Shape = Shape.HALVES
 
@@ -75,7 +76,7 @@ class BlockLocks:
         self._unlocked = frozenset[int]()
 
     def hold(self, start: int, size: int) -> bool:
-        """Say whether something of a range is locked."""
+        """Whether something of a range is locked."""
         return not self._units(start, size) <= self._unlocked
 
     def put(self, start: int, size: int, *, locked: bool) -> None:
@@ -84,18 +85,18 @@ class BlockLocks:
         self._unlocked = self._unlocked - units if locked else self._unlocked | units
 
     def _units(self, start: int, size: int) -> frozenset[int]:
-        sectors = range(start // _SECTOR * _SECTOR, start + size, _SECTOR)
+        sectors = range(align_down(start, _SECTOR), start + size, _SECTOR)
         edges = (0, self._size - BLOCK)
-        blocks = ((at, at // BLOCK * BLOCK) for at in sectors)
+        blocks = ((at, align_down(at, BLOCK)) for at in sectors)
         return frozenset(at if block in edges else block for at, block in blocks)
 
 
-def guarded(guard: Guard, size: int, values: Sequence[int]) -> range:
+def guarded(guard: ProtectionBits, size: int, values: Sequence[int]) -> range:
     """Return the addresses that the code covers, for a flash of a size (bytes)."""
     code = sum(bit.of(values) << index for index, bit in enumerate(guard.bp))
     last = (1 << len(guard.bp)) - 1
-    bottom, other = _is_set(guard.tb, values), _is_set(guard.cmp, values)
-    if _is_set(guard.flip, values):
+    bottom, other = is_set(guard.tb, values), is_set(guard.cmp, values)
+    if is_set(guard.flip, values):
         code, other = last - code, True
     if guard.shape is Shape.LOWER and code > last // 2:
         bottom = True
@@ -103,7 +104,7 @@ def guarded(guard: Guard, size: int, values: Sequence[int]) -> range:
         bottom = not bottom
     if not 0 < code < last:
         length = size if code else 0
-    elif _is_set(guard.sec, values) and guard.shape is not Shape.SIXTEENTH:
+    elif is_set(guard.sec, values) and guard.shape is not Shape.SIXTEENTH:
         length = _SECTOR * min(_MOST_SECTORS, 1 << code - 1)
     else:
         length = max(0, min(size, _length(guard.shape, code, last, size)))
@@ -112,7 +113,8 @@ def guarded(guard: Guard, size: int, values: Sequence[int]) -> range:
     return range(length) if bottom else range(size - length, size)
 
 
-def _is_set(bit: Bit | None, values: Sequence[int]) -> bool:
+def is_set(bit: StatusBit | None, values: Sequence[int]) -> bool:
+    """Whether a part has a bit and it is 1 in the registers' values."""
     return bit is not None and bool(bit.of(values))
 
 

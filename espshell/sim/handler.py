@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
-from typing import Protocol
+from typing import Any
 
 from espshell.chips import Isa
 from espshell.errors import PortError
 from espshell.sim.chip import SimChip
+from espshell.span import align_down
 from espshell.units import KIB, WORD
 
 MOST_INSTRUCTIONS = 1_000_000
@@ -61,8 +63,8 @@ _SCRATCH_SIZE = 64 * KIB
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a handler makes of a request."""
+class HandlerResult:
+    """What a handler returns for a request."""
 
     status: int
     value: int = 0
@@ -70,76 +72,46 @@ class Answer:
 
 
 class Caller:
-    """Has a chip's core call code, or stands for it.
+    """Calls code on a chip's core, emulated or imitated.
 
-    Each way in raises PortError if it needs an emulator that is not installed.
+    Both methods raise PortError if they need an emulator that is not installed.
     """
 
     def __init__(self, chip: SimChip) -> None:
         self._chip = chip
-        self._core: Core | None = None
 
-    def run(self, pointer: int, opcode: int, payload: bytes) -> Answer | None:
+    def run(self, pointer: int, opcode: int, payload: bytes) -> HandlerResult | None:
         """Call a handler of the plugin table; None if it crashes."""
         if self._chip.facts.isa is Isa.RISCV:
-            return self._made().run(pointer, opcode, payload)
+            return self._emulator.run(pointer, opcode, payload)
         code = self._chip.memory.read(pointer, len(XTENSA_BULK_READ))
         if self._chip.facts.isa is not Isa.XTENSA or code != XTENSA_BULK_READ:
             return None
         return _bulk_read(self._chip, payload)
 
     def returns(self, entry: int) -> bool:
-        """Call code without arguments; say whether it comes back."""
+        """Call code without arguments; return whether it comes back."""
         if self._chip.facts.isa is Isa.RISCV:
-            return self._made().call(entry) is not None
+            return self._emulator.call(entry) is not None
         # What is not blank is taken to do nothing and return.
         return self._chip.memory.word(entry & ~3) != 0
 
-    def _made(self) -> Core:
-        if self._core is None:
-            self._core = Core(self._chip)
-        return self._core
+    @cached_property
+    def _emulator(self) -> Core:
+        return Core(self._chip)
 
 
-def _bulk_read(chip: SimChip, payload: bytes) -> Answer | None:
+def _bulk_read(chip: SimChip, payload: bytes) -> HandlerResult | None:
     address, count = struct.unpack_from("<II", payload.ljust(8, b"\0"))
     if count > 16:
         return None  # it writes over what lies behind the response
     data = chip.memory.read(address, WORD * count)
     total = address + sum(struct.unpack(f"<{count}I", data))
-    return Answer(0, total & 0xFFFFFFFF, data)
-
-
-class Emulator(Protocol):
-    """What is used of ``unicorn.Uc``, which has no types."""
-
-    def hook_add(self, htype: int, callback: object) -> object:
-        """Have accesses to unmapped memory call something."""
-
-    def mem_map(self, address: int, size: int) -> None:
-        """Make memory."""
-
-    def mem_unmap(self, address: int, size: int) -> None:
-        """Take memory away."""
-
-    def mem_write(self, address: int, data: bytes) -> None:
-        """Fill memory."""
-
-    def mem_read(self, address: int, size: int) -> bytearray:
-        """Return memory."""
-
-    def reg_write(self, reg_id: int, value: int) -> object:
-        """Set a register."""
-
-    def reg_read(self, reg_id: int) -> int:
-        """Return a register."""
-
-    def emu_start(self, begin: int, until: int, timeout: int = 0, count: int = 0) -> None:
-        """Run from an address until another is reached, or so many instructions."""
+    return HandlerResult(0, total & 0xFFFFFFFF, data)
 
 
 class Core:
-    """A RISC-V core with the chip's memory; a page of it is copied when the core wants it."""
+    """A RISC-V core with the chip's memory; a page of it is copied at its first access."""
 
     def __init__(self, chip: SimChip) -> None:
         try:
@@ -147,27 +119,30 @@ class Core:
             self._registers = import_module("unicorn.riscv_const")
         except ImportError as error:
             raise PortError(
-                "the simulated chip was told to run code, and there is no emulator for it",
+                "the simulated chip is to run code, and there is no emulator for it",
                 hint="pip install unicorn",
             ) from error
         self._chip = chip
         self._failed: type[Exception] = unicorn.UcError
-        self._core: Emulator = unicorn.Uc(unicorn.UC_ARCH_RISCV, unicorn.UC_MODE_RISCV32)
+        self._core = unicorn.Uc(unicorn.UC_ARCH_RISCV, unicorn.UC_MODE_RISCV32)
         self._core.hook_add(unicorn.UC_HOOK_MEM_UNMAPPED, self._map)
         self._core.mem_map(_SCRATCH, _SCRATCH_SIZE)
         self._pages: dict[int, bytes] = {}
 
-    def run(self, pointer: int, opcode: int, payload: bytes) -> Answer | None:
+    def run(self, pointer: int, opcode: int, payload: bytes) -> HandlerResult | None:
         """Call a handler of the plugin table; None if it crashes."""
         self._core.mem_write(_SCRATCH, bytes(RESPONSE.size))
         status = self.call(pointer, opcode, payload)
         value, data, size = RESPONSE.unpack(self._read(_SCRATCH, RESPONSE.size))
-        return None if status is None else Answer(status & 0xFF, value, data[:size])
+        return None if status is None else HandlerResult(status & 0xFF, value, data[:size])
 
     def call(self, entry: int, opcode: int = 0, payload: bytes = b"") -> int | None:
         """Call a function; return what it returns, or None if it crashes or never returns."""
         names, core = self._registers, self._core
-        self._refresh()
+        for page, last in list(self._pages.items()):
+            if self._chip.memory.read(page, _PAGE) != last:
+                core.mem_unmap(page, _PAGE)  # changed since the last call
+                del self._pages[page]
         core.mem_write(_PAYLOAD, payload)
         for register, value in (
             (names.UC_RISCV_REG_A0, opcode),
@@ -190,9 +165,9 @@ class Core:
     def _read(self, address: int, size: int) -> bytes:
         return bytes(self._core.mem_read(address, size))
 
-    def _map(self, core: Emulator, _access: int, address: int, *_: object) -> bool:
-        """Give the core a page of the chip's memory when it wants it first."""
-        page = address // _PAGE * _PAGE
+    def _map(self, core: Any, _access: int, address: int, *_: object) -> bool:
+        """Give the core a page of the chip's memory at its first access."""
+        page = align_down(address, _PAGE)
         if not any(r.start < page + _PAGE and page < r.end for r in self._chip.facts.regions):
             return False
         self._pages[page] = self._chip.memory.read(page, _PAGE)
@@ -200,20 +175,10 @@ class Core:
         core.mem_write(page, self._pages[page])
         return True
 
-    def _refresh(self) -> None:
-        """Give up the pages that have changed since the last call."""
-        for page, known in list(self._pages.items()):
-            if self._chip.memory.read(page, _PAGE) != known:
-                self._core.mem_unmap(page, _PAGE)
-                del self._pages[page]
-
     def _write_back(self) -> None:
-        for page, before in list(self._pages.items()):
-            after = self._read(page, _PAGE)
-            if after == before:
-                continue
-            self._pages[page] = after
-            for at in range(0, _PAGE, WORD):
+        for page, before in self._pages.items():
+            after = self._pages[page] = self._read(page, _PAGE)
+            for at in range(0, _PAGE if after != before else 0, WORD):
                 if after[at : at + WORD] != before[at : at + WORD]:
                     word = int.from_bytes(after[at : at + WORD], "little")
                     self._chip.memory.write_word(page + at, word)

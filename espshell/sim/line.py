@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
+from dataclasses import dataclass
 
 BITS_PER_BYTE = 10
 """Start, eight, stop."""
@@ -20,16 +21,14 @@ PACKET = 62
 _BABBLE_BAUD = 115_200
 
 
+@dataclass(slots=True)
 class Burst:
     """Bytes that follow each other without a pause; ``first`` is when the first is complete."""
 
-    __slots__ = ("byte_s", "data", "first", "taken")
-
-    def __init__(self, first: float, byte_s: float, data: bytes) -> None:
-        self.first = first
-        self.byte_s = byte_s
-        self.data = bytearray(data)
-        self.taken = 0
+    first: float
+    byte_s: float
+    data: bytearray
+    taken: int = 0
 
     def complete_at(self, index: int) -> float:
         """Return when a byte is complete."""
@@ -45,7 +44,7 @@ class Burst:
         return min(len(self.data), int((moment - self.first) / self.byte_s + 1e-6) + 1)
 
 
-class Line:
+class SerialLine:
     """The chip's transmitter and what carries its bytes to the host."""
 
     def __init__(self, latency_s: float) -> None:
@@ -64,7 +63,7 @@ class Line:
         if last is not None and at <= self.free_at and last.byte_s == byte_s and not self._held:
             last.data += data
         else:
-            self._bursts.append(Burst(max(at, self.free_at) + byte_s, byte_s, data))
+            self._bursts.append(Burst(max(at, self.free_at) + byte_s, byte_s, bytearray(data)))
             self._held = False
         if self._ready is not None and self.free_at + byte_s <= self._ready:
             self._ready = None  # some of it may still catch the packet
@@ -92,19 +91,20 @@ class Line:
     def ready_at(self) -> float | None:
         """Return when the next packet arrives at the host, or None if nothing is coming."""
         if self._babbling and not self._bursts:
-            self._babble()
+            seed = f"garbage {self._babbled}".encode()
+            self._babbled += 1
+            garbage = hashlib.shake_128(seed).digest(PACKET)
+            self.send(garbage, self.free_at, BITS_PER_BYTE / _BABBLE_BAUD)
         if self._ready is None and self._bursts:
             self._ready = self._packet_ready()
         return self._ready
 
     def take(self, now: float) -> bytes:
-        """Return what has arrived since the last time."""
-        found = b""
-        while True:
-            ready = self.ready_at()
-            if ready is None or ready > now:
-                return found
-            found += self._packet(ready)
+        """Return the bytes that have arrived since the last call."""
+        data = b""
+        while (ready := self.ready_at()) is not None and ready <= now:
+            data += self._take_packet(ready)
+        return data
 
     def _packet_ready(self) -> float:
         head = self._bursts[0]
@@ -113,27 +113,21 @@ class Line:
         for burst in self._bursts:
             if burst.complete_at(burst.taken) > deadline:
                 break
-            left = len(burst.data) - burst.taken
-            if count + left >= PACKET:
+            size = len(burst.data) - burst.taken
+            if count + size >= PACKET:
                 return min(deadline, burst.complete_at(burst.taken + PACKET - count - 1))
-            count += left
+            count += size
         return deadline
 
-    def _packet(self, ready: float) -> bytes:
-        found = b""
-        while self._bursts and len(found) < PACKET:
+    def _take_packet(self, ready: float) -> bytes:
+        packet = b""
+        while self._bursts and len(packet) < PACKET:
             burst = self._bursts[0]
-            end = min(burst.count_by(ready), burst.taken + PACKET - len(found))
-            found += burst.data[burst.taken : end]
+            end = min(burst.count_by(ready), burst.taken + PACKET - len(packet))
+            packet += burst.data[burst.taken : end]
             burst.taken = end
             if end < len(burst.data):
                 break
             self._bursts.popleft()
         self._ready = None
-        return found
-
-    def _babble(self) -> None:
-        seed = f"garbage {self._babbled}".encode()
-        self._babbled += 1
-        garbage = hashlib.shake_128(seed).digest(PACKET)
-        self.send(garbage, self.free_at, BITS_PER_BYTE / _BABBLE_BAUD)
+        return packet

@@ -13,7 +13,8 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 
-from espshell.chips import Chip, Kind, Region
+from espshell.chips import Chip, Isa, Kind, Region
+from espshell.span import Span, align_down
 from espshell.units import WORD
 
 CACHE_OFF = 0xBAD0_0BAD
@@ -21,8 +22,11 @@ CACHE_OFF = 0xBAD0_0BAD
 
 _CACHED = (Kind.FLASH, Kind.PSRAM)
 
+_INSTRUCTION_BUS = Span(0x4000_0000, 0x5000_0000)
+"""Where the RAM of an Xtensa chip takes 32-bit stores only (ESP32 TRM, "Internal SRAM 0")."""
 
-class Memory:
+
+class AddressSpace:
     """Words and bytes by address.
 
     ``registers`` are the words that are not zero after a reset.  The eFuse registers among them
@@ -35,7 +39,7 @@ class Memory:
         regions = sorted(chip.regions, key=lambda region: region.start)
         self._regions = regions
         self._starts = [region.start for region in regions]
-        self._bytes = [_contents(chip, region) for region in regions]
+        self._contents = [_first_contents(chip, region) for region in regions]
         self._fixed = chip.efuse
         self._reset_values = dict(registers)
         self._registers = dict(registers)
@@ -48,11 +52,13 @@ class Memory:
         index = bisect_right(self._starts, address) - 1
         if index < 0:
             return 0
-        found = self._bytes[index]
-        offset = address - self._starts[index]
-        if found is not None and offset < len(found):
-            return int.from_bytes(found[offset : offset + WORD], "little")
-        return self._other(self._regions[index], address)
+        contents, region = self._contents[index], self._regions[index]
+        offset = address - region.start
+        if contents is not None and offset < len(contents):
+            return int.from_bytes(contents[offset : offset + WORD], "little")
+        if not region.holds(address):
+            return 0
+        return CACHE_OFF if region.kind in _CACHED else self._registers.get(address & ~3, 0)
 
     def write_word(self, address: int, value: int, mask: int = 0xFFFF_FFFF) -> None:
         """Set the bits of a word that are 1 in ``mask``; ROM and eFuses stay as they are."""
@@ -67,24 +73,24 @@ class Memory:
             if address in self._watched:
                 self._watched[address](new)
 
-    def watch(self, address: int, happen: Callable[[int], None]) -> None:
+    def watch(self, address: int, on_write: Callable[[int], None]) -> None:
         """Call something with each new value of a register that a loader writes."""
-        self._watched[address] = happen
+        self._watched[address] = on_write
 
     def read(self, address: int, size: int) -> bytes:
-        """Return bytes as words would give them."""
+        """Return the bytes of the words at an address."""
         index = bisect_right(self._starts, address) - 1
-        held = self._bytes[index] if index >= 0 else None
+        contents = self._contents[index] if index >= 0 else None
         offset = address - self._starts[index]
-        if held is not None and offset + size <= len(held):
-            return bytes(held[offset : offset + size])
-        words = range(address & ~3, address + size, WORD)
+        if contents is not None and offset + size <= len(contents):
+            return bytes(contents[offset : offset + size])
+        words = range(align_down(address, WORD), address + size, WORD)
         region = self._region(address)
         if region is not None and region.kind is Kind.PERIPHERAL and region.holds(words[-1]):
-            found = array("I", (self._registers.get(at, 0) for at in words)).tobytes()
+            data = array("I", (self._registers.get(at, 0) for at in words)).tobytes()
         else:
-            found = b"".join(self.word(at).to_bytes(WORD, "little") for at in words)
-        return found[address & 3 : (address & 3) + size]
+            data = b"".join(self.word(at).to_bytes(WORD, "little") for at in words)
+        return data[address % WORD : address % WORD + size]
 
     def write(self, address: int, data: bytes) -> None:
         """Put bytes into RAM; what lies outside of a region of RAM is dropped."""
@@ -103,9 +109,9 @@ class Memory:
 
     def clear_ram(self) -> None:
         """Lose what RAM holds, as without power."""
-        for region, found in zip(self._regions, self._bytes, strict=True):
-            if region.kind is Kind.RAM and found is not None:
-                found[:] = bytes(len(found))
+        for region, contents in zip(self._regions, self._contents, strict=True):
+            if region.kind is Kind.RAM and contents is not None:
+                contents[:] = bytes(len(contents))
 
     def reset(self) -> None:
         """Give the registers their first values; RAM keeps what it holds."""
@@ -117,23 +123,57 @@ class Memory:
             return None
         return self._regions[index]
 
-    def _other(self, region: Region, address: int) -> int:
-        if not region.holds(address):
-            return 0
-        return CACHE_OFF if region.kind in _CACHED else self._registers.get(address & ~3, 0)
-
     def _patch(self, address: int, data: bytes) -> None:
         index = bisect_right(self._starts, address) - 1
-        found = self._bytes[index]
-        if found is not None:
+        contents = self._contents[index]
+        if contents is not None:
             offset = address - self._starts[index]
-            found[offset : offset + len(data)] = data
+            contents[offset : offset + len(data)] = data
 
 
-def _contents(chip: Chip, region: Region) -> bytearray | None:
+def _first_contents(chip: Chip, region: Region) -> bytearray | None:
     if region.kind is Kind.RAM:
         return bytearray(region.size)
     if region.kind is Kind.ROM:
         seed = f"{chip.name} {region.name}".encode()
         return bytearray(hashlib.shake_128(seed).digest(region.size))
     return None
+
+
+class Download:
+    """The pieces that a host has put into RAM since the last start, in their order."""
+
+    def __init__(self, facts: Chip, memory: AddressSpace) -> None:
+        self.pieces: list[Span] = []
+        self._facts = facts
+        self._memory = memory
+
+    @property
+    def end(self) -> int:
+        """The address behind what has come last."""
+        return self.pieces[-1].end if self.pieces else 0
+
+    def begin(self, address: int) -> None:
+        """Start a piece."""
+        self.pieces.append(Span.of(address, 0))
+
+    def add(self, data: bytes) -> bool:
+        """Put data behind what has come; False if the store is one that the core cannot do."""
+        address = self.end
+        start = self.pieces[-1].start if self.pieces else address
+        self.pieces[-1:] = [Span(start, address + len(data))]
+        if not self.can_store(address, len(data)):
+            return False
+        self._memory.write(address, data)
+        return True
+
+    def can_store(self, address: int, size: int) -> bool:
+        """Whether the core can store so many bytes there."""
+        if self._facts.isa is Isa.RISCV or not (address % WORD or size % WORD):
+            return True
+        return address not in _INSTRUCTION_BUS or not self.is_ram(address)
+
+    def is_ram(self, address: int) -> bool:
+        """Whether RAM is at an address."""
+        region = self._facts.region_at(address, 1)
+        return region is not None and region.kind is Kind.RAM

@@ -1,4 +1,4 @@
-"""What a simulated chip is made of, as data: one literal a chip, and defaults.
+"""The simulated chips as data: one literal a chip, and defaults.
 
 Sources: boot texts of the ESP32 and ESP32-C3 as the chips print them; the banners of the others are
 from memory and have not been compared with a chip, and those of the C5 and C61 are made up after
@@ -25,7 +25,7 @@ _SPI_BOOT_CRYPT_CNT = Bits(0x34, 18, 3)
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """How a ROM says why it was reset and what it does now; what varies goes into ``line``."""
+    """The boot log of a ROM; ``line`` is a format for reset reason and boot mode."""
 
     line: bytes
     power_on: bytes = b"0x1 (POWERON)"
@@ -36,12 +36,12 @@ class Log:
     application: bytes = b"0xd (SPI_FAST_FLASH_BOOT)"
     waiting: bytes = b"waiting for download\r\n"
     blank: bytes = b"invalid header: 0xffffffff\r\n" * 4
-    """What it says to a flash without a program."""
+    """What it prints about a flash without a program."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A chip with everything about it that only a simulator must know."""
+    """A chip with all that only a simulator needs of it."""
 
     chip: str
     mac: int
@@ -50,7 +50,7 @@ class Model:
     revision: tuple[int, int] = (0, 0)
     package: int = 0
     features: tuple[str, ...] = ()
-    """Texts of the chip's features that are to hold; all other features are 0."""
+    """Texts of the features that the chip has; the fields of all others are 0."""
     rom: tuple[tuple[int, bytes], ...] = ()
     """What is known of the ROM's contents, by address; the rest is invented."""
     registers: tuple[tuple[int, int], ...] = ()
@@ -119,9 +119,12 @@ PANIC_TEXT = {
 
 
 def _log(banner: bytes, download: bytes, application: bytes) -> Log:
-    """Return the log of a chip since the ESP32-S2."""
-    line = banner + b"\r\nrst:%s,boot:%s\r\n"
-    return Log(line, download=download, application=application)
+    """Return the log of a chip since the ESP32-S2.
+
+    It takes the ROM's version and date, and how the ROM calls its two ways to boot.
+    """
+    line = b"ESP-ROM:%s\r\nBuild:%s\r\nrst:%%s,boot:%%s\r\n" % tuple(banner.split(b", "))
+    return Log(line, download=download, application=application + b" (SPI_FAST_FLASH_BOOT)")
 
 
 ESP8266 = Model(
@@ -173,22 +176,14 @@ ESP32 = Model(
 ESP32S2 = Model(
     chip="esp32s2",
     mac=0x7CDF_A10B_0C0D,
-    log=_log(
-        b"ESP-ROM:esp32s2-rc4-20191025\r\nBuild:Oct 25 2019",
-        download=b"0x0 (DOWNLOAD(USB/UART0/1/SPI))",
-        application=b"0x8 (SPI_FAST_FLASH_BOOT)",
-    ),
+    log=_log(b"esp32s2-rc4-20191025, Oct 25 2019", b"0x0 (DOWNLOAD(USB/UART0/1/SPI))", b"0x8"),
     revision=(1, 0),
 )
 
 ESP32S3 = Model(
     chip="esp32s3",
     mac=0x3485_18A2_B3C4,
-    log=_log(
-        b"ESP-ROM:esp32s3-20210327\r\nBuild:Mar 27 2021",
-        download=b"0x0 (DOWNLOAD(USB/UART0))",
-        application=b"0x8 (SPI_FAST_FLASH_BOOT)",
-    ),
+    log=_log(b"esp32s3-20210327, Mar 27 2021", b"0x0 (DOWNLOAD(USB/UART0))", b"0x8"),
     revision=(0, 2),
     features=("embedded PSRAM 8 MiB (AP 3.3 V)",),
 )
@@ -196,11 +191,7 @@ ESP32S3 = Model(
 ESP32C3 = Model(
     chip="esp32c3",
     mac=0x7CDF_A1B4_C5D6,
-    log=_log(
-        b"ESP-ROM:esp32c3-api1-20210207\r\nBuild:Feb  7 2021",
-        download=b"0x5 (DOWNLOAD(USB/UART0/1))",
-        application=b"0xd (SPI_FAST_FLASH_BOOT)",
-    ),
+    log=_log(b"esp32c3-api1-20210207, Feb  7 2021", b"0x5 (DOWNLOAD(USB/UART0/1))", b"0xd"),
     revision=(0, 4),
     features=("embedded flash 4 MiB (XMC)",),
     rom=((0x4000_1000, bytes.fromhex("6f50311b")),),
@@ -210,11 +201,7 @@ ESP32C3 = Model(
 ESP32C2 = Model(
     chip="esp32c2",
     mac=0x083A_8DC2_D3E4,
-    log=_log(
-        b"ESP-ROM:esp8684-api2-20220127\r\nBuild:Jan 27 2022",
-        download=b"0x4 (DOWNLOAD(UART0))",
-        application=b"0xc (SPI_FAST_FLASH_BOOT)",
-    ),
+    log=_log(b"esp8684-api2-20220127, Jan 27 2022", b"0x4 (DOWNLOAD(UART0))", b"0xc"),
     revision=(1, 2),
     package=1,
     secure_boot=Bits(0x30, 21),
@@ -224,11 +211,8 @@ ESP32C2 = Model(
 ESP32C5 = Model(
     chip="esp32c5",
     mac=0x3CDC_7591_A2B3,
-    log=_log(
-        b"ESP-ROM:esp32c5-eco2-20250121\r\nBuild:Jan 21 2025",  # made after its relatives
-        download=b"0x8 (DOWNLOAD(USB/UART0/SPI))",
-        application=b"0x18 (SPI_FAST_FLASH_BOOT)",
-    ),
+    # The banner is made after its relatives.
+    log=_log(b"esp32c5-eco2-20250121, Jan 21 2025", b"0x8 (DOWNLOAD(USB/UART0/SPI))", b"0x18"),
     revision=(1, 0),
     registers=((0x6009_6110, 48 << 24),),  # the crystal that the ROM believes in (PCR, in MHz)
     secure_boot=Bits(0x38, 25),
@@ -238,11 +222,8 @@ ESP32C5 = Model(
 ESP32C61 = Model(
     chip="esp32c61",
     mac=0xD0CF_1361_A2B3,
-    log=_log(
-        b"ESP-ROM:esp32c61-eco3-20250113\r\nBuild:Jan 13 2025",  # made after its relatives
-        download=b"0x4 (DOWNLOAD(USB/UART0/SPI))",
-        application=b"0xc (SPI_FAST_FLASH_BOOT)",
-    ),
+    # The banner is made after its relatives.
+    log=_log(b"esp32c61-eco3-20250113, Jan 13 2025", b"0x4 (DOWNLOAD(USB/UART0/SPI))", b"0xc"),
     revision=(1, 0),
     secure_boot=Bits(0x34, 26),
     crypt_count=Bits(0x30, 23, 3),
@@ -251,33 +232,21 @@ ESP32C61 = Model(
 ESP32C6 = Model(
     chip="esp32c6",
     mac=0x404C_CA51_6273,
-    log=_log(
-        b"ESP-ROM:esp32c6-20220919\r\nBuild:Sep 19 2022",
-        download=b"0x4 (DOWNLOAD(USB/UART0/SDIO_REI_FEO))",
-        application=b"0xc (SPI_FAST_FLASH_BOOT)",
-    ),
+    log=_log(b"esp32c6-20220919, Sep 19 2022", b"0x4 (DOWNLOAD(USB/UART0/SDIO_REI_FEO))", b"0xc"),
     revision=(0, 1),
 )
 
 ESP32H2 = Model(
     chip="esp32h2",
     mac=0x6055_F9F7_A1B2,
-    log=_log(
-        b"ESP-ROM:esp32h2-20221101\r\nBuild:Nov  1 2022",
-        download=b"0x4 (DOWNLOAD(USB/UART0))",
-        application=b"0xc (SPI_FAST_FLASH_BOOT)",
-    ),
+    log=_log(b"esp32h2-20221101, Nov  1 2022", b"0x4 (DOWNLOAD(USB/UART0))", b"0xc"),
     revision=(0, 1),
 )
 
 ESP32P4 = Model(
     chip="esp32p4",
     mac=0x60E2_E7D1_E2F3,
-    log=_log(
-        b"ESP-ROM:esp32p4-eco2-20240710\r\nBuild:Jul 10 2024",
-        download=b"0x304 (DOWNLOAD(USB/UART0/SPI))",
-        application=b"0x30c (SPI_FAST_FLASH_BOOT)",
-    ),
+    log=_log(b"esp32p4-eco2-20240710, Jul 10 2024", b"0x304 (DOWNLOAD(USB/UART0/SPI))", b"0x30c"),
     revision=(1, 3),
 )
 
@@ -296,23 +265,21 @@ MODELS = (
 )
 
 
-def _made_up(chip: Chip) -> Model:
-    """Return a model of a chip that nothing more is known of than its tables say."""
+def _generic(chip: Chip) -> Model:
+    """Return a model of a chip of which only the tables are known."""
     return Model(
         chip=chip.name,
         mac=0x7CDF_A100_0000 | chip.id << 8 | 1,
         log=_log(
-            b"ESP-ROM:%s-20250101\r\nBuild:Jan  1 2025" % chip.name.encode(),
-            download=b"0x4 (DOWNLOAD(USB/UART0))",
-            application=b"0xc (SPI_FAST_FLASH_BOOT)",
+            b"%s-20250101, Jan  1 2025" % chip.name.encode(), b"0x4 (DOWNLOAD(USB/UART0))", b"0xc"
         ),
         # The first that has a stub.
-        revision=max((each.since for each in chip.stub_names), default=(0, 0)),
+        revision=max((stub.since for stub in chip.stub_names), default=(0, 0)),
     )
 
 
 def chip_of(model: Model) -> Chip:
-    """Return what the tables say about a model's chip."""
+    """Return the row of the chip tables for a model."""
     chip = by_name(model.chip)
     if chip is None:
         raise UsageError(f"{model.chip} is not in the tables of chips")
@@ -328,14 +295,14 @@ def by_chip_name(name: str) -> Model:
     if chip is None:
         names = ", ".join(NAMES)
         raise UsageError(f"expected a chip that can be simulated ({names}), not {name!r}")
-    return next((model for model in MODELS if model.chip == chip.name), None) or _made_up(chip)
+    return next((model for model in MODELS if model.chip == chip.name), None) or _generic(chip)
 
 
 def rom_contents(model: Model) -> tuple[tuple[int, bytes], ...]:
     """Return what is known of the ROM: what the model says, and the word that tells the chip."""
     magic = chip_of(model).magic
-    known = () if magic is None else ((MAGIC_ADDRESS, magic.to_bytes(4, "little")),)
-    return (*known, *model.rom)
+    word = () if magic is None else ((MAGIC_ADDRESS, magic.to_bytes(4, "little")),)
+    return (*word, *model.rom)
 
 
 def feature_values(model: Model) -> tuple[tuple[Field, int], ...]:
@@ -343,15 +310,12 @@ def feature_values(model: Model) -> tuple[tuple[Field, int], ...]:
 
     Raises: ValueError for a text that no feature of the chip has.
     """
-    found = []
-    for text in model.features:
-        rows = [
-            (feature.field, number)
-            for feature in chip_of(model).features
-            for number, said in feature.texts
-            if said == text
-        ]
-        if not rows:
-            raise ValueError(f"no feature of {model.chip} reads {text!r}")
-        found.append(rows[0])
-    return tuple(found)
+    fields = {
+        text: (feature.field, number)
+        for feature in reversed(chip_of(model).features)
+        for number, text in reversed(feature.texts)
+    }
+    unknown = [text for text in model.features if text not in fields]
+    if unknown:
+        raise ValueError(f"no feature of {model.chip} reads {unknown[0]!r}")
+    return tuple(fields[text] for text in model.features)

@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
-from espshell.sim.counters import FlashCounters
-from espshell.sim.guard import Bit, BlockLocks, guarded
-from espshell.sim.parts import BLOCK_ERASE, Part, Write
-from espshell.sim.status import Status
+from espshell.sim.guard import BlockLocks, StatusBit, guarded, is_set
+from espshell.sim.parts import BLOCK_ERASE, PartModel, StatusWrite
+from espshell.sim.status import RegisterBank
+from espshell.span import Span, align_down
 from espshell.units import KIB
 
 SECTOR = 4 * KIB
@@ -32,6 +33,9 @@ PAGE = 256
 """What one program command covers (bytes)."""
 
 BUSY, WEL = 1 << 0, 1 << 1
+
+_Command = Callable[[int, bytes, int], "bytes | None"]
+"""Takes the opcode, the bytes behind it, and how many are to be clocked out."""
 
 _STATUS_1 = 0x05
 _WAKE = 0xAB
@@ -51,6 +55,22 @@ class PowerLost(Exception):
     """The supply has failed in the middle of an operation."""
 
 
+@dataclass(slots=True)
+class FlashCounters:
+    """What a flash has done since it was made."""
+
+    sectors: int = 0
+    """Erased by themselves."""
+    blocks: int = 0
+    """Of 32 and 64 KiB."""
+    chips: int = 0
+    pages: int = 0
+    status_writes: int = 0
+    """Of those that wear it: the ones after 50h do not count."""
+    offences: list[str] = field(default_factory=list)
+    """Commands that no host should send, with what was wrong."""
+
+
 class Nor:
     """One flash; ``data`` is its array.
 
@@ -61,7 +81,7 @@ class Nor:
 
     def __init__(
         self,
-        part: Part,
+        part: PartModel,
         *,
         data: bytearray | mmap.mmap | None = None,
         stored: Sequence[int] = (),
@@ -70,7 +90,7 @@ class Nor:
     ) -> None:
         self.part = part
         self.data = bytearray(b"\xff") * part.size if data is None else data
-        self.status = Status(part, stored, wp_low=wp_low)
+        self.status = RegisterBank(part, stored, wp_low=wp_low)
         self.count = FlashCounters()
         self.instant = False
         """Whether it is never busy."""
@@ -85,7 +105,7 @@ class Nor:
         self._down = False
         self._qpi = False
         self._otp = False
-        self._errors: set[Bit] = set()
+        self._errors: set[StatusBit] = set()
         self._locks = BlockLocks(len(self.data))
         self._commands = self._table()
 
@@ -109,16 +129,16 @@ class Nor:
 
         Raises: PowerLost, with the array half changed.
         """
-        found = self._answer(sent[0], sent[1:], size, now) if sent else b""
-        return found[:size].ljust(size, b"\xff")
+        answer = self._answer(sent[0], sent[1:], size, now) if sent else b""
+        return answer[:size].ljust(size, b"\xff")
 
     def read(self, offset: int, size: int) -> bytes:
         """Return bytes; behind the last comes the first."""
         offset %= self.size
-        found = bytes(self.data[offset : offset + size])
-        while len(found) < size:
-            found += bytes(self.data[: size - len(found)])
-        return found
+        data = bytes(self.data[offset : offset + size])
+        while len(data) < size:
+            data += bytes(self.data[: size - len(data)])
+        return data
 
     def load(self, contents: bytes) -> None:
         """Put contents at the start, as a programmer would; what does not fit is left out."""
@@ -128,46 +148,32 @@ class Nor:
     def power_cycle(self) -> None:
         """Forget what does not survive without power; an operation under way is taken for done."""
         self.status.power_cycle()
-        self._forget()
+        self._clear_mode()
         self._down = self._qpi = False
 
     # -- commands
 
-    def _table(self) -> dict[int, Callable[[int, bytes, int], bytes]]:
+    def _table(self) -> dict[int, _Command]:
         part = self.part
-        table: dict[int, Callable[[int, bytes, int], bytes]] = {
-            0x02: self._program,
-            0x03: self._read,
-            0x04: self._disable,
-            0x06: self._enable,
-            0x0B: self._read,
-            0x50: self._enable_volatile,
-            0x60: self._erase_chip,
-            0x66: self._enable_reset,
-            0x90: self._device_id,
-            0x99: self._reset,
-            0x9F: self._jedec_id,
-            0xAB: self._wake,
-            0xB9: self._power_down,
-            0xC7: self._erase_chip,
-        }
-        if not part.volatile_writes:
-            del table[0x50]
-        if part.unique_id:
-            table[0x4B] = self._unique_id
-        if part.sfdp:
-            table[0x5A] = self._sfdp
-        if part.guard.wps is not None:
-            table |= dict.fromkeys((0x36, 0x39, 0x3D, 0x7E, 0x98), self._lock_blocks)
-        table |= dict.fromkeys(BLOCK_ERASE, self._erase)
-        table |= dict.fromkeys((write.opcode for write in part.writes), self._write_status)
-        table |= dict.fromkeys((burn.opcode for burn in part.burns), self._burn)
-        table |= dict.fromkeys(part.traps, self._trapped)
-        reads = (register.read for register in part.registers)
-        table |= dict.fromkeys((read for read in reads if read is not None), self._read_status)
-        if part.qpi is not None:
-            table[part.qpi] = self._enter_qpi
-        return table
+        reads = [register.read for register in part.registers if register.read is not None]
+        rows: list[tuple[Iterable[int], _Command]] = [
+            ((0x04, 0x06, 0x66, 0x99, 0xB9), self._control),
+            ((0x50,) if part.volatile_writes else (), self._control),
+            ((0x90, 0x9F, 0xAB), self._identify),
+            ((0x4B,) if part.unique_id else (), self._identify),
+            ((0x5A,) if part.sfdp else (), self._identify),
+            ((0x03, 0x0B), self._read),
+            ((0x02,), self._program),
+            (BLOCK_ERASE, self._erase),
+            ((0x60, 0xC7), self._erase_chip),
+            ((0x36, 0x39, 0x3D, 0x7E, 0x98) if part.guard.wps else (), self._lock_blocks),
+            ((write.opcode for write in part.writes), self._write_status),
+            ((burn.opcode for burn in part.burns), self._burn),
+            (part.traps, self._control),
+            (reads, self._read_status),
+            (() if part.qpi is None else (part.qpi,), self._control),
+        ]
+        return {opcode: command for opcodes, command in rows for opcode in opcodes}
 
     def _answer(self, opcode: int, rest: bytes, size: int, now: float) -> bytes:
         self._now = now
@@ -176,9 +182,8 @@ class Nor:
             opcode, self._address_size = _SHORT[opcode], 4
         command = self._commands.get(opcode)
         reset, self._reset_enabled = self._reset_enabled, False
-        if self._qpi and opcode not in (_RESET_ENABLE, _RESET, _LEAVE_QPI):
-            return b""
-        if self._down and opcode != _WAKE:
+        is_deaf = self._qpi and opcode not in (_RESET_ENABLE, _RESET, _LEAVE_QPI)
+        if is_deaf or (self._down and opcode != _WAKE):
             return b""
         if now < self.busy_until and command != self._read_status:
             self._offend(opcode, "while busy")
@@ -189,81 +194,59 @@ class Nor:
             self._qpi = False
         if command in (self._write_status, self._program):
             rest += b"\xff" * size
-        return command(opcode, rest, size) if command is not None else b""
+        return (command(opcode, rest, size) if command is not None else None) or b""
 
     def _offend(self, opcode: int, what: str) -> None:
         self.count.offences.append(f"{opcode:02X}h {what}")
 
-    def _enable(self, _opcode: int, _rest: bytes, _size: int) -> bytes:
-        self.write_enabled = True
-        return b""
+    def _control(self, opcode: int, _rest: bytes, _size: int) -> None:
+        """Do a command that only changes the mode of the flash."""
+        if opcode == 0x06:
+            self.write_enabled = True
+        elif opcode == 0x04:
+            self.write_enabled = self._volatile_enabled = self._otp = False
+        elif opcode == 0x50:
+            self._volatile_enabled = True
+        elif opcode == _RESET_ENABLE:
+            self._reset_enabled = True
+        elif opcode == _RESET:
+            self.status.reset()
+            self._clear_mode()
+            self._qpi = False
+        elif opcode == 0xB9:
+            self._down = True
+        elif opcode == self.part.qpi:
+            self._offend(opcode, "enters QPI")
+            self._qpi = True
+        else:
+            self._offend(opcode, "is no status read here")
+            self._otp = self._otp or opcode == _EON_OTP
 
-    def _disable(self, _opcode: int, _rest: bytes, _size: int) -> bytes:
-        self.write_enabled = self._volatile_enabled = self._otp = False
-        return b""
-
-    def _enable_volatile(self, _opcode: int, _rest: bytes, _size: int) -> bytes:
-        self._volatile_enabled = True
-        return b""
-
-    def _enable_reset(self, _opcode: int, _rest: bytes, _size: int) -> bytes:
-        self._reset_enabled = True
-        return b""
-
-    def _reset(self, _opcode: int, _rest: bytes, _size: int) -> bytes:
-        self.status.reset()
-        self._forget()
-        self._qpi = False
-        return b""
-
-    def _forget(self) -> None:
+    def _clear_mode(self) -> None:
         self.write_enabled = self._volatile_enabled = self._reset_enabled = self._otp = False
         self._errors.clear()
         self._locks = BlockLocks(self.size)
         self.busy_until = 0.0
 
-    def _power_down(self, _opcode: int, _rest: bytes, _size: int) -> bytes:
-        self._down = True
-        return b""
+    # -- reads
 
-    def _enter_qpi(self, opcode: int, _rest: bytes, _size: int) -> bytes:
-        self._offend(opcode, "enters QPI")
-        self._qpi = True
-        return b""
-
-    def _trapped(self, opcode: int, _rest: bytes, _size: int) -> bytes:
-        """Do what another part's status read does here: no good."""
-        self._offend(opcode, "is no status read here")
-        self._otp = self._otp or opcode == _EON_OTP
-        return b""
-
-    # -- what it says of itself
-
-    def _wake(self, _opcode: int, rest: bytes, size: int) -> bytes:
-        """Leave power-down; after three more bytes the old device id follows."""
-        self._down = False
-        return self._capacity * size if len(rest) >= self._address_size else b""
-
-    def _device_id(self, _opcode: int, rest: bytes, size: int) -> bytes:
-        pair = bytes([self.part.jedec_id >> 16]) + self._capacity
-        odd = self._address(rest) & 1
-        return (pair * (size + 1))[odd:] if len(rest) >= self._address_size else b""
-
-    def _jedec_id(self, _opcode: int, _rest: bytes, _size: int) -> bytes:
-        return self.part.jedec_id.to_bytes(3, "big")
-
-    def _unique_id(self, _opcode: int, rest: bytes, _size: int) -> bytes:
-        found = hashlib.shake_128(f"unique {self.part.name}".encode()).digest(8)
-        return found if len(rest) > self._address_size else b""
-
-    def _sfdp(self, _opcode: int, rest: bytes, size: int) -> bytes:
-        return (
-            self.part.sfdp[self._address(rest) :][:size] if len(rest) > self._address_size else b""
-        )
-
-    @property
-    def _capacity(self) -> bytes:
-        return bytes([(self.part.jedec_id - 1) & 0xFF])
+    def _identify(self, opcode: int, rest: bytes, size: int) -> bytes:
+        """Answer ids and SFDP; all but 9Fh come after an address, 4Bh and 5Ah after one more."""
+        part = self.part
+        if opcode == 0x9F:
+            return part.jedec_id.to_bytes(3, "big")
+        if opcode == _WAKE:
+            self._down = False
+        if len(rest) < self._address_size + (opcode in (0x4B, 0x5A)):
+            return b""
+        if opcode == 0x4B:
+            return hashlib.shake_128(f"unique {part.name}".encode()).digest(8)
+        if opcode == 0x5A:
+            return part.sfdp[self._address(rest) :][:size]
+        capacity = bytes([(part.jedec_id - 1) & 0xFF])
+        if opcode == _WAKE:
+            return capacity * size
+        return ((bytes([part.jedec_id >> 16]) + capacity) * (size + 1))[self._address(rest) & 1 :]
 
     def _read(self, opcode: int, rest: bytes, size: int) -> bytes:
         dummy = 1 if opcode == 0x0B else 0
@@ -289,40 +272,38 @@ class Nor:
 
     # -- writes
 
-    def _write_status(self, opcode: int, rest: bytes, _size: int) -> bytes:
+    def _write_status(self, opcode: int, rest: bytes, _size: int) -> None:
         write = next(write for write in self.part.writes if write.opcode == opcode)
         volatile = write.volatile or (self._volatile_enabled and not self.write_enabled)
         if not (volatile and self._volatile_enabled) and not self._may_write(opcode):
-            return b""
+            return
         if not 0 < len(rest) <= len(write.registers) or self.status.is_locked:
-            return b""
+            return
         self._volatile_enabled = False
         if self._otp:
-            write = Write(opcode, (self._register(_STATUS_1),))
+            write = StatusWrite(opcode, (self._register(_STATUS_1),))
         self.status.write(write, rest, volatile=volatile)
         if volatile:
             self.write_enabled = False
         else:
             self.count.status_writes += 1
             self._begin(self.part.times.status_s)
-        return b""
 
-    def _burn(self, opcode: int, _rest: bytes, _size: int) -> bytes:
+    def _burn(self, opcode: int, _rest: bytes, _size: int) -> None:
         burn = next(burn for burn in self.part.burns if burn.opcode == opcode)
         if self._may_write(opcode):
             self.status.burn(burn.register, burn.mask)
             self.count.status_writes += 1
             self._begin(self.part.times.status_s)
-        return b""
 
-    def _program(self, opcode: int, rest: bytes, _size: int) -> bytes:
+    def _program(self, opcode: int, rest: bytes, _size: int) -> None:
         """Clear bits in a page; behind its last byte comes its first."""
         if len(rest) <= self._address_size or not self._may_write(opcode):
-            return b""
+            return
         address = self._address(rest) % self.size
-        page = address // PAGE * PAGE
+        page = align_down(address, PAGE)
         if not self._may_change(page, PAGE, self.part.program_error):
-            return b""
+            return
         self.count.pages += 1
         data = rest[self._address_size :]
         dies = self._dies()
@@ -333,59 +314,54 @@ class Nor:
         mask = bytearray(b"\xff") * PAGE
         mask[start : start + len(first)] = first
         mask[: len(wrapped)] = wrapped
-        old, new = (int.from_bytes(each, "little") for each in (self.read(page, PAGE), mask))
-        self.data[page : page + PAGE] = (old & new).to_bytes(PAGE, "little")
+        old, allowed = (int.from_bytes(data, "little") for data in (self.read(page, PAGE), mask))
+        self.data[page : page + PAGE] = (old & allowed).to_bytes(PAGE, "little")
         self._end(dies, self.part.times.page_s)
-        return b""
 
-    def _erase(self, opcode: int, rest: bytes, _size: int) -> bytes:
+    def _erase(self, opcode: int, rest: bytes, _size: int) -> None:
         if len(rest) != self._address_size or not self._may_write(opcode):
-            return b""
+            return
         size, times = min(BLOCK_ERASE[opcode], self.size), self.part.times
-        start = self._address(rest) % self.size // size * size
+        start = align_down(self._address(rest) % self.size, size)
         if not self._may_change(start, size, self.part.erase_error):
-            return b""
+            return
         if size <= SECTOR:
             self.count.sectors += 1
         else:
             self.count.blocks += 1
-        dies = self._dies()
-        done = size // 2 if dies else size
-        self.data[start : start + done] = b"\xff" * done
         seconds = {0x20: times.sector_s, 0x52: times.half_block_s, 0xD8: times.block_s}
-        self._end(dies, seconds[opcode])
-        return b""
+        self._clear(start, size, seconds[opcode])
 
-    def _erase_chip(self, opcode: int, _rest: bytes, _size: int) -> bytes:
+    def _erase_chip(self, opcode: int, _rest: bytes, _size: int) -> None:
         if self._may_write(opcode) and self._may_change(0, self.size, self.part.erase_error):
             self.count.chips += 1
-            dies = self._dies()
-            done = self.size // 2 if dies else self.size
-            self.data[:done] = b"\xff" * done
-            self._end(dies, self.part.times.chip_s)
-        return b""
+            self._clear(0, self.size, self.part.times.chip_s)
+
+    def _clear(self, start: int, size: int, seconds: float) -> None:
+        dies = self._dies()
+        cleared = size // 2 if dies else size
+        self.data[start : start + cleared] = b"\xff" * cleared
+        self._end(dies, seconds)
 
     def _may_write(self, opcode: int) -> bool:
         if not self.write_enabled:
             self._offend(opcode, "without WEL")
         return self.write_enabled
 
-    def _may_change(self, start: int, size: int, error: Bit | None) -> bool:
-        """Look at protection; where a part tells of it, it does."""
+    def _may_change(self, start: int, size: int, error: StatusBit | None) -> bool:
+        """Return whether a range is unprotected; if not, set the error bits that a part has."""
         self._errors.clear()
-        if not self._is_guarded(start, size):
+        covered = self.guarded
+        if is_set(self.part.guard.wps, self.status.active):
+            is_guarded = self._locks.hold(start, size)
+        else:
+            is_guarded = Span.of(start, size).overlaps(Span(covered.start, covered.stop))
+        if not is_guarded:
             return True
         if error is not None:
             self._errors |= {bit for bit in (error, self.part.protection_error) if bit is not None}
             self.write_enabled = False
         return False
-
-    def _is_guarded(self, start: int, size: int) -> bool:
-        wps = self.part.guard.wps
-        if wps is not None and wps.of(self.status.active):
-            return self._locks.hold(start, size)
-        covered = self.guarded
-        return bool(covered) and start < covered.stop and covered.start < start + size
 
     def _dies(self) -> bool:
         self._operations += 1

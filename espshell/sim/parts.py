@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, replace
 
 from espshell.sim import sfdp
-from espshell.sim.guard import Bit, Guard, Shape
+from espshell.sim.guard import ProtectionBits, Shape, StatusBit
 from espshell.units import KIB, MIB
 
 BLOCK_ERASE = {0x20: 4 * KIB, 0x52: 32 * KIB, 0xD8: 64 * KIB}
@@ -20,7 +20,7 @@ BLOCK_ERASE = {0x20: 4 * KIB, 0x52: 32 * KIB, 0xD8: 64 * KIB}
 
 
 @dataclass(frozen=True, slots=True)
-class Register:
+class StatusRegister:
     """A status register; bits that no mask names are read only."""
 
     read: int | None
@@ -32,7 +32,7 @@ class Register:
 
 
 @dataclass(frozen=True, slots=True)
-class Write:
+class StatusWrite:
     """A command that writes registers, one byte each."""
 
     opcode: int
@@ -65,18 +65,18 @@ class Times:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PartModel:
     """A flash as its data sheet has it."""
 
     name: str
     jedec_id: int
     size: int
-    registers: tuple[Register, ...]
-    writes: tuple[Write, ...]
-    guard: Guard
-    srp0: Bit
-    srp1: Bit | None = None
-    qe: Bit | None = None
+    registers: tuple[StatusRegister, ...]
+    writes: tuple[StatusWrite, ...]
+    guard: ProtectionBits
+    srp0: StatusBit
+    srp1: StatusBit | None = None
+    qe: StatusBit | None = None
     sfdp: bytes = b""
     """Empty: it has none."""
     volatile_writes: bool = True
@@ -87,42 +87,41 @@ class Part:
     """Commands that are another part's status reads and do something bad here."""
     qpi: int | None = None
     """The command after which it takes no more commands on one line."""
-    program_error: Bit | None = None
+    program_error: StatusBit | None = None
     """What says that protection has kept a page from being programmed; WEL is cleared then."""
-    erase_error: Bit | None = None
-    protection_error: Bit | None = None
+    erase_error: StatusBit | None = None
+    protection_error: StatusBit | None = None
     unique_id: bool = True
     """Whether 4Bh is known."""
 
 
-_SR1 = Register(0x05, 0xFC)
-_SR2 = Register(0x35, 0x43, one_way=0x38)
-_SEPARATE = (Write(0x01, (0,)), Write(0x31, (1,)), Write(0x11, (2,)))
-_BOTH_WAYS = (Write(0x01, (0, 1)), *_SEPARATE[1:])
-_TOGETHER = (Write(0x01, (0, 1), clears_rest=True),)
-_ALONE = (Write(0x01, (0,)),)
+_SR1 = StatusRegister(0x05, 0xFC)
+_SR2 = StatusRegister(0x35, 0x43, one_way=0x38)
+_SEPARATE = (StatusWrite(0x01, (0,)), StatusWrite(0x31, (1,)), StatusWrite(0x11, (2,)))
+_BOTH_WAYS = (StatusWrite(0x01, (0, 1)), *_SEPARATE[1:])
+_TOGETHER = (StatusWrite(0x01, (0, 1), clears_rest=True),)
+_ALONE = (StatusWrite(0x01, (0,)),)
 
-_BP3 = (Bit(0, 2), Bit(0, 3), Bit(0, 4))
-_BP4 = (*_BP3, Bit(0, 5))
-_TB = Bit(0, 5)
-_SRP0 = Bit(0, 7)
-_QE_IN_SR1 = Bit(0, 6)
-_GUARD = Guard(_BP3, tb=_TB, sec=Bit(0, 6), cmp=Bit(1, 6))
+_BP3 = (StatusBit(0, 2), StatusBit(0, 3), StatusBit(0, 4))
+_BP4 = (*_BP3, StatusBit(0, 5))
+_TB = StatusBit(0, 5)
+_SRP0 = StatusBit(0, 7)
+_QE_IN_SR1 = StatusBit(0, 6)
+_GUARD = ProtectionBits(_BP3, tb=_TB, sec=StatusBit(0, 6), cmp=StatusBit(1, 6))
 
 
-def _usual(
+def _like_w25q(
     name: str,
     jedec_id: int,
-    writes: tuple[Write, ...],
-    *others: Register,
-    image: bytes,
+    writes: tuple[StatusWrite, ...],
+    *others: StatusRegister,
+    image: bytes = b"",
     times: Times | None = None,
-    guard: Guard = _GUARD,
-    volatile_writes: bool = True,
-) -> Part:
+    guard: ProtectionBits = _GUARD,
+) -> PartModel:
     """Return a part with the SR1 and QE of a W25Q; the id ends with the logarithm of its size."""
     size = 1 << (jedec_id & 0xFF)
-    return Part(
+    return PartModel(
         name=name,
         jedec_id=jedec_id,
         size=size,
@@ -130,48 +129,46 @@ def _usual(
         writes=writes,
         guard=guard,
         srp0=_SRP0,
-        srp1=Bit(1, 0),
-        qe=Bit(1, 1),
+        srp1=StatusBit(1, 0),
+        qe=StatusBit(1, 1),
         sfdp=sfdp.sized(image, size),
         times=times or Times(chip_s=10.0 * size / (4 * MIB)),
-        volatile_writes=volatile_writes,
     )
 
 
-_WPS = replace(_GUARD, wps=Bit(2, 2))
-_WINBOND_SR3 = Register(0x15, 0xE4, factory=0x60)
-_GD_SR3 = Register(0x15, 0x60, factory=0x20)
+_WPS = replace(_GUARD, wps=StatusBit(2, 2))
+_W25Q256_GUARD = ProtectionBits(_BP4, tb=StatusBit(0, 6), cmp=StatusBit(1, 6), wps=StatusBit(2, 2))
 _GD_TIMES = Times(0.6e-3, 50e-3, 150e-3, 200e-3, 15.0, 5e-3)
 _SLOWER = Times(0.5e-3, 50e-3, 150e-3, 200e-3, 25.0)
+_PUYA_TIMES = Times(1.5e-3, 16e-3, 16e-3, 16e-3, 16e-3, 8e-3)
+_W25Q64BV_TIMES = Times(0.7e-3, 30e-3, 120e-3, 150e-3, 15.0)
 
-_W25Q32JV = _usual(
-    "W25Q32JV", 0xEF4016, _BOTH_WAYS, _SR2, _WINBOND_SR3, image=sfdp.W25Q32JV, guard=_WPS
-)
-_GD25Q32C = _usual(
-    "GD25Q32C", 0xC84016, _SEPARATE, _SR2, _GD_SR3, image=sfdp.GD25Q32C, times=_GD_TIMES
-)
-_XM25QH64C = _usual(
-    "XM25QH64C",
-    0x204017,
-    _SEPARATE,
-    _SR2,
-    Register(0x15, 0xE3),
-    image=sfdp.XMC,
-    times=_SLOWER,
-)
+_WINBOND = (_BOTH_WAYS, _SR2, StatusRegister(0x15, 0xE4, factory=0x60))
+_W25Q128 = (_BOTH_WAYS, replace(_SR2, factory=0x02), _WINBOND[2])
+_W25Q256 = (_SEPARATE, _SR2, StatusRegister(0x15, 0xE6, factory=0x60))
+_GIGADEVICE = (_SEPARATE, _SR2, StatusRegister(0x15, 0x60, factory=0x20))
+_XMC_32 = (_SEPARATE, _SR2, StatusRegister(0x15, 0xE0, factory=0x20))
+_XMC_64 = (_SEPARATE, _SR2, StatusRegister(0x15, 0xE3))
+_BOYA = (_SEPARATE, _SR2, StatusRegister(0x15, 0xE4, factory=0x40))
+_ZBIT = (_SEPARATE, _SR2, StatusRegister(0x15, 0x70))
+"""The write commands of a part and its registers behind SR1."""
+
+_W25Q32JV = _like_w25q("W25Q32JV", 0xEF4016, *_WINBOND, image=sfdp.W25Q32JV, guard=_WPS)
+_GD25Q32C = _like_w25q("GD25Q32C", 0xC84016, *_GIGADEVICE, image=sfdp.GD25Q32C, times=_GD_TIMES)
+_XM25QH64C = _like_w25q("XM25QH64C", 0x204017, *_XMC_64, image=sfdp.XMC, times=_SLOWER)
 
 _MX_TIMES = Times(0.5e-3, 30e-3, 150e-3, 280e-3, 15.0, 20e-3)
-_MX25L3233F = Part(
+_MX25L3233F = PartModel(
     name="MX25L3233F",
     jedec_id=0xC22016,
     size=4 * MIB,
     registers=(
         _SR1,
-        Register(0x15, 0xC7, one_way=0x08, factory=0x07),
-        Register(0x2B, one_way=0x82),
+        StatusRegister(0x15, 0xC7, one_way=0x08, factory=0x07),
+        StatusRegister(0x2B, one_way=0x82),
     ),
-    writes=(Write(0x01, (0, 1)),),
-    guard=Guard(_BP4, tb=Bit(1, 3), wps=Bit(2, 7)),
+    writes=(StatusWrite(0x01, (0, 1)),),
+    guard=ProtectionBits(_BP4, tb=StatusBit(1, 3), wps=StatusBit(2, 7)),
     srp0=_SRP0,
     qe=_QE_IN_SR1,
     sfdp=sfdp.MX25L3233F,
@@ -179,8 +176,8 @@ _MX25L3233F = Part(
     times=_MX_TIMES,
     burns=(Burn(0x2F, 2, 0x02), Burn(0x68, 2, 0x80)),
     qpi=0x35,
-    program_error=Bit(2, 5),
-    erase_error=Bit(2, 6),
+    program_error=StatusBit(2, 5),
+    erase_error=StatusBit(2, 6),
     unique_id=False,
 )
 _MX25L6436E = replace(
@@ -188,56 +185,56 @@ _MX25L6436E = replace(
     name="MX25L6436E",
     jedec_id=0xC22017,
     size=8 * MIB,
-    registers=(_SR1, Register(0x2B, one_way=0x82)),
+    registers=(_SR1, StatusRegister(0x2B, one_way=0x82)),
     writes=_ALONE,
-    guard=Guard(_BP4, wps=Bit(1, 7), shape=Shape.DOUBLE),
+    guard=ProtectionBits(_BP4, wps=StatusBit(1, 7), shape=Shape.DOUBLE),
     sfdp=sfdp.sized(sfdp.MX25L3233F, 8 * MIB),
     burns=(Burn(0x2F, 1, 0x02), Burn(0x68, 1, 0x80)),
     qpi=None,
-    program_error=Bit(1, 5),
-    erase_error=Bit(1, 6),
+    program_error=StatusBit(1, 5),
+    erase_error=StatusBit(1, 6),
 )
 
-_IS25LP032 = Part(
+_IS25LP032 = PartModel(
     name="IS25LP032",
     jedec_id=0x9D6016,
     size=4 * MIB,
     registers=(
         _SR1,
-        Register(0x48, one_way=0xF3),
-        Register(0x61, 0xFF),
-        Register(0x81, 0xE0, factory=0xE0),
+        StatusRegister(0x48, one_way=0xF3),
+        StatusRegister(0x61, 0xFF),
+        StatusRegister(0x81, 0xE0, factory=0xE0),
     ),
     writes=(
         *_ALONE,
-        Write(0x42, (1,)),
-        Write(0x65, (2,)),
-        Write(0x63, (2,), volatile=True),
-        Write(0x85, (3,)),
-        Write(0x83, (3,), volatile=True),
+        StatusWrite(0x42, (1,)),
+        StatusWrite(0x65, (2,)),
+        StatusWrite(0x63, (2,), volatile=True),
+        StatusWrite(0x85, (3,)),
+        StatusWrite(0x83, (3,), volatile=True),
     ),
-    guard=Guard(_BP4, tb=Bit(1, 1)),
+    guard=ProtectionBits(_BP4, tb=StatusBit(1, 1)),
     srp0=_SRP0,
     qe=_QE_IN_SR1,
     sfdp=sfdp.sized(sfdp.IS25WP128F, 4 * MIB),
     times=Times(0.2e-3, 70e-3, 100e-3, 150e-3, 15.0, 2e-3),
     traps=(0x15, 0x2F),
     qpi=0x35,
-    program_error=Bit(3, 2),
-    erase_error=Bit(3, 3),
-    protection_error=Bit(3, 1),
+    program_error=StatusBit(3, 2),
+    erase_error=StatusBit(3, 3),
+    protection_error=StatusBit(3, 1),
 )
 _IS25WP128F = replace(
     _IS25LP032, name="IS25WP128F", jedec_id=0x9D7018, size=16 * MIB, sfdp=sfdp.IS25WP128F
 )
 
-_EN25QH32 = Part(
+_EN25QH32 = PartModel(
     name="EN25QH32",
     jedec_id=0x1C7016,
     size=4 * MIB,
-    registers=(_SR1, Register(None, one_way=0xFC)),
+    registers=(_SR1, StatusRegister(None, one_way=0xFC)),
     writes=_ALONE,
-    guard=Guard(_BP3, tb=_TB),
+    guard=ProtectionBits(_BP3, tb=_TB),
     srp0=_SRP0,
     sfdp=sfdp.PLAIN,
     volatile_writes=False,
@@ -247,74 +244,30 @@ _EN25QH32 = Part(
 
 PARTS = (
     _W25Q32JV,
-    _usual("W25Q64JV", 0xEF4017, _BOTH_WAYS, _SR2, _WINBOND_SR3, image=sfdp.W25Q128JV, guard=_WPS),
-    _usual(
-        "W25Q128JV",
-        0xEF4018,
-        _BOTH_WAYS,
-        replace(_SR2, factory=0x02),
-        _WINBOND_SR3,
-        image=sfdp.W25Q128JV,
-        guard=_WPS,
-    ),
-    _usual(
-        "W25Q256JV",
-        0xEF4019,
-        _SEPARATE,
-        _SR2,
-        Register(0x15, 0xE6, factory=0x60),
-        image=sfdp.W25Q128JV,
-        guard=Guard(_BP4, tb=Bit(0, 6), cmp=Bit(1, 6), wps=Bit(2, 2)),
-    ),
-    _usual(
-        "W25Q64BV",
-        0xEF4017,
-        _TOGETHER,
-        Register(0x35, 0x03),
-        image=b"",
-        times=Times(0.7e-3, 30e-3, 120e-3, 150e-3, 15.0),
+    _like_w25q("W25Q64JV", 0xEF4017, *_WINBOND, image=sfdp.W25Q128JV, guard=_WPS),
+    _like_w25q("W25Q128JV", 0xEF4018, *_W25Q128, image=sfdp.W25Q128JV, guard=_WPS),
+    _like_w25q("W25Q256JV", 0xEF4019, *_W25Q256, image=sfdp.W25Q128JV, guard=_W25Q256_GUARD),
+    replace(
+        _like_w25q(
+            "W25Q64BV", 0xEF4017, _TOGETHER, StatusRegister(0x35, 0x03), times=_W25Q64BV_TIMES
+        ),
         guard=replace(_GUARD, cmp=None),
         volatile_writes=False,
     ),
     _GD25Q32C,
-    _usual("GD25Q64C", 0xC84017, _SEPARATE, _SR2, _GD_SR3, image=sfdp.GD25Q32C, times=_GD_TIMES),
-    _usual("GD25LQ32", 0xC86016, _TOGETHER, _SR2, image=sfdp.GD25Q32C, times=_GD_TIMES),
-    _usual(
-        "XM25QH32C",
-        0x204016,
-        _SEPARATE,
-        _SR2,
-        Register(0x15, 0xE0, factory=0x20),
-        image=sfdp.XMC,
-        times=_SLOWER,
-    ),
+    _like_w25q("GD25Q64C", 0xC84017, *_GIGADEVICE, image=sfdp.GD25Q32C, times=_GD_TIMES),
+    _like_w25q("GD25LQ32", 0xC86016, _TOGETHER, _SR2, image=sfdp.GD25Q32C, times=_GD_TIMES),
+    _like_w25q("XM25QH32C", 0x204016, *_XMC_32, image=sfdp.XMC, times=_SLOWER),
     _XM25QH64C,
-    _usual(
-        "BY25Q32ES",
-        0x684016,
-        _SEPARATE,
-        _SR2,
-        Register(0x15, 0xE4, factory=0x40),
-        image=sfdp.BY25Q32,
-        guard=_WPS,
-    ),
+    _like_w25q("BY25Q32ES", 0x684016, *_BOYA, image=sfdp.BY25Q32, guard=_WPS),
     # Whether one byte after 01h clears SR2 is not known of Puya: the worse is taken.
-    _usual(
-        "P25Q32H",
-        0x856016,
-        _TOGETHER,
-        _SR2,
-        image=sfdp.PLAIN,
-        times=Times(1.5e-3, 16e-3, 16e-3, 16e-3, 16e-3, 8e-3),
-    ),
-    _usual("ZB25VQ32", 0x5E4016, _SEPARATE, _SR2, Register(0x15, 0x70), image=sfdp.PLAIN),
-    _usual(
-        "FM25W128",
-        0xA12818,
-        _SEPARATE[:2],
-        Register(0x35, 0x4B),
-        image=sfdp.PLAIN,
-        guard=replace(_GUARD, wps=Bit(1, 3), shape=Shape.SIXTEENTH),
+    _like_w25q("P25Q32H", 0x856016, _TOGETHER, _SR2, image=sfdp.PLAIN, times=_PUYA_TIMES),
+    _like_w25q("ZB25VQ32", 0x5E4016, *_ZBIT, image=sfdp.PLAIN),
+    replace(
+        _like_w25q(
+            "FM25W128", 0xA12818, _SEPARATE[:2], StatusRegister(0x35, 0x4B), image=sfdp.PLAIN
+        ),
+        guard=replace(_GUARD, wps=StatusBit(1, 3), shape=Shape.SIXTEENTH),
     ),
     _MX25L3233F,
     _MX25L6436E,
@@ -322,15 +275,15 @@ PARTS = (
         _MX25L6436E,
         name="MX25U6435F",
         jedec_id=0xC22537,
-        guard=Guard(_BP4, wps=Bit(1, 7), shape=Shape.LOWER),
+        guard=ProtectionBits(_BP4, wps=StatusBit(1, 7), shape=Shape.LOWER),
     ),
     replace(
         _MX25L6436E,
         name="MX25L3206E",
         jedec_id=0xC22016,
         size=4 * MIB,
-        registers=(Register(0x05, 0xBC), Register(0x2B, one_way=0x02)),
-        guard=Guard(_BP3, flip=Bit(0, 5)),
+        registers=(StatusRegister(0x05, 0xBC), StatusRegister(0x2B, one_way=0x02)),
+        guard=ProtectionBits(_BP3, flip=StatusBit(0, 5)),
         qe=None,
         sfdp=sfdp.MX25L3206E,
         burns=(Burn(0x2F, 1, 0x02),),
@@ -348,14 +301,14 @@ PARTS = (
         name="EN25QH64",
         jedec_id=0x1C7017,
         size=8 * MIB,
-        guard=Guard(_BP3, tb=_TB, shape=Shape.BLOCKS),
+        guard=ProtectionBits(_BP3, tb=_TB, shape=Shape.BLOCKS),
         sfdp=sfdp.sized(sfdp.PLAIN, 8 * MIB),
     ),
     replace(
         _EN25QH32,
         name="EN25Q32B",
         jedec_id=0x1C3016,
-        guard=Guard(_BP3, tb=_TB, shape=Shape.INVERTED),
+        guard=ProtectionBits(_BP3, tb=_TB, shape=Shape.INVERTED),
         sfdp=b"",
     ),
 )
@@ -367,17 +320,21 @@ _MBIT = {10: 1, 20: 2, 40: 4, 80: 8}
 """What small sizes are called."""
 
 
-def by_name(name: str) -> Part | None:
+def by_name(name: str) -> PartModel | None:
     """Return the part of a name, of which the beginning is enough if no other begins so."""
-    wanted = name.upper()
-    for part in PARTS:
-        if part.name == wanted:
-            return part
-    begun = [part for part in PARTS if wanted and part.name.startswith(wanted)]
-    return begun[0] if len(begun) == 1 else _of_family(wanted)
+    name = name.upper()
+    begun = [part for part in PARTS if name and part.name.startswith(name)]
+    exact = [part for part in begun if part.name == name]
+    if exact or len(begun) == 1:
+        return (exact or begun)[0]
+    match = re.fullmatch(r"([A-Z]+25[A-Z]+)(\d+)[A-Z]*", name)
+    relative = match and _FAMILIES.get(match[1])
+    mbit = int(match[2]) if match else 0
+    size = _MBIT.get(mbit, mbit) * MIB // 8
+    return replace(_scaled(relative, size), name=name) if relative and size else None
 
 
-def plain(size: int) -> Part:
+def plain(size: int) -> PartModel:
     """Return a part of a size (bytes) like a W25Q32JV, all of whose registers are zero.
 
     Its id is that of the next smaller part, if there is none of the size.
@@ -386,15 +343,7 @@ def plain(size: int) -> Part:
     return replace(_scaled(_W25Q32JV, size), name="plain", registers=registers)
 
 
-def _of_family(name: str) -> Part | None:
-    match = re.fullmatch(r"([A-Z]+25[A-Z]+)(\d+)[A-Z]*", name)
-    like = match and _FAMILIES.get(match[1])
-    mbit = int(match[2]) if match else 0
-    size = _MBIT.get(mbit, mbit) * MIB // 8
-    return replace(_scaled(like, size), name=name) if like and size else None
-
-
-def _scaled(part: Part, size: int) -> Part:
+def _scaled(part: PartModel, size: int) -> PartModel:
     return replace(
         part,
         size=size,

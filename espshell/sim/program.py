@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
@@ -10,8 +12,7 @@ from espshell.sim.receiver import Frames
 COMMAND_S = 30e-6
 """From the end of a request to the start of its reply."""
 
-READ_BYTE_S = 0.6e-6
-"""One byte of flash read and digested; a guess of the order of magnitude."""
+SYNC_REPLIES = 8
 
 
 class Next(Enum):
@@ -25,20 +26,51 @@ class Next(Enum):
     DARK = "nothing ever: it has lost its supply"
 
 
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What one command does inside a loader, which makes an ``Answer`` of it."""
+
+    error: int = 0
+    """The error byte; 0 if all is well."""
+    value: int | None = None
+    """The value of the reply's header, if the command sets it."""
+    data: bytes = b""
+    size: int = 0
+    """Size of the payload, where it is more than the data."""
+    next: Next = Next.LOADER
+    entry: int = 0
+    new_baud: int = 0
+    is_silent: bool = False
+    """Whether there is no reply."""
+    work: Callable[[], None] | None = None
+    """What is done after the reply."""
+
+
+DONE = Completed()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """All that comes of one frame."""
+
+    replies: tuple[bytes, ...] = ()
+    """As they go on the wire."""
+    cost_s: float = COMMAND_S
+    """From the end of the request to its reply."""
+    busy_s: float = 0.0
+    """From the reply to when the next request is taken."""
+    next: Next = Next.LOADER
+    entry: int = 0
+    """Where to go on in RAM, if that is next."""
+    new_baud: int = 0
+    """The rate to change to after the reply; 0: stay."""
+
+
 class Program(Protocol):
-    """A loader as the wire sees it; all but ``buffers`` tell of the frame before."""
+    """A loader as the wire sees it."""
 
     buffers: int
     """Requests that may be under way; one more is lost. 0: what the UART's FIFO holds."""
-    cost_s: float
-    """From the end of the request to its reply."""
-    busy_s: float
-    """From the reply to when the next request is looked at."""
-    next: Next
-    entry: int
-    """Where to go on in RAM, if that is next."""
-    new_baud: int
-    """The rate to change to after the reply; 0: stay."""
 
     @property
     def takes_all(self) -> bool:
@@ -47,5 +79,5 @@ class Program(Protocol):
     def receive(self, data: bytes, *, joined: bool = False) -> Frames:
         """Return the frames that are complete; ``joined``: no pause before these bytes."""
 
-    def execute(self, frame: bytes) -> list[bytes]:
-        """Answer a frame: replies as they go on the wire."""
+    def execute(self, frame: bytes) -> Answer:
+        """Answer one unescaped frame."""

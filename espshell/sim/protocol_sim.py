@@ -50,12 +50,15 @@ class Serial(SerialBase):
             raise serial.SerialException("the port is open already")
         if not hasattr(self, "wire"):
             self._find()
-        self._check_there()
+        self.wire.settle()
+        if self.wire.unplugged:
+            self.clock.sleep(OPEN_S)
+            raise serial.SerialException(f"could not open port {self.port}: no such device")
         _away.pop(self.port or "", None)
         self._pulls = self.wire.pulls
         self.is_open = True
         self._reconfigure_port()
-        self._set_lines()
+        self._update_dtr_state()
         self.reset_input_buffer()
 
     def close(self) -> None:
@@ -112,10 +115,9 @@ class Serial(SerialBase):
         self.wire.host_baud = self._baudrate
 
     def _update_dtr_state(self) -> None:
-        self._set_lines()
+        self.wire.set_lines(dtr=self._dtr_state, rts=self._rts_state)
 
-    def _update_rts_state(self) -> None:
-        self._set_lines()
+    _update_rts_state = _update_dtr_state
 
     def _update_break_state(self) -> None:
         """Ignore it: no loader looks for a break."""
@@ -126,12 +128,8 @@ class Serial(SerialBase):
         if name in _away:
             self.wire, self.clock = _away[name]
         else:
-            setup = url.parse(name)
             self.clock = VirtualClock()
-            self.wire = Wire(setup, self.clock)
-
-    def _set_lines(self) -> None:
-        self.wire.set_lines(dtr=self._dtr_state, rts=self._rts_state)
+            self.wire = Wire(url.parse(name), self.clock)
 
     def _wait(self, size: int, deadline: float | None) -> bool:
         wire, clock = self.wire, self.clock
@@ -153,12 +151,6 @@ class Serial(SerialBase):
         if not self.is_open:
             raise PortNotOpenError
         self._check_plugged()
-
-    def _check_there(self) -> None:
-        self.wire.settle()
-        if self.wire.unplugged:
-            self.clock.sleep(OPEN_S)
-            raise serial.SerialException(f"could not open port {self.port}: no such device")
 
     def _check_plugged(self) -> None:
         self.wire.settle()

@@ -43,27 +43,25 @@ class RomReceiver:
 
     def feed(self, data: bytes, *, joined: bool = False) -> Frames:
         """Return the frames that are complete."""
-        found = []
+        frames: Frames = []
         start = 0
         while (end := data.find(slip.END, start)) >= 0:
             piece = self._piece + data[start:end] if self._piece else data[start:end]
             if not self._open:
                 self._open = True
             elif piece:
-                found.append((end + 1, self._unescaped(piece)))
+                # An escape that does not exist is left out.
+                frame = slip.unescape(piece)
+                if frame is None:
+                    frame = _ESCAPE.sub(lambda match: _ESCAPED.get(match[1], b""), piece)
+                frames.append((end + 1, frame[: self._size]))
                 self._piece = b""
                 self._open = False
             start = end + 1
         if self._open and start < len(data):
             # Twice the buffer: every byte may be an escape.
             self._piece = (self._piece + data[start:])[: 2 * self._size]
-        return found
-
-    def _unescaped(self, piece: bytes) -> bytes:
-        data = slip.unescape(piece)
-        if data is None:
-            data = _ESCAPE.sub(lambda match: _ESCAPED.get(match[1], b""), piece)
-        return data[: self._size]
+        return frames
 
 
 class LegacyReceiver:
@@ -95,7 +93,11 @@ class LegacyReceiver:
             if end < 0:
                 break
             if self._open:
-                last = [(end + 1, self._finish())]
+                frame = self._buffer
+                self._buffer, self._other = self._other, frame
+                self._fill, self._escaping = 0, False
+                size = HEADER.size + int.from_bytes(frame[2:4], "little")
+                last = [(end + 1, bytes(frame[:size]))]
             self._open = not self._open
             start = end + 1
         self._has_frame = lost or bool(last)
@@ -117,12 +119,6 @@ class LegacyReceiver:
         data = data[: len(self._buffer) - self._fill]
         self._buffer[self._fill : self._fill + len(data)] = data
         self._fill += len(data)
-
-    def _finish(self) -> bytes:
-        buffer = self._buffer
-        self._buffer, self._other = self._other, buffer
-        self._fill, self._escaping = 0, False
-        return bytes(buffer[: HEADER.size + int.from_bytes(buffer[2:4], "little")])
 
 
 class StrictReceiver:
@@ -146,22 +142,19 @@ class StrictReceiver:
             end = data.find(slip.END, start)
             if self._open:
                 self._piece += data[start : end if end >= 0 else len(data)]
-                if self._is_wrong():
+                # Twice the buffer: every byte may be an escape.
+                if len(self._piece) > 2 * self._size or _WRONG_ESCAPE.search(self._piece):
                     self._close()
                     break
             if end < 0:
                 break
-            piece = self._piece
-            if piece:
+            if self._piece:
+                frame = slip.unescape(self._piece) or b""
                 self._close()
-                return [(end + 1, slip.unescape(piece) or b"")]
+                return [(end + 1, frame)]
             self._open = not self._open
             start = end + 1
         return []
-
-    def _is_wrong(self) -> bool:
-        # Twice the buffer: every byte may be an escape.
-        return len(self._piece) > 2 * self._size or _WRONG_ESCAPE.search(self._piece) is not None
 
     def _close(self) -> None:
         self._open, self._piece, self._full = False, b"", True

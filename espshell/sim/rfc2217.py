@@ -28,7 +28,7 @@ _RESET = (False, True)
 """DTR and RTS of a chip that is held in reset."""
 
 
-class Port:
+class Rfc2217Port:
     """What ``PortManager`` takes for a serial port: settings, and lines that move the chip's."""
 
     cts = dsr = cd = True
@@ -91,12 +91,12 @@ class Rfc2217Client(TcpClient):
     def __init__(self, host: str, port: int, wire: Wire) -> None:
         super().__init__(host, port)
         self._wire = wire
-        self._port = Port(self, wire)
+        self._port = Rfc2217Port(self, wire)
         self._manager: PortManager | None = None
         self._gathered = bytearray()
 
     def wait(self, timeout_s: float | None) -> bytes:
-        """Return what the client has sent for the chip, and do what it wants of the port."""
+        """Return data for the chip; commands of the protocol are carried out on the port."""
         raw = super().wait(timeout_s)
         if self._manager is None:
             return b""
@@ -125,7 +125,7 @@ class Rfc2217Client(TcpClient):
         return self._port.baudrate
 
     def write(self, data: bytes) -> None:
-        """Send what the protocol itself has to say; the manager calls it."""
+        """Send bytes of the protocol itself; called by the manager."""
         super().send(data)
 
     def _greet(self) -> None:

@@ -23,12 +23,13 @@ from collections.abc import Callable
 from espshell.chips import Quirk
 from espshell.protocol import slip
 from espshell.protocol.packet import HEADER, RESPONSE, Opcode, checksum
-from espshell.sim import cipher
+from espshell.sim.access import encrypted
 from espshell.sim.chip import SimChip
 from espshell.sim.nor import SECTOR, PowerLost
-from espshell.sim.program import COMMAND_S, READ_BYTE_S, Next
+from espshell.sim.program import COMMAND_S, DONE, SYNC_REPLIES, Answer, Completed, Next
 from espshell.sim.receiver import RomReceiver
-from espshell.units import MIB
+from espshell.span import ceil_div
+from espshell.units import MIB, WORD
 
 BLOCK_HEADER = 24
 """Bytes before the data of FLASH_DATA and MEM_DATA: packet header, size, number, two words."""
@@ -43,7 +44,6 @@ INFLATE_FAILED = 0x0B
 
 _BUFFER = 0x1800 + BLOCK_HEADER
 _SLOW_READ = 64
-_SYNC_REPLIES = 8
 _FLASH_SIZE = 4 * MIB  # what the ROM believes until SPI_SET_PARAMS
 _MOST_STATUS = 4
 _SECTORS_OF_BLOCK = 16
@@ -59,7 +59,6 @@ _CLEARS_ERROR = frozenset(
         Opcode.CHANGE_BAUDRATE,
     }
 )
-
 
 _SECURE_DOWNLOAD = frozenset(
     {
@@ -84,19 +83,13 @@ class RomLoader:
 
     def __init__(self, chip: SimChip) -> None:
         self.chip = chip
-        self.cost_s = COMMAND_S
-        self._access = chip.access
-        self.busy_s = 0.0
-        self.next = Next.LOADER
-        self.entry = 0
-        self.new_baud = 0
         self.receive = RomReceiver(_BUFFER).feed
+        self._access = chip.access
         self._dialect = chip.facts.rom
         self._buffer = bytearray(_BUFFER)
         self._opcode = 0
         self._value = 0
         self._payload = bytearray(_SLOW_READ + _MOST_STATUS)
-        self._size = 0
         self._error = 0
         self._repeat = 0
         self._flash_size = _FLASH_SIZE
@@ -104,241 +97,186 @@ class RomLoader:
         self._encrypts = False
         self._sequence = 0
         self._inflate = zlib.decompressobj()
-        self._never_returns = False
-        known = self._dialect.commands
+        opcodes = self._dialect.commands
         if chip.secure_download:
-            known &= _SECURE_DOWNLOAD
-        self._commands = {int(op): run for op, run in self._table().items() if op in known}
+            opcodes &= _SECURE_DOWNLOAD
+        self._commands = {int(op): run for op, run in self._table().items() if op in opcodes}
 
-    def execute(self, frame: bytes) -> list[bytes]:
-        """Answer one unescaped frame: replies as they go on the wire."""
+    def execute(self, frame: bytes) -> Answer:
+        """Answer one unescaped frame."""
         self._buffer[: len(frame)] = frame
         began = self._access.now
         self._access.now += COMMAND_S
-        self.new_baud = 0
-        try:
-            return self._answer()
-        except PowerLost:
-            self.next = Next.DARK
-            return []
-        finally:
-            self.cost_s = self._access.now - began
+        command = None if self._buffer[0] else self._commands.get(self._buffer[1])
+        # Refused without payload: esptool could not tell an ESP32-S2 in secure download mode
+        # otherwise.
+        outcome = Completed(INVALID)
+        if command is not None:
+            self._opcode = self._buffer[1]
+            self._repeat = SYNC_REPLIES if self._opcode == Opcode.SYNC else 1
+            if self._opcode in _CLEARS_ERROR:
+                self._error = 0
+            try:
+                outcome = command()
+            except PowerLost:
+                outcome = Completed(next=Next.DARK, is_silent=True)
+        return Answer(
+            () if outcome.is_silent else (self._reply(outcome),) * self._repeat,
+            cost_s=self._access.now - began,
+            next=outcome.next,
+            entry=outcome.entry,
+            new_baud=outcome.new_baud,
+        )
 
-    def _answer(self) -> list[bytes]:
-        opcode = self._buffer[1]
-        command = self._commands.get(opcode)
-        if command is None or self._buffer[0]:
-            return self._refuse()
-        self._opcode = opcode
-        self._size = 0
-        self._repeat = 1
-        if opcode in _CLEARS_ERROR:
-            self._error = 0
-        error = command()
-        return [] if self._never_returns else self._reply(error)
-
-    def _table(self) -> dict[Opcode, Callable[[], int]]:
-        """Return what is called for each command; it gives the error byte, 0 if all is well."""
+    def _table(self) -> dict[Opcode, Callable[[], Completed]]:
+        memory, word = self.chip.memory, self._word
         return {
             Opcode.FLASH_BEGIN: self._flash_begin,
-            Opcode.FLASH_DATA: self._flash_data,
-            Opcode.FLASH_END: self._flash_end,
+            Opcode.FLASH_DATA: lambda: self._take_block(self._program),
+            # Both leave: 0 reboots, 1 runs what a reboot would run.
+            Opcode.FLASH_END: lambda: Completed(next=Next.BOOT),
             Opcode.MEM_BEGIN: self._mem_begin,
             Opcode.MEM_END: self._mem_end,
-            Opcode.MEM_DATA: self._mem_data,
-            Opcode.SYNC: self._sync,
+            Opcode.MEM_DATA: lambda: self._take_block(self._store),
+            Opcode.SYNC: lambda: Completed(value=self._dialect.sync_value),
             Opcode.WRITE_REG: self._write_reg,
-            Opcode.READ_REG: self._read_reg,
+            Opcode.READ_REG: lambda: Completed(value=memory.word(word(0))),
             Opcode.SPI_SET_PARAMS: self._set_params,
             Opcode.SPI_ATTACH: self._attach,
             Opcode.READ_FLASH_SLOW: self._read_flash,
             Opcode.CHANGE_BAUDRATE: self._change_baud,
             Opcode.FLASH_DEFL_BEGIN: self._flash_begin,
-            Opcode.FLASH_DEFL_DATA: self._deflated_data,
-            Opcode.FLASH_DEFL_END: self._deflated_end,
+            Opcode.FLASH_DEFL_DATA: lambda: self._take_block(self._program_deflated),
+            Opcode.FLASH_DEFL_END: lambda: Completed(next=Next.LOADER if word(0) else Next.BOOT),
             Opcode.SPI_FLASH_MD5: self._digest,
-            Opcode.GET_SECURITY_INFO: self._security_info,
+            # Flags, crypt count, key purposes and, but for the oldest, id and version.
+            Opcode.GET_SECURITY_INFO: lambda: Completed(data=self.chip.security_info),
         }
 
-    def _refuse(self) -> list[bytes]:
-        # Without payload: esptool could not tell an ESP32-S2 in secure download mode otherwise.
-        self._size = 0
-        return self._reply(INVALID)
-
-    def _reply(self, error: int) -> list[bytes]:
-        size = self._size
-        if error:
-            self._error = error
-        self._payload[size] = 1 if error else 0
+    def _reply(self, outcome: Completed) -> bytes:
+        if outcome.value is not None:
+            self._value = outcome.value
+        self._error = outcome.error or self._error
+        size = max(outcome.size, len(outcome.data))
+        self._payload[: len(outcome.data)] = outcome.data
+        self._payload[size] = 1 if outcome.error else 0
         self._payload[size + 1] = self._error
         size += self._dialect.status_size
         head = HEADER.pack(RESPONSE, self._opcode, size, self._value)
         raw = slip.encode(head + self._payload[:size])
         if self._opcode == Opcode.CHANGE_BAUDRATE:
             raw += self.chip.model.after_baud_reply
-        return [raw] * self._repeat
+        return raw
 
     def _word(self, index: int) -> int:
         """Return a word of the request's payload."""
-        at = HEADER.size + 4 * index
-        return int.from_bytes(self._buffer[at : at + 4], "little")
+        at = HEADER.size + WORD * index
+        return int.from_bytes(self._buffer[at : at + WORD], "little")
 
-    def _sync(self) -> int:
-        self._repeat = _SYNC_REPLIES
-        self._value = self._dialect.sync_value
-        return 0
+    @property
+    def _request_size(self) -> int:
+        """What the request's header says."""
+        return int.from_bytes(self._buffer[2:4], "little")
 
-    def _read_reg(self) -> int:
-        self._value = self.chip.memory.word(int.from_bytes(self._buffer[8:12], "little"))
-        return 0
+    # -- memory
 
-    def _write_reg(self) -> int:
+    def _write_reg(self) -> Completed:
         """Apply every entry; one that is not whole is applied with what the buffer holds."""
-        size = int.from_bytes(self._buffer[2:4], "little")
-        for index in range(0, max(1, -(-size // 16)) * 4, 4):
+        for index in range(0, 4 * max(1, ceil_div(self._request_size, 4 * WORD)), 4):
             address, value, mask, delay_us = (self._word(index + n) for n in range(4))
             self.chip.memory.write_word(address, value, mask)
             self._access.now += delay_us * 1e-6
-        return 0
+        return DONE
 
-    def _mem_begin(self) -> int:
+    def _mem_begin(self) -> Completed:
         self.chip.download.begin(self._word(3))
         self._sequence = 0
-        return 0
+        return DONE
 
-    def _mem_data(self) -> int:
-        error = self._check_block()
-        if not error:
-            self._put(self._block())
-        return error
+    def _store(self, data: bytes) -> Completed:
+        return DONE if self.chip.download.add(data) else Completed(next=Next.NOTHING)
 
-    def _put(self, data: bytes) -> None:
-        if not self.chip.download.add(data):
-            self.next = Next.NOTHING
+    def _mem_end(self) -> Completed:
+        starts = not self._word(0) and not self.chip.starts_only_signed
+        return Completed(next=Next.RAM, entry=self._word(1)) if starts else DONE
 
-    def _mem_end(self) -> int:
-        stay, self.entry = self._word(0), self._word(1)
-        if not stay and not self.chip.starts_only_signed:
-            self.next = Next.RAM
-        return 0
+    def _take_block(self, store: Callable[[bytes], Completed]) -> Completed:
+        """Check number, then sum: a number is used up even if the sum is bad."""
+        size, sequence = self._word(0), self._word(1)
+        if sequence != self._sequence or size > self._dialect.block_size:
+            return Completed(INVALID)
+        self._sequence += 1
+        data = bytes(self._buffer[BLOCK_HEADER : BLOCK_HEADER + size])
+        return store(data) if checksum(data) == self._buffer[4] else Completed(BAD_CHECKSUM)
 
-    def _flash_begin(self) -> int:
+    # -- flash
+
+    def _flash_begin(self) -> Completed:
         size, _, block_size, offset = (self._word(n) for n in range(4))
         words = self._dialect.flash_begin_words
-        if words > 4 and int.from_bytes(self._buffer[2:4], "little") < 4 * words:
-            return INVALID
+        if words > 4 and self._request_size < WORD * words:
+            return Completed(INVALID)
         if block_size > self._dialect.block_size:
-            return INVALID
+            return Completed(INVALID)
         self._sequence = 0
         self._offset = offset
         self._encrypts = words > 4 and self._word(4) != 0
         self._inflate = zlib.decompressobj()
         if offset % SECTOR or offset + size > self._flash_size:
-            return FAILED  # and yet takes blocks
+            return Completed(FAILED)  # and yet takes blocks
         self.chip.spi.attached = True
-        size = min(self._erased(offset, size), self.chip.flash.size - offset)
-        self._access.erase(offset, size)
-        return 0
+        if Quirk.ERASES_TOO_MUCH in self.chip.facts.quirks:
+            count = ceil_div(size, SECTOR)
+            to_boundary = _SECTORS_OF_BLOCK - offset // SECTOR % _SECTORS_OF_BLOCK
+            size = (count + min(to_boundary, count)) * SECTOR
+        self._access.erase(offset, min(size, self.chip.flash.size - offset))
+        return DONE
 
-    def _erased(self, offset: int, size: int) -> int:
-        """Return how much is erased where that much is asked for."""
-        if Quirk.ERASES_TOO_MUCH not in self.chip.facts.quirks:
-            return size
-        count = -(-size // SECTOR)
-        to_boundary = _SECTORS_OF_BLOCK - offset // SECTOR % _SECTORS_OF_BLOCK
-        return (count + min(to_boundary, count)) * SECTOR
+    def _program(self, data: bytes) -> Completed:
+        if self._offset + len(data) > self._flash_size:
+            return Completed(WRITE_FAILED)
+        self._access.program(
+            self._offset, encrypted(data, self._offset) if self._encrypts else data
+        )
+        self._offset += len(data)
+        return DONE
 
-    def _flash_data(self) -> int:
-        return self._check_block() or self._program(self._block())
-
-    def _deflated_data(self) -> int:
-        error = self._check_block()
-        if error:
-            return error
+    def _program_deflated(self, data: bytes) -> Completed:
         try:
-            data = self._inflate.decompress(self._block())
+            return self._program(self._inflate.decompress(data))
         except zlib.error:
-            return INFLATE_FAILED
-        return self._program(data)
+            return Completed(INFLATE_FAILED)
 
-    def _flash_end(self) -> int:
-        """Leave in either case: 0 reboots, 1 runs what a reboot would run."""
-        self.next = Next.BOOT
-        return 0
-
-    def _deflated_end(self) -> int:
-        if not self._word(0):
-            self.next = Next.BOOT
-        return 0
-
-    def _set_params(self) -> int:
+    def _set_params(self) -> Completed:
         self._flash_size = self._word(1)
-        return 0
+        return DONE
 
-    def _attach(self) -> int:
+    def _attach(self) -> Completed:
         self.chip.spi.attached = True
-        return 0
+        return DONE
 
-    def _read_flash(self) -> int:
+    def _read_flash(self) -> Completed:
         """Answer 64 bytes, whatever was asked; where it fails, those of an earlier reply."""
         offset, size = self._word(0), self._word(1)
         if self.chip.hijacked_entry:
-            self.entry, self.next = self.chip.hijacked_entry, Next.RAM
-            self._never_returns = True
-        self._size = _SLOW_READ
+            return Completed(next=Next.RAM, entry=self.chip.hijacked_entry, is_silent=True)
         if size > _SLOW_READ:
-            return READ_LENGTH
+            return Completed(READ_LENGTH, size=_SLOW_READ)
         if offset + size > self._flash_size:
-            return READ_FAILED
-        self._payload[:size] = self._read(offset, size)
-        return 0
+            return Completed(READ_FAILED, size=_SLOW_READ)
+        return Completed(data=self._access.read_timed(offset, size), size=_SLOW_READ)
 
-    def _digest(self) -> int:
+    def _digest(self) -> Completed:
         offset, size = self._word(0), self._word(1)
-        self._size = self._dialect.digest_size
         if offset + size > self._flash_size:
-            return READ_FAILED
-        digest = hashlib.md5(self._read(offset, size), usedforsecurity=False)
-        self._payload[: self._size] = digest.hexdigest().encode()
-        return 0
+            return Completed(READ_FAILED, size=self._dialect.digest_size)
+        digest = hashlib.md5(self._access.read_timed(offset, size), usedforsecurity=False)
+        return Completed(data=digest.hexdigest().encode())
 
-    def _read(self, offset: int, size: int) -> bytes:
-        found = self._access.read(offset, size)
-        self._access.now += size * READ_BYTE_S
-        return found
-
-    def _change_baud(self) -> int:
+    def _change_baud(self) -> Completed:
         baud = self._word(0)
         if not baud:
-            return FAILED  # not measured
+            return Completed(FAILED)  # not measured
         if self.chip.baud_is_fixed:
-            return INVALID  # how it fails is not measured
-        self.new_baud = self.chip.baud_for(baud)
-        return 0
-
-    def _security_info(self) -> int:
-        """Answer flags, crypt count, key purposes and, but for the oldest, id and version."""
-        info = self.chip.security_info
-        self._size = len(info)
-        self._payload[: len(info)] = info
-        return 0
-
-    def _check_block(self) -> int:
-        """Check number, then sum: a number is used up even if the sum is bad."""
-        size, sequence = self._word(0), self._word(1)
-        if sequence != self._sequence or size > self._dialect.block_size:
-            return INVALID
-        self._sequence += 1
-        good = checksum(self._block()) == self._buffer[4]
-        return 0 if good else BAD_CHECKSUM
-
-    def _block(self) -> bytes:
-        return bytes(self._buffer[BLOCK_HEADER : BLOCK_HEADER + self._word(0)])
-
-    def _program(self, data: bytes) -> int:
-        if self._offset + len(data) > self._flash_size:
-            return WRITE_FAILED
-        kept = cipher.apply(data, self._offset) if self._encrypts else data
-        self._access.program(self._offset, kept)
-        self._offset += len(data)
-        return 0
+            return Completed(INVALID)  # how it fails is not measured
+        return Completed(new_baud=self.chip.baud_for(baud))

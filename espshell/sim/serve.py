@@ -23,10 +23,8 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 from espshell.clock import SystemClock
 from espshell.errors import PortError, system_reason
@@ -42,16 +40,7 @@ def serve_pty(url: str, announce: Callable[[str], None], *, flash_file: Path | N
 
     Raises: UsageError for a wrong URL; PortError where there are no ptys or no such file.
     """
-    wire = _made(url, flash_file)
-    try:
-        client = PtyClient()
-    except ImportError as error:
-        raise PortError("this system has no ptys", hint="use a TCP port") from error
-    except OSError as error:
-        raise PortError(
-            f"cannot make a pty: {system_reason(error)}", hint="use a TCP port"
-        ) from error
-    _serve(wire, client, again=PtyClient, announce=announce)
+    _serve(_make_wire(url, flash_file), _open_pty, announce)
 
 
 def serve_tcp(
@@ -66,7 +55,8 @@ def serve_tcp(
 
     Returns and raises as ``serve_pty``; PortError also if the port is taken.
     """
-    _serve_at(_made(url, flash_file), TcpClient, host, port, announce)
+    wire = _make_wire(url, flash_file)
+    _serve(wire, _Listener(TcpClient, host, port), announce)
 
 
 def serve_rfc2217(
@@ -81,63 +71,60 @@ def serve_rfc2217(
     # pyserial is needed for nothing else here.
     from espshell.sim.rfc2217 import Rfc2217Client
 
-    wire = _made(url, flash_file)
-    _serve_at(wire, lambda host, port: Rfc2217Client(host, port, wire), host, port, announce)
+    wire = _make_wire(url, flash_file)
+    listener = _Listener(lambda host, port: Rfc2217Client(host, port, wire), host, port)
+    _serve(wire, listener, announce)
 
 
-def _serve_at(
-    wire: Wire,
-    listen: Callable[[str, int], TcpClient],
-    host: str,
-    port: int,
-    announce: Callable[[str], None],
-) -> None:
-    try:
-        client = listen(host, port)
-    except OSError as error:
-        raise PortError(f"cannot listen at {host}:{port}: {system_reason(error)}") from error
-    number = client.number
-    _serve(wire, client, again=lambda: listen(host, number), announce=announce)
-
-
-def _made(url: str, flash_file: Path | None) -> Wire:
+def _make_wire(url: str, flash_file: Path | None) -> Wire:
     setup = sim_url.parse(url)
     if flash_file is not None:
         setup = replace(setup, flash_file=flash_file)
     return Wire(setup, SystemClock(), paced=False)
 
 
-def _serve(
-    wire: Wire,
-    client: Client,
-    *,
-    again: Callable[[], Client],
-    announce: Callable[[str], None],
-) -> None:
+def _open_pty() -> Client:
     try:
-        with _interruptible(), contextlib.suppress(KeyboardInterrupt):
-            announce(client.name)
-            while _turns(wire, client):
-                client.close()
-                _wait_for_plug(wire)
-                client = again()
-                announce(client.name)
-    finally:
-        client.close()
+        return PtyClient()
+    except (ImportError, OSError) as error:
+        reason = "this system has no ptys"
+        if isinstance(error, OSError):
+            reason = f"cannot make a pty: {system_reason(error)}"
+        raise PortError(reason, hint="use a TCP port") from error
 
 
-def _turns(wire: Wire, client: Client) -> bool:
-    """Serve until the chip is unplugged; say whether it will come back."""
-    while not wire.unplugged:
-        turn(wire, client)
-    return wire.back_at is not None
+@dataclass
+class _Listener:
+    """Opens a TCP port, again and again the same one."""
+
+    listen: Callable[[str, int], TcpClient]
+    host: str
+    port: int
+
+    def __call__(self) -> Client:
+        try:
+            client = self.listen(self.host, self.port)
+        except OSError as error:
+            reason = f"cannot listen at {self.host}:{self.port}: {system_reason(error)}"
+            raise PortError(reason) from error
+        self.port = client.number
+        return client
 
 
-def _wait_for_plug(wire: Wire) -> None:
+def _serve(wire: Wire, open_client: Callable[[], Client], announce: Callable[[str], None]) -> None:
+    """Serve until interrupted, or until the chip is unplugged for good."""
     clock = SystemClock()
-    while wire.unplugged and wire.back_at is not None:
-        clock.sleep(max(0.0, wire.back_at - clock.now()))
-        wire.settle()
+    with _interruptible(), contextlib.suppress(KeyboardInterrupt):
+        while True:
+            with contextlib.closing(open_client()) as client:
+                announce(client.name)
+                while not wire.unplugged:
+                    turn(wire, client)
+            if wire.back_at is None:
+                return
+            while wire.unplugged:
+                clock.sleep(max(0.0, wire.back_at - clock.now()))
+                wire.settle()
 
 
 def turn(wire: Wire, client: Client) -> None:
@@ -156,7 +143,7 @@ def turn(wire: Wire, client: Client) -> None:
 
 
 def _match_rate(wire: Wire, client: Client) -> None:
-    """Take the client's rate, before it listens and before it is heard."""
+    """Take over the client's rate; on a port without lines the next SYNC sets the chip's."""
     baud = client.baud()
     if baud != wire.host_baud:
         wire.host_baud = baud
@@ -170,12 +157,8 @@ def _interruptible() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt

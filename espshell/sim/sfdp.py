@@ -10,11 +10,11 @@ _DENSITY = slice(4, 8)
 
 
 def image(header: str, *tables: tuple[int, str]) -> bytes:
-    """Return an image of a header and of what stands where, all in hex; between them is FF."""
-    made = bytes.fromhex(header)
+    """Return an image of a header, and of tables at offsets, all in hex; gaps are FF."""
+    data = bytes.fromhex(header)
     for at, contents in tables:
-        made = made.ljust(at, b"\xff") + bytes.fromhex(contents)
-    return made
+        data = data.ljust(at, b"\xff") + bytes.fromhex(contents)
+    return data
 
 
 def sized(like: bytes, size: int) -> bytes:

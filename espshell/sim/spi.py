@@ -15,8 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from espshell.chips import Bits, Chip
-from espshell.sim.memory import Memory
+from espshell.sim.memory import AddressSpace
 from espshell.sim.nor import Nor
+from espshell.span import ceil_div
 from espshell.units import WORD
 
 _USR = Bits(0, 18)
@@ -29,9 +30,11 @@ _SHORT_LENGTH_WIDTH = 9  # where both lengths stand in USER1
 
 
 class Spi:
-    """Registers on one side, a flash on the other; ``now`` is when something is set going."""
+    """Registers on one side, a flash on the other; ``now`` gives the time of a command."""
 
-    def __init__(self, facts: Chip, memory: Memory, flash: Nor, now: Callable[[], float]) -> None:
+    def __init__(
+        self, facts: Chip, memory: AddressSpace, flash: Nor, now: Callable[[], float]
+    ) -> None:
         self.attached = False
         """Whether a loader has connected the flash's pins."""
         self._facts = facts
@@ -54,27 +57,29 @@ class Spi:
             return
         user = self._register(self._at.user)
         size = self._length(self._at.miso_dlen, self._at.miso_dlen_low) if _MISO.of(user) else 0
-        answer = b"\xff" * size
+        data = b"\xff" * size
         if self.attached and self.powered:
-            answer = self._flash.transfer(self._sent(user), size, self._now())
+            data = self._flash.transfer(self._sent(user), size, self._now())
         if _MISO.of(user):
-            found = bytes(size) if _MOSI.of(user) else answer
-            self._memory.set_bytes(self._at.base + self._at.w0, found)
+            data = bytes(size) if _MOSI.of(user) else data
+            self._memory.set_bytes(self._at.base + self._at.w0, data)
         self._memory.set_register(self._at.base + self._at.cmd, 0)
 
     def _sent(self, user: int) -> bytes:
-        """Return what goes to the flash before it answers; cycles are rounded up to bytes."""
+        """Return the bytes of command, address, dummy cycles and data; cycles are rounded up."""
         sent = b""
         user1 = self._register(self._at.user1)
         if _COMMAND.of(user):
             sent += bytes([_COMMAND_VALUE.of(self._register(self._at.user2))])
         if _ADDR.of(user):
-            bits = _ADDR_BITS.of(user1) + 1
-            sent += self._address(bits).to_bytes(-(-bits // 8), "big")
+            bits, word = _ADDR_BITS.of(user1) + 1, self._register(self._at.addr)
+            address = word >> 32 - bits if self._at.address_msb_first else word & (1 << bits) - 1
+            sent += address.to_bytes(ceil_div(bits, 8), "big")
         if _DUMMY.of(user):
-            sent += bytes(-(-(_DUMMY_CYCLES.of(user1) + 1) // 8))
+            sent += bytes(ceil_div(_DUMMY_CYCLES.of(user1) + 1, 8))
         if _MOSI.of(user):
-            sent += self._data()[: self._length(self._at.mosi_dlen, self._at.mosi_dlen_low)]
+            size = self._length(self._at.mosi_dlen, self._at.mosi_dlen_low)
+            sent += self._memory.read(self._at.base + self._at.w0, size)
         return sent
 
     def _register(self, offset: int) -> int:
@@ -84,11 +89,4 @@ class Spi:
         """Return a length in bytes; the register holds bits less one."""
         width = _SHORT_LENGTH_WIDTH if self._at.lengths_in_user1 else _LENGTH_WIDTH
         bits = Bits(0, low, width).of(self._register(offset)) + 1
-        return min(-(-bits // 8), WORD * self._at.w_words)
-
-    def _data(self) -> bytes:
-        return self._memory.read(self._at.base + self._at.w0, WORD * self._at.w_words)
-
-    def _address(self, bits: int) -> int:
-        word = self._register(self._at.addr)
-        return word >> 32 - bits if self._at.address_msb_first else word & (1 << bits) - 1
+        return min(ceil_div(bits, 8), WORD * self._at.w_words)

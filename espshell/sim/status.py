@@ -7,21 +7,22 @@ One-way bits are set by the former alone and never go back.  BUSY and WEL are no
 SRP1 and SRP0 lock all registers: 0,1 while the pin WP# is low (and is not used as IO2, QE), 1,0
 until the next time without power, 1,1 for good.
 
-Source: data sheet of the W25Q32JV, "Status Registers"; other parts differ by their ``Part`` only.
+Source: data sheet of the W25Q32JV, "Status Registers"; other parts differ only by their
+``PartModel``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from espshell.sim.guard import Bit
-from espshell.sim.parts import Part, Write
+from espshell.sim.guard import is_set
+from espshell.sim.parts import PartModel, StatusWrite
 
 
-class Status:
+class RegisterBank:
     """The registers of a part; ``stored`` are their first values, those of the factory if none."""
 
-    def __init__(self, part: Part, stored: Sequence[int] = (), *, wp_low: bool = False) -> None:
+    def __init__(self, part: PartModel, stored: Sequence[int], *, wp_low: bool) -> None:
         self._part = part
         self._wp_low = wp_low
         factory = [register.factory for register in part.registers]
@@ -31,17 +32,16 @@ class Status:
     @property
     def is_locked(self) -> bool:
         """Whether no register can be written now."""
-        if self._is_set(self._part.srp1):
+        part, active = self._part, self.active
+        if is_set(part.srp1, active):
             return True
-        return self._is_set(self._part.srp0) and self._wp_low and not self._is_set(self._part.qe)
+        return is_set(part.srp0, active) and self._wp_low and not is_set(part.qe, active)
 
-    def write(self, write: Write, data: bytes, *, volatile: bool = False) -> None:
+    def write(self, write: StatusWrite, data: bytes, *, volatile: bool = False) -> None:
         """Write the registers of a command, one byte each; those without a byte may be cleared."""
-        for index, value in zip(write.registers, data, strict=False):
+        values = data.ljust(len(write.registers), b"\0") if write.clears_rest else data
+        for index, value in zip(write.registers, values, strict=False):
             self._put(index, value, volatile=volatile)
-        if write.clears_rest:
-            for index in write.registers[len(data) :]:
-                self._put(index, 0, volatile=volatile)
 
     def burn(self, register: int, mask: int) -> None:
         """Set one-way bits."""
@@ -53,7 +53,7 @@ class Status:
         self.active = list(self.stored)
 
     def power_cycle(self) -> None:
-        """Start anew; a lock that was to hold until now is gone."""
+        """Load the stored values; a lock until the next power cycle ends."""
         srp0, srp1 = self._part.srp0, self._part.srp1
         if srp1 is not None and srp1.of(self.stored) and not srp0.of(self.stored):
             self.stored[srp1.register] &= ~(1 << srp1.bit)
@@ -72,6 +72,3 @@ class Status:
         kept = ~(register.writable | register.one_way)
         self.stored[index] = self.stored[index] & kept | value & register.writable | burnt
         self.active[index] = self.stored[index]
-
-    def _is_set(self, bit: Bit | None) -> bool:
-        return bit is not None and bool(bit.of(self.active))

@@ -22,33 +22,20 @@ from dataclasses import dataclass
 
 from espshell.protocol import slip
 from espshell.protocol.packet import HEADER, RESPONSE, Opcode, checksum
-from espshell.sim import cipher
+from espshell.sim.access import encrypted
 from espshell.sim.chip import SimChip
-from espshell.sim.habits import (
-    BAD_ADDRESS,
-    BAD_BLOCK_SIZE,
-    BAD_CHECKSUM,
-    BAD_SIZE,
-    FRAME,
-    INFLATE_FAILED,
-    INVALID,
-    NOT_BEGUN,
-    NOT_IMPLEMENTED,
-    TOO_MUCH,
-    V1,
-    V2,
-)
 from espshell.sim.handler import Caller
 from espshell.sim.nor import SECTOR, PowerLost
-from espshell.sim.program import COMMAND_S, READ_BYTE_S, Next
+from espshell.sim.program import COMMAND_S, DONE, SYNC_REPLIES, Answer, Completed, Next
 from espshell.sim.receiver import Frames, Receiver, RomReceiver
-from espshell.sim.stub_image import FIRST_SLOT, GREETING, SLOTS, Image
+from espshell.sim.stub_image import FIRST_SLOT, GREETING, SLOTS, StubImage
+from espshell.sim.stub_variant import FRAME, V1, V2, StubError
+from espshell.span import Span, align_down
 from espshell.units import KIB, WORD
 
 HELLO = slip.encode(GREETING)
 
 _LARGEST_BLOCK = 4 * KIB
-_SYNC_REPLIES = 8
 _DATA_HEADER = 16  # of a payload: size, number, two words
 _ENTRY = 16  # of WRITE_REG
 _PLAIN_BEGIN = 16  # a FLASH_BEGIN without a word for encryption
@@ -71,34 +58,28 @@ class Sending:
 class StubLoader:
     """One run of a stub; see ``Program``."""
 
-    def __init__(self, chip: SimChip, image: Image) -> None:
+    buffers = 2
+
+    def __init__(self, chip: SimChip, image: StubImage) -> None:
         self.chip = chip
         self.image = image
-        self.habits = V1 if image.table is None else V2
-        self.buffers = 2
-        self.cost_s = COMMAND_S
-        self.busy_s = 0.0
+        self.variant = V1 if image.table is None else V2
+        self.caller = Caller(chip)
         self._access = chip.access
-        self._afterwards: list[Callable[[], None]] = []
-        self.next = Next.LOADER
-        self.entry = 0
-        self.new_baud = 0
-        self._receiver = self.habits.receiver(FRAME)
+        self._receiver = self.variant.receiver(FRAME)
         self._buffer = bytearray(FRAME)
         self._body = b""
-        self._value = 0
-        self._data = b""
-        self._extra_size = 0
         self._flash_size = chip.flash.size
-        self._ram_left = 0
-        self._flash_left: int | None = None
+        self._ram_size = 0
+        """Bytes of a download to RAM that are still to come."""
+        self._flash_remaining: int | None = None
+        """Bytes of a download to flash that are still to come; None: there is none."""
         self._offset = 0
         self._encrypts = False
         self._erased_to = 0
         self._erase_end = 0
         self._inflate = zlib.decompressobj()
         self._sending: Sending | None = None
-        self._caller = Caller(chip)
         self._commands = self._table()
 
     def receive(self, data: bytes, *, joined: bool = False) -> Frames:
@@ -107,300 +88,244 @@ class StubLoader:
         receiver = self._receiver if sending is None else sending.receiver
         return receiver.feed(data, joined=joined)
 
-    def execute(self, frame: bytes) -> list[bytes]:
-        """Answer one unescaped frame: replies as they go on the wire."""
-        began = self._access.now
-        self._access.now += COMMAND_S
-        self.cost_s, self.busy_s, self.new_baud = COMMAND_S, 0.0, 0
-        replies: list[bytes] = []
-        try:
-            replies = self._answer(frame)
-            self.cost_s = self._access.now - began
-            while self._afterwards:
-                self._afterwards.pop()()
-        except PowerLost:
-            self.next = Next.DARK
-        self.busy_s = self._access.now - began - self.cost_s
-        return replies
-
     @property
     def takes_all(self) -> bool:
         """Whether frames are acknowledgements, which it looks for between two blocks."""
         return self._sending is not None and self._sending.inflight > 1
 
-    def _answer(self, frame: bytes) -> list[bytes]:
+    def execute(self, frame: bytes) -> Answer:
+        """Answer one unescaped frame."""
+        began = self._access.now
+        self._access.now += COMMAND_S
+        cost_s, replies = COMMAND_S, list[bytes]()
+        try:
+            outcome, replies = self._answer(frame)
+            cost_s = self._access.now - began
+            if outcome.work is not None:
+                outcome.work()
+        except PowerLost:
+            outcome = Completed(next=Next.DARK)
+        busy_s = self._access.now - began - cost_s
+        return Answer(tuple(replies), cost_s, busy_s, outcome.next, outcome.entry, outcome.new_baud)
+
+    def _answer(self, frame: bytes) -> tuple[Completed, list[bytes]]:
         if self._sending is not None:
-            return self._acknowledged(frame)
+            # Any frame is taken for the number of bytes that have come.
+            return DONE, self._blocks(int.from_bytes(frame[:WORD], "little"))
         self._buffer[: len(frame)] = frame
         self._body = frame[HEADER.size :]
-        self._value, self._data, self._extra_size = 0, b"", 0
         opcode = self._buffer[1]
-        status = self._checked(len(frame), opcode)
-        if self._is_dead():
-            return []
-        count = _SYNC_REPLIES if opcode == Opcode.SYNC and not status else 1
-        replies = [self._reply(opcode, status)] * count
-        return replies + self._blocks(acknowledged=0)
+        outcome = self._run(opcode, len(frame))
+        if outcome.next is Next.NOTHING:
+            return outcome, []
+        size = max(outcome.size, len(outcome.data)) + 2
+        head = HEADER.pack(RESPONSE, opcode, size, outcome.value or 0)
+        reply = slip.encode(head + outcome.data + bytes([outcome.error, 0]))
+        count = SYNC_REPLIES if opcode == Opcode.SYNC and not outcome.error else 1
+        return outcome, [reply] * count + self._blocks(acknowledged=0)
 
-    def _is_dead(self) -> bool:
-        return self.next is Next.NOTHING
-
-    def _checked(self, size: int, opcode: int) -> int:
-        """Return the error byte of a frame, 0 if it was done."""
-        if self._buffer[0] and not self.habits.answers_replies:
-            return INVALID
+    def _run(self, opcode: int, size: int) -> Completed:
+        """Check a frame of a size and do what it says."""
+        if self._buffer[0] and not self.variant.answers_replies:
+            return Completed(StubError.INVALID)
         if size != HEADER.size + int.from_bytes(self._buffer[2:4], "little"):
-            return BAD_SIZE
-        if self.habits is V2 and 0 <= opcode - FIRST_SLOT < SLOTS:
-            return self._plugin(opcode)
-        known = self._commands.get(opcode)
-        if known is None:
-            return self.habits.unknown
-        sizes, command = known
-        return command() if not sizes or len(self._body) in sizes else BAD_SIZE
-
-    def _reply(self, opcode: int, status: int) -> bytes:
-        size = len(self._data) + 2 + self._extra_size
-        head = HEADER.pack(RESPONSE, opcode, size, self._value)
-        return slip.encode(head + self._data + bytes([status, 0]))
+            return Completed(StubError.BAD_SIZE)
+        if self.variant is V2 and 0 <= opcode - FIRST_SLOT < SLOTS:
+            return self._run_plugin(opcode)
+        sizes, command = self._commands.get(opcode, ((), lambda: Completed(self.variant.unknown)))
+        return command() if not sizes or len(self._body) in sizes else Completed(StubError.BAD_SIZE)
 
     def _word(self, index: int) -> int:
         return int.from_bytes(self._body[WORD * index : WORD * index + WORD], "little")
 
-    def _table(self) -> dict[int, tuple[tuple[int, ...], Callable[[], int]]]:
+    def _table(self) -> dict[int, tuple[tuple[int, ...], Callable[[], Completed]]]:
         """Return for each command the sizes that its payload may have, none: any, and what it does.
 
         Sizes of commands that are not in the transcripts are those that esptool sends.
         """
+        memory, word = self.chip.memory, self._word
+        info = self.chip.security_info
+        after_user_code = Next.BOOT if self.variant.reboots else Next.LOADER
         return {
             Opcode.FLASH_BEGIN: ((16, 20), self._flash_begin),
-            Opcode.FLASH_DATA: ((), self._flash_data),
+            Opcode.FLASH_DATA: ((), lambda: self._flash_data(lambda data: data)),
             Opcode.FLASH_END: ((4,), self._flash_end),
             Opcode.MEM_BEGIN: ((16,), self._mem_begin),
             Opcode.MEM_END: ((8,), self._mem_end),
             Opcode.MEM_DATA: ((), self._mem_data),
-            Opcode.SYNC: ((), self._nothing),
+            Opcode.SYNC: ((), lambda: DONE),
             Opcode.WRITE_REG: ((), self._write_reg),
-            Opcode.READ_REG: ((4,), self._read_reg),
+            Opcode.READ_REG: ((4,), lambda: Completed(value=memory.word(word(0)))),
             Opcode.SPI_SET_PARAMS: ((24,), self._set_params),
-            Opcode.SPI_ATTACH: ((4, 8), self._nothing),
-            Opcode.CHANGE_BAUDRATE: ((8,), self._change_baud),
+            Opcode.SPI_ATTACH: ((4, 8), lambda: DONE),
+            Opcode.CHANGE_BAUDRATE: ((8,), lambda: Completed(new_baud=word(0))),
             Opcode.FLASH_DEFL_BEGIN: ((16, 20), self._flash_begin),
-            Opcode.FLASH_DEFL_DATA: ((), self._deflated_data),
+            Opcode.FLASH_DEFL_DATA: ((), lambda: self._flash_data(self._inflate.decompress)),
             Opcode.FLASH_DEFL_END: ((4,), self._flash_end),
             Opcode.SPI_FLASH_MD5: ((16,), self._digest),
-            Opcode.GET_SECURITY_INFO: ((), self._security_info),
+            Opcode.GET_SECURITY_INFO: (
+                (),
+                lambda: Completed(data=info) if info else Completed(StubError.NOT_IMPLEMENTED),
+            ),
             Opcode.ERASE_FLASH: ((), self._erase_flash),
             Opcode.ERASE_REGION: ((8,), self._erase_region),
             Opcode.READ_FLASH: ((16,), self._read_flash),
-            Opcode.RUN_USER_CODE: ((), self._run_user_code),
+            Opcode.RUN_USER_CODE: ((), lambda: Completed(next=after_user_code)),
         }
-
-    def _nothing(self) -> int:
-        return 0
-
-    def _security_info(self) -> int:
-        self._data = self.chip.security_info
-        return 0 if self._data else NOT_IMPLEMENTED
 
     # -- memory
 
-    def _read_reg(self) -> int:
-        self._value = self.chip.memory.word(self._word(0))
-        return 0
-
-    def _write_reg(self) -> int:
+    def _write_reg(self) -> Completed:
         if not self._body or len(self._body) % _ENTRY:
-            return self.habits.short_write
+            return Completed(self.variant.short_write)
+        survives = True
         for index in range(0, len(self._body) // WORD, _ENTRY // WORD):
             address, value, mask, delay_us = (self._word(index + n) for n in range(4))
-            if not self.chip.download.can_store(address, WORD):
-                self.next = Next.NOTHING
+            survives &= self.chip.download.can_store(address, WORD)
             self.chip.memory.write_word(address, value, mask)
             self._access.now += delay_us * 1e-6
-            self._see_if_whole(address, WORD)
-        return 0
+            survives &= self._survives_write(address, WORD)
+        return DONE if survives else Completed(next=Next.NOTHING)
 
-    def _mem_begin(self) -> int:
-        self._ram_left = self._word(0)
+    def _mem_begin(self) -> Completed:
+        self._ram_size = self._word(0)
         self.chip.download.begin(self._word(3))
-        return 0
+        return DONE
 
-    def _mem_data(self) -> int:
+    def _mem_data(self) -> Completed:
         """Take a block; neither checksum nor number is looked at."""
         data = self._body[_DATA_HEADER:]
-        size = self._word(0) if self.habits.believes_size else len(data)
-        if size > self._ram_left:
-            return TOO_MUCH
+        size = self._word(0) if self.variant.believes_size else len(data)
+        if size > self._ram_size:
+            return Completed(StubError.TOO_MUCH)
         if size > len(data):
-            return BAD_SIZE  # not recorded
-        self._ram_left -= size
-        address = self.chip.download.pieces[-1].stop
-        if not self.chip.download.add(data[:size]):
-            self.next = Next.NOTHING
-        self._see_if_whole(address, size)
-        return 0
+            return Completed(StubError.BAD_SIZE)  # not recorded
+        self._ram_size -= size
+        address = self.chip.download.end
+        is_stored = self.chip.download.add(data[:size])
+        survives = self._survives_write(address, size) and is_stored
+        return DONE if survives else Completed(next=Next.NOTHING)
 
-    def _mem_end(self) -> int:
+    def _mem_end(self) -> Completed:
         stay, entry = self._word(0), self._word(1)
         if stay or not entry:
-            return self.habits.unfinished if self._ram_left else 0
-        self.entry, self.next = entry, Next.RAM
-        return 0
+            return Completed(self.variant.unfinished if self._ram_size else 0)
+        return Completed(next=Next.RAM, entry=entry)
 
-    def call(self, entry: int) -> bool:
-        """Call what was downloaded, as a version 2 stub does; say whether it comes back."""
-        return self.goes_on() and self._caller.returns(entry)
-
-    def goes_on(self) -> bool:
-        """Go on when what was called has come back; say whether this kind of stub does."""
-        self.next = Next.LOADER
-        return self.habits.returns
-
-    def _see_if_whole(self, address: int, size: int) -> None:
-        touched = any(
-            start < address + size and address < start + len(data)
-            for start, data in self.image.pieces
+    def _survives_write(self, address: int, size: int) -> bool:
+        """Whether the stub is still whole after a write to RAM."""
+        written = Span.of(address, size)
+        is_hit = any(
+            written.overlaps(Span.of(start, len(data))) for start, data in self.image.pieces
         )
-        if touched and not self.image.is_whole(self.chip.memory):
-            self.next = Next.NOTHING
+        return not is_hit or self.image.is_whole(self.chip.memory)
 
-    def _plugin(self, opcode: int) -> int:
-        pointer = self.chip.memory.word(self.image.slots[WORD * (opcode - FIRST_SLOT)])
+    def _run_plugin(self, opcode: int) -> Completed:
+        pointer = self.chip.memory.word(self.image.slots.start + WORD * (opcode - FIRST_SLOT))
         if pointer == self.image.default:
-            return NOT_IMPLEMENTED
-        answer = self._caller.run(pointer, opcode, self._body)
-        if answer is None:
-            self.next = Next.NOTHING
-            return 0
-        self._value, self._data = answer.value, answer.data
-        return answer.status
+            return Completed(StubError.NOT_IMPLEMENTED)
+        result = self.caller.run(pointer, opcode, self._body)
+        if result is None:
+            return Completed(next=Next.NOTHING)
+        return Completed(result.status, result.value, result.data)
 
     # -- flash
 
-    def _flash_begin(self) -> int:
+    def _flash_begin(self) -> Completed:
         size, offset = self._word(0), self._word(3)
-        if self.habits.checks_range and offset + size > self._flash_size:
-            return BAD_ADDRESS
-        self._flash_left = size
+        if self.variant.checks_range and offset + size > self._flash_size:
+            return Completed(StubError.BAD_ADDRESS)
+        self._flash_remaining = size
         self._offset = offset
         self._encrypts = len(self._body) > _PLAIN_BEGIN and self._word(4) != 0
-        self._erased_to = offset // SECTOR * SECTOR
+        self._erased_to = align_down(offset, SECTOR)
         self._erase_end = offset + size
         self._inflate = zlib.decompressobj()
-        if self.habits.erases_first:
-            self._afterwards.append(lambda: self._erase_to(offset + min(size, 1)))
-        return 0
+        if not self.variant.erases_first:
+            return DONE
+        return Completed(work=lambda: self._erase_to(offset + min(size, 1)))
 
-    def _flash_data(self) -> int:
-        return self._checked_block() or self._program(self._body[_DATA_HEADER:])
-
-    def _deflated_data(self) -> int:
-        error = self._checked_block()
-        if error:
-            return error
-        try:
-            data = self._inflate.decompress(self._body[_DATA_HEADER:])
-        except zlib.error:
-            return INFLATE_FAILED
-        return self._program(data)
-
-    def _checked_block(self) -> int:
-        """Return what is wrong with a block; that of too much data is not recorded."""
-        data = self._body[_DATA_HEADER:]
-        if self._flash_left is None:
-            return NOT_BEGUN
-        if checksum(data) != self._buffer[4]:
-            return BAD_CHECKSUM
-        if self._word(0) != len(data):
-            return BAD_SIZE
-        return TOO_MUCH if self._flash_left <= 0 else 0
-
-    def _program(self, data: bytes) -> int:
+    def _flash_data(self, decode: Callable[[bytes], bytes]) -> Completed:
         """Erase for a block and program it after it has been acknowledged.
 
-        A block may be padded: what is beyond the announced size is left out.
+        A block may be padded: what is beyond the announced size is left out.  The error of too
+        much data is not recorded.
         """
-        data = data[: self._flash_left]
+        data = self._body[_DATA_HEADER:]
+        if self._flash_remaining is None:
+            return Completed(StubError.NOT_BEGUN)
+        if checksum(data) != self._buffer[4]:
+            return Completed(StubError.BAD_CHECKSUM)
+        if self._word(0) != len(data):
+            return Completed(StubError.BAD_SIZE)
+        if self._flash_remaining <= 0:
+            return Completed(StubError.TOO_MUCH)
+        try:
+            data = decode(data)[: self._flash_remaining]
+        except zlib.error:
+            return Completed(StubError.INFLATE_FAILED)
         offset, end = self._offset, self._offset + len(data)
-        self._flash_left = (self._flash_left or 0) - len(data)
+        self._flash_remaining -= len(data)
         self._offset = end
         if self._encrypts:
-            data = cipher.apply(data, offset)
+            data = encrypted(data, offset)
 
         def work() -> None:
             self._erase_to(end)
             self._access.program(offset, data)
 
-        self._afterwards.append(work)
-        return 0
+        return Completed(work=work)
 
     def _erase_to(self, end: int) -> None:
         """Erase what is not erased yet: blocks as far as was announced, then sectors."""
         while self._erased_to < end:
             self._erased_to = self._access.erase_next(self._erased_to, self._erase_end)
 
-    def _flash_end(self) -> int:
-        """End a download; that it says nothing about one that was not begun is not recorded."""
-        self._flash_left = None
-        if self.habits.reboots and not self._word(0):
-            self.next = Next.RESET
-        return 0
+    def _flash_end(self) -> Completed:
+        """End a download, also one that was not begun, which is not recorded."""
+        self._flash_remaining = None
+        leaves = self.variant.reboots and not self._word(0)
+        return Completed(next=Next.RESET) if leaves else DONE
 
-    def _run_user_code(self) -> int:
-        if self.habits.reboots:
-            self.next = Next.BOOT
-        return 0
-
-    def _erase_flash(self) -> int:
+    def _erase_flash(self) -> Completed:
         self._access.erase_chip()
-        return 0
+        return DONE
 
-    def _erase_region(self) -> int:
+    def _erase_region(self) -> Completed:
         """Erase sectors; the errors are not recorded."""
         offset, size = self._word(0), self._word(1)
         if offset % SECTOR or offset + size > self._flash_size:
-            return BAD_ADDRESS
+            return Completed(StubError.BAD_ADDRESS)
         if size % SECTOR:
-            return BAD_BLOCK_SIZE
+            return Completed(StubError.BAD_BLOCK_SIZE)
         self._access.erase(offset, size)
-        return 0
+        return DONE
 
-    def _set_params(self) -> int:
+    def _set_params(self) -> Completed:
         self._flash_size = self._word(1)
-        return 0
+        return DONE
 
-    def _digest(self) -> int:
+    def _digest(self) -> Completed:
         offset, size = self._word(0), self._word(1)
         if offset + size > self._flash_size:
-            error, self._extra_size = self.habits.digest_error
-            return error
-        found = self._access.read(offset, size)
-        self._data = hashlib.md5(found, usedforsecurity=False).digest()
-        self._access.now += size * READ_BYTE_S
-        return 0
+            error, extra_size = self.variant.digest_error
+            return Completed(error, size=extra_size)
+        data = self._access.read_timed(offset, size)
+        return Completed(data=hashlib.md5(data, usedforsecurity=False).digest())
 
-    def _change_baud(self) -> int:
-        self.new_baud = self._word(0)
-        return 0
-
-    def _read_flash(self) -> int:
+    def _read_flash(self) -> Completed:
         """Begin to send; real stubs do not look at how many blocks in flight were asked for."""
         offset, size, block_size, inflight = (self._word(n) for n in range(4))
         if not 0 < block_size <= _LARGEST_BLOCK:
-            return BAD_BLOCK_SIZE
+            return Completed(StubError.BAD_BLOCK_SIZE)
         if offset + size > self._flash_size:
-            return BAD_ADDRESS  # not recorded
+            return Completed(StubError.BAD_ADDRESS)  # not recorded
         inflight = max(1, min(inflight, self.chip.inflight))
         # A legacy stub reads them by itself, without its two buffers.
-        plain = inflight > 1 or self.habits is V1
+        plain = inflight > 1 or self.variant is V1
         receiver = RomReceiver(FRAME) if plain else self._receiver
         self._sending = Sending(offset, size, block_size, inflight, receiver)
-        return 0
-
-    def _acknowledged(self, frame: bytes) -> list[bytes]:
-        """Go on with a READ_FLASH: any frame is taken for the number of bytes that have come."""
-        return self._blocks(int.from_bytes(frame[:WORD], "little"))
+        return DONE
 
     def _blocks(self, acknowledged: int) -> list[bytes]:
         """Return the next frames of a READ_FLASH: blocks, or the digest of what was sent."""
@@ -411,14 +336,14 @@ class StubLoader:
             self._sending = None
             return [slip.encode(hashlib.md5(sending.sent, usedforsecurity=False).digest())]
         allowed = min(sending.size, acknowledged + sending.inflight * sending.block_size)
-        found: list[bytes] = []
-        while (sent := len(sending.sent)) < allowed and not (found and sending.inflight == 1):
+        frames: list[bytes] = []
+        while (sent := len(sending.sent)) < allowed and not (frames and sending.inflight == 1):
             size = min(sending.block_size, sending.size - sent)
             if sent + size > allowed:
                 break  # it waits for another acknowledgement
-            block = self._access.read(sending.offset + sent, size)
-            sending.sent += block
             # The others are read while the first is on the line.
-            self._access.now += 0 if found else size * READ_BYTE_S
-            found.append(slip.encode(block))
-        return found
+            read = self._access.read if frames else self._access.read_timed
+            block = read(sending.offset + sent, size)
+            sending.sent += block
+            frames.append(slip.encode(block))
+        return frames

@@ -11,8 +11,8 @@ import struct
 from collections import Counter
 from dataclasses import dataclass
 
-from espshell.sim.download import Download
-from espshell.sim.memory import Memory
+from espshell.sim.memory import AddressSpace, Download
+from espshell.span import Span
 from espshell.units import WORD
 
 GREETING = b"OHAI"
@@ -31,7 +31,7 @@ _GREETING_LUI = 0x49415
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class StubImage:
     """A stub as it lies in RAM."""
 
     pieces: tuple[tuple[int, bytes], ...]
@@ -42,54 +42,49 @@ class Image:
     """The pointer in every slot that nobody has changed."""
 
     @property
-    def slots(self) -> range:
+    def slots(self) -> Span:
         """The addresses of the plugin table."""
-        start = self.table or 0
-        return range(start, start + (SLOTS * WORD if self.table else 0))
+        return Span.of(self.table or 0, SLOTS * WORD if self.table else 0)
 
-    def is_whole(self, memory: Memory) -> bool:
-        """Say whether RAM still holds it, the plugin table aside."""
-        return all(
-            self._same(address, then, memory.read(address, len(then)))
-            for address, then in self.pieces
-        )
-
-    def _same(self, address: int, then: bytes, now: bytes) -> bool:
-        start = max(0, self.slots.start - address)
-        end = max(start, self.slots.stop - address)
-        return then[:start] == now[:start] and then[end:] == now[end:]
+    def is_whole(self, memory: AddressSpace) -> bool:
+        """Whether RAM still holds it, the plugin table aside."""
+        for address, first in self.pieces:
+            now = memory.read(address, len(first))
+            start = max(0, self.slots.start - address)
+            end = max(start, self.slots.end - address)
+            if first[:start] != now[:start] or first[end:] != now[end:]:
+                return False
+        return True
 
 
-def find(download: Download, memory: Memory, entry: int) -> Image | None:
+def find(download: Download, memory: AddressSpace, entry: int) -> StubImage | None:
     """Return the stub among what was downloaded, or None if something else is started."""
     pieces = [piece for piece in download.pieces if piece and download.is_ram(piece.start)]
     if not any(entry in piece for piece in pieces):
         return None
-    contents = tuple((piece.start, memory.read(piece.start, len(piece))) for piece in pieces)
+    contents = tuple((piece.start, memory.read(piece.start, piece.size)) for piece in pieces)
     for start, data in reversed(contents):
-        found = _table(download, data)
-        if found is not None:
-            return Image(contents, start + found[0], found[1])
-    greets = any(_greets(data) for _, data in contents)
-    return Image(contents, None) if greets else None
+        table = _find_table(download, data)
+        if table is not None:
+            offset, default = table
+            return StubImage(contents, start + offset, default)
+    return StubImage(contents, None) if any(_greets(data) for _, data in contents) else None
 
 
-def _table(download: Download, data: bytes) -> tuple[int, int] | None:
+def _find_table(download: Download, data: bytes) -> tuple[int, int] | None:
     """Return the offset of the plugin table and its default pointer; some slots may be taken."""
-    words = struct.unpack(f"<{len(data) // WORD}I", data[: len(data) - len(data) % WORD])
-    best, found = _LEAST_DEFAULTS, None
+    words = struct.unpack_from(f"<{len(data) // WORD}I", data)
+    most, table = _LEAST_DEFAULTS, None
     for index in range(len(words) - SLOTS + 1):
         value, count = Counter(words[index : index + SLOTS]).most_common(1)[0]
         # Behind the table of an ESP8266 stub are other words, before all of them pointers.
-        if count >= best and all(download.is_ram(word) for word in words[index : index + SLOTS]):
-            best, found = count, (WORD * index, value)
-    return found
+        if count >= most and all(download.is_ram(word) for word in words[index : index + SLOTS]):
+            most, table = count, (WORD * index, value)
+    return table
 
 
 def _greets(data: bytes) -> bool:
-    if GREETING in data:
-        return True
-    return any(
+    return GREETING in data or any(
         int.from_bytes(data[at : at + WORD], "little") >> 12 == _GREETING_LUI
         for at in range(0, len(data) - 3, 2)
     )

@@ -32,14 +32,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 from espshell import files
+from espshell.chips import Chip
 from espshell.errors import PortError, UsageError, system_reason
 from espshell.sim import efuse, fault, models, parts
 from espshell.sim.models import Model
 from espshell.sim.nor import SECTOR
-from espshell.sim.parts import Part
+from espshell.sim.parts import PartModel
 from espshell.units import MIB, parse_number, parse_seconds
 
 SCHEME = "sim://"
@@ -58,6 +60,8 @@ class Boot(Enum):
     LOOP = "loop"
 
 
+_MAC = re.compile(r"[0-9a-f]{2}([:-][0-9a-f]{2}){5}", re.IGNORECASE)
+_BYTES = re.compile(r"[0-9a-f]{1,2}(,[0-9a-f]{1,2})*", re.IGNORECASE)
 _COMMON = parts.plain(4 * MIB)
 
 
@@ -70,7 +74,7 @@ class Setup:
     revision: tuple[int, int]
     package: int
     crystal_hz: int
-    part: Part = _COMMON
+    part: PartModel = _COMMON
     """What its flash is."""
     flash_file: Path | None = None
     status: tuple[int, ...] = ()
@@ -83,10 +87,15 @@ class Setup:
     crypt_count: int = 0
     over_usb: bool = False
     says: bytes = b""
-    """What a program in RAM prints; nothing: it is looked at, or executed, as far as can be."""
+    """What a program in RAM prints; empty: the program itself is examined or executed."""
     returns: bool = False
-    """Whether that one returns to who has called it."""
+    """Whether that program returns to its caller."""
     rules: tuple[fault.Rule, ...] = ()
+
+    @property
+    def chip(self) -> Chip:
+        """What the tables say about the chip."""
+        return models.chip_of(self.model)
 
     def flash_data(self) -> bytearray | mmap.mmap:
         """Return the array of the flash, blank or as its file has it, and kept there.
@@ -105,7 +114,7 @@ class Setup:
 
 
 def parse(url: str) -> Setup:
-    """Return what a ``sim://`` URL asks for.
+    """Parse a ``sim://`` URL into the setup that it describes.
 
     Raises: UsageError for a chip, an option or a value that does not exist.
     """
@@ -117,18 +126,31 @@ def parse(url: str) -> Setup:
     setup = Setup(model, model.mac, model.revision, model.package, crystal_hz)
     for option in filter(None, query.split("&")):
         key, _, value = option.partition("=")
-        read = _OPTIONS.get(key)
-        if read is None:
-            raise UsageError(
-                f"expected an option of the simulator ({', '.join(_OPTIONS)}), not {key!r}"
-            )
-        setup = read(setup, unquote(value))
+        setup = _with_option(setup, key, unquote(value))
     if len(setup.status) > len(setup.part.registers):
         raise UsageError(
             f"sr: expected at most {len(setup.part.registers)} values, for the registers of"
             f" {setup.part.name}, not {len(setup.status)}"
         )
     return setup
+
+
+def _with_option(setup: Setup, key: str, text: str) -> Setup:
+    option = _OPTIONS.get(key)
+    if option is None:
+        names = ", ".join(_OPTIONS)
+        raise UsageError(f"expected an option of the simulator ({names}), not {key!r}")
+    value: Any = option.parse(setup, text)
+    if value is None:
+        chip = setup.chip
+        expected = option.expected.format(
+            text=text,
+            chip=chip,
+            packages=", ".join(f"{package.number} {package.name}" for package in chip.packages),
+            crystals=" or ".join(map(str, chip.crystals_mhz)),
+        )
+        raise UsageError(f"{key}: expected {expected}", hint=option.hint)
+    return replace(setup, **{option.field: value})
 
 
 def with_faults(url: str, rules: Iterable[str]) -> str:
@@ -138,156 +160,123 @@ def with_faults(url: str, rules: Iterable[str]) -> str:
     return url
 
 
-def _flash(setup: Setup, text: str) -> Setup:
-    part = parts.by_name(text)
-    if part is not None:
-        return replace(setup, part=part)
+@dataclass(frozen=True, slots=True)
+class UrlOption:
+    """An option of a URL: the field of ``Setup`` that it sets, and how its text is read."""
+
+    field: str
+    parse: Callable[[Setup, str], object]
+    """The field's new value, or None if the text is wrong."""
+    expected: str
+    """The message for a text that is wrong."""
+    hint: str = ""
+
+
+def _part(text: str) -> PartModel | None:
     size = parse_number(text)
-    if size is None or not 0 < size <= 256 * MIB or size % SECTOR:
-        names = ", ".join(part.name for part in parts.PARTS)
-        raise UsageError(
-            f"flash: expected a size in sectors of 4k up to 256M, or a part, not {text!r}",
-            hint=f"parts are {names}",
-        )
-    return replace(setup, part=parts.plain(size))
+    part = parts.by_name(text)
+    if part is not None or size is None or not 0 < size <= 256 * MIB or size % SECTOR:
+        return part
+    return parts.plain(size)
 
 
-def _flash_file(setup: Setup, text: str) -> Setup:
-    if not text:
-        raise UsageError("flash-file: expected the name of a file, not ''")
-    return replace(setup, flash_file=files.path_of(text))
-
-
-def _status(setup: Setup, text: str) -> Setup:
-    if re.fullmatch(r"[0-9a-f]{1,2}(,[0-9a-f]{1,2})*", text, re.IGNORECASE) is None:
-        raise UsageError(f"sr: expected bytes in hex such as 1c,02, not {text!r}")
-    return replace(setup, status=tuple(int(byte, 16) for byte in text.split(",")))
-
-
-def _write_protect(setup: Setup, text: str) -> Setup:
-    if text not in ("low", "high"):
-        raise UsageError(f"wp: expected low or high, not {text!r}")
-    return replace(setup, wp_low=text == "low")
-
-
-def _inflight(setup: Setup, text: str) -> Setup:
-    count = parse_number(text)
-    if not count:
-        raise UsageError(f"inflight: expected a number of blocks from 1 on, not {text!r}")
-    return replace(setup, inflight=count)
-
-
-def _mac(setup: Setup, text: str) -> Setup:
-    if re.fullmatch(r"[0-9a-f]{2}([:-][0-9a-f]{2}){5}", text, re.IGNORECASE) is None:
-        raise UsageError(f"mac: expected six bytes such as 24:6f:28:a1:b2:c3, not {text!r}")
-    return replace(setup, mac=int(re.sub("[:-]", "", text), 16))
-
-
-def _revision(setup: Setup, text: str) -> Setup:
+def _revision(setup: Setup, text: str) -> tuple[int, int] | None:
     match = re.fullmatch(r"(\d+)\.(\d+)", text)
-    chip = models.chip_of(setup.model)
-    if match is not None:
-        major, minor = int(match[1]), int(match[2])
-        if efuse.can_be(chip.major, major) and efuse.can_be(chip.minor, minor):
-            return replace(setup, revision=(major, minor))
-    raise UsageError(f"rev: expected a revision that {chip.title} can have, not {text!r}")
+    if match is None:
+        return None
+    chip, major, minor = setup.chip, int(match[1]), int(match[2])
+    possible = efuse.can_be(chip.major, major) and efuse.can_be(chip.minor, minor)
+    return (major, minor) if possible else None
 
 
-def _package(setup: Setup, text: str) -> Setup:
-    chip = models.chip_of(setup.model)
-    for package in chip.packages:
-        if text.lower() in (str(package.number), package.name.lower()):
-            return replace(setup, package=package.number)
-    names = ", ".join(f"{package.number} {package.name}" for package in chip.packages)
-    raise UsageError(f"package: expected one of {names}, not {text!r}")
+def _package(setup: Setup, text: str) -> int | None:
+    numbers = {
+        name: package.number
+        for package in reversed(setup.chip.packages)
+        for name in (str(package.number), package.name.lower())
+    }
+    return numbers.get(text.lower())
 
 
-def _latency(setup: Setup, text: str) -> Setup:
-    seconds = parse_seconds(text)
-    if seconds is None:
-        raise UsageError(f"latency: expected a time such as 16ms, not {text!r}")
-    return replace(setup, latency_s=seconds)
+def _number(text: str, limit: int) -> int | None:
+    number = parse_number(text)
+    return number if number is not None and number <= limit else None
 
 
-def _crystal(setup: Setup, text: str) -> Setup:
-    crystals = models.chip_of(setup.model).crystals_mhz
-    if text not in map(str, crystals):
-        names = " or ".join(map(str, crystals))
-        raise UsageError(f"crystal: expected {names} (MHz), not {text!r}")
-    return replace(setup, crystal_hz=int(text) * MHZ)
+def _flags(setup: Setup, text: str) -> int | None:
+    flags = _number(text, 0xFFFF_FFFF)
+    return None if flags is None else setup.flags | flags
 
 
-def _boot(setup: Setup, text: str) -> Setup:
-    if text not in [boot.value for boot in Boot]:
-        raise UsageError(f"boot: expected download, app or loop, not {text!r}")
-    return replace(setup, boot=Boot(text))
+def _secure_download(setup: Setup, text: str) -> int | None:
+    has_it = setup.chip.rom.security_info_size
+    return setup.flags | SECURE_DOWNLOAD if text == "1" and has_it else None
 
 
-def _flags(setup: Setup, text: str) -> Setup:
-    flags = parse_number(text)
-    if flags is None or flags > 0xFFFF_FFFF:
-        raise UsageError(f"flags: expected 32 bits such as 0x5, not {text!r}")
-    return replace(setup, flags=setup.flags | flags)
-
-
-def _crypt(setup: Setup, text: str) -> Setup:
-    count = parse_number(text)
-    if count is None or count > 0xFF:
-        raise UsageError(f"crypt: expected a number up to 255, not {text!r}")
-    return replace(setup, crypt_count=count)
-
-
-def _secure_download(setup: Setup, text: str) -> Setup:
-    chip = models.chip_of(setup.model)
-    if text != "1" or not chip.rom.security_info_size:
-        raise UsageError(f"sdm: expected 1, on a chip that has it, not {text!r} ({chip.title})")
-    return replace(setup, flags=setup.flags | SECURE_DOWNLOAD)
-
-
-def _usb(setup: Setup, text: str) -> Setup:
-    chip = models.chip_of(setup.model)
-    if text != "jtag" or not chip.usb_serial_jtag:
-        raise UsageError(f"usb: expected jtag, on a chip that has it, not {text!r} ({chip.title})")
-    return replace(setup, over_usb=True)
-
-
-def _says(setup: Setup, text: str) -> Setup:
-    def byte(match: re.Match[bytes]) -> bytes:
-        return bytes([int(match[1], 16)]) if match[1] else _ESCAPES[match[0]]
-
-    said = re.sub(rb"\\x([0-9A-Fa-f]{2})|\\[rnt\\]", byte, text.encode())
-    return replace(setup, says=said)
-
-
-def _returns(setup: Setup, text: str) -> Setup:
-    if text not in ("0", "1"):
-        raise UsageError(f"returns: expected 0 or 1, not {text!r}")
-    return replace(setup, returns=text == "1")
-
-
-def _fault(setup: Setup, text: str) -> Setup:
-    return replace(setup, rules=(*setup.rules, fault.parse(text)))
-
-
-_ESCAPES = {b"\\r": b"\r", b"\\n": b"\n", b"\\t": b"\t", b"\\\\": b"\\"}
-
-_OPTIONS: dict[str, Callable[[Setup, str], Setup]] = {
-    "flash": _flash,
-    "mac": _mac,
-    "rev": _revision,
-    "package": _package,
-    "latency": _latency,
-    "crystal": _crystal,
-    "boot": _boot,
-    "flags": _flags,
-    "crypt": _crypt,
-    "sdm": _secure_download,
-    "usb": _usb,
-    "flash-file": _flash_file,
-    "sr": _status,
-    "wp": _write_protect,
-    "inflight": _inflight,
-    "says": _says,
-    "returns": _returns,
-    "fault": _fault,
+_OPTIONS = {
+    "flash": UrlOption(
+        "part",
+        lambda _, text: _part(text),
+        "a size in sectors of 4k up to 256M, or a part, not {text!r}",
+        hint=f"parts are {', '.join(part.name for part in parts.PARTS)}",
+    ),
+    "mac": UrlOption(
+        "mac",
+        lambda _, text: int(re.sub("[:-]", "", text), 16) if _MAC.fullmatch(text) else None,
+        "six bytes such as 24:6f:28:a1:b2:c3, not {text!r}",
+    ),
+    "rev": UrlOption("revision", _revision, "a revision that {chip.title} can have, not {text!r}"),
+    "package": UrlOption("package", _package, "one of {packages}, not {text!r}"),
+    "latency": UrlOption(
+        "latency_s", lambda _, text: parse_seconds(text), "a time such as 16ms, not {text!r}"
+    ),
+    "crystal": UrlOption(
+        "crystal_hz",
+        lambda setup, text: {str(mhz): mhz * MHZ for mhz in setup.chip.crystals_mhz}.get(text),
+        "{crystals} (MHz), not {text!r}",
+    ),
+    "boot": UrlOption(
+        "boot",
+        lambda _, text: {boot.value: boot for boot in Boot}.get(text),
+        "download, app or loop, not {text!r}",
+    ),
+    "flags": UrlOption("flags", _flags, "32 bits such as 0x5, not {text!r}"),
+    "crypt": UrlOption(
+        "crypt_count", lambda _, text: _number(text, 0xFF), "a number up to 255, not {text!r}"
+    ),
+    "sdm": UrlOption(
+        "flags", _secure_download, "1, on a chip that has it, not {text!r} ({chip.title})"
+    ),
+    "usb": UrlOption(
+        "over_usb",
+        lambda setup, text: (text == "jtag" and setup.chip.usb_serial_jtag) or None,
+        "jtag, on a chip that has it, not {text!r} ({chip.title})",
+    ),
+    "flash-file": UrlOption(
+        "flash_file",
+        lambda _, text: files.path_of(text) if text else None,
+        "the name of a file, not {text!r}",
+    ),
+    "sr": UrlOption(
+        "status",
+        lambda _, text: (
+            tuple(int(byte, 16) for byte in text.split(",")) if _BYTES.fullmatch(text) else None
+        ),
+        "bytes in hex such as 1c,02, not {text!r}",
+    ),
+    "wp": UrlOption(
+        "wp_low",
+        lambda _, text: {"low": True, "high": False}.get(text),
+        "low or high, not {text!r}",
+    ),
+    "inflight": UrlOption(
+        "inflight",
+        lambda _, text: parse_number(text) or None,
+        "a number of blocks from 1 on, not {text!r}",
+    ),
+    "says": UrlOption("says", lambda _, text: fault.unescaped(text), "a text"),
+    "returns": UrlOption(
+        "returns", lambda _, text: {"0": False, "1": True}.get(text), "0 or 1, not {text!r}"
+    ),
+    "fault": UrlOption("rules", lambda setup, text: (*setup.rules, fault.parse(text)), "a rule"),
 }

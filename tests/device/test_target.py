@@ -10,7 +10,7 @@ from espshell.device import Target
 from espshell.errors import NoSync, PortError, UsageError
 from espshell.link.port import SerialPort
 from espshell.loader.spi import FlashCommand
-from espshell.sim.wire import Mode
+from espshell.sim.boot import ChipMode
 from tests.loader.support import open_sim, wire_of
 
 
@@ -37,21 +37,21 @@ def test_port_is_closed_when_connecting_fails(
 @pytest.mark.parametrize(
     ("after", "mode"),
     [
-        ("hard-reset", Mode.BOOTING),
-        ("soft-reset", Mode.APPLICATION),
-        ("no-reset", Mode.DOWNLOAD),
+        ("hard-reset", ChipMode.BOOTING),
+        ("soft-reset", ChipMode.APPLICATION),
+        ("no-reset", ChipMode.DOWNLOAD),
     ],
 )
-def test_leaving(after: str, mode: Mode) -> None:
+def test_leaving(after: str, mode: ChipMode) -> None:
     """Each way to leave does to the chip what its name says."""
     target = open_sim(chip="esp32c3")
     wire = wire_of(target)
     target.close(after)
-    if mode is not Mode.DOWNLOAD:
+    if mode is not ChipMode.DOWNLOAD:
         target.link.clock.sleep(0.2)
         wire.settle()
 
-    assert wire.mode is (Mode.APPLICATION if mode is Mode.BOOTING else mode)
+    assert wire.mode is (ChipMode.APPLICATION if mode is ChipMode.BOOTING else mode)
     with pytest.raises(PortError):
         target.link.port.write(b"")
 
@@ -64,7 +64,7 @@ def test_run_application() -> None:
     assert target.run_application()
     target.link.clock.sleep(0.2)
     wire.settle()
-    assert wire.mode is Mode.APPLICATION
+    assert wire.mode is ChipMode.APPLICATION
 
 
 def test_run_application_by_command() -> None:
@@ -76,7 +76,7 @@ def test_run_application_by_command() -> None:
     assert not target.run_application()
     target.link.clock.sleep(0.2)
     wire.settle()
-    assert wire.mode is Mode.APPLICATION
+    assert wire.mode is ChipMode.APPLICATION
 
 
 @pytest.mark.parametrize("name", ["esp32c3", "esp32s3"])
@@ -89,7 +89,7 @@ def test_run_application_where_the_stub_ignores_commands(name: str) -> None:
     assert target.run_application()
     target.link.clock.sleep(0.2)
     wire_of(target).settle()
-    assert wire_of(target).mode is Mode.APPLICATION
+    assert wire_of(target).mode is ChipMode.APPLICATION
 
 
 def test_run_application_where_nothing_leaves_the_stub() -> None:
@@ -100,7 +100,7 @@ def test_run_application_where_nothing_leaves_the_stub() -> None:
 
     with pytest.raises(UsageError, match="the flasher stub does not start the application"):
         target.run_application()
-    assert wire_of(target).mode is Mode.DOWNLOAD
+    assert wire_of(target).mode is ChipMode.DOWNLOAD
     assert target.memory.words(target.chip.markers[0], 1)
 
 
@@ -113,7 +113,7 @@ def test_a_legacy_stub_runs_the_application_by_command() -> None:
     assert not target.run_application()
     target.link.clock.sleep(0.2)
     wire_of(target).settle()
-    assert wire_of(target).mode is not Mode.DOWNLOAD
+    assert wire_of(target).mode is not ChipMode.DOWNLOAD
 
 
 @pytest.mark.parametrize("name", [chip.name for chip in CHIPS if chip.rom_clock])

@@ -19,7 +19,7 @@ from espshell.loader.connect import Connected
 from espshell.ops.chip.loadram import RamPlan, has_returned, load_ram, plan_ram
 from espshell.protocol import slip
 from espshell.protocol.packet import HEADER, Opcode
-from espshell.sim.wire import Mode
+from espshell.sim.boot import ChipMode
 from tests.image.support import RISCV, Segments, elf, esp8266, esp8266_v2, firmware
 from tests.loader.support import held, open_sim, wire_of
 
@@ -180,7 +180,7 @@ def test_loaded_and_started(c3: Target, planned: Plan, data: bytes) -> None:
     assert chip.memory.read(DRAM, 8) == b"hello\0\0\0"
     assert (result.entry, result.size, result.blocks) == (IRAM + 4, len(CODE) + 8, 3)
     assert result.started
-    assert wire_of(c3).mode is Mode.APPLICATION
+    assert wire_of(c3).mode is ChipMode.APPLICATION
     assert c3.link.noise == b"hello\n"
 
 
@@ -294,7 +294,7 @@ def test_what_reads_back_otherwise_is_not_started(planned: Plan) -> None:
     target.memory.load = flipping  # type: ignore[method-assign]
     with pytest.raises(DeviceError, match="1 word did not read back as written: 0x40398000; noth"):
         load_ram(target, broken, verify=True)
-    assert wire_of(target).mode is Mode.DOWNLOAD
+    assert wire_of(target).mode is ChipMode.DOWNLOAD
 
 
 @pytest.mark.parametrize(("returns", "version"), [(1, 2), (0, 2), (1, 1)])
@@ -334,7 +334,7 @@ def test_esp8266(planned: Plan) -> None:
     target = open_sim("says=x", "esp8266")
     result = load_ram(target, planned(target, esp8266([(0x4010_0000, CODE), (0x3FFE_8000, b"x")])))
     assert (result.size, result.blocks) == (len(CODE) + 4, 3)
-    assert wire_of(target).mode is Mode.APPLICATION
+    assert wire_of(target).mode is ChipMode.APPLICATION
 
 
 def test_secure_boot_starts_nothing(planned: Plan) -> None:

@@ -18,7 +18,7 @@ def target() -> Target:
 
 
 @pytest.mark.parametrize("part", parts.PARTS, ids=lambda part: part.name)
-def test_every_part(part: parts.Part) -> None:
+def test_every_part(part: parts.PartModel) -> None:
     """What is read is what the flash holds, and says its size; without tables that is said."""
     found = read_sfdp(open_sim(f"flash={part.name}").flash)
     assert found.ok is bool(part.sfdp)

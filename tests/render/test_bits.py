@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from espshell.render.bits import bit_diff, bit_ranges
+from espshell.render import View, bits
+from espshell.render.bits import bit_ranges
+from tests.render.support import drawn_blocks
+
+
+def bit_diff(
+    old: int, new: int, *, width: int = 32, title: str = "", color: bool = False
+) -> list[str]:
+    return drawn_blocks(
+        lambda view: bits.bit_diff(old, new, view, width=width, title=title), View(color=color)
+    )
 
 
 def test_a_word() -> None:
@@ -61,13 +71,13 @@ def test_nothing_changed() -> None:
 def test_in_colour() -> None:
     """Changed bits are marked in both rows, and the carets stay."""
     assert bit_diff(0x0C, 0x10, width=8, title="SR2", color=True) == [
-        "\x1b[0;36mSR2\x1b[0m       \x1b[0;1m0x0c\x1b[0m → \x1b[0;1m0x10\x1b[0m   3 bits changed",
-        "          \x1b[0;2m7    3\x1b[0m",
-        "     \x1b[0;2mold\x1b[0m  000\x1b[0;7;33m0\x1b[0m \x1b[0;7;33m11\x1b[0m00",
-        "     \x1b[0;2mnew\x1b[0m  000\x1b[0;7;33m1\x1b[0m \x1b[0;7;33m00\x1b[0m00",
+        "\x1b[36mSR2\x1b[0m       \x1b[1m0x0c\x1b[0m → \x1b[1m0x10\x1b[0m   3 bits changed",
+        "          \x1b[2m7    3\x1b[0m",
+        "     \x1b[2mold\x1b[0m  000\x1b[7;33m0\x1b[0m \x1b[7;33m11\x1b[0m00",
+        "     \x1b[2mnew\x1b[0m  000\x1b[7;33m1\x1b[0m \x1b[7;33m00\x1b[0m00",
         "             ^ ^^",
-        "     \x1b[0;2m0→1\x1b[0m  bit 4",
-        "     \x1b[0;2m1→0\x1b[0m  bits 3..2",
+        "\x1b[2m     0→1  \x1b[0mbit 4",
+        "\x1b[2m     1→0  \x1b[0mbits 3..2",
     ]
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from espshell.ops.memory.diff import diff
-from espshell.render.diff import difference_lines
+from espshell.render import View
+from tests.render.support import drawn, uncoloured
 
 OLD = bytes(range(96))
 NEW = OLD[:33] + b"\xff" + OLD[34:]
@@ -21,32 +20,33 @@ WHOLE = """\
 1 of 96 bytes in 1 range; 6 bits set, 0 cleared"""
 
 
+TITLED = diff(OLD, NEW, address=0x3FC9_0000, titles=("fw.bin", "RAM"))
+
+
 def test_whole_text() -> None:
     """A row of context on either side, the changed bytes marked."""
-    result = diff(OLD, NEW, address=0x3FC9_0000)
-    assert "\n".join(difference_lines(result, ("fw.bin", "RAM"))) == WHOLE
+    assert "\n".join(drawn(TITLED)) == WHOLE
 
 
 def test_colour_changes_no_word() -> None:
     """Without its sequences the coloured text is the plain one, carets included."""
-    result = diff(OLD, NEW, address=0x3FC9_0000)
-    text = "\n".join(difference_lines(result, ("fw.bin", "RAM"), color=True))
-    assert "\x1b[0;7;33mff" in text
-    assert re.sub(r"\x1b\[[0-9;]*m", "", text) == WHOLE
+    text = "\n".join(drawn(TITLED, View(color=True)))
+    assert "\x1b[7;33mff" in text
+    assert uncoloured([text]) == [WHOLE]
 
 
 def test_equal() -> None:
     """What is equal takes one line."""
-    assert difference_lines(diff(OLD, OLD)) == ["equal  96 bytes"]
+    assert drawn(diff(OLD, OLD)) == ["equal  96 bytes"]
 
 
 def test_long_differences_are_cut_and_counted() -> None:
     """Only some rows are shown, and how many are not; with all, none is left out."""
     result = diff(bytes(16 * 40), b"\1" * 16 * 40, address=8)
-    lines = difference_lines(result)
+    lines = drawn(result)
     assert lines[-2] == "  ... 25 more rows not shown (--all shows them)"
     assert sum(line.startswith("+") for line in lines) == 16
-    lines = difference_lines(result, rows=None)
+    lines = drawn(result, View(every_row=True))
     assert sum(line.startswith("+") for line in lines) == 41
     assert lines[0].startswith("- 00000000                           00 00")
 
@@ -54,6 +54,6 @@ def test_long_differences_are_cut_and_counted() -> None:
 def test_gap_between_two_places() -> None:
     """Rows that are left out between two places show as dots."""
     new = b"\1" + bytes(126) + b"\1"
-    lines = difference_lines(diff(bytes(128), new))
+    lines = drawn(diff(bytes(128), new))
     assert lines[4] == "  ..."
     assert [line[:10] for line in lines if line[0] == "+"] == ["+ 00000000", "+ 00000070"]

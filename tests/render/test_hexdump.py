@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 from rich.panel import Panel
-from rich.style import Style
 
-from espshell.render import theme
+from espshell.render import View, theme
+from espshell.render.document import Document
 from espshell.render.hexdump import ROW, Hexdump, HexWriter, Label
+from tests.render.support import drawn_blocks
 
 BASE = 0x3FC9_0000
 TEXT = b"Hello, world!\n\x00\xff\x1b[espshell]\x7f\x80"
@@ -33,7 +34,7 @@ def dump(
     label: Label | None = None,
 ) -> list[str]:
     whole = Hexdump(address, data, width, squeeze, before, label)
-    return whole.text(color=color).splitlines()
+    return drawn_blocks(lambda _: [whole], View(color=color))
 
 
 @pytest.mark.parametrize(
@@ -241,13 +242,14 @@ def test_changes_and_runs() -> None:
 
 
 def test_colours_of_a_row() -> None:
-    """A sequence stands only where the class changes, and each starts from nothing."""
+    """A sequence stands only where the class changes, and each ends before the next."""
     data = b"\x00\x00\xff\xffAB \n\x01\x80ABCDEF"
     assert dump(data, color=True) == [
-        "\x1b[0;36m3fc90000\x1b[0m  "
-        "\x1b[0;2m00 00 \x1b[0;2;35mff ff \x1b[0;32m41 42 \x1b[0;2;32m20 0a  "
-        "\x1b[0m01 80 \x1b[0;32m41 42 43 44 45 46\x1b[0m"
-        "  |\x1b[0;2m..\x1b[0;2;35m..\x1b[0;32mAB\x1b[0;2;32m .\x1b[0m..\x1b[0;32mABCDEF\x1b[0m|"
+        "\x1b[36m3fc90000\x1b[0m  "
+        "\x1b[2m00 00 \x1b[0m\x1b[2;35mff ff \x1b[0m\x1b[32m41 42 \x1b[0m\x1b[2;32m20 0a  "
+        "\x1b[0m01 80 \x1b[32m41 42 43 44 45 46\x1b[0m"
+        "  |\x1b[2m..\x1b[0m\x1b[2;35m..\x1b[0m\x1b[32mAB\x1b[0m\x1b[2;32m .\x1b[0m.."
+        "\x1b[32mABCDEF\x1b[0m|"
     ]
 
 
@@ -257,16 +259,16 @@ def test_colours_of_changes() -> None:
     before = b"\x01\x03\x01\x01" + data[4:]
     (line,) = dump(data, color=True, before=before, width=32)
     assert line.startswith(
-        "\x1b[0;36m3fc90000\x1b[0m  01\x1b[0;7;33m00\x1b[0m\x1b[0;7;33m02\x1b[0m01 01\x1b[0;2m00"
+        "\x1b[36m3fc90000\x1b[0m  01\x1b[7;33m00\x1b[0m\x1b[7;33m02\x1b[0m01 01\x1b[2m00"
     )
-    assert "|.\x1b[0;7;33m.\x1b[0m\x1b[0;7;33m.\x1b[0m.." in line
+    assert "|.\x1b[7;33m.\x1b[0m\x1b[7;33m.\x1b[0m.." in line
 
 
 def test_colours_of_the_rest() -> None:
     """Labels and the squeeze line have styles of their own."""
     lines = dump(bytes(ROW * 5), color=True, label=lambda _: "DRAM")
-    assert lines[0].endswith("|  \x1b[0;35mDRAM\x1b[0m")
-    assert lines[1] == "\x1b[0;2m*         3 more rows like this (48 bytes) up to 3fc90040\x1b[0m"
+    assert lines[0].endswith("|  \x1b[35mDRAM\x1b[0m")
+    assert lines[1] == "\x1b[2m*         3 more rows like this (48 bytes) up to 3fc90040\x1b[0m"
 
 
 addresses = st.integers(0, 2**32 - 4096)  # the end stays in the 32-bit address space
@@ -355,7 +357,7 @@ def test_chunks_do_not_show(address: int, data: bytes, look: Look, draw: st.Data
     chunks = [data[start:end] for start, end in pairwise([0, *cuts, len(data)])]
     text = "".join(map(writer.feed, chunks)) + writer.finish()
     whole = Hexdump(address, data, look.width, look.squeeze, look.before, look.label)
-    assert text == whole.text(color=look.color)
+    assert text == str(Document(lambda _: [whole], View(color=look.color)))
 
 
 @pytest.mark.parametrize("chunk", [1, 16, 4096, 4104, 65536])
@@ -413,22 +415,38 @@ def test_in_a_panel_without_colour() -> None:
     ]
 
 
-def test_in_a_narrow_place() -> None:
-    """Rows are cropped and never wrapped."""
-    screen = console(width=20)
-    screen.print(Hexdump(BASE, bytes(32)))
-    assert screen.export_text().splitlines() == ["3fc90000  00 00 00 0", "3fc90010  00 00 00 0"]
+@pytest.mark.parametrize(("width", "size"), [(78, 16), (60, 8), (46, 8), (45, 4), (29, 4)])
+def test_in_a_narrow_place(width: int, size: int) -> None:
+    """A row has as many bytes as there is room for, and the name of its place stands above."""
+    screen = console(width=width)
+    screen.print(Hexdump(BASE, TEXT, label=lambda _: "a place of a name"))
+    lines = screen.export_text().splitlines()
+    assert lines[0] == "          a place of a name"
+    assert lines[1].startswith("3fc90000  48 65 6c 6c ")
+    assert lines[2].startswith(f"{BASE + size:08x}  ")
+    assert all(len(line) <= width for line in lines)
 
 
 @pytest.mark.parametrize("name", theme.STYLES)
 def test_rich_and_direct_colours_agree(name: str) -> None:
-    """Rich writes a style with the codes of the table, by name and from painted text."""
+    """Rich writes a style as it is painted, and painted text is known by its style again."""
     codes = theme.STYLES[name]
     expected = f"\x1b[{codes}mff\x1b[0m" if codes else "ff"
-    style = theme.rich_theme().styles[name]
-    assert style.render("ff") == expected
-    _, painted, rest = theme.segments(theme.paint("ff", name))
-    assert (painted.text, painted.style, rest.style) == ("ff", style, Style.null())
+    assert theme.rich_style(name).render("ff") == theme.paint("ff", name) == expected
+    ((text, again),) = theme.runs(expected)
+    assert (text, theme.STYLES[again] if again else "") == ("ff", codes)
+
+
+@given(addresses, contents, looks)
+def test_streamed_or_by_rich(address: int, data: bytes, look: Look) -> None:
+    """The writer that streams a long dump writes what a console of rich does, byte by byte."""
+    whole = Hexdump(address, data, look.width, look.squeeze, look.before, look.label)
+    view = View(color=look.color)
+    stream = io.StringIO()
+    screen = theme.themed_console(stream, width=80, color_system="standard" if look.color else None)
+    screen.print(Document(lambda _: [whole], view), end="", crop=False)
+    writer = whole.writer(view)
+    assert stream.getvalue() == writer.feed(data) + writer.finish()
 
 
 @pytest.mark.parametrize("name", theme.STYLES)
@@ -436,11 +454,6 @@ def test_styles_are_portable(name: str) -> None:
     """Every style is made of attributes and named colours that can be read on any background."""
     codes = [int(code) for code in theme.STYLES[name].split(";") if code]
     assert set(codes) <= {1, 2, 4, 7, 31, 32, 33, 35, 36}
-
-
-def test_plain_bytes_need_no_sequence() -> None:
-    """The state after a reset is that of the most frequent class; the writer relies on it."""
-    assert theme.sgr("byte.other") == theme.RESET
 
 
 def test_rich_is_not_loaded() -> None:

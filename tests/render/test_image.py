@@ -11,8 +11,9 @@ from espshell import chips
 from espshell.image import intel_hex, partitions, uf2
 from espshell.ops.image.build import Made, Merged, Part
 from espshell.ops.image.inspect import inspect
-from espshell.render import render, to_json
+from espshell.render import View, to_json
 from tests.image import support
+from tests.render.support import drawn
 
 C3 = chips.load("esp32c3")
 APP = support.firmware(
@@ -116,9 +117,9 @@ KINDS = ["app", "damaged", "flash", "elf", "uf2", "hex", "image in hex"]
 def test_lines(data: bytes, lines: list[str]) -> None:
     """Whole output; with colour the words are the same."""
     found = inspect(data, "x", chip=C3)
-    shown = render(found)
+    shown = drawn(found)
     assert shown == lines
-    colored = render(found, color=True)
+    colored = drawn(found, View(color=True))
     assert [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in colored] == shown
 
 
@@ -132,7 +133,7 @@ def test_json(data: bytes) -> None:
 
 def test_signature() -> None:
     """What is said of a signature does not sound as if it had been verified."""
-    lines = render(inspect(support.signed(APP), "x"))
+    lines = drawn(inspect(support.signed(APP), "x"))
     (line,) = [each for each in lines if each.startswith("signature")]
     assert re.fullmatch(
         r"signature 0     secure boot 2, RSA-3072, at 0x1000, key [0-9a-f]{16}\.\.\., whole", line
@@ -142,9 +143,9 @@ def test_signature() -> None:
 def test_what_cannot_be_named() -> None:
     """Codes that mean nothing for a chip, or of a chip that is not known, are shown as codes."""
     odd = support.firmware([(0x3FC8_0000, b"d")], chip=C3.id, mode=9, size_frequency=0xFE)
-    assert render(inspect(odd, "x"))[1] == "flash     mode 0x09, size 0xf0, frequency 0xe"
+    assert drawn(inspect(odd, "x"))[1] == "flash     mode 0x09, size 0xf0, frequency 0xe"
     unknown = support.firmware([(0x3FC8_0000, b"d")], chip=0x7777)
-    lines = render(inspect(unknown, "x"))
+    lines = drawn(inspect(unknown, "x"))
     assert lines[0].startswith("x  firmware image for an unknown chip, ")
     assert "chip id   30583 (not known)" in lines
 
@@ -153,7 +154,7 @@ def test_texts_are_harmless() -> None:
     """Control characters of a file's texts are shown as what they are, as JSON they are escaped."""
     app = support.app_description(name="a\x1b[31mb\r\n", version="\x07", idf="\u202e")
     found = inspect(support.firmware([(0x3C00_0020, app)], chip=C3.id), "x")
-    lines = render(found)
+    lines = drawn(found)
     assert all(line.isprintable() for line in lines)
     assert any(line.endswith("a\\x1b[31mb\\x0d\\x0a \\x07") for line in lines)
     assert "\x1b" not in json.dumps(to_json(found))
@@ -163,11 +164,11 @@ def test_made() -> None:
     """One file is shown as itself; several are listed first."""
     image = inspect(APP, "x")
     one = Made((Part("x", None, len(APP)),), image)
-    assert render(one) == render(image)
+    assert drawn(one) == drawn(image)
     several = Made((Part("x0", 0, 384), Part("x1", 0x1_0000, 5)), image)
-    lines = render(several)
+    lines = drawn(several)
     assert lines[:3] == ["x0  384 bytes  flash:0x0", "x1  5 bytes    flash:0x10000", ""]
-    assert lines[3:] == render(image)
+    assert lines[3:] == drawn(image)
     told = to_json(several)
     assert isinstance(told, dict)
     assert told["files"] == [
@@ -179,7 +180,7 @@ def test_made() -> None:
 def test_merged() -> None:
     """The parts with their places, and the file."""
     merged = Merged("out", "raw", 0x2000, (Part("a", 0, 4), Part("b", 0x1000, 0x1000)))
-    assert render(merged) == [
+    assert drawn(merged) == [
         "0x00000000..0x00000004  a",
         "0x00001000..0x00002000  b",
         "out  raw, 8 KiB of 2 files",

@@ -15,7 +15,7 @@ from espshell.ops.memory.hash import Digest
 from espshell.ops.memory.snapshot import Snapshot
 from espshell.ops.memory.words import Dump, Fill, Peek, Poke
 from espshell.ops.memory.writing import MemoryWrite
-from espshell.render.json import to_json
+from espshell.render import to_json
 
 A = 0x3FC9_0000
 SEVENS = b"\7\0\0\0" * 2

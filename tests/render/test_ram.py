@@ -9,9 +9,9 @@ from espshell.ops.chip.loadram import Piece, RamLoaded
 from espshell.ops.chip.monitor import Monitored
 from espshell.ops.memory.symbols import SymbolList
 from espshell.protocol.bootlog import Heard
-from espshell.render import render
-from espshell.render.json import to_json
-from espshell.render.ram import picture
+from espshell.render import to_json
+from espshell.render.chip import ram
+from tests.render.support import drawn, drawn_blocks
 
 CODE = Piece("segment 0", 0x4038_0000, 0x4038_2000, "IRAM")
 DATA = Piece("segment 1", 0x3FC9_8000, 0x3FC9_9000, "DRAM")
@@ -20,6 +20,10 @@ STUB = (
     Piece("stub data", 0x3FC8_8000, 0x3FC9_0000, "DRAM", is_stub=True),
 )
 SAID = Monitored("ready", 5, 0.25, "ready", True, Heard())
+
+
+def picture(pieces: list[Piece]) -> list[str]:
+    return drawn_blocks(lambda view: ram.picture(pieces, view))
 
 
 def test_picture() -> None:
@@ -69,9 +73,9 @@ def test_results() -> None:
     loaded = RamLoaded("x.bin", 0x4038_0004, (CODE,), 0x2000, 2, started=True, verified=True)
     planned = RamLoaded("x.bin", 4, (CODE,), 0x2000, 2, False, False, dry_run=True)
     told = "x.bin: 1 segment, 8 KiB in 2 blocks, read back; started at 0x40380004"
-    assert render(loaded)[-1] == told
+    assert drawn(loaded)[-1] == told
     told = "dry run: x.bin: 1 segment, 8 KiB in 2 blocks would be loaded, entry 0x00000004"
-    assert render(planned)[-1] == told
+    assert drawn(planned)[-1] == told
 
 
 def test_json() -> None:
@@ -104,11 +108,11 @@ def test_symbols() -> None:
         Symbol("_end", 0x4200_0010, 0, Kind.LABEL, is_global=False),
     )
     listed = SymbolList("a.elf", "riscv", 2, "*", rows)
-    assert render(listed) == [
+    assert drawn(listed) == [
         "0x42000000  16 bytes  function      app_main",
         "0x42000010            label, local  _end",
     ]
-    assert render(SymbolList("a.elf", "riscv", 2)) == ["a.elf  2 symbols, riscv"]
+    assert drawn(SymbolList("a.elf", "riscv", 2)) == ["a.elf  2 symbols, riscv"]
     assert to_json(listed) == {
         "file": "a.elf",
         "machine": "riscv",

@@ -9,9 +9,9 @@ import pytest
 
 from espshell.nor import sfdp
 from espshell.ops.flash.sfdp import SfdpRead, SpiAnswer
-from espshell.render import render, to_json
-from espshell.render.sfdp import raw_lines
+from espshell.render import View, to_json
 from tests.nor.test_sfdp import VECTORS, image
+from tests.render.support import drawn
 
 W25Q128JV = """\
 SFDP          1.5 (JESD216A), 1 table
@@ -48,12 +48,12 @@ def read(part: str) -> SfdpRead:
 
 def test_all_that_a_table_says() -> None:
     """Every fact of the basic table is there, a line each."""
-    assert "\n".join(render(read("W25Q128JV"))) == W25Q128JV
+    assert "\n".join(drawn(read("W25Q128JV"))) == W25Q128JV
 
 
 def test_a_short_table() -> None:
     """What nine words do not reach was not said; it is not called absent."""
-    told = "\n".join(render(read("MX25L3233F")))
+    told = "\n".join(drawn(read("MX25L3233F")))
     for label in ("page", "quad enable", "status write", "suspend", "power-down", "reset"):
         assert f"{label:<14}not said\n" in told
     assert "erase         4 KiB   20h\n" in told
@@ -61,21 +61,21 @@ def test_a_short_table() -> None:
 
 def test_entry_to_qpi() -> None:
     """That 35h does not read SR2 is said where it is so."""
-    told = render(read("IS25WP128F"))
+    told = drawn(read("IS25WP128F"))
     assert "              35h enters QPI, so it does not read SR2" in told
     assert any(line.startswith("4 bytes       entered by B7h or") for line in told)
 
 
 def test_problems() -> None:
     """What is odd comes last."""
-    assert render(read("XMC 464016"))[-1] == "problem   table ff84 has 0 of 2 words"
+    assert drawn(read("XMC 464016"))[-1] == "problem   table ff84 has 0 of 2 words"
 
 
 @pytest.mark.parametrize("vector", VECTORS["sfdp"], ids=lambda each: each["part"])
 def test_fits(vector: dict[str, Any]) -> None:
     """No line has more than 80 columns, and all of it is JSON."""
     result = read(vector["part"])
-    assert max(map(len, render(result))) <= 80
+    assert max(map(len, drawn(result))) <= 80
     value = to_json(result)
     assert json.loads(json.dumps(value)) == value
     assert isinstance(value, dict)
@@ -86,15 +86,15 @@ def test_fits(vector: dict[str, Any]) -> None:
 def test_no_sfdp() -> None:
     """There is nothing to show; the bytes are in JSON."""
     result = SfdpRead(None, b"\xff" * 8)
-    assert render(result) == []
+    assert drawn(result) == []
     assert to_json(result) == {"found": False, "data": "ff" * 8}
-    assert raw_lines(result)[0].startswith("00000000  ff ff ff ff")
+    assert drawn(result, View(every_row=True))[0].startswith("00000000  ff ff ff ff")
 
 
 def test_answer() -> None:
     """Bytes as they came, and as one number; in JSON the number alone."""
     answer = SpiAnswer(0x9F, "read JEDEC id", b"", bytes.fromhex("ef4016"))
-    assert render(answer) == ["9Fh read JEDEC id", "ef 40 16  0xef4016  15679510"]
+    assert drawn(answer) == ["9Fh read JEDEC id", "ef 40 16  0xef4016  15679510"]
     value = to_json(answer)
     assert isinstance(value, dict)
     assert (value["value"], value["data"], value["opcode"]) == (0xEF4016, "ef4016", 0x9F)
@@ -102,9 +102,9 @@ def test_answer() -> None:
 
 def test_command_without_answer() -> None:
     """A command that brings nothing says that it was sent, or that it was not."""
-    assert render(SpiAnswer(6, "write enable", b"", b"")) == ["06h write enable, sent"]
+    assert drawn(SpiAnswer(6, "write enable", b"", b"")) == ["06h write enable, sent"]
     dry = SpiAnswer(1, "write SR1", b"\x02", b"", dry_run=True)
-    assert render(dry) == ["dry run: 01h write SR1, 02 was not sent"]
+    assert drawn(dry) == ["dry run: 01h write SR1, 02 was not sent"]
     value = to_json(dry)
     assert isinstance(value, dict)
     assert (value["value"], value["dry_run"], value["sent"]) == (None, True, "02")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from espshell.errors import UsageError
 from espshell.image import partitions
+from espshell.image.partitions import PartitionTable
 from espshell.loader.spi import FlashCommand
 from espshell.nor import parts, plan, protection, settings
 from espshell.nor.parts import Identified
@@ -19,20 +19,14 @@ from espshell.nor.plan import StatusPlan
 from espshell.nor.protection import Protected
 from espshell.ops.status import registers as ops
 from espshell.ops.status.raw_bytes import StatusBytes
-from espshell.ops.status.registers import Ranges, Status, StatusChange
-from espshell.render import cells, flashbar, render, to_json
-from espshell.render.status import (
-    bits_lines,
-    bytes_lines,
-    change_lines,
-    plan_lines,
-    ranges_lines,
-    status_lines,
-)
-from espshell.render.status_change import plan_json, sent_text
+from espshell.ops.status.registers import Ranges, Status, StatusBits, StatusChange
+from espshell.render import View, cells, flashbar, to_json
+from espshell.render.document import LABEL
+from espshell.render.status.change import plan_json, sent_text, status_plan
 from espshell.span import Span
 from espshell.units import KIB, MIB
 from tests.loader.support import open_sim
+from tests.render.support import drawn, drawn_blocks, uncoloured
 
 TABLE = partitions.parse_csv(
     """\
@@ -125,13 +119,27 @@ def shown(found: Identified, value: int = 0) -> Status:
     return ops.explain_status(found, {each.name: value for each in found.part.layout.registers})
 
 
+def status_lines(found: Status, table: PartitionTable | None = None, width: int = 80) -> list[str]:
+    return drawn(found, View(width, partitions=table))
+
+
+def bits_lines(found: Status, name: str = "") -> list[str]:
+    return drawn(StatusBits(found, name))
+
+
+def plan_lines(
+    made: StatusPlan,
+    table: PartitionTable | None = None,
+    *,
+    width: int = 80,
+    color: bool = False,
+) -> list[str]:
+    view = View(width, color=color, partitions=table)
+    return drawn_blocks(lambda view: status_plan(made, view), view)
+
+
 def text(lines: list[str]) -> str:
     return "\n".join(lines)
-
-
-def plain(lines: list[str]) -> list[str]:
-    """Return lines without colours."""
-    return [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines]
 
 
 # --- sr
@@ -169,8 +177,8 @@ def test_every_part_fits(found: Identified) -> None:
         status = shown(found, value)
         lines = status_lines(status, TABLE)
         assert max(map(len, lines)) <= 80
-        assert plain(status_lines(status, TABLE, color=True)) == lines
-        assert plain(bits_lines(status, color=True)) == bits_lines(status)
+        assert uncoloured(drawn(status, View(partitions=TABLE, color=True))) == lines
+        assert uncoloured(drawn(StatusBits(status), View(color=True))) == drawn(StatusBits(status))
 
 
 @pytest.mark.parametrize("found", EVERY, ids=lambda each: f"{each.jedec_id:06x}")
@@ -230,7 +238,8 @@ def protected(start: int, end: int, *, known: bool = True) -> Protected:
 
 
 def bar(found: Protected, size: int) -> str:
-    return flashbar.bar(found, size)[10:-1]
+    (line,) = drawn_blocks(lambda _: [flashbar.bar(found, size)])
+    return line[10:-1]
 
 
 def test_less_than_a_cell_is_seen() -> None:
@@ -276,7 +285,7 @@ def test_partitions_behind_the_flash() -> None:
     rows = flashbar.partition_rows(TABLE, 2 * MIB)
     assert "ota_1" in "".join(rows)
     assert "storage" not in "".join(rows)
-    assert max(map(len, rows)) == cells.PLACE + flashbar.CELLS
+    assert max(map(len, rows)) == LABEL + flashbar.CELLS
 
 
 # --- plans
@@ -334,14 +343,15 @@ def test_carets_stand_below_what_differs(found: Identified) -> None:
     for made in [each for value in (0x00, 0xFF) for each in _toggles(found, value)]:
         lines = plan_lines(made)
         assert max(map(len, lines)) <= 80
-        assert plain(plan_lines(made, color=True)) == lines
+        assert uncoloured(plan_lines(made, color=True)) == lines
         if not any(each.changed for each in made.registers):
             continue
         names, before, after, carets, *_ = lines
         at = carets.index("^")
-        place = cells.PLACE + 8 * len(cells.carets(0xFF)[cells.PLACE : at].split())
+        (below_all,) = drawn_blocks(lambda _: [cells.carets(0xFF)])
+        place = LABEL + 8 * len(below_all[LABEL:at].split())
         (changed,) = (bit for each in made.registers for bit in each.changed)
-        assert at == place == cells.PLACE + cells.CELL * (7 - changed.position)
+        assert at == place == LABEL + cells.CELL * (7 - changed.position)
         assert (before[at], after[at]) in ((".", "1"), ("1", "."), ("0", "1"), ("1", "0"))
         assert before[: at - 1][10:] == after[: at - 1][10:]
         assert names[at] != " "
@@ -377,8 +387,8 @@ def test_done() -> None:
     """One line tells what changed, and whether it lasts."""
     made = planned("QE=0", volatile=False)
     got = HELD | {"SR2": 0}
-    assert render(StatusChange(made, got)) == ["done and verified: QE 1→0"]
-    lasts = render(StatusChange(planned("QE=0"), got))
+    assert drawn(StatusChange(made, got)) == ["done and verified: QE 1→0"]
+    lasts = drawn(StatusChange(planned("QE=0"), got))
     assert lasts == ["done and verified: QE 1→0, until the next power-off or reset"]
 
 
@@ -386,8 +396,8 @@ def test_nothing_to_do_and_dry_run() -> None:
     """Both say that nothing was sent."""
     same = planned("QE=1")
     assert plan_lines(same) == ["nothing to do: the registers hold that already"]
-    assert render(StatusChange(same, HELD)) == plan_lines(same)
-    dry = render(StatusChange(planned("QE=0"), HELD, dry_run=True))
+    assert drawn(StatusChange(same, HELD)) == plan_lines(same)
+    dry = drawn(StatusChange(planned("QE=0"), HELD, dry_run=True))
     assert dry == ["dry run: nothing was sent; it would be QE 1→0"]
 
 
@@ -395,9 +405,9 @@ def test_mismatch() -> None:
     """Before, wanted and got stand below each other, with carets where it was not taken."""
     made = planned("QE=0")
     result = StatusChange(made, HELD, made.differing(HELD))
-    assert text(render(result)) == MISMATCH
-    assert plain(render(result, color=True)) == MISMATCH.splitlines()
-    assert change_lines(result, width=60) == ["SR2.QE  before 1  wanted 0  got 1"]
+    assert text(drawn(result)) == MISMATCH
+    assert uncoloured(drawn(result, View(color=True))) == MISMATCH.splitlines()
+    assert drawn(result, View(width=60)) == ["SR2.QE  before 1  wanted 0  got 1"]
 
 
 def test_change_as_json() -> None:
@@ -437,26 +447,26 @@ def test_bits() -> None:
 
 
 def test_bits_of_a_register_or_of_all() -> None:
-    """A register's name means its fields; a part alone has no values."""
+    """A register's name means its fields; what was not read has no values."""
     found = known("W25Q32JV")
-    heads = [line.split()[0] for line in bits_lines(found.part, "SR3") if line[0] != " "]
+    unread = ops.explain_status(found, {})
+    heads = [line.split()[0] for line in bits_lines(unread, "SR3") if line[0] != " "]
     assert heads == ["WPS", "DRV", "HRSW"]
-    heads = [line.split()[0] for line in bits_lines(found.part) if line[0] != " "]
+    heads = [line.split()[0] for line in bits_lines(unread) if line[0] != " "]
     assert heads == [field.name for field in found.part.layout.fields]
-    assert "=" not in text(bits_lines(found.part, "WPS"))
+    assert "=" not in text(bits_lines(unread, "WPS"))
 
 
 def test_bits_that_candidates_do_not_share() -> None:
     """They are listed as such, also when one of their names is asked for."""
-    part = parts.identify(0x1C7016, None).part
-    (line,) = bits_lines(part, "EBL")
+    (line,) = bits_lines(shown(parts.identify(0x1C7016, None)), "EBL")
     assert line.endswith("not the same on all candidates, and never written: SR1.6 (WHDIS/EBL)")
 
 
 def test_bits_of_no_name() -> None:
     """A name that is none is an error that lists those that there are."""
     with pytest.raises(UsageError, match="W25Q32JV has no QF") as caught:
-        bits_lines(known("W25Q32JV").part, "QF")
+        bits_lines(shown(known("W25Q32JV")), "QF")
     assert "did you mean QE?" in caught.value.hint
 
 
@@ -466,7 +476,7 @@ def test_ranges() -> None:
     flash = ops.explain_status(found, HELD | {"SR1": 0x34})
     choices = protection.ranges(found.part, flash.registers)
     result = Ranges(found.part, choices, flash.protected)
-    lines = ranges_lines(result)
+    lines = drawn(result)
     assert lines[0] == "W25Q32JV: computed by a rule, not in print"
     assert lines[1] == "   none                                  BP=0 TB=1 SEC=0 CMP=0"
     marked = [line for line in lines if line.startswith(">")]
@@ -481,37 +491,31 @@ def test_ranges() -> None:
         "settings": ["BP=5", "TB=1", "SEC=0", "CMP=0"],
         "present": True,
     } in value["ranges"]
-    assert render(result) == lines
+    assert drawn(result) == lines
 
 
 def test_no_ranges() -> None:
     """A part that protects nothing that is known says so."""
     part = parts.identify(0x123416, None).part
     result = Ranges(part, (), protection.decode(part, {"SR1": 0}))
-    assert ranges_lines(result)[-1] == "no range is known that could be set"
+    assert drawn(result)[-1] == "no range is known that could be set"
 
 
 def test_bytes() -> None:
-    """The value has two digits a byte; several bytes, or a known part, have a line each."""
-    assert render(StatusBytes(2, 1)) == ["0x02"]
-    assert render(StatusBytes(0x0200, 2)) == ["0x0200", "05h  0x00", "35h  0x02"]
-    part = known("W25Q32JV").part
-    assert bytes_lines(StatusBytes(0x0284, 2), part) == [
-        "0x0284",
-        "05h  0x84  SR1  SRP0 BP0",
-        "35h  0x02  SR2  QE",
-    ]
+    """The value has two digits a byte; several bytes have a line each."""
+    assert drawn(StatusBytes(2, 1)) == ["0x02"]
+    assert drawn(StatusBytes(0x0200, 2)) == ["0x0200", "05h  0x00", "35h  0x02"]
 
 
 def test_written_bytes() -> None:
     """Old and new value and the bits that changed; else what was wanted and what came."""
     changed = ("QE 0→1",)
     done = StatusBytes(0x0200, 2, before=0, wanted=0x0200, changed=changed)
-    assert render(done) == ["done and verified: 0x0000 → 0x0200", "QE 0→1"]
+    assert drawn(done) == ["done and verified: 0x0000 → 0x0200", "QE 0→1"]
     failed = StatusBytes(0, 2, before=0, wanted=0x0200)
-    assert render(failed) == ["before  0x0000", "wanted  0x0200", "got     0x0000"]
+    assert drawn(failed) == ["before  0x0000", "wanted  0x0200", "got     0x0000"]
     dry = StatusBytes(0, 1, before=0, wanted=4, dry_run=True)
-    assert render(dry) == ["dry run: 0x04 would be written over 0x00"]
+    assert drawn(dry) == ["dry run: 0x04 would be written over 0x00"]
     value = to_json(done)
     assert isinstance(value, dict)
     assert (value["value"], value["wanted"], value["changed"]) == (0x200, 0x200, ["QE 0→1"])

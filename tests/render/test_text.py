@@ -12,7 +12,9 @@ from espshell.ops.chip.info import ChipId, Flash, Info, Mac, Security
 from espshell.ops.memory.save import Saved
 from espshell.ops.memory.words import Dump, Fill, Peek, Poke
 from espshell.ops.memory.writing import MemoryWrite
-from espshell.render.text import render, table
+from espshell.render import View, render
+from espshell.render.document import Table
+from tests.render.support import drawn, drawn_blocks
 
 FIVES = b"\5\0\0\0" * 16
 
@@ -90,15 +92,15 @@ RESULTS = [
 @pytest.mark.parametrize(("result", "lines"), RESULTS, ids=lambda value: type(value).__name__)
 def test_render(result: object, lines: list[str]) -> None:
     """Each result has one form, and colour adds nothing to its words."""
-    assert render(result) == lines
-    coloured = "\n".join(render(result, color=True))
+    assert drawn(result) == lines
+    coloured = "\n".join(drawn(result, View(color=True)))
     assert "\x1b[" in coloured or isinstance(result, Fill | Saved)
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured).splitlines() == lines
 
 
 def test_info() -> None:
     """One fact a line."""
-    assert render(INFO) == [
+    assert drawn(INFO) == [
         "chip      ESP32-C3 (QFN32), revision v0.4",
         "features  Wi-Fi, one core",
         "crystal   40 MHz",
@@ -114,7 +116,7 @@ def test_info_leaves_out_what_cannot_be_known() -> None:
     unknown = replace(
         INFO, revision=None, features=(), crystal_mhz=None, mac=None, flash=None, security=None
     )
-    assert render(unknown) == [
+    assert drawn(unknown) == [
         "chip    ESP32-C3 (QFN32)",
         "loader  rom on sim://esp32c3 at 115200 baud",
     ]
@@ -134,7 +136,7 @@ def test_info_leaves_out_what_cannot_be_known() -> None:
 )
 def test_info_of_other_chips(changed: dict[str, Any], line: str) -> None:
     """Flags that are set are named; numbers are as the chip's documents write them."""
-    assert line in render(replace(INFO, **changed))
+    assert line in drawn(replace(INFO, **changed))
 
 
 def test_unknown_result_is_refused() -> None:
@@ -146,6 +148,5 @@ def test_unknown_result_is_refused() -> None:
 def test_table() -> None:
     """Columns line up, also where rows are of different length, and no line ends in spaces."""
     rows = [("a", "bb", "c"), ("aaa", "b"), ("a",)]
-    assert table(rows) == ["a    bb  c", "aaa  b", "a"]
-    assert table([]) == []
-    assert [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in table(rows, color=True)] == table(rows)
+    assert drawn_blocks(lambda _: [Table(rows)]) == ["a    bb  c", "aaa  b", "a"]
+    assert drawn_blocks(lambda _: [Table([])]) == []

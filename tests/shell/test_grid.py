@@ -20,6 +20,7 @@ from espshell.image.partitions import PartitionTable, parse_csv
 from espshell.nor import parts, plan
 from espshell.nor.settings import Setting
 from espshell.ops.status.registers import Status, explain_status
+from espshell.render import View
 from espshell.shell.terminal import grid
 from espshell.shell.terminal.grid import Grid
 
@@ -88,7 +89,7 @@ def press(*keys: str, found: Status | None = None, size: Size | None = None) -> 
 
     with create_pipe_input() as pipe, create_app_session(input=pipe, output=Screen()):
         pipe.send_text("".join(keys))
-        return grid.edit(found or status(), TABLE, color=False)
+        return grid.edit(found or status(), View(partitions=TABLE))
 
 
 def test_cursor_stays_on_bits() -> None:
@@ -128,7 +129,7 @@ def test_bits_that_are_locked(register: str, position: int, why: str) -> None:
     model = at(Grid(status(SR1=0, SR2=0x12, SR3=0)), register, position)
     assert not model.toggle()
     assert model.settings == ()
-    (told,) = (line for line in grid.lines(model) if line.startswith("locked"))
+    (told,) = (line for line in grid.lines(model, View()) if line.startswith("locked"))
     assert why in told
 
 
@@ -137,7 +138,7 @@ def test_one_way_bit_can_be_asked_for() -> None:
     model = at(Grid(status()), "SR2", 3)
     assert model.toggle()
     assert [each.kind for each in model.plan.confirmations] == [plan.ConfirmationKind.ONE_WAY]
-    assert "asks for  LB1 (one-way)" in grid.lines(model)
+    assert "asks for  LB1 (one-way)" in grid.lines(model, View())
     assert not model.plan.refusals
     volatile = at(Grid(status(), volatile=True), "SR2", 3)
     assert volatile.toggle()
@@ -167,7 +168,7 @@ def test_picture() -> None:
     """Old row, new row, caret, cursor, the bit's meaning, and the range that it would give."""
     model = at(Grid(status()), "SR1", 5)
     model.toggle()
-    assert "\n".join(grid.lines(model, TABLE)) == PICTURE
+    assert "\n".join(grid.lines(model, View(partitions=TABLE))) == PICTURE
 
 
 @pytest.mark.parametrize("rows", [24, 20, 14])
@@ -181,7 +182,7 @@ def test_picture_fits(rows: int, table: PartitionTable | None) -> None:
         model = Grid(status(name, **held))
         for register in model.registers[:2]:
             at(model, register.name, 4).toggle()
-        picture = grid.lines(model, table, rows=rows)
+        picture = grid.lines(model, View(partitions=table), rows=rows)
         assert len(picture) <= rows
         assert max(map(len, picture)) <= 80
         assert picture[-1] == grid.KEYS
@@ -212,7 +213,7 @@ def test_refused_combination_is_not_reviewed() -> None:
     unclear = explain_status(found, {"SR1": 0, "SR2": 0, "SR3": 0xFF})
     model = at(Grid(unclear), "SR1", 2)
     assert model.toggle()
-    assert any(line.startswith("refused") for line in grid.lines(model))
+    assert any(line.startswith("refused") for line in grid.lines(model, View()))
     assert press(*[RIGHT] * 5, " ", ENTER, CTRL_C, found=unclear) is None
 
 
@@ -227,10 +228,12 @@ def test_narrow_terminal() -> None:
 PROGRAM = """
 from espshell.nor import parts
 from espshell.ops.status.registers import explain_status
+from espshell.render import View
 from espshell.shell.terminal import grid
 found = parts.identify(0xEF4016, None, name="W25Q32JV")
 print("begin")
-print("end", grid.edit(explain_status(found, {"SR1": 0x1C, "SR2": 2, "SR3": 0x60}), color=COLOR))
+status = explain_status(found, {"SR1": 0x1C, "SR2": 2, "SR3": 0x60})
+print("end", grid.edit(status, View(color=COLOR)))
 """
 
 
@@ -292,4 +295,4 @@ def test_terminal_leaves(terminal: Terminal) -> None:
 
 
 def _picture(model: Grid) -> list[str]:
-    return [line for line in grid.lines(model) if line]
+    return [line for line in grid.lines(model, View()) if line]

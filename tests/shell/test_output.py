@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from espshell.errors import UsageError
 from espshell.ops.progress import Step
+from espshell.render.document import Document, Text
 from espshell.shell.output import Output
 
 
@@ -49,15 +52,15 @@ def test_color(
         monkeypatch.setenv(name, value)
     wanted = {"auto": stream is Terminal and not environment, "always": True, "never": False}
     assert output(stream(), color=when).color is wanted[when]
-    assert output(io.StringIO(), stream(), color=when).color_notes is wanted[when]
+    assert output(io.StringIO(), stream(), color=when).notes_view.color is wanted[when]
 
 
 def test_streams() -> None:
     """Results go to one stream, all else to the other."""
     out, err = io.StringIO(), io.StringIO()
     told = output(out, err)
-    told.lines(["a", "b"])
-    told.lines([])
+    told.show(Document(lambda _: [Text("a"), Text("b")], told.view))
+    told.show(Document(lambda _: [], told.view))
     told.note("note")
     told.error("error")
     assert (out.getvalue(), err.getvalue()) == ("a\nb\n", "note\nerror\n")
@@ -208,3 +211,18 @@ def test_interruption_overwrites_what_the_terminal_has_written() -> None:
     for stream, text in ((Terminal(), "\rinterrupted\n"), (io.StringIO(), "interrupted\n")):
         Output(stdout=io.StringIO(), stderr=stream, color="never").interrupted()
         assert stream.getvalue() == text
+
+
+def test_rich_is_only_for_colour() -> None:
+    """Into a pipe the same forms are written without importing rich."""
+    lines = "peek DRAM; info; dump DRAM 64; sr; verify --diff pyproject.toml flash:0; help sr"
+    program = (
+        "import sys; from espshell.cli import main\n"
+        f"lines = {lines.split('; ')!r}\n"
+        "main(['-p', 'sim://esp32c3', '--keep-going', *(f'-c{line}' for line in lines)])\n"
+        "print('rich' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.endswith("False\n")

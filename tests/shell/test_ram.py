@@ -10,7 +10,7 @@ import pytest
 
 from espshell.link.port import SerialPort
 from espshell.shell.settings import Bench
-from espshell.sim.wire import Mode
+from espshell.sim.boot import ChipMode
 from tests.loader.support import wire_of
 from tests.ops.test_loadram import CODE, IRAM, good, image
 from tests.shell.support import Shell
@@ -184,7 +184,7 @@ def test_dry_run(offline: Shell, file: str) -> None:
     ran = offline.type(f"loadram {file} -t 1")
     assert "would be loaded, entry 0x40398004" in ran.out
     assert ran.err == "dry run: nothing was sent\n"
-    assert wire_of(session.chip).mode is Mode.DOWNLOAD
+    assert wire_of(session.chip).mode is ChipMode.DOWNLOAD
 
 
 def test_monitor_runs_the_application(shell: Shell) -> None:
@@ -241,7 +241,7 @@ def test_run_leaves_the_loader(shell: Shell, line: str, stub: bool) -> None:
     target.link.clock.sleep(0.2)
     wire = wire_of(target)
     wire.settle()
-    assert wire.mode is Mode.APPLICATION
+    assert wire.mode is ChipMode.APPLICATION
 
 
 def test_reset_comes_back_into_the_loader(shell: Shell) -> None:

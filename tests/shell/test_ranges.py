@@ -13,7 +13,7 @@ from espshell.ops.memory.watch import Sample
 from espshell.shell.output import Output
 from espshell.shell.settings import Bench
 from espshell.shell.terminal import complete
-from espshell.shell.terminal.live import View
+from espshell.shell.terminal.live import Live
 from tests.shell.support import RAM, Shell
 
 ROW = "3fc90000  00 01 02 03 04 05 06 07  08 09 0a 0b 0c 0d 0e 0f  |................|"
@@ -314,7 +314,7 @@ def test_live_view_is_drawn_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LINES", "5")
     monkeypatch.setenv("COLUMNS", "80")
     screen = _Terminal()
-    view = View(Output(stdout=screen, stderr=io.StringIO()), "[X]", None)
+    view = Live(Output(stdout=screen, stderr=io.StringIO()), "[X]", None)
     for look, seen in enumerate((1, 1, 3), 1):
         view.look(Sample(look, look / 2, seen))
         view.change(Sample(look, look / 2, seen))

@@ -85,3 +85,19 @@ def test_escapes_in_names_and_lines(shell: Shell) -> None:
         ran = shell.type(line)
         assert "\x1b" not in ran.out + ran.err
         assert r"\x1b" in ran.out + ran.err
+
+
+def test_an_answer_longer_than_a_number(shell: Shell) -> None:
+    """Thousands of bytes of an answer are bytes, and no number of thousands of digits."""
+    assert shell.type("read-flash-sfdp 0 4").out.split()[-1] == str(0x53464450)
+    ran = shell.type("read-flash-sfdp 0 4k")
+    assert ran.status == 0
+    assert len(ran.out.split()[-1]) == len("0x") + 2 * 4096
+    shell.session.output.as_json = True
+    assert shell.type("read-flash-sfdp 0 4k").objects[0]["ok"]
+
+
+def test_bytes_that_are_no_text_can_be_found(shell: Shell) -> None:
+    """A byte of a command line that is not UTF-8 is itself."""
+    assert shell.type(f"poke {RAM:#x} 0x41ff41").status == 0
+    assert f"{RAM + 1:08x}" in shell.type(f'find {RAM:#x} 16 "\udcff"').out

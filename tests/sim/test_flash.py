@@ -16,9 +16,10 @@ from espshell.protocol import slip
 from espshell.protocol.commands import ReadReg, RegisterWrite, Sync, WriteReg
 from espshell.protocol.packet import Opcode
 from espshell.sim import url
+from espshell.sim.boot import ChipMode
 from espshell.sim.nor import SECTOR
 from espshell.sim.protocol_sim import Serial
-from espshell.sim.wire import Mode, Wire
+from espshell.sim.wire import Wire
 from espshell.units import KIB, MIB
 from tests.sim import support
 from tests.sim.support import StubFile, request, small
@@ -209,7 +210,7 @@ def test_kill(open_sim: Opener, exchange: Exchange, direction: str) -> None:
     port.rts = True
     port.dtr, port.rts = True, False
     assert exchange(port, READ) == b""
-    assert port.wire.mode is Mode.DARK
+    assert port.wire.mode is ChipMode.DARK
     port.close()
     port.open()
     assert exchange(port, READ) == b""
@@ -241,7 +242,7 @@ def test_kill_in_the_middle_of_the_flash(
     data += exchange(port, block(0, b"\x55" * KIB))
     assert data.count(slip.END) == 2 * replies
     assert exchange(port, READ) == b""
-    assert port.wire.mode is Mode.DARK
+    assert port.wire.mode is ChipMode.DARK
     assert flash.read(0, SECTOR) == bytes(SECTOR)
     sector = flash.read(SECTOR, SECTOR)
     if operation == 1:

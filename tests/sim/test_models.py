@@ -32,7 +32,7 @@ def test_there_is_a_model_of_every_chip() -> None:
 
 def test_a_chip_that_nobody_has_described() -> None:
     """Its tables are enough."""
-    made = models._made_up(CHIPS[-1])
+    made = models._generic(CHIPS[-1])
     assert CHIPS[-1].name.encode() in made.application_log
     assert made.mac != models.MODELS[-1].mac
 

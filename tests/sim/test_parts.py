@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from espshell.sim import parts
-from espshell.sim.guard import Bit, Guard, Shape, guarded
+from espshell.sim.guard import ProtectionBits, Shape, StatusBit, guarded
 from espshell.sim.nor import SECTOR
-from espshell.sim.parts import Part
+from espshell.sim.parts import PartModel
 from espshell.units import KIB, MIB
 from tests.sim.support import Bus
 
@@ -35,9 +35,9 @@ BLOCK = 64 * KIB
 
 
 @pytest.fixture(params=parts.PARTS, ids=lambda part: part.name)
-def part(request: pytest.FixtureRequest) -> Part:
+def part(request: pytest.FixtureRequest) -> PartModel:
     found = request.param
-    assert isinstance(found, Part)
+    assert isinstance(found, PartModel)
     return found
 
 
@@ -54,7 +54,7 @@ def number(text: str | int) -> int:
 # -- the table
 
 
-def test_rows(part: Part) -> None:
+def test_rows(part: PartModel) -> None:
     """Ids tell sizes, masks do not overlap, and what is named exists."""
     assert 1 << (0x10 | part.jedec_id & 0x0F) == part.size
     opcodes = [write.opcode for write in part.writes]
@@ -97,7 +97,7 @@ def test_images_of_real_parts(row: dict[str, Any]) -> None:
     assert bytes.fromhex(row["bfpt"]) in found.sfdp
 
 
-def test_images_tell_the_size(part: Part) -> None:
+def test_images_tell_the_size(part: PartModel) -> None:
     """Header and density of each image agree with the part; two have none."""
     if not part.sfdp:
         assert part.name in ("W25Q64BV", "EN25Q32B")
@@ -117,12 +117,12 @@ def test_protected_ranges(row: dict[str, Any]) -> None:
     """Every vector: what a status covers."""
     status = number(row["status"])
 
-    def bit(name: str) -> Bit | None:
-        return Bit(row[name] >> 3, row[name] & 7) if name in row else None
+    def bit(name: str) -> StatusBit | None:
+        return StatusBit(row[name] >> 3, row[name] & 7) if name in row else None
 
     inverts = row["variant"] == "bitcmp"
-    guard = Guard(
-        tuple(Bit(0, 2 + index) for index in range(row["bp_bits"])),
+    guard = ProtectionBits(
+        tuple(StatusBit(0, 2 + index) for index in range(row["bp_bits"])),
         tb=bit("tb_pos"),
         sec=bit("sec_pos"),
         cmp=None if inverts else bit("cmp_pos"),
@@ -140,7 +140,7 @@ def test_protected_ranges(row: dict[str, Any]) -> None:
         assert guarded(named.guard, named.size, values) == covered
 
 
-def test_all_codes_cover_sectors(part: Part) -> None:
+def test_all_codes_cover_sectors(part: PartModel) -> None:
     """Whatever the first registers hold, the range is made of sectors and lies in the flash."""
     for status in range(0, 0x100, 4):
         for second in (0, 0x40):
@@ -149,7 +149,7 @@ def test_all_codes_cover_sectors(part: Part) -> None:
             assert covered.start % SECTOR == covered.stop % SECTOR == 0
 
 
-def test_protection_blocks_erase_and_program(part: Part) -> None:
+def test_protection_blocks_erase_and_program(part: PartModel) -> None:
     """In every part: what is covered stays, what is not changes, and a chip erase does nothing."""
     code = (0x10, 0, 0, 0)
     bus = Bus(part.name, code[: len(part.registers)])
@@ -311,7 +311,7 @@ def test_write_styles(
         assert bus.look(0x05, 0x35) == after_31
 
 
-def test_all_ones_write_what_can_be_written(part: Part) -> None:
+def test_all_ones_write_what_can_be_written(part: PartModel) -> None:
     """Reserved and read-only bits stay; one-way bits stay set when zeros follow."""
     bus = Bus(part.name)
     for write in part.writes:

@@ -22,9 +22,9 @@ from espshell.protocol.commands import (
     WriteReg,
 )
 from espshell.protocol.packet import Opcode
+from espshell.sim.boot import ChipMode
 from espshell.sim.nor import SECTOR
 from espshell.sim.protocol_sim import Serial
-from espshell.sim.wire import Mode
 from espshell.units import KIB, MIB
 from tests.sim.support import with_program
 
@@ -219,7 +219,7 @@ def test_memory_is_written_and_run(port: Serial, answers: Answers) -> None:
     assert answers(port, read(RAM)) == ["0a 04030201+00000000"]
     assert answers(port, MemEnd(RAM).encode()) == ["06 04030201+00000000"]
     assert answers(port, read(RAM)) == []
-    assert port.wire.mode is Mode.APPLICATION
+    assert port.wire.mode is ChipMode.APPLICATION
 
 
 def test_flash_end_leaves_the_loader(

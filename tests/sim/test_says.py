@@ -7,7 +7,7 @@ import pytest
 from espshell.errors import UsageError
 from espshell.protocol.commands import MemEnd
 from espshell.sim import url
-from espshell.sim.wire import Mode
+from espshell.sim.boot import ChipMode
 from tests.loader.support import open_sim, wire_of
 
 
@@ -42,18 +42,18 @@ def test_a_rom_starts_it_and_is_gone(chip: str) -> None:
     target.loader.execute(MemEnd(target.chip.regions[-1].start))
     for _ in range(3):
         assert target.link.hear(b"hi\n", 1.5)
-    assert wire_of(target).mode is Mode.APPLICATION
+    assert wire_of(target).mode is ChipMode.APPLICATION
 
 
 @pytest.mark.parametrize(
     ("version", "returns", "mode"),
     [
-        (2, 1, Mode.DOWNLOAD),
-        (2, 0, Mode.APPLICATION),
-        (1, 1, Mode.APPLICATION),
+        (2, 1, ChipMode.DOWNLOAD),
+        (2, 0, ChipMode.APPLICATION),
+        (1, 1, ChipMode.APPLICATION),
     ],
 )
-def test_a_stub_starts_it(version: int, returns: int, mode: Mode) -> None:
+def test_a_stub_starts_it(version: int, returns: int, mode: ChipMode) -> None:
     """Only a v2 stub calls it as a function, and goes on when it returns."""
     target = open_sim(f"says=hi&returns={returns}", "esp32c3")
     target.start_stub(version=version)

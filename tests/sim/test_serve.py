@@ -13,9 +13,10 @@ from espshell.clock import SystemClock, VirtualClock
 from espshell.errors import PortError, UsageError
 from espshell.protocol.commands import ChangeBaudrate, MemEnd, ReadReg, Sync
 from espshell.sim import serve, url
+from espshell.sim.boot import ChipMode
 from espshell.sim.clients import PtyClient, TcpClient
-from espshell.sim.rfc2217 import Port, Rfc2217Client
-from espshell.sim.wire import Mode, Wire
+from espshell.sim.rfc2217 import Rfc2217Client, Rfc2217Port
+from espshell.sim.wire import Wire
 
 termios = pytest.importorskip("termios")
 
@@ -99,7 +100,7 @@ def test_a_pty_resets_into_the_loader_when_the_last_client_has_left(bench: Bench
     """Whatever runs then: the next one finds a ROM that waits."""
     bench.open(termios.B115200)
     bench.ask(MemEnd(0x4008_0000).encode())
-    assert bench.wire.mode is Mode.APPLICATION
+    assert bench.wire.mode is ChipMode.APPLICATION
     assert bench.ask(READ) == 0
     bench.leave()
     bench.open(termios.B115200)
@@ -172,16 +173,16 @@ def test_lines_by_rfc2217() -> None:
     clock = VirtualClock()
     wire = Wire(url.parse("sim://esp32?boot=app"), clock, paced=False)
     client = Rfc2217Client("127.0.0.1", 0, wire)
-    port = Port(client, wire)
+    port = Rfc2217Port(client, wire)
 
-    def after(*moves: tuple[bool, bool]) -> Mode:
+    def after(*moves: tuple[bool, bool]) -> ChipMode:
         for port.dtr, port.rts in moves:
             clock.sleep(0.1)
             wire.settle()
         return wire.mode
 
-    assert after((False, True), (True, True), (True, False)) is Mode.DOWNLOAD
-    assert after((False, True), (False, False)) is Mode.APPLICATION
+    assert after((False, True), (True, True), (True, False)) is ChipMode.DOWNLOAD
+    assert after((False, True), (False, False)) is ChipMode.APPLICATION
     client.close()
 
 
@@ -262,4 +263,4 @@ def test_a_reset_in_real_time_needs_no_pacing() -> None:
     wire.send(READ)
     due = wire.next_event()
     assert due is not None
-    assert wire.mode is Mode.BOOTING
+    assert wire.mode is ChipMode.BOOTING

@@ -16,10 +16,10 @@ from espshell.chips import by_name
 from espshell.protocol import slip
 from espshell.protocol.commands import ChangeBaudrate, ReadReg, RegisterWrite, Sync, WriteReg
 from espshell.protocol.packet import Opcode
-from espshell.sim import cipher
+from espshell.sim.access import encrypted
+from espshell.sim.boot import ChipMode
 from espshell.sim.nor import SECTOR
 from espshell.sim.protocol_sim import Serial
-from espshell.sim.wire import Mode
 from espshell.units import KIB, MIB
 from tests.sim import support
 from tests.sim.support import HELLO, StubFile, request, small
@@ -78,7 +78,7 @@ def test_every_stub_starts_on_its_chip(start: Start, name: str, version: int) ->
     words = struct.unpack(f"<{len(stub.data) // 4}I", stub.data)
     table = next((n for n in range(len(words) - 26) if len({*words[n : n + 27]}) == 1), None)
     port = start(stub, f"sim://{chip}{pattern}")
-    image = port.wire._life.program.image  # type: ignore[attr-defined]
+    image = port.wire._boot.program.image  # type: ignore[attr-defined]
     if version == 1:
         assert image.table is None
         return
@@ -89,7 +89,7 @@ def test_every_stub_starts_on_its_chip(start: Start, name: str, version: int) ->
         struct.pack_into("<I", patched, 4 * (table + slot), stub.text_start)
         again = StubFile(stub.entry, stub.text_start, stub.text, stub.data_start, bytes(patched))
         port = start(again, f"sim://{chip}{pattern}")
-        found = port.wire._life.program.image  # type: ignore[attr-defined]
+        found = port.wire._boot.program.image  # type: ignore[attr-defined]
         assert (found.table, found.default) == (image.table, image.default)
 
 
@@ -99,7 +99,7 @@ def test_a_stub_lies_in_ram(start: Start, stub: StubFile) -> None:
     port = start(stub)
     for address, data in stub.pieces:
         assert port.wire.chip.memory.read(address, len(data)) == data
-    assert port.wire.mode is Mode.DOWNLOAD
+    assert port.wire.mode is ChipMode.DOWNLOAD
 
 
 @pytest.mark.parametrize("wrong", ["entry", "text", "other chip"])
@@ -277,7 +277,7 @@ def test_what_is_written_encrypted(start: Start, answers: Answers, stub: StubFil
         answers(port, request(Opcode.FLASH_DATA, KIB, 0, 0, 0, data=CONTENTS[:KIB]))
         kept = port.wire.chip.flash.read(offset, KIB)
         assert (kept == CONTENTS[:KIB]) == (not word)
-        assert not word or cipher.apply(kept, offset) == CONTENTS[:KIB]
+        assert not word or encrypted(kept, offset) == CONTENTS[:KIB]
         digest = answers(port, request(Opcode.SPI_FLASH_MD5, offset, KIB, 0, 0))
         assert hashlib.md5(kept).hexdigest() in digest[0]
 
@@ -348,7 +348,7 @@ def test_an_overwritten_stub_is_dead(
     else:
         support.load(exchange, port, address, bytes(4))
     assert exchange(port, READ) == b""
-    assert port.wire.mode is Mode.HUNG
+    assert port.wire.mode is ChipMode.HUNG
 
 
 def test_iram_takes_words_only(

@@ -12,10 +12,12 @@ from espshell.protocol import slip
 from espshell.protocol.commands import ChangeBaudrate, ReadReg, RegisterWrite, Sync, WriteReg
 from espshell.protocol.packet import Opcode, request
 from espshell.sim import models
-from espshell.sim.line import PACKET, Line
-from espshell.sim.program import COMMAND_S, READ_BYTE_S
+from espshell.sim.access import READ_BYTE_S
+from espshell.sim.boot import BOOT_S, LOG_S
+from espshell.sim.line import PACKET, SerialLine
+from espshell.sim.program import COMMAND_S
 from espshell.sim.protocol_sim import Serial
-from espshell.sim.wire import BOOT_S, EN_RISE_S, LOG_S
+from espshell.sim.wire import EN_RISE_S
 from espshell.units import MIB
 from tests.sim.support import with_program
 
@@ -111,7 +113,7 @@ def test_a_fifo_has_room_again_after_each_frame(open_sim: Opener, answers: Answe
 
 def test_packets_of_a_bridge() -> None:
     """A packet leaves when it is full or when the latency since its first byte is over."""
-    line = Line(latency_s=16e-3)
+    line = SerialLine(latency_s=16e-3)
     line.send(bytes(100), 0.0, BYTE_S)
     assert line.ready_at() == pytest.approx(PACKET * BYTE_S)
     assert len(line.take(PACKET * BYTE_S + 1e-9)) == PACKET

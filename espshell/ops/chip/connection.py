@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from espshell.device import Target
+from espshell.ops.result import Result
 
 
 @dataclass(frozen=True, slots=True)
-class ConnectionInfo:
+class ConnectionInfo(Result):
     """A chip whose loader answers."""
 
     chip: str
@@ -16,23 +17,13 @@ class ConnectionInfo:
     port: str
     baud: int
 
-    @property
-    def ok(self) -> bool:
-        """A connection that could not be made is an error, not a result."""
-        return True
-
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class Left(Result):
     """The loader was left; ``how`` is ``reset`` or ``command``."""
 
     chip: str
     how: str
-
-    @property
-    def ok(self) -> bool:
-        """That it was asked to is all that can be known."""
-        return True
 
 
 def describe(target: Target) -> ConnectionInfo:

@@ -8,6 +8,7 @@ from espshell.chips import Chip, Quirk, Words
 from espshell.device import Target
 from espshell.errors import UsageError
 from espshell.nor import makers
+from espshell.ops.result import Result
 
 SECURITY_FLAGS = (
     "SECURE_BOOT_EN",
@@ -44,7 +45,7 @@ class Security:
 
 
 @dataclass(frozen=True, slots=True)
-class Flash:
+class Flash(Result):
     """The flash chip by its JEDEC id; ``size`` in bytes, None if the id does not tell it."""
 
     id: int
@@ -52,7 +53,7 @@ class Flash:
 
 
 @dataclass(frozen=True, slots=True)
-class Info:
+class Info(Result):
     """Who the chip is and how it is reached; None where it cannot be known.
 
     ``sdk_id`` is what an ESP8266's SDK calls its chip id; ``eui64`` the address for 802.15.4.
@@ -72,26 +73,16 @@ class Info:
     sdk_id: int | None = None
     flash: Flash | None = None
 
-    @property
-    def ok(self) -> bool:
-        """Any chip is a good chip."""
-        return True
-
 
 @dataclass(frozen=True, slots=True)
-class Mac:
+class Mac(Result):
     """The base MAC address from eFuse."""
 
     mac: str
 
-    @property
-    def ok(self) -> bool:
-        """An address is a good answer."""
-        return True
-
 
 @dataclass(frozen=True, slots=True)
-class ChipId:
+class ChipId(Result):
     """The id of this one chip, read from its eFuses, and its MAC."""
 
     chip: str
@@ -99,14 +90,9 @@ class ChipId:
     """None for all but an ESP8266: only the MAC tells two of them apart."""
     mac: str
 
-    @property
-    def ok(self) -> bool:
-        """An id is a good answer."""
-        return True
-
 
 @dataclass(frozen=True, slots=True)
-class SecurityReport:
+class SecurityReport(Result):
     """What a ROM says of its chip's security; ``chip_id`` is None where it says none."""
 
     chip: str

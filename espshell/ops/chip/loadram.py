@@ -36,6 +36,7 @@ from espshell.ops.flash.payload import Image
 from espshell.ops.image.compatibility import chip_objection, revision_objections
 from espshell.ops.memory.writing import DRY_RUN, not_as_written, write_and_verify
 from espshell.ops.progress import Report, silent
+from espshell.ops.result import Result
 from espshell.protocol.commands import MemEnd
 from espshell.protocol.dialect import STUB
 from espshell.units import WORD, hex32
@@ -113,7 +114,7 @@ class RamPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class RamLoaded:
+class RamLoaded(Result):
     """A program is in RAM, and runs if ``started``; in a dry run nothing was sent."""
 
     file: str

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from espshell.link.port import Port
 from espshell.link.trace import Tap
+from espshell.ops.result import Result
 from espshell.protocol.bootlog import Heard, recognise
 from espshell.units import KIB
 
@@ -55,7 +56,7 @@ class SafeText:
 
 
 @dataclass(frozen=True, slots=True)
-class Monitored:
+class Monitored(Result):
     """What a chip has said."""
 
     text: str

@@ -21,6 +21,7 @@ from espshell.ops.flash.plan import SECTOR, Facts, Plan, plan_erase, plan_write
 from espshell.ops.flash.write_job import BLANK, Segment, Work, is_there, ranges_text, run
 from espshell.ops.memory.diff import Span
 from espshell.ops.progress import Report, Step, silent
+from espshell.ops.result import Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Erasing:
 
 
 @dataclass(frozen=True, slots=True)
-class Erased:
+class Erased(Result):
     """A range is blank."""
 
     address: int

@@ -35,6 +35,7 @@ from espshell.ops.flash.write_job import (
 from espshell.ops.memory.diff import Span, merged
 from espshell.ops.memory.reading import read_chunks
 from espshell.ops.progress import Report, silent
+from espshell.ops.result import Result
 from espshell.units import KIB
 
 _SAMPLE_STEP = 64 * KIB
@@ -42,7 +43,7 @@ _LEAST_SAMPLES = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class Written(Result):
     """What a write came to."""
 
     files: tuple[str, ...]

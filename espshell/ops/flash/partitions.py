@@ -10,11 +10,12 @@ from espshell.errors import DeviceError, UsageError
 from espshell.files import path_of, read_bytes
 from espshell.image import partitions
 from espshell.image.partitions import SIZE, PartitionTable
+from espshell.ops.result import Result
 from espshell.units import parse_number
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(Result):
     """A partition table, and what is wrong with it, in sentences."""
 
     table: PartitionTable

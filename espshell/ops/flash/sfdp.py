@@ -9,13 +9,14 @@ from espshell.errors import UsageError
 from espshell.loader.spi import MOST_BYTES, FlashCommand
 from espshell.nor import makers, opcodes, sfdp
 from espshell.nor.sfdp import Sfdp
+from espshell.ops.result import Result
 
 DUMMY_BITS = 8
 """Clocks between the address of 5Ah and its data (JESD216)."""
 
 
 @dataclass(frozen=True, slots=True)
-class SfdpRead:
+class SfdpRead(Result):
     """The tables of a flash chip, None if it has none, and the bytes that were read."""
 
     table: Sfdp | None
@@ -32,8 +33,12 @@ class SfdpRead:
         return f"the flash has no SFDP: it begins with {self.data[:4].hex(' ')}, not 53 46 44 50"
 
 
+MOST_AS_NUMBER = 8
+"""Bytes of an answer that are a number, too; more are only bytes."""
+
+
 @dataclass(frozen=True, slots=True)
-class SpiAnswer:
+class SpiAnswer(Result):
     """What a flash command brought back."""
 
     opcode: int
@@ -44,14 +49,9 @@ class SpiAnswer:
     dry_run: bool = False
 
     @property
-    def ok(self) -> bool:
-        """Whatever it says is an answer."""
-        return True
-
-    @property
-    def last_value(self) -> int:
-        """The bytes as a number, the first one highest, as data sheets write ids."""
-        return int.from_bytes(self.data, "big")
+    def last_value(self) -> int | None:
+        """Up to 8 bytes as a number, the first one highest, as data sheets write ids."""
+        return int.from_bytes(self.data, "big") if 0 < len(self.data) <= MOST_AS_NUMBER else None
 
 
 def read_sfdp(flash: Flash) -> SfdpRead:

@@ -28,6 +28,7 @@ from espshell.ops.flash.payload import Image
 from espshell.ops.memory import diff as bytewise
 from espshell.ops.memory.diff import Difference, Span
 from espshell.ops.progress import Report, Step, silent
+from espshell.ops.result import Result
 from espshell.units import count_text, hex32, size_text
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ _TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Verify:
+class Verify(Result):
     """Where flash is not as files say."""
 
     files: tuple[tuple[str, int, int], ...]

@@ -30,6 +30,7 @@ from espshell.ops.flash.payload import Image, read_images
 from espshell.ops.flash.settings import FlashSettings, with_settings
 from espshell.ops.image.inspect import ImageInfo, chip_of, inspect
 from espshell.ops.image.objections import FlashMap, objections
+from espshell.ops.result import Result
 from espshell.units import parse_number
 
 UF2_SUFFIX = ".uf2"
@@ -51,7 +52,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class Made(Result):
     """An image was made: its files, the image itself first, and what our reader says of it."""
 
     files: tuple[Part, ...]
@@ -70,7 +71,7 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
+class Merged(Result):
     """Several files are one now."""
 
     path: str
@@ -78,11 +79,6 @@ class Merged:
     size: int
     parts: tuple[Part, ...]
     notes: tuple[str, ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        """A file that was not written is an error, not a result."""
-        return True
 
 
 def make_image(

@@ -26,6 +26,7 @@ from espshell.ops.flash.partitions import Parts
 from espshell.ops.flash.plan import FLASH_MODES
 from espshell.ops.memory.reading import read_chunks
 from espshell.ops.progress import Report, silent
+from espshell.ops.result import Result
 
 PADDING = "padding"
 """The memory of a segment that is loaded nowhere."""
@@ -89,7 +90,7 @@ class FirmwareInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageInfo:
+class ImageInfo(Result):
     """What something is, and what is in it; ``offset`` is where it stands in a flash image.
 
     ``segments`` are those of ELF, Intel HEX and UF2; those of firmware stand there.

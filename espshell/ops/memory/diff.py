@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from espshell.errors import UsageError
+from espshell.ops.result import Result
 from espshell.units import count_text
 
 
@@ -33,7 +34,7 @@ def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Result):
     """How ``actual`` differs from ``expected``; both stand at ``address``."""
 
     address: int
@@ -46,6 +47,8 @@ class Difference:
     bits_cleared: int
     """Bits that are 1 in ``expected`` only."""
     notes: tuple[str, ...] = ()
+    titles: tuple[str, ...] = ()
+    """What ``expected`` and ``actual`` are called, if they are."""
 
     @property
     def ok(self) -> bool:
@@ -74,7 +77,12 @@ class Difference:
 
 
 def diff(
-    expected: bytes, actual: bytes, *, address: int = 0, notes: tuple[str, ...] = ()
+    expected: bytes,
+    actual: bytes,
+    *,
+    address: int = 0,
+    notes: tuple[str, ...] = (),
+    titles: tuple[str, ...] = (),
 ) -> Difference:
     """Compare two ranges of bytes byte by byte.
 
@@ -96,4 +104,6 @@ def diff(
         )
         changed = len(mask) - mask.count(0)
         bits_set, bits_cleared = (new & ~old).bit_count(), (old & ~new).bit_count()
-    return Difference(address, expected, actual, spans, changed, bits_set, bits_cleared, notes)
+    return Difference(
+        address, expected, actual, spans, changed, bits_set, bits_cleared, notes, titles
+    )

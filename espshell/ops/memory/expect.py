@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from espshell.ops.result import Result
+
 
 @dataclass(frozen=True, slots=True)
-class Expectation:
+class Expectation(Result):
     """Whether an expression was true.
 
     ``left``, ``operator`` and ``right`` are None where it is not one comparison; ``value`` is the

@@ -16,6 +16,7 @@ from espshell.errors import UsageError
 from espshell.ops.memory.reading import read_chunks, reading_notes
 from espshell.ops.memory.words import check_fits
 from espshell.ops.progress import Report, silent
+from espshell.ops.result import Result
 from espshell.units import count_text, hex32
 
 ROW = 16
@@ -87,7 +88,7 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Found(Result):
     """The places where a pattern is."""
 
     address: int

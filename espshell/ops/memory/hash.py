@@ -11,13 +11,14 @@ from espshell.device import Flash, Space
 from espshell.errors import UsageError
 from espshell.ops.memory.reading import read_chunks, reading_notes, trust_notes
 from espshell.ops.progress import Report, silent
+from espshell.ops.result import Result
 
 ALGORITHMS = ("md5", "sha1", "sha256", "crc32")
 """The first is what ``hash`` takes unless told."""
 
 
 @dataclass(frozen=True, slots=True)
-class Digest:
+class Digest(Result):
     """A digest in hexadecimal."""
 
     address: int
@@ -27,11 +28,6 @@ class Digest:
     notes: tuple[str, ...] = ()
     readings: int = 1
     """How often each byte was read, or its digest asked for."""
-
-    @property
-    def ok(self) -> bool:
-        """A digest is a good answer, whatever it is."""
-        return True
 
     @property
     def last_value(self) -> str:

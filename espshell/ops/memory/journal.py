@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from espshell.device.memory import Change
 from espshell.errors import UsageError
+from espshell.ops.result import Result
 from espshell.units import MIB, count_text
 
 
@@ -33,16 +34,11 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Journaled:
+class Journaled(Result):
     """The last writes, the newest last, and how many there are."""
 
     entries: tuple[Entry, ...]
     count: int
-
-    @property
-    def ok(self) -> bool:
-        """A list is a good answer, also an empty one."""
-        return True
 
 
 class Journal:

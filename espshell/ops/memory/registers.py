@@ -15,6 +15,7 @@ from espshell.device.memory import Change
 from espshell.errors import ReadsDiffer, UsageError
 from espshell.ops.memory import words
 from espshell.ops.memory.words import Poke
+from espshell.ops.result import Result
 from espshell.registers import BitField, Peripheral, Register, Registers
 from espshell.units import count_text, hex32
 
@@ -26,7 +27,7 @@ _MOST_NAMED = 8  # names in a message
 
 
 @dataclass(frozen=True, slots=True)
-class RegisterValue:
+class RegisterValue(Result):
     """What a register holds; ``field`` is the one that was asked for, if it was only one."""
 
     register: Register
@@ -42,18 +43,13 @@ class RegisterValue:
         return (self.field,) if self.field else self.register.fields
 
     @property
-    def ok(self) -> bool:
-        """A value read is a good answer, whatever it is."""
-        return True
-
-    @property
     def last_value(self) -> int:
         """The value: of the field if one was asked for, else of the register."""
         return self.field.value(self.value) if self.field else self.value
 
 
 @dataclass(frozen=True, slots=True)
-class RegisterValues:
+class RegisterValues(Result):
     """What several registers hold; ``skipped`` were not read."""
 
     registers: tuple[RegisterValue, ...]
@@ -62,14 +58,9 @@ class RegisterValues:
     readings: int = 1
     """How often each was read."""
 
-    @property
-    def ok(self) -> bool:
-        """Values read are a good answer, whatever they are."""
-        return True
-
 
 @dataclass(frozen=True, slots=True)
-class FieldWrite:
+class FieldWrite(Result):
     """Fields of a register were set by one write; ``written`` is that of the whole word."""
 
     register: Register
@@ -140,30 +131,20 @@ class FieldWrite:
 
 
 @dataclass(frozen=True, slots=True)
-class RegisterList:
+class RegisterList(Result):
     """What there is, without reading any of it: peripherals, or registers of some name."""
 
     chip: str
     peripherals: tuple[Peripheral, ...] = ()
     registers: tuple[Register, ...] = ()
 
-    @property
-    def ok(self) -> bool:
-        """A list is a good answer."""
-        return True
-
 
 @dataclass(frozen=True, slots=True)
-class FieldList:
+class FieldList(Result):
     """Fields of a register and what they can be set to."""
 
     register: Register
     fields: tuple[BitField, ...]
-
-    @property
-    def ok(self) -> bool:
-        """A list is a good answer."""
-        return True
 
 
 def tables(chip: Chip) -> Registers:

@@ -25,6 +25,7 @@ from espshell.files import (
 from espshell.image import intel_hex
 from espshell.ops.memory.reading import read_chunks, reading_notes, trust_notes
 from espshell.ops.progress import Report, Step, silent
+from espshell.ops.result import Result
 from espshell.units import size_text
 
 _POSIX = os.name == "posix"
@@ -35,7 +36,7 @@ HEX_SUFFIXES = intel_hex.SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class Saved(Result):
     """A range is in a file now."""
 
     address: int
@@ -44,11 +45,6 @@ class Saved:
     notes: tuple[str, ...] = ()
     readings: int = 1
     """How often each byte was read."""
-
-    @property
-    def ok(self) -> bool:
-        """A file that was not written is an error, not a result."""
-        return True
 
 
 def save(

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from espshell.device import Space
 from espshell.ops.memory.words import dump
 from espshell.ops.progress import Report, silent
+from espshell.ops.result import Result
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Result):
     """What a range held."""
 
     name: str
@@ -22,11 +23,6 @@ class Snapshot:
     notes: tuple[str, ...] = ()
     readings: int = 1
     """How often each byte was read."""
-
-    @property
-    def ok(self) -> bool:
-        """Bytes are a good answer, whatever they are."""
-        return True
 
     @property
     def note(self) -> str:

@@ -16,6 +16,7 @@ from espshell.chips import Chip
 from espshell.errors import UsageError
 from espshell.image.elf import read_elf
 from espshell.image.symbol_table import Symbol, SymbolTable
+from espshell.ops.result import Result
 
 
 class Symbols:
@@ -59,7 +60,7 @@ class Symbols:
 
 
 @dataclass(frozen=True, slots=True)
-class SymbolList:
+class SymbolList(Result):
     """Symbols of a file, by address ascending; those of a pattern where one was given."""
 
     file: str
@@ -69,11 +70,6 @@ class SymbolList:
     pattern: str = ""
     symbols: tuple[Symbol, ...] = ()
     notes: tuple[str, ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        """A list is a good answer."""
-        return True
 
     @property
     def last_value(self) -> int | None:

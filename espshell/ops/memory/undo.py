@@ -10,6 +10,7 @@ from espshell.device.memory import Change
 from espshell.errors import UsageError
 from espshell.ops.memory.words import poke_bytes
 from espshell.ops.memory.writing import WriteResult, write_and_verify
+from espshell.ops.result import Result
 from espshell.units import hex32
 
 
@@ -33,7 +34,7 @@ class Restored(WriteResult):
 
 
 @dataclass(frozen=True, slots=True)
-class Undone:
+class Undone(Result):
     """What was put back, the newest write first; it ends where one did not read back."""
 
     writes: tuple[Restored, ...]

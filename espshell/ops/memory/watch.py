@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 from espshell.clock import Clock
 from espshell.ops.memory.expect import Expectation
+from espshell.ops.result import Result
 
 T = TypeVar("T")
 
@@ -20,7 +21,7 @@ LEAST_INTERVAL_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)
-class Waited:
+class Waited(Result):
     """What was expected in the end, after how many looks and seconds."""
 
     expectation: Expectation
@@ -56,7 +57,7 @@ class Sample(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class Watched(Result):
     """What was seen, each time that it had changed: numbers, or bytes from ``address`` on."""
 
     what: str
@@ -66,11 +67,6 @@ class Watched:
     interrupted: bool = False
     """Whether Ctrl-C ended it."""
     notes: tuple[str, ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        """Looking is all that was asked."""
-        return True
 
     @property
     def last_value(self) -> int | None:

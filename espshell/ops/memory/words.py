@@ -21,6 +21,7 @@ from espshell.ops.memory.writing import (
     write_and_verify,
 )
 from espshell.ops.progress import Report, silent
+from espshell.ops.result import Result
 from espshell.units import WORD, hex32, hex_width
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Peek:
+class Peek(Result):
     """Values read; ``notes`` say what to keep in mind about them."""
 
     address: int
@@ -43,18 +44,13 @@ class Peek:
     """How often it was read."""
 
     @property
-    def ok(self) -> bool:
-        """A value read is a good answer, whatever it is."""
-        return True
-
-    @property
     def last_value(self) -> int:
         """The last of the values."""
         return self.values[-1]
 
 
 @dataclass(frozen=True, slots=True)
-class Poke:
+class Poke(Result):
     """Values written.  ``old`` and ``new`` are as read before and after, None where not read.
 
     In a dry run nothing was sent, and ``new`` is what would be there, where ``old`` was read.
@@ -122,7 +118,7 @@ class Poke:
 
 
 @dataclass(frozen=True, slots=True)
-class Dump:
+class Dump(Result):
     """The bytes of a range."""
 
     address: int
@@ -131,11 +127,6 @@ class Dump:
     notes: tuple[str, ...] = ()
     readings: int = 1
     """How often each byte was read."""
-
-    @property
-    def ok(self) -> bool:
-        """Bytes are a good answer, whatever they are."""
-        return True
 
 
 @dataclass(frozen=True, slots=True)

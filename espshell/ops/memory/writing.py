@@ -18,6 +18,7 @@ from espshell.device.memory import Change
 from espshell.errors import EspError, NoReply, UsageError
 from espshell.ops.memory.reading import read_chunks, read_words
 from espshell.ops.progress import Report, Step, silent
+from espshell.ops.result import Result
 from espshell.protocol.commands import ALL_BITS, RegisterWrite
 from espshell.units import KIB, MIB, WORD, count_text, hex32, size_text
 
@@ -74,7 +75,7 @@ class MemoryWrite:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WriteResult:
+class WriteResult(Result):
     """The base of what verbs return that write ranges of memory."""
 
     writes: tuple[MemoryWrite, ...]

@@ -15,6 +15,7 @@ from espshell.nor import makers, opcodes
 from espshell.nor.layout import Kind, Register
 from espshell.nor.parts import Identified
 from espshell.nor.plan import Confirmation, ConfirmationKind
+from espshell.ops.result import Result
 from espshell.ops.status.wire import (
     disable,
     disable_soon,
@@ -31,7 +32,7 @@ _NOT_COMPARED = (Kind.READ_ONLY, Kind.RESERVED, Kind.OPEN)
 
 
 @dataclass(frozen=True, slots=True)
-class StatusBytes:
+class StatusBytes(Result):
     """Status bytes as esptool's commands read and write them, the first register lowest."""
 
     value: int

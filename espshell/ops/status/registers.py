@@ -28,6 +28,7 @@ from espshell.nor.sequence import Write
 from espshell.nor.settings import Setting
 from espshell.ops.flash.sfdp import read_sfdp
 from espshell.ops.memory.diff import Span
+from espshell.ops.result import Result
 from espshell.ops.status.wire import (
     WEL,
     disable,
@@ -44,7 +45,7 @@ _ROUNDS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class Status(Result):
     """The status registers of a flash, and what they mean."""
 
     identified: Identified
@@ -55,11 +56,6 @@ class Status:
     """Whether a write can be one that a power cycle undoes."""
     volatile_why: str
     notes: tuple[str, ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        """Registers are a good answer, whatever they hold."""
-        return True
 
     @property
     def part(self) -> Part:
@@ -78,20 +74,15 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
-class StatusBits:
+class StatusBits(Result):
     """What the bits of the registers are for, or those that a name means."""
 
     status: Status
     name: str = ""
 
-    @property
-    def ok(self) -> bool:
-        """An explanation is a good answer."""
-        return True
-
 
 @dataclass(frozen=True, slots=True)
-class StatusChange:
+class StatusChange(Result):
     """Status registers were changed, or nothing was to do."""
 
     plan: StatusPlan
@@ -117,17 +108,12 @@ class StatusChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Ranges:
+class Ranges(Result):
     """The ranges that a part can protect, and the one that it does protect."""
 
     part: Part
     choices: tuple[protection.Choice, ...]
     protected: Protected
-
-    @property
-    def ok(self) -> bool:
-        """A list is a good answer."""
-        return True
 
 
 def identify(flash: Flash, *, name: str | None = None) -> Identified:

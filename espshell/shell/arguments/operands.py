@@ -29,7 +29,7 @@ class Pattern(ArgType["find.Pattern | expr.Expr", "find.Pattern | int"]):
         if text.lower().startswith(_HEX):
             return find.Pattern.of_hex(text[len(_HEX) :])
         if text.startswith('"') or (text.startswith("'") and not _is_character(text)):
-            return find.Pattern.of_bytes(unquoted(text).encode())
+            return find.Pattern.of_bytes(unquoted(text).encode("utf-8", "surrogateescape"))
         return expr.parse(text)
 
     def value(self, parsed: find.Pattern | expr.Expr, scope: Scope) -> find.Pattern | int:

@@ -17,6 +17,7 @@ from espshell.link.trace import Recorder, Viewer
 from espshell.ops.chip import connection
 from espshell.ops.chip import info as ops
 from espshell.ops.chip.connection import ConnectionInfo, Left
+from espshell.ops.result import Result
 from espshell.shell import recovery
 from espshell.shell.arguments.places import Address
 from espshell.shell.arguments.types import ChipNames, Choice, File, Positive, Scope, Text
@@ -31,7 +32,7 @@ GROUP = "Chip"
 
 
 @dataclass(frozen=True, slots=True)
-class Map:
+class Map(Result):
     """Regions of a chip's address space."""
 
     chip: str
@@ -39,14 +40,14 @@ class Map:
 
 
 @dataclass(frozen=True, slots=True)
-class Ports:
+class Ports(Result):
     """The serial ports of this machine."""
 
     ports: tuple[PortInfo, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Stub:
+class Stub(Result):
     """When the stub is started, and whether it runs now, with the handler for bulk reads."""
 
     when: str

@@ -21,7 +21,7 @@ from espshell.shell.commands.flash import (
 from espshell.shell.commands.memory import save_region
 from espshell.shell.esptool import options
 from espshell.shell.later import Later
-from espshell.shell.outcome import Shown
+from espshell.shell.outcome import Presentation
 from espshell.shell.registry import DRY_RUN, Option, Param, Registry, Trait
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def verify_flash(
     flash_mode: str = "keep",
     flash_freq: str = "keep",
     flash_size: str = "keep",
-) -> Shown:
+) -> Presentation:
     """Compare files with flash, as esptool does."""
     settings = patch.FlashSettings(flash_mode, flash_freq, flash_size)
     return verify_files(session, files, settings, diff=diff, every_row=every_row, like_esptool=True)

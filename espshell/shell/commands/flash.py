@@ -18,7 +18,7 @@ from espshell.shell.arguments.places import Span, Spot
 from espshell.shell.arguments.types import Text
 from espshell.shell.esptool.options import CONNECTION
 from espshell.shell.later import Later
-from espshell.shell.outcome import Shown
+from espshell.shell.outcome import Presentation
 from espshell.shell.registry import DRY_RUN, Option, Param, Registry, Trait
 from espshell.units import count_text, parse_number, size_text
 
@@ -171,7 +171,7 @@ def verify(
     flash_mode: str = "keep",
     flash_freq: str = "keep",
     flash_size: str = "keep",
-) -> Shown:
+) -> Presentation:
     """Compare files with flash by digest.
 
     --diff shows what differs, side by side. The wire cost follows the size of the difference, not
@@ -189,10 +189,8 @@ def verify_files(
     diff: bool = False,
     every_row: bool = False,
     like_esptool: bool = False,
-) -> Shown:
+) -> Presentation:
     """Compare files with flash; see ``verify``, and ``load_files`` for ``like_esptool``."""
-    from espshell.render.verify import verify_lines
-
     require_one_space(files, only="flash")
     images = read_pairs(files, like_esptool=like_esptool)
     images = _with_settings(session, images, settings, force=False)
@@ -209,12 +207,7 @@ def verify_files(
         table=lambda: session.connected.known_partitions,
         report=session.output.progress,
     )
-    output = session.output
-    if not output.as_json:
-        output.lines(
-            verify_lines(result, every_row=every_row, width=output.width, color=output.color)
-        )
-    return Shown(result)
+    return Presentation(result, every_row=every_row)
 
 
 @VERBS.add(

@@ -12,6 +12,7 @@ from espshell.ops.memory.journal import Journaled
 from espshell.ops.memory.snapshot import Snapshot, snapshot
 from espshell.ops.memory.undo import Undone
 from espshell.ops.memory.undo import undo as put_back
+from espshell.ops.result import Result
 from espshell.shell.arguments.places import Region, Span
 from espshell.shell.arguments.types import ArgType, Positive, Scope, did_you_mean
 from espshell.shell.language import place
@@ -30,7 +31,7 @@ _SHOWN = 20  # writes that `journal` lists unless told
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshots:
+class Snapshots(Result):
     """All snapshots there are."""
 
     snapshots: tuple[Snapshot, ...]

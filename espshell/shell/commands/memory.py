@@ -13,10 +13,11 @@ from espshell.ops.memory import words as memory
 from espshell.ops.memory.save import Saved, held_part, part_of, save
 from espshell.ops.memory.words import Fill, Peek, Poke
 from espshell.ops.memory.writing import registers_at
+from espshell.render.hexdump import Hexdump
 from espshell.shell.arguments.places import Address, Place, Region, Span, Spot
 from espshell.shell.arguments.types import File, Number, Numbers, Positive
 from espshell.shell.commands.flash import write_flash
-from espshell.shell.outcome import Shown
+from espshell.shell.outcome import Presentation, shown
 from espshell.shell.registry import DRY_RUN, Option, Param, Registry, Trait
 from espshell.signals import Terminated
 from espshell.units import WORD, size_text
@@ -76,7 +77,7 @@ def peek(
     space = session.space(place.space, size)
     checked = check or session.settings.check
     result = memory.peek(space, at, count, width=width, check=checked, force=force)
-    if count == 1 and width == 32 and place.space == "mem" and not session.output.as_json:
+    if count == 1 and width == 32 and place.space == "mem":
         known = registers_at(session.chip.memory, at)
         result = replace(result, register=known[0] if known else None)
     if session.symbols and place.space == "mem":
@@ -143,33 +144,25 @@ def dump(
     every_row: bool = False,
     check: bool = False,
     force: bool = False,
-) -> Shown:
+) -> Presentation:
     """Show a range as a hexdump, row by row as it arrives.
 
     Any size and alignment. Repeated rows become one line that counts them; what has changed since
     the last dump of the same range is marked. An address alone shows 256 bytes; an empty Enter
     goes on behind it.
     """
-    from espshell.render.hexdump import HexWriter
-
     key = (region.space, region.address, region.size)
     space = session.space(region.space, region.size)
     settings, output = session.settings, session.output
-
-    writer = HexWriter(
+    rows = Hexdump(
         region.address,
-        width=width,
-        color=output.color,
+        b"",
+        width,
         squeeze=settings.squeeze and not every_row,
         before=session.connected.dumps.get(key),
         label=lambda address: _label(session, region, address),
     )
-
-    def show(piece: bytes) -> None:
-        if not output.as_json and (text := writer.feed(piece)):
-            output.write(text)
-
-    try:
+    with output.dumping(rows, region.size) as sink:
         result = memory.dump(
             space,
             region.address,
@@ -178,17 +171,14 @@ def dump(
             check=check or settings.check,
             force=force,
             report=output.progress,
-            sink=show,
+            sink=sink,
         )
-    finally:
-        if not output.as_json:
-            output.write(writer.finish())
     if region.size <= _MARKED_SIZE:
         session.connected.dumps[key] = result.data
     options = " --all" * every_row + " --check" * check + " --force" * force
     behind = f"{_prefix(region)}{region.address + region.size:#x}"
     session.next_line = f"dump{width} {behind} {region.size}{options}"
-    return Shown(result)
+    return shown(result)
 
 
 def _label(session: Session, region: Span, address: int) -> str:

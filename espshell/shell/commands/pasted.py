@@ -9,6 +9,7 @@ from espshell import __version__
 from espshell.chips import by_name
 from espshell.errors import UsageError
 from espshell.ops.chip import info as ops
+from espshell.ops.result import Result
 from espshell.shell.arguments.types import Texts
 from espshell.shell.esptool import line as lines
 from espshell.shell.registry import Param, Registry, needs_chip
@@ -31,7 +32,7 @@ _FUSES_HINT = "`info` tells MAC, revision and security; `dump efuse:0 0x100` sho
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class Version(Result):
     """Versions of this program, and of the esptool whose lines it understands."""
 
     espshell: str

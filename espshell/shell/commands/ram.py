@@ -12,9 +12,11 @@ from espshell import files
 from espshell.device.target import SYNC_BAUD, require_rate
 from espshell.errors import UsageError
 from espshell.link.port import Port, open_port
+from espshell.render import render
+from espshell.render.document import Document
 from espshell.shell.arguments.types import File, InputFile, Positive, Scope, Seconds, Text
 from espshell.shell.language.expr import Expr
-from espshell.shell.outcome import Shown
+from espshell.shell.outcome import Presentation, shown
 from espshell.shell.registry import DRY_RUN, Option, Param, Registry, Trait
 
 if TYPE_CHECKING:
@@ -88,7 +90,7 @@ def loadram(
     timeout: float | None = None,
     check: bool = False,
     force: bool = False,
-) -> RamLoaded | Shown:
+) -> RamLoaded | Presentation:
     """Load a program into RAM, start it, show what it says.
 
     An image of RAM segments (.bin, or as Intel HEX) or an ELF file. Each segment is checked
@@ -138,7 +140,7 @@ def monitor_command(
     baud: int = SYNC_BAUD,
     until: str = "",
     timeout: float | None = None,
-) -> Shown:
+) -> Presentation:
     """Show what the application says, until Ctrl-C.
 
     After `run` the port is opened without a reset; `monitor --run` leaves the loader by itself and
@@ -150,7 +152,7 @@ def monitor_command(
     monitor.require_end(session, wish)
     with _line(session, baud, run=run) as port:
         heard = monitor.follow(session, port, wish)
-    return Shown(monitor.without_expected_reset(heard) if run else heard)
+    return shown(monitor.without_expected_reset(heard) if run else heard)
 
 
 @VERBS.add(
@@ -187,23 +189,21 @@ def _noted(session: Session, found: SymbolList) -> SymbolList:
 
 def _show_clash(session: Session, plan: RamPlan) -> None:
     """Show who lies where if a segment would overwrite the stub; the refusal follows."""
-    from espshell.render.ram import picture
+    from espshell.render.chip.ram import picture
 
     if plan.clash is not None:
-        for line in picture(plan.pieces, color=session.output.color_notes):
-            session.output.plain(line)
+        output = session.output
+        output.aside(Document(lambda view: picture(plan.pieces, view), output.notes_view))
 
 
-def _followed(session: Session, result: RamLoaded, wish: Wish | None) -> Shown:
+def _followed(session: Session, result: RamLoaded, wish: Wish | None) -> Presentation:
     """Listen to a program that was started, and find out whether the loader is still there."""
     from espshell.ops.chip.loadram import has_returned
-    from espshell.render import render
     from espshell.shell.terminal import monitor
 
     target, output = session.chip, session.output
     port, rate = target.link.port, target.link.port.baud
-    if not output.as_json:
-        output.lines(render(result, color=output.color))
+    output.show(render(result, output.view))
     returned = False
     try:
         if wish is not None:
@@ -215,7 +215,7 @@ def _followed(session: Session, result: RamLoaded, wish: Wish | None) -> Shown:
         if not returned:
             session.disconnect(after="no-reset")
     note = "the program has returned: the stub still runs" if returned else GONE
-    return Shown(replace(result, returned=returned or None, notes=(*result.notes, note)))
+    return shown(replace(result, returned=returned or None, notes=(*result.notes, note)))
 
 
 @contextlib.contextmanager

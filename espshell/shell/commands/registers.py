@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from espshell.errors import UsageError
+from espshell.ops.result import Result
 from espshell.shell.arguments.types import ArgType, Scope, Text
 from espshell.shell.language import expr
 from espshell.shell.registry import DRY_RUN, Option, Param, Registry
@@ -89,14 +90,13 @@ def reg(
     unverified: bool = False,
     check: bool = False,
     force: bool = False,
-) -> object:
+) -> Result:
     """Show registers field by field, or set fields.
 
     `reg UART0.CONF0` shows a register and its fields, `reg UART0.*` the values of all that can be
     read without changing anything. `reg UART0.CONF0.PARITY=1 .PARITY_EN=0` is one write that the
     chip masks itself, read back like a poke. `reg UART0.CONF0.PARITY=?` lists what there is.
     """
-    import espshell.render.registers  # noqa: F401  so that the forms of the results are known
     from espshell.ops.memory import registers
 
     registers.tables(session.chip.chip)
@@ -115,7 +115,6 @@ def regs(session: Session, pattern: str = "") -> RegisterList:
 
     Registers by a part of their name, the name of their peripheral, or a pattern with `*` and `?`.
     """
-    import espshell.render.registers  # noqa: F401  as above
     from espshell.ops.memory import registers
 
     return registers.list_registers(session.chip.chip, pattern)
@@ -139,7 +138,7 @@ def _request(text: str, before: str) -> Request:
     return Request(name, choices=True) if value == "?" else Request(name, expr.parse(value))
 
 
-def _read(session: Session, requests: Sequence[Request], *, check: bool, force: bool) -> object:
+def _read(session: Session, requests: Sequence[Request], *, check: bool, force: bool) -> Result:
     from espshell.ops.memory import registers
 
     memory, scope = session.chip.memory, session.scope

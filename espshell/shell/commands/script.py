@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from espshell.chips import Chip
 from espshell.errors import BenchError, DeviceError, EspError, UsageError
 from espshell.ops.memory.expect import Expectation
+from espshell.ops.result import Result
 from espshell.shell import registry
 from espshell.shell.arguments.types import ChipNames, File, Seconds, Text, Words
 from espshell.shell.language import expr
@@ -31,7 +32,7 @@ GROUP = "Scripts"
 
 
 @dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Result):
     """A variable was set; ``value`` is a number where it is one."""
 
     name: str
@@ -46,7 +47,7 @@ class Variable:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Result):
     """A command failed, as it should."""
 
     command: str
@@ -54,7 +55,7 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Echo:
+class Echo(Result):
     """Words to be shown."""
 
     text: str

@@ -18,7 +18,7 @@ from espshell.shell.arguments.operands import Hashed, Operand, Operands, Pattern
 from espshell.shell.arguments.places import Place, Region, Span, Spot
 from espshell.shell.arguments.types import Positive
 from espshell.shell.commands.flash import write_flash
-from espshell.shell.outcome import Shown
+from espshell.shell.outcome import Presentation
 from espshell.shell.registry import DRY_RUN, Option, Param, Registry, Trait
 from espshell.units import hex32
 
@@ -153,15 +153,13 @@ def diff(
     every_row: bool = False,
     check: bool = False,
     force: bool = False,
-) -> Shown:
+) -> Presentation:
     """Compare regions, files or snapshots; fails if they differ.
 
     The first side is what is expected. Sizes must agree; an address alone takes the size of the
     other side. Of three words the first two belong together if the first is a place in memory;
     A..+LEN is never taken apart.
     """
-    from espshell.render.diff import ROWS, difference_lines
-
     expected, actual = (_side(session, operand) for operand in sides)
     check = check or session.settings.check
     old, old_notes = _bytes(session, expected, actual, check=check, force=force)
@@ -169,13 +167,9 @@ def diff(
     address = actual.address if expected.is_file else expected.address
     notes = [side.note for side in (expected, actual) if side.note]
     notes = list(dict.fromkeys((*notes, *old_notes, *new_notes)))
-    result = compare(old, new, address=address, notes=tuple(notes))
-    output = session.output
-    if not output.as_json:
-        titles = (_titled(expected, len(old)), _titled(actual, len(new)))
-        rows = None if every_row else ROWS
-        output.lines(difference_lines(result, titles, rows=rows, color=output.color))
-    return Shown(result)
+    titles = (_titled(expected, len(old)), _titled(actual, len(new)))
+    result = compare(old, new, address=address, notes=tuple(notes), titles=titles)
+    return Presentation(result, every_row=every_row)
 
 
 @VERBS.add(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from espshell.device.pins import parse_pads
 from espshell.errors import UsageError
+from espshell.ops.result import Result
 from espshell.shell import lines, replay
 from espshell.shell.arguments.types import ArgType, File, Number, Positive, Scope, Text
 from espshell.shell.arguments.types import did_you_mean as near
@@ -30,14 +31,14 @@ SETTINGS = (*_SWITCHES, "color", "dry-run", "flash-size", "spi-connection", "par
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class NamedValues(Result):
     """Names and what belongs to them."""
 
     rows: tuple[tuple[str, bool | str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class History(Result):
     """Lines that were typed; ``first`` is the number of the first, counted from 1."""
 
     first: int
@@ -45,7 +46,7 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
-class Help:
+class Help(Result):
     """Help on one command, on a family of them, or on all."""
 
     verbs: tuple[Verb, ...]
@@ -96,7 +97,7 @@ class SettingValue(Text):
         Param("value", SettingValue(), optional=True),
     ],
 )
-def set_setting(session: Session, name: str = "", value: str = "") -> Table | None:
+def set_setting(session: Session, name: str = "", value: str = "") -> NamedValues | None:
     """Change a setting, or show them all.
 
     check: read everything twice. squeeze: show runs of equal rows as one line.
@@ -114,7 +115,7 @@ def set_setting(session: Session, name: str = "", value: str = "") -> Table | No
         )
     if not value:
         shown = (name,) if name else SETTINGS
-        return Table(tuple((each, _setting(session, each)) for each in shown))
+        return NamedValues(tuple((each, _setting(session, each)) for each in shown))
     if name == "color":
         session.output.color_when = _choice(name, value, _COLORS)
     elif name == "dry-run":
@@ -135,13 +136,13 @@ def set_setting(session: Session, name: str = "", value: str = "") -> Table | No
 
 
 @VERBS.add("alias", group=GROUP, rest="assignment", traits=Trait.ALIAS)
-def alias(session: Session, assignment: Command) -> Table | None:
+def alias(session: Session, assignment: Command) -> NamedValues | None:
     """Give a command line a name: alias NAME = COMMAND.
 
     Without arguments, list them. What follows the name is put behind the command.
     """
     if not assignment.words:
-        return Table(tuple(sorted(session.aliases.items())))
+        return NamedValues(tuple(sorted(session.aliases.items())))
     define(session, assignment)
     return None
 
@@ -181,7 +182,7 @@ class LogTarget(File):
     params=[Param("file", LogTarget(), optional=True)],
     traits=Trait.ONCE,
 )
-def log(session: Session, file: Path | None = None) -> Table:
+def log(session: Session, file: Path | None = None) -> NamedValues:
     """Write a transcript to a file (log FILE), or stop (log off).
 
     Commands stand in it as they are, what came of them as comments, so that it can be run as a
@@ -191,7 +192,7 @@ def log(session: Session, file: Path | None = None) -> Table:
         session.log_to(None if str(file) == "off" else file)
         session.output.logged(lambda log: _set_variables(log, session.variables))
     transcript = session.output.transcript
-    return Table((("log", str(transcript.path) if transcript else "off"),))
+    return NamedValues((("log", str(transcript.path) if transcript else "off"),))
 
 
 def _set_variables(transcript: Transcript, variables: Mapping[str, str]) -> None:

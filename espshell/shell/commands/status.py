@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from espshell import files
 from espshell.errors import UsageError
+from espshell.render.document import Block, Document
+from espshell.render.view import View
 from espshell.shell.arguments.places import Span
 from espshell.shell.arguments.types import File, InputFile, Text, Texts
 from espshell.shell.commands.flash import NOTHING_DONE, Erasable
 from espshell.shell.later import Later
-from espshell.shell.outcome import Shown
+from espshell.shell.outcome import Presentation
 from espshell.shell.registry import DRY_RUN, Option, Param, Registry
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from espshell.ops.flash import sfdp
     from espshell.ops.status import raw_bytes as status_bytes
     from espshell.ops.status import registers as ops
-    from espshell.ops.status.registers import Ranges, Status
+    from espshell.ops.status.registers import Ranges, Status, StatusBits, StatusChange
     from espshell.shell.session import Session
 else:
     ops = Later("espshell.ops.status.registers")
@@ -65,23 +68,18 @@ _CHANGE = (
 
 
 @VERBS.add("sr", group=GROUP, options=[_PART], needs="memory")
-def show(session: Session, *, part: str = "") -> Shown:
+def show(session: Session, *, part: str = "") -> Presentation:
     """Show the flash's status registers bit by bit.
 
     What is protected, what locks the registers, and settings that can be typed back: `sr set`.
     """
-    from espshell.render.status import status_lines
-
-    result = _status(session, part)
-    output = session.output
-    if not output.as_json:
-        table = session.connected.known_partitions
-        output.lines(status_lines(result, table, width=output.width or 80, color=output.color))
-    return Shown(result)
+    return Presentation(
+        _status(session, part), partitions=lambda: session.connected.known_partitions
+    )
 
 
 @VERBS.add("sr show", group=GROUP, options=[_PART], needs="memory", alias_of="sr")
-def show_too(session: Session, *, part: str = "") -> Shown:
+def show_too(session: Session, *, part: str = "") -> Presentation:
     """Show the flash's status registers, as `sr` does."""
     return show(session, part=part)
 
@@ -93,16 +91,9 @@ def show_too(session: Session, *, part: str = "") -> Shown:
     options=[_PART],
     needs="memory",
 )
-def bits(session: Session, name: str = "", *, part: str = "") -> Shown:
+def bits(session: Session, name: str = "", *, part: str = "") -> StatusBits:
     """Explain the bits of the registers, or one of them."""
-    from espshell.render.status import bits_lines
-
-    result = _status(session, part)
-    output = session.output
-    lines = bits_lines(result, name, width=output.width or 80, color=output.color)
-    if not output.as_json:
-        output.lines(lines)
-    return Shown(ops.StatusBits(result, name))
+    return ops.StatusBits(_status(session, part), name)
 
 
 @VERBS.add(
@@ -120,7 +111,7 @@ def set_fields(
     otp: str = "",
     risk: bool = False,
     part: str = "",
-) -> Shown | None:
+) -> StatusChange | None:
     """Change fields: sr set QE=1 BP=0 DRV=50%.
 
     Shows the bits that would change, what would be protected and what would be sent, and asks.
@@ -137,7 +128,7 @@ def set_fields(
 @VERBS.add("sr edit", group=GROUP, options=list(_CHANGE), needs="memory")
 def edit(
     session: Session, *, nv: bool = False, otp: str = "", risk: bool = False, part: str = ""
-) -> Shown | None:
+) -> StatusChange | None:
     """Change bits in a grid: arrows, space, Enter to review, Escape to leave."""
     if session.ask is None:
         raise UsageError("`sr edit` is for a terminal", hint="`sr set NAME=VALUE` works everywhere")
@@ -145,8 +136,8 @@ def edit(
 
     found = _status(session, part)
     volatile = _volatile(found.identified, nv)
-    table, color = session.connected.known_partitions, session.output.color
-    wanted = grid.edit(found, table, color=color, volatile=volatile)
+    view = replace(session.output.view, partitions=session.connected.known_partitions)
+    wanted = grid.edit(found, view, volatile=volatile)
     if wanted is None:
         session.output.note(NOTHING_DONE)
         return None
@@ -169,7 +160,7 @@ def protect(
     otp: str = "",
     risk: bool = False,
     part: str = "",
-) -> Shown | None:
+) -> StatusChange | None:
     """Protect exactly a region, a partition, or all (chip).
 
     Only ranges that the part has can be protected; `sr ranges` lists them.
@@ -188,7 +179,7 @@ def protect(
 @VERBS.add("sr unprotect", group=GROUP, options=list(_CHANGE), needs="memory")
 def unprotect(
     session: Session, *, nv: bool = False, otp: str = "", risk: bool = False, part: str = ""
-) -> Shown | None:
+) -> StatusChange | None:
     """Lift the protection of the whole flash."""
     identified = session.connected.identified(part or None)
     volatile = _volatile(identified, nv)
@@ -231,7 +222,7 @@ def restore(
     otp: str = "",
     risk: bool = False,
     part: str = "",
-) -> Shown | None:
+) -> StatusChange | None:
     """Put the registers back: as in a file of `sr save`, or as this session found them."""
     from espshell.nor.layout import Kind
 
@@ -256,18 +247,9 @@ def restore(
     options=[Option("--raw", "show the bytes, too")],
     needs="memory",
 )
-def show_sfdp(session: Session, *, raw: bool = False) -> Shown:
+def show_sfdp(session: Session, *, raw: bool = False) -> Presentation:
     """Decode what the flash says of itself (SFDP, JESD216)."""
-    from espshell.render.sfdp import raw_lines
-    from espshell.render.text import render
-
-    result = sfdp.read_sfdp(session.flash())
-    output = session.output
-    if not output.as_json:
-        output.lines(render(result, color=output.color))
-        if raw:
-            output.lines(raw_lines(result, color=output.color))
-    return Shown(result)
+    return Presentation(sfdp.read_sfdp(session.flash()), every_row=raw)
 
 
 @VERBS.add(
@@ -277,7 +259,7 @@ def show_sfdp(session: Session, *, raw: bool = False) -> Shown:
     needs="memory",
     alias_of="sfdp",
 )
-def show_sfdp_too(session: Session, *, raw: bool = False) -> Shown:
+def show_sfdp_too(session: Session, *, raw: bool = False) -> Presentation:
     """Decode what the flash says of itself, as `sfdp` does."""
     return show_sfdp(session, raw=raw)
 
@@ -303,14 +285,17 @@ def _volatile(identified: Identified, nv: bool) -> bool:
     return True
 
 
-def _change(session: Session, made: StatusPlan, *, otp: str, risk: bool) -> Shown | None:
+def _change(session: Session, made: StatusPlan, *, otp: str, risk: bool) -> StatusChange | None:
     """Show a plan, ask as much as it needs, and carry it out."""
-    from espshell.render.status import change_lines, plan_lines
+    from espshell.render.status.change import status_plan
 
     output, flash = session.output, session.flash()
-    table, width = session.connected.known_partitions, output.width or 80
-    if not (output.as_json or made.nothing_to_do):
-        output.lines(plan_lines(made, table, width=width, color=output.color))
+
+    def preview(view: View) -> Iterator[Block]:
+        return status_plan(made, replace(view, partitions=session.connected.known_partitions))
+
+    if not made.nothing_to_do:
+        output.show(Document(preview, output.view))
     if made.refusals:
         raise UsageError(made.refusals[0], hint="; ".join(made.refusals[1:]))
     keep_first_look(session, made)
@@ -321,10 +306,7 @@ def _change(session: Session, made: StatusPlan, *, otp: str, risk: bool) -> Show
         if not may_write(session, f"write {kind}", volatile=made.volatile):
             output.note(NOTHING_DONE)
             return None
-    result = ops.change_status(flash, made)
-    if not output.as_json:
-        output.lines(change_lines(result, width=width, color=output.color))
-    return Shown(result)
+    return ops.change_status(flash, made)
 
 
 def require_confirmed(session: Session, made: StatusPlan, *, otp: str, risk: bool) -> None:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from espshell.ops.memory import watch as ops
 from espshell.ops.memory.watch import Sample, Waited, Watched
 from espshell.ops.memory.words import dump
+from espshell.ops.result import Result
 from espshell.shell.arguments.places import Region, Span
 from espshell.shell.arguments.types import ArgType, Positive, Scope, Seconds
 from espshell.shell.commands.script import evaluated
 from espshell.shell.language import expr, place
 from espshell.shell.language.expr import Expr
-from espshell.shell.outcome import Shown
+from espshell.shell.outcome import Presentation, shown
 from espshell.shell.registry import Option, Param, Registry
 from espshell.units import WORD
 
@@ -30,7 +31,7 @@ _KEPT = 10_000  # changes that a watch hands back; the first ones, as a script a
 
 
 @dataclass(frozen=True, slots=True)
-class Repeated:
+class Repeated(Result):
     """A command ran so many times; ``results`` are what came of it."""
 
     command: str
@@ -101,7 +102,7 @@ def wait(
 
 
 @VERBS.add("repeat", group=GROUP, params=[Param("count", Positive())], rest="command")
-def repeat(session: Session, count: int, command: Held) -> Shown:
+def repeat(session: Session, count: int, command: Held) -> Presentation:
     """Run a command so many times; stops when it fails.
 
     repeat 10 peek 0x3fc90000. Each result is shown as it comes.
@@ -119,7 +120,7 @@ def repeat(session: Session, count: int, command: Held) -> Shown:
         if outcome.error is not None:
             failure = f"run {number} of {count}: {outcome.error.message}"
     session.next_line = ""
-    return Shown(Repeated(command.text, number, tuple(results), failure))
+    return shown(Repeated(command.text, number, tuple(results), failure))
 
 
 @VERBS.add(
@@ -138,17 +139,17 @@ def watch(
     *,
     interval: float = 1.0,
     count: int | None = None,
-) -> Shown:
+) -> Presentation:
     """Show a value or a range live; Ctrl-C stops.
 
     What has changed is marked. Without a terminal, prints what is seen first and each change;
     --count ends it in a script.
     """
-    from espshell.shell.terminal.live import View
+    from espshell.shell.terminal.live import Live
 
     address = what.address if isinstance(what, Span) else None
     title = what.text if isinstance(what, Expr) else what.name or f"{what.address:#010x}"
-    view = View(session.output, title, address)
+    view = Live(session.output, title, address)
     samples: list[Sample[int | bytes]] = []
     looks = 0
     notes: dict[str, None] = {}
@@ -170,7 +171,7 @@ def watch(
     except KeyboardInterrupt:
         interrupted = True
         session.output.note("stopped")
-    return Shown(Watched(title, address, tuple(samples), looks, interrupted, tuple(notes)))
+    return shown(Watched(title, address, tuple(samples), looks, interrupted, tuple(notes)))
 
 
 def _look(session: Session, what: Expr | Span, notes: dict[str, None]) -> Callable[[], int | bytes]:

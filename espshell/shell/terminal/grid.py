@@ -12,11 +12,11 @@ they are, and the plan of all of it is made anew at every key.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from espshell.errors import UsageError
-from espshell.image.partitions import PartitionTable
 from espshell.nor import plan
 from espshell.nor.layout import WIDTH, Bit, Field, Kind, Register
 from espshell.nor.plan import StatusPlan
@@ -24,10 +24,10 @@ from espshell.nor.protection import LockMode
 from espshell.nor.settings import Setting
 from espshell.ops.status.registers import Status
 from espshell.render import cells
-from espshell.render.cells import COLUMNS, labelled
-from espshell.render.status import protection_lines
-from espshell.render.status_change import fields_text
-from espshell.render.theme import paint
+from espshell.render.document import Block, Document, Labelled, Styled, Text
+from espshell.render.status.change import fields_text
+from espshell.render.status.registers import protection
+from espshell.render.view import COLUMNS, View
 
 if TYPE_CHECKING:
     from prompt_toolkit.application import Application
@@ -38,6 +38,7 @@ Answer = tuple[Setting, ...] | None
 
 KEYS = "arrows move, space toggles, u undoes all, Enter reviews, Escape leaves"
 
+_KEYS = Text(Styled(KEYS, "hint"))
 _ROWS = 24
 _ABOUT_ROWS = 3  # at least, so that the picture does not jump with every step
 _FREEZES = (LockMode.POWER_CYCLE, LockMode.PERMANENT)
@@ -126,33 +127,24 @@ class Grid:
         return plan.make(found, before, self.settings, volatile=self._volatile)
 
 
-def lines(
-    grid: Grid, table: PartitionTable | None = None, *, rows: int = _ROWS, color: bool = False
-) -> list[str]:
+def lines(grid: Grid, view: View, *, rows: int = _ROWS) -> list[str]:
     """Return the picture, of at most so many rows; what matters least is left out first."""
     status = grid.status
-    head = f"{status.identified.jedec_id:06x}  {'/'.join(status.part.names)}"
-    keys = paint(KEYS, "hint", color=color)
-    top = [*labelled("flash", head, width=COLUMNS, color=color)[:1], ""]
-    bits = list(_bits(grid, color))
-    after = [*_about(grid, color), *_changes(grid, color)]
-    found, size = grid.plan.after, status.identified.size
-    for partitions, blank in ((table, [""]), (table, []), (None, [])):
-        protected = protection_lines(found, size, partitions, width=COLUMNS, color=color)
-        picture = [*(top if blank else top[:1]), *bits, *blank, *after, *protected, *blank, keys]
+    names = f"{status.identified.jedec_id:06x}  {'/'.join(status.part.names)}"
+    head, keys = _drawn(view, [Labelled("flash", names)])[:1], _drawn(view, [_KEYS])
+    bits = _drawn(view, _bits(grid))
+    after = [*_about(grid, view), *_drawn(view, _changes(grid))]
+    plan, size = grid.plan.after, status.identified.size
+    for partitions, blank in ((view.partitions, [""]), (view.partitions, []), (None, [])):
+        protected = _drawn(view, protection(plan, size, partitions, view))
+        picture = [*head, *blank, *bits, *blank, *after, *protected, *blank, *keys]
         if len(picture) <= rows:
             return picture
     room = rows - len(bits) - len(after) - 1
-    return [*bits, *after, *protected[: max(room, 0)], keys][-rows:]
+    return [*bits, *after, *protected[: max(room, 0)], *keys][-rows:]
 
 
-def edit(
-    status: Status,
-    table: PartitionTable | None = None,
-    *,
-    color: bool = True,
-    volatile: bool = False,
-) -> Answer:
+def edit(status: Status, view: View, *, volatile: bool = False) -> Answer:
     """Let a person toggle bits at the terminal; blocks until Enter, Escape or Ctrl-C.
 
     volatile: whether what comes of it will be written so; what is refused then is told at once.
@@ -169,64 +161,63 @@ def edit(
             f"the grid needs {COLUMNS} columns, and the terminal has {columns}",
             hint="make it wider, or `sr set NAME=VALUE`",
         )
-    return _application(Grid(status, volatile=volatile), table, color).run()
+    return _application(Grid(status, volatile=volatile), replace(view, width=COLUMNS)).run()
 
 
 # --- the picture
 
 
-def _bits(grid: Grid, color: bool) -> Iterator[str]:
-    yield paint(cells.ruler().rstrip(), "note", color=color)
+def _drawn(view: View, blocks: Iterable[Block]) -> list[str]:
+    return str(Document(lambda _: blocks, view)).splitlines()
+
+
+def _bits(grid: Grid) -> Iterator[Block]:
+    yield cells.ruler()
     for row, register in enumerate(grid.registers):
         before, now = grid.status.registers[register.name], grid.values[register.name]
         changed = before ^ now
         locked = sum(bit.mask for bit in register.bits if grid.locked(bit))
         cursor = grid.position if row == grid.row else None
-        yield cells.names(register, locked=locked, color=color)
+        yield cells.names(register, locked=locked)
         if changed:
-            yield cells.values(register, before, caption="before", changed=changed, color=color)
+            yield cells.values(register, before, caption="before", changed=changed)
         caption = "after" if changed else ""
-        yield cells.values(
-            register, now, caption=caption, changed=changed, cursor=cursor, color=color
-        )
+        yield cells.values(register, now, caption=caption, changed=changed, cursor=cursor)
         if changed:
             yield cells.carets(changed)
 
 
-def _about(grid: Grid, color: bool) -> list[str]:
+def _about(grid: Grid, view: View) -> list[str]:
     """Return what the bit below the cursor is for, what can go wrong, and what locks it."""
     bit, field = grid.bit, grid.field(grid.bit)
     place = f"{bit.register}.{bit.position}"
+    blocks = []
     if field is None:
-        told = labelled(place, bit.name.replace("-", "no name"), width=COLUMNS, color=color)
+        blocks.append(Labelled(place, bit.name.replace("-", "no name")))
     else:
         value = field.text(field.value(grid.values) or 0)
-        text = f"{field.name}={value}: {field.meaning}"
-        told = labelled(place, text, width=COLUMNS, color=color)
+        blocks.append(Labelled(place, f"{field.name}={value}: {field.meaning}"))
         if field.hazard:
-            told += labelled("danger", field.hazard, width=COLUMNS, style="warning", color=color)
+            blocks.append(Labelled("danger", field.hazard, style="warning"))
     if reason := grid.locked(bit):
-        told += labelled("locked", reason, width=COLUMNS, style="note", color=color)
-    return told + [""] * (_ABOUT_ROWS - len(told))
+        blocks.append(Labelled("locked", reason, style="note"))
+    drawn = _drawn(view, blocks)
+    return drawn + [""] * (_ABOUT_ROWS - len(drawn))
 
 
-def _changes(grid: Grid, color: bool) -> list[str]:
-    found = fields_text(grid.plan) or "none"
-    told = labelled("changes", found, width=COLUMNS, color=color)
+def _changes(grid: Grid) -> Iterator[Block]:
+    yield Labelled("changes", fields_text(grid.plan) or "none")
     confirmations = (f"{c.name} ({c.kind.value})" for c in grid.plan.confirmations)
     if names := ", ".join(confirmations):
-        told += labelled("asks for", names, width=COLUMNS, style="warning", color=color)
+        yield Labelled("asks for", names, style="warning")
     for text in grid.plan.refusals[:1]:
-        told += labelled("refused", text, width=COLUMNS, style="error", color=color)
-    return told
+        yield Labelled("refused", text, style="error")
 
 
 # --- the terminal
 
 
-def _application(
-    grid: Grid, table: PartitionTable | None, color: bool
-) -> Application[tuple[Setting, ...] | None]:
+def _application(grid: Grid, view: View) -> Application[tuple[Setting, ...] | None]:
     from prompt_toolkit.application import Application, get_app
     from prompt_toolkit.formatted_text import ANSI
     from prompt_toolkit.layout import FormattedTextControl, Layout, Window
@@ -234,14 +225,14 @@ def _application(
 
     def picture() -> str | ANSI:
         rows = get_app().output.get_size().rows
-        text = "\n".join(lines(grid, table, rows=rows, color=color))
-        return ANSI(text) if color else text
+        text = "\n".join(lines(grid, view, rows=rows))
+        return ANSI(text) if view.color else text
 
     control = FormattedTextControl(picture, focusable=True, show_cursor=False)
     application: Application[tuple[Setting, ...] | None] = Application(
         layout=Layout(Window(control, always_hide_cursor=True)),
         key_bindings=_bindings(grid),
-        color_depth=None if color else ColorDepth.MONOCHROME,
+        color_depth=None if view.color else ColorDepth.MONOCHROME,
         erase_when_done=True,
     )
     application.ttimeoutlen = 0.05  # a lone Escape is that key after this time (seconds)

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import threading
 from collections.abc import Iterable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 from platformdirs import user_data_path
 from prompt_toolkit import PromptSession
+from prompt_toolkit.application import Application
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
@@ -65,6 +68,8 @@ def run(session: Session) -> int:
     """
     _greet(session)
     prompt = _prompt_session(session)
+    if session.output.color:
+        _load_rich_meanwhile(prompt)
     session.history = prompt.history.get_strings
     session.ask = _ask
     runner = Runner(session)
@@ -86,6 +91,16 @@ def run(session: Session) -> int:
             failures += 1
             session.output.error(as_error(error).one_line())
     return InternalError.exit_status
+
+
+def _load_rich_meanwhile(prompt: PromptSession[str]) -> None:
+    """Import rich while the first line is typed: it takes 50 ms, which no command need wait for."""
+
+    def load(app: Application[str]) -> None:
+        app.after_render -= load
+        threading.Thread(target=import_module, args=("rich.console",)).start()
+
+    prompt.app.after_render += load
 
 
 def _ask(question: str) -> bool:
@@ -110,7 +125,8 @@ def _greet(session: Session) -> None:
         except Exception as error:  # noqa: BLE001 - whatever it is, the shell opens
             output.error(as_error(error).one_line())
     if session.target is not None:
-        output.lines(render(chip.info(session.target, with_flash=False), color=output.color))
+        # Painted without rich, which is imported while the first line is typed.
+        output.write(str(render(chip.info(session.target, with_flash=False), output.view)))
 
 
 def _choose_port(session: Session) -> None:

@@ -1,0 +1,37 @@
+"""What every result of an operation can be asked, whatever it holds."""
+
+from __future__ import annotations
+
+
+class Result:
+    """The base of results: frozen values that answer these questions; most answers are the same.
+
+    A subclass answers with a property, or with a field that has a default.
+    """
+
+    __slots__ = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is as expected: what is not is the device's fault, and exit status 1."""
+        return True
+
+    @property
+    def failure(self) -> str:
+        """One line on what is not as expected."""
+        return "not as expected"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Lines that a person should read, and that are no part of the value."""
+        return ()
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a person has ended it by Ctrl-C, and with it a script."""
+        return False
+
+    @property
+    def last_value(self) -> int | str | None:
+        """The value that ``$_`` becomes; None leaves it as it is."""
+        return None

@@ -1,0 +1,5 @@
+"""Forms of what a chip says of itself, and runs; importing this registers all of them."""
+
+from espshell.render.chip import info, ram
+
+__all__ = ["info", "ram"]

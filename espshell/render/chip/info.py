@@ -1,0 +1,103 @@
+"""A chip and its loader: identity, security, connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from espshell.nor import makers
+from espshell.ops.chip.connection import ConnectionInfo, Left
+from espshell.ops.chip.info import ChipId, Flash, Info, Mac, Security, SecurityReport
+from espshell.render.document import Block, Styled, Table, Text
+from espshell.render.forms import form
+from espshell.render.view import View
+from espshell.units import hex32, size_text
+
+
+@form
+def mac(result: Mac, view: View) -> Iterator[Block]:
+    """Yield the address."""
+    yield Text(Styled(result.mac, "value"))
+
+
+@form
+def chip_id(result: ChipId, view: View) -> Iterator[Block]:
+    """Yield the id and the MAC."""
+    own = f"none: an {result.chip} has but its MAC"
+    number = own if result.chip_id is None else hex32(result.chip_id)
+    yield Table([("chip id", number), ("MAC", result.mac)])
+
+
+@form
+def info(result: Info, view: View) -> Iterator[Block]:
+    """Yield a row for everything that is known."""
+    revision = "revision v{}.{}".format(*result.revision) if result.revision else ""
+    flash = f"{_size(result.flash)} (id {result.flash.id:06x})" if result.flash else ""
+    rows = [
+        ("chip", ", ".join(filter(None, (result.description, revision)))),
+        ("features", ", ".join(result.features)),
+        ("crystal", f"{result.crystal_mhz} MHz" if result.crystal_mhz else ""),
+        ("MAC", result.mac or ""),
+        ("EUI-64", result.eui64 or ""),
+        ("chip id", hex32(result.sdk_id) if result.sdk_id is not None else ""),
+        ("flash", flash),
+        ("security", _security(result.security) if result.security else ""),
+        ("loader", f"{result.loader} on {result.port} at {result.baud} baud"),
+    ]
+    yield Table(row for row in rows if row[1])
+
+
+@form
+def flash(result: Flash, view: View) -> Iterator[Block]:
+    """Yield id, maker and size."""
+    maker = makers.name(result.id) or "maker not known"
+    yield Text(Styled(f"{result.id:06x}", "value"), f"  {maker}, {_size(result)}")
+
+
+def _size(flash: Flash) -> str:
+    return size_text(flash.size) if flash.size else "size not known"
+
+
+@form
+def security_report(result: SecurityReport, view: View) -> Iterator[Block]:
+    """Yield a row for everything that the chip says of its security."""
+    security = result.security
+    count = f"{_switch(security.flash_encryption)} (count {security.flash_crypt_count:#x})"
+    purposes = (f"key {n}: {text}" for n, text in enumerate(security.key_purposes))
+    rows = [
+        ("chip id", "" if result.chip_id is None else str(result.chip_id)),
+        ("secure boot", _switch(security.secure_boot)),
+        ("flash encryption", count),
+        ("secure download", _switch(security.secure_download)),
+        ("flags", " ".join(security.flags)),
+        ("key purposes", ", ".join(purposes)),
+    ]
+    yield Table(row for row in rows if row[1])
+
+
+def _switch(on: bool) -> str:
+    return "on" if on else "off"
+
+
+def _security(security: Security) -> str:
+    facts = [
+        f"secure boot {_switch(security.secure_boot)}",
+        f"flash encryption {_switch(security.flash_encryption)}",
+    ]
+    if security.secure_download:
+        facts.append("secure download mode (memory cannot be reached)")
+    if security.flags:
+        facts.append(f"flags {' '.join(security.flags)}")
+    return ", ".join(facts)
+
+
+@form
+def connection(result: ConnectionInfo, view: View) -> Iterator[Block]:
+    """Yield the chip, its loader, and how they are reached."""
+    place = f"  {result.loader} on {result.port} at {result.baud} baud"
+    yield Text(Styled(result.chip, "name"), place)
+
+
+@form
+def loader_left(result: Left, view: View) -> Iterator[Block]:
+    """Yield how the loader was left."""
+    yield Text(f"left the loader by {result.how}; the application starts")

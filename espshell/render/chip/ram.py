@@ -1,0 +1,118 @@
+"""Programs in RAM and what they say, as lines and as JSON; and the picture of who lies where.
+
+    DRAM
+      segment 0  0x3fc85000..0x3fc86000       4 KiB  | X              |  X stub data
+      stub data  0x3fc84000..0x3fc96e38    75.6 KiB  |=X==============|  X segment 0
+
+The bars of one region have one scale, and X is where two want the same, and who the other is; on
+another bus in a line of its own.  Below 80 columns there are no bars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from espshell.ops.chip.loadram import Piece, RamLoaded
+from espshell.ops.chip.monitor import Monitored
+from espshell.render.document import Block, Styled, Text
+from espshell.render.forms import Json, dry_run_json, form, json_form, pick, to_json
+from espshell.render.view import View
+from espshell.span import Span
+from espshell.units import count_text, hex32, size_text
+
+_BAR = 16  # columns: with a name of nine and what it overlaps, a line has 80
+
+
+def picture(pieces: Sequence[Piece], view: View) -> Iterator[Block]:
+    """Yield who lies where, region by region."""
+    ordered = sorted(pieces, key=lambda piece: piece.address)
+    width = max(len(piece.name) for piece in pieces)
+    for region in dict.fromkeys(piece.region for piece in ordered):
+        inside = [piece for piece in ordered if piece.region == region]
+        yield Text(Styled(region, "label"))
+        for piece in inside:
+            yield _row(piece, inside, width, view)
+            for other in pieces:
+                if piece.is_elsewhere(other):
+                    text = _elsewhere(piece, other)
+                    yield Text(" " * (width + 4), Styled(text, "error"), hang=width + 4)
+
+
+def _elsewhere(piece: Piece, other: Piece) -> str:
+    start, end = next((s, e) for s, e in piece.others if s < other.end and other.address < e)
+    return f"X {other.name}: the same RAM is {Span(start, end)}"
+
+
+def _row(piece: Piece, inside: Sequence[Piece], width: int, view: View) -> Block:
+    span, size = Span(piece.address, piece.end), f"{size_text(piece.size):>10}"
+    others = [p for p in inside if p is not piece and p.overlaps(piece)]
+    style = "error" if others else "note" if piece.is_stub else "value"
+    bar = f"  |{_bar(piece, inside)}|" if len(inside) > 1 and view.has_room else ""
+    names = f"  X {', '.join(p.name for p in others)}" if others else ""
+    name = Styled(f"{piece.name:<{width}}", "name")
+    return Text("  ", name, f"  {span}  {size}", Styled(bar + names, style))
+
+
+def _bar(piece: Piece, inside: Sequence[Piece]) -> str:
+    start, end = min(p.address for p in inside), max(p.end for p in inside)
+    others = [p for p in inside if p is not piece]
+    step = (end - start) / _BAR
+    cells = []
+    for column in range(_BAR):
+        first = start + int(column * step)
+        cell = Piece("", first, max(first + 1, start + int((column + 1) * step)), "")
+        shared = any(max(p.address, piece.address) < min(p.end, piece.end) for p in others)
+        if not cell.overlaps(piece):
+            cells.append(" ")
+        elif shared and any(cell.overlaps(p) for p in others):
+            cells.append("X")
+        else:
+            cells.append("=" if piece.is_stub else "#")
+    return "".join(cells)
+
+
+@form
+def ram_loaded(result: RamLoaded, view: View) -> Iterator[Block]:
+    """Yield who lies where, and whether it was started."""
+    yield from picture(result.pieces, view)
+    count = count_text(sum(not piece.is_stub for piece in result.pieces), "segment")
+    size = f"{count}, {size_text(result.size)} in {count_text(result.blocks, 'block')}"
+    file = Styled(result.file, "name")
+    if result.dry_run:
+        yield Text("dry run: ", file, f": {size} would be loaded, entry {hex32(result.entry)}")
+        return
+    back = ", read back" if result.verified else ""
+    state = f"started at {hex32(result.entry)}" if result.started else "not started"
+    yield Text(file, f": {size}{back}; ", Styled(state, "value"))
+
+
+@json_form
+def ram_loaded_json(result: RamLoaded) -> Json:
+    """Return the segments, and what came of the program."""
+    segments = [pick(p, "address", "size", "region") for p in result.pieces if not p.is_stub]
+    return {
+        **pick(result, "file", "entry"),
+        "segments": [*segments],
+        **pick(result, "size", "blocks", "started", "verified", "returned"),
+        "monitor": to_json(result.monitored),
+        **dry_run_json(result.dry_run),
+    }
+
+
+@form
+def monitored(result: Monitored, view: View) -> Iterator[Block]:
+    """Yield what was said."""
+    for text in result.text.splitlines():
+        yield Text(text)
+
+
+@json_form
+def monitored_json(result: Monitored) -> Json:
+    """Return what was said, how long it was listened to, and what that means."""
+    return {
+        **pick(result, "text", "size"),
+        "seconds": round(result.seconds, 6),
+        "until": result.until or None,
+        "found": result.found,
+        "heard": result.heard.sentence or None,
+    }

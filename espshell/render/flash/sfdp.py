@@ -1,0 +1,180 @@
+"""What a flash chip says of itself in SFDP: decoded, as JSON, and as bytes; and its raw answers.
+
+What a table does not reach (nine words of 2011 end before QE) is ``not said``, never "no".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from espshell.nor.bfpt import Basic, Duration, EraseType, FastRead
+from espshell.nor.sfdp import Sfdp
+from espshell.ops.flash.sfdp import SfdpRead, SpiAnswer
+from espshell.render.document import Block, Labelled, Styled, Table, Text
+from espshell.render.forms import Json, form, json_form, pick
+from espshell.render.hexdump import Hexdump
+from espshell.render.view import View
+from espshell.units import count_text, size_text
+
+_REVISIONS = {0: "2011", 5: "JESD216A", 6: "JESD216B", 7: "JESD216C", 8: "JESD216D"}
+_NOT_SAID = "not said"
+_SUSPEND, _POWER_DOWN = 13, 14
+"""Words without which a table says nothing of these."""
+
+
+@form
+def sfdp_read(result: SfdpRead, view: View) -> Iterator[Block]:
+    """Yield the tables and what the basic one says; the bytes, if every row is to be shown.
+
+    Without SFDP nothing is decoded; ``SfdpRead.failure`` says what is there instead.
+    """
+    if result.table is not None:
+        rows = [("SFDP", _revision(result.table)), *_tables(result.table)]
+        if result.table.basic:
+            rows += _basic(result.table.basic)
+        yield Table(rows, wrap=True)
+        for text in result.table.problems:
+            yield Labelled("problem", text, style="error")
+    if view.every_row:
+        yield Hexdump(0, result.data)
+
+
+@json_form
+def sfdp_read_json(result: SfdpRead) -> Json:
+    """Return what the tables say, and the bytes."""
+    table = result.table
+    if table is None:
+        return {"found": False, "data": result.data.hex()}
+    tables: list[Json] = [
+        pick(each, "id", "name", "revision", "address", "words") for each in table.tables
+    ]
+    return {
+        "found": True,
+        **pick(table, "revision"),
+        "tables": tables,
+        "basic": _basic_json(table.basic) if table.basic else None,
+        **pick(table, "problems"),
+        "data": result.data.hex(),
+    }
+
+
+@form
+def spi_answer(result: SpiAnswer, view: View) -> Iterator[Block]:
+    """Yield the command, and what came."""
+    name, data = f"{result.opcode:02X}h {result.name}", result.sent.hex(" ")
+    if result.dry_run:
+        yield Text(f"dry run: {name}{f', {data}' * bool(data)} was not sent")
+        return
+    sent = f", {data} sent" if data else "" if result.data else ", sent"
+    yield Text(name, sent)
+    if result.data:
+        answer = Styled(result.data.hex(" "), "value")
+        number = f"  {result.last_value}" if result.last_value is not None else ""
+        yield Text(answer, f"  0x{result.data.hex()}{number}")
+
+
+@json_form
+def spi_answer_json(result: SpiAnswer) -> Json:
+    """Return the command and the answer; ``value`` is null if it is no number."""
+    return {
+        **pick(result, "opcode", "name", "sent", "data"),
+        "value": result.last_value,
+        "dry_run": result.dry_run,
+    }
+
+
+def _revision(table: Sfdp) -> str:
+    major, minor = table.revision
+    standard = f" ({_REVISIONS[minor]})" if major == 1 and minor in _REVISIONS else ""
+    return f"{major}.{minor}{standard}, {count_text(len(table.tables), 'table')}"
+
+
+def _tables(table: Sfdp) -> Iterator[tuple[str, str]]:
+    for each in table.tables:
+        revision = "{}.{}".format(*each.revision)
+        words = count_text(each.count, "word")
+        yield "", f"{each.id:04x} {each.name} {revision}, {words} at 0x{each.address:x}"
+
+
+def _basic(basic: Basic) -> Iterator[tuple[str, str]]:
+    count = len(basic.words)
+    yield "size", size_text(basic.size) if basic.size else "makes no sense"
+    yield "page", size_text(basic.page_size) if basic.page_size else _NOT_SAID
+    yield "address", f"{basic.address_bytes} bytes"
+    yield from _column("erase", [_erase(each) for each in basic.erase_types])
+    yield "chip erase", _time(basic.chip_erase)
+    yield "program", f"page {_time(basic.page_program)}, first byte {_time(basic.byte_program)}"
+    yield from _column("fast reads", [_fast_read(each) for each in basic.fast_reads])
+    yield "others", f"QPI (4-4-4) {_yes(basic.qpi)}, double rate {_yes(basic.double_rate)}"
+    if basic.enters_qpi_by_35h:
+        yield "", "35h enters QPI, so it does not read SR2"
+    yield "quad enable", basic.qer_text
+    if basic.qer is not None:
+        yield "", f"QER {basic.qer:03b}"
+    yield "status write", basic.status_write
+    yield "suspend", _pair(basic.suspend, "resumed by", said=count >= _SUSPEND)
+    yield "power-down", _pair(basic.power_down, "left by", said=count >= _POWER_DOWN)
+    yield "reset", basic.reset_text
+    yield "HOLD#", f"can be switched off: {_yes(basic.hold_can_be_disabled)}"
+    if basic.address_bytes != "3":
+        yield "4 bytes", f"entered by {_either(basic.enters_four_bytes)}"
+        yield "", f"left by {_either(basic.leaves_four_bytes)}"
+
+
+def _column(label: str, texts: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield rows of which only the first has the label."""
+    for index, text in enumerate(texts or [_NOT_SAID]):
+        yield ("" if index else label), text
+
+
+def _erase(each: EraseType) -> str:
+    time = ""
+    if each.typical_s is not None and each.maximum_s is not None:
+        time = f"  {_time(Duration(each.typical_s, each.maximum_s))}"
+    return f"{size_text(each.size):<8}{each.opcode:02X}h{time}"
+
+
+def _fast_read(each: FastRead) -> str:
+    mode, dummy = (
+        count_text(count, noun)
+        for count, noun in ((each.mode_clocks, "mode clock"), (each.dummy_clocks, "dummy clock"))
+    )
+    return f"{each.mode}   {each.opcode:02X}h  {mode}, {dummy}"
+
+
+def _time(time: Duration | None) -> str:
+    if time is None:
+        return _NOT_SAID
+    return f"{_seconds(time.typical_s)} (at most {_seconds(time.maximum_s)})"
+
+
+def _seconds(value: float) -> str:
+    for unit, name in ((1.0, "s"), (1e-3, "ms")):
+        if value >= unit:
+            return f"{value / unit:.4g} {name}"
+    return f"{value / 1e-6:.4g} µs"
+
+
+def _pair(opcodes: tuple[int, int] | None, word: str, *, said: bool) -> str:
+    if opcodes is None:
+        return "no" if said else _NOT_SAID
+    return f"{opcodes[0]:02X}h, {word} {opcodes[1]:02X}h"
+
+
+def _either(ways: tuple[str, ...]) -> str:
+    return " or ".join(ways) or _NOT_SAID
+
+
+def _yes(value: bool | None) -> str:
+    return {True: "yes", False: "no", None: _NOT_SAID}[value]
+
+
+def _basic_json(basic: Basic) -> Json:
+    return {
+        **pick(basic, "size", "page_size", "address_bytes", "erase_types", "chip_erase"),
+        **pick(basic, "page_program", "byte_program", "fast_reads", "quad", "qpi", "double_rate"),
+        **pick(basic, "enters_qpi_by_35h", "qer", "qer_text", "volatile_50h", "status_write"),
+        **pick(basic, "suspend", "power_down", "software_reset"),
+        "reset": basic.reset_text,
+        **pick(basic, "hold_can_be_disabled", "enters_four_bytes", "leaves_four_bytes"),
+    }

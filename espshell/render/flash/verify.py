@@ -1,0 +1,147 @@
+"""Where flash is not as files say: ranges, or bytes side by side where there is room.
+
+    address   expected                                         | found
+    00010010  10 11 12 13 14 15 16 17  18 19 1a 1b 1c 1d 1e 1f | 10 ff 12 13 ...
+                 ^^                                                 ^^
+
+On a narrow terminal and into a pipe the rows stand one above the other, as those of ``diff``:
+each line has an address and says which side it is, so that it can be searched for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import groupby
+
+from espshell.ops.flash.digest_compare import cuts
+from espshell.ops.flash.plan import SECTOR
+from espshell.ops.flash.verify import Verify
+from espshell.ops.memory.diff import Difference, diff
+from espshell.render.document import Block, Styled, Table, Text, cut, plain
+from espshell.render.forms import Json, form, json_form, pick
+from espshell.render.memory import compare
+from espshell.render.memory.compare import dump_rows
+from espshell.render.view import View
+from espshell.span import Span, ceil_div
+from espshell.units import count_text, size_text
+
+RANGES = 16
+"""Ranges that are shown, unless all are wanted."""
+
+WIDTH = 110
+"""Columns that two sides need."""
+
+_CELLS = range(10, 58)  # columns of a hexdump's bytes
+_BLANK = b"\xff"
+
+
+@form
+def verify(result: Verify, view: View) -> Iterator[Block]:
+    """Yield that files and flash are equal, or where they differ and what that may mean."""
+    if result.ok:
+        yield from _equal(result)
+        return
+    if result.compared:
+        yield from _bytes(result, view)
+        yield Text(result.summary)
+    else:
+        yield from _ranges(result, view)
+    yield from (Text(Styled(text, "hint")) for text in result.explanations)
+
+
+@json_form
+def verify_json(result: Verify) -> Json:
+    """Return where files and flash differ, and how that was found out."""
+    files: list[Json] = [
+        {"name": name, "address": address, "size": size} for name, address, size in result.files
+    ]
+    return {
+        **pick(result, "equal", "differing"),
+        "files": files,
+        **pick(result, "method", "sectors", "compared_sectors", "compared", "needs_erase"),
+        **pick(result, "explanations"),
+    }
+
+
+def _equal(result: Verify) -> Iterator[Block]:
+    several = len(result.files) > 1
+    for name, address, size in result.files:
+        file = f"{name}  " if several else ""
+        text = f"  {file}{size_text(size)} at flash:{address:#x} ({result.method})"
+        yield Text(Styled("equal", "ok"), text)
+
+
+def _ranges(result: Verify, view: View) -> Iterator[Block]:
+    spans = [Span.of(span.address, span.size) for span in result.differing]
+    shown = spans if view.every_row else spans[:RANGES]
+    yield Table(
+        (f"flash:{span}", size_text(span.size), count_text(_sectors(span), "sector"))
+        for span in shown
+    )
+    yield from compare.more_hidden(len(spans) - len(shown), "range")
+
+
+def _sectors(span: Span) -> int:
+    return ceil_div(span.end, SECTOR) - span.start // SECTOR
+
+
+def _bytes(result: Verify, view: View) -> Iterator[Block]:
+    beside = view.width >= WIDTH
+    yield from _titles(beside)
+    room, hidden = compare.ROWS, 0
+    for area in (piece for each in result.compared for piece in _pieces(each)):
+        if not view.every_row and not area.actual.strip(_BLANK):
+            yield _blank_line(area)
+            continue
+        rows = len(compare.differing_rows(area.differing))
+        if room <= 0 and not view.every_row:
+            hidden += rows
+            continue
+        if room < compare.ROWS:
+            yield Text(Styled("  ...", "squeeze"))
+        yield from compare.diff_rows(
+            area,
+            view,
+            rows=None if view.every_row else room,
+            writer=side_by_side if beside else compare.one_above_the_other,
+        )
+        room -= rows
+    yield from compare.more_hidden(hidden, "row", "elsewhere ")
+
+
+def _pieces(area: Difference) -> Iterator[Difference]:
+    """Yield a range cut where blank sectors of the flash begin and end; equal parts left out."""
+    start, end = area.address, area.address + len(area.actual)
+    sectors = [(first - start, stop - start) for first, stop in cuts(start, end, SECTOR)]
+    for _, group in groupby(sectors, lambda ends: not area.actual[ends[0] : ends[1]].strip(_BLANK)):
+        parts = list(group)
+        first, stop = parts[0][0], parts[-1][1]
+        piece = diff(area.expected[first:stop], area.actual[first:stop], address=start + first)
+        if not piece.equal:
+            yield piece
+
+
+def _blank_line(area: Difference) -> Block:
+    span = Span.of(area.address, len(area.actual))
+    text = f"  {span} is blank (FF), {area.bytes_differing} bytes of it differ"
+    return Text(Styled(text, "squeeze"))
+
+
+def side_by_side(address: int, old: bytes, new: bytes, view: View) -> Iterator[Block]:
+    """Yield a row, expected at the left and found at the right, and carets if it differs."""
+    expected, found = dump_rows(address, old, new, view), dump_rows(address, new, old, view)
+    yield Text(*cut(expected[0], 0, _CELLS.stop), " | ", *cut(found[0], _CELLS.start, _CELLS.stop))
+    if old != new:
+        carets = plain(dump_rows(address, new, old, replace(view, color=False))[1])[_CELLS.start :]
+        yield Text(" " * _CELLS.start, f"{carets:<{len(_CELLS)}} | {carets}")
+
+
+def _titles(beside: bool) -> Iterator[Block]:
+    old, new = Styled("expected", "old"), Styled("found", "new")
+    if beside:
+        room = _CELLS.stop - len(old.text)
+        yield Text(" " * _CELLS.start, old, " " * (room - _CELLS.start), " | ", new)
+    else:
+        yield Text(Styled("-", "old"), " ", old)
+        yield Text(Styled("+", "new"), " ", new)

@@ -1,0 +1,97 @@
+"""Which form a result has: as text, as JSON.
+
+A form of a result of ``ops.X`` is registered by importing ``render.X``, which is done when the
+first such result is to be shown, so that the start of the program need not wait for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from importlib import import_module
+from typing import Any, TypeVar
+
+from espshell.render.document import Block, Document, Styled
+from espshell.render.view import View
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+R = TypeVar("R")
+Form = Callable[[R, View], Iterable[Block]]
+JsonForm = Callable[[R], Json]
+
+_FORMS: dict[str, Form[Any]] = {}
+_JSON_FORMS: dict[str, JsonForm[Any]] = {}
+_OPS, _RENDER = "espshell.ops.", "espshell.render."
+
+
+def form(function: Form[R]) -> Form[R]:
+    """Register a function as the text form of the class that its ``result`` is annotated with."""
+    return _register(_FORMS, function)
+
+
+def json_form(function: JsonForm[R]) -> JsonForm[R]:
+    """Register a function as the JSON form of the class that its ``result`` is annotated with."""
+    return _register(_JSON_FORMS, function)
+
+
+def _register(forms: dict[str, F], function: F) -> F:
+    # By the class's name, which only results of that class have: a form need not import it.
+    name = function.__annotations__["result"].rpartition(".")[2]
+    if name in forms:
+        raise TypeError(f"two forms for {name}")
+    forms[name] = function
+    return function
+
+
+def render(result: object, view: View = View()) -> Document:  # noqa: B008 - frozen
+    """Return a result as a renderable. Raises: TypeError if it has no form."""
+    name = _import_forms(type(result))
+    if name not in _FORMS:
+        raise TypeError(f"no text form for {name}")
+    return Document(lambda shown: _FORMS[name](result, shown), view)
+
+
+def to_json(result: object) -> Json:
+    """Return a result as JSON values, field by field unless it has a form of its own."""
+    kind = type(result)
+    name = _import_forms(kind)
+    if name in _JSON_FORMS:
+        return _JSON_FORMS[name](result)
+    if is_dataclass(kind):
+        return pick(result, *(field.name for field in fields(kind)))
+    if isinstance(result, tuple | list):
+        return [to_json(item) for item in result]
+    if isinstance(result, Enum):
+        return str(result.value)
+    if isinstance(result, bytes):
+        return result.hex()
+    if result is None or isinstance(result, bool | int | float | str):
+        return result
+    raise TypeError(f"no JSON form for {kind.__name__}")
+
+
+def pick(result: object, *names: str) -> dict[str, Json]:
+    """Return attributes of a result as JSON values, by name."""
+    return {name: to_json(getattr(result, name)) for name in names}
+
+
+def dry_run_json(dry_run: bool) -> dict[str, Json]:
+    """Return what says that a write was not sent; nothing if it was."""
+    return {"dry_run": True} if dry_run else {}
+
+
+def judgement(verified: bool | None) -> Styled:
+    """Return how well it is known that what was written is there."""
+    if verified is None:
+        return Styled("written, not verified", "note")
+    return Styled("verified", "ok") if verified else Styled("not as wanted", "error")
+
+
+def _import_forms(kind: type) -> str:
+    """Import what knows the forms of a class, if it is one of ours; return the class's name."""
+    if kind.__module__.startswith(_OPS):
+        import_module(_RENDER + kind.__module__.removeprefix(_OPS).partition(".")[0])
+    return kind.__name__

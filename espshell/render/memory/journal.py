@@ -1,0 +1,106 @@
+"""Writes and what was there before: the journal, what was undone, and snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from espshell.render.document import Block, Styled, Table, Text
+from espshell.render.forms import Json, form, json_form, pick
+from espshell.render.view import View
+from espshell.span import Span
+from espshell.units import count_text, hex32, size_text
+
+if TYPE_CHECKING:
+    from espshell.ops.memory.journal import Entry, Journaled
+    from espshell.ops.memory.snapshot import Snapshot
+    from espshell.ops.memory.undo import Undone
+
+_SHORT = 8  # bytes that are shown as digits
+
+
+@form
+def journaled(result: Journaled, view: View) -> Iterator[Block]:
+    """Yield a row a write; its last cell says why it cannot be undone, if so."""
+    yield Table(
+        (
+            str(entry.number),
+            hex32(entry.change.address),
+            _values(entry.change.old, entry.change.new),
+            entry.command,
+            _remarks(entry),
+        )
+        for entry in result.entries
+    )
+
+
+def _remarks(entry: Entry) -> str:
+    unsure = "" if entry.is_sure else "may have been written"
+    remarks = ", ".join(filter(None, (unsure, entry.obstacle)))
+    return f"({remarks})" if remarks else ""
+
+
+@json_form
+def journaled_json(result: Journaled) -> Json:
+    """Return the writes and how many there are."""
+    return {"count": result.count, "entries": [_entry_json(entry) for entry in result.entries]}
+
+
+@form
+def undone(result: Undone, view: View) -> Iterator[Block]:
+    """Yield what was put back."""
+    for write in result.writes:
+        values = _values(write.found, write.restored)
+        state = "put back" if write.ok else "not put back"
+        yield Text(Styled(hex32(write.address), "address"), f"  {values}   {state}")
+
+
+@form
+def snapshot(result: Snapshot, view: View) -> Iterator[Block]:
+    """Yield name, range and size."""
+    yield Table([snapshot_row(result)])
+
+
+@json_form
+def snapshot_json(result: Snapshot) -> Json:
+    """Return name, range and age, not the bytes."""
+    size = len(result.data)
+    return {
+        **pick(result, "name", "address"),
+        "size": size,
+        "stale": result.is_stale,
+        **pick(result, "readings"),
+    }
+
+
+def snapshot_row(result: Snapshot) -> tuple[str, ...]:
+    """Return name, range and size."""
+    size = len(result.data)
+    stale = "stale" if result.is_stale else ""
+    return result.name, str(Span.of(result.address, size)), size_text(size), stale
+
+
+def _entry_json(entry: Entry) -> dict[str, Json]:
+    """Return a write for ``--json``; bytes are given up to 1 KiB, else null."""
+    change = entry.change
+    short = change.size <= 1024
+    return {
+        "number": entry.number,
+        "command": entry.command,
+        "address": change.address,
+        "size": change.size,
+        "old": change.old.hex() if change.old is not None and short else None,
+        "new": change.new.hex() if short else None,
+        "sure": entry.is_sure,
+        "obstacle": entry.obstacle or None,
+    }
+
+
+def _values(old: bytes | None, new: bytes) -> str:
+    if len(new) > _SHORT:
+        return count_text(len(new), "byte")
+    return f"{_value(old)} → {_value(new)}"
+
+
+def _value(data: bytes | None) -> str:
+    return "?" if data is None else f"0x{int.from_bytes(data, 'little'):0{2 * len(data)}x}"

@@ -1,0 +1,167 @@
+"""Registers field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from espshell.render.bits import bit_diff
+from espshell.render.document import Block, Cell, Indented, Part, Styled, Table, Text
+from espshell.render.forms import Json, dry_run_json, form, json_form, pick, to_json
+from espshell.render.view import View
+from espshell.span import Span
+from espshell.units import hex32
+
+if TYPE_CHECKING:
+    from espshell.ops.memory.registers import (
+        FieldList,
+        FieldWrite,
+        RegisterList,
+        RegisterValue,
+        RegisterValues,
+    )
+    from espshell.registers import BitField, Register
+
+
+@form
+def register_value(result: RegisterValue, view: View) -> Iterator[Block]:
+    """Yield name, address and value, and a row a field."""
+    yield Text(*_headline(result.register, result.value))
+    yield field_table(result.fields, result.value)
+
+
+def field_table(fields: Iterable[BitField], word: int) -> Block:
+    """Return a row a field: name, bits, value and what that is called."""
+    return Indented(2, Table((field.name, field.bits, *_value(field, word)) for field in fields))
+
+
+def _value(field: BitField, word: int) -> Sequence[str]:
+    if not field.access.readable:
+        return "-", "write-only"
+    value = field.value(word)
+    return _number(value), field.named(value)
+
+
+def _number(value: int) -> str:
+    return f"{value:#x} ({value})" if value > 9 else str(value)
+
+
+def _headline(register: Register, value: int) -> tuple[Part, ...]:
+    name, address = Styled(register.full_name, "name"), Styled(hex32(register.address), "address")
+    return name, "  ", address, "  ", Styled(hex32(value), "value")
+
+
+@json_form
+def register_value_json(result: RegisterValue) -> Json:
+    """Return the value and those of its fields that can be read."""
+    return {
+        "register": result.register.full_name,
+        "address": result.register.address,
+        "value": result.value,
+        "fields": {f.name: f.value(result.value) for f in result.fields if f.access.readable},
+    }
+
+
+@form
+def register_values(result: RegisterValues, view: View) -> Iterator[Block]:
+    """Yield a row a register."""
+    yield Table(
+        (each.register.full_name, hex32(each.register.address), hex32(each.value))
+        for each in result.registers
+    )
+
+
+@json_form
+def register_values_json(result: RegisterValues) -> Json:
+    """Return the registers, and the names of those that were not read."""
+    skipped: list[Json] = [register.full_name for register in result.skipped]
+    return {"registers": to_json(result.registers), "skipped": skipped}
+
+
+@form
+def field_write(result: FieldWrite, view: View) -> Iterator[Block]:
+    """Yield old and new bit by bit, and a row for each field that changed."""
+    register = result.register
+    if result.old is None or result.new is None:
+        text = "not sent (dry run)" if result.written.dry_run else "written, not read back"
+        yield Text(*_headline(register, result.wanted & result.written.mask), f"   {text}")
+        return
+    yield from bit_diff(result.old, result.new, view, title=register.full_name)
+    rows = [
+        (f.name, f.bits, f"{_number(f.value(result.old))} → {_number(f.value(result.new))}")
+        for f in result.changed
+    ]
+    yield Indented(2, Table(rows))
+
+
+@json_form
+def field_write_json(result: FieldWrite) -> Json:
+    """Return old and new, of the register and of the fields that changed."""
+    old, new = result.old, result.new
+    changed: dict[str, Json] = {}
+    if old is not None and new is not None:
+        changed = {f.name: {"old": f.value(old), "new": f.value(new)} for f in result.changed}
+    return {
+        "register": result.register.full_name,
+        "address": result.register.address,
+        "mask": result.written.mask,
+        **pick(result, "old", "new", "wanted"),
+        "changed": changed,
+        **dry_run_json(result.written.dry_run),
+    }
+
+
+@form
+def register_list(result: RegisterList, view: View) -> Iterator[Block]:
+    """Yield a row a peripheral, or a register."""
+    rows: list[Sequence[Cell]] = [
+        (each.name, str(Span.of(each.address, each.size))) for each in result.peripherals
+    ]
+    rows += [(r.full_name, hex32(r.address), r.access.text) for r in result.registers]
+    yield Table(rows)
+
+
+@json_form
+def register_list_json(result: RegisterList) -> Json:
+    """Return the peripherals, or the registers with their fields."""
+    if result.peripherals:
+        return [pick(each, "name", "address", "size") for each in result.peripherals]
+    return [
+        {
+            "name": register.full_name,
+            "address": register.address,
+            "access": register.access.text,
+            "reset": register.reset,
+            "fields": [_field(field) for field in register.fields],
+        }
+        for register in result.registers
+    ]
+
+
+@form
+def field_list(result: FieldList, view: View) -> Iterator[Block]:
+    """Yield a row a field: name, bits, access and values."""
+    yield Table((f.name, f.bits, f.access.text, _choices(f)) for f in result.fields)
+
+
+def _choices(field: BitField) -> str:
+    most = (1 << field.width) - 1
+    named = ", ".join(f"{name} ({value})" for value, name in field.values)
+    return named or ("0, 1" if most == 1 else f"0..{_number(most)}")
+
+
+@json_form
+def field_list_json(result: FieldList) -> Json:
+    """Return the fields and what their values are called."""
+    return {
+        "register": result.register.full_name,
+        "fields": [_field(field) for field in result.fields],
+    }
+
+
+def _field(field: BitField) -> Json:
+    return {
+        **pick(field, "name", "low", "width"),
+        "access": field.access.text,
+        "values": {name: value for value, name in field.values},
+    }

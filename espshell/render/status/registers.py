@@ -1,0 +1,281 @@
+"""Status registers of flash: what they hold, what their bits are for, what they can protect.
+
+What a change of them looks like stands in ``change``, cells and bars in ``cells`` and ``flashbar``.
+Terminals of less than 80 columns get lines with names instead of cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from espshell.image.partitions import PartitionTable
+from espshell.nor import settings
+from espshell.nor.layout import Field, Kind, Layout, Register
+from espshell.nor.parts import Identified, Part
+from espshell.nor.protection import Choice, Protected
+from espshell.ops.status.registers import Ranges, Status, StatusBits
+from espshell.render import cells, flashbar
+from espshell.render.document import Block, Labelled, Styled, Table, Text
+from espshell.render.forms import Json, form, json_form, pick, to_json
+from espshell.render.view import View
+from espshell.units import hex_width, size_text
+
+_CONFIDENCE = {
+    "A": "two independent sources have it",
+    "B": "from one source only",
+    "C": "inferred, or sources disagree",
+}
+_KINDS = {
+    Kind.PLAIN: "",
+    Kind.READ_ONLY: "read-only",
+    Kind.ONE_WAY: "one-way",
+    Kind.LOCK: "locks",
+    Kind.DANGER: "dangerous",
+    Kind.OPEN: "not certain",
+    Kind.RESERVED: "reserved",
+}
+
+
+@form
+def status(result: Status, view: View) -> Iterator[Block]:
+    """Yield everything about the registers, protected partitions by the names of the view."""
+    yield from _head(result.identified)
+    registers = [r for r in result.part.layout.registers if r.name in result.registers]
+    if view.has_room:
+        yield from _grid(registers, result)
+    else:
+        yield from (_names(register, result.registers[register.name]) for register in registers)
+    yield from protection(result.protected, result.identified.size, view.partitions, view)
+    yield Labelled("lock", f"{result.lock.value}: {result.lock.text}")
+    possible = "possible" if result.volatile else "not possible"
+    yield Labelled("volatile", f"{possible}: {result.volatile_why}")
+    if result.settings:
+        # The command that sets what can be set to what it is, continued by backslashes.
+        yield Labelled("settings", " ".join(("sr set", *result.settings)), end=" \\")
+    else:
+        yield Labelled("settings", "none can be written")
+
+
+def protection(
+    protected: Protected, size: int | None, table: PartitionTable | None, view: View
+) -> Iterator[Block]:
+    """Yield what is protected in words, as a bar where there is room, and what it covers."""
+    yield Labelled("protected", flashbar.protected_text(protected, size))
+    if size and view.has_room:
+        yield from flashbar.picture(protected, size, table)
+    if table and protected.ranges:
+        covers = flashbar.covered(protected, table).text
+        yield Labelled("covers" if protected.known else "may cover", covers)
+
+
+def _head(identified: Identified) -> Iterator[Block]:
+    size = size_text(identified.size) if identified.size else "size not known"
+    sfdp = "SFDP {}.{}".format(*identified.sfdp.revision) if identified.sfdp else "no SFDP"
+    names = identified.part.name.replace("/", " / ")
+    rest = "  ".join(filter(None, (identified.maker, names, size, sfdp)))
+    yield Labelled("flash", Styled(f"{identified.jedec_id:06x}", "value"), f"  {rest}")
+    yield Labelled("layout", _certainty(identified))
+
+
+def _certainty(identified: Identified) -> str:
+    """Return how well the layout is known, in words."""
+    part = identified.part
+    if not identified.known:
+        return f"{part.layout.name}: the id is not in the table; only what SFDP says is known"
+    common = f"what {len(part.candidates)} candidates have in common"
+    layout = common if part.is_open else part.layout.name
+    ranges = "in print" if part.published else "computed, not in print"
+    return f"{layout}: {_CONFIDENCE[part.confidence]}; protected ranges are {ranges}"
+
+
+def _names(register: Register, value: int) -> Block:
+    """Return a register as names and values, for terminals where cells have no room."""
+    bits = [
+        f"{bit.name.lower() if bit.kind is Kind.READ_ONLY else bit.name}"
+        f"{cells.MARKS.get(bit.kind, '')}={value >> bit.position & 1}"
+        for bit in reversed(register.bits)
+        if bit.kind is not Kind.RESERVED
+    ]
+    return Labelled(f"{register.name} {hex_width(value, 8)}", " ".join(bits))
+
+
+def _grid(registers: Sequence[Register], result: Status) -> Iterator[Block]:
+    yield cells.ruler()
+    for register in registers:
+        yield cells.names(register)
+        yield cells.values(register, result.registers[register.name])
+    yield Labelled("", cells.legend(registers))
+    if names := cells.shortened(registers):
+        yield Labelled("", f"~ {names}")
+
+
+@json_form
+def status_json(result: Status) -> Json:
+    """Return what the flash is, its registers and fields, and what they protect."""
+    identified, part = result.identified, result.part
+    values = ((field.name, field.value(result.registers)) for field in part.layout.fields)
+    candidates = [candidate.name for candidate in part.alternatives] if identified.known else []
+    return {
+        "part": part.name if identified.known else None,
+        "id": identified.jedec_id,
+        "maker": identified.maker,
+        "size": identified.size,
+        "candidates": to_json(candidates),
+        "sfdp": ".".join(map(str, identified.sfdp.revision)) if identified.sfdp else None,
+        "layout": part.layout.name,
+        "confidence": part.confidence,
+        "registers": dict(result.registers),
+        "fields": {name: value for name, value in values if value is not None},
+        **flashbar.protected_json(result.protected),
+        "lock": result.lock.value,
+        **pick(result, "volatile", "volatile_why", "settings"),
+        "doubts": list(identified.doubts),
+    }
+
+
+# --- what bits are for
+
+
+@form
+def status_bits(result: StatusBits, view: View) -> Iterator[Block]:
+    """Yield what each field is for, or those that a name of a field, bit or register means.
+
+    Raises: UsageError with the names that there are.
+    """
+    part, registers = result.status.part, result.status.registers
+    fields = _fields(part, result.name)
+    rows = []
+    for field in fields:
+        value = field.value(registers)
+        now = f"= {field.text(value)}" if value is not None else ""
+        rows.append((field.name, _where(field), _KINDS[field.kind], now))
+    for field, row in zip(fields, Table(rows).rows(view), strict=True):
+        yield row
+        yield from _explained(field)
+    yield from _open_bits(part.layout, result.name)
+
+
+def _fields(part: Part, name: str) -> tuple[Field, ...]:
+    """Return the fields that a name means; none for one on which candidates do not agree."""
+    fields = part.layout.fields
+    if not name:
+        return fields
+    settings.parse(part, [f"{name}=0"])  # refuses a name that is none
+    upper = name.upper()
+    if part.layout.register(upper):
+        return tuple(field for field in fields if field.register == upper)
+    return tuple(
+        field
+        for field in fields
+        if upper == field.name or upper in (bit.name for bit in field.bits)
+    )
+
+
+def _where(field: Field) -> str:
+    first, last = field.bits[0].position, field.bits[-1].position
+    return f"{field.register}.{last}..{first}" if first != last else f"{field.register}.{first}"
+
+
+def _explained(field: Field) -> Iterator[Block]:
+    yield Labelled("", field.meaning)
+    if field.values:
+        yield Labelled("", "values: " + " ".join(f"{value}={text}" for value, text in field.values))
+    if field.hazard:
+        style = "error" if field.kind is Kind.ONE_WAY else "warning"
+        yield Labelled("", f"! {field.hazard}", style=style)
+
+
+def _open_bits(layout: Layout, name: str) -> Iterator[Block]:
+    """Yield the bits on which candidates do not agree."""
+    upper = name.upper()
+    open_bits = [
+        f"{bit.register}.{bit.position} ({bit.name})"
+        for register in layout.registers
+        for bit in register.bits
+        if bit.kind is Kind.OPEN and (not upper or upper in (bit.register, *bit.name.split("/")))
+    ]
+    if open_bits:
+        text = f"not the same on all candidates, and never written: {', '.join(open_bits)}"
+        yield Labelled("?", text)
+
+
+@json_form
+def status_bits_json(result: StatusBits) -> Json:
+    """Return the fields: place, class, value, meaning, hazard."""
+    part, registers = result.status.part, result.status.registers
+    return {
+        "part": part.name,
+        "bits": [
+            {
+                "name": field.name,
+                "reg": field.register,
+                "positions": [bit.position for bit in field.bits],
+                "class": field.kind.value or "plain",
+                "value": field.value(registers),
+                "values": {text: number for number, text in field.values},
+                "meaning": field.meaning,
+                "hazard": field.hazard,
+            }
+            for field in _fields(part, result.name)
+        ],
+    }
+
+
+# --- ranges
+
+
+@form
+def ranges(result: Ranges, view: View) -> Iterator[Block]:
+    """Yield the ranges that can be protected, the present one marked by ``>``."""
+    part = result.part
+    how = "as a source has them in print" if part.published else "computed by a rule, not in print"
+    yield Text(Styled(f"{part.name}: {how}", "note"))
+    if not result.choices:
+        yield Text("no range is known that could be set")
+        return
+    if not result.protected.known:
+        yield Labelled("now", flashbar.protected_text(result.protected, part.size))
+    yield Table(
+        _choice(part, choice, _is_present(choice, result.protected)) for choice in result.choices
+    )
+
+
+@json_form
+def ranges_json(result: Ranges) -> Json:
+    """Return the ranges, the settings for each, and what is protected now."""
+    return {
+        "part": result.part.name,
+        "published": result.part.published,
+        "ranges": [
+            {
+                "address": choice.span.start,
+                "size": choice.span.size,
+                "settings": list(_texts(result.part, choice)),
+                "present": _is_present(choice, result.protected),
+            }
+            for choice in result.choices
+        ],
+        **flashbar.protected_json(result.protected),
+    }
+
+
+def _choice(part: Part, choice: Choice, present: bool) -> tuple[str, ...]:
+    span = choice.span
+    mark, typed = ">" if present else "", " ".join(_texts(part, choice))
+    if not span.size:
+        return (mark, "none", "", "", typed)
+    text = flashbar.range_text(span.start, span.end, part.size)
+    place, _, words = text.partition(" (")
+    size, _, where = words.rstrip(")").partition(", ")
+    return (mark, place, size, where, typed)
+
+
+def _texts(part: Part, choice: Choice) -> Sequence[str]:
+    """Return the settings of a choice as they are typed."""
+    fields = ((part.layout.field(setting.name), setting.value) for setting in choice.settings)
+    return tuple(f"{field.name}={field.text(value)}" for field, value in fields if field)
+
+
+def _is_present(choice: Choice, protected: Protected) -> bool:
+    ranges = (choice.span,) if choice.span.size else ()
+    return protected.known and protected.ranges == ranges

@@ -1,0 +1,246 @@
+"""What a simulated chip is doing: in reset, starting, in a loader, running or crashing.
+
+The host sees of it what the chip prints, and whether somebody answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+from espshell.chips import Quirk
+from espshell.sim import stub_image
+from espshell.sim.chip import SimChip
+from espshell.sim.event_queue import EventQueue
+from espshell.sim.fault import Action
+from espshell.sim.line import SerialLine
+from espshell.sim.models import APPLICATION_TEXT, BROWNOUT_TEXT, PANIC_TEXT, ROM_BAUD
+from espshell.sim.program import Answer, Next, Program
+from espshell.sim.rom import RomLoader
+from espshell.sim.stub import HELLO, StubLoader
+from espshell.sim.url import Boot, Setup
+
+LOG_S = 5e-3
+"""From leaving reset to the first letter of the boot log."""
+
+BOOT_S = 30e-3
+"""From leaving reset to a loader that listens."""
+
+LOOP_S = 0.5
+"""From one boot log to the next of a chip that never gets further."""
+
+REPEAT_S = 1.0
+"""From one line of a program in RAM to the next; real ones loop, too."""
+
+WATCHDOG_S = 15e-3
+"""From setting the RTC watchdog off to its reset."""
+
+_IMAGE_MAGICS = (0xE9, 0xEA)
+"""First bytes of an image: of all chips, and of a version 2 image of an ESP8266."""
+
+
+class ChipMode(Enum):
+    """What the chip is doing."""
+
+    RESET = "held in reset"
+    BOOTING = "starting"
+    DOWNLOAD = "in a loader"
+    APPLICATION = "running something else"
+    HUNG = "hung"
+    DARK = "without a supply"
+
+
+class BootState:
+    """What one chip runs, from power-on on.
+
+    ``print_text`` prints, now or later; ``on_restart`` is called with the time of each start.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        events: EventQueue,
+        line: SerialLine,
+        *,
+        print_text: Callable[[bytes, float], None],
+        on_restart: Callable[[float], None],
+    ) -> None:
+        self.chip = SimChip(setup)
+        self.mode = ChipMode.DOWNLOAD
+        self.program: Program = RomLoader(self.chip)
+        self.autobaud = True
+        """Whether the next SYNC sets the chip's rate."""
+        self.resets = 0
+        """How often it was reset; events that were planned before the last reset are dropped."""
+        self._setup = setup
+        self._events = events
+        self._line = line
+        self._print = print_text
+        self._on_restart = on_restart
+
+    def power_on(self, at: float) -> None:
+        """Power the chip on, at once in the mode that the setup asks for."""
+        self.resets += 1
+        self.chip.power_off()
+        self.chip.reset()
+        self._enter_rom()
+        if self._setup.boot is Boot.LOOP:
+            self._boot_again(at, self.chip.model.log.power_on)
+        elif self._setup.boot is Boot.APPLICATION:
+            self._run_application(at)
+        else:
+            self.mode = ChipMode.DOWNLOAD
+
+    def return_to_download(self, now: float) -> None:
+        """Be in the ROM loader as after a reset, without its text and its time."""
+        if self.mode is ChipMode.DARK:
+            return
+        self.stop(now)
+        self._reset(download=True, by_lines=True)
+        self._enter_rom()
+        self._on_restart(now)
+        self.mode = ChipMode.DOWNLOAD
+
+    def stop(self, now: float) -> None:
+        """Hold the chip in reset."""
+        if self.mode is ChipMode.DARK:
+            return
+        self.resets += 1
+        self.mode = ChipMode.RESET
+        self._line.cut(now)
+
+    def start(self, at: float, *, download: bool, reason: bytes | None = None) -> None:
+        """Leave reset and boot; the printed reason is power-on by default."""
+        if self.mode is ChipMode.DARK:
+            return
+        self.resets += 1
+        download = self._reset(download, by_lines=reason is None)
+        self.mode = ChipMode.BOOTING
+        self._enter_rom()
+        self._on_restart(at)
+        model = self.chip.model
+        self._print(model.boot_log(reason or model.log.power_on, download=download), at + LOG_S)
+        self.plan(at + BOOT_S, lambda then: self._run(then, download=download))
+
+    def leave(self, answer: Answer, at: float) -> None:
+        """Go on with what a command has asked for: boot, what was downloaded, or nothing."""
+        if answer.next in (Next.BOOT, Next.RESET):
+            download = answer.next is Next.RESET
+            self.start(at, download=download, reason=self.chip.model.log.software)
+        elif answer.next is Next.NOTHING:
+            self.mode = ChipMode.HUNG
+        elif answer.next is Next.DARK:
+            self.end(Action.KILL, at)
+        elif answer.next is Next.RAM:
+            self._jump(answer.entry, at)
+
+    def check_watchdog(self, at: float) -> None:
+        """Plan a reset if a command has set the watchdog off."""
+        if self.chip.watchdog_is_set:
+            self.chip.watchdog_is_set = False
+            reason = self.chip.model.log.watchdog
+            self.plan(at + WATCHDOG_S, lambda then: self.start(then, download=False, reason=reason))
+
+    def end(self, action: Action, at: float) -> None:
+        """Apply a fault that ends normal operation, for good or until the next reset."""
+        self.resets += 1
+        log = self.chip.model.log
+        if action is Action.RESET:
+            self.start(at, download=False)
+        elif action is Action.PANIC:
+            self._print(PANIC_TEXT[self.chip.facts.isa], at)
+            self.start(max(at, self._line.free_at), download=False, reason=log.software)
+        elif action is Action.BROWNOUT:
+            self.chip.flash.power_cycle()
+            self._print(BROWNOUT_TEXT, at)
+            self.start(max(at, self._line.free_at), download=False, reason=log.brownout)
+        elif action is Action.BOOTLOOP:
+            self._boot_again(at, log.power_on)
+        elif action is Action.KILL:
+            self.chip.power_off()
+            self.mode = ChipMode.DARK
+        else:
+            self.mode = ChipMode.HUNG
+            if action is Action.GARBAGE:
+                self._line.babble(at)
+
+    def plan(self, at: float, event: Callable[[float], None]) -> None:
+        """Have something called at a time, unless a reset comes first."""
+        resets = self.resets
+
+        def unless_reset(then: float) -> None:
+            if resets == self.resets:
+                event(then)
+
+        self._events.add(at, unless_reset)
+
+    def _enter_rom(self) -> None:
+        self.program = RomLoader(self.chip)
+        self.autobaud = True
+
+    def _reset(self, download: bool, *, by_lines: bool) -> bool:
+        """Reset the chip; return whether it goes to its loader, which a register can force."""
+        bit = self.chip.facts.force_download
+        forced = bit is not None and bool(bit.of(self.chip.memory.word(bit.address)))
+        if by_lines and Quirk.FORCED_DOWNLOAD_STAYS not in self.chip.facts.quirks:
+            forced = False
+        self.chip.reset()
+        if forced and bit is not None:
+            self.chip.memory.set_register(bit.address, bit.mask)
+        return download or forced
+
+    def _run(self, at: float, *, download: bool) -> None:
+        if self.mode is not ChipMode.BOOTING:
+            return
+        if download:
+            self.mode = ChipMode.DOWNLOAD
+        elif self._setup.boot is Boot.APPLICATION or self.chip.boot_word & 0xFF in _IMAGE_MAGICS:
+            self._run_application(at)
+        else:
+            self.mode = ChipMode.APPLICATION
+            self._print(self._blank_text, at)
+            log = self.chip.model.log
+            self.plan(at + LOOP_S, lambda then: self._boot_again(then, log.watchdog))
+
+    @property
+    def _blank_text(self) -> bytes:
+        """What the ROM prints about a flash without a program."""
+        word = b"0x%08x" % self.chip.boot_word
+        return self.chip.model.log.blank.replace(b"0xffffffff", word)
+
+    def _run_application(self, at: float) -> None:
+        self.mode = ChipMode.APPLICATION
+        self.chip.set_baud(ROM_BAUD)
+        self._print(APPLICATION_TEXT, at)
+
+    def _jump(self, entry: int, at: float) -> None:
+        """Start a stub, or something else, which prints what the setup says."""
+        chip = self.chip
+        image = stub_image.find(chip.download, chip.memory, entry)
+        stub = self.program if isinstance(self.program, StubLoader) else None
+        # What a version 2 stub starts may return to it.
+        caller = stub.caller if stub is not None and stub.variant.returns else None
+        if image is not None:
+            chip.start_stub()
+            self.program = StubLoader(chip, image)
+            self._print(HELLO, at)
+        elif self._setup.says and self._setup.returns and caller is not None:
+            self._print(self._setup.says, at)
+        elif self._setup.says:
+            self.mode = ChipMode.APPLICATION
+            self._repeat_text(at)
+        elif caller is None or not caller.returns(entry):
+            self.mode = ChipMode.APPLICATION
+
+    def _repeat_text(self, at: float) -> None:
+        self._print(self._setup.says, at)
+        self.plan(at + REPEAT_S, self._repeat_text)
+
+    def _boot_again(self, at: float, reason: bytes) -> None:
+        """Start, find no program, and do so again until the next reset."""
+        self._reset(False, by_lines=True)
+        self._on_restart(at)
+        self.mode = ChipMode.APPLICATION
+        model = self.chip.model
+        self._print(model.boot_log(reason, download=False) + self._blank_text, at + LOG_S)
+        self.plan(at + LOOP_S, lambda then: self._boot_again(then, model.log.watchdog))

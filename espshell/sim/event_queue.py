@@ -1,0 +1,34 @@
+"""Events of the simulated bench, in the order of their time."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+
+from espshell.clock import Clock
+
+
+class EventQueue:
+    """Events at their time; of two at the same time, the one that was added first."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._count = 0
+        self._entries: list[tuple[float, int, Callable[[float], None]]] = []
+
+    def add(self, at: float, event: Callable[[float], None]) -> None:
+        """Have something called at a time; it is given the time that was planned."""
+        self._count += 1
+        heapq.heappush(self._entries, (at, self._count, event))
+
+    def run_due(self) -> None:
+        """Call all events that have come due."""
+        now = self._clock.now()
+        while self._entries and self._entries[0][0] <= now:
+            at, _, event = heapq.heappop(self._entries)
+            event(at)
+
+    @property
+    def next_at(self) -> float | None:
+        """When the next event is due, or None."""
+        return self._entries[0][0] if self._entries else None
