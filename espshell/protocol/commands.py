@@ -64,7 +64,7 @@ class Action(LoaderCommand[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class Block(Action):
+class DataBlock(Action):
     """One numbered block of a download: size, number, two zero words, then the data.
 
     The ROM refuses a bad checksum (07) and a wrong number (05).
@@ -167,7 +167,7 @@ class MemBegin(Action):
 
 
 @dataclass(frozen=True, slots=True)
-class MemData(Block):
+class MemData(DataBlock):
     """One announced block for RAM."""
 
     opcode = Opcode.MEM_DATA

@@ -14,7 +14,7 @@ import struct
 from dataclasses import dataclass
 from typing import ClassVar
 
-from espshell.protocol.commands import Action, Block, LoaderCommand
+from espshell.protocol.commands import Action, DataBlock, LoaderCommand
 from espshell.protocol.packet import Opcode
 
 
@@ -73,7 +73,7 @@ class FlashBegin(Action):
 
 
 @dataclass(frozen=True, slots=True)
-class FlashData(Block):
+class FlashData(DataBlock):
     """One announced block for the flash."""
 
     opcode = Opcode.FLASH_DATA

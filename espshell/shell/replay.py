@@ -15,7 +15,7 @@ from pathlib import Path
 from espshell import files
 from espshell.errors import UsageError
 from espshell.shell.language import expr
-from espshell.shell.language.words import Piece, Text, Variables, Word
+from espshell.shell.language.words import Piece, PlainText, Variables, Word
 from espshell.shell.lines import Prepared
 from espshell.shell.registry import Trait
 
@@ -60,7 +60,7 @@ def _without_arguments(word: Word, variables: Variables) -> str:
 
 def _pieces(pieces: tuple[Piece, ...], variables: Variables, *, in_quotes: bool) -> Iterator[str]:
     for piece in pieces:
-        if isinstance(piece, Text):
+        if isinstance(piece, PlainText):
             in_quotes ^= piece.raw == '"'
             yield piece.raw
         elif not piece.name.isdigit():

@@ -15,7 +15,7 @@ from espshell.errors import EspError
 from espshell.shell import registry
 from espshell.shell.esptool import settings, spelling
 from espshell.shell.language.grammar import Command
-from espshell.shell.language.words import Text, Word
+from espshell.shell.language.words import PlainText, Word
 from espshell.shell.output import Output
 from espshell.shell.registry import COMMANDS
 from espshell.shell.runner import Runner
@@ -110,7 +110,7 @@ def _from(
 
 def _command(arguments: Sequence[str]) -> Command:
     """Return the command ``esptool`` with its arguments."""
-    name = Word("esptool", 1, (Text("esptool", "esptool"),))
+    name = Word("esptool", 1, (PlainText("esptool", "esptool"),))
     words = spelling.words_of(arguments, column=len(name.raw) + 2)
     text = " ".join(word.raw for word in (name, *words))
     return Command(name, words, ignore_failure=False, redirect=None, text=text, column=1)

@@ -16,7 +16,7 @@ from dataclasses import replace
 from espshell import files
 from espshell.errors import UsageError
 from espshell.shell.language.grammar import Command
-from espshell.shell.language.words import Text, Word
+from espshell.shell.language.words import PlainText, Word
 
 COMMANDS = (
     "chip-id", "dump-mem", "elf2image", "erase-flash", "erase-region", "flash-id",
@@ -79,7 +79,7 @@ def program(command: Command) -> Command:
         return command
     end = command.words[last - 1] if last else command.name
     text = command.text[: end.column - command.column + len(end.raw)]
-    name = Word(text, command.column, (Text(text, match[1].lower()),))
+    name = Word(text, command.column, (PlainText(text, match[1].lower()),))
     return replace(command, name=name, words=command.words[last:])
 
 
@@ -131,7 +131,7 @@ def words_of(arguments: Iterable[str], column: int = 1) -> tuple[Word, ...]:
     words = []
     for argument in arguments:
         raw = shlex.quote(argument)
-        words.append(Word(raw, column, (Text(raw, argument),)))
+        words.append(Word(raw, column, (PlainText(raw, argument),)))
         column += len(raw) + 1
     return tuple(words)
 
@@ -181,8 +181,12 @@ def _spelled(command: str, words: list[Word]) -> Iterator[Word]:
 def _named(word: Word, flag: str, size: int) -> Word:
     """Return a word with a flag in place of its first ``size`` characters; 0: the flag only."""
     first, *rest = word.pieces
-    if not isinstance(first, Text):
+    if not isinstance(first, PlainText):
         return word
-    kept = Text(flag + first.raw[size:], flag + first.cooked[size:]) if size else Text(flag, flag)
+    kept = (
+        PlainText(flag + first.raw[size:], flag + first.cooked[size:])
+        if size
+        else PlainText(flag, flag)
+    )
     raw = flag + word.raw[size:] if size else flag
     return Word(raw, word.column, (kept, *rest) if size else (kept,))

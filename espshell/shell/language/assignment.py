@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from espshell.errors import UsageError
 from espshell.shell.language import grammar
 from espshell.shell.language.grammar import Command
-from espshell.shell.language.words import Text, Word
+from espshell.shell.language.words import PlainText, Word
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\s*=(?!=)\s*(.*)", re.DOTALL)
 
@@ -26,7 +26,8 @@ class Assignment:
         if not self.value.is_quoted:
             return self.value.raw
         return "".join(
-            piece.cooked if isinstance(piece, Text) else piece.raw for piece in self.value.pieces
+            piece.cooked if isinstance(piece, PlainText) else piece.raw
+            for piece in self.value.pieces
         )
 
 

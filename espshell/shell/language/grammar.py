@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from espshell.errors import UsageError
-from espshell.shell.language.words import Piece, Text, Variable, Word
+from espshell.shell.language.words import Piece, PlainText, VariableUse, Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Command:
         for word, following in pairwise(words):
             end = word.column - self.column + len(word.raw)
             gap = self.text[end : following.column - self.column]
-            pieces += [Text(gap, gap), *following.pieces]
+            pieces += [PlainText(gap, gap), *following.pieces]
         return Word(self.rest(index), words[0].column, tuple(pieces))
 
     def inner(self, index: int) -> Command:
@@ -184,7 +184,7 @@ class _Scanner:
             case char:
                 yield self.plain(char)
 
-    def plain(self, char: str) -> Text:
+    def plain(self, char: str) -> PlainText:
         if char in _CLOSERS:
             self.open.append(self.at)
         elif self.open and char == _CLOSERS[self.text[self.open[-1]]]:
@@ -192,20 +192,20 @@ class _Scanner:
         match = _PLAIN.match(self.text, self.at, self.end)
         return self.take(match.end() if match else self.at + 1)
 
-    def take(self, end: int, cooked: str | None = None) -> Text:
+    def take(self, end: int, cooked: str | None = None) -> PlainText:
         """Take the text up to ``end``, with or without its quotes."""
         raw = self.text[self.at : end]
         self.at = end
-        return Text(raw, raw if cooked is None else cooked)
+        return PlainText(raw, raw if cooked is None else cooked)
 
-    def single(self) -> Text:
+    def single(self) -> PlainText:
         match = _SINGLE.match(self.text, self.at, self.end)
         if match is None:
             raise _unclosed("'", self.at)
         cooked = "'" if match[0] == r"'\''" else match[0][1:-1]
         return self.take(match.end(), None if self.open else cooked)
 
-    def escape(self) -> Text:
+    def escape(self) -> PlainText:
         if self.at + 1 >= self.end:
             raise UsageError(f"expected something after the `\\` at column {self.at + 1}")
         return self.take(self.at + 2, self.text[self.at + 1])
@@ -235,7 +235,7 @@ class _Scanner:
         start, (name, inside, closed) = self.at, match.groups()
         self.at = match.end()
         if name is not None:
-            return Variable(match[0], _checked(name, start))
+            return VariableUse(match[0], _checked(name, start))
         if closed is None:
             raise _unclosed("${", start)
         braced = _BRACED.match(inside)
@@ -248,7 +248,7 @@ class _Scanner:
         if braced[2] is not None:
             begin = match.start(2) + braced.end()
             default = _default(self.text, begin, match.end(2), in_double=in_double)
-        return Variable(match[0], _checked(braced[1], start), default)
+        return VariableUse(match[0], _checked(braced[1], start), default)
 
 
 def _default(text: str, begin: int, end: int, *, in_double: bool) -> tuple[Piece, ...]:
@@ -365,7 +365,7 @@ class _Line:
         if not text:
             raise self.expected("a shell command after `|`")
         self.scanner.at = len(self.text)
-        return Word(text, start + 1, (Text(text, text),))
+        return Word(text, start + 1, (PlainText(text, text),))
 
     def expected(self, what: str, hint: str = "") -> UsageError:
         char = self.scanner.peek()

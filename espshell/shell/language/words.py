@@ -22,7 +22,7 @@ class Variables(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class PlainText:
     """Text in a word, as typed and without quotes."""
 
     raw: str
@@ -30,7 +30,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Variable:
+class VariableUse:
     """``$name`` or ``${name:-default}``; ``default`` is None without one."""
 
     raw: str
@@ -38,7 +38,7 @@ class Variable:
     default: tuple[Piece, ...] | None = None
 
 
-Piece = Text | Variable
+Piece = PlainText | VariableUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Word:
     @property
     def is_plain(self) -> bool:
         """Whether no variable is used."""
-        return not any(isinstance(piece, Variable) for piece in self.pieces)
+        return not any(isinstance(piece, VariableUse) for piece in self.pieces)
 
     @property
     def is_quoted(self) -> bool:
@@ -74,7 +74,7 @@ class Word:
     def behind(self, size: int) -> Word:
         """Return the word without its first ``size`` characters, which are unquoted text."""
         first, *rest = self.pieces
-        text = Text(first.raw[size:], getattr(first, "cooked", first.raw)[size:])
+        text = PlainText(first.raw[size:], getattr(first, "cooked", first.raw)[size:])
         return Word(self.raw[size:], self.column + size, (text, *rest))
 
     def variables(self) -> tuple[str, ...]:
@@ -83,20 +83,20 @@ class Word:
 
     def required_variables(self) -> tuple[str, ...]:
         """Return the names of the variables without a default, which must be set."""
-        required = (p for p in self.pieces if isinstance(p, Variable) and p.default is None)
+        required = (p for p in self.pieces if isinstance(p, VariableUse) and p.default is None)
         return tuple(dict.fromkeys(variable.name for variable in required))
 
     def lone_variable(self) -> str | None:
         """Return the name if the word is one variable, maybe in quotes, else None."""
-        match [p for p in self.pieces if isinstance(p, Variable) or p.cooked]:
-            case [Variable(name=name)]:
+        match [p for p in self.pieces if isinstance(p, VariableUse) or p.cooked]:
+            case [VariableUse(name=name)]:
                 return name
         return None
 
 
 def _expanded(pieces: Iterable[Piece], variables: Variables, *, raw: bool) -> Iterator[str]:
     for piece in pieces:
-        if isinstance(piece, Text):
+        if isinstance(piece, PlainText):
             yield piece.raw if raw else piece.cooked
         elif (value := variables.get(piece.name)) is not None:
             yield value
@@ -106,9 +106,9 @@ def _expanded(pieces: Iterable[Piece], variables: Variables, *, raw: bool) -> It
             raise _not_set(piece.name)
 
 
-def _used(pieces: Iterable[Piece]) -> Iterator[Variable]:
+def _used(pieces: Iterable[Piece]) -> Iterator[VariableUse]:
     for piece in pieces:
-        if isinstance(piece, Variable):
+        if isinstance(piece, VariableUse):
             yield piece
             yield from _used(piece.default or ())
 
