@@ -16,12 +16,11 @@ from pathlib import Path
 from espshell import files
 from espshell.errors import EspError, UsageError
 from espshell.shell import lines, registry, script
-from espshell.shell.arguments.types import File
+from espshell.shell.declaration import Trait
 from espshell.shell.language import expr, grammar
 from espshell.shell.language.assignment import assigned
 from espshell.shell.language.grammar import Command
 from espshell.shell.lines import Prepared
-from espshell.shell.registry import Trait
 from espshell.shell.script import Given, Script
 from espshell.shell.session import Session
 
@@ -58,7 +57,7 @@ class _Files:
         verb, command, redirect = prepared.verb, prepared.command, prepared.command.redirect
         words = [redirect.target] if redirect is not None else []
         types = [param.type for param in verb.params] + [option.type for option in verb.options]
-        if any(type(kind) is File for kind in types):
+        if any(kind is not None and kind.is_output for kind in types):
             words += command.words
         if (redirect and redirect.kind == "|") or not all(word.is_plain for word in words):
             self._knows_written = False

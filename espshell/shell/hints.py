@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Iterator
 
 from espshell.errors import EspError
+from espshell.shell.declaration import Verb
 from espshell.shell.output import Output
-from espshell.shell.registry import Verb
 
 PROGRAM = (
     "--after", "--baud", "--before", "--chip", "--color", "--command", "--dry-run", "--elf",

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 
 from espshell.errors import UsageError
 from espshell.shell import registry
+from espshell.shell.declaration import Verb
 from espshell.shell.esptool import spelling
 from espshell.shell.language import grammar
 from espshell.shell.language.grammar import Command
 from espshell.shell.outcome import Outcome
-from espshell.shell.registry import COMMANDS, Bound, Verb
+from espshell.shell.registry import COMMANDS, Bound
 from espshell.shell.session import Session
 
 MAX_DEPTH = 20

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from espshell import files
 from espshell.errors import UsageError
+from espshell.shell.declaration import Trait
 from espshell.shell.language import expr
 from espshell.shell.language.words import Piece, PlainText, Variables, Word
 from espshell.shell.lines import Prepared
-from espshell.shell.registry import Trait
 
 _PLAIN = re.compile(r"[\w./:+=,@%-]+")
 

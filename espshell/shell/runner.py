@@ -15,12 +15,13 @@ from espshell import files
 from espshell.errors import DeviceError, EspError, PortError, PortStalled, ScriptError, UsageError
 from espshell.shell import check, display, hints, lines, recovery, registry, replay, script
 from espshell.shell.crash import STOPPING, as_error
+from espshell.shell.declaration import Answer, Trait, Verb
 from espshell.shell.language import grammar
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.scope import not_connected
 from espshell.shell.lines import Held, Prepared
 from espshell.shell.outcome import Outcome
-from espshell.shell.registry import COMMANDS, Answer, Trait, Verb
+from espshell.shell.registry import COMMANDS
 from espshell.shell.script import Script
 from espshell.shell.session import Quit, Session
 from espshell.units import hex32, number_text

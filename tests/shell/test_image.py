@@ -10,7 +10,7 @@ from espshell import chips
 from espshell.image import intel_hex, merge
 from espshell.ops.flash import plan
 from espshell.ops.flash import settings as patch
-from espshell.shell.arguments.image import FlashBytes
+from espshell.shell.arguments.image import FLASH_BYTES
 from espshell.shell.commands import image as commands
 from tests.image import support
 from tests.shell.support import Ran, Shell
@@ -209,7 +209,7 @@ def test_help(offline: Shell) -> None:
 )
 def test_sizes(text: str, size: int) -> None:
     """A size is written as esptool does or as everywhere."""
-    assert FlashBytes().parse([text]) == size
+    assert FLASH_BYTES.parse([text]) == size
 
 
 def test_elf(offline: Shell, files: Path) -> None:

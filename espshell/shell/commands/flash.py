@@ -5,21 +5,24 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from espshell.errors import DeviceError, UsageError
 from espshell.ops.chip import info as chip_ops
-from espshell.shell.arguments.flash import Erasable as Erasable
-from espshell.shell.arguments.flash import FilePlaces as FilePlaces
-from espshell.shell.arguments.flash import Pair as Pair
-from espshell.shell.arguments.flash import Pairs as Pairs
-from espshell.shell.arguments.flash import read_pairs, require_one_space
-from espshell.shell.arguments.places import Span, Spot
-from espshell.shell.arguments.types import Text
+from espshell.shell.arguments.flash import (
+    Pair,
+    erasable,
+    file_places,
+    read_pairs,
+    require_one_space,
+)
+from espshell.shell.arguments.places import WRITABLE_PLACE, Extent, Location
+from espshell.shell.arguments.types import TEXT
+from espshell.shell.declaration import DRY_RUN, Option, Trait
 from espshell.shell.esptool.options import CONNECTION
 from espshell.shell.later import Later
 from espshell.shell.outcome import Presentation
-from espshell.shell.registry import DRY_RUN, Option, Param, Registry, Trait
+from espshell.shell.registry import Registry
 from espshell.units import count_text, parse_number, size_text
 
 if TYPE_CHECKING:
@@ -63,39 +66,32 @@ GROUP = "Flash"
 
 NOTHING_DONE = "nothing was changed"
 
-FORCE = Option("--force", "write also what this chip cannot boot")
-_KEEP_EDGES = Option("--keep-edges", "keep what else is in the first and last sector")
-HEADER = (
-    Option("--flash-mode", "patch the bootloader's header (keep)", Text(), short="-fm"),
-    Option("--flash-freq", "patch the bootloader's header (keep)", Text(), short="-ff"),
-    Option("--flash-size", "patch the bootloader's header (keep)", Text(), short="-fs"),
-)
+FlashMode = Annotated[
+    str, Option("--flash-mode", "patch the bootloader's header (keep)", TEXT, short="-fm")
+]
+FlashFreq = Annotated[
+    str, Option("--flash-freq", "patch the bootloader's header (keep)", TEXT, short="-ff")
+]
+FlashSize = Annotated[
+    str, Option("--flash-size", "patch the bootloader's header (keep)", TEXT, short="-fs")
+]
+Force = Annotated[bool, Option("--force", "write also what this chip cannot boot")]
+KeepEdges = Annotated[
+    bool, Option("--keep-edges", "keep what else is in the first and last sector")
+]
 
 
-@VERBS.add(
-    "load",
-    group=GROUP,
-    traits=Trait.PARTITIONS,
-    params=[Param("files", FilePlaces(to_write=True))],
-    options=[
-        Option("--all", "send also what does not differ", into="everything"),
-        _KEEP_EDGES,
-        *HEADER,
-        FORCE,
-        DRY_RUN,
-    ],
-    needs="flash",
-)
+@VERBS.add("load", group=GROUP, options=[DRY_RUN], traits=Trait.PARTITIONS, needs="flash")
 def load(
     session: Session,
-    files: tuple[Pair, ...],
+    files: Annotated[tuple[Pair, ...], file_places(where=WRITABLE_PLACE)],
     *,
-    everything: bool = False,
-    keep_edges: bool = False,
-    flash_mode: str = "keep",
-    flash_freq: str = "keep",
-    flash_size: str = "keep",
-    force: bool = False,
+    everything: Annotated[bool, Option("--all", "send also what does not differ")] = False,
+    keep_edges: KeepEdges = False,
+    flash_mode: FlashMode = "keep",
+    flash_freq: FlashFreq = "keep",
+    flash_size: FlashSize = "keep",
+    force: Force = False,
 ) -> Written | Loaded | None:
     """Write files to flash, as far as they differ, or to memory.
 
@@ -151,26 +147,16 @@ def load_files(
     return _write(session, images, everything=everything, keep_edges=keep_edges, force=force)
 
 
-@VERBS.add(
-    "verify",
-    group=GROUP,
-    params=[Param("files", FilePlaces())],
-    options=[
-        Option("--diff", "show what differs"),
-        Option("--all", "show all of it", into="every_row"),
-        *HEADER,
-    ],
-    needs="memory",
-)
+@VERBS.add("verify", group=GROUP, needs="memory")
 def verify(
     session: Session,
-    files: tuple[Pair, ...],
+    files: Annotated[tuple[Pair, ...], file_places()],
     *,
-    diff: bool = False,
-    every_row: bool = False,
-    flash_mode: str = "keep",
-    flash_freq: str = "keep",
-    flash_size: str = "keep",
+    diff: Annotated[bool, Option("--diff", "show what differs")] = False,
+    every_row: Annotated[bool, Option("--all", "show all of it")] = False,
+    flash_mode: FlashMode = "keep",
+    flash_freq: FlashFreq = "keep",
+    flash_size: FlashSize = "keep",
 ) -> Presentation:
     """Compare files with flash by digest.
 
@@ -210,26 +196,16 @@ def verify_files(
     return Presentation(result, every_row=every_row)
 
 
-@VERBS.add(
-    "erase",
-    group=GROUP,
-    traits=Trait.PARTITIONS,
-    params=[Param("region", Erasable())],
-    options=[
-        _KEEP_EDGES,
-        Option("--all", "erase also what is blank", into="everything"),
-        Option("--force", "erase also with secure boot or flash encryption"),
-        DRY_RUN,
-    ],
-    needs="memory",
-)
+@VERBS.add("erase", group=GROUP, options=[DRY_RUN], traits=Trait.PARTITIONS, needs="memory")
 def erase(
     session: Session,
-    region: Span,
+    region: Annotated[Extent, erasable()],
     *,
-    keep_edges: bool = False,
-    everything: bool = False,
-    force: bool = False,
+    keep_edges: KeepEdges = False,
+    everything: Annotated[bool, Option("--all", "erase also what is blank")] = False,
+    force: Annotated[
+        bool, Option("--force", "erase also with secure boot or flash encryption")
+    ] = False,
 ) -> Erased | None:
     """Erase sectors of flash, or the whole chip.
 
@@ -277,7 +253,7 @@ def flash_id(session: Session) -> Flash:
 
 
 def write_flash(
-    session: Session, where: Spot, data: bytes, name: str, *, force: bool = False
+    session: Session, where: Location, data: bytes, name: str, *, force: bool = False
 ) -> Written | None:
     """Write bytes anywhere in flash; what else is in the sectors is kept."""
     image = images.Image(where.address, data, name, where.end)

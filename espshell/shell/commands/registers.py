@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from espshell.errors import UsageError
 from espshell.ops.result import Result
-from espshell.shell.arguments.types import ArgType, Scope, Text
+from espshell.shell.arguments.types import TEXT, ArgType, complete_names
+from espshell.shell.commands.memory import Check, Unverified
+from espshell.shell.declaration import DRY_RUN, Option
 from espshell.shell.language import expr
-from espshell.shell.registry import DRY_RUN, Option, Param, Registry
+from espshell.shell.registry import Registry
 
 if TYPE_CHECKING:
     from espshell.ops.memory.registers import FieldList, FieldWrite, RegisterList
@@ -40,56 +42,45 @@ class Request(NamedTuple):
         return any(char in self.name for char in "*?[")
 
 
-class Requests(ArgType[tuple[Request, ...], tuple[Request, ...]]):
-    """Names of registers and fields, each perhaps with ``=VALUE``; ``.F`` is of the one before."""
-
-    raw = True
-    most = 999
-    label = "PATTERN|P.R[.F][=V]"
-
-    def parse(self, texts: Sequence[str]) -> tuple[Request, ...]:
-        """Take the words apart. Raises: UsageError where a register or a value is missing."""
-        found: list[Request] = []
-        for text in texts:
-            found.append(_request(text, found[-1].name if found else ""))
-        return tuple(found)
-
-    def value(self, parsed: tuple[Request, ...], scope: Scope) -> tuple[Request, ...]:
-        """Return them: what a value means depends on its field."""
-        return parsed
-
-    def names(self, parsed: tuple[Request, ...]) -> tuple[str, ...]:
-        """Return the names that must be known; a lone name as value may be one of the field's."""
-        values = [r.value for r in parsed if r.value is not None and r.value.lone_name() is None]
-        return (
-            *(request.name for request in parsed if not request.is_pattern),
-            *(name for value in values for name in value.names()),
-        )
-
-    def complete(self, text: str, scope: Scope) -> Iterable[str]:
-        """Complete names."""
-        return scope.names(text)
+def _parse_requests(texts: Sequence[str]) -> tuple[Request, ...]:
+    """Take the words apart. Raises: UsageError where a register or a value is missing."""
+    requests: list[Request] = []
+    for text in texts:
+        requests.append(_request(text, requests[-1].name if requests else ""))
+    return tuple(requests)
 
 
-@VERBS.add(
-    "reg",
-    group=GROUP,
-    params=[Param("requests", Requests())],
-    options=[
-        Option("--no-verify", "do not read back", into="unverified"),
-        Option("--check", "read twice and compare"),
-        Option("--force", "read write-only and write read-only ones too"),
-        DRY_RUN,
-    ],
-    needs="memory",
+def _request_names(parsed: tuple[Request, ...]) -> tuple[str, ...]:
+    """Return the names that must be known; a lone name as value may be one of the field's."""
+    values = [r.value for r in parsed if r.value is not None and r.value.lone_name() is None]
+    return (
+        *(request.name for request in parsed if not request.is_pattern),
+        *(name for value in values for name in value.names()),
+    )
+
+
+REQUESTS: ArgType[tuple[Request, ...], tuple[Request, ...]] = ArgType(
+    "registers and fields",
+    _parse_requests,  # what a value means depends on its field
+    names=_request_names,
+    complete=complete_names,
+    most=999,
+    raw=True,
+    label="PATTERN|P.R[.F][=V]",
 )
+"""Names of registers and fields, each perhaps with ``=VALUE``; ``.F`` is of the one before."""
+
+
+@VERBS.add("reg", group=GROUP, options=[DRY_RUN], needs="memory")
 def reg(
     session: Session,
-    requests: tuple[Request, ...],
+    requests: Annotated[tuple[Request, ...], REQUESTS],
     *,
-    unverified: bool = False,
-    check: bool = False,
-    force: bool = False,
+    unverified: Unverified = False,
+    check: Check = False,
+    force: Annotated[
+        bool, Option("--force", "read write-only and write read-only ones too")
+    ] = False,
 ) -> Result:
     """Show registers field by field, or set fields.
 
@@ -109,8 +100,8 @@ def reg(
     return _read(session, requests, check=check, force=force)
 
 
-@VERBS.add("regs", group=GROUP, params=[Param("pattern", Text(), optional=True)], needs="chip")
-def regs(session: Session, pattern: str = "") -> RegisterList:
+@VERBS.add("regs", group=GROUP, needs="chip")
+def regs(session: Session, pattern: Annotated[str, TEXT] = "") -> RegisterList:
     """List peripherals or registers, without reading any.
 
     Registers by a part of their name, the name of their peripheral, or a pattern with `*` and `?`.

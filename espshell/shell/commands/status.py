@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from espshell import files
 from espshell.errors import UsageError
 from espshell.render.document import Block, Document
 from espshell.render.view import View
-from espshell.shell.arguments.places import Span
-from espshell.shell.arguments.types import File, InputFile, Text, Texts
-from espshell.shell.commands.flash import NOTHING_DONE, Erasable
+from espshell.shell.arguments.flash import erasable
+from espshell.shell.arguments.places import Extent
+from espshell.shell.arguments.types import FILE, INPUT_FILE, TEXT, checked, many
+from espshell.shell.commands.flash import NOTHING_DONE
+from espshell.shell.declaration import DRY_RUN, Option
 from espshell.shell.later import Later
 from espshell.shell.outcome import Presentation
-from espshell.shell.registry import DRY_RUN, Option, Param, Registry
+from espshell.shell.registry import Registry
 
 if TYPE_CHECKING:
     from espshell.nor import parts
@@ -41,34 +43,27 @@ else:
 VERBS = Registry()
 
 
-class Settings(Texts):
-    """Settings of fields: NAME=VALUE.  Which names there are only the flash can tell."""
-
-    def parse(self, texts: Sequence[str]) -> tuple[str, ...]:
-        """Look at their form. Raises: UsageError."""
-        for text in texts:
-            typed.split(text)
-        return tuple(texts)
-
-
 GROUP = "Flash status"
 
 _FORMAT = 1
 
 _RISK = "the board may not boot any more, or its flash stay locked"
 
-_PART = Option("--part", "what is printed on the flash, if its id leaves it open", Text())
-_CHANGE = (
-    Option("--nv", "permanently, not only until the flash loses power"),
-    Option("--otp", "set a one-way bit: the part's name typed out", Text()),
-    Option("--risk", "yes to what can stop the board from booting, where nobody is asked"),
-    _PART,
-    DRY_RUN,
-)
+FIELD_SETTINGS = replace(many(checked(TEXT, lambda text: typed.split(text))), kind="settings")
+"""Settings of fields: NAME=VALUE.  Which names there are only the flash can tell."""
+
+PartName = Annotated[
+    str, Option("--part", "what is printed on the flash, if its id leaves it open", TEXT)
+]
+NonVolatile = Annotated[bool, Option("--nv", "permanently, not only until the flash loses power")]
+OneWay = Annotated[str, Option("--otp", "set a one-way bit: the part's name typed out", TEXT)]
+Risk = Annotated[
+    bool, Option("--risk", "yes to what can stop the board from booting, where nobody is asked")
+]
 
 
-@VERBS.add("sr", group=GROUP, options=[_PART], needs="memory")
-def show(session: Session, *, part: str = "") -> Presentation:
+@VERBS.add("sr", group=GROUP, aliases=["sr show"], needs="memory")
+def show(session: Session, *, part: PartName = "") -> Presentation:
     """Show the flash's status registers bit by bit.
 
     What is protected, what locks the registers, and settings that can be typed back: `sr set`.
@@ -78,39 +73,21 @@ def show(session: Session, *, part: str = "") -> Presentation:
     )
 
 
-@VERBS.add("sr show", group=GROUP, options=[_PART], needs="memory", alias_of="sr")
-def show_too(session: Session, *, part: str = "") -> Presentation:
-    """Show the flash's status registers, as `sr` does."""
-    return show(session, part=part)
-
-
-@VERBS.add(
-    "sr bits",
-    group=GROUP,
-    params=[Param("name", Text(), optional=True)],
-    options=[_PART],
-    needs="memory",
-)
-def bits(session: Session, name: str = "", *, part: str = "") -> StatusBits:
+@VERBS.add("sr bits", group=GROUP, needs="memory")
+def bits(session: Session, name: Annotated[str, TEXT] = "", *, part: PartName = "") -> StatusBits:
     """Explain the bits of the registers, or one of them."""
     return ops.StatusBits(_status(session, part), name)
 
 
-@VERBS.add(
-    "sr set",
-    group=GROUP,
-    params=[Param("settings", Settings())],
-    options=list(_CHANGE),
-    needs="memory",
-)
+@VERBS.add("sr set", group=GROUP, options=[DRY_RUN], needs="memory")
 def set_fields(
     session: Session,
-    settings: tuple[str, ...],
+    settings: Annotated[tuple[str, ...], FIELD_SETTINGS],
     *,
-    nv: bool = False,
-    otp: str = "",
-    risk: bool = False,
-    part: str = "",
+    nv: NonVolatile = False,
+    otp: OneWay = "",
+    risk: Risk = False,
+    part: PartName = "",
 ) -> StatusChange | None:
     """Change fields: sr set QE=1 BP=0 DRV=50%.
 
@@ -125,9 +102,14 @@ def set_fields(
     return _change(session, made, otp=otp, risk=risk)
 
 
-@VERBS.add("sr edit", group=GROUP, options=list(_CHANGE), needs="memory")
+@VERBS.add("sr edit", group=GROUP, options=[DRY_RUN], needs="memory")
 def edit(
-    session: Session, *, nv: bool = False, otp: str = "", risk: bool = False, part: str = ""
+    session: Session,
+    *,
+    nv: NonVolatile = False,
+    otp: OneWay = "",
+    risk: Risk = False,
+    part: PartName = "",
 ) -> StatusChange | None:
     """Change bits in a grid: arrows, space, Enter to review, Escape to leave."""
     if session.ask is None:
@@ -145,21 +127,15 @@ def edit(
     return _change(session, made, otp=otp, risk=risk)
 
 
-@VERBS.add(
-    "sr protect",
-    group=GROUP,
-    params=[Param("region", Erasable(bare=True))],
-    options=list(_CHANGE),
-    needs="memory",
-)
+@VERBS.add("sr protect", group=GROUP, options=[DRY_RUN], needs="memory")
 def protect(
     session: Session,
-    region: Span,
+    region: Annotated[Extent, erasable(bare=True)],
     *,
-    nv: bool = False,
-    otp: str = "",
-    risk: bool = False,
-    part: str = "",
+    nv: NonVolatile = False,
+    otp: OneWay = "",
+    risk: Risk = False,
+    part: PartName = "",
 ) -> StatusChange | None:
     """Protect exactly a region, a partition, or all (chip).
 
@@ -176,9 +152,14 @@ def protect(
     return _change(session, made, otp=otp, risk=risk)
 
 
-@VERBS.add("sr unprotect", group=GROUP, options=list(_CHANGE), needs="memory")
+@VERBS.add("sr unprotect", group=GROUP, options=[DRY_RUN], needs="memory")
 def unprotect(
-    session: Session, *, nv: bool = False, otp: str = "", risk: bool = False, part: str = ""
+    session: Session,
+    *,
+    nv: NonVolatile = False,
+    otp: OneWay = "",
+    risk: Risk = False,
+    part: PartName = "",
 ) -> StatusChange | None:
     """Lift the protection of the whole flash."""
     identified = session.connected.identified(part or None)
@@ -187,14 +168,14 @@ def unprotect(
     return _change(session, made, otp=otp, risk=risk)
 
 
-@VERBS.add("sr ranges", group=GROUP, options=[_PART], needs="memory")
-def list_ranges(session: Session, *, part: str = "") -> Ranges:
+@VERBS.add("sr ranges", group=GROUP, needs="memory")
+def list_ranges(session: Session, *, part: PartName = "") -> Ranges:
     """List the ranges that the part can protect, and the settings for each."""
     return ops.protection_ranges(session.flash(), session.connected.identified(part or None))
 
 
-@VERBS.add("sr save", group=GROUP, params=[Param("file", File())], options=[_PART], needs="memory")
-def save(session: Session, file: Path, *, part: str = "") -> Status:
+@VERBS.add("sr save", group=GROUP, needs="memory")
+def save(session: Session, file: Annotated[Path, FILE], *, part: PartName = "") -> Status:
     """Write the registers to a file, with the id of the flash."""
     result = _status(session, part)
     contents = {
@@ -207,21 +188,15 @@ def save(session: Session, file: Path, *, part: str = "") -> Status:
     return result
 
 
-@VERBS.add(
-    "sr restore",
-    group=GROUP,
-    params=[Param("file", InputFile(), optional=True)],
-    options=list(_CHANGE),
-    needs="memory",
-)
+@VERBS.add("sr restore", group=GROUP, options=[DRY_RUN], needs="memory")
 def restore(
     session: Session,
-    file: Path | None = None,
+    file: Annotated[Path | None, INPUT_FILE] = None,
     *,
-    nv: bool = False,
-    otp: str = "",
-    risk: bool = False,
-    part: str = "",
+    nv: NonVolatile = False,
+    otp: OneWay = "",
+    risk: Risk = False,
+    part: PartName = "",
 ) -> StatusChange | None:
     """Put the registers back: as in a file of `sr save`, or as this session found them."""
     from espshell.nor.layout import Kind
@@ -241,27 +216,12 @@ def restore(
     return _change(session, made, otp=otp, risk=risk)
 
 
-@VERBS.add(
-    "sfdp",
-    group=GROUP,
-    options=[Option("--raw", "show the bytes, too")],
-    needs="memory",
-)
-def show_sfdp(session: Session, *, raw: bool = False) -> Presentation:
+@VERBS.add("sfdp", group=GROUP, aliases=["sr sfdp"], needs="memory")
+def show_sfdp(
+    session: Session, *, raw: Annotated[bool, Option("--raw", "show the bytes, too")] = False
+) -> Presentation:
     """Decode what the flash says of itself (SFDP, JESD216)."""
     return Presentation(sfdp.read_sfdp(session.flash()), every_row=raw)
-
-
-@VERBS.add(
-    "sr sfdp",
-    group=GROUP,
-    options=[Option("--raw", "show the bytes, too")],
-    needs="memory",
-    alias_of="sfdp",
-)
-def show_sfdp_too(session: Session, *, raw: bool = False) -> Presentation:
-    """Decode what the flash says of itself, as `sfdp` does."""
-    return show_sfdp(session, raw=raw)
 
 
 # --- what they share

@@ -11,18 +11,17 @@ import itertools
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from espshell import chips
 from espshell.chips import Chip
 from espshell.clock import SystemClock
 from espshell.errors import BenchError, DeviceError, NoSync, PortError, UsageError
 from espshell.link import ports
-from espshell.link.reset import AFTER, BEFORE
 from espshell.link.trace import Viewer
 from espshell.ops.memory.words import poke
-from espshell.shell.arguments.types import Choice, Number, Positive, Text, chip_named
-from espshell.shell.registry import Option
+from espshell.shell.arguments.types import TEXT, ArgType, chip_named, choice, offer, single_word
+from espshell.shell.declaration import Option
 from espshell.shell.settings import Bench
 
 if TYPE_CHECKING:
@@ -32,64 +31,48 @@ AUTO = "auto"
 BEFORE_DEFAULT, AFTER_DEFAULT = "default-reset", "hard-reset"
 
 
-class ChipName(Text):
-    """A chip's name in any spelling, or ``auto``."""
-
-    def parse(self, texts: Sequence[str]) -> str:
-        """Check it. Raises: UsageError with those that are known."""
-        name = texts[0].lower()
-        return name if name == AUTO else chip_named(name).name
-
-    def complete(self, text: str, scope: object) -> tuple[str, ...]:
-        """Complete names."""
-        return (AUTO, *chips.NAMES)
+def _chip_or_auto(text: str) -> str:
+    name = text.lower()
+    return name if name == AUTO else chip_named(name).name
 
 
-class Mode(Choice):
-    """One of a few words, in which underscores are hyphens."""
-
-    def parse(self, texts: Sequence[str]) -> str:
-        """Return it. Raises: UsageError with the words that there are."""
-        return super().parse([texts[0].replace("_", "-")])
-
-
-class PortFilter(Text):
-    """What a port must have: ``vid=0x303a``, ``pid=``, ``name=``, ``serial=``."""
-
-    def parse(self, texts: Sequence[str]) -> str:
-        """Check its form. Raises: UsageError."""
-        key, mark, value = texts[0].partition("=")
-        if key not in ("vid", "pid", "name", "serial") or not (mark and value):
-            raise UsageError(
-                f"`{texts[0]}` is no filter of ports",
-                hint="vid=0x303a, pid=0x1001, name=TEXT and serial=TEXT are",
-            )
-        if key in ("vid", "pid"):
-            with contextlib.suppress(ValueError):
-                return f"{key}={int(value, 0)}"
-            raise UsageError(f"`{value}` is no number", hint=f"{key}=0x303a")
-        return texts[0]
-
-
-OPTIONS = (
-    Option("--chip", "refuse any other chip; auto takes what is there", ChipName(), short="-c"),
-    Option("--port", "connect to it, if the session is not", Text(), short="-p"),
-    Option("--baud", "change to this rate", Positive(), short="-b"),
-    Option("--port-filter", "take only such a port", PortFilter(), many=True),
-    Option("--before", "how to reset the chip when connecting", Mode(*BEFORE)),
-    Option("--after", "how to leave the chip at the end", Mode(*AFTER), short="-a"),
-    Option("--no-stub", "start no flasher stub for this command"),
-    Option("--stub-version", "which generation of stubs", Choice("1", "2")),
-    Option("--trace", "show every frame of this command", short="-t"),
-    Option("--verbose", "is accepted: results are shown whole", short="-v"),
-    Option("--silent", "show errors only", short="-s"),
-    Option("--override-vddsdio", "set the flash's voltage (ESP32)", Choice("1.8v", "1.9v", "off")),
-    Option("--connect-attempts", "how often to try to connect; 0: until it works", Number()),
-    Option(
-        "--open-port-attempts", "how often to try to open the port; 0: until it works", Number()
-    ),
+CHIP_OR_AUTO: ArgType[str, str] = ArgType(
+    "chip", single_word(_chip_or_auto), complete=offer(AUTO, *chips.NAMES)
 )
-"""esptool's global options, and one that it takes from its environment only."""
+"""A chip's name in any spelling, or ``auto``."""
+
+
+def mode(*modes: str) -> ArgType[str, str]:
+    """Take one of a few words, in which underscores are hyphens."""
+    base = choice(*modes)
+    return replace(base, parse=lambda texts: base.parse([texts[0].replace("_", "-")]))
+
+
+def _port_filter(text: str) -> str:
+    key, mark, value = text.partition("=")
+    if key not in ("vid", "pid", "name", "serial") or not (mark and value):
+        raise UsageError(
+            f"`{text}` is no filter of ports",
+            hint="vid=0x303a, pid=0x1001, name=TEXT and serial=TEXT are",
+        )
+    if key in ("vid", "pid"):
+        with contextlib.suppress(ValueError):
+            return f"{key}={int(value, 0)}"
+        raise UsageError(f"`{value}` is no number", hint=f"{key}=0x303a")
+    return text
+
+
+PORT_FILTER: ArgType[str, str] = ArgType("port filter", single_word(_port_filter))
+"""What a port must have: ``vid=0x303a``, ``pid=``, ``name=``, ``serial=``."""
+
+
+ChipOrAuto = Annotated[
+    str,
+    Option("--chip", "refuse any other chip; auto takes what is there", CHIP_OR_AUTO, short="-c"),
+]
+PortName = Annotated[
+    str, Option("--port", "connect to it, if the session is not", TEXT, short="-p")
+]
 
 VDDSDIO = {"1.8v": 0x8060_0000, "1.9v": 0xFE60_0000, "off": 0x0060_0000}
 """RTC_CNTL.SDIO_CONF for each voltage: XPD_SDIO, DREFH, DREFM and DREFL, SDIO_FORCE, SDIO_PD_EN.

@@ -29,7 +29,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Region:
+class Range:
     """A range: its start, and its size (bytes) or its exclusive end; neither for a name alone."""
 
     place: Place
@@ -54,7 +54,7 @@ def parse_place(text: str) -> Place:
     return Place(space, parse(address))
 
 
-def parse_region(words: Sequence[str]) -> Region:
+def parse_region(words: Sequence[str]) -> Range:
     """Parse ``A LEN``, ``A..END``, ``A..+LEN`` or a lone ``NAME`` from one or two words.
 
     Whether a lone place is the name of something that has a size is not checked.
@@ -66,7 +66,7 @@ def parse_region(words: Sequence[str]) -> Region:
         raise UsageError(f"expected a region, not {len(words)} words", hint=_REGION_HINT)
     start, dots, stop = _split_range(words[0])
     if not dots:
-        return Region(parse_place(start), parse(words[1]) if len(words) == 2 else None)
+        return Range(parse_place(start), parse(words[1]) if len(words) == 2 else None)
     shown = printable(words[0].strip())
     if len(words) == 2:
         raise UsageError(f"`{shown}` is a whole region, but `{printable(words[1])}` follows it")
@@ -74,8 +74,8 @@ def parse_region(words: Sequence[str]) -> Region:
         side = "an end after" if start.strip() else "a start before"
         raise UsageError(f"`{shown}`: expected {side} `..`", hint=_REGION_HINT)
     if stop.startswith("+"):
-        return Region(parse_place(start), size=parse(stop[1:]))
-    return Region(parse_place(start), end=parse(stop))
+        return Range(parse_place(start), size=parse(stop[1:]))
+    return Range(parse_place(start), end=parse(stop))
 
 
 def _split_range(text: str) -> tuple[str, str, str]:

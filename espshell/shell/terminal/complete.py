@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from espshell.errors import EspError
+from espshell.shell.declaration import Option, Param, Verb
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.words import Word
 from espshell.shell.lines import cut
-from espshell.shell.registry import COMMANDS, EXPRESSION, Option, Param, Verb
+from espshell.shell.registry import COMMANDS, REST
 from espshell.shell.session import Session
 
 
@@ -146,4 +147,4 @@ def _slots(verb: Verb, words: Sequence[Word]) -> Iterable[Param | Option]:
             yield param
         least, most = least + param.least, most + param.type.most
     if verb.rest in ("expression", "assignment") and index >= least:
-        yield EXPRESSION
+        yield REST
