@@ -138,18 +138,14 @@ def parse(text: str) -> Rule:
     """
     match = re.fullmatch(r"(\w+)@(\w+):(\d+)(?:([-+])(\d+))?(?::(.*))?", text, re.DOTALL)
     if match is None:
-        raise UsageError(
-            f"fault {text!r}: expected ACTION@request:N or ACTION@reply:N, such as {EXAMPLE}"
-        )
+        raise _wrong(text, f"ACTION@request:N or ACTION@reply:N, such as {EXAMPLE}")
     action = _member(FaultAction, match[1], text)
     direction = _member(Direction, match[2], text)
     if direction is Direction.FLASH and (action is not FaultAction.KILL or match[4]):
-        raise UsageError(f"fault {text!r}: expected kill@flash:N, nothing else happens in a flash")
+        raise _wrong(text, "kill@flash:N, nothing else happens in a flash")
     first, other = int(match[3]), int(match[5] or 0)
     if first < 1 or (match[4] == "-" and other < first) or (match[4] == "+" and other < 1):
-        raise UsageError(
-            f"fault {text!r}: expected N from 1 on, a range N-M, or N+K with a step from 1 on"
-        )
+        raise _wrong(text, "N from 1 on, a range N-M, or N+K with a step from 1 on")
     last = {None: first, "-": other, "+": None}[match[4]]
     rule = Rule(action, direction, first, last, step=other if match[4] == "+" else 1)
     return _with_argument(rule, match[6], text)
@@ -210,10 +206,14 @@ class Splitter:
         return pieces
 
 
+def _wrong(text: str, expected: str) -> UsageError:
+    return UsageError(f"fault {text!r}: expected {expected}")
+
+
 def _member(kind: type[E], name: str, text: str) -> E:
     names = [member.value for member in kind]
     if name not in names:
-        raise UsageError(f"fault {text!r}: expected one of {', '.join(names)}, not {name!r}")
+        raise _wrong(text, f"one of {', '.join(names)}, not {name!r}")
     return kind(name)
 
 
@@ -221,11 +221,11 @@ def _with_argument(rule: Rule, argument: str | None, text: str) -> Rule:
     expected = _ARGUMENTS.get(rule.action)
     if expected is None:
         if argument is not None:
-            raise UsageError(f"fault {text!r}: expected no argument after {rule.action.value}")
+            raise _wrong(text, f"no argument after {rule.action.value}")
         return rule
     complete = None if not argument else _parse_argument(rule, argument)
     if complete is None:
-        raise UsageError(f"fault {text!r}: expected {expected}, after the number and a colon")
+        raise _wrong(text, f"{expected}, after the number and a colon")
     return complete
 
 
