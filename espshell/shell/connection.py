@@ -44,7 +44,7 @@ class Connection:
     """Whether the stub could not be started."""
 
     def as_lost(self) -> Lost:
-        """Return what identifies the device after its port is gone."""
+        """Return the identity of the device, to find it after its port is gone."""
         return Lost(self.target.usb, self.target.loader.dialect.is_stub)
 
     def apply_settings(self) -> None:

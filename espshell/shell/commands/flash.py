@@ -261,7 +261,7 @@ def write_flash(
 
 
 def _require_ram(session: Session, files: Sequence[Pair], *, force: bool) -> None:
-    """See that a bare number is not meant for flash. Raises: UsageError with how to write that."""
+    """Refuse a bare number that could be meant for flash. Raises: UsageError with its form."""
     for _, where in files:
         if not force and session.chip.chip.region_at(where.address) is None:
             raise UsageError(

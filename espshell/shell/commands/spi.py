@@ -165,7 +165,7 @@ def write_flash_status(
 
 
 def _as_plan(session: Session, identified: Identified, value: int, count: int) -> StatusPlan:
-    """Return what a write of bytes means for the named bits of the part, for its confirmations."""
+    """Return a write of bytes as a plan for the named bits of the part, with its confirmations."""
     by_opcode = {each.read_opcode: each.name for each in identified.part.layout.registers}
     reads = (opcodes.RDSR1, opcodes.RDSR2, opcodes.RDSR3)[:count]
     names = [by_opcode.get(opcode) for opcode in reads]

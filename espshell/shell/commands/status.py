@@ -234,7 +234,7 @@ def _status(session: Session, part: str) -> Status:
 
 
 def _volatile(identified: Identified, nv: bool) -> bool:
-    """Say whether a change is to be volatile. Raises: UsageError if it can only be permanent."""
+    """Return whether a change is volatile. Raises: UsageError if it can only be permanent."""
     if nv:
         return False
     possible, why = parts.volatile_possible(identified)
@@ -270,7 +270,7 @@ def _change(session: Session, made: StatusPlan, *, otp: str, risk: bool) -> Stat
 
 
 def require_confirmed(session: Session, made: StatusPlan, *, otp: str, risk: bool) -> None:
-    """See that a person has insisted on what cannot be undone, or can stop a board from booting.
+    """Require that a person insists on what cannot be undone, or can stop a board from booting.
 
     Raises: UsageError.
     """

@@ -188,7 +188,7 @@ def _bits(grid: Grid) -> Iterator[Block]:
 
 
 def _about(grid: Grid, view: View) -> list[str]:
-    """Return what the bit below the cursor is for, what can go wrong, and what locks it."""
+    """Return the purpose of the bit below the cursor, its hazard, and the reason of a lock."""
     bit, field = grid.bit, grid.field(grid.bit)
     place = f"{bit.register}.{bit.position}"
     blocks = []
