@@ -48,17 +48,17 @@ def ask(loader: Loader, offset: int, size: int) -> tuple[bytes, bool]:
     One like the last may be the last: it is asked for again. Raises: as ``digest``.
     """
     last = loader.last_digest
-    told = digest(loader, offset, size)
-    if told != last:
-        return told, False
+    answer = digest(loader, offset, size)
+    if answer != last:
+        return answer, False
     again = digest_behind_fence(loader, offset, size)
-    return again, again == told
+    return again, again == answer
 
 
-def ask_again(loader: Loader, offset: int, size: int, told: bytes) -> bytes:
+def ask_again(loader: Loader, offset: int, size: int, answer: bytes) -> bytes:
     """Return the digest of the range that was asked for last, when it came twice in a row."""
-    if digest(loader, offset, size) == told:
-        return told
+    if digest(loader, offset, size) == answer:
+        return answer
     return confirmed_digest(loader, offset, size)
 
 

@@ -37,8 +37,8 @@ def asked_size(chip: Chip, offset: int, size: int) -> tuple[int, int]:
     """
     if Quirk.ERASES_TOO_MUCH not in chip.quirks:
         return size, 0
-    wanted = size // SECTOR
+    sectors = size // SECTOR
     head = (BLOCK - offset % BLOCK) // SECTOR
-    if wanted >= 2 * head:
+    if sectors >= 2 * head:
         return size - head * SECTOR, 0
-    return wanted // 2 * SECTOR, wanted % 2 * SECTOR
+    return sectors // 2 * SECTOR, sectors % 2 * SECTOR

@@ -63,12 +63,12 @@ def _erase(loader: Loader, chip: Chip, controller: Controller, offset: int, size
     if Opcode.ERASE_REGION in loader.dialect.commands:
         loader.execute(EraseRegion(offset, size), timeout_s=timeout_s)
         return
-    asked, left = erase.asked_size(chip, offset, size)
-    if left:
-        _erase_sector(controller, offset + size - left)
+    announced, odd_sector = erase.asked_size(chip, offset, size)
+    if odd_sector:
+        _erase_sector(controller, offset + size - odd_sector)
     words = loader.dialect.flash_begin_words
-    blocks = -(-asked // _ANNOUNCED)
-    begin = FlashBegin(asked, blocks, _ANNOUNCED, offset, words)
+    blocks = -(-announced // _ANNOUNCED)
+    begin = FlashBegin(announced, blocks, _ANNOUNCED, offset, words)
     loader.execute(begin, timeout_s=timeout_s)
 
 
@@ -113,11 +113,11 @@ def _download(
     block_size = _block_size(loader, size)
     blocks = [stream[i : i + block_size] for i in range(0, len(stream), block_size)]
     begin, block_of = (FlashDeflBegin, FlashDeflData) if packed else (FlashBegin, FlashData)
-    asked, left = (size, 0) if packed else erase.asked_size(chip, offset, size)
-    if left:
-        _erase_sector(controller, offset + size - left)
+    announced, odd_sector = (size, 0) if packed else erase.asked_size(chip, offset, size)
+    if odd_sector:
+        _erase_sector(controller, offset + size - odd_sector)
     timeout_s = erase.work_s(size)
-    loader.execute(begin(asked, len(blocks), block_size, offset, words), timeout_s=timeout_s)
+    loader.execute(begin(announced, len(blocks), block_size, offset, words), timeout_s=timeout_s)
     sent = 0
     for sequence, block in enumerate(blocks):
         loader.execute(block_of(sequence, block), timeout_s=timeout_s)

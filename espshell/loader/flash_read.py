@@ -89,8 +89,8 @@ def read_chunks(
 def controller_pieces(controller: Controller, offset: int, size: int) -> Iterator[bytes]:
     """Yield a range by read commands of the flash, 64 bytes each; nothing confirms them."""
     for at in range(offset, offset + size, MOST_BYTES):
-        wanted = min(MOST_BYTES, offset + size - at)
-        yield controller.run(FlashCommand(opcodes.READ, address=at, read_size=wanted))
+        count = min(MOST_BYTES, offset + size - at)
+        yield controller.run(FlashCommand(opcodes.READ, address=at, read_size=count))
 
 
 def _given_up(offset: int, fault: Fault, times: int) -> NoReply:
@@ -104,12 +104,12 @@ def _blank_pieces(loader: Loader, offset: int, size: int) -> Iterator[bytes]:
     """Yield pieces of FF for as far as a range is blank, by digests of ever larger parts."""
     probe = CHUNK
     while size:
-        asked = min(probe, size)
-        if not _is_blank(loader, offset, asked):
+        span_size = min(probe, size)
+        if not _is_blank(loader, offset, span_size):
             return
-        for at in range(0, asked, CHUNK):
-            yield b"\xff" * min(CHUNK, asked - at)
-        offset, size = offset + asked, size - asked
+        for at in range(0, span_size, CHUNK):
+            yield b"\xff" * min(CHUNK, span_size - at)
+        offset, size = offset + span_size, size - span_size
         probe = min(2 * probe, _LARGEST_PROBE)
 
 
@@ -151,9 +151,9 @@ def _streamed(loader: Loader, request: ReadFlash) -> bytes:
             frames.append(frame)
             received += expected
             link.send(slip.encode(received.to_bytes(4, "little")))
-        told = link.receive_frame(_FRAME_S)
+        trailer = link.receive_frame(_FRAME_S)
     data = b"".join(frames)
-    if told != md5(data):
+    if trailer != md5(data):
         raise Fault("the digest of the stub does not agree")
     return data
 
@@ -205,8 +205,8 @@ def _stop(loader: Loader, size: int) -> None:
 
 def _rom_piece(loader: Loader, offset: int, size: int, tried: int) -> bytes:
     """Return a piece that the ROM's digest of it agrees with. Raises: Fault, Refused."""
-    told = digest(loader, offset, size)
-    if told == blank_digest(size) and _is_blank(loader, offset, size):
+    expected = digest(loader, offset, size)
+    if expected == blank_digest(size) and _is_blank(loader, offset, size):
         return b"\xff" * size
     first = offset - offset % ReadFlashSlow.SIZE
     requests = (
@@ -222,7 +222,7 @@ def _rom_piece(loader: Loader, offset: int, size: int, tried: int) -> bytes:
         for reply in replies
     ]
     data = b"".join(blocks)[offset - first : offset - first + size]
-    if md5(data) != told:
+    if md5(data) != expected:
         loader.distrust()
         raise Fault("the digest of the ROM does not agree")
     return data

@@ -112,8 +112,8 @@ class Loader(Dialogue):
     def _reply(self, opcode: Opcode, timeout_s: float) -> Response:
         """Wait for the answer to a command: its own, or the refusal under a foreign opcode."""
         end = self.link.clock.now() + timeout_s
-        while (left := end - self.link.clock.now()) > 0:
-            response = self.link.receive(left)
+        while (remaining_s := end - self.link.clock.now()) > 0:
+            response = self.link.receive(remaining_s)
             if response is None:
                 break
             if response.opcode == opcode:
@@ -121,10 +121,12 @@ class Loader(Dialogue):
             if self.failure(response) and not self._is_stray(response):
                 self.strays = Sync.REPLIES - 1 if response.opcode == Opcode.SYNC else 0
                 return response
-        told = recognise(self.link.noise).sentence
+        sentence = recognise(self.link.noise).sentence
         raise NoReply(
-            told or f"no reply to {opcode.name} within {timeout_s:.1f} s",
-            hint="`reconnect` resets it into the loader" if told else "is the chip still powered?",
+            sentence or f"no reply to {opcode.name} within {timeout_s:.1f} s",
+            hint="`reconnect` resets it into the loader"
+            if sentence
+            else "is the chip still powered?",
         )
 
     def _is_stray(self, response: Response) -> bool:

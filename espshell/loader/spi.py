@@ -114,11 +114,11 @@ class Controller:
         Raises: DeviceError or NoReply; nothing was started.
         """
         data = self._spi.base + self._spi.w0
-        wanted = {w.address: w.value for w in writes if with_data or w.address != data}
+        expected = {w.address: w.value for w in writes if with_data or w.address != data}
         for _ in range(_SETUPS):
             with contextlib.suppress(NoReply, Refused):
                 self._loader.execute(WriteReg(tuple(writes)))
-            if _words(self._loader, list(wanted)) == list(wanted.values()):
+            if _words(self._loader, list(expected)) == list(expected.values()):
                 return
         raise DeviceError("the SPI controller does not hold what is written to it")
 
@@ -175,18 +175,18 @@ def _words(loader: Loader, addresses: Sequence[int]) -> list[int]:
     """Return words at addresses in as few round trips as the loader allows."""
     if not loader.has_bulk_read:
         return transfer.read_few(loader, addresses)
-    found: dict[int, int] = {}
-    for each in _ranges(addresses):
-        found |= zip(each, transfer.read_words(loader, each), strict=True)
-    return [found[address] for address in addresses]
+    values: dict[int, int] = {}
+    for run in _ranges(addresses):
+        values |= zip(run, transfer.read_words(loader, run), strict=True)
+    return [values[address] for address in addresses]
 
 
 def _ranges(addresses: Sequence[int]) -> list[range]:
     """Return what is read in one go each."""
-    found: list[range] = []
+    runs: list[range] = []
     for address in sorted(addresses):
-        if found and address - found[-1].start < WORD * ReadMemory.MOST:
-            found[-1] = range(found[-1].start, address + WORD, WORD)
+        if runs and address - runs[-1].start < WORD * ReadMemory.MOST:
+            runs[-1] = range(runs[-1].start, address + WORD, WORD)
             continue
-        found.append(range(address, address + WORD, WORD))
-    return found
+        runs.append(range(address, address + WORD, WORD))
+    return runs

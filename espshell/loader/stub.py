@@ -73,8 +73,8 @@ def find(chip: Chip, name: str, *, folder: Path | None = None, version: int | No
 
     Raises: UsageError if there is none, or if the file is damaged or for another chip.
     """
-    wanted = VERSIONS if version is None else (version,)
-    for path in _places(name, folder, wanted):
+    versions = VERSIONS if version is None else (version,)
+    for path in _places(name, folder, versions):
         if files.is_file(path):
             return read(path, chip)
     where = f"in {folder}" if folder else "installed"

@@ -90,7 +90,7 @@ def _bytes(result: Verify, view: View) -> Iterator[Block]:
     beside = view.width >= WIDTH
     yield from _titles(beside)
     room, hidden = compare.ROWS, 0
-    for area in (piece for each in result.compared for piece in _pieces(each)):
+    for area in (piece for difference in result.compared for piece in _pieces(difference)):
         if not view.every_row and not area.actual.strip(_BLANK):
             yield _blank_line(area)
             continue
@@ -130,8 +130,8 @@ def _blank_line(area: Difference) -> Block:
 
 def side_by_side(address: int, old: bytes, new: bytes, view: View) -> Iterator[Block]:
     """Yield a row, expected at the left and found at the right, and carets if it differs."""
-    expected, found = dump_rows(address, old, new, view), dump_rows(address, new, old, view)
-    yield Text(*cut(expected[0], 0, _CELLS.stop), " | ", *cut(found[0], _CELLS.start, _CELLS.stop))
+    expected, actual = dump_rows(address, old, new, view), dump_rows(address, new, old, view)
+    yield Text(*cut(expected[0], 0, _CELLS.stop), " | ", *cut(actual[0], _CELLS.start, _CELLS.stop))
     if old != new:
         carets = plain(dump_rows(address, new, old, replace(view, color=False))[1])[_CELLS.start :]
         yield Text(" " * _CELLS.start, f"{carets:<{len(_CELLS)}} | {carets}")

@@ -213,9 +213,9 @@ def status_bytes(result: StatusBytes, view: View) -> Iterator[Block]:
     """Yield the value with the digits that its count of bytes needs, and each byte by itself."""
     digits = 8 * result.count
     value = Styled(hex_width(result.value, digits), "value")
-    before, wanted = (hex_width(value or 0, digits) for value in (result.before, result.wanted))
+    before, planned = (hex_width(value or 0, digits) for value in (result.before, result.wanted))
     if result.ok and result.dry_run:
-        yield Text(f"dry run: {wanted} would be written over ", value)
+        yield Text(f"dry run: {planned} would be written over ", value)
     elif result.ok and result.wanted is None:
         yield Text(value)
         for opcode, byte in zip(
@@ -228,7 +228,7 @@ def status_bytes(result: StatusBytes, view: View) -> Iterator[Block]:
             yield Text(Styled("done and verified", "ok"), f": {before} → ", value)
         else:
             yield Text(f"before  {before}")
-            yield Text(f"wanted  {wanted}")
+            yield Text(f"wanted  {planned}")
             yield Text(f"got     {value.text}")
         yield from (Text("  ".join(texts)) for texts in (result.changed, result.beside) if texts)
 

@@ -263,15 +263,15 @@ CHIP: ArgType[Chip, Chip] = ArgType("chip", single_word(chip_named), complete=of
 CHIPS = many(CHIP)
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
+def nearest(word: str, words: Iterable[str]) -> str | None:
     """Return the known word that is most like another, if any is."""
     import difflib
 
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word, list(words), n=1, cutoff=0.6)
     return near[0] if near else None
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, words: Iterable[str]) -> str:
     """Return a hint with the nearest known word, or an empty one."""
-    near = nearest(word.lower(), known)
+    near = nearest(word.lower(), words)
     return f"did you mean `{near}`?" if near else ""

@@ -79,7 +79,7 @@ def connect(
     Without a port, the last one again.
     """
     bench = session.bench
-    wanted = replace(
+    target_bench = replace(
         bench,
         port=port or bench.port,
         baud=baud or bench.baud,
@@ -87,7 +87,7 @@ def connect(
         before=before or bench.before,
         after=after or bench.after,
     )
-    return connection.describe(session.connect(wanted))
+    return connection.describe(session.connect(target_bench))
 
 
 @VERBS.add("disconnect", group=GROUP)

@@ -224,11 +224,11 @@ def erase(
         return None
     report = session.output.progress
     session.flash(size)
-    found = erasing.prepare(
+    prepared = erasing.prepare(
         target, region.address, size, facts, everything=everything, report=report
     )
-    with _changing(session, found.work):
-        return found.finish(target.flash, report)
+    with _changing(session, prepared.work):
+        return prepared.finish(target.flash, report)
 
 
 @VERBS.add("parts", group=GROUP, needs="memory")
@@ -246,10 +246,10 @@ def list_parts(session: Session) -> Parts:
 @VERBS.add("flash-id", group=GROUP, options=[CONNECTION], needs="memory")
 def flash_id(session: Session) -> Flash:
     """Tell manufacturer, id and size of the flash chip."""
-    found = chip_ops.flash_id(session.chip)
-    if found is None:
+    flash = chip_ops.flash_id(session.chip)
+    if flash is None:
         raise DeviceError("no flash chip answers", hint="is it connected and powered?")
-    return found
+    return flash
 
 
 def write_flash(
@@ -331,7 +331,9 @@ def _write(
 def _changing(session: Session, work: Work) -> Iterator[None]:
     """Whatever stops what is done meanwhile, say which sectors are in which state."""
     session.output.finished()
-    session.connected.forget_partitions([(each.address, each.size) for each in work.segments])
+    session.connected.forget_partitions(
+        [(segment.address, segment.size) for segment in work.segments]
+    )
     try:
         yield
     except BaseException:
@@ -343,7 +345,7 @@ def _changing(session: Session, work: Work) -> Iterator[None]:
 def _question(work: Work) -> str:
     plan = work.plan
     changed = f"{work.sectors} of {count_text(plan.sectors, 'sector')}"
-    where = working.ranges_text([each.span for each in work.segments])
+    where = working.ranges_text([segment.span for segment in work.segments])
     return f"erase and write {changed} ({where}), {max(1, work.seconds):.0f} s at most"
 
 

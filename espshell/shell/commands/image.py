@@ -330,10 +330,10 @@ def image_elf(
     """
     from espshell.ops.image.build import elf_to_image
 
-    found = chip or _at_hand(session)
-    if found is None:
+    target = chip or _at_hand(session)
+    if target is None:
         raise UsageError("an ELF file does not say which chip it is for", hint="--chip esp32c3")
-    return elf_to_image(file, output, chip=found, options=options, tell=session.output.plain)
+    return elf_to_image(file, output, chip=target, options=options, tell=session.output.plain)
 
 
 def _at_hand(session: Session) -> Chip | None:

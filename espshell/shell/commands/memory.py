@@ -82,8 +82,8 @@ def peek(
     checked = check or session.settings.check
     result = memory.peek(space, at, count, width=width, check=checked, force=force)
     if count == 1 and width == 32 and place.space == "mem":
-        known = registers_at(session.chip.memory, at)
-        result = replace(result, register=known[0] if known else None)
+        registers = registers_at(session.chip.memory, at)
+        result = replace(result, register=registers[0] if registers else None)
     if session.symbols and place.space == "mem":
         labels = tuple(session.symbol_at(at + i * width // 8) for i in range(count))
         result = replace(result, labels=labels)
@@ -183,15 +183,15 @@ def _label(session: Session, region: Extent, address: int) -> str:
         return session.connected.partition_name(address)
     if name := session.symbol_at(address, offset=region.size <= _LABELLED_SIZE):
         return name
-    known = session.chip.chip.region_at(address)
-    if known is None or known.kind is not Kind.PERIPHERAL:
-        return known.name if known else ""
+    area = session.chip.chip.region_at(address)
+    if area is None or area.kind is not Kind.PERIPHERAL:
+        return area.name if area else ""
     tables = session.scope.tables
     if tables is None:
-        return known.name
+        return area.name
     if region.size > _LABELLED_SIZE:
-        return next((each.name for each in tables.around(address)), known.name)
-    return tables.label(address) or known.name
+        return next((peripheral.name for peripheral in tables.around(address)), area.name)
+    return tables.label(address) or area.name
 
 
 @VERBS.add(

@@ -150,12 +150,12 @@ def syms(session: Session, what: Annotated[str, FILE_OR_PATTERN] = "") -> Symbol
     return _noted(session, list_symbols(session.symbols, what))
 
 
-def _noted(session: Session, found: SymbolList) -> SymbolList:
+def _noted(session: Session, listed: SymbolList) -> SymbolList:
     """Add a note where the program is for another kind of core than the connected chip has."""
     if session.target is None or session.symbols is None:
-        return found
+        return listed
     note = session.symbols.mismatch(session.target.chip)
-    return replace(found, notes=(*found.notes, note)) if note else found
+    return replace(listed, notes=(*listed.notes, note)) if note else listed
 
 
 def _show_clash(session: Session, plan: RamPlan) -> None:

@@ -138,15 +138,15 @@ def _read(session: Session, requests: Sequence[Request], *, check: bool, force: 
         if scope.peripheral(name) is None:
             register, field = _meant(session, name)
             return registers.read_register(memory, register, field, check=check, force=force)
-    wanted: list[Register] = []
+    registers_to_read: list[Register] = []
     for request in requests:
         peripheral = None if request.is_pattern else scope.peripheral(request.name)
         if request.is_pattern or peripheral:
             pattern = peripheral.name if peripheral else request.name
-            wanted += registers.list_registers(session.chip.chip, pattern).registers
+            registers_to_read += registers.list_registers(session.chip.chip, pattern).registers
         else:
-            wanted.append(_meant(session, request.name)[0])
-    chosen = tuple(dict.fromkeys(wanted))
+            registers_to_read.append(_meant(session, request.name)[0])
+    chosen = tuple(dict.fromkeys(registers_to_read))
     return registers.read_registers(memory, chosen, check=check, force=force)
 
 
@@ -157,12 +157,12 @@ def _write(
 
     if any(request.value is None for request in requests):
         raise UsageError("either all of these are set or none", hint="write NAME=VALUE for each")
-    found = [(*_meant(session, request.name), request) for request in requests]
-    register = found[0][0]
-    if any(other != register for other, _, _ in found):
+    targets = [(*_meant(session, request.name), request) for request in requests]
+    register = targets[0][0]
+    if any(other != register for other, _, _ in targets):
         raise UsageError("these are of several registers", hint="one command sets those of one")
     memory = session.chip.memory
-    values = [(field, _value(session, field, request)) for _, field, request in found]
+    values = [(field, _value(session, field, request)) for _, field, request in targets]
     fields = [(field, value) for field, value in values if field is not None]
     if len(fields) == len(values):
         return registers.write_fields(memory, register, fields, verify=verify, force=force)
@@ -189,9 +189,9 @@ def _meant(session: Session, name: str) -> tuple[Register, BitField | None]:
     register = scope.register(name)
     if register is not None:
         return register, None
-    found = scope.field(name)
-    if found is not None:
-        return found
+    match = scope.field(name)
+    if match is not None:
+        return match
     whole, _, last = name.rpartition(".")
     register = scope.register(whole)
     if register is not None:

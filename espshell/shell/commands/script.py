@@ -68,12 +68,12 @@ def let(session: Session, assignment: Command) -> Variable:
 
     Text stands in quotes. `$NAME` puts the value into any later line.
     """
-    wanted = assigned(assignment)
+    setting = assigned(assignment)
     scope = session.scope
-    value = _value(session, wanted.value, scope)
+    value = _value(session, setting.value, scope)
     text = number_text(value) if isinstance(value, int) else value
-    session.variables[wanted.name] = text
-    return Variable(wanted.name, value, tuple(scope.notes))
+    session.variables[setting.name] = text
+    return Variable(setting.name, value, tuple(scope.notes))
 
 
 @VERBS.add("expect", group=GROUP, rest="expression")
@@ -98,8 +98,8 @@ def evaluated(session: Session, expression: Expr, message: str = "") -> Expectat
     if sides is None:
         value = expression.evaluate(scope)
         return Expectation(expression.text, value, message=message, notes=tuple(scope.notes))
-    left, operator, right = sides
-    first, second = left.evaluate(scope), right.evaluate(scope)
+    first_side, operator, right = sides
+    first, second = first_side.evaluate(scope), right.evaluate(scope)
     value = int(expr.compare(first, operator, second))
     notes = tuple(scope.notes)
     return Expectation(expression.text, value, first, operator, second, message, notes)
@@ -110,8 +110,8 @@ def need(session: Session, chip: Annotated[tuple[Chip, ...], CHIPS]) -> None:
     """Refuse any chip but these."""
     connected = session.chip.chip
     if connected not in chip:
-        wanted = " or ".join(each.title for each in chip)
-        raise DeviceError(f"this is an {connected.title}, not an {wanted}")
+        titles = " or ".join(one.title for one in chip)
+        raise DeviceError(f"this is an {connected.title}, not an {titles}")
 
 
 @VERBS.add("fails", group=GROUP, rest="command", traits=Trait.FAILS)

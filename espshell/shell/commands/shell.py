@@ -95,14 +95,14 @@ def set_setting(
     a file.
     """
     if name and name not in SETTINGS:
-        known = ", ".join(SETTINGS)
+        names = ", ".join(SETTINGS)
         raise UsageError(
             f"there is no setting `{name}`",
-            hint=did_you_mean(name, SETTINGS) or f"there are {known}",
+            hint=did_you_mean(name, SETTINGS) or f"there are {names}",
         )
     if not value:
         shown = (name,) if name else SETTINGS
-        return NamedValues(tuple((each, _setting(session, each)) for each in shown))
+        return NamedValues(tuple((key, _setting(session, key)) for key in shown))
     if name == "color":
         session.output.color_when = _choice(name, value, _COLORS)
     elif name == "dry-run":
@@ -136,15 +136,15 @@ def alias(session: Session, assignment: Command) -> NamedValues | None:
 
 def define(session: Session, assignment: Command) -> None:
     """Let an alias stand for a line. Raises: UsageError if that is no command."""
-    wanted = assigned(assignment)
-    commands = tuple(lines.parse(session, wanted.source))
+    setting = assigned(assignment)
+    commands = tuple(lines.parse(session, setting.source))
     if not commands:
-        raise UsageError(f"`{wanted.name}` would stand for nothing")
+        raise UsageError(f"`{setting.name}` would stand for nothing")
     for command in commands:
         name = command.name.expand({}) if command.name.is_plain else ""
         if name and not COMMANDS.family(name):
             COMMANDS.find(name, prefixes=session.interactive)
-    session.aliases[wanted.name] = wanted.source
+    session.aliases[setting.name] = setting.source
 
 
 @VERBS.add("history", group=GROUP)

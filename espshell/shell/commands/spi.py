@@ -145,11 +145,11 @@ def write_flash_status(
             f"a volatile write is not possible: {why}", hint="--non-volatile writes permanently"
         )
     read = status_bytes.read_status_bytes(flash, size)
-    made = _as_plan(session, identified, value, size)
-    keep_first_look(session, made)
+    plan = _as_plan(session, identified, value, size)
+    keep_first_look(session, plan)
     unknown = status_bytes.unknown_bits(identified, read.value, value, size)
-    confirmations = (*made.confirmations, *unknown)
-    require_confirmed(session, replace(made, confirmations=confirmations), otp=otp, risk=risk)
+    confirmations = (*plan.confirmations, *unknown)
+    require_confirmed(session, replace(plan, confirmations=confirmations), otp=otp, risk=risk)
     loses = parts.loses_bits(identified.part, size)
     if loses:
         session.output.note(loses)
@@ -166,12 +166,14 @@ def write_flash_status(
 
 def _as_plan(session: Session, identified: Identified, value: int, count: int) -> StatusPlan:
     """Return a write of bytes as a plan for the named bits of the part, with its confirmations."""
-    by_opcode = {each.read_opcode: each.name for each in identified.part.layout.registers}
+    by_opcode = {
+        register.read_opcode: register.name for register in identified.part.layout.registers
+    }
     reads = (opcodes.RDSR1, opcodes.RDSR2, opcodes.RDSR3)[:count]
     names = [by_opcode.get(opcode) for opcode in reads]
     data = value.to_bytes(count, "little")
-    wanted = [typed.Setting(name, byte) for name, byte in zip(names, data, strict=True) if name]
-    return ops.plan_change(session.flash(), identified, wanted, volatile=False)
+    settings = [typed.Setting(name, byte) for name, byte in zip(names, data, strict=True) if name]
+    return ops.plan_change(session.flash(), identified, settings, volatile=False)
 
 
 def _byte_text(text: str) -> bytes:

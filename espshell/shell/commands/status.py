@@ -96,10 +96,10 @@ def set_fields(
     bit is not as wanted.
     """
     identified = session.connected.identified(part or None)
-    wanted = typed.parse(identified.part, settings)
+    requested = typed.parse(identified.part, settings)
     volatile = _volatile(identified, nv)
-    made = ops.plan_change(session.flash(), identified, wanted, volatile=volatile)
-    return _change(session, made, otp=otp, risk=risk)
+    plan = ops.plan_change(session.flash(), identified, requested, volatile=volatile)
+    return _change(session, plan, otp=otp, risk=risk)
 
 
 @VERBS.add("sr edit", group=GROUP, options=[DRY_RUN], needs="memory")
@@ -116,15 +116,15 @@ def edit(
         raise UsageError("`sr edit` is for a terminal", hint="`sr set NAME=VALUE` works everywhere")
     from espshell.shell.terminal import grid
 
-    found = _status(session, part)
-    volatile = _volatile(found.identified, nv)
+    current = _status(session, part)
+    volatile = _volatile(current.identified, nv)
     view = replace(session.output.view, partitions=session.connected.known_partitions)
-    wanted = grid.edit(found, view, volatile=volatile)
-    if wanted is None:
+    requested = grid.edit(current, view, volatile=volatile)
+    if requested is None:
         session.output.note(NOTHING_DONE)
         return None
-    made = ops.plan_change(session.flash(), found.identified, wanted, volatile=volatile)
-    return _change(session, made, otp=otp, risk=risk)
+    plan = ops.plan_change(session.flash(), current.identified, requested, volatile=volatile)
+    return _change(session, plan, otp=otp, risk=risk)
 
 
 @VERBS.add("sr protect", group=GROUP, options=[DRY_RUN], needs="memory")
@@ -142,14 +142,14 @@ def protect(
     Only ranges that the part has can be protected; `sr ranges` lists them.
     """
     identified = session.connected.identified(part or None)
-    made = ops.plan_protection(
+    plan = ops.plan_protection(
         session.flash(),
         identified,
         region.address,
         region.address + region.size,
         volatile=_volatile(identified, nv),
     )
-    return _change(session, made, otp=otp, risk=risk)
+    return _change(session, plan, otp=otp, risk=risk)
 
 
 @VERBS.add("sr unprotect", group=GROUP, options=[DRY_RUN], needs="memory")
@@ -164,8 +164,8 @@ def unprotect(
     """Lift the protection of the whole flash."""
     identified = session.connected.identified(part or None)
     volatile = _volatile(identified, nv)
-    made = ops.plan_protection(session.flash(), identified, 0, 0, volatile=volatile)
-    return _change(session, made, otp=otp, risk=risk)
+    plan = ops.plan_protection(session.flash(), identified, 0, 0, volatile=volatile)
+    return _change(session, plan, otp=otp, risk=risk)
 
 
 @VERBS.add("sr ranges", group=GROUP, needs="memory")
@@ -202,18 +202,18 @@ def restore(
     from espshell.nor.layout import Kind
 
     identified = session.connected.identified(part or None)
-    wanted = _saved(file, identified) if file else _first_look(session)
+    saved = _saved(file, identified) if file else _first_look(session)
     now = _status(session, "").registers
     settings = []
     for register in identified.part.layout.registers:
-        if register.name in wanted and register.name in identified.part.written:
-            burnt = now[register.name] & register.mask(Kind.ONE_WAY) & ~wanted[register.name]
+        if register.name in saved and register.name in identified.part.written:
+            burnt = now[register.name] & register.mask(Kind.ONE_WAY) & ~saved[register.name]
             if burnt:
                 session.output.note(f"one-way bits of {register.name} stay 1: 0x{burnt:02x}")
-            settings.append(typed.Setting(register.name, wanted[register.name] | burnt))
+            settings.append(typed.Setting(register.name, saved[register.name] | burnt))
     volatile = _volatile(identified, nv)
-    made = ops.plan_change(session.flash(), identified, settings, volatile=volatile)
-    return _change(session, made, otp=otp, risk=risk)
+    plan = ops.plan_change(session.flash(), identified, settings, volatile=volatile)
+    return _change(session, plan, otp=otp, risk=risk)
 
 
 @VERBS.add("sfdp", group=GROUP, aliases=["sr sfdp"], needs="memory")
@@ -245,37 +245,37 @@ def _volatile(identified: Identified, nv: bool) -> bool:
     return True
 
 
-def _change(session: Session, made: StatusPlan, *, otp: str, risk: bool) -> StatusChange | None:
+def _change(session: Session, plan: StatusPlan, *, otp: str, risk: bool) -> StatusChange | None:
     """Show a plan, ask as much as it needs, and carry it out."""
     from espshell.render.status.change import status_plan
 
     output, flash = session.output, session.flash()
 
     def preview(view: View) -> Iterator[Block]:
-        return status_plan(made, replace(view, partitions=session.connected.known_partitions))
+        return status_plan(plan, replace(view, partitions=session.connected.known_partitions))
 
-    if not made.nothing_to_do:
+    if not plan.nothing_to_do:
         output.show(Document(preview, output.view))
-    if made.refusals:
-        raise UsageError(made.refusals[0], hint="; ".join(made.refusals[1:]))
-    keep_first_look(session, made)
-    if not made.nothing_to_do:
+    if plan.refusals:
+        raise UsageError(plan.refusals[0], hint="; ".join(plan.refusals[1:]))
+    keep_first_look(session, plan)
+    if not plan.nothing_to_do:
         session.require_permission("writing status registers")
-        require_confirmed(session, made, otp=otp, risk=risk)
-        kind = "until the flash loses power or is reset" if made.volatile else "PERMANENTLY"
-        if not may_write(session, f"write {kind}", volatile=made.volatile):
+        require_confirmed(session, plan, otp=otp, risk=risk)
+        kind = "until the flash loses power or is reset" if plan.volatile else "PERMANENTLY"
+        if not may_write(session, f"write {kind}", volatile=plan.volatile):
             output.note(NOTHING_DONE)
             return None
-    return ops.change_status(flash, made)
+    return ops.change_status(flash, plan)
 
 
-def require_confirmed(session: Session, made: StatusPlan, *, otp: str, risk: bool) -> None:
+def require_confirmed(session: Session, plan: StatusPlan, *, otp: str, risk: bool) -> None:
     """Require that a person insists on what cannot be undone, or can stop a board from booting.
 
     Raises: UsageError.
     """
-    part = made.part
-    for confirmation in made.confirmations:
+    part = plan.part
+    for confirmation in plan.confirmations:
         one_way = confirmation.kind is planning.ConfirmationKind.ONE_WAY
         if one_way and not (otp and part.is_called(otp)):
             names = " or ".join(part.names)
@@ -284,7 +284,7 @@ def require_confirmed(session: Session, made: StatusPlan, *, otp: str, risk: boo
                 f"{confirmation.reason}: it can never be undone{wrong}",
                 hint=f"--otp {names} does it, with the name typed out",
             )
-    risks = [c.reason for c in made.confirmations if c.kind is planning.ConfirmationKind.DANGER]
+    risks = [c.reason for c in plan.confirmations if c.kind is planning.ConfirmationKind.DANGER]
     if not risks or risk or session.dry_run:
         return
     if session.ask is None:
@@ -319,16 +319,16 @@ def _saved(file: Path, identified: Identified) -> dict[str, int]:
     return registers
 
 
-def keep_first_look(session: Session, made: StatusPlan) -> None:
+def keep_first_look(session: Session, plan: StatusPlan) -> None:
     """Remember the registers that a plan has read, if this flash was not looked at before."""
-    before = {each.name: each.before for each in made.registers}
+    before = {register.name: register.before for register in plan.registers}
     session.first_looks.setdefault(session.connected.flash_key(), before)
 
 
 def _first_look(session: Session) -> dict[str, int]:
-    found = session.first_looks.get(session.connected.flash_key())
-    if found is None:
+    first = session.first_looks.get(session.connected.flash_key())
+    if first is None:
         raise UsageError(
             "nothing has been seen of this flash before", hint="sr restore FILE takes a file"
         )
-    return found
+    return first

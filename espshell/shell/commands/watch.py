@@ -150,12 +150,12 @@ def watch(
         looks = sample.look
         view.look(sample)
 
-    seen = ops.changes(
+    changes = ops.changes(
         _look(session, what, notes), session.clock, interval_s=interval, count=count, looked=looked
     )
     interrupted = False
     try:
-        for sample in seen:
+        for sample in changes:
             view.change(sample)
             if len(samples) < _KEPT:
                 samples.append(sample)
