@@ -32,7 +32,8 @@ from espshell.shell.declaration import Option, Param, Verb
 from espshell.shell.output import Output
 from espshell.shell.registry import COMMANDS as VERBS
 from espshell.shell.runner import Runner
-from espshell.shell.session import Bench, Quit, Session
+from espshell.shell.session import Quit, Session
+from espshell.shell.settings import Bench
 from espshell.shell.terminal import complete
 
 CHIPS = ("esp32c3", "esp32c3", "esp32", "esp8266", "esp32s3", "esp32p4")

@@ -18,7 +18,7 @@ from espshell.loader import digest, flash, flash_read, spi
 from espshell.loader.agreed import agreed
 from espshell.loader.erase import BLOCK, ROM_SEGMENT
 from espshell.loader.spi import FlashCommand
-from espshell.nor import makers
+from espshell.nor import makers, opcodes
 from espshell.protocol import flash as frames
 from espshell.protocol.packet import Opcode
 from espshell.span import Span
@@ -28,10 +28,8 @@ if TYPE_CHECKING:
     from espshell.clock import Clock
     from espshell.device.target import Target
 
-READ_ID = 0x9F
-"""Opcode of every SPI NOR flash: manufacturer, type, capacity (JEDEC JEP106 and JESD216)."""
-
-_READ_ID = FlashCommand(READ_ID, read_size=3)
+_READ_ID = FlashCommand(opcodes.RDID, read_size=3)
+"""The reply is manufacturer, type, capacity (JEDEC JEP106 and JESD216)."""
 
 RATES = (921600, 460800, 230400, 115200, 57600)
 """Where a read goes on more slowly when it fails again and again."""

@@ -19,6 +19,7 @@ from espshell.loader import erase
 from espshell.loader.dialogue import Gone
 from espshell.loader.loader import Loader
 from espshell.loader.spi import Controller, FlashCommand
+from espshell.nor import opcodes
 from espshell.protocol.flash import (
     EraseFlash,
     EraseRegion,
@@ -35,10 +36,12 @@ _TRIES = 3
 _ANNOUNCED = 0x400  # what an erase announces and never sends, as esptool does
 _CHIP_S_PER_MIB = 15.0
 
-_WRITE_ENABLE, _READ_STATUS, _SECTOR_ERASE = 0x06, 0x05, 0x20
 _BUSY = 1 << 0
 _POLLS = 400
-"""Opcodes and bit that every SPI NOR has (JESD216); a poll is a request, a millisecond at least."""
+"""Bit 0 of the status of every SPI NOR (JESD216), and how often it is read before giving up.
+
+A read is a request, and takes a millisecond or more.
+"""
 
 
 def erase_sectors(
@@ -125,10 +128,10 @@ def _download(
 
 def _erase_sector(controller: Controller, offset: int) -> None:
     """Erase one sector by the command of the flash itself. Raises: DeviceError."""
-    controller.run(FlashCommand(_WRITE_ENABLE))
-    controller.run(FlashCommand(_SECTOR_ERASE, address=offset, checked=True))
+    controller.run(FlashCommand(opcodes.WREN))
+    controller.run(FlashCommand(opcodes.SECTOR_ERASE, address=offset, checked=True))
     for _ in range(_POLLS):
-        if not controller.run(FlashCommand(_READ_STATUS, read_size=1))[0] & _BUSY:
+        if not controller.run(FlashCommand(opcodes.RDSR1, read_size=1))[0] & _BUSY:
             return
     raise DeviceError(
         f"the flash does not finish erasing the sector at {hex32(offset)}",

@@ -22,6 +22,7 @@ from espshell.loader.digest import blank_digest, confirmed_digest, digest, md5
 from espshell.loader.loader import Loader
 from espshell.loader.spi import MOST_BYTES, Controller, FlashCommand
 from espshell.loader.window import Fault, Window
+from espshell.nor import opcodes
 from espshell.protocol import packet, slip
 from espshell.protocol.flash import ReadFlash, ReadFlashSlow
 from espshell.protocol.packet import Opcode
@@ -36,7 +37,6 @@ ROM_CHUNK = 4 * KIB
 TRIES = 5
 """Times that a chunk is read again before the read is given up, or the baud rate lowered."""
 
-_READ = 0x03
 _LEAST_CHUNK = 1 * KIB
 _BLANK_FROM = 16 * KIB  # smaller ranges are read as fast as they are asked about
 _LARGEST_PROBE = 1 * MIB
@@ -90,7 +90,7 @@ def controller_pieces(controller: Controller, offset: int, size: int) -> Iterato
     """Yield a range by read commands of the flash, 64 bytes each; nothing confirms them."""
     for at in range(offset, offset + size, MOST_BYTES):
         count = min(MOST_BYTES, offset + size - at)
-        yield controller.run(FlashCommand(_READ, address=at, read_size=count))
+        yield controller.run(FlashCommand(opcodes.READ, address=at, read_size=count))
 
 
 def _given_up(offset: int, fault: Fault, times: int) -> NoReply:

@@ -22,7 +22,7 @@ from espshell.link.link import Link
 from espshell.loader.dialogue import Dialogue, Gone
 from espshell.protocol import packet
 from espshell.protocol.bootlog import recognise
-from espshell.protocol.commands import ChangeBaudrate, Command, Sync
+from espshell.protocol.commands import ChangeBaudrate, LoaderCommand, Sync
 from espshell.protocol.dialect import Dialect
 from espshell.protocol.packet import Opcode, Response
 
@@ -46,7 +46,7 @@ class Loader(Dialogue):
         self.last_digest = b""
         """The digest that came last; see ``loader.digest``."""
 
-    def execute(self, command: Command[T], *, timeout_s: float | None = None) -> T:
+    def execute(self, command: LoaderCommand[T], *, timeout_s: float | None = None) -> T:
         """Ask one command and return what its answer means.
 
         A command that does no harm twice (``repeatable``) is asked once more if nothing comes.
@@ -63,7 +63,7 @@ class Loader(Dialogue):
                 raise
         return self._once(command, timeout_s)
 
-    def _once(self, command: Command[T], timeout_s: float | None) -> T:
+    def _once(self, command: LoaderCommand[T], timeout_s: float | None) -> T:
         request = command.encode()
         wait_s = command.timeout_s if timeout_s is None else timeout_s
         with self.exchange():
@@ -135,7 +135,7 @@ class Loader(Dialogue):
         self.strays -= 1
         return True
 
-    def _meaning(self, command: Command[T], response: Response) -> T:
+    def _meaning(self, command: LoaderCommand[T], response: Response) -> T:
         name = command.opcode.name
         if code := self.failure(response):
             raise Refused(f"the loader refused {name}: {packet.status_text(code)}", code=code)

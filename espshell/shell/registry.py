@@ -20,7 +20,7 @@ from espshell.errors import UsageError
 from espshell.shell.arguments.types import EXPRESSION, AnyType, Scope, did_you_mean
 from espshell.shell.declaration import RESTS, Option, Param, Run, Trait, Verb
 from espshell.shell.language.grammar import Command
-from espshell.shell.language.words import Text, Variables, Word
+from espshell.shell.language.words import PlainText, Variables, Word
 
 F = TypeVar("F", bound=Run)
 
@@ -137,7 +137,7 @@ class Registry:
         if not self._begins_two(command.name.expand(variables).lower(), prefixes=prefixes):
             return command
         end = words[0].column - command.column
-        gap = Text(command.text[len(command.name.raw) : end], " ")
+        gap = PlainText(command.text[len(command.name.raw) : end], " ")
         pieces = (*command.name.pieces, gap, *words[0].pieces)
         name = Word(command.text[: end + len(words[0].raw)], command.column, pieces)
         return replace(command, name=name, words=words[1:])

@@ -130,7 +130,7 @@ def test_value(kind: AnyType, texts: tuple[str, ...], wanted: object) -> None:
         (REGION, ("16",), "`16` has no length"),
         (REGION, ("16..",), "expected an end"),
         (REGION, ("16..20", "4"), "is a whole region"),
-        (FILE, ("",), "a file name is expected"),
+        (FILE, ("",), "expected a file name"),
         (choice("boot", "run"), ("rum",), "did you mean `run`?"),
         (CHIPS, ("esp99",), "known are "),
         (SECONDS, ("soon",), "`soon` is not a duration"),

@@ -110,7 +110,10 @@ def test_every_length(offline: Shell, files: Path) -> None:
         ("image make -f text out", "image make: there are 1 of -f and 0 of -a"),
         ("image make -f no -a 0x40100000 out", "image make: cannot read no: no such file"),
         ("image merge out app.bin", "image merge: FILES is missing"),
-        ("image merge out app.bin 0 text", "image merge: `text` is alone"),
+        (
+            "image merge out app.bin 0 text",
+            "image merge: expected a place after `text`",
+        ),
         ("image merge out app.bin mem:0", "image merge: `mem:0` is not in flash"),
         ("image merge out app.bin 0 text 4", "image merge: text overlaps app.bin"),
         ("image merge app.bin app.bin 0", "image merge: app.bin would be overwritten"),

@@ -14,7 +14,7 @@ from espshell.errors import BenchError, DeviceError, UsageError
 from espshell.nor import makers, opcodes
 from espshell.nor.layout import BitKind, RegisterLayout
 from espshell.nor.parts import Identified
-from espshell.nor.plan import Asked, Gate
+from espshell.nor.plan import Confirmation, ConfirmationKind
 from espshell.ops.result import Result
 from espshell.ops.status.wire import (
     disable,
@@ -100,7 +100,7 @@ def write_status_bytes(
     """Write status bytes in esptool's sequence; but wait for each, and compare.
 
     Two bytes: 01h with both, then 01h and 31h with one each; 06h or 50h before each.  Which bits a
-    part loses that way ``parts.loses_bits`` says; gates are the caller's.
+    part loses that way ``parts.loses_bits`` says; confirmations are the caller's.
 
     Raises: UsageError where such a byte cannot be read; BenchError or DeviceError if it is not
     known what came of it.
@@ -140,10 +140,12 @@ def write_status_bytes(
     )
 
 
-def unknown_bits(identified: Identified, before: int, value: int, count: int) -> tuple[Asked, ...]:
+def unknown_bits(
+    identified: Identified, before: int, value: int, count: int
+) -> tuple[Confirmation, ...]:
     """Return the bits of unknown meaning that a write of bytes would set.
 
-    They may be one-way, so they stand behind that gate.
+    They may be one-way, so they are confirmed as such.
     """
     unknown = []
     for index, opcode in enumerate(_READS[:count]):
@@ -159,7 +161,7 @@ def unknown_bits(identified: Identified, before: int, value: int, count: int) ->
                     bit.name if bit and bit.kind is BitKind.OPEN else f"bit {8 * index + position}"
                 )
                 why = f"{name}: what it does on {identified.part.name} is not known"
-                unknown.append(Asked(Gate.ONE_WAY, name, why))
+                unknown.append(Confirmation(ConfirmationKind.ONE_WAY, name, why))
     return tuple(unknown)
 
 

@@ -37,8 +37,8 @@ def status_plan(plan: StatusPlan, view: View) -> Iterator[Block]:
         yield from _protection(plan, view)
     for text in plan.warnings if plan.ok else ():
         yield Labelled("warning", text, style="warning")
-    for gate in plan.gates:
-        yield Labelled(gate.gate.value, gate.why, style="error")
+    for confirmation in plan.confirmations:
+        yield Labelled(confirmation.kind.value, confirmation.reason, style="error")
     for text in plan.refusals:
         yield Labelled("refused", text, style="error")
     if plan.ok:
@@ -184,7 +184,8 @@ def plan_json(plan: StatusPlan) -> dict[str, Json]:
         "sends": [sent_text(writes) for writes in plan.attempts],
         "warnings": list(plan.warnings),
         "gates": [
-            {"gate": gate.gate.value, "name": gate.name, "why": gate.why} for gate in plan.gates
+            {"gate": one.kind.value, "name": one.name, "why": one.reason}
+            for one in plan.confirmations
         ],
         "refusals": list(plan.refusals),
     }

@@ -44,7 +44,9 @@ def file_places(
 
     def parse(texts: Sequence[str]) -> Pairs:
         if len(texts) % 2:
-            raise UsageError(f"`{texts[-1]}` is alone", hint=f"in pairs: {label}")
+            partner = "file" if swapped else "place"
+            message = f"expected a {partner} after `{texts[-1]}`"
+            raise UsageError(message, hint=f"the form is {label}")
         pairs = []
         for first, second in zip(texts[::2], texts[1::2], strict=True):
             name, place_text = (second, first) if swapped else (first, second)

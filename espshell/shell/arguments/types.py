@@ -26,7 +26,7 @@ V = TypeVar("V")
 W = TypeVar("W")
 
 
-class Scope(expr.Scope, Protocol):
+class Scope(expr.Environment, Protocol):
     """What values are found in: names and memory, and the chip if one is connected."""
 
     @property
@@ -46,7 +46,7 @@ class Scope(expr.Scope, Protocol):
         """Every name that what has been typed could become."""
 
     def space(self, name: str) -> Scope:
-        """Return what names mean in a space: partitions in ``flash``."""
+        """Return the meaning of names in a space: those of partitions in ``flash``."""
 
 
 Completion = Callable[[str, Scope], Iterable[str]]
@@ -94,7 +94,7 @@ class ArgType(Generic[P, V]):
     parse: Callable[[Sequence[str]], P]
     """Check the text of the words. Raises: UsageError with what was expected."""
     resolve: Callable[[P, Scope], V] = _unchanged
-    """Return what is meant. Raises: UsageError for an unknown name."""
+    """Return the value of a parsed argument. Raises: UsageError for an unknown name."""
     names: Callable[[P], Sequence[str]] = _none
     """Return the names that must be known."""
     files: Callable[[P], Sequence[Path]] = _none

@@ -17,7 +17,7 @@ from espshell.shell.commands.flash import (
     Force,
     erase,
     load_files,
-    see_possible,
+    require_possible,
     verify_files,
 )
 from espshell.shell.commands.memory import save_region
@@ -72,7 +72,7 @@ def write_flash_files(
 ) -> Written | Loaded | Erased | None:
     """Write files to flash, as esptool does; but only what differs, and verified."""
     if erase_all:
-        see_possible(session, files, force=force)
+        require_possible(session, files, force=force)
         erased = erase_flash(session, force=force)
         if erased is None or not erased.ok:
             return erased

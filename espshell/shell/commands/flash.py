@@ -129,7 +129,7 @@ def load_files(
     require_one_space(files)
     images = read_pairs(files, like_esptool=like_esptool)
     if files[0][1].space == "mem":
-        _see_memory(session, files, force=force)
+        _require_ram(session, files, force=force)
         for note in (note for image in images for note in image.notes):
             session.output.note(note)
         return loading.load_memory(
@@ -211,7 +211,7 @@ def erase(
     erase flash:nvs; erase flash:0x9000 0x6000; erase chip. What is blank already is left alone.
     With secure boot or flash encryption nothing is erased without --force.
     """
-    session.see_may_destroy("erase")
+    session.require_permission("erase")
     target, size = session.chip, region.size
     facts = _facts(session)
     planning.plan_erase(region.address, size, facts, keep_edges=keep_edges, force=force)
@@ -259,8 +259,8 @@ def write_flash(
     return _write(session, [image], everything=False, keep_edges=True, force=force)
 
 
-def _see_memory(session: Session, files: Sequence[Pair], *, force: bool) -> None:
-    """See that a bare number is not meant for flash. Raises: UsageError with how to write that."""
+def _require_ram(session: Session, files: Sequence[Pair], *, force: bool) -> None:
+    """Refuse a bare number that could be meant for flash. Raises: UsageError with its form."""
     for _, where in files:
         if not force and session.chip.chip.region_at(where.address) is None:
             raise UsageError(
@@ -269,7 +269,7 @@ def _see_memory(session: Session, files: Sequence[Pair], *, force: bool) -> None
             )
 
 
-def see_possible(session: Session, files: Sequence[Pair], *, force: bool) -> None:
+def require_possible(session: Session, files: Sequence[Pair], *, force: bool) -> None:
     """Check that files can be written as esptool does, before anything is erased for them.
 
     Raises: UsageError.
@@ -302,7 +302,7 @@ def _write(
     force: bool,
 ) -> Written | None:
     """Plan, compare, ask, write; whatever stops it, say which sectors are in which state."""
-    session.see_may_destroy("writing flash")
+    session.require_permission("writing flash")
     target = session.chip
     facts = _facts(session)
     plan = planning.plan_write(images, facts, keep_edges=keep_edges, force=force)

@@ -178,7 +178,7 @@ def dump(
 
 
 def _label(session: Session, region: Extent, address: int) -> str:
-    """Return what stands at an address: partition, symbol, register or region."""
+    """Return the name at an address: of a partition, symbol, register or region."""
     if region.space == "flash":
         return session.connected.partition_name(address)
     if name := session.symbol_at(address, offset=region.size <= _LABELLED_SIZE):

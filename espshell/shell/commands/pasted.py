@@ -93,7 +93,7 @@ def esptool(
     esptool.py -p PORT -b 460800 write_flash 0x10000 app.bin; python -m esptool ..., @FILE.
     The session stays connected: another chip is refused, another port asked about.
     """
-    line = lines.Line(
+    line = lines.GlobalOptions(
         chip=by_name(chip),
         port=port,
         baud=baud,
@@ -130,7 +130,9 @@ def espefuse(
     """
     if words[0] != "summary":
         raise UsageError("nothing here burns fuses", hint=_FUSES_HINT)
-    with lines.applied(session, lines.Line(chip=by_name(chip), port=port), needs_chip=True):
+    with lines.applied(
+        session, lines.GlobalOptions(chip=by_name(chip), port=port), needs_chip=True
+    ):
         session.output.note(f"this is `info`; espefuse is another program; {_FUSES_HINT}")
         return ops.info(session.chip)
 

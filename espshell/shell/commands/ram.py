@@ -125,7 +125,7 @@ def monitor_command(
     from espshell.shell.terminal import monitor
 
     wish = monitor.Wish(until, timeout, baud)
-    monitor.see_it_ends(session, wish)
+    monitor.require_end(session, wish)
     with _line(session, baud, run=run) as port:
         heard = monitor.follow(session, port, wish)
     return shown(monitor.without_expected_reset(heard) if run else heard)
@@ -214,7 +214,7 @@ def _line(session: Session, baud: int, *, run: bool) -> Iterator[Port]:
             yield port
         return
     if not session.bench.port:
-        raise UsageError("no port is known", hint="start with --port")
+        raise UsageError("there is no port to connect to", hint="start with --port")
     port = open_port(session.bench.port, baud)
     try:
         yield port

@@ -200,7 +200,7 @@ def _meant(session: Session, name: str) -> tuple[Register, BitField | None]:
 
 
 def _value(session: Session, field: BitField | None, request: Request) -> int:
-    """Return what a field is to be set to: one of its own names, or an expression."""
+    """Return the new value of a field: one of its own names, or an expression."""
     if request.value is None:
         raise UsageError(f"{request.name} has no value")
     name = request.value.lone_name()

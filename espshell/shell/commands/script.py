@@ -161,7 +161,7 @@ def source(
 
 
 def _value(session: Session, word: Word, scope: TargetScope) -> int | str:
-    """Return what a word means to `let`: text in quotes, a variable as it is, or an expression."""
+    """Return the value of a word for `let`: quoted text, a variable unchanged, or an expression."""
     if word.is_quoted and not _is_character(word.raw):
         return word.expand(session.variables)
     if word.lone_variable() is not None:
@@ -172,7 +172,7 @@ def _value(session: Session, word: Word, scope: TargetScope) -> int | str:
 
 
 def _is_character(raw: str) -> bool:
-    """Say whether a quoted word is a number such as 'A'."""
+    """Return whether a quoted word is a number, such as 'A'."""
     try:
         return expr.parse(raw).constant() is not None
     except UsageError:

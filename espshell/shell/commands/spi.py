@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from espshell.errors import UsageError
+from espshell.nor import opcodes
 from espshell.shell.arguments.types import NUMBER, POSITIVE, TEXT, checked, choice, many
 from espshell.shell.commands.flash import NOTHING_DONE
-from espshell.shell.commands.status import keep_first_look, may_write, see_gates
+from espshell.shell.commands.status import keep_first_look, may_write, require_confirmed
 from espshell.shell.declaration import DRY_RUN, Option
 from espshell.shell.esptool import options
 from espshell.shell.later import Later
@@ -89,7 +90,9 @@ def read_flash_sfdp(
     if address + count > 1 << 24:
         raise UsageError(f"{count} bytes from {address:#x} on go past the end of SFDP, of 24 bits")
     flash = session.flash()
-    return sfdp.SpiAnswer(0x5A, "read SFDP", b"", sfdp.read_sfdp_bytes(flash, address, count))
+    return sfdp.SpiAnswer(
+        opcodes.RDSFDP, "read SFDP", b"", sfdp.read_sfdp_bytes(flash, address, count)
+    )
 
 
 ByteCount = Annotated[str, Option("--bytes", "how many: 1, 2 or 3 (2)", choice("1", "2", "3"))]
@@ -133,7 +136,7 @@ def write_flash_status(
     size = int(count)
     if not 0 <= value < 1 << 8 * size:
         raise UsageError(f"{value:#x} does not fit into {count_text(size, 'byte')}")
-    session.see_may_destroy("writing status registers")
+    session.require_permission("writing status registers")
     flash = session.flash()
     identified = session.connected.identified()
     possible, why = parts.volatile_possible(identified)
@@ -145,7 +148,8 @@ def write_flash_status(
     plan = _as_plan(session, identified, value, size)
     keep_first_look(session, plan)
     unknown = status_bytes.unknown_bits(identified, read.value, value, size)
-    see_gates(session, replace(plan, gates=(*plan.gates, *unknown)), otp=otp, risk=risk)
+    confirmations = (*plan.confirmations, *unknown)
+    require_confirmed(session, replace(plan, confirmations=confirmations), otp=otp, risk=risk)
     loses = parts.loses_bits(identified.part, size)
     if loses:
         session.output.note(loses)
@@ -161,11 +165,12 @@ def write_flash_status(
 
 
 def _as_plan(session: Session, identified: Identified, value: int, count: int) -> StatusPlan:
-    """Return what a write of bytes means for the named bits of the part, for its gates."""
+    """Return a write of bytes as a plan for the named bits of the part, with its confirmations."""
     by_opcode = {
         register.read_opcode: register.name for register in identified.part.layout.registers
     }
-    names = [by_opcode.get(opcode) for opcode in (0x05, 0x35, 0x15)[:count]]
+    reads = (opcodes.RDSR1, opcodes.RDSR2, opcodes.RDSR3)[:count]
+    names = [by_opcode.get(opcode) for opcode in reads]
     data = value.to_bytes(count, "little")
     settings = [typed.Setting(name, byte) for name, byte in zip(names, data, strict=True) if name]
     return ops.plan_change(session.flash(), identified, settings, volatile=False)

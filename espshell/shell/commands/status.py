@@ -234,7 +234,7 @@ def _status(session: Session, part: str) -> Status:
 
 
 def _volatile(identified: Identified, nv: bool) -> bool:
-    """Say whether a change is to be volatile. Raises: UsageError if it can only be permanent."""
+    """Return whether a change is volatile. Raises: UsageError if it can only be permanent."""
     if nv:
         return False
     possible, why = parts.volatile_possible(identified)
@@ -260,8 +260,8 @@ def _change(session: Session, plan: StatusPlan, *, otp: str, risk: bool) -> Stat
         raise UsageError(plan.refusals[0], hint="; ".join(plan.refusals[1:]))
     keep_first_look(session, plan)
     if not plan.nothing_to_do:
-        session.see_may_destroy("writing status registers")
-        see_gates(session, plan, otp=otp, risk=risk)
+        session.require_permission("writing status registers")
+        require_confirmed(session, plan, otp=otp, risk=risk)
         kind = "until the flash loses power or is reset" if plan.volatile else "PERMANENTLY"
         if not may_write(session, f"write {kind}", volatile=plan.volatile):
             output.note(NOTHING_DONE)
@@ -269,21 +269,22 @@ def _change(session: Session, plan: StatusPlan, *, otp: str, risk: bool) -> Stat
     return ops.change_status(flash, plan)
 
 
-def see_gates(session: Session, plan: StatusPlan, *, otp: str, risk: bool) -> None:
-    """See that a person has insisted on what cannot be undone, or can stop a board from booting.
+def require_confirmed(session: Session, plan: StatusPlan, *, otp: str, risk: bool) -> None:
+    """Require that a person insists on what cannot be undone, or can stop a board from booting.
 
     Raises: UsageError.
     """
     part = plan.part
-    for gate in plan.gates:
-        if gate.gate is planning.Gate.ONE_WAY and not (otp and part.is_called(otp)):
+    for confirmation in plan.confirmations:
+        one_way = confirmation.kind is planning.ConfirmationKind.ONE_WAY
+        if one_way and not (otp and part.is_called(otp)):
             names = " or ".join(part.names)
             wrong = f"; this is no {otp}" if otp else ""
             raise UsageError(
-                f"{gate.why}: it can never be undone{wrong}",
+                f"{confirmation.reason}: it can never be undone{wrong}",
                 hint=f"--otp {names} does it, with the name typed out",
             )
-    risks = [gate.why for gate in plan.gates if gate.gate is planning.Gate.DANGER]
+    risks = [c.reason for c in plan.confirmations if c.kind is planning.ConfirmationKind.DANGER]
     if not risks or risk or session.dry_run:
         return
     if session.ask is None:

@@ -168,7 +168,7 @@ def watch(
 def _look(
     session: Session, what: Expr | Extent, notes: dict[str, None]
 ) -> Callable[[], int | bytes]:
-    """Return what looks once and gathers what to keep in mind about it."""
+    """Return a function that reads once and collects the notes about it."""
     if isinstance(what, Extent):
         space, check = session.space(what.space, what.size), session.settings.check
 

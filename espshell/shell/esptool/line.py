@@ -86,8 +86,8 @@ _BETWEEN_S = 0.1  # between two tries
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """The global options that were given; None or empty for those that were not."""
+class GlobalOptions:
+    """The global options of a line; None or empty for those that it does not have."""
 
     chip: Chip | None = None
     port: str = ""
@@ -104,7 +104,7 @@ class Line:
     open_port_attempts: int = 1
 
     def bench(self, bench: Bench) -> Bench:
-        """Return how the chip is to be reached, where the line says nothing as before."""
+        """Return the bench with the options of the line."""
         return replace(
             bench,
             port=self.port or bench.port,
@@ -117,19 +117,19 @@ class Line:
         )
 
 
-def _mode(given: str, there: str, default: str) -> str:
-    """Return what was given; the default stands for a sequence of somebody's own, if there is."""
-    return there if given in ("", default) and "|" in there else given or there
+def _mode(option: str, before: str, default: str) -> str:
+    """Return the option, or the value before; the default keeps a custom sequence."""
+    return before if option in ("", default) and "|" in before else option or before
 
 
 @contextlib.contextmanager
-def applied(session: Session, line: Line, *, needs_chip: bool) -> Iterator[None]:
-    """Let a session be as a line of esptool's says while its command runs.
+def applied(session: Session, line: GlobalOptions, *, needs_chip: bool) -> Iterator[None]:
+    """Apply the global options of a line to the session while its command runs.
 
-    Port, rate and the way to leave the chip stay; the stub and the trace are of this line only,
-    and so is all of it for a command that needs no chip.
+    Port, rate and the way to leave the chip stay in force; the stub and the trace are for this line
+    only, and so are all options of a command that needs no chip.
 
-    Raises: UsageError for another chip, or for another port where nobody can be asked.
+    Raises: UsageError for another chip, or for another port if the person refuses it.
     """
     kept, tap = session.bench, session.tap
     with contextlib.ExitStack() as stack:
@@ -149,10 +149,12 @@ def applied(session: Session, line: Line, *, needs_chip: bool) -> Iterator[None]
             session.bench = replace(there, stub=kept.stub, stub_version=kept.stub_version)
 
 
-def _reach(session: Session, line: Line) -> None:
-    """Connect as a line says, or compare it with the connection that there is."""
+def _reach(session: Session, line: GlobalOptions) -> None:
+    """Connect with the options of a line, or compare them with the present connection."""
     target = session.target
-    if target is not None and not _is_other_port(line.port, session.bench.port):
+    there = session.bench.port
+    is_same = line.port in ("", there) or os.path.realpath(line.port) == os.path.realpath(there)
+    if target is not None and is_same:
         if line.chip not in (None, target.chip):
             assert line.chip is not None
             raise UsageError(
@@ -176,7 +178,7 @@ def _reach(session: Session, line: Line) -> None:
         _set_voltage(session, line.override_vddsdio)
 
 
-def _connect(session: Session, line: Line) -> None:
+def _connect(session: Session, line: GlobalOptions) -> None:
     bench = line.bench(session.bench)
     if not bench.port:
         bench = replace(bench, port=choose_port(line.port_filter))
@@ -206,12 +208,8 @@ def _ask_to_move(session: Session, port: str) -> None:
     )
 
 
-def _is_other_port(port: str, there: str) -> bool:
-    return bool(port) and port != there and os.path.realpath(port) != os.path.realpath(there)
-
-
 def _change_baud(session: Session, baud: int) -> None:
-    """Change the rate; where the loader cannot, go on at the one that there is, and say so."""
+    """Change the rate; if the loader cannot, note that it stays."""
     try:
         session.change_baud(baud)
     except UsageError as error:
@@ -235,15 +233,15 @@ def _set_voltage(session: Session, voltage: str) -> None:
 
 
 def choose_port(filters: Sequence[str] = ()) -> str:
-    """Return the only port that is likely and passes the filters.
+    """Return the only likely port that passes the filters.
 
     Filters of one kind are alternatives; of several kinds one of each must pass.
 
     Raises: PortError if there is none; BenchError if there are several.
     """
     kinds: dict[str, list[str]] = {}
-    for rule in filters:
-        key, _, value = rule.partition("=")
+    for text in filters:
+        key, _, value = text.partition("=")
         kinds.setdefault(key, []).append(value)
     matching = [
         port

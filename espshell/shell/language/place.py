@@ -1,7 +1,7 @@
-"""Places and regions: an address in a space, and a range from there.
+"""Places and regions: an address in a space, and a range that begins there.
 
-Ugly: ``..`` is found before the expressions on its sides are parsed, by ``_split_range``, which
-therefore skips brackets and character literals by itself.
+Ugly: ``_split_range`` finds ``..`` before the expressions on its sides are parsed, so it skips
+brackets and character literals by itself.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A range: its place and either its size in bytes or its exclusive end; neither for a name."""
+    """A range: its start, and its size (bytes) or its exclusive end; neither for a name alone."""
 
     place: Place
     size: Expr | None = None
@@ -38,7 +38,7 @@ class Range:
 
 
 def parse_place(text: str) -> Place:
-    """Parse ``[space:]expr``; the space is ``mem`` when none is given.
+    """Parse ``[space:]expr``; the default space is ``mem``.
 
     Raises:
         UsageError: unknown space, or as :func:`parse`.

@@ -188,7 +188,7 @@ def _bits(grid: Grid) -> Iterator[Block]:
 
 
 def _about(grid: Grid, view: View) -> list[str]:
-    """Return what the bit below the cursor is for, what can go wrong, and what locks it."""
+    """Return the purpose of the bit below the cursor, its hazard, and the reason of a lock."""
     bit, field = grid.bit, grid.field(grid.bit)
     place = f"{bit.register}.{bit.position}"
     blocks = []
@@ -207,8 +207,9 @@ def _about(grid: Grid, view: View) -> list[str]:
 
 def _changes(grid: Grid) -> Iterator[Block]:
     yield Labelled("changes", fields_text(grid.plan) or "none")
-    if gates := ", ".join(f"{each.name} ({each.gate.value})" for each in grid.plan.gates):
-        yield Labelled("asks for", gates, style="warning")
+    confirmations = (f"{c.name} ({c.kind.value})" for c in grid.plan.confirmations)
+    if names := ", ".join(confirmations):
+        yield Labelled("asks for", names, style="warning")
     for text in grid.plan.refusals[:1]:
         yield Labelled("refused", text, style="error")
 
