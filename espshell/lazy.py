@@ -7,6 +7,10 @@ program does not wait for what most sessions never do.  Importing a *name* from 
 
 Modules that do something by being run (the commands register themselves) are never lazy; see
 ``EAGER``.
+
+A module runs as a whole: a signal that comes meanwhile waits for its end, because half a module
+would stay for the rest of the session.  ``importlib.util.LazyLoader`` runs it even when an import
+statement asks for ``__spec__``, and there the interpreter drops whatever is raised.
 """
 
 from __future__ import annotations
@@ -17,10 +21,45 @@ from functools import cache
 from importlib import import_module
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import LazyLoader
+from threading import RLock
 from types import ModuleType
+
+from espshell import signals
 
 EAGER = ("__main__", "shell.commands.", "render.")
 """Beginnings of the names, below the package, of modules that are run when they are imported."""
+
+
+class LazyModule(ModuleType):
+    """A module that runs as a whole when an attribute of it is first asked for."""
+
+    def __getattribute__(self, name: str) -> object:
+        """Return an attribute; run the module before, but not for what import statements ask."""
+        if name not in ("__spec__", "__class__"):
+            with signals.uninterrupted():
+                _run(self)
+        return ModuleType.__getattribute__(self, name)
+
+
+class _Loader(LazyLoader):
+    """Makes modules that run later; the given loader runs them."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        assert module.__spec__
+        module.__spec__.loader = module.__loader__ = self.loader  # type: ignore[attr-defined]
+        module.__spec__.loader_state = RLock(), list[bool]()
+        module.__class__ = LazyModule
+
+
+def _run(module: ModuleType) -> None:
+    spec = module.__spec__
+    assert spec and spec.loader
+    lock, runs = spec.loader_state
+    with lock:  # another thread waits; the one that runs the module may ask for more of it
+        if not runs:
+            runs.append(True)
+            spec.loader.exec_module(module)
+            module.__class__ = ModuleType
 
 
 class LazyModules:
@@ -41,7 +80,7 @@ class LazyModules:
             return None
         spec = PathFinder.find_spec(name, path, target)
         if spec and spec.loader and spec.submodule_search_locations is None:
-            spec.loader = LazyLoader(spec.loader)
+            spec.loader = _Loader(spec.loader)
         return spec
 
 

@@ -87,7 +87,7 @@ def test_importing_the_package_imports_nothing_else() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     ours = {name for name in loaded if name.split(".")[0] not in sys.stdlib_module_names}
-    assert ours == {"espshell", "espshell.lazy"}
+    assert ours == {"espshell", "espshell.lazy", "espshell.signals"}
 
 
 def source() -> str:

@@ -16,8 +16,8 @@ import espshell
 SOURCE = Path(espshell.__file__).parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "units", "span", "clock", "signals", "lazy"),
-    ("files",),
+    ("errors", "units", "span", "clock", "signals"),
+    ("files", "lazy"),
     ("protocol", "chips", "nor", "image", "registers"),
     ("link", "sim"),
     ("loader",),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from espshell import cli
+from espshell import cli, lazy
 from espshell.device import Target
 from espshell.ops.progress import Step
 from espshell.shell.output import Output
@@ -121,3 +121,27 @@ def test_a_signal_while_the_program_starts(number: int) -> None:
     ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (ran.returncode, ran.stdout) == (128 + number, "")
     assert ran.stderr == "espshell: interrupted\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("statement", ["from slow.module import end", "slow.module.end"])
+def test_a_module_that_is_running_is_run_to_its_end(
+    number: int, statement: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal meanwhile is neither lost nor does it leave half a module for the session."""
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "slow" / "__init__.py").touch()
+    body = f"import signal\nbegin = 1\nsignal.raise_signal({int(number)})\nend = 2\n"
+    (tmp_path / "slow" / "module.py").write_text(body)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "meta_path", [lazy.LazyModules("slow"), *sys.meta_path])
+    names: dict[str, object] = {}
+    exec("import slow.module", names)
+    try:
+        with pytest.raises((KeyboardInterrupt, Terminated)), as_exceptions():
+            exec(statement, names)
+        exec("from slow.module import begin, end", names)
+        assert (names["begin"], names["end"]) == (1, 2)
+    finally:
+        for name in ("slow", "slow.module"):
+            del sys.modules[name]
