@@ -69,7 +69,7 @@ def untouched(shell: Shell) -> bool:
         ("load new.bin flash:4M", "past the end of the flash"),
         ("load new.bin flash:0x10000 new.bin flash:0x11000", "overlaps"),
         ("load new.bin", "FILES is missing"),
-        ("load new.bin flash:0 new.bin", "in pairs: FILE PLACE..."),
+        ("load new.bin flash:0 new.bin", "the form is FILE PLACE..."),
         ("load new.bin flash:0 new.bin mem:DRAM", "some of the files are for memory"),
         ("load other.bin flash:0x10000", "for another chip"),
         ("load new.bin flash:0 --flash-mode qxo", "no flash mode `qxo`; it has qio, "),
