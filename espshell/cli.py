@@ -176,10 +176,11 @@ class _Once(argparse.Action):
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the options. Raises: UsageError; for a command in the place of a script, with -c."""
+    words = _joined(arguments)
     try:
-        return _parser().parse_intermixed_args(_joined(arguments))
+        return _parser().parse_intermixed_args(words)
     except UsageError as error:
-        hints = filter(None, (_command_hint(word, ["..."]) for word in arguments))
+        hints = filter(None, (_command_hint(word, ["..."]) for word in words))
         raise UsageError(error.message, hint=next(hints, error.hint)) from error
 
 

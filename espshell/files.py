@@ -55,10 +55,12 @@ _NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(o
 def path_of(text: str) -> Path:
     """Return the path that a word means; ``~`` is the home directory.
 
-    Raises: UsageError for an empty word, an unknown user and what no path can hold.
+    Raises: UsageError for an empty word, ``-``, an unknown user and what no path can hold.
     """
     if not text:
         raise UsageError("a file name is expected, not an empty word")
+    if text == "-":
+        raise UsageError("`-` is no file name here", hint="a file of that name is `./-`")
     if "\0" in text:
         raise UsageError(f"`{printable(text)}` is no file name: it has a NUL in it")
     try:
@@ -138,6 +140,13 @@ def require_readable(path: Path) -> None:
     if found is None or not stat.S_ISFIFO(found.st_mode):
         with _translated("read", path):
             os.close(_reading_end(path))
+
+
+def require_folder(path: Path) -> None:
+    """Check that the folder of a file that is to be written exists. Raises: UsageError."""
+    found = status(path.parent)
+    if found is None or not stat.S_ISDIR(found.st_mode):
+        raise file_error("write", path, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
 
 
 def read_text(path: Path, limit: Limit) -> str:

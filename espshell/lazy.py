@@ -53,7 +53,8 @@ class _Loader(LazyLoader):
 
 def _run(module: ModuleType) -> None:
     spec = module.__spec__
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     lock, runs = spec.loader_state
     with lock:  # another thread waits; the one that runs the module may ask for more of it
         if not runs:

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from espshell.errors import UsageError
 from espshell.ops.result import Result
-from espshell.shell.arguments.types import AnyType, Expression, Scope, Words, did_you_mean
+from espshell.shell.arguments.types import AnyType, Expression, File, Scope, Words, did_you_mean
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.words import Text, Variables, Word
 from espshell.shell.outcome import Outcome, Presentation
@@ -346,6 +346,13 @@ def files_read(bound: Bound) -> Iterable[Path]:
     for slot, words in bound:
         if slot.type is not None and all(word.is_plain for word in words):
             yield from slot.type.files(slot.type.parse(_texts(slot.type, words, {})))
+
+
+def files_written(bound: Bound) -> Iterable[Path]:
+    """Return the files that are written, of arguments whose text is known before anything runs."""
+    for slot, words in bound:
+        if type(slot.type) is File and all(word.is_plain for word in words):
+            yield slot.type.parse(_texts(slot.type, words, {}))
 
 
 def needs_chip(verb: Verb, bound: Bound) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from espshell.chips import Chip
 from espshell.errors import UsageError
+from espshell.ops.flash.settings import refuse_megabits
 from espshell.shell.arguments.flash import FilePlaces, Pairs
 from espshell.shell.arguments.operands import unquoted
 from espshell.shell.arguments.places import Place, Spot
@@ -59,6 +60,7 @@ class FlashSize(ArgType["int | None", "int | None"]):
         """Parse it. Raises: UsageError."""
         if texts[0].lower() in ("detect", "keep"):
             return None
+        refuse_megabits(texts[0])
         return FlashBytes().parse([texts[0].removesuffix("-c1")])
 
     def value(self, parsed: int | None, scope: Scope) -> int | None:
