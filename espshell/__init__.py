@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from espshell.ops.chip.info import chip_id as chip_id
     from espshell.ops.chip.info import info as info
     from espshell.ops.chip.info import mac as mac
-    from espshell.ops.chip.loadram import Piece as Piece
+    from espshell.ops.chip.loadram import Occupant as Occupant
     from espshell.ops.chip.loadram import RamLoaded as RamLoaded
     from espshell.ops.chip.loadram import RamPlan as RamPlan
     from espshell.ops.chip.loadram import load_ram as load_ram
@@ -67,8 +67,8 @@ if TYPE_CHECKING:
     from espshell.ops.flash.load import write as write
     from espshell.ops.flash.partitions import Parts as Parts
     from espshell.ops.flash.partitions import parts as parts
-    from espshell.ops.flash.payload import Image as Image
-    from espshell.ops.flash.payload import read_images as read_images
+    from espshell.ops.flash.payload import Payload as Payload
+    from espshell.ops.flash.payload import read_payloads as read_payloads
     from espshell.ops.flash.sfdp import SfdpRead as SfdpRead
     from espshell.ops.flash.sfdp import SpiAnswer as SpiAnswer
     from espshell.ops.flash.sfdp import read_sfdp as read_sfdp

@@ -1,23 +1,23 @@
-"""The outer command line: what to connect to, what to run, and the exit status.
+"""The command line of the program: its options, its scripts and its exit status.
 
-espshell [options] [-c LINE]... [SCRIPT [ARG...]]    a shell, or what is given
+espshell [options] [-c LINE]... [SCRIPT [ARG...]]    a shell, or the given lines and script
 espshell sim CHIP [--pty | --tcp HOST:PORT | --rfc2217 HOST:PORT]          serve a simulated chip
 espshell check SCRIPT...                             parse without a device
 espshell ports                                       list the serial ports
-espshell esptool ARGS...                             as esptool, with its arguments and status
+espshell esptool ARGS...                             like esptool, with its arguments and status
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import os
 import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from espshell import __version__, signals
 from espshell.device.target import SYNC_BAUD
@@ -29,19 +29,17 @@ from espshell.link.trace import Recorder, Viewer
 from espshell.shell import script
 from espshell.shell.arguments.types import chip_named, did_you_mean
 from espshell.shell.check import check
-from espshell.shell.crash import STOPPING, as_error
+from espshell.shell.crash import STOPPING, Interrupted, as_error
 from espshell.shell.output import Output
 from espshell.shell.registry import COMMANDS
 from espshell.shell.runner import Runner
 from espshell.shell.script import Given, Script
-from espshell.shell.session import INTERRUPTED, Bench, Quit, Session
+from espshell.shell.session import Quit, Session
+from espshell.shell.settings import Bench
 from espshell.units import parse_number
 
-if TYPE_CHECKING:
-    from espshell.ops.memory.symbols import Symbols
-
-SCREEN = "-"
-"""Standard input as a script; standard error as the file of ``--trace``."""
+STREAM = "-"
+"""Stands for standard input as SCRIPT, and for standard error as the file of ``--trace``."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,11 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with signals.as_exceptions():
             return _main(arguments)
-    except BrokenPipeError:  # whoever read our output has left; the rest of the work is not wanted
-        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has closed it and needs no more
+        return Interrupted.exit_status
     except STOPPING as stop:
         error = as_error(stop)
-        _tell(error.one_line())
+        with contextlib.suppress(OSError):
+            print(f"espshell: {printable(error.one_line())}", file=sys.stderr)  # noqa: T201
         return error.status
     finally:
         _leave_streams()
@@ -74,7 +73,7 @@ def _main(arguments: list[str]) -> int:
 
 
 def _prepare_streams() -> None:
-    """Replace streams that are closed by empty ones, and write what a terminal cannot show as ?."""
+    """Replace closed streams by empty ones; write ? for characters that a terminal cannot show."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
@@ -84,7 +83,7 @@ def _prepare_streams() -> None:
 
 
 def _leave_streams() -> None:
-    """Write what is left; if that fails, it has been told, and Python shall not tell it again."""
+    """Flush the output; after a failure, which was reported, keep Python from a second report."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -92,56 +91,39 @@ def _leave_streams() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _tell(text: str) -> None:
-    with contextlib.suppress(OSError):
-        print(f"espshell: {printable(text)}", file=sys.stderr)  # noqa: T201
-
-
-class _Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line with a status, like all others."""
+class _ArgumentParser(argparse.ArgumentParser):
+    """An argument parser whose errors are usage errors like all others."""
 
     def __init__(self, prog: str, description: str, epilog: str = "") -> None:
         super().__init__(prog, description=description, epilog=epilog, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
-        """Raise what is wrong as a usage error."""
+        """Raise a UsageError with the message of argparse."""
         raise UsageError(message, hint="`espshell --help` shows the options")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    folder = os.environ.get("ESPSHELL_STUB_DIR")
+    port = os.environ.get("ESPSHELL_PORT", "")
+    baud = os.environ.get("ESPSHELL_BAUD", str(SYNC_BAUD))
+    parser = _ArgumentParser(
         prog="espshell",
         description="An interactive shell for the serial bootloader of Espressif chips.",
         epilog="espshell sim CHIP serves a simulated chip; espshell check SCRIPT parses one; "
         "espshell ports lists the serial ports.",
     )
     add = parser.add_argument
-    add(
-        "script",
-        nargs="?",
-        metavar="SCRIPT",
-        help="a file of commands (.espsh); - for standard input",
-    )
+    script_help = "a file of commands (.espsh); - for standard input"
+    add("script", nargs="?", metavar="SCRIPT", help=script_help)
     add("arguments", nargs="*", metavar="ARG", help="its $1 to $9; behind -- they may begin with -")
-    add(
-        "-p",
-        "--port",
-        action=_Once,
-        default=os.environ.get("ESPSHELL_PORT", ""),
-        help="device or URL",
-    )
-    add(
-        "-b",
-        "--baud",
-        action=_Once,
-        default=os.environ.get("ESPSHELL_BAUD", str(SYNC_BAUD)),
-        help="rate",
-    )
+    add("-p", "--port", action=_Once, default=port, help="device or URL")
+    add("-b", "--baud", action=_Once, default=baud, help="rate")
     add("--chip", action=_Once, help="refuse any other chip")
     add("--before", default="default-reset", help=f"how to reset it: {', '.join(BEFORE)}")
     add("--after", choices=AFTER, default="hard-reset", help="how to leave the chip")
     add("--stub", choices=("auto", "always", "never"), default="auto", help="the flasher stub")
-    add("--stub-dir", type=path_of, default=_folder_of_stubs(), help="where the stub's files are")
+    stub_dir = path_of(folder) if folder else None
+    add("--stub-dir", type=path_of, default=stub_dir, help="where the stub's files are")
     add("--stub-version", type=int, choices=(1, 2), help="which generation of stubs")
     add("-c", "--command", action="append", default=[], metavar="LINE", help="run a line")
     add("-i", "--interactive", action="store_true", help="stay after -c and SCRIPT")
@@ -158,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 class _Once(argparse.Action):
-    """An option that is given at most once."""
+    """An option that may be given once."""
 
     def __call__(
         self,
@@ -175,7 +157,7 @@ class _Once(argparse.Action):
 
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
-    """Return the options. Raises: UsageError; for a command in the place of a script, with -c."""
+    """Return the options. Raises: UsageError; a command in place of a script gets a hint."""
     words = _joined(arguments)
     try:
         return _parser().parse_intermixed_args(words)
@@ -185,40 +167,31 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _command_hint(word: str, rest: Sequence[str]) -> str:
-    """Return how to run a command that stands where a script was expected; empty if it is none."""
+    """Return the hint for a command in place of a script; empty if the word is no command."""
     if not word or word.startswith("-") or not (COMMANDS.get(word) or COMMANDS.family(word)):
         return ""
     return f"`{word}` is a command: -c '{' '.join((word, *rest))}' runs it"
 
 
-def _folder_of_stubs() -> Path | None:
-    folder = os.environ.get("ESPSHELL_STUB_DIR")
-    return path_of(folder) if folder else None
-
-
 def _joined(arguments: Sequence[str]) -> list[str]:
     """Join -c to its line, which may begin with a dash, and a lone --trace to its target."""
     joined: list[str] = []
-    left = iter(arguments)
-    for argument in left:
+    remaining = iter(arguments)
+    for argument in remaining:
         if argument == "--":
-            return [*joined, argument, *left]
+            return [*joined, argument, *remaining]
         if argument in ("-c", "--command"):
-            line = next(left, None)
+            line = next(remaining, None)
             joined.append(argument if line is None else f"--command={line}")
         else:
-            joined.append(f"--trace={SCREEN}" if argument == "--trace" else argument)
+            joined.append(f"--trace={STREAM}" if argument == "--trace" else argument)
     return joined
 
 
 def _run(options: argparse.Namespace) -> int:
     output = Output(as_json=options.json, color=options.color)
-    session = Session(
-        output,
-        assume_yes=options.yes,
-        keep_going=options.keep_going,
-        dry_run=options.dry_run,
-    )
+    session = Session(output, assume_yes=options.yes, keep_going=options.keep_going)
+    session.dry_run = options.dry_run
     runner = Runner(session)
     with contextlib.closing(session):
         try:
@@ -226,9 +199,14 @@ def _run(options: argparse.Namespace) -> int:
             session.watch(_tap(options.trace, output))
             session.log_to(options.transcript)
             if options.elf:
-                session.symbols = _symbols(options.elf)
+                from espshell.ops.memory.symbols import load_symbols
+
+                session.symbols = load_symbols(options.elf)
             scripts = _scripts(options)
-            _check_and_connect(session, scripts)
+            needs_chip = check(session, *scripts, to_run=True)
+            if needs_chip and _has_port(session):
+                session.connect(session.bench)
+                check(session, *scripts, to_run=True)  # now the names, too
         except STOPPING as stop:
             error = as_error(stop)
             runner.refuse(error)
@@ -243,17 +221,11 @@ def _run(options: argparse.Namespace) -> int:
         return session.worst
 
 
-def _symbols(path: Path) -> Symbols:
-    from espshell.ops.memory.symbols import load_symbols
-
-    return load_symbols(path)
-
-
 def _bench(options: argparse.Namespace) -> Bench:
     baud = parse_number(options.baud)
     if not baud:
-        raise UsageError(f"`{options.baud}` is no baud rate", hint="115200 and 921600 are")
-    reset.plan(options.before)  # raises if there is no such mode
+        raise UsageError(f"expected a baud rate such as 115200, not `{options.baud}`")
+    reset.plan(options.before)  # raises for an unknown mode
     return Bench(
         port=options.port,
         baud=baud,
@@ -269,19 +241,19 @@ def _bench(options: argparse.Namespace) -> Bench:
 def _tap(trace: str | None, output: Output) -> Viewer | Recorder | None:
     if trace is None:
         return None
-    return Viewer(sys.stderr.write) if trace == SCREEN else Recorder(path_of(trace), output.error)
+    return Viewer(sys.stderr.write) if trace == STREAM else Recorder(path_of(trace), output.error)
 
 
 def _scripts(options: argparse.Namespace) -> list[Given]:
-    """Return what is to be run, in order: the lines of -c, the script, piped input."""
-    found: list[Given] = [(Script("", line), []) for line in options.command]
-    if options.script and options.script != SCREEN:
-        found.append((_read(options.script, options.arguments), options.arguments))
+    """Return the scripts to run, in order: the lines of -c, the script, piped input."""
+    scripts: list[Given] = [(Script("", line), []) for line in options.command]
+    if options.script and options.script != STREAM:
+        scripts.append((_read(options.script, options.arguments), options.arguments))
     is_typed = sys.stdin.isatty() and sys.stdout.isatty()
-    reads_on = options.interactive or not found
-    if options.script == SCREEN or (reads_on and not is_typed):
-        found.append((Script("<stdin>", _standard_input()), options.arguments))
-    return found
+    reads_on = options.interactive or not scripts
+    if options.script == STREAM or (reads_on and not is_typed):
+        scripts.append((Script("<stdin>", _standard_input()), options.arguments))
+    return scripts
 
 
 def _standard_input() -> str:
@@ -294,7 +266,7 @@ def _standard_input() -> str:
 
 
 def _read(name: str, arguments: Sequence[str]) -> Script:
-    """Read a script. Raises: UsageError, with what a port or a command would need."""
+    """Read a script. Raises: UsageError; a port or a command in its place gets a hint."""
     if _PORTS.match(name):
         raise UsageError(f"{name} is a port, and no script", hint=f"-p {name} connects to it")
     try:
@@ -308,17 +280,10 @@ def _read(name: str, arguments: Sequence[str]) -> Script:
 _PORTS = re.compile(r"/dev/(tty|cu\.|pts/|serial/|rfcomm)|[\w+]+://|COM\d+$", re.IGNORECASE)
 
 
-def _check_and_connect(session: Session, scripts: list[Given]) -> None:
-    """Check everything; connect if that needs a chip, and check the names, too."""
-    if check(session, *scripts, to_run=True) and _has_port(session):
-        session.connect(session.bench)
-        check(session, *scripts, to_run=True)
-
-
 def _has_port(session: Session) -> bool:
-    """Say whether a port is known; the only likely board of the machine is one.
+    """Return whether there is a port; the only likely board of the machine becomes the port.
 
-    Raises: BenchError if there are several, and nobody to ask.
+    Raises: BenchError if there are several.
     """
     if session.bench.port:
         return True
@@ -333,7 +298,7 @@ def _has_port(session: Session) -> bool:
 
 
 def _run_scripts(runner: Runner, scripts: list[Given]) -> None:
-    """Run scripts until one fails, or all; the worst status is left in the session."""
+    """Run scripts until one fails, or all; the session keeps the worst status."""
     for text, arguments in scripts:
         try:
             runner.run_script(text, arguments)
@@ -343,7 +308,7 @@ def _run_scripts(runner: Runner, scripts: list[Given]) -> None:
 
 
 def _type(session: Session) -> int:
-    """Let a person type; after piped input there is none."""
+    """Let a person type lines, unless input or output is piped."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return session.worst
     from espshell.shell.terminal import repl
@@ -353,7 +318,7 @@ def _type(session: Session) -> int:
 
 
 def _check(arguments: Sequence[str]) -> int:
-    parser = _Parser(prog="espshell check", description="Parse scripts without a device.")
+    parser = _ArgumentParser(prog="espshell check", description="Parse scripts without a device.")
     parser.add_argument("scripts", nargs="+", metavar="SCRIPT")
     session = Session(Output())
     worst = 0
@@ -373,7 +338,7 @@ def _esptool(arguments: Sequence[str]) -> int:
 
 
 def _list_ports(arguments: Sequence[str]) -> int:
-    parser = _Parser("espshell ports", "List the serial ports, likely boards first.")
+    parser = _ArgumentParser("espshell ports", "List the serial ports, likely boards first.")
     parser.add_argument("--json", action="store_true", help="as a JSON object")
     options = parser.parse_args(arguments)
     return Runner(Session(Output(as_json=options.json))).run_line("ports")
@@ -382,7 +347,9 @@ def _list_ports(arguments: Sequence[str]) -> int:
 def _simulate(arguments: Sequence[str]) -> int:
     from espshell.sim import serve, url
 
-    parser = _Parser(prog="espshell sim", description="Serve a simulated chip in real time.")
+    parser = _ArgumentParser(
+        prog="espshell sim", description="Serve a simulated chip in real time."
+    )
     add = parser.add_argument
     add("chip", metavar="CHIP", help="such as esp32c3, also with options: 'esp32c3?flash=8M'")
     place = parser.add_mutually_exclusive_group().add_argument
@@ -394,19 +361,13 @@ def _simulate(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     chip = options.chip if "://" in options.chip else f"{url.SCHEME}{options.chip}"
     chip = url.with_faults(chip, options.fault)
-    if options.tcp:
-        host, port = _address(options.tcp)
-        serve.serve_tcp(chip, host, port, _announce, flash_file=options.flash_file)
-    elif options.rfc2217:
-        host, port = _address(options.rfc2217)
-        serve.serve_rfc2217(chip, host, port, _announce, flash_file=options.flash_file)
+    announce = functools.partial(print, flush=True)
+    if address := options.tcp or options.rfc2217:
+        serve_network = serve.serve_tcp if options.tcp else serve.serve_rfc2217
+        serve_network(chip, *_address(address), announce, flash_file=options.flash_file)
     else:
-        serve.serve_pty(chip, _announce, flash_file=options.flash_file)
+        serve.serve_pty(chip, announce, flash_file=options.flash_file)
     return 0
-
-
-def _announce(name: str) -> None:
-    print(name, flush=True)  # noqa: T201
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -414,6 +375,6 @@ def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     host, bracketed = host.removeprefix("[").removesuffix("]"), host[:1] + host[-1:] == "[]"
     if not port.isdecimal() or int(port) > 65535 or bracketed != (":" in host):
-        hint = "127.0.0.1:5555, [::1]:5555, or 0 for any port"
-        raise UsageError(f"`{text}` is no HOST:PORT", hint=hint)
+        hint = "such as 127.0.0.1:5555 or [::1]:5555; 0 takes any port"
+        raise UsageError(f"expected HOST:PORT, not `{text}`", hint=hint)
     return host or "127.0.0.1", int(port)

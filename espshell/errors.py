@@ -1,18 +1,18 @@
-"""Every error that espshell raises on purpose, split by who must act.
+"""Every error that espshell raises on purpose, divided by who must act.
 
     EspError                      message, hint; carries the exit status
-    ├── UsageError          2     the person: what was typed cannot be meant
-    ├── DeviceError         1     the chip: it answered, and the answer is not good
+    ├── UsageError          2     the person: a command line or a script is wrong
+    ├── DeviceError         1     the chip: it replied, and the reply reports or shows a fault
     │   ├── Refused         1     its loader refused a command; carries the status code
     │   └── ReadsDiffer     1     two readings of the same place disagree
     ├── BenchError          3     the bench: port, cable, power, wiring
     │   ├── PortError       3     the port cannot be opened, or was lost
-    │   │   └── PortStalled 3     it is there, and takes no bytes
-    │   ├── NoSync          3     something is there, but no loader answers
-    │   └── NoReply         3     a loader that answered before has stopped
+    │   │   └── PortStalled 3     it is there, and accepts no bytes
+    │   ├── NoSync          3     the port opens, but no loader replies
+    │   └── NoReply         3     a loader that replied before has stopped
     └── ScriptError               any of these in a file, with the place and its own status
 
-A message says what was expected and what came.  Advice goes into ``hint``.
+A message says what was expected and what came instead.  Advice is in ``hint``.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ from typing import ClassVar
 
 
 class EspError(Exception):
-    """The root: something that a person or a script should be told in one line."""
+    """The root of all errors; one line explains each to a person or a script."""
 
     exit_status: ClassVar[int] = 1
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", status: int | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
-        self.status = self.exit_status
-        """What a program that ends with this error exits with."""
+        self.status = self.exit_status if status is None else status
+        """The exit status of a program that ends with this error."""
 
     def one_line(self) -> str:
-        """Return message and hint as one line."""
+        """Return message and hint as one line, safe for a terminal."""
         text = f"{self.message}; {self.hint}" if self.hint else self.message
         return printable(" ".join(text.split()))
 
 
 class UsageError(EspError):
-    """The line or its arguments are wrong; nothing was sent."""
+    """The command line or its arguments are wrong; nothing was sent."""
 
     exit_status = 2
 
 
 class DeviceError(EspError):
-    """The device answered, and the answer is not what was asked for."""
+    """The device replied, and the reply reports or shows a fault."""
 
     exit_status = 1
 
@@ -59,7 +59,7 @@ class Refused(DeviceError):
 
 
 class ReadsDiffer(DeviceError):
-    """Two readings of the same address gave different values."""
+    """Two reads of the same address gave different values."""
 
 
 class BenchError(EspError):
@@ -69,37 +69,37 @@ class BenchError(EspError):
 
 
 class PortError(BenchError):
-    """The port could not be opened, or went away."""
+    """The port could not be opened, or was lost."""
 
 
 class PortStalled(PortError):
-    """The port is there, and takes no bytes."""
+    """The port is there, and accepts no bytes."""
 
 
 class NoSync(BenchError):
-    """No loader answered on the port."""
+    """No loader replied on the port."""
 
 
 class NoReply(BenchError):
-    """A loader that was connected has stopped answering."""
+    """A connected loader has stopped replying."""
 
 
 class ScriptError(EspError):
-    """What happened at a line of a script: ``file:line: command: reason``.
+    """An error at a line of a script: ``file:line: command: reason``.
 
-    ``place`` is the file and the line, empty for a line that needs none.
+    ``place`` is the file and the line; it may be empty.
     """
 
     def __init__(
         self, place: str, error: EspError, *, source: str, command: str | None = None
     ) -> None:
-        super().__init__(_joined(place, command, error.message), hint=error.hint)
-        self.status = error.status
+        message = _joined(place, command, error.message)
+        super().__init__(message, hint=error.hint, status=error.status)
         self.source = source
         self.command = command
-        """The command's name, where the line could be cut into commands."""
+        """The command's name, if the line could be parsed."""
         self.reason = _joined(place, error.message)
-        """The message for who has the command's name besides."""
+        """The message without the command's name."""
 
 
 def _joined(*parts: str | None) -> str:
@@ -107,10 +107,7 @@ def _joined(*parts: str | None) -> str:
 
 
 def printable(text: str) -> str:
-    r"""Return a text in which nothing moves a cursor or changes a terminal: ``\x1b`` for ESC.
-
-    All that is printable stays, and so do line ends and tabs.
-    """
+    r"""Return a text that is safe on a terminal: ``\x1b`` for ESC; line ends and tabs stay."""
     if text.isprintable():
         return text
     shown = (c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
@@ -118,11 +115,11 @@ def printable(text: str) -> str:
 
 
 def system_reason(error: OSError) -> str:
-    """Return the system's word for what happened, as the end of a sentence of ours."""
+    """Return the system's reason in lower case, to end a sentence with."""
     text = error.strerror or "the system refuses it"
     return f"{text[:1].lower()}{text[1:]}"
 
 
 def file_error(verb: str, path: object, error: OSError) -> UsageError:
-    """Return ``cannot write PATH: no space left on device`` for what the system refused."""
+    """Return the error ``cannot write PATH: no space left on device``."""
     return UsageError(f"cannot {verb} {path}: {system_reason(error)}")

@@ -1,8 +1,7 @@
-"""The one door to files: every path and every file that a person names goes through here.
+"""Paths and files that a person names: all of them are opened here.
 
-What the system or Python raise for a path becomes a ``UsageError`` of one line; nothing is read
-without a limit, because ``/dev/zero`` never ends; and nothing waits for ever for the other end of a
-named pipe.
+Errors of the system or of Python become a ``UsageError`` of one line; every read has a limit,
+because ``/dev/zero`` never ends; and the wait for the other end of a named pipe is bounded.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from espshell.units import MIB, size_text
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How many bytes a kind of file may have, and why."""
+    """The most bytes that a kind of file may have, and the reason."""
 
     size: int
     kind: str
@@ -42,7 +41,7 @@ HISTORY = Limit(16 * MIB, "a history")
 DEVICE = Limit(1 * MIB, "what a device gives", "a device such as /dev/zero never ends")
 
 WAIT_S = 2.0
-"""How long the other end of a named pipe is waited for."""
+"""How long to wait for the other end of a named pipe."""
 
 _POSIX = os.name == "posix"
 _POLL_S = 0.05
@@ -53,12 +52,12 @@ _NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(o
 
 
 def path_of(text: str) -> Path:
-    """Return the path that a word means; ``~`` is the home directory.
+    """Return the path of a word; ``~`` is the home directory.
 
     Raises: UsageError for an empty word, ``-``, an unknown user and what no path can hold.
     """
     if not text:
-        raise UsageError("a file name is expected, not an empty word")
+        raise UsageError("expected a file name, got an empty word")
     if text == "-":
         raise UsageError("`-` is no file name here", hint="a file of that name is `./-`")
     if "\0" in text:
@@ -77,7 +76,7 @@ def path_of(text: str) -> Path:
 
 
 def status(path: Path) -> os.stat_result | None:
-    """Return the status of a file, a link followed; None if there is none or none can be had."""
+    """Return the status of a file, through links; None if there is no file or no access."""
     try:
         return path.stat()
     except (OSError, ValueError):
@@ -85,36 +84,36 @@ def status(path: Path) -> os.stat_result | None:
 
 
 def exists(path: Path) -> bool:
-    """Return whether there is anything at a path, as far as can be seen."""
+    """Return whether a path leads to something that can be accessed."""
     return status(path) is not None
 
 
 def is_file(path: Path) -> bool:
     """Return whether a path leads to a regular file."""
-    found = status(path)
-    return found is not None and stat.S_ISREG(found.st_mode)
+    info = status(path)
+    return info is not None and stat.S_ISREG(info.st_mode)
 
 
 def is_folder(path: Path) -> bool:
     """Return whether a path leads to a directory."""
-    found = status(path)
-    return found is not None and stat.S_ISDIR(found.st_mode)
+    info = status(path)
+    return info is not None and stat.S_ISDIR(info.st_mode)
 
 
 def real_path(path: Path) -> Path:
-    """Return where a link leads; one that leads in a circle is taken as it is, and replaced."""
-    return Path(os.path.realpath(path))  # ``resolve`` raises RuntimeError there
+    """Return where a link leads; a circle of links gives a path of the circle."""
+    return Path(os.path.realpath(path))  # ``resolve`` raises RuntimeError for a circle
 
 
 def completions(text: str) -> Iterator[str]:
-    """Yield the names in the directory that is being typed, a slash behind each directory."""
+    """Yield the names in the directory of a typed path, a slash after each directory."""
     head, slash, _ = text.rpartition("/")
     try:
         folder = path_of(head + slash) if slash else Path()
-        found = sorted(folder.iterdir())
+        paths = sorted(folder.iterdir())
     except (UsageError, OSError):
         return
-    for path in found:
+    for path in paths:
         if path.name.isprintable():
             yield f"{head}{slash}{path.name}{'/' if is_folder(path) else ''}"
 
@@ -132,12 +131,9 @@ def read_bytes(path: Path, limit: Limit = CONTENTS) -> bytes:
 
 
 def require_readable(path: Path) -> None:
-    """Check that a file can be read; a named pipe is left alone.
-
-    Raises: UsageError.
-    """
-    found = status(path)
-    if found is None or not stat.S_ISFIFO(found.st_mode):
+    """Check that a file can be read; a named pipe is not opened. Raises: UsageError."""
+    info = status(path)
+    if info is None or not stat.S_ISFIFO(info.st_mode):
         with _translated("read", path):
             os.close(_reading_end(path))
 
@@ -161,56 +157,45 @@ def read_text(path: Path, limit: Limit) -> str:
 
 
 def parse_json(data: bytes) -> object:
-    """Return the value of a JSON text whose numbers are finite.
+    """Return the value of a JSON text.
 
-    Raises: ValueError, also where it is nested too deeply.
+    Raises: ValueError, also for numbers that are not finite and for text nested too deeply.
     """
+
+    def finite(text: str) -> float:
+        if not math.isfinite(value := float(text)):
+            raise ValueError(f"{text} is no number of JSON")
+        return value
+
     try:
-        value: object = json.loads(data, parse_constant=_no_constant, parse_float=_finite)
+        value: object = json.loads(data, parse_constant=finite, parse_float=finite)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     return value
 
 
 def read_stream(file: BinaryIO, name: str, limit: Limit) -> bytes:
-    """Return what a stream holds up to its end.
+    """Return the contents of a stream up to its end.
 
     Raises: UsageError if that is more than the limit of its kind; OSError.
     """
-    found = os.fstat(file.fileno())
-    if stat.S_ISCHR(found.st_mode) and limit.size > DEVICE.size:
+    info = os.fstat(file.fileno())
+    if stat.S_ISCHR(info.st_mode) and limit.size > DEVICE.size:
         limit = DEVICE
-    is_regular = stat.S_ISREG(found.st_mode)
-    if is_regular and found.st_size > limit.size:
-        raise _too_large(name, limit)
-    # A size would have as much memory reserved at once.
-    data = file.read() if is_regular else _read_up_to(file, limit.size + 1)
-    if len(data) > limit.size:
-        raise _too_large(name, limit)
+    is_too_large, data = info.st_size > limit.size, b""
+    if stat.S_ISREG(info.st_mode):
+        data = b"" if is_too_large else file.read()
+    else:
+        pieces, most = bytearray(), limit.size + 1
+        while piece := file.read(min(MIB, most - len(pieces))):  # a larger read reserves memory
+            pieces += piece
+        data = bytes(pieces)
+    if is_too_large or len(data) > limit.size:
+        raise UsageError(
+            f"{name} has more than {size_text(limit.size)}, the most that {limit.kind} may have",
+            hint=limit.reason,
+        )
     return data
-
-
-def _read_up_to(file: BinaryIO, size: int) -> bytes:
-    pieces = bytearray()
-    while len(pieces) < size and (piece := file.read(min(MIB, size - len(pieces)))):
-        pieces += piece
-    return bytes(pieces)
-
-
-def _too_large(name: str, limit: Limit) -> UsageError:
-    return UsageError(
-        f"{name} has more than {size_text(limit.size)}, the most that {limit.kind} may have",
-        hint=limit.reason,
-    )
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    return value if math.isfinite(value) else _no_constant(text)
 
 
 # Writing -----------------------------------------------------------------------------------------
@@ -219,7 +204,7 @@ def _finite(text: str) -> float:
 def open_text(path: Path, mode: str, *, private: bool = False) -> IO[str]:
     """Open a file for text, mode ``w`` or ``a``; ``private``: only its owner may read a new one.
 
-    Raises: UsageError if that cannot be.
+    Raises: UsageError if the system refuses it.
     """
     flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if mode == "w" else os.O_APPEND)
     with _translated("write", path):
@@ -228,7 +213,7 @@ def open_text(path: Path, mode: str, *, private: bool = False) -> IO[str]:
 
 
 def open_regular(path: Path, *, follow: bool = False) -> BinaryIO:
-    """Open a regular file to read and write, created if need be; ``follow``: also behind a link.
+    """Open a regular file to read and write, created if missing; ``follow``: also through a link.
 
     Raises: OSError.
     """
@@ -246,28 +231,28 @@ def open_regular(path: Path, *, follow: bool = False) -> BinaryIO:
 
 
 def append_private(path: Path, data: bytes) -> None:
-    """Append bytes to a file that only its owner may read, created with its folders if need be.
+    """Append bytes to a file that only its owner may read, created with its folders if missing.
 
-    Raises: UsageError if that cannot be; nothing of the bytes is in the file then.
+    Raises: UsageError if the system refuses it; then the file is as before.
     """
     with _translated("write", path):
         path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         with open(_opened(path, flags | _NO_WAIT, 0o600), "ab", buffering=0) as file:
-            if stat.S_ISREG((found := os.fstat(file.fileno())).st_mode):
-                if found.st_mode & 0o077:
-                    path.chmod(0o600)
-                if file.write(data) < len(data):
-                    os.truncate(file.fileno(), found.st_size)
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            else:
+            info = os.fstat(file.fileno())
+            if not stat.S_ISREG(info.st_mode):
                 raise OSError(errno.EINVAL, "it is not a regular file")
+            if info.st_mode & 0o077:
+                path.chmod(0o600)
+            if file.write(data) < len(data):
+                os.truncate(file.fileno(), info.st_size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def open_binary(path: Path) -> BinaryIO:
-    """Open a file to be written anew; it may be a device or a pipe.
+    """Open a file to write, emptied; it may be a device or a pipe.
 
-    Raises: UsageError if that cannot be.
+    Raises: UsageError if the system refuses it.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     with _translated("write", path):
@@ -275,20 +260,20 @@ def open_binary(path: Path) -> BinaryIO:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file: it appears whole or not at all, see ``new_file``. Raises: UsageError."""
+    """Write a file whole or not at all, see ``new_file``. Raises: UsageError."""
     with new_file(path) as temporary, open_binary(temporary) as file:
         file.write(data)
 
 
 @contextlib.contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """Give a temporary file beside a path, renamed to it at the end, removed if anything fails.
+    """Provide a temporary file beside a path, renamed to it at the end, removed after an error.
 
-    A link is followed; what is no regular file (a device, a pipe) is given as it is.
+    A link is followed; a device or a pipe is provided itself.
 
-    Raises: UsageError if that cannot work, before anything else is done.
+    Raises: UsageError if the path cannot be written, at the beginning.
     """
-    import tempfile  # 4 ms that only saving is worth
+    import tempfile  # 4 ms, only for commands that write a file
 
     require_no_folder(path)
     if exists(path) and not is_file(path):
@@ -303,14 +288,15 @@ def new_file(path: Path) -> Iterator[Path]:
     try:
         with _translated("write", path):
             yield temporary
-            temporary.chmod(0o666 & ~_umask())  # mkstemp is stricter than what a user expects
+            os.umask(mask := os.umask(0))
+            temporary.chmod(0o666 & ~mask)  # mkstemp is stricter than a user expects
             temporary.replace(real)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def require_no_folder(path: Path) -> None:
-    """Check that a path that is to be written is no directory. Raises: UsageError."""
+    """Check that a path to write is no directory. Raises: UsageError."""
     if is_folder(path):
         raise UsageError(f"cannot write {path}: it is a directory")
 
@@ -320,7 +306,7 @@ def require_no_folder(path: Path) -> None:
 
 @contextlib.contextmanager
 def _translated(verb: str, path: Path) -> Iterator[None]:
-    """Raise what the system refuses as a UsageError that names the path."""
+    """Raise errors of the system as a UsageError that names the path."""
     try:
         yield
     except OSError as error:
@@ -328,7 +314,7 @@ def _translated(verb: str, path: Path) -> Iterator[None]:
 
 
 def _opened(path: Path, flags: int, mode: int = 0) -> int:
-    """Return a descriptor. Raises: OSError, also for what no path can hold."""
+    """Return a descriptor. Raises: OSError, also for characters that no path can have."""
     try:
         return os.open(path, flags, mode)
     except ValueError as error:
@@ -369,9 +355,3 @@ def _writing_end(path: Path, flags: int, mode: int) -> int:
     if _POSIX:
         os.set_blocking(number, True)
     return number
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -1,11 +1,11 @@
-"""What the system asks a program to do: Ctrl-C, and SIGTERM and SIGHUP, which end it as well.
+"""Signals as exceptions: Ctrl-C, and SIGTERM and SIGHUP, which end the program as well.
 
-Ctrl-C is a ``KeyboardInterrupt``, which a prompt may survive.  SIGTERM (``timeout``, CI) and SIGHUP
-(a terminal or ssh that is gone) are a ``Terminated``: no one but the program's outermost function
-catches it, and whatever cleans up on the way does so as it does for Ctrl-C.
+Ctrl-C raises ``KeyboardInterrupt``, which a prompt may survive.  SIGTERM (``timeout``, CI) and
+SIGHUP (a terminal or ssh that is gone) raise ``Terminated``: only the program's outermost function
+catches it, and clean-up on the way happens as for Ctrl-C.
 
 A signal that was ignored when the program started (``nohup``) stays ignored.  Before ``cli`` runs
-and when all is done, ``__main__`` lets each of them end the program at once.
+and after it, ``__main__`` lets each of them end the program at once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ENDING = tuple(
 
 
 class Terminated(SystemExit):
-    """The system asked the program to end; ``status`` is what it exits with."""
+    """The system asked the program to end; ``status`` is its exit status."""
 
     def __init__(self, number: int) -> None:
         super().__init__(128 + number)
@@ -45,7 +45,7 @@ def as_exceptions() -> Iterator[None]:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Let all of them wait until the end of what must not be left half done."""
+    """Delay all of these signals until the end of work that must not stop half-way."""
     pending: list[int] = []
     before = _install(lambda number, _: pending.append(number), lambda n, _: pending.append(n))
     try:
@@ -58,19 +58,19 @@ def uninterrupted() -> Iterator[None]:
 
 
 def _install(interrupt: Handler, end: Handler) -> dict[int, Handler]:
-    """Set handlers for signals that are not ignored; return those of before."""
+    """Set handlers for signals that are not ignored; return the previous ones."""
     before: dict[int, Handler] = {}
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, *_ENDING):
             handler = signal.getsignal(number)
-            if handler not in (signal.SIG_IGN, None):  # None: set by who embeds Python
+            if handler not in (signal.SIG_IGN, None):  # None: set by a program that embeds Python
                 before[number] = handler
                 signal.signal(number, interrupt if number == signal.SIGINT else end)
     return before
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:
-    for other in _ENDING:  # what cleans up now is not interrupted by a second one
+    for other in _ENDING:  # a second one does not interrupt the clean-up
         if signal.getsignal(other) is _terminate:
             signal.signal(other, signal.SIG_IGN)
     raise Terminated(number)

@@ -72,6 +72,14 @@ class Span:
         """Return a span of this size that starts ``offset`` bytes later."""
         return Span(self.start + offset, self.end + offset)
 
+    def units(self, unit: int) -> int:
+        """Return how many units of this size it touches."""
+        return self.aligned(unit).size // unit
+
+    def offsets(self, base: int) -> slice:
+        """Return where it is in bytes of which the first is at ``base``."""
+        return slice(self.start - base, self.end - base)
+
     def pieces(self, unit: int) -> Iterator[Span]:
         """Yield it in pieces cut at the multiples of ``unit``."""
         start = self.start
@@ -95,3 +103,14 @@ def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
         else:
             result.append(span)
     return tuple(result)
+
+
+def gaps(whole: Span, spans: Iterable[Span]) -> Iterator[Span]:
+    """Yield what of a span no other covers, in order."""
+    start = whole.start
+    for span in merged(whole.intersection(span) for span in spans):
+        if start < span.start:
+            yield Span(start, span.start)
+        start = span.end
+    if start < whole.end:
+        yield Span(start, whole.end)

@@ -1,4 +1,4 @@
-"""Numbers as people write and read them: sizes, hexadecimal, seconds."""
+"""Numbers as text: sizes, hexadecimal, seconds."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import re
 KIB = 1024
 MIB = 1024 * 1024
 WORD = 4
-"""Bytes in a word; what one READ_REG or WRITE_REG moves."""
+"""Bytes in a word, which one READ_REG or WRITE_REG transfers."""
+SECTOR = 4 * KIB
+"""Bytes that flash erases at least."""
 
 _NUMBER = re.compile(r"(0x[0-9a-f_]+|0b[01_]+|0o[0-7_]+|[0-9][0-9_]*)([km]?)", re.IGNORECASE)
 _SECONDS = re.compile(r"([0-9]+(?:\.[0-9]*)?)(us|ms|s)?")
 
 
 def parse_number(text: str) -> int | None:
-    """Return the value of a literal such as ``0x10``, ``1_000`` or ``64k``; None if it is none.
+    """Return the value of a literal such as ``0x10``, ``1_000`` or ``64k``; None for other text.
 
-    A leading zero (``010``) is not a number: it is octal to some and decimal to others.
+    A leading zero (``010``) makes no number: some would read octal and others decimal.
     """
     match = _NUMBER.fullmatch(text)
     if match is None:
@@ -32,7 +34,7 @@ def parse_number(text: str) -> int | None:
 
 
 def parse_seconds(text: str) -> float | None:
-    """Return seconds of a duration such as ``2``, ``0.5``, ``16ms``; None if it is none."""
+    """Return the seconds of a duration such as ``2``, ``0.5``, ``16ms``; None for other text."""
     match = _SECONDS.fullmatch(text)
     if match is None:
         return None
@@ -50,9 +52,9 @@ def hex_width(value: int, bits: int) -> str:
 
 
 def number_text(value: int) -> str:
-    """Return a number as a person would write it: large ones, which are addresses, in hexadecimal.
+    """Return a number in decimal, or in hexadecimal from 0x1_0000 on, where addresses begin.
 
-    It can be read back by ``parse_number``, but for a sign.
+    ``parse_number`` reads it back, except for a sign.
     """
     return hex(value) if abs(value) >= 0x1_0000 else str(value)
 

@@ -76,7 +76,7 @@ print(best)
 
 VERIFY = """
 import random
-from espshell.ops.flash.payload import Image
+from espshell.ops.flash.payload import Payload
 from espshell.ops.flash.verify import verify
 from espshell.device import Target
 from tests.loader.support import wire_of
@@ -87,7 +87,7 @@ target.start_stub()
 wire_of(target).chip.flash.load(data)
 assert target.flash.size == len(data)
 before = wire_of(target).count.requests
-assert verify(target.flash, [Image(0, data, "data")]).ok
+assert verify(target.flash, [Payload(0, data, "data")]).ok
 print(wire_of(target).count.requests - before)
 """
 

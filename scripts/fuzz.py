@@ -28,11 +28,12 @@ from espshell import files
 from espshell.clock import VirtualClock
 from espshell.errors import EspError
 from espshell.shell import session as session_module
+from espshell.shell.declaration import Option, Param, Verb
 from espshell.shell.output import Output
 from espshell.shell.registry import COMMANDS as VERBS
-from espshell.shell.registry import Option, Param, Verb
 from espshell.shell.runner import Runner
-from espshell.shell.session import Bench, Quit, Session
+from espshell.shell.session import Quit, Session
+from espshell.shell.settings import Bench
 from espshell.shell.terminal import complete
 
 CHIPS = ("esp32c3", "esp32c3", "esp32", "esp8266", "esp32s3", "esp32p4")
@@ -135,20 +136,20 @@ class Lines:
 
     def argument(self, slot: Param | Option) -> str:
         """Return a word for a parameter or option, mostly of its kind."""
-        kind = type(slot.type).__name__
+        kind = slot.type.kind if slot.type is not None else ""
         if slot.key == "port":
             return self.random.choice(PORTS)
         if slot.key == "count" and self.random.random() < 0.9:
             return self.random.choice(("1", "2", "3", "0", "-1", "0x100000000"))
         if self.random.random() < 0.15:
-            kind = self.random.choice(("Number", "Text", "File", "Place", "Expression"))
-        if "File" in kind or kind in ("LogTarget", "Operands"):
+            kind = self.random.choice(("number", "text", "file", "place", "expression"))
+        if "file" in kind or kind == "operands":
             return self.random.choice((self.quoted(self.path()), self.place()))
-        if kind == "Seconds":
+        if kind == "seconds":
             return self.random.choice(SECONDS)
-        if kind in ("Place", "Region", "Address", "Erasable", "Hashed", "Watchable", "SnapWords"):
+        if kind in ("place", "address", "snapshot") or "region" in kind:
             return self.place()
-        if kind in ("Number", "Numbers", "Positive", "Rate", "FlashBytes", "PassedOn", "Bytes"):
+        if kind in ("number", "size", "bytes"):
             return self.random.choice(NUMBERS)
         if slot.type is not None and self.random.random() < 0.5 and "|" in slot.type.label:
             return self.random.choice(slot.type.label.split("|"))
@@ -194,42 +195,51 @@ class Lines:
         return text
 
 
+FILES = ("file", "input file", "file or pattern", "file or place in flash")
+
 VALID = {
-    **dict.fromkeys(("Place", "Address"), "0x3fc90000"),
-    **dict.fromkeys(("Region", "Hashed", "Watchable"), "0x3fc90000 16"),
-    **dict.fromkeys(("Number", "Numbers", "Positive", "Seconds", "Pattern"), "1"),
-    **dict.fromkeys(("File", "LogTarget", "FileOrPattern", "FileOrFlash"), "file"),
-    "Erasable": "flash:0x1000 0x1000",
-    "FilePlaces": "file flash:0",
-    "FileOffsets": "0 file",
-    "SnapWords": "s 0x3fc90000 16",
-    "Operands": "file file",
-    "Requests": "GPIO.OUT",
+    **dict.fromkeys(("place", "address"), "0x3fc90000"),
+    **dict.fromkeys(("region", "region and algorithm", "expression or region"), "0x3fc90000 16"),
+    **dict.fromkeys(("number", "seconds", "pattern"), "1"),
+    **dict.fromkeys(FILES, "file"),
+    "region of flash": "flash:0x1000 0x1000",
+    "files and places": "file flash:0",
+    "places and files": "0 file",
+    "snapshot": "s 0x3fc90000 16",
+    "operands": "file file",
+    "registers and fields": "GPIO.OUT",
 }
-"""Words that are right, by the type of the argument; for all other types ``4``."""
+"""Words that are right, by the kind of the argument; for all other kinds ``4``."""
 
 NUMERIC = {
-    **dict.fromkeys(("Place", "Address"), ("{}", "flash:{}", "efuse:{}")),
+    **dict.fromkeys(("place", "address"), ("{}", "flash:{}", "efuse:{}")),
     **dict.fromkeys(
-        ("Region", "Erasable", "Hashed", "Watchable"),
+        ("region", "region of flash", "region and algorithm", "expression or region"),
         ("{} 4", "0x3fc90000 {}", "{}..+4", "0..{}", "flash:{} 4", "flash:0 {}", "efuse:{} 4"),
     ),
-    "FilePlaces": ("file {}", "file flash:{}", "{} file"),
-    "FileOffsets": ("{} file",),
-    "FileOrFlash": ("flash:{}",),
-    "Operands": ("file {}", "{} 4 flash:0 4", "0x3fc90000 {} file"),
-    "SnapWords": ("s {} 4", "s 0x3fc90000 {}"),
-    "Requests": ("GPIO.OUT={}", "{}"),
-    "Pattern": ("{}", "hex:{}"),
-    "Settings": ("BP={}", "SR1={}"),
+    "files and places": ("file {}", "file flash:{}", "{} file"),
+    "places and files": ("{} file",),
+    "file or place in flash": ("flash:{}",),
+    "operands": ("file {}", "{} 4 flash:0 4", "0x3fc90000 {} file"),
+    "snapshot": ("s {} 4", "s 0x3fc90000 {}"),
+    "registers and fields": ("GPIO.OUT={}", "{}"),
+    "pattern": ("{}", "hex:{}"),
+    "settings": ("BP={}", "SR1={}"),
 }
-"""Where a number can stand, by the type of the argument; in all other types alone."""
+"""Where a number can stand, by the kind of the argument; in all other kinds alone."""
+
+PATHS = {
+    **dict.fromkeys(FILES, '"{}"'),
+    "files and places": '"{}" flash:0',
+    "places and files": '0 "{}"',
+    "operands": '"{}" file',
+}
+"""Where a path can stand, by the kind of the argument."""
 
 BOUNDS = (
     *("-1", "0", "0xffffffff", "0x100000000", "0xffffffffffffffff", "0x10000000000000000"),
     *("1" + "0" * 30, "1.5", "nan"),
 )
-FILES = frozenset(("File", "LogTarget", "FileOrPattern", "FileOrFlash", "FilePlaces", "Operands"))
 
 
 def number_lines(*, forced: bool) -> Iterator[str]:
@@ -245,7 +255,7 @@ def number_lines(*, forced: bool) -> Iterator[str]:
         for slot in slots(verb):
             if slot.type is None or (slot.key == "port" and verb.name == "connect"):
                 continue
-            for form in NUMERIC.get(type(slot.type).__name__, ("{}",)):
+            for form in NUMERIC.get(slot.type.kind, ("{}",)):
                 for number in BOUNDS:
                     yield filled(verb, slot, form.format(number), force)
 
@@ -254,11 +264,10 @@ def path_lines(paths: tuple[str, ...]) -> Iterator[str]:
     """Yield each command with each hostile path in each of its arguments that is a file."""
     for verb in (verb for verb in VERBS.verbs() if not verb.preset):
         for slot in slots(verb):
-            kind = type(slot.type).__name__
-            forms = {"FilePlaces": '"{}" flash:0', "FileOffsets": '0 "{}"', "Operands": '"{}" file'}
-            if kind in FILES or kind in forms:
+            form = PATHS.get(slot.type.kind) if slot.type is not None else None
+            if form is not None:
                 for path in paths:
-                    yield filled(verb, slot, forms.get(kind, '"{}"').format(path))
+                    yield filled(verb, slot, form.format(path))
     for path in paths:
         yield from (f'{start} "{path}"' for start in ("echo x >", "echo x >>", "peek 0 >", "trace"))
         yield from (f'set parttable "{path}"; parts', f'connect "replay://{path}"')
@@ -280,7 +289,7 @@ def filled(verb: Verb, slot: Param | Option, text: str, flag: str = "") -> str:
         if param is slot:
             words.append(text)
         elif not param.optional:
-            words.append(VALID.get(type(param.type).__name__, "4"))
+            words.append(VALID.get(param.type.kind, "4"))
     words += {"expression": ["1"], "command": ["echo x"], "assignment": ["v = 1"]}.get(
         verb.rest, []
     )

@@ -22,7 +22,7 @@ from espshell import chips
 from espshell.chips import Chip, Isa, Kind
 from espshell.image import firmware, signature
 from espshell.image.description import AppDescription, BootloaderDescription, describe
-from espshell.image.firmware import Firmware, Layout, reader
+from espshell.image.firmware import Firmware, ImageLayout, reader
 from espshell.ops.image.inspect import inspect
 from espshell.render import render
 from tests.image import support
@@ -177,7 +177,7 @@ def test_header_and_segments(name: str, built: dict[str, Future[Built]]) -> None
     image = built[name].result()
     found = firmware.parse(image.data)
     assert image.field("Image size:") == f"{found.size} bytes"
-    assert image.field("Image version:") == ("2" if found.layout is Layout.ESP8266_V2 else "1")
+    assert image.field("Image version:") == ("2" if found.layout is ImageLayout.ESP8266_V2 else "1")
     assert int(image.field("Entry point:"), 16) == found.header.entry
     assert image.field("Segments:") == str(len(found.segments))
     sizes = {each.code: each.name for each in image.chip.flash_sizes}
@@ -191,7 +191,7 @@ def test_header_and_segments(name: str, built: dict[str, Future[Built]]) -> None
     assert [tuple(int(value, 16) for value in row[1:4]) for row in rows] == [
         (each.size, each.address, each.offset - 8) for each in found.segments
     ]
-    if found.layout is not Layout.ESP8266_V2:
+    if found.layout is not ImageLayout.ESP8266_V2:
         padding = [row[4].strip() == "PADDING" for row in rows]
         assert padding == [not each.placed for each in found.segments]
 
@@ -224,7 +224,7 @@ def verdict(ok: bool | None) -> str:
 
 def digest_text(found: Firmware) -> list[str]:
     """Return what the program prints: the digest that it computed, and nothing of version 3's."""
-    if found.digest is None or found.layout is Layout.ESP8266_V1:
+    if found.digest is None or found.layout is ImageLayout.ESP8266_V1:
         return []
     assert found.digest.computed is not None
     return [f"{found.digest.computed.hex()} ({verdict(found.digest.ok)})"]

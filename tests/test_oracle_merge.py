@@ -11,7 +11,7 @@ import pytest
 
 from espshell import chips
 from espshell.image import intel_hex, merge
-from espshell.image.merge import Format, Part
+from espshell.image.merge import Format, MergePart
 from tests.image import support
 from tests.shell.support import Shell
 
@@ -21,10 +21,10 @@ PACE_S = 60
 """No run takes seconds; this only ends one that hangs."""
 
 RANDOM = Random(5)
-BOOT = Part(0x1000, RANDOM.randbytes(5000), "boot.bin")
-TABLE = Part(0x8000, RANDOM.randbytes(0xC00), "table.bin")
-APP = Part(0x1_0000, RANDOM.randbytes(0x5000), "app.bin")
-NEXT = Part(0x1_5000, RANDOM.randbytes(452), "next.bin")
+BOOT = MergePart(0x1000, RANDOM.randbytes(5000), "boot.bin")
+TABLE = MergePart(0x8000, RANDOM.randbytes(0xC00), "table.bin")
+APP = MergePart(0x1_0000, RANDOM.randbytes(0x5000), "app.bin")
+NEXT = MergePart(0x1_5000, RANDOM.randbytes(452), "next.bin")
 PARTS = [APP, BOOT, NEXT, TABLE]
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from espshell.span import Span, align_down, align_up, ceil_div, merged
+from espshell.span import Span, align_down, align_up, ceil_div, gaps, merged
 
 spans = st.builds(Span.of, st.integers(0, 100), st.integers(0, 40))
 units = st.integers(1, 16)
@@ -52,6 +52,23 @@ def test_merged(parts: list[Span]) -> None:
     result = merged(parts)
     assert addresses(*result) == sorted(set(addresses(*parts)))
     assert all(one.end < two.start for one, two in pairwise(result))
+
+
+@given(spans, st.lists(spans))
+def test_gaps(whole: Span, parts: list[Span]) -> None:
+    """Gaps are the addresses of a span that are in no other, each gap as long as it can be."""
+    rest = list(gaps(whole, parts))
+    assert addresses(*rest) == sorted(set(addresses(whole)) - set(addresses(*parts)))
+    assert list(merged(rest)) == rest
+
+
+@given(spans, spans, units)
+def test_offsets_and_units(span: Span, other: Span, unit: int) -> None:
+    """A slice of data holds the bytes of the span; units are as many as its pieces."""
+    part = span.intersection(other)
+    data = bytes(range(span.start, span.end))
+    assert list(data[part.offsets(span.start)]) == addresses(part)
+    assert not span or span.units(unit) == len(list(span.pieces(unit)))
 
 
 def test_one_span() -> None:

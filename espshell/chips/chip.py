@@ -19,7 +19,6 @@ from espshell.chips.facts import (
     Package,
     PowerUp,
     Quirk,
-    Range,
     Region,
     Revision,
     RomClock,
@@ -32,6 +31,7 @@ from espshell.chips.facts import (
     Write,
 )
 from espshell.protocol.dialect import Dialect
+from espshell.span import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +208,9 @@ class Chip:
         """Return the region that holds a whole range, or None."""
         return next((r for r in self.regions if r.holds(address, size)), None)
 
-    def same_ram(self, start: int, end: int) -> tuple[Range, ...]:
-        """Return all ranges of addresses that are the same RAM: the range itself, then others."""
-        return ((start, end), *(r for ram in self.shared_ram for r in ram.others(start, end)))
+    def same_ram(self, span: Span) -> tuple[Span, ...]:
+        """Return all spans of addresses that are the same RAM: the span itself, then others."""
+        return (span, *(other for ram in self.shared_ram for other in ram.others(span)))
 
     def region_named(self, name: str) -> Region | None:
         """Return the region of that name in any case, or None."""
@@ -227,7 +227,5 @@ class Chip:
 
     def changes_when_read(self, address: int, size: int = 4) -> Region | None:
         """Return the register in a range that reading would change, or None."""
-        for region in self.read_effects:
-            if region.start < address + size and address < region.end:
-                return region
-        return None
+        span = Span.of(address, size)
+        return next((region for region in self.read_effects if span.overlaps(region.span)), None)

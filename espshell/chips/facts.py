@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
+from espshell.span import Span
 from espshell.units import WORD
 
 ALL_BITS = 0xFFFF_FFFF
@@ -15,9 +16,6 @@ Words = Callable[[int], int]
 
 Revision = tuple[int, int]
 """Major and minor number of a chip's revision."""
-
-Range = tuple[int, int]
-"""First address and exclusive end."""
 
 
 class Isa(Enum):
@@ -53,12 +51,17 @@ class Region:
     note: str = ""
 
     @property
+    def span(self) -> Span:
+        """Its addresses."""
+        return Span(self.start, self.end)
+
+    @property
     def size(self) -> int:
         """Bytes in the region."""
         return self.end - self.start
 
     def holds(self, address: int, size: int = 1) -> bool:
-        """Say whether all bytes of a range lie in this region."""
+        """Return whether all bytes of a range lie in this region."""
         return self.start <= address and address + size <= self.end
 
 
@@ -79,15 +82,16 @@ class SharedRam:
     Source: SOC_DIRAM_INVERTED and ``esp_ptr_diram_dram_to_iram()`` of ESP-IDF.
     """
 
-    def others(self, start: int, end: int) -> tuple[Range, ...]:
-        """Return where on the other bus that lies which a range holds of this RAM."""
+    def others(self, span: Span) -> tuple[Span, ...]:
+        """Return where on the other bus that lies which a span holds of this RAM."""
         ranges = []
         for here, there in (self.data, self.instruction), (self.instruction, self.data):
-            first, last = max(start, here) - here, min(end, here + self.size) - here
-            if first < last and self.reversed:
-                first, last = self.size - -(-last // WORD) * WORD, self.size - first // WORD * WORD
-            if first < last:
-                ranges.append((there + first, there + last))
+            part = span.intersection(Span.of(here, self.size)).shifted(-here)
+            if part and self.reversed:
+                words = part.aligned(WORD)
+                part = Span(self.size - words.end, self.size - words.start)
+            if part:
+                ranges.append(part.shifted(there))
         return tuple(ranges)
 
 
@@ -164,7 +168,7 @@ class Package:
     """Bits of the number that count."""
 
     def agrees(self, number: int, revision: Revision, single_core: bool | None) -> bool:
-        """Say whether a chip with these values has the name."""
+        """Return whether a chip with these values has the name."""
         return (
             number & self.mask == self.number
             and self.major in (None, revision[0])
@@ -277,7 +281,7 @@ class StubName:
     before: Revision | None = None
 
     def fits(self, revision: Revision) -> bool:
-        """Say whether the stub runs on a revision."""
+        """Return whether the stub runs on a revision."""
         return self.since <= revision and (self.before is None or revision < self.before)
 
 

@@ -3,8 +3,6 @@
 Before the first use the flash is attached and asked for its id, and the loader is told its size;
 all that is done anew when another loader runs.  Nothing here decides what to write: that is a plan
 of ``ops``.  A range is checked against the size of the flash before anything is sent.
-
-What does the work is imported when it is used: most sessions begin without it.
 """
 
 from __future__ import annotations
@@ -16,22 +14,22 @@ from typing import TYPE_CHECKING
 
 from espshell.device.memory import require_32_bits
 from espshell.errors import DeviceError, EspError, ReadsDiffer, UsageError
-from espshell.loader import spi
+from espshell.loader import digest, flash, flash_read, spi
 from espshell.loader.agreed import agreed
-from espshell.loader.erase import BLOCK, ROM_SEGMENT, SECTOR
+from espshell.loader.erase import BLOCK, ROM_SEGMENT
 from espshell.loader.spi import FlashCommand
-from espshell.nor import makers
+from espshell.nor import makers, opcodes
+from espshell.protocol import flash as frames
 from espshell.protocol.packet import Opcode
-from espshell.units import MIB, WORD, hex32, size_text
+from espshell.span import Span
+from espshell.units import MIB, SECTOR, WORD, hex32, size_text
 
 if TYPE_CHECKING:
     from espshell.clock import Clock
     from espshell.device.target import Target
 
-READ_ID = 0x9F
-"""Opcode of every SPI NOR flash: manufacturer, type, capacity (JEDEC JEP106 and JESD216)."""
-
-_READ_ID = FlashCommand(READ_ID, read_size=3)
+_READ_ID = FlashCommand(opcodes.RDID, read_size=3)
+"""The reply is manufacturer, type, capacity (JEDEC JEP106 and JESD216)."""
 
 RATES = (921600, 460800, 230400, 115200, 57600)
 """Where a read goes on more slowly when it fails again and again."""
@@ -70,9 +68,9 @@ class Flash:
                 hint="`set flash-size 4M` declares it",
             )
         if size is None:
-            told = f"its id is {self.id:06x}" if self.id else "no flash chip answers"
+            reason = f"its id is {self.id:06x}" if self.id else "no flash chip answers"
             raise DeviceError(
-                f"the size of the flash is not known: {told}",
+                f"the size of the flash is not known: {reason}",
                 hint="`set flash-size 4M` declares it; is the flash connected and powered?",
             )
         return size
@@ -147,13 +145,11 @@ class Flash:
             yield from self._chunks(address, size)
 
     def _chunks(self, address: int, size: int) -> Iterator[bytes]:
-        from espshell.loader import digest, flash_read
-
         loader = self._target.loader
         if not self.has_digest:
             if address + size > _THREE_BYTES:
                 raise UsageError(
-                    f"{hex32(address)}..{hex32(address + size)} is beyond 16 MiB, all that a read "
+                    f"{Span.of(address, size)} is beyond 16 MiB, all that a read "
                     "command with three bytes of address reaches"
                 )
             yield from flash_read.controller_pieces(self._target.controller, address, size)
@@ -168,8 +164,7 @@ class Flash:
         troubled = loader.resynchronisations != before
         if troubled and digest.confirmed_digest(loader, address, size) != state.digest():
             raise ReadsDiffer(
-                f"what was read of flash {hex32(address)}..{hex32(address + size)} is not what its "
-                "digest says",
+                f"what was read of flash {Span.of(address, size)} is not what its digest says",
                 hint="read it again; check cable and baud rate",
             )
 
@@ -186,8 +181,6 @@ class Flash:
 
         Raises: UsageError if this loader has no digests.
         """
-        from espshell.loader import digest
-
         require_32_bits(address, size, _ADDRESSES)
         ask = digest.confirmed_digest if confirmed else digest.digest
         with self._attached():
@@ -195,22 +188,16 @@ class Flash:
 
     def ask_digest(self, address: int, size: int) -> tuple[bytes, bool]:
         """Return the digest of a range, and whether it came twice; see ``loader.digest``."""
-        from espshell.loader import digest
-
         with self._attached():
             return digest.ask(self._target.loader, address, size)
 
-    def ask_digest_again(self, address: int, size: int, told: bytes) -> bytes:
+    def ask_digest_again(self, address: int, size: int, first: bytes) -> bytes:
         """Return the digest of the range that was asked for last, when it came twice in a row."""
-        from espshell.loader import digest
-
         with self._attached():
-            return digest.ask_again(self._target.loader, address, size, told)
+            return digest.ask_again(self._target.loader, address, size, first)
 
     def digest_behind_fence(self, address: int, size: int) -> bytes:
         """Return a digest that no reply to an earlier request can be taken for."""
-        from espshell.loader import digest
-
         with self._attached():
             return digest.digest_behind_fence(self._target.loader, address, size)
 
@@ -221,20 +208,17 @@ class Flash:
             yield from self._erase(address, size)
 
     def _erase(self, address: int, size: int) -> Iterator[int]:
-        from espshell.loader import flash
-
         target = self._target
         if not self.dry_run and self.has_chip_erase and (address, size) == (0, self.size):
             flash.erase_chip(target.loader, size)
             yield size
             return
-        end, at = address + size, address
-        while at < end:
-            piece = min(end, at - at % BLOCK + BLOCK) - at
+        for piece in Span.of(address, size).pieces(BLOCK):
             if not self.dry_run:
-                flash.erase_sectors(target.loader, target.chip, target.controller, at, piece)
-            at += piece
-            yield at - address
+                flash.erase_sectors(
+                    target.loader, target.chip, target.controller, piece.start, piece.size
+                )
+            yield piece.end - address
 
     def program(self, address: int, data: bytes) -> Iterator[int]:
         """Erase and program whole sectors; yield the bytes that were sent. Not in a dry run.
@@ -245,8 +229,6 @@ class Flash:
         if self.dry_run:
             yield len(data)
             return
-        from espshell.loader import flash
-
         target = self._target
         with self._attached():
             yield from flash.program(target.loader, target.chip, target.controller, address, data)
@@ -259,8 +241,8 @@ class Flash:
         Raises: ReadsDiffer if no two agree.
         """
         answer = agreed(lambda: self.command(_READ_ID), "the id of the flash", show=bytes.hex)
-        found = int.from_bytes(answer, "big")
-        self.id = 0 if found == 0xFF_FFFF else found
+        number = int.from_bytes(answer, "big")
+        self.id = 0 if number == 0xFF_FFFF else number
         return self.id
 
     def command(self, command: FlashCommand) -> bytes:
@@ -281,8 +263,6 @@ class Flash:
         """Attach the flash, ask it for its id, tell the loader its size; once a loader."""
         if self.is_ready:
             return
-        from espshell.protocol.flash import SpiSetParams
-
         loader = self._target.loader
         if loader.dialect.is_secure:
             # Its eFuses cannot be read; the ROM knows its usual pads.
@@ -291,7 +271,7 @@ class Flash:
             self.identify()
         size = self.declared_size or makers.size(self.id or 0)
         if size is not None and Opcode.SPI_SET_PARAMS in loader.dialect.commands:
-            loader.execute(SpiSetParams(size))
+            loader.execute(frames.SpiSetParams(size))
         self.is_ready = True
 
     def _slow_down(self) -> bool:

@@ -14,6 +14,7 @@ from espshell.chips import Quirk
 from espshell.errors import EspError, NoReply, UsageError
 from espshell.link import reset
 from espshell.loader import spi
+from espshell.protocol import flash as frames
 from espshell.protocol.commands import RegisterWrite
 from espshell.protocol.dialect import STUB
 
@@ -53,8 +54,6 @@ def by_command(target: Target) -> None:
 
     Raises: UsageError where a stub runs that answers it and stays.
     """
-    from espshell.protocol.flash import FlashBegin, FlashEnd, RunUserCode
-
     dialect = target.loader.dialect
     if ignores_commands(target):
         raise UsageError(
@@ -63,13 +62,13 @@ def by_command(target: Target) -> None:
         )
     if dialect.is_stub:
         with contextlib.suppress(NoReply):
-            target.loader.execute(RunUserCode(), timeout_s=_GONE_S)
+            target.loader.execute(frames.RunUserCode(), timeout_s=_GONE_S)
         return
     if dialect.attach_words:
         spi.attach(target.loader)
-    target.loader.execute(FlashBegin(0, 0, dialect.block_size, 0, dialect.flash_begin_words))
+    target.loader.execute(frames.FlashBegin(0, 0, dialect.block_size, 0, dialect.flash_begin_words))
     with contextlib.suppress(NoReply):  # it may be gone before its answer has left
-        target.loader.execute(FlashEnd(run=True), timeout_s=_GONE_S)
+        target.loader.execute(frames.FlashEnd(run=True), timeout_s=_GONE_S)
 
 
 def ignores_commands(target: Target) -> bool:

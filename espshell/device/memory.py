@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 
-from espshell.chips import Chip, Kind, Region
+from espshell.chips import Chip, Kind
 from espshell.errors import UsageError
 from espshell.loader import ram, transfer
 from espshell.loader.loader import Loader
 from espshell.protocol.commands import RegisterWrite, WriteReg
+from espshell.span import Span
 from espshell.units import WORD, hex32, number_text
 
 ADDRESS_SPACE = 1 << 32
@@ -99,22 +100,22 @@ class Memory:
 
     def gather(self, addresses: Sequence[int]) -> dict[int, int]:
         """Return the words at scattered addresses (multiples of 4)."""
-        wanted = sorted(set(addresses))
-        for address in wanted:
+        ordered = sorted(set(addresses))
+        for address in ordered:
             require_32_bits(address, WORD)
-        return dict(zip(wanted, transfer.read_words(self.loader, wanted), strict=True))
+        return dict(zip(ordered, transfer.read_words(self.loader, ordered), strict=True))
 
     def chunks(self, address: int, size: int) -> Iterator[bytes]:
         """Yield a range of any alignment in pieces, as they arrive, together exactly ``size``."""
         require_32_bits(address, size)
-        start = address - address % WORD
-        end = -(-(address + size) // WORD) * WORD
-        skip, left = address - start, size
-        for words in self._blocks(start, end):
-            data = struct.pack(f"<{len(words)}I", *words)[skip : skip + left]
-            skip, left = max(0, skip - WORD * len(words)), left - len(data)
-            if data:
-                yield data
+        span = Span.of(address, size)
+        around = span.aligned(WORD) if span else span
+        start = around.start
+        for words in self._blocks(around.start, around.end):
+            block = Span.of(start, WORD * len(words))
+            if part := block.intersection(span):
+                yield struct.pack(f"<{len(words)}I", *words)[part.offsets(start)]
+            start = block.end
 
     def read(self, address: int, size: int) -> bytes:
         """Return a range of any alignment."""
@@ -155,9 +156,8 @@ class Memory:
             start = stop
 
     def _require_spared(self, address: int, last: int) -> None:
-        """Raise UsageError if a write hits the stub that is running, on either bus."""
+        """Check that a write spares the stub that is running, on either bus. Raises: UsageError."""
         hint = "`stub never` and `reset` leave it; --force overwrites it"
-        spans = self.chip.same_ram(address, last + 1)
         stub = self.loader.stub
         region = self.chip.region_at(address)
         if stub is None and region is not None and region.kind is Kind.RAM:
@@ -165,14 +165,12 @@ class Memory:
                 f"a flasher stub is running that is not known, and {region.name} may hold it",
                 hint=hint,
             )
-        occupied = stub.occupied if stub else ()
-        for (name, start, end), (first, stop) in product(occupied, spans):
-            if first < end and start < stop:
-                same = "" if first == address else f", and {hex32(address)} is the same RAM"
+        spans = self.chip.same_ram(Span(address, last + 1))
+        for (name, occupied), span in product(stub.occupied if stub else (), spans):
+            if span.overlaps(occupied):
+                same = "" if span.start == address else f", and {hex32(address)} is the same RAM"
                 raise UsageError(
-                    f"the running flasher stub has its {name} at {hex32(start)}..{hex32(end)}"
-                    f"{same}",
-                    hint=hint,
+                    f"the running flasher stub has its {name} at {occupied}{same}", hint=hint
                 )
 
     def _first_hole(self, address: int, last: int) -> int | None:
@@ -186,8 +184,12 @@ class Memory:
 
     def _neighbourhood(self, address: int) -> str:
         before, after = self.chip.neighbours(address)
-        told = [_ends(before), _starts(after)]
-        return ", ".join(text for text in told if text)
+        texts = []
+        if before:
+            texts.append(f"{before.name} ends at {hex32(before.end - 1)}")
+        if after:
+            texts.append(f"{after.name} starts at {hex32(after.start)}")
+        return ", ".join(texts)
 
 
 def require_32_bits(address: int, size: int, what: str = "the 32-bit address space") -> None:
@@ -199,11 +201,3 @@ def require_32_bits(address: int, size: int, what: str = "the 32-bit address spa
         raise UsageError(f"{number_text(address)} is outside {what}")
     if not 0 <= size <= ADDRESS_SPACE - address:
         raise UsageError(f"{hex32(address)}..{address + size:#x} is outside {what}")
-
-
-def _ends(region: Region | None) -> str:
-    return f"{region.name} ends at {hex32(region.end - 1)}" if region else ""
-
-
-def _starts(region: Region | None) -> str:
-    return f"{region.name} starts at {hex32(region.start)}" if region else ""

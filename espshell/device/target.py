@@ -125,15 +125,15 @@ class Target:
                 hint="everything that the ROM can do works without",
             )
         name = self._stub_name()
-        found = stub.find(self.chip, name, folder=folder, version=version)
-        better = bulk.with_bulk_read(found, self.chip.isa)
+        file = stub.find(self.chip, name, folder=folder, version=version)
+        better = bulk.with_bulk_read(file, self.chip.isa)
         by_read = secure_boot and Quirk.STUB_START_BY_READ in self.chip.quirks
         pointer = self.chip.read_pointer if by_read else None
-        stub.start(self.loader, better or found, read_pointer=pointer)
+        stub.start(self.loader, better or file, read_pointer=pointer)
         self._flash_attached = self.flash.is_ready = False
         if better is not None:
             bulk.enable(self.loader)
-        return found
+        return file
 
     def recognise_stub(self, folder: Path | None = None) -> bool:
         """Find out which stub it is that was running before we came; return whether it is known.
@@ -172,15 +172,15 @@ class Target:
             raise UsageError(
                 f"an {self.chip.title} in secure download mode cannot change its baud rate"
             )
-        asked = None
+        request = None
         clock = self.chip.rom_clock
         if clock is not None and not self.loader.dialect.is_stub and self.loader.markers:
             divider = self.chip.uart_divider
             factors = [address for field in clock.factors for address in field.addresses]
             words = self.memory.gather([divider.address, *factors]).__getitem__
             mhz = self.chip.crystal_mhz(divider.of(words(divider.address)), self.link.port.baud)
-            asked = clock.asked_baud(baud, mhz * 1_000_000, words)
-        self.loader.change_baud(baud, asked=asked)
+            request = clock.asked_baud(baud, mhz * 1_000_000, words)
+        self.loader.change_baud(baud, asked=request)
 
     def flash_command(self, command: FlashCommand) -> bytes:
         """Run one command of the flash chip; the flash is powered and connected first if needed.
@@ -200,7 +200,7 @@ class Target:
         if self.pads is not None:
             require_pads(self.chip, self.pads)
         chip, loader = self.chip, self.loader
-        conditions = [each.field for step in chip.flash_power for each in step.when]
+        conditions = [condition.field for step in chip.flash_power for condition in step.when]
         needed = [a for field in (*conditions, *chip.spi_pads) for a in field.addresses]
         words = self.memory.gather(needed).__getitem__
         if chip.flash_power:

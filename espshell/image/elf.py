@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from espshell.errors import UsageError
 from espshell.files import read_bytes
-from espshell.image.symbol_table import Kind, Symbol, SymbolTable
+from espshell.image.symbol_table import Symbol, SymbolKind, SymbolTable
 from espshell.image.text import decoded
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _SECTION_SIZE = 40
 _SEGMENT_SIZE = 32
 _MAX_NAME = 4096
 """Longer names are cut; C++ has some of a few thousand characters."""
-_KINDS = {0: Kind.LABEL, 1: Kind.OBJECT, 2: Kind.FUNCTION}
+_KINDS = {0: SymbolKind.LABEL, 1: SymbolKind.OBJECT, 2: SymbolKind.FUNCTION}
 _LOCAL = 0
 _ABSOLUTE = 0xFFF1
 _ALLOCATED = 1 << 1
@@ -52,7 +52,7 @@ _STUMBLES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class ElfSegment:
     """A piece of the program; memory behind ``data`` up to ``mem_size`` is zero when it starts."""
 
     address: int
@@ -71,7 +71,7 @@ class Elf:
 
     machine: str
     entry: int
-    segments: tuple[Segment, ...]
+    segments: tuple[ElfSegment, ...]
     symbols: SymbolTable
 
 
@@ -95,10 +95,10 @@ def symbols(path: Path) -> SymbolTable:
 
     Raises: UsageError as ``read_elf``, and if it has none.
     """
-    found = read_elf(path).symbols
-    if not found:
+    table = read_elf(path).symbols
+    if not table:
         raise UsageError(f"{path} has no symbols", hint="they were stripped")
-    return found
+    return table
 
 
 def parse_elf(data: bytes, *, name: str = "the ELF file") -> Elf:
@@ -140,7 +140,7 @@ def _check_tables(file: ELFFile, data: bytes, name: str) -> None:
             _cut(data, offset, count * size, name)
 
 
-def _segments(file: ELFFile, data: bytes, name: str) -> Iterator[Segment]:
+def _segments(file: ELFFile, data: bytes, name: str) -> Iterator[ElfSegment]:
     room = len(data)
     for segment in file.iter_segments("PT_LOAD"):
         header = segment.header
@@ -150,7 +150,7 @@ def _segments(file: ELFFile, data: bytes, name: str) -> Iterator[Segment]:
         # Together they cannot have more than the file has, or they name the same bytes again.
         if room < 0 or header.p_filesz > header.p_memsz:
             raise UsageError(f"{name} is broken: the segment at 0x{header.p_paddr:x} is too large")
-        yield Segment(
+        yield ElfSegment(
             address=header.p_paddr,
             data=_cut(data, header.p_offset, header.p_filesz, name),
             mem_size=header.p_memsz,
@@ -183,7 +183,7 @@ def _rows(rows: bytes, names: bytes, ends: dict[int, int]) -> Iterator[Symbol]:
     for start, value, size, info, _, section in _SYMBOL.iter_unpack(rows[:whole]):
         kind = _KINDS.get(info & 0xF)
         is_global = info >> 4 != _LOCAL
-        if kind is None or section not in ends or (kind is Kind.LABEL and not is_global):
+        if kind is None or section not in ends or (kind is SymbolKind.LABEL and not is_global):
             continue
         end = names.find(b"\0", start, start + _MAX_NAME)
         text = decoded(names[start : end if end >= 0 else start + _MAX_NAME])

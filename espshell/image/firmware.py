@@ -33,6 +33,7 @@ from functools import reduce
 from operator import xor
 
 from espshell.errors import UsageError
+from espshell.span import ceil_div
 from espshell.units import KIB, hex32
 
 Read = Callable[[int, int], bytes]
@@ -57,7 +58,7 @@ _CHUNK = 64 * KIB
 _SHOWN = 8
 
 
-class Layout(Enum):
+class ImageLayout(Enum):
     """How an image is laid out; the module's docstring has the three."""
 
     ESP8266_V1 = "ESP8266, version 1"
@@ -159,7 +160,7 @@ class Sum:
 class Firmware:
     """What an image says of itself, and whether its sums agree."""
 
-    layout: Layout
+    layout: ImageLayout
     size: int
     """Bytes that were looked at: the file, or what the reader was said to have."""
     end: int
@@ -186,20 +187,20 @@ class Firmware:
     @property
     def ok(self) -> bool | None:
         """Whether every sum agrees; None if that is not known."""
-        sums = [each.ok for each in (self.checksum, self.digest, self.crc) if each]
+        sums = [sum_.ok for sum_ in (self.checksum, self.digest, self.crc) if sum_]
         return None if None in sums else all(sums)
 
     def problems(self) -> Iterator[str]:
         """Yield which sums do not agree, each as the end of a sentence."""
-        for name, each in (("checksum", self.checksum), ("SHA-256", self.digest)):
-            if each and each.computed is not None and not each.ok:
-                stored, computed = each.shown()
+        for name, sum_ in (("checksum", self.checksum), ("SHA-256", self.digest)):
+            if sum_ and sum_.computed is not None and not sum_.ok:
+                stored, computed = sum_.shown()
                 yield f"the {name} is wrong: {stored}, computed is {computed}"
         if self.crc and self.crc.ok is False:
             yield "the CRC is wrong"
 
 
-def layout_of(head: bytes) -> Layout | None:
+def layout_of(head: bytes) -> ImageLayout | None:
     """Return how an image is laid out that begins so; None if no image does.
 
     ``head`` has twelve bytes at least.  What would be a segment's address in an ESP8266 image are
@@ -207,10 +208,10 @@ def layout_of(head: bytes) -> Layout | None:
     nor 40, with which all of an ESP8266's memory begins.
     """
     if head[:1] == bytes([MAGIC_V2]):
-        return Layout.ESP8266_V2
+        return ImageLayout.ESP8266_V2
     if head[:1] != bytes([MAGIC]) or len(head) < _HEADER.size + _WORD.size:
         return None
-    return Layout.ESP8266_V1 if head[11] in (0x3F, 0x40) else Layout.EXTENDED
+    return ImageLayout.ESP8266_V1 if head[11] in (0x3F, 0x40) else ImageLayout.EXTENDED
 
 
 def reader(data: bytes) -> Read:
@@ -224,12 +225,12 @@ def parse(data: bytes, *, esp8266: bool | None = None) -> Firmware:
     ``esp8266`` says which kind it is where that is known; None looks.
     Raises: UsageError if it is no image, or a broken one.
     """
-    found = parse_from(reader(data), len(data), esp8266=esp8266)
-    if not found.trailing:
-        return found
-    first = data[found.end : found.end + 1]
-    blank = first in (b"\xff", b"\0") and data.count(first, found.end) == found.trailing
-    return replace(found, blank_after=blank)
+    firmware = parse_from(reader(data), len(data), esp8266=esp8266)
+    if not firmware.trailing:
+        return firmware
+    first = data[firmware.end : firmware.end + 1]
+    blank = first in (b"\xff", b"\0") and data.count(first, firmware.end) == firmware.trailing
+    return replace(firmware, blank_after=blank)
 
 
 def parse_from(
@@ -244,20 +245,22 @@ def parse_from(
     pieces = _Pieces(read, size)
     header, first, extended, segments = pieces.header(0), None, None, []
     layout = _layout(pieces, esp8266)
-    if layout is Layout.ESP8266_V2:
+    if layout is ImageLayout.ESP8266_V2:
         first = header
         segments.append(pieces.segment())
         header = pieces.header(pieces.offset, inner=True)
-    elif layout is Layout.EXTENDED:
+    elif layout is ImageLayout.EXTENDED:
         extended = pieces.extended()
-    segments += [pieces.segment() for _ in range(_segment_count(header))]
+    if not 1 <= header.segment_count <= MAX_SEGMENTS:
+        raise _broken(f"it has {header.segment_count} segments, expected 1 to {MAX_SEGMENTS}")
+    segments += [pieces.segment() for _ in range(header.segment_count)]
     checksum_at = pieces.offset | 0xF
     stored = pieces.take(checksum_at, 1, "its checksum")
     in_sum = segments[1:] if first else segments
     sums = _sums(pieces, checksum_at + 1, in_sum) if verify else _Sums()
     digest = _digest(pieces, checksum_at + 1, layout, extended, sums)
     crc = None
-    if layout is Layout.ESP8266_V2 and checksum_at + 1 + _WORD.size <= size:
+    if layout is ImageLayout.ESP8266_V2 and checksum_at + 1 + _WORD.size <= size:
         crc = Sum(pieces.take(checksum_at + 1, _WORD.size, "its CRC"), sums.crc)
     end = checksum_at + 1 + (_DIGEST_SIZE if digest else 0) + (_WORD.size if crc else 0)
     return Firmware(
@@ -290,7 +293,7 @@ def patch_header(
     it), and one of version 2, whose settings no ROM reads.
     """
     firmware = parse(data)
-    if firmware.layout is Layout.ESP8266_V2:
+    if firmware.layout is ImageLayout.ESP8266_V2:
         raise UsageError("flash settings stand in images that begin with 0xe9, not 0xea")
     if not firmware.ok:
         raise UsageError(
@@ -319,21 +322,21 @@ class _Pieces:
     def take(self, offset: int, size: int, what: str) -> bytes:
         if offset + size > self.size:
             raise _broken(f"{what} at 0x{offset:x} reaches past its end at 0x{self.size:x}")
-        found = self.read(offset, size)
-        if len(found) != size:
+        data = self.read(offset, size)
+        if len(data) != size:
             raise _broken(f"{what} at 0x{offset:x} cannot be read to its end")
         self.offset = offset + size
-        return found
+        return data
 
     def header(self, offset: int, *, inner: bool = False) -> Header:
-        found = Header(*_HEADER.unpack(self.take(offset, _HEADER.size, "its header")))
-        if inner and found.magic != MAGIC:
-            raise _broken(f"its second header at 0x{offset:x} begins with 0x{found.magic:02x}")
-        if found.magic not in (MAGIC, MAGIC_V2):
+        fields = Header(*_HEADER.unpack(self.take(offset, _HEADER.size, "its header")))
+        if inner and fields.magic != MAGIC:
+            raise _broken(f"its second header at 0x{offset:x} begins with 0x{fields.magic:02x}")
+        if fields.magic not in (MAGIC, MAGIC_V2):
             raise UsageError(
-                f"no firmware image: it begins with 0x{found.magic:02x}, expected 0xe9 or 0xea"
+                f"no firmware image: it begins with 0x{fields.magic:02x}, expected 0xe9 or 0xea"
             )
-        return found
+        return fields
 
     def extended(self) -> ExtendedHeader:
         data = self.take(_HEADER.size, _EXTENDED.size, "its extended header")
@@ -346,14 +349,14 @@ class _Pieces:
     def segment(self) -> Segment:
         data = self.take(self.offset, _SEGMENT.size, "the header of a segment")
         address, size = _SEGMENT.unpack(data)
-        found = Segment(address, size, self.offset)
+        start = self.offset
         self.offset += size
         if self.offset > self.size:
             raise _broken(
                 f"the segment for {hex32(address)} has 0x{size:x} bytes,"
-                f" only 0x{self.size - found.offset:x} are left"
+                f" only 0x{self.size - start:x} are left"
             )
-        return found
+        return Segment(address, size, start)
 
     def chunks(self, start: int, end: int) -> Iterator[bytes]:
         for offset in range(start, end, _CHUNK):
@@ -377,19 +380,13 @@ def _revision(full: int) -> tuple[int, int] | None:
     return None if full in (0, 0xFFFF) else divmod(full, 100)
 
 
-def _layout(pieces: _Pieces, esp8266: bool | None) -> Layout:
+def _layout(pieces: _Pieces, esp8266: bool | None) -> ImageLayout:
     head = pieces.take(0, _HEADER.size + _WORD.size, "its header")
     pieces.offset = _HEADER.size
     layout = layout_of(head)
-    if layout is Layout.ESP8266_V2 or (layout and esp8266 is None):
+    if layout is ImageLayout.ESP8266_V2 or (layout and esp8266 is None):
         return layout
-    return Layout.ESP8266_V1 if esp8266 else Layout.EXTENDED
-
-
-def _segment_count(header: Header) -> int:
-    if not 1 <= header.segment_count <= MAX_SEGMENTS:
-        raise _broken(f"it has {header.segment_count} segments, expected 1 to {MAX_SEGMENTS}")
-    return header.segment_count
+    return ImageLayout.ESP8266_V1 if esp8266 else ImageLayout.EXTENDED
 
 
 def _sums(pieces: _Pieces, end: int, segments: list[Segment]) -> _Sums:
@@ -404,24 +401,22 @@ def _sums(pieces: _Pieces, end: int, segments: list[Segment]) -> _Sums:
                 # Whole chunks as one number each: a hundred times as fast as byte by byte.
                 folded ^= int.from_bytes(chunk, "little") if counts else 0
         position = bounds[1]
-    left = folded.to_bytes((folded.bit_length() + 7) // 8, "little")
-    checksum = reduce(xor, left, CHECKSUM_SEED)
-    return _Sums(bytes([checksum]), digest.digest(), _WORD.pack(_crc_of_v2(crc)))
-
-
-def _crc_of_v2(crc: int) -> int:
+    checksum = reduce(
+        xor, folded.to_bytes(ceil_div(folded.bit_length(), 8), "little"), CHECKSUM_SEED
+    )
     # The SDK's script takes the CRC as a signed number and writes |crc| - 1 or |crc| + 1.
-    return crc ^ 0xFFFF_FFFF if crc >> 31 else crc + 1
+    crc = crc ^ 0xFFFF_FFFF if crc >> 31 else crc + 1
+    return _Sums(bytes([checksum]), digest.digest(), _WORD.pack(crc))
 
 
 def _digest(
-    pieces: _Pieces, at: int, layout: Layout, extended: ExtendedHeader | None, sums: _Sums
+    pieces: _Pieces, at: int, layout: ImageLayout, extended: ExtendedHeader | None, sums: _Sums
 ) -> Sum | None:
     if extended:
         if not extended.hash_appended:
             return None
         return Sum(pieces.take(at, _DIGEST_SIZE, "its SHA-256"), sums.digest)
-    if layout is Layout.ESP8266_V1 and sums.digest and at + _DIGEST_SIZE <= pieces.size:
+    if layout is ImageLayout.ESP8266_V1 and sums.digest and at + _DIGEST_SIZE <= pieces.size:
         # No flag tells of it: it is one if it agrees.
         stored = pieces.take(at, _DIGEST_SIZE, "its SHA-256")
         return Sum(stored, sums.digest) if stored == sums.digest else None

@@ -38,7 +38,7 @@ _BASES = {_SEGMENT_BASE: 4, _LINEAR_BASE: 16}
 """By how many bits the number in such a record is to be shifted."""
 
 
-class Image(Protocol):
+class HexFile(Protocol):
     """What of intelhex's ``IntelHex`` is used here."""
 
     def frombytes(self, data: bytes, offset: int) -> None:
@@ -48,7 +48,7 @@ class Image(Protocol):
         """Write the file."""
 
 
-def new() -> Image:
+def new() -> HexFile:
     """Return an empty image; call it before the work that is to end in it.
 
     Raises: UsageError if the intelhex package is not installed.
@@ -59,7 +59,7 @@ def new() -> Image:
         raise UsageError(
             "Intel HEX needs the package intelhex", hint="pip install 'espshell[hex]'"
         ) from error
-    image: Image = IntelHex()
+    image: HexFile = IntelHex()
     return image
 
 
@@ -90,9 +90,9 @@ def is_given(data: bytes, path: Path) -> bool:
         return is_hex(data)
     mark = next((name for mark, name in _MARKS if data.startswith(mark)), "")
     line = decoded(data.lstrip()[:_SHOWN].partition(b"\n")[0].rstrip())
-    found = f"a {mark} byte order mark" if mark else f"`{line}`"
+    beginning = f"a {mark} byte order mark" if mark else f"`{line}`"
     raise UsageError(
-        f"{path} is not Intel HEX: it begins with {found}, expected a colon and hex digits",
+        f"{path} is not Intel HEX: it begins with {beginning}, expected a colon and hex digits",
         hint="save it as plain ASCII" if mark else "under another name it is taken as raw bytes",
     )
 
@@ -125,7 +125,7 @@ def read(source: Path | bytes, *, name: str = "the Intel HEX file") -> Segments:
 
 
 def _runs(text: bytes, name: str) -> list[tuple[int, bytearray]]:
-    """Return what follows on what in the file, in its order."""
+    """Return runs of adjacent records in the order of the file."""
     runs: list[tuple[int, bytearray]] = []
     base, end = 0, -1
     text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
@@ -152,16 +152,16 @@ def _runs(text: bytes, name: str) -> list[tuple[int, bytearray]]:
 def _record(line: bytes, where: str) -> tuple[int, int, bytes]:
     """Return type, offset and data of a record. Raises: UsageError if it is none, or broken."""
     try:
-        found = binascii.unhexlify(line[1:])
+        record = binascii.unhexlify(line[1:])
     except ValueError:
-        found = b""
-    if line[:1] != b":" or len(found) < _SHORTEST:
+        record = b""
+    if line[:1] != b":" or len(record) < _SHORTEST:
         raise UsageError(f"{where} is no record")
-    kind, data = found[3], found[_HEAD_SIZE:-1]
-    if len(data) != found[0] or (kind in _BASES and len(data) != _BASE_SIZE):
+    kind, data = record[3], record[_HEAD_SIZE:-1]
+    if len(data) != record[0] or (kind in _BASES and len(data) != _BASE_SIZE):
         raise UsageError(f"{where} has {len(data)} bytes of data, which is not right")
-    if sum(found) & 0xFF:
+    if sum(record) & 0xFF:
         raise UsageError(f"{where} has a wrong checksum")
     if kind > _LAST_KIND:
         raise UsageError(f"{where} is of the type {kind}, which is not known")
-    return kind, int.from_bytes(found[1:3], "big"), data
+    return kind, int.from_bytes(record[1:3], "big"), data

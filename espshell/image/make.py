@@ -22,7 +22,7 @@ _FLASH = range(0x4020_0000, 0x4030_0000)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FlashPart:
     """Bytes for a place in flash."""
 
     offset: int
@@ -40,7 +40,7 @@ def make_v1(
     mode: int = 0,
     size: int = 0,
     frequency: int = 0,
-) -> tuple[Part, ...]:
+) -> tuple[FlashPart, ...]:
     """Return an ESP8266 image of version 1 of (address, data) pairs.
 
     The first part is the image, for offset 0.  If a segment lies where flash is seen there is a
@@ -52,7 +52,7 @@ def make_v1(
     for address in (entry, *(address for address, _ in segments)):
         if not 0 <= address <= 0xFFFF_FFFF:
             raise UsageError(f"{address:#x} is no address: it has more than 32 bits")
-    loaded = [each for each in segments if each[0] not in _FLASH]
+    loaded = [segment for segment in segments if segment[0] not in _FLASH]
     if not 1 <= len(loaded) <= MAX_SEGMENTS:
         raise UsageError(f"{len(loaded)} segments to load, expected 1 to {MAX_SEGMENTS}")
     image = struct.pack("<BBBBI", MAGIC, len(loaded), mode, size | frequency, entry)
@@ -61,7 +61,9 @@ def make_v1(
         image += struct.pack("<II", address, len(filled)) + filled
     checksum = reduce(xor, b"".join(data for _, data in loaded), CHECKSUM_SEED)
     image += bytes(-(len(image) + 1) % 16) + bytes([checksum])
-    in_flash = [Part(at - _FLASH.start, _filled(data)) for at, data in segments if at in _FLASH]
+    in_flash = [
+        FlashPart(at - _FLASH.start, _filled(data)) for at, data in segments if at in _FLASH
+    ]
     if len(in_flash) > 1:
         raise UsageError(f"{len(in_flash)} segments in flash, expected one at most")
     for part in in_flash:
@@ -70,7 +72,7 @@ def make_v1(
                 f"the segment for {hex32(_FLASH.start + part.offset)} lies where the image goes",
                 hint=f"the image takes 0x{len(image):x} bytes from {hex32(_FLASH.start)} on",
             )
-    return (Part(0, image), *in_flash)
+    return (FlashPart(0, image), *in_flash)
 
 
 def _filled(data: bytes) -> bytes:

@@ -27,7 +27,7 @@ MAX_RAW = 128 * MIB
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MergePart:
     """Bytes with their offset in flash, and the name of the file that they are from."""
 
     offset: int
@@ -44,7 +44,7 @@ class Part:
 
 
 def merge(
-    parts: Iterable[Part],
+    parts: Iterable[MergePart],
     *,
     fmt: Format = "raw",
     target_offset: int = 0,
@@ -81,7 +81,7 @@ def merge(
     )
 
 
-def ordered(parts: Iterable[Part]) -> list[Part]:
+def ordered(parts: Iterable[MergePart]) -> list[MergePart]:
     """Return parts in the order of their offsets.
 
     Raises: UsageError if there are none, one is empty or behind 4 GiB, or two overlap.
@@ -104,7 +104,7 @@ def ordered(parts: Iterable[Part]) -> list[Part]:
     return ordered
 
 
-def _raw(parts: list[Part], target_offset: int, pad_to: int | None, fill: bytes) -> bytes:
+def _raw(parts: list[MergePart], target_offset: int, pad_to: int | None, fill: bytes) -> bytes:
     end = parts[-1].end if pad_to is None else pad_to
     if parts[-1].end > end:
         raise UsageError(f"{parts[-1]} ends behind {size_text(end)}, the size to pad to")

@@ -6,6 +6,8 @@ Sources: ESP-IDF's guide "Partition Tables" and the enumerations ``esp_partition
 
 from __future__ import annotations
 
+from espshell.units import SECTOR
+
 APP = 0x00
 DATA = 0x01
 BOOTLOADER = 0x02
@@ -18,10 +20,8 @@ NVS = 0x02
 UNDEFINED = 0x06
 TEE_OTA_DATA = 0x90
 
-SECTOR = 0x1000
-"""Bytes that are erased at once: what a partition begins with, unless ``ALIGNMENT`` says more."""
 ALIGNMENT = {APP: 0x10000}
-"""Offsets of a type are multiples of this: the cache maps an app in pages of 64 KiB."""
+"""Offsets of a type are multiples of this, others of a sector: the cache maps apps by 64 KiB."""
 
 TYPES = {"app": APP, "data": DATA, "bootloader": BOOTLOADER, "partition_table": TABLE}
 
@@ -65,7 +65,7 @@ def subtype_name(kind: int, number: int) -> str:
 
 
 def alignment(kind: int) -> int:
-    """Return what the offsets of a type of partition are multiples of."""
+    """Return the alignment of the offsets of a type of partition (bytes)."""
     return ALIGNMENT.get(kind, SECTOR)
 
 

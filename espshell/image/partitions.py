@@ -23,7 +23,8 @@ from dataclasses import dataclass, replace
 from espshell.errors import UsageError
 from espshell.image import partition_types as types
 from espshell.image.text import decoded
-from espshell.units import KIB, MIB, parse_number, size_text
+from espshell.span import Span, align_up
+from espshell.units import KIB, MIB, SECTOR, parse_number, size_text
 
 OFFSET = 0x8000
 """Where a table stands in flash, unless the firmware was configured otherwise."""
@@ -31,7 +32,8 @@ SIZE = 0xC00
 """Bytes of a table; the rest of its sector is for a signature."""
 
 _ROW = struct.Struct("<2sBBII16sI")
-_MAGIC = b"\xaa\x50"
+MAGIC = b"\xaa\x50"
+"""What each row of a partition begins with."""
 _MD5_MAGIC = b"\xeb\xeb"
 _MD5_START = _MD5_MAGIC + b"\xff" * 14
 _END_MAGIC = b"\xff\xff"
@@ -56,6 +58,11 @@ class Partition:
     def end(self) -> int:
         """Offset of the first byte behind it."""
         return self.offset + self.size
+
+    @property
+    def span(self) -> Span:
+        """The offsets that it covers."""
+        return Span.of(self.offset, self.size)
 
     @property
     def type_name(self) -> str:
@@ -89,7 +96,7 @@ class Partition:
             yield f"{self.name} starts at 0x{self.offset:x}, which is no multiple of 0x{step:x}."
         if self.size == 0:
             yield f"{self.name} is empty."
-        if self.type == types.APP and self.size % types.SECTOR:
+        if self.type == types.APP and self.size % SECTOR:
             yield f"{self.name} has 0x{self.size:x} bytes, which is no multiple of 0x1000."
         small = self.size < _READ_WRITE_NVS and not self.readonly
         if (self.type, self.subtype) == (types.DATA, types.NVS) and small:
@@ -115,49 +122,48 @@ class PartitionTable:
 
     def find(self, name: str) -> Partition | None:
         """Return the partition of this name; upper and lower case matter only to tell two apart."""
-        same = [each for each in self.partitions if each.name.lower() == name.lower()]
-        return next((each for each in same if each.name == name), same[0] if same else None)
+        same = [p for p in self.partitions if p.name.lower() == name.lower()]
+        return next((p for p in same if p.name == name), same[0] if same else None)
 
     def at(self, offset: int) -> Partition | None:
         """Return the first partition that holds an offset in flash."""
         return next((p for p in self.partitions if p.offset <= offset < p.end), None)
 
     def problems(self, flash_size: int | None = None) -> tuple[str, ...]:
-        """Return what is wrong with the table, each as a sentence; empty if it is good."""
-        found = ["The table's MD5 is wrong."] if self.md5_ok is False else []
+        """Return the problems of the table, each as a sentence; empty if it is good."""
+        sentences = ["The table's MD5 is wrong."] if self.md5_ok is False else []
         for partition in self.partitions:
-            found += partition.problems()
-        return (*found, *self._wrong_names(), *self._overlaps(), *self._beyond(flash_size))
+            sentences += partition.problems()
+        sentences += [*self._wrong_names(), *self._overlaps()]
+        for partition in self.partitions:
+            if flash_size is not None and partition.end > flash_size:
+                size = size_text(flash_size)
+                sentences.append(f"{partition} ends behind the flash, which has {size}.")
+        return tuple(sentences)
 
     def _wrong_names(self) -> Iterator[str]:
-        for name, count in Counter(each.name for each in self.partitions).items():
+        for name, count in Counter(partition.name for partition in self.partitions).items():
             if count > 1:
                 yield f"{count} partitions have the name {name}."
         for subtype in (types.OTA_DATA, types.TEE_OTA_DATA):
-            wanted = (types.DATA, subtype)
-            found = [each for each in self.partitions if (each.type, each.subtype) == wanted]
-            if len(found) > 1:
-                names = ", ".join(each.name for each in found)
-                yield f"Only one partition can be data/{found[0].subtype_name}: {names}."
-            for each in found:
-                if each.size != _OTA_DATA_SIZE:
-                    yield f"{each.name} has 0x{each.size:x} bytes, not 0x{_OTA_DATA_SIZE:x}."
+            kind = (types.DATA, subtype)
+            same = [p for p in self.partitions if (p.type, p.subtype) == kind]
+            if len(same) > 1:
+                names = ", ".join(partition.name for partition in same)
+                yield f"Only one partition can be data/{same[0].subtype_name}: {names}."
+            for name, size in ((p.name, p.size) for p in same if p.size != _OTA_DATA_SIZE):
+                yield f"{name} has 0x{size:x} bytes, not 0x{_OTA_DATA_SIZE:x}."
 
     def _overlaps(self) -> Iterator[str]:
-        first = self.offset + types.SECTOR
+        first = self.offset + SECTOR
         last: Partition | None = None
-        for each in sorted(self.partitions, key=lambda each: each.offset):
-            if each.offset < first and not _is_primary(each):
-                yield f"{each} starts before 0x{first:x}, where the table's sector ends."
-            if last is not None and each.offset < last.end:
-                yield f"{each} overlaps {last}."
-            if last is None or each.end > last.end:
-                last = each
-
-    def _beyond(self, flash_size: int | None) -> Iterator[str]:
-        for each in self.partitions:
-            if flash_size is not None and each.end > flash_size:
-                yield f"{each} ends behind the flash, which has {size_text(flash_size)}."
+        for partition in sorted(self.partitions, key=lambda row: row.offset):
+            if partition.offset < first and not _is_primary(partition):
+                yield f"{partition} starts before 0x{first:x}, where the table's sector ends."
+            if last is not None and partition.offset < last.end:
+                yield f"{partition} overlaps {last}."
+            if last is None or partition.end > last.end:
+                last = partition
 
 
 def parse(data: bytes, *, offset: int = OFFSET) -> PartitionTable:
@@ -165,7 +171,7 @@ def parse(data: bytes, *, offset: int = OFFSET) -> PartitionTable:
 
     Raises: UsageError, see ``parse_binary`` and ``parse_csv``.
     """
-    if data[:2] in (_MAGIC, _MD5_MAGIC, _END_MAGIC):
+    if data[:2] in (MAGIC, _MD5_MAGIC, _END_MAGIC):
         return parse_binary(data, offset=offset)
     try:
         text = data.decode("utf-16" if data[:2] in _UTF_16 else "utf-8-sig")
@@ -194,10 +200,11 @@ def parse_binary(data: bytes, *, offset: int = OFFSET) -> PartitionTable:
         if magic == _MD5_MAGIC:
             digest = hashlib.md5(data[:start], usedforsecurity=False).digest()
             return PartitionTable(tuple(partitions), offset, row[len(_MD5_START) :] == digest)
-        if magic != _MAGIC:
-            found = f"row {len(partitions) + 1} begins with {magic.hex(' ')}, not aa 50"
-            raise _no_table(found)
-        partitions.append(_from_row(row))
+        if magic != MAGIC:
+            reason = f"row {len(partitions) + 1} begins with {magic.hex(' ')}, not aa 50"
+            raise _no_table(reason)
+        _, kind, subtype, place, size, label, flags = _ROW.unpack(row)
+        partitions.append(Partition(decoded(label), kind, subtype, place, size, flags))
     raise _no_table(f"it does not end within {min(len(data), SIZE)} bytes")
 
 
@@ -227,7 +234,7 @@ def parse_csv(
     Raises: UsageError with the number of the line.
     """
     partitions: list[Partition] = []
-    end = offset + types.SECTOR
+    end = offset + SECTOR
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.strip().startswith("#"):
             continue
@@ -254,16 +261,17 @@ def to_csv(table: PartitionTable) -> str:
     Raises: UsageError if a name cannot stand in CSV.
     """
     lines = ["# ESP-IDF Partition Table", "# Name, Type, SubType, Offset, Size, Flags"]
-    for each in table.partitions:
-        if each.name != each.name.strip() or "," in each.name or each.name.startswith("#"):
-            raise UsageError(f"CSV has no way to write the partition's name {each.name!r}")
-        fields = [each.name, each.type_name, each.subtype_name, hex(each.offset)]
-        lines.append(",".join([*fields, _short(each.size), ":".join(each.flag_names)]))
+    for row in table.partitions:
+        name = row.name
+        if name != name.strip() or "," in name or name.startswith("#"):
+            raise UsageError(f"CSV has no way to write the partition's name {name!r}")
+        fields = [name, row.type_name, row.subtype_name, hex(row.offset), _size_text(row.size)]
+        lines.append(",".join([*fields, ":".join(row.flag_names)]))
     return "\n".join(lines) + "\n"
 
 
-def _no_table(found: str) -> UsageError:
-    return UsageError(f"no partition table: {found}")
+def _no_table(reason: str) -> UsageError:
+    return UsageError(f"no partition table: {reason}")
 
 
 def _is_primary(partition: Partition) -> bool:
@@ -272,25 +280,21 @@ def _is_primary(partition: Partition) -> bool:
     return partition.type in kinds and partition.subtype == types.PRIMARY
 
 
-def _from_row(row: bytes) -> Partition:
-    _, kind, subtype, offset, size, label, flags = _ROW.unpack(row)
-    return Partition(decoded(label), kind, subtype, offset, size, flags)
-
-
 def _to_row(partition: Partition) -> bytes:
     name = partition.name.encode()
     if len(name) > _NAME_SIZE:
         raise UsageError(f"the partition's name {partition.name} is longer than {_NAME_SIZE} bytes")
-    each = partition
-    numbers = (each.type, each.subtype, each.offset, each.size)
+    numbers = (partition.type, partition.subtype, partition.offset, partition.size)
     try:
-        return _ROW.pack(_MAGIC, *numbers, name, each.flags)
+        return _ROW.pack(MAGIC, *numbers, name, partition.flags)
     except struct.error as error:
-        raise UsageError(f"a number of partition {each.name} does not fit its field") from error
+        raise UsageError(
+            f"a number of partition {partition.name} does not fit its field"
+        ) from error
 
 
 def _from_line(line: str, end: int) -> Partition:
-    """Return what a line of CSV says; a blank offset is the next good one from ``end`` on."""
+    """Read a line of CSV; a blank offset is the next aligned one from ``end`` on."""
     name, kind_text, subtype_text, offset_text, size_text_, flag_text, *_ = [
         field.strip() for field in (line + ",,,,,").split(",")
     ]
@@ -305,7 +309,8 @@ def _from_line(line: str, end: int) -> Partition:
         raise UsageError("types and subtypes are numbers from 0 to 0xfe")
     if _is_primary(row):
         return row
-    offset = _aligned(end, kind) if not offset_text else _number(offset_text, "offset")
+    step = types.alignment(kind)
+    offset = align_up(end, step) if not offset_text else _number(offset_text, "offset")
     until = size_text_.startswith("-")
     size = _number(size_text_.removeprefix("-"), "size") - (offset if until else 0)
     if size < 0 or offset + size > 1 << 32:
@@ -316,15 +321,10 @@ def _from_line(line: str, end: int) -> Partition:
 def _placed(row: Partition, offset: int, bootloader_offset: int | None) -> Partition:
     """Return the row of the table itself or of the bootloader with its place."""
     if row.type == types.TABLE:
-        return replace(row, offset=offset, size=types.SECTOR)
+        return replace(row, offset=offset, size=SECTOR)
     if bootloader_offset is None or bootloader_offset >= offset:
         raise UsageError("the chip is not known, and so not where its bootloader stands")
     return replace(row, offset=bootloader_offset, size=offset - bootloader_offset)
-
-
-def _aligned(offset: int, kind: int) -> int:
-    step = types.alignment(kind)
-    return -(-offset // step) * step
 
 
 def _number(text: str, what: str, names: dict[str, int] | None = None) -> int:
@@ -334,8 +334,8 @@ def _number(text: str, what: str, names: dict[str, int] | None = None) -> int:
     if value is None and not text:
         raise UsageError(f"no {what}")
     if value is None:
-        known = f"one of {', '.join(names)}, or a number" if names else ""
-        raise UsageError(f"{what}: {text!r} is no {'name' if names else 'number'}", hint=known)
+        hint = f"one of {', '.join(names)}, or a number" if names else ""
+        raise UsageError(f"{what}: {text!r} is no {'name' if names else 'number'}", hint=hint)
     return value
 
 
@@ -348,7 +348,8 @@ def _flags(text: str) -> int:
     return flags
 
 
-def _short(size: int) -> str:
+def _size_text(size: int) -> str:
+    """Return a size in the largest unit of ESP-IDF's tables that divides it."""
     for unit, letter in ((MIB, "M"), (KIB, "K")):
         if size % unit == 0 and size:
             return f"{size // unit}{letter}"

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from enum import Enum
 
 from espshell.errors import UsageError
-from espshell.image.firmware import MAX_SEGMENTS, Layout, layout_of, parse_from
+from espshell.image import elf, partition_types, partitions, uf2
+from espshell.image.firmware import MAX_SEGMENTS, ImageLayout, layout_of, parse_from
 from espshell.units import KIB, parse_number
 
 
-class Kind(Enum):
+class FileKind(Enum):
     """What a file may be, in words."""
 
     ESP8266_V1 = "ESP8266 firmware image, version 1"
@@ -42,13 +43,13 @@ class Kind(Enum):
 
 FOREIGN = frozenset(
     {
-        Kind.PARTITION_TABLE,
-        Kind.PARTITION_CSV,
-        Kind.ELF,
-        Kind.UF2,
-        Kind.COMPRESSED,
-        Kind.MARKUP,
-        Kind.TEXT,
+        FileKind.PARTITION_TABLE,
+        FileKind.PARTITION_CSV,
+        FileKind.ELF,
+        FileKind.UF2,
+        FileKind.COMPRESSED,
+        FileKind.MARKUP,
+        FileKind.TEXT,
     }
 )
 """What no ROM and no bootloader starts."""
@@ -59,24 +60,19 @@ class Content:
     """Something at an offset of a flash image."""
 
     offset: int
-    kind: Kind
+    kind: FileKind
 
 
 OFFSETS = (0, 0x1000, 0x2000, 0x8000, 0x1_0000)
 """Where something is looked for: bootloaders, the partition table, the first application."""
 
 _KINDS = {
-    Layout.ESP8266_V1: Kind.ESP8266_V1,
-    Layout.ESP8266_V2: Kind.ESP8266_V2,
-    Layout.EXTENDED: Kind.FIRMWARE,
+    ImageLayout.ESP8266_V1: FileKind.ESP8266_V1,
+    ImageLayout.ESP8266_V2: FileKind.ESP8266_V2,
+    ImageLayout.EXTENDED: FileKind.FIRMWARE,
 }
-_UF2 = b"UF2\n\x57\x51\x5d\x9e"
-_UF2_END = b"\x30\x6f\xb1\x0a"
-_UF2_BLOCK = 512
-_ROW = b"\xaa\x50"
 _ROW_SIZE = 32
 _HEX_LINE = re.compile(rb"\s*:((?:[0-9a-fA-F]{2}){5,260})\s")
-_TYPES = ("app", "data", "bootloader", "partition_table")
 _TEXT_MAX = 64 * KIB
 _TEXT_MIN = 16
 _SPACES = "\t\n\r\f"
@@ -92,58 +88,58 @@ _COMPRESSED = (
 _CSV_FIELDS = range(4, 7)
 
 
-def recognise(data: bytes) -> Kind:
-    """Return what a file is, by its content."""
+def recognise(data: bytes) -> FileKind:
+    """Return the kind of a file, by its content."""
     if not data:
-        return Kind.EMPTY
-    if data.startswith(b"\x7fELF"):
-        return Kind.ELF
-    if data.startswith(_UF2) and data[_UF2_BLOCK - 4 : _UF2_BLOCK] == _UF2_END:
-        return Kind.UF2
+        return FileKind.EMPTY
+    if elf.is_elf(data):
+        return FileKind.ELF
+    if uf2.is_uf2(data) and data[uf2.BLOCK_SIZE - 4 : uf2.BLOCK_SIZE] == uf2.END:
+        return FileKind.UF2
     if _is_intel_hex(data):
-        return Kind.INTEL_HEX
-    found = contents(data)
-    if len(found) > 1 or (found and found[0].offset):
-        return Kind.FLASH
-    if found:
-        return found[0].kind
+        return FileKind.INTEL_HEX
+    things = contents(data)
+    if len(things) > 1 or (things and things[0].offset):
+        return FileKind.FLASH
+    if things:
+        return things[0].kind
     if data.count(b"\xff") == len(data):
-        return Kind.BLANK
-    return Kind.PARTITION_CSV if _is_csv(data) else _foreign(data)
+        return FileKind.BLANK
+    return FileKind.PARTITION_CSV if _is_csv(data) else _foreign(data)
 
 
 def contents(data: bytes, *, base: int = 0) -> tuple[Content, ...]:
-    """Return what is found at ``OFFSETS`` and at the start; nothing is looked for in an image.
+    """Return the images and tables at ``OFFSETS`` and at the start; none inside an image.
 
     ``base`` is where in flash the data begins; offsets are in the data.
     """
-    found, end = [], 0
-    for offset in (0, *(each - base for each in OFFSETS if each > base)):
+    things, end = [], 0
+    for offset in (0, *(start - base for start in OFFSETS if start > base)):
         if offset < end or offset + _ROW_SIZE > len(data):
             continue
-        if data.startswith(_ROW, offset):
-            found.append(Content(offset, Kind.PARTITION_TABLE))
+        if data.startswith(partitions.MAGIC, offset):
+            things.append(Content(offset, FileKind.PARTITION_TABLE))
             continue
         layout = layout_of(data[offset : offset + _ROW_SIZE])
         size = _image_size(data, offset)
         plausible = size or (offset == 0 and 1 <= data[1] <= MAX_SEGMENTS)
         if layout and plausible:
-            found.append(Content(offset, _KINDS[layout]))
+            things.append(Content(offset, _KINDS[layout]))
             end = offset + size
-    return tuple(found)
+    return tuple(things)
 
 
 def _image_size(data: bytes, base: int) -> int:
     # 0 if there is no whole image.
     try:
-        found = parse_from(
+        image = parse_from(
             lambda offset, size: data[base + offset : base + offset + size],
             len(data) - base,
             verify=False,
         )
     except UsageError:
         return 0
-    return found.end
+    return image.end
 
 
 def _is_intel_hex(data: bytes) -> bool:
@@ -154,19 +150,19 @@ def _is_intel_hex(data: bytes) -> bool:
     return len(line) == line[0] + 5 and sum(line) % 256 == 0
 
 
-def _foreign(data: bytes) -> Kind:
-    """Return what a file is that no part of this program reads."""
+def _foreign(data: bytes) -> FileKind:
+    """Return the kind of a file that no part of this program reads."""
     if data.startswith(_COMPRESSED):
-        return Kind.COMPRESSED
+        return FileKind.COMPRESSED
     try:
         # It may end within a character.
         text = codecs.getincrementaldecoder("utf-8-sig")().decode(data[:_TEXT_MAX])
     except UnicodeDecodeError:
-        return Kind.UNKNOWN
+        return FileKind.UNKNOWN
     if text.lstrip().startswith("<"):
-        return Kind.MARKUP
+        return FileKind.MARKUP
     is_text = len(data) >= _TEXT_MIN and all(c.isprintable() or c in _SPACES for c in text)
-    return Kind.TEXT if is_text else Kind.UNKNOWN
+    return FileKind.TEXT if is_text else FileKind.UNKNOWN
 
 
 def _is_csv(data: bytes) -> bool:
@@ -179,6 +175,6 @@ def _is_csv(data: bytes) -> bool:
     return bool(rows) and all(
         len(row) in _CSV_FIELDS
         and row[0].isprintable()
-        and (row[1] in _TYPES or parse_number(row[1]) is not None)
+        and (row[1] in partition_types.TYPES or parse_number(row[1]) is not None)
         for row in rows
     )

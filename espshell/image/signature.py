@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from espshell.image.firmware import Firmware, Read
-from espshell.units import KIB
+from espshell.span import align_up
+from espshell.units import KIB, SECTOR
 
-SECTOR: Final = 4 * KIB
 BLOCK_SIZE: Final = 1216
 MAX_BLOCKS: Final = 3
 
@@ -87,19 +87,19 @@ def find(read: Read, firmware: Firmware, *, verify: bool = True) -> tuple[Signat
 
     Reads a sector; with ``verify`` all of the image besides, if there is a block of version 2.
     """
-    sector_at = -(-firmware.end // SECTOR) * SECTOR
-    found: list[Signature] = []
+    sector_at = align_up(firmware.end, SECTOR)
+    signatures: list[Signature] = []
     digests: dict[str, bytes] = {}
     for n in range(MAX_BLOCKS):
         offset = sector_at + n * BLOCK_SIZE
         block = read(offset, BLOCK_SIZE) if offset + BLOCK_SIZE <= firmware.size else b""
         if len(block) < BLOCK_SIZE or block[0] != _MAGIC:
             break
-        scheme = next((each for each in _SCHEMES if each.fits(block)), None)
+        scheme = next((candidate for candidate in _SCHEMES if candidate.fits(block)), None)
         if scheme and verify and scheme.hash not in digests:
             digests[scheme.hash] = _digest(read, sector_at, scheme.hash)
-        found.append(_block(block, offset, scheme, digests))
-    return tuple(found) or _version_1(read, firmware)
+        signatures.append(_block(block, offset, scheme, digests))
+    return tuple(signatures) or _version_1(read, firmware)
 
 
 def _block(
@@ -131,7 +131,7 @@ def _version_1(read: Read, firmware: Firmware) -> tuple[Signature, ...]:
 
 
 def _digest(read: Read, end: int, name: str) -> bytes:
-    found = hashlib.new(name)
+    state = hashlib.new(name)
     for offset in range(0, end, _CHUNK):
-        found.update(read(offset, min(_CHUNK, end - offset)))
-    return found.digest()
+        state.update(read(offset, min(_CHUNK, end - offset)))
+    return state.digest()

@@ -16,7 +16,7 @@ from enum import Enum
 from itertools import accumulate
 
 
-class Kind(Enum):
+class SymbolKind(Enum):
     """What a symbol stands for."""
 
     FUNCTION = "function"
@@ -32,7 +32,7 @@ class Symbol:
     name: str
     address: int
     size: int
-    kind: Kind
+    kind: SymbolKind
     is_global: bool = True
     section_end: int = 0
     """End of the section it lies in; 0 if in none, as constants and functions in ROM."""
@@ -92,12 +92,12 @@ class SymbolTable:
 
 def _order(symbol: Symbol) -> tuple[int, bool, bool, bool, str]:
     """Sort by address, then the more telling later: with a size, global, more than a label."""
-    telling = (symbol.size > 0, symbol.is_global, symbol.kind is not Kind.LABEL)
+    telling = (symbol.size > 0, symbol.is_global, symbol.kind is not SymbolKind.LABEL)
     return (symbol.address, *telling, symbol.name)
 
 
 def _keep(symbols: dict[str, Symbol], name: str, symbol: Symbol) -> None:
     """Keep the first of a name, but for a global after a local."""
-    known = symbols.get(name)
-    if known is None or (symbol.is_global and not known.is_global):
+    kept = symbols.get(name)
+    if kept is None or (symbol.is_global and not kept.is_global):
         symbols[name] = symbol

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from espshell.errors import UsageError
+from espshell.span import ceil_div
 
 BLOCK_SIZE = 512
 DATA_SIZE = 476
@@ -23,7 +24,8 @@ _HEADER = struct.Struct("<8I")
 _DIGEST = struct.Struct("<II16s")
 _MAGIC = (0x0A32_4655, 0x9E5D_5157)
 _START = struct.pack("<2I", *_MAGIC)
-_END = struct.pack("<I", 0x0AB1_6F30)
+END = struct.pack("<I", 0x0AB1_6F30)
+"""The last bytes of a block."""
 
 _NOT_MAIN_FLASH = 0x0000_0001
 _FILE_CONTAINER = 0x0000_1000
@@ -61,7 +63,7 @@ def write(
     if address + len(data) > 1 << 32:
         raise UsageError(f"UF2 has no addresses behind 4 GiB, as 0x{address + len(data):x} is")
     flags = _HAS_FAMILY | _HAS_DIGEST * md5
-    count = -(-len(data) // size)
+    count = ceil_div(len(data), size)
     blocks = []
     for index in range(count):
         chunk = data[index * size : (index + 1) * size]
@@ -69,7 +71,7 @@ def write(
         block = _HEADER.pack(*_MAGIC, flags, start, len(chunk), index, count, family) + chunk
         if md5:
             block += _DIGEST.pack(start, len(chunk), _md5(chunk))
-        blocks.append(block.ljust(BLOCK_SIZE - len(_END), b"\0") + _END)
+        blocks.append(block.ljust(BLOCK_SIZE - len(END), b"\0") + END)
     return b"".join(blocks)
 
 
@@ -95,7 +97,7 @@ def read(data: bytes, *, name: str = "the UF2 file") -> Uf2:
         block = data[start : start + BLOCK_SIZE]
         where = f"block {start // BLOCK_SIZE} of {name}"
         flags, address, size, index, count, family = _fields(block, where)
-        _see_next(index, count, expected, where)
+        _require_next(index, count, expected, where)
         expected = index + 1, count
         if flags & (_NOT_MAIN_FLASH | _FILE_CONTAINER):
             continue
@@ -107,22 +109,22 @@ def read(data: bytes, *, name: str = "the UF2 file") -> Uf2:
     if expected[0] != expected[1]:
         raise UsageError(f"{name} lacks its last blocks ({expected[1] - expected[0]})")
     segments = tuple(_joined(pieces, name))
-    _see_digests(segments, wide, name)
+    _require_digests(segments, wide, name)
     return Uf2(segments, tuple(sorted(families)))
 
 
-def _see_next(index: int, count: int, expected: tuple[int, int], where: str) -> None:
-    """See that a block is the next of its series, or the first of another. Raises: UsageError."""
+def _require_next(index: int, count: int, expected: tuple[int, int], where: str) -> None:
+    """Check that a block is the next of its series, or the first of another. Raises: UsageError."""
     if index and (index, count) != expected:
         raise UsageError(f"{where} has number {index} of {count}, which does not follow")
     if not index and expected[0] != expected[1]:
         raise UsageError(f"{where} begins anew, but {expected[1] - expected[0]} are missing")
 
 
-def _see_digests(
+def _require_digests(
     segments: tuple[tuple[int, bytes], ...], wide: set[tuple[int, int, bytes]], name: str
 ) -> None:
-    """See that digests over several blocks are right. Raises: UsageError."""
+    """Check the digests over several blocks. Raises: UsageError."""
     for first, length, digest in wide:
         parts = (part[first - at : first - at + length] for at, part in segments if at <= first)
         if digest not in map(_md5, parts):
@@ -132,7 +134,7 @@ def _see_digests(
 def _fields(block: bytes, where: str) -> tuple[int, int, int, int, int, int]:
     """Return flags, address, payload size, number, count and family of a block that is good."""
     first, second, flags, address, size, index, count, family = _HEADER.unpack_from(block)
-    if (first, second) != _MAGIC or not block.endswith(_END):
+    if (first, second) != _MAGIC or not block.endswith(END):
         raise UsageError(f"{where} has no magic numbers")
     if size > max_chunk(md5=bool(flags & _HAS_DIGEST)) or index >= count:
         raise UsageError(f"{where} is broken: {size} bytes, number {index} of {count}")
@@ -145,11 +147,11 @@ def _wide_digest(block: bytes, address: int, size: int, where: str) -> set[tuple
     Raises: UsageError.
     """
     payload = block[_HEADER.size : _HEADER.size + size]
-    places = (_HEADER.size + size, BLOCK_SIZE - len(_END) - _DIGEST.size)
-    found = [_DIGEST.unpack_from(block, place) for place in places]
-    if any(each == (address, size, _md5(payload)) for each in found):
+    places = (_HEADER.size + size, BLOCK_SIZE - len(END) - _DIGEST.size)
+    candidates = [_DIGEST.unpack_from(block, place) for place in places]
+    if any(candidate == (address, size, _md5(payload)) for candidate in candidates):
         return set()
-    for start, length, digest in found:
+    for start, length, digest in candidates:
         if length > size and start <= address < start + length:
             return {(start, length, digest)}
     raise UsageError(f"{where} has a wrong MD5")

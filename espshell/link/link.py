@@ -1,7 +1,7 @@
-"""Frames over a port, with deadlines of our own; whatever is no frame is kept apart.
+"""Frames over a port, with deadlines of our own; bytes outside of frames are kept as noise.
 
-A deadline is measured on the port's clock and not by its read timeout: a chip in a boot loop talks
-for ever, and a read that always returns something would never time out.
+A deadline is measured on the port's clock and not by its read timeout: a chip in a boot loop sends
+without end, and a read that always returns something would never time out.
 
 Which reply belongs to which request is not known here; see ``loader.dialogue``.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from espshell.link.port import Port
 from espshell.link.trace import Direction, Tap
@@ -18,9 +18,10 @@ from espshell.protocol import packet, slip
 from espshell.protocol.packet import Response
 
 _TEXT = bytes(range(0x20, 0x7F)) + b"\t\r\n\x1b"
+"""The bytes that a boot log consists of."""
 
 NOISE_KEPT = 8192
-"""Bytes of boot log, panic text or garbage that are remembered."""
+"""Bytes of boot log, panic text or garbage that are kept."""
 
 
 class Link:
@@ -36,30 +37,28 @@ class Link:
         self._noise = b""
         self.bytes_received = 0
         self.damaged = 0
-        """Pieces that were neither responses nor text: what is left of responses, perhaps."""
+        """Pieces that were neither responses nor text, such as damaged responses."""
 
     def send(self, data: bytes) -> None:
-        """Send bytes as they are."""
+        """Send bytes without framing them."""
         self._tap("tx", data)
         self.port.write(data)
 
     def receive(self, timeout_s: float) -> Response | None:
-        """Return the next response, or None if none is complete within so many seconds."""
-        if not self._ready:
-            self._fill(self.clock.now() + timeout_s)
+        """Return the next response, or None if none is complete before the timeout."""
+        self._read_until(lambda: bool(self._ready), timeout_s)
         return self._ready.popleft() if self._ready else None
 
     def receive_all(self, timeout_s: float) -> list[Response]:
-        """Return all responses that have come, at least one unless the time is over."""
-        if not self._ready:
-            self._fill(self.clock.now() + timeout_s)
+        """Return all responses received; wait for the first of them until the timeout."""
+        self._read_until(lambda: bool(self._ready), timeout_s)
         responses = list(self._ready)
         self._ready.clear()
         return responses
 
     @contextlib.contextmanager
     def streaming(self) -> Iterator[None]:
-        """Take every frame for itself meanwhile, response or not; see ``receive_frame``."""
+        """Keep every frame meanwhile, response or not; see ``receive_frame``."""
         self._frames = deque()
         self._decoder.accept = bool
         try:
@@ -69,34 +68,26 @@ class Link:
             self._decoder.accept = packet.is_response
 
     def receive_frame(self, timeout_s: float) -> bytes | None:
-        """Return the next frame of a stream, or None if none is complete in so many seconds."""
+        """Return the next frame of a stream, or None if none is complete before the timeout."""
         frames = self._frames
         if frames is None:
             raise ValueError("frames are received within `streaming` only")
-        deadline = self.clock.now() + timeout_s
-        while not frames and (left := deadline - self.clock.now()) > 0:
-            self._take(self.port.read(left))
+        self._read_until(lambda: bool(frames), timeout_s)
         return frames.popleft() if frames else None
 
     def hear(self, text: bytes, timeout_s: float) -> bool:
         """Wait for bytes that are no response, such as a greeting; return whether they came."""
-        end = self.clock.now() + timeout_s
-        while text not in self.noise:
-            left = end - self.clock.now()
-            if left <= 0:
-                return False
-            self._take(self.port.read(left))
-        return True
+        return self._read_until(lambda: text in self.noise, timeout_s)
 
     def discard(self) -> None:
-        """Forget what has come and was not asked for; a port that floods us is left flooding."""
+        """Drop bytes received without a request, at most ``NOISE_KEPT`` if they never end."""
         end = self.bytes_received + NOISE_KEPT
         while self.bytes_received < end and (data := self.port.read(0)):
             self._take(data)
         self._ready.clear()
 
     def drain(self, quiet_s: float, limit_s: float) -> None:
-        """Forget what comes, until nothing has come for a while, at most so long altogether."""
+        """Drop what arrives until nothing has come for ``quiet_s``, but for at most ``limit_s``."""
         end = self.clock.now() + limit_s
         while self.clock.now() < end and (data := self.port.read(quiet_s)):
             self._take(data)
@@ -104,25 +95,28 @@ class Link:
         self._ready.clear()
 
     def wire_s(self, size: int) -> float:
-        """Return how long so many bytes take on the wire, one way (8N1)."""
+        """Return the time that a number of bytes takes on the wire, one way (8N1)."""
         return size * 10 / self.port.baud
 
     @property
     def noise(self) -> bytes:
-        """The last that came and was no response: boot logs, panics, garbage."""
+        """The last bytes received that were no response: boot logs, panics, garbage."""
         return (self._noise + self._decoder.pending)[-NOISE_KEPT:]
 
     def forget_noise(self) -> None:
-        """Start a new account of noise."""
+        """Drop the noise received so far."""
         self._noise = b""
         self._decoder.flush()
 
-    def _fill(self, deadline: float) -> None:
-        while not self._ready:
-            left = deadline - self.clock.now()
-            if left <= 0:
-                return
-            self._take(self.port.read(left))
+    def _read_until(self, is_done: Callable[[], bool], timeout_s: float) -> bool:
+        """Read until something has come, or until the timeout; return whether it has."""
+        deadline = self.clock.now() + timeout_s
+        while not is_done():
+            remaining_s = deadline - self.clock.now()
+            if remaining_s <= 0:
+                return False
+            self._take(self.port.read(remaining_s))
+        return True
 
     def _take(self, data: bytes) -> None:
         if not data:
@@ -135,7 +129,7 @@ class Link:
             elif isinstance(piece, slip.Frame):
                 self._ready.append(packet.parse_response(piece.data))
             else:
-                self.damaged += not _is_text(piece.data)
+                self.damaged += bool(piece.data.translate(None, delete=_TEXT))
                 self._keep(piece.data)
 
     def _keep(self, noise: bytes) -> None:
@@ -144,8 +138,3 @@ class Link:
     def _tap(self, direction: Direction, data: bytes) -> None:
         for tap in self.taps:
             tap(self.clock.now(), direction, data)
-
-
-def _is_text(data: bytes) -> bool:
-    """Return whether bytes are those that a boot log is made of."""
-    return not data.translate(None, delete=_TEXT)

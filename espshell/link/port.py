@@ -2,8 +2,8 @@
 
 pyserial opens devices, ``socket://``, ``rfc2217://`` and ``sim://`` by URL.  Its read timeout is
 set once, before opening, and never again: over RFC 2217 each change costs a round of negotiation
-(150 ms).  So waiting is ours: by ``select`` where there is a file descriptor, by the simulator's
-virtual clock, else by a short fixed timeout.
+(150 ms).  So this file waits by itself: by ``select`` where there is a file descriptor, by the
+simulator's virtual clock, else by a short fixed timeout.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ else:
 _LOST: tuple[type[Exception], ...] = (*_SYSTEM_ERRORS, ValueError, TypeError, OverflowError)
 
 WRITE_TIMEOUT_S = 5.0
-"""How long a device may take no bytes."""
+"""How long a write waits for a device that accepts no bytes."""
 
 _RTS_WAITS_FOR_DTR = os.name == "nt"
 """``usbser.sys`` of Windows sends the states of both lines only when DTR is set.
@@ -53,11 +53,11 @@ class Waiting(Protocol):
     clock: Clock
 
     def wait_readable(self, timeout_s: float) -> bool:
-        """Let time pass until a byte can be read, or until the timeout."""
+        """Wait until a byte can be read, or until the timeout."""
 
 
 class Port(Protocol):
-    """What the floors above need of a port; ``SerialPort`` and ``ReplayPort`` are such."""
+    """A port as the floors above use it; ``SerialPort`` and ``ReplayPort`` implement it."""
 
     url: str
     baud: int
@@ -66,16 +66,16 @@ class Port(Protocol):
     """False for a socket, and once setting DTR or RTS has failed: a pty."""
 
     def read(self, wait_s: float) -> bytes:
-        """Return what has come, waiting at most so long."""
+        """Return the bytes received; wait at most ``wait_s`` for the first of them."""
 
     def write(self, data: bytes) -> None:
-        """Send bytes."""
+        """Write all bytes to the device."""
 
     def set_lines(self, *, dtr: bool | None = None, rts: bool | None = None) -> None:
-        """Set control lines."""
+        """Assert (True) or release (False) control lines; None leaves one as it is."""
 
     def close(self) -> None:
-        """Give the device back."""
+        """Close the device."""
 
 
 class SerialPort:
@@ -91,7 +91,7 @@ class SerialPort:
         self.has_lines = not self._is_socket()
 
     def read(self, wait_s: float) -> bytes:
-        """Return what has come; wait at most so long for the first byte of it."""
+        """Return the bytes received; wait at most ``wait_s`` for the first of them."""
         with self._translated("reading"):
             if self._waiting is not None:
                 ready = self._waiting.wait_readable(wait_s)
@@ -102,14 +102,14 @@ class SerialPort:
             return self._poll(wait_s)
 
     def write(self, data: bytes) -> None:
-        """Send bytes."""
+        """Write all bytes to the device."""
         with self._translated("writing"):
             self._device.write(data)
 
     def set_lines(self, *, dtr: bool | None = None, rts: bool | None = None) -> None:
         """Assert or release the control lines; both in one step where the system can.
 
-        A port that has none is remembered in ``has_lines`` and left alone.
+        On a port without control lines this does nothing; ``has_lines`` says so.
         """
         if not self.has_lines:
             return
@@ -128,7 +128,7 @@ class SerialPort:
 
     @property
     def baud(self) -> int:
-        """The host's baud rate."""
+        """The baud rate of the host's side."""
         return int(self._device.baudrate)
 
     @baud.setter
@@ -138,15 +138,15 @@ class SerialPort:
                 self._device.baudrate = baud
 
     def close(self) -> None:
-        """Give the device back; a port that is gone already is no error."""
+        """Close the device; a port that is gone already is no error."""
         self._fd = None  # the number may soon be another file's
         with contextlib.suppress(OSError, EspError):
             self._device.close()
 
     def _poll(self, wait_s: float) -> bytes:
-        """Read where nothing tells when a byte comes: short blocking reads until the time is over.
+        """Read by short blocking reads, where nothing tells when a byte has come.
 
-        Without a wait it returns what has come and does not block.
+        Without a wait it returns the bytes received and does not block.
         """
         end = self.clock.now() + wait_s
         while (waiting := self._device.in_waiting) or self.clock.now() < end:
@@ -164,7 +164,7 @@ class SerialPort:
         held &= ~(termios.TIOCM_DTR | termios.TIOCM_RTS)
         held |= (termios.TIOCM_DTR if dtr else 0) | (termios.TIOCM_RTS if rts else 0)
         fcntl.ioctl(self._fd, termios.TIOCMSET, struct.pack("I", held))
-        self._device._dtr_state, self._device._rts_state = dtr, rts  # what pyserial believes
+        self._device._dtr_state, self._device._rts_state = dtr, rts  # pyserial's own copies
         return True
 
     def _is_socket(self) -> bool:
@@ -189,17 +189,19 @@ class SerialPort:
 def open_port(url: str, baud: int) -> SerialPort:
     """Open a device or URL.
 
-    Raises: PortError if it does not exist, is in use or may not be used; UsageError if the URL is
-    of no known kind.
+    Raises: PortError if it does not exist, is in use or may not be used; UsageError for a URL of
+    another kind.
     """
     if _SIMULATORS not in serial.protocol_handler_packages:
         serial.protocol_handler_packages.append(_SIMULATORS)
     try:
         _check_place(url)
+        scheme = _scheme(url)
+        can_wait = scheme == "sim" or (os.name == "posix" and scheme in ("", "socket"))
         device = serial.serial_for_url(url, do_not_open=True)
         device.baudrate = baud
-        device.timeout = 0 if _selectable(url) else _POLL_S
-        if _scheme(url) != "rfc2217":  # pyserial does not implement it there
+        device.timeout = 0 if can_wait else _POLL_S
+        if scheme != "rfc2217":  # pyserial does not implement it there
             device.write_timeout = WRITE_TIMEOUT_S
         if os.name == "posix" and "://" not in url:
             device.exclusive = True
@@ -209,7 +211,9 @@ def open_port(url: str, baud: int) -> SerialPort:
     except (ValueError, OverflowError) as error:
         raise UsageError(f"cannot open `{url}`: {_reason(error)}", hint=_URL_HINT) from error
     except _SYSTEM_ERRORS as error:
-        raise PortError(f"cannot open {url}: {_reason(error)}", hint=_open_hint(error)) from error
+        reason = _reason(error)
+        hint = next((hint for words, hint in _OPEN_HINTS.items() if words in reason), "")
+        raise PortError(f"cannot open {url}: {reason}", hint=hint) from error
     return SerialPort(url, device)
 
 
@@ -228,16 +232,11 @@ def _check_place(url: str) -> None:
         return
     try:
         parts = urlsplit(url)
-        named = parts.hostname and parts.port
+        is_complete = bool(parts.hostname and parts.port)
     except ValueError:
-        named = None
-    if not named:
+        is_complete = False
+    if not is_complete:
         raise ValueError("it names no host and port up to 65535, as socket://HOST:PORT does")
-
-
-def _selectable(url: str) -> bool:
-    scheme = _scheme(url)
-    return scheme == "sim" or (os.name == "posix" and scheme in ("", "socket"))
 
 
 def _descriptor(device: Any) -> int | None:
@@ -257,7 +256,7 @@ _WORDS = {
 
 
 def _reason(error: Exception) -> str:
-    """Return the system's word for what happened, without pyserial's wrapping of it."""
+    """Return the system's reason, without the words that pyserial puts around it."""
     source: BaseException = error
     if isinstance(error, serial.SerialException) and isinstance(error.__context__, _SYSTEM_ERRORS):
         source = error.__context__
@@ -268,12 +267,9 @@ def _reason(error: Exception) -> str:
     return _WORDS.get(number) or f"{text[:1].lower()}{text[1:]}".replace("\n", " ")
 
 
-def _open_hint(error: Exception) -> str:
-    reason = _reason(error)
-    if "permission" in reason:
-        return "may this user use it? (on Linux: group dialout)"
-    if "no such file" in reason:
-        return "is it plugged in, and the name right?"
-    if "in use" in reason:
-        return "close the other program first"
-    return ""
+_OPEN_HINTS = {
+    "permission": "may this user use it? (on Linux: group dialout)",
+    "no such file": "is it plugged in, and the name right?",
+    "in use": "close the other program first",
+}
+"""Advice on a port that cannot be opened, by words of the reason."""

@@ -1,4 +1,4 @@
-"""Which serial ports there are, and which of them are likely to be a board.
+"""The serial ports of this machine, and which of them are likely to be a board.
 
 Sources: USB ids of bridges as their vendors publish them (Silicon Labs AN721, WCH and FTDI driver
 files); Espressif's as in its list of allocated product ids.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from espshell.chips import USB_JTAG_SERIAL_PID, USB_VID
 
 USB_SERIAL_JTAG = (USB_VID, USB_JTAG_SERIAL_PID)
-"""The USB peripheral that newer chips have inside; it wants a reset sequence of its own."""
+"""The USB peripheral inside newer chips; it needs a reset sequence of its own."""
 
 _BRIDGES = {
     (0x10C4, 0xEA60): "CP210x",
@@ -37,7 +37,7 @@ _BRIDGES = {
 
 @dataclass(frozen=True, slots=True)
 class PortInfo:
-    """A port and what USB says about it; ids are None where it is no USB device."""
+    """A port and its USB descriptors; the ids are None where it is no USB device."""
 
     device: str
     vid: int | None = None
@@ -49,12 +49,11 @@ class PortInfo:
     @property
     def kind(self) -> str:
         """What is at the other end of the cable: a bridge by name, or one of Espressif's own."""
-        ids = (self.vid or 0, self.pid or 0)
         if self.is_usb_serial_jtag:
             return "USB-JTAG/serial"
         if self.vid == USB_VID:
             return "Espressif USB"
-        return _BRIDGES.get(ids, "")
+        return _BRIDGES.get((self.vid or 0, self.pid or 0), "")
 
     @property
     def is_usb_serial_jtag(self) -> bool:
@@ -63,7 +62,7 @@ class PortInfo:
 
     @property
     def is_likely(self) -> bool:
-        """Whether a board is to be expected there."""
+        """Whether a board is likely to be connected there."""
         return bool(self.kind)
 
     @property
@@ -72,7 +71,7 @@ class PortInfo:
         return "" if self.vid is None else f"{self.vid:04x}:{self.pid or 0:04x}"
 
     def is_same_as(self, other: PortInfo) -> bool:
-        """Whether this is the same device, perhaps under another name: by serial number, or place.
+        """Whether this is the same device, by serial number or location, whatever its name.
 
         Devices without either are the same if their name is.
         """
@@ -89,7 +88,7 @@ def list_ports() -> tuple[PortInfo, ...]:
     """Return the ports of this machine, likely boards first."""
     from serial.tools import list_ports as listing
 
-    found = [
+    infos = [
         PortInfo(
             device=port.device,
             vid=port.vid,
@@ -100,9 +99,9 @@ def list_ports() -> tuple[PortInfo, ...]:
         )
         for port in listing.comports()
     ]
-    return tuple(sorted(found, key=lambda port: (not port.is_likely, port.device)))
+    return tuple(sorted(infos, key=lambda port: (not port.is_likely, port.device)))
 
 
 def info_of(device: str) -> PortInfo | None:
-    """Return what USB says about a port, or None if the machine has no such port."""
+    """Return the USB descriptors of a port, or None if the machine has no such port."""
     return next((port for port in list_ports() if port.device == device), None)

@@ -1,4 +1,4 @@
-"""How DTR and RTS reset a chip: sequences as data, and the one player that plays them.
+"""How DTR and RTS reset a chip: sequences as data, and the one function that plays them.
 
 On the usual board DTR drives IO0 and RTS drives EN, both inverted: an asserted line pulls its pin
 low, and the two-transistor circuit makes "both asserted" the same as "neither".
@@ -26,55 +26,53 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Let the lines stand for so long."""
+    """Leave the lines unchanged for a time."""
 
     seconds: float
 
 
 Sequence = tuple[Lines | Wait, ...]
 
-_RELEASED = Lines(dtr=False, rts=False)
-
-CLASSIC: Sequence = (
-    Lines(dtr=False),
-    Lines(rts=True),
-    Wait(0.1),
-    Lines(dtr=True),
-    Lines(rts=False),
-    Wait(0.05),
-    Lines(dtr=False),
+_STEP = re.compile(
+    r"(?P<line>[DR])(?P<state>[01])|U(?P<dtr>[01]),(?P<rts>[01])|W(?P<seconds>[\d.]+)"
 )
+
+
+def parse(text: str) -> Sequence:
+    """Return a sequence written as in esptool's configuration: ``D0|R1|W0.1|D1|R0|W0.05|D0``.
+
+    D and R set DTR and RTS (1 asserts), U1,0 sets both in one step, W waits for seconds.
+
+    Raises: UsageError with the step that is wrong.
+    """
+    steps: list[Lines | Wait] = []
+    for step in filter(None, (part.strip().replace(" ", "") for part in text.split("|"))):
+        match = _STEP.fullmatch(step.upper())
+        if match is None or step.count(".") > 1 or step.upper() == "W.":
+            raise UsageError(
+                f"expected a step of a reset sequence such as D0, R1, U1,0 or W0.1, not `{step}`"
+            )
+        if match["seconds"]:
+            steps.append(Wait(float(match["seconds"])))
+        elif match["dtr"]:
+            steps.append(Lines(dtr=match["dtr"] == "1", rts=match["rts"] == "1"))
+        elif match["line"] == "D":
+            steps.append(Lines(dtr=match["state"] == "1"))
+        else:
+            steps.append(Lines(rts=match["state"] == "1"))
+    return tuple(steps)
+
+
+CLASSIC = parse("D0|R1|W0.1|D1|R0|W0.05|D0")
 """Line after line: works with every driver."""
 
-TIGHT: Sequence = (
-    _RELEASED,
-    Lines(dtr=True, rts=True),
-    Lines(dtr=False, rts=True),
-    Wait(0.1),
-    Lines(dtr=True, rts=False),
-    Wait(0.05),
-    _RELEASED,
-    Lines(dtr=False),
-)
+TIGHT = parse("U0,0|U1,1|U0,1|W0.1|U1,0|W0.05|U0,0|D0")
 """Both lines in one step: no moment in between in which the chip could boot."""
 
-USB_JTAG: Sequence = (
-    Lines(rts=False),
-    Lines(dtr=False),
-    Wait(0.1),
-    Lines(dtr=True),
-    Lines(rts=False),
-    Wait(0.1),
-    Lines(rts=True),
-    Lines(dtr=False),
-    Lines(rts=True),
-    Wait(0.1),
-    Lines(dtr=False),
-    Lines(rts=False),
-)
-"""For the USB-JTAG/serial peripheral; passes through (1, 1), which it does not take for a reset."""
+USB_JTAG = parse("R0|D0|W0.1|D1|R0|W0.1|R1|D0|R1|W0.1|D0|R0")
+"""For the USB-JTAG/serial peripheral, to which the state (1, 1) in between is no reset."""
 
-HARD_RESET: Sequence = (Lines(rts=True), Wait(0.1), Lines(rts=False))
+HARD_RESET = parse("R1|W0.1|R0")
 """Out of the loader, into the application."""
 
 
@@ -93,42 +91,15 @@ BEFORE: dict[str, tuple[Sequence, ...]] = {
     "no-reset": (),
     "no-reset-no-sync": (),
 }
-"""What to try, one after another, for each ``--before``."""
-
-_STEP = re.compile(
-    r"(?P<line>[DR])(?P<state>[01])|U(?P<dtr>[01]),(?P<rts>[01])|W(?P<seconds>[\d.]+)"
-)
-
-
-def parse(text: str) -> Sequence:
-    """Return a sequence written as in esptool's configuration: ``D0|R1|W0.1|D1|R0|W0.05|D0``.
-
-    D and R set DTR and RTS (1 asserts), U1,0 sets both in one step, W waits for seconds.
-
-    Raises: UsageError with the step that is wrong.
-    """
-    steps: list[Lines | Wait] = []
-    for step in filter(None, (part.strip().replace(" ", "") for part in text.split("|"))):
-        match = _STEP.fullmatch(step.upper())
-        if match is None or step.count(".") > 1 or step.upper() == "W.":
-            raise UsageError(f"`{step}` is no step of a reset sequence", hint="D0 R1 U1,0 W0.1 are")
-        if match["seconds"]:
-            steps.append(Wait(float(match["seconds"])))
-        elif match["dtr"]:
-            steps.append(Lines(dtr=match["dtr"] == "1", rts=match["rts"] == "1"))
-        elif match["line"] == "D":
-            steps.append(Lines(dtr=match["state"] == "1"))
-        else:
-            steps.append(Lines(rts=match["state"] == "1"))
-    return tuple(steps)
+"""The sequences of each ``--before``, tried one after another."""
 
 
 def plan(
     before: str, *, usb_serial_jtag: bool = False, one_line_at_a_time: bool = False
 ) -> tuple[Sequence, ...]:
-    """Return the sequences to try for a ``--before``: a mode, or a sequence of one's own.
+    """Return the sequences to try for a ``--before``: a mode, or a custom sequence.
 
-    A chip's own USB port wants another sequence than a bridge; over RFC 2217 both lines cannot be
+    A chip's own USB port needs another sequence than a bridge; over RFC 2217 both lines cannot be
     set in one step.
 
     Raises: UsageError if it is neither.
@@ -140,7 +111,8 @@ def plan(
     if before == "default-reset" and one_line_at_a_time:
         return (CLASSIC, slower(CLASSIC, 0.5))
     if before not in BEFORE:
-        raise UsageError(f"`{before}` is no way to reset", hint=f"{', '.join(BEFORE)} are")
+        modes = ", ".join(BEFORE)
+        raise UsageError(f"expected {modes} or a sequence such as D0|R1|W0.1, not `{before}`")
     return BEFORE[before]
 
 
@@ -149,7 +121,7 @@ AFTER = ("hard-reset", "soft-reset", "watchdog-reset", "no-reset", "no-reset-stu
 
 
 def play(port: Port, sequence: Sequence) -> bool:
-    """Play a sequence; return whether the port has control lines to play it on."""
+    """Play a sequence; return whether the port has control lines."""
     for step in sequence:
         if isinstance(step, Wait):
             port.clock.sleep(step.seconds)

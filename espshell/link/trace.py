@@ -1,10 +1,10 @@
-"""What went over the wire: watching it, recording it, and playing a recording back.
+"""The traffic on the wire: show it, record it, and play a recording back.
 
-All three use the one hook that a link has: a tap is called with every chunk as it passes.
+All three use the one hook of a link: it calls a tap with every chunk that passes.
 
 A recording is a text file with one JSON object a line: ``{"t": seconds, "dir": "tx" | "rx", "data":
 hex}``.  ``ReplayPort`` is a port that answers from one: it insists on the same bytes in the same
-order, so a session that was recorded from hardware once is a test for ever.
+order, so a session recorded from hardware once remains a test.
 """
 
 from __future__ import annotations
@@ -28,13 +28,9 @@ Tap = Callable[[float, Direction, bytes], None]
 """Called with the time in seconds, the direction as the host sees it, and the bytes."""
 
 
-def _ignore(text: str) -> None:
-    """Take a warning that nobody wants."""
-
-
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One chunk that passed."""
+    """One recorded chunk."""
 
     seconds: float
     direction: Direction
@@ -44,13 +40,13 @@ class Event:
 class Recorder:
     """A tap that writes a recording to a new file.
 
-    If that fails later (a full disk), the recording ends there and ``warn`` is told so: what is
-    done to a chip never stops half-way for it.
+    If that fails later (a full disk), the recording ends there and ``warn`` gets a message: work on
+    a chip never stops half-way for it.
 
     Raises: UsageError if the file cannot be opened.
     """
 
-    def __init__(self, path: Path, warn: Callable[[str], object] = _ignore) -> None:
+    def __init__(self, path: Path, warn: Callable[[str], object]) -> None:
         self._path = path
         self._warn = warn
         self._file = files.open_text(path, "w")
@@ -58,12 +54,12 @@ class Recorder:
         self._has_failed = False
 
     def close(self) -> None:
-        """Close the file; every line is in it already."""
+        """Close the file; every line has been flushed."""
         with contextlib.suppress(OSError):
             self._file.close()
 
     def __call__(self, now: float, direction: Direction, data: bytes) -> None:
-        """Write one line."""
+        """Write one chunk as a line."""
         if self._has_failed:
             return
         self._start = now if self._start is None else self._start
@@ -78,7 +74,7 @@ class Recorder:
 
 
 class Viewer:
-    """A tap that writes what passes, a line a frame, for a person; who cannot read it misses it."""
+    """A tap that writes a line for each frame, for a person; errors of the output are ignored."""
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
@@ -89,10 +85,10 @@ class Viewer:
         }
 
     def close(self) -> None:
-        """Do nothing: the screen stays."""
+        """Do nothing: the screen stays open."""
 
     def __call__(self, now: float, direction: Direction, data: bytes) -> None:
-        """Write a line for every frame, and for what is none, that this chunk completes."""
+        """Write a line for every frame and every piece of noise that this chunk completes."""
         self._start = now if self._start is None else self._start
         for piece in self._decoders[direction].feed(data):
             arrow = "→" if direction == "tx" else "←"
@@ -115,7 +111,7 @@ def describe(direction: Direction, piece: slip.Frame | slip.Noise) -> str:
 def read_recording(path: Path) -> tuple[Event, ...]:
     """Read a recording.
 
-    Raises: UsageError if the file cannot be read or is none; it names the line.
+    Raises: UsageError if the file cannot be read or is no recording, with the line.
     """
     lines = files.read_text(path, files.RECORDING).splitlines()
     try:
@@ -139,9 +135,9 @@ def _events(lines: Iterable[str]) -> Iterator[Event]:
 class ReplayPort:
     """A port that answers from a recording, in virtual time, and insists on the same requests.
 
-    Order is the law: a recorded chunk can be read once all that was written before it then has
-    been written again, in pieces of any size.  Time passes as it did then, except that a pause
-    longer than the reader would have waited is left out: the host was busy then, or a person was.
+    A recorded chunk can be read once all bytes that were written before it have been written again,
+    in pieces of any size.  Time passes as recorded, except that a pause longer than the reader
+    waits is left out: then the host was busy, or a person was.
     """
 
     has_lines = True
@@ -164,7 +160,7 @@ class ReplayPort:
             before = event.seconds
 
     def read(self, wait_s: float) -> bytes:
-        """Return the recorded chunk that comes next, once everything before it was written."""
+        """Return the next recorded chunk, once everything before it has been written."""
         if self._arrivals and self._arrivals[0].after <= self._written:
             arrival = self._arrivals.popleft()
             self.clock.sleep(arrival.pause_s if arrival.pause_s < wait_s else 0.0)
@@ -173,9 +169,9 @@ class ReplayPort:
         return b""
 
     def write(self, data: bytes) -> None:
-        """Take bytes and compare them with what was written then.
+        """Compare bytes with those that were written when this was recorded.
 
-        Raises: DeviceError if they differ, or if the recording is over; nothing counts as written.
+        Raises: DeviceError if they differ, or if the recording is over; none count as written.
         """
         expected = bytes(self._expected[self._written : self._written + len(data)])
         if data != expected:
@@ -197,7 +193,7 @@ def _shortened(data: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Arrival:
-    """A recorded chunk: how many bytes were written before it, and how long after what was last."""
+    """A recorded chunk, the bytes written before it, and the pause since the event before."""
 
     after: int
     pause_s: float

@@ -68,10 +68,10 @@ def enable(loader: Loader) -> bool:
         data = loader.execute(ReadMemory(start, ReadMemory.MOST))
     except EspError:
         return False
-    known = {marker.address - start: marker.value for marker in loader.markers}
+    expected = {marker.address - start: marker.value for marker in loader.markers}
     loader.has_bulk_read = all(
         int.from_bytes(data[at : at + WORD], "little") == value
-        for at, value in known.items()
+        for at, value in expected.items()
         if at < len(data)
     )
     return loader.has_bulk_read

@@ -128,8 +128,8 @@ def _heard(link: Link) -> str:
     """Describe in a few words the bytes that came instead of an answer."""
     if link.bytes_received == 0:
         return "nothing was heard"
-    told = recognise(link.noise).sentence
-    return told or f"{link.bytes_received} bytes were heard, none of them an answer"
+    sentence = recognise(link.noise).sentence
+    return sentence or f"{link.bytes_received} bytes were heard, none of them an answer"
 
 
 def _advice(link: Link) -> str:
@@ -178,5 +178,5 @@ def _by_short_answer() -> Chip:
 
 
 def _unknown(what: str) -> DeviceError:
-    known = ", ".join(chips.NAMES)
-    return DeviceError(f"a chip that is not known: {what}", hint=f"known are {known}")
+    names = ", ".join(chips.NAMES)
+    return DeviceError(f"a chip that is not known: {what}", hint=f"known are {names}")

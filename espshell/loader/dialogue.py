@@ -166,8 +166,8 @@ class Dialogue:
         request = Sync().encode()
         self.link.send(2 * request.removeprefix(slip.END) if opened else request)
         end = self.link.clock.now() + timeout_s + self.link.wire_s(4 * len(request))
-        while (left := end - self.link.clock.now()) > 0:
-            response = self.link.receive(left)
+        while (remaining_s := end - self.link.clock.now()) > 0:
+            response = self.link.receive(remaining_s)
             if response is not None and response.opcode == Opcode.SYNC:
                 self._take_echoes()
                 return response.value
@@ -214,8 +214,8 @@ class Dialogue:
         """Return the probe whose reply comes first, or None if none comes in time."""
         size = sum(len(probe.request) for probe in probes)
         end = self.link.clock.now() + wait_s + self.link.wire_s(2 * size)
-        while (left := end - self.link.clock.now()) > 0:
-            response = self.link.receive(left)
+        while (remaining_s := end - self.link.clock.now()) > 0:
+            response = self.link.receive(remaining_s)
             if response is None:
                 break
             for probe in probes:

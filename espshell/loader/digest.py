@@ -24,7 +24,8 @@ from espshell.loader.agreed import agreed
 from espshell.loader.loader import Loader
 from espshell.protocol.commands import ReadReg
 from espshell.protocol.flash import SpiFlashMd5
-from espshell.units import KIB, MIB, hex32
+from espshell.span import Span
+from espshell.units import KIB, MIB
 
 _DIGEST_S_PER_MIB = 8.0
 
@@ -48,17 +49,17 @@ def ask(loader: Loader, offset: int, size: int) -> tuple[bytes, bool]:
     One like the last may be the last: it is asked for again. Raises: as ``digest``.
     """
     last = loader.last_digest
-    told = digest(loader, offset, size)
-    if told != last:
-        return told, False
+    answer = digest(loader, offset, size)
+    if answer != last:
+        return answer, False
     again = digest_behind_fence(loader, offset, size)
-    return again, again == told
+    return again, again == answer
 
 
-def ask_again(loader: Loader, offset: int, size: int, told: bytes) -> bytes:
+def ask_again(loader: Loader, offset: int, size: int, answer: bytes) -> bytes:
     """Return the digest of the range that was asked for last, when it came twice in a row."""
-    if digest(loader, offset, size) == told:
-        return told
+    if digest(loader, offset, size) == answer:
+        return answer
     return confirmed_digest(loader, offset, size)
 
 
@@ -75,7 +76,7 @@ def confirmed_digest(loader: Loader, offset: int, size: int) -> bytes:
         fence(loader)
         return _asked(loader, offset, size)
 
-    what = f"digests of {hex32(offset)}..{hex32(offset + size)}"
+    what = f"digests of {Span.of(offset, size)}"
     loader.last_digest = agreed(read, what)
     return loader.last_digest
 

@@ -9,9 +9,8 @@ at the end is left to somebody else.
 from __future__ import annotations
 
 from espshell.chips import Chip, Quirk
-
-SECTOR = 0x1000
-"""What the smallest erase covers (bytes)."""
+from espshell.span import ceil_div
+from espshell.units import SECTOR
 
 BLOCK = 0x1_0000
 """What a larger erase covers, much faster than its sectors (bytes)."""
@@ -26,7 +25,7 @@ _ANSWER_S = 3.0
 
 def work_s(size: int) -> float:
     """Return how long erasing and programming so much may take, at the slowest."""
-    return _ANSWER_S + _SECTOR_S * -(-size // SECTOR)
+    return _ANSWER_S + _SECTOR_S * ceil_div(size, SECTOR)
 
 
 def asked_size(chip: Chip, offset: int, size: int) -> tuple[int, int]:
@@ -37,8 +36,8 @@ def asked_size(chip: Chip, offset: int, size: int) -> tuple[int, int]:
     """
     if Quirk.ERASES_TOO_MUCH not in chip.quirks:
         return size, 0
-    wanted = size // SECTOR
+    sectors = size // SECTOR
     head = (BLOCK - offset % BLOCK) // SECTOR
-    if wanted >= 2 * head:
+    if sectors >= 2 * head:
         return size - head * SECTOR, 0
-    return wanted // 2 * SECTOR, wanted % 2 * SECTOR
+    return sectors // 2 * SECTOR, sectors % 2 * SECTOR

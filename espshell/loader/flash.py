@@ -19,6 +19,7 @@ from espshell.loader import erase
 from espshell.loader.dialogue import Gone
 from espshell.loader.loader import Loader
 from espshell.loader.spi import Controller, FlashCommand
+from espshell.nor import opcodes
 from espshell.protocol.flash import (
     EraseFlash,
     EraseRegion,
@@ -28,16 +29,19 @@ from espshell.protocol.flash import (
     FlashDeflData,
 )
 from espshell.protocol.packet import Opcode
-from espshell.units import MIB, hex32
+from espshell.span import ceil_div
+from espshell.units import MIB, SECTOR, hex32
 
 _TRIES = 3
 _ANNOUNCED = 0x400  # what an erase announces and never sends, as esptool does
 _CHIP_S_PER_MIB = 15.0
 
-_WRITE_ENABLE, _READ_STATUS, _SECTOR_ERASE = 0x06, 0x05, 0x20
 _BUSY = 1 << 0
 _POLLS = 400
-"""Opcodes and bit that every SPI NOR has (JESD216); a poll is a request, a millisecond at least."""
+"""Bit 0 of the status of every SPI NOR (JESD216), and how often it is read before giving up.
+
+A read is a request, and takes a millisecond or more.
+"""
 
 
 def erase_sectors(
@@ -60,12 +64,12 @@ def _erase(loader: Loader, chip: Chip, controller: Controller, offset: int, size
     if Opcode.ERASE_REGION in loader.dialect.commands:
         loader.execute(EraseRegion(offset, size), timeout_s=timeout_s)
         return
-    asked, left = erase.asked_size(chip, offset, size)
-    if left:
-        _erase_sector(controller, offset + size - left)
+    announced, odd_sector = erase.asked_size(chip, offset, size)
+    if odd_sector:
+        _erase_sector(controller, offset + size - odd_sector)
     words = loader.dialect.flash_begin_words
-    blocks = -(-asked // _ANNOUNCED)
-    begin = FlashBegin(asked, blocks, _ANNOUNCED, offset, words)
+    blocks = ceil_div(announced, _ANNOUNCED)
+    begin = FlashBegin(announced, blocks, _ANNOUNCED, offset, words)
     loader.execute(begin, timeout_s=timeout_s)
 
 
@@ -110,11 +114,11 @@ def _download(
     block_size = _block_size(loader, size)
     blocks = [stream[i : i + block_size] for i in range(0, len(stream), block_size)]
     begin, block_of = (FlashDeflBegin, FlashDeflData) if packed else (FlashBegin, FlashData)
-    asked, left = (size, 0) if packed else erase.asked_size(chip, offset, size)
-    if left:
-        _erase_sector(controller, offset + size - left)
+    announced, odd_sector = (size, 0) if packed else erase.asked_size(chip, offset, size)
+    if odd_sector:
+        _erase_sector(controller, offset + size - odd_sector)
     timeout_s = erase.work_s(size)
-    loader.execute(begin(asked, len(blocks), block_size, offset, words), timeout_s=timeout_s)
+    loader.execute(begin(announced, len(blocks), block_size, offset, words), timeout_s=timeout_s)
     sent = 0
     for sequence, block in enumerate(blocks):
         loader.execute(block_of(sequence, block), timeout_s=timeout_s)
@@ -124,10 +128,10 @@ def _download(
 
 def _erase_sector(controller: Controller, offset: int) -> None:
     """Erase one sector by the command of the flash itself. Raises: DeviceError."""
-    controller.run(FlashCommand(_WRITE_ENABLE))
-    controller.run(FlashCommand(_SECTOR_ERASE, address=offset, checked=True))
+    controller.run(FlashCommand(opcodes.WREN))
+    controller.run(FlashCommand(opcodes.SECTOR_ERASE, address=offset, checked=True))
     for _ in range(_POLLS):
-        if not controller.run(FlashCommand(_READ_STATUS, read_size=1))[0] & _BUSY:
+        if not controller.run(FlashCommand(opcodes.RDSR1, read_size=1))[0] & _BUSY:
             return
     raise DeviceError(
         f"the flash does not finish erasing the sector at {hex32(offset)}",
@@ -140,4 +144,4 @@ def _block_size(loader: Loader, size: int) -> int:
     largest = loader.dialect.flash_block_size
     if loader.dialect.is_stub or size % largest == 0:
         return largest
-    return min(largest, erase.SECTOR)
+    return min(largest, SECTOR)

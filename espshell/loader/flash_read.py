@@ -19,14 +19,15 @@ from collections.abc import Callable, Iterator
 
 from espshell.errors import NoReply, Refused
 from espshell.loader.digest import blank_digest, confirmed_digest, digest, md5
-from espshell.loader.erase import SECTOR
 from espshell.loader.loader import Loader
 from espshell.loader.spi import MOST_BYTES, Controller, FlashCommand
 from espshell.loader.window import Fault, Window
+from espshell.nor import opcodes
 from espshell.protocol import packet, slip
 from espshell.protocol.flash import ReadFlash, ReadFlashSlow
 from espshell.protocol.packet import Opcode
-from espshell.units import KIB, MIB, hex32
+from espshell.span import align_down
+from espshell.units import KIB, MIB, SECTOR, hex32
 
 CHUNK = 64 * KIB
 """Bytes that a stub is asked for at once: what a cancelled or bad read costs."""
@@ -36,7 +37,6 @@ ROM_CHUNK = 4 * KIB
 TRIES = 5
 """Times that a chunk is read again before the read is given up, or the baud rate lowered."""
 
-_READ = 0x03
 _LEAST_CHUNK = 1 * KIB
 _BLANK_FROM = 16 * KIB  # smaller ranges are read as fast as they are asked about
 _LARGEST_PROBE = 1 * MIB
@@ -89,8 +89,8 @@ def read_chunks(
 def controller_pieces(controller: Controller, offset: int, size: int) -> Iterator[bytes]:
     """Yield a range by read commands of the flash, 64 bytes each; nothing confirms them."""
     for at in range(offset, offset + size, MOST_BYTES):
-        wanted = min(MOST_BYTES, offset + size - at)
-        yield controller.run(FlashCommand(_READ, address=at, read_size=wanted))
+        count = min(MOST_BYTES, offset + size - at)
+        yield controller.run(FlashCommand(opcodes.READ, address=at, read_size=count))
 
 
 def _given_up(offset: int, fault: Fault, times: int) -> NoReply:
@@ -104,12 +104,12 @@ def _blank_pieces(loader: Loader, offset: int, size: int) -> Iterator[bytes]:
     """Yield pieces of FF for as far as a range is blank, by digests of ever larger parts."""
     probe = CHUNK
     while size:
-        asked = min(probe, size)
-        if not _is_blank(loader, offset, asked):
+        span_size = min(probe, size)
+        if not _is_blank(loader, offset, span_size):
             return
-        for at in range(0, asked, CHUNK):
-            yield b"\xff" * min(CHUNK, asked - at)
-        offset, size = offset + asked, size - asked
+        for at in range(0, span_size, CHUNK):
+            yield b"\xff" * min(CHUNK, span_size - at)
+        offset, size = offset + span_size, size - span_size
         probe = min(2 * probe, _LARGEST_PROBE)
 
 
@@ -151,9 +151,9 @@ def _streamed(loader: Loader, request: ReadFlash) -> bytes:
             frames.append(frame)
             received += expected
             link.send(slip.encode(received.to_bytes(4, "little")))
-        told = link.receive_frame(_FRAME_S)
+        trailer = link.receive_frame(_FRAME_S)
     data = b"".join(frames)
-    if told != md5(data):
+    if trailer != md5(data):
         raise Fault("the digest of the stub does not agree")
     return data
 
@@ -205,10 +205,10 @@ def _stop(loader: Loader, size: int) -> None:
 
 def _rom_piece(loader: Loader, offset: int, size: int, tried: int) -> bytes:
     """Return a piece that the ROM's digest of it agrees with. Raises: Fault, Refused."""
-    told = digest(loader, offset, size)
-    if told == blank_digest(size) and _is_blank(loader, offset, size):
+    expected = digest(loader, offset, size)
+    if expected == blank_digest(size) and _is_blank(loader, offset, size):
         return b"\xff" * size
-    first = offset - offset % ReadFlashSlow.SIZE
+    first = align_down(offset, ReadFlashSlow.SIZE)
     requests = (
         ReadFlashSlow(address, ReadFlashSlow.SIZE).encode()
         for address in range(first, offset + size, ReadFlashSlow.SIZE)
@@ -222,7 +222,7 @@ def _rom_piece(loader: Loader, offset: int, size: int, tried: int) -> bytes:
         for reply in replies
     ]
     data = b"".join(blocks)[offset - first : offset - first + size]
-    if md5(data) != told:
+    if md5(data) != expected:
         loader.distrust()
         raise Fault("the digest of the ROM does not agree")
     return data

@@ -22,7 +22,7 @@ from espshell.link.link import Link
 from espshell.loader.dialogue import Dialogue, Gone
 from espshell.protocol import packet
 from espshell.protocol.bootlog import recognise
-from espshell.protocol.commands import ChangeBaudrate, Command, Sync
+from espshell.protocol.commands import ChangeBaudrate, LoaderCommand, Sync
 from espshell.protocol.dialect import Dialect
 from espshell.protocol.packet import Opcode, Response
 
@@ -46,7 +46,7 @@ class Loader(Dialogue):
         self.last_digest = b""
         """The digest that came last; see ``loader.digest``."""
 
-    def execute(self, command: Command[T], *, timeout_s: float | None = None) -> T:
+    def execute(self, command: LoaderCommand[T], *, timeout_s: float | None = None) -> T:
         """Ask one command and return what its answer means.
 
         A command that does no harm twice (``repeatable``) is asked once more if nothing comes.
@@ -63,7 +63,7 @@ class Loader(Dialogue):
                 raise
         return self._once(command, timeout_s)
 
-    def _once(self, command: Command[T], timeout_s: float | None) -> T:
+    def _once(self, command: LoaderCommand[T], timeout_s: float | None) -> T:
         request = command.encode()
         wait_s = command.timeout_s if timeout_s is None else timeout_s
         with self.exchange():
@@ -112,8 +112,8 @@ class Loader(Dialogue):
     def _reply(self, opcode: Opcode, timeout_s: float) -> Response:
         """Wait for the answer to a command: its own, or the refusal under a foreign opcode."""
         end = self.link.clock.now() + timeout_s
-        while (left := end - self.link.clock.now()) > 0:
-            response = self.link.receive(left)
+        while (remaining_s := end - self.link.clock.now()) > 0:
+            response = self.link.receive(remaining_s)
             if response is None:
                 break
             if response.opcode == opcode:
@@ -121,10 +121,12 @@ class Loader(Dialogue):
             if self.failure(response) and not self._is_stray(response):
                 self.strays = Sync.REPLIES - 1 if response.opcode == Opcode.SYNC else 0
                 return response
-        told = recognise(self.link.noise).sentence
+        sentence = recognise(self.link.noise).sentence
         raise NoReply(
-            told or f"no reply to {opcode.name} within {timeout_s:.1f} s",
-            hint="`reconnect` resets it into the loader" if told else "is the chip still powered?",
+            sentence or f"no reply to {opcode.name} within {timeout_s:.1f} s",
+            hint="`reconnect` resets it into the loader"
+            if sentence
+            else "is the chip still powered?",
         )
 
     def _is_stray(self, response: Response) -> bool:
@@ -133,7 +135,7 @@ class Loader(Dialogue):
         self.strays -= 1
         return True
 
-    def _meaning(self, command: Command[T], response: Response) -> T:
+    def _meaning(self, command: LoaderCommand[T], response: Response) -> T:
         name = command.opcode.name
         if code := self.failure(response):
             raise Refused(f"the loader refused {name}: {packet.status_text(code)}", code=code)

@@ -28,6 +28,7 @@ from espshell.loader import transfer
 from espshell.loader.loader import Loader
 from espshell.protocol import flash
 from espshell.protocol.commands import ReadMemory, RegisterWrite, WriteReg
+from espshell.span import ceil_div
 from espshell.units import WORD
 
 START = 1 << 18
@@ -114,11 +115,11 @@ class Controller:
         Raises: DeviceError or NoReply; nothing was started.
         """
         data = self._spi.base + self._spi.w0
-        wanted = {w.address: w.value for w in writes if with_data or w.address != data}
+        expected = {w.address: w.value for w in writes if with_data or w.address != data}
         for _ in range(_SETUPS):
             with contextlib.suppress(NoReply, Refused):
                 self._loader.execute(WriteReg(tuple(writes)))
-            if _words(self._loader, list(wanted)) == list(wanted.values()):
+            if _words(self._loader, list(expected)) == list(expected.values()):
                 return
         raise DeviceError("the SPI controller does not hold what is written to it")
 
@@ -153,7 +154,7 @@ def _setup(spi: SpiController, command: FlashCommand) -> list[RegisterWrite]:
     writes += [(spi.user, user), (spi.user1, user1), (spi.user2, _EIGHT_BITS | command.opcode)]
     entries = [RegisterWrite(spi.base + offset, value) for offset, value in writes]
     bits = 8 * (5 + len(command.data) + command.read_size) + command.dummy_bits
-    wait_us = -(-bits // _SLOWEST_MHZ)
+    wait_us = ceil_div(bits, _SLOWEST_MHZ)
     start = RegisterWrite(spi.base + spi.cmd, START, mask=START, delay_us=wait_us)
     return [*entries, start]
 
@@ -175,18 +176,18 @@ def _words(loader: Loader, addresses: Sequence[int]) -> list[int]:
     """Return words at addresses in as few round trips as the loader allows."""
     if not loader.has_bulk_read:
         return transfer.read_few(loader, addresses)
-    found: dict[int, int] = {}
-    for each in _ranges(addresses):
-        found |= zip(each, transfer.read_words(loader, each), strict=True)
-    return [found[address] for address in addresses]
+    values: dict[int, int] = {}
+    for run in _ranges(addresses):
+        values |= zip(run, transfer.read_words(loader, run), strict=True)
+    return [values[address] for address in addresses]
 
 
 def _ranges(addresses: Sequence[int]) -> list[range]:
     """Return what is read in one go each."""
-    found: list[range] = []
+    runs: list[range] = []
     for address in sorted(addresses):
-        if found and address - found[-1].start < WORD * ReadMemory.MOST:
-            found[-1] = range(found[-1].start, address + WORD, WORD)
+        if runs and address - runs[-1].start < WORD * ReadMemory.MOST:
+            runs[-1] = range(runs[-1].start, address + WORD, WORD)
             continue
-        found.append(range(address, address + WORD, WORD))
-    return found
+        runs.append(range(address, address + WORD, WORD))
+    return runs

@@ -23,6 +23,7 @@ from espshell.loader.dialogue import SYNC_TIMEOUTS_S
 from espshell.loader.loader import Loader
 from espshell.protocol import dialect, flash
 from espshell.protocol.commands import MemEnd, RegisterWrite, WriteReg
+from espshell.span import Span
 from espshell.units import WORD, hex32
 
 GREETING = b"OHAI"
@@ -59,12 +60,12 @@ class Stub:
         return tuple((start, data + bytes(-len(data) % WORD)) for start, data in both if data)
 
     @property
-    def occupied(self) -> tuple[tuple[str, int, int], ...]:
-        """What it uses of RAM: name, start and exclusive end; its variables end with its data."""
+    def occupied(self) -> tuple[tuple[str, Span], ...]:
+        """The RAM that it uses: code, and variables, which end with its data."""
         variables = self.bss_start or self.data_start
         return (
-            ("code", self.text_start, self.text_start + len(self.text)),
-            ("data", variables, self.data_start + len(self.data)),
+            ("code", Span.of(self.text_start, len(self.text))),
+            ("data", Span(variables, self.data_start + len(self.data))),
         )
 
 
@@ -73,8 +74,8 @@ def find(chip: Chip, name: str, *, folder: Path | None = None, version: int | No
 
     Raises: UsageError if there is none, or if the file is damaged or for another chip.
     """
-    wanted = VERSIONS if version is None else (version,)
-    for path in _places(name, folder, wanted):
+    versions = VERSIONS if version is None else (version,)
+    for path in _places(name, folder, versions):
         if files.is_file(path):
             return read(path, chip)
     where = f"in {folder}" if folder else "installed"

@@ -149,8 +149,8 @@ def _confirmed(loader: Loader, addresses: Sequence[int], backoff: int) -> Iterat
     try:
         yield agreed(read, "words")
     except ReadsDiffer:
-        left = loader.doubtful_until - loader.link.clock.now()
-        loader.link.drain(max(0.0, left), limit_s=max(0.0, left))
+        remaining_s = loader.doubtful_until - loader.link.clock.now()
+        loader.link.drain(max(0.0, remaining_s), limit_s=max(0.0, remaining_s))
         yield read()
 
 
@@ -205,19 +205,19 @@ def _marked_blocks(
     sizes = iter([0, *(len(b) for b in blocks), 0])
     words: list[int] = []
     held: list[int] | None = None
-    left = next(sizes)
+    remaining = next(sizes)
     for replies in window.replies(_requests(blocks, markers), ReadReg.timeout_s):
         for reply in replies:
-            if left:
+            if remaining:
                 words.append(reply.value)
-                left -= 1
+                remaining -= 1
                 continue
             if reply.value != next(expected).value:
                 raise Fault("replies were lost or doubled")
             if held:
                 yield held
             held, words = words, []
-            left = next(sizes, 0)
+            remaining = next(sizes, 0)
 
 
 def _requests(blocks: Sequence[Sequence[int]], markers: list[Marker]) -> Iterator[bytes]:

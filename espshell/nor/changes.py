@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from espshell.nor.layout import Kind, Values
+from espshell.nor.layout import BitKind, Values
 from espshell.nor.parts import Part
 
 
@@ -17,7 +17,7 @@ class BitChange:
     position: int
     before: int
     after: int
-    kind: Kind
+    kind: BitKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class FieldChange:
     name: str
     before: str
     after: str
-    kind: Kind
+    kind: BitKind
 
 
 def of_register(part: Part, name: str, before: int, after: int) -> RegisterChange:
@@ -53,7 +53,7 @@ def of_register(part: Part, name: str, before: int, after: int) -> RegisterChang
         for bit in reversed(register.bits)
         if (value := after >> bit.position & 1) != before >> bit.position & 1
     )
-    compared = 0xFF & ~register.mask(Kind.READ_ONLY, Kind.RESERVED, Kind.OPEN)
+    compared = 0xFF & ~register.mask(BitKind.READ_ONLY, BitKind.RESERVED, BitKind.OPEN)
     return RegisterChange(name, register.read_opcode, before, after, changed, compared)
 
 

@@ -29,7 +29,7 @@ WIDTH = 8
 _NUMBERED = re.compile(r"(BP|DRV|DC|LC|ODS|BL)\d")
 
 
-class Kind(Enum):
+class BitKind(Enum):
     """What may happen to a bit."""
 
     PLAIN = ""
@@ -49,7 +49,7 @@ class Kind(Enum):
     @property
     def settable(self) -> bool:
         """Whether a person may ask for another value."""
-        return self not in (Kind.READ_ONLY, Kind.RESERVED, Kind.OPEN)
+        return self not in (BitKind.READ_ONLY, BitKind.RESERVED, BitKind.OPEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Bit:
     name: str
     register: str
     position: int
-    kind: Kind
+    kind: BitKind
 
     @property
     def mask(self) -> int:
@@ -68,7 +68,7 @@ class Bit:
 
 
 @dataclass(frozen=True, slots=True)
-class Register:
+class RegisterLayout:
     """A register of eight bits and the opcode that reads it."""
 
     name: str
@@ -76,19 +76,19 @@ class Register:
     bits: tuple[Bit, ...]
     """Bit 0 first."""
 
-    def mask(self, *kinds: Kind) -> int:
+    def mask(self, *kinds: BitKind) -> int:
         """Return the bits of these kinds, set."""
         return sum(bit.mask for bit in self.bits if bit.kind in kinds)
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class BitGroup:
     """What is set and shown as one: a bit, or several that make a number."""
 
     name: str
     bits: tuple[Bit, ...]
     """Least significant first."""
-    kind: Kind
+    kind: BitKind
     values: tuple[tuple[int, str], ...] = ()
     """Numbers that have a name: ``(2, "50%")``."""
 
@@ -111,7 +111,7 @@ class Field:
     def hazard(self) -> str:
         """What can go wrong, in one line; may be empty."""
         own = meaning.of(self.name).hazard
-        if self.kind is not Kind.ONE_WAY:
+        if self.kind is not BitKind.ONE_WAY:
             return own
         return "one-way: once 1 it stays 1" + (f"; {own}" if own else "")
 
@@ -146,15 +146,15 @@ class Layout:
     """The registers of a part and their fields."""
 
     name: str
-    registers: tuple[Register, ...]
-    fields: tuple[Field, ...]
+    registers: tuple[RegisterLayout, ...]
+    fields: tuple[BitGroup, ...]
     note: str = ""
 
-    def register(self, name: str) -> Register | None:
+    def register(self, name: str) -> RegisterLayout | None:
         """Return the register of a name in any case."""
         return next((entry for entry in self.registers if entry.name == name.upper()), None)
 
-    def field(self, name: str) -> Field | None:
+    def field(self, name: str) -> BitGroup | None:
         """Return the field of a name in any case, or a single bit of one (``BP2``)."""
         upper = name.upper()
         match = next((entry for entry in self.fields if entry.name == upper), None)
@@ -165,10 +165,10 @@ class Layout:
         kept = tuple(register for register in self.registers if register.read_opcode != opcode)
         return _layout(self.name, kept, self.fields, self.note)
 
-    def _single_bits(self) -> Iterator[Field]:
+    def _single_bits(self) -> Iterator[BitGroup]:
         for field in self.fields:
             if len(field.bits) > 1:
-                yield from (Field(bit.name, (bit,), bit.kind) for bit in field.bits)
+                yield from (BitGroup(bit.name, (bit,), bit.kind) for bit in field.bits)
 
 
 def of(name: str, manufacturer: int = 0) -> Layout:
@@ -197,7 +197,7 @@ def common(layouts: Sequence[Layout]) -> Layout:
     return _layout("common", registers, fields, "what all candidates have in common")
 
 
-def _agreed(name: str, opcode: int, layouts: Sequence[Layout]) -> Register:
+def _agreed(name: str, opcode: int, layouts: Sequence[Layout]) -> RegisterLayout:
     """Return one register of several layouts."""
     held = [layout.register(name) for layout in layouts]
     bits = []
@@ -207,10 +207,10 @@ def _agreed(name: str, opcode: int, layouts: Sequence[Layout]) -> Register:
         if len(present) == len(candidates) and len({(bit.name, bit.kind) for bit in present}) == 1:
             bits.append(present[0])
             continue
-        called = dict.fromkeys(bit.name for bit in present if bit.kind is not Kind.RESERVED)
-        kind = Kind.OPEN if called else Kind.RESERVED
+        called = dict.fromkeys(bit.name for bit in present if bit.kind is not BitKind.RESERVED)
+        kind = BitKind.OPEN if called else BitKind.RESERVED
         bits.append(Bit("/".join(called) or "-", name, position, kind))
-    return Register(name, opcode, tuple(bits))
+    return RegisterLayout(name, opcode, tuple(bits))
 
 
 @cache
@@ -233,32 +233,34 @@ def _blocks() -> dict[str, tuple[str, list[str]]]:
 def _parsed(name: str, values: meaning.Named) -> Layout:
     note, lines = _blocks()[name]
     registers = tuple(_register(line) for line in lines)
-    named = tuple(Field(field, (), Kind.PLAIN, texts) for field, texts in values)
+    named = tuple(BitGroup(field, (), BitKind.PLAIN, texts) for field, texts in values)
     return _layout(name, registers, named, note)
 
 
-def _register(line: str) -> Register:
+def _register(line: str) -> RegisterLayout:
     name, opcode, *bits = line.split()
     if len(bits) != WIDTH:
         raise ValueError(f"{line!r} has not {WIDTH} bits")
-    return Register(name, int(opcode, 16), tuple(_bit(t, name, i) for i, t in enumerate(bits)))
+    return RegisterLayout(
+        name, int(opcode, 16), tuple(_bit(t, name, i) for i, t in enumerate(bits))
+    )
 
 
 def _bit(text: str, register: str, position: int) -> Bit:
     name, _, kind = text.partition(":")
-    return Bit(name, register, position, Kind(kind if name != "-" else "-"))
+    return Bit(name, register, position, BitKind(kind if name != "-" else "-"))
 
 
 def _layout(
-    name: str, registers: tuple[Register, ...], named: Sequence[Field], note: str
+    name: str, registers: tuple[RegisterLayout, ...], named: Sequence[BitGroup], note: str
 ) -> Layout:
     """Put bits together to fields; ``known`` tells what values are called."""
     groups: dict[str, list[Bit]] = {}
     for bit in (bit for register in registers for bit in register.bits):
-        if bit.kind in (Kind.RESERVED, Kind.OPEN):
+        if bit.kind in (BitKind.RESERVED, BitKind.OPEN):
             continue
         numbered = _NUMBERED.fullmatch(bit.name)
         groups.setdefault(numbered[1] if numbered else bit.name, []).append(bit)
     texts = {field.name: field.values for field in named}
-    fields = (Field(n, tuple(b), b[0].kind, texts.get(n, ())) for n, b in groups.items())
+    fields = (BitGroup(n, tuple(b), b[0].kind, texts.get(n, ())) for n, b in groups.items())
     return Layout(name, registers, tuple(fields), note)

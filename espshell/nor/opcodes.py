@@ -22,6 +22,7 @@ WRSR1, WRSR2, WRSR3 = 0x01, 0x31, 0x11
 WREN, WRDI, VOLATILE_WREN = 0x06, 0x04, 0x50
 RESET_ENABLE, RESET = 0x66, 0x99
 RDID, RDSFDP, RELEASE_POWER_DOWN = 0x9F, 0x5A, 0xAB
+READ, SECTOR_ERASE = 0x03, 0x20
 
 
 class Effect(Enum):
@@ -51,7 +52,7 @@ class OpcodeInfo:
 
 
 def describe(opcode: int, manufacturer: int | None = None) -> OpcodeInfo:
-    """Say what an opcode is; ``manufacturer`` is the first byte of the JEDEC id, None if unknown.
+    """Describe an opcode; ``manufacturer`` is the first byte of the JEDEC id, None if unknown.
 
     With an unknown maker the worst of all meanings counts.
     """

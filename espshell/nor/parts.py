@@ -23,7 +23,7 @@ from functools import cache
 from espshell.errors import UsageError
 from espshell.nor import layout as layouts
 from espshell.nor import makers, opcodes
-from espshell.nor.layout import Bit, Kind, Layout, Register
+from espshell.nor.layout import Bit, BitKind, Layout, RegisterLayout
 from espshell.nor.sfdp import Sfdp
 from espshell.nor.writes import WRITE_PLANS, WritePlan
 from espshell.units import size_text
@@ -140,7 +140,7 @@ def candidates(jedec_id: int, sfdp: Sfdp | None) -> tuple[Part, ...]:
 
 
 def identify(jedec_id: int, sfdp: Sfdp | None, *, name: str | None = None) -> Identified:
-    """Say what a flash is.  ``name`` is what a person read on it, and decides between candidates.
+    """Identify a flash.  ``name`` is the print on it, and decides between candidates.
 
     Raises: UsageError if no part of that name has the id.
     """
@@ -157,7 +157,7 @@ def identify(jedec_id: int, sfdp: Sfdp | None, *, name: str | None = None) -> Id
 
 
 def volatile_possible(identified: Identified) -> tuple[bool, str]:
-    """Say whether a status write can be volatile, and why (an end of a sentence)."""
+    """Return whether a status write can be volatile, and why (an end of a sentence)."""
     table, basic = identified.part.volatile, identified.sfdp.basic if identified.sfdp else None
     by_sfdp = basic.volatile_50h if basic else None
     if table is Volatile.NO:
@@ -172,7 +172,7 @@ def volatile_possible(identified: Identified) -> tuple[bool, str]:
 
 
 def loses_bits(part: Part, count: int = 2) -> str | None:
-    """Say what esptool's sequence for a status of ``count`` bytes does to a part; None if nothing.
+    """Return the harm of esptool's sequence for ``count`` status bytes to a part; None if none.
 
     That sequence is 01h with all bytes (for two or more), then 01h, 31h and 11h with one byte each.
     Source: esptool bb72741f; write plans above.
@@ -196,7 +196,7 @@ def _fits(part: Part, sfdp: Sfdp | None) -> bool:
 
 
 def _holds(test: str, sfdp: Sfdp | None) -> bool | None:
-    """Say whether SFDP agrees with a word of the table; None if it does not tell."""
+    """Return whether SFDP agrees with a word of the table; None if it does not tell."""
     if sfdp is None:
         return None
     operator = "<" if "<" in test else "="
@@ -223,7 +223,7 @@ _QE_AT: dict[int, tuple[str, int] | None] = {
 
 
 def _qe_agrees(part: Part, sfdp: Sfdp | None) -> bool | None:
-    """Say whether SFDP has QE where the part has it; None if it does not tell."""
+    """Return whether SFDP has QE where the part has it; None if it does not tell."""
     qer = sfdp.basic.qer if sfdp and sfdp.basic else None
     if qer not in _QE_AT:
         return None
@@ -325,16 +325,18 @@ def _readable(place: tuple[str, int], jedec_id: int, sfdp: Sfdp | None) -> bool:
 def _with_qe(layout: Layout, place: tuple[str, int], qer: int) -> Layout:
     """Return a layout in which nothing but QE has a name."""
     name, position = place
-    qe = Bit("QE", name, position, Kind.PLAIN)
+    qe = Bit("QE", name, position, BitKind.PLAIN)
     previous = layout.register(name)
     opcode = _QER_READ_SR2 if qer == 3 else opcodes.RDSR2
     if previous is None:
-        blank = (Bit("-", name, i, Kind.RESERVED) for i in range(layouts.WIDTH))
-        previous = Register(name, opcode, tuple(blank))
+        blank = (Bit("-", name, i, BitKind.RESERVED) for i in range(layouts.WIDTH))
+        previous = RegisterLayout(name, opcode, tuple(blank))
     bits = (*previous.bits[:position], qe, *previous.bits[position + 1 :])
     changed = replace(previous, bits=bits)
     others = tuple(register for register in layout.registers if register.name != name)
-    return Layout("sfdp", (*others, changed), (*layout.fields, layouts.Field("QE", (qe,), qe.kind)))
+    return Layout(
+        "sfdp", (*others, changed), (*layout.fields, layouts.BitGroup("QE", (qe,), qe.kind))
+    )
 
 
 # --- the table

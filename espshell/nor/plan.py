@@ -1,19 +1,19 @@
-"""What must be sent to change status registers, worked out before anything is sent.
+"""Plan a change of status registers, completely before anything is sent.
 
 The rule of this file: a plan changes the bits that were named and no other.  Reserved bits, bits
-that are not understood and one-way bits go back as they were read, and a plan that would change
-nothing sends nothing.  Whoever carries a plan out sends ``Write.commands`` one after the other,
-looks at WEL after each enable and waits for BUSY after each write, reads all registers again, and
-asks ``differing`` what did not come out.
+of unknown meaning and one-way bits are written as they were read, and a plan that changes nothing
+sends nothing.  The caller sends ``Write.commands`` one after the other, checks WEL after each
+enable, waits for BUSY after each write, reads all registers again, and compares them by
+``differing``.
 
 How it works: ``make`` computes the bytes after, finds what forbids the change (``refusals``), what
-must be asked for (``gates``) and what should be known (``warnings``), and last in which order the
-registers are written: what unlocks first, what locks last.
+a person must confirm (``confirmations``) and what a person should know (``warnings``), and last in
+which order the registers are written: what unlocks first, what locks last.
 
-What is ugly: where candidates are written in different ways there are several ``attempts``.  The
-first is the write of SR1 and SR2 in one, which a part of the newer kind ignores; only if it was
-ignored (``may_go_on``) does the next follow, since on a part of the older kind a write of SR1 alone
-would clear SR2.
+Ugly: where candidates are written in different ways there are several ``attempts``.  The first
+writes SR1 and SR2 together, which a part of the newer kind ignores; the next one follows only if
+the first was ignored (``may_go_on``), because on a part of the older kind a write of SR1 alone
+clears SR2.
 
 Sources: flashrom's discipline of writing (b946ca13), incidents as named in ``meaning``.
 """
@@ -26,36 +26,36 @@ from enum import Enum
 
 from espshell.nor import changes, protection, sequence
 from espshell.nor.changes import FieldChange, RegisterChange
-from espshell.nor.layout import Bit, Kind, Values
+from espshell.nor.layout import Bit, BitKind, Values
 from espshell.nor.parts import Identified, Part, volatile_possible
 from espshell.nor.protection import LockMode, Protected
-from espshell.nor.sequence import Write
+from espshell.nor.sequence import StatusWrite
 from espshell.nor.settings import Setting, open_names
 
 _NOT_ANSWERING = 0xFF
 
 
-class Gate(Enum):
+class ConfirmationKind(Enum):
     """What a person must do beside saying yes."""
 
     ONE_WAY = "one-way"
-    """Allow it expressly and type the part's name: it cannot be undone."""
+    """Allow it explicitly and type the part's name: it cannot be undone."""
     DANGER = "danger"
-    """Say yes a second time: a board may not boot any more, or a register freeze."""
+    """Say yes a second time: the board may no longer boot, or a register may freeze."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A gate and the reason for it, a sentence."""
+class Confirmation:
+    """What a person must confirm, for which field, and the reason as a sentence."""
 
-    gate: Gate
+    kind: ConfirmationKind
     name: str
-    why: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """A bit that did not come out as planned."""
+class BitDifference:
+    """A bit that reads back otherwise than planned."""
 
     register: str
     name: str
@@ -72,36 +72,36 @@ class StatusPlan:
     volatile: bool
     registers: tuple[RegisterChange, ...]
     fields: tuple[FieldChange, ...]
-    attempts: tuple[tuple[Write, ...], ...]
-    """One way to do it, or several to be tried in order; none if it is refused or nothing to do."""
-    gates: tuple[Asked, ...]
+    attempts: tuple[tuple[StatusWrite, ...], ...]
+    """The writes, or several ways to try in order; none if it is refused or nothing changes."""
+    confirmations: tuple[Confirmation, ...]
     refusals: tuple[str, ...]
-    """Why it must not or cannot be done, a sentence each."""
+    """The reasons against it, a sentence each."""
     warnings: tuple[str, ...]
     before: Protected
     after: Protected
 
     @property
     def nothing_to_do(self) -> bool:
-        """Whether the registers hold already what is wanted."""
+        """Whether the registers have the planned values already."""
         return not any(register.changed for register in self.registers) and not self.refusals
 
     @property
     def ok(self) -> bool:
-        """Whether it may be carried out, once the gates are passed."""
+        """Whether it may be carried out, once it is confirmed."""
         return not self.refusals
 
-    def asks(self, gate: Gate) -> bool:
-        """Whether a gate stands before it."""
-        return any(confirmation.gate is gate for confirmation in self.gates)
+    def needs(self, kind: ConfirmationKind) -> bool:
+        """Whether a confirmation of this kind is needed."""
+        return any(confirmation.kind is kind for confirmation in self.confirmations)
 
     @property
     def wanted(self) -> dict[str, int]:
-        """What the registers shall hold, by their names."""
+        """The planned values of the registers, by name."""
         return {register.name: register.after for register in self.registers}
 
-    def differing(self, got: Values) -> tuple[Difference, ...]:
-        """Return the bits that read back otherwise; those that the flash sets do not count."""
+    def differing(self, got: Values) -> tuple[BitDifference, ...]:
+        """Return the bits that read back otherwise, except those that the flash itself sets."""
         differences = []
         for change in self.registers:
             read = got.get(change.name, change.before)
@@ -112,13 +112,13 @@ class StatusPlan:
                     values = (
                         value >> bit.position & 1 for value in (change.before, change.after, read)
                     )
-                    differences.append(Difference(change.name, bit.name, *values))
+                    differences.append(BitDifference(change.name, bit.name, *values))
         return tuple(differences)
 
     def may_go_on(self, got: Values) -> bool:
-        """Whether the next attempt may follow: what was read back shows that SR2 was not touched.
+        """Whether the next attempt may follow: SR2 reads back unchanged.
 
-        Else the part took the write of both, and a write of SR1 alone could clear SR2.
+        Else the part accepted the write of both, and a write of SR1 alone could clear SR2.
         """
         change = next((one for one in self.registers if one.name == "SR2"), None)
         if change is None:
@@ -130,10 +130,10 @@ class StatusPlan:
 def make(
     identified: Identified, registers: Values, settings: Iterable[Setting], *, volatile: bool
 ) -> StatusPlan:
-    """Plan a change; ``registers`` hold what was read just now, all that the part's layout has.
+    """Plan a change; ``registers`` are the present values of all registers of the part's layout.
 
-    ``settings`` come from ``settings.parse``.  Nothing is raised for what forbids the change: it
-    stands in ``refusals``.
+    ``settings`` come from ``settings.parse``.  Reasons against the change are not raised: they are
+    in ``refusals``.
     """
     part = identified.part
     before = {r.name: registers[r.name] for r in part.layout.registers if r.name in registers}
@@ -144,7 +144,7 @@ def make(
     changed = any(values.changed for values in register_changes)
     if changed:
         refusals += _forbidden(identified, before, fields, after_range, volatile=volatile)
-    attempts: tuple[tuple[Write, ...], ...] = ()
+    attempts: tuple[tuple[StatusWrite, ...], ...] = ()
     if changed and not refusals:
         attempts, missing = sequence.attempts(part, register_changes, volatile=volatile)
         refusals += missing
@@ -154,7 +154,7 @@ def make(
         registers=register_changes,
         fields=fields,
         attempts=attempts,
-        gates=tuple(_gates(part, fields)),
+        confirmations=tuple(_confirmations(part, fields)),
         refusals=tuple(dict.fromkeys(refusals)),
         warnings=tuple(_warnings(part, fields, before, after, volatile=volatile))
         if changed
@@ -170,7 +170,7 @@ def make(
 def _applied(
     part: Part, before: Values, settings: Iterable[Setting]
 ) -> tuple[dict[str, int], list[str]]:
-    """Return the registers with settings applied, and what cannot be set."""
+    """Return the registers with settings applied, and the reasons against some of them."""
     after, refusals = dict(before), []
     given: dict[tuple[str, int], int] = {}
     for setting in settings:
@@ -180,7 +180,7 @@ def _applied(
                 continue
             old = before[bit.register] >> bit.position & 1
             whole = setting.name == bit.register
-            if whole and bit.kind is Kind.READ_ONLY:
+            if whole and bit.kind is BitKind.READ_ONLY:
                 continue
             if value != old and (reason := _not_settable(part, bit)):
                 refusals.append(reason)
@@ -204,12 +204,12 @@ def _bits(part: Part, setting: Setting) -> Iterator[tuple[Bit, int]]:
 
 
 def _not_settable(part: Part, bit: Bit) -> str:
-    """Say why a bit cannot be set to another value; empty if it can."""
-    if bit.kind is Kind.READ_ONLY:
+    """Return the reason why a bit cannot be set to another value; empty if it can."""
+    if bit.kind is BitKind.READ_ONLY:
         return f"{bit.name} is read-only"
-    if bit.kind is Kind.RESERVED:
+    if bit.kind is BitKind.RESERVED:
         return f"bit {bit.position} of {bit.register} is reserved; it must stay as it was read"
-    if bit.kind is Kind.OPEN:
+    if bit.kind is BitKind.OPEN:
         return _open(part, bit.name)
     if bit.register not in part.written:
         return f"{bit.name} cannot be set: nothing here writes {bit.register} of {part.name}"
@@ -250,7 +250,7 @@ def _forbidden(
 
 
 def _one_way(part: Part, field: FieldChange, *, volatile: bool) -> Iterator[str]:
-    if field.kind is not Kind.ONE_WAY:
+    if field.kind is not BitKind.ONE_WAY:
         return
     if field.after == "0":
         yield f"{field.name} is one-way: it is 1 and stays 1"
@@ -264,26 +264,24 @@ _ALWAYS = frozenset({"DC", "LC", "HFM", "HPF"})
 """Fields of which each value may be the wrong one; of others only 1 is."""
 
 
-def _gates(part: Part, fields: Sequence[FieldChange]) -> Iterator[Asked]:
+def _confirmations(part: Part, fields: Sequence[FieldChange]) -> Iterator[Confirmation]:
     for field in fields:
         described = part.layout.field(field.name)
         if described is None:
             continue
-        why = f"{field.name}: {described.meaning}" + (
-            f"; {described.hazard}" if described.hazard else ""
-        )
-        if gate := _gate(field):
-            yield Asked(gate, field.name, why)
+        hazard = f"; {described.hazard}" if described.hazard else ""
+        if kind := _kind(field):
+            yield Confirmation(kind, field.name, f"{field.name}: {described.meaning}{hazard}")
 
 
-def _gate(field: FieldChange) -> Gate | None:
+def _kind(field: FieldChange) -> ConfirmationKind | None:
     set_to_one = field.after != "0"
-    if field.kind is Kind.ONE_WAY or (field.name == "SRP1" and set_to_one):
-        return Gate.ONE_WAY
+    if field.kind is BitKind.ONE_WAY or (field.name == "SRP1" and set_to_one):
+        return ConfirmationKind.ONE_WAY
     if field.name in _ALWAYS or (field.name == "QE" and not set_to_one):
-        return Gate.DANGER
-    if field.kind in (Kind.LOCK, Kind.DANGER) and set_to_one:
-        return Gate.DANGER
+        return ConfirmationKind.DANGER
+    if field.kind in (BitKind.LOCK, BitKind.DANGER) and set_to_one:
+        return ConfirmationKind.DANGER
     return None
 
 
@@ -295,7 +293,9 @@ def _warnings(
         yield f"lock mode hardware: {LockMode.HARDWARE.text}"
     if "QE" in names and names["QE"].after == "1":
         yield "with WP# or HOLD# wired to a supply, outputs of the flash would drive against it"
-    if names.keys() & {"CMP", "BP"} and _locks_all(part, after):
+    cmp, bp = (part.layout.field(name) for name in ("CMP", "BP"))
+    inverts = cmp is not None and cmp.value(after) == 1 and "bitcmp" not in part.variants
+    if names.keys() & {"CMP", "BP"} and inverts and bp is not None and bp.value(after) == 0:
         yield "CMP=1 with BP=0 protects the whole flash"
     if volatile:
         yield "it is lost when the flash loses power or is reset (66h, 99h), as esptool does"
@@ -303,10 +303,3 @@ def _warnings(
             yield f"{part.names[0]} {part.note}"
     elif names.keys() & {*protection.FIELDS, "SRP0", "SRP", "SRWD"}:
         yield "the bootloader of ESP-IDF clears BP, CMP and SRP0 at every boot"
-
-
-def _locks_all(part: Part, after: Values) -> bool:
-    cmp, bp = (part.layout.field(name) for name in ("CMP", "BP"))
-    if cmp is None or bp is None or "bitcmp" in part.variants:
-        return False
-    return cmp.value(after) == 1 and bp.value(after) == 0

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import product
 
-from espshell.nor.layout import Field, Kind, Values
+from espshell.nor.layout import BitGroup, BitKind, Values
 from espshell.nor.parts import Part
 from espshell.nor.settings import Setting
 from espshell.span import Span
@@ -88,7 +88,7 @@ class Fit:
 
 
 def decode(part: Part, registers: Values) -> Protected:
-    """Say what is protected; a register that is missing from ``registers`` was not read."""
+    """Decode what is protected; a register that is missing from ``registers`` was not read."""
     possible = [option for one in part.alternatives for option in _possible(one, registers)]
     distinct = sorted({option for option in possible if option is not None})
     filled = tuple(option for option in distinct if option.size)
@@ -261,7 +261,7 @@ def _bit(part: Part, registers: Values, name: str) -> tuple[int, ...]:
 
 
 def _why(part: Part, registers: Values) -> str:
-    """Say why the range is not known; a sentence."""
+    """Return why the range is not known, in a sentence."""
     for name in _INDIVIDUAL:
         if any(1 in _bit(one, registers, name) for one in part.alternatives):
             return f"{name} is set, or may be: each block has its own lock, and BP is ignored"
@@ -294,9 +294,9 @@ def _settings(
         yield first + named, after
 
 
-def _writable(part: Part, registers: Values, name: str) -> Field | None:
+def _writable(part: Part, registers: Values, name: str) -> BitGroup | None:
     field = part.layout.field(name)
-    if field is None or field.kind not in (Kind.PLAIN, Kind.DANGER):
+    if field is None or field.kind not in (BitKind.PLAIN, BitKind.DANGER):
         return None
     return field if {field.register} <= part.written & registers.keys() else None
 

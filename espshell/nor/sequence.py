@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 from espshell.nor import opcodes
 from espshell.nor.changes import RegisterChange
-from espshell.nor.layout import Kind, Values
+from espshell.nor.layout import BitKind, Values
 from espshell.nor.parts import Part
 from espshell.nor.writes import Form
 
 
 @dataclass(frozen=True, slots=True)
-class Write:
+class StatusWrite:
     """One write of registers: enable, opcode, bytes."""
 
     enable: int
@@ -35,7 +35,7 @@ class Write:
 
 def attempts(
     part: Part, changes: Sequence[RegisterChange], *, volatile: bool
-) -> tuple[tuple[tuple[Write, ...], ...], list[str]]:
+) -> tuple[tuple[tuple[StatusWrite, ...], ...], list[str]]:
     """Return the ways to do it: one that fits all candidates, else one each; or why there is none.
 
     Of several the one that writes SR1 and SR2 together comes first.
@@ -62,7 +62,7 @@ class _Sequence:
         self._held = {change.name: change.before for change in changes}
         self._enable = opcodes.VOLATILE_WREN if volatile else opcodes.WREN
 
-    def writes(self) -> tuple[Write, ...] | None:
+    def writes(self) -> tuple[StatusWrite, ...] | None:
         """Return them: unlocking first, locking last; None if the forms do not reach them all."""
         target = {change.name: change.after for change in self._changes.values()}
         groups = self._groups([n for n, change in self._changes.items() if change.changed])
@@ -77,13 +77,13 @@ class _Sequence:
             )
         return self._reach(groups, target)
 
-    def _reach(self, forms: Sequence[Form], target: Values) -> tuple[Write, ...]:
+    def _reach(self, forms: Sequence[Form], target: Values) -> tuple[StatusWrite, ...]:
         return tuple(self._write(form, target) for form in sorted(forms, key=self._order))
 
-    def _write(self, form: Form, target: Values) -> Write:
+    def _write(self, form: Form, target: Values) -> StatusWrite:
         self._held.update((name, target[name]) for name in form.registers)
         data = bytes(self._held[name] & ~self._read_only(name) for name in form.registers)
-        return Write(self._enable, form.opcode, data, form.registers)
+        return StatusWrite(self._enable, form.opcode, data, form.registers)
 
     def _groups(self, names: Iterable[str]) -> list[Form] | None:
         """Return forms that reach the registers of these names: few, and few others with them."""
@@ -106,7 +106,7 @@ class _Sequence:
 
     def _locks(self, form: Form, *, set_to: int) -> bool:
         return any(
-            bit.kind is Kind.LOCK and bit.after == set_to
+            bit.kind is BitKind.LOCK and bit.after == set_to
             for name in form.registers
             for bit in self._changes[name].changed
         )
@@ -114,9 +114,9 @@ class _Sequence:
     def _unlocked(self, name: str) -> int:
         """Return a register after the change, but with bits that would lock as they are."""
         change = self._changes[name]
-        locking = [b for b in change.changed if b.kind is Kind.LOCK and b.after]
+        locking = [b for b in change.changed if b.kind is BitKind.LOCK and b.after]
         return change.after & ~sum(1 << bit.position for bit in locking)
 
     def _read_only(self, name: str) -> int:
         register = self._part.layout.register(name)
-        return register.mask(Kind.READ_ONLY) if register else 0
+        return register.mask(BitKind.READ_ONLY) if register else 0

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from espshell.errors import UsageError
-from espshell.nor.layout import Kind, Layout, Values
+from espshell.nor.layout import BitKind, Layout, Values
 from espshell.nor.parts import Part
 from espshell.units import parse_number
 
@@ -55,7 +55,7 @@ def typed_back(part: Part, registers: Values) -> tuple[str, ...]:
 def open_names(layout: Layout) -> frozenset[str]:
     """Return what candidates call the bits about which they do not agree."""
     bits = (bit for register in layout.registers for bit in register.bits)
-    return frozenset(n for bit in bits if bit.kind is Kind.OPEN for n in bit.name.split("/"))
+    return frozenset(n for bit in bits if bit.kind is BitKind.OPEN for n in bit.name.split("/"))
 
 
 def _setting(part: Part, text: str) -> Setting:

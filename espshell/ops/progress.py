@@ -1,4 +1,4 @@
-"""What a long operation tells while it runs; who shows it is somebody else's business."""
+"""Progress of a long operation, reported to whoever called it."""
 
 from __future__ import annotations
 
@@ -19,4 +19,4 @@ Report = Callable[[Step], None]
 
 
 def silent(step: Step) -> None:
-    """Tell nobody."""
+    """Ignore progress."""

@@ -1,4 +1,4 @@
-r"""What a chip says when it is not a loader: boot logs, panics, brown-outs, recognised in its text.
+r"""Recognise boot logs, panics and brown-outs in the text of a chip that runs no loader.
 
 Sources: boot messages as in the ESP-IDF guide "Fatal Errors" and the esptool manual "Boot Mode
 Selection"; the ESP8266's line as in its SDK's getting-started guide.
@@ -22,21 +22,21 @@ _DOWNLOAD_8266 = b"1"
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What was recognised in text from a chip."""
+    """What the text of a chip says about its resets and failures."""
 
     panic: str = ""
     brownout: bool = False
     blank_flash: bool = False
     resets: int = 0
     reason: str = ""
-    """Of the last reset."""
+    """The cause of the last reset, in the chip's words."""
     mode: str = ""
-    """What the last reset booted into, in the chip's words."""
+    """The boot mode after the last reset, in the chip's words."""
     in_download_mode: bool = False
 
     @property
     def sentence(self) -> str:
-        """Return what has happened to the chip in a few words, or an empty text."""
+        """The state of the chip as one clause; empty if the text says nothing about it."""
         if self.panic:
             return f"the chip has panicked ({self.panic})"
         if self.brownout:
@@ -53,7 +53,7 @@ class Heard:
 
 
 def recognise(text: bytes) -> Heard:
-    """Look for boot logs and panics in what a chip has said."""
+    """Search the text of a chip for boot logs and panics."""
     panic = _PANIC.search(text)
     resets = list(_RESET.finditer(text))
     last = resets[-1] if resets else None

@@ -1,7 +1,7 @@
 """The loaders' commands as values: what each sends, and what its answer means.
 
-Every command is a frozen dataclass.  ``payload()`` gives the bytes behind the header, ``parse()``
-turns a good reply into a value.  Golden pairs of both stand in ``tests/data``.
+Every command is a frozen dataclass.  ``payload()`` returns the bytes behind the header, ``parse()``
+turns a good reply into a value.  Golden pairs of both are in ``tests/data``.
 
 Source: command table of the esptool manual; replies recorded from ROM code.
 """
@@ -21,23 +21,26 @@ ALL_BITS = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
-class Command(Generic[T]):
-    """A question that knows how it is asked and answered.
+class LoaderCommand(Generic[T]):
+    """A request that knows its bytes and what a reply to it means.
 
-    ``timeout_s`` is how long the chip may take to answer, the wire not counted.
+    ``FORMAT`` packs the fields of a subclass in their order. ``timeout_s`` is how long the chip may
+    take to answer, the time on the wire not counted.
     """
 
     opcode: ClassVar[Opcode]
+    FORMAT: ClassVar[str] = "<"
     timeout_s: ClassVar[float] = 1.0
     repeatable: ClassVar[bool] = False
-    """Asking twice is as good as once."""
+    """Whether a second request does no harm."""
 
     def payload(self) -> bytes:
         """Return the bytes behind the header."""
-        return b""
+        names: tuple[str, ...] = self.__match_args__  # all fields, inherited ones too
+        return struct.pack(self.FORMAT, *(getattr(self, name) for name in names))
 
     def check(self) -> int:
-        """Return the header's checksum; only the data commands have one."""
+        """Return the header's checksum; 0 where the command has no data block."""
         return 0
 
     def parse(self, value: int, payload: bytes) -> T:
@@ -53,16 +56,38 @@ class Command(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Deed(Command[None]):
-    """A command whose answer says no more than that it was done."""
+class Action(LoaderCommand[None]):
+    """A command whose reply only says that it is done."""
 
     def parse(self, value: int, payload: bytes) -> None:
         """Accept any payload: ROMs put leftovers there."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sync(Command[int]):
-    """Let the loader find the baud rate; answered eight times. Gives the value field."""
+class DataBlock(Action):
+    """One numbered block of a download: size, number, two zero words, then the data.
+
+    The ROM refuses a bad checksum (07) and a wrong number (05).
+    """
+
+    sequence: int
+    data: bytes
+
+    def payload(self) -> bytes:
+        """Return four words and the data."""
+        return struct.pack("<II8x", len(self.data), self.sequence) + self.data
+
+    def check(self) -> int:
+        """Return the checksum over the data."""
+        return packet.checksum(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Sync(LoaderCommand[int]):
+    """Let the loader find the baud rate; answered eight times.
+
+    The reply's value tells a ROM from a stub.
+    """
 
     opcode = Opcode.SYNC
     timeout_s = 0.1
@@ -73,13 +98,13 @@ class Sync(Command[int]):
         return b"\x07\x07\x12\x20" + b"\x55" * 32
 
     def parse(self, value: int, payload: bytes) -> int:
-        """Return the value field, which tells a ROM from a stub."""
+        """Return the value field."""
         return value
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown(Deed):
-    """A command that no loader knows: how it is refused tells the versions of the stub apart.
+class Unknown(Action):
+    """A command that no loader has: how it is refused tells the versions of the stub apart.
 
     Source: ``tests/data/esp32-stub-v1.json`` and ``esp32-stub-v2.json``.
     """
@@ -88,20 +113,16 @@ class Unknown(Deed):
     repeatable = True
     STUB_V1_REFUSAL: ClassVar[int] = 0xFF00
 
-    def payload(self) -> bytes:
-        """Return nothing."""
-        return b""
-
 
 @dataclass(frozen=True, slots=True)
-class ReadReg(Command[int]):
+class ReadReg(LoaderCommand[int]):
     """Read one 32-bit word."""
 
     opcode = Opcode.READ_REG
     address: int
 
     def payload(self) -> bytes:
-        """Return the address."""
+        """Return the address; quicker than ``FORMAT``, because a dump asks for every word."""
         return self.address.to_bytes(4, "little")
 
     def parse(self, value: int, payload: bytes) -> int:
@@ -120,7 +141,7 @@ class RegisterWrite:
 
 
 @dataclass(frozen=True, slots=True)
-class WriteReg(Deed):
+class WriteReg(Action):
     """Write words under masks, in order, in one frame."""
 
     opcode = Opcode.WRITE_REG
@@ -134,39 +155,26 @@ class WriteReg(Deed):
 
 
 @dataclass(frozen=True, slots=True)
-class MemBegin(Deed):
+class MemBegin(Action):
     """Announce blocks of data for RAM."""
 
     opcode = Opcode.MEM_BEGIN
+    FORMAT = "<4I"
     size: int
     blocks: int
     block_size: int
     address: int
 
-    def payload(self) -> bytes:
-        """Return four words."""
-        return struct.pack("<IIII", self.size, self.blocks, self.block_size, self.address)
-
 
 @dataclass(frozen=True, slots=True)
-class MemData(Deed):
-    """One announced block; the ROM refuses a bad checksum (07) and a wrong number (05)."""
+class MemData(DataBlock):
+    """One announced block for RAM."""
 
     opcode = Opcode.MEM_DATA
-    sequence: int
-    data: bytes
-
-    def payload(self) -> bytes:
-        """Return size, number, two zero words and the data."""
-        return struct.pack("<IIII", len(self.data), self.sequence, 0, 0) + self.data
-
-    def check(self) -> int:
-        """Return the checksum over the data."""
-        return packet.checksum(self.data)
 
 
 @dataclass(frozen=True, slots=True)
-class MemEnd(Deed):
+class MemEnd(Action):
     """End a download to RAM; jump to ``entry``, or stay in the loader if it is 0."""
 
     opcode = Opcode.MEM_END
@@ -174,52 +182,46 @@ class MemEnd(Deed):
 
     def payload(self) -> bytes:
         """Return the flag "stay" and the entry."""
-        return struct.pack("<II", int(self.entry == 0), self.entry)
+        return struct.pack("<II", self.entry == 0, self.entry)
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeBaudrate(Deed):
-    """Change the chip's baud rate; it answers at the old one. A ROM wants 0 as the old rate."""
+class ChangeBaudrate(Action):
+    """Change the chip's baud rate; it answers at the old one. A ROM takes 0 as the old rate."""
 
     opcode = Opcode.CHANGE_BAUDRATE
+    FORMAT = "<II"
     baud: int
     old: int = 0
 
-    def payload(self) -> bytes:
-        """Return the new rate and the old."""
-        return struct.pack("<II", self.baud, self.old)
-
 
 @dataclass(frozen=True, slots=True)
-class ReadMemory(Command[bytes]):
-    """Read up to 16 consecutive words in one go; see ``loader.bulk``."""
+class ReadMemory(LoaderCommand[bytes]):
+    """Read up to 16 consecutive words at once; see ``loader.bulk``."""
 
     opcode = Opcode.READ_MEMORY
+    FORMAT = "<II"
     MOST: ClassVar[int] = 16
     address: int
     count: int
 
-    def payload(self) -> bytes:
-        """Return address and count."""
-        return struct.pack("<II", self.address, self.count)
-
     def parse(self, value: int, payload: bytes) -> bytes:
         """Return the bytes.
 
-        Raises: ValueError if they are not as many as were asked for, or if the value is not the
-        sum of the address and all words.
+        Raises: ValueError if they are not ``count`` words, or if the value is not the sum of the
+        address and all words.
         """
         if len(payload) != 4 * self.count:
             raise ValueError(f"{len(payload)} bytes of memory, not {4 * self.count}")
-        total = self.address + sum(struct.unpack(f"<{self.count}I", payload))
-        if value != total & 0xFFFFFFFF:
-            raise ValueError(f"a sum of 0x{value:08x}, not 0x{total & 0xFFFFFFFF:08x}")
+        total = self.address + sum(struct.unpack(f"<{self.count}I", payload)) & ALL_BITS
+        if value != total:
+            raise ValueError(f"a sum of 0x{value:08x}, not 0x{total:08x}")
         return payload
 
 
 @dataclass(frozen=True, slots=True)
 class SecurityInfo:
-    """What GET_SECURITY_INFO tells; ``chip_id`` and ``api_version`` are None where it is short."""
+    """The reply to GET_SECURITY_INFO; a short one has no ``chip_id`` and ``api_version``."""
 
     flags: int
     flash_crypt_count: int
@@ -239,8 +241,8 @@ class SecurityInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class GetSecurityInfo(Command[SecurityInfo]):
-    """Ask for security flags and chip id; the ESP8266 and ESP32 ROMs do not know it."""
+class GetSecurityInfo(LoaderCommand[SecurityInfo]):
+    """Read security flags and chip id; the ROMs of ESP8266 and ESP32 lack it."""
 
     opcode = Opcode.GET_SECURITY_INFO
     repeatable = True
@@ -248,7 +250,7 @@ class GetSecurityInfo(Command[SecurityInfo]):
     WITH_ID: ClassVar[int] = 20
 
     def parse(self, value: int, payload: bytes) -> SecurityInfo:
-        """Take apart 20 bytes, or the 12 that an ESP32-S2 sends."""
+        """Return the fields of 20 bytes, or of the 12 that an ESP32-S2 sends."""
         size = len(payload)
         if size not in (self.WITHOUT_ID, self.WITH_ID):
             raise ValueError(f"{size} bytes of security information, not 12 or 20")

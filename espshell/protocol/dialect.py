@@ -1,4 +1,4 @@
-"""What loaders understand and how they answer: the ROMs and the stubs, as data.
+"""The dialects of ROM loaders and stubs, as data: their commands and the form of their replies.
 
 Sources: the command table of the esptool manual; sizes and orders measured on ROM code
 (``tests/data/esp32-rom.json``).
@@ -11,24 +11,24 @@ from dataclasses import dataclass, replace
 from espshell.protocol.packet import Opcode
 
 UART_FIFO = 128
-"""Receive FIFO of a chip's UART (bytes); what comes while it is full is lost."""
+"""Receive FIFO of a chip's UART (bytes); it loses what arrives while it is full."""
 
 PIPELINE_BYTES = 112
-"""Encoded request bytes that may be under way to a ROM: the FIFO with a margin of one frame."""
+"""Encoded request bytes that may be in flight to a ROM: the FIFO with a margin of one frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How one kind of loader talks."""
+    """The commands of one kind of loader, and the form of its requests and replies."""
 
     name: str
     commands: frozenset[Opcode]
     status_size: int
-    """Bytes of status at the end of every reply; two of them mean something."""
+    """Bytes of status at the end of every reply; the first two have a meaning."""
     pipeline_bytes: int
     """Encoded bytes of requests that may be unanswered; 0: one request at a time."""
     flash_begin_words: int
-    """Words of FLASH_BEGIN: a fifth, "encrypted", where the loader wants it."""
+    """Words of FLASH_BEGIN: a fifth, "encrypted", where the loader expects it."""
     attach_words: int
     """Words of SPI_ATTACH; 0: there is none, a FLASH_BEGIN of nothing attaches."""
     block_size: int
@@ -46,29 +46,14 @@ class Dialect:
     """Secure download mode: memory cannot be reached."""
 
 
-_EVERYWHERE = frozenset(
-    {
-        Opcode.FLASH_BEGIN,
-        Opcode.FLASH_DATA,
-        Opcode.FLASH_END,
-        Opcode.MEM_BEGIN,
-        Opcode.MEM_DATA,
-        Opcode.MEM_END,
-        Opcode.SYNC,
-        Opcode.WRITE_REG,
-        Opcode.READ_REG,
-    }
-)
+_EVERYWHERE = frozenset((
+    Opcode.FLASH_BEGIN, Opcode.FLASH_DATA, Opcode.FLASH_END, Opcode.MEM_BEGIN, Opcode.MEM_DATA,
+    Opcode.MEM_END, Opcode.SYNC, Opcode.WRITE_REG, Opcode.READ_REG,
+))  # fmt: skip
 _SINCE_ESP32 = _EVERYWHERE | {
-    Opcode.SPI_SET_PARAMS,
-    Opcode.SPI_ATTACH,
-    Opcode.READ_FLASH_SLOW,
-    Opcode.CHANGE_BAUDRATE,
-    Opcode.FLASH_DEFL_BEGIN,
-    Opcode.FLASH_DEFL_DATA,
-    Opcode.FLASH_DEFL_END,
-    Opcode.SPI_FLASH_MD5,
-}
+    Opcode.SPI_SET_PARAMS, Opcode.SPI_ATTACH, Opcode.READ_FLASH_SLOW, Opcode.CHANGE_BAUDRATE,
+    Opcode.FLASH_DEFL_BEGIN, Opcode.FLASH_DEFL_DATA, Opcode.FLASH_DEFL_END, Opcode.SPI_FLASH_MD5,
+}  # fmt: skip
 
 ESP32_ROM = Dialect(
     name="rom",
@@ -102,17 +87,14 @@ ROM = replace(
 
 ESP32S2_ROM = replace(ROM, security_info_size=12)
 
+_OF_STUBS = (_SINCE_ESP32 - {Opcode.READ_FLASH_SLOW}) | {
+    Opcode.GET_SECURITY_INFO, Opcode.ERASE_FLASH, Opcode.ERASE_REGION, Opcode.READ_FLASH,
+    Opcode.RUN_USER_CODE, Opcode.UNKNOWN,  # each version refuses the unknown one in its own way
+}  # fmt: skip
+
 _STUB = Dialect(
     name="stub",
-    commands=(_SINCE_ESP32 - {Opcode.READ_FLASH_SLOW})
-    | {
-        Opcode.GET_SECURITY_INFO,
-        Opcode.ERASE_FLASH,
-        Opcode.ERASE_REGION,
-        Opcode.READ_FLASH,
-        Opcode.RUN_USER_CODE,
-        Opcode.UNKNOWN,  # they refuse it, each version in its way
-    },
+    commands=_OF_STUBS,
     status_size=2,
     pipeline_bytes=0,
     flash_begin_words=5,
@@ -126,27 +108,19 @@ _STUB = Dialect(
 )
 
 STUB_V1 = replace(_STUB, commands=_STUB.commands - {Opcode.GET_SECURITY_INFO}, security_info_size=0)
-"""The legacy stub; it loses the second of two requests that are sent back to back."""
+"""The legacy stub; it loses the second of two requests sent back to back."""
 
 STUB = replace(_STUB, commands=_STUB.commands | {Opcode.READ_MEMORY})
-"""The stub since version 2. READ_MEMORY is there if ``loader.bulk`` has put it there."""
+"""The stub since version 2. It has READ_MEMORY only once ``loader.bulk`` has uploaded it."""
 
-_SECURE_DOWNLOAD = frozenset(
-    {
-        Opcode.SYNC,
-        Opcode.GET_SECURITY_INFO,
-        Opcode.SPI_ATTACH,
-        Opcode.SPI_SET_PARAMS,
-        Opcode.CHANGE_BAUDRATE,
-        Opcode.FLASH_BEGIN,
-        Opcode.FLASH_DATA,
-        Opcode.FLASH_END,
-    }
-)
+_SECURE_DOWNLOAD = frozenset((
+    Opcode.SYNC, Opcode.GET_SECURITY_INFO, Opcode.SPI_ATTACH, Opcode.SPI_SET_PARAMS,
+    Opcode.CHANGE_BAUDRATE, Opcode.FLASH_BEGIN, Opcode.FLASH_DATA, Opcode.FLASH_END,
+))  # fmt: skip
 
 
 def secure_download(rom: Dialect) -> Dialect:
-    """Return what is left of a ROM's dialect when the chip is in secure download mode.
+    """Return the dialect of a ROM whose chip is in secure download mode: few commands are left.
 
     Source: ESP-IDF guide "Secure Boot v2", section on UART ROM download mode; esptool manual.
     """

@@ -1,10 +1,10 @@
-"""Requests and responses: the eight header bytes, the checksum, and what status codes mean.
+"""Requests and responses: the eight header bytes, the checksum and the status codes.
 
     request    00 opcode size16 checksum32 payload
     response   01 opcode size16 value32    payload status
 
-Little endian.  The value means something after READ_REG only; in any other reply it is left over
-from an earlier one, and so is the second status byte when the first is zero.
+Little endian.  The value has a meaning after READ_REG only; any other reply repeats an earlier
+one, and so does the second status byte when the first is zero.
 
 Source: Espressif's serial protocol description in the esptool manual; oddities recorded from ROM
 code in ``tests/data/esp32-rom.json``.
@@ -46,7 +46,7 @@ class Opcode(IntEnum):
     SPI_FLASH_MD5 = 0x13
     GET_SECURITY_INFO = 0x14
     UNKNOWN = 0x55
-    """No loader's command."""
+    """A command that no loader has."""
     ERASE_FLASH = 0xD0
     ERASE_REGION = 0xD1
     READ_FLASH = 0xD2
@@ -57,7 +57,7 @@ class Opcode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A reply as it came; ``body`` is payload and status, which only a dialect can tell apart."""
+    """A reply; ``body`` is payload and status, which only a dialect can separate."""
 
     opcode: int
     value: int
@@ -104,12 +104,12 @@ def request(opcode: int, payload: bytes, check: int = 0) -> bytes:
 
 
 def is_response(data: bytes) -> bool:
-    """Say whether unescaped bytes are a whole response: direction, and a size that agrees."""
+    """Return whether unescaped bytes are a whole response: direction and size agree."""
     return len(data) >= 10 and data[0] == RESPONSE and data[2] | data[3] << 8 == len(data) - 8
 
 
 def parse_response(data: bytes) -> Response:
-    """Take a response apart; ``data`` has passed ``is_response``."""
+    """Return the fields of a response; ``data`` has passed ``is_response``."""
     _, opcode, _, value = HEADER.unpack_from(data)
     return Response(opcode, value, data[8:])
 

@@ -1,6 +1,6 @@
 r"""SLIP framing (RFC 1055) as Espressif's loaders use it: a frame stands between two C0 bytes.
 
-Theory of this file.  A stream is cut at *every* C0, and each piece is judged by itself: a piece
+Theory of this file.  A stream is cut at *every* C0, and each piece is examined by itself: a piece
 that unescapes well and that the caller accepts is a ``Frame``, any other piece is ``Noise``.  There
 is no "inside a frame" state that a stray C0 in a boot log could turn inside out, so the decoder is
 in step again with the very next frame.  Everything is done with methods of ``bytes``, which decodes
@@ -32,7 +32,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """Bytes that are not a frame: boot log, panic text, a damaged reply; as they came."""
+    """Bytes that are not a frame: boot log, panic text, a damaged reply; not unescaped."""
 
     data: bytes
 
@@ -48,7 +48,7 @@ def encode(data: bytes) -> bytes:
 
 
 def unescape(piece: bytes) -> bytes | None:
-    """Return what stood in a frame, or None if it holds an escape that does not exist."""
+    """Return the contents of a frame, or None if it has an escape that does not exist."""
     if ESC not in piece:
         return piece
     if piece.count(ESC) != piece.count(_ESCAPED_END) + piece.count(_ESCAPED_ESC):
@@ -57,34 +57,33 @@ def unescape(piece: bytes) -> bytes | None:
 
 
 class Decoder:
-    """Cuts a stream into frames and noise.
-
-    ``accept`` judges an unescaped piece; what it refuses is noise.
-    """
+    """Cuts a stream into frames and noise: each unescaped piece that ``accept`` refuses."""
 
     def __init__(self, accept: Callable[[bytes], bool]) -> None:
         self.accept = accept
         self._rest = b""
 
     def feed(self, data: bytes) -> list[Frame | Noise]:
-        """Take bytes as they came, in pieces of any size; return what they complete, in order."""
+        """Take received bytes in pieces of any size; return what they complete, in order."""
         pieces = (self._rest + data).split(END)
         self._rest = pieces.pop()
-        pieces_out = [self._judge(piece) for piece in pieces if piece]
+        result: list[Frame | Noise] = []
+        for piece in filter(None, pieces):
+            contents = unescape(piece)
+            if contents is not None and self.accept(contents):
+                result.append(Frame(contents))
+            else:
+                result.append(Noise(piece))
         if len(self._rest) > MAX_PIECE:
-            pieces_out.append(self.flush())
-        return pieces_out
+            result.append(self.flush())
+        return result
 
     def flush(self) -> Noise:
-        """Give up what waits for its C0, as noise (perhaps empty)."""
+        """Return the bytes that wait for their C0 as noise (perhaps empty), and drop them."""
         rest, self._rest = self._rest, b""
         return Noise(rest)
 
     @property
     def pending(self) -> bytes:
-        """What has come since the last C0."""
+        """The bytes since the last C0."""
         return self._rest
-
-    def _judge(self, piece: bytes) -> Frame | Noise:
-        data = unescape(piece)
-        return Frame(data) if data is not None and self.accept(data) else Noise(piece)

@@ -13,14 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from espshell.nor.layout import WIDTH, Bit, Kind, Register
+from espshell.nor.layout import WIDTH, Bit, BitKind, RegisterLayout
 from espshell.render.document import LABEL, Block, Part, Styled, Text
 from espshell.units import hex_width
 
 CELL = 8
 """Columns of a bit."""
 
-MARKS = {Kind.ONE_WAY: "*", Kind.LOCK: "!", Kind.DANGER: "!", Kind.OPEN: "?"}
+MARKS = {BitKind.ONE_WAY: "*", BitKind.LOCK: "!", BitKind.DANGER: "!", BitKind.OPEN: "?"}
 """What stands behind the name of a bit by its kind."""
 
 _LEGENDS = (
@@ -37,7 +37,7 @@ def ruler() -> Block:
     return Text(Styled(" " * LABEL + text.rstrip(), "note"))
 
 
-def names(register: Register, *, locked: int = 0) -> Block:
+def names(register: RegisterLayout, *, locked: int = 0) -> Block:
     """Return the line with a register's name, the opcode that reads it, and its bits' names.
 
     locked: bits that recede although their kind could be set.
@@ -52,7 +52,7 @@ def names(register: Register, *, locked: int = 0) -> Block:
 
 
 def values(
-    register: Register,
+    register: RegisterLayout,
     value: int,
     *,
     caption: str = "",
@@ -76,7 +76,7 @@ def carets(mask: int) -> Block:
     return Text((" " * LABEL + _row(["^" if mask >> bit & 1 else "" for bit in bits])).rstrip())
 
 
-def legend(registers: Iterable[Register]) -> str:
+def legend(registers: Iterable[RegisterLayout]) -> str:
     """Return what the marks mean that are on bits of these registers."""
     bits = [bit for register in registers for bit in register.bits]
     used = {MARKS.get(bit.kind) for bit in bits}
@@ -86,7 +86,7 @@ def legend(registers: Iterable[Register]) -> str:
     return "  ".join(texts)
 
 
-def shortened(registers: Iterable[Register]) -> str:
+def shortened(registers: Iterable[RegisterLayout]) -> str:
     """Return the whole names of bits for which a cell is too narrow; empty if there are none."""
     cut = [bit for register in registers for bit in register.bits if "~" in short_name(bit)]
     return ", ".join(f"{bit.register}.{bit.position} {bit.name}" for bit in cut)
@@ -95,7 +95,7 @@ def shortened(registers: Iterable[Register]) -> str:
 def short_name(bit: Bit) -> str:
     """Return what a bit is called in its cell."""
     room = CELL - 1
-    if bit.kind is Kind.READ_ONLY:
+    if bit.kind is BitKind.READ_ONLY:
         return bit.name.lower()[:room]
     mark = MARKS.get(bit.kind, "")
     if len(bit.name) + len(mark) <= room:
@@ -121,6 +121,6 @@ def _value(bit: Bit, value: int, *, changed: int, cursor: int | None) -> Iterato
 
 
 def _style(bit: Bit) -> str:
-    if bit.kind in (Kind.READ_ONLY, Kind.RESERVED):
+    if bit.kind in (BitKind.READ_ONLY, BitKind.RESERVED):
         return "note"
     return _STYLES[MARKS.get(bit.kind, "")]

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from espshell.render.document import Block, Document, Styled
 from espshell.render.view import View
+from espshell.span import Span
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
@@ -60,6 +61,8 @@ def to_json(result: object) -> Json:
     name = _import_forms(kind)
     if name in _JSON_FORMS:
         return _JSON_FORMS[name](result)
+    if isinstance(result, Span):
+        return {"address": result.start, "size": result.size}
     if is_dataclass(kind):
         return pick(result, *(field.name for field in fields(kind)))
     if isinstance(result, tuple | list):

@@ -8,11 +8,11 @@ from dataclasses import fields
 from espshell import chips
 from espshell.image.description import AppDescription, BootloaderDescription
 from espshell.image.firmware import ExtendedHeader, Firmware, Sum
-from espshell.image.recognise import Kind
+from espshell.image.recognise import FileKind
 from espshell.image.signature import Signature
 from espshell.image.text import decoded
-from espshell.ops.image.build import Made, Merged, Part
-from espshell.ops.image.inspect import FirmwareInfo, ImageInfo, Piece
+from espshell.ops.image.build import FilePart, Made, Merged
+from espshell.ops.image.inspect import FirmwareInfo, ImageInfo, SegmentInfo
 from espshell.render.document import Block, Cell, Indented, Styled, Table, Text
 from espshell.render.document import line as styled_line
 from espshell.render.flash.write import parts
@@ -58,13 +58,13 @@ def image_info_json(result: ImageInfo) -> Json:
         values["firmware"] = _firmware_json(result.firmware)
     if result.table:
         values["table"] = to_json(result.table)
-    if result.kind is Kind.ELF:
+    if result.kind is FileKind.ELF:
         values |= pick(result, "machine", "entry")
-    if result.kind is Kind.UF2:
+    if result.kind is FileKind.UF2:
         values |= pick(result, "families")
-    if result.kind in (Kind.ELF, Kind.INTEL_HEX, Kind.UF2):
+    if result.kind in (FileKind.ELF, FileKind.INTEL_HEX, FileKind.UF2):
         values |= pick(result, "segments")
-    if result.kind in (Kind.FLASH, Kind.INTEL_HEX, Kind.UF2):
+    if result.kind in (FileKind.FLASH, FileKind.INTEL_HEX, FileKind.UF2):
         values |= pick(result, "contents")
     return values
 
@@ -107,13 +107,13 @@ def merged_json(result: Merged) -> Json:
     return {**pick(result, "path", "format", "size"), "parts": files}
 
 
-def _part_json(part: Part) -> Json:
+def _part_json(part: FilePart) -> Json:
     return pick(part, "name", "address", "size")
 
 
 def _summary(info: ImageInfo) -> str:
     what = info.kind.value
-    if info.firmware and info.kind is Kind.FIRMWARE:
+    if info.firmware and info.kind is FileKind.FIRMWARE:
         chip = chips.by_name(info.firmware.chip) if info.firmware.chip else None
         what = f"firmware image for {chip.title if chip else 'an unknown chip'}"
     return f"{what}, {size_text(info.size)}" if info.size else what
@@ -213,7 +213,7 @@ def _signature(block: Signature) -> Cell:
     return styled_line(place, state)
 
 
-def _segments(pieces: Iterable[Piece]) -> Block:
+def _segments(pieces: Iterable[SegmentInfo]) -> Block:
     return Table(
         (
             str(Span.of(piece.address, piece.size + piece.zeroed)),

@@ -1,36 +1,35 @@
-"""Checking scripts: every line is looked at before anything is connected or run.
+"""Check scripts: every line, before anything is connected or run.
 
-A script is wrong in one of three moments, and the earlier the better: when it is read (a command
-that does not exist, a number that is none, a variable that nobody sets), when the chip is known
-(names of registers and regions), and when it runs.  Each error carries its place.
+Errors of a script show as early as possible: when it is read (a command that does not exist, a
+wrong number, a variable that is never set), when the chip is known (names of registers and
+regions), or when it runs.  Each error has its location.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from espshell import files
 from espshell.errors import EspError, UsageError
 from espshell.shell import lines, registry, script
-from espshell.shell.arguments.types import File
+from espshell.shell.declaration import Trait
 from espshell.shell.language import expr, grammar
 from espshell.shell.language.assignment import assigned
 from espshell.shell.language.grammar import Command
 from espshell.shell.lines import Prepared
-from espshell.shell.registry import Trait
 from espshell.shell.script import Given, Script
 from espshell.shell.session import Session
 
 
 def check(session: Session, *scripts: Given, to_run: bool = False) -> bool:
-    """Check every line of scripts that run one after another, and of what they source.
+    """Check every line of scripts that run one after another, and of scripts that they source.
 
-    With a chip connected, names are looked up too.  ``to_run``: they will be run now, so the files
-    that they read must be there, and the connected chip must be what they need.  Returns whether
+    With a chip connected, names are looked up too.  ``to_run``: the scripts run next, so the files
+    that they read must exist, and the connected chip must be the one they need.  Returns whether
     any line needs a chip.
 
     Raises: ScriptError at the first line that is wrong.
@@ -41,11 +40,11 @@ def check(session: Session, *scripts: Given, to_run: bool = False) -> bool:
 
 
 class _Files:
-    """The files that scripts read, each there or written by a line before."""
+    """The files that scripts read: each must exist, or an earlier line may write it."""
 
     def __init__(self) -> None:
-        self._written: set[str] = set()  # without their suffixes: some are named after others
-        self._knows_written = True  # until a line writes what only shows when it runs
+        self._written: set[str] = set()  # without suffixes: some names are derived from others
+        self._knows_written = True  # until a line writes a file with an unknown name
 
     def require(self, paths: Iterable[Path]) -> None:
         """Check that files can be read. Raises: UsageError."""
@@ -60,17 +59,17 @@ class _Files:
                 files.require_folder(path)
 
     def note_outputs(self, prepared: Prepared) -> None:
-        """Note the files that a command may write: those of its arguments, and its redirect."""
+        """Record the files that a command may write: in its arguments, and by its redirect."""
         verb, command, redirect = prepared.verb, prepared.command, prepared.command.redirect
         words = [redirect.target] if redirect is not None else []
         types = [param.type for param in verb.params] + [option.type for option in verb.options]
-        if any(type(kind) is File for kind in types):
+        if any(kind is not None and kind.is_output for kind in types):
             words += command.words
         if (redirect and redirect.kind == "|") or not all(word.is_plain for word in words):
             self._knows_written = False
             return
         for word in words:
-            with contextlib.suppress(UsageError):  # not every word is a path
+            with contextlib.suppress(UsageError):  # the word is no path
                 self._written.add(_stem(files.path_of(word.expand({}))))
 
 
@@ -79,46 +78,44 @@ def _stem(path: Path) -> str:
 
 
 class _Checker:
-    """Goes through scripts as they would run, on a copy of the session's names."""
+    """Walks through scripts in the order of their run, on a copy of the session's names."""
 
     def __init__(self, session: Session, *, to_run: bool) -> None:
         self._to_run = to_run
         self._files = _Files()
-        self._knows_chip = True  # until a line connects another one
+        self._knows_chip = True  # until a line connects another chip
         self._session = replace(session, aliases=dict(session.aliases), interactive=False)
-        self._known: set[str] = {*session.variables, "_", "?"}
-        self._knows_names = True  # until symbols are loaded from a file that a variable names
-        self._knows_partitions = True  # until a line may give the flash another table of them
-        self._sees_all = True  # until a line is met whose meaning only shows when it runs
+        self._variables: set[str] = {*session.variables, "_", "?"}
+        self._knows_names = True  # until a line loads symbols from a file named by a variable
+        self._knows_partitions = True  # until a line may write another partition table
+        self._knows_lines = True  # until a line whose meaning is not known before it runs
 
     def check(self, text: Script, arguments: Iterable[str], *, depth: int) -> bool:
         """Check every line; return whether one needs a chip."""
         if depth == script.MAX_DEPTH:
             raise script.too_deep(text)
-        outer = {name for name in self._known if name.isdigit()}
-        self._known = {*(self._known - outer), *script.argument_variables(tuple(arguments))}
+        outer = {name for name in self._variables if name.isdigit()}
+        self._variables = {*(self._variables - outer), *script.argument_variables(tuple(arguments))}
         needs_chip = False
         for number, line in grammar.split_lines(text.text):
             needs_chip |= self._line(text, number, line, depth)
-        self._known = {*(name for name in self._known if not name.isdigit()), *outer}
+        self._variables = {*(name for name in self._variables if not name.isdigit()), *outer}
         return needs_chip
 
     def _line(self, text: Script, number: int, line: str, depth: int) -> bool:
         needs_chip, command = False, None
         try:
             for command in lines.parse(self._session, line):
-                needs_chip |= self._command(command, text, depth)
+                if command.name.is_plain:
+                    prepared = lines.prepare(self._session, command)
+                    needs_chip |= self._prepared(prepared, text, depth)
+                else:
+                    self._check_variables(command)
+                    self._knows_lines, needs_chip = False, True
                 command = None
         except EspError as error:
             raise script.located(text, number, error, line=line, command=command) from error
         return needs_chip
-
-    def _command(self, command: Command, text: Script, depth: int) -> bool:
-        if not command.name.is_plain:
-            self._check_variables(command)
-            self._sees_all = False
-            return True
-        return self._prepared(lines.prepare(self._session, command), text, depth)
 
     def _prepared(self, prepared: Prepared, text: Script, depth: int) -> bool:
         verb, command = prepared.verb, prepared.command
@@ -135,11 +132,8 @@ class _Checker:
         if Trait.CHIP in verb.traits:
             self._knows_chip = False
         if prepared.inner is not None:
-            to_run = self._to_run
-            self._to_run = to_run and Trait.FAILS not in verb.traits
-            needs_chip = self._prepared(prepared.inner, text, depth)
-            self._to_run = to_run
-            return needs_chip
+            with self._to_run_if(Trait.FAILS not in verb.traits):
+                return self._prepared(prepared.inner, text, depth)
         if verb.rest == "assignment":
             return self._assignment(command)
         if Trait.SYMBOLS in verb.traits:
@@ -150,32 +144,35 @@ class _Checker:
 
     def _source(self, command: Command, text: Script, depth: int) -> bool:
         if not all(word.is_plain for word in command.words):
-            self._sees_all = False
+            self._knows_lines = False
             return True
         name, *arguments = (word.expand({}) for word in command.words)
         path = text.folder / files.path_of(name)
         if command.ignore_failure and not files.exists(path):
             return False
-        to_run = self._to_run
-        self._to_run = to_run and not command.ignore_failure
-        needs_chip = self.check(script.read(path), arguments, depth=depth + 1)
-        self._to_run = to_run
-        return needs_chip
+        with self._to_run_if(not command.ignore_failure):
+            return self.check(script.read(path), arguments, depth=depth + 1)
+
+    @contextlib.contextmanager
+    def _to_run_if(self, must_work: bool) -> Iterator[None]:
+        """Require files and the chip meanwhile only of commands that must work."""
+        before, self._to_run = self._to_run, self._to_run and must_work
+        yield
+        self._to_run = before
 
     def _check_run(self, prepared: Prepared) -> None:
-        """Check what is outside of the text: files that are read, and which chip it is."""
+        """Check what is outside of the text: the files that a command reads, and the chip."""
         verb, command, session = prepared.verb, prepared.command, self._session
-        if self._to_run and self._sees_all and not command.ignore_failure:
+        if self._to_run and self._knows_lines and not command.ignore_failure:
             self._files.require(registry.files_read(prepared.bound))
-            if Trait.LINES not in verb.traits:  # `source` reads, from beside its script
-                self._files.require_folders(registry.files_written(prepared.bound))
+            self._files.require_folders(registry.files_written(prepared.bound))
             is_plain = all(word.is_plain for word in command.words)
             if Trait.NEED in verb.traits and is_plain and self._knows_chip and session.target:
                 verb.run(session, **registry.values(verb, prepared.bound, {}, session.scope))
         self._files.note_outputs(prepared)
 
     def _symbols(self, prepared: Prepared) -> None:
-        """Load the symbols that lines below may name; a file that a variable names is believed."""
+        """Load the symbols that later lines may name; a file named by a variable is not checked."""
         command, session = prepared.command, self._session
         if not all(word.is_plain for word in command.words):
             self._knows_names = False
@@ -186,7 +183,7 @@ class _Checker:
 
     def _assignment(self, command: Command) -> bool:
         assignment = assigned(command)
-        self._known.add(assignment.name)
+        self._variables.add(assignment.name)
         if assignment.value.is_plain and not assignment.value.is_quoted:
             expression = expr.parse(assignment.value.expand_raw({}))
             self._check_names(expression.names())
@@ -196,8 +193,8 @@ class _Checker:
     def _check_variables(self, command: Command) -> None:
         for word in (command.name, *command.words):
             for name in word.required_variables():
-                if name not in self._known and self._sees_all:
-                    word.expand(dict.fromkeys(self._known, ""))  # raises, with a hint
+                if name not in self._variables and self._knows_lines:
+                    word.expand(dict.fromkeys(self._variables, ""))  # raises, with a hint
 
     def _check_names(self, names: Iterable[str]) -> None:
         scope = self._session.scope

@@ -1,4 +1,4 @@
-"""One connection: the chip, and what a session finds out about it, dropped whole at its end."""
+"""One connection: the chip, and everything read from it that is valid until the connection ends."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from espshell.shell.settings import Settings
 if TYPE_CHECKING:
     from espshell.image.partitions import PartitionTable
     from espshell.nor.parts import Identified
-    from espshell.ops.memory.diff import Span
+    from espshell.span import Span
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A device whose port has gone: what USB said about it, and whether a stub ran."""
+    """A device whose port is gone: its USB descriptors, and whether a stub was running."""
 
     usb: PortInfo | None
     had_stub: bool
@@ -30,12 +30,12 @@ class Lost:
 
 @dataclass(slots=True)
 class Connection:
-    """A connected chip; what is read once a connection is kept here."""
+    """A connected chip, and facts that are read once a connection."""
 
     target: Target
     settings: Settings
     dumps: dict[tuple[str, int, int], bytes] = field(default_factory=dict)
-    """What dumps have shown, by space, address and size, to mark what has changed."""
+    """The last dumps, by space, address and size, to mark changes."""
     partitions: PartitionTable | None = None
     """The partition table, once it has been read."""
     part: Identified | None = None
@@ -44,11 +44,11 @@ class Connection:
     """Whether the stub could not be started."""
 
     def as_lost(self) -> Lost:
-        """Return what finds the device again after its port has gone."""
+        """Return the identity of the device, to find it after its port is gone."""
         return Lost(self.target.usb, self.target.loader.dialect.is_stub)
 
     def apply_settings(self) -> None:
-        """Pass on to the flash what ``set`` has changed."""
+        """Pass the settings on to the flash."""
         flash, settings = self.target.flash, self.settings
         flash.may_slow_down = settings.slower
         if flash.declared_size != settings.flash_size:
@@ -67,22 +67,19 @@ class Connection:
         return self.partitions
 
     def partition_name(self, address: int) -> str:
-        """Return the partition that an address of flash is in, if the table has been read."""
+        """Return the partition of an address in flash; empty without one, or without a table."""
         row = self.partitions.at(address) if self.partitions else None
         return row.name if row else ""
 
     @property
     def known_partitions(self) -> PartitionTable | None:
-        """The partition table if it has been read or can be, for those who can do without."""
+        """The partition table; None where it cannot be read."""
         with contextlib.suppress(UsageError, DeviceError):  # none, or in a flash of unknown size
             return self.partition_table()
         return None
 
     def forget_partitions(self, written: Sequence[tuple[int, int]]) -> None:
-        """Forget the partition table if something was written where it stands.
-
-        written: addresses and sizes.
-        """
+        """Drop the partition table if one of the written ranges (address, size) overlaps it."""
         from espshell.image.partitions import SIZE
 
         offset = self.partitions.offset if self.partitions else 0
@@ -90,7 +87,7 @@ class Connection:
             self.partitions = None
 
     def identified(self, part: str | None = None) -> Identified:
-        """Return the flash part, identified once; ``part``: as is printed on it."""
+        """Return the flash part, identified once; ``part`` is the name printed on it."""
         from espshell.ops.status import registers as status
 
         if self.part is None or part is not None:
@@ -98,11 +95,11 @@ class Connection:
         return self.part
 
     def flash_key(self) -> tuple[str, int]:
-        """Return what tells the flash of this board from that of another: MAC and JEDEC id."""
+        """Return the MAC and the JEDEC id, which distinguish this board's flash from another."""
         return chip.mac(self.target).mac, self.identified().jedec_id
 
     def protected(self) -> tuple[Span, ...]:
-        """Return what the flash's status registers protect, as far as that is known."""
+        """Return the ranges that the flash's status registers protect, as far as they are known."""
         if self.target.loader.dialect.is_secure:
             return ()
         from espshell.ops.status import registers as status

@@ -19,9 +19,9 @@ from espshell.shell.commands.journal import Snapshots
 from espshell.shell.commands.pasted import Version
 from espshell.shell.commands.script import Echo, Failed, Variable
 from espshell.shell.commands.shell import Help, History, NamedValues
+from espshell.shell.declaration import Verb
 from espshell.shell.outcome import Outcome, Presentation
 from espshell.shell.output import Output
-from espshell.shell.registry import Verb
 from espshell.span import Span
 from espshell.units import size_text
 

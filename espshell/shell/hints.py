@@ -1,7 +1,7 @@
-"""Advice that fits the command that was typed.
+"""Adapt advice to the command that was typed.
 
-Operations name the options of our own verbs: "--force sends it all the same".  Whoever typed
-another tool's name for the verb, or a command without that option, could not type it.
+Operations name the options of our own verbs: "--force sends it all the same".  A command under
+another tool's name, or one without that option, does not take it.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ import re
 from collections.abc import Callable, Iterator
 
 from espshell.errors import EspError
+from espshell.shell.declaration import Verb
 from espshell.shell.output import Output
-from espshell.shell.registry import Verb
 
 PROGRAM = (
     "--after", "--baud", "--before", "--chip", "--color", "--command", "--dry-run", "--elf",
     "--help", "--interactive", "--json", "--keep-going", "--port", "--stub", "--stub-dir",
     "--stub-version", "--trace", "--transcript", "--version", "--yes",
 )  # fmt: skip
-"""Options of the program, which any advice may name; a test compares them with the parser."""
+"""Options of the program, valid in any advice; a test compares them with the parser."""
 
 _OPTION = re.compile(r"`[^`]*`|(?<![\w-])(--[a-z][a-z-]*)")
-"""What stands in backquotes is a whole line, with the command that the option belongs to."""
+"""Text in backquotes is a whole line, with the command that the option belongs to."""
 
 
 @contextlib.contextmanager
 def worded(output: Output, verb: Verb, get: Callable[[str], Verb | None]) -> Iterator[None]:
-    """Word notes and errors for a command while it runs and its result is shown."""
+    """Adapt notes and errors to a command while it runs and its result is shown."""
     kept, output.worded = output.worded, lambda text: fitting(text, verb, get)
     try:
         yield
@@ -39,22 +39,22 @@ def worded(output: Output, verb: Verb, get: Callable[[str], Verb | None]) -> Ite
 
 
 def reword(error: EspError, verb: Verb, get: Callable[[str], Verb | None]) -> None:
-    """Word an error for a command."""
+    """Adapt an error to a command."""
     error.message = _named(error.message, verb, get)[0]
     error.hint = fitting(error.hint, verb, get)
 
 
 def fitting(text: str, verb: Verb, get: Callable[[str], Verb | None]) -> str:
-    """Return advice in which each option is one of the command, of the program, or named with ours.
+    """Return advice whose options belong to the command, the program or a verb that it names.
 
-    A clause (up to ``;``) with an option that nothing like the command has is left out.
+    A clause (up to ``;``) with an option that neither the command nor its verb has is left out.
     """
     clauses = (_named(clause, verb, get) for clause in text.split("; "))
     return "; ".join(clause for clause, is_possible in clauses if is_possible)
 
 
 def _named(text: str, verb: Verb, get: Callable[[str], Verb | None]) -> tuple[str, bool]:
-    """Return a text with our verb before its options, and whether each option is one of a verb."""
+    """Return a text with our verb before its options, and whether each option exists."""
     ours = get(verb.alias_of) if verb.alias_of else None
     is_possible = True
 

@@ -1,6 +1,6 @@
-"""From the text of a line to commands that can run: aliases replaced, names found, words bound.
+"""Turn a line into commands that can run: replace aliases, find verbs, bind words.
 
-Nothing here runs anything.  The registry of commands is ``registry.COMMANDS``.
+Nothing is run here.  The registry of commands is ``registry.COMMANDS``.
 """
 
 from __future__ import annotations
@@ -10,59 +10,61 @@ from dataclasses import dataclass, replace
 
 from espshell.errors import UsageError
 from espshell.shell import registry
+from espshell.shell.declaration import Verb
 from espshell.shell.esptool import spelling
 from espshell.shell.language import grammar
 from espshell.shell.language.grammar import Command
 from espshell.shell.outcome import Outcome
-from espshell.shell.registry import COMMANDS, Bound, Verb
+from espshell.shell.registry import COMMANDS, Bound
 from espshell.shell.session import Session
 
 MAX_DEPTH = 20
-"""Commands that hold each other (``fails repeat 2 peek``), and aliases of aliases."""
+"""The deepest nesting of commands (``fails repeat 2 peek``), and of aliases."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A command whose verb is found and whose words are bound."""
+    """A command with its verb and its bound words."""
 
     verb: Verb
     command: Command
     bound: Bound
     inner: Prepared | None = None
-    """The command that it holds: ``fails COMMAND``."""
+    """The command in it: ``fails COMMAND``."""
 
     @property
     def innermost(self) -> Prepared:
-        """The command that is held at last."""
+        """The last of the commands in each other."""
         return self if self.inner is None else self.inner.innermost
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The command that another one holds, and how it is run; the holder shows what came of it."""
+    """The command inside another one, which runs it and shows its outcome."""
 
     prepared: Prepared
     run: Callable[[], Outcome]
-    """Run it. Raises: EspError."""
+    """Runs the command. Raises: EspError."""
     show: Callable[[Outcome], None]
 
     @property
     def text(self) -> str:
-        """Its source."""
+        """The command as typed."""
         return self.prepared.command.text
 
 
 def cut(text: str) -> tuple[Command, ...]:
-    """Cut a line into commands as they stand, aliases and all. Raises: UsageError."""
+    """Cut a line into commands without replacing aliases. Raises: UsageError."""
     return grammar.parse_line(
         text, rest_is_expression=COMMANDS.takes_expression, inner_command=COMMANDS.holds_command
     )
 
 
 def parse(session: Session, text: str) -> Iterator[Command]:
-    """Cut a line into commands and replace aliases, each as late as its command is asked for.
+    """Cut a line into commands, and replace the alias of each when it is iterated.
 
-    So an alias that a line defines holds for the rest of it.  Raises: UsageError, at the first.
+    So an alias that a line defines is valid for the rest of it.  Raises: UsageError, at the first
+    command.
     """
     for command in _expand(session, cut(text), frozenset()):
         if command.name.is_plain:
@@ -72,7 +74,7 @@ def parse(session: Session, text: str) -> Iterator[Command]:
 
 
 def prepare(session: Session, command: Command, *, depth: int = 0) -> Prepared:
-    """Find the verb of a command and bind its words; ``depth`` commands hold it.
+    """Find the verb of a command and bind its words; it is inside of ``depth`` commands.
 
     Raises: UsageError.
     """
@@ -98,7 +100,7 @@ def prepare(session: Session, command: Command, *, depth: int = 0) -> Prepared:
 def _expand(
     session: Session, commands: tuple[Command, ...], within: frozenset[str]
 ) -> Iterator[Command]:
-    """Yield commands with aliases replaced; in what it stands for, an alias is no alias."""
+    """Yield commands with aliases replaced; in its own meaning, an alias is no alias."""
     if len(within) > MAX_DEPTH:
         raise UsageError(f"aliases stand for each other more than {MAX_DEPTH} deep")
     for command in commands:

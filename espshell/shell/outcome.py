@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """A result, and how it is to be shown where that is a wish of the command."""
+    """A result, and how the command wants it to be shown."""
 
     result: Result
     every_row: bool = False
     """Whether all of it is shown, however long it is."""
     partitions: Callable[[], PartitionTable | None] = lambda: None
-    """Gives names of places in flash, if they are to be shown."""
+    """Returns the partition table, if the names of places in flash are shown."""
     is_shown: bool = False
-    """Whether it has been shown while it was made: a dump, row by row."""
+    """Whether it has been shown already, such as a dump row by row."""
 
 
 def shown(result: Result) -> Presentation:
-    """Return a result that has been shown while it was made."""
+    """Return the presentation of a result that has been shown already."""
     return Presentation(result, is_shown=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one command ended; ``status`` is what a program would exit with."""
+    """The end of one command; ``status`` is the exit status that it means."""
 
     status: int
     result: Result | Presentation | None = None
@@ -41,5 +41,5 @@ class Outcome:
 
     @property
     def bare(self) -> Result | None:
-        """The result itself, however it is to be shown."""
+        """The result, without its presentation."""
         return self.result.result if isinstance(self.result, Presentation) else self.result

@@ -1,7 +1,7 @@
-"""Losing the chip and finding it again: the same device, the same loader, and nothing pretended.
+"""Find a lost chip again: the same device, with the same loader.
 
-A command that was interrupted is never run again: nobody knows how far it came.  What was seen of
-the chip before (the last value, what dumps have shown) is forgotten, because it may have changed.
+An interrupted command is never repeated: it is not known how far it came.  Values read from the
+chip before (the last value, earlier dumps) are dropped, because they may have changed.
 """
 
 from __future__ import annotations
@@ -19,44 +19,44 @@ if TYPE_CHECKING:
     from espshell.shell.session import Session
 
 PATIENCE_S = 30.0
-"""How long a person's shell waits for a lost device to come back."""
+"""How long the prompt waits for a lost device to come back."""
 
-_LOOK_EVERY_S = 0.3
+_POLL_S = 0.3
 
 
 def lose(session: Session) -> None:
-    """Give up the connection after its port has gone, and keep what finds it again."""
+    """Drop the connection after its port is gone, and keep what identifies the device."""
     if session.connection is not None:
         session.lost = session.connection.as_lost()
         session.disconnect(after="no-reset")
 
 
 def reconnect(session: Session) -> Target:
-    """Reach the same chip again, in the same way, with its stub if one was running.
+    """Connect to the same chip again, with its stub if one was running.
 
-    Raises: BenchError if the device is not there; what connecting raises.
+    Raises: BenchError if the device is not there; else as ``Session.connect``.
     """
     before, bench = session.lost, session.bench
     lost = session.connection.as_lost() if session.connection else before
     if lost is not None and lost.usb is not None:
-        device = _found_again(lost.usb)
+        device = _current_name(lost.usb)
         if device is None:
             raise BenchError(f"{lost.usb.device} is not there", hint="plug it in, then `reconnect`")
         bench = replace(bench, port=device)
     try:
-        again = session.connect(bench)
+        target = session.connect(bench)
     except BaseException:
-        session.lost = before  # it is still the one to be found again
+        session.lost = before  # so that the next try looks for it
         raise
-    if lost is not None and lost.had_stub and not again.loader.dialect.is_stub:
+    if lost is not None and lost.had_stub and not target.loader.dialect.is_stub:
         session.start_stub()
     session.variables.pop("_", None)
     session.output.note("what was read before may be stale: $_ and the marks of dumps are gone")
-    return again
+    return target
 
 
 def wait_and_reconnect(session: Session, clock: Clock | None = None) -> bool:
-    """Wait for a lost device to come back and reconnect; say whether it did. Ctrl-C stops it."""
+    """Wait for a lost device and reconnect; return whether it came back. Ctrl-C stops waiting."""
     lost, output = session.lost, session.output
     if lost is None:
         return False
@@ -64,20 +64,20 @@ def wait_and_reconnect(session: Session, clock: Clock | None = None) -> bool:
     clock = clock or SystemClock()
     end = clock.now() + PATIENCE_S
     while clock.now() < end:
-        if lost.usb is None or _found_again(lost.usb) is not None:
+        if lost.usb is None or _current_name(lost.usb) is not None:
             try:
                 reconnect(session)
                 return True
             except BenchError:
-                pass  # it is there and not ready, or not there yet
-            except EspError as error:  # it is there, and it is not the same any more
+                pass  # not there yet, or not ready
+            except EspError as error:  # it is another chip, or refuses
                 output.error(error.one_line())
                 return False
-        clock.sleep(_LOOK_EVERY_S)
+        clock.sleep(_POLL_S)
     output.note("it has not come back; `reconnect` tries again")
     return False
 
 
-def _found_again(usb: PortInfo) -> str | None:
-    """Return the name that a device has now, which may be another one."""
+def _current_name(usb: PortInfo) -> str | None:
+    """Return the present name of a device, or None if it is not there."""
     return next((port.device for port in ports.list_ports() if port.is_same_as(usb)), None)

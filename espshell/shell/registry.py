@@ -1,7 +1,7 @@
-"""Commands as data: name, parameters, options, help; and how a line is bound to one.
+"""All commands by name, and how a line is bound to one.
 
-A command is declared beside the function that does it, with its arguments as data; completion,
-help, the check of scripts and the table in the README all read the same declaration.
+A command is declared by the function that does it (``declaration``); completion, help, the check of
+scripts and the table in the README all read that one declaration.
 
 The name of a command has one word or two: ``image info`` and ``image make`` are two commands of a
 family.  ``Registry.whole`` makes one name of both words before a command is looked up; a word
@@ -10,155 +10,23 @@ behind the name of a family is always its second, even if ``sr`` alone is a comm
 
 from __future__ import annotations
 
-import enum
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from espshell.errors import UsageError
-from espshell.ops.result import Result
-from espshell.shell.arguments.types import AnyType, Expression, File, Scope, Words, did_you_mean
+from espshell.shell.arguments.types import EXPRESSION, AnyType, Scope, did_you_mean
+from espshell.shell.declaration import RESTS, Option, Param, Run, Trait, Verb
 from espshell.shell.language.grammar import Command
-from espshell.shell.language.words import Text, Variables, Word
-from espshell.shell.outcome import Outcome, Presentation
+from espshell.shell.language.words import PlainText, Variables, Word
 
-Answer = Result | Presentation | Outcome | None
-Run = Callable[..., Answer]
 F = TypeVar("F", bound=Run)
 
 _OPTION = re.compile(r"--?[A-Za-z]")
-_RESTS = {"expression": "EXPRESSION", "command": "COMMAND", "assignment": "NAME = VALUE"}
 
-
-class Trait(enum.Flag):
-    """What a command is to the lines around it."""
-
-    NONE = 0
-    ALIAS = enum.auto()
-    """Gives a line a name: the check of a script does so, too."""
-    SYMBOLS = enum.auto()
-    """Loads names of places: the check of a script does so, too."""
-    LINES = enum.auto()
-    """Runs the lines of a file; its function is given ``run_file``."""
-    FAILS = enum.auto()
-    """Wants the command that it holds to fail: what that one lacks is not looked for."""
-    NEED = enum.auto()
-    """Says what the chip must be: a script that is run finds that out before its first line."""
-    CHIP = enum.auto()
-    """Behind it another chip may be connected."""
-    PARTITIONS = enum.auto()
-    """Behind it the names of partitions may be others than they are now."""
-    ONCE = enum.auto()
-    """Is a comment in a transcript: it would end its run, or overwrite it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Param:
-    """A positional argument; ``key`` is the name of the function's parameter."""
-
-    key: str
-    type: AnyType
-    optional: bool = False
-
-    @property
-    def least(self) -> int:
-        """Words that must be there."""
-        return 0 if self.optional else self.type.least
-
-    @property
-    def usage(self) -> str:
-        """How it stands in the usage line."""
-        label = self.type.label or self.key.upper() + "..." * (self.type.most > 2)
-        return f"[{label}]" if self.least == 0 else label
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """An option; without a type it is a flag.
-
-    ``many``: it may be given again, and the function gets a tuple: of values, or of a flag's names.
-    """
-
-    flag: str
-    help: str
-    type: AnyType | None = None
-    short: str = ""
-    into: str = ""
-    many: bool = False
-    refusal: str = ""
-    """Why it cannot be had, and what to do instead; it is in the table of options all the same."""
-    setting: str = ""
-    """What of the session's settings it changes for its command; the function does not get it."""
-    is_accepted: bool = False
-    """Whether it is only accepted, as its help says: the function does not get it."""
-
-    @property
-    def key(self) -> str:
-        """The name of the function's parameter: ``into``, or that of the flag."""
-        return self.into or self.flag.lstrip("-").replace("-", "_")
-
-    @property
-    def usage(self) -> str:
-        """How it stands in the usage line."""
-        value = f" {self.flag.lstrip('-').upper()}" if self.type else ""
-        return f"[{self.flag}{value}]" + "..." * self.many
-
-
-DRY_RUN = Option("--dry-run", "show what would be written, send nothing", setting="dry_run")
-"""For commands that change something."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """One command.
-
-    ``rest`` says what the end of its line is: ``words``, one ``expression``, another ``command``
-    or an ``assignment``; all but words go to the function's parameter of that name.
-    """
-
-    name: str
-    run: Run
-    group: str
-    summary: str
-    details: str
-    params: tuple[Param, ...] = ()
-    options: tuple[Option, ...] = ()
-    preset: Mapping[str, object] = field(default_factory=dict)
-    """Arguments that the name itself gives: ``peek8`` is peek with a width of 8."""
-    needs: str = ""
-    """``chip``: one must be connected. ``memory``: and its address space must be within reach.
-
-    ``flash``: one must be connected, and its flash can be written also in secure download mode.
-    """
-    rest: str = "words"
-    alias_of: str = ""
-    """For another tool's name of a command: ours."""
-    traits: Trait = Trait.NONE
-
-    @property
-    def first_passed_on(self) -> int | None:
-        """The index of the word from which on all are passed on, so that none is an option."""
-        if self.rest != "words":
-            return len(self.params) + 1
-        last = len(self.params) - 1
-        return last if self.params and isinstance(self.params[last].type, Words) else None
-
-    @property
-    def needs_chip(self) -> bool:
-        """Whether a chip must be connected."""
-        return bool(self.needs)
-
-    @property
-    def usage(self) -> str:
-        """The usage line."""
-        parts = [self.name, *(o.usage for o in self.options), *(p.usage for p in self.params)]
-        parts += [_RESTS[self.rest]] if self.rest != "words" else []
-        return " ".join(parts)
-
-
-EXPRESSION = Param("expression", Expression())
+REST = Param("expression", EXPRESSION)
 """What the rest of a line is given to where it is an expression."""
 
 Bound = tuple[tuple[Param | Option, tuple[Word, ...]], ...]
@@ -176,9 +44,9 @@ class Registry:
         name: str,
         *,
         group: str,
-        params: Sequence[Param] = (),
         options: Sequence[Option] = (),
         variants: Mapping[str, Mapping[str, object]] | None = None,
+        aliases: Sequence[str] = (),
         needs: str = "",
         rest: str = "words",
         alias_of: str = "",
@@ -186,28 +54,32 @@ class Registry:
     ) -> Callable[[F], F]:
         """Declare the function below to be a command, and perhaps variants of it.
 
-        A name of two words makes it one of a family; the rest of its line is words then.
+        Its signature says what it takes; ``options`` are those that the function does not get.
+        ``aliases`` are other names of the same command.  A name of two words makes it one of a
+        family; the rest of its line is words then.
         """
         if " " in name and rest != "words":
             raise ValueError(f"{name}: the grammar knows only the first word of a command")
 
         def declare(run: F) -> F:
             summary, _, details = (run.__doc__ or "").strip().partition("\n")
-            for each, preset in {name: {}, **(variants or {})}.items():
-                self._verbs[each] = Verb(
-                    each,
-                    run,
-                    group,
-                    summary,
-                    _dedent(details),
-                    tuple(params),
-                    tuple(options),
-                    preset,
-                    needs,
-                    rest,
-                    alias_of,
-                    traits,
-                )
+            verb = Verb(
+                name,
+                run,
+                group,
+                summary,
+                _dedent(details),
+                tuple(options),
+                needs=needs,
+                rest=rest,
+                alias_of=alias_of,
+                traits=traits,
+            )
+            self._verbs[name] = verb
+            for variant, preset in (variants or {}).items():
+                self._verbs[variant] = replace(verb, name=variant, preset=preset)
+            for alias in aliases:
+                self._verbs[alias] = replace(verb, name=alias, alias_of=name)
             return run
 
         return declare
@@ -234,9 +106,9 @@ class Registry:
             return verb
         first, _, second = name.lower().partition(" ")
         if family := self.family(first):
-            self._see_named(first, second, family, prefixes=prefixes)
-        found = [n for n in self._verbs if _begins(n, name.lower())] if prefixes else []
-        shortest = {self._verbs[n].run: n for n in sorted(found, key=len, reverse=True)}
+            self._require_second(first, second, family, prefixes=prefixes)
+        names = [n for n in self._verbs if _begins(n, name.lower())] if prefixes else []
+        shortest = {self._verbs[n].run: n for n in sorted(names, key=len, reverse=True)}
         if len(shortest) == 1:
             return self._verbs[next(iter(shortest.values()))]
         if shortest:
@@ -265,13 +137,13 @@ class Registry:
         if not self._begins_two(command.name.expand(variables).lower(), prefixes=prefixes):
             return command
         end = words[0].column - command.column
-        gap = Text(command.text[len(command.name.raw) : end], " ")
+        gap = PlainText(command.text[len(command.name.raw) : end], " ")
         pieces = (*command.name.pieces, gap, *words[0].pieces)
         name = Word(command.text[: end + len(words[0].raw)], command.column, pieces)
         return replace(command, name=name, words=words[1:])
 
     def _begins_two(self, name: str, *, prefixes: bool) -> bool:
-        """Say whether a word is the first of two; at the prompt also the beginning of one."""
+        """Tell the first word of two from a whole name; at the prompt also its beginning."""
         firsts = {n.partition(" ")[0] for n in self._verbs if " " in n}
         if name in firsts or not prefixes or self.get(name):
             return name in firsts
@@ -279,9 +151,11 @@ class Registry:
         begun = [n for n in firsts | ours if n.startswith(name)]
         return len(begun) == 1 and begun[0] in firsts
 
-    def _see_named(self, first: str, second: str, family: Sequence[str], *, prefixes: bool) -> None:
-        """See that a second word is one of a family's, or the beginning of one. Raises."""
-        if prefixes and second and any(each.startswith(second) for each in family):
+    def _require_second(
+        self, first: str, second: str, family: Sequence[str], *, prefixes: bool
+    ) -> None:
+        """Require a second word of a family, or the beginning of one. Raises: UsageError."""
+        if prefixes and second and any(member.startswith(second) for member in family):
             return
         there = ", ".join(family)
         if not second:
@@ -290,7 +164,7 @@ class Registry:
         raise UsageError(f"there is no `{first} {second}`", hint=hint)
 
     def takes_expression(self, name: str) -> bool:
-        """Say whether ``>`` and ``|`` in a command's line are operators and not redirects."""
+        """Return whether ``>`` and ``|`` in a line are operators and not redirects."""
         verb = self.get(name)
         return verb is not None and verb.rest in ("expression", "assignment")
 
@@ -351,12 +225,14 @@ def files_read(bound: Bound) -> Iterable[Path]:
 def files_written(bound: Bound) -> Iterable[Path]:
     """Return the files that are written, of arguments whose text is known before anything runs."""
     for slot, words in bound:
-        if type(slot.type) is File and all(word.is_plain for word in words):
-            yield slot.type.parse(_texts(slot.type, words, {}))
+        if slot.type is not None and slot.type.is_output and all(w.is_plain for w in words):
+            path = slot.type.parse(_texts(slot.type, words, {}))
+            if isinstance(path, Path):
+                yield path
 
 
 def needs_chip(verb: Verb, bound: Bound) -> bool:
-    """Say whether a command needs a chip, by itself or for what it was given.
+    """Return whether a command needs a chip, by itself or for what it was given.
 
     Where that only shows when variables have their values, it does if it may.
     """
@@ -383,7 +259,7 @@ def settings(bound: Bound, variables: Variables, scope: Scope) -> dict[str, Any]
     return {
         slot.setting: True
         if slot.type is None
-        else slot.type.value(slot.type.parse(_texts(slot.type, words, variables)), scope)
+        else slot.type.resolve(slot.type.parse(_texts(slot.type, words, variables)), scope)
         for slot, words in bound
         if isinstance(slot, Option) and slot.setting
     }
@@ -394,7 +270,7 @@ def values(verb: Verb, bound: Bound, variables: Variables, scope: Scope) -> dict
 
     Raises: UsageError.
     """
-    found: dict[str, Any] = dict(verb.preset)
+    arguments: dict[str, Any] = dict(verb.preset)
     for slot, words in bound:
         many = isinstance(slot, Option) and slot.many
         if isinstance(slot, Option) and (slot.is_accepted or slot.setting):
@@ -402,11 +278,11 @@ def values(verb: Verb, bound: Bound, variables: Variables, scope: Scope) -> dict
         value: object = True
         if slot.type is not None:
             parsed = slot.type.parse(_texts(slot.type, words, variables))
-            value = slot.type.value(parsed, scope)
+            value = slot.type.resolve(parsed, scope)
         elif isinstance(slot, Option) and many:
             value = slot.flag
-        found[slot.key] = (*found.get(slot.key, ()), value) if many else value
-    return found
+        arguments[slot.key] = (*arguments.get(slot.key, ()), value) if many else value
+    return arguments
 
 
 def _texts(kind: AnyType, words: Sequence[Word], variables: Variables) -> list[str]:
@@ -421,9 +297,9 @@ def _split(
     """Part positional words from options; none is behind ``--`` or in what is passed on."""
     positional: list[Word] = []
     options: list[tuple[Option, tuple[Word, ...]]] = []
-    left = list(words)
-    while left and len(positional) != verb.first_passed_on:
-        word = left.pop(0)
+    remaining = list(words)
+    while remaining and len(positional) != verb.first_passed_on:
+        word = remaining.pop(0)
         if word.raw == "--":
             break
         if not _OPTION.match(word.raw):
@@ -437,11 +313,11 @@ def _split(
             if value is not None:
                 raise UsageError(f"{option.flag} takes no value", hint=f"usage: {verb.usage}")
             options.append((option, ()))
-        elif value is None and not left:
+        elif value is None and not remaining:
             raise UsageError(f"{option.flag} wants a value", hint=f"usage: {verb.usage}")
         else:
-            options.append((option, (value or left.pop(0),)))
-    return positional + left, options
+            options.append((option, (value or remaining.pop(0),)))
+    return positional + remaining, options
 
 
 def _cut_rest(
@@ -452,11 +328,11 @@ def _cut_rest(
     if verb.rest in ("words", "assignment"):
         return positional if verb.rest == "words" else [], []
     if len(positional) <= size:
-        raise missing(_RESTS[verb.rest], verb)
+        raise missing(RESTS[verb.rest], verb)
     if verb.rest == "command":
         return positional[:size], []
     index = command.words.index(positional[size])
-    return positional[:size], [(EXPRESSION, (command.rest_word(index),))]
+    return positional[:size], [(REST, (command.rest_word(index),))]
 
 
 def inner(verb: Verb, command: Command) -> Command:
@@ -466,7 +342,7 @@ def inner(verb: Verb, command: Command) -> Command:
     """
     positional, _ = _split(verb, command.words)
     if len(positional) <= len(verb.params):
-        raise missing(_RESTS["command"], verb)
+        raise missing(RESTS["command"], verb)
     return command.inner(command.words.index(positional[len(verb.params)]))
 
 
@@ -483,13 +359,13 @@ def _option(verb: Verb, word: Word) -> tuple[Option, Word | None]:
     for option in verb.options:
         if option.type is not None and len(option.short) == 2 and text.startswith(option.short):
             return option, word.behind(2)
-    known = [option.flag for option in verb.options]
-    hint = did_you_mean(text, known) or f"usage: {verb.usage}"
+    flags = [option.flag for option in verb.options]
+    hint = did_you_mean(text, flags) or f"usage: {verb.usage}"
     raise UsageError(f"{verb.name} has no option `{text}`", hint=hint)
 
 
 def _begins(name: str, typed: str) -> bool:
-    """Say whether a command's name can be typed so: the beginning of each of its words."""
+    """Return whether each typed word is the beginning of one of a command's name."""
     words = typed.split(" ")
     both = zip(name.split(" "), words, strict=False)
     return len(words) <= name.count(" ") + 1 and all(full.startswith(word) for full, word in both)

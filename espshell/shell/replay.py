@@ -1,8 +1,8 @@
-"""The source of a command for a transcript: it means the same when the transcript is run.
+"""The source of a command for a transcript, such that it means the same when the transcript runs.
 
-A transcript has no arguments and lies in another folder than the script whose lines it repeats.  So
-aliases and shortened names are written out, ``$1`` is replaced by its value, and a file that is
-sourced by its absolute path.  All other variables stay: the lines that set them are there, too.
+A transcript has no arguments and is in another folder than the script whose lines it repeats.  So
+aliases and shortened names are written out, ``$1`` becomes its value, and the path of a sourced
+file absolute.  All other variables stay: the transcript has the lines that set them.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from pathlib import Path
 
 from espshell import files
 from espshell.errors import UsageError
+from espshell.shell.declaration import Trait
 from espshell.shell.language import expr
-from espshell.shell.language.words import Piece, Text, Variables, Word
+from espshell.shell.language.words import Piece, PlainText, Variables, Word
 from espshell.shell.lines import Prepared
-from espshell.shell.registry import Trait
 
 _PLAIN = re.compile(r"[\w./:+=,@%-]+")
 
 
 def as_in_a_script(prepared: Prepared, variables: Variables, folder: Path) -> str:
-    """Return the source of a command with its full name, mark and redirect.
+    """Return the source of a command with its full name, ``-`` and redirect.
 
-    folder: where the files are that it sources.
+    Files that it sources are relative to ``folder``.
     """
     command, redirect = prepared.command, prepared.command.redirect
     texts = {word.column: _without_arguments(word, variables) for word in command.words}
-    for held in _with_held(prepared):
-        if Trait.LINES in held.verb.traits and held.command.words:
-            name = held.command.words[0]
-            with contextlib.suppress(UsageError):  # no path: it stays, and fails, as it is
-                path = (folder / files.path_of(name.expand(variables))).absolute()
-                texts[name.column] = _quoted(str(path))
+    innermost = prepared.innermost
+    if Trait.LINES in innermost.verb.traits and innermost.command.words:
+        name = innermost.command.words[0]
+        with contextlib.suppress(UsageError):  # no valid path: the line fails again when it is run
+            path = (folder / files.path_of(name.expand(variables))).absolute()
+            texts[name.column] = _quoted(str(path))
     source = prepared.verb.name + command.text[len(command.name.raw) :]
     shift = len(prepared.verb.name) - len(command.name.raw) - command.column
     for word in reversed(command.words):
@@ -45,7 +45,7 @@ def as_in_a_script(prepared: Prepared, variables: Variables, folder: Path) -> st
         target = redirect.target
         to = target.raw if redirect.kind == "|" else _without_arguments(target, variables)
         to = f" {redirect.kind} {to}"
-    return f"{'-' * command.ignore_failure}{source}{to}"
+    return f"{'-' if command.ignore_failure else ''}{source}{to}"
 
 
 def assignment(name: str, value: str) -> str:
@@ -53,20 +53,14 @@ def assignment(name: str, value: str) -> str:
     return f"let {name} = {value if value.isdigit() else _quoted(value, always=True)}"
 
 
-def _with_held(prepared: Prepared | None) -> Iterator[Prepared]:
-    while prepared is not None:
-        yield prepared
-        prepared = prepared.inner
-
-
 def _without_arguments(word: Word, variables: Variables) -> str:
-    """Return the source of a word, ``$1`` and such replaced by their values."""
+    """Return the source of a word with the values of ``$1`` and so on."""
     return "".join(_pieces(word.pieces, variables, in_quotes=False))
 
 
 def _pieces(pieces: tuple[Piece, ...], variables: Variables, *, in_quotes: bool) -> Iterator[str]:
     for piece in pieces:
-        if isinstance(piece, Text):
+        if isinstance(piece, PlainText):
             in_quotes ^= piece.raw == '"'
             yield piece.raw
         elif not piece.name.isdigit():
@@ -82,7 +76,7 @@ def _escaped(value: str) -> str:
 
 
 def _quoted(value: str, *, always: bool = False) -> str:
-    """Return a value as one word of a line: in brackets if it is an expression of several."""
+    """Return a value as one word of a line: in parentheses if it is an expression of several."""
     if _PLAIN.fullmatch(value) and not always:
         return value
     try:

@@ -1,7 +1,7 @@
-"""Running lines: the one door for every command.
+"""Run lines: every command is run here.
 
-A typed line, a ``-c``, a line of a script and a line from a pipe are all run by a ``Runner``: the
-same words, the same errors, the same exit status.
+A typed line, a ``-c``, a line of a script and a line from a pipe all go through a ``Runner``, with
+the same words, the same errors and the same exit status.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ from espshell import files
 from espshell.errors import DeviceError, EspError, PortError, PortStalled, ScriptError, UsageError
 from espshell.shell import check, display, hints, lines, recovery, registry, replay, script
 from espshell.shell.crash import STOPPING, as_error
+from espshell.shell.declaration import Answer, Trait, Verb
 from espshell.shell.language import grammar
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.scope import not_connected
 from espshell.shell.lines import Held, Prepared
 from espshell.shell.outcome import Outcome
-from espshell.shell.registry import COMMANDS, Answer, Trait, Verb
+from espshell.shell.registry import COMMANDS
 from espshell.shell.script import Script
 from espshell.shell.session import Quit, Session
-from espshell.units import hex32, number_text
+from espshell.span import Span
+from espshell.units import number_text
 
 
 class Runner:
@@ -31,11 +33,11 @@ class Runner:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self._depth = 0  # scripts that are running, each sourced by the one before
-        self._is_running = False  # a command; what it runs in turn is in no transcript
+        self._depth = 0  # of running scripts, each sourced by the one before
+        self._is_running = False  # a command; those that it runs are not in the transcript
 
     def run_line(self, text: str) -> int:
-        """Run what a person typed; show results and errors; return the status of the last one."""
+        """Run a typed line; show results and errors; return the status of its last command."""
         session, status = self.session, 0
         try:
             for command in lines.parse(session, text):
@@ -53,7 +55,7 @@ class Runner:
         return status
 
     def refuse(self, error: EspError) -> None:
-        """Show, where JSON is wanted, an error that was found before its command could run."""
+        """Show an error from before its command could run, if the output is JSON."""
         name, status = None, error.status
         if isinstance(error, ScriptError):
             name, error = error.command, EspError(error.reason, hint=error.hint)
@@ -63,9 +65,9 @@ class Runner:
         """Run one command, its redirect included; show its result, not its error."""
         session, output = self.session, self.session.output
         session.next_line = ""
-        clock = session.clock  # of the chip that is connected now; the command may leave it
+        clock = session.clock  # that of the chip connected now; the command may leave it
         start = clock.now()
-        outcome = Outcome(0)  # where nobody reads on
+        outcome = Outcome(0)
         outermost, self._is_running = not self._is_running, True
         try:
             prepared = self._logged(command) if outermost else lines.prepare(session, command)
@@ -75,10 +77,11 @@ class Runner:
                 if outcome.error is not None:
                     hints.reword(outcome.error, inner, COMMANDS.get)
                 display.show(output, command.name.raw, outcome, clock.now() - start)
-        except BrokenPipeError:  # nobody reads on, and nothing is left to be shown
+        except BrokenPipeError:  # the reader of the output is gone
             raise
         except STOPPING as stop:
-            outcome = _stopped(stop)
+            error = None if isinstance(stop, Quit) else as_error(stop)
+            outcome = Outcome(error.status if error else 0, error=error)
             display.show(output, command.name.raw, outcome, clock.now() - start)
             if outcome.error is None or not isinstance(stop, Exception):
                 raise
@@ -89,11 +92,11 @@ class Runner:
             output.finished()
         session.variables["?"] = str(outcome.status)
         if outcome.bare and outcome.bare.interrupted and self._depth:
-            raise KeyboardInterrupt  # what it had seen has been shown; a script ends here
+            raise KeyboardInterrupt  # its result has been shown; a script ends here
         return outcome
 
     def execute(self, prepared: Prepared) -> Outcome:
-        """Do what a bound command says; journal what it changed. Raises: EspError."""
+        """Run a prepared command and return its outcome. Raises: EspError."""
         session, verb = self.session, prepared.verb
         if verb.needs_chip:
             _require_chip(session, verb)
@@ -111,7 +114,7 @@ class Runner:
         changes = registry.settings(prepared.bound, session.variables, session.scope)
         with session.with_settings(changes):
             answer = self._recorded(prepared, arguments)
-        if isinstance(answer, Outcome):  # of the command that it holds
+        if isinstance(answer, Outcome):  # that of the inner command
             return answer
         outcome = Outcome(0, answer)
         result = outcome.bare
@@ -124,7 +127,7 @@ class Runner:
         return Outcome(1, outcome.result, DeviceError(result.failure))
 
     def _recorded(self, prepared: Prepared, arguments: dict[str, object]) -> Answer:
-        """Run a verb, what it writes to memory in the journal; say so if Ctrl-C stops it."""
+        """Run a verb; journal its writes to memory, and note them if Ctrl-C stops it."""
         session = self.session
         with session.journal.recording(prepared.command.text) as changes:
             try:
@@ -132,30 +135,28 @@ class Runner:
             except KeyboardInterrupt:
                 session.output.finished()
                 for change in changes:
-                    where = f"{hex32(change.address)}..{hex32(change.address + change.size)}"
+                    where = Span.of(change.address, change.size)
                     session.output.note(f"{where} may have been written; `journal` lists it")
                 raise
 
     # -- scripts -------------------------------------------------------------------------------
 
     def run_file(self, path: Path, arguments: Sequence[str]) -> None:
-        """Check and run a file of lines. Raises: ScriptError; EspError if ``keep_going`` met any.
+        """Check and run a script; ``path`` is relative to the running script.
 
-        path: as seen from the script that runs.
+        Raises: ScriptError; with ``keep_going`` EspError with the worst status, at the end.
         """
         loaded = script.read(self.session.folder / path)
         check.check(self.session, (loaded, arguments), to_run=True)
         worst = self.run_script(loaded, arguments)
         self.session.next_line = ""
-        if worst:  # with --keep-going; what failed has been reported
-            failed = EspError(f"commands of {loaded.name} have failed")
-            failed.status = worst
-            raise failed
+        if worst:  # with --keep-going; the errors themselves have been reported
+            raise EspError(f"commands of {loaded.name} have failed", status=worst)
 
     def run_script(self, text: Script, arguments: Sequence[str] = ()) -> int:
         """Run a script line by line; return 0, or with ``session.keep_going`` the worst status.
 
-        The worst of all scripts is kept in ``session.worst``.
+        ``session.worst`` keeps the worst status of all scripts.
 
         Raises: ScriptError at the first command that fails, unless ``keep_going``.
         """
@@ -189,7 +190,7 @@ class Runner:
 
     @contextlib.contextmanager
     def _entered(self, text: Script, arguments: Sequence[str]) -> Iterator[None]:
-        """Give a session the script's arguments, folder and full names; then its own again."""
+        """Give the session the script's arguments and folder, and full names only, meanwhile."""
         if self._depth == script.MAX_DEPTH:
             raise script.too_deep(text)
         session = self.session
@@ -211,7 +212,7 @@ class Runner:
     # -- one command ---------------------------------------------------------------------------
 
     def _logged(self, command: Command) -> Prepared:
-        """Prepare a command and write it to the transcript: as a comment if it is none."""
+        """Prepare a command and write it to the transcript; as a comment if it is wrong."""
         session, output = self.session, self.session.output
         try:
             prepared = lines.prepare(session, command)
@@ -239,16 +240,8 @@ class Runner:
                 yield
 
 
-def _stopped(stop: BaseException) -> Outcome:
-    """Return how a command ended that raised something; `quit` ends well."""
-    if isinstance(stop, Quit):
-        return Outcome(0)
-    error = as_error(stop)
-    return Outcome(error.status, error=error)
-
-
 def _require_chip(session: Session, verb: Verb) -> None:
-    """Refuse a command whose chip is missing, or cannot do it; say which commands can work."""
+    """Check that a chip is connected and can run a command; name the possible ones if not."""
     if session.target is None:
         raise not_connected()
     if verb.needs == "memory" and session.target.loader.dialect.is_secure:

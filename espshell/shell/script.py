@@ -1,4 +1,4 @@
-"""The text of a script (.espsh), its arguments, and the place of an error in it."""
+"""The text of a script (.espsh), its arguments, and the location of an error in it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from espshell.shell.language.grammar import Command
 from espshell.shell.output import Output
 
 MAX_DEPTH = 20
-"""Files that source each other, one inside the other."""
+"""The deepest nesting of scripts that source each other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script's text; ``folder`` is where files that it sources are looked for.
+    """A script's text; the files that it sources are relative to ``folder``.
 
-    ``name`` is empty for a line of ``-c``, whose errors need no place.
+    ``name`` is empty for a line of ``-c``, whose errors need no location.
     """
 
     name: str
@@ -32,12 +32,12 @@ Given = tuple[Script, Sequence[str]]
 
 
 def read(path: Path) -> Script:
-    """Read a script. Raises: UsageError if that fails."""
+    """Read a script. Raises: UsageError as ``files.read_text``."""
     return Script(str(path), files.read_text(path, files.SCRIPT), path.parent)
 
 
 def report(output: Output, error: EspError) -> None:
-    """Report an error in one line with its place, and under it the line of the script."""
+    """Show an error with its location in one line, and below it the line of the script."""
     if not isinstance(error, ScriptError):
         output.error(f"espshell: {error.one_line()}")
         return
@@ -49,7 +49,7 @@ def report(output: Output, error: EspError) -> None:
 def located(
     script: Script, number: int, error: EspError, *, line: str, command: Command | None = None
 ) -> ScriptError:
-    """Return an error with its place; one of a script that was sourced has its own already."""
+    """Return an error with its location, which one from a sourced script already has."""
     if isinstance(error, ScriptError):
         return error
     name = command.name.raw if command else None
@@ -66,7 +66,7 @@ def too_deep(script: Script) -> UsageError:
 
 
 def argument_variables(arguments: Sequence[str]) -> dict[str, str]:
-    """Return ``$1`` and so on."""
+    """Return arguments as the variables ``$1`` and so on."""
     return {str(i): text for i, text in enumerate(arguments, 1)}
 
 

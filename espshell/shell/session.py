@@ -1,6 +1,6 @@
 """The state of one run of the shell: settings, names, journal, and a connection or none.
 
-What runs a line is ``runner``; what a line means is in ``lines``.
+``runner`` runs lines, and ``lines`` finds their meaning.
 """
 
 from __future__ import annotations
@@ -25,22 +25,18 @@ from espshell.protocol.packet import Opcode
 from espshell.shell.connection import Connection, Lost
 from espshell.shell.language.scope import TargetScope, not_connected
 from espshell.shell.output import Output
-from espshell.shell.settings import Bench as Bench
-from espshell.shell.settings import Settings as Settings
+from espshell.shell.settings import Bench, Settings
 from espshell.shell.transcript import Transcript
 
 if TYPE_CHECKING:
     from espshell.ops.memory.symbols import Symbols
 
 ROM_SIZE = 4096
-"""Bytes of flash that are read through the ROM as fast as the stub is loaded."""
-
-INTERRUPTED = 130
-"""Exit status after Ctrl-C."""
+"""Flash size (bytes) up to which a read through the ROM takes no longer than loading the stub."""
 
 
 class Quit(Exception):
-    """Leave the shell with a status; None stands for the worst of the scripts so far."""
+    """Leave the shell with a status; None takes the worst status of the scripts so far."""
 
     def __init__(self, status: int | None) -> None:
         super().__init__(status)
@@ -55,7 +51,7 @@ class Session:
     bench: Bench = field(default_factory=Bench)
     assume_yes: bool = False
     keep_going: bool = False
-    """Whether a script goes on behind a command that fails."""
+    """Whether a script goes on after a command that fails."""
     worst: int = 0
     """The worst status of a script so far."""
     interactive: bool = False
@@ -65,27 +61,27 @@ class Session:
     variables: dict[str, str] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     history: Callable[[], Sequence[str]] = tuple
-    """The lines that were typed, the last one last."""
+    """Returns the typed lines, the oldest first."""
     tap: Viewer | Recorder | None = None
-    """Who watches the wire."""
+    """The tap of the wire; None for no trace."""
     first_looks: dict[tuple[str, int], dict[str, int]] = field(default_factory=dict)
-    """The status registers as they were first seen; see ``flash_key``."""
+    """The status registers as first read, by ``Connection.flash_key``."""
     ask: Callable[[str], bool] | None = None
-    """Asks the person a question of yes and no; None if there is nobody."""
+    """Asks the person a yes-or-no question; None without a person."""
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
-    """What ``snap`` keeps, by name in lower case."""
+    """The snapshots of ``snap``, by name in lower case."""
     dry_run: bool = False
-    """Whether every write is shown and none is sent."""
+    """Whether writes are shown and not sent."""
     journal: Journal = field(default_factory=Journal)
-    """What was written."""
+    """All changes of memory."""
     next_line: str = ""
-    """What an empty Enter runs: the next piece of a peek or dump."""
+    """The line that an empty Enter runs: the next piece of a peek, dump or find."""
     symbols: Symbols | None = None
-    """The names of a program, which outlive connections."""
+    """The symbols of a program; they outlive connections."""
     folder: Path = field(default_factory=Path)
-    """Where ``source`` looks for a file: beside the script that says so."""
+    """The folder of the running script, from which ``source`` finds files."""
     lost: Lost | None = None
-    """The device whose port has gone."""
+    """The device whose port is gone."""
 
     @property
     def connected(self) -> Connection:
@@ -106,7 +102,7 @@ class Session:
 
     @property
     def scope(self) -> TargetScope:
-        """What names mean now."""
+        """The meaning of names, as of now."""
         return TargetScope(
             self.target,
             prefixes=self.interactive,
@@ -117,9 +113,9 @@ class Session:
         )
 
     def symbol_at(self, address: int, *, offset: bool = True) -> str:
-        """Return ``name+0x10`` for an address in memory, where symbols are loaded.
+        """Return ``name+0x10`` for an address in memory; empty without symbols.
 
-        Registers go by their own names.
+        Also empty for registers, which have names of their own.
         """
         region = self.target.chip.region_at(address) if self.target else None
         is_register = region is not None and region.kind is Kind.PERIPHERAL
@@ -129,14 +125,16 @@ class Session:
 
     @property
     def clock(self) -> Clock:
-        """The chip's clock, so that a simulated one does not make anybody wait."""
+        """The chip's clock: waiting for a simulated chip takes no time."""
         return self.target.link.clock if self.target else SystemClock()
 
     def connect(self, bench: Bench) -> Target:
-        """Connect to a chip, leaving the one that was connected as it is."""
+        """Connect to a chip; the one before is left as it is."""
         self.disconnect(after="no-reset")
         if not bench.port:
-            raise UsageError("no port is known", hint="`connect PORT`, or start with --port")
+            raise UsageError(
+                "there is no port to connect to", hint="`connect PORT` or --port names it"
+            )
         self.bench, self.lost = bench, None
         target = Target.open(
             bench.port,
@@ -161,7 +159,7 @@ class Session:
         return target
 
     def _settle(self, target: Target, bench: Bench) -> None:
-        """Start the stub and raise the rate, as the bench wants it."""
+        """Start the stub and raise the baud rate as the bench requires."""
         dialect = target.loader.dialect
         if bench.stub == "always" and not (self.dry_run or dialect.is_stub or dialect.is_secure):
             self.start_stub()
@@ -169,15 +167,15 @@ class Session:
             self.change_baud(bench.baud)
 
     def change_baud(self, baud: int) -> ConnectionInfo:
-        """Change the rate at both ends; the stub is started where the ROM cannot."""
+        """Change the baud rate at both ends; start the stub where the ROM cannot."""
         loader = self.chip.loader
-        knows = Opcode.CHANGE_BAUDRATE in loader.dialect.commands
-        if not (knows or loader.dialect.is_secure or self.bench.stub == "never"):
+        is_able = Opcode.CHANGE_BAUDRATE in loader.dialect.commands
+        if not (is_able or loader.dialect.is_secure or self.bench.stub == "never"):
             self.start_stub()
         return ops.change_baud(self.chip, baud)
 
     def start_stub(self) -> None:
-        """Start the flasher stub and say so. Raises: UsageError if ``never`` forbids it."""
+        """Start the flasher stub and note it. Raises: UsageError if that is not possible."""
         if self.bench.stub == "never":
             raise UsageError("this needs the flasher stub", hint="`stub auto` allows it")
         if self.chip.loader.dialect.is_secure:
@@ -185,12 +183,12 @@ class Session:
         if self.dry_run:
             raise UsageError("a dry run starts no flasher stub: it would be written into RAM")
         bench = self.bench
-        found = self.chip.start_stub(folder=bench.stub_dir, version=bench.stub_version)
-        where = f" ({found.path})" if bench.stub_dir else ""
-        self.output.note(f"flasher stub started, version {found.version}{where}")
+        stub = self.chip.start_stub(folder=bench.stub_dir, version=bench.stub_version)
+        where = f" ({stub.path})" if bench.stub_dir else ""
+        self.output.note(f"flasher stub started, version {stub.version}{where}")
 
     def apply_settings(self) -> None:
-        """Let the connected chip know what ``set`` has changed."""
+        """Pass the settings on to the connected chip."""
         if self.connection is not None:
             target = self.connection.target
             target.memory.dry_run = target.flash.dry_run = self.dry_run
@@ -198,7 +196,7 @@ class Session:
 
     @contextlib.contextmanager
     def with_settings(self, values: Mapping[str, object]) -> Iterator[None]:
-        """Have other settings meanwhile, by their names; ``dry_run`` is one of the session."""
+        """Change settings meanwhile, by their names; ``dry_run`` belongs to the session itself."""
         owners = {name: self if name == "dry_run" else self.settings for name in values}
         kept = {name: getattr(owner, name) for name, owner in owners.items()}
         try:
@@ -214,13 +212,13 @@ class Session:
             self.apply_settings()
 
     def space(self, name: str, size: int = 0) -> Space:
-        """Return a space; for that much of flash the stub is started if it is of use."""
+        """Return a space; start the stub if it speeds up access to ``size`` bytes of flash."""
         return self.flash(size) if name == "flash" else self.chip.memory
 
     def flash(self, size: int = 0) -> Flash:
-        """Return the flash; the stub is started where it is faster, if ``auto`` says so.
+        """Return the flash; start the stub where that is faster and ``auto`` allows it.
 
-        Where there is none, the ROM does all that it can.
+        Where there is no stub, the ROM does what it can.
         """
         connection, target = self.connected, self.chip
         dialect = target.loader.dialect
@@ -234,8 +232,8 @@ class Session:
                 self.output.note(f"without the flasher stub ({error.message}): it will take longer")
         return target.flash
 
-    def see_may_destroy(self, what: str) -> None:
-        """See that what cannot be undone is allowed, or that somebody can be asked.
+    def require_permission(self, what: str) -> None:
+        """Check that an irreversible action is allowed, or that a person can be asked.
 
         Raises: UsageError.
         """
@@ -245,14 +243,17 @@ class Session:
             )
 
     def may_destroy(self, what: str) -> bool:
-        """Ask whether something that cannot be undone shall be done; see ``see_may_destroy``."""
-        self.see_may_destroy(what)
+        """Return whether an irreversible action may be done; ask if need be.
+
+        Raises: UsageError as ``require_permission``.
+        """
+        self.require_permission(what)
         if self.assume_yes or self.dry_run or not self.settings.confirm or self.ask is None:
             return True
         return self.ask(f"{what}?")
 
     def disconnect(self, *, after: str | None = None) -> None:
-        """Give the port back, leaving the chip as told."""
+        """Leave the chip, by default as the bench says, and close the port."""
         connection, self.connection = self.connection, None
         if connection is not None:
             target = connection.target
@@ -267,13 +268,13 @@ class Session:
             self.snapshots[name] = replace(kept, is_stale=True)
 
     def close(self) -> None:
-        """Leave the chip as the bench says, and everything else in order."""
+        """Leave the chip as the bench says; close transcript and trace."""
         self.disconnect()
         self.log_to(None)
         self.watch(None)
 
     def watch(self, tap: Viewer | Recorder | None) -> None:
-        """Let somebody else watch the wire, or nobody."""
+        """Replace the tap of the wire; None stops the trace."""
         if self.tap is not None:
             self.tap.close()
         self.tap = tap
@@ -281,7 +282,7 @@ class Session:
             self.target.link.taps[:] = [tap] if tap else []
 
     def log_to(self, path: Path | None) -> None:
-        """Write a transcript to a file, or to none. Raises: UsageError if that cannot be."""
+        """Write the transcript to a file, or to none. Raises: UsageError if it cannot be opened."""
         old, self.output.transcript = self.output.transcript, None
         if old is not None:
             old.close()

@@ -1,4 +1,4 @@
-"""What ``set`` changes, and how a chip is to be reached."""
+"""The settings of ``set``, and how to reach a chip."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ MOST_FLASH = 256 * MIB
 
 @dataclass(slots=True)
 class Settings:
-    """What ``set`` changes."""
+    """The settings that ``set`` changes."""
 
     check: bool = False
     """Read everything twice."""
     squeeze: bool = True
     """Show runs of equal rows as one line."""
     verify: bool = True
-    """Read back what was written."""
+    """Read back after writing."""
     confirm: bool = True
-    """Ask before flash is changed, where somebody can be asked."""
+    """Ask before flash is changed, if a person is there."""
     slower: bool = True
-    """Go on at a lower baud rate when a read of flash fails again and again."""
+    """Go on at a lower baud rate when reads of flash keep failing."""
     flash_size: int | None = None
-    """What the flash has (bytes); None goes by its id."""
+    """The size of the flash (bytes); None takes it from the JEDEC id."""
     spi_connection: str = "auto"
     """The pins of the flash; see ``device.pins``."""
     parttable: str = "0x8000"
-    """Where the partition table stands in flash, or a file with one."""
+    """The offset of the partition table in flash, or a file with a table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """How a chip is to be reached: what the command line said, or the last ``connect``."""
+    """How to reach a chip: from the command line, or the last ``connect``."""
 
     port: str = ""
     baud: int = SYNC_BAUD
@@ -47,6 +47,6 @@ class Bench:
     stub: str = "auto"
     """When the flasher stub is started: ``auto``, ``always`` or ``never``."""
     stub_dir: Path | None = None
-    """Where its files are, if not in the installed esptool package."""
+    """The folder of the stub's files; None takes those of the installed esptool package."""
     stub_version: int | None = None
-    """Which generation; None takes the newest that there is."""
+    """The stub's generation; None takes the newest one available."""

@@ -1,7 +1,7 @@
-"""The transcript of a session: commands as a script, and what came of them as comments.
+"""The transcript of a session: commands as a script, and their output as comments.
 
-It can be run again: a command stands there with its full name and its alias replaced, once, and not
-again for the lines of a file that it has sourced; what was no command is a comment.
+It can be run again: every command has its full name, with its alias replaced; the lines of a file
+that it sources are not repeated; lines that were no commands are comments.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 class Transcript:
-    """A file that a session is written to, line by line; what it held before stays."""
+    """A file to which a session is appended line by line."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._held = ""  # of a line of output that is not whole yet
+        self._held = ""  # the beginning of a line of output
         self._stream = files.open_text(path, "a")
         try:
             self.comment(f"espshell {__version__}")
@@ -34,11 +34,11 @@ class Transcript:
         self._put(text + "\n")
 
     def comment(self, text: str) -> None:
-        """Write lines that are no commands. Raises: OSError."""
+        """Write lines as comments. Raises: OSError."""
         self.output(text + "\n")
 
     def output(self, text: str) -> None:
-        """Write a piece of output, colours taken off, as comments, when its line is whole.
+        """Write output without colours as comments, each line once it is complete.
 
         Raises: OSError.
         """
@@ -46,8 +46,8 @@ class Transcript:
         self._put("".join(f"# {line}".rstrip() + "\n" for line in lines))
 
     def close(self) -> None:
-        """Write what is left, if that can be, and close the file."""
-        with contextlib.suppress(OSError):  # each whole line has been written and flushed already
+        """Write the last incomplete line, if possible, and close the file."""
+        with contextlib.suppress(OSError):  # all complete lines have been flushed
             if self._held:
                 self.output("\n")
         with contextlib.suppress(OSError):

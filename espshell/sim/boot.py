@@ -12,7 +12,7 @@ from espshell.chips import Quirk
 from espshell.sim import stub_image
 from espshell.sim.chip import SimChip
 from espshell.sim.event_queue import EventQueue
-from espshell.sim.fault import Action
+from espshell.sim.fault import FaultAction
 from espshell.sim.line import SerialLine
 from espshell.sim.models import APPLICATION_TEXT, BROWNOUT_TEXT, PANIC_TEXT, ROM_BAUD
 from espshell.sim.program import Answer, Next, Program
@@ -130,7 +130,7 @@ class BootState:
         elif answer.next is Next.NOTHING:
             self.mode = ChipMode.HUNG
         elif answer.next is Next.DARK:
-            self.end(Action.KILL, at)
+            self.end(FaultAction.KILL, at)
         elif answer.next is Next.RAM:
             self._jump(answer.entry, at)
 
@@ -141,27 +141,27 @@ class BootState:
             reason = self.chip.model.log.watchdog
             self.plan(at + WATCHDOG_S, lambda then: self.start(then, download=False, reason=reason))
 
-    def end(self, action: Action, at: float) -> None:
+    def end(self, action: FaultAction, at: float) -> None:
         """Apply a fault that ends normal operation, for good or until the next reset."""
         self.resets += 1
         log = self.chip.model.log
-        if action is Action.RESET:
+        if action is FaultAction.RESET:
             self.start(at, download=False)
-        elif action is Action.PANIC:
+        elif action is FaultAction.PANIC:
             self._print(PANIC_TEXT[self.chip.facts.isa], at)
             self.start(max(at, self._line.free_at), download=False, reason=log.software)
-        elif action is Action.BROWNOUT:
+        elif action is FaultAction.BROWNOUT:
             self.chip.flash.power_cycle()
             self._print(BROWNOUT_TEXT, at)
             self.start(max(at, self._line.free_at), download=False, reason=log.brownout)
-        elif action is Action.BOOTLOOP:
+        elif action is FaultAction.BOOTLOOP:
             self._boot_again(at, log.power_on)
-        elif action is Action.KILL:
+        elif action is FaultAction.KILL:
             self.chip.power_off()
             self.mode = ChipMode.DARK
         else:
             self.mode = ChipMode.HUNG
-            if action is Action.GARBAGE:
+            if action is FaultAction.GARBAGE:
                 self._line.babble(at)
 
     def plan(self, at: float, event: Callable[[float], None]) -> None:

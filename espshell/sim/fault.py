@@ -42,7 +42,7 @@ EXAMPLE = "drop@reply:3"
 E = TypeVar("E", bound=Enum)
 
 
-class Action(Enum):
+class FaultAction(Enum):
     """What happens to a frame, or to the chip when the frame comes."""
 
     DROP = "drop"
@@ -64,16 +64,16 @@ class Action(Enum):
 
 
 _ON_ONE_FRAME = ("drop", "double", "late", "stall", "flip", "cut", "noise")
-ENDINGS = frozenset(action for action in Action if action.value not in _ON_ONE_FRAME)
+ENDINGS = frozenset(action for action in FaultAction if action.value not in _ON_ONE_FRAME)
 """Actions after which nothing is as before; the frame itself is lost."""
 
 _ARGUMENTS = {
-    Action.LATE: "seconds, such as 0.5",
-    Action.STALL: "seconds, such as 0.5",
-    Action.FLIP: "BYTE.BIT, such as 8.0",
-    Action.CUT: "a number of bytes",
-    Action.NOISE: "a text",
-    Action.REPLUG: "seconds, such as 2.5",
+    FaultAction.LATE: "seconds, such as 0.5",
+    FaultAction.STALL: "seconds, such as 0.5",
+    FaultAction.FLIP: "BYTE.BIT, such as 8.0",
+    FaultAction.CUT: "a number of bytes",
+    FaultAction.NOISE: "a text",
+    FaultAction.REPLUG: "seconds, such as 2.5",
 }
 
 
@@ -92,7 +92,7 @@ class Direction(Enum):
 class Rule:
     """One rule; each action uses only some of the last fields."""
 
-    action: Action
+    action: FaultAction
     direction: Direction
     first: int
     last: int | None
@@ -117,7 +117,7 @@ class Passage:
     data: bytes
     late_s: float = 0.0
     stall_s: float = 0.0
-    ending: Action | None = None
+    ending: FaultAction | None = None
     back_s: float = 0.0
     """When the port comes back, if that is the ending."""
 
@@ -138,18 +138,14 @@ def parse(text: str) -> Rule:
     """
     match = re.fullmatch(r"(\w+)@(\w+):(\d+)(?:([-+])(\d+))?(?::(.*))?", text, re.DOTALL)
     if match is None:
-        raise UsageError(
-            f"fault {text!r}: expected ACTION@request:N or ACTION@reply:N, such as {EXAMPLE}"
-        )
-    action = _member(Action, match[1], text)
+        raise _wrong(text, f"ACTION@request:N or ACTION@reply:N, such as {EXAMPLE}")
+    action = _member(FaultAction, match[1], text)
     direction = _member(Direction, match[2], text)
-    if direction is Direction.FLASH and (action is not Action.KILL or match[4]):
-        raise UsageError(f"fault {text!r}: expected kill@flash:N, nothing else happens in a flash")
+    if direction is Direction.FLASH and (action is not FaultAction.KILL or match[4]):
+        raise _wrong(text, "kill@flash:N, nothing else happens in a flash")
     first, other = int(match[3]), int(match[5] or 0)
     if first < 1 or (match[4] == "-" and other < first) or (match[4] == "+" and other < 1):
-        raise UsageError(
-            f"fault {text!r}: expected N from 1 on, a range N-M, or N+K with a step from 1 on"
-        )
+        raise _wrong(text, "N from 1 on, a range N-M, or N+K with a step from 1 on")
     last = {None: first, "-": other, "+": None}[match[4]]
     rule = Rule(action, direction, first, last, step=other if match[4] == "+" else 1)
     return _with_argument(rule, match[6], text)
@@ -210,10 +206,14 @@ class Splitter:
         return pieces
 
 
+def _wrong(text: str, expected: str) -> UsageError:
+    return UsageError(f"fault {text!r}: expected {expected}")
+
+
 def _member(kind: type[E], name: str, text: str) -> E:
     names = [member.value for member in kind]
     if name not in names:
-        raise UsageError(f"fault {text!r}: expected one of {', '.join(names)}, not {name!r}")
+        raise _wrong(text, f"one of {', '.join(names)}, not {name!r}")
     return kind(name)
 
 
@@ -221,22 +221,22 @@ def _with_argument(rule: Rule, argument: str | None, text: str) -> Rule:
     expected = _ARGUMENTS.get(rule.action)
     if expected is None:
         if argument is not None:
-            raise UsageError(f"fault {text!r}: expected no argument after {rule.action.value}")
+            raise _wrong(text, f"no argument after {rule.action.value}")
         return rule
     complete = None if not argument else _parse_argument(rule, argument)
     if complete is None:
-        raise UsageError(f"fault {text!r}: expected {expected}, after the number and a colon")
+        raise _wrong(text, f"{expected}, after the number and a colon")
     return complete
 
 
 def _parse_argument(rule: Rule, text: str) -> Rule | None:
-    if rule.action is Action.FLIP:
+    if rule.action is FaultAction.FLIP:
         match = re.fullmatch(r"(\d+)\.([0-7])", text)
         return match and replace(rule, byte=int(match[1]), bit=int(match[2]))
-    if rule.action is Action.CUT:
+    if rule.action is FaultAction.CUT:
         keep = parse_number(text)
         return None if keep is None else replace(rule, keep=keep)
-    if rule.action is Action.NOISE:
+    if rule.action is FaultAction.NOISE:
         return replace(rule, text=unescaped(text))
     seconds = parse_seconds(text)
     return None if seconds is None else replace(rule, seconds=seconds)
@@ -248,17 +248,17 @@ def _apply(rule: Rule, passage: Passage) -> list[Passage]:
         return [passage]
     if action in ENDINGS:
         return [replace(passage, data=b"", ending=action, back_s=rule.seconds)]
-    if action is Action.DROP:
+    if action is FaultAction.DROP:
         return []
-    if action is Action.DOUBLE:
+    if action is FaultAction.DOUBLE:
         return [passage, passage]
-    if action is Action.LATE:
+    if action is FaultAction.LATE:
         return [replace(passage, late_s=passage.late_s + rule.seconds)]
-    if action is Action.STALL:
+    if action is FaultAction.STALL:
         return [replace(passage, stall_s=passage.stall_s + rule.seconds)]
-    if action is Action.CUT:
+    if action is FaultAction.CUT:
         return [replace(passage, data=data.rstrip(slip.END)[: rule.keep])]
-    if action is Action.NOISE:
+    if action is FaultAction.NOISE:
         return [replace(passage, data=rule.text + data)]
     return [replace(passage, data=_flip(data, rule.byte, rule.bit))]
 

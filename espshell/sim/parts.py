@@ -143,6 +143,7 @@ _SLOWER = Times(0.5e-3, 50e-3, 150e-3, 200e-3, 25.0)
 _PUYA_TIMES = Times(1.5e-3, 16e-3, 16e-3, 16e-3, 16e-3, 8e-3)
 _W25Q64BV_TIMES = Times(0.7e-3, 30e-3, 120e-3, 150e-3, 15.0)
 
+# The write commands of a part, and its registers behind SR1.
 _WINBOND = (_BOTH_WAYS, _SR2, StatusRegister(0x15, 0xE4, factory=0x60))
 _W25Q128 = (_BOTH_WAYS, replace(_SR2, factory=0x02), _WINBOND[2])
 _W25Q256 = (_SEPARATE, _SR2, StatusRegister(0x15, 0xE6, factory=0x60))
@@ -151,7 +152,6 @@ _XMC_32 = (_SEPARATE, _SR2, StatusRegister(0x15, 0xE0, factory=0x20))
 _XMC_64 = (_SEPARATE, _SR2, StatusRegister(0x15, 0xE3))
 _BOYA = (_SEPARATE, _SR2, StatusRegister(0x15, 0xE4, factory=0x40))
 _ZBIT = (_SEPARATE, _SR2, StatusRegister(0x15, 0x70))
-"""The write commands of a part and its registers behind SR1."""
 
 _W25Q32JV = _like_w25q("W25Q32JV", 0xEF4016, *_WINBOND, image=sfdp.W25Q32JV, guard=_WPS)
 _GD25Q32C = _like_w25q("GD25Q32C", 0xC84016, *_GIGADEVICE, image=sfdp.GD25Q32C, times=_GD_TIMES)

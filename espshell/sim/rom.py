@@ -110,22 +110,22 @@ class RomLoader:
         command = None if self._buffer[0] else self._commands.get(self._buffer[1])
         # Refused without payload: esptool could not tell an ESP32-S2 in secure download mode
         # otherwise.
-        outcome = Completed(INVALID)
+        completed = Completed(INVALID)
         if command is not None:
             self._opcode = self._buffer[1]
             self._repeat = SYNC_REPLIES if self._opcode == Opcode.SYNC else 1
             if self._opcode in _CLEARS_ERROR:
                 self._error = 0
             try:
-                outcome = command()
+                completed = command()
             except PowerLost:
-                outcome = Completed(next=Next.DARK, is_silent=True)
+                completed = Completed(next=Next.DARK, is_silent=True)
         return Answer(
-            () if outcome.is_silent else (self._reply(outcome),) * self._repeat,
+            () if completed.is_silent else (self._reply(completed),) * self._repeat,
             cost_s=self._access.now - began,
-            next=outcome.next,
-            entry=outcome.entry,
-            new_baud=outcome.new_baud,
+            next=completed.next,
+            entry=completed.entry,
+            new_baud=completed.new_baud,
         )
 
     def _table(self) -> dict[Opcode, Callable[[], Completed]]:
@@ -153,13 +153,13 @@ class RomLoader:
             Opcode.GET_SECURITY_INFO: lambda: Completed(data=self.chip.security_info),
         }
 
-    def _reply(self, outcome: Completed) -> bytes:
-        if outcome.value is not None:
-            self._value = outcome.value
-        self._error = outcome.error or self._error
-        size = max(outcome.size, len(outcome.data))
-        self._payload[: len(outcome.data)] = outcome.data
-        self._payload[size] = 1 if outcome.error else 0
+    def _reply(self, completed: Completed) -> bytes:
+        if completed.value is not None:
+            self._value = completed.value
+        self._error = completed.error or self._error
+        size = max(completed.size, len(completed.data))
+        self._payload[: len(completed.data)] = completed.data
+        self._payload[size] = 1 if completed.error else 0
         self._payload[size + 1] = self._error
         size += self._dialect.status_size
         head = HEADER.pack(RESPONSE, self._opcode, size, self._value)

@@ -99,14 +99,16 @@ class StubLoader:
         self._access.now += COMMAND_S
         cost_s, replies = COMMAND_S, list[bytes]()
         try:
-            outcome, replies = self._answer(frame)
+            completed, replies = self._answer(frame)
             cost_s = self._access.now - began
-            if outcome.work is not None:
-                outcome.work()
+            if completed.work is not None:
+                completed.work()
         except PowerLost:
-            outcome = Completed(next=Next.DARK)
+            completed = Completed(next=Next.DARK)
         busy_s = self._access.now - began - cost_s
-        return Answer(tuple(replies), cost_s, busy_s, outcome.next, outcome.entry, outcome.new_baud)
+        return Answer(
+            tuple(replies), cost_s, busy_s, completed.next, completed.entry, completed.new_baud
+        )
 
     def _answer(self, frame: bytes) -> tuple[Completed, list[bytes]]:
         if self._sending is not None:
@@ -115,14 +117,14 @@ class StubLoader:
         self._buffer[: len(frame)] = frame
         self._body = frame[HEADER.size :]
         opcode = self._buffer[1]
-        outcome = self._run(opcode, len(frame))
-        if outcome.next is Next.NOTHING:
-            return outcome, []
-        size = max(outcome.size, len(outcome.data)) + 2
-        head = HEADER.pack(RESPONSE, opcode, size, outcome.value or 0)
-        reply = slip.encode(head + outcome.data + bytes([outcome.error, 0]))
-        count = SYNC_REPLIES if opcode == Opcode.SYNC and not outcome.error else 1
-        return outcome, [reply] * count + self._blocks(acknowledged=0)
+        completed = self._run(opcode, len(frame))
+        if completed.next is Next.NOTHING:
+            return completed, []
+        size = max(completed.size, len(completed.data)) + 2
+        head = HEADER.pack(RESPONSE, opcode, size, completed.value or 0)
+        reply = slip.encode(head + completed.data + bytes([completed.error, 0]))
+        count = SYNC_REPLIES if opcode == Opcode.SYNC and not completed.error else 1
+        return completed, [reply] * count + self._blocks(acknowledged=0)
 
     def _run(self, opcode: int, size: int) -> Completed:
         """Check a frame of a size and do what it says."""

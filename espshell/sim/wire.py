@@ -30,7 +30,7 @@ from espshell.protocol.dialect import UART_FIFO
 from espshell.sim.boot import BootState, ChipMode
 from espshell.sim.chip import SimChip
 from espshell.sim.event_queue import EventQueue
-from espshell.sim.fault import Action, Direction, Faults, Passage, Splitter
+from espshell.sim.fault import Direction, FaultAction, Faults, Passage, Splitter
 from espshell.sim.line import BITS_PER_BYTE, SerialLine
 from espshell.sim.models import ROM_BAUD
 from espshell.sim.nor import FlashCounters
@@ -357,10 +357,10 @@ class Wire:
             self._io0_low = dtr
 
     def _end(self, passage: Passage, at: float) -> None:
-        pulls = passage.ending in (Action.UNPLUG, Action.REPLUG)
-        if pulls or (passage.ending is Action.KILL and self._over_usb):
-            self._boot.end(Action.HANG if pulls else Action.KILL, at)
-            back_s = passage.back_s if passage.ending is Action.REPLUG else None
+        pulls = passage.ending in (FaultAction.UNPLUG, FaultAction.REPLUG)
+        if pulls or (passage.ending is FaultAction.KILL and self._over_usb):
+            self._boot.end(FaultAction.HANG if pulls else FaultAction.KILL, at)
+            back_s = passage.back_s if passage.ending is FaultAction.REPLUG else None
             self._events.add(at, lambda then: self._pull(then, back_s))
             if at <= self._clock.now():
                 self._events.run_due()

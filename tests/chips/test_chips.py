@@ -11,6 +11,7 @@ from espshell import chips
 from espshell.chips import CHIPS, Bits, Chip, Feature, Field, Kind, Region
 from espshell.chips.esp32 import ESP32
 from espshell.chips.esp32c3 import ESP32C3
+from espshell.span import Span
 from espshell.units import WORD
 
 SPACE = 1 << 32
@@ -69,8 +70,8 @@ def test_shared_ram(chip: Chip) -> None:
             for at in range(start, end, 0x400)
         }
     for row in chip.shared_ram:
-        there = (row.instruction, row.instruction + row.size)
-        assert chip.same_ram(row.data, row.data + row.size)[1:] == (there,)
+        there = Span.of(row.instruction, row.size)
+        assert chip.same_ram(Span.of(row.data, row.size))[1:] == (there,)
 
 
 @EACH
@@ -79,7 +80,7 @@ def test_buses_are_in_pairs(chip: Chip) -> None:
     alone = {"SRAM0, instruction bus", "SRAM2, data bus"} if chip is ESP32 else set()
     ram = [r for r in chip.regions if r.kind is Kind.RAM]
     named = {r.name for r in ram if " bus" in r.note and r.note not in alone}
-    assert named == {r.name for r in ram if len(chip.same_ram(r.start, r.end)) > 1}
+    assert named == {r.name for r in ram if len(chip.same_ram(r.span)) > 1}
 
 
 @EACH
@@ -395,7 +396,7 @@ def test_the_same_ram(
     chip: Chip, span: tuple[int, int], others: tuple[tuple[int, int], ...]
 ) -> None:
     """A range is the same RAM as itself and as its part on the other bus, reversed on an ESP32."""
-    assert chip.same_ram(*span) == (span, *others)
+    assert chip.same_ram(Span(*span)) == (Span(*span), *(Span(*other) for other in others))
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from espshell.device.flash import READ_ID
 from espshell.errors import DeviceError, EspError, UsageError
 from espshell.loader.spi import FlashCommand
+from espshell.nor import opcodes
 from espshell.protocol.flash import SpiSetParams
 from espshell.units import KIB, MIB
 from tests.loader.support import open_sim, wire_of
@@ -27,7 +27,7 @@ def test_a_command_takes_few_requests(chip: str, stub: bool) -> None:
     data = bytes(range(64))
     wire_of(target).chip.flash.load(data)
     for command, answer in (
-        (FlashCommand(READ_ID, read_size=3), b"\xef\x40\x16"),
+        (FlashCommand(opcodes.RDID, read_size=3), b"\xef\x40\x16"),
         (FlashCommand(0x03, address=4, read_size=4), data[4:8]),
         (FlashCommand(0x05, read_size=1), b"\0"),
         (FlashCommand(0x5A, address=0, dummy_bits=8, read_size=4), b"SFDP"),

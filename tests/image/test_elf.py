@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from espshell.errors import UsageError
 from espshell.image import elf
-from espshell.image.elf import Segment
-from espshell.image.symbol_table import Kind, Symbol, SymbolTable
+from espshell.image.elf import ElfSegment
+from espshell.image.symbol_table import Symbol, SymbolKind, SymbolTable
 
 IRAM = 0x4008_0000
 DRAM = 0x3FFB_0000
@@ -96,8 +96,8 @@ def test_what_is_loaded(tmp_path: Path) -> None:
     program = elf.read_elf(path)
     assert (program.machine, program.entry) == ("xtensa", IRAM + 4)
     assert program.segments == (
-        Segment(IRAM, bytes(range(0x40)), 0x40, "rx", IRAM),
-        Segment(DRAM + 0x100, b"data", 16, "rw", DRAM),
+        ElfSegment(IRAM, bytes(range(0x40)), 0x40, "rx", IRAM),
+        ElfSegment(DRAM + 0x100, b"data", 16, "rw", DRAM),
     )
     assert [*elf.symbols(path)] == [*program.symbols]
     assert elf.parse_elf(written([], machine=243)).machine == "riscv"
@@ -106,12 +106,12 @@ def test_what_is_loaded(tmp_path: Path) -> None:
 def test_which_symbols_there_are() -> None:
     """Functions, objects and global labels; no files, sections, local labels or debug data."""
     assert [(s.name, s.kind, s.is_global) for s in parsed()] == [
-        ("counter", Kind.OBJECT, True),
-        ("ets_printf", Kind.LABEL, True),
-        ("_text_start", Kind.LABEL, True),
-        ("app_main", Kind.FUNCTION, True),
-        ("helper", Kind.FUNCTION, False),
-        ("_text_end", Kind.LABEL, True),
+        ("counter", SymbolKind.OBJECT, True),
+        ("ets_printf", SymbolKind.LABEL, True),
+        ("_text_start", SymbolKind.LABEL, True),
+        ("app_main", SymbolKind.FUNCTION, True),
+        ("helper", SymbolKind.FUNCTION, False),
+        ("_text_end", SymbolKind.LABEL, True),
     ]
 
 
@@ -146,11 +146,11 @@ def test_the_innermost_symbol_and_the_best_name() -> None:
     """Of nested symbols the inner one; of names for one address a sized global one."""
     table = SymbolTable(
         [
-            Symbol("outer", 0x100, 0x100, Kind.FUNCTION),
-            Symbol("inner", 0x110, 0x10, Kind.OBJECT),
-            Symbol("label", 0x118, 0, Kind.LABEL, section_end=0x200),
-            Symbol("local", 0x110, 0x10, Kind.OBJECT, is_global=False),
-            Symbol("label_too", 0x110, 0, Kind.LABEL),
+            Symbol("outer", 0x100, 0x100, SymbolKind.FUNCTION),
+            Symbol("inner", 0x110, 0x10, SymbolKind.OBJECT),
+            Symbol("label", 0x118, 0, SymbolKind.LABEL, section_end=0x200),
+            Symbol("local", 0x110, 0x10, SymbolKind.OBJECT, is_global=False),
+            Symbol("label_too", 0x110, 0, SymbolKind.LABEL),
         ]
     )
     names = {0x100: "outer", 0x110: "inner", 0x119: "inner", 0x120: "outer", 0x1FF: "outer"}
@@ -165,7 +165,7 @@ SYMBOLS = st.builds(
     st.sampled_from("abcdef"),
     st.integers(0, 40),
     st.integers(0, 12),
-    st.sampled_from(Kind),
+    st.sampled_from(SymbolKind),
     st.booleans(),
     st.sampled_from([0, 20, 60]),
 )

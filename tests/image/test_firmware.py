@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from espshell.errors import UsageError
 from espshell.image import firmware
-from espshell.image.firmware import ExtendedHeader, Firmware, Header, Layout, Segment, Sum
+from espshell.image.firmware import ExtendedHeader, Firmware, Header, ImageLayout, Segment, Sum
 from tests.image import support
 
 RAM = ((0x3FFB_0000, b"data" * 3), (0x4008_0400, b"\x12\x34\x56\x78" * 25))
@@ -44,7 +44,7 @@ def test_an_image_of_esp32_is_read_field_by_field() -> None:
     at = 24 + 8 + 12 + 8
     end = len(ESP32)
     assert found == Firmware(
-        layout=Layout.EXTENDED,
+        layout=ImageLayout.EXTENDED,
         size=end,
         end=end,
         header=Header(0xE9, 2, 2, 0x2F, 0x4008_0400),
@@ -84,7 +84,7 @@ def test_segments_lie_where_their_offsets_say(name: str) -> None:
 def test_version_2_has_a_part_in_flash_and_two_headers() -> None:
     """The part that stays in flash is the first segment, without an address; the CRC agrees."""
     found = firmware.parse(V2)
-    assert found.layout is Layout.ESP8266_V2
+    assert found.layout is ImageLayout.ESP8266_V2
     assert found.first_header == Header(0xEA, 4, 2, 0x40, 0x4010_0000)
     assert found.header.segment_count == 2
     assert found.segments[0] == Segment(0, 32, 16)
@@ -120,7 +120,7 @@ def test_the_caller_knows_better(esp8266: bool) -> None:
     low = support.esp8266(((0x10, b"word"),))
     data = low if esp8266 else ESP32
     found = firmware.parse(data, esp8266=esp8266)
-    assert (found.layout is Layout.ESP8266_V1) is esp8266
+    assert (found.layout is ImageLayout.ESP8266_V1) is esp8266
     with pytest.raises(UsageError):
         firmware.parse(data, esp8266=not esp8266)
 

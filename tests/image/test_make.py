@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from espshell.errors import UsageError
 from espshell.image import firmware
-from espshell.image.firmware import Layout
+from espshell.image.firmware import ImageLayout
 from espshell.image.make import make_v1
 
 VECTORS = json.loads((Path(__file__).parents[1] / "data" / "make-image.json").read_text("utf-8"))
@@ -39,7 +39,7 @@ def test_what_was_made_can_be_read(segments: list[tuple[int, bytes]], entry: int
     """Reading an image gives the segments, filled up to words, the entry and right sums."""
     (part,) = make_v1(segments, entry, mode=2, size=0x40, frequency=0xF)
     found = firmware.parse(part.data)
-    assert (found.layout, found.ok, found.trailing) == (Layout.ESP8266_V1, True, 0)
+    assert (found.layout, found.ok, found.trailing) == (ImageLayout.ESP8266_V1, True, 0)
     assert found.header.entry == entry
     assert (found.header.mode, found.header.size_frequency) == (2, 0x4F)
     read = [(s.address, part.data[s.offset : s.offset + s.size]) for s in found.segments]

@@ -8,19 +8,19 @@ from hypothesis import strategies as st
 
 from espshell.errors import UsageError
 from espshell.image import intel_hex, merge, uf2
-from espshell.image.merge import Format, Part
+from espshell.image.merge import Format, MergePart
 
-BOOT = Part(0x1000, b"boot", "boot.bin")
-TABLE = Part(0x8000, b"table", "table.bin")
+BOOT = MergePart(0x1000, b"boot", "boot.bin")
+TABLE = MergePart(0x8000, b"table", "table.bin")
 GAPS = st.integers(0, 600)
 CONTENTS = st.binary(min_size=1, max_size=600)
 
 
-def placed(pieces: list[tuple[int, bytes]], start: int) -> list[Part]:
+def placed(pieces: list[tuple[int, bytes]], start: int) -> list[MergePart]:
     """Return parts one after another, each behind a gap."""
-    parts: list[Part] = []
+    parts: list[MergePart] = []
     for gap, data in pieces:
-        parts.append(Part(start + gap, data, f"{len(parts)}.bin"))
+        parts.append(MergePart(start + gap, data, f"{len(parts)}.bin"))
         start = parts[-1].end
     return parts
 
@@ -67,18 +67,18 @@ def test_a_small_one() -> None:
     ("parts", "part"),
     [
         ([], "nothing to merge"),
-        ([BOOT, Part(0x2000, b"", "no.bin")], "no.bin is empty"),
-        ([Part(0xFFFF_FFFF, b"ab", "a.bin")], "ends behind 4 GiB"),
-        ([Part(-1, b"ab", "a.bin")], "a.bin would begin before the start of the flash, at -1"),
+        ([BOOT, MergePart(0x2000, b"", "no.bin")], "no.bin is empty"),
+        ([MergePart(0xFFFF_FFFF, b"ab", "a.bin")], "ends behind 4 GiB"),
+        ([MergePart(-1, b"ab", "a.bin")], "a.bin would begin before the start of the flash"),
         (
-            [Part(0x1003, b"ab", "a.bin"), BOOT],
+            [MergePart(0x1003, b"ab", "a.bin"), BOOT],
             r"a\.bin \(0x1003\.\.0x1005\) overlaps boot\.bin \(0x1000\.\.0x1004\)",
         ),
-        ([BOOT, Part(0x1000, b"a", "a.bin")], r"overlaps"),
-        ([Part(0xFFF, b"a", "a.bin")], r"a\.bin .* before the target offset 0x1000"),
+        ([BOOT, MergePart(0x1000, b"a", "a.bin")], r"overlaps"),
+        ([MergePart(0xFFF, b"a", "a.bin")], r"a\.bin .* before the target offset 0x1000"),
     ],
 )
-def test_what_does_not_fit_together(fmt: Format, parts: list[Part], part: str) -> None:
+def test_what_does_not_fit_together(fmt: Format, parts: list[MergePart], part: str) -> None:
     """Files are named with their ranges, whatever the format."""
     with pytest.raises(UsageError, match=part):
         merge.merge(parts, fmt=fmt, target_offset=0x1000, family=1)
@@ -99,7 +99,7 @@ def test_larger_than_the_flash() -> None:
 
 def test_a_slip_of_an_offset_does_not_fill_the_disk() -> None:
     """Raw files end where the largest flash does; the other formats need no filling."""
-    far = Part(0xF000_0000, b"a", "a.bin")
+    far = MergePart(0xF000_0000, b"a", "a.bin")
     with pytest.raises(UsageError, match="would have"):
         merge.merge([BOOT, far])
     assert len(intel_hex.read(merge.merge([BOOT, far], fmt="hex"))) == 2

@@ -7,7 +7,8 @@ import hashlib
 import pytest
 
 from espshell.image import firmware, signature
-from espshell.image.signature import BLOCK_SIZE, SECTOR, Signature
+from espshell.image.signature import BLOCK_SIZE, Signature
+from espshell.units import SECTOR
 from tests.image import support
 
 IMAGE = support.firmware(((0x4008_0400, b"code"),))

@@ -142,5 +142,5 @@ def test_what_is_tried() -> None:
     assert one_line == (reset.CLASSIC, reset.slower(reset.CLASSIC, 0.5))
     assert reset.plan("no-reset", usb_serial_jtag=True) == ()
     assert reset.plan("R1|W0.1|R0") == (reset.HARD_RESET,)
-    with pytest.raises(UsageError, match="no way"):
+    with pytest.raises(UsageError, match="expected default-reset, usb-reset"):
         reset.plan("gently")

@@ -31,7 +31,7 @@ def replay(*events: tuple[float, Direction, bytes]) -> ReplayPort:
 
 def recorded(path: Path, url: str, use: Callable[[Target], bytes]) -> bytes:
     """Do something with a chip while it is recorded; return what that gave."""
-    with contextlib.closing(Recorder(path)) as recorder:
+    with contextlib.closing(Recorder(path, pytest.fail)) as recorder:
         target = Target.open(url, taps=(recorder,))
         found = use(target)
         target.close()
@@ -150,7 +150,7 @@ def test_time_passes_as_it_did() -> None:
 def test_what_is_recorded_can_be_read(tmp_path: Path) -> None:
     """Chunks, directions and times since the first one come back; nothing waits for the end."""
     path = tmp_path / "recording"
-    recorder = Recorder(path)
+    recorder = Recorder(path, pytest.fail)
     recorder(7.5, "tx", b"\xc0\x00")
     recorder(7.625, "rx", b"")
     assert read_recording(path) == (Event(0.0, "tx", b"\xc0\x00"), Event(0.125, "rx", b""))
@@ -211,7 +211,7 @@ def test_a_recorder_that_cannot_write(tmp_path: Path) -> None:
     """Nor can a directory be written, nor a file in none."""
     for path in (tmp_path, tmp_path / "no" / "file"):
         with pytest.raises(UsageError, match="cannot write"):
-            Recorder(path)
+            Recorder(path, pytest.fail)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

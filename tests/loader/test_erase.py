@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from espshell.chips.esp32 import ESP32
 from espshell.chips.esp8266 import ESP8266
-from espshell.loader.erase import SECTOR, asked_size
+from espshell.loader.erase import asked_size
+from espshell.units import SECTOR
 
 
 def erased_by_the_rom(offset: int, asked: int) -> int:

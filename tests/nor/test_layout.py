@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from espshell.nor import layout, meaning
-from espshell.nor.layout import WIDTH, Kind, Layout
+from espshell.nor.layout import WIDTH, BitKind, Layout
 
 WINBOND = 0xEF
 ALL = tuple(layout.of(name) for name in layout.names())
@@ -32,7 +32,7 @@ def test_names_of_bits(each: Layout) -> None:
     names = [bit.name for r in each.registers for bit in r.bits if bit.name != "-"]
     assert len(set(names)) == len(names)
     assert names[:2] == ["BUSY", "WEL"]
-    assert each.registers[0].mask(Kind.READ_ONLY) & 0b11 == 0b11
+    assert each.registers[0].mask(BitKind.READ_ONLY) & 0b11 == 0b11
 
 
 @EACH
@@ -50,9 +50,9 @@ def test_fields(each: Layout) -> None:
 def test_one_way_bits_say_so(each: Layout) -> None:
     """Whatever cannot be undone has a hazard that says it; so has whatever is dangerous."""
     for field in each.fields:
-        if field.kind in (Kind.ONE_WAY, Kind.DANGER):
+        if field.kind in (BitKind.ONE_WAY, BitKind.DANGER):
             assert field.hazard
-        if field.kind is Kind.ONE_WAY:
+        if field.kind is BitKind.ONE_WAY:
             assert field.hazard.startswith("one-way")
 
 
@@ -100,7 +100,7 @@ def test_common_keeps_what_is_the_same() -> None:
     assert not {"LB", "LB1", "DRV"} & names
     sr3 = both.register("SR3")
     assert sr3 is not None
-    assert {bit.kind for bit in sr3.bits} == {Kind.OPEN, Kind.RESERVED}
+    assert {bit.kind for bit in sr3.bits} == {BitKind.OPEN, BitKind.RESERVED}
 
 
 def test_common_of_different_meanings() -> None:
@@ -110,7 +110,7 @@ def test_common_of_different_meanings() -> None:
     assert bp is not None
     assert [bit.name for bit in bp.bits] == ["BP0", "BP1", "BP2"]
     assert both.registers[0].bits[5].name == "TB/BP3"
-    assert both.registers[0].bits[5].kind is Kind.OPEN
+    assert both.registers[0].bits[5].kind is BitKind.OPEN
 
 
 @given(st.lists(st.sampled_from(ALL), min_size=1, max_size=4))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from espshell.errors import UsageError
 from espshell.nor import layout, makers, opcodes, parts
-from espshell.nor.layout import Kind
+from espshell.nor.layout import BitKind
 from espshell.nor.parts import Part, Volatile
 from espshell.nor.sfdp import BASIC, Sfdp, Table
 from espshell.nor.writes import WRITE_PLANS
@@ -233,7 +233,7 @@ def test_an_unknown_part_without_sfdp() -> None:
     """BUSY and WEL are read, and nothing can be written."""
     found = parts.identify(0x774017, None)
     assert found.part.written == frozenset()
-    assert {f.kind for f in found.part.layout.fields} == {Kind.READ_ONLY}
+    assert {f.kind for f in found.part.layout.fields} == {BitKind.READ_ONLY}
     assert found.size == 8 << 20
 
 

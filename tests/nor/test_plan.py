@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from espshell.nor import makers, parts, plan, settings
-from espshell.nor.layout import Kind, Values
+from espshell.nor.layout import BitKind, Values
 from espshell.nor.parts import Identified, Part
-from espshell.nor.plan import Gate, StatusPlan
-from espshell.nor.sequence import Write
+from espshell.nor.plan import ConfirmationKind, StatusPlan
+from espshell.nor.sequence import StatusWrite
 from espshell.nor.sfdp import BASIC, Sfdp, Table
 
 OPEN = tuple(parts.identify(part.jedec_id, None) for part in parts.rows())
@@ -47,7 +47,7 @@ def sent(made: StatusPlan, attempt: int = 0) -> list[str]:
     ]
 
 
-def carried_out(part: Part, writes: tuple[Write, ...], before: Values) -> dict[str, int]:
+def carried_out(part: Part, writes: tuple[StatusWrite, ...], before: Values) -> dict[str, int]:
     """Return what a part's registers hold after writes: a flash as its write plan says it is."""
     held = dict(before)
     (way,) = part.writes
@@ -58,7 +58,7 @@ def carried_out(part: Part, writes: tuple[Write, ...], before: Values) -> dict[s
             for name, byte in zip(form.registers, write.data, strict=True):
                 register = part.layout.register(name)
                 assert register is not None
-                fixed = register.mask(Kind.READ_ONLY)
+                fixed = register.mask(BitKind.READ_ONLY)
                 held[name] = held[name] & fixed | byte & ~fixed
         elif way.clears_sr2 and write.opcode == 0x01:
             held["SR1"], held["SR2"] = write.data[0], 0
@@ -255,27 +255,27 @@ def test_one_way_needs_the_part() -> None:
         ("W25Q128JV", "QE=1", {}, []),
         ("W25Q128JV", "BP=7", {}, []),
         ("W25Q128JV", "DRV=1", {}, []),
-        ("W25Q128JV", "LB2=1", {}, [Gate.ONE_WAY]),
-        ("W25Q128JV", "SRP1=1", {}, [Gate.ONE_WAY]),
-        ("W25Q128JV", "SRP0=1", {}, [Gate.DANGER]),
+        ("W25Q128JV", "LB2=1", {}, [ConfirmationKind.ONE_WAY]),
+        ("W25Q128JV", "SRP1=1", {}, [ConfirmationKind.ONE_WAY]),
+        ("W25Q128JV", "SRP0=1", {}, [ConfirmationKind.DANGER]),
         ("W25Q128JV", "SRP0=0", {"SR1": 0x80}, []),
-        ("W25Q128JV", "QE=0", {"SR2": 0x02}, [Gate.DANGER]),
-        ("W25Q128JV", "WPS=1", {}, [Gate.DANGER]),
+        ("W25Q128JV", "QE=0", {"SR2": 0x02}, [ConfirmationKind.DANGER]),
+        ("W25Q128JV", "WPS=1", {}, [ConfirmationKind.DANGER]),
         ("W25Q128JV", "WPS=0", {"SR3": 0x04}, []),
-        ("W25Q128JV", "HRSW=1", {}, [Gate.DANGER]),
-        ("W25Q256JV-Q", "ADP=1", {}, [Gate.DANGER]),
-        ("XM25QH64C", "DC=0", {"SR3": 0x03}, [Gate.DANGER]),
-        ("MX25L3233F", "TB=1", {}, [Gate.ONE_WAY]),
-        ("EN25QE32A", "SPL0=1", {}, [Gate.ONE_WAY]),
+        ("W25Q128JV", "HRSW=1", {}, [ConfirmationKind.DANGER]),
+        ("W25Q256JV-Q", "ADP=1", {}, [ConfirmationKind.DANGER]),
+        ("XM25QH64C", "DC=0", {"SR3": 0x03}, [ConfirmationKind.DANGER]),
+        ("MX25L3233F", "TB=1", {}, [ConfirmationKind.ONE_WAY]),
+        ("EN25QE32A", "SPL0=1", {}, [ConfirmationKind.ONE_WAY]),
     ],
 )
-def test_gates(name: str, text: str, values: dict[str, int], gates: list[Gate]) -> None:
+def test_gates(name: str, text: str, values: dict[str, int], gates: list[ConfirmationKind]) -> None:
     """One-way bits and SRP1 ask for the part's name; what may stop a board for a second yes."""
     made = planned(known(name), text, **values)
     assert made.ok
-    assert [each.gate for each in made.gates] == gates
-    assert all(each.why.startswith(each.name) for each in made.gates)
-    assert all(made.asks(gate) for gate in gates)
+    assert [each.kind for each in made.confirmations] == gates
+    assert all(each.reason.startswith(each.name) for each in made.confirmations)
+    assert all(made.needs(gate) for gate in gates)
 
 
 @given(st.sampled_from(EVERY), st.data())
@@ -285,9 +285,9 @@ def test_every_one_way_bit_is_behind_a_gate(found: Identified, data: st.DataObje
     made = plan.make(found, before, chosen(found.part, data), volatile=False)
     for each in made.registers:
         for bit in each.changed:
-            one_way = bit.kind is Kind.ONE_WAY or bit.name == "SRP1"
+            one_way = bit.kind is BitKind.ONE_WAY or bit.name == "SRP1"
             if one_way and bit.after and made.attempts:
-                assert made.asks(Gate.ONE_WAY)
+                assert made.needs(ConfirmationKind.ONE_WAY)
 
 
 def test_candidates_must_agree_on_the_range() -> None:
@@ -386,8 +386,8 @@ def test_the_same_again_is_nothing(found: Identified, data: st.DataObject) -> No
 def test_incident_writing_all_ones() -> None:
     """E3/7B/FC asks for the name and a second yes, FF is refused (esp-idf#7994, bk7231tools#29)."""
     ones = planned(known("XMC-32M"), "SR1=0xFC", "SR2=0x7B", "SR3=0xE3")
-    assert ones.asks(Gate.ONE_WAY)
-    assert ones.asks(Gate.DANGER)
+    assert ones.needs(ConfirmationKind.ONE_WAY)
+    assert ones.needs(ConfirmationKind.DANGER)
     assert planned(known("XMC-32M"), "SR1=0xFF", "SR2=0xFF", "SR3=0xFF").refusals
 
 
@@ -402,7 +402,7 @@ def test_incident_no_change_sends_nothing() -> None:
     made = planned(known("P25Q16HBK"), "SR1=0x00", "SR2=0x00")
     assert made.nothing_to_do
     assert made.attempts == ()
-    assert not made.gates
+    assert not made.confirmations
     assert not made.warnings
 
 
@@ -441,7 +441,7 @@ def test_incident_dummy_clocks() -> None:
     """DC bits left by another program can be cleared for good (esp-idf#8560), with a second yes."""
     made = planned(known("XM25QH64C"), "SR1=0", "SR2=0", "SR3=0", SR2=0x02, SR3=0x23)
     assert sent(made)[2::3] == ["31 00", "11 00"]
-    assert {each.name for each in made.gates} == {"DC", "QE"}
+    assert {each.name for each in made.confirmations} == {"DC", "QE"}
 
 
 def test_registers_are_shown_highest_bit_first() -> None:

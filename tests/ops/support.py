@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from espshell.device import Target
-from espshell.ops.flash.payload import Image
+from espshell.ops.flash.payload import Payload
 from espshell.sim.nor import Nor
 from espshell.units import KIB, MIB
 from tests.loader.support import open_sim, wire_of
@@ -64,9 +64,9 @@ AT = 0x6000
 """Where it goes: in a block of its own and two others."""
 
 
-def image(data: bytes, address: int = AT) -> list[Image]:
+def image(data: bytes, address: int = AT) -> list[Payload]:
     """Return data as what is loaded."""
-    return [Image(address, data, "file")]
+    return [Payload(address, data, "file")]
 
 
 def with_new(old: bytes, *placed: tuple[int, bytes], filled: bool = True) -> bytes:

@@ -11,8 +11,9 @@ from espshell import chips
 from espshell.image import firmware
 from espshell.image.partitions import Partition, PartitionTable
 from espshell.ops.flash.explain import explain, known_contents
-from espshell.ops.flash.payload import Image
-from espshell.ops.memory.diff import Span, diff
+from espshell.ops.flash.payload import Payload
+from espshell.ops.memory.diff import diff
+from espshell.span import Span
 from tests.image import support
 
 SECTOR = 4096
@@ -32,7 +33,7 @@ TABLE = PartitionTable(
 
 def told(expected: bytes, held: bytes, *, read: bool = True, **options: object) -> tuple[str, ...]:
     """Return what is said if flash holds something; of its sectors digests or bytes are known."""
-    image = Image(AT, expected, "file")
+    image = Payload(AT, expected, "file")
     parts = {
         AT + at: held[at : at + SECTOR]
         for at in range(0, len(expected), SECTOR)
@@ -41,7 +42,7 @@ def told(expected: bytes, held: bytes, *, read: bool = True, **options: object) 
     digests = {at: hashlib.md5(data).digest() for at, data in parts.items()}
     contents = parts if read else known_contents(image, digests)
     assert contents.items() <= parts.items()
-    spans = [Span(at, len(data)) for at, data in parts.items()]
+    spans = [Span.of(at, len(data)) for at, data in parts.items()]
     return explain(image, spans, contents, **options)  # type: ignore[arg-type]
 
 
@@ -177,7 +178,7 @@ def test_no_explanation() -> None:
 
 def test_known_contents_are_never_guessed() -> None:
     """A digest gives away blank sectors and patched settings; of others nothing is known."""
-    image = Image(AT + 100, APP, "file")
+    image = Payload(AT + 100, APP, "file")
     first = APP[: SECTOR - 100]
     patched = first[:2] + b"\0\x4f" + first[4:]
     digests = {

@@ -10,12 +10,12 @@ from espshell.device import Target
 from espshell.errors import DeviceError, ReadsDiffer, UsageError
 from espshell.ops.flash.erase import Erased, erase, prepare
 from espshell.ops.flash.load import Written, compare, facts_of, load, write
-from espshell.ops.flash.payload import Image
+from espshell.ops.flash.payload import Payload
 from espshell.ops.flash.plan import plan_write
-from espshell.ops.flash.write_job import Work
-from espshell.ops.memory.diff import Span
+from espshell.ops.flash.write_job import WriteJob
 from espshell.ops.progress import Step
 from espshell.protocol.flash import FlashBegin
+from espshell.span import Span
 from espshell.units import KIB, MIB
 from tests.loader.support import held as word_at
 from tests.loader.support import open_sim, wire_of
@@ -92,7 +92,7 @@ def test_edges_are_kept_if_wanted(chip: str, stub: bool, address: int) -> None:
 def test_an_edge_between_two_images_that_covers_two_sectors() -> None:
     """If only the second image differs, what is between them is kept also in its sector."""
     target = opened(contents=OLD)
-    first, second = Image(0x1000, OLD[0x1000:0x1800], "a"), Image(0x2800, NEW[:100], "b")
+    first, second = Payload(0x1000, OLD[0x1000:0x1800], "a"), Payload(0x2800, NEW[:100], "b")
     result = load(target, [first, second], keep_edges=True)
     assert result.sectors_written == 1
     assert held(target) == with_new(OLD, (0x2800, NEW[:100]), filled=False)
@@ -110,8 +110,8 @@ def test_an_edge_that_is_not_kept_is_erased() -> None:
 def test_several_images() -> None:
     """Each comes to its place, also where two share a sector."""
     target = opened(contents=OLD)
-    images = [Image(0x10000, NEW, "b"), Image(0x1000, NEW[:0x800], "a")]
-    images.append(Image(0x1800, NEW[:0x100], "c"))
+    images = [Payload(0x10000, NEW, "b"), Payload(0x1000, NEW[:0x800], "a")]
+    images.append(Payload(0x1800, NEW[:0x100], "c"))
     assert load(target, images, keep_edges=True).ok
     placed = [(each.address, each.data) for each in images]
     assert held(target) == with_new(OLD, *placed, filled=False)
@@ -189,7 +189,7 @@ def test_a_dry_run_changes_nothing(chip: str, stub: bool) -> None:
     assert held(target) == OLD
 
 
-def planned(data: bytes, options: str = "") -> tuple[Target, Work]:
+def planned(data: bytes, options: str = "") -> tuple[Target, WriteJob]:
     """Return a ROM, and the work of a load at the start of its flash."""
     target = opened("esp32", False, OLD, options=options)
     return target, compare(target, plan_write(image(data, 0), facts_of(target)))
@@ -256,7 +256,7 @@ def test_a_protected_part() -> None:
     target = opened(contents=OLD, options="flash=W25Q32JV&sr=24")  # the first 64 KiB
     result = load(target, image(NEW))
     assert not result.ok
-    assert result.failed == (Span(AT, 64 * KIB - AT),)
+    assert result.failed == (Span.of(AT, 64 * KIB - AT),)
     assert f"{AT:#010x}..0x00010000 not as wanted" in result.state
     assert f"{AT:#010x}..0x00010000 still as before: is it write-protected?" in result.state
     assert "0x00010000..0x0001f000 as before" in result.state
@@ -275,7 +275,7 @@ def test_a_protected_part_is_not_erased() -> None:
     target = opened(contents=OLD, options="flash=W25Q32JV&sr=24")
     result = erase(target, 0, 128 * KIB)
     assert not result.ok
-    assert result.failed == (Span(0, 64 * KIB),)
+    assert result.failed == (Span.of(0, 64 * KIB),)
     assert held(target) == OLD
 
 
@@ -283,7 +283,7 @@ def test_protected_facts_refuse_at_once() -> None:
     """What the status registers are known to protect is refused before anything is sent."""
     target = opened(contents=OLD)
     with pytest.raises(DeviceError, match="write-protected"):
-        erase(target, 0, 128 * KIB, protected=[Span(0x1_0000, SECTOR)])
+        erase(target, 0, 128 * KIB, protected=[Span.of(0x1_0000, SECTOR)])
     assert changes(target) == (0, 0)
 
 

@@ -13,10 +13,10 @@ from espshell import chips
 from espshell.device import Target
 from espshell.errors import DeviceError, UsageError
 from espshell.image import firmware, intel_hex, partitions, uf2
-from espshell.image.recognise import Kind
+from espshell.image.recognise import FileKind
 from espshell.ops.flash.settings import FlashSettings
 from espshell.ops.image import build
-from espshell.ops.image.build import Part, elf_to_image, make_image, merge_files
+from espshell.ops.image.build import FilePart, elf_to_image, make_image, merge_files
 from espshell.ops.image.inspect import PADDING, ImageInfo, inspect, inspect_file, inspect_flash
 from tests.image import support
 
@@ -65,7 +65,12 @@ def flash_image(*places: tuple[int, bytes]) -> bytes:
 def test_firmware() -> None:
     """Chip, flash settings and the memory of each segment are said by their names."""
     found = inspect(APP, "app.bin")
-    assert (found.kind, found.size, found.ok, found.failure) == (Kind.FIRMWARE, len(APP), True, "")
+    assert (found.kind, found.size, found.ok, found.failure) == (
+        FileKind.FIRMWARE,
+        len(APP),
+        True,
+        "",
+    )
     info = found.firmware
     assert info is not None
     assert (info.chip, info.mode, info.flash_size) == ("esp32c3", "dio", "4MB")
@@ -155,10 +160,10 @@ def test_flash_image() -> None:
     data = flash_image((0, BOOT), (0x8000, TABLE), (0x1_0000, APP), (0x3_0000, damaged(APP)))
     found = inspect(data, "dump")
     assert [(each.offset, each.kind) for each in found.contents] == [
-        (0, Kind.FIRMWARE),
-        (0x8000, Kind.PARTITION_TABLE),
-        (0x1_0000, Kind.FIRMWARE),
-        (0x3_0000, Kind.FIRMWARE),
+        (0, FileKind.FIRMWARE),
+        (0x8000, FileKind.PARTITION_TABLE),
+        (0x1_0000, FileKind.FIRMWARE),
+        (0x3_0000, FileKind.FIRMWARE),
     ]
     assert [each.ok for each in found.contents] == [True, True, True, False]
     assert found.failure.startswith("dump at 0x30000: the checksum is wrong")
@@ -181,12 +186,12 @@ def test_intel_hex_and_uf2() -> None:
     pieces = [(0x1000, b"one"), (0x8000, b"other")]
     wanted = [(at, len(data)) for at, data in pieces]
     found = inspect(intel_hex.to_bytes(pieces), "x")
-    assert found.kind is Kind.INTEL_HEX
+    assert found.kind is FileKind.INTEL_HEX
     assert [(each.address, each.size) for each in found.segments] == wanted
     for family, name in ((C3.uf2_family, "ESP32-C3"), (0x1234, "0x00001234")):
         data = b"".join(uf2.write(at, piece, family=family) for at, piece in pieces)
         found = inspect(data, "x")
-        assert (found.kind, found.families) == (Kind.UF2, (name,))
+        assert (found.kind, found.families) == (FileKind.UF2, (name,))
         assert [(each.address, each.size) for each in found.segments] == wanted
 
 
@@ -366,9 +371,13 @@ def files(tmp_path: Path) -> list[tuple[Path, int]]:
 
 def test_format_goes_by_the_name(tmp_path: Path, files: list[tuple[Path, int]]) -> None:
     """A name says the format, unless the format is said."""
-    for name, kind in (("a.hex", Kind.INTEL_HEX), ("a.UF2", Kind.UF2), ("a.bin", Kind.FIRMWARE)):
+    for name, kind in (
+        ("a.hex", FileKind.INTEL_HEX),
+        ("a.UF2", FileKind.UF2),
+        ("a.bin", FileKind.FIRMWARE),
+    ):
         merged = merge_files(files, tmp_path / name)
-        assert inspect_file(tmp_path / name).kind in (kind, Kind.FLASH)
+        assert inspect_file(tmp_path / name).kind in (kind, FileKind.FLASH)
         assert merged.size == (tmp_path / name).stat().st_size
     assert merge_files(files, tmp_path / "a.uf2", fmt="raw").format == "raw"
 
@@ -383,9 +392,9 @@ def test_a_flash_image_in_hex_or_uf2() -> None:
         found = inspect(data, "x")
         assert [piece.address for piece in found.segments] == [0x1000, 0x2_0000]
         assert [(each.offset, each.kind, each.ok) for each in found.contents] == [
-            (0x1000, Kind.FIRMWARE, True),
-            (0x8000, Kind.PARTITION_TABLE, True),
-            (0x2_0000, Kind.FIRMWARE, False),
+            (0x1000, FileKind.FIRMWARE, True),
+            (0x8000, FileKind.PARTITION_TABLE, True),
+            (0x2_0000, FileKind.FIRMWARE, False),
         ]
         assert found.failure.startswith("x at 0x20000: the checksum is wrong")
 
@@ -552,7 +561,7 @@ def test_elf_to_image(tmp_path: Path) -> None:
         program(tmp_path), chip=C3, options=["--flash-mode=dout"], tell=lines.append
     )
     (only,) = made.files
-    assert only == Part(str(tmp_path / "app.bin"), None, (tmp_path / "app.bin").stat().st_size)
+    assert only == FilePart(str(tmp_path / "app.bin"), None, (tmp_path / "app.bin").stat().st_size)
     assert made.ok
     assert made.image.firmware is not None
     assert made.image.firmware.mode == "dout"
@@ -570,7 +579,7 @@ def test_elf_of_several_files(tmp_path: Path) -> None:
         ("out0x00000.bin", 0),
         ("out0x10010.bin", 0x1_0010),
     ]
-    assert made.image.kind is Kind.ESP8266_V1
+    assert made.image.kind is FileKind.ESP8266_V1
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from espshell.errors import UsageError
 from espshell.image import intel_hex
-from espshell.ops.flash.payload import Image, read_images
+from espshell.ops.flash.payload import Payload, read_payloads
 
 
 def test_raw_and_hex(tmp_path: Path) -> None:
@@ -17,10 +17,10 @@ def test_raw_and_hex(tmp_path: Path) -> None:
     raw.write_bytes(b"raw")
     other.write_bytes(intel_hex.to_bytes([(0x10, b"one"), (0x2_0000, b"two")]))
     moved = f"{other}: its addresses, from 0x00000010 on, are added to 0x00001000"
-    assert read_images([(raw, 5), (other, 0x1000)]) == (
-        Image(5, b"raw", str(raw)),
-        Image(0x1010, b"one", str(other), notes=(moved,)),
-        Image(0x2_1000, b"two", str(other)),
+    assert read_payloads([(raw, 5), (other, 0x1000)]) == (
+        Payload(5, b"raw", str(raw)),
+        Payload(0x1010, b"one", str(other), notes=(moved,)),
+        Payload(0x2_1000, b"two", str(other)),
     )
 
 
@@ -28,12 +28,12 @@ def test_the_addresses_in_intel_hex(tmp_path: Path) -> None:
     """They count alone for esptool, and at place 0; to go to twice them is refused."""
     path = tmp_path / "a.hex"
     path.write_bytes(intel_hex.to_bytes([(0x1000, b"one"), (0x2000, b"two")]))
-    own = (Image(0x1000, b"one", str(path)), Image(0x2000, b"two", str(path)))
-    assert read_images([(path, 0)]) == own
+    own = (Payload(0x1000, b"one", str(path)), Payload(0x2000, b"two", str(path)))
+    assert read_payloads([(path, 0)]) == own
     for place in (0, 0x1000, 0x5000):
-        assert read_images([(path, place)], [place + 16], own_addresses=True) == own
+        assert read_payloads([(path, place)], [place + 16], own_addresses=True) == own
     with pytest.raises(UsageError, match="begins at 0x00001000 by itself, and would go to") as why:
-        read_images([(path, 0x1000)])
+        read_payloads([(path, 0x1000)])
     assert "flash:0" in why.value.hint
 
 
@@ -53,9 +53,9 @@ def test_hex_by_name_only(tmp_path: Path, name: str, data: bytes, found: str) ->
     path = tmp_path / name
     path.write_bytes(data)
     with pytest.raises(UsageError, match=f"is not Intel HEX: it begins with {found}"):
-        read_images([(path, 0)])
+        read_payloads([(path, 0)])
     other = path.rename(tmp_path / "a.bin")
-    assert read_images([(other, 0)])[0].data == data
+    assert read_payloads([(other, 0)])[0].data == data
 
 
 def test_an_empty_file_that_is_let_through(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_an_empty_file_that_is_let_through(tmp_path: Path) -> None:
     path, other = tmp_path / "a", tmp_path / "b"
     path.touch()
     other.write_bytes(bytes(16))
-    image, _ = read_images([(path, 4), (other, 0)], empty=True)
+    image, _ = read_payloads([(path, 4), (other, 0)], empty=True)
     assert (image.data, image.notes) == (b"", (f"{path} is empty: nothing of it is written",))
 
 
@@ -74,7 +74,7 @@ def test_no_file(tmp_path: Path, contents: bytes | None) -> None:
     if contents is not None:
         path.write_bytes(contents)
     with pytest.raises(UsageError, match=r"a\.bin") as caught:
-        read_images([(path, 0)])
+        read_payloads([(path, 0)])
     assert "\n" not in caught.value.one_line()
 
 
@@ -85,7 +85,7 @@ def test_overlap(tmp_path: Path, address: int, where: str) -> None:
     first.write_bytes(b"long enough")
     second.write_bytes(b"1234")
     with pytest.raises(UsageError, match=where) as caught:
-        read_images([(first, 0), (second, address)])
+        read_payloads([(first, 0), (second, address)])
     assert str(first) in caught.value.message
     assert str(second) in caught.value.message
-    assert len(read_images([(first, 0), (second, 11)])) == 2
+    assert len(read_payloads([(first, 0), (second, 11)])) == 2

@@ -13,7 +13,7 @@ from espshell.chips import Chip, Kind
 from espshell.image import partitions, uf2
 from espshell.image.partition_types import APP, DATA
 from espshell.image.partitions import Partition, PartitionTable
-from espshell.ops.flash.payload import Image
+from espshell.ops.flash.payload import Payload
 from espshell.ops.image.objections import FlashMap, Role, objections
 from tests.image import support
 from tests.ops.support import noise
@@ -121,10 +121,10 @@ def test_every_kind_at_every_place(name: str) -> None:
     for title, (data, good) in files(chip).items():
         for role, address in places.items():
             assert flash_map.role(address) is role
-            found = objections(Image(address, data, "x"), flash_map, (3, 1))
+            found = objections(Payload(address, data, "x"), flash_map, (3, 1))
             if title == "merged":
                 # From 0 on everything in it is where it belongs.
-                assert not objections(Image(0, data, "x"), flash_map, (3, 1))
+                assert not objections(Payload(0, data, "x"), flash_map, (3, 1))
             else:
                 assert bool(found) is (role not in good), (title, role, found)
 
@@ -142,11 +142,11 @@ def test_a_merged_file(name: str, broken: int, cut: bool) -> None:
         whole = b"\xff" * places[0] + pieces[0]
         return whole.ljust(places[1], b"\xff") + pieces[1]
 
-    assert not objections(Image(0, merged(), "x"), FlashMap(chip), (3, 1))
+    assert not objections(Payload(0, merged(), "x"), FlashMap(chip), (3, 1))
     pieces[broken] = damaged(pieces[broken])
     if cut and broken:
         pieces[1] = pieces[1][:100]
-    found = objections(Image(0, merged(), "x"), FlashMap(chip), (3, 1))
+    found = objections(Payload(0, merged(), "x"), FlashMap(chip), (3, 1))
     assert len(found) == 1 + (not cut or not broken)
     where = f" at {places[broken]:#x}" if places[broken] else ""
     assert found[0].startswith(f"x{where}: " if cut and broken else f"x{where} is damaged: ")
@@ -159,7 +159,7 @@ def test_a_bootloader_at_the_offset_of_another_family(name: str, place: int) -> 
     chip = chips.load(name)
     for described in (False, True):
         data = firmware(chip, app=False, described=described)
-        found = objections(Image(place, data, "boot.bin"), FlashMap(chip))
+        found = objections(Payload(place, data, "boot.bin"), FlashMap(chip))
         assert bool(found) is (place != chip.bootloader_offset)
         if found:
             assert f"looks for its bootloader at {chip.bootloader_offset:#x}" in found[0]
@@ -170,13 +170,13 @@ def test_an_esp8266() -> None:
     flash_map = FlashMap(chips.load("esp8266"))
     good = support.esp8266([(0x4010_0000, bytes(64))])
     for place in (0, 0x8000, 0x1_0000):
-        assert not objections(Image(place, good, "x"), flash_map)
+        assert not objections(Payload(place, good, "x"), flash_map)
         assert (
             "is damaged: the checksum is wrong"
-            in objections(Image(place, good[:30] + b"\1" + good[31:], "x"), flash_map)[0]
+            in objections(Payload(place, good[:30] + b"\1" + good[31:], "x"), flash_map)[0]
         )
-        assert "is broken" in objections(Image(place, good[:40], "x"), flash_map)[0]
-    assert objections(Image(0, gzip.compress(good), "x"), flash_map)
+        assert "is broken" in objections(Payload(place, good[:40], "x"), flash_map)[0]
+    assert objections(Payload(0, gzip.compress(good), "x"), flash_map)
 
 
 def test_the_table_is_looked_for_only_if_it_matters() -> None:
@@ -190,9 +190,9 @@ def test_the_table_is_looked_for_only_if_it_matters() -> None:
         (0x2_0000, firmware(chip, app=True)),
         (0x2_0000, noise(5000)),
     ):
-        assert not objections(Image(address, data, "x"), flash_map)
+        assert not objections(Payload(address, data, "x"), flash_map)
     assert not asked
-    assert objections(Image(0x2_0000, b"\x7fELF" + bytes(60), "x"), flash_map)
+    assert objections(Payload(0x2_0000, b"\x7fELF" + bytes(60), "x"), flash_map)
     assert len(asked) == 1
 
 
@@ -219,6 +219,6 @@ def test_revisions(
     """The legacy byte counts where the newer fields are not set, on an ESP32-C3 as a minor one."""
     chip = chips.load(name)
     data = with_header(firmware(chip, app=False), **bounds)
-    image = Image(chip.bootloader_offset, data, "x")
+    image = Payload(chip.bootloader_offset, data, "x")
     assert bool(objections(image, FlashMap(chip), revision)) is not good
     assert not objections(image, FlashMap(chip))

@@ -12,10 +12,10 @@ from espshell.chips.esp32 import ESP32
 from espshell.chips.esp32c3 import ESP32C3
 from espshell.chips.esp8266 import ESP8266
 from espshell.errors import DeviceError, UsageError
-from espshell.ops.flash.payload import Image
-from espshell.ops.flash.plan import SECTOR, Facts, plan_erase, plan_write, seconds
-from espshell.ops.memory.diff import Span
-from espshell.units import KIB, MIB
+from espshell.ops.flash.payload import Payload
+from espshell.ops.flash.plan import Facts, plan_erase, plan_write, seconds
+from espshell.span import Span
+from espshell.units import KIB, MIB, SECTOR
 from tests.image.support import esp8266, esp8266_v2, firmware
 from tests.ops.support import noise
 
@@ -24,12 +24,12 @@ DATA = noise(SECTOR + 10)
 SEGMENTS = [(0x4038_0000, bytes(64))]
 
 
-def image(address: int, data: bytes = DATA, name: str = "a.bin") -> Image:
+def image(address: int, data: bytes = DATA, name: str = "a.bin") -> Payload:
     """Return an image."""
-    return Image(address, data, name)
+    return Payload(address, data, name)
 
 
-def refusal(*images: Image, facts: Facts = FACTS, **how: object) -> str:
+def refusal(*images: Payload, facts: Facts = FACTS, **how: object) -> str:
     """Return why images are not written."""
     with pytest.raises((UsageError, DeviceError)) as caught:
         plan_write(images, facts, **how)  # type: ignore[arg-type]
@@ -39,8 +39,8 @@ def refusal(*images: Image, facts: Facts = FACTS, **how: object) -> str:
 def test_whole_sectors_are_planned() -> None:
     """Ranges are sectors, neighbours merged; edges are what in them belongs to no image."""
     plan = plan_write([image(0x3000), image(0x1000), image(0x8000, bytes(SECTOR))], FACTS)
-    assert plan.ranges == (Span(0x1000, 0x4000), Span(0x8000, 0x1000))
-    assert plan.edges == (Span(0x200A, 0xFF6), Span(0x400A, 0xFF6))
+    assert plan.ranges == (Span.of(0x1000, 0x4000), Span.of(0x8000, 0x1000))
+    assert plan.edges == (Span.of(0x200A, 0xFF6), Span.of(0x400A, 0xFF6))
     assert (plan.sectors, plan.size) == (5, 2 * len(DATA) + SECTOR)
     assert plan.warnings == ()
 
@@ -48,8 +48,8 @@ def test_whole_sectors_are_planned() -> None:
 def test_kept_edges_are_no_warning() -> None:
     """What is kept is not lost, and a place inside a sector is allowed then."""
     plan = plan_write([image(0x1010, b"abc")], FACTS, keep_edges=True)
-    assert plan.ranges == (Span(0x1000, 0x1000),)
-    assert plan.edges == (Span(0x1000, 0x10), Span(0x1013, 0xFED))
+    assert plan.ranges == (Span.of(0x1000, 0x1000),)
+    assert plan.edges == (Span.of(0x1000, 0x10), Span.of(0x1013, 0xFED))
     assert plan.warnings == ()
 
 
@@ -58,7 +58,7 @@ def test_places_that_cannot_be() -> None:
     assert "not the start of a sector" in refusal(image(0x1010))
     assert "before the start of the flash" in refusal(image(-SECTOR), keep_edges=True)
     assert "past the end of the flash (4 MiB)" in refusal(image(4 * MIB - SECTOR))
-    held = dataclasses.replace(FACTS, protected=(Span(0x2000, 0x1000),))
+    held = dataclasses.replace(FACTS, protected=(Span.of(0x2000, 0x1000),))
     assert refusal(image(0x1000), facts=held).startswith("0x00002000..0x00003000 is write-prot")
     assert refusal(image(0x1000), facts=held, force=True).startswith("0x00002000")
     assert plan_write([image(0x3000)], held).sectors == 2
@@ -126,9 +126,9 @@ def test_security() -> None:
 
 def test_erases() -> None:
     """Whole sectors within the flash that nothing protects; with kept edges those around them."""
-    assert plan_erase(0x1000, 0x2000, FACTS) == Span(0x1000, 0x2000)
-    assert plan_erase(0x1010, 8, FACTS, keep_edges=True) == Span(0x1000, 0x1000)
-    held = dataclasses.replace(FACTS, protected=(Span(0, 64 * KIB),))
+    assert plan_erase(0x1000, 0x2000, FACTS) == Span.of(0x1000, 0x2000)
+    assert plan_erase(0x1010, 8, FACTS, keep_edges=True) == Span.of(0x1000, 0x1000)
+    held = dataclasses.replace(FACTS, protected=(Span.of(0, 64 * KIB),))
     for address, size, facts, why in (
         (0x1010, SECTOR, FACTS, "is not whole sectors"),
         (0x1000, 100, FACTS, "is not whole sectors"),
@@ -165,8 +165,8 @@ def test_erases_of_a_secured_chip(
         with pytest.raises(UsageError) as caught:
             plan_erase(first, SECTOR, facts)
         assert caught.value.hint == "--force erases it all the same"
-    assert plan_erase(first, SECTOR, facts, force=True) == Span(first, SECTOR)
-    assert guarded or plan_erase(first, SECTOR, facts) == Span(first, SECTOR)
+    assert plan_erase(first, SECTOR, facts, force=True) == Span.of(first, SECTOR)
+    assert guarded or plan_erase(first, SECTOR, facts) == Span.of(first, SECTOR)
 
 
 @pytest.mark.parametrize("closed", ["secure_download", "plain_only"])

@@ -147,11 +147,11 @@ def test_diff_is_the_bytes_that_differ(old: bytes, data: st.DataObject) -> None:
     result = diff(old, new, address=100)
 
     wrong = [100 + i for i in range(len(old)) if old[i] != new[i]]
-    assert [a for s in result.differing for a in range(s.address, s.address + s.size)] == wrong
+    assert [a for s in result.differing for a in range(s.start, s.end)] == wrong
     assert result.bytes_differing == len(wrong)
     assert result.ok == (old == new)
-    ends = [span.address + span.size for span in result.differing]
-    assert all(e < s.address for e, s in zip(ends, result.differing[1:], strict=False))
+    ends = [span.end for span in result.differing]
+    assert all(e < s.start for e, s in zip(ends, result.differing[1:], strict=False))
     pairs = list(zip(old, new, strict=True))
     assert result.bits_set == sum((n & ~o).bit_count() for o, n in pairs)
     assert result.bits_cleared == sum((o & ~n).bit_count() for o, n in pairs)

@@ -8,9 +8,9 @@ from espshell import chips
 from espshell.errors import UsageError
 from espshell.image import firmware
 from espshell.ops.flash.explain import explain
-from espshell.ops.flash.payload import Image
+from espshell.ops.flash.payload import Payload
 from espshell.ops.flash.settings import FlashSettings, with_settings
-from espshell.ops.memory.diff import Span
+from espshell.span import Span
 from espshell.units import KIB
 from tests.image import support
 
@@ -24,10 +24,10 @@ def boot(name: str) -> bytes:
     return support.firmware(SEGMENTS, chip=chips.load(name).id)
 
 
-def written(name: str, settings: FlashSettings, *, flash_size: int | None = None) -> Image:
+def written(name: str, settings: FlashSettings, *, flash_size: int | None = None) -> Payload:
     """Return a bootloader with settings."""
     chip = chips.load(name)
-    image = Image(chip.bootloader_offset, boot(name), "boot")
+    image = Payload(chip.bootloader_offset, boot(name), "boot")
     (found,) = with_settings([image], chip, settings, flash_size=flash_size)
     return found
 
@@ -85,7 +85,7 @@ def test_a_signed_bootloader(curve: int) -> None:
     """It stays as it is and a note says why; with force it is changed, and that is said."""
     chip = chips.load("esp32c3")
     data = support.signed(boot("esp32c3"), version=3 if curve else 2, curve=curve)
-    image = Image(0, data, "boot")
+    image = Payload(0, data, "boot")
     settings = FlashSettings(size="2MB")
     (kept,) = with_settings([image], chip, settings)
     assert (kept.data, "it is signed" in kept.notes[0]) == (data, True)
@@ -100,7 +100,7 @@ def test_frequencies_with_one_code_are_both_named() -> None:
     """On an ESP32-C6 two words have one code: neither is preferred."""
     data = boot("esp32c6")
     other = firmware.patch_header(data, frequency=2)
-    span = Span(0, len(data))
-    image = Image(0, firmware.patch_header(data, frequency=0), "x")
+    span = Span.of(0, len(data))
+    image = Payload(0, firmware.patch_header(data, frequency=0), "x")
     (told,) = explain(image, [span], {0: other}, chip=chips.load("esp32c6"))
     assert "frequency 80m or 40m -> 20m" in told

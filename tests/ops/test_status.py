@@ -17,9 +17,9 @@ from espshell.errors import DeviceError, EspError, ReadsDiffer, UsageError
 from espshell.loader.spi import FlashCommand
 from espshell.nor import settings
 from espshell.nor.parts import Identified, volatile_possible
-from espshell.nor.plan import Gate, StatusPlan
+from espshell.nor.plan import ConfirmationKind, StatusPlan
 from espshell.ops.flash import load as flash_ops
-from espshell.ops.flash.payload import Image
+from espshell.ops.flash.payload import Payload
 from espshell.ops.status import raw_bytes as status_bytes
 from espshell.ops.status import registers as ops
 from espshell.ops.status.registers import Status, StatusChange
@@ -115,7 +115,7 @@ class Bench:
 
     def load(self, data: bytes = DATA, at: int = AT) -> flash_ops.Written:
         """Write flash without a look at what is protected."""
-        return flash_ops.load(self.target, [Image(at, data, "data")], force=True)
+        return flash_ops.load(self.target, [Payload(at, data, "data")], force=True)
 
 
 def opened(
@@ -225,9 +225,7 @@ def test_protected_flash_keeps_its_contents(named: Bench) -> None:
     chosen = min(fitting, key=lambda each: each.size)
     assert named.protect(chosen.start, chosen.end).ok
     assert (named.nor.guarded.start, named.nor.guarded.stop) == (chosen.start, chosen.end)
-    assert [(s.address, s.size) for s in ops.protected_spans(named.status)] == [
-        (chosen.start, chosen.size)
-    ]
+    assert ops.protected_spans(named.status) == (chosen,)
     result = named.load()
     assert not result.ok
     assert "still as before: is it write-protected?" in result.state
@@ -327,9 +325,9 @@ def test_all_ones() -> None:
     ones = ("SR1=0xff", "SR2=0xff", "SR3=0xff")
     assert bench.plan(*ones, volatile=True).refusals
     made = bench.plan(*ones)
-    assert made.asks(Gate.ONE_WAY)
-    assert made.asks(Gate.DANGER)
-    asked = {each.name for each in made.gates if each.gate is Gate.ONE_WAY}
+    assert made.needs(ConfirmationKind.ONE_WAY)
+    assert made.needs(ConfirmationKind.DANGER)
+    asked = {each.name for each in made.confirmations if each.kind is ConfirmationKind.ONE_WAY}
     assert asked == {"SRP1", "LB1", "LB2", "LB3"}
     assert bench.nor.count.status_writes == 0
 
@@ -422,7 +420,7 @@ def test_lock_until_power_cycle() -> None:
     """SRP1 stands behind the gate of what is for ever; set, it holds until the power is off."""
     bench = opened()
     made = bench.plan("SRP1=1")
-    assert [each.gate for each in made.gates] == [Gate.ONE_WAY]
+    assert [each.kind for each in made.confirmations] == [ConfirmationKind.ONE_WAY]
     assert ops.change_status(bench.target.flash, made).ok
     assert bench.plan("BP=1").refusals
     bench.nor.power_cycle()
@@ -434,7 +432,7 @@ def test_no_one_way_bit_for_a_while(name: str) -> None:
     """A one-way bit is not written by a volatile write, and a set one is not cleared."""
     bench = opened()
     made = bench.plan(name, volatile=True)
-    assert made.refusals or made.asks(Gate.ONE_WAY)
+    assert made.refusals or made.needs(ConfirmationKind.ONE_WAY)
     assert opened(sr="00,08").plan("LB1=0").refusals == ("LB1 is one-way: it is 1 and stays 1",)
 
 
@@ -442,9 +440,11 @@ def test_boot_hazards_ask() -> None:
     """What can stop a board from booting stands behind a gate; what cannot does not."""
     xmc = opened("XM25QH64C", sr="00,02,00")
     for text in ("QE=0", "DC=1", "HRSW=1"):
-        assert [each.gate for each in xmc.plan(text).gates] == [Gate.DANGER], text
+        assert [each.kind for each in xmc.plan(text).confirmations] == [ConfirmationKind.DANGER], (
+            text
+        )
     for text in ("BP=1", "DRV=1"):
-        assert xmc.plan(text).gates == (), text
+        assert xmc.plan(text).confirmations == (), text
 
 
 def test_unstable_reads() -> None:
@@ -749,4 +749,4 @@ def test_bits_that_nobody_knows() -> None:
     ):
         found = status_bytes.unknown_bits(bench.identified, 0, value, 2)
         assert [each.name for each in found] == names
-        assert {each.gate for each in found} <= {Gate.ONE_WAY}
+        assert {each.kind for each in found} <= {ConfirmationKind.ONE_WAY}

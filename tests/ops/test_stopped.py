@@ -13,7 +13,7 @@ from espshell.errors import EspError
 from espshell.ops.flash.erase import Erased, erase, prepare
 from espshell.ops.flash.load import Written, compare, facts_of, load, write
 from espshell.ops.flash.plan import plan_write
-from espshell.ops.flash.write_job import Stage, Work
+from espshell.ops.flash.write_job import Stage, WriteJob
 from espshell.ops.progress import Report, Step, silent
 from espshell.units import MIB
 from tests.loader.support import open_sim, wire_of
@@ -33,7 +33,7 @@ from tests.ops.support import (
 
 SMALL = 3 * SECTOR
 
-Deed = tuple[Work, Callable[[], Written | Erased]]
+Deed = tuple[WriteJob, Callable[[], Written | Erased]]
 
 
 def loading(target: Target, size: int, report: Report = silent) -> Deed:
@@ -45,7 +45,7 @@ def loading(target: Target, size: int, report: Report = silent) -> Deed:
 def erasing(target: Target, size: int, report: Report = silent) -> Deed:
     """Return the work of an erase, and how to do it."""
     found = prepare(target, AT, size, facts_of(target))
-    return found.work, lambda: found.finish(target.flash, report)
+    return found.job, lambda: found.finish(target.flash, report)
 
 
 DEEDS = {"load": loading, "erase": erasing}
@@ -81,7 +81,7 @@ def changes_counted(target: Target) -> tuple[int, ...]:
     return count.sectors, count.blocks, count.chips, count.pages
 
 
-def see_that_it_is_true(work: Work, data: bytes) -> None:
+def see_that_it_is_true(work: WriteJob, data: bytes) -> None:
     """See that each segment is as its stage says, and that nothing else has changed."""
     other = bytearray(data)
     for each in work.segments:
@@ -89,7 +89,7 @@ def see_that_it_is_true(work: Work, data: bytes) -> None:
         if each.stage is Stage.BEFORE:
             assert data[place] == OLD[place]
         elif each.stage is Stage.DONE:
-            assert data[place] == each.wanted
+            assert data[place] == (each.data or b"\xff" * each.size)
         other[place] = OLD[place]
     assert other[: len(OLD)] == OLD
     assert set(data[len(OLD) :]) == {0xFF}
@@ -132,7 +132,7 @@ def test_killed_while_the_chip_is_erased(tmp_path: Path) -> None:
     found = prepare(target, 0, 4 * MIB, facts_of(target))
     with pytest.raises(EspError):
         found.finish(target.flash)
-    assert found.work.state() == "0x00000000..0x00400000 in doubt: as before or partly erased"
+    assert found.job.state() == "0x00000000..0x00400000 in doubt: as before or partly erased"
     target = open_sim(on_file(path), "esp32c3")
     target.start_stub()
     assert erase(target, 0, 4 * MIB).ok

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from espshell.errors import UsageError
-from espshell.image.symbol_table import Kind, Symbol, SymbolTable
+from espshell.image.symbol_table import Symbol, SymbolKind, SymbolTable
 from espshell.ops.memory.symbols import Symbols, list_symbols, load_symbols
 from tests.image.support import elf
 from tests.image.test_elf import DRAM, IRAM, PROGRAM
@@ -45,7 +45,7 @@ def test_starting(symbols: Symbols) -> None:
 
 def test_starting_among_many() -> None:
     """All of many names that begin alike are found, and none of the others."""
-    many = [Symbol(f"f{n:05}", n, 1, Kind.FUNCTION) for n in range(30_000)]
+    many = [Symbol(f"f{n:05}", n, 1, SymbolKind.FUNCTION) for n in range(30_000)]
     found = Symbols("x", "riscv", SymbolTable(many))
     assert list(found.starting("F1234")) == [f"f1234{n}" for n in range(10)]
 

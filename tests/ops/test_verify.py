@@ -9,12 +9,13 @@ from functools import cache
 
 import pytest
 
-from espshell.device import Target
+from espshell.device import Flash, Target
 from espshell.errors import EspError, ReadsDiffer, UsageError
-from espshell.ops.flash.payload import Image
-from espshell.ops.flash.verify import Verify, differing_ranges, differing_sectors, verify
-from espshell.ops.memory.diff import Span
+from espshell.ops.flash.digest_compare import differing_sectors, sector_spans
+from espshell.ops.flash.payload import Payload
+from espshell.ops.flash.verify import Verify, verify
 from espshell.ops.progress import Step
+from espshell.span import Span
 from espshell.units import MIB
 from tests.loader.support import open_sim, wire_of
 
@@ -51,14 +52,19 @@ def requests(target: Target, deed: Callable[[], object]) -> int:
     return wire_of(target).count.requests - before
 
 
-def image(data: bytes, address: int = 0) -> list[Image]:
+def image(data: bytes, address: int = 0) -> list[Payload]:
     """Return data as what is verified."""
-    return [Image(address, data, "file")]
+    return [Payload(address, data, "file")]
+
+
+def differing_ranges(flash: Flash, address: int, data: bytes) -> tuple[Span, ...]:
+    """Return the sectors that differ as ranges."""
+    return sector_spans(Span.of(address, len(data)), differing_sectors(flash, address, data))
 
 
 def sectors(result: Verify) -> list[int]:
     """Return the numbers of the sectors that differ."""
-    spans = [range(s.address, s.address + s.size, SECTOR) for s in result.differing]
+    spans = [range(s.start, s.end, SECTOR) for s in result.differing]
     return [at // SECTOR for span in spans for at in span]
 
 
@@ -85,8 +91,8 @@ def test_one_byte_of_4_mib(chip: str, stub: bool, blank: bool) -> None:
     before = count.bytes_to_chip + count.bytes_to_host
     result = verify(target.flash, image(data), diff=True)
     assert count.bytes_to_chip + count.bytes_to_host - before < 20_000
-    assert result.differing == (Span(place - place % SECTOR, SECTOR),)
-    assert [area.differing for area in result.compared] == [(Span(place, 1),)]
+    assert result.differing == (Span.of(place - place % SECTOR, SECTOR),)
+    assert [area.differing for area in result.compared] == [(Span.of(place, 1),)]
 
 
 @pytest.mark.parametrize(("chip", "stub"), LOADERS)
@@ -98,7 +104,7 @@ def test_cost_of_an_image_that_is_all_different(chip: str, stub: bool) -> None:
     assert 512 < asked < 2.2 * 256
     asked = requests(target, lambda: differing_sectors(target.flash, 0, data, confirm=False))
     assert 256 < asked < 1.2 * 256
-    assert differing_ranges(target.flash, 0, data) == (Span(0, MIB),)
+    assert differing_ranges(target.flash, 0, data) == (Span.of(0, MIB),)
 
 
 @pytest.mark.parametrize(("chip", "stub"), LOADERS)
@@ -126,10 +132,10 @@ def test_ends_anywhere(address: int, size: int) -> None:
     assert differing_ranges(target.flash, address, data) == ()
     flash.load(flipped(RANDOM, end - 1))
     first = max(address, (end - 1) // SECTOR * SECTOR)
-    assert differing_ranges(target.flash, address, data) == (Span(first, end - first),)
+    assert differing_ranges(target.flash, address, data) == (Span.of(first, end - first),)
     flash.load(flipped(RANDOM, address))
     stop = min(end, address // SECTOR * SECTOR + SECTOR)
-    assert differing_ranges(target.flash, address, data) == (Span(address, stop - address),)
+    assert differing_ranges(target.flash, address, data) == (Span.of(address, stop - address),)
 
 
 def test_digests_of_the_sectors_that_differ() -> None:
@@ -192,8 +198,8 @@ def test_several_files() -> None:
     """Each is verified for itself; what is said about one names it."""
     target = opened("esp32c3", True, RANDOM[: 4 * SECTOR] + BLANK[: 4 * SECTOR])
     images = [
-        Image(0, RANDOM[:SECTOR], "a.bin"),
-        Image(4 * SECTOR, RANDOM[:SECTOR], "b.bin"),
+        Payload(0, RANDOM[:SECTOR], "a.bin"),
+        Payload(4 * SECTOR, RANDOM[:SECTOR], "b.bin"),
     ]
     result = verify(target.flash, images)
     assert result.files == (("a.bin", 0, SECTOR), ("b.bin", 4 * SECTOR, SECTOR))
@@ -224,7 +230,7 @@ def test_loader_without_digests() -> None:
     assert (result.method, sectors(result), result.compared) == ("read", [1], ())
     assert result.notes == ("this loader has no digests: 8.1 KiB were read",)
     result = verify(target.flash, image(data), diff=True)
-    assert [area.differing for area in result.compared] == [(Span(SECTOR + 7, 1),)]
+    assert [area.differing for area in result.compared] == [(Span.of(SECTOR + 7, 1),)]
     assert verify(target.flash, image(held[: 2 * SECTOR])).ok
 
 
@@ -342,7 +348,7 @@ def test_answers_that_contradict_each_other() -> None:
         return right if size == SECTOR else bytes(16)
 
     with pytest.raises(ReadsDiffer, match="is not as expected, and each part of it is"):
-        differing_ranges(Told(digests), 0, data)  # type: ignore[arg-type]
+        differing_sectors(Told(digests), 0, data)  # type: ignore[arg-type]
 
 
 def test_bytes_that_are_not_what_their_digest_says() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from espshell.ops.flash import load
-from espshell.ops.flash.payload import Image
+from espshell.ops.flash.payload import Payload
 from tests.loader.support import open_sim, wire_of
 
 DATA = bytes(range(256)) * 16
@@ -29,7 +29,7 @@ def test_a_segment_is_tried_three_times(failures: int) -> None:
         return program(address, data)
 
     flash.program = lossy  # type: ignore[method-assign]
-    load.load(target, (Image(0x1_0000, DATA, "x.bin"),), force=True)
+    load.load(target, (Payload(0x1_0000, DATA, "x.bin"),), force=True)
 
     there = wire_of(target).chip.flash.data[0x1_0000:0x1_1000] == DATA
     assert (tried, there) == (min(failures + 1, 3), failures < 3)

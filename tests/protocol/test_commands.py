@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from espshell.protocol import commands, dialect, flash, packet, slip
-from espshell.protocol.commands import Command, Deed, RegisterWrite, SecurityInfo
+from espshell.protocol.commands import Action, LoaderCommand, RegisterWrite, SecurityInfo
 from espshell.protocol.packet import Opcode
 
 RECORDING = Path(__file__).parents[1] / "data" / "esp32-rom.json"
@@ -22,7 +22,7 @@ SIXTEEN = bytes(range(16))
 KILOBYTE = bytes(7 * i & 0xFF for i in range(1024))
 MAGIC = 0x00F0_1D83
 
-GOLDEN: list[tuple[str, Command[Any]]] = [
+GOLDEN: list[tuple[str, LoaderCommand[Any]]] = [
     ("sync", commands.Sync()),
     ("read_reg magic 0x40001000", commands.ReadReg(0x4000_1000)),
     (
@@ -66,10 +66,10 @@ def recorded() -> dict[str, tuple[bytes, bytes]]:
     return {e["note"]: (bytes.fromhex(e["tx"]), bytes.fromhex(e["rx"])) for e in entries}
 
 
-KINDS: list[type[Command[Any]]] = [
+KINDS: list[type[LoaderCommand[Any]]] = [
     each
     for each in (*vars(commands).values(), *vars(flash).values())
-    if isinstance(each, type) and issubclass(each, Command) and "opcode" in vars(each)
+    if isinstance(each, type) and issubclass(each, LoaderCommand) and "opcode" in vars(each)
 ]
 """All commands, without what they derive from."""
 
@@ -80,7 +80,7 @@ def first_reply(rx: bytes) -> packet.Response:
 
 
 @pytest.mark.parametrize(("note", "command"), GOLDEN, ids=[note for note, _ in GOLDEN])
-def test_golden_requests(note: str, command: Command[Any]) -> None:
+def test_golden_requests(note: str, command: LoaderCommand[Any]) -> None:
     """A command sends what the ROM was sent when it was recorded, byte for byte."""
     assert command.encode() == recorded()[note][0]
 
@@ -91,7 +91,7 @@ def test_every_command_has_a_golden_request() -> None:
     assert set(KINDS) == recorded | {type(command) for command, _ in OF_STUBS}
 
 
-OF_STUBS: list[tuple[Command[Any], str]] = [
+OF_STUBS: list[tuple[LoaderCommand[Any], str]] = [
     (commands.ReadMemory(0x4000_1000, 2), "00 ef 0800 00000000 00100040 02000000"),
     (commands.Unknown(), "00 55 0000 00000000"),
     (flash.EraseFlash(), "00 d0 0000 00000000"),
@@ -106,7 +106,7 @@ OF_STUBS: list[tuple[Command[Any], str]] = [
 
 
 @pytest.mark.parametrize(("command", "wire"), OF_STUBS)
-def test_requests_to_stubs(command: Command[Any], wire: str) -> None:
+def test_requests_to_stubs(command: LoaderCommand[Any], wire: str) -> None:
     """A command of a stub is its header and words, little endian."""
     assert command.encode() == slip.encode(bytes.fromhex(wire))
 
@@ -116,7 +116,7 @@ ANSWERED = [(n, c) for n, c in GOLDEN if n not in ("flash_end stay", "opcode 0x1
 
 
 @pytest.mark.parametrize(("note", "command"), ANSWERED, ids=[note for note, _ in ANSWERED])
-def test_recorded_answers(note: str, command: Command[Any]) -> None:
+def test_recorded_answers(note: str, command: LoaderCommand[Any]) -> None:
     """The ROM's answer carries the command's opcode, and its payload can be parsed."""
     reply = first_reply(recorded()[note][1])
     payload = reply.body[:-4]
@@ -160,7 +160,7 @@ def test_only_the_data_commands_have_a_checksum(data: bytes) -> None:
 @given(st.integers(0, 0xFFFF_FFFF), st.binary(max_size=70))
 def test_deeds_ignore_leftovers(value: int, payload: bytes) -> None:
     """A ROM puts what it likes into value and payload; a deed was done all the same."""
-    for command in (each for _, each in GOLDEN if isinstance(each, Deed)):
+    for command in (each for _, each in GOLDEN if isinstance(each, Action)):
         command.parse(value, payload)
 
 

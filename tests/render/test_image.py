@@ -9,7 +9,7 @@ import pytest
 
 from espshell import chips
 from espshell.image import intel_hex, partitions, uf2
-from espshell.ops.image.build import Made, Merged, Part
+from espshell.ops.image.build import FilePart, Made, Merged
 from espshell.ops.image.inspect import inspect
 from espshell.render import View, to_json
 from tests.image import support
@@ -163,9 +163,9 @@ def test_texts_are_harmless() -> None:
 def test_made() -> None:
     """One file is shown as itself; several are listed first."""
     image = inspect(APP, "x")
-    one = Made((Part("x", None, len(APP)),), image)
+    one = Made((FilePart("x", None, len(APP)),), image)
     assert drawn(one) == drawn(image)
-    several = Made((Part("x0", 0, 384), Part("x1", 0x1_0000, 5)), image)
+    several = Made((FilePart("x0", 0, 384), FilePart("x1", 0x1_0000, 5)), image)
     lines = drawn(several)
     assert lines[:3] == ["x0  384 bytes  flash:0x0", "x1  5 bytes    flash:0x10000", ""]
     assert lines[3:] == drawn(image)
@@ -179,7 +179,7 @@ def test_made() -> None:
 
 def test_merged() -> None:
     """The parts with their places, and the file."""
-    merged = Merged("out", "raw", 0x2000, (Part("a", 0, 4), Part("b", 0x1000, 0x1000)))
+    merged = Merged("out", "raw", 0x2000, (FilePart("a", 0, 4), FilePart("b", 0x1000, 0x1000)))
     assert drawn(merged) == [
         "0x00000000..0x00000004  a",
         "0x00001000..0x00002000  b",

@@ -8,6 +8,8 @@ from enum import Enum
 
 import pytest
 
+from espshell.ops.flash.erase import Erased
+from espshell.ops.flash.guard import Stray
 from espshell.ops.memory.copy import Copied
 from espshell.ops.memory.diff import diff
 from espshell.ops.memory.find import Found, Hit, Pattern
@@ -16,6 +18,7 @@ from espshell.ops.memory.snapshot import Snapshot
 from espshell.ops.memory.words import Dump, Fill, Peek, Poke
 from espshell.ops.memory.writing import MemoryWrite
 from espshell.render import to_json
+from espshell.span import Span
 
 A = 0x3FC9_0000
 SEVENS = b"\7\0\0\0" * 2
@@ -129,6 +132,18 @@ class Outer:
                 "nothing": None,
                 "ok": True,
                 "seconds": 0.5,
+            },
+        ),
+        (
+            Erased(0, 8, 0, False, (Span(4, 8),), elsewhere=(Stray(Span(16, 20), "is blank"),)),
+            {
+                "address": 0,
+                "size": 8,
+                "skipped": 0,
+                "verified": False,
+                "failed": [{"address": 4, "size": 4}],
+                "elsewhere": [{"address": 16, "size": 4, "reason": "is blank"}],
+                "dry_run": False,
             },
         ),
         (None, None),

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import json
 
-from espshell.image.symbol_table import Kind, Symbol
-from espshell.ops.chip.loadram import Piece, RamLoaded
+from espshell.image.symbol_table import Symbol, SymbolKind
+from espshell.ops.chip.loadram import Occupant, RamLoaded
 from espshell.ops.chip.monitor import Monitored
 from espshell.ops.memory.symbols import SymbolList
 from espshell.protocol.bootlog import Heard
 from espshell.render import to_json
 from espshell.render.chip import ram
+from espshell.span import Span
 from tests.render.support import drawn, drawn_blocks
 
-CODE = Piece("segment 0", 0x4038_0000, 0x4038_2000, "IRAM")
-DATA = Piece("segment 1", 0x3FC9_8000, 0x3FC9_9000, "DRAM")
+CODE = Occupant("segment 0", Span(0x4038_0000, 0x4038_2000), "IRAM")
+DATA = Occupant("segment 1", Span(0x3FC9_8000, 0x3FC9_9000), "DRAM")
 STUB = (
-    Piece("stub code", 0x4038_0000, 0x4038_1000, "IRAM", is_stub=True),
-    Piece("stub data", 0x3FC8_8000, 0x3FC9_0000, "DRAM", is_stub=True),
+    Occupant("stub code", Span(0x4038_0000, 0x4038_1000), "IRAM", is_stub=True),
+    Occupant("stub data", Span(0x3FC8_8000, 0x3FC9_0000), "DRAM", is_stub=True),
 )
 SAID = Monitored("ready", 5, 0.25, "ready", True, Heard())
 
 
-def picture(pieces: list[Piece]) -> list[str]:
+def picture(pieces: list[Occupant]) -> list[str]:
     return drawn_blocks(lambda view: ram.picture(pieces, view))
 
 
@@ -42,16 +43,17 @@ def test_picture() -> None:
 
 def test_a_small_overlap_is_seen() -> None:
     """One word that two want is marked in a bar of megabytes."""
-    one = Piece("segment 0", 0x3FC0_0000, 0x3FC0_0004, "DRAM")
-    rows = picture([one, Piece("stub data", 0x3FC0_0000, 0x3FD0_0000, "DRAM", is_stub=True)])
+    one = Occupant("segment 0", Span(0x3FC0_0000, 0x3FC0_0004), "DRAM")
+    stub = Occupant("stub data", Span(0x3FC0_0000, 0x3FD0_0000), "DRAM", is_stub=True)
+    rows = picture([one, stub])
     assert [row.partition("|  ")[0].count("X") for row in rows] == [0, 1, 1]
 
 
 def test_the_same_ram_on_another_bus() -> None:
     """Who wants the same under another address is said below, with that address."""
-    here, there = (0x4039_0000, 0x4039_1000), (0x3FC9_0000, 0x3FC9_1000)
-    code = Piece("segment 0", *here, "IRAM", others=(there,))
-    stub = Piece("stub data", *there, "DRAM", is_stub=True, others=(here,))
+    here, there = Span.of(0x4039_0000, 0x1000), Span.of(0x3FC9_0000, 0x1000)
+    code = Occupant("segment 0", here, "IRAM", others=(there,))
+    stub = Occupant("stub data", there, "DRAM", is_stub=True, others=(here,))
     assert picture([code, DATA, stub]) == [
         "DRAM",
         "  stub data  0x3fc90000..0x3fc91000       4 KiB  |==              |",
@@ -104,8 +106,8 @@ def test_json() -> None:
 def test_symbols() -> None:
     """A symbol is its address, size where it is known, kind, and name, which may be long."""
     rows = (
-        Symbol("app_main", 0x4200_0000, 16, Kind.FUNCTION),
-        Symbol("_end", 0x4200_0010, 0, Kind.LABEL, is_global=False),
+        Symbol("app_main", 0x4200_0000, 16, SymbolKind.FUNCTION),
+        Symbol("_end", 0x4200_0010, 0, SymbolKind.LABEL, is_global=False),
     )
     listed = SymbolList("a.elf", "riscv", 2, "*", rows)
     assert drawn(listed) == [

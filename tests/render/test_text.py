@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from espshell.ops.chip.info import ChipId, Flash, Info, Mac, Security
+from espshell.ops.chip.info import ChipId, FlashId, Info, Mac, Security
 from espshell.ops.memory.save import Saved
 from espshell.ops.memory.words import Dump, Fill, Peek, Poke
 from espshell.ops.memory.writing import MemoryWrite
@@ -27,7 +27,7 @@ INFO = Info(
     mac="7c:df:a1:b4:c5:d6",
     eui64=None,
     sdk_id=None,
-    flash=Flash(0xEF4016, 4 << 20),
+    flash=FlashId(0xEF4016, 4 << 20),
     security=Security((), 0, flash_encryption=False),
     loader="rom",
     port="sim://esp32c3",
@@ -125,7 +125,7 @@ def test_info_leaves_out_what_cannot_be_known() -> None:
 @pytest.mark.parametrize(
     ("changed", "line"),
     [
-        ({"flash": Flash(0x123456, None)}, "flash     size not known (id 123456)"),
+        ({"flash": FlashId(0x123456, None)}, "flash     size not known (id 123456)"),
         ({"sdk_id": 0x00ABCDEF}, "chip id   0x00abcdef"),
         ({"eui64": "7c:df:a1:ff:fe:b4:c5:d6"}, "EUI-64    7c:df:a1:ff:fe:b4:c5:d6"),
         (

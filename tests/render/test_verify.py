@@ -9,9 +9,10 @@ import re
 import pytest
 
 from espshell.ops.flash.verify import Verify
-from espshell.ops.memory.diff import Span, diff
+from espshell.ops.memory.diff import diff
 from espshell.render import View, to_json
 from espshell.render.flash.verify import WIDTH
+from espshell.span import Span
 from tests.render.support import drawn
 
 SECTOR = 4096
@@ -54,7 +55,7 @@ def verify_lines(
 
 def result(*differing: Span, old: bytes = b"", new: bytes = b"", most: int = 64) -> Verify:
     """Return a result about a file of 1 MiB at 0x10000; with bytes, of its first range."""
-    compared = (diff(old, new, address=differing[0].address),) if old else ()
+    compared = (diff(old, new, address=differing[0].start),) if old else ()
     return Verify(
         files=(("app.bin", 0x1_0000, 0x10_0000),),
         method="digest",
@@ -66,7 +67,7 @@ def result(*differing: Span, old: bytes = b"", new: bytes = b"", most: int = 64)
     )
 
 
-ONE = result(Span(0x1_0000, SECTOR), old=OLD, new=NEW)
+ONE = result(Span.of(0x1_0000, SECTOR), old=OLD, new=NEW)
 
 
 def test_equal() -> None:
@@ -81,13 +82,13 @@ def test_equal() -> None:
 
 def test_ranges() -> None:
     """Without bytes each range is a line with its sectors; many are cut, and the rest counted."""
-    spans = (Span(0x1_0000, SECTOR), Span(0x2_0FF0, SECTOR + 16))
+    spans = (Span.of(0x1_0000, SECTOR), Span.of(0x2_0FF0, SECTOR + 16))
     assert verify_lines(result(*spans)) == [
         "flash:0x00010000..0x00011000  4 KiB    1 sector",
         "flash:0x00020ff0..0x00022000  4.0 KiB  2 sectors",
         "in partition app0 (0x10000..0x110000)",
     ]
-    many = result(*(Span(0x1_0000 + 2 * SECTOR * i, SECTOR) for i in range(40)))
+    many = result(*(Span.of(0x1_0000 + 2 * SECTOR * i, SECTOR) for i in range(40)))
     lines = verify_lines(many)
     assert len(lines) == 16 + 2
     assert lines[16] == "  ... 24 more ranges not shown (--all shows them)"
@@ -123,7 +124,7 @@ def test_a_part_of_a_row_and_a_bar_in_it(color: bool) -> None:
     part = Verify(
         (("x", 3, 9),),
         "digest",
-        (Span(3, 9),),
+        (Span.of(3, 9),),
         1,
         (diff(b"|||||||||", b"||||x||||", address=3),),
         1,
@@ -147,7 +148,7 @@ def test_a_part_of_a_row_and_a_bar_in_it(color: bool) -> None:
 def test_long_pictures_are_cut_and_counted(width: int) -> None:
     """A megabyte that differs everywhere is a screenful; all of it is every row of it."""
     old, new = (random.Random(seed).randbytes(256 * SECTOR) for seed in (1, 2))
-    everywhere = result(Span(0x1_0000, len(old)), old=old, new=new, most=256)
+    everywhere = result(Span.of(0x1_0000, len(old)), old=old, new=new, most=256)
     lines = verify_lines(everywhere, width=width)
     assert len(lines) < 60
     assert "  ... 65520 more rows not shown (--all shows them)" in lines
@@ -161,7 +162,7 @@ def test_rows_of_several_areas() -> None:
         diff(bytes(SECTOR), b"\1" * 16 * 12 + bytes(SECTOR - 16 * 12), address=2 * SECTOR * i)
         for i in range(4)
     )
-    spans = tuple(Span(2 * SECTOR * i, SECTOR) for i in range(4))
+    spans = tuple(Span.of(2 * SECTOR * i, SECTOR) for i in range(4))
     several = Verify((("x", 0, 8 * SECTOR),), "digest", spans, 4, areas, 4)
     lines = verify_lines(several)
     assert sum(line.startswith("+ 0") for line in lines) == 16
@@ -195,7 +196,7 @@ def test_blank_sectors_take_a_line() -> None:
     new = bytearray(old)
     new[: 2 * SECTOR] = b"\xff" * 2 * SECTOR
     new[2 * SECTOR + 5] ^= 1
-    found = result(Span(0x1_0000, 3 * SECTOR), old=old, new=bytes(new))
+    found = result(Span.of(0x1_0000, 3 * SECTOR), old=old, new=bytes(new))
     lines = verify_lines(found, width=120)
     assert "  0x00010000..0x00012000 is blank (FF), 8160 bytes of it differ" in lines
     assert any(line.startswith("00012000") for line in lines)

@@ -14,7 +14,8 @@ from espshell.shell.crash import InternalError
 from espshell.shell.output import Output
 from espshell.shell.runner import Runner
 from espshell.shell.script import Script
-from espshell.shell.session import Bench, Session
+from espshell.shell.session import Session
+from espshell.shell.settings import Bench
 
 RAM = 0x3FC9_0000
 """An address in the data RAM of the chip that the sessions are connected to."""

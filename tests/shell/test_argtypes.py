@@ -10,21 +10,25 @@ import pytest
 from espshell import chips
 from espshell.chips import Chip
 from espshell.errors import UsageError
-from espshell.shell.arguments.places import Address, Place, Region, Span, Spot
+from espshell.shell.arguments.places import ADDRESS, PLACE, REGION, Extent, Location, region
 from espshell.shell.arguments.types import (
+    CHIPS,
+    EXPRESSION,
+    FILE,
+    NUMBER,
+    NUMBERS,
+    POSITIVE,
+    SECONDS,
+    TEXT,
+    WORDS,
     AnyType,
-    ChipNames,
-    Choice,
-    Expression,
-    File,
-    Number,
-    Numbers,
-    Positive,
-    Seconds,
-    Text,
-    Words,
+    checked,
     chip_named,
+    choice,
     did_you_mean,
+    many,
+    mapped,
+    number,
 )
 
 
@@ -75,39 +79,39 @@ EFUSE = SCOPE.chip.efuse.start
 
 
 def value(kind: AnyType, *texts: str) -> object:
-    return kind.value(kind.parse(texts), SCOPE)
+    return kind.resolve(kind.parse(texts), SCOPE)
 
 
 @pytest.mark.parametrize(
     ("kind", "texts", "wanted"),
     [
-        (Number(), ("64k",), 65536),
-        (Number(), ("u8[0x123]",), 0x23),
-        (Positive(), ("1",), 1),
-        (Numbers(), ("1", "2+3"), (1, 5)),
-        (Place(), ("mem:0x10",), Spot(0x10)),
-        (Place(), ("DRAM+4",), Spot(0x3FC8_0004)),
-        (Place(), ("efuse:0x44",), Spot(EFUSE + 0x44)),
-        (Place(), ("flash:0x44",), Spot(0x44, "flash")),
-        (Address(), ("efuse:0x44",), EFUSE + 0x44),
-        (Region(), ("rtc_fast",), Span(0x5000_0000, 0x2000, "RTC_FAST")),
-        (Region(), ("16", "4"), Span(16, 4)),
-        (Region(), ("16..20",), Span(16, 4)),
-        (Region(), ("16..+20",), Span(16, 20)),
-        (Region(), ("DRAM", "4"), Span(0x3FC8_0000, 4)),
-        (Region(), ("efuse:4..8",), Span(EFUSE + 4, 4)),
-        (Region(), ("flash:4..8",), Span(4, 4, space="flash")),
-        (Region(256), ("16",), Span(16, 256)),
-        (Region(256), ("DRAM+1",), Span(0x3FC8_0001, 256)),
-        (Text(), ("as it is",), "as it is"),
-        (Words(), (), ()),
-        (Words(), ("a", "b"), ("a", "b")),
-        (File(), ("a/b",), Path("a/b")),
-        (File(), ("~/b",), Path.home() / "b"),
-        (Choice("boot", "run"), ("RUN",), "run"),
-        (ChipNames(), ("ESP32-C3", "esp32"), (chip_named("esp32c3"), chip_named("esp32"))),
-        (Seconds(), ("200ms",), 0.2),
-        (Seconds(), ("2",), 2.0),
+        (NUMBER, ("64k",), 65536),
+        (NUMBER, ("u8[0x123]",), 0x23),
+        (POSITIVE, ("1",), 1),
+        (NUMBERS, ("1", "2+3"), (1, 5)),
+        (PLACE, ("mem:0x10",), Location(0x10)),
+        (PLACE, ("DRAM+4",), Location(0x3FC8_0004)),
+        (PLACE, ("efuse:0x44",), Location(EFUSE + 0x44)),
+        (PLACE, ("flash:0x44",), Location(0x44, "flash")),
+        (ADDRESS, ("efuse:0x44",), EFUSE + 0x44),
+        (REGION, ("rtc_fast",), Extent(0x5000_0000, 0x2000, "RTC_FAST")),
+        (REGION, ("16", "4"), Extent(16, 4)),
+        (REGION, ("16..20",), Extent(16, 4)),
+        (REGION, ("16..+20",), Extent(16, 20)),
+        (REGION, ("DRAM", "4"), Extent(0x3FC8_0000, 4)),
+        (REGION, ("efuse:4..8",), Extent(EFUSE + 4, 4)),
+        (REGION, ("flash:4..8",), Extent(4, 4, space="flash")),
+        (region(256), ("16",), Extent(16, 256)),
+        (region(256), ("DRAM+1",), Extent(0x3FC8_0001, 256)),
+        (TEXT, ("as it is",), "as it is"),
+        (WORDS, (), ()),
+        (WORDS, ("a", "b"), ("a", "b")),
+        (FILE, ("a/b",), Path("a/b")),
+        (FILE, ("~/b",), Path.home() / "b"),
+        (choice("boot", "run"), ("RUN",), "run"),
+        (CHIPS, ("ESP32-C3", "esp32"), (chip_named("esp32c3"), chip_named("esp32"))),
+        (SECONDS, ("200ms",), 0.2),
+        (SECONDS, ("2",), 2.0),
     ],
 )
 def test_value(kind: AnyType, texts: tuple[str, ...], wanted: object) -> None:
@@ -118,18 +122,18 @@ def test_value(kind: AnyType, texts: tuple[str, ...], wanted: object) -> None:
 @pytest.mark.parametrize(
     ("kind", "texts", "told"),
     [
-        (Number(), ("3ff40000",), "did you mean `0x3ff40000`?"),
-        (Number(), ("010",), "has a leading zero"),
-        (Number(), ("",), "expected an expression"),
-        (Address(), ("flash:0",), "`flash:0` is in flash; an address in memory was expected"),
-        (Place(), ("nowhere:0",), "`nowhere` is not a space"),
-        (Region(), ("16",), "`16` has no length"),
-        (Region(), ("16..",), "expected an end"),
-        (Region(), ("16..20", "4"), "is a whole region"),
-        (File(), ("",), "a file name is expected"),
-        (Choice("boot", "run"), ("rum",), "did you mean `run`?"),
-        (ChipNames(), ("esp99",), "known are "),
-        (Seconds(), ("soon",), "`soon` is not a duration"),
+        (NUMBER, ("3ff40000",), "did you mean `0x3ff40000`?"),
+        (NUMBER, ("010",), "has a leading zero"),
+        (NUMBER, ("",), "expected an expression"),
+        (ADDRESS, ("flash:0",), "`flash:0` is in flash; an address in memory was expected"),
+        (PLACE, ("nowhere:0",), "`nowhere` is not a space"),
+        (REGION, ("16",), "`16` has no length"),
+        (REGION, ("16..",), "expected an end"),
+        (REGION, ("16..20", "4"), "is a whole region"),
+        (FILE, ("",), "expected a file name"),
+        (choice("boot", "run"), ("rum",), "did you mean `run`?"),
+        (CHIPS, ("esp99",), "known are "),
+        (SECONDS, ("soon",), "`soon` is not a duration"),
     ],
 )
 def test_text_that_cannot_be_meant(kind: AnyType, texts: tuple[str, ...], told: str) -> None:
@@ -142,34 +146,34 @@ def test_text_that_cannot_be_meant(kind: AnyType, texts: tuple[str, ...], told: 
 @pytest.mark.parametrize(
     ("kind", "texts", "told"),
     [
-        (Number(), ("NOSUCH",), "`NOSUCH` is not a known name"),
-        (Positive(), ("0",), "`0` is 0; at least 1 was expected"),
-        (Positive(), ("1-2",), "`1-2` is -1"),
-        (Region(), ("16", "0"), "`0` is 0; a length is at least 1 byte"),
-        (Region(), ("16..16",), "the end 0x10 is not behind the start 0x10"),
-        (Region(), ("NOSUCH",), "`NOSUCH` is the name of no region"),
-        (Place(), ("efuse:0x10000",), "efuse:0x10000 is past the end"),
+        (NUMBER, ("NOSUCH",), "`NOSUCH` is not a known name"),
+        (POSITIVE, ("0",), "`0` is 0; at least 1 was expected"),
+        (POSITIVE, ("1-2",), "`1-2` is -1"),
+        (REGION, ("16", "0"), "`0` is 0; a length is at least 1 byte"),
+        (REGION, ("16..16",), "the end 0x10 is not behind the start 0x10"),
+        (REGION, ("NOSUCH",), "`NOSUCH` is the name of no region"),
+        (PLACE, ("efuse:0x10000",), "efuse:0x10000 is past the end"),
     ],
 )
 def test_meaning_that_cannot_be(kind: AnyType, texts: tuple[str, ...], told: str) -> None:
     """What only the chip can tell is refused when it is known."""
     parsed = kind.parse(texts)
     with pytest.raises(UsageError) as raised:
-        kind.value(parsed, SCOPE)
+        kind.resolve(parsed, SCOPE)
     assert told in raised.value.one_line()
 
 
 @pytest.mark.parametrize(
     ("kind", "texts", "names"),
     [
-        (Number(), ("A+[B]",), ("A", "B")),
-        (Expression(), ("A == B",), ("A", "B")),
-        (Numbers(), ("A", "B+1"), ("A", "B")),
-        (Place(), ("mem:A+4",), ("A",)),
-        (Region(), ("A", "B"), ("A", "B")),
-        (Region(), ("A..B+4",), ("A", "B")),
-        (Text(), ("A",), ()),
-        (ChipNames(), ("esp32",), ()),
+        (NUMBER, ("A+[B]",), ("A", "B")),
+        (EXPRESSION, ("A == B",), ("A", "B")),
+        (NUMBERS, ("A", "B+1"), ("A", "B")),
+        (PLACE, ("mem:A+4",), ("A",)),
+        (REGION, ("A", "B"), ("A", "B")),
+        (REGION, ("A..B+4",), ("A", "B")),
+        (TEXT, ("A",), ()),
+        (CHIPS, ("esp32",), ()),
     ],
 )
 def test_names(kind: AnyType, texts: tuple[str, ...], names: tuple[str, ...]) -> None:
@@ -177,13 +181,44 @@ def test_names(kind: AnyType, texts: tuple[str, ...], names: tuple[str, ...]) ->
     assert kind.names(kind.parse(texts)) == names
 
 
+def refuse_x(text: str) -> None:
+    if text == "x":
+        raise UsageError("no x")
+
+
+@pytest.mark.parametrize(
+    ("kind", "texts", "meaning"),
+    [
+        (many(number(1)), ("1", "2+3"), (1, 5)),
+        (mapped(TEXT, str.upper), ("a",), "A"),
+        (many(mapped(NUMBER, hex)), ("16", "DRAM"), ("0x10", "0x3fc80000")),
+        (mapped(many(SECONDS), sum), ("1", "500ms"), 1.5),
+        (checked(TEXT, refuse_x), ("y",), "y"),
+    ],
+)
+def test_types_made_of_others(kind: AnyType, texts: tuple[str, ...], meaning: object) -> None:
+    """A type of many words, of a checked text or a mapped value still does what its base does."""
+    assert value(kind, *texts) == meaning
+
+
+def test_a_checked_type_refuses_by_the_text_alone() -> None:
+    """The check is a part of parsing, in each of many words; names and words count as before."""
+    kind = many(checked(TEXT, refuse_x))
+    with pytest.raises(UsageError, match="no x"):
+        kind.parse(["y", "x"])
+    assert (kind.least, kind.most, kind.raw) == (1, 999, False)
+    names = many(checked(NUMBER, id))
+    assert names.names(names.parse(["A", "B+C"])) == ("A", "B", "C")
+    assert names.raw
+
+
 def test_file_completion(tmp_path: Path) -> None:
     """Files of the folder that is being typed, as they would be typed; a folder has a slash."""
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "fw.bin").touch()
-    assert list(File().complete(f"{tmp_path}/", SCOPE)) == [f"{tmp_path}/sub/"]
-    assert list(File().complete(f"{tmp_path}/sub/f", SCOPE)) == [f"{tmp_path}/sub/fw.bin"]
-    assert list(File().complete(f"{tmp_path}/nosuch/", SCOPE)) == []
+    assert list(FILE.complete(f"{tmp_path}/", SCOPE)) == [f"{tmp_path}/sub/"]
+    assert list(FILE.complete(f"{tmp_path}/sub/f", SCOPE)) == [f"{tmp_path}/sub/fw.bin"]
+    assert list(FILE.complete(f"{tmp_path}/nosuch/", SCOPE)) == []
 
 
 def test_did_you_mean() -> None:

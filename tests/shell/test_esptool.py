@@ -348,8 +348,8 @@ def test_configuration_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         "no settings of esptool's: foo",
     ]
     bench = Bench(before=found.before)
-    assert session_line.Line(before="default-reset").bench(bench).before == found.before
-    assert session_line.Line(before="no-reset").bench(bench).before == "no-reset"
+    assert session_line.GlobalOptions(before="default-reset").bench(bench).before == found.before
+    assert session_line.GlobalOptions(before="no-reset").bench(bench).before == "no-reset"
 
 
 def test_port_filters(monkeypatch: pytest.MonkeyPatch) -> None:

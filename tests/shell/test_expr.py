@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from espshell.errors import UsageError
 from espshell.shell.language.expr import MAX_TOKENS, Expr, parse, unknown_name
-from espshell.shell.language.place import Place, Region, parse_place, parse_region
+from espshell.shell.language.place import Place, Range, parse_place, parse_region
 
 NAMES = {
     "uart0": 0x3FF4_0000,
@@ -389,11 +389,11 @@ def test_place(text: str, space: str, expr: str) -> None:
     assert parse_place(text) == Place(space, parse(expr))
 
 
-def region(place: str, size: str = "", end: str = "") -> Region:
+def region(place: str, size: str = "", end: str = "") -> Range:
     def side(text: str) -> Expr | None:
         return parse(text) if text else None
 
-    return Region(parse_place(place), side(size), side(end))
+    return Range(parse_place(place), side(size), side(end))
 
 
 @pytest.mark.parametrize(
@@ -411,7 +411,7 @@ def region(place: str, size: str = "", end: str = "") -> Region:
         (["[4]..[8]"], region("[4]", end="[8]")),
     ],
 )
-def test_region(words: list[str], expected: Region) -> None:
+def test_region(words: list[str], expected: Range) -> None:
     """A region has a size, an end, or is a place alone."""
     assert parse_region(words) == expected
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from espshell.image import intel_hex, partitions
-from espshell.ops.memory.diff import Span
 from espshell.sim.nor import Nor
+from espshell.span import Span
 from espshell.units import KIB, MIB
 from tests.image.support import firmware
 from tests.loader.support import wire_of
@@ -69,7 +69,7 @@ def untouched(shell: Shell) -> bool:
         ("load new.bin flash:4M", "past the end of the flash"),
         ("load new.bin flash:0x10000 new.bin flash:0x11000", "overlaps"),
         ("load new.bin", "FILES is missing"),
-        ("load new.bin flash:0 new.bin", "in pairs: FILE PLACE..."),
+        ("load new.bin flash:0 new.bin", "the form is FILE PLACE..."),
         ("load new.bin flash:0 new.bin mem:DRAM", "some of the files are for memory"),
         ("load other.bin flash:0x10000", "for another chip"),
         ("load new.bin flash:0 --flash-mode qxo", "no flash mode `qxo`; it has qio, "),
@@ -111,7 +111,7 @@ def test_wrong_input(shell: Shell, line: str, why: str) -> None:
 def test_protected_ranges(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the status registers are known to protect is refused, by every command."""
     monkeypatch.setattr(
-        type(shell.session.connected), "protected", lambda _self: (Span(0, 64 * KIB),)
+        type(shell.session.connected), "protected", lambda _self: (Span.of(0, 64 * KIB),)
     )
     for line in ("load new.bin flash:0xf000", "erase flash:0xf000 8k", "erase chip", "erase-flash"):
         ran = shell.type(line)

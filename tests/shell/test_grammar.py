@@ -307,8 +307,8 @@ def test_expand(text: str, cooked: str, raw: str) -> None:
     [
         ("$nothing", "`$nothing` is not set", "set it with `let nothing = ...`"),
         ("x${nothing}y", "`$nothing` is not set", "set it with `let nothing = ...`"),
-        ("$1", "`$1` is not set", "the script wants at least 1 argument"),
-        ("${3}", "`$3` is not set", "the script wants at least 3 arguments"),
+        ("$1", "`$1` is not set", "the script needs at least 1 argument"),
+        ("${3}", "`$3` is not set", "the script needs at least 3 arguments"),
         ("${a:-$b}", "`$b` is not set", "set it with `let b = ...`"),
         ("$_", "`$_` is not set", "no command has set it yet"),
     ],

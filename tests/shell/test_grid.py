@@ -137,7 +137,7 @@ def test_one_way_bit_can_be_asked_for() -> None:
     """A one-way bit that is 0 can be toggled; what it needs is asked for by the review."""
     model = at(Grid(status()), "SR2", 3)
     assert model.toggle()
-    assert [each.gate for each in model.plan.gates] == [plan.Gate.ONE_WAY]
+    assert [each.kind for each in model.plan.confirmations] == [plan.ConfirmationKind.ONE_WAY]
     assert "asks for  LB1 (one-way)" in grid.lines(model, View())
     assert not model.plan.refusals
     volatile = at(Grid(status(), volatile=True), "SR2", 3)

@@ -12,8 +12,8 @@ import pytest
 import espshell
 from espshell import cli
 from espshell.shell import hints
+from espshell.shell.declaration import Verb
 from espshell.shell.registry import COMMANDS as VERBS
-from espshell.shell.registry import Verb
 from tests.shell.support import Shell
 
 _FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*")

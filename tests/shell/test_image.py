@@ -10,7 +10,7 @@ from espshell import chips
 from espshell.image import intel_hex, merge
 from espshell.ops.flash import plan
 from espshell.ops.flash import settings as patch
-from espshell.shell.arguments.image import FlashBytes
+from espshell.shell.arguments.image import FLASH_BYTES
 from espshell.shell.commands import image as commands
 from tests.image import support
 from tests.shell.support import Ran, Shell
@@ -110,7 +110,10 @@ def test_every_length(offline: Shell, files: Path) -> None:
         ("image make -f text out", "image make: there are 1 of -f and 0 of -a"),
         ("image make -f no -a 0x40100000 out", "image make: cannot read no: no such file"),
         ("image merge out app.bin", "image merge: FILES is missing"),
-        ("image merge out app.bin 0 text", "image merge: `text` is alone"),
+        (
+            "image merge out app.bin 0 text",
+            "image merge: expected a place after `text`",
+        ),
         ("image merge out app.bin mem:0", "image merge: `mem:0` is not in flash"),
         ("image merge out app.bin 0 text 4", "image merge: text overlaps app.bin"),
         ("image merge app.bin app.bin 0", "image merge: app.bin would be overwritten"),
@@ -209,7 +212,7 @@ def test_help(offline: Shell) -> None:
 )
 def test_sizes(text: str, size: int) -> None:
     """A size is written as esptool does or as everywhere."""
-    assert FlashBytes().parse([text]) == size
+    assert FLASH_BYTES.parse([text]) == size
 
 
 def test_elf(offline: Shell, files: Path) -> None:

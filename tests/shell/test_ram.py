@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from espshell.link.port import SerialPort
-from espshell.shell.session import Bench
+from espshell.shell.settings import Bench
 from espshell.sim.boot import ChipMode
 from tests.loader.support import wire_of
 from tests.ops.test_loadram import CODE, IRAM, good, image

@@ -11,7 +11,7 @@ import pytest
 from espshell.files import CONTENTS
 from espshell.ops.memory.watch import Sample
 from espshell.shell.output import Output
-from espshell.shell.session import Bench
+from espshell.shell.settings import Bench
 from espshell.shell.terminal import complete
 from espshell.shell.terminal.live import Live
 from tests.shell.support import RAM, Shell

@@ -9,7 +9,7 @@ from espshell.errors import NoSync, UsageError
 from espshell.link import ports
 from espshell.link.ports import PortInfo
 from espshell.shell import recovery
-from espshell.shell.session import Bench
+from espshell.shell.settings import Bench
 from tests.shell.support import RAM, Shell
 
 BOARD = PortInfo("/dev/ttyUSB0", 0x10C4, 0xEA60, "0001", "CP2102", "1-1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from espshell.link.port import SerialPort
-from espshell.shell.session import Bench
+from espshell.shell.settings import Bench
 from espshell.shell.terminal import complete
 from tests.shell.support import Shell
 from tests.test_floors import fresh_modules

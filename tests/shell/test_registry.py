@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 import pytest
 
 from espshell.errors import UsageError
 from espshell.shell import registry
-from espshell.shell.arguments.places import Region
-from espshell.shell.arguments.types import Number, Numbers, Text, Words
+from espshell.shell.arguments.places import REGION, Extent
+from espshell.shell.arguments.types import NUMBER, NUMBERS, POSITIVE, TEXT, WORDS
 from espshell.shell.commands import VERBS
+from espshell.shell.declaration import DRY_RUN, Option, Trait, Verb
 from espshell.shell.language import grammar
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.scope import TargetScope
-from espshell.shell.registry import Option, Param, Registry, Trait, Verb
+from espshell.shell.registry import Registry
+
+if TYPE_CHECKING:
+    from espshell.shell.session import Session
+
+Fast = Annotated[bool, Option("--fast", "do not wait")]
+HOW = (Option("--fast", "", many=True), Option("--safe", "", many=True))
 
 
-def noted(*_: object, **__: object) -> None:
-    """Do nothing."""
-
-
-def verb(*params: Param, options: tuple[Option, ...] = (), rest: str = "words") -> Verb:
-    return Verb("v", noted, "Group", "Summary.", "", params, options, rest=rest)
+def verb(run: Callable[..., None], rest: str = "words") -> Verb:
+    return Verb("v", run, "Group", rest=rest)
 
 
 def command(text: str) -> Command:
@@ -36,15 +41,110 @@ def bound(verb: Verb, text: str) -> dict[str, list[str]]:
     }
 
 
-REGION_FILE = verb(Param("region", Region()), Param("file", Text()))
-PLACE_VALUES = verb(
-    Param("place", Number()),
-    Param("value", Numbers()),
-    options=(Option("--mask", "", Number(), short="-m"), Option("--no-verify", "", into="quick")),
-)
-OPTIONAL = verb(Param("a", Text(), optional=True), Param("b", Text()))
-FILE_WORDS = verb(Param("file", Text()), Param("words", Words()))
-EXPRESSION = verb(options=(Option("--message", "", Text(), short="-m"),), rest="expression")
+def region_file(
+    session: object, region: Annotated[Extent, REGION], file: Annotated[str, TEXT]
+) -> None:
+    """Take a region and a word."""
+
+
+def place_values(
+    session: object,
+    place: Annotated[int, NUMBER],
+    value: Annotated[tuple[int, ...], NUMBERS],
+    *,
+    mask: Annotated[int | None, Option("--mask", "", NUMBER, short="-m")] = None,
+    quick: Annotated[bool, Option("--no-verify", "")] = False,
+) -> None:
+    """Take numbers, and options."""
+
+
+def file_words(
+    session: object, file: Annotated[str, TEXT], words: Annotated[tuple[str, ...], WORDS] = ()
+) -> None:
+    """Take a word and all that follow."""
+
+
+def optional(session: object, a: Annotated[str, TEXT], b: Annotated[str, TEXT] = "") -> None:
+    """Take a word or two."""
+
+
+def expression(
+    session: object,
+    expression: object,
+    *,
+    message: Annotated[str, Option("--message", "", TEXT, short="-m")] = "",
+) -> None:
+    """Take the rest of the line."""
+
+
+def repeated(
+    session: object,
+    *,
+    file: Annotated[tuple[str, ...], Option("--file", "", TEXT, short="-f", many=True)] = (),
+    how: Annotated[tuple[str, ...], HOW] = (),
+) -> None:
+    """Take options again and again."""
+
+
+REGION_FILE = verb(region_file)
+PLACE_VALUES = verb(place_values)
+OPTIONAL = verb(optional)
+FILE_WORDS = verb(file_words)
+EXPRESSION = verb(expression, rest="expression")
+
+
+def declared(
+    session: Session,
+    place: Annotated[int, NUMBER],
+    count: Annotated[int, POSITIVE] = 1,
+    *,
+    width: int = 32,
+    fast: Fast = False,
+    how: Annotated[tuple[str, ...], HOW] = (),
+) -> None:
+    """Take all that a command can take."""
+
+
+def test_a_command_is_declared_once() -> None:
+    """Arguments and options are derived from the signature; a bare keyword is a variant's.
+
+    The type of the session is not evaluated: it is there for the type checker only.
+    """
+    verbs = Registry()
+    verbs.add("v", group="G", options=[DRY_RUN], variants={"v8": {"width": 8}}, aliases=["w"])(
+        declared
+    )
+    v, v8, w = verbs.verbs()
+    assert [(p.key, p.type, p.optional) for p in v.params] == [
+        ("place", NUMBER, False),
+        ("count", POSITIVE, True),
+    ]
+    assert [(o.flag, o.key) for o in v.options] == [
+        ("--fast", "fast"),
+        ("--fast", "how"),
+        ("--safe", "how"),
+        ("--dry-run", "dry_run"),
+    ]
+    assert (v8.preset, w.alias_of, w.preset) == ({"width": 8}, "v", {})
+    assert v.options == v8.options == w.options
+    assert v.summary == w.summary == "Take all that a command can take."
+
+
+def untyped(session: object, place: int) -> None:
+    """Lack a type."""
+
+
+def unknown(session: object, place: Annotated[int, NOSUCH]) -> None:  # noqa: F821
+    """Name a type that there is not."""
+
+
+def test_a_parameter_needs_a_type_of_argument() -> None:
+    """A positional parameter without one is a mistake, found when the command is first used."""
+    with pytest.raises(TypeError, match="untyped: `place` has no type of argument"):
+        _ = verb(untyped).params
+    late = verb(unknown)
+    with pytest.raises(NameError):
+        _ = late.params
 
 
 @pytest.mark.parametrize(
@@ -58,7 +158,7 @@ EXPRESSION = verb(options=(Option("--message", "", Text(), short="-m"),), rest="
         (PLACE_VALUES, "-m 3 0 5", {"mask": ["3"], "place": ["0"], "value": ["5"]}),
         (PLACE_VALUES, "0 5 --no-verify", {"quick": [], "place": ["0"], "value": ["5"]}),
         (PLACE_VALUES, "0 -- --mask", {"place": ["0"], "value": ["--mask"]}),
-        (OPTIONAL, "x", {"b": ["x"]}),
+        (OPTIONAL, "x", {"a": ["x"]}),
         (OPTIONAL, "x y", {"a": ["x"], "b": ["y"]}),
         (FILE_WORDS, "f", {"file": ["f"]}),
         (FILE_WORDS, "f --flag -x", {"file": ["f"], "words": ["--flag", "-x"]}),
@@ -113,23 +213,14 @@ def test_a_variant_is_its_command_with_a_preset() -> None:
 
 
 @pytest.mark.parametrize("each", list(VERBS.verbs()), ids=lambda verb: verb.name)
-def test_every_command_is_declared_as_its_function_is_written(each: Verb) -> None:
-    """Each declared argument is a parameter of the function, and each parameter is declared."""
-    parameters = dict(inspect.signature(each.run).parameters)
-    parameters.pop("session")
-    options = {o.key for o in each.options if not (o.refusal or o.is_accepted or o.setting)}
-    declared = {param.key for param in each.params} | options
-    declared |= each.preset.keys()
-    if each.rest != "words":
-        declared.add(each.rest)
-    if Trait.LINES in each.traits:
-        declared.add("run_file")
-    presets = {"width"} if "width" in parameters else set()
-    assert set(parameters) - presets == declared - presets
-    required = {
-        name for name, parameter in parameters.items() if parameter.default is parameter.empty
-    }
-    assert {param.key for param in each.params if param.least} <= required | {"status"}
+def test_every_command_gives_its_function_all(each: Verb) -> None:
+    """What is no argument and no option is set by a variant, or given by what runs the command."""
+    _, *parameters = inspect.signature(each.run).parameters.values()
+    given = {each.rest, *each.preset} | ({"run_file"} if Trait.LINES in each.traits else set())
+    given |= {key for verb in VERBS.verbs() if verb.run is each.run for key in verb.preset}
+    given |= {param.key for param in each.params} | {option.key for option in each.options}
+    assert {parameter.name for parameter in parameters} <= given
+    assert not [o.flag for o in each.extra if not (o.refusal or o.is_accepted or o.setting)]
     assert each.summary.endswith(".")
 
 
@@ -144,12 +235,17 @@ def test_including_keeps_the_order() -> None:
     """The list of commands is in the order of their declaration."""
     first, second = Registry(), Registry()
     for which, name in ((first, "b"), (second, "a")):
-        which.add(name, group="G")(noted)
+        which.add(name, group="G")(lambda session: None)
     first.include(second)
     assert [each.name for each in first.verbs()] == ["b", "a"]
 
 
 # Names of two words ---------------------------------------------------------------------------
+
+
+def pot(session: object, words: Annotated[tuple[str, ...], WORDS] = ()) -> None:
+    """Take all words."""
+
 
 POTS = Registry()
 for _name, _alias in (
@@ -159,7 +255,7 @@ for _name, _alias in (
     ("put", "pot set"),
     ("pan", ""),
 ):
-    POTS.add(_name, group="G", params=[Param("words", Words())], alias_of=_alias)(noted)
+    POTS.add(_name, group="G", alias_of=_alias)(pot)
 
 
 def whole(text: str, *, prefixes: bool = False, **variables: str) -> tuple[str, list[str]]:
@@ -260,13 +356,7 @@ def test_the_bare_name_of_a_family_takes_no_words(each: Verb) -> None:
 
 def test_options_that_may_be_given_again() -> None:
     """The function gets all values in their order; a flag counts by its name."""
-    many = verb(
-        options=(
-            Option("--file", "", Text(), short="-f", many=True),
-            Option("--fast", "", into="how", many=True),
-            Option("--safe", "", into="how", many=True),
-        )
-    )
+    many = verb(repeated)
     found = registry.bind(many, command("v -f a --safe --file b --fast -f a"))
     scope = TargetScope(None)
     assert registry.values(many, found, {}, scope) == {

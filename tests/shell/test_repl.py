@@ -24,7 +24,7 @@ from espshell.errors import UsageError
 from espshell.link import ports
 from espshell.link.ports import PortInfo
 from espshell.shell import recovery
-from espshell.shell.session import Bench
+from espshell.shell.settings import Bench
 from espshell.shell.terminal import repl
 from tests.shell.support import Ran, Shell
 
@@ -196,7 +196,7 @@ def test_a_bug_is_one_line_and_the_session_lives(
     log = tmp_path / "log"
     monkeypatch.setattr("platformdirs.user_log_path", lambda *_, **__: log)
     monkeypatch.setattr("espshell.shell.commands.script.Echo", lambda _: [][1])  # in the command
-    monkeypatch.setattr(repl, "_know_revision", lambda _: [][1])  # and outside of it
+    monkeypatch.setattr("espshell.device.target.Target.read_revision", lambda _: [][1])  # outside
     ran = type_keys(shell, "let x = 5", ENTER, "echo $x", ENTER)
     assert ran.err.count("this is a bug of espshell at ") == 3
     assert ran.err.count("\n") == 4
@@ -298,14 +298,14 @@ def test_prompt_and_toolbar(shell: Shell) -> None:
     def toolbar(text: str, columns: int = 100) -> str:
         return "".join(part[1] for part in repl._toolbar(shell.session, text, columns))
 
-    assert "esp32c3:rom> " in repl._prompt(shell.session)
+    assert "esp32c3:rom> " in repl._prompt_text(shell.session)
     assert toolbar("") == where
     assert toolbar("peek 0") == f"{where}  {usage}"
     assert toolbar("peek 0", columns=60) == usage
     shell.type("poke 0x3fc90000 1 2; poke 0x3fc90000 1")
     assert toolbar("") == f"{where}  journal 2"
     shell.type("disconnect")
-    assert "espshell> " in repl._prompt(shell.session)
+    assert "espshell> " in repl._prompt_text(shell.session)
     assert toolbar("") == "not connected"
 
 
@@ -431,7 +431,7 @@ def test_several_boards_are_a_menu(
 def test_toolbar_knows_the_revision_after_a_reconnect(shell: Shell) -> None:
     """The revision is read once a connection, whichever command made it."""
     repl._run_lines(shell.runner, "connect sim://esp32")
-    assert "ESP32 v3.1" in repl._where(shell.session)
+    assert "ESP32 v3.1" in repl._connection_text(shell.session)
     requests = shell.session.chip.loader.link.port._device.wire.count  # type: ignore[attr-defined]
     before = requests.requests
     repl._run_lines(shell.runner, "echo hi")

@@ -116,7 +116,7 @@ def test_arguments(offline: Shell) -> None:
     """Arguments are $1 to $9; one may have a default; they do not outlive their script."""
     assert offline.script("echo $1 ${2:-two}", "a b").out == "a b two\n"
     assert offline.script("echo $2", "a").err.startswith(
-        "test.espsh:1: echo: `$2` is not set; the script wants at least 2 arguments"
+        "test.espsh:1: echo: `$2` is not set; the script needs at least 2 arguments"
     )
     assert offline.session.variables.keys() <= {"?", "_"}
 

@@ -6,7 +6,8 @@ import pytest
 
 from espshell.errors import BenchError, UsageError
 from espshell.link.trace import Recorder
-from espshell.shell.session import Bench, Quit
+from espshell.shell.session import Quit
+from espshell.shell.settings import Bench
 from tests.shell.support import RAM, Shell
 
 JSON_FIELDS = ["command", "ok", "value", "error", "hint", "seconds"]
@@ -221,7 +222,7 @@ def test_failed_connection_leaves_no_port_open(offline: Shell) -> None:
 
 def test_connect_without_a_port_is_a_wrong_line(offline: Shell) -> None:
     """There is nothing to try, so the bench cannot be at fault."""
-    with pytest.raises(UsageError, match="no port is known"):
+    with pytest.raises(UsageError, match="there is no port to connect to"):
         offline.session.connect(Bench())
     with pytest.raises(BenchError):
         _ = offline.session.chip

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from espshell.image.symbol_table import Kind, Symbol
+from espshell.image.symbol_table import Symbol, SymbolKind
 from espshell.ops.memory.symbols import SymbolList
 from espshell.ops.result import Result
 from espshell.render import View, render
@@ -102,7 +102,7 @@ def presentations() -> tuple[Presentation, ...]:
             os.chdir(here)
             shell.session.close()
     symbols = (
-        Symbol(f"a_function_{n}(int, unsigned)", 0x4200_0000, 96, Kind.FUNCTION) for n in "12"
+        Symbol(f"a_function_{n}(int, unsigned)", 0x4200_0000, 96, SymbolKind.FUNCTION) for n in "12"
     )
     seen.append(Presentation(SymbolList("program.elf", "riscv", 2, "*", tuple(symbols))))
     return tuple(seen)

@@ -13,7 +13,7 @@ from espshell.errors import UsageError
 from espshell.protocol import slip
 from espshell.protocol.commands import ReadReg
 from espshell.sim import fault, models
-from espshell.sim.fault import Action, Direction, Faults, Splitter
+from espshell.sim.fault import Direction, FaultAction, Faults, Splitter
 from espshell.sim.protocol_sim import Serial
 from espshell.sim.url import with_faults
 from tests.sim.support import with_program
@@ -266,7 +266,7 @@ def test_wrong_rules(rule: str, expected: str) -> None:
 
 def test_every_action_is_described() -> None:
     """The module's text lists all actions, which is where the help comes from."""
-    for action in Action:
+    for action in FaultAction:
         assert f"\n    {action.value}" in (fault.__doc__ or "")
 
 

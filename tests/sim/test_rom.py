@@ -11,8 +11,8 @@ import pytest
 
 from espshell.protocol import packet, slip
 from espshell.protocol.commands import (
-    Command,
     GetSecurityInfo,
+    LoaderCommand,
     MemBegin,
     MemData,
     MemEnd,
@@ -248,7 +248,7 @@ def test_writes_under_masks_and_to_what_cannot_be_written(port: Serial, answers:
 def test_esp32c3_tells_its_id_and_wants_five_words(open_sim: Opener, answers: Answers) -> None:
     """Its ROM knows GET_SECURITY_INFO, and refuses FLASH_BEGIN without the fifth word."""
     port = open_sim("sim://esp32c3")
-    command: Command[object] = GetSecurityInfo()
+    command: LoaderCommand[object] = GetSecurityInfo()
     info = "00" * 12 + "05000000" + "00" * 4
     assert answers(port, command.encode()) == [f"14 00000000+{info}00000000"]
     # The last two bytes are left over, from the chip id.

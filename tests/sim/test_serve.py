@@ -246,6 +246,22 @@ def test_a_device_that_is_plugged_in_again(tmp_path: Path) -> None:
         client.close()
 
 
+def test_an_interrupt_while_the_device_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server ends without a word; its client was closed when the device went away, once."""
+
+    def interrupt(_clock: SystemClock, _seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    def announce(name: str) -> None:
+        clients.append(os.open(name, os.O_RDWR | os.O_NOCTTY))
+        os.write(clients[0], READ)
+
+    clients: list[int] = []
+    monkeypatch.setattr(SystemClock, "sleep", interrupt)
+    serve.serve_pty("sim://esp32?fault=replug@request:1:99", announce)
+    os.close(*clients)
+
+
 def test_what_cannot_be_served(tmp_path: Path) -> None:
     """A wrong URL, a port in use and a file that cannot be read are said in one line."""
     ignore: Callable[[str], None] = lambda _: None  # noqa: E731

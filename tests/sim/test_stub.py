@@ -366,3 +366,13 @@ def test_iram_takes_words_only(
     riscv = open_sim("sim://esp32c3")
     support.load(exchange, riscv, 0x4038_0000, b"abc")
     assert exchange(riscv, READ) != b""
+
+
+@pytest.mark.parametrize("stub", [V1, V2])
+def test_an_empty_block_that_no_download_has_announced(
+    start: Start, answers: Answers, stub: StubFile
+) -> None:
+    """It has nothing to store and is no error; the stub goes on."""
+    port = start(stub)
+    assert answers(port, request(Opcode.MEM_DATA, 0, 0, 0, 0)) == ["07 00000000+0000"]
+    assert answers(port, READ) == [MAGIC]

@@ -12,7 +12,7 @@ from espshell.chips import Chip, by_name
 from espshell.errors import UsageError
 from espshell.sim import efuse, models, url
 from espshell.sim.chip import SimChip
-from espshell.sim.fault import Action
+from espshell.sim.fault import FaultAction
 from espshell.sim.url import Boot
 from espshell.units import MIB
 
@@ -52,7 +52,7 @@ def test_the_other_options() -> None:
     assert (setup.part.size, setup.latency_s) == (16 * MIB, 16e-3)
     assert (setup.boot, setup.flags, setup.crypt_count) == (Boot.APPLICATION, 0x15, 3)
     assert setup.over_usb
-    assert [rule.action for rule in setup.rules] == [Action.DROP, Action.NOISE]
+    assert [rule.action for rule in setup.rules] == [FaultAction.DROP, FaultAction.NOISE]
     assert setup.rules[0].step == 3
     assert setup.rules[1].text == b"a&b=c"
     assert url.parse("sim://esp32?package=ESP32-U4WDH").package == 4

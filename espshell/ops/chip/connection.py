@@ -27,7 +27,7 @@ class Left(Result):
 
 
 def describe(target: Target) -> ConnectionInfo:
-    """Return what is connected."""
+    """Return the chip, loader and port of a connection."""
     port = target.link.port
     return ConnectionInfo(target.chip.name, target.loader.dialect.name, port.url, port.baud)
 

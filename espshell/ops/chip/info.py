@@ -1,10 +1,10 @@
-"""What is known of the connected chip: identity, MAC, features, security."""
+"""Facts of the connected chip: identity, MAC, features, security."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from espshell.chips import Chip, Quirk, Words
+from espshell.chips import Quirk, Words
 from espshell.device import Target
 from espshell.errors import UsageError
 from espshell.nor import makers
@@ -45,7 +45,7 @@ class Security:
 
 
 @dataclass(frozen=True, slots=True)
-class Flash(Result):
+class FlashId(Result):
     """The flash chip by its JEDEC id; ``size`` in bytes, None if the id does not tell it."""
 
     id: int
@@ -71,7 +71,7 @@ class Info(Result):
     baud: int
     eui64: str | None = None
     sdk_id: int | None = None
-    flash: Flash | None = None
+    flash: FlashId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class SecurityReport(Result):
 
 
 def security_report(target: Target) -> SecurityReport:
-    """Return what the ROM said when it was asked for the chip.
+    """Return the answer of the ROM to GET_SECURITY_INFO at connecting.
 
     Raises: UsageError for a chip whose ROM does not know the command.
     """
@@ -120,7 +120,7 @@ def info(target: Target, *, with_flash: bool = True) -> Info:
     In secure download mode only what is known without reading memory.
     """
     chip = target.chip
-    known = Info(
+    basics = Info(
         chip=chip.name,
         description=chip.title,
         revision=None,
@@ -133,15 +133,16 @@ def info(target: Target, *, with_flash: bool = True) -> Info:
         baud=target.link.port.baud,
     )
     if target.loader.dialect.is_secure:
-        return known
-    security_fields = [each.field for each in chip.security_fuses]
+        return basics
+    security_fields = [fuse.field for fuse in chip.security_fuses]
     security_fields += [chip.flash_crypt_count] if chip.flash_crypt_count else []
     addresses = [a for field in security_fields for a in field.addresses]
     words = target.memory.gather([*chip.info_addresses, *addresses]).__getitem__
     target.revision = chip.revision(words)
     return replace(
-        known,
-        description=chip.description(words) or _unknown_package(chip, words),
+        basics,
+        description=chip.description(words)
+        or f"{chip.title} (package {chip.package.value(words)}, not known)",
         revision=target.revision,
         features=(*chip.fixed_features, *filter(None, (f.text(words) for f in chip.features))),
         crystal_mhz=_crystal(target, words),
@@ -149,14 +150,14 @@ def info(target: Target, *, with_flash: bool = True) -> Info:
         eui64=_mac_text(chip.eui64(words), 8),
         sdk_id=chip.sdk_id.value(words) if chip.sdk_id else None,
         flash=flash_id(target) if with_flash else None,
-        security=known.security or _fused_security(target, words),
+        security=basics.security or _fused_security(target, words),
     )
 
 
-def flash_id(target: Target) -> Flash | None:
+def flash_id(target: Target) -> FlashId | None:
     """Read the JEDEC id of the flash chip; None if nothing answers where it should be."""
-    found = target.flash.identify()
-    return Flash(found, makers.size(found)) if found else None
+    jedec_id = target.flash.identify()
+    return FlashId(jedec_id, makers.size(jedec_id)) if jedec_id else None
 
 
 def mac(target: Target) -> Mac:
@@ -178,12 +179,8 @@ def _mac_text(mac: int | None, size: int) -> str | None:
     return None if mac is None else mac.to_bytes(size, "big").hex(":")
 
 
-def _unknown_package(chip: Chip, words: Words) -> str:
-    return f"{chip.title} (package {chip.package.value(words)}, not known)"
-
-
 def _crystal(target: Target, words: Words) -> int | None:
-    """Return the crystal; where a stub has changed the clock, only the ROM's calibration tells."""
+    """Return the crystal in MHz; by the ROM's calibration where a stub has changed the clock."""
     chip = target.chip
     if target.loader.dialect.is_stub and Quirk.STUB_RAISES_CLOCK in chip.quirks:
         believed = chip.rom_clock.hz(words) if chip.rom_clock else 0.0
@@ -194,19 +191,19 @@ def _crystal(target: Target, words: Words) -> int | None:
 
 def _told_security(target: Target) -> Security | None:
     """Return the security information of the ROM's answer at connecting."""
-    told = target.security
-    if told is None:
+    security = target.security
+    if security is None:
         return None
-    flags = tuple(name for bit, name in enumerate(SECURITY_FLAGS) if told.flags >> bit & 1)
+    flags = tuple(name for bit, name in enumerate(SECURITY_FLAGS) if security.flags >> bit & 1)
     names = dict(target.chip.key_purposes)
     return Security(
         flags=flags,
-        flash_crypt_count=told.flash_crypt_count,
-        flash_encryption=_is_odd(told.flash_crypt_count),
+        flash_crypt_count=security.flash_crypt_count,
+        flash_encryption=_is_odd(security.flash_crypt_count),
         secure_boot="SECURE_BOOT_EN" in flags,
-        secure_download=told.secure_download,
+        secure_download=security.secure_download,
         key_purposes=tuple(
-            names.get(number, f"purpose {number}") for number in told.key_purposes if names
+            names.get(number, f"purpose {number}") for number in security.key_purposes if names
         ),
     )
 

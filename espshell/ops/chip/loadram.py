@@ -1,6 +1,6 @@
 """The verb ``load_ram``: the segments of a program into RAM, and its start.
 
-Everything is looked at before anything is sent: whether the file is for this chip, whether each
+Everything is checked before anything is sent: whether the file is for this chip, whether each
 segment lies in RAM, and whether one would overwrite another, or the flasher stub that is to take
 it; RAM that has an address on each bus is one.
 
@@ -19,26 +19,27 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 
-from espshell.chips import Chip, Isa, Kind, Quirk, Range
+from espshell.chips import Chip, Isa, Kind, Quirk
 from espshell.device import Target
 from espshell.errors import BenchError, DeviceError, NoReply, UsageError
 from espshell.files import read_bytes
 from espshell.image import elf, firmware, intel_hex
-from espshell.image.firmware import Firmware, Layout
+from espshell.image.firmware import Firmware, ImageLayout
 from espshell.image.recognise import FOREIGN, recognise
 from espshell.loader import stub
 from espshell.loader.stub import Stub
 from espshell.ops.chip.monitor import Monitored
-from espshell.ops.flash.payload import Image
+from espshell.ops.flash.payload import Payload
 from espshell.ops.image.compatibility import chip_objection, revision_objections
 from espshell.ops.memory.writing import DRY_RUN, not_as_written, write_and_verify
 from espshell.ops.progress import Report, silent
 from espshell.ops.result import Result
 from espshell.protocol.commands import MemEnd
 from espshell.protocol.dialect import STUB
+from espshell.span import Span, ceil_div
 from espshell.units import WORD, hex32
 
 _JUMP_S = 0.2
@@ -52,33 +53,26 @@ _MACHINES = {Isa.RISCV: "riscv", Isa.XTENSA: "xtensa", Isa.XTENSA_CALL0: "xtensa
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """A range of RAM and who wants it: a segment of the program, or a part of the stub."""
+class Occupant:
+    """What takes a range of RAM: a segment of the program, or a part of the stub."""
 
     name: str
-    address: int
-    end: int
-    """Exclusive."""
+    span: Span
     region: str
     is_stub: bool = False
-    others: tuple[Range, ...] = ()
+    others: tuple[Span, ...] = ()
     """Other addresses of the same RAM."""
 
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        return self.end - self.address
+    def overlaps(self, other: Occupant) -> bool:
+        """Return whether both take the same byte under one address."""
+        return self.span.overlaps(other.span)
 
-    def overlaps(self, other: Piece) -> bool:
-        """Say whether both want the same byte under one address."""
-        return self.address < other.end and other.address < self.end
+    def is_elsewhere(self, other: Occupant) -> bool:
+        """Return whether both take the same byte under different addresses."""
+        return any(span.overlaps(other.span) for span in self.others)
 
-    def is_elsewhere(self, other: Piece) -> bool:
-        """Say whether both want the same byte under different addresses."""
-        return any(start < other.end and other.address < end for start, end in self.others)
-
-    def hits(self, other: Piece) -> bool:
-        """Say whether both want the same byte."""
+    def hits(self, other: Occupant) -> bool:
+        """Return whether both take the same byte."""
         return self.overlaps(other) or self.is_elsewhere(other)
 
 
@@ -88,9 +82,9 @@ class RamPlan:
 
     file: str
     entry: int
-    segments: tuple[Image, ...]
+    segments: tuple[Payload, ...]
     """Whole words."""
-    pieces: tuple[Piece, ...]
+    pieces: tuple[Occupant, ...]
     """The segments, then the parts of the stub that runs."""
     block_size: int
     notes: tuple[str, ...] = ()
@@ -103,14 +97,14 @@ class RamPlan:
     @property
     def blocks(self) -> int:
         """Blocks of all segments."""
-        return sum(-(-len(segment.data) // self.block_size) for segment in self.segments)
+        return sum(ceil_div(len(segment.data), self.block_size) for segment in self.segments)
 
     @property
-    def clash(self) -> tuple[Piece, Piece] | None:
+    def clash(self) -> tuple[Occupant, Occupant] | None:
         """The first segment that would overwrite the stub, and what of it."""
-        mine = [piece for piece in self.pieces if not piece.is_stub]
-        theirs = [piece for piece in self.pieces if piece.is_stub]
-        return next(((m, t) for m in mine for t in theirs if m.hits(t)), None)
+        pairs = product(self.pieces, self.pieces)
+        clashes = ((m, s) for m, s in pairs if s.is_stub and not m.is_stub and m.hits(s))
+        return next(clashes, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +113,7 @@ class RamLoaded(Result):
 
     file: str
     entry: int
-    pieces: tuple[Piece, ...]
+    pieces: tuple[Occupant, ...]
     size: int
     blocks: int
     started: bool
@@ -128,13 +122,13 @@ class RamLoaded(Result):
     returned: bool | None = None
     """Whether the program has come back to the stub; None where that is not known."""
     monitored: Monitored | None = None
-    """What it said, where somebody listened."""
+    """Its output, where that was monitored."""
     notes: tuple[str, ...] = ()
     dry_run: bool = False
 
     @property
     def ok(self) -> bool:
-        """Whether the program said what was waited for, if anything was."""
+        """Whether the text that was waited for, if any, has come."""
         return self.monitored is None or self.monitored.ok
 
     @property
@@ -144,26 +138,19 @@ class RamLoaded(Result):
 
     @property
     def failure(self) -> str:
-        """What was not said."""
+        """The text that has not come."""
         return self.monitored.failure if self.monitored else ""
 
 
 @dataclass(frozen=True, slots=True)
-class Zeroed:
-    """Memory of a program that is not loaded: zero when it starts, or its own to set up."""
-
-    address: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
 class _Program:
-    # What a file says, before it is held against a chip.
+    # The contents of a file, before it is compared with a chip.
     entry: int
-    segments: tuple[Image, ...]
+    segments: tuple[Payload, ...]
     firmware: Firmware | None = None
     machine: str = ""
-    zeroed: tuple[Zeroed, ...] = ()
+    zeroed: tuple[Span, ...] = ()
+    # Memory that is not loaded: zero when the program starts, or its own to set up.
 
 
 def plan_ram(target: Target, file: Path, *, run: bool = True, force: bool = False) -> RamPlan:
@@ -181,15 +168,13 @@ def plan_ram(target: Target, file: Path, *, run: bool = True, force: bool = Fals
     if objections and not force:
         raise UsageError(objections[0], hint="--force loads it all the same")
     for segment in program.segments:
-        _require_ram(chip, str(file), segment.address, len(segment.data))
-    for zeros in program.zeroed:
-        _require_ram(chip, str(file), zeros.address, zeros.size)
+        _require_ram(chip, str(file), segment.span)
+    for span in program.zeroed:
+        _require_ram(chip, str(file), span)
     pieces = _pieces(chip, program)
-    running = _running_stub(target)
-    if running is not None:
+    if running := _running_stub(target):
         pieces += [
-            _piece(chip, f"stub {name}", start, end, is_stub=True)
-            for name, start, end in running.occupied
+            _piece(chip, f"stub {name}", span, is_stub=True) for name, span in running.occupied
         ]
     block_size = target.loader.dialect.block_size
     return RamPlan(
@@ -211,7 +196,12 @@ def load_ram(
     it is started if it does not read back.
     """
     if plan.clash is not None:
-        raise _clash_error(*plan.clash)
+        mine, stubs = plan.clash
+        where = "" if mine.overlaps(stubs) else ", the same RAM on another bus"
+        raise UsageError(
+            f"{mine.name} would overwrite the {stubs.name} at {hex32(stubs.span.start)}{where}",
+            hint="`stub never` and `reset` leave the stub",
+        )
     memory = target.memory
     writes = [
         write_and_verify(
@@ -254,7 +244,7 @@ def has_returned(target: Target) -> bool:
     A program that still runs gets a SYNC to read.  Only a v2 stub is asked: nothing else returns.
     """
     loader = target.loader
-    if not _calls(target):
+    if loader.dialect != STUB:
         return False
     with contextlib.suppress(BenchError):
         loader.link.drain(0, limit_s=0.1)
@@ -265,13 +255,8 @@ def has_returned(target: Target) -> bool:
     return False
 
 
-def _calls(target: Target) -> bool:
-    """Say whether the loader calls the entry as a function: a v2 stub does."""
-    return target.loader.dialect == STUB
-
-
 def _start(target: Target, entry: int) -> bool:
-    """Have the program started; return whether that was answered."""
+    """Start the program; return whether that was answered."""
     loader = target.loader
     loader.link.forget_noise()
     try:
@@ -290,25 +275,25 @@ def _read(file: Path, chip: Chip) -> _Program:
     if not data:
         raise UsageError(f"{file} is empty", hint="was it built?")
     if elf.is_elf(data):
-        found = _from_elf(data, str(file))
+        program = _from_elf(data, str(file))
     else:
         if intel_hex.is_given(data, file):
             data = _from_hex(data, str(file))
-        found = _from_image(data, str(file), esp8266=chip.name == "esp8266")
-    if not found.segments:
+        program = _from_image(data, str(file), esp8266=chip.name == "esp8266")
+    if not program.segments:
         raise UsageError(f"{file} has no segment to load")
-    return found
+    return program
 
 
 def _from_elf(data: bytes, name: str) -> _Program:
-    found = elf.parse_elf(data, name=name)
-    segments = _whole_words(name, [(each.address, each.data) for each in found.segments])
+    file = elf.parse_elf(data, name=name)
+    segments = _whole_words(name, [(segment.address, segment.data) for segment in file.segments])
     zeroed = tuple(
-        Zeroed(each.address + len(each.data), each.mem_size - len(each.data))
-        for each in found.segments
-        if each.mem_size > len(each.data)
+        Span(segment.address + len(segment.data), segment.address + segment.mem_size)
+        for segment in file.segments
+        if segment.mem_size > len(segment.data)
     )
-    return _Program(found.entry, segments, machine=found.machine, zeroed=zeroed)
+    return _Program(file.entry, segments, machine=file.machine, zeroed=zeroed)
 
 
 def _from_hex(data: bytes, name: str) -> bytes:
@@ -327,28 +312,28 @@ def _from_image(data: bytes, name: str, *, esp8266: bool) -> _Program:
     if kind in FOREIGN:
         raise UsageError(f"{name} is no program: {kind.value}", hint=_PROGRAMS)
     try:
-        found = firmware.parse(data, esp8266=esp8266 if firmware.layout_of(data) is None else None)
+        image = firmware.parse(data, esp8266=esp8266 if firmware.layout_of(data) is None else None)
     except UsageError as error:
         raise UsageError(f"{name}: {error.message}", hint=error.hint) from error
-    if found.layout is Layout.ESP8266_V2:
+    if image.layout is ImageLayout.ESP8266_V2:
         raise UsageError(
             f"{name} is an image of version 2, whose first part stays in flash",
             hint="`load FILE flash:ADDRESS` writes it there",
         )
     pieces = [
-        (each.address, data[each.offset : each.offset + each.size])
-        for each in found.segments
-        if each.placed
+        (segment.address, data[segment.offset : segment.offset + segment.size])
+        for segment in image.segments
+        if segment.placed
     ]
-    return _Program(found.header.entry, _whole_words(name, pieces), found)
+    return _Program(image.header.entry, _whole_words(name, pieces), image)
 
 
-def _whole_words(name: str, pieces: Sequence[tuple[int, bytes]]) -> tuple[Image, ...]:
+def _whole_words(name: str, pieces: Sequence[tuple[int, bytes]]) -> tuple[Payload, ...]:
     for address, _ in pieces:
         if address % WORD:
             raise UsageError(f"{name}: the segment at {hex32(address)} does not start at a word")
     return tuple(
-        Image(address, data + bytes(-len(data) % WORD), name) for address, data in pieces if data
+        Payload(address, data + bytes(-len(data) % WORD), name) for address, data in pieces if data
     )
 
 
@@ -356,7 +341,7 @@ def _whole_words(name: str, pieces: Sequence[tuple[int, bytes]]) -> tuple[Image,
 
 
 def _objections(target: Target, name: str, program: _Program, *, run: bool) -> Iterator[str]:
-    """Yield what speaks against a program, the most telling first."""
+    """Yield objections to a program, the most serious first."""
     chip = target.chip
     if program.machine and program.machine != _MACHINES[chip.isa]:
         yield f"{name} is for {program.machine}, an {chip.title} is {_MACHINES[chip.isa]}"
@@ -370,7 +355,7 @@ def _objections(target: Target, name: str, program: _Program, *, run: bool) -> I
             yield from revision_objections(name, head, chip, target.read_revision())
         for problem in program.firmware.problems():
             yield f"{name} is damaged: {problem}"
-    if run and not any(s.address <= program.entry < s.end for s in program.segments):
+    if run and not any(program.entry in segment.span for segment in program.segments):
         yield f"{name} starts at {hex32(program.entry)}, which is in none of its segments"
     quirks = {Quirk.NO_STUB_WITH_SECURE_BOOT, Quirk.STUB_START_BY_READ} & set(chip.quirks)
     if run and quirks and target.security is not None and target.security.secure_boot:
@@ -380,10 +365,10 @@ def _objections(target: Target, name: str, program: _Program, *, run: bool) -> I
             yield f"{name}: {one.name} and {other.name} are in part the same RAM"
 
 
-def _require_ram(chip: Chip, name: str, address: int, size: int) -> None:
+def _require_ram(chip: Chip, name: str, span: Span) -> None:
     """Check that all of a range is RAM. Raises: UsageError with the region that is not."""
-    what, at = f"{name}: the segment at {hex32(address)}", address
-    while at < address + size:
+    what, at = f"{name}: the segment at {hex32(span.start)}", span.start
+    while at < span.end:
         region = chip.region_at(at)
         if region is None:
             raise UsageError(
@@ -399,16 +384,16 @@ def _require_ram(chip: Chip, name: str, address: int, size: int) -> None:
         at = region.end
 
 
-def _pieces(chip: Chip, program: _Program) -> list[Piece]:
+def _pieces(chip: Chip, program: _Program) -> list[Occupant]:
     return [
-        _piece(chip, f"segment {n}", each.address, each.end)
-        for n, each in enumerate(program.segments)
+        _piece(chip, f"segment {number}", segment.span)
+        for number, segment in enumerate(program.segments)
     ]
 
 
-def _piece(chip: Chip, name: str, start: int, end: int, *, is_stub: bool = False) -> Piece:
-    region, others = chip.region_at(start), chip.same_ram(start, end)[1:]
-    return Piece(name, start, end, region.name if region else "", is_stub, others)
+def _piece(chip: Chip, name: str, span: Span, *, is_stub: bool = False) -> Occupant:
+    region, others = chip.region_at(span.start), chip.same_ram(span)[1:]
+    return Occupant(name, span, region.name if region else "", is_stub, others)
 
 
 def _running_stub(target: Target) -> Stub | None:
@@ -420,11 +405,3 @@ def _running_stub(target: Target) -> Stub | None:
         name = target.chip.stub_name(target.read_revision())
         return stub.find(target.chip, name) if name else None
     return None
-
-
-def _clash_error(mine: Piece, theirs: Piece) -> UsageError:
-    where = "" if mine.overlaps(theirs) else ", the same RAM on another bus"
-    return UsageError(
-        f"{mine.name} would overwrite the {theirs.name} at {hex32(theirs.address)}{where}",
-        hint="`stub never` and `reset` leave the stub",
-    )

@@ -22,7 +22,7 @@ from espshell.protocol.bootlog import Heard, recognise
 from espshell.units import KIB
 
 KEPT = 64 * KIB
-"""How much of what was said is kept: the last characters, and the last bytes for a judgement."""
+"""How much of the output is kept: its last characters, and its last bytes for a diagnosis."""
 
 _POLL_S = 0.2
 _COLOR = r"\x1b\[(?:[01]|(?:[01];)?3[0-7])?m"
@@ -52,7 +52,12 @@ class SafeText:
             return "\n"
         if len(text) > 1:
             return text if self._color else ""
-        return text if text.isprintable() else _visible(ord(text))
+        if text.isprintable():
+            return text
+        code = ord(text)
+        if code < 0x100:
+            return f"\\x{code:02x}"
+        return f"\\u{code:04x}" if code < 0x1_0000 else f"\\U{code:08x}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +70,20 @@ class Monitored(Result):
     """Bytes of all of it."""
     seconds: float
     until: str
-    """What was waited for, if anything."""
+    """The text that was waited for, if any."""
     found: bool
     heard: Heard
-    """What was recognised in it."""
+    """Boot messages and crashes that were recognised in it."""
     interrupted: bool = False
 
     @property
     def ok(self) -> bool:
-        """Whether it said what was waited for."""
+        """Whether the text that was waited for has come."""
         return self.found or not self.until
 
     @property
     def failure(self) -> str:
-        """What it did not say."""
+        """The text that has not come, and what happened instead."""
         why = f"; {self.heard.sentence}" if self.heard.sentence else ""
         return f"`{self.until}` was not said within {self.seconds:.3g} s{why}"
 
@@ -117,10 +122,10 @@ class Monitor:
         clock = self._port.clock
         start = clock.now()
         while not self.found:
-            left = _POLL_S if timeout_s is None else start + timeout_s - clock.now()
-            if left <= 0:
+            rest_s = _POLL_S if timeout_s is None else start + timeout_s - clock.now()
+            if rest_s <= 0:
                 break
-            data = self._port.read(min(left, _POLL_S))
+            data = self._port.read(min(rest_s, _POLL_S))
             self._seconds = clock.now() - start
             if data:
                 for tap in self._taps:
@@ -129,7 +134,7 @@ class Monitor:
                 yield data
 
     def result(self, *, interrupted: bool = False) -> Monitored:
-        """Return what was said so far."""
+        """Return all that has arrived so far."""
         self._add(self._plain.feed(b"", final=True))
         return Monitored(
             text=self._text[-KEPT:],
@@ -165,9 +170,3 @@ def monitor(
     for data in listener.listen(timeout_s):
         show(data)
     return listener.result()
-
-
-def _visible(code: int) -> str:
-    if code < 0x100:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x1_0000 else f"\\U{code:08x}"

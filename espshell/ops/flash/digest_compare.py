@@ -17,29 +17,18 @@ there.  And all of it twice in a row.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from espshell.device.flash import Flash
 from espshell.errors import ReadsDiffer
 from espshell.loader.digest import blank_digest, md5
-from espshell.loader.erase import SECTOR
-from espshell.ops.memory.diff import Span, merged
 from espshell.ops.progress import Report, Step, silent
-from espshell.units import hex32
+from espshell.span import Span, align_down, merged
+from espshell.units import SECTOR
 
 _FAN_OUT = 8
 _TRIES = 3
-
-
-def differing_ranges(
-    flash: Flash, address: int, data: bytes, *, unit: int = SECTOR, report: Report = silent
-) -> tuple[Span, ...]:
-    """Return where flash is not as ``data`` says: whole units, cut at the ends of the data.
-
-    Raises: as ``differing_sectors``.
-    """
-    found = differing_sectors(flash, address, data, unit=unit, report=report)
-    return sector_spans(address, len(data), found, unit)
 
 
 def differing_sectors(
@@ -51,7 +40,7 @@ def differing_sectors(
     confirm: bool = True,
     report: Report = silent,
 ) -> dict[int, bytes]:
-    """Return which sectors of flash are not as ``data`` says, and the digest of what they hold.
+    """Return the sectors of flash that are not as ``data`` says, and digests of what they hold.
 
     Keys are the starts of sectors in ascending order.  The digest is of that part of a sector
     that the data covers.
@@ -63,118 +52,84 @@ def differing_sectors(
     Raises: UsageError if this loader has no digests; ReadsDiffer if the answers contradict each
     other.
     """
-    search = Search(flash, address, data, unit, confirm=confirm, report=report)
-    return search.find()
+    whole = Span.of(address, len(data))
+    search = _SectorSearch(flash, whole, data, unit, confirm, report)
+    return search.sectors(whole) if whole else {}
 
 
-class Search:
-    """The sectors of one image that differ."""
+@dataclass(frozen=True, slots=True)
+class _SectorSearch:
+    """A search for the sectors of one image that differ; see ``differing_sectors``."""
 
-    def __init__(
-        self,
-        flash: Flash,
-        address: int,
-        data: bytes,
-        unit: int = SECTOR,
-        *,
-        confirm: bool = True,
-        report: Report = silent,
-    ) -> None:
-        self._flash = flash
-        self._start, self._end = address, address + len(data)
-        self._data = data
-        self._unit = unit
-        self._confirm = confirm
-        self._report = report
+    flash: Flash
+    whole: Span
+    data: bytes
+    unit: int
+    confirm: bool
+    report: Report
 
-    def find(self) -> dict[int, bytes]:
-        """Return starts and digests of the sectors that differ; see ``differing_sectors``."""
-        start, end = self._start, self._end
-        told = self._differing(start, end) if start < end else None
-        if told is None:
-            self._done(end)
-            return {}
-        return self._inside(start, end, told)
+    def sectors(self, span: Span) -> dict[int, bytes]:
+        """Return starts and digests of the sectors of a range that differ."""
+        digest = self._differing(span)
+        if digest is not None and not self._is_sector(span):
+            return self._inside(span, digest)
+        self._done(span)
+        return {} if digest is None else {align_down(span.start, self.unit): digest}
 
-    def _inside(self, start: int, end: int, told: bytes) -> dict[int, bytes]:
-        """Return the sectors of a range that differ, whose digest has been told."""
-        if self._is_sector(start, end):
-            self._done(end)
-            return {start - start % self._unit: told}
-        if told == blank_digest(end - start):
-            return self._not_blank(start, end)
+    def _inside(self, span: Span, digest: bytes) -> dict[int, bytes]:
+        """Return the sectors that differ of a range that has this digest and differs."""
+        if digest == blank_digest(span.size):
+            return self._not_blank(span)
+        unit = self.unit
+        while span.units(unit) > _FAN_OUT:
+            unit *= _FAN_OUT
         for _ in range(_TRIES):
-            found: dict[int, bytes] = {}
-            for first, stop in _parts(start, end, self._unit):
-                part = self._differing(first, stop)
-                if part is None:
-                    self._done(stop)
-                else:
-                    found |= self._inside(first, stop, part)
-            if found:
-                return found
-            told = self._flash.digest_behind_fence(start, end - start)
-            if told == self._expected(start, end):
+            sectors: dict[int, bytes] = {}
+            for part in span.pieces(unit):
+                sectors |= self.sectors(part)
+            if sectors:
+                return sectors
+            again = self.flash.digest_behind_fence(span.start, span.size)
+            if again == md5(self._bytes(span)):
                 return {}
         raise ReadsDiffer(
-            f"flash {hex32(start)}..{hex32(end)} is not as expected, and each part of it is",
+            f"flash {span} is not as expected, and each part of it is",
             hint="check cable and baud rate, and the flash",
         )
 
-    def _differing(self, start: int, end: int) -> bytes | None:
+    def _differing(self, span: Span) -> bytes | None:
         """Return the digest of a range that is not as expected; None of one that is."""
-        data, size = self._slice(start, end), end - start
+        data = self._bytes(span)
         expected = md5(data)
-        told, twice = self._flash.ask_digest(start, size)
-        if told == expected:
-            doubt = data.count(data[0]) == size
+        digest, twice = self.flash.ask_digest(span.start, span.size)
+        if digest == expected:
+            doubt = data.count(data[0]) == span.size
         else:
-            counts = self._confirm and self._is_sector(start, end)
-            doubt = counts or told == blank_digest(size)
+            counts = self.confirm and self._is_sector(span)
+            doubt = counts or digest == blank_digest(span.size)
         if doubt and not twice:
-            told = self._flash.ask_digest_again(start, size, told)
-        return None if told == expected else told
+            digest = self.flash.ask_digest_again(span.start, span.size, digest)
+        return None if digest == expected else digest
 
-    def _not_blank(self, start: int, end: int) -> dict[int, bytes]:
+    def _not_blank(self, span: Span) -> dict[int, bytes]:
         """Return the sectors of a range that is blank in flash, and not to be."""
-        self._done(end)
+        self._done(span)
         return {
-            first - first % self._unit: blank_digest(stop - first)
-            for first, stop in cuts(start, end, self._unit)
-            if self._slice(first, stop).strip(b"\xff")
+            align_down(part.start, self.unit): blank_digest(part.size)
+            for part in span.pieces(self.unit)
+            if self._bytes(part).strip(b"\xff")
         }
 
-    def _is_sector(self, start: int, end: int) -> bool:
-        return start // self._unit == (end - 1) // self._unit
+    def _is_sector(self, span: Span) -> bool:
+        return span.units(self.unit) == 1
 
-    def _slice(self, start: int, end: int) -> bytes:
-        return self._data[start - self._start : end - self._start]
+    def _bytes(self, span: Span) -> bytes:
+        return self.data[span.offsets(self.whole.start)]
 
-    def _expected(self, start: int, end: int) -> bytes:
-        return md5(self._slice(start, end))
-
-    def _done(self, end: int) -> None:
-        self._report(Step("comparing", end - self._start, self._end - self._start))
+    def _done(self, span: Span) -> None:
+        self.report(Step("comparing", span.end - self.whole.start, self.whole.size))
 
 
-def _parts(start: int, end: int, unit: int) -> Iterator[tuple[int, int]]:
-    """Cut a range into at most eight parts, at multiples of a size as small as that allows."""
-    while -(-end // unit) - start // unit > _FAN_OUT:
-        unit *= _FAN_OUT
-    return cuts(start, end, unit)
-
-
-def cuts(start: int, end: int, unit: int) -> Iterator[tuple[int, int]]:
-    """Yield start and end of the parts of a range in each unit that it touches."""
-    while start < end:
-        stop = min(end, start - start % unit + unit)
-        yield start, stop
-        start = stop
-
-
-def sector_spans(
-    address: int, size: int, sectors: Iterable[int], unit: int = SECTOR
-) -> tuple[Span, ...]:
+def sector_spans(whole: Span, sectors: Iterable[int], unit: int = SECTOR) -> tuple[Span, ...]:
     """Return sectors as ranges, neighbours put together, cut at the ends of what was compared."""
-    ends = ((max(at, address), min(at + unit, address + size)) for at in sectors)
-    return merged(Span(first, stop - first) for first, stop in ends)
+    return merged(whole.intersection(Span.of(sector, unit)) for sector in sectors)

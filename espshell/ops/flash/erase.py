@@ -1,4 +1,4 @@
-"""The verb ``erase``: what is to be erased is found out first, then done block by block.
+"""The verb ``erase``: find the blocks that are not blank, then erase them one by one.
 
 What is blank already is left alone.  Whether a block is blank is asked once, and the answer may be
 that of the block before, doubled; so if any was left alone, the whole range is asked about at the
@@ -14,47 +14,47 @@ from espshell.device import Flash, Target
 from espshell.loader.digest import blank_digest
 from espshell.loader.erase import BLOCK
 from espshell.ops.flash import load as ops
-from espshell.ops.flash.digest_compare import cuts
 from espshell.ops.flash.guard import Stray
-from espshell.ops.flash.payload import Image
-from espshell.ops.flash.plan import SECTOR, Facts, Plan, plan_erase, plan_write
-from espshell.ops.flash.write_job import BLANK, Segment, Work, is_there, ranges_text, run
-from espshell.ops.memory.diff import Span
+from espshell.ops.flash.payload import Payload
+from espshell.ops.flash.plan import Facts, Plan, plan_erase, plan_write
+from espshell.ops.flash.write_job import BLANK, JobSegment, WriteJob, is_there, ranges_text, run
 from espshell.ops.progress import Report, Step, silent
 from espshell.ops.result import Result
+from espshell.span import Span
+from espshell.units import SECTOR
 
 
 @dataclass(frozen=True, slots=True)
 class Erasing:
-    """A range, and what is to be done so that it is blank."""
+    """A range, and the job that makes it blank."""
 
     address: int
     size: int
-    work: Work
+    job: WriteJob
     skipped: int
     """Bytes of it that are blank already."""
 
     def finish(self, flash: Flash, report: Report = silent) -> Erased:
         """Do it.
 
-        Raises: DeviceError, NoReply or PortError; ``work.state()`` says what is known then.
+        Raises: DeviceError, NoReply or PortError; ``job.state()`` says what is known then.
         """
-        span = Span(self.address, self.size)
-        run(flash, self.work, "erasing", report)
-        failed, told = self.work.failed, flash.has_digest and not flash.dry_run
-        if told and self.skipped and not failed:
+        span = Span.of(self.address, self.size)
+        run(flash, self.job, "erasing", report)
+        failed, verifiable = self.job.failed, flash.has_digest and not flash.dry_run
+        if verifiable and self.skipped and not failed:
             failed = () if is_there(flash, span, blank_digest(span.size)) else (span,)
-        notes = () if told or flash.dry_run else ("not verified: this loader has no digests",)
-        doubt = self.work.doubt()
+        notes = () if verifiable or flash.dry_run else ("not verified: this loader has no digests",)
+        doubt = self.job.doubt()
         return Erased(
             self.address,
             self.size,
             self.skipped,
-            verified=not (failed or doubt) if told else None,
+            verified=not (failed or doubt) if verifiable else None,
             failed=failed,
-            notes=(*self.work.notes, *notes),
+            notes=(*self.job.notes, *notes),
             dry_run=flash.dry_run,
-            elsewhere=tuple(self.work.strays),
+            elsewhere=tuple(self.job.strays),
             doubt=doubt,
         )
 
@@ -84,7 +84,7 @@ class Erased(Result):
 
     @property
     def failure(self) -> str:
-        """What is not blank, and what else may be."""
+        """The ranges that are not blank, and others that may have been erased."""
         where = ranges_text(self.failed)
         protected = f"not blank after the erase: {where}; is it write-protected?"
         return "; ".join(filter(None, [protected if self.failed else "", self.doubt]))
@@ -101,7 +101,7 @@ def erase(
     protected: Sequence[Span] = (),
     report: Report = silent,
 ) -> Erased:
-    """Erase whole sectors; what is blank already is left alone unless ``everything`` is wanted.
+    """Erase whole sectors, of these only blocks that are not blank unless ``everything`` is given.
 
     With ``keep_edges`` a range of any alignment: what else is in its first and last sector is read
     and written back.  With ``force`` also what secure boot or flash encryption may need.
@@ -123,33 +123,31 @@ def prepare(
     everything: bool = False,
     report: Report = silent,
 ) -> Erasing:
-    """Find out what of a range that ``plan_erase`` allows is to be erased.
+    """Prepare the erase of a range that ``plan_erase`` allows.
 
     Raises: UsageError if the loader does not reach it; nothing was changed.
     """
     flash = target.flash
-    span = Span(address, size)
+    span = Span.of(address, size)
     if address % SECTOR or size % SECTOR:
-        image = Image(address, BLANK * size, "the range")
-        plan = plan_write([image], facts, keep_edges=True, force=True)
-        work = ops.compare(target, plan, everything=everything, report=report)
-        return Erasing(address, size, work, min(size, (plan.sectors - work.sectors) * SECTOR))
+        payload = Payload(address, BLANK * size, "the range")
+        plan = plan_write([payload], facts, keep_edges=True, force=True)
+        job = ops.compare(target, plan, everything=everything, report=report)
+        return Erasing(address, size, job, min(size, (plan.sectors - job.sectors) * SECTOR))
     flash.check(address, size, write=True)
     whole = size == facts.flash_size and flash.has_chip_erase
-    wanted = []
-    end = address + size
-    blocks = [Span(at, stop - at) for at, stop in cuts(address, end, BLOCK)]
-    for piece in [span] if whole else blocks:
+    segments = []
+    for piece in [span] if whole else span.pieces(BLOCK):
         if everything or not flash.has_digest or not _is_blank(flash, piece):
-            wanted.append(Segment(piece.address, piece.size, None))
+            segments.append(JobSegment(piece.start, piece.size, None))
         if flash.has_digest and not everything:
-            report(Step("comparing", piece.address + piece.size - address, size))
+            report(Step("comparing", piece.end - address, size))
     plan = Plan((), (span,), (), keep_edges=False, warnings=())
-    work = Work(plan, tuple(wanted), everything=everything)
-    return Erasing(address, size, work, size - work.size)
+    job = WriteJob(plan, tuple(segments), everything=everything)
+    return Erasing(address, size, job, size - job.size)
 
 
 def _is_blank(flash: Flash, span: Span) -> bool:
-    """Say whether a range is blank; the digest of one sector tells of most that are not."""
+    """Return whether a range is blank; the digest of its first sector rules most others out."""
     sizes = dict.fromkeys((min(SECTOR, span.size), span.size))
-    return all(flash.digest(span.address, size) == blank_digest(size) for size in sizes)
+    return all(flash.digest(span.start, size) == blank_digest(size) for size in sizes)

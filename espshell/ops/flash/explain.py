@@ -20,16 +20,17 @@ from espshell.errors import UsageError
 from espshell.image import firmware
 from espshell.image.firmware import Firmware
 from espshell.loader.digest import md5
-from espshell.ops.flash.payload import Image
-from espshell.ops.flash.plan import FLASH_MODES, SECTOR
-from espshell.ops.memory.diff import Span, diff
-from espshell.units import count_text, hex32
+from espshell.ops.flash.payload import Payload
+from espshell.ops.flash.plan import FLASH_MODES
+from espshell.ops.memory.diff import diff
+from espshell.span import Span
+from espshell.units import SECTOR, count_text, hex32
 
 if TYPE_CHECKING:
     from espshell.chips import Chip
     from espshell.image.partitions import PartitionTable
 
-_SETTINGS = range(2, 4)
+_SETTINGS = Span(2, 4)
 _SHA_SIZE = 32
 _MODES = range(6)  # the four of FLASH_MODES, fast read and slow read
 _PROBE = 64
@@ -38,14 +39,14 @@ _NAMED = 4  # partitions by name in one sentence
 
 
 def explain(
-    image: Image,
+    payload: Payload,
     differing: Sequence[Span],
     contents: Mapping[int, bytes],
     *,
     table: PartitionTable | None = None,
     chip: Chip | None = None,
 ) -> tuple[str, ...]:
-    """Return what is known about why and where an image differs from flash.
+    """Return sentences on why and where an image differs from flash.
 
     differing: sectors, cut at the ends of the image.
     contents: what flash holds, by the address of the first byte of parts of the image.
@@ -54,35 +55,34 @@ def explain(
     """
     if not differing:
         return ()
-    case = _Case(image, tuple(differing), contents, _firmware(image), chip)
-    told = case.settings() or [*case.emptiness(), *case.places(), *case.moved()]
-    return (*told, *_partitions(differing, table))
+    case = _Case(payload, tuple(differing), contents, _firmware(payload), chip)
+    sentences = case.settings() or [*case.emptiness(), *case.places(), *case.moved()]
+    return (*sentences, *_partitions(differing, table))
 
 
-def known_contents(image: Image, digests: Mapping[int, bytes]) -> dict[int, bytes]:
+def known_contents(payload: Payload, digests: Mapping[int, bytes]) -> dict[int, bytes]:
     """Return the contents of sectors that their digests give away, by the first byte's address.
 
     digests: MD5 of what each sector holds, as far as the image covers it, by its start.
     """
-    known: dict[int, bytes] = {}
+    contents: dict[int, bytes] = {}
     patched: bytes | None = None
     for sector, digest in digests.items():
-        first = max(sector, image.address)
-        start, stop = first - image.address, min(sector + SECTOR, image.end) - image.address
-        blank = b"\xff" * (stop - start)
+        span = payload.span.intersection(Span.of(sector, SECTOR))
+        data, blank = payload.part(span), b"\xff" * span.size
         if md5(blank) == digest:
-            known[first] = blank
-        elif start == 0 and (settings := _settings(image.data[:stop], digest)):
-            known[first] = image.data[:2] + settings + image.data[4:stop]
-            patched = _patched(image.data, settings)
-        elif patched and md5(patched[start:stop]) == digest:
-            known[first] = patched[start:stop]
-    return known
+            contents[span.start] = blank
+        elif span.start == payload.address and (settings := _settings(data, digest)):
+            contents[span.start] = data[:2] + settings + data[4:]
+            patched = _patched(payload.data, settings)
+        elif patched and md5(part := patched[span.offsets(payload.address)]) == digest:
+            contents[span.start] = part
+    return contents
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    image: Image
+    payload: Payload
     differing: tuple[Span, ...]
     contents: Mapping[int, bytes]
     firmware: Firmware | None
@@ -93,35 +93,31 @@ class _Case:
         """Whether all that differs is known."""
         return sum(map(len, self.contents.values())) == sum(span.size for span in self.differing)
 
-    def offsets(self) -> list[range]:
-        """Return what differs, as offsets in the image; whole sectors if not all is known."""
-        base = self.image.address
+    def offsets(self) -> list[Span]:
+        """Return the offsets in the image that differ; whole sectors if not all is known."""
         spans: Sequence[Span] = self.differing
         if self.complete:
-            spans = [s for at in sorted(self.contents) for s in self._exact(at)]
-        return [range(s.address - base, s.address - base + s.size) for s in spans]
-
-    def _exact(self, address: int) -> tuple[Span, ...]:
-        return diff(self.expected(address), self.contents[address], address=address).differing
+            pairs = [(at, self.expected(at), self.contents[at]) for at in sorted(self.contents)]
+            spans = [s for at, old, new in pairs for s in diff(old, new, address=at).differing]
+        return [span.shifted(-self.payload.address) for span in spans]
 
     def expected(self, address: int) -> bytes:
-        """Return what should be there instead of some contents."""
-        start = address - self.image.address
-        return self.image.data[start : start + len(self.contents[address])]
+        """Return the bytes of the image for the place of some contents."""
+        return self.payload.part(Span.of(address, len(self.contents[address])))
 
     def settings(self) -> list[str]:
-        """Say if only the flash settings of the header differ, or the digest, or both."""
+        """Return a sentence if only flash settings in the header differ, or the digest, or both."""
         if not self.complete or self.firmware is None:
             return []
-        sha = range(self.firmware.end - _SHA_SIZE, self.firmware.end)
+        sha = Span(self.firmware.end - _SHA_SIZE, self.firmware.end)
         offsets = self.offsets()
-        in_header = [r for r in offsets if _inside(r, _SETTINGS)]
-        in_sha = [r for r in offsets if self.firmware.digest and _inside(r, sha)]
+        in_header = [span for span in offsets if _SETTINGS.holds(span)]
+        in_sha = [span for span in offsets if self.firmware.digest and sha.holds(span)]
         if len(in_header) + len(in_sha) < len(offsets):
             return []
         if not in_header:
             return ["only the SHA-256 at the end of the image differs"]
-        new = self.contents[self.image.address][2:4]
+        new = self.contents[self.payload.address][2:4]
         text = f"only the flash settings in the image's header differ: {self._changed(new)}"
         if not in_sha:
             return [f"{text}; a flash tool patches them when it writes"]
@@ -129,19 +125,19 @@ class _Case:
             return [f"{text}, and the SHA-256 made anew; a flash tool does that when it writes"]
         return [f"{text}, and the SHA-256, which fits neither"]
 
-    def _has_sha_of(self, settings: bytes, sha: range) -> bool:
-        patched = _patched(self.image.data, settings)
+    def _has_sha_of(self, settings: bytes, sha: Span) -> bool:
+        patched = _patched(self.payload.data, settings)
         if patched is None:
             return False
-        base = self.image.address
+        base = self.payload.address
         return all(
             data == patched[at - base : at - base + len(data)]
             for at, data in self.contents.items()
-            if at - base < sha.stop
+            if at - base < sha.end
         )
 
     def _changed(self, new: bytes) -> str:
-        old = self.image.data[2:4]
+        old = self.payload.data[2:4]
         values = (
             ("mode", _mode(old[0]), _mode(new[0])),
             ("size", _size(old[1], self.chip), _size(new[1], self.chip)),
@@ -150,48 +146,48 @@ class _Case:
         return ", ".join(f"{name} {a} -> {b}" for name, a, b in values if a != b)
 
     def emptiness(self) -> Iterator[str]:
-        """Say how much of what differs is blank in flash."""
+        """Yield how much of what differs is blank in flash."""
         blank = sum(not data.strip(b"\xff") for data in self.contents.values())
         if not blank:
             return
-        sectors = sum(_sectors(span) for span in self.differing)
+        sectors = sum(span.units(SECTOR) for span in self.differing)
         if blank < sectors:
             yield f"{blank} of {count_text(sectors, 'sector')} that differ are blank in flash"
-        elif sum(span.size for span in self.differing) == len(self.image.data):
+        elif sum(span.size for span in self.differing) == len(self.payload.data):
             yield "flash is blank (FF) there: nothing was written, or it was erased"
         else:
             yield "flash is blank (FF) in every sector that differs"
 
     def places(self) -> Iterator[str]:
-        """Say in which part of a firmware image all differences are."""
-        if self.firmware is None:
+        """Yield the part of a firmware image that all differences are in."""
+        program, offsets = self.firmware, self.offsets()
+        if program is None:
             return
-        found = self.firmware
-        offsets = self.offsets()
-        if offsets[0].start >= found.end:
-            what = "padding" if found.blank_after else "what follows"
+        if offsets[0].start >= program.end:
+            what = "padding" if program.blank_after else "what follows"
             yield f"only {what} behind the end of the image differs"
             return
-        tail = range(_tail(found), found.end)
-        body = [r for r in offsets if not _inside(r, tail)]
-        for number, segment in enumerate(found.segments):
-            whole = range(segment.offset, segment.offset + segment.size)
-            if body and all(_inside(r, whole) for r in body):
+        last = program.segments[-1]
+        tail = Span(last.offset + last.size, program.end)  # from the padding before the checksum on
+        body = [span for span in offsets if not tail.holds(span)]
+        for number, segment in enumerate(program.segments):
+            whole = Span.of(segment.offset, segment.size)
+            if body and all(map(whole.holds, body)):
                 more = " and the checksum and digest behind" if len(body) < len(offsets) else ""
                 place = f" ({hex32(segment.address)})" if segment.placed else ""
                 yield f"all that differs is in segment {number}{place}{more}"
 
     def moved(self) -> Iterator[str]:
-        """Say if what should be there is there in another order, or in another place."""
-        known = {at: data for at, data in self.contents.items() if _telling(data)}
-        if not known:
+        """Yield in which other byte order, or how far from its place, flash holds the data."""
+        distinct = {at: data for at, data in self.contents.items() if _telling(data)}
+        if not distinct:
             return
-        if self.complete and len(known) == len(self.contents):
+        if self.complete and len(distinct) == len(self.contents):
             for size, name in ((2, "16-bit"), (4, "32-bit")):
-                if all(_swapped(data, size) == self.expected(at) for at, data in known.items()):
+                if all(_swapped(data, size) == self.expected(at) for at, data in distinct.items()):
                     yield f"the bytes of each {name} value are in reverse order"
                     return
-        shifts = {self._shift(at, data) for at, data in known.items()}
+        shifts = {self._shift(at, data) for at, data in distinct.items()}
         shift = shifts.pop()
         if shift and not shifts:
             way = "behind" if shift > 0 else "before"
@@ -202,42 +198,42 @@ class _Case:
         middle = len(data) // 2  # its ends may hold what is beside the image
         probes = sorted(range(0, len(data), _PROBE), key=lambda i: abs(i - middle))
         at = next(i for i in probes if _telling(data[i : i + _PROBE]))
-        found = self.image.data.find(data[at : at + _PROBE])
-        if found < 0 or self.image.data.find(data[at : at + _PROBE], found + 1) >= 0:
+        offset = self.payload.data.find(data[at : at + _PROBE])
+        if offset < 0 or self.payload.data.find(data[at : at + _PROBE], offset + 1) >= 0:
             return None
-        start = found - at  # where the first byte of the data would be in the image
-        theirs = self.image.data[max(start, 0) : start + len(data)]
+        start = offset - at  # where the first byte of the data would be in the image
+        theirs = self.payload.data[max(start, 0) : start + len(data)]
         ours = data[max(-start, 0) :][: len(theirs)]
-        return address - self.image.address - start if ours == theirs else None
+        return address - self.payload.address - start if ours == theirs else None
 
 
 def _partitions(differing: Sequence[Span], table: PartitionTable | None) -> Iterator[str]:
     if table is None:
         return
     touched = [
-        each
-        for each in table.partitions
-        if any(s.address < each.end and each.offset < s.address + s.size for s in differing)
+        partition
+        for partition in table.partitions
+        if any(partition.span.overlaps(span) for span in differing)
     ]
     if touched:
-        names = [str(each) for each in touched[:_NAMED]]
+        names = [str(partition) for partition in touched[:_NAMED]]
         more = len(touched) - len(names)
         many = "partition" if len(touched) == 1 else "partitions"
         yield f"in {many} {', '.join(names)}{f' and {more} more' if more else ''}"
 
 
-def _firmware(image: Image) -> Firmware | None:
-    if not firmware.layout_of(image.data[:24]):
+def _firmware(payload: Payload) -> Firmware | None:
+    if not firmware.layout_of(payload.data[:24]):
         return None
     try:
-        return firmware.parse(image.data)
+        return firmware.parse(payload.data)
     except UsageError:
         return None
 
 
 def _settings(first: bytes, digest: bytes) -> bytes | None:
     """Return the flash settings with which the first sector of an image has a digest."""
-    if first[:1] != bytes([firmware.MAGIC]) or len(first) <= _SETTINGS.stop:
+    if first[:1] != bytes([firmware.MAGIC]) or len(first) <= _SETTINGS.end:
         return None
     head = hashlib.md5(first[:2], usedforsecurity=False)
     for mode in {*_MODES, first[2]}:
@@ -258,22 +254,8 @@ def _patched(data: bytes, settings: bytes) -> bytes | None:
         return None
 
 
-def _tail(found: Firmware) -> int:
-    """Return the offset of the checksum, with the padding before it."""
-    last = found.segments[-1]
-    return last.offset + last.size
-
-
-def _inside(inner: range, outer: range) -> bool:
-    return outer.start <= inner.start and inner.stop <= outer.stop
-
-
-def _sectors(span: Span) -> int:
-    return -(-(span.address + span.size) // SECTOR) - span.address // SECTOR
-
-
 def _telling(data: bytes) -> bool:
-    """Say whether bytes are hardly in two places by chance."""
+    """Return whether bytes are so varied that two copies of them are no accident."""
     pieces = (data[i : i + _PROBE] for i in range(0, len(data), _PROBE))
     return any(len(set(piece)) >= _TELLING for piece in pieces)
 
@@ -291,7 +273,7 @@ def _mode(code: int) -> str:
 
 
 def _size(code: int, chip: Chip | None) -> str:
-    names = {each.code: each.name for each in (chip.flash_sizes if chip else FLASH_SIZES)}
+    names = {row.code: row.name for row in (chip.flash_sizes if chip else FLASH_SIZES)}
     return names.get(code & 0xF0, f"0x{code & 0xF0:02x}")
 
 

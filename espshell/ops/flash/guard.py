@@ -1,4 +1,4 @@
-"""What a write must leave alone: whether it did, and where it may have gone instead.
+"""Guards around a write: whether it changed a place beside its own, and which.
 
 The commands that begin a download or an erase carry an address and a size under no checksum, and
 the answer repeats neither.  So one flipped bit changes another place, and the loader says OK:
@@ -20,9 +20,8 @@ from dataclasses import dataclass
 
 from espshell.device import Flash
 from espshell.loader.digest import blank_digest, md5
-from espshell.loader.erase import SECTOR
-from espshell.ops.memory.diff import Span
-from espshell.units import hex32
+from espshell.span import Span, align_down, gaps
+from espshell.units import SECTOR
 
 _SAMPLE = 64
 """Bytes that are read where a loader computes no digest."""
@@ -41,8 +40,7 @@ class Stray:
     @property
     def text(self) -> str:
         """Place and reason."""
-        end = self.span.address + self.span.size
-        return f"{hex32(self.span.address)}..{hex32(end)} {self.reason}"
+        return f"{self.span} {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +56,14 @@ def post(flash: Flash, ranges: Sequence[Span], *, far: bool) -> tuple[Guard, ...
 
     far: whether an erase may run past the end of a range, up to the end of the flash.
     """
-    starts = [span.address for span in ranges] + [flash.size]
-    ends = [0] + [span.address + span.size for span in ranges]
     places: list[Span] = []
-    for first, stop in zip(ends, starts, strict=True):
-        if first >= stop:
-            continue
-        if first:
-            places.append(Span(first, SECTOR))
-        if stop < flash.size:
-            places.append(Span(stop - SECTOR, SECTOR))
-        if first and far and flash.has_digest:
-            places += _first_not_blank(flash, first, stop)
+    for gap in gaps(Span(0, flash.size), ranges):
+        if gap.start:
+            places.append(Span.of(gap.start, SECTOR))
+        if gap.end < flash.size:
+            places.append(Span(gap.end - SECTOR, gap.end))
+        if gap.start and far and flash.has_digest:
+            places += _first_not_blank(flash, gap)
     return guards_at(flash, places)
 
 
@@ -107,36 +101,36 @@ def holds(flash: Flash, span: Span, data: bytes | None) -> bool:
     if data is None:
         return False
     at = len(data) - len(data.lstrip(b"\xff"))
-    return flash.read(span.address + at, min(_SAMPLE, len(data) - at)) == data[at : at + _SAMPLE]
+    return flash.read(span.start + at, min(_SAMPLE, len(data) - at)) == data[at : at + _SAMPLE]
 
 
 def flipped(span: Span, end: int) -> Iterator[Span]:
     """Yield where a range would be inside the flash if one bit of its address were wrong."""
     for bit in range(_ADDRESS_BITS):
-        address = span.address ^ 1 << bit
-        if address + span.size <= end:
-            yield Span(address, span.size)
+        place = Span.of(span.start ^ 1 << bit, span.size)
+        if place.end <= end:
+            yield place
 
 
 def mark(flash: Flash, span: Span) -> bytes:
     """Return the digest of a range, asked twice, or its first bytes where there are no digests."""
     if flash.has_digest:
-        return flash.digest(span.address, span.size, confirmed=True)
-    return flash.read(span.address, min(_SAMPLE, span.size))
+        return flash.digest(span.start, span.size, confirmed=True)
+    return flash.read(span.start, min(_SAMPLE, span.size))
 
 
-def _first_not_blank(flash: Flash, start: int, end: int) -> list[Span]:
+def _first_not_blank(flash: Flash, area: Span) -> list[Span]:
     """Return the first sector of a range that is not blank, found by digests of growing ranges."""
-    size = SECTOR
-    while start < end:
-        size = min(size, end - start)
+    start, size = area.start, SECTOR
+    while start < area.end:
+        size = min(size, area.end - start)
         if flash.digest(start, size) != blank_digest(size):
             break
         start, size = start + size, 2 * size
     else:
         return []
     while size > SECTOR:
-        half = size // SECTOR // 2 * SECTOR
+        half = align_down(size // 2, SECTOR)
         is_behind = flash.digest(start, half) == blank_digest(half)
         start, size = (start + half, size - half) if is_behind else (start, half)
-    return [Span(start, SECTOR)]
+    return [Span.of(start, SECTOR)]

@@ -20,23 +20,23 @@ from espshell.loader.digest import blank_digest, md5
 from espshell.ops.chip.info import info
 from espshell.ops.flash.digest_compare import differing_sectors
 from espshell.ops.flash.guard import Stray
-from espshell.ops.flash.payload import Image
-from espshell.ops.flash.plan import SECTOR, Facts, Plan, plan_write, seconds
+from espshell.ops.flash.payload import Payload
+from espshell.ops.flash.plan import Facts, Plan, plan_write, seconds
 from espshell.ops.flash.write_job import (
     BLANK,
-    Segment,
+    JobSegment,
     Stage,
-    Work,
+    WriteJob,
     is_there,
     ranges_text,
     run,
     sectors_of,
 )
-from espshell.ops.memory.diff import Span, merged
 from espshell.ops.memory.reading import read_chunks
 from espshell.ops.progress import Report, silent
 from espshell.ops.result import Result
-from espshell.units import KIB
+from espshell.span import Span, align_up, merged
+from espshell.units import KIB, SECTOR
 
 _SAMPLE_STEP = 64 * KIB
 _LEAST_SAMPLES = 2
@@ -44,7 +44,7 @@ _LEAST_SAMPLES = 2
 
 @dataclass(frozen=True, slots=True)
 class Written(Result):
-    """What a write came to."""
+    """The result of a write to flash."""
 
     files: tuple[str, ...]
     address: int
@@ -72,12 +72,12 @@ class Written(Result):
 
     @property
     def ok(self) -> bool:
-        """Whether all of it is as wanted, and nothing else may have changed."""
+        """Whether flash holds all of it, and nothing else may have changed."""
         return not self.failed and not self.doubt
 
     @property
     def failure(self) -> str:
-        """What is not as wanted."""
+        """The ranges that are wrong, and others that may have changed."""
         reasons = [f"flash is not as wanted: {self.state}"] if self.failed else []
         return "; ".join([*reasons, self.doubt] if self.doubt else reasons)
 
@@ -89,12 +89,12 @@ def facts_of(
     table: Callable[[], PartitionTable | None] = lambda: None,
     table_offset: int = partitions.OFFSET,
 ) -> Facts:
-    """Gather what a plan must know. Raises: DeviceError if the flash's size is not known."""
+    """Gather the facts for a plan. Raises: DeviceError if the flash's size is not known."""
     secure = target.loader.dialect.is_secure
-    told = target.security
-    secure_boot = bool(told and told.secure_boot)
-    encrypted = bool(told and told.flash_crypt_count.bit_count() % 2)
-    if told is None and not secure and (fused := info(target, with_flash=False).security):
+    security = target.security
+    secure_boot = bool(security and security.secure_boot)
+    encrypted = bool(security and security.flash_crypt_count.bit_count() % 2)
+    if security is None and not secure and (fused := info(target, with_flash=False).security):
         secure_boot, encrypted = fused.secure_boot, fused.flash_encryption
     plain_only, fuse = False, target.chip.no_download_encryption
     if encrypted and fuse is not None and not secure:
@@ -115,7 +115,7 @@ def facts_of(
 
 def load(
     target: Target,
-    images: Sequence[Image],
+    payloads: Sequence[Payload],
     *,
     everything: bool = False,
     keep_edges: bool = False,
@@ -126,20 +126,20 @@ def load(
 
     Raises: UsageError before anything is changed; DeviceError, NoReply or PortError.
     """
-    plan = plan_write(images, facts_of(target), keep_edges=keep_edges, force=force)
+    plan = plan_write(payloads, facts_of(target), keep_edges=keep_edges, force=force)
     return write(target.flash, compare(target, plan, everything=everything, report=report), report)
 
 
 def compare(
     target: Target, plan: Plan, *, everything: bool = False, report: Report = silent
-) -> Work:
-    """Find the sectors that differ from what is planned; with ``everything`` take all.
+) -> WriteJob:
+    """Find the sectors that differ from a plan; with ``everything`` take all.
 
     Raises: UsageError if the loader does not reach or read what it must; nothing was changed.
     """
     flash = target.flash
     for span in plan.ranges:
-        flash.check(span.address, span.size, write=True)
+        flash.check(span.start, span.size, write=True)
     if plan.keep_edges and plan.edges and not flash.is_readable:
         raise UsageError("this loader cannot read flash, so nothing of a sector can be kept")
     old: dict[int, bytes] = {}
@@ -151,21 +151,23 @@ def compare(
     elif old := _sampled(flash, plan):
         sectors = [at for span in plan.ranges for at in sectors_of(span)]
     else:
-        for image in plan.images:
-            old |= differing_sectors(flash, image.address, image.data, confirm=False, report=report)
+        for payload in plan.payloads:
+            old |= differing_sectors(
+                flash, payload.address, payload.data, confirm=False, report=report
+            )
         sectors = sorted(old)
     segments = tuple(_segments(flash, plan, sectors))
     if not plan.keep_edges:
         notes = (*notes, *_lost_edges(flash, plan, segments))
-    work = sum(segment.size for segment in segments)
-    lasts = seconds(work // SECTOR, work, target.link.port.baud)
-    return Work(plan, segments, old, notes, lasts, everything or not flash.has_digest)
+    job = sum(segment.size for segment in segments)
+    lasts = seconds(job // SECTOR, job, target.link.port.baud)
+    return WriteJob(plan, segments, old, notes, lasts, everything or not flash.has_digest)
 
 
-def _lost_edges(flash: Flash, plan: Plan, segments: Sequence[Segment]) -> Iterator[str]:
-    """Yield what is erased with the sectors, as far as there is anything."""
+def _lost_edges(flash: Flash, plan: Plan, segments: Sequence[JobSegment]) -> Iterator[str]:
+    """Yield a note on each edge that is lost with its sector and not blank."""
     for edge in plan.edges:
-        held = [s for s in segments if s.address <= edge.address < s.address + s.size]
+        held = [segment for segment in segments if edge.start in segment.span]
         if not held or (flash.has_digest and is_there(flash, edge, blank_digest(edge.size))):
             continue
         holds = "is not blank" if flash.has_digest else "is perhaps not blank"
@@ -177,92 +179,90 @@ def _sampled(flash: Flash, plan: Plan) -> dict[int, bytes]:
 
     Then everything is sent: to look at each sector would cost more than it could save.
     """
-    found: dict[int, bytes] = {}
-    for image in plan.images:
-        first = -(-image.address // SECTOR) * SECTOR
-        for at in range(first, image.end - SECTOR + 1, _SAMPLE_STEP):
-            data = image.data[at - image.address : at - image.address + SECTOR]
-            found[at] = flash.digest(at, SECTOR)
-            if found[at] == md5(data):
+    digests: dict[int, bytes] = {}
+    for payload in plan.payloads:
+        first = align_up(payload.address, SECTOR)
+        for at in range(first, payload.end - SECTOR + 1, _SAMPLE_STEP):
+            digests[at] = flash.digest(at, SECTOR)
+            if digests[at] == md5(payload.part(Span.of(at, SECTOR))):
                 return {}
-    return found if len(found) > _LEAST_SAMPLES else {}
+    return digests if len(digests) > _LEAST_SAMPLES else {}
 
 
-def write(flash: Flash, work: Work, report: Report = silent) -> Written:
-    """Do what is to be done, segment by segment, each verified before the next begins.
+def write(flash: Flash, job: WriteJob, report: Report = silent) -> Written:
+    """Carry out a job, segment by segment, each verified before the next begins.
 
     Sectors that were left alone rest on the comparison; so at the end whole images are verified.
 
-    Raises: DeviceError, NoReply or PortError; ``work.state()`` says what is known then.
+    Raises: DeviceError, NoReply or PortError; ``job.state()`` says what is known then.
     """
-    plan = work.plan
+    plan = job.plan
     readable = flash.has_digest or flash.is_readable
-    run(flash, work, "writing", report)
-    failed, state, doubt = list(work.failed), "", work.doubt()
-    rests_on_comparison = 0 < work.sectors < plan.sectors
+    run(flash, job, "writing", report)
+    failed, state, doubt = list(job.failed), "", job.doubt()
+    rests_on_comparison = 0 < job.sectors < plan.sectors
     if failed:
-        state = _why(flash, work)
+        state = _why(flash, job)
     elif not flash.dry_run and flash.has_digest and (rests_on_comparison or doubt):
-        wrong = [i for i in plan.images if not is_there(flash, i.span, md5(i.data))]
-        failed = [image.span for image in wrong]
-        state = "; ".join(f"{image.name} has another digest" for image in wrong)
-    notes = [*work.notes, *(plan.warnings if work.segments else ())]
+        wrong = [i for i in plan.payloads if not is_there(flash, i.span, md5(i.data))]
+        failed = [payload.span for payload in wrong]
+        state = "; ".join(f"{payload.name} has another digest" for payload in wrong)
+    notes = [*job.notes, *(plan.warnings if job.segments else ())]
     if not readable and not flash.dry_run:
         notes.append("not verified: this loader cannot read flash")
     return Written(
-        files=tuple(image.name for image in plan.images),
-        address=plan.images[0].address,
+        files=tuple(payload.name for payload in plan.payloads),
+        address=plan.payloads[0].address,
         size=plan.size,
         sectors=plan.sectors,
-        sectors_written=work.sectors,
+        sectors_written=job.sectors,
         verified=None if flash.dry_run or not readable else not (failed or doubt),
         failed=tuple(failed),
-        state=state or work.state(),
+        state=state or job.state(),
         notes=tuple(notes),
-        written=merged(each.span for each in work.segments if each.data is not None),
-        erased=merged(each.span for each in work.segments if each.data is None),
-        seconds=work.seconds,
+        written=merged(segment.span for segment in job.segments if segment.data is not None),
+        erased=merged(segment.span for segment in job.segments if segment.data is None),
+        seconds=job.seconds,
         dry_run=flash.dry_run,
-        elsewhere=tuple(work.strays),
+        elsewhere=tuple(job.strays),
         doubt=doubt,
     )
 
 
-def _why(flash: Flash, work: Work) -> str:
+def _why(flash: Flash, job: WriteJob) -> str:
     """Return the state, with what the sectors of a failed segment hold now."""
-    told = [work.state()]
-    for segment in work.segments:
+    sentences = [job.state()]
+    for segment in job.segments:
         if segment.stage is not Stage.FAILED or not flash.has_digest:
             continue
         same, blank = [], []
         for at in sectors_of(segment.span):
-            if _is_as_before(flash, work, at):
-                same.append(Span(at, SECTOR))
+            if _is_as_before(flash, job, at):
+                same.append(Span.of(at, SECTOR))
             elif flash.digest(at, SECTOR, confirmed=True) == blank_digest(SECTOR):
-                blank.append(Span(at, SECTOR))
+                blank.append(Span.of(at, SECTOR))
         if same:
-            told.append(f"{ranges_text(same)} still as before: is it write-protected?")
+            sentences.append(f"{ranges_text(same)} still as before: is it write-protected?")
         if blank and segment.data is not None:
-            told.append(f"{ranges_text(blank)} erased and not programmed")
-    return "; ".join(told)
+            sentences.append(f"{ranges_text(blank)} erased and not programmed")
+    return "; ".join(sentences)
 
 
-def _is_as_before(flash: Flash, work: Work, sector: int) -> bool:
-    """Say whether a sector has the digest that it had, where that is known."""
-    if sector not in work.old:
+def _is_as_before(flash: Flash, job: WriteJob, sector: int) -> bool:
+    """Return whether a sector still has the digest from before; False where that is not known."""
+    if sector not in job.old:
         return False
-    images = [i for i in work.plan.images if i.address < sector + SECTOR and sector < i.end]
-    last = images[-1]  # its digest is the one that was kept
-    first = max(sector, last.address)
-    size = min(sector + SECTOR, last.end) - first
-    return flash.digest(first, size, confirmed=True) == work.old[sector]
+    span = Span.of(sector, SECTOR)
+    last = [payload.span for payload in job.plan.payloads if payload.span.overlaps(span)][-1]
+    part = span.intersection(last)  # the digest of the last image is the one that was kept
+    return flash.digest(part.start, part.size, confirmed=True) == job.old[sector]
 
 
-def _segments(flash: Flash, plan: Plan, sectors: Sequence[int]) -> Iterator[Segment]:
+def _segments(flash: Flash, plan: Plan, sectors: Sequence[int]) -> Iterator[JobSegment]:
     """Yield sectors put together to segments, blank ones apart from the others."""
-    wanted = set(sectors)
+    chosen = set(sectors)
     for span in plan.ranges:
-        picked = [at for at in sectors_of(span) if at in wanted]
+        picked = [at for at in sectors_of(span) if at in chosen]
         if not picked:
             continue
         contents = _contents(flash, plan, span, picked)
@@ -282,30 +282,22 @@ def _segments(flash: Flash, plan: Plan, sectors: Sequence[int]) -> Iterator[Segm
         yield _segment(run, contents)
 
 
-def _kept(flash: Flash, address: int, size: int) -> bytes:
-    """Read what will be written back: twice where no digest says that it is what flash holds."""
-    return b"".join(read_chunks(flash, address, size, check=not flash.has_digest))
-
-
-def _segment(run: Sequence[int], contents: dict[int, bytes]) -> Segment:
+def _segment(run: Sequence[int], contents: dict[int, bytes]) -> JobSegment:
     data = b"".join(contents[at] for at in run)
-    return Segment(run[0], len(data), data if data.strip(BLANK) else None)
+    return JobSegment(run[0], len(data), data if data.strip(BLANK) else None)
 
 
 def _contents(flash: Flash, plan: Plan, span: Span, sectors: Sequence[int]) -> dict[int, bytes]:
-    """Return what sectors shall hold: the images, and between them what is kept, or FF."""
+    """Return the new contents of sectors: the images, between them the old contents or FF."""
     whole = bytearray(BLANK * span.size)
     for edge in plan.edges if plan.keep_edges else ():
         for sector in sectors:
-            first = max(sector, edge.address)
-            size = min(sector + SECTOR, edge.address + edge.size) - first
-            if size > 0:
-                at = first - span.address
-                whole[at : at + size] = _kept(flash, first, size)
-    for image in plan.images:
-        at = image.address - span.address
-        if 0 <= at < span.size:
-            whole[at : at + len(image.data)] = image.data
-    return {
-        at: bytes(whole[at - span.address : at - span.address + SECTOR]) for at in sectors_of(span)
-    }
+            if part := edge.intersection(Span.of(sector, SECTOR)):
+                # Twice where no digest says that it is what flash holds: it is written back.
+                pieces = read_chunks(flash, part.start, part.size, check=not flash.has_digest)
+                whole[part.offsets(span.start)] = b"".join(pieces)
+    for payload in plan.payloads:
+        if payload.address in span:
+            whole[payload.span.offsets(span.start)] = payload.data
+    parts = (Span.of(sector, SECTOR) for sector in sectors_of(span))
+    return {part.start: bytes(whole[part.offsets(span.start)]) for part in parts}

@@ -16,7 +16,7 @@ from espshell.units import parse_number
 
 @dataclass(frozen=True, slots=True)
 class Parts(Result):
-    """A partition table, and what is wrong with it, in sentences."""
+    """A partition table, and its problems, in sentences."""
 
     table: PartitionTable
     source: str
@@ -30,7 +30,7 @@ class Parts(Result):
 
     @property
     def failure(self) -> str:
-        """What is wrong."""
+        """The wrong MD5."""
         return "the MD5 of the partition table is wrong"
 
 
@@ -62,6 +62,6 @@ def from_file(target: Target, path: Path) -> PartitionTable:
 
 
 def parts(target: Target, table: PartitionTable, source: str) -> Parts:
-    """Return a table with what is wrong with it, the size of the flash considered."""
+    """Return a table with its problems, among them partitions behind the end of the flash."""
     size = target.flash.size
     return Parts(table, source, size, table.problems(size))

@@ -15,12 +15,12 @@ from pathlib import Path
 from espshell.errors import UsageError
 from espshell.files import read_bytes
 from espshell.image import intel_hex
-from espshell.ops.memory.diff import Span
+from espshell.span import Span
 from espshell.units import hex32
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class Payload:
     """Bytes for an address in flash; ``name`` is what messages call them."""
 
     address: int
@@ -32,23 +32,32 @@ class Image:
     """What a person should know of them before they are sent."""
 
     @property
+    def size(self) -> int:
+        """Bytes in it."""
+        return len(self.data)
+
+    @property
     def end(self) -> int:
         """The address behind the last byte."""
-        return self.address + len(self.data)
+        return self.address + self.size
 
     @property
     def span(self) -> Span:
         """The bytes of flash that it covers."""
-        return Span(self.address, len(self.data))
+        return Span.of(self.address, self.size)
+
+    def part(self, span: Span) -> bytes:
+        """Return the bytes for a part of its place."""
+        return self.data[span.offsets(self.address)]
 
 
-def read_images(
+def read_payloads(
     pairs: Sequence[tuple[Path, int]],
     limits: Sequence[int | None] = (),
     *,
     own_addresses: bool = False,
     empty: bool = False,
-) -> tuple[Image, ...]:
+) -> tuple[Payload, ...]:
     """Read files, each for an address; in the order given.
 
     limits: of each file, the end of the partition that was named as its place.
@@ -60,26 +69,28 @@ def read_images(
 
     Raises: UsageError for a file that is missing, empty or broken, and for files that overlap.
     """
-    images = tuple(
-        image
+    payloads = tuple(
+        payload
         for (path, address), limit in zip_longest(pairs, limits)
-        for image in _read(path, address, limit, own_addresses=own_addresses, empty=empty)
+        for payload in _read(path, address, limit, own_addresses=own_addresses, empty=empty)
     )
-    _require_apart(images)
-    return images
+    _require_apart(payloads)
+    return payloads
 
 
 def _read(
     path: Path, address: int, limit: int | None, *, own_addresses: bool, empty: bool
-) -> Iterator[Image]:
+) -> Iterator[Payload]:
     data = read_bytes(path)
     if not data:
         if not empty:
             raise UsageError(f"{path} is empty", hint="was it built?")
-        yield Image(address, b"", str(path), limit, (f"{path} is empty: nothing of it is written",))
+        yield Payload(
+            address, b"", str(path), limit, (f"{path} is empty: nothing of it is written",)
+        )
         return
     if not intel_hex.is_given(data, path):
-        yield Image(address, data, str(path), limit)
+        yield Payload(address, data, str(path), limit)
         return
     pieces = intel_hex.read(data, name=str(path))
     if own_addresses:
@@ -96,18 +107,18 @@ def _read(
         else ()
     )
     for offset, piece in pieces:
-        yield Image(address + offset, piece, str(path), limit, notes)
+        yield Payload(address + offset, piece, str(path), limit, notes)
         notes = ()
 
 
-def _require_apart(images: Sequence[Image]) -> None:
+def _require_apart(payloads: Sequence[Payload]) -> None:
     """Check that no two images share a byte. Raises: UsageError."""
-    last: Image | None = None
-    for image in sorted(images, key=lambda image: image.address):
-        if last is not None and image.address < last.end and image.data:
-            both = f"{hex32(image.address)}..{hex32(min(image.end, last.end))}"
+    last: Payload | None = None
+    for payload in sorted(payloads, key=lambda payload: payload.address):
+        if last is not None and payload.address < last.end and payload.data:
+            both = payload.span.intersection(last.span)
             raise UsageError(
-                f"{image.name} overlaps {last.name} in {both}", hint="which shall be there?"
+                f"{payload.name} overlaps {last.name} in {both}", hint="which shall be there?"
             )
-        if last is None or image.end > last.end:
-            last = image
+        if last is None or payload.end > last.end:
+            last = payload

@@ -1,4 +1,4 @@
-"""What a write or an erase of flash would do, before anything is sent: pure.
+"""The plan of a write or an erase of flash, before anything is sent: pure.
 
 A plan covers whole sectors, because flash is erased in sectors.  What must not be done raises;
 what a person should know and may want all the same is a warning.
@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from espshell.chips import Chip
 from espshell.errors import DeviceError, UsageError
 from espshell.image import firmware, partitions
 from espshell.image.partitions import PartitionTable
-from espshell.loader import erase
-from espshell.ops.flash.payload import Image
+from espshell.ops.flash.payload import Payload
 from espshell.ops.image.objections import FlashMap, objections
-from espshell.ops.memory.diff import Span
-from espshell.units import hex32, size_text
-
-SECTOR = erase.SECTOR
-"""What the smallest erase covers (bytes)."""
+from espshell.span import Span, align_down, gaps, merged
+from espshell.units import SECTOR, hex32, size_text
 
 FLASH_MODES = ("qio", "qout", "dio", "dout")
 """Modes by their code in an image's header (ESP-IDF, ``esp_image_spi_mode_t``)."""
@@ -32,7 +29,7 @@ _LOADS_BEFORE = 0x8000  # a bootloader ends before the partition table
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a plan must know of the chip and its flash."""
+    """The facts of a chip and its flash that a plan depends on."""
 
     chip: Chip
     flash_size: int
@@ -59,7 +56,7 @@ class Plan:
     to no image: kept, or lost with the erase.
     """
 
-    images: tuple[Image, ...]
+    payloads: tuple[Payload, ...]
     ranges: tuple[Span, ...]
     edges: tuple[Span, ...]
     keep_edges: bool
@@ -68,47 +65,52 @@ class Plan:
     @property
     def size(self) -> int:
         """Bytes of all images."""
-        return sum(len(image.data) for image in self.images)
+        return sum(payload.size for payload in self.payloads)
 
     @property
     def sectors(self) -> int:
         """How many sectors they touch."""
-        return sum(each.size for each in self.ranges) // SECTOR
+        return sum(span.size for span in self.ranges) // SECTOR
 
 
 def plan_write(
-    images: Sequence[Image],
+    payloads: Sequence[Payload],
     facts: Facts,
     *,
     keep_edges: bool = False,
     force: bool = False,
 ) -> Plan:
-    """Return what writing images means.
+    """Return the sectors and warnings of writing images.
 
     force: what would only fail to boot is a warning.
 
     Raises: UsageError if it cannot be done, or must not be; DeviceError if flash is protected.
     """
-    notes = [note for image in images if not image.data for note in image.notes]
-    images = [image for image in images if image.data]
+    notes = [note for payload in payloads if not payload.data for note in payload.notes]
+    payloads = [payload for payload in payloads if payload.data]
     flash_map = FlashMap(facts.chip, facts.table, facts.table_offset)
-    reasons = [text for each in images for text in objections(each, flash_map, facts.revision)]
-    reasons += _too_large(images) + _secured(images, facts) + _encrypted(images, facts)
-    for image in images:
-        _see_inside(image.address, len(image.data), facts.flash_size, image.name)
-        if image.address % SECTOR and not keep_edges:
-            below = image.address - image.address % SECTOR
+    reasons = [text for item in payloads for text in objections(item, flash_map, facts.revision)]
+    reasons += _too_large(payloads)
+    if facts.secure_boot and any(payload.address < _LOADS_BEFORE for payload in payloads):
+        reasons.append("secure boot is on: a bootloader that is not signed for this chip bricks it")
+    reasons += _encrypted(payloads, facts)
+    for payload in payloads:
+        _require_inside(payload.span, facts.flash_size, payload.name)
+        if payload.address % SECTOR and not keep_edges:
+            below = Span(align_down(payload.address, SECTOR), payload.address)
             raise UsageError(
-                f"{hex32(image.address)} is not the start of a sector: flash is erased 4 KiB at a "
-                f"time, and {hex32(below)}..{hex32(image.address)} would be lost",
+                f"{hex32(payload.address)} is not the start of a sector: flash is erased 4 KiB at "
+                f"a time, and {below} would be lost",
                 hint="--keep-edges reads it and writes it back",
             )
-    ranges = _sectors_of(images)
-    _see_unprotected(ranges, facts)
+    ranges = merged(payload.span.aligned(SECTOR) for payload in payloads)
+    _require_unprotected(ranges, facts)
     if reasons and not force:
         raise UsageError(reasons[0], hint="--force writes it all the same")
-    notes += [*reasons, *(text for image in images for text in _warnings(image, facts))]
-    return Plan(tuple(images), ranges, _edges(images, ranges), keep_edges, tuple(notes))
+    notes += [*reasons, *(text for payload in payloads for text in _warnings(payload, facts))]
+    spans = [payload.span for payload in payloads]
+    edges = tuple(edge for span in ranges for edge in gaps(span, spans))
+    return Plan(tuple(payloads), ranges, edges, keep_edges, tuple(notes))
 
 
 def plan_erase(
@@ -121,18 +123,19 @@ def plan_erase(
 
     Raises: UsageError; DeviceError if it is protected.
     """
-    _see_inside(address, size, facts.flash_size, "the range", hint="`flash-id` tells its size")
-    first, end = address - address % SECTOR, -(-(address + size) // SECTOR) * SECTOR
-    if (first, end) != (address, address + size) and not keep_edges:
+    span = Span.of(address, size)
+    _require_inside(span, facts.flash_size, "the range", hint="`flash-id` tells its size")
+    sectors = span.aligned(SECTOR)
+    if sectors != span and not keep_edges:
         raise UsageError(
-            f"{hex32(address)}..{hex32(address + size)} is not whole sectors of 4 KiB",
-            hint=f"{first:#x}..{end:#x} is; --keep-edges erases just the range",
+            f"{span} is not whole sectors of 4 KiB",
+            hint=f"{sectors.start:#x}..{sectors.end:#x} is; --keep-edges erases just the range",
         )
-    _see_unprotected((Span(first, end - first),), facts)
-    reason = _erase_objection(first, facts)
+    _require_unprotected((sectors,), facts)
+    reason = _erase_objection(sectors.start, facts)
     if reason and not force:
         raise UsageError(reason, hint="--force erases it all the same")
-    return Span(first, end - first)
+    return sectors
 
 
 def _erase_objection(first: int, facts: Facts) -> str:
@@ -155,105 +158,65 @@ def seconds(sectors: int, size: int, baud: int) -> float:
     return sectors * (_ERASE_S + _PROGRAM_S) + size * 10 / baud
 
 
-def _see_inside(
-    address: int, size: int, flash_size: int, name: str, hint: str = "is it for a larger flash?"
+def _require_inside(
+    span: Span, flash_size: int, name: str, hint: str = "is it for a larger flash?"
 ) -> None:
-    if address < 0:
-        raise UsageError(f"{name} would begin before the start of the flash, at {address}")
-    if address + size > flash_size:
+    if span.start < 0:
+        raise UsageError(f"{name} would begin before the start of the flash, at {span.start}")
+    if span.end > flash_size:
         raise UsageError(
-            f"{name} ends at {hex32(address + size)}, past the end of the flash "
+            f"{name} ends at {hex32(span.end)}, past the end of the flash "
             f"({size_text(flash_size)})",
             hint=hint,
         )
 
 
-def _see_unprotected(ranges: Sequence[Span], facts: Facts) -> None:
-    for span in ranges:
-        for held in facts.protected:
-            first = max(span.address, held.address)
-            end = min(span.address + span.size, held.address + held.size)
-            if first < end:
-                raise DeviceError(
-                    f"{hex32(first)}..{hex32(end)} is write-protected by the flash's status "
-                    "registers",
-                    hint="`sr` shows them, `sr unprotect` lifts it",
-                )
+def _require_unprotected(ranges: Sequence[Span], facts: Facts) -> None:
+    for span, protected in product(ranges, facts.protected):
+        if span.overlaps(protected):
+            raise DeviceError(
+                f"{span.intersection(protected)} is write-protected by the flash's status "
+                "registers",
+                hint="`sr` shows them, `sr unprotect` lifts it",
+            )
 
 
-def _too_large(images: Sequence[Image]) -> list[str]:
+def _too_large(payloads: Sequence[Payload]) -> list[str]:
     return [
-        f"{image.name} ends at {hex32(image.end)}, behind the partition, "
-        f"which ends at {hex32(image.limit)}"
-        for image in images
-        if image.limit is not None and image.end > image.limit
+        f"{payload.name} ends at {hex32(payload.end)}, behind the partition, "
+        f"which ends at {hex32(payload.limit)}"
+        for payload in payloads
+        if payload.limit is not None and payload.end > payload.limit
     ]
 
 
-def _secured(images: Sequence[Image], facts: Facts) -> list[str]:
-    if facts.secure_boot and any(image.address < _LOADS_BEFORE for image in images):
-        return ["secure boot is on: a bootloader that is not signed for this chip bricks it"]
-    return []
-
-
-def _encrypted(images: Sequence[Image], facts: Facts) -> list[str]:
+def _encrypted(payloads: Sequence[Payload], facts: Facts) -> list[str]:
     """Return why plain images are not for a chip whose flash encryption is on."""
-    if not (facts.encrypted and images and (facts.secure_download or facts.plain_only)):
+    if not (facts.encrypted and payloads and (facts.secure_download or facts.plain_only)):
         return []
     return [
-        f"flash encryption is on, and this chip encrypts nothing that it is sent: {images[0].name} "
-        "must have been encrypted before"
+        f"flash encryption is on, and this chip encrypts nothing that it is sent: "
+        f"{payloads[0].name} must have been encrypted before"
     ]
 
 
-def _warnings(image: Image, facts: Facts) -> list[str]:
-    found = list(image.notes)
-    is_boot = image.address == facts.chip.bootloader_offset
-    if is_boot and image.data.strip(b"\xff") and not facts.encrypted:
-        layout = firmware.layout_of(image.data[: firmware.HEAD_SIZE])
+def _warnings(payload: Payload, facts: Facts) -> list[str]:
+    warnings = list(payload.notes)
+    is_boot = payload.address == facts.chip.bootloader_offset
+    if is_boot and payload.data.strip(b"\xff") and not facts.encrypted:
+        layout = firmware.layout_of(payload.data[: firmware.HEAD_SIZE])
         if layout is None:
-            found.append(
-                f"{image.name} is not a bootable image, and stands where the ROM looks for one"
+            warnings.append(
+                f"{payload.name} is not a bootable image, and stands where the ROM looks for one"
             )
         else:
-            size = {code: size for _, code, size in _sizes(facts.chip)}.get(image.data[3] & 0xF0)
+            sizes = {row.code: row.size for row in facts.chip.flash_sizes}
+            size = sizes.get(payload.data[3] & 0xF0)
             if size is not None and size > facts.flash_size:
-                found.append(
-                    f"{image.name} was made for {size_text(size)} of flash; this one has "
+                warnings.append(
+                    f"{payload.name} was made for {size_text(size)} of flash; this one has "
                     f"{size_text(facts.flash_size)}"
                 )
     if facts.encrypted:
-        found.append(f"flash encryption is on: {image.name} is written as it is, unencrypted")
-    return found
-
-
-def _sizes(chip: Chip) -> list[tuple[str, int, int]]:
-    return [(size.name, size.code, size.size) for size in chip.flash_sizes]
-
-
-def _sectors_of(images: Sequence[Image]) -> tuple[Span, ...]:
-    """Return the whole sectors that images touch, merged."""
-    merged: list[list[int]] = []
-    for image in sorted(images, key=lambda image: image.address):
-        first = image.address - image.address % SECTOR
-        end = -(-(image.address + len(image.data)) // SECTOR) * SECTOR
-        if merged and first <= merged[-1][1]:
-            merged[-1][1] = max(end, merged[-1][1])
-        else:
-            merged.append([first, end])
-    return tuple(Span(first, end - first) for first, end in merged)
-
-
-def _edges(images: Sequence[Image], ranges: Sequence[Span]) -> tuple[Span, ...]:
-    """Return what of the ranges belongs to no image."""
-    found = []
-    for span in ranges:
-        at = span.address
-        inside = [i for i in images if span.address <= i.address < span.address + span.size]
-        for image in sorted(inside, key=lambda image: image.address):
-            if image.address > at:
-                found.append(Span(at, image.address - at))
-            at = image.address + len(image.data)
-        if at < span.address + span.size:
-            found.append(Span(at, span.address + span.size - at))
-    return tuple(found)
+        warnings.append(f"flash encryption is on: {payload.name} is written as it is, unencrypted")
+    return warnings

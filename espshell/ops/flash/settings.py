@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from espshell.chips import Chip
 from espshell.errors import UsageError
 from espshell.image import firmware, signature
-from espshell.ops.flash.payload import Image
+from espshell.ops.flash.payload import Payload
 from espshell.ops.flash.plan import FLASH_MODES
 from espshell.units import parse_number, size_text
 
@@ -49,13 +49,13 @@ class FlashSettings:
 
 
 def with_settings(
-    images: Sequence[Image],
+    payloads: Sequence[Payload],
     chip: Chip,
     settings: FlashSettings,
     *,
     flash_size: int | None = None,
     force: bool = False,
-) -> tuple[Image, ...]:
+) -> tuple[Payload, ...]:
     """Return the images, the bootloader among them with other flash settings; its name says so.
 
     flash_size: bytes of the connected flash, for the size ``detect``.
@@ -66,7 +66,7 @@ def with_settings(
     given = settings.given
     notes: list[str] = []
     if given.get("size", "").lower() == DETECT:
-        row = next((each for each in chip.flash_sizes if each.size == flash_size), None)
+        row = next((item for item in chip.flash_sizes if item.size == flash_size), None)
         given |= {"size": row.name} if row else {}
         if row is None:
             del given["size"]
@@ -74,45 +74,45 @@ def with_settings(
             notes.append(f"flash size detect: a header has no code for {size}, it stays as it is")
     codes = {name: _code(chip, name, value) for name, value in given.items()}
     text = ", ".join(f"{name} {value}" for name, value in given.items())
-    boot = [image for image in images if image.address == chip.bootloader_offset and image.data]
+    boot = [
+        payload
+        for payload in payloads
+        if payload.address == chip.bootloader_offset and payload.data
+    ]
     if given and not boot:
         notes.append(
             f"flash {text}: no file is for {chip.bootloader_offset:#x}, where the bootloader is; "
             "nothing is changed"
         )
     changed = tuple(
-        _changed(image, codes, text, force=force) if image in boot and given else image
-        for image in images
+        _changed(payload, codes, text, force=force) if payload in boot and given else payload
+        for payload in payloads
     )
     if not notes or not changed:
         return changed
     return (replace(changed[0], notes=(*notes, *changed[0].notes)), *changed[1:])
 
 
-def _changed(image: Image, codes: dict[str, int], text: str, *, force: bool) -> Image:
+def _changed(payload: Payload, codes: dict[str, int], text: str, *, force: bool) -> Payload:
     """Return a bootloader with other codes in its header, or as it is with the reason."""
     try:
-        data = firmware.patch_header(image.data, **codes)
-        is_signed = data != image.data and _is_signed(image.data)
+        data = firmware.patch_header(payload.data, **codes)
+        read = firmware.reader(payload.data)
+        parsed = firmware.parse_from(read, payload.size, verify=False)
+        is_signed = data != payload.data and bool(signature.find(read, parsed, verify=False))
     except UsageError as error:
-        note = f"{image.name}: flash {text} not set: {error.message}"
-        return replace(image, notes=(*image.notes, note))
+        note = f"{payload.name}: flash {text} not set: {error.message}"
+        return replace(payload, notes=(*payload.notes, note))
     if is_signed and not force:
-        note = f"{image.name}: flash {text} not set: it is signed, and its signature covers that"
-        return replace(image, notes=(*image.notes, note))
-    note = f"{image.name}: with flash {text} its signature is no longer right"
+        note = f"{payload.name}: flash {text} not set: it is signed, and its signature covers that"
+        return replace(payload, notes=(*payload.notes, note))
+    note = f"{payload.name}: with flash {text} its signature is no longer right"
     return replace(
-        image,
+        payload,
         data=data,
-        name=f"{image.name} (flash {text})",
-        notes=(*image.notes, note) if is_signed else image.notes,
+        name=f"{payload.name} (flash {text})",
+        notes=(*payload.notes, note) if is_signed else payload.notes,
     )
-
-
-def _is_signed(data: bytes) -> bool:
-    read = firmware.reader(data)
-    found = firmware.parse_from(read, len(data), verify=False)
-    return bool(signature.find(read, found, verify=False))
 
 
 def _code(chip: Chip, name: str, value: str) -> int:

@@ -65,13 +65,13 @@ def read_sfdp(flash: Flash) -> SfdpRead:
 
 def read_sfdp_bytes(flash: Flash, address: int, size: int) -> bytes:
     """Return raw bytes of the SFDP space."""
-    found = b""
-    while len(found) < size:
-        wanted = min(MOST_BYTES, size - len(found))
-        at = address + len(found)
-        command = FlashCommand(opcodes.RDSFDP, at, dummy_bits=DUMMY_BITS, read_size=wanted)
-        found += flash.command(command)
-    return found
+    data = b""
+    while len(data) < size:
+        count = min(MOST_BYTES, size - len(data))
+        at = address + len(data)
+        command = FlashCommand(opcodes.RDSFDP, at, dummy_bits=DUMMY_BITS, read_size=count)
+        data += flash.command(command)
+    return data
 
 
 def spi_command(
@@ -101,16 +101,16 @@ def spi_command(
     if not 0 <= dummy_bits <= 32:
         raise UsageError(f"{dummy_bits} dummy clocks are too many", hint="0 to 32")
     maker = makers.manufacturer(flash.known_id) if flash.known_id else None
-    known = opcodes.describe(opcode, maker)
-    if known.writes and not force:
-        note = f" ({known.note})" if known.note else ""
+    command = opcodes.describe(opcode, maker)
+    if command.writes and not force:
+        note = f" ({command.note})" if command.note else ""
         raise UsageError(
-            f"{opcode:02X}h, {known.name}, {known.effect.value}{note}",
+            f"{opcode:02X}h, {command.name}, {command.effect.value}{note}",
             hint="--force sends it all the same",
         )
-    if known.writes and flash.dry_run:
-        return SpiAnswer(opcode, known.name, data, b"", dry_run=True)
+    if command.writes and flash.dry_run:
+        return SpiAnswer(opcode, command.name, data, b"", dry_run=True)
     answer = flash.command(
         FlashCommand(opcode, address, dummy_bits=dummy_bits, data=data, read_size=read)
     )
-    return SpiAnswer(opcode, known.name, data, answer)
+    return SpiAnswer(opcode, command.name, data, answer)

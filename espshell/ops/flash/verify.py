@@ -19,24 +19,22 @@ from espshell.device import Flash
 from espshell.errors import ReadsDiffer
 from espshell.loader.agreed import agreed
 from espshell.loader.digest import md5
-from espshell.loader.erase import SECTOR
-from espshell.ops.flash.digest_compare import Search, cuts, sector_spans
-from espshell.ops.flash.digest_compare import differing_ranges as differing_ranges
-from espshell.ops.flash.digest_compare import differing_sectors as differing_sectors
+from espshell.ops.flash.digest_compare import differing_sectors, sector_spans
 from espshell.ops.flash.explain import explain, known_contents
-from espshell.ops.flash.payload import Image
+from espshell.ops.flash.payload import Payload
 from espshell.ops.memory import diff as bytewise
-from espshell.ops.memory.diff import Difference, Span
+from espshell.ops.memory.diff import Difference
 from espshell.ops.progress import Report, Step, silent
 from espshell.ops.result import Result
-from espshell.units import count_text, hex32, size_text
+from espshell.span import Span, align_down
+from espshell.units import SECTOR, count_text, size_text
 
 if TYPE_CHECKING:
     from espshell.chips import Chip
     from espshell.image.partitions import PartitionTable
 
 MOST = 64
-"""Sectors that are compared byte by byte, unless more are wanted."""
+"""Sectors that are compared byte by byte by default."""
 
 _TRIES = 3
 
@@ -54,7 +52,7 @@ class Verify(Result):
     sectors: int
     """How many of them."""
     compared: tuple[Difference, ...] = ()
-    """What is in the first of them, byte by byte, where that was asked."""
+    """The first of them byte by byte, where ``diff`` was given."""
     compared_sectors: int = 0
     explanations: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -84,20 +82,20 @@ class Verify(Result):
 
     @property
     def needs_erase(self) -> bool | None:
-        """Whether a bit must go from 0 to 1; None if what was compared does not tell."""
-        if any(each.bits_cleared for each in self.compared):
+        """Whether a bit must go from 0 to 1; None if too little was compared to know."""
+        if any(area.bits_cleared for area in self.compared):
             return True
         return False if self.compared and self.compared_sectors == self.sectors else None
 
     @property
     def summary(self) -> str:
-        """What must change to get what is expected; empty unless bytes were compared."""
+        """The changes that make flash as expected; empty unless bytes were compared."""
         if not self.compared:
             return ""
-        count = sum(each.bytes_differing for each in self.compared)
-        ranges = sum(len(each.differing) for each in self.compared)
-        down = sum(each.bits_set for each in self.compared)
-        up = sum(each.bits_cleared for each in self.compared)
+        count = sum(area.bytes_differing for area in self.compared)
+        ranges = sum(len(area.differing) for area in self.compared)
+        down = sum(area.bits_set for area in self.compared)
+        up = sum(area.bits_cleared for area in self.compared)
         text = (
             f"{count_text(count, 'byte')} in {count_text(ranges, 'range')}; "
             f"{count_text(down, 'bit')} 1 to 0 and {up} 0 to 1"
@@ -111,7 +109,7 @@ class Verify(Result):
 
 def verify(
     flash: Flash,
-    images: Sequence[Image],
+    payloads: Sequence[Payload],
     *,
     diff: bool = False,
     most: int | None = MOST,
@@ -128,122 +126,103 @@ def verify(
     Raises: UsageError if an image is not in the flash, before anything is asked; ReadsDiffer if
     the answers contradict each other.
     """
-    for image in images:
-        flash.check(image.address, len(image.data))
+    for payload in payloads:
+        flash.check(payload.address, payload.size)
     by_digest = flash.has_digest
-    find = _by_digest if by_digest else _by_reading
-    found = find(flash, images, report)
-    sectors = sum(len(each.digests) for each in found)
-    wanted = _first(found, most) if diff else []
-    _read(flash, wanted, report)
+    compare = _by_digest if by_digest else _by_reading
+    compared = [compare(flash, payload, report) for payload in payloads]
+    count = sum(len(comparison.digests) for comparison in compared)
+    pairs = [(comparison, at) for comparison in compared for at in comparison.digests]
+    chosen = pairs[:most] if diff else []
+    _read(flash, chosen, report)
     explanations: list[str] = []
-    for each in found:
-        known = table() if table and each.spans else None
-        told = explain(each.image, each.spans, each.contents, table=known, chip=chip)
-        explanations += [f"{each.image.name}: {text}" if len(images) > 1 else text for text in told]
-    size = size_text(sum(len(image.data) for image in images))
+    for comparison in compared:
+        name, spans = comparison.payload.name, comparison.spans
+        partitions = table() if table and spans else None
+        contents = comparison.contents
+        texts = explain(comparison.payload, spans, contents, table=partitions, chip=chip)
+        explanations += [f"{name}: {text}" if len(payloads) > 1 else text for text in texts]
+    size = size_text(sum(payload.size for payload in payloads))
     return Verify(
-        files=tuple((image.name, image.address, len(image.data)) for image in images),
+        files=tuple((payload.name, payload.address, payload.size) for payload in payloads),
         method="digest" if by_digest else "read",
-        differing=tuple(span for each in found for span in each.spans),
-        sectors=sectors,
-        compared=tuple(_areas(wanted)),
-        compared_sectors=len(wanted),
+        differing=tuple(span for comparison in compared for span in comparison.spans),
+        sectors=count,
+        compared=tuple(_areas(chosen)),
+        compared_sectors=len(chosen),
         explanations=tuple(explanations),
         notes=() if by_digest else (f"this loader has no digests: {size} were read",),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """What is known of one image: digests of the sectors that differ, contents of some."""
+class _Comparison:
+    """An image: digests of the sectors that differ, and the contents of some of them."""
 
-    image: Image
+    payload: Payload
     digests: Mapping[int, bytes]
     contents: dict[int, bytes]
     """By the address of their first byte."""
 
     @property
     def spans(self) -> tuple[Span, ...]:
-        return sector_spans(self.image.address, len(self.image.data), self.digests)
+        return sector_spans(self.payload.span, self.digests)
 
     def part(self, sector: int) -> Span:
-        """Return what the image covers of a sector."""
-        first = max(sector, self.image.address)
-        return Span(first, min(sector + SECTOR, self.image.end) - first)
+        """Return the part of a sector that the image covers."""
+        return self.payload.span.intersection(Span.of(sector, SECTOR))
 
 
-def _by_digest(flash: Flash, images: Sequence[Image], report: Report) -> list[_Found]:
-    found = []
-    for image in images:
-        digests = Search(flash, image.address, image.data, report=report).find()
-        found.append(_Found(image, digests, known_contents(image, digests)))
-    return found
+def _by_digest(flash: Flash, payload: Payload, report: Report) -> _Comparison:
+    digests = differing_sectors(flash, payload.address, payload.data, report=report)
+    return _Comparison(payload, digests, known_contents(payload, digests))
 
 
-def _by_reading(flash: Flash, images: Sequence[Image], report: Report) -> list[_Found]:
-    found = []
-    for image in images:
-        contents: dict[int, bytes] = {}
-        for first, stop in cuts(image.address, image.end, SECTOR):
-            wanted = image.data[first - image.address : stop - image.address]
-            actual = flash.read(first, stop - first)
-            if actual != wanted:
-                read = partial(flash.read, first, stop - first)
-                actual = agreed(read, f"flash {hex32(first)}..{hex32(stop)}", first=actual)
-            if actual != wanted:
-                contents[first] = actual
-            report(Step("reading", stop - image.address, len(image.data)))
-        digests = {first - first % SECTOR: md5(data) for first, data in contents.items()}
-        found.append(_Found(image, digests, contents))
-    return found
+def _by_reading(flash: Flash, payload: Payload, report: Report) -> _Comparison:
+    contents: dict[int, bytes] = {}
+    for part in payload.span.pieces(SECTOR):
+        expected = payload.part(part)
+        actual = flash.read(part.start, part.size)
+        if actual != expected:
+            read = partial(flash.read, part.start, part.size)
+            actual = agreed(read, f"flash {part}", first=actual)
+        if actual != expected:
+            contents[part.start] = actual
+        report(Step("reading", part.end - payload.address, payload.size))
+    digests = {align_down(start, SECTOR): md5(data) for start, data in contents.items()}
+    return _Comparison(payload, digests, contents)
 
 
-def _first(found: Sequence[_Found], most: int | None) -> list[tuple[_Found, int]]:
-    """Return the first sectors that differ, each with what is known of its image."""
-    return [(each, sector) for each in found for sector in each.digests][:most]
+def _read(flash: Flash, sectors: Sequence[tuple[_Comparison, int]], report: Report) -> None:
+    """Read the contents of sectors as far as they are not known. Raises: ReadsDiffer."""
+    for done, (comparison, sector) in enumerate(sectors, start=1):
+        part = comparison.part(sector)
+        if part.start not in comparison.contents:
+            data = _read_confirmed(flash, part, comparison.digests[sector])
+            comparison.contents[part.start] = data
+        report(Step("reading", done * SECTOR, len(sectors) * SECTOR))
 
 
-def _read(flash: Flash, wanted: Sequence[tuple[_Found, int]], report: Report) -> None:
-    """See that the contents of sectors are known."""
-    for done, (each, sector) in enumerate(wanted, start=1):
-        part = each.part(sector)
-        if part.address not in each.contents:
-            each.contents[part.address] = _read_as_told(flash, part, each.digests[sector])
-        report(Step("reading", done * SECTOR, len(wanted) * SECTOR))
-
-
-def _areas(wanted: Sequence[tuple[_Found, int]]) -> Iterator[Difference]:
-    """Yield what differs in each run of sectors."""
-    runs: list[tuple[_Found, list[Span]]] = []
-    for each, sector in wanted:
-        part = each.part(sector)
-        if runs and runs[-1][0] is each and _end(runs[-1][1][-1]) == part.address:
-            runs[-1][1].append(part)
-        else:
-            runs.append((each, [part]))
-    for each, parts in runs:
-        actual = b"".join(each.contents[part.address] for part in parts)
-        start = parts[0].address
-        expected = each.image.data[start - each.image.address :][: len(actual)]
-        yield bytewise.diff(expected, actual, address=start)
-
-
-def _end(span: Span) -> int:
-    return span.address + span.size
-
-
-def _read_as_told(flash: Flash, span: Span, told: bytes) -> bytes:
+def _read_confirmed(flash: Flash, span: Span, digest: bytes) -> bytes:
     """Read a range whose digest is known. Raises: ReadsDiffer."""
     for _ in range(_TRIES):
-        data = flash.read(span.address, span.size)
-        if md5(data) == told:
+        data = flash.read(span.start, span.size)
+        if md5(data) == digest:
             return data
-    raise _unsure(span.address, span.size)
-
-
-def _unsure(address: int, size: int) -> ReadsDiffer:
-    return ReadsDiffer(
-        f"readings of flash {hex32(address)}..{hex32(address + size)} do not agree",
+    raise ReadsDiffer(
+        f"readings of flash {span} do not agree",
         hint="check cable and baud rate, and the flash",
     )
+
+
+def _areas(sectors: Sequence[tuple[_Comparison, int]]) -> Iterator[Difference]:
+    """Yield what differs in each run of sectors."""
+    runs: list[tuple[_Comparison, Span]] = []
+    for comparison, sector in sectors:
+        part = comparison.part(sector)
+        if runs and runs[-1][0] is comparison and runs[-1][1].end == part.start:
+            part = Span(runs.pop()[1].start, part.end)
+        runs.append((comparison, part))
+    for comparison, run in runs:
+        actual = b"".join(comparison.contents[part.start] for part in run.pieces(SECTOR))
+        yield bytewise.diff(comparison.payload.part(run), actual, address=run.start)

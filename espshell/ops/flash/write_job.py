@@ -1,9 +1,9 @@
-"""What is to be done to flash, segment by segment, and how far it has come.
+"""A write job: the segments to be written or erased, and the state of each.
 
 Each segment is verified by digest before the next begins, so that at any moment at most one is in
-doubt.  ``Work.state`` says so at any time, also after an error, Ctrl-C or a loss of power.  A
+doubt.  ``WriteJob.state`` says so at any time, also after an error, Ctrl-C or a loss of power.  A
 digest that fails is never passed over in silence, even if a second try mends the segment: what was
-sent may have changed another place (``ops.flash.guard``), and ``Work.doubt`` says so.
+sent may have changed another place (``ops.flash.guard``), and ``WriteJob.doubt`` says so.
 
 A loader acknowledges the last block of a download before it programs it: until the digest agrees,
 "sent" does not mean "written".
@@ -19,10 +19,10 @@ from espshell.device import Flash
 from espshell.loader.digest import blank_digest, md5
 from espshell.ops.flash import guard
 from espshell.ops.flash.guard import Guard, Stray
-from espshell.ops.flash.plan import SECTOR, Plan
-from espshell.ops.memory.diff import Span, merged
+from espshell.ops.flash.plan import Plan
 from espshell.ops.progress import Report, Step
-from espshell.units import count_text, hex32
+from espshell.span import Span, align_down, merged
+from espshell.units import SECTOR, count_text
 
 BLANK = b"\xff"
 """What an erased byte is."""
@@ -32,7 +32,7 @@ _RANGES = 8  # in a sentence
 
 
 class Stage(Enum):
-    """What is known of a segment: of one that is written, and of one that is erased."""
+    """The state of a segment: of one that is written, and of one that is erased."""
 
     BEFORE = "as before", "as before"
     DOUBT = "in doubt: as before, erased or partly written", "in doubt: as before or partly erased"
@@ -40,14 +40,14 @@ class Stage(Enum):
     DONE = "written and verified", "erased and verified"
     FAILED = "not as wanted", "not blank"
 
-    def told(self, *, erased: bool) -> str:
+    def text(self, *, erased: bool) -> str:
         """Return it in words."""
         written, blank = self.value
         return blank if erased else written
 
 
 @dataclass(slots=True)
-class Segment:
+class JobSegment:
     """Sectors that are written in one go; ``data`` None: to be erased."""
 
     address: int
@@ -58,11 +58,6 @@ class Segment:
     """How often it was sent."""
 
     @property
-    def wanted(self) -> bytes:
-        """The bytes that shall be there."""
-        return BLANK * self.size if self.data is None else self.data
-
-    @property
     def digest(self) -> bytes:
         """Their MD5."""
         return blank_digest(self.size) if self.data is None else md5(self.data)
@@ -70,15 +65,15 @@ class Segment:
     @property
     def span(self) -> Span:
         """Where it is."""
-        return Span(self.address, self.size)
+        return Span.of(self.address, self.size)
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """What is to be done to make a plan come true, and how far it has come."""
+class WriteJob:
+    """The segments that carry out a plan, and how far they have come."""
 
     plan: Plan
-    segments: tuple[Segment, ...]
+    segments: tuple[JobSegment, ...]
     old: dict[int, bytes] = field(default_factory=dict)
     """Digests of sectors before, by address, where they were asked for; each of that part of the
     sector that its image covers."""
@@ -102,14 +97,16 @@ class Work:
 
     @property
     def failed(self) -> tuple[Span, ...]:
-        """The segments that are not as wanted, as far as is known."""
-        return tuple(each.span for each in self.segments if each.stage is Stage.FAILED)
+        """The segments that are known not to hold what they should."""
+        return tuple(segment.span for segment in self.segments if segment.stage is Stage.FAILED)
 
     @property
     def repeated(self) -> tuple[Span, ...]:
-        """The segments that were not as wanted at first and are now."""
+        """The segments that failed at first and are right now."""
         return tuple(
-            each.span for each in self.segments if each.stage is Stage.DONE and each.tries > 1
+            segment.span
+            for segment in self.segments
+            if segment.stage is Stage.DONE and segment.tries > 1
         )
 
     def doubt(self) -> str:
@@ -129,26 +126,28 @@ class Work:
 
     def state(self) -> str:
         """Return which ranges are now in which state, in a sentence."""
-        told: dict[str, list[Span]] = {}
+        by_text: dict[str, list[Span]] = {}
         for stage in Stage:
-            for each in self.segments:
-                if each.stage is stage:
-                    told.setdefault(stage.told(erased=each.data is None), []).append(each.span)
-        return "; ".join(f"{ranges_text(spans)} {text}" for text, spans in told.items())
+            for segment in self.segments:
+                if segment.stage is stage:
+                    by_text.setdefault(stage.text(erased=segment.data is None), []).append(
+                        segment.span
+                    )
+        return "; ".join(f"{ranges_text(spans)} {text}" for text, spans in by_text.items())
 
 
-def run(flash: Flash, work: Work, action: str, report: Report) -> None:
-    """Do what is to be done until a segment cannot be brought to what is wanted.
+def run(flash: Flash, job: WriteJob, action: str, report: Report) -> None:
+    """Write or erase segment by segment, until one fails at every try.
 
-    Raises: DeviceError, NoReply or PortError; ``work.state()`` says what is known then.
+    Raises: DeviceError, NoReply or PortError; ``job.state()`` says what is known then.
     """
-    guards = () if flash.dry_run or not work.segments else _guards(flash, work)
+    guards = () if flash.dry_run or not job.segments else _guards(flash, job)
     done = 0
-    for segment in work.segments:
-        if not _written(flash, work, segment, Progress(action, done, work.size, report)):
+    for segment in job.segments:
+        if not _written(flash, job, segment, Progress(action, done, job.size, report)):
             break
         done += segment.size
-    work.strays.extend(guard.changed(flash, guards))
+    job.strays.extend(guard.changed(flash, guards))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,33 +164,33 @@ class Progress:
         self.report(Step(self.action, self.done + size, self.total))
 
 
-def _written(flash: Flash, work: Work, segment: Segment, progress: Progress) -> bool:
-    """Bring a segment to what is wanted in a few tries; return whether it is."""
-    watched = _prepared(flash, segment) if work.everything and not flash.dry_run else ()
+def _written(flash: Flash, job: WriteJob, segment: JobSegment, progress: Progress) -> bool:
+    """Write or erase a segment in a few tries; return whether it is right."""
+    watched = _prepared(flash, segment) if job.everything and not flash.dry_run else ()
     if segment.stage is Stage.FAILED:
-        work.strays.extend(guard.search(flash, segment.span, None))
+        job.strays.extend(guard.search(flash, segment.span, None))
     for _ in range(_TRIES):
         for sent in _attempt(flash, segment):
             progress.sent(sent)
         if segment.stage is not Stage.FAILED:
-            work.strays.extend(guard.changed(flash, watched))
+            job.strays.extend(guard.changed(flash, watched))
             return True
         if segment.tries == 1:
-            work.strays.extend(guard.search(flash, segment.span, segment.data))
+            job.strays.extend(guard.search(flash, segment.span, segment.data))
     return False
 
 
-def _guards(flash: Flash, work: Work) -> tuple[Guard, ...]:
+def _guards(flash: Flash, job: WriteJob) -> tuple[Guard, ...]:
     if not (flash.has_digest or flash.is_readable):
         return ()
-    erases = any(segment.data is None for segment in work.segments)
-    posted = guard.post(flash, work.plan.ranges, far=erases or not flash.erases_as_data_comes)
-    written = {at for segment in work.segments for at in sectors_of(segment.span)}
-    edges = [edge for edge in work.plan.edges if edge.address // SECTOR * SECTOR not in written]
+    erases = any(segment.data is None for segment in job.segments)
+    posted = guard.post(flash, job.plan.ranges, far=erases or not flash.erases_as_data_comes)
+    written = {at for segment in job.segments for at in sectors_of(segment.span)}
+    edges = [edge for edge in job.plan.edges if align_down(edge.start, SECTOR) not in written]
     return posted + guard.guards_at(flash, edges)
 
 
-def _prepared(flash: Flash, segment: Segment) -> tuple[Guard, ...]:
+def _prepared(flash: Flash, segment: JobSegment) -> tuple[Guard, ...]:
     """Make sure that a segment which comes to another place does not look written.
 
     What is there already is erased first; what is blank already gets guards where one flipped bit
@@ -210,7 +209,7 @@ def _prepared(flash: Flash, segment: Segment) -> tuple[Guard, ...]:
     return ()
 
 
-def _attempt(flash: Flash, segment: Segment) -> Iterator[int]:
+def _attempt(flash: Flash, segment: JobSegment) -> Iterator[int]:
     """Write or erase a segment once and verify it; yield the bytes that are done."""
     if not flash.dry_run:
         segment.stage = Stage.DOUBT
@@ -227,8 +226,8 @@ def _attempt(flash: Flash, segment: Segment) -> Iterator[int]:
         segment.stage = Stage.DONE if good else Stage.FAILED
 
 
-def _holds(flash: Flash, segment: Segment) -> bool | None:
-    """Say whether a segment is in the flash; None if nothing can tell, or not soon."""
+def _holds(flash: Flash, segment: JobSegment) -> bool | None:
+    """Return whether flash holds a segment; None if nothing can tell, or not soon."""
     if flash.has_digest:
         return is_there(flash, segment.span, segment.digest)
     if flash.is_readable and segment.data is not None:
@@ -237,20 +236,20 @@ def _holds(flash: Flash, segment: Segment) -> bool | None:
 
 
 def is_there(flash: Flash, span: Span, digest: bytes) -> bool:
-    """Say whether a range has a digest; that it has not is asked twice."""
-    if flash.digest(span.address, span.size) == digest:
+    """Return whether a range has this digest; another one is confirmed first."""
+    if flash.digest(span.start, span.size) == digest:
         return True
-    return flash.digest(span.address, span.size, confirmed=True) == digest
+    return flash.digest(span.start, span.size, confirmed=True) == digest
 
 
 def sectors_of(span: Span) -> range:
     """Return the addresses of the sectors of whole sectors."""
-    return range(span.address, span.address + span.size, SECTOR)
+    return range(span.start, span.end, SECTOR)
 
 
 def ranges_text(spans: Sequence[Span]) -> str:
     """Return ranges in words, neighbours merged."""
-    found = merged(spans)
-    shown = [f"{hex32(s.address)}..{hex32(s.address + s.size)}" for s in found[:_RANGES]]
-    more = [f"{count_text(len(found) - _RANGES, 'more range')}"] if len(found) > _RANGES else []
+    ranges = merged(spans)
+    shown = [str(span) for span in ranges[:_RANGES]]
+    more = [count_text(len(ranges) - _RANGES, "more range")] if len(ranges) > _RANGES else []
     return ", ".join(shown + more)

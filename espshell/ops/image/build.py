@@ -26,7 +26,7 @@ from espshell.files import (
 )
 from espshell.image import elf, firmware, intel_hex, make, merge
 from espshell.image.merge import Format
-from espshell.ops.flash.payload import Image, read_images
+from espshell.ops.flash.payload import Payload, read_payloads
 from espshell.ops.flash.settings import FlashSettings, with_settings
 from espshell.ops.image.inspect import ImageInfo, chip_of, inspect
 from espshell.ops.image.objections import FlashMap, objections
@@ -37,13 +37,13 @@ UF2_SUFFIX = ".uf2"
 
 _ESPTOOL = "making an image of an ELF file needs esptool, which is not installed"
 _GET_IT = "pip install 'espshell[stub]'"
-
+_TWO_FILES = "a segment lies in flash: it is a file of its own, to be written to its own place"
 
 AS_IT_IS = FlashSettings()
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FilePart:
     """A file, or a piece of one, with its place in flash; None if that is not known."""
 
     name: str
@@ -55,7 +55,7 @@ class Part:
 class Made(Result):
     """An image was made: its files, the image itself first, and what our reader says of it."""
 
-    files: tuple[Part, ...]
+    files: tuple[FilePart, ...]
     image: ImageInfo
     notes: tuple[str, ...] = ()
 
@@ -77,7 +77,7 @@ class Merged(Result):
     path: str
     format: Format
     size: int
-    parts: tuple[Part, ...]
+    parts: tuple[FilePart, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -99,9 +99,9 @@ def make_image(
     """
     pieces = [(address, read_bytes(path)) for path, address in segments]
     parts = make.make_v1(pieces, entry)
-    _see_kept(out, [path for path, _ in segments])
+    _require_other(out, [path for path, _ in segments])
     chip = chips.load("esp8266")
-    (first,) = with_settings([Image(0, parts[0].data, str(out))], chip, settings)
+    (first,) = with_settings([Payload(0, parts[0].data, str(out))], chip, settings)
     parts = (replace(parts[0], data=first.data), *parts[1:])
     several = len(parts) > 1
     with_ending = several or always_ending
@@ -112,12 +112,11 @@ def make_image(
             stack.enter_context(open_binary(temporary)).write(part.data)
     return Made(
         tuple(
-            Part(str(path), part.offset, len(part.data))
+            FilePart(str(path), part.offset, len(part.data))
             for path, part in zip(paths, parts, strict=True)
         ),
         inspect(parts[0].data, str(paths[0]), chip=chip),
-        ("a segment lies in flash: it is a file of its own, to be written to its own place",)
-        * several,
+        (_TWO_FILES,) if several else (),
     )
 
 
@@ -145,32 +144,33 @@ def merge_files(
     Raises: UsageError if files overlap, nobody says which chip it is, or as ``image.merge.merge``.
     """
     fmt = fmt or format_of(out)
-    images = read_images(files, own_addresses=own_addresses, empty=own_addresses)
-    _see_kept(out, [path for path, _ in files])
-    told = next((each for image in images if (each := _chip_of(image))), None)
-    found = chip or told or connected
+    images = read_payloads(files, own_addresses=own_addresses, empty=own_addresses)
+    _require_other(out, [path for path, _ in files])
+    chip = chip or next(filter(None, map(_chip_of, images)), None) or connected
     notes: list[str] = []
-    if found is None and (fmt == "uf2" or not settings.is_empty):
+    if chip is None and (fmt == "uf2" or not settings.is_empty):
         what = "UF2 names" if fmt == "uf2" else "flash settings depend on"
         raise UsageError(f"{what} the chip, and nothing says which it is", hint="--chip does")
-    if found:
-        images = with_settings(images, found, settings)
-        flash_map = FlashMap(found)
+    if chip:
+        images = with_settings(images, chip, settings)
+        flash_map = FlashMap(chip)
         notes += [text for image in images for text in objections(image, flash_map)]
     notes += [note for image in images for note in image.notes]
-    parts = [merge.Part(each.address, each.data, each.name) for each in images if each.data]
+    parts = [
+        merge.MergePart(image.address, image.data, image.name) for image in images if image.data
+    ]
     data = merge.merge(
         parts,
         fmt=fmt,
         target_offset=target_offset,
         pad_to=pad_to,
-        family=found.uf2_family if found else None,
+        family=chip.uf2_family if chip else None,
         chunk_size=chunk_size,
         md5=md5,
     )
     write_bytes(out, data)
-    told_parts = (Part(each.name, each.offset, len(each.data)) for each in merge.ordered(parts))
-    return Merged(str(out), fmt, len(data), tuple(told_parts), tuple(notes))
+    ordered = (FilePart(part.name, part.offset, len(part.data)) for part in merge.ordered(parts))
+    return Merged(str(out), fmt, len(data), tuple(ordered), tuple(notes))
 
 
 def format_of(path: Path) -> Format:
@@ -205,7 +205,7 @@ def elf_to_image(
     # Of an ESP8266 image esptool alone knows how many files there will be, and their places.
     theirs = out is None and chip.name == "esp8266"
     out = out or path.with_suffix(".bin")
-    _see_kept(out, [path])
+    _require_other(out, [path])
     require_no_folder(out)
     real = real_path(out)
     try:
@@ -215,24 +215,24 @@ def elf_to_image(
                 _run_on_copy(chip, path, within, options, tell)
             else:
                 _run_esptool(chip, path, within / real.name, options, tell)
-            made = sorted(within.iterdir())
-            if not made:
+            images = sorted(within.iterdir())
+            if not images:
                 raise UsageError(f"esptool has made no image of {path}")
-            endings = [each.name.removeprefix(real.name) for each in made]
+            endings = [file.name.removeprefix(real.name) for file in images]
             names = [
-                each.name if theirs else out.name + end
-                for each, end in zip(made, endings, strict=True)
+                file.name if theirs else out.name + end
+                for file, end in zip(images, endings, strict=True)
             ]
             paths = [out.with_name(name) for name in names]
-            image = inspect(read_bytes(made[0]), str(paths[0]), chip=chip)
-            for each in made:
-                each.replace(real.with_name(each.name))
+            image = inspect(read_bytes(images[0]), str(paths[0]), chip=chip)
+            for file in images:
+                file.replace(real.with_name(file.name))
     except OSError as error:
         raise file_error("write", out, error) from error
     return Made(
         tuple(
-            Part(str(each), _offset(ending), each.stat().st_size)
-            for each, ending in zip(paths, endings, strict=True)
+            FilePart(str(file), _offset(ending), file.stat().st_size)
+            for file, ending in zip(paths, endings, strict=True)
         ),
         image,
     )
@@ -279,8 +279,8 @@ def _run_esptool(
         raise UsageError(f"esptool could not make an image of {path}", hint="it says why above")
 
 
-def _see_kept(out: Path, files: Sequence[Path]) -> None:
-    """See that no file that is read is the one to be written. Raises: UsageError."""
+def _require_other(out: Path, files: Sequence[Path]) -> None:
+    """Check that no file that is read is the one to be written. Raises: UsageError."""
     if real_path(out) in map(real_path, files):
         raise UsageError(f"{out} would be overwritten by what is made of it", hint="another name")
 
@@ -290,7 +290,7 @@ def _offset(ending: str) -> int | None:
     return parse_number(ending.removesuffix(".bin").rpartition("-")[2])
 
 
-def _chip_of(image: Image) -> Chip | None:
+def _chip_of(image: Payload) -> Chip | None:
     """Return the chip that an image is for, if it says so."""
     with contextlib.suppress(UsageError):
         return chip_of(

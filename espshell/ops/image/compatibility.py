@@ -1,11 +1,11 @@
-"""Whether an image is for a chip: what its header says against what the chip is."""
+"""Whether an image is for a chip and its revision, by its header."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from espshell.chips import Chip
-from espshell.image.firmware import ExtendedHeader, Firmware, Layout
+from espshell.image.firmware import ExtendedHeader, Firmware, ImageLayout
 
 _UNSET = 0xFFFF
 
@@ -13,9 +13,9 @@ _UNSET = 0xFFFF
 def chip_objection(name: str, image: Firmware, chip: Chip) -> str:
     """Return why an image cannot be for a chip, or an empty text; ``name`` is the image's."""
     is_old = chip.name == "esp8266"
-    if is_old and image.layout is Layout.EXTENDED:
+    if is_old and image.layout is ImageLayout.EXTENDED:
         return f"{name} is an image for an ESP32 or later, not for an ESP8266"
-    if not is_old and image.layout is not Layout.EXTENDED:
+    if not is_old and image.layout is not ImageLayout.EXTENDED:
         return f"{name} is an image for an ESP8266, not for an {chip.title}"
     if image.extended is not None and image.extended.chip_id != chip.id:
         return (
@@ -37,7 +37,8 @@ def revision_objections(
     5.6 decides it; observed.
     """
     text = "v{}.{}".format(*revision)
-    if _is_legacy(head):
+    only_legacy = head.min_revision_full == 0 and head.min_revision_legacy != 0
+    if head.max_revision_full == 0 or (head.max_revision_full == _UNSET and only_legacy):
         part, number = ("minor ", revision[1]) if chip.name == "esp32c3" else ("", revision[0])
         if number < head.min_revision_legacy:
             yield (
@@ -51,10 +52,3 @@ def revision_objections(
     if head.max_revision is not None and revision > head.max_revision:
         most = "v{}.{}".format(*head.max_revision)
         yield f"{name} needs a revision of at most {most}; this chip is {text}"
-
-
-def _is_legacy(head: ExtendedHeader) -> bool:
-    if head.max_revision_full == 0:
-        return True
-    only_legacy = head.min_revision_full == 0 and head.min_revision_legacy != 0
-    return head.max_revision_full == _UNSET and only_legacy

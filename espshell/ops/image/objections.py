@@ -1,8 +1,8 @@
-"""What speaks against writing a file to a place of a chip's flash: pure, before anything is sent.
+"""Objections to writing a file to a place of a chip's flash: pure, before anything is sent.
 
-What is recognised (``image.recognise``) is held against what the place is for.  Where the ROM or
+The kind of the file (``image.recognise``) is compared with the role of the place.  Where the ROM or
 the bootloader looks for something to start, a file of another kind, a damaged image, or one for
-another chip or revision cannot boot.  What is not recognised is not judged: it may be encrypted.
+another chip or revision cannot boot.  An unknown kind is not judged: it may be encrypted.
 
 In a data partition anything may stand, such as the firmware of another chip; so the partition table
 is asked for, but only if there is something to object to.
@@ -15,16 +15,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from espshell.chips import Chip
-from espshell.chips import Kind as Memory
+from espshell.chips import Chip, Kind
 from espshell.errors import UsageError
 from espshell.image import firmware, partitions
 from espshell.image.description import AppDescription, BootloaderDescription, describe
 from espshell.image.firmware import Firmware
 from espshell.image.partition_types import APP, BOOTLOADER
 from espshell.image.partitions import PartitionTable
-from espshell.image.recognise import FOREIGN, OFFSETS, Kind, contents, recognise
-from espshell.ops.flash.payload import Image
+from espshell.image.recognise import FOREIGN, OFFSETS, FileKind, contents, recognise
+from espshell.ops.flash.payload import Payload
 from espshell.ops.image.compatibility import chip_objection, revision_objections
 
 FIRST_APP = 0x1_0000
@@ -33,15 +32,15 @@ FIRST_APP = 0x1_0000
 _BOOTLOADER_OFFSETS = (0, 0x1000, 0x2000)
 """Of all chips; behind them the partition table follows, so no application stands there."""
 
-_FIRMWARE = (Kind.FIRMWARE, Kind.ESP8266_V1, Kind.ESP8266_V2, Kind.FLASH)
+_FIRMWARE = (FileKind.FIRMWARE, FileKind.ESP8266_V1, FileKind.ESP8266_V2, FileKind.FLASH)
 _NEVER_IN_FLASH = {
-    Kind.ELF: "`image elf` makes an image of it",
-    Kind.UF2: "a UF2 file is for a bootloader that poses as a disk",
+    FileKind.ELF: "`image elf` makes an image of it",
+    FileKind.UF2: "a UF2 file is for a bootloader that poses as a disk",
 }
 
 
 class Role(Enum):
-    """What a place in flash is for."""
+    """The purpose of a place in flash."""
 
     BOOTLOADER = "the bootloader"
     TABLE = "the partition table"
@@ -52,7 +51,7 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FlashMap:
-    """Which place of a chip's flash is for what."""
+    """The roles of places in a chip's flash."""
 
     chip: Chip
     table: Callable[[], PartitionTable | None] = lambda: None
@@ -60,7 +59,7 @@ class FlashMap:
     table_offset: int = partitions.OFFSET
 
     def role(self, address: int) -> Role:
-        """Return what an address is for."""
+        """Return the role of an address."""
         if address == self.chip.bootloader_offset:
             return Role.BOOTLOADER
         if self.chip.name == "esp8266":
@@ -79,56 +78,61 @@ class FlashMap:
 
 
 def objections(
-    image: Image, flash_map: FlashMap, revision: tuple[int, int] | None = None
+    payload: Payload, flash_map: FlashMap, revision: tuple[int, int] | None = None
 ) -> tuple[str, ...]:
     """Return why an image cannot be right for its place, the most telling first.
 
     revision: major and minor of the chip, where it is known.
     """
-    kind = recognise(image.data)
-    if kind in _FIRMWARE or _is_almost_firmware(image.data):
-        found = _firmware_objections(image, flash_map, revision)
+    kind = recognise(payload.data)
+    if kind in _FIRMWARE or _is_almost_firmware(payload.data):
+        reasons = _firmware_objections(payload, flash_map, revision)
     elif kind in FOREIGN:
-        found = _kind_objections(image, kind, flash_map)
+        reasons = _kind_objections(payload, kind, flash_map)
     else:
         return ()
-    return tuple(found)
+    return tuple(reasons)
 
 
-def _kind_objections(image: Image, kind: Kind, flash_map: FlashMap) -> Iterator[str]:
-    role = flash_map.role(image.address)
-    if kind is Kind.PARTITION_TABLE and role is Role.TABLE:
-        yield from _table_objections(image)
-    elif role in (Role.BOOTLOADER, Role.TABLE, Role.APP):
-        yield f"{image.name} is no firmware: {kind.value}; {image.address:#x} is for {role.value}"
+def _kind_objections(payload: Payload, kind: FileKind, flash_map: FlashMap) -> Iterator[str]:
+    role = flash_map.role(payload.address)
+    if kind is FileKind.PARTITION_TABLE and role is Role.TABLE:
+        yield from _table_objections(payload)
+        return
+    what = f"{payload.name} is no firmware: {kind.value}"
+    if role in (Role.BOOTLOADER, Role.TABLE, Role.APP):
+        yield f"{what}; {payload.address:#x} is for {role.value}"
     elif kind in _NEVER_IN_FLASH and role is not Role.DATA:
-        yield f"{image.name} is no firmware: {kind.value}; {_NEVER_IN_FLASH[kind]}"
+        yield f"{what}; {_NEVER_IN_FLASH[kind]}"
 
 
-def _table_objections(image: Image) -> Iterator[str]:
+def _table_objections(payload: Payload) -> Iterator[str]:
     try:
-        table = partitions.parse_binary(image.data, offset=image.address)
+        table = partitions.parse_binary(payload.data, offset=payload.address)
     except UsageError as error:
-        yield f"{image.name}: {error.message}"
+        yield f"{payload.name}: {error.message}"
         return
     if table.md5_ok is False:
-        yield f"{image.name}: the MD5 of the partition table is wrong"
+        yield f"{payload.name}: the MD5 of the partition table is wrong"
 
 
 def _firmware_objections(
-    image: Image, flash_map: FlashMap, revision: tuple[int, int] | None
+    payload: Payload, flash_map: FlashMap, revision: tuple[int, int] | None
 ) -> Iterator[str]:
-    """Yield what speaks against each firmware image in the data, which may be several, merged."""
-    whole = {each.offset for each in contents(image.data, base=image.address)}
+    """Yield objections to each firmware image in the data, which may be several, merged."""
+    whole = {content.offset for content in contents(payload.data, base=payload.address)}
     end = 0
-    for offset in (0, *(each - image.address for each in OFFSETS if each > image.address)):
-        data = image.data[offset:]
+    for offset in (
+        0,
+        *(content - payload.address for content in OFFSETS if content > payload.address),
+    ):
+        data = payload.data[offset:]
         if offset < end or not (_is_almost_firmware(data) or offset in whole):
             continue
         if firmware.layout_of(data[: firmware.HEAD_SIZE]) is None:
             continue  # a partition table
-        place = image.address + offset
-        name = f"{image.name} at {place:#x}" if offset else image.name
+        place = payload.address + offset
+        name = f"{payload.name} at {place:#x}" if offset else payload.name
         texts = list(_one_firmware(data, name, place, flash_map, revision))
         if texts and flash_map.role(place) is not Role.DATA:
             yield from texts
@@ -142,31 +146,33 @@ def _one_firmware(
 ) -> Iterator[str]:
     chip = flash_map.chip
     try:
-        found = firmware.parse(data)
+        parsed = firmware.parse(data)
     except UsageError as error:
         yield f"{name}: {error.message}"
         return
-    if text := chip_objection(name, found, chip):
+    if text := chip_objection(name, parsed, chip):
         yield text
         return
-    if found.extended is not None and revision is not None:
-        yield from revision_objections(name, found.extended, chip, revision)
-    for problem in found.problems():
+    if parsed.extended is not None and revision is not None:
+        yield from revision_objections(name, parsed.extended, chip, revision)
+    for problem in parsed.problems():
         yield f"{name} is damaged: {problem}"
     if chip.name != "esp8266":
-        yield from _place_objections(data, found, name, place, flash_map)
+        yield from _place_objections(data, parsed, name, place, flash_map)
 
 
 def _place_objections(
-    data: bytes, found: Firmware, name: str, place: int, flash_map: FlashMap
+    data: bytes, parsed: Firmware, name: str, place: int, flash_map: FlashMap
 ) -> Iterator[str]:
     """Yield why an image that is good does not start from where it goes."""
     chip = flash_map.chip
     boot = f"an {chip.title} looks for its bootloader at {chip.bootloader_offset:#x}"
-    description = describe(firmware.reader(data), found)
+    description = describe(firmware.reader(data), parsed)
     is_app = isinstance(description, AppDescription) or any(
-        region and region.kind is Memory.FLASH
-        for region in (chip.region_at(each.address) for each in found.segments if each.placed)
+        region and region.kind is Kind.FLASH
+        for region in (
+            chip.region_at(segment.address) for segment in parsed.segments if segment.placed
+        )
     )
     if place == chip.bootloader_offset:
         if is_app:
@@ -188,9 +194,9 @@ def _is_almost_firmware(data: bytes) -> bool:
     layout = firmware.layout_of(head)
     if layout is None or not 1 <= data[1] <= firmware.MAX_SEGMENTS:
         return False
-    if layout is firmware.Layout.ESP8266_V2:
+    if layout is firmware.ImageLayout.ESP8266_V2:
         return not any(head[8:12])  # its first part is for no address
-    if layout is firmware.Layout.ESP8266_V1:
+    if layout is firmware.ImageLayout.ESP8266_V1:
         return True
     padding, flag = head[19:23], head[23:24]
     return len(head) < firmware.HEAD_SIZE or (not any(padding) and flag in (b"\0", b"\1"))

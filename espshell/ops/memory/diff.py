@@ -6,31 +6,12 @@ Pure: the bytes may come from anywhere.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from espshell.errors import UsageError
 from espshell.ops.result import Result
+from espshell.span import Span
 from espshell.units import count_text
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A range that differs."""
-
-    address: int
-    size: int
-
-
-def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """Return ranges in order, neighbours as one."""
-    found: list[Span] = []
-    for span in sorted(spans, key=lambda span: span.address):
-        if found and found[-1].address + found[-1].size == span.address:
-            found[-1] = replace(found[-1], size=found[-1].size + span.size)
-        else:
-            found.append(span)
-    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +79,8 @@ def diff(
     if expected != actual:  # as numbers, whose operators walk the bytes faster than we can
         old, new = (int.from_bytes(data, "little") for data in (expected, actual))
         mask = (old ^ new).to_bytes(len(expected), "little")
-        spans = tuple(
-            Span(address + run.start(), run.end() - run.start())
-            for run in re.finditer(rb"[^\0]+", mask)
-        )
+        runs = re.finditer(rb"[^\0]+", mask)
+        spans = tuple(Span(*run.span()).shifted(address) for run in runs)
         changed = len(mask) - mask.count(0)
         bits_set, bits_cleared = (new & ~old).bit_count(), (old & ~new).bit_count()
     return Difference(

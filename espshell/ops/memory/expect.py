@@ -32,10 +32,10 @@ class Expectation(Result):
     @property
     def failure(self) -> str:
         """Both sides, in hexadecimal and decimal."""
-        said = f"{self.message}: " if self.message else ""
+        prefix = f"{self.message}: " if self.message else ""
         if self.left is None or self.right is None:
-            return f"{said}`{self.expression}` is {self.value:#x}"
+            return f"{prefix}`{self.expression}` is {self.value:#x}"
         return (
-            f"{said}`{self.expression}` is false: left is {self.left:#x} ({self.left}), "
+            f"{prefix}`{self.expression}` is false: left is {self.left:#x} ({self.left}), "
             f"right is {self.right:#x} ({self.right})"
         )

@@ -17,7 +17,8 @@ from espshell.ops.memory.reading import read_chunks, reading_notes
 from espshell.ops.memory.words import check_fits
 from espshell.ops.progress import Report, silent
 from espshell.ops.result import Result
-from espshell.units import count_text, hex32
+from espshell.span import Span
+from espshell.units import count_text
 
 ROW = 16
 """Bytes of the rows that are shown around a place."""
@@ -109,8 +110,7 @@ class Found(Result):
     @property
     def failure(self) -> str:
         """What was not found."""
-        end = self.address + self.size
-        return f"{self.pattern.text} is not in {hex32(self.address)}..{hex32(end)}"
+        return f"{self.pattern.text} is not in {Span.of(self.address, self.size)}"
 
     @property
     def last_value(self) -> int | None:
@@ -177,13 +177,9 @@ class _Search:
             if at >= end:
                 break
             if at % self._align == 0:
-                yield self._hit(at)
+                rows = Span.of(at, self._length).aligned(ROW)
+                first = max(self._start, rows.start)
+                yield Hit(at, first, self._held[Span(first, rows.end).offsets(self._start)])
         self._next = max(self._next, end)
         kept = max(0, self._next - self._start - ROW)
         self._held, self._start = self._held[kept:], self._start + kept
-
-    def _hit(self, at: int) -> Hit:
-        first = max(self._start, at - at % ROW)
-        end = at + self._length
-        last = end + -end % ROW
-        return Hit(at, first, self._held[first - self._start : last - self._start])

@@ -56,8 +56,8 @@ def hash_range(
     if not force:
         space.check(address, size)
     if algorithm == "md5" and isinstance(space, Flash) and space.has_digest:
-        told = space.digest(address, size, confirmed=True)  # else a flipped bit would be believed
-        return Digest(address, size, algorithm, told.hex(), ("computed by the chip",), 2)
+        md5 = space.digest(address, size, confirmed=True)  # else a flipped bit would be believed
+        return Digest(address, size, algorithm, md5.hex(), ("computed by the chip",), 2)
     pieces = read_chunks(space, address, size, check=check, report=report)
     digest = _digest(algorithm, pieces)
     notes = (*reading_notes(space, address, size), *trust_notes(space, check=check))

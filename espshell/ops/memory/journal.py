@@ -102,14 +102,14 @@ class Journal:
         """
         if count > len(self._entries):
             raise UsageError(f"the journal holds {count_text(len(self._entries), 'write')}")
-        found = tuple(reversed(self.last(count).entries))
-        for entry in found:
+        entries = tuple(reversed(self.last(count).entries))
+        for entry in entries:
             if entry.obstacle:
                 raise UsageError(
                     f"write {entry.number} ({entry.command}) cannot be undone: {entry.obstacle}",
                     hint="`journal` lists them; nothing was written",
                 )
-        return found
+        return entries
 
     def drop_last(self) -> None:
         """Forget the last write: it was undone."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from espshell.device import Memory
-from espshell.ops.flash.payload import Image
+from espshell.ops.flash.payload import Payload
 from espshell.ops.memory.writing import WriteResult, write_and_verify
 from espshell.ops.progress import Report, silent
 
@@ -26,7 +26,7 @@ class Loaded(WriteResult):
 
 def load_memory(
     memory: Memory,
-    images: Sequence[Image],
+    payloads: Sequence[Payload],
     *,
     verify: bool = True,
     force: bool = False,
@@ -37,10 +37,10 @@ def load_memory(
     Raises: UsageError before anything is sent if a place cannot be written.
     """
     if not force:
-        for image in images:
-            memory.check(image.address, len(image.data), write=True)
+        for payload in payloads:
+            memory.check(payload.address, payload.size, write=True)
     writes = tuple(
-        write_and_verify(memory, image.address, image.data, verify=verify, report=report)
-        for image in images
+        write_and_verify(memory, payload.address, payload.data, verify=verify, report=report)
+        for payload in payloads
     )
-    return Loaded(tuple(image.name for image in images), images[0].address, writes=writes)
+    return Loaded(tuple(payload.name for payload in payloads), payloads[0].address, writes=writes)

@@ -8,6 +8,7 @@ from espshell.chips import Kind
 from espshell.device import Flash, Memory, Space
 from espshell.errors import ReadsDiffer
 from espshell.ops.progress import Report, Step, silent
+from espshell.span import Span
 from espshell.units import KIB, WORD, hex32
 
 CHUNK = 1 * KIB
@@ -55,7 +56,9 @@ def read_words(
     touched = isinstance(space, Memory) and space.chip.changes_when_read(address, size) is not None
     words, readings = space.words(address, count), 1
     notes = reading_notes(space, address, size)
-    if touched or not (check or _is_plain(space, address, size)):
+    region = space.chip.region_at(address, size) if isinstance(space, Memory) else None
+    is_plain = region is not None and region.kind in (Kind.RAM, Kind.ROM)
+    if touched or not (check or is_plain):
         return words, readings, notes
     while readings < _READINGS:
         before, words = words, space.words(address, count)
@@ -77,13 +80,12 @@ def read_words(
 
 
 def reading_notes(space: Space, address: int, size: int) -> tuple[str, ...]:
-    """Return what to keep in mind about values read from a range."""
+    """Return notes on values read from a range."""
     if not isinstance(space, Memory):
         return ()
     memory, notes = space, []
     for region in memory.chip.regions:
-        is_touched = region.start < address + size and address < region.end
-        if is_touched and region.kind in (Kind.FLASH, Kind.PSRAM):
+        if region.span.overlaps(Span.of(address, size)) and region.kind in (Kind.FLASH, Kind.PSRAM):
             notes.append(
                 f"{region.name} is seen through the cache, which is off in download mode: "
                 "these values mean nothing"
@@ -95,7 +97,7 @@ def reading_notes(space: Space, address: int, size: int) -> tuple[str, ...]:
 
 
 def trust_notes(space: Space, *, check: bool) -> tuple[str, ...]:
-    """Return what to keep in mind about bytes that go into a file or a digest."""
+    """Return notes on bytes that go into a file or a digest."""
     if check:
         return ()
     if isinstance(space, Memory):
@@ -103,14 +105,6 @@ def trust_notes(space: Space, *, check: bool) -> tuple[str, ...]:
     if isinstance(space, Flash) and not space.has_digest:
         return ("not confirmed: this loader has no digests; --check reads twice",)
     return ()
-
-
-def _is_plain(space: Space, address: int, size: int) -> bool:
-    """Return whether a range is memory that holds what was written and nothing else."""
-    if not isinstance(space, Memory):
-        return False
-    region = space.chip.region_at(address, size)
-    return region is not None and region.kind in (Kind.RAM, Kind.ROM)
 
 
 def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -128,13 +122,12 @@ def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _read_twice(space: Space, address: int, size: int) -> Iterator[bytes]:
-    for start in range(address, address + size, CHUNK):
-        length = min(CHUNK, address + size - start)
-        first, second = space.read(start, length), space.read(start, length)
+    for chunk in Span.of(address, size).chunks(CHUNK):
+        first, second = (space.read(chunk.start, chunk.size) for _ in range(2))
         if first != second:
-            at = next(i for i in range(length) if first[i] != second[i])
+            at = next(i for i in range(chunk.size) if first[i] != second[i])
             raise ReadsDiffer(
-                f"two readings of {hex32(start + at)} differ: "
+                f"two readings of {hex32(chunk.start + at)} differ: "
                 f"0x{first[at]:02x}, then 0x{second[at]:02x}",
                 hint=_DIFFER_HINT,
             )

@@ -70,7 +70,7 @@ class FieldWrite(Result):
 
     @property
     def old(self) -> int | None:
-        """What was there, None where it was not read."""
+        """The value from before, None where it was not read."""
         return self.written.old[0] if self.written.old else None
 
     @property
@@ -104,15 +104,15 @@ class FieldWrite(Result):
 
     @property
     def failure(self) -> str:
-        """What is not as it should be."""
+        """The fields that do not read back as written."""
         if self.new is None:
             return ""
         fields = [f for f in self.register.fields if f.mask & self.differing]
-        told = [
+        texts = [
             f"{f.name} reads back {f.value(self.new)}, not {f.value(self.wanted)}" for f in fields
         ]
         whole = f"{self.register.full_name} reads back {hex32(self.new)}, not {hex32(self.wanted)}"
-        return f"{', '.join(told) or whole}; it may clear itself (--no-verify does not read back)"
+        return f"{', '.join(texts) or whole}; it may clear itself (--no-verify does not read back)"
 
     @property
     def last_value(self) -> int:
@@ -121,7 +121,7 @@ class FieldWrite(Result):
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """What was written, for a journal."""
+        """The changes, for a journal."""
         return self.written.changes
 
     @property
@@ -149,18 +149,18 @@ class FieldList(Result):
 
 def tables(chip: Chip) -> Registers:
     """Return the registers of a chip. Raises: UsageError if there is no table of them."""
-    found = registers.of(chip.name)
-    if found is None:
+    table = registers.of(chip.name)
+    if table is None:
         raise UsageError(f"no register tables for the {chip.title}")
-    return found
+    return table
 
 
 def field_named(register: Register, name: str) -> BitField:
     """Return a field of a register. Raises: UsageError with those that it has."""
     field = register.field(name)
     if field is None:
-        known = ", ".join(each.name for each in register.fields)
-        hint = f"it has {known}" if known else "it has none"
+        names = ", ".join(item.name for item in register.fields)
+        hint = f"it has {names}" if names else "it has none"
         raise UsageError(f"{register.full_name} has no field `{name}`", hint=hint)
     return field
 
@@ -170,16 +170,16 @@ def list_registers(chip: Chip, pattern: str = "") -> RegisterList:
 
     Raises: UsageError if there is no table, or nothing fits.
     """
-    known = tables(chip)
+    table = tables(chip)
     if not pattern:
-        return RegisterList(chip.name, peripherals=known.peripherals)
-    found = known.search(pattern)
-    if not found:
+        return RegisterList(chip.name, peripherals=table.peripherals)
+    matches = table.search(pattern)
+    if not matches:
         raise UsageError(
             f"no register of the {chip.title} fits `{pattern}`",
             hint="`regs` lists the peripherals; a pattern has `*` and `?`",
         )
-    return RegisterList(chip.name, registers=found)
+    return RegisterList(chip.name, registers=matches)
 
 
 def read_register(
@@ -205,7 +205,7 @@ def read_register(
 
 
 def read_registers(
-    memory: Memory, wanted: Sequence[Register], *, check: bool = False, force: bool = False
+    memory: Memory, selection: Sequence[Register], *, check: bool = False, force: bool = False
 ) -> RegisterValues:
     """Read registers, but none that is write-only, changes when read or is not in the memory map.
 
@@ -213,26 +213,31 @@ def read_registers(
 
     Raises: UsageError if they are more than ``MOST_READ``; ReadsDiffer.
     """
-    if len(wanted) > MOST_READ:
-        raise UsageError(
-            f"these are {count_text(len(wanted), 'register')}; at most {MOST_READ} are read at once"
-        )
-    reasons = {} if force else {r.full_name: why for r in wanted if (why := _unread(memory, r))}
-    chosen = [register for register in wanted if register.full_name not in reasons]
+    if len(selection) > MOST_READ:
+        count = count_text(len(selection), "register")
+        raise UsageError(f"these are {count}; at most {MOST_READ} are read at once")
+    whys = ((register.full_name, _unread(memory, register)) for register in selection)
+    reasons = {} if force else {name: why for name, why in whys if why}
+    chosen = [register for register in selection if register.full_name not in reasons]
     values = memory.gather([register.address for register in chosen])
     if check:
         _require_same(memory, chosen, values)
+    notes = []
+    for reason in dict.fromkeys(reasons.values()):
+        names = [name for name, why in reasons.items() if why == reason]
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        notes.append(f"not read ({reason}): {', '.join(names[:_MOST_NAMED])}{more}")
     return RegisterValues(
-        tuple(RegisterValue(each, values[each.address]) for each in chosen),
-        tuple(register for register in wanted if register.full_name in reasons),
-        tuple(_not_read(reasons)),
+        tuple(RegisterValue(item, values[item.address]) for item in chosen),
+        tuple(register for register in selection if register.full_name in reasons),
+        tuple(notes),
         1 + check,
     )
 
 
 def _require_same(memory: Memory, chosen: Sequence[Register], values: dict[int, int]) -> None:
     """Read registers once more. Raises: ReadsDiffer for the first that reads otherwise."""
-    steady = [each for each in chosen if memory.chip.changes_when_read(each.address) is None]
+    steady = [item for item in chosen if memory.chip.changes_when_read(item.address) is None]
     again = memory.gather([register.address for register in steady])
     for register in steady:
         first, second = values[register.address], again[register.address]
@@ -289,7 +294,7 @@ def write_fields(
 
 
 def check_fits(register: Register, field: BitField, value: int) -> None:
-    """See that a value fits into a field; -1 means all ones.
+    """Check that a value fits into a field; -1 means all ones.
 
     Raises: UsageError with the largest that does.
     """
@@ -305,7 +310,7 @@ def _accesses(
     register: Register, fields: Iterable[BitField]
 ) -> Iterable[tuple[str, registers.Access]]:
     """Yield the names and accesses that decide: of the fields if there are any."""
-    named = [(f"{register.full_name}.{each.name}", each.access) for each in fields]
+    named = [(f"{register.full_name}.{field.name}", field.access) for field in fields]
     return named or [(register.full_name, register.access)]
 
 
@@ -323,10 +328,3 @@ def _unread(memory: Memory, register: Register) -> str:
         return "changes when it is read"
     outside = memory.chip.region_at(register.address, registers.WORD) is None
     return "outside the memory map" if outside else ""
-
-
-def _not_read(reasons: dict[str, str]) -> Iterable[str]:
-    for reason in dict.fromkeys(reasons.values()):
-        names = [name for name, why in reasons.items() if why == reason]
-        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-        yield f"not read ({reason}): {', '.join(names[:_MOST_NAMED])}{more}"

@@ -23,6 +23,7 @@ from espshell.files import (
     status,
 )
 from espshell.image import intel_hex
+from espshell.loader import digest
 from espshell.ops.memory.reading import read_chunks, reading_notes, trust_notes
 from espshell.ops.progress import Report, Step, silent
 from espshell.ops.result import Result
@@ -95,8 +96,8 @@ def part_of(path: Path) -> Path:
 def held_part(path: Path) -> int:
     """Return how many bytes of a file a stopped read has left behind; an empty part is removed."""
     part = part_of(path)
-    kept = found.st_size if (found := status(part)) and is_file(part) else 0
-    if found and not kept and is_file(part):
+    kept = info.st_size if (info := status(part)) and is_file(part) else 0
+    if info and not kept and is_file(part):
         with contextlib.suppress(OSError):
             part.unlink()
     return kept
@@ -134,9 +135,9 @@ def _save_in_parts(
         error.hint = _resumable(path) or error.hint
         raise
     except OSError as error:
-        told = file_error("write", path, error)
-        told.hint = _resumable(path) or told.hint
-        raise told from error
+        failure = file_error("write", path, error)
+        failure.hint = _resumable(path) or failure.hint
+        raise failure from error
     notes = (*notes, *trust_notes(flash, check=check))
     return Saved(address, size, str(path), notes, 1 + check)
 
@@ -177,8 +178,6 @@ def _good_part(flash: Flash, address: int, size: int, part: Path) -> tuple[int, 
         return 0, (f"{part.name} is longer than the range; all is read anew",)
     if not flash.has_digest:
         return 0, ("this loader has no digests to check the part by; all is read anew",)
-    from espshell.loader.digest import md5
-
-    if flash.digest(address, len(held), confirmed=True) != md5(held):
+    if flash.digest(address, len(held), confirmed=True) != digest.md5(held):
         return 0, (f"{part.name} is not what the flash holds; all is read anew",)
     return len(held), (f"went on at {size_text(len(held))}",)

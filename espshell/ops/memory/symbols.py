@@ -39,10 +39,10 @@ class Symbols:
 
     def label(self, address: int, *, offset: bool = True) -> str:
         """Return ``name`` or ``name+0x10`` for an address; empty where no symbol holds it."""
-        found = self.table.at(address)
-        if found is None:
+        match = self.table.at(address)
+        if match is None:
             return ""
-        symbol, behind = found
+        symbol, behind = match
         return f"{symbol.name}+{behind:#x}" if behind and offset else symbol.name
 
     def starting(self, text: str) -> Iterator[str]:
@@ -93,9 +93,9 @@ def list_symbols(symbols: Symbols, pattern: str = "") -> SymbolList:
 
     Raises: UsageError if it matches none.
     """
-    found = symbols.table.matching(pattern) if pattern else ()
-    if pattern and not found:
+    matches = symbols.table.matching(pattern) if pattern else ()
+    if pattern and not matches:
         near = list(islice(symbols.starting(pattern.strip("*?")[:4]), 3))
         hint = f"there is {', '.join(near)}" if near else "`*` stands for any characters"
         raise UsageError(f"no symbol of {symbols.path} matches `{pattern}`", hint=hint)
-    return SymbolList(symbols.path, symbols.machine, len(symbols.table), pattern, found)
+    return SymbolList(symbols.path, symbols.machine, len(symbols.table), pattern, matches)

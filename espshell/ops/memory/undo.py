@@ -24,7 +24,7 @@ class Restored(WriteResult):
 
     @property
     def restored(self) -> bytes:
-        """What is there again."""
+        """The bytes that were put back."""
         return self.writes[0].data
 
     @property
@@ -35,7 +35,7 @@ class Restored(WriteResult):
 
 @dataclass(frozen=True, slots=True)
 class Undone(Result):
-    """What was put back, the newest write first; it ends where one did not read back."""
+    """The writes that were put back, the newest first, up to one that did not read back."""
 
     writes: tuple[Restored, ...]
 
@@ -46,7 +46,7 @@ class Undone(Result):
 
     @property
     def failure(self) -> str:
-        """What is not as it should be."""
+        """The writes that do not read back."""
         return ", ".join(write.failure for write in self.writes if not write.ok)
 
     @property
@@ -71,9 +71,9 @@ def undo(memory: Memory, changes: Iterable[Change]) -> Undone:
 def _put_back(memory: Memory, change: Change) -> Restored:
     if change.old is None:
         raise UsageError(f"what was at {hex32(change.address)} before was not read")
-    found = memory.read(change.address, change.size)
+    current = memory.read(change.address, change.size)
     notes: tuple[str, ...] = ()
-    if found != change.new:
+    if current != change.new:
         notes = (f"{hex32(change.address)} no longer held what was written there",)
     if change.mask is None:
         write = write_and_verify(memory, change.address, change.old, remember=False)
@@ -82,4 +82,4 @@ def _put_back(memory: Memory, change: Change) -> Restored:
         write = poke_bytes(
             memory, change.address, change.old, width=width, mask=mask, remember=False
         )
-    return Restored(change.address, found, notes, writes=(write,))
+    return Restored(change.address, current, notes, writes=(write,))

@@ -22,7 +22,7 @@ LEAST_INTERVAL_S = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Waited(Result):
-    """What was expected in the end, after how many looks and seconds."""
+    """The last state of an expectation, after how many looks and seconds."""
 
     expectation: Expectation
     looks: int
@@ -30,7 +30,7 @@ class Waited(Result):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What to keep in mind about what was read."""
+        """Notes on what was read."""
         return self.expectation.notes
 
     @property
@@ -46,7 +46,7 @@ class Waited(Result):
 
 @dataclass(frozen=True, slots=True)
 class Sample(Generic[T]):
-    """What was seen at a look that saw something else than the one before.
+    """A value that differs from that of the look before.
 
     ``seconds`` count from the first look.
     """
@@ -58,7 +58,7 @@ class Sample(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Watched(Result):
-    """What was seen, each time that it had changed: numbers, or bytes from ``address`` on."""
+    """The values, each time that they had changed: numbers, or bytes from ``address`` on."""
 
     what: str
     address: int | None
@@ -71,8 +71,8 @@ class Watched(Result):
     @property
     def last_value(self) -> int | None:
         """The last number."""
-        seen = self.samples[-1].seen if self.samples else None
-        return seen if isinstance(seen, int) else None
+        value = self.samples[-1].seen if self.samples else None
+        return value if isinstance(value, int) else None
 
 
 def wait(
@@ -82,18 +82,18 @@ def wait(
     timeout_s: float = 10.0,
     interval_s: float = 0.1,
 ) -> Waited:
-    """Look until what is expected is true or the time is over; at least once, and once at its end.
+    """Look until an expectation is true or the time is over; at least once, and once at its end.
 
     Blocks for as long as that takes.
     """
     start = clock.now()
     looks = 0
     while True:
-        seen = look()
+        expectation = look()
         looks += 1
         passed = clock.now() - start
-        if seen.ok or passed >= timeout_s:
-            return Waited(seen, looks, passed)
+        if expectation.ok or passed >= timeout_s:
+            return Waited(expectation, looks, passed)
         clock.sleep(min(max(interval_s, LEAST_INTERVAL_S), timeout_s - passed))
 
 
@@ -105,9 +105,9 @@ def changes(
     count: int | None = None,
     looked: Callable[[Sample[T]], None] | None = None,
 ) -> Iterator[Sample[T]]:
-    """Yield what is seen first, and then whenever it has changed; for ``count`` looks or for ever.
+    """Yield the first value, then each that differs; for ``count`` looks or for ever.
 
-    ``looked`` hears of every look, changed or not.
+    ``looked`` is called at every look, changed or not.
     """
     start = clock.now()
     index = 0

@@ -22,6 +22,7 @@ from espshell.ops.memory.writing import (
 )
 from espshell.ops.progress import Report, silent
 from espshell.ops.result import Result
+from espshell.span import Span, align_down
 from espshell.units import WORD, hex32, hex_width
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Poke(Result):
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """What was written, for a journal."""
+        """The changes, for a journal."""
         if self.dry_run:
             return ()
         size = self.width // 8
@@ -104,7 +105,7 @@ class Poke(Result):
 
     @property
     def failure(self) -> str:
-        """What is not as it should be."""
+        """The first value that does not read back as written."""
         if self.new is None or not self.differing:
             return ""
         index = (self.differing[0] - self.address) // (self.width // 8)
@@ -162,11 +163,10 @@ def peek(
     check_aligned("peek", address, width)
     if not force:
         space.check(address, size * count)
-    start = address - address % WORD
-    words, readings, notes = read_words(
-        space, start, -(-(address + size * count - start) // WORD), check=check
-    )
-    data = b"".join(word.to_bytes(WORD, "little") for word in words)[address - start :]
+    span = Span.of(address, size * count)
+    around = span.aligned(WORD)
+    words, readings, notes = read_words(space, around.start, around.size // WORD, check=check)
+    data = b"".join(word.to_bytes(WORD, "little") for word in words)[span.offsets(around.start)]
     values = (int.from_bytes(data[i * size : (i + 1) * size], "little") for i in range(count))
     return Peek(address, width, tuple(values), notes, readings=readings)
 
@@ -197,9 +197,9 @@ def poke(
     if not force:
         memory.check(address, size * len(values), write=True)
     done = poke_bytes(memory, address, packed(values, width), width=width, mask=mask, verify=verify)
-    wanted, old, new = (_values(held, width) for held in (done.data, done.old, done.new))
+    expected, old, new = (_values(held, width) for held in (done.data, done.old, done.new))
     return Poke(
-        address, width, wanted or (), mask, old, new, done.notes, done.dry_run, done.answer_lost
+        address, width, expected or (), mask, old, new, done.notes, done.dry_run, done.answer_lost
     )
 
 
@@ -308,7 +308,7 @@ def check_aligned(verb: str, address: int, width: int) -> None:
     require_32_bits(address, 1)
     size = width // 8
     if address % size:
-        below = address - address % size
+        below = align_down(address, size)
         raise UsageError(
             f"{verb}{width} needs an address that is a multiple of {size}; {hex32(address)} is not",
             hint=f"{hex32(below)} and {hex32(below + size)} are; `dump` reads any alignment",
@@ -316,7 +316,7 @@ def check_aligned(verb: str, address: int, width: int) -> None:
 
 
 def check_fits(value: int, width: int) -> None:
-    """See that a value fits into a width in bits; -1 means all ones.
+    """Check that a value fits into a width in bits; -1 means all ones.
 
     Raises: UsageError with the largest that does.
     """

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 from espshell import registers
@@ -20,6 +19,7 @@ from espshell.ops.memory.reading import read_chunks, read_words
 from espshell.ops.progress import Report, Step, silent
 from espshell.ops.result import Result
 from espshell.protocol.commands import ALL_BITS, RegisterWrite
+from espshell.span import Span, align_down
 from espshell.units import KIB, MIB, WORD, count_text, hex32, size_text
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class MemoryWrite:
     data: bytes
     """What should be there now, the bits outside a mask as they were before."""
     old: bytes | None = None
-    """What was there before, None where it was not read."""
+    """The bytes from before, None where they were not read."""
     new: bytes | None = None
     """What reads back, None where it was not read; in a dry run what would be there."""
     mask: bytes | None = None
@@ -66,7 +66,7 @@ class MemoryWrite:
         mask = self.mask or b"\xff" * len(self.data)
         triples = zip(self.data, self.new, mask, strict=True)
         places = (self.address + i for i, (w, n, m) in enumerate(triples) if (w ^ n) & m)
-        return tuple(dict.fromkeys(place - place % WORD for place in places))
+        return tuple(dict.fromkeys(align_down(place, WORD) for place in places))
 
     @property
     def verified(self) -> bool:
@@ -92,7 +92,7 @@ class WriteResult(Result):
 
     @property
     def old(self) -> bytes | None:
-        """What was there before the first write, None where it was not read."""
+        """The bytes from before the first write, None where they were not read."""
         return self.writes[0].old
 
     @property
@@ -112,13 +112,15 @@ class WriteResult(Result):
 
     @property
     def failure(self) -> str:
-        """What is not as it should be."""
+        """The words that do not read back as written."""
+        if not self.differing:
+            return ""
         lost = any(write.answer_lost for write in self.writes)
-        return f"{_LOST}, and " * lost + not_as_written(self.differing) if self.differing else ""
+        return (f"{_LOST}, and " if lost else "") + not_as_written(self.differing)
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """What was written, for a journal."""
+        """The changes, for a journal."""
         sent = (write for write in self.writes if not write.dry_run)
         return tuple(Change(write.address, write.old, write.data) for write in sent)
 
@@ -134,7 +136,7 @@ def write_and_verify(
     sending: Iterable[int] | None = None,
     report: Report = silent,
 ) -> MemoryWrite:
-    """Write bytes and read them back, unless reading has a side effect or tells nothing.
+    """Write bytes and read them back, unless reading has a side effect or is impossible.
 
     verify: without it nothing is read, neither before nor after.
     remember: whether what was there is read first, up to ``KEEP`` bytes, and handed to the journal.
@@ -152,7 +154,10 @@ def write_and_verify(
     read = (verify or memory.dry_run) and not obstacle
     wants_old = read and size <= KEEP and (remember or poked is not None)
     old = _read_old(memory, address, size) if wants_old else None
-    expected = _under(mask, old or bytes(size), data) if mask else data
+    expected = data
+    if mask:
+        triples = zip(mask, old or bytes(size), data, strict=True)
+        expected = bytes(before & ~bit_mask | new & bit_mask for bit_mask, before, new in triples)
     notes = (obstacle,) if obstacle else ()
     if memory.dry_run:
         new = expected if old else None
@@ -191,7 +196,7 @@ def masked(address: int, value: int, width: int, mask: int) -> RegisterWrite:
     bits = (1 << width) - 1
     if width == 32 and mask == ALL_BITS:
         return RegisterWrite(address, value & bits)
-    return RegisterWrite(address - address % WORD, (value & bits) << shift, (mask & bits) << shift)
+    return RegisterWrite(align_down(address, WORD), (value & bits) << shift, (mask & bits) << shift)
 
 
 def write_bytes(memory: Memory, address: int, data: bytes) -> Iterator[int]:
@@ -217,7 +222,7 @@ def registers_at(memory: Memory, address: int) -> tuple[Register, ...]:
     if region is None or region.kind is not Kind.PERIPHERAL:
         return ()
     tables = registers.of(memory.chip.name)
-    return tables.at(address - address % WORD) if tables else ()
+    return tables.at(align_down(address, WORD)) if tables else ()
 
 
 def not_as_written(differing: tuple[int, ...]) -> str:
@@ -229,32 +234,29 @@ def not_as_written(differing: tuple[int, ...]) -> str:
 
 
 def _why_not_read(memory: Memory, address: int, size: int) -> str:
-    """Return why a range is not read back, as a note; empty if it is."""
+    """Return a note on why a range is not read back; empty if it is."""
     touched = memory.chip.changes_when_read(address, size)
     if touched is not None:
         return f"not read back: reading {touched.name} changes it"
     for region in memory.chip.regions:
         if region.kind is not Kind.PERIPHERAL:
             continue
-        first, end = max(address - address % WORD, region.start), min(address + size, region.end)
-        for place in range(first, end, WORD):
+        part = region.span.intersection(Span.of(address, size))
+        for place in range(align_down(part.start, WORD), part.end, WORD):
             hidden = registers_at(memory, place)
             if hidden and not any(register.access.readable for register in hidden):
                 return f"not read back: {hidden[0].full_name} is write-only"
     return ""
 
 
-def _under(mask: bytes, old: bytes, new: bytes) -> bytes:
-    return bytes(o & ~m | n & m for m, o, n in zip(mask, old, new, strict=True))
-
-
 def _read_old(memory: Memory, address: int, size: int) -> bytes:
     """Read what will be overwritten; a few bytes twice where that is plain memory."""
     if size > LOAD_FROM:
         return memory.read(address, size)
-    skip = address % WORD
-    words, _, _ = read_words(memory, address - skip, -(-(skip + size) // WORD))
-    return b"".join(word.to_bytes(WORD, "little") for word in words)[skip : skip + size]
+    span = Span.of(address, size)
+    around = span.aligned(WORD)
+    words, _, _ = read_words(memory, around.start, around.size // WORD)
+    return b"".join(word.to_bytes(WORD, "little") for word in words)[span.offsets(around.start)]
 
 
 def _read_back(memory: Memory, done: MemoryWrite, report: Report) -> MemoryWrite:
@@ -274,20 +276,14 @@ def _read_back(memory: Memory, done: MemoryWrite, report: Report) -> MemoryWrite
 
 
 def _add_state(error: EspError, address: int, size: int, state: str) -> None:
-    """Add to an error that stopped a write what is known of the range."""
-    error.message += f"; {_range(address, size)} {state}"
+    """Add the state of the range to an error that stopped a write."""
+    where = hex32(address) if size <= WORD else str(Span.of(address, size))
+    error.message += f"; {where} {state}"
     error.args = (error.message,)
-
-
-def _range(address: int, size: int) -> str:
-    return hex32(address) if size <= WORD else f"{hex32(address)}..{hex32(address + size)}"
 
 
 def _word_writes(address: int, data: bytes) -> Iterator[RegisterWrite]:
     """Return the masked word writes that write bytes of any alignment."""
-    end = address + len(data)
-    inner = range(address - address % WORD + WORD, end, WORD)
-    for start, stop in pairwise(chain((address,), inner, (end,)) if data else ()):
-        piece = data[start - address : stop - address]
-        value, width = int.from_bytes(piece, "little"), 8 * len(piece)
-        yield masked(start, value, width, (1 << width) - 1)
+    for piece in Span.of(address, len(data)).pieces(WORD):
+        value, width = int.from_bytes(data[piece.offsets(address)], "little"), 8 * piece.size
+        yield masked(piece.start, value, width, (1 << width) - 1)

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from espshell.device import Flash
 from espshell.errors import BenchError, DeviceError, UsageError
 from espshell.nor import makers, opcodes
-from espshell.nor.layout import Kind, Register
+from espshell.nor.layout import BitKind, RegisterLayout
 from espshell.nor.parts import Identified
-from espshell.nor.plan import Asked, Gate
+from espshell.nor.plan import Confirmation, ConfirmationKind
 from espshell.ops.result import Result
 from espshell.ops.status.wire import (
     disable,
     disable_soon,
     read_register,
-    see_known,
+    require_known,
     send,
     wait,
 )
@@ -28,7 +28,7 @@ from espshell.signals import uninterrupted
 
 _READS = (opcodes.RDSR1, opcodes.RDSR2, opcodes.RDSR3)
 _WRITES = (opcodes.WRSR1, opcodes.WRSR2, opcodes.WRSR3)
-_NOT_COMPARED = (Kind.READ_ONLY, Kind.RESERVED, Kind.OPEN)
+_NOT_COMPARED = (BitKind.READ_ONLY, BitKind.RESERVED, BitKind.OPEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class StatusBytes(Result):
     value: int
     count: int
     before: int | None = None
-    """What was there before a write."""
+    """The value before a write."""
     wanted: int | None = None
     changed: tuple[str, ...] = ()
     """Bits that changed, in words."""
@@ -49,14 +49,14 @@ class StatusBytes(Result):
 
     @property
     def ok(self) -> bool:
-        """Whether what was written, if anything was, is there now, and nothing else changed."""
+        """Whether a write, if there was one, reads back, and nothing else changed."""
         if self.wanted is None or self.dry_run:
             return True
         return self.value == self.wanted and not self.beside
 
     @property
     def failure(self) -> str:
-        """What is not as wanted."""
+        """The difference between what was written and what reads back."""
         if self.value == self.wanted:
             return f"other registers of the flash changed, too: {', '.join(self.beside)}"
         digits = 2 * self.count
@@ -76,16 +76,16 @@ def read_status_bytes(flash: Flash, count: int, *, force: bool = False) -> Statu
 
     Raises: UsageError where such an opcode is another command on this flash, unless ``force``.
     """
-    wanted = _READS[:count]
+    reads = _READS[:count]
     maker = makers.manufacturer(flash.known_id) if flash.known_id else None
-    for opcode in wanted:
-        known = opcodes.describe(opcode, maker)
-        if known.writes and not force:
+    for opcode in reads:
+        command = opcodes.describe(opcode, maker)
+        if command.writes and not force:
             raise UsageError(
-                f"{opcode:02X}h is {known.name} on this flash, and {known.effect.value}",
+                f"{opcode:02X}h is {command.name} on this flash, and {command.effect.value}",
                 hint="`sr` shows the registers that it has; --force sends it all the same",
             )
-    values = [read_register(flash, opcode) for opcode in wanted]
+    values = [read_register(flash, opcode) for opcode in reads]
     return StatusBytes(int.from_bytes(bytes(values), "little"), count)
 
 
@@ -100,7 +100,7 @@ def write_status_bytes(
     """Write status bytes in esptool's sequence; but wait for each, and compare.
 
     Two bytes: 01h with both, then 01h and 31h with one each; 06h or 50h before each.  Which bits a
-    part loses that way ``parts.loses_bits`` says; gates are the caller's.
+    part loses that way ``parts.loses_bits`` says; confirmations are the caller's.
 
     Raises: UsageError where such a byte cannot be read; BenchError or DeviceError if it is not
     known what came of it.
@@ -124,9 +124,9 @@ def write_status_bytes(
             disable(flash)
         except (BenchError, DeviceError) as error:
             notes = (*notes, f"{error.message}; what reads back is what counts")
-            see_known(lambda: disable_soon(flash), error, "the status")
-        got = see_known(lambda: read_status_bytes(flash, count).value, None, "the status")
-        others_now = see_known(lambda: _others(flash, identified, count), None, "the status")
+            require_known(lambda: disable_soon(flash), error, "the status")
+        got = require_known(lambda: read_status_bytes(flash, count).value, None, "the status")
+        others_now = require_known(lambda: _others(flash, identified, count), None, "the status")
     mask = ~0x03  # BUSY and WEL are the flash's
     changed = _changed_bits(identified, before, got, count)
     return StatusBytes(
@@ -135,41 +135,47 @@ def write_status_bytes(
         before=before,
         wanted=value,
         changed=changed,
-        beside=tuple(_told(others, others_now)),
+        beside=tuple(_changes(others, others_now)),
         notes=notes,
     )
 
 
-def unknown_bits(identified: Identified, before: int, value: int, count: int) -> tuple[Asked, ...]:
-    """Return the bits that a write of bytes would set without anybody knowing what they do.
+def unknown_bits(
+    identified: Identified, before: int, value: int, count: int
+) -> tuple[Confirmation, ...]:
+    """Return the bits of unknown meaning that a write of bytes would set.
 
-    They may be one-way, so they stand behind that gate.
+    They may be one-way, so they are confirmed as such.
     """
-    found = []
+    unknown = []
     for index, opcode in enumerate(_READS[:count]):
         registers = identified.part.layout.registers
-        register = next((each for each in registers if each.read_opcode == opcode), None)
+        register = next(
+            (candidate for candidate in registers if candidate.read_opcode == opcode), None
+        )
         for position in range(8):
             rises = (value & ~before) >> 8 * index + position & 1
             bit = register.bits[position] if register else None
-            if rises and (bit is None or bit.kind in (Kind.RESERVED, Kind.OPEN)):
-                name = bit.name if bit and bit.kind is Kind.OPEN else f"bit {8 * index + position}"
+            if rises and (bit is None or bit.kind in (BitKind.RESERVED, BitKind.OPEN)):
+                name = (
+                    bit.name if bit and bit.kind is BitKind.OPEN else f"bit {8 * index + position}"
+                )
                 why = f"{name}: what it does on {identified.part.name} is not known"
-                found.append(Asked(Gate.ONE_WAY, name, why))
-    return tuple(found)
+                unknown.append(Confirmation(ConfirmationKind.ONE_WAY, name, why))
+    return tuple(unknown)
 
 
-def _others(flash: Flash, identified: Identified | None, count: int) -> dict[Register, int]:
+def _others(flash: Flash, identified: Identified | None, count: int) -> dict[RegisterLayout, int]:
     """Read the registers that a write of so many bytes should leave as they are."""
     registers = identified.part.layout.registers if identified else ()
     return {
-        each: read_register(flash, each.read_opcode)
-        for each in registers
-        if each.read_opcode not in _READS[:count]
+        register: read_register(flash, register.read_opcode)
+        for register in registers
+        if register.read_opcode not in _READS[:count]
     }
 
 
-def _told(before: dict[Register, int], after: dict[Register, int]) -> Iterator[str]:
+def _changes(before: dict[RegisterLayout, int], after: dict[RegisterLayout, int]) -> Iterator[str]:
     """Yield the bits that differ, but for those that the flash sets itself, or may not have."""
     for register, old in before.items():
         now = after[register]
@@ -187,9 +193,9 @@ def _changed_bits(
         for register in identified.part.layout.registers if identified else ():
             if register.read_opcode == opcode:
                 names |= {8 * index + bit.position: bit.name for bit in register.bits}
-    told = []
+    changes = []
     for bit in range(8 * count):
         old, new = before >> bit & 1, got >> bit & 1
         if old != new:
-            told.append(f"{names.get(bit, f'bit {bit}')} {old}→{new}")
-    return tuple(told)
+            changes.append(f"{names.get(bit, f'bit {bit}')} {old}→{new}")
+    return tuple(changes)

@@ -20,25 +20,25 @@ from dataclasses import dataclass
 from espshell.device import Flash
 from espshell.errors import BenchError, DeviceError, EspError, ReadsDiffer, UsageError
 from espshell.nor import makers, opcodes, parts, plan, protection, settings
-from espshell.nor.layout import Kind
+from espshell.nor.layout import BitKind
 from espshell.nor.parts import Identified, Part
-from espshell.nor.plan import Difference, StatusPlan
+from espshell.nor.plan import BitDifference, StatusPlan
 from espshell.nor.protection import Fit, LockMode, Protected
-from espshell.nor.sequence import Write
+from espshell.nor.sequence import StatusWrite
 from espshell.nor.settings import Setting
 from espshell.ops.flash.sfdp import read_sfdp
-from espshell.ops.memory.diff import Span
 from espshell.ops.result import Result
 from espshell.ops.status.wire import (
     WEL,
     disable,
     disable_soon,
     read_register,
-    see_known,
+    require_known,
     send,
     wait,
 )
 from espshell.signals import uninterrupted
+from espshell.span import Span
 
 _READINGS = 3
 _ROUNDS = 2
@@ -88,23 +88,23 @@ class StatusChange(Result):
     plan: StatusPlan
     got: dict[str, int]
     """What they hold now; in a dry run what they held before."""
-    differing: tuple[Difference, ...] = ()
+    differing: tuple[BitDifference, ...] = ()
     notes: tuple[str, ...] = ()
     dry_run: bool = False
 
     @property
     def ok(self) -> bool:
-        """Whether every bit is as wanted."""
+        """Whether every bit is as planned."""
         return not self.differing
 
     @property
     def failure(self) -> str:
-        """Which bits are not as wanted: before, wanted, got."""
-        told = ", ".join(
+        """The bits that are not as planned: before, wanted, got."""
+        bits = ", ".join(
             f"{d.register}.{d.name} was {d.before}, wanted {d.wanted}, got {d.got}"
             for d in self.differing
         )
-        return f"the flash did not take it: {told}"
+        return f"the flash did not take it: {bits}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class Ranges(Result):
 
 
 def identify(flash: Flash, *, name: str | None = None) -> Identified:
-    """Say what the flash is, by an id that was read three times alike, and by SFDP.
+    """Identify the flash, by an id that was read three times alike, and by SFDP.
 
     name: what a person read on it; it decides between parts of the same id.
 
@@ -136,7 +136,7 @@ def read_status(flash: Flash, identified: Identified) -> Status:
 
 
 def explain_status(identified: Identified, registers: dict[str, int]) -> Status:
-    """Say what registers mean on a part; nothing is read."""
+    """Explain what registers mean on a part; nothing is read."""
     part = identified.part
     possible, why = parts.volatile_possible(identified)
     notes = list(identified.doubts)
@@ -157,20 +157,18 @@ def explain_status(identified: Identified, registers: dict[str, int]) -> Status:
 
 
 def protected_spans(status: Status) -> tuple[Span, ...]:
-    """Return what is protected for certain."""
-    if not status.protected.known:
-        return ()
-    return tuple(Span(each.start, each.size) for each in status.protected.ranges)
+    """Return the ranges that are protected for certain."""
+    return status.protected.ranges if status.protected.known else ()
 
 
 def plan_change(
-    flash: Flash, identified: Identified, wanted: Sequence[Setting], *, volatile: bool
+    flash: Flash, identified: Identified, changes: Sequence[Setting], *, volatile: bool
 ) -> StatusPlan:
     """Read the registers three times and plan a change; nothing is written.
 
     Raises: ReadsDiffer if the readings are not the same.
     """
-    return plan.make(identified, read_stable(flash, identified.part), wanted, volatile=volatile)
+    return plan.make(identified, read_stable(flash, identified.part), changes, volatile=volatile)
 
 
 def plan_protection(
@@ -200,45 +198,42 @@ def read_stable(flash: Flash, part: Part) -> dict[str, int]:
     Raises: ReadsDiffer.
     """
     readings = [_read(flash, part) for _ in range(_READINGS)]
-    masks = {r.name: 0xFF & ~r.mask(Kind.READ_ONLY) for r in part.layout.registers}
+    masks = {r.name: 0xFF & ~r.mask(BitKind.READ_ONLY) for r in part.layout.registers}
     for name, mask in masks.items():
         values = [reading[name] for reading in readings if name in reading]
         if len({value & mask for value in values}) > 1:
-            told = ", ".join(f"0x{value:02x}" for value in values)
+            shown = ", ".join(f"0x{value:02x}" for value in values)
             raise ReadsDiffer(
-                f"readings of {name} differ: {told}; nothing is written to such a flash",
+                f"readings of {name} differ: {shown}; nothing is written to such a flash",
                 hint="check its wiring and supply",
             )
     return readings[-1]
 
 
-def change_status(flash: Flash, made: StatusPlan) -> StatusChange:
-    """Carry a plan out, read back, and say which bits are not as wanted.
+def change_status(flash: Flash, status_plan: StatusPlan) -> StatusChange:
+    """Carry a plan out, read back, and return the bits that are not as planned.
 
     Nothing is sent if there is nothing to do, or in a dry run.  Gates are the caller's.
 
     Raises: UsageError if the plan is refused; BenchError if it is not known what came of it.
     """
-    if not made.ok:
-        raise UsageError(made.refusals[0])
-    before = {each.name: each.before for each in made.registers}
-    if made.nothing_to_do or flash.dry_run:
-        return StatusChange(made, before, dry_run=flash.dry_run)
+    if not status_plan.ok:
+        raise UsageError(status_plan.refusals[0])
+    before = {register.name: register.before for register in status_plan.registers}
+    if status_plan.nothing_to_do or flash.dry_run:
+        return StatusChange(status_plan, before, dry_run=flash.dry_run)
     notes: list[str] = []
     got = before
     with uninterrupted():
-        for writes in made.attempts:
-            got = _attempt(flash, made, writes, notes)
-            if not made.differing(got) or not made.may_go_on(got):
+        for writes in status_plan.attempts:
+            got = _attempt(flash, status_plan, writes, notes)
+            if not status_plan.differing(got) or not status_plan.may_go_on(got):
                 break
-    return StatusChange(made, got, made.differing(got), tuple(dict.fromkeys(notes)))
-
-
-# --- carrying out
+    return StatusChange(status_plan, got, status_plan.differing(got), tuple(dict.fromkeys(notes)))
 
 
 def _attempt(
-    flash: Flash, made: StatusPlan, writes: Iterable[Write], notes: list[str]
+    flash: Flash, status_plan: StatusPlan, writes: Iterable[StatusWrite], notes: list[str]
 ) -> dict[str, int]:
     """Send writes and read back; once more if trouble on the link has kept them from the flash."""
     for round_ in range(_ROUNDS):
@@ -249,19 +244,17 @@ def _attempt(
         except (BenchError, DeviceError) as error:
             trouble = error
             notes.append(f"{error.message}; what reads back is what counts")
-        names = ", ".join(each.name for each in made.registers if each.changed)
-        got = see_known(lambda: _read_back(flash, made.part), trouble, names)
-        if trouble is None or _touched(made, got) or round_ == _ROUNDS - 1:
+        names = ", ".join(register.name for register in status_plan.registers if register.changed)
+        got = require_known(lambda: _read_back(flash, status_plan.part), trouble, names)
+        registers = status_plan.registers
+        if any((got[row.name] ^ row.before) & row.compared for row in registers):
+            trouble = None  # at least one register is not as before: the flash was written
+        if trouble is None or round_ == _ROUNDS - 1:
             return got
     raise AssertionError("the last round returns")
 
 
-def _touched(made: StatusPlan, got: dict[str, int]) -> bool:
-    """Whether a register is not as it was before."""
-    return any((got[each.name] ^ each.before) & each.compared for each in made.registers)
-
-
-def _send(flash: Flash, write: Write, notes: list[str]) -> None:
+def _send(flash: Flash, write: StatusWrite, notes: list[str]) -> None:
     """Enable, look at WEL, write, wait, look at WEL. Raises: DeviceError, NoReply."""
     _, enable, (opcode, data) = write.commands
     disable(flash)
@@ -285,7 +278,10 @@ def _read_back(flash: Flash, part: Part) -> dict[str, int]:
 
 
 def _read(flash: Flash, part: Part) -> dict[str, int]:
-    return {each.name: read_register(flash, each.read_opcode) for each in part.layout.registers}
+    return {
+        register.name: read_register(flash, register.read_opcode)
+        for register in part.layout.registers
+    }
 
 
 def _impossible(part: Part, fit: Fit, start: int, end: int) -> UsageError:

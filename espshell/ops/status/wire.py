@@ -63,15 +63,15 @@ def wait(flash: Flash) -> int:
     return value
 
 
-def see_known(find: Callable[[], T], trouble: EspError | None, names: str) -> T:
-    """Find out what came of a write; try again once.
+def require_known(read: Callable[[], T], trouble: EspError | None, names: str) -> T:
+    """Read what came of a write, at the first or second try.
 
     Raises: BenchError or DeviceError that says that it is not known.
     """
     with contextlib.suppress(BenchError, DeviceError):
-        return find()
+        return read()
     try:
-        return find()
+        return read()
     except (BenchError, DeviceError) as error:
         kind = DeviceError if isinstance(error, Refused) else type(error)
         cause = trouble.message if trouble else error.message

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from espshell.nor import makers
 from espshell.ops.chip.connection import ConnectionInfo, Left
-from espshell.ops.chip.info import ChipId, Flash, Info, Mac, Security, SecurityReport
+from espshell.ops.chip.info import ChipId, FlashId, Info, Mac, Security, SecurityReport
 from espshell.render.document import Block, Styled, Table, Text
 from espshell.render.forms import form
 from espshell.render.view import View
@@ -47,13 +47,13 @@ def info(result: Info, view: View) -> Iterator[Block]:
 
 
 @form
-def flash(result: Flash, view: View) -> Iterator[Block]:
+def flash(result: FlashId, view: View) -> Iterator[Block]:
     """Yield id, maker and size."""
     maker = makers.name(result.id) or "maker not known"
     yield Text(Styled(f"{result.id:06x}", "value"), f"  {maker}, {_size(result)}")
 
 
-def _size(flash: Flash) -> str:
+def _size(flash: FlashId) -> str:
     return size_text(flash.size) if flash.size else "size not known"
 
 

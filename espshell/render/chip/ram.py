@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from espshell.ops.chip.loadram import Piece, RamLoaded
+from espshell.ops.chip.loadram import Occupant, RamLoaded
 from espshell.ops.chip.monitor import Monitored
 from espshell.render.document import Block, Styled, Text
 from espshell.render.forms import Json, dry_run_json, form, json_form, pick, to_json
@@ -23,9 +23,9 @@ from espshell.units import count_text, hex32, size_text
 _BAR = 16  # columns: with a name of nine and what it overlaps, a line has 80
 
 
-def picture(pieces: Sequence[Piece], view: View) -> Iterator[Block]:
+def picture(pieces: Sequence[Occupant], view: View) -> Iterator[Block]:
     """Yield who lies where, region by region."""
-    ordered = sorted(pieces, key=lambda piece: piece.address)
+    ordered = sorted(pieces, key=lambda piece: piece.span.start)
     width = max(len(piece.name) for piece in pieces)
     for region in dict.fromkeys(piece.region for piece in ordered):
         inside = [piece for piece in ordered if piece.region == region]
@@ -34,37 +34,33 @@ def picture(pieces: Sequence[Piece], view: View) -> Iterator[Block]:
             yield _row(piece, inside, width, view)
             for other in pieces:
                 if piece.is_elsewhere(other):
-                    text = _elsewhere(piece, other)
+                    same = next(span for span in piece.others if span.overlaps(other.span))
+                    text = f"X {other.name}: the same RAM is {same}"
                     yield Text(" " * (width + 4), Styled(text, "error"), hang=width + 4)
 
 
-def _elsewhere(piece: Piece, other: Piece) -> str:
-    start, end = next((s, e) for s, e in piece.others if s < other.end and other.address < e)
-    return f"X {other.name}: the same RAM is {Span(start, end)}"
-
-
-def _row(piece: Piece, inside: Sequence[Piece], width: int, view: View) -> Block:
-    span, size = Span(piece.address, piece.end), f"{size_text(piece.size):>10}"
+def _row(piece: Occupant, inside: Sequence[Occupant], width: int, view: View) -> Block:
+    size = f"{size_text(piece.span.size):>10}"
     others = [p for p in inside if p is not piece and p.overlaps(piece)]
     style = "error" if others else "note" if piece.is_stub else "value"
     bar = f"  |{_bar(piece, inside)}|" if len(inside) > 1 and view.has_room else ""
     names = f"  X {', '.join(p.name for p in others)}" if others else ""
     name = Styled(f"{piece.name:<{width}}", "name")
-    return Text("  ", name, f"  {span}  {size}", Styled(bar + names, style))
+    return Text("  ", name, f"  {piece.span}  {size}", Styled(bar + names, style))
 
 
-def _bar(piece: Piece, inside: Sequence[Piece]) -> str:
-    start, end = min(p.address for p in inside), max(p.end for p in inside)
+def _bar(piece: Occupant, inside: Sequence[Occupant]) -> str:
+    start, end = min(p.span.start for p in inside), max(p.span.end for p in inside)
     others = [p for p in inside if p is not piece]
     step = (end - start) / _BAR
     cells = []
     for column in range(_BAR):
         first = start + int(column * step)
-        cell = Piece("", first, max(first + 1, start + int((column + 1) * step)), "")
-        shared = any(max(p.address, piece.address) < min(p.end, piece.end) for p in others)
-        if not cell.overlaps(piece):
+        cell = Span(first, max(first + 1, start + int((column + 1) * step)))
+        shared = any(other.overlaps(piece) for other in others)
+        if not cell.overlaps(piece.span):
             cells.append(" ")
-        elif shared and any(cell.overlaps(p) for p in others):
+        elif shared and any(cell.overlaps(other.span) for other in others):
             cells.append("X")
         else:
             cells.append("=" if piece.is_stub else "#")
@@ -89,10 +85,14 @@ def ram_loaded(result: RamLoaded, view: View) -> Iterator[Block]:
 @json_form
 def ram_loaded_json(result: RamLoaded) -> Json:
     """Return the segments, and what came of the program."""
-    segments = [pick(p, "address", "size", "region") for p in result.pieces if not p.is_stub]
+    segments: list[Json] = [
+        {"address": piece.span.start, "size": piece.span.size, "region": piece.region}
+        for piece in result.pieces
+        if not piece.is_stub
+    ]
     return {
         **pick(result, "file", "entry"),
-        "segments": [*segments],
+        "segments": segments,
         **pick(result, "size", "blocks", "started", "verified", "returned"),
         "monitor": to_json(result.monitored),
         **dry_run_json(result.dry_run),

@@ -46,7 +46,7 @@ def sfdp_read_json(result: SfdpRead) -> Json:
     if table is None:
         return {"found": False, "data": result.data.hex()}
     tables: list[Json] = [
-        pick(each, "id", "name", "revision", "address", "words") for each in table.tables
+        pick(entry, "id", "name", "revision", "address", "words") for entry in table.tables
     ]
     return {
         "found": True,
@@ -90,10 +90,10 @@ def _revision(table: Sfdp) -> str:
 
 
 def _tables(table: Sfdp) -> Iterator[tuple[str, str]]:
-    for each in table.tables:
-        revision = "{}.{}".format(*each.revision)
-        words = count_text(each.count, "word")
-        yield "", f"{each.id:04x} {each.name} {revision}, {words} at 0x{each.address:x}"
+    for entry in table.tables:
+        revision = "{}.{}".format(*entry.revision)
+        words = count_text(entry.count, "word")
+        yield "", f"{entry.id:04x} {entry.name} {revision}, {words} at 0x{entry.address:x}"
 
 
 def _basic(basic: Basic) -> Iterator[tuple[str, str]]:
@@ -101,10 +101,10 @@ def _basic(basic: Basic) -> Iterator[tuple[str, str]]:
     yield "size", size_text(basic.size) if basic.size else "makes no sense"
     yield "page", size_text(basic.page_size) if basic.page_size else _NOT_SAID
     yield "address", f"{basic.address_bytes} bytes"
-    yield from _column("erase", [_erase(each) for each in basic.erase_types])
+    yield from _column("erase", [_erase(item) for item in basic.erase_types])
     yield "chip erase", _time(basic.chip_erase)
     yield "program", f"page {_time(basic.page_program)}, first byte {_time(basic.byte_program)}"
-    yield from _column("fast reads", [_fast_read(each) for each in basic.fast_reads])
+    yield from _column("fast reads", [_fast_read(item) for item in basic.fast_reads])
     yield "others", f"QPI (4-4-4) {_yes(basic.qpi)}, double rate {_yes(basic.double_rate)}"
     if basic.enters_qpi_by_35h:
         yield "", "35h enters QPI, so it does not read SR2"
@@ -127,19 +127,19 @@ def _column(label: str, texts: list[str]) -> Iterator[tuple[str, str]]:
         yield ("" if index else label), text
 
 
-def _erase(each: EraseType) -> str:
+def _erase(kind: EraseType) -> str:
     time = ""
-    if each.typical_s is not None and each.maximum_s is not None:
-        time = f"  {_time(Duration(each.typical_s, each.maximum_s))}"
-    return f"{size_text(each.size):<8}{each.opcode:02X}h{time}"
+    if kind.typical_s is not None and kind.maximum_s is not None:
+        time = f"  {_time(Duration(kind.typical_s, kind.maximum_s))}"
+    return f"{size_text(kind.size):<8}{kind.opcode:02X}h{time}"
 
 
-def _fast_read(each: FastRead) -> str:
+def _fast_read(read: FastRead) -> str:
     mode, dummy = (
         count_text(count, noun)
-        for count, noun in ((each.mode_clocks, "mode clock"), (each.dummy_clocks, "dummy clock"))
+        for count, noun in ((read.mode_clocks, "mode clock"), (read.dummy_clocks, "dummy clock"))
     )
-    return f"{each.mode}   {each.opcode:02X}h  {mode}, {dummy}"
+    return f"{read.mode}   {read.opcode:02X}h  {mode}, {dummy}"
 
 
 def _time(time: Duration | None) -> str:

@@ -14,8 +14,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
 
-from espshell.ops.flash.digest_compare import cuts
-from espshell.ops.flash.plan import SECTOR
 from espshell.ops.flash.verify import Verify
 from espshell.ops.memory.diff import Difference, diff
 from espshell.render.document import Block, Styled, Table, Text, cut, plain
@@ -23,8 +21,8 @@ from espshell.render.forms import Json, form, json_form, pick
 from espshell.render.memory import compare
 from espshell.render.memory.compare import dump_rows
 from espshell.render.view import View
-from espshell.span import Span, ceil_div
-from espshell.units import count_text, size_text
+from espshell.span import Span
+from espshell.units import SECTOR, count_text, size_text
 
 RANGES = 16
 """Ranges that are shown, unless all are wanted."""
@@ -73,24 +71,20 @@ def _equal(result: Verify) -> Iterator[Block]:
 
 
 def _ranges(result: Verify, view: View) -> Iterator[Block]:
-    spans = [Span.of(span.address, span.size) for span in result.differing]
+    spans = result.differing
     shown = spans if view.every_row else spans[:RANGES]
     yield Table(
-        (f"flash:{span}", size_text(span.size), count_text(_sectors(span), "sector"))
+        (f"flash:{span}", size_text(span.size), count_text(span.units(SECTOR), "sector"))
         for span in shown
     )
     yield from compare.more_hidden(len(spans) - len(shown), "range")
-
-
-def _sectors(span: Span) -> int:
-    return ceil_div(span.end, SECTOR) - span.start // SECTOR
 
 
 def _bytes(result: Verify, view: View) -> Iterator[Block]:
     beside = view.width >= WIDTH
     yield from _titles(beside)
     room, hidden = compare.ROWS, 0
-    for area in (piece for each in result.compared for piece in _pieces(each)):
+    for area in (piece for difference in result.compared for piece in _pieces(difference)):
         if not view.every_row and not area.actual.strip(_BLANK):
             yield _blank_line(area)
             continue
@@ -112,12 +106,15 @@ def _bytes(result: Verify, view: View) -> Iterator[Block]:
 
 def _pieces(area: Difference) -> Iterator[Difference]:
     """Yield a range cut where blank sectors of the flash begin and end; equal parts left out."""
-    start, end = area.address, area.address + len(area.actual)
-    sectors = [(first - start, stop - start) for first, stop in cuts(start, end, SECTOR)]
-    for _, group in groupby(sectors, lambda ends: not area.actual[ends[0] : ends[1]].strip(_BLANK)):
+    start = area.address
+    sectors = Span.of(start, len(area.actual)).pieces(SECTOR)
+    for _, group in groupby(
+        sectors, lambda part: not area.actual[part.offsets(start)].strip(_BLANK)
+    ):
         parts = list(group)
-        first, stop = parts[0][0], parts[-1][1]
-        piece = diff(area.expected[first:stop], area.actual[first:stop], address=start + first)
+        run = Span(parts[0].start, parts[-1].end)
+        expected, actual = (data[run.offsets(start)] for data in (area.expected, area.actual))
+        piece = diff(expected, actual, address=run.start)
         if not piece.equal:
             yield piece
 
@@ -130,8 +127,8 @@ def _blank_line(area: Difference) -> Block:
 
 def side_by_side(address: int, old: bytes, new: bytes, view: View) -> Iterator[Block]:
     """Yield a row, expected at the left and found at the right, and carets if it differs."""
-    expected, found = dump_rows(address, old, new, view), dump_rows(address, new, old, view)
-    yield Text(*cut(expected[0], 0, _CELLS.stop), " | ", *cut(found[0], _CELLS.start, _CELLS.stop))
+    expected, actual = dump_rows(address, old, new, view), dump_rows(address, new, old, view)
+    yield Text(*cut(expected[0], 0, _CELLS.stop), " | ", *cut(actual[0], _CELLS.start, _CELLS.stop))
     if old != new:
         carets = plain(dump_rows(address, new, old, replace(view, color=False))[1])[_CELLS.start :]
         yield Text(" " * _CELLS.start, f"{carets:<{len(_CELLS)}} | {carets}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from espshell.ops.flash.erase import Erased
+from espshell.ops.flash.guard import Stray
 from espshell.ops.flash.load import Written
 from espshell.ops.flash.partitions import Parts
 from espshell.render.document import Block, Styled, Table, Text
@@ -36,11 +37,8 @@ def _planned(result: Written) -> Iterator[Block]:
     """Yield a row for each range that would be changed, as many as fit on a screen."""
     actions = [(span, "erase and program") for span in result.written]
     actions += [(span, "erase") for span in result.erased]
-    actions.sort(key=lambda action: action[0].address)
-    yield Table(
-        (str(Span.of(span.address, span.size)), size_text(span.size), action)
-        for span, action in actions[:_ROWS]
-    )
+    actions.sort(key=lambda action: action[0].start)
+    yield Table((str(span), size_text(span.size), action) for span, action in actions[:_ROWS])
     if (more := len(actions) - _ROWS) > 0:
         yield Text(f"... {count_text(more, 'more range')}")
 
@@ -53,6 +51,12 @@ def written_json(result: Written) -> Json:
         *("files", "address", "size", "sectors", "sectors_written", "verified", "failed"),
         *("state", "elsewhere", "written", "erased", "dry_run"),
     )
+
+
+@json_form
+def stray_json(result: Stray) -> Json:
+    """Return a place that may have changed, and why it is named."""
+    return {"address": result.span.start, "size": result.span.size, "reason": result.reason}
 
 
 @form

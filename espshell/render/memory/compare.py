@@ -20,10 +20,11 @@ from espshell.render.document import Block, Line, Styled, Text
 from espshell.render.forms import Json, form, json_form, pick
 from espshell.render.hexdump import ROW, Hexdump, row_size
 from espshell.render.view import View
+from espshell.span import Span, align_down
 from espshell.units import count_text, size_text
 
 if TYPE_CHECKING:
-    from espshell.ops.memory.diff import Difference, Span
+    from espshell.ops.memory.diff import Difference
     from espshell.ops.memory.find import Found
 
 ROWS = 16
@@ -56,9 +57,7 @@ def differing_rows(differing: Sequence[Span], size: int = ROW) -> list[int]:
     """Return the addresses of the rows of a size that hold a difference, in order, each once."""
     return list(
         dict.fromkeys(
-            row
-            for span in differing
-            for row in range(span.address - span.address % size, span.address + span.size, size)
+            row for span in differing for row in range(align_down(span.start, size), span.end, size)
         )
     )
 

@@ -66,8 +66,8 @@ def register_value_json(result: RegisterValue) -> Json:
 def register_values(result: RegisterValues, view: View) -> Iterator[Block]:
     """Yield a row a register."""
     yield Table(
-        (each.register.full_name, hex32(each.register.address), hex32(each.value))
-        for each in result.registers
+        (item.register.full_name, hex32(item.register.address), hex32(item.value))
+        for item in result.registers
     )
 
 
@@ -115,7 +115,8 @@ def field_write_json(result: FieldWrite) -> Json:
 def register_list(result: RegisterList, view: View) -> Iterator[Block]:
     """Yield a row a peripheral, or a register."""
     rows: list[Sequence[Cell]] = [
-        (each.name, str(Span.of(each.address, each.size))) for each in result.peripherals
+        (peripheral.name, str(Span.of(peripheral.address, peripheral.size)))
+        for peripheral in result.peripherals
     ]
     rows += [(r.full_name, hex32(r.address), r.access.text) for r in result.registers]
     yield Table(rows)
@@ -125,7 +126,7 @@ def register_list(result: RegisterList, view: View) -> Iterator[Block]:
 def register_list_json(result: RegisterList) -> Json:
     """Return the peripherals, or the registers with their fields."""
     if result.peripherals:
-        return [pick(each, "name", "address", "size") for each in result.peripherals]
+        return [pick(peripheral, "name", "address", "size") for peripheral in result.peripherals]
     return [
         {
             "name": register.full_name,

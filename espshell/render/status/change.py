@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 from espshell.nor import opcodes
 from espshell.nor.changes import RegisterChange
-from espshell.nor.layout import Register
+from espshell.nor.layout import RegisterLayout
 from espshell.nor.plan import StatusPlan
-from espshell.nor.sequence import Write
+from espshell.nor.sequence import StatusWrite
 from espshell.ops.status.raw_bytes import StatusBytes
 from espshell.ops.status.registers import StatusChange
 from espshell.render import cells, flashbar
@@ -37,8 +37,8 @@ def status_plan(plan: StatusPlan, view: View) -> Iterator[Block]:
         yield from _protection(plan, view)
     for text in plan.warnings if plan.ok else ():
         yield Labelled("warning", text, style="warning")
-    for gate in plan.gates:
-        yield Labelled(gate.gate.value, gate.why, style="error")
+    for confirmation in plan.confirmations:
+        yield Labelled(confirmation.kind.value, confirmation.reason, style="error")
     for text in plan.refusals:
         yield Labelled("refused", text, style="error")
     if plan.ok:
@@ -70,7 +70,7 @@ def _register_change(plan: StatusPlan, change: RegisterChange, view: View) -> It
 
 
 def _marked_rows(
-    register: Register, rows: tuple[tuple[str, int], ...], mask: int
+    register: RegisterLayout, rows: tuple[tuple[str, int], ...], mask: int
 ) -> Iterator[Block]:
     """Yield a register several times, the bits of a mask marked, by carets too."""
     yield cells.names(register)
@@ -79,7 +79,7 @@ def _marked_rows(
     yield cells.carets(mask)
 
 
-def sent_text(writes: tuple[Write, ...]) -> str:
+def sent_text(writes: tuple[StatusWrite, ...]) -> str:
     """Return opcodes and data in order, in hexadecimal; SR1 is read (05) to see WEL and BUSY.
 
     ``04 · 05 · 50 · 01 2c · 05``
@@ -184,7 +184,8 @@ def plan_json(plan: StatusPlan) -> dict[str, Json]:
         "sends": [sent_text(writes) for writes in plan.attempts],
         "warnings": list(plan.warnings),
         "gates": [
-            {"gate": gate.gate.value, "name": gate.name, "why": gate.why} for gate in plan.gates
+            {"gate": one.kind.value, "name": one.name, "why": one.reason}
+            for one in plan.confirmations
         ],
         "refusals": list(plan.refusals),
     }
@@ -212,9 +213,9 @@ def status_bytes(result: StatusBytes, view: View) -> Iterator[Block]:
     """Yield the value with the digits that its count of bytes needs, and each byte by itself."""
     digits = 8 * result.count
     value = Styled(hex_width(result.value, digits), "value")
-    before, wanted = (hex_width(value or 0, digits) for value in (result.before, result.wanted))
+    before, planned = (hex_width(value or 0, digits) for value in (result.before, result.wanted))
     if result.ok and result.dry_run:
-        yield Text(f"dry run: {wanted} would be written over ", value)
+        yield Text(f"dry run: {planned} would be written over ", value)
     elif result.ok and result.wanted is None:
         yield Text(value)
         for opcode, byte in zip(
@@ -227,7 +228,7 @@ def status_bytes(result: StatusBytes, view: View) -> Iterator[Block]:
             yield Text(Styled("done and verified", "ok"), f": {before} → ", value)
         else:
             yield Text(f"before  {before}")
-            yield Text(f"wanted  {wanted}")
+            yield Text(f"wanted  {planned}")
             yield Text(f"got     {value.text}")
         yield from (Text("  ".join(texts)) for texts in (result.changed, result.beside) if texts)
 

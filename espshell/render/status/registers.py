@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from espshell.image.partitions import PartitionTable
 from espshell.nor import settings
-from espshell.nor.layout import Field, Kind, Layout, Register
+from espshell.nor.layout import BitGroup, BitKind, Layout, RegisterLayout
 from espshell.nor.parts import Identified, Part
 from espshell.nor.protection import Choice, Protected
 from espshell.ops.status.registers import Ranges, Status, StatusBits
@@ -26,13 +26,13 @@ _CONFIDENCE = {
     "C": "inferred, or sources disagree",
 }
 _KINDS = {
-    Kind.PLAIN: "",
-    Kind.READ_ONLY: "read-only",
-    Kind.ONE_WAY: "one-way",
-    Kind.LOCK: "locks",
-    Kind.DANGER: "dangerous",
-    Kind.OPEN: "not certain",
-    Kind.RESERVED: "reserved",
+    BitKind.PLAIN: "",
+    BitKind.READ_ONLY: "read-only",
+    BitKind.ONE_WAY: "one-way",
+    BitKind.LOCK: "locks",
+    BitKind.DANGER: "dangerous",
+    BitKind.OPEN: "not certain",
+    BitKind.RESERVED: "reserved",
 }
 
 
@@ -88,18 +88,18 @@ def _certainty(identified: Identified) -> str:
     return f"{layout}: {_CONFIDENCE[part.confidence]}; protected ranges are {ranges}"
 
 
-def _names(register: Register, value: int) -> Block:
+def _names(register: RegisterLayout, value: int) -> Block:
     """Return a register as names and values, for terminals where cells have no room."""
     bits = [
-        f"{bit.name.lower() if bit.kind is Kind.READ_ONLY else bit.name}"
+        f"{bit.name.lower() if bit.kind is BitKind.READ_ONLY else bit.name}"
         f"{cells.MARKS.get(bit.kind, '')}={value >> bit.position & 1}"
         for bit in reversed(register.bits)
-        if bit.kind is not Kind.RESERVED
+        if bit.kind is not BitKind.RESERVED
     ]
     return Labelled(f"{register.name} {hex_width(value, 8)}", " ".join(bits))
 
 
-def _grid(registers: Sequence[Register], result: Status) -> Iterator[Block]:
+def _grid(registers: Sequence[RegisterLayout], result: Status) -> Iterator[Block]:
     yield cells.ruler()
     for register in registers:
         yield cells.names(register)
@@ -155,7 +155,7 @@ def status_bits(result: StatusBits, view: View) -> Iterator[Block]:
     yield from _open_bits(part.layout, result.name)
 
 
-def _fields(part: Part, name: str) -> tuple[Field, ...]:
+def _fields(part: Part, name: str) -> tuple[BitGroup, ...]:
     """Return the fields that a name means; none for one on which candidates do not agree."""
     fields = part.layout.fields
     if not name:
@@ -171,17 +171,17 @@ def _fields(part: Part, name: str) -> tuple[Field, ...]:
     )
 
 
-def _where(field: Field) -> str:
+def _where(field: BitGroup) -> str:
     first, last = field.bits[0].position, field.bits[-1].position
     return f"{field.register}.{last}..{first}" if first != last else f"{field.register}.{first}"
 
 
-def _explained(field: Field) -> Iterator[Block]:
+def _explained(field: BitGroup) -> Iterator[Block]:
     yield Labelled("", field.meaning)
     if field.values:
         yield Labelled("", "values: " + " ".join(f"{value}={text}" for value, text in field.values))
     if field.hazard:
-        style = "error" if field.kind is Kind.ONE_WAY else "warning"
+        style = "error" if field.kind is BitKind.ONE_WAY else "warning"
         yield Labelled("", f"! {field.hazard}", style=style)
 
 
@@ -192,7 +192,7 @@ def _open_bits(layout: Layout, name: str) -> Iterator[Block]:
         f"{bit.register}.{bit.position} ({bit.name})"
         for register in layout.registers
         for bit in register.bits
-        if bit.kind is Kind.OPEN and (not upper or upper in (bit.register, *bit.name.split("/")))
+        if bit.kind is BitKind.OPEN and (not upper or upper in (bit.register, *bit.name.split("/")))
     ]
     if open_bits:
         text = f"not the same on all candidates, and never written: {', '.join(open_bits)}"

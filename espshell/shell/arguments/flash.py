@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from espshell.device.pins import parse_pads
 from espshell.errors import UsageError
 from espshell.shell.arguments.operands import unquoted
-from espshell.shell.arguments.places import Place, Region, Span, Spot
-from espshell.shell.arguments.types import ArgType, File, Scope, Text
+from espshell.shell.arguments.places import PLACE, REGION, Extent, Location
+from espshell.shell.arguments.types import (
+    FILE,
+    TEXT,
+    ArgType,
+    Scope,
+    checked,
+    complete_files,
+    offer,
+)
 from espshell.shell.language import place
 from espshell.shell.later import Later
 from espshell.units import parse_number
@@ -20,92 +29,66 @@ if TYPE_CHECKING:
 else:
     images = Later("espshell.ops.flash.payload")
 
-Pair = tuple[Path, Spot]
+Pair = tuple[Path, Location]
 Pairs = tuple[tuple[Path, place.Place], ...]
 
 
-class FilePlaces(ArgType[Pairs, tuple[Pair, ...]]):
-    """Files and the places where they belong: ``FILE PLACE``, again and again.
+def file_places(
+    *, swapped: bool = False, label: str = "", where: ArgType[place.Place, Location] = PLACE
+) -> ArgType[Pairs, tuple[Pair, ...]]:
+    """Take files and the places where they belong: ``FILE PLACE``, again and again.
 
     ``swapped`` is esptool's order, in which a bare number is an address in flash.
     """
+    label = label or ("ADDRESS FILE..." if swapped else "FILE PLACE...")
 
-    raw = True
-    least = 2
-    most = 999
-
-    def __init__(self, *, swapped: bool = False, to_write: bool = False) -> None:
-        self._swapped = swapped
-        self._to_write = to_write
-        self.label = "ADDRESS FILE..." if swapped else "FILE PLACE..."
-
-    def parse(self, texts: Sequence[str]) -> Pairs:
-        """Parse pairs. Raises: UsageError if one lacks its half."""
+    def parse(texts: Sequence[str]) -> Pairs:
         if len(texts) % 2:
-            raise UsageError(f"`{texts[-1]}` is alone", hint=f"in pairs: {self.label}")
+            partner = "file" if swapped else "place"
+            message = f"expected a {partner} after `{texts[-1]}`"
+            raise UsageError(message, hint=f"the form is {label}")
         pairs = []
         for first, second in zip(texts[::2], texts[1::2], strict=True):
-            name, where = (second, first) if self._swapped else (first, second)
-            if self._swapped and parse_number(where) is None and parse_number(name) is not None:
-                raise UsageError(f"`{where}` is no address", hint=f"in this order: {self.label}")
-            if self._swapped and ":" not in where:
-                where = f"flash:{where}"
-            place_type = Place(to_write=self._to_write)
-            pairs.append((File().parse([unquoted(name)]), place_type.parse([where])))
+            name, place_text = (second, first) if swapped else (first, second)
+            if swapped and parse_number(place_text) is None and parse_number(name) is not None:
+                raise UsageError(f"`{place_text}` is no address", hint=f"in this order: {label}")
+            if swapped:
+                place_text = in_flash(place_text)
+            pairs.append((FILE.parse([unquoted(name)]), where.parse([place_text])))
         return tuple(pairs)
 
-    def value(self, parsed: Pairs, scope: Scope) -> tuple[Pair, ...]:
-        """Evaluate the places."""
-        return tuple((file, Place().value(where, scope)) for file, where in parsed)
+    def resolve(parsed: Pairs, scope: Scope) -> tuple[Pair, ...]:
+        return tuple((file, where.resolve(place, scope)) for file, place in parsed)
 
-    def names(self, parsed: Pairs) -> tuple[str, ...]:
-        """Return the names that the places use."""
-        return tuple(name for _, where in parsed for name in Place().names(where))
-
-    def files(self, parsed: Pairs) -> tuple[Path, ...]:
-        """Return the files."""
-        return tuple(file for file, _ in parsed)
-
-    def complete(self, text: str, scope: Scope) -> Iterable[str]:
-        """Complete files and places."""
-        return (*File().complete(text, scope), *Place().complete(text, scope))
-
-
-class FlashPins(Text):
-    """The pins that the flash hangs on: ``auto``, ``SPI``, ``HSPI`` or ``CLK,Q,D,HD,CS``."""
-
-    def parse(self, texts: Sequence[str]) -> str:
-        """Check it. Raises: UsageError."""
-        parse_pads(texts[0])
-        return texts[0]
-
-    def complete(self, text: str, scope: Scope) -> Iterable[str]:
-        """Complete the words."""
-        return ("auto", "SPI", "HSPI")
+    return ArgType(
+        "places and files" if swapped else "files and places",
+        parse,
+        resolve,
+        names=lambda parsed: [name for _, place in parsed for name in where.names(place)],
+        files=lambda parsed: [file for file, _ in parsed],
+        complete=lambda text, scope: (*complete_files(text, scope), *where.complete(text, scope)),
+        least=2,
+        most=999,
+        raw=True,
+        label=label,
+    )
 
 
-class Erasable(ArgType["place.Region | str", Span]):
-    """A region of flash, or ``chip`` for all of it; ``bare``: a number is an address in flash."""
+def in_flash(text: str) -> str:
+    """Return the text of a place, a bare number with the space ``flash:``."""
+    return text if ":" in text else f"flash:{text}"
 
-    raw = True
-    most = 2
-    label = "REGION|chip"
 
-    def __init__(self, *, bare: bool = False) -> None:
-        self._bare = bare
+def erasable(*, bare: bool = False) -> ArgType[place.Range, Extent]:
+    """Take a region of flash, or ``chip`` for all; ``bare``: a number is an address in flash."""
 
-    def parse(self, texts: Sequence[str]) -> place.Region | str:
-        """Parse it. Raises: UsageError for a place that is not in flash."""
+    def parse(texts: Sequence[str]) -> place.Range:
         words = list(texts)
         if [word.lower() for word in words] in (["chip"], ["all"]):
-            return "chip"
-        if self._bare and ":" not in words[0]:
-            words[0] = f"flash:{words[0]}"
-        if self._bare and len(words) == 2 and words[1].lower() == "all":
-            words = [f"{words[0]}..end"]
-        elif self._bare and len(words) == 2 and words[1][-2:].upper() in ("KB", "MB"):
-            words[1] = words[1][:-1]
-        region = Region().parse(words)
+            return REGION.parse(["flash:all"])
+        if bare:
+            words = _bare_region(words)
+        region = REGION.parse(words)
         if region.place.space != "flash":
             raise UsageError(
                 f"`{texts[0]}` is not in flash, and nothing else can be erased",
@@ -113,33 +96,41 @@ class Erasable(ArgType["place.Region | str", Span]):
             )
         return region
 
-    def value(self, parsed: place.Region | str, scope: Scope) -> Span:
-        """Evaluate it."""
-        if isinstance(parsed, str):
-            return Region().value(Region().parse(["flash:all"]), scope)
-        return Region().value(parsed, scope)
-
-    def names(self, parsed: place.Region | str) -> tuple[str, ...]:
-        """Return the names it uses."""
-        return () if isinstance(parsed, str) else Region().names(parsed)
-
-    def complete(self, text: str, scope: Scope) -> Iterable[str]:
-        """Complete names of partitions."""
-        return (*Region().complete(text, scope), "chip")
+    return replace(
+        REGION,
+        kind="region of flash",
+        parse=parse,
+        complete=lambda text, scope: (*REGION.complete(text, scope), "chip"),
+        label="REGION|chip",
+    )
 
 
-def read_pairs(files: Sequence[Pair], *, like_esptool: bool = False) -> tuple[images.Image, ...]:
+def _bare_region(words: list[str]) -> list[str]:
+    """Return the words of a region in flash as esptool writes it: ``0 ALL``, ``0 64KB``."""
+    start = in_flash(words[0])
+    if len(words) == 2 and words[1].lower() == "all":
+        return [f"{start}..end"]
+    if len(words) == 2 and words[1][-2:].upper() in ("KB", "MB"):
+        return [start, words[1][:-1]]
+    return [start, *words[1:]]
+
+
+FLASH_PINS = replace(checked(TEXT, parse_pads), kind="pins", complete=offer("auto", "SPI", "HSPI"))
+"""The pins that the flash hangs on: ``auto``, ``SPI``, ``HSPI`` or ``CLK,Q,D,HD,CS``."""
+
+
+def read_pairs(files: Sequence[Pair], *, like_esptool: bool = False) -> tuple[images.Payload, ...]:
     """Read the files; as esptool does, Intel HEX goes to its own addresses and a file may be empty.
 
     Raises: UsageError as ``read_images``.
     """
     pairs = [(path, where.address) for path, where in files]
     limits = [where.end for _, where in files]
-    return images.read_images(pairs, limits, own_addresses=like_esptool, empty=like_esptool)
+    return images.read_payloads(pairs, limits, own_addresses=like_esptool, empty=like_esptool)
 
 
-def see_one_space(files: Sequence[Pair], only: str = "") -> None:
-    """See that all places are in one space. Raises: UsageError."""
+def require_one_space(files: Sequence[Pair], only: str = "") -> None:
+    """Require all places to be in one space. Raises: UsageError."""
     spaces = {where.space for _, where in files}
     if len(spaces) > 1:
         raise UsageError("some of the files are for memory and some for flash")

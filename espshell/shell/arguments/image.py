@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from espshell.chips import Chip
 from espshell.errors import UsageError
 from espshell.ops.flash.settings import refuse_megabits
-from espshell.shell.arguments.flash import FilePlaces, Pairs
+from espshell.shell.arguments.flash import Pair, Pairs, file_places, in_flash
 from espshell.shell.arguments.operands import unquoted
-from espshell.shell.arguments.places import Place, Spot
-from espshell.shell.arguments.types import ArgType, ChipNames, File, Scope, Text
+from espshell.shell.arguments.places import PLACE, Location
+from espshell.shell.arguments.types import (
+    FILE,
+    TEXT,
+    ArgType,
+    Scope,
+    complete_files,
+    mapped,
+    offer,
+    single_word,
+)
 from espshell.shell.language import place
 from espshell.shell.settings import MOST_FLASH
 from espshell.units import parse_number
@@ -19,132 +28,80 @@ from espshell.units import parse_number
 _SPACES = tuple(f"{space}:" for space in place.SPACES)
 
 
-class OneChip(ArgType[Chip, Chip]):
-    """The name of a chip."""
-
-    def parse(self, texts: Sequence[str]) -> Chip:
-        """Find the chip. Raises: UsageError with those that are known."""
-        return ChipNames().parse(texts)[0]
-
-    def value(self, parsed: Chip, scope: Scope) -> Chip:
-        """Return it."""
-        return parsed
-
-    def complete(self, text: str, scope: Scope) -> Iterable[str]:
-        """Complete names."""
-        return ChipNames().complete(text, scope)
+def _flash_bytes(word: str) -> int:
+    text = word.upper()
+    size = parse_number(text.removesuffix("B") if text[-2:] in ("KB", "MB") else word)
+    if not size or size > MOST_FLASH:
+        raise UsageError(f"`{word}` is no size", hint="4MB, 512k or 0x1000 are; at most 256M")
+    return size
 
 
-class FlashBytes(ArgType[int, int]):
-    """A size as esptool writes it, or as everywhere: ``4MB``, ``256KB``, ``4M``, ``0x1000``."""
-
-    def parse(self, texts: Sequence[str]) -> int:
-        """Parse it. Raises: UsageError."""
-        text = texts[0].upper()
-        size = parse_number(text.removesuffix("B") if text[-2:] in ("KB", "MB") else texts[0])
-        if not size or size > MOST_FLASH:
-            raise UsageError(
-                f"`{texts[0]}` is no size", hint="4MB, 512k or 0x1000 are; at most 256M"
-            )
-        return size
-
-    def value(self, parsed: int, scope: Scope) -> int:
-        """Return it."""
-        return parsed
+FLASH_BYTES: ArgType[int, int] = ArgType("size", single_word(_flash_bytes))
+"""A size as esptool writes it, or as everywhere: ``4MB``, ``256KB``, ``4M``, ``0x1000``."""
 
 
-class FlashSize(ArgType["int | None", "int | None"]):
-    """What a flash has: ``4MB``; None for ``detect`` and ``keep``, which go by its id."""
-
-    def parse(self, texts: Sequence[str]) -> int | None:
-        """Parse it. Raises: UsageError."""
-        if texts[0].lower() in ("detect", "keep"):
-            return None
-        refuse_megabits(texts[0])
-        return FlashBytes().parse([texts[0].removesuffix("-c1")])
-
-    def value(self, parsed: int | None, scope: Scope) -> int | None:
-        """Return it."""
-        return parsed
+def _flash_size(word: str) -> int | None:
+    if word.lower() in ("detect", "keep"):
+        return None
+    refuse_megabits(word)
+    return _flash_bytes(word.removesuffix("-c1"))
 
 
-class FileOrFlash(ArgType["Path | place.Place", "Path | Spot"]):
-    """A file, or a place in the connected chip's flash, which begins with ``flash:``."""
-
-    raw = True
-    label = "FILE|flash:PLACE"
-
-    def parse(self, texts: Sequence[str]) -> Path | place.Place:
-        """Tell the two apart. Raises: UsageError for a place that is not in flash."""
-        if not texts[0].lower().startswith(_SPACES):
-            return File().parse([unquoted(texts[0])])
-        where = Place().parse(texts)
-        if where.space != "flash":
-            raise UsageError(
-                f"`{texts[0]}` is not in flash", hint="an image stands in a file or in flash"
-            )
-        return where
-
-    def value(self, parsed: Path | place.Place, scope: Scope) -> Path | Spot:
-        """Return the path, or evaluate the place."""
-        return parsed if isinstance(parsed, Path) else Place().value(parsed, scope)
-
-    def files(self, parsed: Path | place.Place) -> tuple[Path, ...]:
-        """Return the file, if it is one."""
-        return (parsed,) if isinstance(parsed, Path) else ()
-
-    def names(self, parsed: Path | place.Place) -> tuple[str, ...]:
-        """Return the names that a place uses."""
-        return () if isinstance(parsed, Path) else Place().names(parsed)
-
-    def needs_chip(self, parsed: Path | place.Place | None) -> bool:
-        """Say whether it is in flash, or may be."""
-        return not isinstance(parsed, Path)
-
-    def complete(self, text: str, scope: Scope) -> Iterable[str]:
-        """Complete files and names of partitions."""
-        if text.lower().startswith("flash:"):
-            return Place().complete(text, scope)
-        return (*File().complete(text, scope), "flash:")
+FLASH_SIZE: ArgType[int | None, int | None] = ArgType("size", single_word(_flash_size))
+"""What a flash has: ``4MB``; None for ``detect`` and ``keep``, which go by its id."""
 
 
-class FileOffsets(FilePlaces):
-    """Files and where in flash they belong; a bare number is an address in flash."""
+def _parse_file_or_flash(word: str) -> Path | place.Place:
+    if not word.lower().startswith(_SPACES):
+        return FILE.parse([unquoted(word)])
+    where = place.parse_place(word)
+    if where.space != "flash":
+        raise UsageError(f"`{word}` is not in flash", hint="an image stands in a file or in flash")
+    return where
 
-    def __init__(self, *, swapped: bool = False) -> None:
-        super().__init__(swapped=swapped)
-        self._place = 0 if swapped else 1
-        if not swapped:
-            self.label = "FILE ADDRESS..."
 
-    def parse(self, texts: Sequence[str]) -> Pairs:
-        """Parse pairs. Raises: UsageError if one lacks its half, or is not for flash."""
+def _complete_file_or_flash(text: str, scope: Scope) -> Iterable[str]:
+    if text.lower().startswith("flash:"):
+        return PLACE.complete(text, scope)
+    return (*complete_files(text, scope), "flash:")
+
+
+FILE_OR_FLASH: ArgType[Path | place.Place, Path | Location] = ArgType(
+    "file or place in flash",
+    single_word(_parse_file_or_flash),
+    lambda parsed, scope: parsed if isinstance(parsed, Path) else PLACE.resolve(parsed, scope),
+    names=lambda parsed: () if isinstance(parsed, Path) else PLACE.names(parsed),
+    files=lambda parsed: (parsed,) if isinstance(parsed, Path) else (),
+    needs_chip=lambda parsed: not isinstance(parsed, Path),
+    complete=_complete_file_or_flash,
+    raw=True,
+    label="FILE|flash:PLACE",
+)
+"""A file, or a place in the connected chip's flash, which begins with ``flash:``."""
+
+
+def file_offsets(*, swapped: bool = False) -> ArgType[Pairs, tuple[Pair, ...]]:
+    """Take files and where in flash they belong; a bare number is an address in flash."""
+    base = file_places(swapped=swapped, label="" if swapped else "FILE ADDRESS...")
+
+    def parse(texts: Sequence[str]) -> Pairs:
         words = list(texts)
-        for index in range(self._place, len(words), 2):
-            if ":" not in words[index]:
-                words[index] = f"flash:{words[index]}"
-        pairs = super().parse(words)
+        places = slice(0 if swapped else 1, None, 2)
+        words[places] = [in_flash(word) for word in words[places]]
+        pairs = base.parse(words)
         for _, where in pairs:
             if where.space != "flash":
                 raise UsageError(f"`{where.space}:{where.expr.text}` is not in flash")
         return pairs
 
-    def needs_chip(self, parsed: Pairs | None) -> bool:
-        """Say whether a place is the name of a partition."""
-        return parsed is not None and bool(self.names(parsed))
+    return replace(
+        base,
+        parse=parse,
+        # The name of a partition is looked up in the chip's flash.
+        needs_chip=lambda parsed: parsed is not None and bool(base.names(parsed)),
+    )
 
 
-class PassedOn(Text):
-    """The value of another program's option, to be passed on together with its flag."""
-
-    def __init__(self, flag: str, *choices: str) -> None:
-        self._flag = flag
-        self._choices = choices
-
-    def value(self, parsed: str, scope: Scope) -> str:
-        """Return flag and value as one word."""
-        return f"{self._flag}={parsed}"
-
-    def complete(self, text: str, scope: Scope) -> Iterable[str]:
-        """Complete the values that are known."""
-        return self._choices
+def passed_on(flag: str, *choices: str) -> ArgType[str, str]:
+    """Take the value of another program's option, to be passed on with its flag as one word."""
+    return mapped(replace(TEXT, complete=offer(*choices)), lambda text: f"{flag}={text}")

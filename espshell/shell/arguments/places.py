@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from espshell.device.memory import require_32_bits
 from espshell.errors import UsageError
-from espshell.shell.arguments.types import ArgType, Scope
+from espshell.shell.arguments.types import ArgType, Scope, checked, mapped, single_word
 from espshell.shell.language import expr, place
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class Location:
     """An address in a space; ``name`` and ``end`` are of the place that was named, if any."""
 
     address: int
@@ -22,13 +22,54 @@ class Spot:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class Extent:
     """A range of a space; ``size`` in bytes."""
 
     address: int
     size: int
     name: str = ""
     space: str = "mem"
+
+
+def _location(parsed: place.Place, scope: Scope) -> Location:
+    """Evaluate an address; one in ``efuse:`` counts from the start of the eFuse registers."""
+    scope = scope.space(parsed.space)
+    name = parsed.expr.lone_name()
+    partition = scope.place(name) if name and parsed.space == "flash" else None
+    if partition is not None:
+        return Location(partition.start, parsed.space, partition.name, partition.end)
+    address = _bus_address(parsed, _evaluated(parsed, scope), scope)
+    _require_range(parsed, address, 1)
+    return Location(address, _bus_space(parsed))
+
+
+def _complete_places(text: str, scope: Scope) -> Iterable[str]:
+    """Return names and spaces that what is typed could become."""
+    space, colon, name = text.partition(":")
+    if colon and space in place.SPACES:
+        return [f"{space}:{suffix}" for suffix in scope.space(space).names(name)]
+    return (*scope.names(text), "mem:", "flash:", "efuse:")
+
+
+def _complete_addresses(text: str, scope: Scope) -> Iterable[str]:
+    return (*scope.names(text), "mem:", "efuse:")
+
+
+PLACE: ArgType[place.Place, Location] = ArgType(
+    "place",
+    single_word(place.parse_place),
+    _location,
+    names=lambda parsed: _names(parsed, parsed.expr),
+    complete=_complete_places,
+    raw=True,
+)
+"""An address in a space; one in ``efuse:`` becomes an address on the bus."""
+
+
+def _require_memory(where: place.Place) -> None:
+    if where.space == "flash":
+        text = f"flash:{where.expr.text}"
+        raise UsageError(f"`{text}` is in flash; an address in memory was expected")
 
 
 def require_writable(where: place.Place) -> None:
@@ -40,141 +81,86 @@ def require_writable(where: place.Place) -> None:
         )
 
 
-class Place(ArgType[place.Place, Spot]):
-    """An address in a space; one in ``efuse:`` becomes an address on the bus.
-
-    ``to_write``: and is refused, because it is read-only.
-    """
-
-    raw = True
-
-    def __init__(self, *, to_write: bool = False) -> None:
-        self._to_write = to_write
-
-    def parse(self, texts: Sequence[str]) -> place.Place:
-        """Parse space and address. Raises: UsageError."""
-        where = place.parse_place(texts[0])
-        if self._to_write:
-            require_writable(where)
-        return where
-
-    def value(self, parsed: place.Place, scope: Scope) -> Spot:
-        """Evaluate the address; one in ``efuse:`` counts from the start of the eFuse registers."""
-        scope = scope.space(parsed.space)
-        name = parsed.expr.lone_name()
-        known = scope.place(name) if name and parsed.space == "flash" else None
-        if known is not None:
-            return Spot(known.start, parsed.space, known.name, known.end)
-        address = _bus_address(parsed, _evaluated(parsed, scope), scope)
-        _require_range(parsed, address, 1)
-        return Spot(address, _bus_space(parsed))
-
-    def names(self, parsed: place.Place) -> tuple[str, ...]:
-        """Return the names it uses."""
-        return _names(parsed, parsed.expr)
-
-    def complete(self, text: str, scope: Scope) -> Iterable[str]:
-        """Complete names and spaces."""
-        return _places(text, scope)
+ADDRESS: ArgType[place.Place, int] = replace(
+    mapped(checked(PLACE, _require_memory), lambda location: location.address),
+    kind="address",
+    complete=_complete_addresses,
+)
+"""An address on the bus: anywhere but in ``flash:``."""
 
 
-class Address(ArgType[place.Place, int]):
-    """An address on the bus: anywhere but in ``flash:``; ``to_write``: nor in ``efuse:``."""
-
-    raw = True
-
-    def __init__(self, *, to_write: bool = False) -> None:
-        self._to_write = to_write
-
-    def parse(self, texts: Sequence[str]) -> place.Place:
-        """Parse space and address. Raises: UsageError for a place in flash."""
-        where = Place(to_write=self._to_write).parse(texts)
-        if where.space == "flash":
-            raise UsageError(f"`{texts[0]}` is in flash; an address in memory was expected")
-        return where
-
-    def value(self, parsed: place.Place, scope: Scope) -> int:
-        """Evaluate the address."""
-        return Place().value(parsed, scope).address
-
-    def names(self, parsed: place.Place) -> tuple[str, ...]:
-        """Return the names it uses."""
-        return parsed.expr.names()
-
-    def complete(self, text: str, scope: Scope) -> Iterable[str]:
-        """Complete names and spaces."""
-        return (*scope.names(text), "mem:", "efuse:")
-
-
-class Region(ArgType[place.Region, Span]):
-    """A range: ``A LEN``, ``A..END``, ``A..+LEN`` or the name of a region.
+def region(default_size: int | None = None) -> ArgType[place.Range, Extent]:
+    """Take a range: ``A LEN``, ``A..END``, ``A..+LEN`` or the name of a region.
 
     ``default_size`` is the length of a lone address, None if a lone address is an error.
-    ``to_write``: one in ``efuse:`` is refused.
     """
 
-    raw = True
-    most = 2
-
-    def __init__(self, default_size: int | None = None, *, to_write: bool = False) -> None:
-        self._default_size = default_size
-        self._to_write = to_write
-
-    def parse(self, texts: Sequence[str]) -> place.Region:
-        """Parse one or two words."""
-        region = place.parse_region(texts)
-        if self._to_write:
-            require_writable(region.place)
-        lone = region.size is None and region.end is None
-        if lone and self._default_size is None and region.place.expr.lone_name() is None:
+    def parse(texts: Sequence[str]) -> place.Range:
+        parsed = place.parse_region(texts)
+        lone = parsed.size is None and parsed.end is None
+        if lone and default_size is None and parsed.place.expr.lone_name() is None:
             raise UsageError(
                 f"`{texts[0]}` has no length", hint="give one: `A LEN`, `A..END` or `A..+LEN`"
             )
-        return region
+        return parsed
 
-    def value(self, parsed: place.Region, scope: Scope) -> Span:
-        """Evaluate both ends. Raises: UsageError if the end is not behind the start."""
-        space = _bus_space(parsed.place)
-        scope = scope.space(parsed.place.space)
-        name = parsed.place.expr.lone_name()
-        if parsed.size is None and parsed.end is None:
-            known = scope.place(name) if name else None
-            if known is not None:
-                return Span(known.start, known.size, known.name, space)
-            if self._default_size is None:
-                raise UsageError(
-                    f"`{parsed.place.expr.text}` is the name of no region",
-                    hint=f"`{_LISTS[space]}` lists them; or give a length: `A LEN`",
-                )
-        start = _evaluated(parsed.place, scope)
-        address = _bus_address(parsed.place, start, scope)
-        size = self._size(parsed, start, scope)
-        _require_range(parsed.place, address, size)
-        return Span(address, size, "", space)
-
-    def names(self, parsed: place.Region) -> tuple[str, ...]:
-        """Return the names it uses."""
+    def names(parsed: place.Range) -> tuple[str, ...]:
         parts = (parsed.place.expr, parsed.size, parsed.end)
         return tuple(name for part in parts if part for name in _names(parsed.place, part))
 
-    def complete(self, text: str, scope: Scope) -> Iterable[str]:
-        """Complete names and spaces."""
-        return _places(text, scope)
+    return ArgType(
+        "region",
+        parse,
+        lambda parsed, scope: _extent(parsed, scope, default_size),
+        names=names,
+        complete=_complete_places,
+        most=2,
+        raw=True,
+    )
 
-    def _size(self, parsed: place.Region, start: int, scope: Scope) -> int:
-        if parsed.size is not None:
-            size = parsed.size.evaluate(scope)
-            wrong = f"`{parsed.size.text}` is {size}; a length is at least 1 byte"
-        elif parsed.end is not None:
-            end = parsed.end.evaluate(scope)
-            size = end - start
-            wrong = f"the end {end:#x} is not behind the start {start:#x}"
-        else:
-            return self._default_size or 1
-        if size < 1:
-            raise UsageError(wrong)
-        return size
 
+def _extent(parsed: place.Range, scope: Scope, default_size: int | None) -> Extent:
+    """Evaluate both ends. Raises: UsageError if the end is not behind the start."""
+    space = _bus_space(parsed.place)
+    scope = scope.space(parsed.place.space)
+    name = parsed.place.expr.lone_name()
+    if parsed.size is None and parsed.end is None:
+        region = scope.place(name) if name else None
+        if region is not None:
+            return Extent(region.start, region.size, region.name, space)
+        if default_size is None:
+            raise UsageError(
+                f"`{parsed.place.expr.text}` is the name of no region",
+                hint=f"`{_LISTS[space]}` lists them; or give a length: `A LEN`",
+            )
+    start = _evaluated(parsed.place, scope)
+    address = _bus_address(parsed.place, start, scope)
+    size = _size(parsed, start, scope, default_size)
+    _require_range(parsed.place, address, size)
+    return Extent(address, size, "", space)
+
+
+def _size(parsed: place.Range, start: int, scope: Scope, default_size: int | None) -> int:
+    if parsed.size is not None:
+        size = parsed.size.evaluate(scope)
+        wrong = f"`{parsed.size.text}` is {size}; a length is at least 1 byte"
+    elif parsed.end is not None:
+        end = parsed.end.evaluate(scope)
+        size = end - start
+        wrong = f"the end {end:#x} is not behind the start {start:#x}"
+    else:
+        return default_size or 1
+    if size < 1:
+        raise UsageError(wrong)
+    return size
+
+
+REGION = region()
+
+WRITABLE_PLACE = checked(PLACE, require_writable)
+WRITABLE_ADDRESS = checked(ADDRESS, require_writable)
+WRITABLE_REGION = checked(REGION, lambda parsed: require_writable(parsed.place))
+"""Places to write to: in ``efuse:`` there is none."""
 
 _LISTS = {"mem": "map", "flash": "parts"}
 
@@ -183,14 +169,6 @@ def _names(where: place.Place, part: expr.Expr) -> tuple[str, ...]:
     """Return the names in a part of a place; those in flash with their space."""
     prefix = "flash:" if where.space == "flash" else ""
     return tuple(prefix + name for name in part.names())
-
-
-def _places(text: str, scope: Scope) -> Iterable[str]:
-    """Return names and spaces that what is typed could become."""
-    space, colon, name = text.partition(":")
-    if colon and space in place.SPACES:
-        return [f"{space}:{each}" for each in scope.space(space).names(name)]
-    return (*scope.names(text), "mem:", "flash:", "efuse:")
 
 
 def _require_range(where: place.Place, address: int, size: int) -> None:

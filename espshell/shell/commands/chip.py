@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from espshell import files
 from espshell.chips import Chip, Region
@@ -19,9 +18,10 @@ from espshell.ops.chip import info as ops
 from espshell.ops.chip.connection import ConnectionInfo, Left
 from espshell.ops.result import Result
 from espshell.shell import recovery
-from espshell.shell.arguments.places import Address
-from espshell.shell.arguments.types import ChipNames, Choice, File, Positive, Scope, Text
-from espshell.shell.registry import Option, Param, Registry, Trait
+from espshell.shell.arguments.places import ADDRESS
+from espshell.shell.arguments.types import ANY_PATH, CHIPS, POSITIVE, TEXT, checked, choice, offer
+from espshell.shell.declaration import Option, Trait
+from espshell.shell.registry import Registry
 
 if TYPE_CHECKING:
     from espshell.shell.session import Session
@@ -56,46 +56,30 @@ class Stub(Result):
     bulk_read: bool = False
 
 
-class ResetMode(Text):
-    """A mode of ``--before``, or a sequence of one's own."""
-
-    def parse(self, texts: Sequence[str]) -> str:
-        """Check it. Raises: UsageError with the modes that there are."""
-        reset_lines.plan(texts[0])
-        return texts[0]
-
-    def complete(self, text: str, scope: Scope) -> Iterable[str]:
-        """Complete the modes."""
-        return tuple(BEFORE)
+RESET_MODE = replace(checked(TEXT, reset_lines.plan), kind="mode", complete=offer(*BEFORE))
+"""A mode of ``--before``, or a sequence of one's own."""
 
 
-@VERBS.add(
-    "connect",
-    group=GROUP,
-    traits=Trait.PARTITIONS | Trait.CHIP,
-    params=[Param("port", Text(), optional=True)],
-    options=[
-        Option("--baud", "rate after the first contact", Positive()),
-        Option("--chip", "refuse any other chip", ChipNames()),
-        Option("--before", "how to reset it: " + ", ".join(BEFORE), ResetMode()),
-        Option("--after", "how to leave it: " + ", ".join(AFTER), Choice(*AFTER)),
-    ],
-)
+@VERBS.add("connect", group=GROUP, traits=Trait.PARTITIONS | Trait.CHIP)
 def connect(
     session: Session,
-    port: str = "",
+    port: Annotated[str, TEXT] = "",
     *,
-    baud: int | None = None,
-    chip: tuple[Chip, ...] = (),
-    before: str = "",
-    after: str = "",
+    baud: Annotated[int | None, Option("--baud", "rate after the first contact", POSITIVE)] = None,
+    chip: Annotated[tuple[Chip, ...], Option("--chip", "refuse any other chip", CHIPS)] = (),
+    before: Annotated[
+        str, Option("--before", "how to reset it: " + ", ".join(BEFORE), RESET_MODE)
+    ] = "",
+    after: Annotated[
+        str, Option("--after", "how to leave it: " + ", ".join(AFTER), choice(*AFTER))
+    ] = "",
 ) -> ConnectionInfo:
     """Reset a chip into its loader and stay connected.
 
     Without a port, the last one again.
     """
     bench = session.bench
-    wanted = replace(
+    target_bench = replace(
         bench,
         port=port or bench.port,
         baud=baud or bench.baud,
@@ -103,7 +87,7 @@ def connect(
         before=before or bench.before,
         after=after or bench.after,
     )
-    return connection.describe(session.connect(wanted))
+    return connection.describe(session.connect(target_bench))
 
 
 @VERBS.add("disconnect", group=GROUP)
@@ -127,21 +111,13 @@ def list_ports(session: Session) -> Ports:
     return Ports(ports.list_ports())
 
 
-@VERBS.add(
-    "stub",
-    group=GROUP,
-    params=[Param("when", Choice("auto", "always", "never"), optional=True)],
-    options=[
-        Option("--dir", "where its files are", File(), into="folder"),
-        Option("--version", "which generation: 1 or 2", Choice("1", "2")),
-    ],
-)
+@VERBS.add("stub", group=GROUP)
 def stub(
     session: Session,
-    when: str = "",
+    when: Annotated[str, choice("auto", "always", "never")] = "",
     *,
-    folder: Path | None = None,
-    version: str = "",
+    folder: Annotated[Path | None, Option("--dir", "where its files are", ANY_PATH)] = None,
+    version: Annotated[str, Option("--version", "which generation: 1 or 2", choice("1", "2"))] = "",
 ) -> Stub:
     """Say when the flasher stub is started: auto, always, never.
 
@@ -185,13 +161,8 @@ def chip_id(session: Session) -> ops.ChipId:
     return ops.chip_id(session.chip)
 
 
-@VERBS.add(
-    "map",
-    group=GROUP,
-    params=[Param("place", Address(), optional=True)],
-    needs="chip",
-)
-def memory_map(session: Session, place: int | None = None) -> Map:
+@VERBS.add("map", group=GROUP, needs="chip")
+def memory_map(session: Session, place: Annotated[int | None, ADDRESS] = None) -> Map:
     """List the regions of memory, or the one at an address."""
     chip = session.chip.chip
     if place is None:
@@ -202,13 +173,10 @@ def memory_map(session: Session, place: int | None = None) -> Map:
     return Map(chip.name, (region,) if region else ())
 
 
-@VERBS.add(
-    "reset",
-    group=GROUP,
-    params=[Param("into", Choice("boot", "run"), optional=True)],
-    needs="chip",
-)
-def reset(session: Session, into: str = "boot") -> ConnectionInfo | Left:
+@VERBS.add("reset", group=GROUP, needs="chip")
+def reset(
+    session: Session, into: Annotated[str, choice("boot", "run")] = "boot"
+) -> ConnectionInfo | Left:
     """Reset into the loader, or into the application (run)."""
     if into == "run":
         return run(session)
@@ -229,13 +197,8 @@ def run(session: Session) -> Left:
     return result
 
 
-@VERBS.add(
-    "baud",
-    group=GROUP,
-    params=[Param("rate", Positive(), optional=True)],
-    needs="chip",
-)
-def baud(session: Session, rate: int | None = None) -> ConnectionInfo:
+@VERBS.add("baud", group=GROUP, needs="chip")
+def baud(session: Session, rate: Annotated[int | None, POSITIVE] = None) -> ConnectionInfo:
     """Change the rate at both ends; without a rate, tell it.
 
     The new rate is proven by a read; if that fails, both ends go back to the old one.
@@ -247,8 +210,8 @@ def baud(session: Session, rate: int | None = None) -> ConnectionInfo:
     return result
 
 
-@VERBS.add("trace", group=GROUP, params=[Param("where", Text(), optional=True)])
-def trace(session: Session, where: str = "on") -> None:
+@VERBS.add("trace", group=GROUP)
+def trace(session: Session, where: Annotated[str, TEXT] = "on") -> None:
     """Show every frame that passes, or write them to a file.
 
     trace on, trace FILE, trace off. A file can be played back with --port replay://FILE.

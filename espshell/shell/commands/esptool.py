@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from espshell.shell.arguments.flash import Erasable, FilePlaces, Pair
-from espshell.shell.arguments.image import FlashSize
-from espshell.shell.arguments.places import Span
-from espshell.shell.arguments.types import File
+from espshell.shell.arguments.flash import Pair, erasable, file_places
+from espshell.shell.arguments.image import FLASH_SIZE
+from espshell.shell.arguments.places import Extent
+from espshell.shell.arguments.types import FILE
 from espshell.shell.commands.flash import (
-    FORCE,
     GROUP,
-    HEADER,
+    FlashFreq,
+    FlashMode,
+    FlashSize,
+    Force,
     erase,
     load_files,
-    see_possible,
+    require_possible,
     verify_files,
 )
 from espshell.shell.commands.memory import save_region
+from espshell.shell.declaration import DRY_RUN, Option, Trait
 from espshell.shell.esptool import options
 from espshell.shell.later import Later
 from espshell.shell.outcome import Presentation
-from espshell.shell.registry import DRY_RUN, Option, Param, Registry, Trait
+from espshell.shell.registry import Registry
 
 if TYPE_CHECKING:
     from espshell.ops.flash import settings as patch
@@ -40,39 +43,36 @@ VERBS = Registry()
 @VERBS.add(
     "write-flash",
     group=GROUP,
-    params=[Param("files", FilePlaces(swapped=True))],
-    options=[
-        Option("--erase-all", "erase the whole chip first", short="-e"),
-        Option("--compress", "is always done with the stub", short="-z"),
-        Option("--no-compress", "is accepted, and changes nothing", short="-u"),
-        Option("--no-progress", "is accepted, and changes nothing", short="-p"),
-        Option("--skip-flashed", "is always done", short="-s"),
-        *HEADER,
-        FORCE,
-        DRY_RUN,
-        *options.WRITING,
-    ],
+    options=[DRY_RUN, *options.WRITING],
     needs="flash",
     alias_of="load",
     traits=Trait.PARTITIONS,
 )
 def write_flash_files(
     session: Session,
-    files: tuple[Pair, ...],
+    files: Annotated[tuple[Pair, ...], file_places(swapped=True)],
     *,
-    erase_all: bool = False,
-    compress: bool = False,
-    no_compress: bool = False,
-    no_progress: bool = False,
-    skip_flashed: bool = False,
-    flash_mode: str = "keep",
-    flash_freq: str = "keep",
-    flash_size: str = "keep",
-    force: bool = False,
+    erase_all: Annotated[
+        bool, Option("--erase-all", "erase the whole chip first", short="-e")
+    ] = False,
+    compress: Annotated[
+        bool, Option("--compress", "is always done with the stub", short="-z")
+    ] = False,
+    no_compress: Annotated[
+        bool, Option("--no-compress", "is accepted, and changes nothing", short="-u")
+    ] = False,
+    no_progress: Annotated[
+        bool, Option("--no-progress", "is accepted, and changes nothing", short="-p")
+    ] = False,
+    skip_flashed: Annotated[bool, Option("--skip-flashed", "is always done", short="-s")] = False,
+    flash_mode: FlashMode = "keep",
+    flash_freq: FlashFreq = "keep",
+    flash_size: FlashSize = "keep",
+    force: Force = False,
 ) -> Written | Loaded | Erased | None:
     """Write files to flash, as esptool does; but only what differs, and verified."""
     if erase_all:
-        see_possible(session, files, force=force)
+        require_possible(session, files, force=force)
         erased = erase_flash(session, force=force)
         if erased is None or not erased.ok:
             return erased
@@ -82,28 +82,16 @@ def write_flash_files(
     return load_files(session, files, settings, force=force, like_esptool=True)
 
 
-@VERBS.add(
-    "verify-flash",
-    group=GROUP,
-    params=[Param("files", FilePlaces(swapped=True))],
-    options=[
-        Option("--diff", "show what differs", short="-d"),
-        Option("--all", "show all of it", into="every_row"),
-        *HEADER,
-        *options.REACHING,
-    ],
-    needs="memory",
-    alias_of="verify",
-)
+@VERBS.add("verify-flash", group=GROUP, options=options.REACHING, needs="memory", alias_of="verify")
 def verify_flash(
     session: Session,
-    files: tuple[Pair, ...],
+    files: Annotated[tuple[Pair, ...], file_places(swapped=True)],
     *,
-    diff: bool = False,
-    every_row: bool = False,
-    flash_mode: str = "keep",
-    flash_freq: str = "keep",
-    flash_size: str = "keep",
+    diff: Annotated[bool, Option("--diff", "show what differs", short="-d")] = False,
+    every_row: Annotated[bool, Option("--all", "show all of it")] = False,
+    flash_mode: FlashMode = "keep",
+    flash_freq: FlashFreq = "keep",
+    flash_size: FlashSize = "keep",
 ) -> Presentation:
     """Compare files with flash, as esptool does."""
     settings = patch.FlashSettings(flash_mode, flash_freq, flash_size)
@@ -113,10 +101,6 @@ def verify_flash(
 @VERBS.add(
     "read-flash",
     group=GROUP,
-    params=[
-        Param("region", Erasable(bare=True)),
-        Param("file", File()),
-    ],
     options=[
         Option(
             "--no-progress", "is accepted: progress is for terminals", short="-p", is_accepted=True
@@ -124,7 +108,7 @@ def verify_flash(
         Option(
             "--flash-size",
             "what the flash has, for this command",
-            FlashSize(),
+            FLASH_SIZE,
             short="-fs",
             setting="flash_size",
         ),
@@ -133,7 +117,9 @@ def verify_flash(
     needs="memory",
     alias_of="save",
 )
-def read_flash(session: Session, region: Span, file: Path) -> Saved:
+def read_flash(
+    session: Session, region: Annotated[Extent, erasable(bare=True)], file: Annotated[Path, FILE]
+) -> Saved:
     """Read flash into a file, as esptool does: ADDRESS SIZE FILE, or ADDRESS ALL FILE."""
     return save_region(session, region, file)
 
@@ -141,13 +127,14 @@ def read_flash(session: Session, region: Span, file: Path) -> Saved:
 @VERBS.add(
     "erase-region",
     group=GROUP,
-    params=[Param("region", Erasable(bare=True))],
-    options=[FORCE, DRY_RUN, *options.REACHING],
+    options=[DRY_RUN, *options.REACHING],
     needs="memory",
     alias_of="erase",
     traits=Trait.PARTITIONS,
 )
-def erase_region(session: Session, region: Span, *, force: bool = False) -> Erased | None:
+def erase_region(
+    session: Session, region: Annotated[Extent, erasable(bare=True)], *, force: Force = False
+) -> Erased | None:
     """Erase a region of flash, as esptool does: ADDRESS SIZE, or ADDRESS ALL."""
     return erase(session, region, force=force)
 
@@ -155,11 +142,11 @@ def erase_region(session: Session, region: Span, *, force: bool = False) -> Eras
 @VERBS.add(
     "erase-flash",
     group=GROUP,
-    options=[FORCE, DRY_RUN, *options.REACHING],
+    options=[DRY_RUN, *options.REACHING],
     needs="memory",
     alias_of="erase",
     traits=Trait.PARTITIONS,
 )
-def erase_flash(session: Session, *, force: bool = False) -> Erased | None:
+def erase_flash(session: Session, *, force: Force = False) -> Erased | None:
     """Erase the whole chip, as esptool does."""
-    return erase(session, Span(0, session.chip.flash.size, "", "flash"), force=force)
+    return erase(session, Extent(0, session.chip.flash.size, "", "flash"), force=force)

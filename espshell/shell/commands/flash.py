@@ -5,25 +5,29 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from espshell.errors import DeviceError, UsageError
 from espshell.ops.chip import info as chip_ops
-from espshell.shell.arguments.flash import Erasable as Erasable
-from espshell.shell.arguments.flash import FilePlaces as FilePlaces
-from espshell.shell.arguments.flash import Pair as Pair
-from espshell.shell.arguments.flash import Pairs as Pairs
-from espshell.shell.arguments.flash import read_pairs, see_one_space
-from espshell.shell.arguments.places import Span, Spot
-from espshell.shell.arguments.types import Text
+from espshell.shell.arguments.flash import (
+    Pair,
+    erasable,
+    file_places,
+    read_pairs,
+    require_one_space,
+)
+from espshell.shell.arguments.places import WRITABLE_PLACE, Extent, Location
+from espshell.shell.arguments.types import TEXT
+from espshell.shell.declaration import DRY_RUN, Option, Trait
 from espshell.shell.esptool.options import CONNECTION
 from espshell.shell.later import Later
 from espshell.shell.outcome import Presentation
-from espshell.shell.registry import DRY_RUN, Option, Param, Registry, Trait
-from espshell.units import count_text, parse_number, size_text
+from espshell.shell.registry import Registry
+from espshell.span import Span
+from espshell.units import SECTOR, count_text, parse_number, size_text
 
 if TYPE_CHECKING:
-    from espshell.ops.chip.info import Flash
+    from espshell.ops.chip.info import FlashId
     from espshell.ops.flash import erase as erasing
     from espshell.ops.flash import load as ops
     from espshell.ops.flash import partitions
@@ -35,17 +39,15 @@ if TYPE_CHECKING:
     from espshell.ops.flash.erase import Erased
     from espshell.ops.flash.load import Written
     from espshell.ops.flash.partitions import Parts
-    from espshell.ops.flash.payload import Image
+    from espshell.ops.flash.payload import Payload
     from espshell.ops.flash.plan import Facts
     from espshell.ops.flash.settings import FlashSettings
-    from espshell.ops.flash.write_job import Work
-    from espshell.ops.memory import diff
+    from espshell.ops.flash.write_job import WriteJob
     from espshell.ops.memory import load as loading
     from espshell.ops.memory import save as saving
     from espshell.ops.memory.load import Loaded
     from espshell.shell.session import Session
 else:
-    diff = Later("espshell.ops.memory.diff")
     erasing = Later("espshell.ops.flash.erase")
     images = Later("espshell.ops.flash.payload")
     loading = Later("espshell.ops.memory.load")
@@ -63,39 +65,32 @@ GROUP = "Flash"
 
 NOTHING_DONE = "nothing was changed"
 
-FORCE = Option("--force", "write also what this chip cannot boot")
-_KEEP_EDGES = Option("--keep-edges", "keep what else is in the first and last sector")
-HEADER = (
-    Option("--flash-mode", "patch the bootloader's header (keep)", Text(), short="-fm"),
-    Option("--flash-freq", "patch the bootloader's header (keep)", Text(), short="-ff"),
-    Option("--flash-size", "patch the bootloader's header (keep)", Text(), short="-fs"),
-)
+FlashMode = Annotated[
+    str, Option("--flash-mode", "patch the bootloader's header (keep)", TEXT, short="-fm")
+]
+FlashFreq = Annotated[
+    str, Option("--flash-freq", "patch the bootloader's header (keep)", TEXT, short="-ff")
+]
+FlashSize = Annotated[
+    str, Option("--flash-size", "patch the bootloader's header (keep)", TEXT, short="-fs")
+]
+Force = Annotated[bool, Option("--force", "write also what this chip cannot boot")]
+KeepEdges = Annotated[
+    bool, Option("--keep-edges", "keep what else is in the first and last sector")
+]
 
 
-@VERBS.add(
-    "load",
-    group=GROUP,
-    traits=Trait.PARTITIONS,
-    params=[Param("files", FilePlaces(to_write=True))],
-    options=[
-        Option("--all", "send also what does not differ", into="everything"),
-        _KEEP_EDGES,
-        *HEADER,
-        FORCE,
-        DRY_RUN,
-    ],
-    needs="flash",
-)
+@VERBS.add("load", group=GROUP, options=[DRY_RUN], traits=Trait.PARTITIONS, needs="flash")
 def load(
     session: Session,
-    files: tuple[Pair, ...],
+    files: Annotated[tuple[Pair, ...], file_places(where=WRITABLE_PLACE)],
     *,
-    everything: bool = False,
-    keep_edges: bool = False,
-    flash_mode: str = "keep",
-    flash_freq: str = "keep",
-    flash_size: str = "keep",
-    force: bool = False,
+    everything: Annotated[bool, Option("--all", "send also what does not differ")] = False,
+    keep_edges: KeepEdges = False,
+    flash_mode: FlashMode = "keep",
+    flash_freq: FlashFreq = "keep",
+    flash_size: FlashSize = "keep",
+    force: Force = False,
 ) -> Written | Loaded | None:
     """Write files to flash, as far as they differ, or to memory.
 
@@ -131,10 +126,10 @@ def load_files(
     like_esptool: Intel HEX goes to its own addresses, an empty file is skipped, and a place inside
     a sector is written with what else is in it kept; a note says each.
     """
-    see_one_space(files)
+    require_one_space(files)
     images = read_pairs(files, like_esptool=like_esptool)
     if files[0][1].space == "mem":
-        _see_memory(session, files, force=force)
+        _require_ram(session, files, force=force)
         for note in (note for image in images for note in image.notes):
             session.output.note(note)
         return loading.load_memory(
@@ -147,30 +142,20 @@ def load_files(
     images = _with_settings(session, images, settings, force=force)
     if like_esptool and not keep_edges:
         images = tuple(map(_noted_inside, images))
-        keep_edges = any(image.address % planning.SECTOR for image in images if image.data)
+        keep_edges = any(image.address % SECTOR for image in images if image.data)
     return _write(session, images, everything=everything, keep_edges=keep_edges, force=force)
 
 
-@VERBS.add(
-    "verify",
-    group=GROUP,
-    params=[Param("files", FilePlaces())],
-    options=[
-        Option("--diff", "show what differs"),
-        Option("--all", "show all of it", into="every_row"),
-        *HEADER,
-    ],
-    needs="memory",
-)
+@VERBS.add("verify", group=GROUP, needs="memory")
 def verify(
     session: Session,
-    files: tuple[Pair, ...],
+    files: Annotated[tuple[Pair, ...], file_places()],
     *,
-    diff: bool = False,
-    every_row: bool = False,
-    flash_mode: str = "keep",
-    flash_freq: str = "keep",
-    flash_size: str = "keep",
+    diff: Annotated[bool, Option("--diff", "show what differs")] = False,
+    every_row: Annotated[bool, Option("--all", "show all of it")] = False,
+    flash_mode: FlashMode = "keep",
+    flash_freq: FlashFreq = "keep",
+    flash_size: FlashSize = "keep",
 ) -> Presentation:
     """Compare files with flash by digest.
 
@@ -191,7 +176,7 @@ def verify_files(
     like_esptool: bool = False,
 ) -> Presentation:
     """Compare files with flash; see ``verify``, and ``load_files`` for ``like_esptool``."""
-    see_one_space(files, only="flash")
+    require_one_space(files, only="flash")
     images = read_pairs(files, like_esptool=like_esptool)
     images = _with_settings(session, images, settings, force=False)
     for note in (note for image in images for note in image.notes):
@@ -210,49 +195,39 @@ def verify_files(
     return Presentation(result, every_row=every_row)
 
 
-@VERBS.add(
-    "erase",
-    group=GROUP,
-    traits=Trait.PARTITIONS,
-    params=[Param("region", Erasable())],
-    options=[
-        _KEEP_EDGES,
-        Option("--all", "erase also what is blank", into="everything"),
-        Option("--force", "erase also with secure boot or flash encryption"),
-        DRY_RUN,
-    ],
-    needs="memory",
-)
+@VERBS.add("erase", group=GROUP, options=[DRY_RUN], traits=Trait.PARTITIONS, needs="memory")
 def erase(
     session: Session,
-    region: Span,
+    region: Annotated[Extent, erasable()],
     *,
-    keep_edges: bool = False,
-    everything: bool = False,
-    force: bool = False,
+    keep_edges: KeepEdges = False,
+    everything: Annotated[bool, Option("--all", "erase also what is blank")] = False,
+    force: Annotated[
+        bool, Option("--force", "erase also with secure boot or flash encryption")
+    ] = False,
 ) -> Erased | None:
     """Erase sectors of flash, or the whole chip.
 
     erase flash:nvs; erase flash:0x9000 0x6000; erase chip. What is blank already is left alone.
     With secure boot or flash encryption nothing is erased without --force.
     """
-    session.see_may_destroy("erase")
+    session.require_permission("erase")
     target, size = session.chip, region.size
     facts = _facts(session)
     planning.plan_erase(region.address, size, facts, keep_edges=keep_edges, force=force)
     what = "the whole chip" if size == target.flash.size else region.name or "flash"
-    where = working.ranges_text([diff.Span(region.address, size)])
+    where = working.ranges_text([Span.of(region.address, size)])
     text = f"erase {what} {where} ({size_text(size)})"
     if not session.may_destroy(text):
         session.output.note(NOTHING_DONE)
         return None
     report = session.output.progress
     session.flash(size)
-    found = erasing.prepare(
+    prepared = erasing.prepare(
         target, region.address, size, facts, everything=everything, report=report
     )
-    with _changing(session, found.work):
-        return found.finish(target.flash, report)
+    with _changing(session, prepared.job):
+        return prepared.finish(target.flash, report)
 
 
 @VERBS.add("parts", group=GROUP, needs="memory")
@@ -268,24 +243,24 @@ def list_parts(session: Session) -> Parts:
 
 
 @VERBS.add("flash-id", group=GROUP, options=[CONNECTION], needs="memory")
-def flash_id(session: Session) -> Flash:
+def flash_id(session: Session) -> FlashId:
     """Tell manufacturer, id and size of the flash chip."""
-    found = chip_ops.flash_id(session.chip)
-    if found is None:
+    flash = chip_ops.flash_id(session.chip)
+    if flash is None:
         raise DeviceError("no flash chip answers", hint="is it connected and powered?")
-    return found
+    return flash
 
 
 def write_flash(
-    session: Session, where: Spot, data: bytes, name: str, *, force: bool = False
+    session: Session, where: Location, data: bytes, name: str, *, force: bool = False
 ) -> Written | None:
     """Write bytes anywhere in flash; what else is in the sectors is kept."""
-    image = images.Image(where.address, data, name, where.end)
+    image = images.Payload(where.address, data, name, where.end)
     return _write(session, [image], everything=False, keep_edges=True, force=force)
 
 
-def _see_memory(session: Session, files: Sequence[Pair], *, force: bool) -> None:
-    """See that a bare number is not meant for flash. Raises: UsageError with how to write that."""
+def _require_ram(session: Session, files: Sequence[Pair], *, force: bool) -> None:
+    """Refuse a bare number that could be meant for flash. Raises: UsageError with its form."""
     for _, where in files:
         if not force and session.chip.chip.region_at(where.address) is None:
             raise UsageError(
@@ -294,12 +269,12 @@ def _see_memory(session: Session, files: Sequence[Pair], *, force: bool) -> None
             )
 
 
-def see_possible(session: Session, files: Sequence[Pair], *, force: bool) -> None:
+def require_possible(session: Session, files: Sequence[Pair], *, force: bool) -> None:
     """Check that files can be written as esptool does, before anything is erased for them.
 
     Raises: UsageError.
     """
-    see_one_space(files, only="flash")
+    require_one_space(files, only="flash")
     facts = _facts(session)
     images = read_pairs(files, like_esptool=True)
     planning.plan_write(images, facts, keep_edges=True, force=force)
@@ -320,18 +295,18 @@ def _facts(session: Session) -> Facts:
 
 def _write(
     session: Session,
-    images: Sequence[Image],
+    images: Sequence[Payload],
     *,
     everything: bool,
     keep_edges: bool,
     force: bool,
 ) -> Written | None:
     """Plan, compare, ask, write; whatever stops it, say which sectors are in which state."""
-    session.see_may_destroy("writing flash")
+    session.require_permission("writing flash")
     target = session.chip
     facts = _facts(session)
     plan = planning.plan_write(images, facts, keep_edges=keep_edges, force=force)
-    if not plan.images:
+    if not plan.payloads:
         for warning in plan.warnings:
             session.output.note(warning)
         return None
@@ -352,10 +327,12 @@ def _write(
 
 
 @contextlib.contextmanager
-def _changing(session: Session, work: Work) -> Iterator[None]:
+def _changing(session: Session, work: WriteJob) -> Iterator[None]:
     """Whatever stops what is done meanwhile, say which sectors are in which state."""
     session.output.finished()
-    session.connected.forget_partitions([(each.address, each.size) for each in work.segments])
+    session.connected.forget_partitions(
+        [(segment.address, segment.size) for segment in work.segments]
+    )
     try:
         yield
     except BaseException:
@@ -364,16 +341,16 @@ def _changing(session: Session, work: Work) -> Iterator[None]:
         raise
 
 
-def _question(work: Work) -> str:
+def _question(work: WriteJob) -> str:
     plan = work.plan
     changed = f"{work.sectors} of {count_text(plan.sectors, 'sector')}"
-    where = working.ranges_text([each.span for each in work.segments])
+    where = working.ranges_text([segment.span for segment in work.segments])
     return f"erase and write {changed} ({where}), {max(1, work.seconds):.0f} s at most"
 
 
 def _with_settings(
-    session: Session, images: Sequence[Image], settings: FlashSettings, *, force: bool
-) -> tuple[Image, ...]:
+    session: Session, images: Sequence[Payload], settings: FlashSettings, *, force: bool
+) -> tuple[Payload, ...]:
     """Return the images, the bootloader with other settings; ``detect`` is the flash's size."""
     if settings.is_empty:
         return tuple(images)
@@ -382,9 +359,9 @@ def _with_settings(
     return patch.with_settings(images, target.chip, settings, flash_size=size, force=force)
 
 
-def _noted_inside(image: Image) -> Image:
+def _noted_inside(image: Payload) -> Payload:
     """Return an image, with a note if it begins inside a sector."""
-    if not image.data or not image.address % planning.SECTOR:
+    if not image.data or not image.address % SECTOR:
         return image
     note = f"{image.name}: {image.address:#x} is inside a sector; what else is in it is kept"
     return replace(image, notes=(*image.notes, note))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from espshell.chips import Chip
 from espshell.errors import UsageError
 from espshell.shell.arguments.flash import Pair
-from espshell.shell.arguments.image import FileOffsets, FileOrFlash, FlashBytes, OneChip, PassedOn
-from espshell.shell.arguments.places import Spot
-from espshell.shell.arguments.types import Choice, File, InputFile, Number, Text
-from espshell.shell.registry import Option, Param, Registry
+from espshell.shell.arguments.image import FILE_OR_FLASH, FLASH_BYTES, file_offsets, passed_on
+from espshell.shell.arguments.places import Location
+from espshell.shell.arguments.types import CHIP, FILE, INPUT_FILE, NUMBER, TEXT, choice
+from espshell.shell.declaration import Option
+from espshell.shell.registry import Registry
 
 if TYPE_CHECKING:
     from espshell.image.merge import Format
@@ -29,55 +30,43 @@ FLASH_MODES = ("qio", "qout", "dio", "dout")
 FORMATS = ("raw", "hex", "uf2")
 """As those who use them have them; they are imported when a command is run, not at every start."""
 
-_CHIP = Option("--chip", "which chip it is for, where that is not said", OneChip())
-_SETTINGS = (
-    Option("--flash-mode", "written to the header (keep)", Choice(KEEP, *FLASH_MODES), short="-fm"),
-    Option("--flash-freq", "written to the header (keep): 40m", Text(), short="-ff"),
-    Option("--flash-size", "written to the header (keep): 4MB", Text(), short="-fs"),
-)
-_INFO_PARAMS = (Param("file", FileOrFlash()),)
-_INFO_OPTIONS = (Option("--verify", "of a chip: read all, and check the sums"), _CHIP)
-_MAKE_OPTIONS = (
-    Option("--segfile", "bytes of a segment", InputFile(), short="-f", many=True),
-    Option("--segaddr", "where in memory they belong", Number(), short="-a", many=True),
-    Option("--entrypoint", "where the program starts (0)", Number(), short="-e"),
-    *_SETTINGS,
-)
-_MERGE_OPTIONS = (
-    Option(
-        "--format", "raw, hex or uf2; else by the name of the file", Choice(*FORMATS), into="fmt"
-    ),
-    Option("--target-offset", "where in flash a raw file is to begin", Number(), short="-t"),
-    Option("--pad-to", "fill a raw file up to this size of flash", FlashBytes()),
-    *_SETTINGS,
-    Option("--chunk-size", "payload of a UF2 block", Number()),
-    Option("--no-md5", "no MD5 in UF2 blocks"),
-    _CHIP,
-)
-_THEIR_MERGE_OPTIONS = (
-    Option("--output", "the file to be made", File(), short="-o"),
-    Option("--format", "raw, hex or uf2", Choice(*FORMATS), short="-f", into="fmt"),
-    _MERGE_OPTIONS[1],
-    Option("--pad-to-size", _MERGE_OPTIONS[2].help, FlashBytes(), into="pad_to"),
-    *_SETTINGS,
-    _MERGE_OPTIONS[-3],
-    Option("--md5-disable", "no MD5 in UF2 blocks", into="no_md5"),
-    _CHIP,
-)
-
 
 def _passed(flag: str, text: str, *choices: str, short: str = "") -> Option:
-    kind = PassedOn(flag, *choices)
-    return Option(flag, text, kind, short=short, into="options", many=True)
+    return Option(flag, text, passed_on(flag, *choices), short=short, many=True)
 
 
 def _passed_flag(flag: str, text: str) -> Option:
-    return Option(flag, text, into="options", many=True)
+    return Option(flag, text, many=True)
 
 
-_ELF_OPTIONS = (
-    Option("--output", "the image (FILE.bin)", File(), short="-o"),
-    _CHIP,
+ImageChip = Annotated[
+    Chip | None, Option("--chip", "which chip it is for, where that is not said", CHIP)
+]
+Segfile = Annotated[
+    tuple[Path, ...], Option("--segfile", "bytes of a segment", INPUT_FILE, short="-f", many=True)
+]
+Segaddr = Annotated[
+    tuple[int, ...],
+    Option("--segaddr", "where in memory they belong", NUMBER, short="-a", many=True),
+]
+Entrypoint = Annotated[
+    int, Option("--entrypoint", "where the program starts (0)", NUMBER, short="-e")
+]
+FlashMode = Annotated[
+    str,
+    Option("--flash-mode", "written to the header (keep)", choice(KEEP, *FLASH_MODES), short="-fm"),
+]
+FlashFreq = Annotated[
+    str, Option("--flash-freq", "written to the header (keep): 40m", TEXT, short="-ff")
+]
+FlashSize = Annotated[
+    str, Option("--flash-size", "written to the header (keep): 4MB", TEXT, short="-fs")
+]
+TargetOffset = Annotated[
+    int, Option("--target-offset", "where in flash a raw file is to begin", NUMBER, short="-t")
+]
+ChunkSize = Annotated[int | None, Option("--chunk-size", "payload of a UF2 block", NUMBER)]
+_PASSED_ON = (
     _passed("--flash-mode", "written to the header", *FLASH_MODES, short="-fm"),
     _passed("--flash-freq", "written to the header", short="-ff"),
     _passed("--flash-size", "written to the header", short="-fs"),
@@ -94,21 +83,22 @@ _ELF_OPTIONS = (
     _passed("--pad-to-size", "fill up to a multiple of this"),
     _passed_flag("--ram-only-header", "a header that names RAM segments only"),
 )
+"""Options of esptool's elf2image, which runs with them."""
 
 
 @VERBS.add(
     "image-info",
     group=GROUP,
-    params=_INFO_PARAMS,
-    options=[
-        *_INFO_OPTIONS,
-        Option("--version", "is accepted: all is shown", Choice("1", "2"), is_accepted=True),
-    ],
+    options=[Option("--version", "is accepted: all is shown", choice("1", "2"), is_accepted=True)],
     alias_of="image info",
 )
-@VERBS.add("image info", group=GROUP, params=_INFO_PARAMS, options=_INFO_OPTIONS)
+@VERBS.add("image info", group=GROUP)
 def image_info(
-    session: Session, file: Path | Spot, *, verify: bool = False, chip: Chip | None = None
+    session: Session,
+    file: Annotated[Path | Location, FILE_OR_FLASH],
+    *,
+    verify: Annotated[bool, Option("--verify", "of a chip: read all, and check the sums")] = False,
+    chip: ImageChip = None,
 ) -> ImageInfo:
     """Tell what is in a file, or at a place in flash.
 
@@ -139,17 +129,17 @@ def image_info(
     )
 
 
-@VERBS.add("image make", group=GROUP, params=[Param("out", File())], options=_MAKE_OPTIONS)
+@VERBS.add("image make", group=GROUP)
 def image_make(
     session: Session,
-    out: Path,
+    out: Annotated[Path, FILE],
     *,
-    segfile: tuple[Path, ...] = (),
-    segaddr: tuple[int, ...] = (),
-    entrypoint: int = 0,
-    flash_mode: str = KEEP,
-    flash_freq: str = KEEP,
-    flash_size: str = KEEP,
+    segfile: Segfile = (),
+    segaddr: Segaddr = (),
+    entrypoint: Entrypoint = 0,
+    flash_mode: FlashMode = KEEP,
+    flash_freq: FlashFreq = KEEP,
+    flash_size: FlashSize = KEEP,
 ) -> Made:
     """Make an ESP8266 image of files, as esptool 4 did.
 
@@ -160,23 +150,17 @@ def image_make(
     return _make(out, segfile, segaddr, entrypoint, settings)
 
 
-@VERBS.add(
-    "make-image",
-    group=GROUP,
-    params=[Param("out", File())],
-    options=_MAKE_OPTIONS,
-    alias_of="image make",
-)
+@VERBS.add("make-image", group=GROUP, alias_of="image make")
 def make_image(
     session: Session,
-    out: Path,
+    out: Annotated[Path, FILE],
     *,
-    segfile: tuple[Path, ...] = (),
-    segaddr: tuple[int, ...] = (),
-    entrypoint: int = 0,
-    flash_mode: str = KEEP,
-    flash_freq: str = KEEP,
-    flash_size: str = KEEP,
+    segfile: Segfile = (),
+    segaddr: Segaddr = (),
+    entrypoint: Entrypoint = 0,
+    flash_mode: FlashMode = KEEP,
+    flash_freq: FlashFreq = KEEP,
+    flash_size: FlashSize = KEEP,
 ) -> Made:
     """Make an ESP8266 image of files, named as esptool 4 did: OUT0x00000.bin.
 
@@ -214,26 +198,26 @@ def _make(
     )
 
 
-@VERBS.add(
-    "image merge",
-    group=GROUP,
-    params=[Param("out", File()), Param("files", FileOffsets())],
-    options=_MERGE_OPTIONS,
-)
+@VERBS.add("image merge", group=GROUP)
 def image_merge(
     session: Session,
-    out: Path,
-    files: tuple[Pair, ...],
+    out: Annotated[Path, FILE],
+    files: Annotated[tuple[Pair, ...], file_offsets()],
     *,
-    fmt: str | None = None,
-    target_offset: int = 0,
-    pad_to: int | None = None,
-    flash_mode: str = KEEP,
-    flash_freq: str = KEEP,
-    flash_size: str = KEEP,
-    chunk_size: int | None = None,
-    no_md5: bool = False,
-    chip: Chip | None = None,
+    fmt: Annotated[
+        str | None,
+        Option("--format", "raw, hex or uf2; else by the name of the file", choice(*FORMATS)),
+    ] = None,
+    target_offset: TargetOffset = 0,
+    pad_to: Annotated[
+        int | None, Option("--pad-to", "fill a raw file up to this size of flash", FLASH_BYTES)
+    ] = None,
+    flash_mode: FlashMode = KEEP,
+    flash_freq: FlashFreq = KEEP,
+    flash_size: FlashSize = KEEP,
+    chunk_size: ChunkSize = None,
+    no_md5: Annotated[bool, Option("--no-md5", "no MD5 in UF2 blocks")] = False,
+    chip: ImageChip = None,
 ) -> Merged:
     """Make one file of several, each with its place in flash.
 
@@ -282,27 +266,27 @@ def _merge(
     )
 
 
-@VERBS.add(
-    "merge-bin",
-    group=GROUP,
-    params=[Param("files", FileOffsets(swapped=True))],
-    options=_THEIR_MERGE_OPTIONS,
-    alias_of="image merge",
-)
+@VERBS.add("merge-bin", group=GROUP, alias_of="image merge")
 def merge_bin(
     session: Session,
-    files: tuple[Pair, ...],
+    files: Annotated[tuple[Pair, ...], file_offsets(swapped=True)],
     *,
-    output: Path | None = None,
-    fmt: str = "raw",
-    target_offset: int = 0,
-    pad_to: int | None = None,
-    flash_mode: str = KEEP,
-    flash_freq: str = KEEP,
-    flash_size: str = KEEP,
-    chunk_size: int | None = None,
-    no_md5: bool = False,
-    chip: Chip | None = None,
+    output: Annotated[
+        Path | None, Option("--output", "the file to be made", FILE, short="-o")
+    ] = None,
+    fmt: Annotated[
+        str, Option("--format", "raw, hex or uf2", choice(*FORMATS), short="-f")
+    ] = "raw",
+    target_offset: TargetOffset = 0,
+    pad_to: Annotated[
+        int | None, Option("--pad-to-size", "fill a raw file up to this size of flash", FLASH_BYTES)
+    ] = None,
+    flash_mode: FlashMode = KEEP,
+    flash_freq: FlashFreq = KEEP,
+    flash_size: FlashSize = KEEP,
+    chunk_size: ChunkSize = None,
+    no_md5: Annotated[bool, Option("--md5-disable", "no MD5 in UF2 blocks")] = False,
+    chip: ImageChip = None,
 ) -> Merged:
     """Make one file of several, as esptool does: -o OUT ADDRESS FILE, and again.
 
@@ -327,21 +311,16 @@ def merge_bin(
     )
 
 
-@VERBS.add(
-    "elf2image",
-    group=GROUP,
-    params=[Param("file", InputFile())],
-    options=_ELF_OPTIONS,
-    alias_of="image elf",
-)
-@VERBS.add("image elf", group=GROUP, params=[Param("file", InputFile())], options=_ELF_OPTIONS)
+@VERBS.add("image elf", group=GROUP, aliases=["elf2image"])
 def image_elf(
     session: Session,
-    file: Path,
+    file: Annotated[Path, INPUT_FILE],
     *,
-    output: Path | None = None,
-    chip: Chip | None = None,
-    options: tuple[str, ...] = (),
+    output: Annotated[
+        Path | None, Option("--output", "the image (FILE.bin)", FILE, short="-o")
+    ] = None,
+    chip: ImageChip = None,
+    options: Annotated[tuple[str, ...], _PASSED_ON] = (),
 ) -> Made:
     """Make an image of an ELF file, by running esptool.
 
@@ -351,10 +330,10 @@ def image_elf(
     """
     from espshell.ops.image.build import elf_to_image
 
-    found = chip or _at_hand(session)
-    if found is None:
+    target = chip or _at_hand(session)
+    if target is None:
         raise UsageError("an ELF file does not say which chip it is for", hint="--chip esp32c3")
-    return elf_to_image(file, output, chip=found, options=options, tell=session.output.plain)
+    return elf_to_image(file, output, chip=target, options=options, tell=session.output.plain)
 
 
 def _at_hand(session: Session) -> Chip | None:

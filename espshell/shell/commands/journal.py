@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from espshell.errors import UsageError
 from espshell.ops.memory.journal import Journaled
@@ -13,10 +13,12 @@ from espshell.ops.memory.snapshot import Snapshot, snapshot
 from espshell.ops.memory.undo import Undone
 from espshell.ops.memory.undo import undo as put_back
 from espshell.ops.result import Result
-from espshell.shell.arguments.places import Region, Span
-from espshell.shell.arguments.types import ArgType, Positive, Scope, did_you_mean
+from espshell.shell.arguments.places import REGION, Extent
+from espshell.shell.arguments.types import POSITIVE, ArgType, Scope, did_you_mean
+from espshell.shell.commands.memory import Check, Force
+from espshell.shell.declaration import DRY_RUN
 from espshell.shell.language import place
-from espshell.shell.registry import DRY_RUN, Option, Param, Registry
+from espshell.shell.registry import Registry
 
 if TYPE_CHECKING:
     from espshell.shell.session import Session
@@ -42,60 +44,52 @@ class Snap:
     """What `snap` is to do with a name: keep a region, or drop it if there is none."""
 
     name: str
-    region: Span | None
+    region: Extent | None
 
 
-class SnapWords(ArgType["tuple[str, place.Region | None] | None", "Snap | None"]):
-    """``NAME REGION``, ``drop NAME`` or nothing."""
-
-    raw = True
-    least = 0
-    most = 3
-    label = "NAME REGION | drop NAME"
-
-    def parse(self, texts: Sequence[str]) -> tuple[str, place.Region | None] | None:
-        """Parse the words. Raises: UsageError."""
-        if not texts:
-            return None
-        first, *others = texts
-        if first.lower() == _DROP:
-            if len(others) != 1:
-                raise UsageError("a name is missing", hint="snap drop NAME")
-            return others[0], None
-        if not _NAME.fullmatch(first):
-            raise UsageError(f"`{first}` is no name", hint="letters, digits, _ and -: snap a DRAM")
-        if not others:
-            raise UsageError("a region is missing", hint=f"snap {first} REGION")
-        return first, Region().parse(others)
-
-    def value(self, parsed: tuple[str, place.Region | None] | None, scope: Scope) -> Snap | None:
-        """Evaluate the region."""
-        if parsed is None:
-            return None
-        name, region = parsed
-        return Snap(name, None if region is None else Region().value(region, scope))
-
-    def names(self, parsed: tuple[str, place.Region | None] | None) -> tuple[str, ...]:
-        """Return the names that the region uses."""
-        return Region().names(parsed[1]) if parsed is not None and parsed[1] is not None else ()
-
-    def complete(self, text: str, scope: Scope) -> Iterable[str]:
-        """Complete names of regions."""
-        return (*scope.names(), _DROP)
+def _parse_snap(texts: Sequence[str]) -> tuple[str, place.Range | None] | None:
+    if not texts:
+        return None
+    first, *others = texts
+    if first.lower() == _DROP:
+        if len(others) != 1:
+            raise UsageError("a name is missing", hint="snap drop NAME")
+        return others[0], None
+    if not _NAME.fullmatch(first):
+        raise UsageError(f"`{first}` is no name", hint="letters, digits, _ and -: snap a DRAM")
+    if not others:
+        raise UsageError("a region is missing", hint=f"snap {first} REGION")
+    return first, REGION.parse(others)
 
 
-@VERBS.add(
-    "snap",
-    group=GROUP,
-    params=[Param("words", SnapWords(), optional=True)],
-    options=[
-        Option("--check", "read twice and compare"),
-        Option("--force", "send it even if the memory map says no"),
-    ],
-    needs="memory",
+def _resolve_snap(parsed: tuple[str, place.Range | None] | None, scope: Scope) -> Snap | None:
+    if parsed is None:
+        return None
+    name, region = parsed
+    return Snap(name, None if region is None else REGION.resolve(region, scope))
+
+
+SNAP_WORDS: ArgType[tuple[str, place.Range | None] | None, Snap | None] = ArgType(
+    "snapshot",
+    _parse_snap,
+    _resolve_snap,
+    names=lambda parsed: REGION.names(parsed[1]) if parsed and parsed[1] else (),
+    complete=lambda text, scope: (*scope.names(), _DROP),
+    least=0,
+    most=3,
+    raw=True,
+    label="NAME REGION | drop NAME",
 )
+"""``NAME REGION``, ``drop NAME`` or nothing."""
+
+
+@VERBS.add("snap", group=GROUP, needs="memory")
 def snap(
-    session: Session, words: Snap | None = None, *, check: bool = False, force: bool = False
+    session: Session,
+    words: Annotated[Snap | None, SNAP_WORDS] = None,
+    *,
+    check: Check = False,
+    force: Force = False,
 ) -> Snapshot | Snapshots:
     """Keep a range under a name, to `diff` it with later.
 
@@ -125,8 +119,8 @@ def snap(
     return kept
 
 
-@VERBS.add("journal", group=GROUP, params=[Param("count", Positive(), optional=True)])
-def journal(session: Session, count: int = _SHOWN) -> Journaled:
+@VERBS.add("journal", group=GROUP)
+def journal(session: Session, count: Annotated[int, POSITIVE] = _SHOWN) -> Journaled:
     """List what was written, the newest last.
 
     The last 1000 writes of poke, fill, copy and reg are remembered with what was there before, up
@@ -135,14 +129,8 @@ def journal(session: Session, count: int = _SHOWN) -> Journaled:
     return session.journal.last(count)
 
 
-@VERBS.add(
-    "undo",
-    group=GROUP,
-    params=[Param("count", Positive(), optional=True)],
-    options=[DRY_RUN],
-    needs="memory",
-)
-def undo(session: Session, count: int = 1) -> Undone:
+@VERBS.add("undo", group=GROUP, options=[DRY_RUN], needs="memory")
+def undo(session: Session, count: Annotated[int, POSITIVE] = 1) -> Undone:
     """Put back what was there before the last write, or writes.
 
     undo N for the last N, the newest first; reads back. Refused if what was there before was not

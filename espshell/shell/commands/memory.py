@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from espshell.chips import Kind
 from espshell.device.memory import ADDRESS_SPACE
@@ -14,11 +14,22 @@ from espshell.ops.memory.save import Saved, held_part, part_of, save
 from espshell.ops.memory.words import Fill, Peek, Poke
 from espshell.ops.memory.writing import registers_at
 from espshell.render.hexdump import Hexdump
-from espshell.shell.arguments.places import Address, Place, Region, Span, Spot
-from espshell.shell.arguments.types import File, Number, Numbers, Positive
+from espshell.shell.arguments.places import (
+    ADDRESS,
+    PLACE,
+    REGION,
+    WRITABLE_ADDRESS,
+    WRITABLE_PLACE,
+    WRITABLE_REGION,
+    Extent,
+    Location,
+    region,
+)
+from espshell.shell.arguments.types import FILE, NUMBER, NUMBERS, POSITIVE
 from espshell.shell.commands.flash import write_flash
+from espshell.shell.declaration import DRY_RUN, Option, Trait
 from espshell.shell.outcome import Presentation, shown
-from espshell.shell.registry import DRY_RUN, Option, Param, Registry, Trait
+from espshell.shell.registry import Registry
 from espshell.signals import Terminated
 from espshell.units import WORD, size_text
 
@@ -36,12 +47,12 @@ _MARKED_SIZE = 64 * 1024  # dumps up to this are remembered, to mark what has ch
 
 _LABELLED_SIZE = 1024  # dumps up to this name registers; in longer ones equal rows shall be one
 
-_FORCE = Option("--force", "send it even if the memory map says no")
-_CHECK = Option("--check", "read twice and compare")
-_NO_VERIFY = Option("--no-verify", "do not read back", into="unverified")
+Check = Annotated[bool, Option("--check", "read twice and compare")]
+Force = Annotated[bool, Option("--force", "send it even if the memory map says no")]
+Unverified = Annotated[bool, Option("--no-verify", "do not read back")]
 
 
-def _prefix(where: Spot | Span) -> str:
+def _prefix(where: Location | Extent) -> str:
     return "flash:" if where.space == "flash" else ""
 
 
@@ -49,22 +60,15 @@ def _widths(name: str, *widths: int) -> dict[str, dict[str, object]]:
     return {f"{name}{width}": {"width": width} for width in widths}
 
 
-@VERBS.add(
-    "peek",
-    group=GROUP,
-    params=[Param("place", Place()), Param("count", Positive(), optional=True)],
-    options=[_CHECK, _FORCE],
-    variants=_widths("peek", 8, 16, 32),
-    needs="memory",
-)
+@VERBS.add("peek", group=GROUP, variants=_widths("peek", 8, 16, 32), needs="memory")
 def peek(
     session: Session,
-    place: Spot,
-    count: int = 1,
+    place: Annotated[Location, PLACE],
+    count: Annotated[int, POSITIVE] = 1,
     *,
     width: int = 32,
-    check: bool = False,
-    force: bool = False,
+    check: Check = False,
+    force: Force = False,
 ) -> Peek:
     """Read values, in hexadecimal and decimal.
 
@@ -78,8 +82,8 @@ def peek(
     checked = check or session.settings.check
     result = memory.peek(space, at, count, width=width, check=checked, force=force)
     if count == 1 and width == 32 and place.space == "mem":
-        known = registers_at(session.chip.memory, at)
-        result = replace(result, register=known[0] if known else None)
+        registers = registers_at(session.chip.memory, at)
+        result = replace(result, register=registers[0] if registers else None)
     if session.symbols and place.space == "mem":
         labels = tuple(session.symbol_at(at + i * width // 8) for i in range(count))
         result = replace(result, labels=labels)
@@ -91,21 +95,20 @@ def peek(
 @VERBS.add(
     "poke",
     group=GROUP,
+    options=[DRY_RUN],
     traits=Trait.PARTITIONS,
-    params=[Param("place", Place(to_write=True)), Param("value", Numbers())],
-    options=[Option("--mask", "write only these bits", Number()), _NO_VERIFY, _FORCE, DRY_RUN],
     variants=_widths("poke", 8, 16, 32),
     needs="memory",
 )
 def poke(
     session: Session,
-    place: Spot,
-    value: tuple[int, ...],
+    place: Annotated[Location, WRITABLE_PLACE],
+    value: Annotated[tuple[int, ...], NUMBERS],
     *,
     width: int = 32,
-    mask: int | None = None,
-    unverified: bool = False,
-    force: bool = False,
+    mask: Annotated[int | None, Option("--mask", "write only these bits", NUMBER)] = None,
+    unverified: Unverified = False,
+    force: Force = False,
 ) -> Poke | Written | None:
     """Write values; shows old, new and the bits that changed.
 
@@ -128,22 +131,15 @@ def poke(
     )
 
 
-@VERBS.add(
-    "dump",
-    group=GROUP,
-    params=[Param("region", Region(DUMP_SIZE))],
-    options=[Option("--all", "show repeated rows too", into="every_row"), _CHECK, _FORCE],
-    variants=_widths("dump", 8, 16, 32, 64),
-    needs="memory",
-)
+@VERBS.add("dump", group=GROUP, variants=_widths("dump", 8, 16, 32, 64), needs="memory")
 def dump(
     session: Session,
-    region: Span,
+    region: Annotated[Extent, region(DUMP_SIZE)],
     *,
     width: int = 8,
-    every_row: bool = False,
-    check: bool = False,
-    force: bool = False,
+    every_row: Annotated[bool, Option("--all", "show repeated rows too")] = False,
+    check: Check = False,
+    force: Force = False,
 ) -> Presentation:
     """Show a range as a hexdump, row by row as it arrives.
 
@@ -181,40 +177,39 @@ def dump(
     return shown(result)
 
 
-def _label(session: Session, region: Span, address: int) -> str:
-    """Return what stands at an address: partition, symbol, register or region."""
+def _label(session: Session, region: Extent, address: int) -> str:
+    """Return the name at an address: of a partition, symbol, register or region."""
     if region.space == "flash":
         return session.connected.partition_name(address)
     if name := session.symbol_at(address, offset=region.size <= _LABELLED_SIZE):
         return name
-    known = session.chip.chip.region_at(address)
-    if known is None or known.kind is not Kind.PERIPHERAL:
-        return known.name if known else ""
+    area = session.chip.chip.region_at(address)
+    if area is None or area.kind is not Kind.PERIPHERAL:
+        return area.name if area else ""
     tables = session.scope.tables
     if tables is None:
-        return known.name
+        return area.name
     if region.size > _LABELLED_SIZE:
-        return next((each.name for each in tables.around(address)), known.name)
-    return tables.label(address) or known.name
+        return next((peripheral.name for peripheral in tables.around(address)), area.name)
+    return tables.label(address) or area.name
 
 
 @VERBS.add(
     "fill",
     group=GROUP,
+    options=[DRY_RUN],
     traits=Trait.PARTITIONS,
-    params=[Param("region", Region(to_write=True)), Param("value", Number())],
-    options=[_NO_VERIFY, _FORCE, DRY_RUN],
     variants=_widths("fill", 8, 16, 32),
     needs="memory",
 )
 def fill(
     session: Session,
-    region: Span,
-    value: int,
+    region: Annotated[Extent, WRITABLE_REGION],
+    value: Annotated[int, NUMBER],
     *,
     width: int = 32,
-    unverified: bool = False,
-    force: bool = False,
+    unverified: Unverified = False,
+    force: Force = False,
 ) -> Fill | Written | None:
     """Write one value through a range; fill8 writes a byte.
 
@@ -225,7 +220,7 @@ def fill(
         session.chip.flash.check(region.address, region.size)
         memory.check_aligned("fill", region.size, width)
         data = memory.packed((value,), width) * (region.size * 8 // width)
-        return write_flash(session, Spot(region.address, "flash"), data, "a fill", force=force)
+        return write_flash(session, Location(region.address, "flash"), data, "a fill", force=force)
     verify = session.settings.verify and not unverified
     return memory.fill(
         session.chip.memory,
@@ -239,21 +234,17 @@ def fill(
     )
 
 
-@VERBS.add(
-    "save",
-    group=GROUP,
-    params=[Param("region", Region()), Param("file", File())],
-    options=[Option("--resume", "go on with what a stopped save of flash left"), _CHECK, _FORCE],
-    needs="memory",
-)
+@VERBS.add("save", group=GROUP, needs="memory")
 def save_region(
     session: Session,
-    region: Span,
-    file: Path,
+    region: Annotated[Extent, REGION],
+    file: Annotated[Path, FILE],
     *,
-    resume: bool = False,
-    check: bool = False,
-    force: bool = False,
+    resume: Annotated[
+        bool, Option("--resume", "go on with what a stopped save of flash left")
+    ] = False,
+    check: Check = False,
+    force: Force = False,
 ) -> Saved:
     """Read a range into a file: raw bytes, or Intel HEX (.hex).
 
@@ -281,54 +272,41 @@ def save_region(
         raise
 
 
-@VERBS.add(
-    "read-mem",
-    group=GROUP,
-    params=[Param("address", Address())],
-    needs="memory",
-    alias_of="peek",
-)
-def read_mem(session: Session, address: int) -> Peek:
+@VERBS.add("read-mem", group=GROUP, needs="memory", alias_of="peek")
+def read_mem(session: Session, address: Annotated[int, ADDRESS]) -> Peek:
     """Read one word, as esptool does."""
-    return peek(session, Spot(address), force=_is_unmapped(session, address, WORD))
+    return peek(session, Location(address), force=_is_unmapped(session, address, WORD))
 
 
 @VERBS.add(
     "write-mem",
     group=GROUP,
-    params=[
-        Param("address", Address(to_write=True)),
-        Param("value", Number()),
-        Param("mask", Number(), optional=True),
-    ],
     options=[DRY_RUN],
     needs="memory",
     alias_of="poke",
     traits=Trait.PARTITIONS,
 )
 def write_mem(
-    session: Session, address: int, value: int, mask: int | None = None
+    session: Session,
+    address: Annotated[int, WRITABLE_ADDRESS],
+    value: Annotated[int, NUMBER],
+    mask: Annotated[int | None, NUMBER] = None,
 ) -> Poke | Written | None:
     """Write one word, perhaps under a mask, as esptool does; but read it back."""
     force = _is_unmapped(session, address, WORD, write=True)
-    return poke(session, Spot(address), (value,), mask=mask, unverified=force, force=force)
+    return poke(session, Location(address), (value,), mask=mask, unverified=force, force=force)
 
 
-@VERBS.add(
-    "dump-mem",
-    group=GROUP,
-    params=[
-        Param("address", Address()),
-        Param("size", Positive()),
-        Param("file", File()),
-    ],
-    needs="memory",
-    alias_of="save",
-)
-def dump_mem(session: Session, address: int, size: int, file: Path) -> Saved:
+@VERBS.add("dump-mem", group=GROUP, needs="memory", alias_of="save")
+def dump_mem(
+    session: Session,
+    address: Annotated[int, ADDRESS],
+    size: Annotated[int, POSITIVE],
+    file: Annotated[Path, FILE],
+) -> Saved:
     """Read a range into a file, as esptool does; but all of it, to the last byte."""
     force = _is_unmapped(session, address, size)
-    return save_region(session, Span(address, size), file, force=force)
+    return save_region(session, Extent(address, size), file, force=force)
 
 
 def _is_unmapped(session: Session, address: int, size: int, *, write: bool = False) -> bool:

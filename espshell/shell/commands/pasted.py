@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from espshell import __version__
 from espshell.chips import by_name
 from espshell.errors import UsageError
+from espshell.link.reset import AFTER, BEFORE
 from espshell.ops.chip import info as ops
 from espshell.ops.result import Result
-from espshell.shell.arguments.types import Texts
+from espshell.shell.arguments.types import NUMBER, POSITIVE, TEXTS, choice
+from espshell.shell.declaration import Option
 from espshell.shell.esptool import line as lines
-from espshell.shell.registry import Param, Registry, needs_chip
+from espshell.shell.esptool.line import PORT_FILTER, ChipOrAuto, PortName, mode
+from espshell.shell.registry import Registry, needs_chip
 
 if TYPE_CHECKING:
     from espshell.shell.lines import Held
@@ -26,7 +29,6 @@ GROUP = "esptool"
 LIKE = "5.6"
 """The version of esptool whose lines are understood."""
 
-_OTHERS = [option for option in lines.OPTIONS if option.flag in ("--chip", "--port")]
 
 _FUSES_HINT = "`info` tells MAC, revision and security; `dump efuse:0 0x100` shows the bits"
 
@@ -39,25 +41,51 @@ class Version(Result):
     esptool: str
 
 
-@VERBS.add("esptool", group=GROUP, options=lines.OPTIONS, rest="command")
+@VERBS.add("esptool", group=GROUP, rest="command")
 def esptool(
     session: Session,
     command: Held,
     *,
-    chip: str = lines.AUTO,
-    port: str = "",
-    baud: int | None = None,
-    port_filter: tuple[str, ...] = (),
-    before: str = "",
-    after: str = "",
-    no_stub: bool = False,
-    stub_version: str = "",
-    trace: bool = False,
-    verbose: bool = False,
-    silent: bool = False,
-    override_vddsdio: str = "",
-    connect_attempts: int = 1,
-    open_port_attempts: int = 1,
+    chip: ChipOrAuto = lines.AUTO,
+    port: PortName = "",
+    baud: Annotated[
+        int | None, Option("--baud", "change to this rate", POSITIVE, short="-b")
+    ] = None,
+    port_filter: Annotated[
+        tuple[str, ...], Option("--port-filter", "take only such a port", PORT_FILTER, many=True)
+    ] = (),
+    before: Annotated[
+        str, Option("--before", "how to reset the chip when connecting", mode(*BEFORE))
+    ] = "",
+    after: Annotated[
+        str, Option("--after", "how to leave the chip at the end", mode(*AFTER), short="-a")
+    ] = "",
+    no_stub: Annotated[bool, Option("--no-stub", "start no flasher stub for this command")] = False,
+    stub_version: Annotated[
+        str, Option("--stub-version", "which generation of stubs", choice("1", "2"))
+    ] = "",
+    trace: Annotated[
+        bool, Option("--trace", "show every frame of this command", short="-t")
+    ] = False,
+    verbose: Annotated[
+        bool, Option("--verbose", "is accepted: results are shown whole", short="-v")
+    ] = False,
+    silent: Annotated[bool, Option("--silent", "show errors only", short="-s")] = False,
+    override_vddsdio: Annotated[
+        str,
+        Option(
+            "--override-vddsdio", "set the flash's voltage (ESP32)", choice("1.8v", "1.9v", "off")
+        ),
+    ] = "",
+    connect_attempts: Annotated[
+        int, Option("--connect-attempts", "how often to try to connect; 0: until it works", NUMBER)
+    ] = 1,
+    open_port_attempts: Annotated[
+        int,
+        Option(
+            "--open-port-attempts", "how often to try to open the port; 0: until it works", NUMBER
+        ),
+    ] = 1,
 ) -> Outcome:
     """Run a line of esptool's, whole, as it stands in a manual.
 
@@ -68,7 +96,7 @@ def esptool(
     image-info, load-ram, make-image, merge-bin, read-flash, read-flash-sfdp, read-flash-status,
     read-mac, read-mem, run, verify-flash, version, write-flash, write-flash-status, write-mem.
     """
-    line = lines.Line(
+    line = lines.GlobalOptions(
         chip=by_name(chip),
         port=port,
         baud=baud,
@@ -91,9 +119,13 @@ def esptool(
     return replace(outcome, result=None) if silent else outcome
 
 
-@VERBS.add("espefuse", group=GROUP, params=[Param("words", Texts())], options=_OTHERS, needs="chip")
+@VERBS.add("espefuse", group=GROUP, needs="chip")
 def espefuse(
-    session: Session, words: tuple[str, ...], *, chip: str = lines.AUTO, port: str = ""
+    session: Session,
+    words: Annotated[tuple[str, ...], TEXTS],
+    *,
+    chip: ChipOrAuto = lines.AUTO,
+    port: PortName = "",
 ) -> ops.Info:
     """Answer `espefuse summary` with what `info` knows.
 
@@ -101,13 +133,15 @@ def espefuse(
     """
     if words[0] != "summary":
         raise UsageError("nothing here burns fuses", hint=_FUSES_HINT)
-    with lines.applied(session, lines.Line(chip=by_name(chip), port=port), needs_chip=True):
+    with lines.applied(
+        session, lines.GlobalOptions(chip=by_name(chip), port=port), needs_chip=True
+    ):
         session.output.note(f"this is `info`; espefuse is another program; {_FUSES_HINT}")
         return ops.info(session.chip)
 
 
-@VERBS.add("espsecure", group=GROUP, params=[Param("words", Texts())])
-def espsecure(session: Session, words: tuple[str, ...]) -> None:
+@VERBS.add("espsecure", group=GROUP)
+def espsecure(session: Session, words: Annotated[tuple[str, ...], TEXTS]) -> None:
     """Say that nothing here signs, encrypts or makes keys."""
     raise UsageError("espsecure is another program; nothing here signs or makes keys")
 

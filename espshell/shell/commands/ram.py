@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from espshell import files
 from espshell.device.target import SYNC_BAUD, require_rate
@@ -14,10 +14,18 @@ from espshell.errors import UsageError
 from espshell.link.port import Port, open_port
 from espshell.render import render
 from espshell.render.document import Document
-from espshell.shell.arguments.types import File, InputFile, Positive, Scope, Seconds, Text
-from espshell.shell.language.expr import Expr
+from espshell.shell.arguments.types import (
+    INPUT_FILE,
+    NUMBER,
+    SECONDS,
+    TEXT,
+    complete_files,
+    mapped,
+    no_completion,
+)
+from espshell.shell.declaration import DRY_RUN, Option, Trait
 from espshell.shell.outcome import Presentation, shown
-from espshell.shell.registry import DRY_RUN, Option, Param, Registry, Trait
+from espshell.shell.registry import Registry
 
 if TYPE_CHECKING:
     from espshell.ops.chip.loadram import RamLoaded, RamPlan
@@ -31,65 +39,42 @@ GROUP = "Programs"
 
 GONE = "the loader is gone; `reconnect` resets the chip into it again"
 
-
-class FileOrPattern(Text):
-    """The name of a file, or a pattern of names."""
-
-    label = "FILE|PATTERN"
-
-    def complete(self, text: str, scope: Scope) -> Iterable[str]:
-        """Complete names of files."""
-        return File().complete(text, scope)
-
-
-class Rate(Positive):
-    """A baud rate that a chip can have."""
-
-    def value(self, parsed: Expr, scope: Scope) -> int:
-        """Evaluate it. Raises: UsageError if no chip has it."""
-        rate = parsed.evaluate(scope)
-        require_rate(rate)
-        return rate
-
-
-_UNTIL = Option("--until", "stop when it says this; fail if it does not within 10 s", Text())
-_TIMEOUT = Option("--timeout", "stop after this long", Seconds(), short="-t")
-
-
-_LOADRAM = (
-    Option("--no-run", "load it only, and stay in the loader"),
-    Option("--no-monitor", "do not listen to what it says"),
-    Option("--monitor-baud", "the rate it speaks at (the loader's)", Rate(), into="baud"),
-    _UNTIL,
-    _TIMEOUT,
-    Option("--check", "read it back before it is started"),
-    Option("--force", "load what is for another chip or revision, or damaged"),
-    DRY_RUN,
+FILE_OR_PATTERN = replace(
+    TEXT, kind="file or pattern", complete=complete_files, label="FILE|PATTERN"
 )
+"""The name of a file, or a pattern of names."""
 
 
-@VERBS.add(
-    "load-ram",
-    group=GROUP,
-    params=[Param("file", InputFile())],
-    options=_LOADRAM,
-    needs="memory",
-    alias_of="loadram",
-)
-@VERBS.add(
-    "loadram", group=GROUP, params=[Param("file", InputFile())], options=_LOADRAM, needs="memory"
-)
+def _possible_rate(rate: int) -> int:
+    require_rate(rate)
+    return rate
+
+
+RATE = replace(mapped(NUMBER, _possible_rate), complete=no_completion)
+"""A baud rate that a chip can have."""
+
+Until = Annotated[
+    str, Option("--until", "stop when it says this; fail if it does not within 10 s", TEXT)
+]
+Timeout = Annotated[float | None, Option("--timeout", "stop after this long", SECONDS, short="-t")]
+
+
+@VERBS.add("loadram", group=GROUP, aliases=["load-ram"], options=[DRY_RUN], needs="memory")
 def loadram(
     session: Session,
-    file: Path,
+    file: Annotated[Path, INPUT_FILE],
     *,
-    no_run: bool = False,
-    no_monitor: bool = False,
-    baud: int | None = None,
-    until: str = "",
-    timeout: float | None = None,
-    check: bool = False,
-    force: bool = False,
+    no_run: Annotated[bool, Option("--no-run", "load it only, and stay in the loader")] = False,
+    no_monitor: Annotated[bool, Option("--no-monitor", "do not listen to what it says")] = False,
+    baud: Annotated[
+        int | None, Option("--monitor-baud", "the rate it speaks at (the loader's)", RATE)
+    ] = None,
+    until: Until = "",
+    timeout: Timeout = None,
+    check: Annotated[bool, Option("--check", "read it back before it is started")] = False,
+    force: Annotated[
+        bool, Option("--force", "load what is for another chip or revision, or damaged")
+    ] = False,
 ) -> RamLoaded | Presentation:
     """Load a program into RAM, start it, show what it says.
 
@@ -123,23 +108,14 @@ def loadram(
     return _followed(session, result, wish if listens else None)
 
 
-@VERBS.add(
-    "monitor",
-    group=GROUP,
-    options=[
-        Option("--run", "start the application first, and miss nothing"),
-        Option("--baud", "the rate it speaks at (115200)", Rate()),
-        _UNTIL,
-        _TIMEOUT,
-    ],
-)
+@VERBS.add("monitor", group=GROUP)
 def monitor_command(
     session: Session,
     *,
-    run: bool = False,
-    baud: int = SYNC_BAUD,
-    until: str = "",
-    timeout: float | None = None,
+    run: Annotated[bool, Option("--run", "start the application first, and miss nothing")] = False,
+    baud: Annotated[int, Option("--baud", "the rate it speaks at (115200)", RATE)] = SYNC_BAUD,
+    until: Until = "",
+    timeout: Timeout = None,
 ) -> Presentation:
     """Show what the application says, until Ctrl-C.
 
@@ -149,19 +125,14 @@ def monitor_command(
     from espshell.shell.terminal import monitor
 
     wish = monitor.Wish(until, timeout, baud)
-    monitor.see_it_ends(session, wish)
+    monitor.require_end(session, wish)
     with _line(session, baud, run=run) as port:
         heard = monitor.follow(session, port, wish)
     return shown(monitor.without_expected_reset(heard) if run else heard)
 
 
-@VERBS.add(
-    "syms",
-    group=GROUP,
-    params=[Param("what", FileOrPattern(), optional=True)],
-    traits=Trait.SYMBOLS,
-)
-def syms(session: Session, what: str = "") -> SymbolList:
+@VERBS.add("syms", group=GROUP, traits=Trait.SYMBOLS)
+def syms(session: Session, what: Annotated[str, FILE_OR_PATTERN] = "") -> SymbolList:
     """Load the symbols of an ELF file, or list those loaded.
 
     syms build/app.elf, then syms *counter*. Their names are addresses in every expression:
@@ -179,12 +150,12 @@ def syms(session: Session, what: str = "") -> SymbolList:
     return _noted(session, list_symbols(session.symbols, what))
 
 
-def _noted(session: Session, found: SymbolList) -> SymbolList:
+def _noted(session: Session, listed: SymbolList) -> SymbolList:
     """Add a note where the program is for another kind of core than the connected chip has."""
     if session.target is None or session.symbols is None:
-        return found
+        return listed
     note = session.symbols.mismatch(session.target.chip)
-    return replace(found, notes=(*found.notes, note)) if note else found
+    return replace(listed, notes=(*listed.notes, note)) if note else listed
 
 
 def _show_clash(session: Session, plan: RamPlan) -> None:
@@ -243,7 +214,7 @@ def _line(session: Session, baud: int, *, run: bool) -> Iterator[Port]:
             yield port
         return
     if not session.bench.port:
-        raise UsageError("no port is known", hint="start with --port")
+        raise UsageError("there is no port to connect to", hint="start with --port")
     port = open_port(session.bench.port, baud)
     try:
         yield port

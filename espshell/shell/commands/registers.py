@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from espshell.errors import UsageError
 from espshell.ops.result import Result
-from espshell.shell.arguments.types import ArgType, Scope, Text
+from espshell.shell.arguments.types import TEXT, ArgType, complete_names
+from espshell.shell.commands.memory import Check, Unverified
+from espshell.shell.declaration import DRY_RUN, Option
 from espshell.shell.language import expr
-from espshell.shell.registry import DRY_RUN, Option, Param, Registry
+from espshell.shell.registry import Registry
 
 if TYPE_CHECKING:
     from espshell.ops.memory.registers import FieldList, FieldWrite, RegisterList
@@ -40,56 +42,45 @@ class Request(NamedTuple):
         return any(char in self.name for char in "*?[")
 
 
-class Requests(ArgType[tuple[Request, ...], tuple[Request, ...]]):
-    """Names of registers and fields, each perhaps with ``=VALUE``; ``.F`` is of the one before."""
-
-    raw = True
-    most = 999
-    label = "PATTERN|P.R[.F][=V]"
-
-    def parse(self, texts: Sequence[str]) -> tuple[Request, ...]:
-        """Take the words apart. Raises: UsageError where a register or a value is missing."""
-        found: list[Request] = []
-        for text in texts:
-            found.append(_request(text, found[-1].name if found else ""))
-        return tuple(found)
-
-    def value(self, parsed: tuple[Request, ...], scope: Scope) -> tuple[Request, ...]:
-        """Return them: what a value means depends on its field."""
-        return parsed
-
-    def names(self, parsed: tuple[Request, ...]) -> tuple[str, ...]:
-        """Return the names that must be known; a lone name as value may be one of the field's."""
-        values = [r.value for r in parsed if r.value is not None and r.value.lone_name() is None]
-        return (
-            *(request.name for request in parsed if not request.is_pattern),
-            *(name for value in values for name in value.names()),
-        )
-
-    def complete(self, text: str, scope: Scope) -> Iterable[str]:
-        """Complete names."""
-        return scope.names(text)
+def _parse_requests(texts: Sequence[str]) -> tuple[Request, ...]:
+    """Take the words apart. Raises: UsageError where a register or a value is missing."""
+    requests: list[Request] = []
+    for text in texts:
+        requests.append(_request(text, requests[-1].name if requests else ""))
+    return tuple(requests)
 
 
-@VERBS.add(
-    "reg",
-    group=GROUP,
-    params=[Param("requests", Requests())],
-    options=[
-        Option("--no-verify", "do not read back", into="unverified"),
-        Option("--check", "read twice and compare"),
-        Option("--force", "read write-only and write read-only ones too"),
-        DRY_RUN,
-    ],
-    needs="memory",
+def _request_names(parsed: tuple[Request, ...]) -> tuple[str, ...]:
+    """Return the names that must be known; a lone name as value may be one of the field's."""
+    values = [r.value for r in parsed if r.value is not None and r.value.lone_name() is None]
+    return (
+        *(request.name for request in parsed if not request.is_pattern),
+        *(name for value in values for name in value.names()),
+    )
+
+
+REQUESTS: ArgType[tuple[Request, ...], tuple[Request, ...]] = ArgType(
+    "registers and fields",
+    _parse_requests,  # what a value means depends on its field
+    names=_request_names,
+    complete=complete_names,
+    most=999,
+    raw=True,
+    label="PATTERN|P.R[.F][=V]",
 )
+"""Names of registers and fields, each perhaps with ``=VALUE``; ``.F`` is of the one before."""
+
+
+@VERBS.add("reg", group=GROUP, options=[DRY_RUN], needs="memory")
 def reg(
     session: Session,
-    requests: tuple[Request, ...],
+    requests: Annotated[tuple[Request, ...], REQUESTS],
     *,
-    unverified: bool = False,
-    check: bool = False,
-    force: bool = False,
+    unverified: Unverified = False,
+    check: Check = False,
+    force: Annotated[
+        bool, Option("--force", "read write-only and write read-only ones too")
+    ] = False,
 ) -> Result:
     """Show registers field by field, or set fields.
 
@@ -109,8 +100,8 @@ def reg(
     return _read(session, requests, check=check, force=force)
 
 
-@VERBS.add("regs", group=GROUP, params=[Param("pattern", Text(), optional=True)], needs="chip")
-def regs(session: Session, pattern: str = "") -> RegisterList:
+@VERBS.add("regs", group=GROUP, needs="chip")
+def regs(session: Session, pattern: Annotated[str, TEXT] = "") -> RegisterList:
     """List peripherals or registers, without reading any.
 
     Registers by a part of their name, the name of their peripheral, or a pattern with `*` and `?`.
@@ -147,15 +138,15 @@ def _read(session: Session, requests: Sequence[Request], *, check: bool, force: 
         if scope.peripheral(name) is None:
             register, field = _meant(session, name)
             return registers.read_register(memory, register, field, check=check, force=force)
-    wanted: list[Register] = []
+    registers_to_read: list[Register] = []
     for request in requests:
         peripheral = None if request.is_pattern else scope.peripheral(request.name)
         if request.is_pattern or peripheral:
             pattern = peripheral.name if peripheral else request.name
-            wanted += registers.list_registers(session.chip.chip, pattern).registers
+            registers_to_read += registers.list_registers(session.chip.chip, pattern).registers
         else:
-            wanted.append(_meant(session, request.name)[0])
-    chosen = tuple(dict.fromkeys(wanted))
+            registers_to_read.append(_meant(session, request.name)[0])
+    chosen = tuple(dict.fromkeys(registers_to_read))
     return registers.read_registers(memory, chosen, check=check, force=force)
 
 
@@ -166,12 +157,12 @@ def _write(
 
     if any(request.value is None for request in requests):
         raise UsageError("either all of these are set or none", hint="write NAME=VALUE for each")
-    found = [(*_meant(session, request.name), request) for request in requests]
-    register = found[0][0]
-    if any(other != register for other, _, _ in found):
+    targets = [(*_meant(session, request.name), request) for request in requests]
+    register = targets[0][0]
+    if any(other != register for other, _, _ in targets):
         raise UsageError("these are of several registers", hint="one command sets those of one")
     memory = session.chip.memory
-    values = [(field, _value(session, field, request)) for _, field, request in found]
+    values = [(field, _value(session, field, request)) for _, field, request in targets]
     fields = [(field, value) for field, value in values if field is not None]
     if len(fields) == len(values):
         return registers.write_fields(memory, register, fields, verify=verify, force=force)
@@ -198,9 +189,9 @@ def _meant(session: Session, name: str) -> tuple[Register, BitField | None]:
     register = scope.register(name)
     if register is not None:
         return register, None
-    found = scope.field(name)
-    if found is not None:
-        return found
+    match = scope.field(name)
+    if match is not None:
+        return match
     whole, _, last = name.rpartition(".")
     register = scope.register(whole)
     if register is not None:
@@ -209,7 +200,7 @@ def _meant(session: Session, name: str) -> tuple[Register, BitField | None]:
 
 
 def _value(session: Session, field: BitField | None, request: Request) -> int:
-    """Return what a field is to be set to: one of its own names, or an expression."""
+    """Return the new value of a field: one of its own names, or an expression."""
     if request.value is None:
         raise UsageError(f"{request.name} has no value")
     name = request.value.lone_name()

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from espshell.chips import Chip
 from espshell.errors import BenchError, DeviceError, EspError, UsageError
 from espshell.ops.memory.expect import Expectation
 from espshell.ops.result import Result
 from espshell.shell import registry
-from espshell.shell.arguments.types import ChipNames, File, Seconds, Text, Words
+from espshell.shell.arguments.types import ANY_PATH, CHIPS, SECONDS, TEXT, WORDS
+from espshell.shell.declaration import Option, Trait
 from espshell.shell.language import expr
 from espshell.shell.language.assignment import assigned
 from espshell.shell.language.expr import Expr
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.words import Word
-from espshell.shell.registry import Option, Param, Registry, Trait
+from espshell.shell.registry import Registry
 from espshell.units import number_text, parse_number
 
 if TYPE_CHECKING:
@@ -67,21 +68,23 @@ def let(session: Session, assignment: Command) -> Variable:
 
     Text stands in quotes. `$NAME` puts the value into any later line.
     """
-    wanted = assigned(assignment)
+    setting = assigned(assignment)
     scope = session.scope
-    value = _value(session, wanted.value, scope)
+    value = _value(session, setting.value, scope)
     text = number_text(value) if isinstance(value, int) else value
-    session.variables[wanted.name] = text
-    return Variable(wanted.name, value, tuple(scope.notes))
+    session.variables[setting.name] = text
+    return Variable(setting.name, value, tuple(scope.notes))
 
 
-@VERBS.add(
-    "expect",
-    group=GROUP,
-    options=[Option("--message", "what to say if it is false", Text(), short="-m")],
-    rest="expression",
-)
-def expect(session: Session, expression: Expr, *, message: str = "") -> Expectation:
+@VERBS.add("expect", group=GROUP, rest="expression")
+def expect(
+    session: Session,
+    expression: Expr,
+    *,
+    message: Annotated[
+        str, Option("--message", "what to say if it is false", TEXT, short="-m")
+    ] = "",
+) -> Expectation:
     """Fail, with both sides, unless an expression is true.
 
     `[ADDRESS]` is the word at an address, u8[..] and u16[..] are narrower.
@@ -95,22 +98,20 @@ def evaluated(session: Session, expression: Expr, message: str = "") -> Expectat
     if sides is None:
         value = expression.evaluate(scope)
         return Expectation(expression.text, value, message=message, notes=tuple(scope.notes))
-    left, operator, right = sides
-    first, second = left.evaluate(scope), right.evaluate(scope)
+    first_side, operator, right = sides
+    first, second = first_side.evaluate(scope), right.evaluate(scope)
     value = int(expr.compare(first, operator, second))
     notes = tuple(scope.notes)
     return Expectation(expression.text, value, first, operator, second, message, notes)
 
 
-@VERBS.add(
-    "need", group=GROUP, params=[Param("chip", ChipNames())], needs="chip", traits=Trait.NEED
-)
-def need(session: Session, chip: tuple[Chip, ...]) -> None:
+@VERBS.add("need", group=GROUP, needs="chip", traits=Trait.NEED)
+def need(session: Session, chip: Annotated[tuple[Chip, ...], CHIPS]) -> None:
     """Refuse any chip but these."""
     connected = session.chip.chip
     if connected not in chip:
-        wanted = " or ".join(each.title for each in chip)
-        raise DeviceError(f"this is an {connected.title}, not an {wanted}")
+        titles = " or ".join(one.title for one in chip)
+        raise DeviceError(f"this is an {connected.title}, not an {titles}")
 
 
 @VERBS.add("fails", group=GROUP, rest="command", traits=Trait.FAILS)
@@ -132,28 +133,23 @@ def fails(session: Session, command: Held) -> Failed:
     return Failed(command.text, error.message)
 
 
-@VERBS.add("echo", group=GROUP, params=[Param("words", Words())])
-def echo(session: Session, words: tuple[str, ...] = ()) -> Echo:
+@VERBS.add("echo", group=GROUP)
+def echo(session: Session, words: Annotated[tuple[str, ...], WORDS] = ()) -> Echo:
     """Show words."""
     return Echo(" ".join(words))
 
 
-@VERBS.add("sleep", group=GROUP, params=[Param("seconds", Seconds())])
-def sleep(session: Session, seconds: float) -> None:
+@VERBS.add("sleep", group=GROUP)
+def sleep(session: Session, seconds: Annotated[float, SECONDS]) -> None:
     """Let time pass: sleep 2, sleep 200ms."""
     session.clock.sleep(seconds)
 
 
-@VERBS.add(
-    "source",
-    group=GROUP,
-    params=[Param("file", File()), Param("arguments", Words())],
-    traits=Trait.LINES,
-)
+@VERBS.add("source", group=GROUP, traits=Trait.LINES)
 def source(
     session: Session,
-    file: Path,
-    arguments: tuple[str, ...] = (),
+    file: Annotated[Path, ANY_PATH],
+    arguments: Annotated[tuple[str, ...], WORDS] = (),
     *,
     run_file: Callable[[Path, Sequence[str]], None],
 ) -> None:
@@ -165,7 +161,7 @@ def source(
 
 
 def _value(session: Session, word: Word, scope: TargetScope) -> int | str:
-    """Return what a word means to `let`: text in quotes, a variable as it is, or an expression."""
+    """Return the value of a word for `let`: quoted text, a variable unchanged, or an expression."""
     if word.is_quoted and not _is_character(word.raw):
         return word.expand(session.variables)
     if word.lone_variable() is not None:
@@ -176,7 +172,7 @@ def _value(session: Session, word: Word, scope: TargetScope) -> int | str:
 
 
 def _is_character(raw: str) -> bool:
-    """Say whether a quoted word is a number such as 'A'."""
+    """Return whether a quoted word is a number, such as 'A'."""
     try:
         return expr.parse(raw).constant() is not None
     except UsageError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from espshell.errors import UsageError
 from espshell.files import read_bytes
@@ -14,12 +14,14 @@ from espshell.ops.memory.diff import diff as compare
 from espshell.ops.memory.find import Found
 from espshell.ops.memory.hash import Digest, hash_range
 from espshell.ops.memory.words import dump
-from espshell.shell.arguments.operands import Hashed, Operand, Operands, Pattern
-from espshell.shell.arguments.places import Place, Region, Span, Spot
-from espshell.shell.arguments.types import Positive
+from espshell.shell.arguments.operands import HASHED, OPERANDS, PATTERN, Operand
+from espshell.shell.arguments.places import REGION, WRITABLE_PLACE, Extent, Location
+from espshell.shell.arguments.types import POSITIVE
 from espshell.shell.commands.flash import write_flash
+from espshell.shell.commands.memory import Check, Force, Unverified
+from espshell.shell.declaration import DRY_RUN, Option, Trait
 from espshell.shell.outcome import Presentation
-from espshell.shell.registry import DRY_RUN, Option, Param, Registry, Trait
+from espshell.shell.registry import Registry
 from espshell.units import hex32
 
 if TYPE_CHECKING:
@@ -30,20 +32,15 @@ VERBS = Registry()
 
 GROUP = "Memory"
 
-_FORCE = Option("--force", "send it even if the memory map says no")
-_CHECK = Option("--check", "read twice and compare")
 
-
-@VERBS.add(
-    "copy",
-    group=GROUP,
-    traits=Trait.PARTITIONS,
-    params=[Param("region", Region()), Param("place", Place(to_write=True))],
-    options=[Option("--no-verify", "do not read back", into="unverified"), _FORCE, DRY_RUN],
-    needs="memory",
-)
+@VERBS.add("copy", group=GROUP, options=[DRY_RUN], traits=Trait.PARTITIONS, needs="memory")
 def copy(
-    session: Session, region: Span, place: Spot, *, unverified: bool = False, force: bool = False
+    session: Session,
+    region: Annotated[Extent, REGION],
+    place: Annotated[Location, WRITABLE_PLACE],
+    *,
+    unverified: Unverified = False,
+    force: Force = False,
 ) -> Copied | Written | None:
     """Copy a range to another place, in memory or in flash.
 
@@ -74,26 +71,21 @@ def copy(
 @VERBS.add(
     "find",
     group=GROUP,
-    params=[Param("region", Region()), Param("pattern", Pattern())],
-    options=[
-        Option("--align", "only at multiples of this", Positive()),
-        Option("--max", f"stop after so many places ({search.MOST})", Positive(), into="most"),
-        _CHECK,
-        _FORCE,
-    ],
     variants={f"find{width}": {"width": width} for width in (8, 16, 32)},
     needs="memory",
 )
 def find(
     session: Session,
-    region: Span,
-    pattern: search.Pattern | int,
+    region: Annotated[Extent, REGION],
+    pattern: Annotated[search.Pattern | int, PATTERN],
     *,
     width: int = 32,
-    align: int = 1,
-    most: int = search.MOST,
-    check: bool = False,
-    force: bool = False,
+    align: Annotated[int, Option("--align", "only at multiples of this", POSITIVE)] = 1,
+    most: Annotated[
+        int, Option("--max", f"stop after so many places ({search.MOST})", POSITIVE)
+    ] = search.MOST,
+    check: Check = False,
+    force: Force = False,
 ) -> Found:
     """Find a value, "text" or hex:de??be in a range.
 
@@ -139,20 +131,14 @@ class _Side:
     is_file: bool = False
 
 
-@VERBS.add(
-    "diff",
-    group=GROUP,
-    params=[Param("sides", Operands())],
-    options=[Option("--all", "show every row that differs", into="every_row"), _CHECK, _FORCE],
-    needs="memory",
-)
+@VERBS.add("diff", group=GROUP, needs="memory")
 def diff(
     session: Session,
-    sides: tuple[Operand, Operand],
+    sides: Annotated[tuple[Operand, Operand], OPERANDS],
     *,
-    every_row: bool = False,
-    check: bool = False,
-    force: bool = False,
+    every_row: Annotated[bool, Option("--all", "show every row that differs")] = False,
+    check: Check = False,
+    force: Force = False,
 ) -> Presentation:
     """Compare regions, files or snapshots; fails if they differ.
 
@@ -172,19 +158,13 @@ def diff(
     return Presentation(result, every_row=every_row)
 
 
-@VERBS.add(
-    "hash",
-    group=GROUP,
-    params=[Param("what", Hashed())],
-    options=[_CHECK, _FORCE],
-    needs="memory",
-)
+@VERBS.add("hash", group=GROUP, needs="memory")
 def digest(
     session: Session,
-    what: tuple[Span, str],
+    what: Annotated[tuple[Extent, str], HASHED],
     *,
-    check: bool = False,
-    force: bool = False,
+    check: Check = False,
+    force: Force = False,
 ) -> Digest:
     """Compute md5, sha1, sha256 or crc32 of a range."""
     region, algorithm = what
@@ -206,7 +186,7 @@ def _side(session: Session, operand: Operand) -> _Side:
         note, space = snapshot.note, snapshot.space
         return _Side(operand.text, snapshot.data, snapshot.address, space=space, note=note)
     where = operand.span(session.scope)
-    if isinstance(where, Spot):
+    if isinstance(where, Location):
         return _Side(operand.text, address=where.address, space=where.space)
     if where is not None:
         return _Side(operand.text, address=where.address, size=where.size, space=where.space)

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 from espshell.device.pins import parse_pads
 from espshell.errors import UsageError
 from espshell.files import path_of, require_readable
 from espshell.ops.result import Result
 from espshell.shell import lines, replay
-from espshell.shell.arguments.types import ArgType, File, Number, Positive, Scope, Text
-from espshell.shell.arguments.types import did_you_mean as near
+from espshell.shell.arguments.types import (
+    FILE,
+    NUMBER,
+    POSITIVE,
+    TEXT,
+    ArgType,
+    Scope,
+    complete_files,
+    did_you_mean,
+    offer,
+)
+from espshell.shell.declaration import Trait, Verb
 from espshell.shell.language.assignment import assigned
 from espshell.shell.language.grammar import Command
-from espshell.shell.registry import COMMANDS, Param, Registry, Trait, Verb
+from espshell.shell.registry import COMMANDS, Registry
 from espshell.shell.session import Quit, Session
 from espshell.shell.settings import MOST_FLASH
 from espshell.shell.transcript import Transcript
@@ -55,50 +66,25 @@ class Help(Result):
     """The first word of their names, if it is a family."""
 
 
-class VerbName(ArgType[str, str]):
-    """The name of a command, or of a family of them: of one word or two."""
-
-    most = 2
-
-    def parse(self, texts: Sequence[str]) -> str:
-        """Make one name of the words."""
-        return " ".join(texts)
-
-    def value(self, parsed: str, scope: Scope) -> str:
-        """Return it."""
-        return parsed
-
-    def complete(self, text: str, scope: Scope) -> tuple[str, ...]:
-        """Complete names of commands."""
-        return tuple(dict.fromkeys(verb.name.partition(" ")[0] for verb in COMMANDS.verbs()))
+def _complete_verbs(text: str, scope: Scope) -> Iterable[str]:
+    return dict.fromkeys(verb.name.partition(" ")[0] for verb in COMMANDS.verbs())
 
 
-class SettingName(Text):
-    """The name of a setting."""
+VERB_NAME: ArgType[str, str] = ArgType("command", " ".join, complete=_complete_verbs, most=2)
+"""The name of a command, or of a family of them: of one word or two."""
 
-    def complete(self, text: str, scope: Scope) -> tuple[str, ...]:
-        """Complete names of settings."""
-        return SETTINGS
+SETTING_NAME = replace(TEXT, complete=offer(*SETTINGS))
 
-
-class SettingValue(Text):
-    """The value of a setting."""
-
-    def complete(self, text: str, scope: Scope) -> tuple[str, ...]:
-        """Complete the values that any setting can have."""
-        return ("on", "off", *_COLORS)
+SETTING_VALUE = replace(TEXT, complete=offer("on", "off", *_COLORS))
+"""What any setting can be."""
 
 
-@VERBS.add(
-    "set",
-    group=GROUP,
-    traits=Trait.PARTITIONS,
-    params=[
-        Param("name", SettingName(), optional=True),
-        Param("value", SettingValue(), optional=True),
-    ],
-)
-def set_setting(session: Session, name: str = "", value: str = "") -> NamedValues | None:
+@VERBS.add("set", group=GROUP, traits=Trait.PARTITIONS)
+def set_setting(
+    session: Session,
+    name: Annotated[str, SETTING_NAME] = "",
+    value: Annotated[str, SETTING_VALUE] = "",
+) -> NamedValues | None:
     """Change a setting, or show them all.
 
     check: read everything twice. squeeze: show runs of equal rows as one line.
@@ -110,13 +96,14 @@ def set_setting(session: Session, name: str = "", value: str = "") -> NamedValue
     a file.
     """
     if name and name not in SETTINGS:
-        known = ", ".join(SETTINGS)
+        names = ", ".join(SETTINGS)
         raise UsageError(
-            f"there is no setting `{name}`", hint=near(name, SETTINGS) or f"there are {known}"
+            f"there is no setting `{name}`",
+            hint=did_you_mean(name, SETTINGS) or f"there are {names}",
         )
     if not value:
         shown = (name,) if name else SETTINGS
-        return NamedValues(tuple((each, _setting(session, each)) for each in shown))
+        return NamedValues(tuple((key, _setting(session, key)) for key in shown))
     if name == "color":
         session.output.color_when = _choice(name, value, _COLORS)
     elif name == "dry-run":
@@ -152,40 +139,33 @@ def alias(session: Session, assignment: Command) -> NamedValues | None:
 
 def define(session: Session, assignment: Command) -> None:
     """Let an alias stand for a line. Raises: UsageError if that is no command."""
-    wanted = assigned(assignment)
-    commands = tuple(lines.parse(session, wanted.source))
+    setting = assigned(assignment)
+    commands = tuple(lines.parse(session, setting.source))
     if not commands:
-        raise UsageError(f"`{wanted.name}` would stand for nothing")
+        raise UsageError(f"`{setting.name}` would stand for nothing")
     for command in commands:
         name = command.name.expand({}) if command.name.is_plain else ""
         if name and not COMMANDS.family(name):
             COMMANDS.find(name, prefixes=session.interactive)
-    session.aliases[wanted.name] = wanted.source
+    session.aliases[setting.name] = setting.source
 
 
-@VERBS.add("history", group=GROUP, params=[Param("count", Positive(), optional=True)])
-def history(session: Session, count: int = 20) -> History:
+@VERBS.add("history", group=GROUP)
+def history(session: Session, count: Annotated[int, POSITIVE] = 20) -> History:
     """Show the last lines that were typed."""
     lines = session.history()
     first = max(0, len(lines) - count)
     return History(first + 1, tuple(lines[first:]))
 
 
-class LogTarget(File):
-    """A file, or ``off``."""
-
-    def complete(self, text: str, scope: Scope) -> Iterable[str]:
-        """Complete files and the word."""
-        return ("off", *super().complete(text, scope))
-
-
-@VERBS.add(
-    "log",
-    group=GROUP,
-    params=[Param("file", LogTarget(), optional=True)],
-    traits=Trait.ONCE,
+LOG_TARGET = replace(
+    FILE, complete=lambda text, scope: ("off", *complete_files(text, scope)), is_output=False
 )
-def log(session: Session, file: Path | None = None) -> NamedValues:
+"""A file, or ``off``."""
+
+
+@VERBS.add("log", group=GROUP, traits=Trait.ONCE)
+def log(session: Session, file: Annotated[Path | None, LOG_TARGET] = None) -> NamedValues:
     """Write a transcript to a file (log FILE), or stop (log off).
 
     Commands stand in it as they are, what came of them as comments, so that it can be run as a
@@ -205,11 +185,8 @@ def _set_variables(transcript: Transcript, variables: Mapping[str, str]) -> None
             transcript.command(replay.assignment(name, value))
 
 
-_HELP_ON = [Param("command", VerbName(), optional=True)]
-
-
-@VERBS.add("help", group=GROUP, params=_HELP_ON)
-def help_on(session: Session, command: str = "") -> Help:
+@VERBS.add("help", group=GROUP, aliases=["?"])
+def help_on(session: Session, command: Annotated[str, VERB_NAME] = "") -> Help:
     """List the commands, or explain one.
 
     `COMMAND --help` does so too.
@@ -221,17 +198,8 @@ def help_on(session: Session, command: str = "") -> Help:
     return Help(tuple(COMMANDS.verbs()))
 
 
-_LEAVE_WITH = [Param("status", Number(), optional=True)]
-
-
-@VERBS.add("?", group=GROUP, params=_HELP_ON, alias_of="help")
-def help_too(session: Session, command: str = "") -> Help:
-    """List the commands, or explain one."""
-    return help_on(session, command)
-
-
-@VERBS.add("quit", group=GROUP, params=_LEAVE_WITH, traits=Trait.ONCE)
-def leave(session: Session, status: int | None = None) -> None:
+@VERBS.add("quit", group=GROUP, aliases=["exit"], traits=Trait.ONCE)
+def leave(session: Session, status: Annotated[int | None, NUMBER] = None) -> None:
     """Leave the shell, perhaps with an exit status.
 
     The chip is left as --after says.
@@ -239,12 +207,6 @@ def leave(session: Session, status: int | None = None) -> None:
     if status is not None and not 0 <= status <= 255:
         raise UsageError(f"an exit status is 0 to 255, not {status}")
     raise Quit(status)
-
-
-@VERBS.add("exit", group=GROUP, params=_LEAVE_WITH, alias_of="quit", traits=Trait.ONCE)
-def leave_too(session: Session, status: int | None = None) -> None:
-    """Leave the shell, with an exit status."""
-    leave(session, status)
 
 
 def _setting(session: Session, name: str) -> bool | str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from espshell.errors import UsageError
-from espshell.shell.arguments.types import Choice, Number, Positive, Text, Texts
+from espshell.nor import opcodes
+from espshell.shell.arguments.types import NUMBER, POSITIVE, TEXT, checked, choice, many
 from espshell.shell.commands.flash import NOTHING_DONE
-from espshell.shell.commands.status import keep_first_look, may_write, see_gates
+from espshell.shell.commands.status import keep_first_look, may_write, require_confirmed
+from espshell.shell.declaration import DRY_RUN, Option
 from espshell.shell.esptool import options
 from espshell.shell.later import Later
-from espshell.shell.registry import DRY_RUN, Option, Param, Registry
+from espshell.shell.registry import Registry
 from espshell.units import count_text
 
 if TYPE_CHECKING:
@@ -41,38 +42,20 @@ VERBS = Registry()
 
 GROUP = "Flash status"
 
-
-class Bytes(Texts):
-    """Bytes in hexadecimal, one word or several."""
-
-    def parse(self, texts: Sequence[str]) -> tuple[str, ...]:
-        """Check them. Raises: UsageError."""
-        for text in texts:
-            _byte_text(text)
-        return tuple(texts)
+BYTES = replace(many(checked(TEXT, lambda text: _byte_text(text))), kind="bytes")
+"""Bytes in hexadecimal, one word or several."""
 
 
-@VERBS.add(
-    "spi",
-    group=GROUP,
-    params=[Param("opcode", Number()), Param("data", Bytes(), optional=True)],
-    options=[
-        Option("--read", "bytes to read", Number()),
-        Option("--address", "24 bits behind the opcode", Number()),
-        Option("--dummy", "clocks before the data", Number()),
-        Option("--force", "send also what may change something"),
-    ],
-    needs="memory",
-)
+@VERBS.add("spi", group=GROUP, needs="memory")
 def spi(
     session: Session,
-    opcode: int,
-    data: tuple[str, ...] = (),
+    opcode: Annotated[int, NUMBER],
+    data: Annotated[tuple[str, ...], BYTES] = (),
     *,
-    read: int = 0,
-    address: int | None = None,
-    dummy: int = 0,
-    force: bool = False,
+    read: Annotated[int, Option("--read", "bytes to read", NUMBER)] = 0,
+    address: Annotated[int | None, Option("--address", "24 bits behind the opcode", NUMBER)] = None,
+    dummy: Annotated[int, Option("--dummy", "clocks before the data", NUMBER)] = 0,
+    force: Annotated[bool, Option("--force", "send also what may change something")] = False,
 ) -> SpiAnswer:
     """Send any command to the flash: spi 0x9f --read 3.
 
@@ -94,36 +77,36 @@ def spi(
 @VERBS.add(
     "read-flash-sfdp",
     group=GROUP,
-    params=[Param("address", Number()), Param("count", Positive())],
     options=[*options.HEADER, options.CONNECTION],
     needs="memory",
     alias_of="sfdp",
 )
-def read_flash_sfdp(session: Session, address: int, count: int) -> SpiAnswer:
+def read_flash_sfdp(
+    session: Session, address: Annotated[int, NUMBER], count: Annotated[int, POSITIVE]
+) -> SpiAnswer:
     """Read bytes of SFDP, as esptool does; of any number."""
     if not 0 <= address < 1 << 24:
         raise UsageError(f"{address:#x} is no address of 24 bits")
     if address + count > 1 << 24:
         raise UsageError(f"{count} bytes from {address:#x} on go past the end of SFDP, of 24 bits")
     flash = session.flash()
-    return sfdp.SpiAnswer(0x5A, "read SFDP", b"", sfdp.read_sfdp_bytes(flash, address, count))
+    return sfdp.SpiAnswer(
+        opcodes.RDSFDP, "read SFDP", b"", sfdp.read_sfdp_bytes(flash, address, count)
+    )
 
 
-_COUNT = Option("--bytes", "how many: 1, 2 or 3 (2)", Choice("1", "2", "3"), into="count")
+ByteCount = Annotated[str, Option("--bytes", "how many: 1, 2 or 3 (2)", choice("1", "2", "3"))]
 
 
 @VERBS.add(
-    "read-flash-status",
-    group=GROUP,
-    options=[
-        _COUNT,
-        Option("--force", "send 35h and 15h whatever they mean here"),
-        options.CONNECTION,
-    ],
-    needs="memory",
-    alias_of="sr",
+    "read-flash-status", group=GROUP, options=[options.CONNECTION], needs="memory", alias_of="sr"
 )
-def read_flash_status(session: Session, *, count: str = "2", force: bool = False) -> StatusBytes:
+def read_flash_status(
+    session: Session,
+    *,
+    count: ByteCount = "2",
+    force: Annotated[bool, Option("--force", "send 35h and 15h whatever they mean here")] = False,
+) -> StatusBytes:
     """Read status bytes by 05h, 35h and 15h, as esptool does."""
     return status_bytes.read_status_bytes(session.flash(), int(count), force=force)
 
@@ -131,26 +114,20 @@ def read_flash_status(session: Session, *, count: str = "2", force: bool = False
 @VERBS.add(
     "write-flash-status",
     group=GROUP,
-    params=[Param("value", Number())],
-    options=[
-        _COUNT,
-        Option("--non-volatile", "permanently (06h), not by 50h"),
-        Option("--otp", "set a one-way bit: the part's name typed out", Text()),
-        Option("--risk", "yes to what can stop the board from booting"),
-        DRY_RUN,
-        options.CONNECTION,
-    ],
+    options=[DRY_RUN, options.CONNECTION],
     needs="memory",
     alias_of="sr set",
 )
 def write_flash_status(
     session: Session,
-    value: int,
+    value: Annotated[int, NUMBER],
     *,
-    count: str = "2",
-    non_volatile: bool = False,
-    otp: str = "",
-    risk: bool = False,
+    count: ByteCount = "2",
+    non_volatile: Annotated[
+        bool, Option("--non-volatile", "permanently (06h), not by 50h")
+    ] = False,
+    otp: Annotated[str, Option("--otp", "set a one-way bit: the part's name typed out", TEXT)] = "",
+    risk: Annotated[bool, Option("--risk", "yes to what can stop the board from booting")] = False,
 ) -> StatusBytes | None:
     """Write status bytes, as esptool does; but wait, compare and tell what changed.
 
@@ -159,7 +136,7 @@ def write_flash_status(
     size = int(count)
     if not 0 <= value < 1 << 8 * size:
         raise UsageError(f"{value:#x} does not fit into {count_text(size, 'byte')}")
-    session.see_may_destroy("writing status registers")
+    session.require_permission("writing status registers")
     flash = session.flash()
     identified = session.connected.identified()
     possible, why = parts.volatile_possible(identified)
@@ -168,10 +145,11 @@ def write_flash_status(
             f"a volatile write is not possible: {why}", hint="--non-volatile writes permanently"
         )
     read = status_bytes.read_status_bytes(flash, size)
-    made = _as_plan(session, identified, value, size)
-    keep_first_look(session, made)
+    plan = _as_plan(session, identified, value, size)
+    keep_first_look(session, plan)
     unknown = status_bytes.unknown_bits(identified, read.value, value, size)
-    see_gates(session, replace(made, gates=(*made.gates, *unknown)), otp=otp, risk=risk)
+    confirmations = (*plan.confirmations, *unknown)
+    require_confirmed(session, replace(plan, confirmations=confirmations), otp=otp, risk=risk)
     loses = parts.loses_bits(identified.part, size)
     if loses:
         session.output.note(loses)
@@ -187,12 +165,15 @@ def write_flash_status(
 
 
 def _as_plan(session: Session, identified: Identified, value: int, count: int) -> StatusPlan:
-    """Return what a write of bytes means for the named bits of the part, for its gates."""
-    by_opcode = {each.read_opcode: each.name for each in identified.part.layout.registers}
-    names = [by_opcode.get(opcode) for opcode in (0x05, 0x35, 0x15)[:count]]
+    """Return a write of bytes as a plan for the named bits of the part, with its confirmations."""
+    by_opcode = {
+        register.read_opcode: register.name for register in identified.part.layout.registers
+    }
+    reads = (opcodes.RDSR1, opcodes.RDSR2, opcodes.RDSR3)[:count]
+    names = [by_opcode.get(opcode) for opcode in reads]
     data = value.to_bytes(count, "little")
-    wanted = [typed.Setting(name, byte) for name, byte in zip(names, data, strict=True) if name]
-    return ops.plan_change(session.flash(), identified, wanted, volatile=False)
+    settings = [typed.Setting(name, byte) for name, byte in zip(names, data, strict=True) if name]
+    return ops.plan_change(session.flash(), identified, settings, volatile=False)
 
 
 def _byte_text(text: str) -> bytes:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from espshell import files
 from espshell.errors import UsageError
 from espshell.render.document import Block, Document
 from espshell.render.view import View
-from espshell.shell.arguments.places import Span
-from espshell.shell.arguments.types import File, InputFile, Text, Texts
-from espshell.shell.commands.flash import NOTHING_DONE, Erasable
+from espshell.shell.arguments.flash import erasable
+from espshell.shell.arguments.places import Extent
+from espshell.shell.arguments.types import FILE, INPUT_FILE, TEXT, checked, many
+from espshell.shell.commands.flash import NOTHING_DONE
+from espshell.shell.declaration import DRY_RUN, Option
 from espshell.shell.later import Later
 from espshell.shell.outcome import Presentation
-from espshell.shell.registry import DRY_RUN, Option, Param, Registry
+from espshell.shell.registry import Registry
 
 if TYPE_CHECKING:
     from espshell.nor import parts
@@ -41,34 +43,27 @@ else:
 VERBS = Registry()
 
 
-class Settings(Texts):
-    """Settings of fields: NAME=VALUE.  Which names there are only the flash can tell."""
-
-    def parse(self, texts: Sequence[str]) -> tuple[str, ...]:
-        """Look at their form. Raises: UsageError."""
-        for text in texts:
-            typed.split(text)
-        return tuple(texts)
-
-
 GROUP = "Flash status"
 
 _FORMAT = 1
 
 _RISK = "the board may not boot any more, or its flash stay locked"
 
-_PART = Option("--part", "what is printed on the flash, if its id leaves it open", Text())
-_CHANGE = (
-    Option("--nv", "permanently, not only until the flash loses power"),
-    Option("--otp", "set a one-way bit: the part's name typed out", Text()),
-    Option("--risk", "yes to what can stop the board from booting, where nobody is asked"),
-    _PART,
-    DRY_RUN,
-)
+FIELD_SETTINGS = replace(many(checked(TEXT, lambda text: typed.split(text))), kind="settings")
+"""Settings of fields: NAME=VALUE.  Which names there are only the flash can tell."""
+
+PartName = Annotated[
+    str, Option("--part", "what is printed on the flash, if its id leaves it open", TEXT)
+]
+NonVolatile = Annotated[bool, Option("--nv", "permanently, not only until the flash loses power")]
+OneWay = Annotated[str, Option("--otp", "set a one-way bit: the part's name typed out", TEXT)]
+Risk = Annotated[
+    bool, Option("--risk", "yes to what can stop the board from booting, where nobody is asked")
+]
 
 
-@VERBS.add("sr", group=GROUP, options=[_PART], needs="memory")
-def show(session: Session, *, part: str = "") -> Presentation:
+@VERBS.add("sr", group=GROUP, aliases=["sr show"], needs="memory")
+def show(session: Session, *, part: PartName = "") -> Presentation:
     """Show the flash's status registers bit by bit.
 
     What is protected, what locks the registers, and settings that can be typed back: `sr set`.
@@ -78,39 +73,21 @@ def show(session: Session, *, part: str = "") -> Presentation:
     )
 
 
-@VERBS.add("sr show", group=GROUP, options=[_PART], needs="memory", alias_of="sr")
-def show_too(session: Session, *, part: str = "") -> Presentation:
-    """Show the flash's status registers, as `sr` does."""
-    return show(session, part=part)
-
-
-@VERBS.add(
-    "sr bits",
-    group=GROUP,
-    params=[Param("name", Text(), optional=True)],
-    options=[_PART],
-    needs="memory",
-)
-def bits(session: Session, name: str = "", *, part: str = "") -> StatusBits:
+@VERBS.add("sr bits", group=GROUP, needs="memory")
+def bits(session: Session, name: Annotated[str, TEXT] = "", *, part: PartName = "") -> StatusBits:
     """Explain the bits of the registers, or one of them."""
     return ops.StatusBits(_status(session, part), name)
 
 
-@VERBS.add(
-    "sr set",
-    group=GROUP,
-    params=[Param("settings", Settings())],
-    options=list(_CHANGE),
-    needs="memory",
-)
+@VERBS.add("sr set", group=GROUP, options=[DRY_RUN], needs="memory")
 def set_fields(
     session: Session,
-    settings: tuple[str, ...],
+    settings: Annotated[tuple[str, ...], FIELD_SETTINGS],
     *,
-    nv: bool = False,
-    otp: str = "",
-    risk: bool = False,
-    part: str = "",
+    nv: NonVolatile = False,
+    otp: OneWay = "",
+    risk: Risk = False,
+    part: PartName = "",
 ) -> StatusChange | None:
     """Change fields: sr set QE=1 BP=0 DRV=50%.
 
@@ -119,82 +96,86 @@ def set_fields(
     bit is not as wanted.
     """
     identified = session.connected.identified(part or None)
-    wanted = typed.parse(identified.part, settings)
+    requested = typed.parse(identified.part, settings)
     volatile = _volatile(identified, nv)
-    made = ops.plan_change(session.flash(), identified, wanted, volatile=volatile)
-    return _change(session, made, otp=otp, risk=risk)
+    plan = ops.plan_change(session.flash(), identified, requested, volatile=volatile)
+    return _change(session, plan, otp=otp, risk=risk)
 
 
-@VERBS.add("sr edit", group=GROUP, options=list(_CHANGE), needs="memory")
+@VERBS.add("sr edit", group=GROUP, options=[DRY_RUN], needs="memory")
 def edit(
-    session: Session, *, nv: bool = False, otp: str = "", risk: bool = False, part: str = ""
+    session: Session,
+    *,
+    nv: NonVolatile = False,
+    otp: OneWay = "",
+    risk: Risk = False,
+    part: PartName = "",
 ) -> StatusChange | None:
     """Change bits in a grid: arrows, space, Enter to review, Escape to leave."""
     if session.ask is None:
         raise UsageError("`sr edit` is for a terminal", hint="`sr set NAME=VALUE` works everywhere")
     from espshell.shell.terminal import grid
 
-    found = _status(session, part)
-    volatile = _volatile(found.identified, nv)
+    current = _status(session, part)
+    volatile = _volatile(current.identified, nv)
     view = replace(session.output.view, partitions=session.connected.known_partitions)
-    wanted = grid.edit(found, view, volatile=volatile)
-    if wanted is None:
+    requested = grid.edit(current, view, volatile=volatile)
+    if requested is None:
         session.output.note(NOTHING_DONE)
         return None
-    made = ops.plan_change(session.flash(), found.identified, wanted, volatile=volatile)
-    return _change(session, made, otp=otp, risk=risk)
+    plan = ops.plan_change(session.flash(), current.identified, requested, volatile=volatile)
+    return _change(session, plan, otp=otp, risk=risk)
 
 
-@VERBS.add(
-    "sr protect",
-    group=GROUP,
-    params=[Param("region", Erasable(bare=True))],
-    options=list(_CHANGE),
-    needs="memory",
-)
+@VERBS.add("sr protect", group=GROUP, options=[DRY_RUN], needs="memory")
 def protect(
     session: Session,
-    region: Span,
+    region: Annotated[Extent, erasable(bare=True)],
     *,
-    nv: bool = False,
-    otp: str = "",
-    risk: bool = False,
-    part: str = "",
+    nv: NonVolatile = False,
+    otp: OneWay = "",
+    risk: Risk = False,
+    part: PartName = "",
 ) -> StatusChange | None:
     """Protect exactly a region, a partition, or all (chip).
 
     Only ranges that the part has can be protected; `sr ranges` lists them.
     """
     identified = session.connected.identified(part or None)
-    made = ops.plan_protection(
+    plan = ops.plan_protection(
         session.flash(),
         identified,
         region.address,
         region.address + region.size,
         volatile=_volatile(identified, nv),
     )
-    return _change(session, made, otp=otp, risk=risk)
+    return _change(session, plan, otp=otp, risk=risk)
 
 
-@VERBS.add("sr unprotect", group=GROUP, options=list(_CHANGE), needs="memory")
+@VERBS.add("sr unprotect", group=GROUP, options=[DRY_RUN], needs="memory")
 def unprotect(
-    session: Session, *, nv: bool = False, otp: str = "", risk: bool = False, part: str = ""
+    session: Session,
+    *,
+    nv: NonVolatile = False,
+    otp: OneWay = "",
+    risk: Risk = False,
+    part: PartName = "",
 ) -> StatusChange | None:
     """Lift the protection of the whole flash."""
     identified = session.connected.identified(part or None)
     volatile = _volatile(identified, nv)
-    made = ops.plan_protection(session.flash(), identified, 0, 0, volatile=volatile)
-    return _change(session, made, otp=otp, risk=risk)
+    plan = ops.plan_protection(session.flash(), identified, 0, 0, volatile=volatile)
+    return _change(session, plan, otp=otp, risk=risk)
 
 
-@VERBS.add("sr ranges", group=GROUP, options=[_PART], needs="memory")
-def list_ranges(session: Session, *, part: str = "") -> Ranges:
+@VERBS.add("sr ranges", group=GROUP, needs="memory")
+def list_ranges(session: Session, *, part: PartName = "") -> Ranges:
     """List the ranges that the part can protect, and the settings for each."""
     return ops.protection_ranges(session.flash(), session.connected.identified(part or None))
 
 
-@VERBS.add("sr save", group=GROUP, params=[Param("file", File())], options=[_PART], needs="memory")
-def save(session: Session, file: Path, *, part: str = "") -> Status:
+@VERBS.add("sr save", group=GROUP, needs="memory")
+def save(session: Session, file: Annotated[Path, FILE], *, part: PartName = "") -> Status:
     """Write the registers to a file, with the id of the flash."""
     result = _status(session, part)
     contents = {
@@ -207,61 +188,40 @@ def save(session: Session, file: Path, *, part: str = "") -> Status:
     return result
 
 
-@VERBS.add(
-    "sr restore",
-    group=GROUP,
-    params=[Param("file", InputFile(), optional=True)],
-    options=list(_CHANGE),
-    needs="memory",
-)
+@VERBS.add("sr restore", group=GROUP, options=[DRY_RUN], needs="memory")
 def restore(
     session: Session,
-    file: Path | None = None,
+    file: Annotated[Path | None, INPUT_FILE] = None,
     *,
-    nv: bool = False,
-    otp: str = "",
-    risk: bool = False,
-    part: str = "",
+    nv: NonVolatile = False,
+    otp: OneWay = "",
+    risk: Risk = False,
+    part: PartName = "",
 ) -> StatusChange | None:
     """Put the registers back: as in a file of `sr save`, or as this session found them."""
-    from espshell.nor.layout import Kind
+    from espshell.nor.layout import BitKind
 
     identified = session.connected.identified(part or None)
-    wanted = _saved(file, identified) if file else _first_look(session)
+    saved = _saved(file, identified) if file else _first_look(session)
     now = _status(session, "").registers
     settings = []
     for register in identified.part.layout.registers:
-        if register.name in wanted and register.name in identified.part.written:
-            burnt = now[register.name] & register.mask(Kind.ONE_WAY) & ~wanted[register.name]
+        if register.name in saved and register.name in identified.part.written:
+            burnt = now[register.name] & register.mask(BitKind.ONE_WAY) & ~saved[register.name]
             if burnt:
                 session.output.note(f"one-way bits of {register.name} stay 1: 0x{burnt:02x}")
-            settings.append(typed.Setting(register.name, wanted[register.name] | burnt))
+            settings.append(typed.Setting(register.name, saved[register.name] | burnt))
     volatile = _volatile(identified, nv)
-    made = ops.plan_change(session.flash(), identified, settings, volatile=volatile)
-    return _change(session, made, otp=otp, risk=risk)
+    plan = ops.plan_change(session.flash(), identified, settings, volatile=volatile)
+    return _change(session, plan, otp=otp, risk=risk)
 
 
-@VERBS.add(
-    "sfdp",
-    group=GROUP,
-    options=[Option("--raw", "show the bytes, too")],
-    needs="memory",
-)
-def show_sfdp(session: Session, *, raw: bool = False) -> Presentation:
+@VERBS.add("sfdp", group=GROUP, aliases=["sr sfdp"], needs="memory")
+def show_sfdp(
+    session: Session, *, raw: Annotated[bool, Option("--raw", "show the bytes, too")] = False
+) -> Presentation:
     """Decode what the flash says of itself (SFDP, JESD216)."""
     return Presentation(sfdp.read_sfdp(session.flash()), every_row=raw)
-
-
-@VERBS.add(
-    "sr sfdp",
-    group=GROUP,
-    options=[Option("--raw", "show the bytes, too")],
-    needs="memory",
-    alias_of="sfdp",
-)
-def show_sfdp_too(session: Session, *, raw: bool = False) -> Presentation:
-    """Decode what the flash says of itself, as `sfdp` does."""
-    return show_sfdp(session, raw=raw)
 
 
 # --- what they share
@@ -274,7 +234,7 @@ def _status(session: Session, part: str) -> Status:
 
 
 def _volatile(identified: Identified, nv: bool) -> bool:
-    """Say whether a change is to be volatile. Raises: UsageError if it can only be permanent."""
+    """Return whether a change is volatile. Raises: UsageError if it can only be permanent."""
     if nv:
         return False
     possible, why = parts.volatile_possible(identified)
@@ -285,45 +245,46 @@ def _volatile(identified: Identified, nv: bool) -> bool:
     return True
 
 
-def _change(session: Session, made: StatusPlan, *, otp: str, risk: bool) -> StatusChange | None:
+def _change(session: Session, plan: StatusPlan, *, otp: str, risk: bool) -> StatusChange | None:
     """Show a plan, ask as much as it needs, and carry it out."""
     from espshell.render.status.change import status_plan
 
     output, flash = session.output, session.flash()
 
     def preview(view: View) -> Iterator[Block]:
-        return status_plan(made, replace(view, partitions=session.connected.known_partitions))
+        return status_plan(plan, replace(view, partitions=session.connected.known_partitions))
 
-    if not made.nothing_to_do:
+    if not plan.nothing_to_do:
         output.show(Document(preview, output.view))
-    if made.refusals:
-        raise UsageError(made.refusals[0], hint="; ".join(made.refusals[1:]))
-    keep_first_look(session, made)
-    if not made.nothing_to_do:
-        session.see_may_destroy("writing status registers")
-        see_gates(session, made, otp=otp, risk=risk)
-        kind = "until the flash loses power or is reset" if made.volatile else "PERMANENTLY"
-        if not may_write(session, f"write {kind}", volatile=made.volatile):
+    if plan.refusals:
+        raise UsageError(plan.refusals[0], hint="; ".join(plan.refusals[1:]))
+    keep_first_look(session, plan)
+    if not plan.nothing_to_do:
+        session.require_permission("writing status registers")
+        require_confirmed(session, plan, otp=otp, risk=risk)
+        kind = "until the flash loses power or is reset" if plan.volatile else "PERMANENTLY"
+        if not may_write(session, f"write {kind}", volatile=plan.volatile):
             output.note(NOTHING_DONE)
             return None
-    return ops.change_status(flash, made)
+    return ops.change_status(flash, plan)
 
 
-def see_gates(session: Session, made: StatusPlan, *, otp: str, risk: bool) -> None:
-    """See that a person has insisted on what cannot be undone, or can stop a board from booting.
+def require_confirmed(session: Session, plan: StatusPlan, *, otp: str, risk: bool) -> None:
+    """Require that a person insists on what cannot be undone, or can stop a board from booting.
 
     Raises: UsageError.
     """
-    part = made.part
-    for gate in made.gates:
-        if gate.gate is planning.Gate.ONE_WAY and not (otp and part.is_called(otp)):
+    part = plan.part
+    for confirmation in plan.confirmations:
+        one_way = confirmation.kind is planning.ConfirmationKind.ONE_WAY
+        if one_way and not (otp and part.is_called(otp)):
             names = " or ".join(part.names)
             wrong = f"; this is no {otp}" if otp else ""
             raise UsageError(
-                f"{gate.why}: it can never be undone{wrong}",
+                f"{confirmation.reason}: it can never be undone{wrong}",
                 hint=f"--otp {names} does it, with the name typed out",
             )
-    risks = [gate.why for gate in made.gates if gate.gate is planning.Gate.DANGER]
+    risks = [c.reason for c in plan.confirmations if c.kind is planning.ConfirmationKind.DANGER]
     if not risks or risk or session.dry_run:
         return
     if session.ask is None:
@@ -358,16 +319,16 @@ def _saved(file: Path, identified: Identified) -> dict[str, int]:
     return registers
 
 
-def keep_first_look(session: Session, made: StatusPlan) -> None:
+def keep_first_look(session: Session, plan: StatusPlan) -> None:
     """Remember the registers that a plan has read, if this flash was not looked at before."""
-    before = {each.name: each.before for each in made.registers}
+    before = {register.name: register.before for register in plan.registers}
     session.first_looks.setdefault(session.connected.flash_key(), before)
 
 
 def _first_look(session: Session) -> dict[str, int]:
-    found = session.first_looks.get(session.connected.flash_key())
-    if found is None:
+    first = session.first_looks.get(session.connected.flash_key())
+    if first is None:
         raise UsageError(
             "nothing has been seen of this flash before", hint="sr restore FILE takes a file"
         )
-    return found
+    return first

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from espshell.ops.memory import watch as ops
 from espshell.ops.memory.watch import Sample, Waited, Watched
 from espshell.ops.memory.words import dump
 from espshell.ops.result import Result
-from espshell.shell.arguments.places import Region, Span
-from espshell.shell.arguments.types import ArgType, Positive, Scope, Seconds
+from espshell.shell.arguments.places import REGION, Extent, region
+from espshell.shell.arguments.types import POSITIVE, SECONDS, ArgType, Scope
 from espshell.shell.commands.script import evaluated
+from espshell.shell.declaration import Option
 from espshell.shell.language import expr, place
 from espshell.shell.language.expr import Expr
 from espshell.shell.outcome import Presentation, shown
-from espshell.shell.registry import Option, Param, Registry
+from espshell.shell.registry import Registry
 from espshell.units import WORD
 
 if TYPE_CHECKING:
@@ -47,47 +48,44 @@ class Repeated(Result):
         return not self.failure
 
 
-class Watchable(ArgType["Expr | place.Region", "Expr | Span"]):
-    """An expression, or a region; a lone name is the region or register of that name."""
-
-    raw = True
-    most = 2
-    label = "EXPRESSION|REGION"
-
-    def parse(self, texts: Sequence[str]) -> Expr | place.Region:
-        """Parse it. Raises: UsageError."""
-        region = Region(WORD).parse(texts)
-        is_range = region.size is not None or region.end is not None
-        return region if is_range else expr.parse(texts[0])
-
-    def value(self, parsed: Expr | place.Region, scope: Scope) -> Expr | Span:
-        """Return the expression, or the range."""
-        if not isinstance(parsed, Expr):
-            return Region().value(parsed, scope)
-        name = parsed.lone_name()
-        known = scope.place(name) if name else None
-        return parsed if known is None else Span(known.start, known.size, known.name)
-
-    def names(self, parsed: Expr | place.Region) -> tuple[str, ...]:
-        """Return the names that it uses."""
-        return parsed.names() if isinstance(parsed, Expr) else Region().names(parsed)
-
-    def complete(self, text: str, scope: Scope) -> Iterable[str]:
-        """Complete names."""
-        return scope.names()
+def _parse_watchable(texts: Sequence[str]) -> Expr | place.Range:
+    parsed = region(WORD).parse(texts)
+    is_range = parsed.size is not None or parsed.end is not None
+    return parsed if is_range else expr.parse(texts[0])
 
 
-@VERBS.add(
-    "wait",
-    group=GROUP,
-    options=[
-        Option("--timeout", "give up after this long (10 s)", Seconds(), short="-t"),
-        Option("--interval", "look this often (100ms)", Seconds(), short="-i"),
-    ],
-    rest="expression",
+def _resolve_watchable(parsed: Expr | place.Range, scope: Scope) -> Expr | Extent:
+    if not isinstance(parsed, Expr):
+        return REGION.resolve(parsed, scope)
+    name = parsed.lone_name()
+    named = scope.place(name) if name else None
+    return parsed if named is None else Extent(named.start, named.size, named.name)
+
+
+WATCHABLE: ArgType[Expr | place.Range, Expr | Extent] = ArgType(
+    "expression or region",
+    _parse_watchable,
+    _resolve_watchable,
+    names=lambda parsed: parsed.names() if isinstance(parsed, Expr) else REGION.names(parsed),
+    complete=lambda text, scope: scope.names(),
+    most=2,
+    raw=True,
+    label="EXPRESSION|REGION",
 )
+"""An expression, or a region; a lone name is the region or register of that name."""
+
+
+@VERBS.add("wait", group=GROUP, rest="expression")
 def wait(
-    session: Session, expression: Expr, *, timeout: float = 10.0, interval: float = 0.1
+    session: Session,
+    expression: Expr,
+    *,
+    timeout: Annotated[
+        float, Option("--timeout", "give up after this long (10 s)", SECONDS, short="-t")
+    ] = 10.0,
+    interval: Annotated[
+        float, Option("--interval", "look this often (100ms)", SECONDS, short="-i")
+    ] = 0.1,
 ) -> Waited:
     """Look until an expression is true; fail after 10 s.
 
@@ -101,8 +99,8 @@ def wait(
     )
 
 
-@VERBS.add("repeat", group=GROUP, params=[Param("count", Positive())], rest="command")
-def repeat(session: Session, count: int, command: Held) -> Presentation:
+@VERBS.add("repeat", group=GROUP, rest="command")
+def repeat(session: Session, count: Annotated[int, POSITIVE], command: Held) -> Presentation:
     """Run a command so many times; stops when it fails.
 
     repeat 10 peek 0x3fc90000. Each result is shown as it comes.
@@ -123,22 +121,15 @@ def repeat(session: Session, count: int, command: Held) -> Presentation:
     return shown(Repeated(command.text, number, tuple(results), failure))
 
 
-@VERBS.add(
-    "watch",
-    group=GROUP,
-    params=[Param("what", Watchable())],
-    options=[
-        Option("--interval", "look this often (1 s)", Seconds(), short="-n"),
-        Option("--count", "stop after so many looks", Positive()),
-    ],
-    needs="memory",
-)
+@VERBS.add("watch", group=GROUP, needs="memory")
 def watch(
     session: Session,
-    what: Expr | Span,
+    what: Annotated[Expr | Extent, WATCHABLE],
     *,
-    interval: float = 1.0,
-    count: int | None = None,
+    interval: Annotated[
+        float, Option("--interval", "look this often (1 s)", SECONDS, short="-n")
+    ] = 1.0,
+    count: Annotated[int | None, Option("--count", "stop after so many looks", POSITIVE)] = None,
 ) -> Presentation:
     """Show a value or a range live; Ctrl-C stops.
 
@@ -147,7 +138,7 @@ def watch(
     """
     from espshell.shell.terminal.live import Live
 
-    address = what.address if isinstance(what, Span) else None
+    address = what.address if isinstance(what, Extent) else None
     title = what.text if isinstance(what, Expr) else what.name or f"{what.address:#010x}"
     view = Live(session.output, title, address)
     samples: list[Sample[int | bytes]] = []
@@ -159,12 +150,12 @@ def watch(
         looks = sample.look
         view.look(sample)
 
-    seen = ops.changes(
+    changes = ops.changes(
         _look(session, what, notes), session.clock, interval_s=interval, count=count, looked=looked
     )
     interrupted = False
     try:
-        for sample in seen:
+        for sample in changes:
             view.change(sample)
             if len(samples) < _KEPT:
                 samples.append(sample)
@@ -174,9 +165,11 @@ def watch(
     return shown(Watched(title, address, tuple(samples), looks, interrupted, tuple(notes)))
 
 
-def _look(session: Session, what: Expr | Span, notes: dict[str, None]) -> Callable[[], int | bytes]:
-    """Return what looks once and gathers what to keep in mind about it."""
-    if isinstance(what, Span):
+def _look(
+    session: Session, what: Expr | Extent, notes: dict[str, None]
+) -> Callable[[], int | bytes]:
+    """Return a function that reads once and collects the notes about it."""
+    if isinstance(what, Extent):
         space, check = session.space(what.space, what.size), session.settings.check
 
         def read() -> bytes:

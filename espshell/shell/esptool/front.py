@@ -1,6 +1,6 @@
 """``espshell esptool ARGS...``: esptool's arguments, environment, settings and exit status.
 
-The arguments become one line, which runs like any other; nothing is asked, as esptool never asks.
+The arguments become one line, which runs like any other; like esptool, it asks no questions.
 ``docs/esptool.md`` lists what differs.
 """
 
@@ -15,14 +15,14 @@ from espshell.errors import EspError
 from espshell.shell import registry
 from espshell.shell.esptool import settings, spelling
 from espshell.shell.language.grammar import Command
-from espshell.shell.language.words import Text, Word
+from espshell.shell.language.words import PlainText, Word
 from espshell.shell.output import Output
 from espshell.shell.registry import COMMANDS
 from espshell.shell.runner import Runner
 from espshell.shell.session import Session
 
 FAILED, LOST, INTERRUPTED = 2, 1, 2
-"""esptool's exit status: an error of any kind; a port that goes away while it is used; Ctrl-C."""
+"""esptool's exit status after an error, after the loss of the port in use, and after Ctrl-C."""
 
 ENVIRONMENT = {
     "ESPTOOL_CHIP": "--chip",
@@ -34,14 +34,14 @@ ENVIRONMENT = {
     "ESPTOOL_CONNECT_ATTEMPTS": "--connect-attempts",
     "ESPTOOL_OPEN_PORT_ATTEMPTS": "--open-port-attempts",
 }
-"""Variables that stand for global options."""
+"""Variables for global options."""
 
 FLASH_ENVIRONMENT = {
     "ESPTOOL_FM": "--flash-mode",
     "ESPTOOL_FF": "--flash-freq",
     "ESPTOOL_FS": "--flash-size",
 }
-"""Variables that stand for options of the commands that have them."""
+"""Variables for options of the commands that have them."""
 
 
 def run(
@@ -50,19 +50,18 @@ def run(
     environment: Mapping[str, str] = os.environ,
     output: Output | None = None,
 ) -> int:
-    """Run a line of esptool's; return esptool's exit status."""
+    """Run a command line of esptool; return esptool's exit status."""
     session = Session(output or Output(), assume_yes=True)
     with contextlib.closing(session):
         try:
-            given = settings.load(environment)
-            for note in given.notes:
+            config = settings.load(environment)
+            for note in config.notes:
                 session.output.note(note)
+            before, after = session.bench.before, session.bench.after
             session.bench = replace(
-                session.bench,
-                before=given.before or session.bench.before,
-                after=given.after or session.bench.after,
+                session.bench, before=config.before or before, after=config.after or after
             )
-            error = Runner(session).run(line(arguments, environment, given.options)).error
+            error = Runner(session).run(line(arguments, environment, config.options)).error
         except EspError as raised:
             error = raised
         except KeyboardInterrupt:
@@ -77,7 +76,7 @@ def run(
 def line(
     arguments: Sequence[str], environment: Mapping[str, str], options: Sequence[str] = ()
 ) -> Command:
-    """Return arguments as a line; what settings and environment say stands before them.
+    """Return arguments as a line, after the options of settings and environment.
 
     Raises: UsageError if there is no command.
     """
@@ -100,7 +99,7 @@ def line(
 def _from(
     environment: Mapping[str, str], table: Mapping[str, str], flags: Container[str] | None = None
 ) -> list[str]:
-    """Return the options of a table whose variables are set, each with its value."""
+    """Return the options of a table whose variables are set, with their values."""
     return [
         word
         for variable, flag in table.items()
@@ -110,8 +109,8 @@ def _from(
 
 
 def _command(arguments: Sequence[str]) -> Command:
-    """Return a command named ``esptool`` with arguments that a shell has cut."""
-    name = Word("esptool", 1, (Text("esptool", "esptool"),))
+    """Return the command ``esptool`` with its arguments."""
+    name = Word("esptool", 1, (PlainText("esptool", "esptool"),))
     words = spelling.words_of(arguments, column=len(name.raw) + 2)
     text = " ".join(word.raw for word in (name, *words))
     return Command(name, words, ignore_failure=False, redirect=None, text=text, column=1)

@@ -11,18 +11,17 @@ import itertools
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from espshell import chips
 from espshell.chips import Chip
 from espshell.clock import SystemClock
 from espshell.errors import BenchError, DeviceError, NoSync, PortError, UsageError
 from espshell.link import ports
-from espshell.link.reset import AFTER, BEFORE
 from espshell.link.trace import Viewer
 from espshell.ops.memory.words import poke
-from espshell.shell.arguments.types import Choice, Number, Positive, Text, chip_named
-from espshell.shell.registry import Option
+from espshell.shell.arguments.types import TEXT, ArgType, chip_named, choice, offer, single_word
+from espshell.shell.declaration import Option
 from espshell.shell.settings import Bench
 
 if TYPE_CHECKING:
@@ -32,64 +31,48 @@ AUTO = "auto"
 BEFORE_DEFAULT, AFTER_DEFAULT = "default-reset", "hard-reset"
 
 
-class ChipName(Text):
-    """A chip's name in any spelling, or ``auto``."""
-
-    def parse(self, texts: Sequence[str]) -> str:
-        """Check it. Raises: UsageError with those that are known."""
-        name = texts[0].lower()
-        return name if name == AUTO else chip_named(name).name
-
-    def complete(self, text: str, scope: object) -> tuple[str, ...]:
-        """Complete names."""
-        return (AUTO, *chips.NAMES)
+def _chip_or_auto(text: str) -> str:
+    name = text.lower()
+    return name if name == AUTO else chip_named(name).name
 
 
-class Mode(Choice):
-    """One of a few words, in which underscores are hyphens."""
-
-    def parse(self, texts: Sequence[str]) -> str:
-        """Return it. Raises: UsageError with the words that there are."""
-        return super().parse([texts[0].replace("_", "-")])
-
-
-class PortFilter(Text):
-    """What a port must have: ``vid=0x303a``, ``pid=``, ``name=``, ``serial=``."""
-
-    def parse(self, texts: Sequence[str]) -> str:
-        """Check its form. Raises: UsageError."""
-        key, mark, value = texts[0].partition("=")
-        if key not in ("vid", "pid", "name", "serial") or not (mark and value):
-            raise UsageError(
-                f"`{texts[0]}` is no filter of ports",
-                hint="vid=0x303a, pid=0x1001, name=TEXT and serial=TEXT are",
-            )
-        if key in ("vid", "pid"):
-            with contextlib.suppress(ValueError):
-                return f"{key}={int(value, 0)}"
-            raise UsageError(f"`{value}` is no number", hint=f"{key}=0x303a")
-        return texts[0]
-
-
-OPTIONS = (
-    Option("--chip", "refuse any other chip; auto takes what is there", ChipName(), short="-c"),
-    Option("--port", "connect to it, if the session is not", Text(), short="-p"),
-    Option("--baud", "change to this rate", Positive(), short="-b"),
-    Option("--port-filter", "take only such a port", PortFilter(), many=True),
-    Option("--before", "how to reset the chip when connecting", Mode(*BEFORE)),
-    Option("--after", "how to leave the chip at the end", Mode(*AFTER), short="-a"),
-    Option("--no-stub", "start no flasher stub for this command"),
-    Option("--stub-version", "which generation of stubs", Choice("1", "2")),
-    Option("--trace", "show every frame of this command", short="-t"),
-    Option("--verbose", "is accepted: results are shown whole", short="-v"),
-    Option("--silent", "show errors only", short="-s"),
-    Option("--override-vddsdio", "set the flash's voltage (ESP32)", Choice("1.8v", "1.9v", "off")),
-    Option("--connect-attempts", "how often to try to connect; 0: until it works", Number()),
-    Option(
-        "--open-port-attempts", "how often to try to open the port; 0: until it works", Number()
-    ),
+CHIP_OR_AUTO: ArgType[str, str] = ArgType(
+    "chip", single_word(_chip_or_auto), complete=offer(AUTO, *chips.NAMES)
 )
-"""esptool's global options, and one that it takes from its environment only."""
+"""A chip's name in any spelling, or ``auto``."""
+
+
+def mode(*modes: str) -> ArgType[str, str]:
+    """Take one of a few words, in which underscores are hyphens."""
+    base = choice(*modes)
+    return replace(base, parse=lambda texts: base.parse([texts[0].replace("_", "-")]))
+
+
+def _port_filter(text: str) -> str:
+    key, mark, value = text.partition("=")
+    if key not in ("vid", "pid", "name", "serial") or not (mark and value):
+        raise UsageError(
+            f"`{text}` is no filter of ports",
+            hint="vid=0x303a, pid=0x1001, name=TEXT and serial=TEXT are",
+        )
+    if key in ("vid", "pid"):
+        with contextlib.suppress(ValueError):
+            return f"{key}={int(value, 0)}"
+        raise UsageError(f"`{value}` is no number", hint=f"{key}=0x303a")
+    return text
+
+
+PORT_FILTER: ArgType[str, str] = ArgType("port filter", single_word(_port_filter))
+"""What a port must have: ``vid=0x303a``, ``pid=``, ``name=``, ``serial=``."""
+
+
+ChipOrAuto = Annotated[
+    str,
+    Option("--chip", "refuse any other chip; auto takes what is there", CHIP_OR_AUTO, short="-c"),
+]
+PortName = Annotated[
+    str, Option("--port", "connect to it, if the session is not", TEXT, short="-p")
+]
 
 VDDSDIO = {"1.8v": 0x8060_0000, "1.9v": 0xFE60_0000, "off": 0x0060_0000}
 """RTC_CNTL.SDIO_CONF for each voltage: XPD_SDIO, DREFH, DREFM and DREFL, SDIO_FORCE, SDIO_PD_EN.
@@ -103,8 +86,8 @@ _BETWEEN_S = 0.1  # between two tries
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """The global options that were given; None or empty for those that were not."""
+class GlobalOptions:
+    """The global options of a line; None or empty for those that it does not have."""
 
     chip: Chip | None = None
     port: str = ""
@@ -121,7 +104,7 @@ class Line:
     open_port_attempts: int = 1
 
     def bench(self, bench: Bench) -> Bench:
-        """Return how the chip is to be reached, where the line says nothing as before."""
+        """Return the bench with the options of the line."""
         return replace(
             bench,
             port=self.port or bench.port,
@@ -134,19 +117,19 @@ class Line:
         )
 
 
-def _mode(given: str, there: str, default: str) -> str:
-    """Return what was given; the default stands for a sequence of somebody's own, if there is."""
-    return there if given in ("", default) and "|" in there else given or there
+def _mode(option: str, before: str, default: str) -> str:
+    """Return the option, or the value before; the default keeps a custom sequence."""
+    return before if option in ("", default) and "|" in before else option or before
 
 
 @contextlib.contextmanager
-def applied(session: Session, line: Line, *, needs_chip: bool) -> Iterator[None]:
-    """Let a session be as a line of esptool's says while its command runs.
+def applied(session: Session, line: GlobalOptions, *, needs_chip: bool) -> Iterator[None]:
+    """Apply the global options of a line to the session while its command runs.
 
-    Port, rate and the way to leave the chip stay; the stub and the trace are of this line only,
-    and so is all of it for a command that needs no chip.
+    Port, rate and the way to leave the chip stay in force; the stub and the trace are for this line
+    only, and so are all options of a command that needs no chip.
 
-    Raises: UsageError for another chip, or for another port where nobody can be asked.
+    Raises: UsageError for another chip, or for another port if the person refuses it.
     """
     kept, tap = session.bench, session.tap
     with contextlib.ExitStack() as stack:
@@ -166,10 +149,12 @@ def applied(session: Session, line: Line, *, needs_chip: bool) -> Iterator[None]
             session.bench = replace(there, stub=kept.stub, stub_version=kept.stub_version)
 
 
-def _reach(session: Session, line: Line) -> None:
-    """Connect as a line says, or compare it with the connection that there is."""
+def _reach(session: Session, line: GlobalOptions) -> None:
+    """Connect with the options of a line, or compare them with the present connection."""
     target = session.target
-    if target is not None and not _is_other_port(line.port, session.bench.port):
+    there = session.bench.port
+    is_same = line.port in ("", there) or os.path.realpath(line.port) == os.path.realpath(there)
+    if target is not None and is_same:
         if line.chip not in (None, target.chip):
             assert line.chip is not None
             raise UsageError(
@@ -193,7 +178,7 @@ def _reach(session: Session, line: Line) -> None:
         _set_voltage(session, line.override_vddsdio)
 
 
-def _connect(session: Session, line: Line) -> None:
+def _connect(session: Session, line: GlobalOptions) -> None:
     bench = line.bench(session.bench)
     if not bench.port:
         bench = replace(bench, port=choose_port(line.port_filter))
@@ -223,12 +208,8 @@ def _ask_to_move(session: Session, port: str) -> None:
     )
 
 
-def _is_other_port(port: str, there: str) -> bool:
-    return bool(port) and port != there and os.path.realpath(port) != os.path.realpath(there)
-
-
 def _change_baud(session: Session, baud: int) -> None:
-    """Change the rate; where the loader cannot, go on at the one that there is, and say so."""
+    """Change the rate; if the loader cannot, note that it stays."""
     try:
         session.change_baud(baud)
     except UsageError as error:
@@ -252,15 +233,15 @@ def _set_voltage(session: Session, voltage: str) -> None:
 
 
 def choose_port(filters: Sequence[str] = ()) -> str:
-    """Return the only port that is likely and passes the filters.
+    """Return the only likely port that passes the filters.
 
     Filters of one kind are alternatives; of several kinds one of each must pass.
 
     Raises: PortError if there is none; BenchError if there are several.
     """
     kinds: dict[str, list[str]] = {}
-    for each in filters:
-        key, _, value = each.partition("=")
+    for text in filters:
+        key, _, value = text.partition("=")
         kinds.setdefault(key, []).append(value)
     matching = [
         port

@@ -5,9 +5,9 @@ What means something here is declared with the command.
 
 from __future__ import annotations
 
-from espshell.shell.arguments.flash import FlashPins
-from espshell.shell.arguments.types import Choice, Number, Text
-from espshell.shell.registry import Option
+from espshell.shell.arguments.flash import FLASH_PINS
+from espshell.shell.arguments.types import NUMBER, TEXT, choice
+from espshell.shell.declaration import Option
 
 _ENCRYPT = (
     "the chip is not asked to encrypt what is written; encrypt on the host "
@@ -17,7 +17,7 @@ _ENCRYPT = (
 CONNECTION = Option(
     "--spi-connection",
     "the pins of the flash for this command: SPI, HSPI or CLK,Q,D,HD,CS",
-    FlashPins(),
+    FLASH_PINS,
     short="-sc",
     setting="spi_connection",
 )
@@ -26,7 +26,7 @@ CONNECTION = Option(
 FLASH_TYPE = Option(
     "--flash-type",
     "nor is accepted; there is no other",
-    Choice("nor"),
+    choice("nor"),
     short="-ft",
     is_accepted=True,
 )
@@ -36,12 +36,12 @@ REACHING = (CONNECTION, FLASH_TYPE)
 
 WRITING = (
     Option("--encrypt", "is refused: encryption by the chip", refusal=_ENCRYPT),
-    Option("--encrypt-files", "is refused, as --encrypt", Text(), many=True, refusal=_ENCRYPT),
+    Option("--encrypt-files", "is refused, as --encrypt", TEXT, many=True, refusal=_ENCRYPT),
     Option("--ignore-flash-enc-efuse", "is refused, as --encrypt", refusal=_ENCRYPT),
     Option(
         "--diff-with",
         "is accepted and not needed: the flash is asked what it holds",
-        Text(),
+        TEXT,
         many=True,
         is_accepted=True,
     ),
@@ -53,7 +53,7 @@ WRITING = (
     Option(
         "--nand-end-address",
         "is refused: NAND flash",
-        Number(),
+        NUMBER,
         refusal="NAND flash is not supported; leave it out for NOR flash",
     ),
     *REACHING,
@@ -64,21 +64,21 @@ HEADER = (
     Option(
         "--flash-mode",
         "is accepted: it changes nothing here",
-        Text(),
+        TEXT,
         short="-fm",
         is_accepted=True,
     ),
     Option(
         "--flash-freq",
         "is accepted: it changes nothing here",
-        Text(),
+        TEXT,
         short="-ff",
         is_accepted=True,
     ),
     Option(
         "--flash-size",
         "is accepted: it changes nothing here",
-        Text(),
+        TEXT,
         short="-fs",
         is_accepted=True,
     ),

@@ -1,4 +1,4 @@
-"""How esptool's lines are spelled: the program, its commands, old names of options, @files.
+"""The spelling of esptool's lines: the program, its commands, old names of options, @files.
 
 One table for each kind, as esptool 5 maps them itself.  Underscores for hyphens in the names of
 commands and options, and ``--option=value``, need no table: ``registry`` takes them everywhere.
@@ -16,33 +16,15 @@ from dataclasses import replace
 from espshell import files
 from espshell.errors import UsageError
 from espshell.shell.language.grammar import Command
-from espshell.shell.language.words import Text, Word
+from espshell.shell.language.words import PlainText, Word
 
 COMMANDS = (
-    "chip-id",
-    "dump-mem",
-    "elf2image",
-    "erase-flash",
-    "erase-region",
-    "flash-id",
-    "get-security-info",
-    "image-info",
-    "load-ram",
-    "make-image",
-    "merge-bin",
-    "read-flash",
-    "read-flash-sfdp",
-    "read-flash-status",
-    "read-mac",
-    "read-mem",
-    "run",
-    "verify-flash",
-    "version",
-    "write-flash",
-    "write-flash-status",
-    "write-mem",
-)
-"""Every command of esptool 5 that we have, and ``make-image`` of 4."""
+    "chip-id", "dump-mem", "elf2image", "erase-flash", "erase-region", "flash-id",
+    "get-security-info", "image-info", "load-ram", "make-image", "merge-bin", "read-flash",
+    "read-flash-sfdp", "read-flash-status", "read-mac", "read-mem", "run", "verify-flash",
+    "version", "write-flash", "write-flash-status", "write-mem",
+)  # fmt: skip
+"""The commands of esptool 5 that exist here, and ``make-image`` of 4."""
 
 ABSENT = {
     "dump-bbm": "NAND flash is not supported",
@@ -51,17 +33,17 @@ ABSENT = {
     "read-sdc-chip-info": "the ESP32-S31 is not supported",
     "verify-sdc-certificate": "the ESP32-S31 is not supported",
 }
-"""Commands of esptool 5.6 that we have not, each with the reason."""
+"""The commands of esptool 5.6 that do not exist here, with the reasons."""
 
 OPTIONS = {
     "--fill-flash-size": "--pad-to-size",
     "--ignore-flash-encryption-efuse-setting": "--ignore-flash-enc-efuse",
     "--no-diff-verify": "--trust-flash-content",
 }
-"""Options that were renamed, hyphens for underscores."""
+"""Renamed options: the old names, with hyphens, and the new ones."""
 
 SWITCHES = {("verify-flash", "--diff"): {"yes": True, "no": False}}
-"""Flags that once took a value, and whether each value means the flag."""
+"""Flags that once took a value: whether a value sets the flag."""
 
 EXCLUSIVE = {
     "write-flash": (
@@ -70,10 +52,10 @@ EXCLUSIVE = {
         ("--skip-flashed", "--trust-flash-content"),
     ),
 }
-"""Options of which a line has one at most."""
+"""Options that exclude each other."""
 
 MANY = {"--port-filter": "=", "--encrypt-files": "", "--diff-with": ""}
-"""Options that take all words behind them up to the next option, if those hold a character."""
+"""Options that take all words up to the next option, if they contain a character."""
 
 _SHORT = {"--compress": "-z", "--no-compress": "-u", "--skip-flashed": "-s"}
 
@@ -82,10 +64,10 @@ _PYTHON = re.compile(r"(?:.*[/\\:])?py(?:thon)?[\d.]*w?(?:\.exe)?", re.IGNORECAS
 
 
 def program(command: Command) -> Command:
-    """Return a command whose name is ``esptool`` or the like, however that program was called.
+    """Return a line of esptool, espefuse or espsecure as a command with the program's name.
 
-    ``esptool.py``, ``/path/to/esptool.py``, ``python -m esptool``, ``python3 esptool.py``; a ``$``
-    of a prompt in front is no part of it.  Any other command comes back as it is.
+    ``esptool.py``, ``/path/to/esptool.py``, ``python -m esptool``, ``python3 esptool.py``; the
+    ``$`` of a prompt in front is dropped.  Any other command is returned unchanged.
     """
     raw = [word.raw.strip("\"'") for word in (command.name, *command.words[:3])]
     first = 1 if raw[0] == "$" else 0
@@ -97,14 +79,14 @@ def program(command: Command) -> Command:
         return command
     end = command.words[last - 1] if last else command.name
     text = command.text[: end.column - command.column + len(end.raw)]
-    name = Word(text, command.column, (Text(text, match[1].lower()),))
+    name = Word(text, command.column, (PlainText(text, match[1].lower()),))
     return replace(command, name=name, words=command.words[last:])
 
 
 def modern(name: str, command: Command, *, expand: bool = True) -> Command:
-    """Return a line of a command of esptool's, by its name here, with its words spelled as today.
+    """Return a command of esptool's with the present spelling of its words.
 
-    Words of ``@FILE`` stand for what the file holds, unless ``expand`` is False.
+    ``name`` is its name here.  ``@FILE`` is replaced by the words in the file, if ``expand``.
 
     Raises: UsageError if such a file cannot be read, or options exclude each other.
     """
@@ -120,10 +102,7 @@ def modern(name: str, command: Command, *, expand: bool = True) -> Command:
 
 
 def require_command(holder: str, word: Word) -> None:
-    """Check that what ``esptool`` holds is a command of esptool's; others hold any.
-
-    Raises: UsageError.
-    """
+    """Check that the command inside of ``esptool`` is one of esptool's. Raises: UsageError."""
     name = word.expand({}).lower().replace("_", "-") if word.is_plain else COMMANDS[0]
     if holder != "esptool" or name in COMMANDS:
         return
@@ -135,9 +114,9 @@ def require_command(holder: str, word: Word) -> None:
 
 
 def asks_help(name: str, command: Command) -> str:
-    """Return the command that a line with ``--help`` asks about, or an empty text.
+    """Return the command for which a line with ``--help`` wants help; empty for other lines.
 
-    For a line of esptool's, the command in it; there ``-h`` is ``--help``, too.
+    For a line of esptool, it is the command inside; there ``-h`` is ``--help``, too.
     """
     words = [word.raw for word in command.words]
     signs = {"--help", "-h"} if name in ("esptool", *COMMANDS) else {"--help"}
@@ -148,17 +127,17 @@ def asks_help(name: str, command: Command) -> str:
 
 
 def words_of(arguments: Iterable[str], column: int = 1) -> tuple[Word, ...]:
-    """Return arguments that a shell has cut as words of a line."""
-    found = []
+    """Return arguments as words of a line."""
+    words = []
     for argument in arguments:
         raw = shlex.quote(argument)
-        found.append(Word(raw, column, (Text(raw, argument),)))
+        words.append(Word(raw, column, (PlainText(raw, argument),)))
         column += len(raw) + 1
-    return tuple(found)
+    return tuple(words)
 
 
 def _expanded(words: Sequence[Word]) -> Iterator[Word]:
-    """Yield words, those of a file in the place of ``@FILE``."""
+    """Yield words; ``@FILE`` is replaced by the words in the file."""
     for word in words:
         name = word.expand({}) if word.is_plain else ""
         if not name.startswith("@"):
@@ -169,11 +148,11 @@ def _expanded(words: Sequence[Word]) -> Iterator[Word]:
             arguments = shlex.split(files.read_text(path, files.SCRIPT))
         except ValueError as error:
             raise UsageError(f"{path} holds no arguments: a quote is not closed") from error
-        yield from (replace(each, column=word.column) for each in words_of(arguments))
+        yield from (replace(argument, column=word.column) for argument in words_of(arguments))
 
 
 def _spelled(command: str, words: list[Word]) -> Iterator[Word]:
-    """Yield words with the names of today, and switches without the value that they once took."""
+    """Yield words with the present names of options, and switches without their old values."""
     while words:
         word = words.pop(0)
         if not word.raw.startswith("-"):
@@ -200,10 +179,14 @@ def _spelled(command: str, words: list[Word]) -> Iterator[Word]:
 
 
 def _named(word: Word, flag: str, size: int) -> Word:
-    """Return a word with another flag in the place of its first characters."""
+    """Return a word with a flag in place of its first ``size`` characters; 0: the flag only."""
     first, *rest = word.pieces
-    if not isinstance(first, Text):
+    if not isinstance(first, PlainText):
         return word
-    kept = Text(flag + first.raw[size:], flag + first.cooked[size:]) if size else Text(flag, flag)
+    kept = (
+        PlainText(flag + first.raw[size:], flag + first.cooked[size:])
+        if size
+        else PlainText(flag, flag)
+    )
     raw = flag + word.raw[size:] if size else flag
     return Word(raw, word.column, (kept, *rest) if size else (kept,))

@@ -1,12 +1,12 @@
-"""Expressions: what a word of a line means as a number.
+"""Expressions: the value of a word of a line.
 
 The rule of this file: a text is parsed once, without a device, into an :class:`Expr`, and evaluated
-as often as wanted against a :class:`Scope`, which alone knows names and memory.
+any number of times in an :class:`Environment`, which alone has names and memory.
 
 The operators and their precedence are Python's, so ``[R] & 1 == 1`` means ``([R] & 1) == 1``, which
 it does not in C.  Parsing is precedence climbing over a tuple of tokens: ``expression(power)``
 takes a value and then every operator that binds tighter than ``power``.  It is our own and not
-``ast.parse`` because a message has to say where, and has to know what a C programmer meant.
+``ast.parse`` because its messages name the column, and explain the operators of C.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from espshell.errors import UsageError
 from espshell.units import parse_number
 
 MAX_TOKENS = 150
-"""Longest expression; bounds the depth of the tree, so that no text exhausts Python's stack."""
+"""Longest expression; it bounds the depth of the tree, and so the use of Python's stack."""
 
 _LIMIT = 1 << 64
 
 
-class Scope(Protocol):
-    """What an expression is evaluated against."""
+class Environment(Protocol):
+    """Names and memory for the evaluation of an expression."""
 
     def name(self, name: str) -> int | None:
         """Return the address of a register, region or symbol, or a field's contents.
 
-        None when the name is unknown.  Case does not matter.
+        None for an unknown name.  Case does not matter.
         """
 
     def read(self, address: int, bits: int) -> int:
         """Return the contents of memory; ``bits`` is 8, 16 or 32, and ``address`` any integer."""
 
     def suggest(self, name: str) -> str | None:
-        """Return the known name nearest to an unknown one; None when nothing is near."""
+        """Return the name nearest to an unknown one; None if none is near."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``a < b <= c``: one operand more than operators; ``spans`` is where each operand stands."""
+    """``a < b <= c``: one operand more than operators; ``spans`` locates each operand."""
 
     operators: tuple[str, ...]
     operands: tuple[Node, ...]
@@ -91,7 +91,7 @@ class Expr:
     text: str
     root: Node
 
-    def evaluate(self, scope: Scope) -> int:
+    def evaluate(self, scope: Environment) -> int:
         """Return the value: true is 1 and false is 0; ``and`` and ``or`` give an operand.
 
         Raises:
@@ -99,19 +99,19 @@ class Expr:
         """
         try:
             return _value(self.root, scope)
-        except _Unfit as error:
+        except _NoValue as error:
             raise UsageError(f"`{printable(self.text)}`: {error}") from None
 
     def names(self) -> tuple[str, ...]:
-        """Return every name used, once each, in order."""
+        """Return the names in the expression, unique and in order."""
         return tuple(dict.fromkeys(n.text for n in _walk(self.root) if isinstance(n, Name)))
 
     def lone_name(self) -> str | None:
-        """Return the name when the expression is nothing else."""
+        """Return the name if the expression consists of one, else None."""
         return self.root.text if isinstance(self.root, Name) else None
 
     def constant(self) -> int | None:
-        """Return the value when it needs neither names nor memory, else None.
+        """Return the value if it needs neither names nor memory, else None.
 
         Raises:
             UsageError: as :meth:`evaluate`.
@@ -121,21 +121,21 @@ class Expr:
         return self.evaluate(_Nothing())
 
     def sides(self) -> tuple[Expr, str, Expr] | None:
-        """Return left, operator and right when the whole is one comparison, else None."""
+        """Return both sides and the operator if the expression is one comparison, else None."""
         if not isinstance(self.root, Comparison) or len(self.root.operators) != 1:
             return None
-        left, right = (
+        lhs, rhs = (
             Expr(self.text[start:end], node)
             for node, (start, end) in zip(self.root.operands, self.root.spans, strict=True)
         )
-        return left, self.root.operators[0], right
+        return lhs, self.root.operators[0], rhs
 
 
 def parse(text: str) -> Expr:
     """Parse an expression.
 
     Raises:
-        UsageError: where it is wrong (columns count from 1) and what was expected there.
+        UsageError: the column of the error, from 1, and what was expected there.
     """
     text = text.strip()
     if not text:
@@ -143,13 +143,13 @@ def parse(text: str) -> Expr:
     return Expr(text, _Parser(text).whole())
 
 
-def compare(left: int, symbol: str, right: int) -> bool:
-    """Return whether a comparison holds, as :meth:`Expr.sides` takes it apart."""
-    return _COMPARISONS[symbol](left, right)
+def compare(lhs: int, symbol: str, rhs: int) -> bool:
+    """Return whether a comparison from :meth:`Expr.sides` is true."""
+    return _COMPARISONS[symbol](lhs, rhs)
 
 
 def unknown_name(name: str, suggestion: str | None = None) -> UsageError:
-    """Return the error for a name that nothing is known by; a bare hex word gets a hint."""
+    """Return the error for an unknown name; hexadecimal digits without 0x get a hint."""
     likely = [suggestion] if suggestion else []
     if _HEX.fullmatch(name):
         likely.append(f"0x{name}")
@@ -197,15 +197,8 @@ _HINTS = {
 }
 
 
-def _tokens(text: str) -> Iterator[_Token]:
-    for match in _TOKEN.finditer(text):
-        if match.lastgroup != "space":
-            yield _Token(match.lastgroup or "", match[0], match.start())
-    yield _Token("end", "", len(text))
-
-
 def printable(text: str) -> str:
-    """Replace what would break the line of a message; columns stay."""
+    """Replace characters that would break the line of a message; columns stay."""
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
@@ -229,7 +222,12 @@ _WIDTHS = {"u8": 8, "u16": 16, "u32": 32}
 class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
-        self.tokens = tuple(_tokens(text))
+        self.tokens = [
+            _Token(match.lastgroup or "", match[0], match.start())
+            for match in _TOKEN.finditer(text)
+            if match.lastgroup != "space"
+        ]
+        self.tokens.append(_Token("end", "", len(text)))
         self.index = 0
         self.end = 0  # of the token before this one
 
@@ -238,10 +236,10 @@ class _Parser:
         return self.tokens[self.index]
 
     def advance(self) -> str:
-        taken = self.token
-        self.end = taken.start + len(taken.text)
+        token = self.token
+        self.end = token.start + len(token.text)
         self.index += 1
-        return taken.text
+        return token.text
 
     def whole(self) -> Node:
         if len(self.tokens) - 1 > MAX_TOKENS:
@@ -257,13 +255,13 @@ class _Parser:
     def expression(self, power: int = 0) -> Node:
         """Take a value and every operator after it that binds tighter than ``power``."""
         start = self.token.start
-        left = self.value(power)
+        node = self.value(power)
         while (binding := _POWER.get(self.token.text, 0)) > power:
             if binding == _COMPARE:
-                left = self.comparison(left, start)
+                node = self.comparison(node, start)
             else:
-                left = Operation(self.advance(), (left, self.expression(binding)))
-        return left
+                node = Operation(self.advance(), (node, self.expression(binding)))
+        return node
 
     def comparison(self, first: Node, start: int) -> Node:
         operators, operands, spans = [], [first], [(start, self.end)]
@@ -324,7 +322,7 @@ class _Parser:
         return Number(int(code, 16) if code else _ESCAPES[escape] if escape else ord(plain))
 
     def expected(self, what: str) -> UsageError:
-        """Return the error for the token at hand."""
+        """Return the error for the current token."""
         token = self.token
         where = f"at column {token.start + 1}"
         if token.kind != "end":
@@ -351,12 +349,12 @@ class _Parser:
 # Evaluation --------------------------------------------------------------------------------------
 
 
-class _Unfit(ArithmeticError):
-    """An operation has no value; the text says why."""
+class _NoValue(ArithmeticError):
+    """An operation has no value, for the reason in the message."""
 
 
 class _Nothing:
-    """The scope of constants."""
+    """The environment of constants."""
 
     def name(self, name: str) -> int | None:
         return None
@@ -368,7 +366,7 @@ class _Nothing:
         return None
 
 
-def _value(node: Node, scope: Scope) -> int:
+def _value(node: Node, scope: Environment) -> int:
     match node:
         case Number(value):
             return value
@@ -378,28 +376,28 @@ def _value(node: Node, scope: Scope) -> int:
             return scope.read(_value(address, scope), bits)
         case Comparison():
             return _compared(node, scope)
-        case Operation("and", (left, right)):
-            return _value(left, scope) and _value(right, scope)
-        case Operation("or", (left, right)):
-            return _value(left, scope) or _value(right, scope)
+        case Operation("and", (lhs, rhs)):
+            return _value(lhs, scope) and _value(rhs, scope)
+        case Operation("or", (lhs, rhs)):
+            return _value(lhs, scope) or _value(rhs, scope)
         case Operation(symbol, operands):
             return _applied(symbol, *(_value(operand, scope) for operand in operands))
 
 
-def _named(name: str, scope: Scope) -> int:
+def _named(name: str, scope: Environment) -> int:
     value = scope.name(name)
     if value is None:
         raise unknown_name(name, scope.suggest(name))
     return value
 
 
-def _compared(node: Comparison, scope: Scope) -> int:
-    left = _value(node.operands[0], scope)
+def _compared(node: Comparison, scope: Environment) -> int:
+    lhs = _value(node.operands[0], scope)
     for symbol, operand in zip(node.operators, node.operands[1:], strict=True):
-        right = _value(operand, scope)
-        if not compare(left, symbol, right):
+        rhs = _value(operand, scope)
+        if not compare(lhs, symbol, rhs):
             return 0
-        left = right
+        lhs = rhs
     return 1
 
 
@@ -423,17 +421,17 @@ _BINARIES: dict[str, Callable[[int, int], int]] = {
 }
 
 
-def _applied(symbol: str, left: int, right: int | None = None) -> int:
-    if right is None:
-        result = int(_UNARIES[symbol](left))
-    elif symbol in ("//", "%") and right == 0:
-        raise _Unfit("division by zero")
-    elif symbol in ("<<", ">>") and not 0 <= right <= 64:
-        raise _Unfit(f"expected a shift count of 0 to 64, not {right}")
+def _applied(symbol: str, lhs: int, rhs: int | None = None) -> int:
+    if rhs is None:
+        result = int(_UNARIES[symbol](lhs))
+    elif symbol in ("//", "%") and rhs == 0:
+        raise _NoValue("division by zero")
+    elif symbol in ("<<", ">>") and not 0 <= rhs <= 64:
+        raise _NoValue(f"expected a shift count of 0 to 64, not {rhs}")
     else:
-        result = _BINARIES[symbol](left, right)
+        result = _BINARIES[symbol](lhs, rhs)
     if abs(result) >= _LIMIT:
-        raise _Unfit("the result does not fit in 64 bits")
+        raise _NoValue("the result does not fit in 64 bits")
     return result
 
 

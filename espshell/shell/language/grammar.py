@@ -1,13 +1,13 @@
 r"""Lines: from text to commands, their words and their redirects.
 
 The rule of this file: it knows how a line is cut, and nothing of what a command means.  Two facts
-about commands come in as functions: whether the rest of the line is an expression (then ``>`` and
-``|`` are operators), and whether a command's arguments hold another command (``fails expect``).
+about commands are passed in as functions: whether the rest of the line is an expression (then ``>``
+and ``|`` are operators), and whether a command's arguments hold another command (``fails expect``).
 
-What a word is made of stands in ``words``.
+The parts of a word are in ``words``.
 
-Where this differs from a POSIX shell: ``( )`` and ``[ ]`` group, and what is quoted in them keeps
-its quotes; ``;`` inside them separates nothing; a redirect is a word of its own; and ``'\''`` is
+Differences from a POSIX shell: ``( )`` and ``[ ]`` group, and quoted text in them keeps its
+quotes; ``;`` inside them separates nothing; a redirect is a word of its own; and ``'\''`` is
 the character literal of an apostrophe.
 """
 
@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from espshell.errors import UsageError
-from espshell.shell.language.words import Piece, Text, Variable, Word
+from espshell.shell.language.words import Piece, PlainText, VariableUse, Word
 
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """``kind`` is ``>``, ``>>`` or ``|``; the target of ``|`` is all that follows, verbatim."""
+    """``kind`` is ``>``, ``>>`` or ``|``; the target of ``|`` is the rest of the line, verbatim."""
 
     kind: str
     target: Word
@@ -45,7 +45,7 @@ class Command:
     column: int
 
     def rest(self, index: int) -> str:
-        """Return the source from argument ``index`` to the end, empty when there is none."""
+        """Return the source from argument ``index`` to the end; empty if there is none."""
         if index >= len(self.words):
             return ""
         return self.text[self.words[index].column - self.column :]
@@ -59,11 +59,11 @@ class Command:
         for word, following in pairwise(words):
             end = word.column - self.column + len(word.raw)
             gap = self.text[end : following.column - self.column]
-            pieces += [Text(gap, gap), *following.pieces]
+            pieces += [PlainText(gap, gap), *following.pieces]
         return Word(self.rest(index), words[0].column, tuple(pieces))
 
     def inner(self, index: int) -> Command:
-        """Return the command that argument ``index`` begins, as in ``fails COMMAND``.
+        """Return the command from argument ``index`` on, as in ``fails COMMAND``.
 
         Raises:
             UsageError: there is no such argument.
@@ -81,21 +81,17 @@ class Command:
         )
 
 
-def _holds_none(_name: str) -> None:
-    return None
-
-
 def parse_line(
     text: str,
     *,
     rest_is_expression: Callable[[str], bool],
-    inner_command: Callable[[str], int | None] = _holds_none,
+    inner_command: Callable[[str], int | None] = lambda _name: None,
 ) -> tuple[Command, ...]:
-    """Cut a logical line into commands; nothing or only a comment gives none.
+    """Cut a logical line into commands; an empty line or a comment has none.
 
-    ``rest_is_expression(name)`` says that ``>``, ``>>`` and ``|`` are operators in a command.
-    ``inner_command(name)`` gives the index of the argument that begins another command, if any:
-    0 for ``fails COMMAND``, 1 for ``repeat N COMMAND``.
+    ``rest_is_expression(name)``: whether ``>``, ``>>`` and ``|`` are operators in a command.
+    ``inner_command(name)``: the index of the argument that begins another command, or None: 0 for
+    ``fails COMMAND``, 1 for ``repeat N COMMAND``.
 
     Raises:
         UsageError: unclosed quote or bracket, redirect without a side, no command between ``;``.
@@ -147,13 +143,13 @@ _BRACED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*|[0-9]+|\?)(:-)?")
 
 
 class _Scanner:
-    """Cuts ``text[at:end]`` into pieces and words; ``at`` moves on."""
+    """Cuts ``text[at:end]`` into pieces and words; ``at`` is the position of the next character."""
 
     def __init__(self, text: str, at: int, end: int) -> None:
         self.text = text
         self.at = at
         self.end = end
-        self.open: list[int] = []  # where the brackets stand that are not closed yet
+        self.open: list[int] = []  # the positions of unclosed brackets
 
     def peek(self) -> str:
         return self.text[self.at] if self.at < self.end else ""
@@ -175,7 +171,7 @@ class _Scanner:
             raise _unclosed(self.text[self.open[-1]], self.open[-1])
 
     def pieces(self) -> Iterator[Piece]:
-        """Take what begins at the next character outside double quotes."""
+        """Take the pieces at the next character, outside of double quotes."""
         match self.peek():
             case "'":
                 yield self.single()
@@ -188,7 +184,7 @@ class _Scanner:
             case char:
                 yield self.plain(char)
 
-    def plain(self, char: str) -> Text:
+    def plain(self, char: str) -> PlainText:
         if char in _CLOSERS:
             self.open.append(self.at)
         elif self.open and char == _CLOSERS[self.text[self.open[-1]]]:
@@ -196,20 +192,20 @@ class _Scanner:
         match = _PLAIN.match(self.text, self.at, self.end)
         return self.take(match.end() if match else self.at + 1)
 
-    def take(self, end: int, cooked: str | None = None) -> Text:
-        """Move on to ``end``; inside brackets what was quoted is not cooked."""
+    def take(self, end: int, cooked: str | None = None) -> PlainText:
+        """Take the text up to ``end``, with or without its quotes."""
         raw = self.text[self.at : end]
         self.at = end
-        return Text(raw, raw if cooked is None else cooked)
+        return PlainText(raw, raw if cooked is None else cooked)
 
-    def single(self) -> Text:
+    def single(self) -> PlainText:
         match = _SINGLE.match(self.text, self.at, self.end)
         if match is None:
             raise _unclosed("'", self.at)
         cooked = "'" if match[0] == r"'\''" else match[0][1:-1]
         return self.take(match.end(), None if self.open else cooked)
 
-    def escape(self) -> Text:
+    def escape(self) -> PlainText:
         if self.at + 1 >= self.end:
             raise UsageError(f"expected something after the `\\` at column {self.at + 1}")
         return self.take(self.at + 2, self.text[self.at + 1])
@@ -239,7 +235,7 @@ class _Scanner:
         start, (name, inside, closed) = self.at, match.groups()
         self.at = match.end()
         if name is not None:
-            return Variable(match[0], _checked(name, start))
+            return VariableUse(match[0], _checked(name, start))
         if closed is None:
             raise _unclosed("${", start)
         braced = _BRACED.match(inside)
@@ -252,11 +248,11 @@ class _Scanner:
         if braced[2] is not None:
             begin = match.start(2) + braced.end()
             default = _default(self.text, begin, match.end(2), in_double=in_double)
-        return Variable(match[0], _checked(braced[1], start), default)
+        return VariableUse(match[0], _checked(braced[1], start), default)
 
 
 def _default(text: str, begin: int, end: int, *, in_double: bool) -> tuple[Piece, ...]:
-    """Cut a default into pieces; it cannot hold another ``}``, so this nests no deeper."""
+    """Cut a default into pieces; it cannot contain ``}``, so defaults are not nested."""
     scanner = _Scanner(text, begin, end)
     pieces: list[Piece] = []
     while char := scanner.peek():
@@ -304,7 +300,7 @@ class _Line:
                 self.scanner.at += 1
 
     def at_end(self) -> bool:
-        """Skip space; return whether nothing but a comment is left."""
+        """Skip space; return whether the line ends here, except for a comment."""
         self.scanner.skip_space()
         return self.scanner.peek() in ("", "#")
 
@@ -330,7 +326,7 @@ class _Line:
         return Command(first, tuple(words[1:]), ignores, redirect, source, first.column)
 
     def is_expression(self, words: list[Word]) -> bool:
-        """Return whether the command, or one that it holds, takes an expression."""
+        """Return whether the command, or one inside of it, takes an expression."""
         index = 0
         while index < len(words) and words[index].is_plain:
             name = words[index].expand({})
@@ -369,12 +365,12 @@ class _Line:
         if not text:
             raise self.expected("a shell command after `|`")
         self.scanner.at = len(self.text)
-        return Word(text, start + 1, (Text(text, text),))
+        return Word(text, start + 1, (PlainText(text, text),))
 
     def expected(self, what: str, hint: str = "") -> UsageError:
         char = self.scanner.peek()
-        found = f", not `{char}`" if char else ""
-        return UsageError(f"expected {what} at column {self.scanner.at + 1}{found}", hint=hint)
+        but = f", not `{char}`" if char else ""
+        return UsageError(f"expected {what} at column {self.scanner.at + 1}{but}", hint=hint)
 
 
 def _ends_in_comment(text: str) -> bool:

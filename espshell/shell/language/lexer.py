@@ -1,7 +1,7 @@
 """The colours of espshell's language, for the prompt and for printed scripts.
 
-It colours what a line looks like and knows no command, register or chip; a line that the grammar
-refuses still gets colours.  Every character comes out in some token, and nothing raises.
+The lexer goes by the form of a line and has no list of commands, registers or chips; it colours
+also a line that the grammar refuses.  Every character is part of some token, and nothing raises.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Places and regions: an address in a space, and a range from there.
+"""Places and regions: an address in a space, and a range that begins there.
 
-Ugly: ``..`` is found before the expressions on its sides are parsed, by ``_split_range``, which
-therefore skips brackets and character literals by itself.
+Ugly: ``_split_range`` finds ``..`` before the expressions on its sides are parsed, so it skips
+brackets and character literals by itself.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Region:
-    """A range: its place and either its size in bytes or its exclusive end; neither for a name."""
+class Range:
+    """A range: its start, and its size (bytes) or its exclusive end; neither for a name alone."""
 
     place: Place
     size: Expr | None = None
@@ -38,7 +38,7 @@ class Region:
 
 
 def parse_place(text: str) -> Place:
-    """Parse ``[space:]expr``; the space is ``mem`` when none is given.
+    """Parse ``[space:]expr``; the default space is ``mem``.
 
     Raises:
         UsageError: unknown space, or as :func:`parse`.
@@ -54,7 +54,7 @@ def parse_place(text: str) -> Place:
     return Place(space, parse(address))
 
 
-def parse_region(words: Sequence[str]) -> Region:
+def parse_region(words: Sequence[str]) -> Range:
     """Parse ``A LEN``, ``A..END``, ``A..+LEN`` or a lone ``NAME`` from one or two words.
 
     Whether a lone place is the name of something that has a size is not checked.
@@ -66,7 +66,7 @@ def parse_region(words: Sequence[str]) -> Region:
         raise UsageError(f"expected a region, not {len(words)} words", hint=_REGION_HINT)
     start, dots, stop = _split_range(words[0])
     if not dots:
-        return Region(parse_place(start), parse(words[1]) if len(words) == 2 else None)
+        return Range(parse_place(start), parse(words[1]) if len(words) == 2 else None)
     shown = printable(words[0].strip())
     if len(words) == 2:
         raise UsageError(f"`{shown}` is a whole region, but `{printable(words[1])}` follows it")
@@ -74,8 +74,8 @@ def parse_region(words: Sequence[str]) -> Region:
         side = "an end after" if start.strip() else "a start before"
         raise UsageError(f"`{shown}`: expected {side} `..`", hint=_REGION_HINT)
     if stop.startswith("+"):
-        return Region(parse_place(start), size=parse(stop[1:]))
-    return Region(parse_place(start), end=parse(stop))
+        return Range(parse_place(start), size=parse(stop[1:]))
+    return Range(parse_place(start), end=parse(stop))
 
 
 def _split_range(text: str) -> tuple[str, str, str]:

@@ -1,4 +1,4 @@
-"""What the names in an expression stand for, and where ``[...]`` reads from."""
+"""The meaning of names in an expression, and the memory that ``[...]`` reads."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 class TargetScope:
-    """Names and memory of the connected chip; without one, numbers only.
+    """Names and memory of the connected chip; without a chip, numbers only.
 
     Regions of the memory map come first, then peripherals and registers (addresses) and fields
     (values), then symbols of a program.  With ``prefixes`` the beginning of each part of a name is
-    enough, if no other begins so and it is no symbol's name; but a register that changes when it is
-    read is never guessed.
+    enough, if it is unique and no symbol's name; but it never finds a register that changes when it
+    is read.
     """
 
     def __init__(
@@ -43,10 +43,10 @@ class TargetScope:
         self._target = target
         self._check = check
         self.notes: dict[str, None] = {}
-        """What to keep in mind about what was read, each once, in order."""
-        self._prefixes = prefixes
+        """Notes about the memory that was read: unique, in order."""
+        self.prefixes = prefixes
         self._partitions = partitions
-        self._parttable = parttable
+        self.parttable = parttable
         self._symbols = symbols
 
     @property
@@ -56,27 +56,27 @@ class TargetScope:
 
     @property
     def tables(self) -> Registers | None:
-        """The registers of the connected chip, where there is a table of them."""
+        """The register tables of the connected chip, or None."""
         return registers.of(self.chip.name) if self.chip else None
 
     def place(self, name: str) -> Region | None:
         """Return the region, peripheral, register or sized symbol of a name; None if there is none.
 
-        Raises: UsageError if the beginning of a name is that of several.
+        Raises: UsageError for the beginning of several names.
         """
         symbol = self.symbol(name)
         if symbol is not None:
             end = symbol.address + symbol.size
-            kind = self._kind_at(symbol.address)
+            region = self.chip.region_at(symbol.address) if self.chip else None
+            kind = region.kind if region else Kind.RAM
             return Region(symbol.name, symbol.address, end, kind) if symbol.size else None
-        wanted, places = name.upper(), self._places()
-        exact = next((known for known in places if known.name == wanted), None)
-        if exact is not None:
-            return exact
-        if self._prefixes and "." not in name:
-            found = _begun(name, [known.name for known in places if "." not in known.name])
-            if found is not None:
-                return next(known for known in places if known.name == found)
+        places = {place.name: place for place in self._places()}
+        if name.upper() in places:
+            return places[name.upper()]
+        if self.prefixes and "." not in name:
+            whole = _completed(name, [place for place in places if "." not in place])
+            if whole is not None:
+                return places[whole]
         register = self.register(name)
         if register is not None:
             end = register.address + registers.WORD
@@ -88,20 +88,20 @@ class TargetScope:
         return None
 
     def symbol(self, name: str) -> Symbol | None:
-        """Return the symbol of a name, unless the chip itself has something of that name."""
-        found = self._symbols.find(name) if self._symbols else None
-        if found is None or self.chip is None:
-            return found
-        whole = TargetScope(self._target)  # without symbols, and whole names only
-        return None if whole.knows(name) else found
+        """Return the symbol of a name, unless the chip itself has this name."""
+        match = self._symbols.find(name) if self._symbols else None
+        if match is None or self.chip is None:
+            return match
+        of_chip = TargetScope(self._target)  # without symbols and prefixes
+        return None if of_chip.knows(name) else match
 
     def peripheral(self, name: str) -> Peripheral | None:
         """Return the peripheral of a name, or None."""
         tables = self.tables
         if tables is None:
             return None
-        if self._prefixes and tables.peripheral(name) is None:
-            name = _begun(name, [each.name for each in tables.peripherals]) or name
+        if self.prefixes and tables.peripheral(name) is None:
+            name = _completed(name, [p.name for p in tables.peripherals]) or name
         return tables.peripheral(name)
 
     def register(self, name: str) -> Register | None:
@@ -109,18 +109,18 @@ class TargetScope:
         if name.count(".") != 1 or (tables := self.tables) is None:
             return None
         exact = tables.find(name)
-        if exact or not self._prefixes:
+        if exact or not self.prefixes:
             return exact
         first, _, last = name.partition(".")
         peripheral = self.peripheral(first)
         if peripheral is None:
             return None
-        found = _begun(last, tables.names(peripheral.name)) or last
-        guessed = tables.find(f"{peripheral.name}.{found}")
-        if guessed is None or found == last.upper():
-            return guessed
-        touched = self.chip and self.chip.changes_when_read(guessed.address)
-        return None if touched else guessed
+        whole = _completed(last, tables.names(peripheral.name)) or last
+        register = tables.find(f"{peripheral.name}.{whole}")
+        if register is None or whole == last.upper():
+            return register
+        changes = self.chip and self.chip.changes_when_read(register.address)
+        return None if changes else register
 
     def field(self, name: str) -> tuple[Register, BitField] | None:
         """Return the field of a name and its register, or None."""
@@ -128,13 +128,13 @@ class TargetScope:
         register = self.register(whole)
         if register is None:
             return None
-        if self._prefixes and register.field(last) is None:
-            last = _begun(last, [each.name for each in register.fields]) or last
+        if self.prefixes and register.field(last) is None:
+            last = _completed(last, [field.name for field in register.fields]) or last
         field = register.field(last)
         return (register, field) if field else None
 
     def knows(self, name: str) -> bool:
-        """Say whether there is something of that name, without reading any register."""
+        """Return whether a name has a meaning, without reading any register."""
         space, colon, rest = name.partition(":")
         if colon:
             return self.space(space).knows(rest)
@@ -143,13 +143,13 @@ class TargetScope:
         return self.place(name) is not None or self.field(name) is not None
 
     def is_field(self, name: str) -> bool:
-        """Say whether it is a field of a register, and no symbol that is spelled like one."""
+        """Return whether a name is that of a register's field, and not of a symbol."""
         return self.field(name) is not None and self.symbol(name) is None
 
     def name(self, name: str) -> int | None:
         """Return the address of a region, register or symbol, or the value of a field.
 
-        None if there is none of that name.  Raises: UsageError for a field that is write-only.
+        None for an unknown name.  Raises: UsageError for a field that is write-only.
         """
         symbol = self.symbol(name)
         if symbol is not None:
@@ -157,11 +157,11 @@ class TargetScope:
         place = self.place(name)
         if place is not None:
             return place.start
-        found = self.field(name)
-        if found is None:
-            self._no_tables(name)
+        match = self.field(name)
+        if match is None:
+            self._require_tables(name)
             return None
-        register, field = found
+        register, field = match
         if not field.access.readable:
             raise UsageError(f"{register.full_name}.{field.name} is write-only")
         return field.value(self.read(register.address, 32))
@@ -175,19 +175,13 @@ class TargetScope:
         return read.values[0]
 
     def space(self, name: str) -> Scope:
-        """Return what names mean in a space: partitions in ``flash``."""
+        """Return the meaning of names in a space: those of partitions in ``flash``."""
         if name != "flash" or self._target is None or self._partitions is None:
             return self
-        return FlashScope(
-            self,
-            self._target,
-            self._partitions,
-            parttable=self._parttable,
-            prefixes=self._prefixes,
-        )
+        return FlashScope(self, self._target, self._partitions)
 
     def suggest(self, name: str) -> str | None:
-        """Return the nearest name that there is."""
+        """Return the name nearest to an unknown one; None if none is near."""
         space, colon, rest = name.partition(":")
         if colon:
             return self.space(space).suggest(rest)
@@ -195,20 +189,20 @@ class TargetScope:
             near = nearest(name, islice(self._symbols.starting(name[:_NEAR]), _MOST_SYMBOLS))
             if near:
                 return near
-        self._no_tables(name)
+        self._require_tables(name)
         return nearest(name.upper(), self._own_names(name))
 
     def names(self, text: str = "") -> Iterable[str]:
-        """Return every name that what has been typed could become, for completion.
+        """Return the names that a typed text could become, for completion.
 
-        Registers only behind their peripheral, fields only behind their register, and symbols only
-        behind a first letter: there are thousands.
+        There are thousands: so registers only after their peripheral, fields only after their
+        register, and symbols only after a first letter.
         """
-        found = self._symbols.starting(text) if self._symbols and text else ()
-        return dict.fromkeys((*self._own_names(text), *islice(found, _MOST_SYMBOLS)))
+        symbols = self._symbols.starting(text) if self._symbols and text else ()
+        return dict.fromkeys((*self._own_names(text), *islice(symbols, _MOST_SYMBOLS)))
 
     def _own_names(self, text: str) -> Iterable[str]:
-        """Return what the chip itself has."""
+        """Return the names of the chip itself."""
         if self.chip is None:
             return ()
         tables = self.tables
@@ -217,22 +211,19 @@ class TargetScope:
         *before, _ = text.upper().split(".")
         match before:
             case []:
-                places = [each.name for each in self._places() if "." not in each.name]
-                return dict.fromkeys((*places, *(each.name for each in tables.peripherals)))
+                places = [place.name for place in self._places() if "." not in place.name]
+                return dict.fromkeys((*places, *(p.name for p in tables.peripherals)))
             case [peripheral]:
-                known = [each.name for each in self.chip.read_effects]
                 ours = [f"{peripheral}.{name}" for name in tables.names(peripheral)]
-                others = [name for name in known if name.startswith(f"{peripheral}.")]
+                effects = [effect.name for effect in self.chip.read_effects]
+                others = [name for name in effects if name.startswith(f"{peripheral}.")]
                 return dict.fromkeys((*ours, *others))
             case [peripheral, name] if register := tables.find(f"{peripheral}.{name}"):
                 return [f"{register.full_name}.{field.name}" for field in register.fields]
         return ()
 
-    def _kind_at(self, address: int) -> Kind:
-        region = self.chip.region_at(address) if self.chip else None
-        return region.kind if region else Kind.RAM
-
-    def _no_tables(self, name: str) -> None:
+    def _require_tables(self, name: str) -> None:
+        """Check that there are register tables for a name with a dot. Raises: UsageError."""
         if "." in name and self.chip is not None and self.tables is None:
             raise UsageError(f"no register tables for the {self.chip.title}")
 
@@ -243,55 +234,41 @@ class TargetScope:
 
 
 class FlashScope:
-    """Names in ``flash:``: partitions, and the parts of flash that are none.
+    """Names in ``flash:``: partitions, and four names that need no table.
 
-    ``bootloader`` is what the ROM boots, ``parttable`` the table itself, ``all`` the whole flash,
-    and ``end`` the address behind it; they are known without a table, too.
-    The table is read when a name is asked for, not before.  One whose MD5 is wrong names nothing:
-    what is written by its names would go anywhere.
+    ``bootloader`` is where the ROM boots from, ``parttable`` the table itself, ``all`` the whole
+    flash, and ``end`` the address after it.  The table is read when the first name is looked up.
+    A table with a wrong MD5 names nothing: a write by its names could go anywhere.
     """
 
     def __init__(
-        self,
-        outer: TargetScope,
-        target: Target,
-        partitions: Callable[[], PartitionTable],
-        *,
-        parttable: str,
-        prefixes: bool,
+        self, outer: TargetScope, target: Target, partitions: Callable[[], PartitionTable]
     ) -> None:
-        self._outer = outer
-        self._target = target
-        self._partitions = partitions
-        self._parttable = parttable
-        self._prefixes = prefixes
-
-    @property
-    def chip(self) -> Chip | None:
-        """The connected chip."""
-        return self._outer.chip
+        self._outer, self._target, self._partitions = outer, target, partitions
+        self.chip = outer.chip
 
     def place(self, name: str) -> Region | None:
         """Return the partition of a name; None if there is none.
 
-        Raises: UsageError if there is no table, its MD5 is wrong, or several begin with the name.
+        Raises: UsageError if there is no table, its MD5 is wrong, or several names begin so.
         """
         if name.lower() == _ALL:
             return Region(_ALL, 0, self._target.flash.size, Kind.FLASH)
-        known = {place.name: place for place in self._fixed()}
+        fixed = {place.name: place for place in self._fixed()}.get(name.lower())
         try:
             table = self._table()
         except (UsageError, DeviceError):
-            if name.lower() in known:
-                return known[name.lower()]
+            if fixed is not None:
+                return fixed
             raise
-        found = table.find(name)
-        if found is None:
-            if name.lower() in known:
-                return known[name.lower()]
-            begun = self._begun(name, table) if self._prefixes else None
-            found = table.find(begun) if begun else None
-        return Region(found.name, found.offset, found.end, Kind.FLASH) if found else None
+        row = table.find(name)
+        if row is None and fixed is not None:
+            return fixed
+        if row is None and self._outer.prefixes:
+            names = {row.name.upper(): row.name for row in table.partitions}
+            whole = _completed(name, list(names))
+            row = table.find(names[whole]) if whole else None
+        return Region(row.name, row.offset, row.end, Kind.FLASH) if row else None
 
     def name(self, name: str) -> int | None:
         """Return the offset of a partition, or the end of the flash; None for any other name."""
@@ -301,31 +278,31 @@ class FlashScope:
         return place.start if place else None
 
     def knows(self, name: str) -> bool:
-        """Say whether there is a partition of that name."""
+        """Return whether a name has a meaning in flash."""
         return name.lower() == _END or self.place(name) is not None
 
     def is_field(self, name: str) -> bool:
-        """Say no: in flash there are partitions."""
+        """Return False: flash has partitions only."""
         return False
 
     def read(self, address: int, bits: int) -> int:
-        """Return the contents of memory, as everywhere."""
+        """Return the contents of memory: ``[...]`` reads no flash."""
         return self._outer.read(address, bits)
 
     def suggest(self, name: str) -> str | None:
-        """Return the nearest name that there is."""
+        """Return the name nearest to an unknown one; None if none is near."""
         return nearest(name, self.names(name))
 
     def names(self, text: str = "") -> Iterable[str]:
-        """Return the names of all partitions, and of what is none."""
+        """Return the names of all partitions, and those that need no table."""
         try:
-            found = [each.name for each in self._table().partitions]
+            names = [row.name for row in self._table().partitions]
         except EspError:
-            found = []
-        return dict.fromkeys((*found, *(place.name for place in self._fixed()), _ALL))
+            names = []
+        return dict.fromkeys((*names, *(place.name for place in self._fixed()), _ALL))
 
     def space(self, name: str) -> Scope:
-        """Return what names mean in a space."""
+        """Return the meaning of names in a space."""
         return self._outer.space(name)
 
     def _table(self) -> PartitionTable:
@@ -341,42 +318,37 @@ class FlashScope:
         from espshell.image.partitions import OFFSET, SIZE
 
         boot = self._target.chip.bootloader_offset
-        at = parse_number(self._parttable)
+        at = parse_number(self._outer.parttable)
         start = OFFSET if at is None else at
         return (
             Region("bootloader", boot, start, Kind.FLASH),
             Region("parttable", start, start + SIZE, Kind.FLASH),
         )
 
-    def _begun(self, text: str, table: PartitionTable) -> str | None:
-        names = {each.name.upper(): each.name for each in table.partitions}
-        found = _begun(text, list(names))
-        return names[found] if found else None
-
 
 _ALL, _END = "all", "end"
 
 
 def not_connected() -> BenchError:
-    """Return the error of a command that needs a chip when there is none."""
+    """Return the error of a command that needs a chip, without one."""
     return BenchError("no chip is connected", hint="`connect PORT`, or start with --port")
 
 
-def _begun(text: str, names: Sequence[str]) -> str | None:
-    """Return the name that begins with a text, or is it; None if none does.
+def _completed(text: str, names: Sequence[str]) -> str | None:
+    """Return the only name that begins with a text, or equals it; None if there is none.
 
-    Raises: UsageError if several do.
+    Raises: UsageError if several begin with it.
     """
-    wanted = text.upper()
-    found = sorted({name for name in names if name.startswith(wanted)})
-    if wanted in found:
-        return wanted
-    if len(found) > 1:
-        more = ", ..." if len(found) > _MOST else ""
-        raise UsageError(f"`{text}` could be {', '.join(found[:_MOST])}{more}")
-    return found[0] if found else None
+    prefix = text.upper()
+    matches = sorted({name for name in names if name.startswith(prefix)})
+    if prefix in matches:
+        return prefix
+    if len(matches) > 1:
+        more = ", ..." if len(matches) > _MOST else ""
+        raise UsageError(f"`{text}` could be {', '.join(matches[:_MOST])}{more}")
+    return matches[0] if matches else None
 
 
 _MOST = 8  # names in a message
-_MOST_SYMBOLS = 500  # that are shown or compared; a longer beginning finds the others
-_NEAR = 3  # letters of a wrong name that are taken to be right
+_MOST_SYMBOLS = 500  # shown or compared; a longer beginning finds the others
+_NEAR = 3  # letters of a wrong name that are supposed to be right

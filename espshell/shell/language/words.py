@@ -1,8 +1,8 @@
-"""Words of a line: text and variables, and what they become.
+"""Words of a line: text and variables, and their values.
 
-A word is a tuple of pieces, and a piece is either text or a variable.  Text has two faces: ``raw``,
-as typed, which is what an expression is parsed from, and ``cooked``, without quotes, which is what
-a file name is.  A variable's value is put in as it is: never cut into words.
+A word is a tuple of pieces, and a piece is either text or a variable.  Text has two forms: ``raw``,
+as typed, from which an expression is parsed, and ``cooked``, without quotes, as in the name of a
+file.  A variable's value is inserted unchanged: it is never cut into words.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from espshell.errors import UsageError
 
 
 class Variables(Protocol):
-    """Where the values of variables come from."""
+    """The values of variables."""
 
     def get(self, name: str, /) -> str | None:
-        """Return the value of ``image``, ``1``, ``_`` or ``?``; None when it is not set."""
+        """Return the value of ``image``, ``1``, ``_`` or ``?``; None if it is not set."""
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """A piece of a word that is no variable."""
+class PlainText:
+    """Text in a word, as typed and without quotes."""
 
     raw: str
     cooked: str
 
 
 @dataclass(frozen=True, slots=True)
-class Variable:
+class VariableUse:
     """``$name`` or ``${name:-default}``; ``default`` is None without one."""
 
     raw: str
@@ -38,7 +38,7 @@ class Variable:
     default: tuple[Piece, ...] | None = None
 
 
-Piece = Text | Variable
+Piece = PlainText | VariableUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Word:
     @property
     def is_plain(self) -> bool:
         """Whether no variable is used."""
-        return not any(isinstance(piece, Variable) for piece in self.pieces)
+        return not any(isinstance(piece, VariableUse) for piece in self.pieces)
 
     @property
     def is_quoted(self) -> bool:
@@ -68,13 +68,13 @@ class Word:
         return "".join(_expanded(self.pieces, variables, raw=False))
 
     def expand_raw(self, variables: Variables) -> str:
-        """Return the word with its quotes, as an expression needs it; else as :meth:`expand`."""
+        """Return the word with its quotes, for an expression; otherwise as :meth:`expand`."""
         return "".join(_expanded(self.pieces, variables, raw=True))
 
     def behind(self, size: int) -> Word:
-        """Return the word without its first characters, which are text without quotes."""
+        """Return the word without its first ``size`` characters, which are unquoted text."""
         first, *rest = self.pieces
-        text = Text(first.raw[size:], getattr(first, "cooked", first.raw)[size:])
+        text = PlainText(first.raw[size:], getattr(first, "cooked", first.raw)[size:])
         return Word(self.raw[size:], self.column + size, (text, *rest))
 
     def variables(self) -> tuple[str, ...]:
@@ -82,21 +82,21 @@ class Word:
         return tuple(dict.fromkeys(variable.name for variable in _used(self.pieces)))
 
     def required_variables(self) -> tuple[str, ...]:
-        """Return the names of those used without a default: they must be set."""
-        found = (p for p in self.pieces if isinstance(p, Variable) and p.default is None)
-        return tuple(dict.fromkeys(variable.name for variable in found))
+        """Return the names of the variables without a default, which must be set."""
+        required = (p for p in self.pieces if isinstance(p, VariableUse) and p.default is None)
+        return tuple(dict.fromkeys(variable.name for variable in required))
 
     def lone_variable(self) -> str | None:
-        """Return the name when the word is one variable and nothing else, but maybe quotes."""
-        match [p for p in self.pieces if isinstance(p, Variable) or p.cooked]:
-            case [Variable(name=name)]:
+        """Return the name if the word is one variable, maybe in quotes, else None."""
+        match [p for p in self.pieces if isinstance(p, VariableUse) or p.cooked]:
+            case [VariableUse(name=name)]:
                 return name
         return None
 
 
 def _expanded(pieces: Iterable[Piece], variables: Variables, *, raw: bool) -> Iterator[str]:
     for piece in pieces:
-        if isinstance(piece, Text):
+        if isinstance(piece, PlainText):
             yield piece.raw if raw else piece.cooked
         elif (value := variables.get(piece.name)) is not None:
             yield value
@@ -106,9 +106,9 @@ def _expanded(pieces: Iterable[Piece], variables: Variables, *, raw: bool) -> It
             raise _not_set(piece.name)
 
 
-def _used(pieces: Iterable[Piece]) -> Iterator[Variable]:
+def _used(pieces: Iterable[Piece]) -> Iterator[VariableUse]:
     for piece in pieces:
-        if isinstance(piece, Variable):
+        if isinstance(piece, VariableUse):
             yield piece
             yield from _used(piece.default or ())
 
@@ -117,7 +117,7 @@ def _not_set(name: str) -> UsageError:
     if name in ("_", "?"):
         hint = "no command has set it yet"
     elif name.isdigit():
-        hint = f"the script wants at least {name} argument{'' if name == '1' else 's'}"
+        hint = f"the script needs at least {name} argument{'' if name == '1' else 's'}"
     else:
         hint = f"set it with `let {name} = ...`"
     return UsageError(f"`${name}` is not set", hint=hint)

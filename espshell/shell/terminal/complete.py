@@ -1,4 +1,4 @@
-"""What the line that is being typed could become; pure, so that no screen is needed to test it."""
+"""Completions and usage for a typed line; pure, so that tests need no screen."""
 
 from __future__ import annotations
 
@@ -6,41 +6,42 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from espshell.errors import EspError
+from espshell.shell.declaration import Option, Param, Verb
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.words import Word
 from espshell.shell.lines import cut
-from espshell.shell.registry import COMMANDS, EXPRESSION, Option, Param, Verb
+from espshell.shell.registry import COMMANDS, REST
 from espshell.shell.session import Session
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A word that would replace the one before the cursor; ``about`` is shown beside it."""
+    """A replacement for the word before the cursor; ``about`` is shown beside it."""
 
     text: str
     about: str = ""
 
 
 def candidates(session: Session, text: str) -> Iterable[Candidate]:
-    """Return what the last word of a line could become, best first."""
+    """Return the completions of the last word of a line, best first."""
     at = _cursor(session, text)
     if at is None:
         return ()
     if at.command is None:
-        found: Iterable[Candidate] = _commands(session)
+        result: Iterable[Candidate] = _commands(session)
     elif not at.command.words and at.typed[:1] not in ("-", "$") and (family := _family(at)):
-        found = family
+        result = family
     elif (verb := COMMANDS.get(at.command.name.raw)) is None:
         return ()
     elif at.typed.startswith("-"):
-        found = (Candidate(option.flag, option.help) for option in verb.options)
+        result = (Candidate(option.flag, option.help) for option in verb.options)
     elif at.typed.startswith("$"):
-        found = (Candidate(f"${name}") for name in session.variables)
+        result = (Candidate(f"${name}") for name in session.variables)
     else:
         slots = _slots(verb, at.command.words)
         types = [slot.type for slot in slots if slot.type is not None]
-        found = (Candidate(n) for each in types for n in each.complete(at.typed, session.scope))
-    return (each for each in found if each.text.lower().startswith(at.typed.lower()))
+        result = (Candidate(n) for kind in types for n in kind.complete(at.typed, session.scope))
+    return (one for one in result if one.text.lower().startswith(at.typed.lower()))
 
 
 def typed_word(session: Session, text: str) -> str:
@@ -50,7 +51,7 @@ def typed_word(session: Session, text: str) -> str:
 
 
 def usage(session: Session, text: str) -> str:
-    """Return the usage line of the command that is being typed, or an empty one."""
+    """Return the usage of the command in a typed line; empty if there is none."""
     at = _cursor(session, text)
     name = (at.command.name.raw if at.command else at.typed or at.holder) if at else ""
     if (family := COMMANDS.family(name)) and COMMANDS.get(name) is None:
@@ -63,10 +64,10 @@ def usage(session: Session, text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Cursor:
-    """Where a line is being typed.
+    """The end of a typed line.
 
-    ``typed`` is the word before the cursor, and ``command`` the innermost that it is an argument
-    of: None if it is itself a command's name.  ``holder`` then is the command around that one.
+    ``typed`` is the word before the cursor, and ``command`` the innermost command of which it is an
+    argument; None if the word is a command's name, which then is inside of the command ``holder``.
     """
 
     command: Command | None
@@ -75,7 +76,7 @@ class _Cursor:
 
 
 def _cursor(session: Session, text: str) -> _Cursor | None:
-    """Return where the end of a line is; None where the line cannot be cut."""
+    """Return the end of a line; None if the line cannot be cut, or ends in a redirect."""
     try:
         commands = cut(text)
     except EspError:
@@ -101,28 +102,28 @@ def _cursor(session: Session, text: str) -> _Cursor | None:
 
 
 def _family(at: _Cursor) -> list[Candidate]:
-    """Return the second words that a command's first could be followed by."""
+    """Return the second words of the commands whose first word was typed."""
     name = at.command.name.raw.lower() if at.command else ""
     verbs = {second: COMMANDS.find(f"{name} {second}") for second in COMMANDS.family(name)}
     return [Candidate(second, verb.summary) for second, verb in verbs.items()]
 
 
 def _commands(session: Session) -> Iterable[Candidate]:
-    told = set()
+    firsts = set()
     for verb in COMMANDS.verbs():
         about = ", ".join(f"{key} {value}" for key, value in verb.preset.items())
         first, _, second = verb.name.partition(" ")
-        if first not in told:
+        if first not in firsts:
             yield Candidate(
                 first, ", ".join(COMMANDS.family(first)) if second else about or verb.summary
             )
-        told.add(first)
+        firsts.add(first)
     for name, meaning in session.aliases.items():
         yield Candidate(name, meaning)
 
 
 def _slots(verb: Verb, words: Sequence[Word]) -> Iterable[Param | Option]:
-    """Yield what the word behind these words could be given to."""
+    """Yield the parameters and options that could take the next word."""
     index = 0
     waiting: Option | None = None
     for word in words:
@@ -137,13 +138,13 @@ def _slots(verb: Verb, words: Sequence[Word]) -> Iterable[Param | Option]:
     if waiting is not None:
         yield waiting
         return
-    least = most = 0  # words of the parameters before
+    least = most = 0  # words of the parameters so far
     for param in verb.params:
         first = least if param.least else most
-        # The second of two words is a length, which nobody wants completed.
+        # The second of two words is a length, which has no completions.
         last = most if param.type.most == 2 else most + param.type.most - 1
         if first <= index <= last:
             yield param
         least, most = least + param.least, most + param.type.most
     if verb.rest in ("expression", "assignment") and index >= least:
-        yield EXPRESSION
+        yield REST

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from espshell.errors import UsageError
 from espshell.nor import plan
-from espshell.nor.layout import WIDTH, Bit, Field, Kind, Register
+from espshell.nor.layout import WIDTH, Bit, BitGroup, BitKind, RegisterLayout
 from espshell.nor.plan import StatusPlan
 from espshell.nor.protection import LockMode
 from espshell.nor.settings import Setting
@@ -61,7 +61,7 @@ class Grid:
         """The plan of all of it."""
 
     @property
-    def register(self) -> Register:
+    def register(self) -> RegisterLayout:
         """The register in which the cursor is."""
         return self.registers[self.row]
 
@@ -101,11 +101,11 @@ class Grid:
     def locked(self, bit: Bit) -> str:
         """Say why a bit cannot be toggled; empty if it can."""
         status, part = self.status, self.status.part
-        if bit.kind is Kind.READ_ONLY:
+        if bit.kind is BitKind.READ_ONLY:
             return "read-only: the flash sets it"
-        if bit.kind is Kind.RESERVED:
+        if bit.kind is BitKind.RESERVED:
             return "reserved: it stays as it was read"
-        if bit.kind is Kind.OPEN:
+        if bit.kind is BitKind.OPEN:
             return f"candidates differ about it ({part.name}); --part says which it is"
         if status.identified.doubts:
             return status.identified.doubts[0]
@@ -113,11 +113,11 @@ class Grid:
             return f"lock mode {status.lock.value}: {status.lock.text}"
         if bit.register not in part.written:
             return f"nothing here writes {bit.register} of {part.name}"
-        if bit.kind is Kind.ONE_WAY and status.registers[bit.register] & bit.mask:
+        if bit.kind is BitKind.ONE_WAY and status.registers[bit.register] & bit.mask:
             return "one-way: it is 1 and stays 1"
         return ""
 
-    def field(self, bit: Bit) -> Field | None:
+    def field(self, bit: Bit) -> BitGroup | None:
         """Return the field that a bit belongs to."""
         fields = self.status.part.layout.fields
         return next((field for field in fields if bit in field.bits), None)
@@ -188,7 +188,7 @@ def _bits(grid: Grid) -> Iterator[Block]:
 
 
 def _about(grid: Grid, view: View) -> list[str]:
-    """Return what the bit below the cursor is for, what can go wrong, and what locks it."""
+    """Return the purpose of the bit below the cursor, its hazard, and the reason of a lock."""
     bit, field = grid.bit, grid.field(grid.bit)
     place = f"{bit.register}.{bit.position}"
     blocks = []
@@ -207,8 +207,9 @@ def _about(grid: Grid, view: View) -> list[str]:
 
 def _changes(grid: Grid) -> Iterator[Block]:
     yield Labelled("changes", fields_text(grid.plan) or "none")
-    if gates := ", ".join(f"{each.name} ({each.gate.value})" for each in grid.plan.gates):
-        yield Labelled("asks for", gates, style="warning")
+    confirmations = (f"{c.name} ({c.kind.value})" for c in grid.plan.confirmations)
+    if names := ", ".join(confirmations):
+        yield Labelled("asks for", names, style="warning")
     for text in grid.plan.refusals[:1]:
         yield Labelled("refused", text, style="error")
 

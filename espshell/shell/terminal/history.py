@@ -1,7 +1,7 @@
-"""The lines that were typed, kept in a file that only their owner may read.
+"""The typed lines, in a file that only their owner may read.
 
-The file is that of prompt_toolkit's ``FileHistory``.  What goes wrong with it costs the history and
-never the session: it is said once, and the lines of this session are kept in memory.
+The format is that of prompt_toolkit's ``FileHistory``.  An error of the file never ends the
+session: it is noted once, and the lines of this session stay in memory.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from espshell.errors import UsageError
 
 
 class LastingHistory(History):
-    """A history in a file; ``note`` is told, once, if it cannot be kept there."""
+    """A history in a file; ``note`` is called once if the file cannot be used."""
 
     def __init__(self, path: Path, note: Callable[[str], object]) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class LastingHistory(History):
         self._append(b"")
 
     def load_history_strings(self) -> Iterable[str]:
-        """Return the lines of the file, the last one first."""
+        """Return the entries of the file, the newest first."""
         if self._path is None:
             return ()
         try:
@@ -37,7 +37,7 @@ class LastingHistory(History):
         return reversed(_entries(text.split("\n")))
 
     def store_string(self, string: str) -> None:
-        """Write a line that was typed, with the time as a comment."""
+        """Append a typed line to the file, with the time as a comment."""
         rows = "".join(f"+{row}\n" for row in string.split("\n"))
         entry = f"\n# {datetime.datetime.now()}\n{rows}"
         self._append(entry.encode("utf-8", "surrogateescape"))
@@ -56,7 +56,7 @@ class LastingHistory(History):
 
 
 def _entries(rows: Iterable[str]) -> list[str]:
-    """Return the entries of a file: lines that begin with ``+``, until one that does not."""
+    """Return the entries of a file: each is a run of lines that begin with ``+``."""
     entries: list[str] = []
     entry: list[str] = []
     for row in (*rows, ""):

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from espshell.shell.session import Session
 
 PATIENCE_S = 10.0
-"""How long a text is waited for, unless told."""
+"""The default time to wait for a text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a person or a script wants to hear: until a text, for so long, at a rate."""
+    """How long to listen, and at what rate: until a text, or a time."""
 
     until: str = ""
     timeout_s: float | None = None
@@ -28,29 +28,32 @@ class Wish:
 
     @property
     def is_bounded(self) -> bool:
-        """Whether it ends by itself."""
+        """Whether listening ends by itself."""
         return bool(self.until) or self.timeout_s is not None
 
 
 def is_live(session: Session) -> bool:
-    """Say whether somebody sees it and can end it with Ctrl-C."""
+    """Return whether a person sees the output and can end it with Ctrl-C."""
     return session.output.live_rows > 0
 
 
-def see_it_ends(session: Session, wish: Wish) -> None:
-    """See that listening comes to an end. Raises: UsageError where nobody could end it."""
+def require_end(session: Session, wish: Wish) -> None:
+    """Check that listening will end. Raises: UsageError without a bound and without a person."""
     if not (wish.is_bounded or is_live(session)):
         raise UsageError(
-            "without a terminal nobody could end this", hint="--until TEXT or --timeout S ends it"
+            "listening would never end: there is no terminal for Ctrl-C",
+            hint="--until TEXT or --timeout S ends it",
         )
 
 
 def follow(session: Session, port: Port, wish: Wish, first: bytes = b"") -> Monitored:
-    """Show what a port says until it ends, or Ctrl-C; ``first`` was said before.
+    """Show the output of a port until the end or Ctrl-C; ``first`` has been received already.
 
-    The port keeps the rate. Raises: KeyboardInterrupt where a text was waited for.
+    The port stays at the new rate. Raises: KeyboardInterrupt if it ends the wait for a text.
     """
-    output = session.output
+    output, timeout_s = session.output, wish.timeout_s
+    if timeout_s is None and (wish.until or isinstance(port.clock, VirtualClock)):
+        timeout_s = PATIENCE_S  # also in virtual time, which never waits for a person
     if wish.baud is not None:
         port.baud = wish.baud
     screen = _Screen(session)
@@ -62,7 +65,7 @@ def follow(session: Session, port: Port, wish: Wish, first: bytes = b"") -> Moni
         if first:
             listener.take(first)
             screen.show(first)
-        for data in listener.listen(_timeout_s(session, port, wish)):
+        for data in listener.listen(timeout_s):
             screen.show(data)
     except KeyboardInterrupt:
         interrupted = True
@@ -75,21 +78,15 @@ def follow(session: Session, port: Port, wish: Wish, first: bytes = b"") -> Moni
 
 
 def without_expected_reset(heard: Monitored) -> Monitored:
-    """Return what was heard, without the news that the chip was reset once, as it should be."""
-    told = heard.heard
-    if told.resets != 1 or told.panic or told.brownout or told.in_download_mode:
+    """Return a result without the one reset that was intended, if nothing else happened."""
+    log = heard.heard
+    if log.resets != 1 or log.panic or log.brownout or log.in_download_mode:
         return heard
-    return replace(heard, heard=replace(told, resets=0))
-
-
-def _timeout_s(session: Session, port: Port, wish: Wish) -> float | None:
-    if wish.timeout_s is not None or not (wish.until or isinstance(port.clock, VirtualClock)):
-        return wish.timeout_s
-    return PATIENCE_S  # and in virtual time for ever would be over at once, and never
+    return replace(heard, heard=replace(log, resets=0))
 
 
 class _Screen:
-    """The terminal or pipe that results go to, unless it is for JSON."""
+    """The output for received text; it shows nothing if the output is JSON."""
 
     def __init__(self, session: Session) -> None:
         self._output = session.output
@@ -107,4 +104,4 @@ class _Screen:
         self.show(b"", final=True)
         if self._written:
             reset = RESET if self._output.color else ""
-            self._output.write(reset + "\n" * (self._written[-1] != "\n"))
+            self._output.write(reset if self._written.endswith("\n") else f"{reset}\n")

@@ -1,7 +1,7 @@
-"""The prompt: prompt_toolkit around a session.  Imported only when a person is typing.
+"""The prompt: prompt_toolkit around a session.  Imported only for a person at a terminal.
 
-The loop is synchronous: prompt, run, print, prompt.  Nothing prints while a line is being edited,
-so nothing has to be patched, and Ctrl-C in a command is a plain KeyboardInterrupt.
+The loop is synchronous: prompt, run, print, prompt.  Nothing is printed while a line is edited, so
+nothing has to be patched, and Ctrl-C in a command is a plain KeyboardInterrupt.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples
-from prompt_toolkit.history import History
 from prompt_toolkit.lexers import DynamicLexer, Lexer, PygmentsLexer
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Style
@@ -33,17 +32,17 @@ from espshell.ops.chip import info as chip
 from espshell.render import render
 from espshell.render.theme import paint
 from espshell.shell import recovery
-from espshell.shell.crash import InternalError, as_error
+from espshell.shell.crash import InternalError, Interrupted, as_error
 from espshell.shell.language.grammar import is_continued, split_lines
 from espshell.shell.runner import Runner
-from espshell.shell.session import INTERRUPTED, Quit, Session
+from espshell.shell.session import Quit, Session
 from espshell.shell.terminal import complete
 from espshell.shell.terminal.history import LastingHistory
 
 HISTORY_FILE = "history"
 
 _MOST_FAILURES = 3
-"""A prompt that fails so often without having read a line can read none."""
+"""The shell ends after so many failures of the prompt in a row."""
 
 _STYLE = Style.from_dict(
     {
@@ -63,9 +62,9 @@ _STYLE = Style.from_dict(
 
 
 def run(session: Session) -> int:
-    """Connect if a port is known, then read and run lines until `quit` or Ctrl-D.
+    """Connect if there is a port, then read and run lines until `quit` or Ctrl-D.
 
-    Returns the exit status: 0, or what `quit` was given.
+    Returns the exit status: 0, or the argument of `quit`.
     """
     _greet(session)
     prompt = _prompt_session(session)
@@ -105,7 +104,7 @@ def _load_rich_meanwhile(prompt: PromptSession[str]) -> None:
 
 
 def _ask(question: str) -> bool:
-    """Ask a question of yes and no; no is the default."""
+    """Ask a yes-or-no question; the default is no."""
     try:
         return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:
@@ -113,7 +112,7 @@ def _ask(question: str) -> bool:
 
 
 def _greet(session: Session) -> None:
-    """Say who is there; a chip that does not answer is no reason not to open the shell."""
+    """Connect and describe the chip; without an answer of one the shell opens, too."""
     output = session.output
     output.note(f"espshell {__version__}; `help` lists the commands, Tab completes, Ctrl-D leaves")
     if session.target is None:
@@ -131,7 +130,7 @@ def _greet(session: Session) -> None:
 
 
 def _choose_port(session: Session) -> None:
-    """Take the only likely board there is, or let the person choose among several."""
+    """Take the only likely board, or let the person choose among several."""
     if session.bench.port:
         return
     likely = [port for port in ports.list_ports() if port.is_likely]
@@ -146,8 +145,8 @@ def _choose_port(session: Session) -> None:
 
 
 def _read(session: Session, prompt: PromptSession[str]) -> str:
-    """Return what was typed; several lines where they were pasted, or continued by a backslash."""
-    text = prompt.prompt(lambda: ANSI(_prompt(session)))
+    """Return the typed text: several lines if pasted, or continued by a backslash."""
+    text = prompt.prompt(lambda: ANSI(_prompt_text(session)))
     while is_continued(text):
         text = text[:-1] + prompt.prompt("... ")
     return text.strip()
@@ -160,37 +159,32 @@ def _run_lines(runner: Runner, text: str) -> None:
         for _, line in split_lines(text):
             before = session.lost
             status = runner.run_line(line)
-            if session.lost is not None and session.lost is not before:  # it has just gone
+            if session.lost is not None and session.lost is not before:  # lost just now
                 recovery.wait_and_reconnect(session)
-            _know_revision(session)
+            target = session.target
+            if target is not None and not target.loader.dialect.is_secure:
+                with contextlib.suppress(EspError):  # the next command will report it
+                    target.read_revision()  # for the toolbar
             if status:
                 return
     except KeyboardInterrupt:
-        session.variables["?"] = str(INTERRUPTED)
+        session.variables["?"] = str(Interrupted.exit_status)
         session.output.interrupted()
 
 
-def _know_revision(session: Session) -> None:
-    """Read the revision of a chip that has just been connected, for the toolbar."""
-    target = session.target
-    if target is not None and not target.loader.dialect.is_secure:
-        with contextlib.suppress(EspError):  # the next command will tell
-            target.read_revision()
-
-
-def _prompt(session: Session) -> str:
+def _prompt_text(session: Session) -> str:
     """Return ``esp32c3:rom> ``, coloured."""
-    if session.target is None:
-        return paint("espshell> ", "prompt")
-    return paint(f"{session.target.chip.name}:{session.target.loader.dialect.name}> ", "prompt")
+    target = session.target
+    name = f"{target.chip.name}:{target.loader.dialect.name}" if target else "espshell"
+    return paint(f"{name}> ", "prompt")
 
 
 def _toolbar(session: Session, text: str, columns: int) -> StyleAndTextTuples:
-    """Return what stands below the prompt: where we are, and the usage of what is being typed.
+    """Return the line below the prompt: the connection, and the usage of the typed command.
 
-    Where there is no room for both, the usage.
+    Without room for both, the usage only.
     """
-    where, usage = _where(session), complete.usage(session, text)
+    where, usage = _connection_text(session), complete.usage(session, text)
     if usage and len(where) + 2 + len(usage) > columns:
         where = ""
     gap = "  " if where and usage else ""
@@ -200,7 +194,7 @@ def _toolbar(session: Session, text: str, columns: int) -> StyleAndTextTuples:
     ]
 
 
-def _where(session: Session) -> str:
+def _connection_text(session: Session) -> str:
     target = session.target
     if target is None:
         return "not connected"
@@ -213,7 +207,7 @@ def _where(session: Session) -> str:
 
 
 class _Completer(Completer):
-    """Candidates of ``complete`` as prompt_toolkit wants them."""
+    """Candidates of ``complete`` for prompt_toolkit."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -221,21 +215,22 @@ class _Completer(Completer):
     def get_completions(
         self, document: Document, complete_event: CompleteEvent
     ) -> Iterable[Completion]:
-        """Yield what the word before the cursor could become."""
+        """Yield the completions of the word before the cursor."""
         text = document.text_before_cursor
         try:
             start = -len(complete.typed_word(self._session, text))
-            offered = tuple(complete.candidates(self._session, text))
-        except Exception as error:  # noqa: BLE001 - Tab offers nothing, and the line stays
+            candidates = tuple(complete.candidates(self._session, text))
+        except Exception as error:  # noqa: BLE001 - a bug is logged, and the line stays
             as_error(error)
             return
-        for candidate in offered:
+        for candidate in candidates:
             yield Completion(candidate.text, start, display_meta=candidate.about)
 
 
 def _prompt_session(session: Session) -> PromptSession[str]:
+    path = Path(user_data_path("espshell", appauthor=False)) / HISTORY_FILE
     prompt: PromptSession[str] = PromptSession(
-        history=_history(session),
+        history=LastingHistory(path, session.output.note),
         completer=_Completer(session),
         complete_while_typing=False,
         auto_suggest=AutoSuggestFromHistory(),
@@ -249,7 +244,7 @@ def _prompt_session(session: Session) -> PromptSession[str]:
         columns = prompt.app.output.get_size().columns
         try:
             return _toolbar(session, prompt.default_buffer.document.text_before_cursor, columns)
-        except Exception as error:  # noqa: BLE001 - a line can be typed without it
+        except Exception as error:  # noqa: BLE001 - a bug is logged, and the line stays
             as_error(error)
             return []
 
@@ -259,12 +254,7 @@ def _prompt_session(session: Session) -> PromptSession[str]:
 
 @functools.cache
 def _lexer() -> Lexer:
-    """Return what colours a line; imported with the first key, so that the prompt need not wait."""
+    """Return the lexer, imported with the first key, so that the prompt need not wait."""
     from espshell.shell.language.lexer import EspshLexer
 
     return PygmentsLexer(EspshLexer)
-
-
-def _history(session: Session) -> History:
-    path = Path(user_data_path("espshell", appauthor=False)) / HISTORY_FILE
-    return LastingHistory(path, session.output.note)

@@ -1,0 +1,209 @@
+"""A command as data, and its arguments, which are derived from the signature of its function.
+
+A function below ``Registry.add`` says once what its command takes::
+
+    def peek(
+        session: Session,
+        place: Annotated[Location, PLACE],
+        count: Annotated[int, POSITIVE] = 1,
+        *,
+        width: int = 32,
+        force: Force = False,
+    ) -> Peek: ...
+
+A positional parameter is an argument, optional if it has a default; a keyword-only one is an option
+if it is annotated with one, as ``Force = Annotated[bool, Option("--force", "...")]``, and else what
+the name of a variant sets: ``width`` of ``peek8``.  The first parameter is the session, and one
+that is not annotated with a type of argument takes the rest of the line.
+
+Annotations are text until a command is used for the first time, so that a start evaluates those of
+one command and not of ninety.  What stands in them must be there when the program runs, and not
+only for the type checker.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Annotated, Any, get_args, get_origin
+
+from espshell.ops.result import Result
+from espshell.shell.arguments.types import AnyType, ArgType
+from espshell.shell.outcome import Outcome, Presentation
+
+Answer = Result | Presentation | Outcome | None
+Run = Callable[..., Answer]
+
+RESTS = {"expression": "EXPRESSION", "command": "COMMAND", "assignment": "NAME = VALUE"}
+"""What the rest of a line can be where it is not words, and how it stands in the usage line."""
+
+
+class Trait(enum.Flag):
+    """What a command is to the lines around it."""
+
+    NONE = 0
+    ALIAS = enum.auto()
+    """Gives a line a name: the check of a script does so, too."""
+    SYMBOLS = enum.auto()
+    """Loads names of places: the check of a script does so, too."""
+    LINES = enum.auto()
+    """Runs the lines of a file; its function is given ``run_file``."""
+    FAILS = enum.auto()
+    """Wants the command that it holds to fail: what that one lacks is not looked for."""
+    NEED = enum.auto()
+    """Says what the chip must be: a script that is run finds that out before its first line."""
+    CHIP = enum.auto()
+    """Behind it another chip may be connected."""
+    PARTITIONS = enum.auto()
+    """Behind it the names of partitions may be others than they are now."""
+    ONCE = enum.auto()
+    """Is a comment in a transcript: it would end its run, or overwrite it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A positional argument; ``key`` is the name of the function's parameter."""
+
+    key: str
+    type: AnyType
+    optional: bool = False
+
+    @property
+    def least(self) -> int:
+        """Words that must be there."""
+        return 0 if self.optional else self.type.least
+
+    @property
+    def usage(self) -> str:
+        """How it stands in the usage line."""
+        label = self.type.label or self.key.upper() + "..." * (self.type.most > 2)
+        return f"[{label}]" if self.least == 0 else label
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option; without a type it is a flag.
+
+    ``many``: it may be given again, and the function gets a tuple: of values, or of a flag's names.
+    """
+
+    flag: str
+    help: str
+    type: AnyType | None = None
+    short: str = ""
+    into: str = ""
+    """The function's parameter; its annotation says it."""
+    many: bool = False
+    refusal: str = ""
+    """Why it cannot be had, and what to do instead; it is in the table of options all the same."""
+    setting: str = ""
+    """What of the session's settings it changes for its command; the function does not get it."""
+    is_accepted: bool = False
+    """Whether it is only accepted, as its help says: the function does not get it."""
+
+    @property
+    def key(self) -> str:
+        """The name of the function's parameter: ``into``, or that of the flag."""
+        return self.into or self.flag.lstrip("-").replace("-", "_")
+
+    @property
+    def usage(self) -> str:
+        """How it stands in the usage line."""
+        value = f" {self.flag.lstrip('-').upper()}" if self.type else ""
+        return f"[{self.flag}{value}]" + "..." * self.many
+
+
+DRY_RUN = Option("--dry-run", "show what would be written, send nothing", setting="dry_run")
+"""For commands that change something."""
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One command.
+
+    ``rest`` says what the end of its line is: ``words``, one ``expression``, another ``command``
+    or an ``assignment``; all but words go to the function's parameter of that name.
+    """
+
+    name: str
+    run: Run
+    group: str
+    summary: str = ""
+    details: str = ""
+    extra: tuple[Option, ...] = ()
+    """Options that no parameter of the function stands for."""
+    preset: Mapping[str, object] = field(default_factory=dict)
+    """Arguments that the name itself gives: ``peek8`` is peek with a width of 8."""
+    needs: str = ""
+    """``chip``: one must be connected. ``memory``: and its address space must be within reach.
+
+    ``flash``: one must be connected, and its flash can be written also in secure download mode.
+    """
+    rest: str = "words"
+    alias_of: str = ""
+    """For another tool's name of a command: ours."""
+    traits: Trait = Trait.NONE
+
+    @cached_property
+    def _slots(self) -> tuple[Param | Option, ...]:
+        return tuple(derive(self.run, self.rest))
+
+    @cached_property
+    def params(self) -> tuple[Param, ...]:
+        """Its positional arguments, in their order."""
+        return tuple(slot for slot in self._slots if isinstance(slot, Param))
+
+    @cached_property
+    def options(self) -> tuple[Option, ...]:
+        """Its options, those of parameters first."""
+        return (*(slot for slot in self._slots if isinstance(slot, Option)), *self.extra)
+
+    @property
+    def first_passed_on(self) -> int | None:
+        """The index of the word from which on all are passed on, so that none is an option."""
+        if self.rest != "words":
+            return len(self.params) + 1
+        last = len(self.params) - 1
+        return last if self.params and self.params[last].type.takes_options else None
+
+    @property
+    def needs_chip(self) -> bool:
+        """Whether a chip must be connected."""
+        return bool(self.needs)
+
+    @property
+    def usage(self) -> str:
+        """The usage line."""
+        parts = [self.name, *(o.usage for o in self.options), *(p.usage for p in self.params)]
+        parts += [RESTS[self.rest]] if self.rest != "words" else []
+        return " ".join(parts)
+
+
+def derive(run: Run, rest: str) -> Iterator[Param | Option]:
+    """Derive the arguments and options of a command from the signature of its function.
+
+    Raises: TypeError if a positional parameter is not annotated with a type of argument.
+    """
+    _, *parameters = inspect.signature(run).parameters.values()  # but the session
+    for parameter in parameters:
+        if rest in RESTS and parameter.name == rest:
+            continue
+        metadata = _metadata(run, parameter.annotation)
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            options = (option for option in metadata if isinstance(option, Option))
+            yield from (replace(option, into=parameter.name) for option in options)
+        elif metadata and isinstance(metadata[0], ArgType):
+            yield Param(parameter.name, metadata[0], parameter.default is not parameter.empty)
+        else:
+            raise TypeError(f"{run.__qualname__}: `{parameter.name}` has no type of argument")
+
+
+def _metadata(run: Run, annotation: str) -> tuple[Any, ...]:
+    """Evaluate an annotation; return what ``Annotated`` adds to the type, options one by one."""
+    hint = eval(annotation, vars(sys.modules[run.__module__]))
+    metadata = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    return metadata[0] if metadata and isinstance(metadata[0], tuple) else metadata
