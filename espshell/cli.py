@@ -158,10 +158,11 @@ class _Once(argparse.Action):
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the options. Raises: UsageError; a command in place of a script gets a hint."""
+    words = _joined(arguments)
     try:
-        return _parser().parse_intermixed_args(_joined(arguments))
+        return _parser().parse_intermixed_args(words)
     except UsageError as error:
-        hints = filter(None, (_command_hint(word, ["..."]) for word in arguments))
+        hints = filter(None, (_command_hint(word, ["..."]) for word in words))
         raise UsageError(error.message, hint=next(hints, error.hint)) from error
 
 

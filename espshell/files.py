@@ -54,10 +54,12 @@ _NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(o
 def path_of(text: str) -> Path:
     """Return the path of a word; ``~`` is the home directory.
 
-    Raises: UsageError for an empty word, an unknown user and characters that no path can have.
+    Raises: UsageError for an empty word, ``-``, an unknown user and what no path can hold.
     """
     if not text:
         raise UsageError("expected a file name, got an empty word")
+    if text == "-":
+        raise UsageError("`-` is no file name here", hint="a file of that name is `./-`")
     if "\0" in text:
         raise UsageError(f"`{printable(text)}` is no file name: it has a NUL in it")
     try:
@@ -134,6 +136,13 @@ def require_readable(path: Path) -> None:
     if info is None or not stat.S_ISFIFO(info.st_mode):
         with _translated("read", path):
             os.close(_reading_end(path))
+
+
+def require_folder(path: Path) -> None:
+    """Check that the folder of a file that is to be written exists. Raises: UsageError."""
+    found = status(path.parent)
+    if found is None or not stat.S_ISDIR(found.st_mode):
+        raise file_error("write", path, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
 
 
 def read_text(path: Path, limit: Limit) -> str:

@@ -107,6 +107,7 @@ def test_what_cannot_be_read(tmp_path: Path, name: str, reason: str) -> None:
         ("a\0b", r"`a\\x00b` is no file name: it has a NUL in it"),
         ("~nouser/x", "there is no user or home directory of `~nouser`"),
         ("\ud800", "no file name on this system"),
+        ("-", "`-` is no file name here"),
     ],
 )
 def test_what_is_no_path(text: str, message: str) -> None:

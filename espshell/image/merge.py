@@ -65,6 +65,8 @@ def merge(
     if pad_to is not None and fmt != "raw":
         raise UsageError(f"only a raw file can be padded, not {fmt}")
     parts = ordered(parts)
+    if target_offset < 0:
+        raise UsageError(f"the target offset {target_offset} is before the start of the flash")
     if parts[0].offset < target_offset:
         raise UsageError(f"{parts[0]} starts before the target offset 0x{target_offset:x}")
     if fmt == "hex":
@@ -90,6 +92,10 @@ def ordered(parts: Iterable[MergePart]) -> list[MergePart]:
     for part in ordered:
         if not part.data:
             raise UsageError(f"{part.name} is empty")
+        if part.offset < 0:
+            raise UsageError(
+                f"{part.name} would begin before the start of the flash, at {part.offset}"
+            )
         if part.end > 1 << 32:
             raise UsageError(f"{part} ends behind 4 GiB")
     for one, other in pairwise(ordered):

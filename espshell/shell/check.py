@@ -52,6 +52,12 @@ class _Files:
             if self._knows_written and _stem(path) not in self._written:
                 files.require_readable(path)
 
+    def require_folders(self, paths: Iterable[Path]) -> None:
+        """Check that files have folders to be written into. Raises: UsageError."""
+        for path in paths:
+            if self._knows_written:
+                files.require_folder(path)
+
     def note_outputs(self, prepared: Prepared) -> None:
         """Record the files that a command may write: in its arguments, and by its redirect."""
         verb, command, redirect = prepared.verb, prepared.command, prepared.command.redirect
@@ -159,6 +165,7 @@ class _Checker:
         verb, command, session = prepared.verb, prepared.command, self._session
         if self._to_run and self._knows_lines and not command.ignore_failure:
             self._files.require(registry.files_read(prepared.bound))
+            self._files.require_folders(registry.files_written(prepared.bound))
             is_plain = all(word.is_plain for word in command.words)
             if Trait.NEED in verb.traits and is_plain and self._knows_chip and session.target:
                 verb.run(session, **registry.values(verb, prepared.bound, {}, session.scope))

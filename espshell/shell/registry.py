@@ -222,6 +222,15 @@ def files_read(bound: Bound) -> Iterable[Path]:
             yield from slot.type.files(slot.type.parse(_texts(slot.type, words, {})))
 
 
+def files_written(bound: Bound) -> Iterable[Path]:
+    """Return the files that are written, of arguments whose text is known before anything runs."""
+    for slot, words in bound:
+        if slot.type is not None and slot.type.is_output and all(w.is_plain for w in words):
+            path = slot.type.parse(_texts(slot.type, words, {}))
+            if isinstance(path, Path):
+                yield path
+
+
 def needs_chip(verb: Verb, bound: Bound) -> bool:
     """Return whether a command needs a chip, by itself or for what it was given.
 

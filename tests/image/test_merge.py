@@ -69,6 +69,7 @@ def test_a_small_one() -> None:
         ([], "nothing to merge"),
         ([BOOT, MergePart(0x2000, b"", "no.bin")], "no.bin is empty"),
         ([MergePart(0xFFFF_FFFF, b"ab", "a.bin")], "ends behind 4 GiB"),
+        ([MergePart(-1, b"ab", "a.bin")], "a.bin would begin before the start of the flash"),
         (
             [MergePart(0x1003, b"ab", "a.bin"), BOOT],
             r"a\.bin \(0x1003\.\.0x1005\) overlaps boot\.bin \(0x1000\.\.0x1004\)",
@@ -81,6 +82,12 @@ def test_what_does_not_fit_together(fmt: Format, parts: list[MergePart], part: s
     """Files are named with their ranges, whatever the format."""
     with pytest.raises(UsageError, match=part):
         merge.merge(parts, fmt=fmt, target_offset=0x1000, family=1)
+
+
+def test_a_target_offset_before_the_flash() -> None:
+    """Raw files begin at 0 or behind it."""
+    with pytest.raises(UsageError, match="target offset -1 is before the start of the flash"):
+        merge.merge([BOOT], target_offset=-1)
 
 
 def test_larger_than_the_flash() -> None:

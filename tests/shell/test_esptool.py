@@ -83,6 +83,12 @@ def test_every_option_of_esptool_is_taken_or_refused() -> None:
         assert set(flags) <= known, name
 
 
+def test_help_lists_the_commands() -> None:
+    """``esptool --help`` names every command that can follow."""
+    words = (COMMANDS.find("esptool").run.__doc__ or "").replace(",", " ").replace(".", " ").split()
+    assert {*spelling.COMMANDS} <= {*words}
+
+
 def test_what_is_only_accepted_says_so_in_its_help() -> None:
     """No option is accepted and ignored unless its help says so."""
     for verb in COMMANDS.verbs():

@@ -79,6 +79,8 @@ def untouched(shell: Shell) -> bool:
         ("write-flash new.bin 0x10000", "in this order: ADDRESS FILE"),
         ("write-flash --erase-all 0 missing.bin", "missing.bin"),
         ("load new.bin flash:0 --flash-size 32m", "`32m` is a size in megabits"),
+        ("read-flash -fs 32m 0 16 out.bin", "`32m` is a size in megabits"),
+        ("set parttable -1", "cannot read -1"),
         ("write-flash -fs 32m-c1 0 new.bin", "4MB-c1 is the same in bytes"),
         ("load page.bin flash:0x10000", "is no firmware: HTML or XML page; 0x10000 is for an app"),
         ("write-flash -e 0x10000 page.bin", "is no firmware"),

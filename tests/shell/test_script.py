@@ -325,6 +325,21 @@ def test_files_are_looked_for_before_the_first_line(
 
 
 @pytest.mark.parametrize(
+    "line", ["save DRAM..+16 no/x.bin", "read-flash 0 16 no/x.bin", "sr save here.bin/x"]
+)
+def test_a_folder_that_a_later_line_writes_into(
+    line: str, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that cannot be written for want of its folder stops a script that has not begun."""
+    monkeypatch.chdir(tmp_path)
+    Path("here.bin").touch()
+    ran = shell.script(f"echo started\n{line}\n")
+    assert (ran.status, ran.out) == (2, "")
+    assert "no such file or directory" in ran.err
+    assert shell.script(f"echo a | mkdir no\n-{line}\n").status == 0
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "save DRAM..+16 x.bin\nload x.bin mem:0x3fc90000",

@@ -123,7 +123,7 @@ def _code(chip: Chip, name: str, value: str) -> int:
         "size": {row.name: row.code for row in chip.flash_sizes},
     }[name]
     if name == "size":
-        _refuse_megabits(value)
+        refuse_megabits(value)
     words = {value.lower(), f"{value}b".lower() if value.endswith("M") else ""}
     code = next((code for word, code in codes.items() if word.lower() in words), None)
     if code is None:
@@ -134,7 +134,7 @@ def _code(chip: Chip, name: str, value: str) -> int:
     return code
 
 
-def _refuse_megabits(value: str) -> None:
+def refuse_megabits(value: str) -> None:
     """Refuse a size in the megabits of old manuals, ``32m`` or ``32m-c1``. Raises: UsageError."""
     head, dash, layout = value.partition("-")
     megabits = parse_number(head[:-1]) if head.endswith("m") else None

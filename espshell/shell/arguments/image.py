@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from espshell.errors import UsageError
+from espshell.ops.flash.settings import refuse_megabits
 from espshell.shell.arguments.flash import Pair, Pairs, file_places, in_flash
 from espshell.shell.arguments.operands import unquoted
 from espshell.shell.arguments.places import PLACE, Location
@@ -40,7 +41,10 @@ FLASH_BYTES: ArgType[int, int] = ArgType("size", single_word(_flash_bytes))
 
 
 def _flash_size(word: str) -> int | None:
-    return None if word.lower() in ("detect", "keep") else _flash_bytes(word.removesuffix("-c1"))
+    if word.lower() in ("detect", "keep"):
+        return None
+    refuse_megabits(word)
+    return _flash_bytes(word.removesuffix("-c1"))
 
 
 FLASH_SIZE: ArgType[int | None, int | None] = ArgType("size", single_word(_flash_size))

@@ -256,6 +256,9 @@ FILE: ArgType[Path, Path] = ArgType(
 INPUT_FILE = replace(FILE, kind="input file", files=lambda path: (path,), is_output=False)
 """A path of a file that is read."""
 
+ANY_PATH = replace(FILE, is_output=False)
+"""A path of a folder, or of a file that the command itself looks for."""
+
 SECONDS: ArgType[float, float] = ArgType("seconds", single_word(_seconds))
 """A duration: ``2``, ``0.5``, ``200ms``."""
 

@@ -18,7 +18,7 @@ from espshell.ops.chip import info as ops
 from espshell.ops.result import Result
 from espshell.shell import recovery
 from espshell.shell.arguments.places import ADDRESS
-from espshell.shell.arguments.types import CHIPS, FILE, POSITIVE, TEXT, checked, choice, offer
+from espshell.shell.arguments.types import ANY_PATH, CHIPS, POSITIVE, TEXT, checked, choice, offer
 from espshell.shell.declaration import Option, Trait
 from espshell.shell.registry import Registry
 
@@ -115,7 +115,7 @@ def stub(
     session: Session,
     when: Annotated[str, choice("auto", "always", "never")] = "",
     *,
-    folder: Annotated[Path | None, Option("--dir", "where its files are", FILE)] = None,
+    folder: Annotated[Path | None, Option("--dir", "where its files are", ANY_PATH)] = None,
     version: Annotated[str, Option("--version", "which generation: 1 or 2", choice("1", "2"))] = "",
 ) -> Stub:
     """Say when the flasher stub is started: auto, always, never.

@@ -92,6 +92,9 @@ def esptool(
     Or as a build prints it: with global options, old spellings and files of arguments.
     esptool.py -p PORT -b 460800 write_flash 0x10000 app.bin; python -m esptool ..., @FILE.
     The session stays connected: another chip is refused, another port asked about.
+    Commands: chip-id, dump-mem, elf2image, erase-flash, erase-region, flash-id, get-security-info,
+    image-info, load-ram, make-image, merge-bin, read-flash, read-flash-sfdp, read-flash-status,
+    read-mac, read-mem, run, verify-flash, version, write-flash, write-flash-status, write-mem.
     """
     line = lines.GlobalOptions(
         chip=by_name(chip),

@@ -12,7 +12,7 @@ from espshell.errors import BenchError, DeviceError, EspError, UsageError
 from espshell.ops.memory import expect as expectations
 from espshell.ops.result import Result
 from espshell.shell import registry
-from espshell.shell.arguments.types import CHIPS, FILE, SECONDS, TEXT, WORDS
+from espshell.shell.arguments.types import ANY_PATH, CHIPS, SECONDS, TEXT, WORDS
 from espshell.shell.declaration import Option, Trait
 from espshell.shell.language import expr
 from espshell.shell.language.assignment import assigned
@@ -150,7 +150,7 @@ def sleep(session: Session, seconds: Annotated[float, SECONDS]) -> None:
 @VERBS.add("source", group=GROUP, traits=Trait.LINES)
 def source(
     session: Session,
-    file: Annotated[Path, FILE],
+    file: Annotated[Path, ANY_PATH],
     arguments: Annotated[tuple[str, ...], WORDS] = (),
     *,
     run_file: Callable[[Path, Sequence[str]], None],

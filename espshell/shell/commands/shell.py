@@ -9,6 +9,7 @@ from typing import Annotated
 
 from espshell.device.pins import parse_pads
 from espshell.errors import UsageError
+from espshell.files import path_of, require_readable
 from espshell.ops.result import Result
 from espshell.shell import lines, replay
 from espshell.shell.arguments.types import (
@@ -108,6 +109,8 @@ def set_setting(
     elif name == "dry-run":
         session.dry_run = _SWITCH[_choice(name, value, tuple(_SWITCH))]
     elif name == "parttable":
+        if parse_number(value) is None:
+            require_readable(path_of(value))
         session.settings.parttable = value
         if session.connection is not None:
             session.connection.partitions = None
