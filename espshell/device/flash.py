@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from espshell.device.board import Board
 from espshell.device.memory import require_32_bits
 from espshell.errors import DeviceError, EspError, ReadsDiffer, UsageError
 from espshell.loader import digest, flash, flash_read, spi
@@ -26,7 +27,6 @@ from espshell.units import MIB, SECTOR, WORD, hex32, size_text
 
 if TYPE_CHECKING:
     from espshell.clock import Clock
-    from espshell.device.target import Target
 
 _READ_ID = FlashCommand(opcodes.RDID, read_size=3)
 """The reply is manufacturer, type, capacity (JEDEC JEP106 and JESD216)."""
@@ -44,8 +44,8 @@ class Flash:
 
     name = "flash"
 
-    def __init__(self, target: Target) -> None:
-        self._target = target
+    def __init__(self, board: Board) -> None:
+        self._board = board
         self.dry_run = False
         """Whether nothing is written: the one place that keeps it, so that no verb can forget."""
         self.may_slow_down = True
@@ -84,32 +84,32 @@ class Flash:
     @property
     def clock(self) -> Clock:
         """The clock of the link."""
-        return self._target.link.clock
+        return self._board.link.clock
 
     @property
     def has_digest(self) -> bool:
         """Whether the loader computes digests."""
-        return Opcode.SPI_FLASH_MD5 in self._target.loader.dialect.commands
+        return Opcode.SPI_FLASH_MD5 in self._board.loader.dialect.commands
 
     @property
     def is_readable(self) -> bool:
         """Whether the loader lets anybody read: not in secure download mode."""
-        return not self._target.loader.dialect.is_secure
+        return not self._board.loader.dialect.is_secure
 
     @property
     def has_chip_erase(self) -> bool:
         """Whether one command erases everything."""
-        return Opcode.ERASE_FLASH in self._target.loader.dialect.commands
+        return Opcode.ERASE_FLASH in self._board.loader.dialect.commands
 
     @property
     def erases_as_data_comes(self) -> bool:
         """Whether a download erases no further than its data reach: a stub's does."""
-        return self._target.loader.dialect.is_stub
+        return self._board.loader.dialect.is_stub
 
     @property
     def segment_size(self) -> int:
         """What one download should cover at most (bytes, whole sectors)."""
-        return BLOCK if self._target.loader.dialect.is_stub else ROM_SEGMENT
+        return BLOCK if self._board.loader.dialect.is_stub else ROM_SEGMENT
 
     def check(self, address: int, size: int, *, write: bool = False) -> None:
         """Require a range that is in the flash, and within reach of the loader.
@@ -123,11 +123,11 @@ class Flash:
                 f"{first} is past the end of the flash: it has {size_text(whole)}",
                 hint=f"flash:0..{whole:#x} is all of it",
             )
-        chip = self._target.chip
-        wide = chip.flash_32bit and self._target.loader.dialect.is_stub
+        chip = self._board.chip
+        wide = chip.flash_32bit and self._board.loader.dialect.is_stub
         if address + size > _THREE_BYTES and not wide:
             raise UsageError(
-                f"the {self._target.loader.dialect.name} loader of the {chip.title} reaches only "
+                f"the {self._board.loader.dialect.name} loader of the {chip.title} reaches only "
                 "the first 16 MiB of the flash",
                 hint="the flasher stub may reach all: `stub always`" if chip.flash_32bit else "",
             )
@@ -145,14 +145,14 @@ class Flash:
             yield from self._chunks(address, size)
 
     def _chunks(self, address: int, size: int) -> Iterator[bytes]:
-        loader = self._target.loader
+        loader = self._board.loader
         if not self.has_digest:
             if address + size > _THREE_BYTES:
                 raise UsageError(
                     f"{Span.of(address, size)} is beyond 16 MiB, all that a read "
                     "command with three bytes of address reaches"
                 )
-            yield from flash_read.controller_pieces(self._target.controller, address, size)
+            yield from flash_read.controller_pieces(self._board.controller, address, size)
             return
         import hashlib  # 3 ms that only reading flash is worth
 
@@ -184,22 +184,22 @@ class Flash:
         require_32_bits(address, size, _ADDRESSES)
         ask = digest.confirmed_digest if confirmed else digest.digest
         with self._attached():
-            return ask(self._target.loader, address, size)
+            return ask(self._board.loader, address, size)
 
     def ask_digest(self, address: int, size: int) -> tuple[bytes, bool]:
         """Return the digest of a range, and whether it came twice; see ``loader.digest``."""
         with self._attached():
-            return digest.ask(self._target.loader, address, size)
+            return digest.ask(self._board.loader, address, size)
 
     def ask_digest_again(self, address: int, size: int, first: bytes) -> bytes:
         """Return the digest of the range that was asked for last, when it came twice in a row."""
         with self._attached():
-            return digest.ask_again(self._target.loader, address, size, first)
+            return digest.ask_again(self._board.loader, address, size, first)
 
     def digest_behind_fence(self, address: int, size: int) -> bytes:
         """Return a digest that no reply to an earlier request can be taken for."""
         with self._attached():
-            return digest.digest_behind_fence(self._target.loader, address, size)
+            return digest.digest_behind_fence(self._board.loader, address, size)
 
     def erase(self, address: int, size: int) -> Iterator[int]:
         """Erase whole sectors in pieces; yield the bytes that are erased. Not in a dry run."""
@@ -208,15 +208,15 @@ class Flash:
             yield from self._erase(address, size)
 
     def _erase(self, address: int, size: int) -> Iterator[int]:
-        target = self._target
+        board = self._board
         if not self.dry_run and self.has_chip_erase and (address, size) == (0, self.size):
-            flash.erase_chip(target.loader, size)
+            flash.erase_chip(board.loader, size)
             yield size
             return
         for piece in Span.of(address, size).pieces(BLOCK):
             if not self.dry_run:
                 flash.erase_sectors(
-                    target.loader, target.chip, target.controller, piece.start, piece.size
+                    board.loader, board.chip, board.controller, piece.start, piece.size
                 )
             yield piece.end - address
 
@@ -229,9 +229,9 @@ class Flash:
         if self.dry_run:
             yield len(data)
             return
-        target = self._target
+        board = self._board
         with self._attached():
-            yield from flash.program(target.loader, target.chip, target.controller, address, data)
+            yield from flash.program(board.loader, board.chip, board.controller, address, data)
 
     def identify(self) -> int:
         """Return its JEDEC id, asked for anew until two answers agree; 0 if nothing answers.
@@ -247,7 +247,7 @@ class Flash:
 
     def command(self, command: FlashCommand) -> bytes:
         """Run one command of the flash chip itself; see ``loader.spi``."""
-        return self._target.flash_command(command)
+        return self._board.flash_command(command)
 
     @contextlib.contextmanager
     def _attached(self) -> Iterator[None]:
@@ -263,10 +263,10 @@ class Flash:
         """Attach the flash, ask it for its id, tell the loader its size; once a loader."""
         if self.is_ready:
             return
-        loader = self._target.loader
+        loader = self._board.loader
         if loader.dialect.is_secure:
             # Its eFuses cannot be read; the ROM knows its usual pads.
-            spi.attach(loader, self._target.pads or ())
+            spi.attach(loader, self._board.pads or ())
         else:
             self.identify()
         size = self.declared_size or makers.size(self.id or 0)
@@ -276,14 +276,14 @@ class Flash:
 
     def _slow_down(self) -> bool:
         """Lower the baud rate by one step; say whether that was possible."""
-        target = self._target
-        if not self.may_slow_down or (target.usb and target.usb.is_usb_serial_jtag):
+        board = self._board
+        if not self.may_slow_down or (board.usb and board.usb.is_usb_serial_jtag):
             return False
-        rates = [rate for rate in RATES if rate < target.link.port.baud]
-        if not rates or Opcode.CHANGE_BAUDRATE not in target.loader.dialect.commands:
+        rates = [rate for rate in RATES if rate < board.link.port.baud]
+        if not rates or Opcode.CHANGE_BAUDRATE not in board.loader.dialect.commands:
             return False
         with contextlib.suppress(EspError):
-            target.change_baud(rates[0])
+            board.change_baud(rates[0])
             return True
         return False
 

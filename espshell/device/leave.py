@@ -8,9 +8,9 @@ would survive the reset, so it is cleared first.  Both are data of the chip.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
 
 from espshell.chips import Quirk
+from espshell.device.board import Board
 from espshell.errors import EspError, NoReply, UsageError
 from espshell.link import reset
 from espshell.loader import spi
@@ -18,89 +18,86 @@ from espshell.protocol import flash as frames
 from espshell.protocol.commands import RegisterWrite
 from espshell.protocol.dialect import STUB
 
-if TYPE_CHECKING:
-    from espshell.device.target import Target
-
 _GONE_S = 0.3  # for an answer that may not have left when the loader goes
 _WATCHDOG_S = 0.5  # until it has bitten
 
 
-def leave(target: Target, after: str) -> None:
+def leave(board: Board, after: str) -> None:
     """Leave a chip as ``--after`` says, or by a sequence of one's own.
 
     Raises: UsageError where that way does not exist on this chip; what the link raises.
     """
     if after == "hard-reset":
-        by_reset(target)
+        by_reset(board)
     elif after == "soft-reset":
-        by_command(target)
+        by_command(board)
     elif after == "watchdog-reset":
-        by_watchdog(target)
+        by_watchdog(board)
     elif "|" in after:
-        reset.play(target.link.port, reset.parse(after))
+        reset.play(board.link.port, reset.parse(after))
 
 
-def by_reset(target: Target) -> bool:
+def by_reset(board: Board) -> bool:
     """Reset by the lines, or by the watchdog where lines cannot; return whether there was a way."""
-    _allow_the_application(target)
-    if target.over_usb_otg and _only_the_watchdog_helps(target):
-        by_watchdog(target)
+    _allow_the_application(board)
+    if board.over_usb_otg and _only_the_watchdog_helps(board):
+        by_watchdog(board)
         return True
-    return reset.play(target.link.port, reset.HARD_RESET)
+    return reset.play(board.link.port, reset.HARD_RESET)
 
 
-def by_command(target: Target) -> None:
+def by_command(board: Board) -> None:
     """Start the application by command, without the reset line.
 
     Raises: UsageError where a stub runs that answers it and stays.
     """
-    dialect = target.loader.dialect
-    if ignores_commands(target):
+    dialect = board.loader.dialect
+    if ignores_commands(board):
         raise UsageError(
             "the flasher stub does not start the application, and this port has no reset line",
             hint="`stub never`, reset the board by hand, then `connect` and `run`",
         )
     if dialect.is_stub:
         with contextlib.suppress(NoReply):
-            target.loader.execute(frames.RunUserCode(), timeout_s=_GONE_S)
+            board.loader.execute(frames.RunUserCode(), timeout_s=_GONE_S)
         return
     if dialect.attach_words:
-        spi.attach(target.loader)
-    target.loader.execute(frames.FlashBegin(0, 0, dialect.block_size, 0, dialect.flash_begin_words))
+        spi.attach(board.loader)
+    board.loader.execute(frames.FlashBegin(0, 0, dialect.block_size, 0, dialect.flash_begin_words))
     with contextlib.suppress(NoReply):  # it may be gone before its answer has left
-        target.loader.execute(frames.FlashEnd(run=True), timeout_s=_GONE_S)
+        board.loader.execute(frames.FlashEnd(run=True), timeout_s=_GONE_S)
 
 
-def ignores_commands(target: Target) -> bool:
+def ignores_commands(board: Board) -> bool:
     """Return whether no command leaves this loader: a v2 stub answers FLASH_END and stays."""
-    return target.loader.dialect == STUB
+    return board.loader.dialect == STUB
 
 
-def by_watchdog(target: Target) -> None:
+def by_watchdog(board: Board) -> None:
     """Let the RTC watchdog reset the chip. Raises: UsageError where it cannot."""
-    chip = target.chip
+    chip = board.chip
     if not chip.watchdog_reset:
         loses = Quirk.WATCHDOG_RESET_LOSES_USB in chip.quirks
         why = ": its USB-JTAG/serial port may be gone until plugged in again" if loses else ""
         raise UsageError(f"the {chip.title} cannot be reset by its watchdog{why}")
-    target.memory.send(target.register_writes(chip.watchdog_reset))
-    target.link.clock.sleep(_WATCHDOG_S)
+    board.memory.send(board.register_writes(chip.watchdog_reset))
+    board.link.clock.sleep(_WATCHDOG_S)
 
 
-def _allow_the_application(target: Target) -> None:
+def _allow_the_application(board: Board) -> None:
     """Clear FORCE_DOWNLOAD_BOOT, or the reset would end in download mode again."""
-    bit = target.chip.force_download
-    if Quirk.FORCED_DOWNLOAD_STAYS not in target.chip.quirks or bit is None:
+    bit = board.chip.force_download
+    if Quirk.FORCED_DOWNLOAD_STAYS not in board.chip.quirks or bit is None:
         return
-    if not target.loader.dialect.is_secure:
+    if not board.loader.dialect.is_secure:
         with contextlib.suppress(EspError):  # a loader that is gone cannot be asked
-            target.memory.send([RegisterWrite(bit.address, 0, bit.mask)])
+            board.memory.send([RegisterWrite(bit.address, 0, bit.mask)])
 
 
-def _only_the_watchdog_helps(target: Target) -> bool:
+def _only_the_watchdog_helps(board: Board) -> bool:
     """Return whether the chip would come up in download mode again after a reset by the lines."""
-    chip = target.chip
-    if Quirk.OTG_RESET_BY_WATCHDOG not in chip.quirks or target.loader.dialect.is_secure:
+    chip = board.chip
+    if Quirk.OTG_RESET_BY_WATCHDOG not in chip.quirks or board.loader.dialect.is_secure:
         return False
     strap = chip.boot_strap
-    return strap is None or strap.of(target.memory.words(strap.address, 1)[0]) == 0
+    return strap is None or strap.of(board.memory.words(strap.address, 1)[0]) == 0

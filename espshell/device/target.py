@@ -19,10 +19,10 @@ from espshell.link.link import Link
 from espshell.link.port import Port, open_port
 from espshell.link.ports import PortInfo
 from espshell.link.trace import ReplayPort, Tap, read_recording
-from espshell.loader import bulk, connect, spi, stub
+from espshell.loader import bulk, connect, spi, stub, stub_file
 from espshell.loader.loader import Loader
 from espshell.loader.spi import Controller, FlashCommand
-from espshell.loader.stub import Stub
+from espshell.loader.stub_file import Stub
 from espshell.protocol.commands import RegisterWrite, SecurityInfo
 from espshell.protocol.dialect import STUB_V1
 
@@ -125,7 +125,7 @@ class Target:
                 hint="everything that the ROM can do works without",
             )
         name = self._stub_name()
-        file = stub.find(self.chip, name, folder=folder, version=version)
+        file = stub_file.find(self.chip, name, folder=folder, version=version)
         better = bulk.with_bulk_read(file, self.chip.isa)
         by_read = secure_boot and Quirk.STUB_START_BY_READ in self.chip.quirks
         pointer = self.chip.read_pointer if by_read else None
@@ -142,7 +142,7 @@ class Target:
         """
         version = 1 if self.loader.dialect == STUB_V1 else 2
         with contextlib.suppress(UsageError):
-            file = stub.find(self.chip, self._stub_name(), folder=folder, version=version)
+            file = stub_file.find(self.chip, self._stub_name(), folder=folder, version=version)
             better = bulk.with_bulk_read(file, self.chip.isa) if self.loader.has_bulk_read else None
             return stub.recognise(self.loader, [better or file]) is not None
         return False

@@ -23,7 +23,7 @@ from dataclasses import replace
 from espshell.chips import Isa
 from espshell.errors import EspError
 from espshell.loader.loader import Loader
-from espshell.loader.stub import Stub
+from espshell.loader.stub_file import Stub
 from espshell.protocol.commands import ReadMemory
 from espshell.protocol.packet import Opcode
 from espshell.units import WORD

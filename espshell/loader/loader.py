@@ -27,7 +27,7 @@ from espshell.protocol.dialect import Dialect
 from espshell.protocol.packet import Opcode, Response
 
 if TYPE_CHECKING:
-    from espshell.loader.stub import Stub
+    from espshell.loader.stub_file import Stub
 
 T = TypeVar("T")
 

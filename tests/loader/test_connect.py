@@ -13,7 +13,7 @@ from espshell.device import Target, leave
 from espshell.errors import NoSync, UsageError
 from espshell.link.link import Link
 from espshell.link.port import open_port
-from espshell.loader import stub
+from espshell.loader import stub, stub_file
 from espshell.loader.connect import connect
 from espshell.protocol.commands import RegisterWrite, Sync
 from espshell.protocol.dialect import ESP32_ROM, STUB, STUB_V1
@@ -187,7 +187,7 @@ def test_running_stub_is_found(left: str, version: int, before: str) -> None:
 def test_stub_of_another_program_is_known() -> None:
     """One that was started without our handler has no bulk reads; its RAM is spared."""
     first = open_sim(chip="esp32c3")
-    stub.start(first.loader, stub.find(ESP32C3, "esp32c3"))
+    stub.start(first.loader, stub_file.find(ESP32C3, "esp32c3"))
 
     target = Target(first.link, connect(first.link, before="no-reset"))
 
@@ -204,7 +204,7 @@ def test_another_stub_is_not_taken_for_ours() -> None:
     first.start_stub()
     assert first.loader.stub is not None
     end = first.loader.stub.text_start + len(first.loader.stub.text) - 4
-    text = stub.find(ESP32C3, "esp32c3").text
+    text = stub_file.find(ESP32C3, "esp32c3").text
 
     target = Target(first.link, connect(first.link, before="no-reset"))
     wire = wire_of(target)

@@ -17,8 +17,8 @@ from espshell.chips.esp32 import ESP32
 from espshell.chips.esp32c3 import ESP32C3
 from espshell.device import Target
 from espshell.errors import NoReply, UsageError
-from espshell.loader import bulk, stub
-from espshell.loader.stub import Stub
+from espshell.loader import bulk, stub, stub_file
+from espshell.loader.stub_file import Stub
 from espshell.protocol.commands import ReadReg
 from espshell.protocol.packet import Opcode
 from tests.loader.support import held, open_sim, wire_of
@@ -39,26 +39,26 @@ def with_stub(options: str = "", chip: str = "esp32c3", version: int | None = No
 
 def test_found_without_importing_esptool() -> None:
     """The second version is taken first, and esptool itself stays unimported."""
-    found = stub.find(ESP32C3, "esp32c3")
+    found = stub_file.find(ESP32C3, "esp32c3")
 
     assert (found.version, found.text_start) == (2, 0x4038_0000)
-    assert stub.find(ESP32C3, "esp32c3", version=1).version == 1
-    code = "import sys; from espshell.chips import by_name; from espshell.loader import stub\n"
-    code += "stub.find(by_name('esp32c3'), 'esp32c3'); sys.exit('esptool' in sys.modules)"
+    assert stub_file.find(ESP32C3, "esp32c3", version=1).version == 1
+    code = "import sys; from espshell.chips import by_name; from espshell.loader import stub_file\n"
+    code += "stub_file.find(by_name('esp32c3'), 'esp32c3'); sys.exit('esptool' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_found_in_a_folder(tmp_path: Path) -> None:
     """A folder with the files of a release is enough."""
-    source = stub.find(ESP32C3, "esp32c3")
+    source = stub_file.find(ESP32C3, "esp32c3")
     (tmp_path / "esp32c3.json").write_bytes(Path(source.path).read_bytes())
 
-    assert stub.find(ESP32C3, "esp32c3", folder=tmp_path).text == source.text
+    assert stub_file.find(ESP32C3, "esp32c3", folder=tmp_path).text == source.text
 
 
 def damaged(tmp_path: Path, change: str) -> Path:
     """Write a stub file with something wrong in it."""
-    whole = Path(stub.find(ESP32C3, "esp32c3").path).read_text()
+    whole = Path(stub_file.find(ESP32C3, "esp32c3").path).read_text()
     fields = json.loads(whole)
     path = tmp_path / "esp32c3.json"
     if change == "truncated":
@@ -72,7 +72,7 @@ def damaged(tmp_path: Path, change: str) -> Path:
     elif change == "entry":
         path.write_text(json.dumps(fields | {"entry": 0x4200_0000}))
     else:
-        other = stub.find(ESP32, "esp32")
+        other = stub_file.find(ESP32, "esp32")
         path.write_bytes(Path(other.path).read_bytes())
     return path
 
@@ -93,13 +93,13 @@ def test_wrong_file(tmp_path: Path, change: str, message: str) -> None:
     damaged(tmp_path, change)
 
     with pytest.raises(UsageError, match=message):
-        stub.find(ESP32C3, "esp32c3", folder=tmp_path)
+        stub_file.find(ESP32C3, "esp32c3", folder=tmp_path)
 
 
 def test_no_file(tmp_path: Path) -> None:
     """Where there is no stub it is said how to get one."""
     with pytest.raises(UsageError, match="no flasher stub for the ESP32-C3") as caught:
-        stub.find(ESP32C3, "esp32c3", folder=tmp_path)
+        stub_file.find(ESP32C3, "esp32c3", folder=tmp_path)
     assert "pip install" in caught.value.hint
 
 
@@ -134,7 +134,7 @@ def test_legacy_stub_has_none(path: Path) -> None:
 
 def test_no_handler_for_an_esp8266() -> None:
     """What has not been seen to run is not tried."""
-    assert bulk.with_bulk_read(stub.find(ESP32, "esp32"), Isa.XTENSA_CALL0) is None
+    assert bulk.with_bulk_read(stub_file.find(ESP32, "esp32"), Isa.XTENSA_CALL0) is None
 
 
 def test_handlers_are_words() -> None:
@@ -204,7 +204,7 @@ def test_bulk_read_sees_every_flipped_bit() -> None:
 def test_handler_that_reads_wrong_is_not_used() -> None:
     """If the handler does not read what READ_REG reads, everything goes on by READ_REG."""
     target = open_sim(chip="esp32c3")
-    found = bulk.with_bulk_read(stub.find(target.chip, "esp32c3"), Isa.RISCV)
+    found = bulk.with_bulk_read(stub_file.find(target.chip, "esp32c3"), Isa.RISCV)
     assert found is not None
     # lw t4, 4(t0) instead of lw t4, 0(t0): every word is the next one.
     broken = found.text.replace(bytes.fromhex("83ae0200"), bytes.fromhex("83ae4200"))

@@ -29,8 +29,8 @@ from espshell.files import read_bytes
 from espshell.image import elf, firmware, intel_hex
 from espshell.image.firmware import Firmware, ImageLayout
 from espshell.image.recognise import FOREIGN, recognise
-from espshell.loader import stub
-from espshell.loader.stub import Stub
+from espshell.loader import stub_file
+from espshell.loader.stub_file import Stub
 from espshell.ops.chip.monitor import Monitored
 from espshell.ops.flash.payload import Payload
 from espshell.ops.image.compatibility import chip_objection, revision_objections
@@ -403,5 +403,5 @@ def _running_stub(target: Target) -> Stub | None:
         return loader.stub
     with contextlib.suppress(UsageError):
         name = target.chip.stub_name(target.read_revision())
-        return stub.find(target.chip, name) if name else None
+        return stub_file.find(target.chip, name) if name else None
     return None
