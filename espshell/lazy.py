@@ -26,7 +26,7 @@ from types import ModuleType
 
 from espshell import signals
 
-EAGER = ("__main__", "shell.commands.", "render.")
+EAGER = ("__main__", "shell.commands.")
 """Beginnings of the names, below the package, of modules that are run when they are imported."""
 
 
@@ -36,8 +36,11 @@ class LazyModule(ModuleType):
     def __getattribute__(self, name: str) -> object:
         """Return an attribute; run the module before, but not for what import statements ask."""
         if name not in ("__spec__", "__class__"):
-            with signals.uninterrupted():
-                _run(self)
+            lock, runs = ModuleType.__getattribute__(self, "__spec__").loader_state
+            with lock:  # another thread waits; the one that runs the module may ask for more of it
+                if not runs:
+                    runs.append(True)
+                    _run(self)
         return ModuleType.__getattribute__(self, name)
 
 
@@ -55,12 +58,9 @@ def _run(module: ModuleType) -> None:
     spec = module.__spec__
     assert spec
     assert spec.loader
-    lock, runs = spec.loader_state
-    with lock:  # another thread waits; the one that runs the module may ask for more of it
-        if not runs:
-            runs.append(True)
-            spec.loader.exec_module(module)
-            module.__class__ = ModuleType
+    with signals.uninterrupted():
+        spec.loader.exec_module(module)
+    module.__class__ = ModuleType
 
 
 class LazyModules:
@@ -88,6 +88,11 @@ class LazyModules:
 def install(package: str) -> None:
     """Make the modules of a package lazy from now on."""
     sys.meta_path.insert(0, LazyModules(package))
+
+
+def run(module: ModuleType) -> None:
+    """Run a module now, if it has not been: for what it does and not for what it holds."""
+    getattr(module, "__doc__")  # noqa: B009
 
 
 def exported(package: str, name: str) -> object:

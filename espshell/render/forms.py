@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from importlib import import_module
+from types import ModuleType
 from typing import Any, TypeVar
 
+from espshell.lazy import run
 from espshell.render.document import Block, Document, Styled
 from espshell.render.view import View
 from espshell.span import Span
@@ -96,5 +98,8 @@ def judgement(verified: bool | None) -> Styled:
 def _import_forms(kind: type) -> str:
     """Import what knows the forms of a class, if it is one of ours; return the class's name."""
     if kind.__module__.startswith(_OPS):
-        import_module(_RENDER + kind.__module__.removeprefix(_OPS).partition(".")[0])
+        package = import_module(_RENDER + kind.__module__.removeprefix(_OPS).partition(".")[0])
+        for module in (package, *vars(package).values()):
+            if isinstance(module, ModuleType):
+                run(module)
     return kind.__name__

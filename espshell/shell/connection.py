@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 from espshell.device import Target
 from espshell.device.pins import parse_pads
 from espshell.errors import DeviceError, UsageError
+from espshell.image import partitions as partition_format
 from espshell.link.ports import PortInfo
 from espshell.ops.chip import info as chip
+from espshell.ops.flash import partitions as partitions_module
+from espshell.ops.status import registers as status
 from espshell.shell.settings import Settings
 
 if TYPE_CHECKING:
@@ -60,10 +63,8 @@ class Connection:
 
     def partition_table(self) -> PartitionTable:
         """Return the partition table, read once. Raises: UsageError if there is none."""
-        from espshell.ops.flash.partitions import read_table
-
         if self.partitions is None:
-            self.partitions = read_table(self.target, self.settings.parttable)
+            self.partitions = partitions_module.read_table(self.target, self.settings.parttable)
         return self.partitions
 
     def partition_name(self, address: int) -> str:
@@ -80,16 +81,12 @@ class Connection:
 
     def forget_partitions(self, written: Sequence[tuple[int, int]]) -> None:
         """Drop the partition table if one of the written ranges (address, size) overlaps it."""
-        from espshell.image.partitions import SIZE
-
         offset = self.partitions.offset if self.partitions else 0
-        if any(at < offset + SIZE and offset < at + size for at, size in written):
+        if any(at < offset + partition_format.SIZE and offset < at + size for at, size in written):
             self.partitions = None
 
     def identified(self, part: str | None = None) -> Identified:
         """Return the flash part, identified once; ``part`` is the name printed on it."""
-        from espshell.ops.status import registers as status
-
         if self.part is None or part is not None:
             self.part = status.identify(self.target.flash, name=part)
         return self.part
@@ -102,6 +99,5 @@ class Connection:
         """Return the ranges that the flash's status registers protect, as far as they are known."""
         if self.target.loader.dialect.is_secure:
             return ()
-        from espshell.ops.status import registers as status
 
         return status.protected_spans(status.read_status(self.target.flash, self.identified()))

@@ -18,9 +18,8 @@ from espshell.device.target import first_baud
 from espshell.errors import EspError, UsageError
 from espshell.link.trace import Recorder, Viewer
 from espshell.ops.chip import connection as ops
-from espshell.ops.chip.connection import ConnectionInfo
-from espshell.ops.memory.journal import Journal
-from espshell.ops.memory.snapshot import Snapshot
+from espshell.ops.memory import journal as journaling
+from espshell.ops.memory import snapshot as snapshots_ops
 from espshell.protocol.packet import Opcode
 from espshell.shell.connection import Connection, Lost
 from espshell.shell.language.scope import TargetScope, not_connected
@@ -68,11 +67,11 @@ class Session:
     """The status registers as first read, by ``Connection.flash_key``."""
     ask: Callable[[str], bool] | None = None
     """Asks the person a yes-or-no question; None without a person."""
-    snapshots: dict[str, Snapshot] = field(default_factory=dict)
+    snapshots: dict[str, snapshots_ops.Snapshot] = field(default_factory=dict)
     """The snapshots of ``snap``, by name in lower case."""
     dry_run: bool = False
     """Whether writes are shown and not sent."""
-    journal: Journal = field(default_factory=Journal)
+    journal: journaling.Journal = field(default_factory=journaling.Journal)
     """All changes of memory."""
     next_line: str = ""
     """The line that an empty Enter runs: the next piece of a peek, dump or find."""
@@ -166,7 +165,7 @@ class Session:
         if bench.baud != target.link.port.baud:
             self.change_baud(bench.baud)
 
-    def change_baud(self, baud: int) -> ConnectionInfo:
+    def change_baud(self, baud: int) -> ops.ConnectionInfo:
         """Change the baud rate at both ends; start the stub where the ROM cannot."""
         loader = self.chip.loader
         is_able = Opcode.CHANGE_BAUDRATE in loader.dialect.commands

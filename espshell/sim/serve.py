@@ -28,6 +28,7 @@ from pathlib import Path
 
 from espshell.clock import SystemClock
 from espshell.errors import PortError, system_reason
+from espshell.sim import rfc2217
 from espshell.sim import url as sim_url
 from espshell.sim.clients import Client, PtyClient, TcpClient
 from espshell.sim.wire import Wire
@@ -69,10 +70,9 @@ def serve_rfc2217(
 ) -> None:
     """Serve a ``sim://`` chip by RFC 2217 on a TCP port; otherwise as ``serve_tcp``."""
     # pyserial is needed for nothing else here.
-    from espshell.sim.rfc2217 import Rfc2217Client
 
     wire = _make_wire(url, flash_file)
-    listener = _Listener(lambda host, port: Rfc2217Client(host, port, wire), host, port)
+    listener = _Listener(lambda host, port: rfc2217.Rfc2217Client(host, port, wire), host, port)
     _serve(wire, listener, announce)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from espshell.device.pins import parse_pads
 from espshell.errors import UsageError
+from espshell.ops.flash import payload as images
 from espshell.shell.arguments.operands import unquoted
 from espshell.shell.arguments.places import PLACE, REGION, Extent, Location
 from espshell.shell.arguments.types import (
@@ -21,13 +21,7 @@ from espshell.shell.arguments.types import (
     offer,
 )
 from espshell.shell.language import place
-from espshell.shell.later import Later
 from espshell.units import parse_number
-
-if TYPE_CHECKING:
-    from espshell.ops.flash import payload as images
-else:
-    images = Later("espshell.ops.flash.payload")
 
 Pair = tuple[Path, Location]
 Pairs = tuple[tuple[Path, place.Place], ...]

@@ -10,7 +10,7 @@ from pathlib import Path
 from espshell import files
 from espshell.errors import UsageError
 from espshell.ops.memory import find
-from espshell.ops.memory.hash import ALGORITHMS
+from espshell.ops.memory import hash as hashing
 from espshell.shell.arguments.places import PLACE, REGION, Extent, Location
 from espshell.shell.arguments.types import ArgType, Scope, choice, complete_files, single_word
 from espshell.shell.language import expr, place
@@ -112,11 +112,11 @@ With three words the first two belong together if the first is a number or the n
 def _parse_hashed(texts: Sequence[str]) -> tuple[place.Range, str]:
     """Take the last word for an algorithm if it is one. Raises: UsageError."""
     *words, last = texts
-    if words and last.lower() in ALGORITHMS:
+    if words and last.lower() in hashing.ALGORITHMS:
         return REGION.parse(words), last.lower()
     if len(texts) == 3:
-        choice(*ALGORITHMS).parse([last])  # raises, with those that there are
-    return REGION.parse(texts), ALGORITHMS[0]
+        choice(*hashing.ALGORITHMS).parse([last])  # raises, with those that there are
+    return REGION.parse(texts), hashing.ALGORITHMS[0]
 
 
 HASHED: ArgType[tuple[place.Range, str], tuple[Extent, str]] = ArgType(
@@ -124,10 +124,10 @@ HASHED: ArgType[tuple[place.Range, str], tuple[Extent, str]] = ArgType(
     _parse_hashed,
     lambda parsed, scope: (REGION.resolve(parsed[0], scope), parsed[1]),
     names=lambda parsed: REGION.names(parsed[0]),
-    complete=lambda text, scope: (*scope.names(), *ALGORITHMS),
+    complete=lambda text, scope: (*scope.names(), *hashing.ALGORITHMS),
     most=3,
     raw=True,
-    label=f"REGION [{'|'.join(ALGORITHMS)}]",
+    label=f"REGION [{'|'.join(hashing.ALGORITHMS)}]",
 )
 """A region and perhaps the name of an algorithm behind it."""
 

@@ -15,7 +15,6 @@ from espshell.link.reset import AFTER, BEFORE
 from espshell.link.trace import Recorder, Viewer
 from espshell.ops.chip import connection
 from espshell.ops.chip import info as ops
-from espshell.ops.chip.connection import ConnectionInfo, Left
 from espshell.ops.result import Result
 from espshell.shell import recovery
 from espshell.shell.arguments.places import ADDRESS
@@ -73,7 +72,7 @@ def connect(
     after: Annotated[
         str, Option("--after", "how to leave it: " + ", ".join(AFTER), choice(*AFTER))
     ] = "",
-) -> ConnectionInfo:
+) -> connection.ConnectionInfo:
     """Reset a chip into its loader and stay connected.
 
     Without a port, the last one again.
@@ -97,7 +96,7 @@ def disconnect(session: Session) -> None:
 
 
 @VERBS.add("reconnect", group=GROUP, traits=Trait.PARTITIONS)
-def reconnect(session: Session) -> ConnectionInfo:
+def reconnect(session: Session) -> connection.ConnectionInfo:
     """Find a lost chip again: the same device, its stub too.
 
     What was read before is forgotten; the command that was interrupted is not run again.
@@ -176,7 +175,7 @@ def memory_map(session: Session, place: Annotated[int | None, ADDRESS] = None) -
 @VERBS.add("reset", group=GROUP, needs="chip")
 def reset(
     session: Session, into: Annotated[str, choice("boot", "run")] = "boot"
-) -> ConnectionInfo | Left:
+) -> connection.ConnectionInfo | connection.Left:
     """Reset into the loader, or into the application (run)."""
     if into == "run":
         return run(session)
@@ -190,7 +189,7 @@ def reset(
 
 
 @VERBS.add("run", group=GROUP, needs="chip")
-def run(session: Session) -> Left:
+def run(session: Session) -> connection.Left:
     """Start the application; `connect` comes back."""
     result = connection.run_application(session.chip)
     session.disconnect(after="no-reset")
@@ -198,7 +197,9 @@ def run(session: Session) -> Left:
 
 
 @VERBS.add("baud", group=GROUP, needs="chip")
-def baud(session: Session, rate: Annotated[int | None, POSITIVE] = None) -> ConnectionInfo:
+def baud(
+    session: Session, rate: Annotated[int | None, POSITIVE] = None
+) -> connection.ConnectionInfo:
     """Change the rate at both ends; without a rate, tell it.
 
     The new rate is proven by a read; if that fails, both ends go back to the old one.

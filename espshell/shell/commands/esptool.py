@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from espshell.ops.flash import settings as patch
 from espshell.shell.arguments.flash import Pair, erasable, file_places
 from espshell.shell.arguments.image import FLASH_SIZE
 from espshell.shell.arguments.places import Extent
@@ -23,19 +24,15 @@ from espshell.shell.commands.flash import (
 from espshell.shell.commands.memory import save_region
 from espshell.shell.declaration import DRY_RUN, Option, Trait
 from espshell.shell.esptool import options
-from espshell.shell.later import Later
 from espshell.shell.outcome import Presentation
 from espshell.shell.registry import Registry
 
 if TYPE_CHECKING:
-    from espshell.ops.flash import settings as patch
     from espshell.ops.flash.erase import Erased
     from espshell.ops.flash.load import Written
     from espshell.ops.memory.load import Loaded
     from espshell.ops.memory.save import Saved
     from espshell.shell.session import Session
-else:
-    patch = Later("espshell.ops.flash.settings")
 
 VERBS = Registry()
 

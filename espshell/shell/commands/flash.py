@@ -8,7 +8,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from espshell.errors import DeviceError, UsageError
+from espshell.image import partitions as partition_format
 from espshell.ops.chip import info as chip_ops
+from espshell.ops.flash import erase as erasing
+from espshell.ops.flash import load as ops
+from espshell.ops.flash import partitions
+from espshell.ops.flash import payload as images
+from espshell.ops.flash import plan as planning
+from espshell.ops.flash import settings as patch
+from espshell.ops.flash import verify as verifying
+from espshell.ops.flash import write_job as working
+from espshell.ops.memory import load as loading
 from espshell.shell.arguments.flash import (
     Pair,
     erasable,
@@ -20,7 +30,6 @@ from espshell.shell.arguments.places import WRITABLE_PLACE, Extent, Location
 from espshell.shell.arguments.types import TEXT
 from espshell.shell.declaration import DRY_RUN, Option, Trait
 from espshell.shell.esptool.options import CONNECTION
-from espshell.shell.later import Later
 from espshell.shell.outcome import Presentation
 from espshell.shell.registry import Registry
 from espshell.span import Span
@@ -28,14 +37,6 @@ from espshell.units import SECTOR, count_text, parse_number, size_text
 
 if TYPE_CHECKING:
     from espshell.ops.chip.info import FlashId
-    from espshell.ops.flash import erase as erasing
-    from espshell.ops.flash import load as ops
-    from espshell.ops.flash import partitions
-    from espshell.ops.flash import payload as images
-    from espshell.ops.flash import plan as planning
-    from espshell.ops.flash import settings as patch
-    from espshell.ops.flash import verify as verifying
-    from espshell.ops.flash import write_job as working
     from espshell.ops.flash.erase import Erased
     from espshell.ops.flash.load import Written
     from espshell.ops.flash.partitions import Parts
@@ -43,21 +44,8 @@ if TYPE_CHECKING:
     from espshell.ops.flash.plan import Facts
     from espshell.ops.flash.settings import FlashSettings
     from espshell.ops.flash.write_job import WriteJob
-    from espshell.ops.memory import load as loading
-    from espshell.ops.memory import save as saving
     from espshell.ops.memory.load import Loaded
     from espshell.shell.session import Session
-else:
-    erasing = Later("espshell.ops.flash.erase")
-    images = Later("espshell.ops.flash.payload")
-    loading = Later("espshell.ops.memory.load")
-    ops = Later("espshell.ops.flash.load")
-    partitions = Later("espshell.ops.flash.partitions")
-    patch = Later("espshell.ops.flash.settings")
-    planning = Later("espshell.ops.flash.plan")
-    saving = Later("espshell.ops.memory.save")
-    verifying = Later("espshell.ops.flash.verify")
-    working = Later("espshell.ops.flash.write_job")
 
 VERBS = Registry()
 
@@ -282,14 +270,12 @@ def require_possible(session: Session, files: Sequence[Pair], *, force: bool) ->
 
 def _facts(session: Session) -> Facts:
     """Gather what a plan must know of the chip, its flash and its partitions."""
-    from espshell.image import partitions
-
     where = parse_number(session.settings.parttable)
     return ops.facts_of(
         session.chip,
         protected=session.connected.protected(),
         table=lambda: session.connected.known_partitions,
-        table_offset=partitions.OFFSET if where is None else where,
+        table_offset=partition_format.OFFSET if where is None else where,
     )
 
 

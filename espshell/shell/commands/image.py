@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from espshell.chips import Chip
 from espshell.errors import UsageError
+from espshell.ops.flash import settings as settings_module
+from espshell.ops.image import build, inspect
 from espshell.shell.arguments.flash import Pair
 from espshell.shell.arguments.image import FILE_OR_FLASH, FLASH_BYTES, file_offsets, passed_on
 from espshell.shell.arguments.places import Location
@@ -108,17 +110,15 @@ def image_info(
     file, behind its own header. Of a chip only headers are read; --verify reads all and checks the
     sums. Fails if a sum is wrong.
     """
-    from espshell.ops.image.inspect import inspect_file, inspect_flash
-
     if isinstance(file, Path):
-        return inspect_file(file, chip=chip)
+        return inspect.inspect_file(file, chip=chip)
     flash = session.flash()
     if not flash.is_readable:
         raise UsageError("in secure download mode nobody can read the flash")
     size = (file.end or flash.size) - file.address
     if verify:
         flash = session.flash(size)
-    return inspect_flash(
+    return inspect.inspect_flash(
         flash,
         file.address,
         size,
@@ -179,8 +179,6 @@ def _make(
     *,
     always_ending: bool = False,
 ) -> Made:
-    from espshell.ops.flash.settings import FlashSettings
-    from espshell.ops.image import build
 
     if len(files) != len(addresses) or not files:
         raise UsageError(
@@ -193,7 +191,7 @@ def _make(
         list(zip(files, addresses, strict=True)),
         out,
         entry=entry,
-        settings=FlashSettings(*settings),
+        settings=settings_module.FlashSettings(*settings),
         always_ending=always_ending,
     )
 
@@ -225,14 +223,12 @@ def image_merge(
     Raw bytes with FF between them, Intel HEX (.hex) or UF2 (.uf2). Files must not overlap.
     --flash-mode, --flash-freq and --flash-size change the header of the bootloader.
     """
-    from espshell.ops.flash.settings import FlashSettings
-
     return _merge(
         session,
         out,
         files,
         fmt,
-        FlashSettings(flash_mode, flash_freq, flash_size),
+        settings_module.FlashSettings(flash_mode, flash_freq, flash_size),
         target_offset=target_offset,
         pad_to=pad_to,
         chunk_size=chunk_size,
@@ -252,9 +248,8 @@ def _merge(
     own_addresses: bool = False,
     **layout: Any,
 ) -> Merged:
-    from espshell.ops.image.build import merge_files
 
-    return merge_files(
+    return build.merge_files(
         [(path, where.address) for path, where in files],
         out,
         fmt=cast("Format | None", fmt),
@@ -294,14 +289,13 @@ def merge_bin(
     """
     if output is None:
         raise UsageError("where to is missing", hint="--output FILE")
-    from espshell.ops.flash.settings import FlashSettings
 
     return _merge(
         session,
         output,
         files,
         fmt,
-        FlashSettings(flash_mode, flash_freq, flash_size),
+        settings_module.FlashSettings(flash_mode, flash_freq, flash_size),
         target_offset=target_offset,
         pad_to=pad_to,
         chunk_size=chunk_size,
@@ -328,12 +322,10 @@ def image_elf(
     The installed esptool runs; its options are passed on, and what it prints goes to stderr.
     What it has made is then looked at as `image info` does.
     """
-    from espshell.ops.image.build import elf_to_image
-
     target = chip or _at_hand(session)
     if target is None:
         raise UsageError("an ELF file does not say which chip it is for", hint="--chip esp32c3")
-    return elf_to_image(file, output, chip=target, options=options, tell=session.output.plain)
+    return build.elf_to_image(file, output, chip=target, options=options, tell=session.output.plain)
 
 
 def _at_hand(session: Session) -> Chip | None:

@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 from espshell.errors import UsageError
-from espshell.ops.memory.journal import Journaled
-from espshell.ops.memory.snapshot import Snapshot, snapshot
-from espshell.ops.memory.undo import Undone
-from espshell.ops.memory.undo import undo as put_back
+from espshell.ops.memory import journal as journaling
+from espshell.ops.memory import snapshot as snapshots_ops
+from espshell.ops.memory import undo as undoing
 from espshell.ops.result import Result
 from espshell.shell.arguments.places import REGION, Extent
 from espshell.shell.arguments.types import POSITIVE, ArgType, Scope, did_you_mean
@@ -36,7 +35,7 @@ _SHOWN = 20  # writes that `journal` lists unless told
 class Snapshots(Result):
     """All snapshots there are."""
 
-    snapshots: tuple[Snapshot, ...]
+    snapshots: tuple[snapshots_ops.Snapshot, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ def snap(
     *,
     check: Check = False,
     force: Force = False,
-) -> Snapshot | Snapshots:
+) -> snapshots_ops.Snapshot | Snapshots:
     """Keep a range under a name, to `diff` it with later.
 
     snap NAME REGION; snap lists them; snap drop NAME. They are gone with the session.
@@ -106,7 +105,7 @@ def snap(
         return Snapshots(tuple(session.snapshots.values()))
     if session.scope.place(words.name) is not None:
         raise UsageError(f"`{words.name}` is the name of a place in memory")
-    kept = snapshot(
+    kept = snapshots_ops.snapshot(
         session.space(words.region.space, words.region.size),
         words.name,
         words.region.address,
@@ -120,7 +119,7 @@ def snap(
 
 
 @VERBS.add("journal", group=GROUP)
-def journal(session: Session, count: Annotated[int, POSITIVE] = _SHOWN) -> Journaled:
+def journal(session: Session, count: Annotated[int, POSITIVE] = _SHOWN) -> journaling.Journaled:
     """List what was written, the newest last.
 
     The last 1000 writes of poke, fill, copy and reg are remembered with what was there before, up
@@ -130,7 +129,7 @@ def journal(session: Session, count: Annotated[int, POSITIVE] = _SHOWN) -> Journ
 
 
 @VERBS.add("undo", group=GROUP, options=[DRY_RUN], needs="memory")
-def undo(session: Session, count: Annotated[int, POSITIVE] = 1) -> Undone:
+def undo(session: Session, count: Annotated[int, POSITIVE] = 1) -> undoing.Undone:
     """Put back what was there before the last write, or writes.
 
     undo N for the last N, the newest first; reads back. Refused if what was there before was not
@@ -139,10 +138,10 @@ def undo(session: Session, count: Annotated[int, POSITIVE] = 1) -> Undone:
     entries = session.journal.to_undo(count)
     writes = []
     for entry in entries:
-        (done,) = put_back(session.chip.memory, [entry.change]).writes
+        (done,) = undoing.undo(session.chip.memory, [entry.change]).writes
         writes.append(done)
         if not done.ok:
             break
         if not done.dry_run:
             session.journal.drop_last()
-    return Undone(tuple(writes))
+    return undoing.Undone(tuple(writes))

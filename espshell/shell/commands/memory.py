@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 from espshell.chips import Kind
 from espshell.device.memory import ADDRESS_SPACE
 from espshell.errors import UsageError
+from espshell.ops.memory import save as saving
 from espshell.ops.memory import words as memory
-from espshell.ops.memory.save import Saved, held_part, part_of, save
-from espshell.ops.memory.words import Fill, Peek, Poke
-from espshell.ops.memory.writing import registers_at
+from espshell.ops.memory import writing
 from espshell.render.hexdump import Hexdump
 from espshell.shell.arguments.places import (
     ADDRESS,
@@ -69,7 +68,7 @@ def peek(
     width: int = 32,
     check: Check = False,
     force: Force = False,
-) -> Peek:
+) -> memory.Peek:
     """Read values, in hexadecimal and decimal.
 
     The bus reads 32 bits at a time: peek8 and peek16 read the word around and show a part.
@@ -82,7 +81,7 @@ def peek(
     checked = check or session.settings.check
     result = memory.peek(space, at, count, width=width, check=checked, force=force)
     if count == 1 and width == 32 and place.space == "mem":
-        registers = registers_at(session.chip.memory, at)
+        registers = writing.registers_at(session.chip.memory, at)
         result = replace(result, register=registers[0] if registers else None)
     if session.symbols and place.space == "mem":
         labels = tuple(session.symbol_at(at + i * width // 8) for i in range(count))
@@ -109,7 +108,7 @@ def poke(
     mask: Annotated[int | None, Option("--mask", "write only these bits", NUMBER)] = None,
     unverified: Unverified = False,
     force: Force = False,
-) -> Poke | Written | None:
+) -> memory.Poke | Written | None:
     """Write values; shows old, new and the bits that changed.
 
     Several values go to places one behind the other. A masked or narrow write is one command
@@ -210,7 +209,7 @@ def fill(
     width: int = 32,
     unverified: Unverified = False,
     force: Force = False,
-) -> Fill | Written | None:
+) -> memory.Fill | Written | None:
     """Write one value through a range; fill8 writes a byte.
 
     RAM is written in blocks with a checksum, registers word by word, flash in sectors of which
@@ -245,7 +244,7 @@ def save_region(
     ] = False,
     check: Check = False,
     force: Force = False,
-) -> Saved:
+) -> saving.Saved:
     """Read a range into a file: raw bytes, or Intel HEX (.hex).
 
     The file appears whole or not at all. What was read of flash when it stops half-way is kept
@@ -255,7 +254,7 @@ def save_region(
     if region.space == "flash" and region.address + region.size > flash.size:
         flash.check(region.address, region.size)  # before a stub is started for it
     try:
-        return save(
+        return saving.save(
             session.space(region.space, region.size),
             region.address,
             region.size,
@@ -266,14 +265,14 @@ def save_region(
             report=session.output.progress,
         )
     except (KeyboardInterrupt, Terminated):
-        if region.space == "flash" and (held := held_part(file)):
-            text = f"{part_of(file).name} holds the first {size_text(held)}"
+        if region.space == "flash" and (held := saving.held_part(file)):
+            text = f"{saving.part_of(file).name} holds the first {size_text(held)}"
             session.output.note(f"{text}; --resume goes on with it")
         raise
 
 
 @VERBS.add("read-mem", group=GROUP, needs="memory", alias_of="peek")
-def read_mem(session: Session, address: Annotated[int, ADDRESS]) -> Peek:
+def read_mem(session: Session, address: Annotated[int, ADDRESS]) -> memory.Peek:
     """Read one word, as esptool does."""
     return peek(session, Location(address), force=_is_unmapped(session, address, WORD))
 
@@ -291,7 +290,7 @@ def write_mem(
     address: Annotated[int, WRITABLE_ADDRESS],
     value: Annotated[int, NUMBER],
     mask: Annotated[int | None, NUMBER] = None,
-) -> Poke | Written | None:
+) -> memory.Poke | Written | None:
     """Write one word, perhaps under a mask, as esptool does; but read it back."""
     force = _is_unmapped(session, address, WORD, write=True)
     return poke(session, Location(address), (value,), mask=mask, unverified=force, force=force)
@@ -303,7 +302,7 @@ def dump_mem(
     address: Annotated[int, ADDRESS],
     size: Annotated[int, POSITIVE],
     file: Annotated[Path, FILE],
-) -> Saved:
+) -> saving.Saved:
     """Read a range into a file, as esptool does; but all of it, to the last byte."""
     force = _is_unmapped(session, address, size)
     return save_region(session, Extent(address, size), file, force=force)

@@ -12,7 +12,11 @@ from espshell import files
 from espshell.device.target import SYNC_BAUD, require_rate
 from espshell.errors import UsageError
 from espshell.link.port import Port, open_port
+from espshell.ops.chip import connection
+from espshell.ops.chip import loadram as loadram_module
+from espshell.ops.memory import symbols
 from espshell.render import render
+from espshell.render.chip import ram
 from espshell.render.document import Document
 from espshell.shell.arguments.types import (
     INPUT_FILE,
@@ -26,6 +30,7 @@ from espshell.shell.arguments.types import (
 from espshell.shell.declaration import DRY_RUN, Option, Trait
 from espshell.shell.outcome import Presentation, shown
 from espshell.shell.registry import Registry
+from espshell.shell.terminal import monitor
 
 if TYPE_CHECKING:
     from espshell.ops.chip.loadram import RamLoaded, RamPlan
@@ -83,17 +88,14 @@ def loadram(
     `load FILE mem:ADDRESS` puts raw bytes into RAM.
     For a script: loadram x.bin --until "ready" --timeout 5.
     """
-    from espshell.ops.chip.loadram import load_ram, plan_ram
-    from espshell.shell.terminal import monitor
-
     wish = monitor.Wish(until, timeout, baud)
     if wish.is_bounded and (no_run or no_monitor):
         raise UsageError("what is not started or listened to says nothing to wait for")
     target = session.chip
-    plan = plan_ram(target, file, run=not no_run, force=force)
+    plan = loadram_module.plan_ram(target, file, run=not no_run, force=force)
     _show_clash(session, plan)
     by_stub = target.loader.dialect.is_stub
-    result = load_ram(
+    result = loadram_module.load_ram(
         target,
         plan,
         run=not no_run,
@@ -122,8 +124,6 @@ def monitor_command(
     After `run` the port is opened without a reset; `monitor --run` leaves the loader by itself and
     shows the boot log, too. For a script: monitor --run --until "ready" -t 5.
     """
-    from espshell.shell.terminal import monitor
-
     wish = monitor.Wish(until, timeout, baud)
     monitor.require_end(session, wish)
     with _line(session, baud, run=run) as port:
@@ -139,15 +139,13 @@ def syms(session: Session, what: Annotated[str, FILE_OR_PATTERN] = "") -> Symbol
     peek app_main, dump some_buffer, expect [g_counter] == 3. Registers and regions come first.
     A file is what exists; ./NAME is always one. Alone it tells what is loaded.
     """
-    from espshell.ops.memory.symbols import list_symbols, load_symbols
-
     path = files.path_of(what) if what else Path()
     if what and (files.is_file(path) or what.startswith((".", "/", "~")) or what.endswith(".elf")):
-        session.symbols = load_symbols(path)
-        return _noted(session, list_symbols(session.symbols))
+        session.symbols = symbols.load_symbols(path)
+        return _noted(session, symbols.list_symbols(session.symbols))
     if session.symbols is None:
         raise UsageError("no symbols are loaded", hint="`syms FILE.elf`, or start with --elf FILE")
-    return _noted(session, list_symbols(session.symbols, what))
+    return _noted(session, symbols.list_symbols(session.symbols, what))
 
 
 def _noted(session: Session, listed: SymbolList) -> SymbolList:
@@ -160,18 +158,13 @@ def _noted(session: Session, listed: SymbolList) -> SymbolList:
 
 def _show_clash(session: Session, plan: RamPlan) -> None:
     """Show who lies where if a segment would overwrite the stub; the refusal follows."""
-    from espshell.render.chip.ram import picture
-
     if plan.clash is not None:
         output = session.output
-        output.aside(Document(lambda view: picture(plan.pieces, view), output.notes_view))
+        output.aside(Document(lambda view: ram.picture(plan.pieces, view), output.notes_view))
 
 
 def _followed(session: Session, result: RamLoaded, wish: Wish | None) -> Presentation:
     """Listen to a program that was started, and find out whether the loader is still there."""
-    from espshell.ops.chip.loadram import has_returned
-    from espshell.shell.terminal import monitor
-
     target, output = session.chip, session.output
     port, rate = target.link.port, target.link.port.baud
     output.show(render(result, output.view))
@@ -181,7 +174,7 @@ def _followed(session: Session, result: RamLoaded, wish: Wish | None) -> Present
             heard = monitor.follow(session, port, wish, target.link.noise)
             result = replace(result, monitored=heard, notes=(*result.notes, *heard.notes))
             port.baud = rate
-        returned = has_returned(target)
+        returned = loadram_module.has_returned(target)
     finally:
         if not returned:
             session.disconnect(after="no-reset")
@@ -192,8 +185,6 @@ def _followed(session: Session, result: RamLoaded, wish: Wish | None) -> Present
 @contextlib.contextmanager
 def _line(session: Session, baud: int, *, run: bool) -> Iterator[Port]:
     """Give the port on which the application speaks, started first if wanted."""
-    from espshell.ops.chip.connection import run_application
-
     target = session.target
     if target is not None:
         if not run:
@@ -202,7 +193,7 @@ def _line(session: Session, baud: int, *, run: bool) -> Iterator[Port]:
                 hint="`monitor --run` starts the application and listens",
             )
         try:
-            run_application(target)
+            connection.run_application(target)
             target.link.port.baud = baud
             yield target.link.port
         finally:

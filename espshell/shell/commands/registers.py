@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from espshell.errors import UsageError
+from espshell.ops.memory import registers
 from espshell.ops.result import Result
 from espshell.shell.arguments.types import TEXT, ArgType, complete_names
 from espshell.shell.commands.memory import Check, Unverified
@@ -15,7 +16,7 @@ from espshell.shell.language import expr
 from espshell.shell.registry import Registry
 
 if TYPE_CHECKING:
-    from espshell.ops.memory.registers import FieldList, FieldWrite, RegisterList
+    from espshell.ops.memory.registers import FieldWrite, RegisterList
     from espshell.registers import BitField, Register
     from espshell.shell.session import Session
 
@@ -88,8 +89,6 @@ def reg(
     read without changing anything. `reg UART0.CONF0.PARITY=1 .PARITY_EN=0` is one write that the
     chip masks itself, read back like a poke. `reg UART0.CONF0.PARITY=?` lists what there is.
     """
-    from espshell.ops.memory import registers
-
     registers.tables(session.chip.chip)
     if any(request.choices for request in requests):
         return _choices(session, requests)
@@ -106,8 +105,6 @@ def regs(session: Session, pattern: Annotated[str, TEXT] = "") -> RegisterList:
 
     Registers by a part of their name, the name of their peripheral, or a pattern with `*` and `?`.
     """
-    from espshell.ops.memory import registers
-
     return registers.list_registers(session.chip.chip, pattern)
 
 
@@ -130,7 +127,6 @@ def _request(text: str, before: str) -> Request:
 
 
 def _read(session: Session, requests: Sequence[Request], *, check: bool, force: bool) -> Result:
-    from espshell.ops.memory import registers
 
     memory, scope = session.chip.memory, session.scope
     if len(requests) == 1 and not requests[0].is_pattern:
@@ -153,7 +149,6 @@ def _read(session: Session, requests: Sequence[Request], *, check: bool, force: 
 def _write(
     session: Session, requests: Sequence[Request], *, verify: bool, force: bool
 ) -> FieldWrite:
-    from espshell.ops.memory import registers
 
     if any(request.value is None for request in requests):
         raise UsageError("either all of these are set or none", hint="write NAME=VALUE for each")
@@ -172,19 +167,16 @@ def _write(
     return registers.write_register(memory, register, value, verify=verify, force=force)
 
 
-def _choices(session: Session, requests: Sequence[Request]) -> FieldList:
-    from espshell.ops.memory.registers import FieldList
+def _choices(session: Session, requests: Sequence[Request]) -> registers.FieldList:
 
     if len(requests) > 1:
         raise UsageError("`=?` stands alone")
     register, field = _meant(session, requests[0].name)
-    return FieldList(register, (field,) if field else register.fields)
+    return registers.FieldList(register, (field,) if field else register.fields)
 
 
 def _meant(session: Session, name: str) -> tuple[Register, BitField | None]:
     """Return the register of a name, and the field if it is that of one."""
-    from espshell.ops.memory.registers import field_named
-
     scope = session.scope
     register = scope.register(name)
     if register is not None:
@@ -195,7 +187,7 @@ def _meant(session: Session, name: str) -> tuple[Register, BitField | None]:
     whole, _, last = name.rpartition(".")
     register = scope.register(whole)
     if register is not None:
-        return register, field_named(register, last)
+        return register, registers.field_named(register, last)
     raise expr.unknown_name(name, scope.suggest(name))
 
 

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from espshell.errors import UsageError
 from espshell.files import read_bytes
+from espshell.ops.memory import copy as copying
+from espshell.ops.memory import diff as differences
 from espshell.ops.memory import find as search
-from espshell.ops.memory.copy import Copied
-from espshell.ops.memory.copy import copy as copy_range
-from espshell.ops.memory.diff import diff as compare
-from espshell.ops.memory.find import Found
-from espshell.ops.memory.hash import Digest, hash_range
-from espshell.ops.memory.words import dump
+from espshell.ops.memory import hash as hashing
+from espshell.ops.memory import words
 from espshell.shell.arguments.operands import HASHED, OPERANDS, PATTERN, Operand
 from espshell.shell.arguments.places import REGION, WRITABLE_PLACE, Extent, Location
 from espshell.shell.arguments.types import POSITIVE
@@ -41,7 +39,7 @@ def copy(
     *,
     unverified: Unverified = False,
     force: Force = False,
-) -> Copied | Written | None:
+) -> copying.Copied | Written | None:
     """Copy a range to another place, in memory or in flash.
 
     All of it is read before anything is written, so the two may overlap. Reads back and fails if
@@ -52,10 +50,10 @@ def copy(
         source.check(region.address, region.size)
         sure = region.space == "flash" and session.chip.flash.has_digest
         report = session.output.progress
-        data = dump(source, region.address, region.size, check=not sure, report=report).data
+        data = words.dump(source, region.address, region.size, check=not sure, report=report).data
         return write_flash(session, place, data, f"a copy of {hex32(region.address)}", force=force)
     verify = session.settings.verify and not unverified
-    return copy_range(
+    return copying.copy(
         session.chip.memory,
         region.address,
         region.size,
@@ -86,7 +84,7 @@ def find(
     ] = search.MOST,
     check: Check = False,
     force: Force = False,
-) -> Found:
+) -> search.Found:
     """Find a value, "text" or hex:de??be in a range.
 
     A number is a 32-bit value, with find8 and find16 a narrower one, at any alignment. ?? stands
@@ -154,7 +152,7 @@ def diff(
     notes = [side.note for side in (expected, actual) if side.note]
     notes = list(dict.fromkeys((*notes, *old_notes, *new_notes)))
     titles = (_titled(expected, len(old)), _titled(actual, len(new)))
-    result = compare(old, new, address=address, notes=tuple(notes), titles=titles)
+    result = differences.diff(old, new, address=address, notes=tuple(notes), titles=titles)
     return Presentation(result, every_row=every_row)
 
 
@@ -165,10 +163,10 @@ def digest(
     *,
     check: Check = False,
     force: Force = False,
-) -> Digest:
+) -> hashing.Digest:
     """Compute md5, sha1, sha256 or crc32 of a range."""
     region, algorithm = what
-    return hash_range(
+    return hashing.hash_range(
         session.space(region.space, region.size if algorithm != "md5" else 0),
         region.address,
         region.size,
@@ -209,7 +207,7 @@ def _bytes(
     if not size:
         raise UsageError(f"`{side.text}` has no length, and neither has the other side")
     space, report = session.space(side.space, size), session.output.progress
-    read = dump(space, side.address, size, check=check, force=force, report=report)
+    read = words.dump(space, side.address, size, check=check, force=force, report=report)
     return read.data, read.notes
 
 

@@ -6,37 +6,25 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from espshell.errors import UsageError
-from espshell.nor import opcodes
+from espshell.nor import opcodes, parts
+from espshell.nor import settings as typed
+from espshell.ops.flash import sfdp
+from espshell.ops.status import raw_bytes as status_bytes
+from espshell.ops.status import registers as ops
 from espshell.shell.arguments.types import NUMBER, POSITIVE, TEXT, checked, choice, many
 from espshell.shell.commands.flash import NOTHING_DONE
 from espshell.shell.commands.status import keep_first_look, may_write, require_confirmed
 from espshell.shell.declaration import DRY_RUN, Option
 from espshell.shell.esptool import options
-from espshell.shell.later import Later
 from espshell.shell.registry import Registry
 from espshell.units import count_text
 
 if TYPE_CHECKING:
-    from espshell.nor import parts
-    from espshell.nor import plan as planning
-    from espshell.nor import settings as typed
     from espshell.nor.parts import Identified
     from espshell.nor.plan import StatusPlan
-    from espshell.ops.flash import sfdp
     from espshell.ops.flash.sfdp import SpiAnswer
-    from espshell.ops.memory import save as saving
-    from espshell.ops.status import raw_bytes as status_bytes
-    from espshell.ops.status import registers as ops
     from espshell.ops.status.raw_bytes import StatusBytes
     from espshell.shell.session import Session
-else:
-    ops = Later("espshell.ops.status.registers")
-    parts = Later("espshell.nor.parts")
-    planning = Later("espshell.nor.plan")
-    saving = Later("espshell.ops.memory.save")
-    sfdp = Later("espshell.ops.flash.sfdp")
-    status_bytes = Later("espshell.ops.status.raw_bytes")
-    typed = Later("espshell.nor.settings")
 
 VERBS = Registry()
 

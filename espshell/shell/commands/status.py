@@ -10,35 +10,28 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from espshell import files
 from espshell.errors import UsageError
+from espshell.nor import layout, parts
+from espshell.nor import plan as planning
+from espshell.nor import settings as typed
+from espshell.ops.flash import sfdp
+from espshell.ops.status import registers as ops
 from espshell.render.document import Block, Document
+from espshell.render.status import change
 from espshell.render.view import View
 from espshell.shell.arguments.flash import erasable
 from espshell.shell.arguments.places import Extent
 from espshell.shell.arguments.types import FILE, INPUT_FILE, TEXT, checked, many
 from espshell.shell.commands.flash import NOTHING_DONE
 from espshell.shell.declaration import DRY_RUN, Option
-from espshell.shell.later import Later
 from espshell.shell.outcome import Presentation
 from espshell.shell.registry import Registry
+from espshell.shell.terminal import grid
 
 if TYPE_CHECKING:
-    from espshell.nor import parts
-    from espshell.nor import plan as planning
-    from espshell.nor import settings as typed
     from espshell.nor.parts import Identified
     from espshell.nor.plan import StatusPlan
-    from espshell.ops.flash import sfdp
-    from espshell.ops.status import raw_bytes as status_bytes
-    from espshell.ops.status import registers as ops
     from espshell.ops.status.registers import Ranges, Status, StatusBits, StatusChange
     from espshell.shell.session import Session
-else:
-    ops = Later("espshell.ops.status.registers")
-    parts = Later("espshell.nor.parts")
-    planning = Later("espshell.nor.plan")
-    sfdp = Later("espshell.ops.flash.sfdp")
-    status_bytes = Later("espshell.ops.status.raw_bytes")
-    typed = Later("espshell.nor.settings")
 
 VERBS = Registry()
 
@@ -114,7 +107,6 @@ def edit(
     """Change bits in a grid: arrows, space, Enter to review, Escape to leave."""
     if session.ask is None:
         raise UsageError("`sr edit` is for a terminal", hint="`sr set NAME=VALUE` works everywhere")
-    from espshell.shell.terminal import grid
 
     current = _status(session, part)
     volatile = _volatile(current.identified, nv)
@@ -199,15 +191,15 @@ def restore(
     part: PartName = "",
 ) -> StatusChange | None:
     """Put the registers back: as in a file of `sr save`, or as this session found them."""
-    from espshell.nor.layout import BitKind
-
     identified = session.connected.identified(part or None)
     saved = _saved(file, identified) if file else _first_look(session)
     now = _status(session, "").registers
     settings = []
     for register in identified.part.layout.registers:
         if register.name in saved and register.name in identified.part.written:
-            burnt = now[register.name] & register.mask(BitKind.ONE_WAY) & ~saved[register.name]
+            burnt = (
+                now[register.name] & register.mask(layout.BitKind.ONE_WAY) & ~saved[register.name]
+            )
             if burnt:
                 session.output.note(f"one-way bits of {register.name} stay 1: 0x{burnt:02x}")
             settings.append(typed.Setting(register.name, saved[register.name] | burnt))
@@ -247,12 +239,12 @@ def _volatile(identified: Identified, nv: bool) -> bool:
 
 def _change(session: Session, plan: StatusPlan, *, otp: str, risk: bool) -> StatusChange | None:
     """Show a plan, ask as much as it needs, and carry it out."""
-    from espshell.render.status.change import status_plan
-
     output, flash = session.output, session.flash()
 
     def preview(view: View) -> Iterator[Block]:
-        return status_plan(plan, replace(view, partitions=session.connected.known_partitions))
+        return change.status_plan(
+            plan, replace(view, partitions=session.connected.known_partitions)
+        )
 
     if not plan.nothing_to_do:
         output.show(Document(preview, output.view))

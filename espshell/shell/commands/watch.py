@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from espshell.ops.memory import watch as ops
-from espshell.ops.memory.watch import Sample, Waited, Watched
-from espshell.ops.memory.words import dump
+from espshell.ops.memory import words
 from espshell.ops.result import Result
 from espshell.shell.arguments.places import REGION, Extent, region
 from espshell.shell.arguments.types import POSITIVE, SECONDS, ArgType, Scope
@@ -18,6 +17,7 @@ from espshell.shell.language import expr, place
 from espshell.shell.language.expr import Expr
 from espshell.shell.outcome import Presentation, shown
 from espshell.shell.registry import Registry
+from espshell.shell.terminal import live
 from espshell.units import WORD
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def wait(
     interval: Annotated[
         float, Option("--interval", "look this often (100ms)", SECONDS, short="-i")
     ] = 0.1,
-) -> Waited:
+) -> ops.Waited:
     """Look until an expression is true; fail after 10 s.
 
     wait -t 2 (GPIO.IN & 1) == 1. Fails with both sides, as expect does.
@@ -136,16 +136,14 @@ def watch(
     What has changed is marked. Without a terminal, prints what is seen first and each change;
     --count ends it in a script.
     """
-    from espshell.shell.terminal.live import Live
-
     address = what.address if isinstance(what, Extent) else None
     title = what.text if isinstance(what, Expr) else what.name or f"{what.address:#010x}"
-    view = Live(session.output, title, address)
-    samples: list[Sample[int | bytes]] = []
+    view = live.Live(session.output, title, address)
+    samples: list[ops.Sample[int | bytes]] = []
     looks = 0
     notes: dict[str, None] = {}
 
-    def looked(sample: Sample[int | bytes]) -> None:
+    def looked(sample: ops.Sample[int | bytes]) -> None:
         nonlocal looks
         looks = sample.look
         view.look(sample)
@@ -162,7 +160,7 @@ def watch(
     except KeyboardInterrupt:
         interrupted = True
         session.output.note("stopped")
-    return shown(Watched(title, address, tuple(samples), looks, interrupted, tuple(notes)))
+    return shown(ops.Watched(title, address, tuple(samples), looks, interrupted, tuple(notes)))
 
 
 def _look(
@@ -173,7 +171,7 @@ def _look(
         space, check = session.space(what.space, what.size), session.settings.check
 
         def read() -> bytes:
-            result = dump(space, what.address, what.size, check=check)
+            result = words.dump(space, what.address, what.size, check=check)
             notes.update(dict.fromkeys(result.notes))
             return result.data
 

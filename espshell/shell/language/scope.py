@@ -10,6 +10,7 @@ from espshell import registers
 from espshell.chips import Chip, Kind, Region
 from espshell.device import Target
 from espshell.errors import BenchError, DeviceError, EspError, UsageError
+from espshell.image import partitions as partitions_module
 from espshell.ops.memory import words as memory
 from espshell.shell.arguments.types import Scope, nearest
 from espshell.units import parse_number
@@ -315,14 +316,13 @@ class FlashScope:
         return table
 
     def _fixed(self) -> tuple[Region, ...]:
-        from espshell.image.partitions import OFFSET, SIZE
 
         boot = self._target.chip.bootloader_offset
         at = parse_number(self._outer.parttable)
-        start = OFFSET if at is None else at
+        start = partitions_module.OFFSET if at is None else at
         return (
             Region("bootloader", boot, start, Kind.FLASH),
-            Region("parttable", start, start + SIZE, Kind.FLASH),
+            Region("parttable", start, start + partitions_module.SIZE, Kind.FLASH),
         )
 
 

@@ -33,6 +33,7 @@ from espshell.render import render
 from espshell.render.theme import paint
 from espshell.shell import recovery
 from espshell.shell.crash import InternalError, Interrupted, as_error
+from espshell.shell.language import lexer
 from espshell.shell.language.grammar import is_continued, split_lines
 from espshell.shell.runner import Runner
 from espshell.shell.session import Quit, Session
@@ -255,6 +256,4 @@ def _prompt_session(session: Session) -> PromptSession[str]:
 @functools.cache
 def _lexer() -> Lexer:
     """Return the lexer, imported with the first key, so that the prompt need not wait."""
-    from espshell.shell.language.lexer import EspshLexer
-
-    return PygmentsLexer(EspshLexer)
+    return PygmentsLexer(lexer.EspshLexer)
