@@ -340,7 +340,7 @@ class Fuzz:
     def type(self, line: str, *, tab: bool = False) -> None:
         """Run a line, or complete it; count what it must not do."""
         try:
-            signal.setitimer(signal.ITIMER_VIRTUAL, LONGEST_S)
+            signal.setitimer(signal.ITIMER_VIRTUAL, LONGEST_S, LONGEST_S)  # once may be lost
             signal.setitimer(signal.ITIMER_REAL, HANGS_S)
             try:
                 if tab:

@@ -194,3 +194,10 @@ def test_merged() -> None:
             {"name": "b", "address": 0x1000, "size": 0x1000},
         ],
     }
+
+
+def test_a_table_in_a_file_has_no_place() -> None:
+    """Where a table stands in flash is not in its file, so it is not said."""
+    info = inspect(TABLE, "x")
+    assert drawn(info)[-1] == "table of x, MD5 ok"
+    assert '"offset": null, "md5": "ok"' in json.dumps(to_json(info))

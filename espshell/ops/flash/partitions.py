@@ -22,6 +22,8 @@ class Parts(Result):
     source: str
     flash_size: int | None = None
     problems: tuple[str, ...] = ()
+    is_placed: bool = True
+    """Whether it is known where in flash the table stands; a file that is one does not say."""
 
     @property
     def ok(self) -> bool:

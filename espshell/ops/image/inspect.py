@@ -281,14 +281,14 @@ def _of_table(
     bare: ImageInfo, data: bytes, chip: Chip | None, *, offset: int | None = None
 ) -> ImageInfo:
     """Return a table; ``offset`` is where it stands in flash, None for a file that is one."""
-    offset = partitions.OFFSET if offset is None else offset
+    is_placed, offset = offset is not None, partitions.OFFSET if offset is None else offset
     if bare.kind is FileKind.PARTITION_CSV:
         boot = chip.bootloader_offset if chip else None
         text = data.decode("utf-8-sig", "replace")
         table = partitions.parse_csv(text, offset=offset, bootloader_offset=boot)
     else:
         table = partitions.parse_binary(data, offset=offset)
-    parts = Parts(table, bare.source, None, table.problems())
+    parts = Parts(table, bare.source, None, table.problems(), is_placed)
     return replace(bare, table=parts, problems=() if parts.ok else (parts.failure,))
 
 

@@ -96,7 +96,8 @@ def parts(result: Parts, view: View) -> Iterator[Block]:
         for part in result.table.partitions
     )
     instead = result.flash_size is not None and parse_number(result.source) is None
-    where = f"of {result.source}" if instead else f"at {hex32(result.table.offset)}"
+    is_file = instead or not result.is_placed
+    where = f"of {result.source}" if is_file else f"at {hex32(result.table.offset)}"
     last = max((part.end for part in result.table.partitions), default=0)
     free = (result.flash_size or 0) - last
     behind = f", {size_text(free)} of the flash behind it" if free > 0 else ""
@@ -109,7 +110,7 @@ def parts_json(result: Parts) -> Json:
     """Return the table and its partitions."""
     return {
         "source": result.source,
-        "offset": result.table.offset,
+        "offset": result.table.offset if result.is_placed else None,
         "md5": result.table.md5,
         "partitions": [
             {
