@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
@@ -80,6 +81,27 @@ def test_bounds_are_told(shell: Shell, line: str, message: str) -> None:
     assert ran.status == 2
     assert message in ran.err
     assert shell.type(f"peek {RAM:#x}").status == 0
+
+
+@pytest.mark.parametrize("folder", [".", "/", "..", "././."])
+def test_a_folder_in_the_place_of_an_output(
+    shell: Shell, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path without a name of its own is no file to write, also where an ending is added to it."""
+    monkeypatch.chdir(tmp_path)
+    Path("a.bin").write_bytes(bytes(4))
+    for line in (
+        f"make-image -f a.bin -a 0x3ffe8000 {folder}",
+        f"merge-bin --chip esp32 -o {folder} 0 a.bin",
+        f"elf2image {folder}",
+        f"elf2image -o {folder} a.bin",
+        f"save flash:0 64 {folder} --resume",
+        f"sr save {folder}",
+        f"dump-mem {RAM:#x} 4 {folder}",
+    ):
+        ran = shell.type(line)
+        assert ran.status == 2, line
+        assert "bug" not in ran.err
 
 
 def test_escapes_in_names_and_lines(shell: Shell) -> None:

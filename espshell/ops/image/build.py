@@ -97,6 +97,7 @@ def make_image(
 
     Raises: UsageError if that cannot be, or a file cannot be read or written.
     """
+    require_no_folder(out)
     pieces = [(address, read_bytes(path)) for path, address in segments]
     parts = make.make_v1(pieces, entry)
     _require_other(out, [path for path, _ in segments])
