@@ -313,6 +313,8 @@ Seconds are those of a chip whose flash has typical times of its data sheet and 
 1.7 MB/s; a link without faults.
 espshell asks for digests before it writes and erases, and verifies every 64 KiB as it goes.
 esptool does not look whether an erase has worked.
+`erase` and `load --all` also look whether another place in the flash has changed, by digests up to
+the next sector that holds something: in an otherwise blank flash that is all of it.
 
 | bound | measured | wanted |
 |---|---|---|
