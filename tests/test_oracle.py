@@ -24,6 +24,8 @@ from tests.oracle_support import esptool, held_open, served
 pytest.importorskip("esptool")
 pytest.importorskip("termios")
 
+pytestmark = pytest.mark.oracle
+
 SEEN = {
     "esp8266": ("ESP8266EX", "Wi-Fi, 160MHz", "26MHz", "18:fe:34:d4:e5:f6"),
     "esp32": (

@@ -23,6 +23,8 @@ from tests.shell.support import Shell
 pytest.importorskip("esptool")
 pytest.importorskip("termios")
 
+pytestmark = pytest.mark.oracle
+
 SIZE = 0x4_0000
 NOISE = Random(7).randbytes(0x3000)
 

@@ -25,6 +25,8 @@ from tests.oracle_support import esptool, served
 pytest.importorskip("esptool")
 pytest.importorskip("termios")
 
+pytestmark = pytest.mark.oracle
+
 CHIPS = ("esp8266", "esp32", "esp32s3", "esp32c3")
 PLACES = [(chip, stub) for chip in CHIPS for stub in (False, True)]
 NO_FLASH_READS = ("esp8266", False)

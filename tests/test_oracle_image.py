@@ -29,6 +29,8 @@ from tests.image import support
 
 pytest.importorskip("esptool")
 
+pytestmark = pytest.mark.oracle
+
 PACE_S = 60
 """No run takes seconds; this only ends one that hangs."""
 

@@ -17,6 +17,8 @@ from tests.shell.support import Shell
 
 pytest.importorskip("esptool")
 
+pytestmark = pytest.mark.oracle
+
 PACE_S = 60
 """No run takes seconds; this only ends one that hangs."""
 

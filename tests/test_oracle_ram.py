@@ -27,6 +27,8 @@ from tests.oracle_support import esptool, served
 
 pytest.importorskip("esptool")
 
+pytestmark = pytest.mark.oracle
+
 MEM = (Opcode.MEM_BEGIN, Opcode.MEM_DATA, Opcode.MEM_END)
 
 TEXT = bytes(n * 7 & 0xFF for n in range(0x1800 + 0x123))
