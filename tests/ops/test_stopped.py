@@ -99,6 +99,7 @@ def see_that_it_is_true(work: WriteJob, data: bytes) -> None:
         assert len(doubt) <= 1  # an erase without digests verifies nothing
 
 
+@pytest.mark.long
 @every_loader
 @pytest.mark.parametrize("what", ["request", "flash"])
 @pytest.mark.parametrize("name", DEEDS)
