@@ -25,7 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("ops",),
     ("render",),
     ("shell",),
-    ("api",),
+    ("api", "boards"),
     ("cli", "pytest_plugin"),
     ("__main__",),
 )
