@@ -16,7 +16,7 @@ from espshell.errors import BenchError, UsageError
 from espshell.link.ports import PortInfo
 
 COMMAND = [sys.executable, "-m", "espshell"]
-CHIPS = ("sim://esp32", "sim://esp32c3", "sim://esp32s2")
+CHIPS = ("sim://esp32", "sim://esp32c3", "sim://esp32h2")
 
 BOARDS = (
     PortInfo("/dev/ttyUSB0", 0x10C4, 0xEA60, "A50285BI", "CP2102N", "1-1"),
