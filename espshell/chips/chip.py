@@ -6,8 +6,6 @@ never a name.  Defaults are what most chips have.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from espshell.chips import common
 from espshell.chips.facts import (
     Bits,
@@ -31,6 +29,7 @@ from espshell.chips.facts import (
     Write,
 )
 from espshell.protocol.dialect import Dialect
+from espshell.records import dataclass
 from espshell.span import Span
 
 

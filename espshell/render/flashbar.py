@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from espshell.image.partitions import PartitionTable
 from espshell.nor.protection import Protected
+from espshell.records import dataclass
 from espshell.render.document import LABEL, Block, Styled, Text
 from espshell.render.forms import Json
 from espshell.span import Span

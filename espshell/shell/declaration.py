@@ -27,11 +27,12 @@ import enum
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import field, replace
+from functools import cache
 from typing import Annotated, Any, get_args, get_origin
 
 from espshell.ops.result import Result
+from espshell.records import dataclass
 from espshell.shell.arguments.types import AnyType, ArgType
 from espshell.shell.outcome import Outcome, Presentation
 
@@ -121,7 +122,7 @@ DRY_RUN = Option("--dry-run", "show what would be written, send nothing", settin
 """For commands that change something."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Verb:
     """One command.
 
@@ -148,19 +149,16 @@ class Verb:
     """For another tool's name of a command: ours."""
     traits: Trait = Trait.NONE
 
-    @cached_property
-    def _slots(self) -> tuple[Param | Option, ...]:
-        return tuple(derive(self.run, self.rest))
-
-    @cached_property
+    @property
     def params(self) -> tuple[Param, ...]:
         """Its positional arguments, in their order."""
-        return tuple(slot for slot in self._slots if isinstance(slot, Param))
+        return tuple(slot for slot in derive(self.run, self.rest) if isinstance(slot, Param))
 
-    @cached_property
+    @property
     def options(self) -> tuple[Option, ...]:
         """Its options, those of parameters first."""
-        return (*(slot for slot in self._slots if isinstance(slot, Option)), *self.extra)
+        derived = derive(self.run, self.rest)
+        return (*(slot for slot in derived if isinstance(slot, Option)), *self.extra)
 
     @property
     def first_passed_on(self) -> int | None:
@@ -183,23 +181,26 @@ class Verb:
         return " ".join(parts)
 
 
-def derive(run: Run, rest: str) -> Iterator[Param | Option]:
+@cache
+def derive(run: Run, rest: str) -> tuple[Param | Option, ...]:
     """Derive the arguments and options of a command from the signature of its function.
 
     Raises: TypeError if a positional parameter is not annotated with a type of argument.
     """
     _, *parameters = inspect.signature(run).parameters.values()  # but the session
-    for parameter in parameters:
-        if rest in RESTS and parameter.name == rest:
-            continue
-        metadata = _metadata(run, parameter.annotation)
-        if parameter.kind is parameter.KEYWORD_ONLY:
-            options = (option for option in metadata if isinstance(option, Option))
-            yield from (replace(option, into=parameter.name) for option in options)
-        elif metadata and isinstance(metadata[0], ArgType):
-            yield Param(parameter.name, metadata[0], parameter.default is not parameter.empty)
-        else:
-            raise TypeError(f"{run.__qualname__}: `{parameter.name}` has no type of argument")
+    derived = (p for p in parameters if p.name != rest or rest not in RESTS)
+    return tuple(slot for parameter in derived for slot in _slots(run, parameter))
+
+
+def _slots(run: Run, parameter: inspect.Parameter) -> Iterator[Param | Option]:
+    metadata = _metadata(run, parameter.annotation)
+    if parameter.kind is parameter.KEYWORD_ONLY:
+        options = (option for option in metadata if isinstance(option, Option))
+        yield from (replace(option, into=parameter.name) for option in options)
+    elif metadata and isinstance(metadata[0], ArgType):
+        yield Param(parameter.name, metadata[0], parameter.default is not parameter.empty)
+    else:
+        raise TypeError(f"{run.__qualname__}: `{parameter.name}` has no type of argument")
 
 
 def _metadata(run: Run, annotation: str) -> tuple[Any, ...]:

@@ -11,13 +11,14 @@ A type is a value: a small one is made of others by ``many``, ``checked``, ``map
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from espshell import chips, files
 from espshell.chips import Chip
 from espshell.errors import UsageError
+from espshell.records import dataclass
 from espshell.shell.language import expr
 from espshell.units import number_text, parse_seconds
 

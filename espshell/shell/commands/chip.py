@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +16,7 @@ from espshell.link.trace import Recorder, Viewer
 from espshell.ops.chip import connection
 from espshell.ops.chip import info as ops
 from espshell.ops.result import Result
+from espshell.records import dataclass
 from espshell.shell import recovery
 from espshell.shell.arguments.places import ADDRESS
 from espshell.shell.arguments.types import ANY_PATH, CHIPS, POSITIVE, TEXT, checked, choice, offer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from espshell import __version__
@@ -11,6 +11,7 @@ from espshell.errors import UsageError
 from espshell.link.reset import AFTER, BEFORE
 from espshell.ops.chip import info as ops
 from espshell.ops.result import Result
+from espshell.records import dataclass
 from espshell.shell.arguments.types import NUMBER, POSITIVE, TEXTS, choice
 from espshell.shell.declaration import Option
 from espshell.shell.esptool import line as lines

@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from espshell import chips
@@ -19,7 +19,8 @@ from espshell.clock import SystemClock
 from espshell.errors import BenchError, DeviceError, NoSync, PortError, UsageError
 from espshell.link import ports
 from espshell.link.trace import Viewer
-from espshell.ops.memory.words import poke
+from espshell.ops.memory import words
+from espshell.records import dataclass
 from espshell.shell.arguments.types import TEXT, ArgType, chip_named, choice, offer, single_word
 from espshell.shell.declaration import Option
 from espshell.shell.settings import Bench
@@ -224,7 +225,7 @@ def _set_voltage(session: Session, voltage: str) -> None:
         raise UsageError(f"--override-vddsdio is for an ESP32; this is an {chip.title}")
     register = session.scope.place("RTC_CNTL.SDIO_CONF")
     assert register is not None
-    result = poke(session.chip.memory, register.start, [VDDSDIO[voltage]])
+    result = words.poke(session.chip.memory, register.start, [VDDSDIO[voltage]])
     if not result.ok:
         raise DeviceError(result.failure)
     for change in result.changes:
