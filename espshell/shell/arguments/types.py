@@ -263,6 +263,9 @@ ANY_PATH = replace(FILE, is_output=False)
 SECONDS: ArgType[float, float] = ArgType("seconds", single_word(_seconds))
 """A duration: ``2``, ``0.5``, ``200ms``."""
 
+GENERATION: ArgType[str, int] = mapped(choice("1", "2"), int)
+"""A generation of flasher stubs."""
+
 CHIP: ArgType[Chip, Chip] = ArgType("chip", single_word(chip_named), complete=offer(*chips.NAMES))
 CHIPS = many(CHIP)
 
