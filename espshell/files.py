@@ -15,11 +15,11 @@ import select
 import stat
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO
 
 from espshell.errors import UsageError, file_error, printable
+from espshell.records import dataclass
 from espshell.units import MIB, size_text
 
 

@@ -16,7 +16,7 @@ import espshell
 SOURCE = Path(espshell.__file__).parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "units", "span", "clock", "signals"),
+    ("errors", "units", "records", "span", "clock", "signals"),
     ("files", "lazy"),
     ("protocol", "chips", "nor", "image", "registers"),
     ("link", "sim"),

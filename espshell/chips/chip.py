@@ -6,7 +6,7 @@ never a name.  Defaults are what most chips have.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from espshell.chips import common
 from espshell.chips.facts import (
@@ -31,6 +31,7 @@ from espshell.chips.facts import (
     Write,
 )
 from espshell.protocol.dialect import Dialect
+from espshell.records import dataclass
 from espshell.span import Span
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice, product
 
 from espshell.chips import Chip, Kind
@@ -19,6 +18,7 @@ from espshell.errors import UsageError
 from espshell.loader import ram, transfer
 from espshell.loader.loader import Loader
 from espshell.protocol.commands import RegisterWrite, WriteReg
+from espshell.records import dataclass
 from espshell.span import Span
 from espshell.units import WORD, hex32, number_text
 

@@ -18,11 +18,12 @@ import hashlib
 import struct
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from espshell.errors import UsageError
 from espshell.image import partition_types as types
 from espshell.image.text import decoded
+from espshell.records import dataclass
 from espshell.span import Span, align_up
 from espshell.units import KIB, MIB, SECTOR, parse_number, size_text
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass
 from enum import Enum
 
 from espshell.errors import UsageError
 from espshell.image import elf, partition_types, partitions, uf2
 from espshell.image.firmware import MAX_SEGMENTS, ImageLayout, layout_of, parse_from
+from espshell.records import dataclass
 from espshell.units import KIB, parse_number
 
 

@@ -6,9 +6,8 @@ files); Espressif's as in its list of allocated product ids.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from espshell.chips import USB_JTAG_SERIAL_PID, USB_VID
+from espshell.records import dataclass
 
 USB_SERIAL_JTAG = (USB_VID, USB_JTAG_SERIAL_PID)
 """The USB peripheral inside newer chips; it needs a reset sequence of its own."""

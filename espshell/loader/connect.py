@@ -14,7 +14,6 @@ answers.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 
 from espshell import chips
 from espshell.chips import MAGIC_ADDRESS, Chip
@@ -27,6 +26,7 @@ from espshell.loader.loader import Loader
 from espshell.protocol import dialect, slip
 from espshell.protocol.bootlog import recognise
 from espshell.protocol.commands import GetSecurityInfo, ReadReg, SecurityInfo, Unknown
+from espshell.records import dataclass
 
 ROUNDS = 2
 """Times that all reset sequences of a mode are tried."""

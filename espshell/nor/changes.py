@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from espshell.nor.layout import BitKind, Values
 from espshell.nor.parts import Part
+from espshell.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

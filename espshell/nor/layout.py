@@ -14,11 +14,11 @@ from __future__ import annotations
 import pkgutil
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 
 from espshell.nor import meaning
+from espshell.records import dataclass
 
 Values = Mapping[str, int]
 """What registers hold: a byte by the register's name."""

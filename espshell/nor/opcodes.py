@@ -12,10 +12,10 @@ flashrom b946ca13 and hackpascal/ufprog 57fc859f for what differs by maker.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 from espshell.nor import makers
+from espshell.records import dataclass
 
 RDSR1, RDSR2, RDSR3 = 0x05, 0x35, 0x15
 WRSR1, WRSR2, WRSR3 = 0x01, 0x31, 0x11

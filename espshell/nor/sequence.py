@@ -8,13 +8,13 @@ older kind of part (see ``writes``) does not lose QE or CMP.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from espshell.nor import opcodes
 from espshell.nor.changes import RegisterChange
 from espshell.nor.layout import BitKind, Values
 from espshell.nor.parts import Part
 from espshell.nor.writes import Form
+from espshell.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
 from pathlib import Path
 
 from espshell.chips import Chip
 from espshell.device.target import SYNC_BAUD
+from espshell.records import dataclass
 from espshell.units import MIB
 
 MOST_FLASH = 256 * MIB
 """Twice the largest flash that any of the chips addresses (bytes)."""
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class Settings:
     """The settings that ``set`` changes."""
 

@@ -13,13 +13,13 @@ Source: esp-flasher-stub's plugin interface, seen working on an ESP32-C3 and an 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from typing import Any
 
 from espshell.chips import Isa
 from espshell.errors import PortError
+from espshell.records import dataclass
 from espshell.sim.chip import SimChip
 from espshell.span import align_down
 from espshell.units import KIB, WORD

@@ -29,7 +29,7 @@ import mmap
 import os
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from urllib.parse import quote, unquote
 from espshell import files
 from espshell.chips import Chip
 from espshell.errors import PortError, UsageError, system_reason
+from espshell.records import dataclass
 from espshell.sim import efuse, fault, models, parts
 from espshell.sim.models import Model
 from espshell.sim.nor import SECTOR

@@ -7,7 +7,7 @@ handed to ``Memory.before_write`` before it is sent, so that a lost answer loses
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from espshell import registers
@@ -19,6 +19,7 @@ from espshell.ops.memory.reading import read_chunks, read_words
 from espshell.ops.progress import Report, Step, silent
 from espshell.ops.result import Result
 from espshell.protocol.commands import ALL_BITS, RegisterWrite
+from espshell.records import dataclass
 from espshell.span import Span, align_down
 from espshell.units import KIB, MIB, WORD, count_text, hex32, size_text
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from espshell.render.bits import bit_diff
 from espshell.render.document import Block, Cell, Indented, Part, Styled, Table, Text
-from espshell.render.forms import Json, dry_run_json, form, json_form, pick, to_json
+from espshell.render.forms import Json, form, json_form, json_rows, pick, to_json
 from espshell.render.view import View
 from espshell.span import Span
 from espshell.units import hex32
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
         RegisterValues,
     )
     from espshell.registers import BitField, Register
+
+
+json_rows(
+    FieldList="register=register.full_name fields",
+    Peripheral="name address size",
+    Register="name=full_name address access=access.text reset fields",
+)
 
 
 @form
@@ -55,11 +62,29 @@ def _headline(register: Register, value: int) -> tuple[Part, ...]:
 def register_value_json(result: RegisterValue) -> Json:
     """Return the value and those of its fields that can be read."""
     return {
-        "register": result.register.full_name,
-        "address": result.register.address,
-        "value": result.value,
+        **pick(result, "register=register.full_name address=register.address value"),
         "fields": {f.name: f.value(result.value) for f in result.fields if f.access.readable},
     }
+
+
+@json_form
+def field_json(result: BitField) -> Json:
+    """Return its place and what its values are called."""
+    values: dict[str, Json] = {name: value for value, name in result.values}
+    return {**pick(result, "name low width access=access.text"), "values": values}
+
+
+@json_form
+def register_values_json(result: RegisterValues) -> Json:
+    """Return the registers, and the names of those that were not read."""
+    skipped: list[Json] = [register.full_name for register in result.skipped]
+    return {**pick(result, "registers"), "skipped": skipped}
+
+
+@json_form
+def register_list_json(result: RegisterList) -> Json:
+    """Return the peripherals, or the registers with their fields."""
+    return to_json(result.peripherals or result.registers)
 
 
 @form
@@ -69,13 +94,6 @@ def register_values(result: RegisterValues, view: View) -> Iterator[Block]:
         (item.register.full_name, hex32(item.register.address), hex32(item.value))
         for item in result.registers
     )
-
-
-@json_form
-def register_values_json(result: RegisterValues) -> Json:
-    """Return the registers, and the names of those that were not read."""
-    skipped: list[Json] = [register.full_name for register in result.skipped]
-    return {"registers": to_json(result.registers), "skipped": skipped}
 
 
 @form
@@ -102,12 +120,10 @@ def field_write_json(result: FieldWrite) -> Json:
     if old is not None and new is not None:
         changed = {f.name: {"old": f.value(old), "new": f.value(new)} for f in result.changed}
     return {
-        "register": result.register.full_name,
-        "address": result.register.address,
-        "mask": result.written.mask,
-        **pick(result, "old", "new", "wanted"),
+        **pick(result, "register=register.full_name address=register.address mask=written.mask"),
+        **pick(result, "old new wanted"),
         "changed": changed,
-        **dry_run_json(result.written.dry_run),
+        **pick(result, "dry_run=written.dry_run!"),
     }
 
 
@@ -122,23 +138,6 @@ def register_list(result: RegisterList, view: View) -> Iterator[Block]:
     yield Table(rows)
 
 
-@json_form
-def register_list_json(result: RegisterList) -> Json:
-    """Return the peripherals, or the registers with their fields."""
-    if result.peripherals:
-        return [pick(peripheral, "name", "address", "size") for peripheral in result.peripherals]
-    return [
-        {
-            "name": register.full_name,
-            "address": register.address,
-            "access": register.access.text,
-            "reset": register.reset,
-            "fields": [_field(field) for field in register.fields],
-        }
-        for register in result.registers
-    ]
-
-
 @form
 def field_list(result: FieldList, view: View) -> Iterator[Block]:
     """Yield a row a field: name, bits, access and values."""
@@ -149,20 +148,3 @@ def _choices(field: BitField) -> str:
     most = (1 << field.width) - 1
     named = ", ".join(f"{name} ({value})" for value, name in field.values)
     return named or ("0, 1" if most == 1 else f"0..{_number(most)}")
-
-
-@json_form
-def field_list_json(result: FieldList) -> Json:
-    """Return the fields and what their values are called."""
-    return {
-        "register": result.register.full_name,
-        "fields": [_field(field) for field in result.fields],
-    }
-
-
-def _field(field: BitField) -> Json:
-    return {
-        **pick(field, "name", "low", "width"),
-        "access": field.access.text,
-        "values": {name: value for value, name in field.values},
-    }

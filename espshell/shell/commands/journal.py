@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from espshell.errors import UsageError
@@ -12,6 +12,7 @@ from espshell.ops.memory import journal as journaling
 from espshell.ops.memory import snapshot as snapshots_ops
 from espshell.ops.memory import undo as undoing
 from espshell.ops.result import Result
+from espshell.records import dataclass
 from espshell.shell.arguments.places import REGION, Extent
 from espshell.shell.arguments.types import POSITIVE, ArgType, Scope, did_you_mean
 from espshell.shell.commands.memory import Check, Force

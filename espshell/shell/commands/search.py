@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from espshell.errors import UsageError
@@ -12,6 +12,7 @@ from espshell.ops.memory import diff as differences
 from espshell.ops.memory import find as search
 from espshell.ops.memory import hash as hashing
 from espshell.ops.memory import words
+from espshell.records import dataclass
 from espshell.shell.arguments.operands import HASHED, OPERANDS, PATTERN, Operand
 from espshell.shell.arguments.places import REGION, WRITABLE_PLACE, Extent, Location
 from espshell.shell.arguments.types import POSITIVE

@@ -14,10 +14,10 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from espshell.errors import UsageError
+from espshell.records import dataclass
 from espshell.units import parse_number
 
 MAX_TOKENS = 150
