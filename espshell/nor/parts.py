@@ -14,7 +14,6 @@ written at all (``Identified.doubts``).
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -22,7 +21,7 @@ from functools import cache
 
 from espshell.errors import UsageError
 from espshell.nor import layout as layouts
-from espshell.nor import makers, opcodes
+from espshell.nor import makers, opcodes, table
 from espshell.nor.layout import Bit, BitKind, Layout, RegisterLayout
 from espshell.nor.sfdp import Sfdp
 from espshell.nor.writes import WRITE_PLANS, WritePlan
@@ -344,12 +343,9 @@ def _with_qe(layout: Layout, place: tuple[str, int], qer: int) -> Layout:
 
 @cache
 def _by_id() -> dict[int, tuple[Part, ...]]:
-    data = pkgutil.get_data("espshell.nor", "data/parts.txt") or b""
     parts: dict[int, tuple[Part, ...]] = {}
-    for line in data.decode().splitlines():
-        if line and not line.startswith("#"):
-            part = _row(line)
-            parts[part.jedec_id] = (*parts.get(part.jedec_id, ()), part)
+    for part in map(_row, table.lines("parts")):
+        parts[part.jedec_id] = (*parts.get(part.jedec_id, ()), part)
     return parts
 
 
