@@ -18,7 +18,7 @@ from typing import Protocol, TextIO
 
 from espshell.errors import UsageError
 from espshell.files import read_bytes
-from espshell.image.text import decoded
+from espshell.image.common import decoded, joined
 from espshell.units import hex32
 
 SUFFIXES = (".hex", ".ihex")
@@ -112,16 +112,7 @@ def read(source: Path | bytes, *, name: str = "the Intel HEX file") -> Segments:
     runs = _runs(source, name)
     if not runs:
         raise UsageError(f"{name} holds no data")
-    segments: list[tuple[int, bytearray]] = []
-    for address, data in sorted(runs, key=lambda run: run[0]):
-        end = segments[-1][0] + len(segments[-1][1]) if segments else -1
-        if address < end:
-            raise UsageError(f"{name} has bytes for {hex32(address)} twice")
-        if address == end:
-            segments[-1][1].extend(data)
-        else:
-            segments.append((address, data))
-    return [(address, bytes(data)) for address, data in segments]
+    return joined(runs, lambda address: f"{name} has bytes for {hex32(address)} twice")
 
 
 def _runs(text: bytes, name: str) -> list[tuple[int, bytearray]]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from espshell.errors import UsageError
-from espshell.image import elf, partition_types, partitions, uf2
+from espshell.image import elf, partitions, uf2
 from espshell.image.firmware import MAX_SEGMENTS, ImageLayout, layout_of, parse_from
 from espshell.units import KIB, parse_number
 
@@ -66,7 +66,7 @@ class Content:
 OFFSETS = (0, 0x1000, 0x2000, 0x8000, 0x1_0000)
 """Where something is looked for: bootloaders, the partition table, the first application."""
 
-_KINDS = {
+KINDS = {
     ImageLayout.ESP8266_V1: FileKind.ESP8266_V1,
     ImageLayout.ESP8266_V2: FileKind.ESP8266_V2,
     ImageLayout.EXTENDED: FileKind.FIRMWARE,
@@ -124,7 +124,7 @@ def contents(data: bytes, *, base: int = 0) -> tuple[Content, ...]:
         size = _image_size(data, offset)
         plausible = size or (offset == 0 and 1 <= data[1] <= MAX_SEGMENTS)
         if layout and plausible:
-            things.append(Content(offset, _KINDS[layout]))
+            things.append(Content(offset, KINDS[layout]))
             end = offset + size
     return tuple(things)
 
@@ -175,6 +175,6 @@ def _is_csv(data: bytes) -> bool:
     return bool(rows) and all(
         len(row) in _CSV_FIELDS
         and row[0].isprintable()
-        and (row[1] in partition_types.TYPES or parse_number(row[1]) is not None)
+        and (row[1] in partitions.TYPES or parse_number(row[1]) is not None)
         for row in rows
     )

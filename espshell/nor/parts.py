@@ -39,6 +39,10 @@ class Volatile(Enum):
     """Not verified; DW16 is believed if it is there."""
 
 
+_LEAST_FIRST = (Volatile.NO, Volatile.UNKNOWN, Volatile.SFDP, Volatile.YES)
+"""Of several parts the first of these holds whichever it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A part, or what several parts have in common."""
@@ -265,7 +269,7 @@ def _merged(parts: Sequence[Part]) -> Part:
         names=tuple(name for part in parts for name in part.names),
         layout=layouts.common([part.layout for part in parts]),
         writes=tuple({part.writes[0].name: part.writes[0] for part in parts}.values()),
-        volatile=_least(part.volatile for part in parts),
+        volatile=min((part.volatile for part in parts), key=_LEAST_FIRST.index),
         variants=(),
         confidence=max(part.confidence for part in parts),
         sources=tuple(dict.fromkeys(source for part in parts for source in part.sources)),
@@ -274,13 +278,6 @@ def _merged(parts: Sequence[Part]) -> Part:
         candidates=tuple(parts),
         size=first.size,
     )
-
-
-def _least(answers: Iterator[Volatile]) -> Volatile:
-    """Return what holds whichever it is."""
-    distinct = set(answers)
-    order = (Volatile.NO, Volatile.UNKNOWN, Volatile.SFDP, Volatile.YES)
-    return next(value for value in order if value in distinct)
 
 
 # --- unknown ids

@@ -20,8 +20,8 @@ from espshell.files import read_bytes
 from espshell.image import elf, firmware, intel_hex, partitions, signature, uf2
 from espshell.image.description import AppDescription, BootloaderDescription, describe
 from espshell.image.firmware import Firmware, ImageLayout, Read
-from espshell.image.partition_types import APP
-from espshell.image.recognise import Content, FileKind, contents, recognise
+from espshell.image.partitions import APP
+from espshell.image.recognise import KINDS, Content, FileKind, contents, recognise
 from espshell.image.signature import Signature
 from espshell.ops.flash.partitions import Parts
 from espshell.ops.flash.plan import FLASH_MODES
@@ -42,11 +42,6 @@ _NOTHING = {
     FileKind.MARKUP: f"is an {FileKind.MARKUP.value}",
     FileKind.TEXT: f"is {FileKind.TEXT.value}",
     FileKind.UNKNOWN: "is nothing known",
-}
-_KINDS = {
-    ImageLayout.ESP8266_V1: FileKind.ESP8266_V1,
-    ImageLayout.ESP8266_V2: FileKind.ESP8266_V2,
-    ImageLayout.EXTENDED: FileKind.FIRMWARE,
 }
 _LOOKED_FOR = "known are firmware, partition tables, flash images, ELF, Intel HEX and UF2"
 
@@ -154,7 +149,7 @@ def inspect(data: bytes, source: str, *, chip: Chip | None = None) -> ImageInfo:
         if kind is FileKind.FLASH:
             return replace(bare, contents=tuple(_contents(bare, data, chip)))
         image = firmware.parse(data, esp8266=_is_esp8266(chip))
-        return _of_firmware(replace(bare, kind=_KINDS[image.layout]), image, data, chip)
+        return _of_firmware(replace(bare, kind=KINDS[image.layout]), image, data, chip)
     except UsageError as error:
         raise UsageError(f"{source}: {error.message}", hint=error.hint) from error
 
@@ -195,7 +190,7 @@ def inspect_flash(
             begins = "it is blank (FF)" if blank else f"it begins with {head[:4].hex(' ')}"
             raise UsageError(f"neither firmware nor a partition table: {begins}", hint=hint)
         found_at = firmware.parse_from(read, size, verify=False)
-        bare = ImageInfo(source, _KINDS[layout], found_at.end, address)
+        bare = ImageInfo(source, KINDS[layout], found_at.end, address)
         if not verify:
             note = ("the sums were not checked (--verify reads all of it)",)
             return _of_firmware(replace(bare, notes=note), found_at, read, chip, verify=False)

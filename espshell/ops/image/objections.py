@@ -20,8 +20,7 @@ from espshell.errors import UsageError
 from espshell.image import firmware, partitions
 from espshell.image.description import AppDescription, BootloaderDescription, describe
 from espshell.image.firmware import Firmware
-from espshell.image.partition_types import APP, BOOTLOADER
-from espshell.image.partitions import PartitionTable
+from espshell.image.partitions import APP, BOOTLOADER, PartitionTable
 from espshell.image.recognise import FOREIGN, OFFSETS, FileKind, contents, recognise
 from espshell.ops.flash.payload import Payload
 from espshell.ops.image.compatibility import chip_objection, revision_objections
