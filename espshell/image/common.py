@@ -20,7 +20,7 @@ def decoded(data: bytes) -> str:
 
 
 def joined(
-    pieces: Iterable[tuple[int, bytes]], twice: Callable[[int], str]
+    pieces: Iterable[tuple[int, bytes | bytearray]], twice: Callable[[int], str]
 ) -> list[tuple[int, bytes]]:
     """Return pieces of memory by address ascending, those that touch as one.
 
