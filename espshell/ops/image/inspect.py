@@ -28,7 +28,7 @@ from espshell.ops.flash.plan import FLASH_MODES
 from espshell.ops.memory.reading import read_chunks
 from espshell.ops.progress import Report, silent
 from espshell.ops.result import Result
-from espshell.span import align_up
+from espshell.span import Span, align_up
 from espshell.units import SECTOR
 
 PADDING = "padding"
@@ -262,14 +262,11 @@ def _firmware_info(image: Firmware, chip: Chip | None, read: Read, *, verify: bo
 
 def _memory(chip: Chip | None, address: int, size: int) -> str:
     """Return the names of the regions that a range lies in, which may follow one another."""
-    region = chip.region_at(address) if chip else None
-    if chip is None or region is None:
-        return "not in the memory map" if chip else ""
-    names, end = [region.name], address + size
-    while region.end < end and (following := chip.region_at(region.end)):
-        region = following
-        names.append(region.name)
-    return " and ".join(names) + (" and past its end" if region.end < end else "")
+    if chip is None:
+        return ""
+    regions = [region for _, region in chip.walk(Span.of(address, max(size, 1)))]
+    names = [region.name if region else "past its end" for region in regions]
+    return " and ".join(names) if regions[0] else "not in the memory map"
 
 
 def _of_table(

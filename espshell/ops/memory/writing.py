@@ -18,9 +18,9 @@ from espshell.errors import EspError, NoReply, UsageError
 from espshell.ops.memory.reading import read_agreed, read_chunks
 from espshell.ops.progress import Report, Step, silent
 from espshell.ops.result import Result
-from espshell.protocol.commands import ALL_BITS, RegisterWrite
+from espshell.protocol.commands import RegisterWrite
 from espshell.span import Span, align_down
-from espshell.units import KIB, MIB, WORD, count_text, hex32, size_text
+from espshell.units import ALL_BITS, KIB, MIB, WORD, count_text, hex32, size_text
 
 if TYPE_CHECKING:
     from espshell.registers import Register
