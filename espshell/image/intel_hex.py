@@ -19,7 +19,7 @@ from typing import Protocol, TextIO
 from espshell.errors import UsageError
 from espshell.files import read_bytes
 from espshell.image.common import decoded, joined
-from espshell.units import hex32
+from espshell.units import KIB, hex32
 
 SUFFIXES = (".hex", ".ihex")
 """Endings of the names of such files."""
@@ -28,6 +28,8 @@ Segments = list[tuple[int, bytes]]
 """Addresses with what stands there: ascending, not adjacent."""
 
 _RECORD = re.compile(rb"\s*:[0-9A-Fa-f]{10}")
+_GOOD = re.compile(rb"\s*:((?:[0-9a-fA-F]{2}){5,260})\s")
+_LONGEST = 64 * KIB
 _MARKS = ((b"\xef\xbb\xbf", "UTF-8"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
 _SHOWN = 24
 _HEAD_SIZE = 4
@@ -79,6 +81,13 @@ def to_bytes(segments: Iterable[tuple[int, bytes]]) -> bytes:
 def is_hex(data: bytes) -> bool:
     """Return whether data looks like Intel HEX: it begins with a colon and a record's digits."""
     return _RECORD.match(data[:64]) is not None
+
+
+def has_record(data: bytes) -> bool:
+    """Return whether data begins with a whole record that is good."""
+    match = _GOOD.match(data if len(data) > _LONGEST else data + b"\n")
+    line = bytes.fromhex(match[1].decode("ascii")) if match else b""
+    return bool(line) and len(line) == line[0] + _SHORTEST and sum(line) % 256 == 0
 
 
 def is_given(data: bytes, path: Path) -> bool:

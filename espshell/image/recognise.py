@@ -11,13 +11,13 @@ offsets: bootloader offsets of ``chips``, ESP-IDF's partition tables with the fi
 from __future__ import annotations
 
 import codecs
-import re
+import contextlib
 from dataclasses import dataclass
 from enum import Enum
 
 from espshell.errors import UsageError
-from espshell.image import elf, partitions, uf2
-from espshell.image.firmware import MAX_SEGMENTS, ImageLayout, layout_of, parse_from
+from espshell.image import elf, intel_hex, partitions, uf2
+from espshell.image.firmware import MAX_SEGMENTS, ImageLayout, layout_of, parse_from, reader
 from espshell.units import KIB, parse_number
 
 
@@ -72,7 +72,6 @@ KINDS = {
     ImageLayout.EXTENDED: FileKind.FIRMWARE,
 }
 _ROW_SIZE = 32
-_HEX_LINE = re.compile(rb"\s*:((?:[0-9a-fA-F]{2}){5,260})\s")
 _TEXT_MAX = 64 * KIB
 _TEXT_MIN = 16
 _SPACES = "\t\n\r\f"
@@ -96,7 +95,7 @@ def recognise(data: bytes) -> FileKind:
         return FileKind.ELF
     if uf2.is_uf2(data) and data[uf2.BLOCK_SIZE - 4 : uf2.BLOCK_SIZE] == uf2.END:
         return FileKind.UF2
-    if _is_intel_hex(data):
+    if intel_hex.has_record(data):
         return FileKind.INTEL_HEX
     things = contents(data)
     if len(things) > 1 or (things and things[0].offset):
@@ -131,23 +130,9 @@ def contents(data: bytes, *, base: int = 0) -> tuple[Content, ...]:
 
 def _image_size(data: bytes, base: int) -> int:
     # 0 if there is no whole image.
-    try:
-        image = parse_from(
-            lambda offset, size: data[base + offset : base + offset + size],
-            len(data) - base,
-            verify=False,
-        )
-    except UsageError:
-        return 0
-    return image.end
-
-
-def _is_intel_hex(data: bytes) -> bool:
-    match = _HEX_LINE.match(data + b"\n" if len(data) < _TEXT_MAX else data)
-    if match is None:
-        return False
-    line = bytes.fromhex(match[1].decode("ascii"))
-    return len(line) == line[0] + 5 and sum(line) % 256 == 0
+    with contextlib.suppress(UsageError):
+        return parse_from(reader(data, base), len(data) - base, verify=False).end
+    return 0
 
 
 def _foreign(data: bytes) -> FileKind:

@@ -33,7 +33,7 @@ from espshell.loader import stub_file
 from espshell.loader.stub_file import Stub
 from espshell.ops.chip.monitor import Monitored
 from espshell.ops.flash.payload import Payload
-from espshell.ops.image.compatibility import chip_objection, revision_objections
+from espshell.ops.image.objections import chip_objection, revision_objections
 from espshell.ops.memory.writing import DRY_RUN, not_as_written, write_and_verify
 from espshell.ops.progress import Report, silent
 from espshell.ops.result import Result

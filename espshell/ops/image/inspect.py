@@ -149,7 +149,9 @@ def inspect(data: bytes, source: str, *, chip: Chip | None = None) -> ImageInfo:
         if kind is FileKind.FLASH:
             return replace(bare, contents=tuple(_contents(bare, data, chip)))
         image = firmware.parse(data, esp8266=_is_esp8266(chip))
-        return _of_firmware(replace(bare, kind=KINDS[image.layout]), image, data, chip)
+        return _of_firmware(
+            replace(bare, kind=KINDS[image.layout]), image, firmware.reader(data), chip
+        )
     except UsageError as error:
         raise UsageError(f"{source}: {error.message}", hint=error.hint) from error
 
@@ -189,16 +191,16 @@ def inspect_flash(
                 hint = f"the bootloader stands at {boot:#x}"
             begins = "it is blank (FF)" if blank else f"it begins with {head[:4].hex(' ')}"
             raise UsageError(f"neither firmware nor a partition table: {begins}", hint=hint)
-        found_at = firmware.parse_from(read, size, verify=False)
-        bare = ImageInfo(source, KINDS[layout], found_at.end, address)
+        image = firmware.parse_from(read, size, verify=False)
+        bare = ImageInfo(source, KINDS[layout], image.end, address)
         if not verify:
             note = ("the sums were not checked (--verify reads all of it)",)
-            return _of_firmware(replace(bare, notes=note), found_at, read, chip, verify=False)
+            return _of_firmware(replace(bare, notes=note), image, read, chip, verify=False)
         # Signatures follow from the next sector on.
-        whole = min(size, align_up(found_at.end, SECTOR) + SECTOR)
+        whole = min(size, align_up(image.end, SECTOR) + SECTOR)
         data = b"".join(read_chunks(flash, address, whole, report=report))
-        found_at = firmware.parse_from(firmware.reader(data), whole)
-        return _of_firmware(bare, replace(found_at, size=size), data, chip)
+        image = firmware.parse_from(firmware.reader(data), whole)
+        return _of_firmware(bare, replace(image, size=size), firmware.reader(data), chip)
     except UsageError as error:
         raise DeviceError(f"{source}: {error.message}", hint=error.hint) from error
 
@@ -219,12 +221,11 @@ def _is_esp8266(chip: Chip | None) -> bool | None:
 def _of_firmware(
     bare: ImageInfo,
     image: Firmware,
-    data: bytes | Read,
+    read: Read,
     chip: Chip | None,
     *,
     verify: bool = True,
 ) -> ImageInfo:
-    read = firmware.reader(data) if isinstance(data, bytes) else data
     own_chip = chip_of(image)
     notes = bare.notes
     if chip and own_chip and chip is not own_chip:
@@ -315,10 +316,7 @@ def _within(
         if content.kind is FileKind.PARTITION_TABLE:
             piece = data[start : start + partitions.SIZE]
             return _of_table(replace(inner, size=len(piece)), piece, chip, offset=place)
-
-        def read(offset: int, count: int) -> bytes:
-            return data[start + offset : start + offset + count]
-
+        read = firmware.reader(data, start)
         image = firmware.parse_from(read, len(data) - start, esp8266=_is_esp8266(chip))
         return _of_firmware(replace(inner, size=image.end), image, read, chip)
     except UsageError as error:
