@@ -70,7 +70,8 @@ class Memory:
         """
         require_32_bits(address, max(size, 1))
         last = address + max(size, 1) - 1
-        hole = self._first_hole(address, last)
+        covered = self.chip.walk(Span(address, last + 1))
+        hole = next((at for at, region in covered if region is None), None)
         if hole is not None:
             raise UsageError(
                 f"{hex32(hole)} is outside the memory map of the {self.chip.title}: "
@@ -172,15 +173,6 @@ class Memory:
                 raise UsageError(
                     f"the running flasher stub has its {name} at {occupied}{same}", hint=hint
                 )
-
-    def _first_hole(self, address: int, last: int) -> int | None:
-        """Return the first address of a range that no region holds; regions may adjoin."""
-        while address <= last:
-            region = self.chip.region_at(address)
-            if region is None:
-                return address
-            address = region.end
-        return None
 
     def _neighbourhood(self, address: int) -> str:
         before, after = self.chip.neighbours(address)

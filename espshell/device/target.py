@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from espshell.chips import USB_VID, Chip, Quirk, Write
+from espshell.chips.common import USB_OTG_RAM_BLOCK
 from espshell.device import leave
 from espshell.device.flash import Flash
 from espshell.device.memory import Memory
@@ -58,8 +59,7 @@ class Target:
         self.security: SecurityInfo | None = connected.security
         self.notes = connected.notes
         if self._may_be_usb_otg and not self.loader.dialect.is_stub:
-            size = self.chip.ram_block(over_usb_otg=True)
-            self.loader.dialect = replace(self.loader.dialect, block_size=size)
+            self.loader.dialect = replace(self.loader.dialect, block_size=USB_OTG_RAM_BLOCK)
         self.memory = Memory(self.chip, self.loader)
         self.revision: tuple[int, int] | None = None
         """Major and minor, once they have been read."""

@@ -18,7 +18,7 @@ from espshell.ops.flash import plan as planning
 from espshell.ops.flash import settings as patch
 from espshell.ops.flash import verify as verifying
 from espshell.ops.flash import write_job as working
-from espshell.ops.memory import load as loading
+from espshell.ops.memory import words
 from espshell.records import dataclass
 from espshell.shell.arguments.flash import (
     Pair,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from espshell.ops.flash.plan import Facts
     from espshell.ops.flash.settings import FlashSettings
     from espshell.ops.flash.write_job import WriteJob
-    from espshell.ops.memory.load import Loaded
+    from espshell.ops.memory.words import Loaded
     from espshell.shell.session import Session
 
 VERBS = Registry()
@@ -126,7 +126,7 @@ def load_files(
         _require_ram(session, files, force=force)
         for note in (note for image in images for note in image.notes):
             session.output.note(note)
-        return loading.load_memory(
+        return words.load_memory(
             session.chip.memory,
             images,
             verify=session.settings.verify,
