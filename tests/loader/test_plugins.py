@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import subprocess
 import sys
 import zlib
@@ -26,7 +25,7 @@ from espshell.protocol.handlers import SectorCrcs, StreamFlash, StreamMemory
 from tests.loader.support import open_sim, wire_of
 
 DATA = Path(__file__).parents[1] / "data"
-BUILD = Path(__file__).parents[2] / "scripts" / "plugins" / "build"
+BUILD = Path(__file__).parents[2] / "scripts" / "plugins" / "build.py"
 KINDS = {command.kind: command for command in (StreamFlash, SectorCrcs, StreamMemory)}
 
 
@@ -220,10 +219,9 @@ def test_faults_reach_the_frames_of_a_stream(rule: str) -> None:
 # -- from their source
 
 
-@pytest.mark.skipif(
-    not all(map(shutil.which, ("riscv64-unknown-elf-gcc", "xtensa-lx106-elf-gcc"))),
-    reason="needs gcc-riscv64-unknown-elf and gcc-xtensa-lx106",
-)
 def test_the_bytes_come_from_the_source() -> None:
-    """Built anew the handlers are what is in the data files."""
-    subprocess.run([sys.executable, BUILD, "--check"], check=True)
+    """Built anew, by the same compilers, the handlers are what is in the data files."""
+    status = subprocess.run([sys.executable, BUILD, "--check"], check=False).returncode
+    if status == 3:
+        pytest.skip("needs gcc-riscv64-unknown-elf and gcc-xtensa-lx106, as the data file says")
+    assert status == 0
