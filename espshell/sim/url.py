@@ -6,6 +6,7 @@ r"""``sim://esp32c3?flash=8M&fault=drop@reply:3``: which chip to simulate, and h
     package   number of the package in the tables of chips, or its name
     latency   of the USB bridge: 1ms, 16ms, 0
     crystal   in MHz, where the chip may have several: 26
+    core      clock of the core in MHz, which code of a host runs at: 160
     boot      download (default), app: start in the application (without it, a reset looks for an
               image in flash), or loop: it never gets so far
     flags     security flags, as GET_SECURITY_INFO tells them: 0x1 is secure boot
@@ -18,6 +19,7 @@ r"""``sim://esp32c3?flash=8M&fault=drop@reply:3``: which chip to simulate, and h
     inflight  the most blocks that a stub sends ahead in READ_FLASH: 64; real ones: 1
     says      what a program in RAM prints, each second: hello%0d%0a; also \x1b, \r, \n
     returns   1: such a program then returns, which only a version 2 stub lives through
+    ram       what is wrong with its RAM (see ``ram_fault``): stuck:0x3fca0010.5=1; several times
     fault     a rule (see ``fault``); may be given several times
 
 Values may be percent-encoded; a ``+`` is a plus sign.
@@ -39,7 +41,7 @@ from espshell import files
 from espshell.chips import Chip
 from espshell.errors import PortError, UsageError, system_reason
 from espshell.records import dataclass
-from espshell.sim import efuse, fault, models, parts
+from espshell.sim import efuse, fault, models, parts, ram_fault
 from espshell.sim.models import Model
 from espshell.sim.nor import SECTOR
 from espshell.sim.parts import PartModel
@@ -75,6 +77,7 @@ class Setup:
     revision: tuple[int, int]
     package: int
     crystal_hz: int
+    core_hz: int = 160 * MHZ
     part: PartModel = _COMMON
     """What its flash is."""
     flash_file: Path | None = None
@@ -91,6 +94,7 @@ class Setup:
     """What a program in RAM prints; empty: the program itself is examined or executed."""
     returns: bool = False
     """Whether that program returns to its caller."""
+    ram_faults: tuple[ram_fault.RamFault, ...] = ()
     rules: tuple[fault.Rule, ...] = ()
 
     @property
@@ -236,6 +240,11 @@ _OPTIONS = {
         lambda setup, text: {str(mhz): mhz * MHZ for mhz in setup.chip.crystals_mhz}.get(text),
         "{crystals} (MHz), not {text!r}",
     ),
+    "core": UrlOption(
+        "core_hz",
+        lambda _, text: (_number(text, 1000) or 0) * MHZ or None,
+        "a clock in MHz such as 20, not {text!r}",
+    ),
     "boot": UrlOption(
         "boot",
         lambda _, text: {boot.value: boot for boot in Boot}.get(text),
@@ -278,6 +287,9 @@ _OPTIONS = {
     "says": UrlOption("says", lambda _, text: fault.unescaped(text), "a text"),
     "returns": UrlOption(
         "returns", lambda _, text: {"0": False, "1": True}.get(text), "0 or 1, not {text!r}"
+    ),
+    "ram": UrlOption(
+        "ram_faults", lambda setup, text: (*setup.ram_faults, ram_fault.parse(text)), "a fault"
     ),
     "fault": UrlOption("rules", lambda setup, text: (*setup.rules, fault.parse(text)), "a rule"),
 }
