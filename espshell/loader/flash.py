@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from espshell.chips import Chip
 from espshell.errors import DeviceError, EspError, NoReply, Refused
-from espshell.loader import erase
+from espshell.loader import digest, erase
 from espshell.loader.dialogue import Gone
 from espshell.loader.loader import Loader
 from espshell.loader.spi import Controller, FlashCommand
@@ -27,6 +27,8 @@ from espshell.protocol.flash import (
     FlashData,
     FlashDeflBegin,
     FlashDeflData,
+    SpiFlashMd5,
+    SpiSetParams,
 )
 from espshell.protocol.packet import Opcode
 from espshell.span import ceil_div
@@ -56,6 +58,7 @@ def erase_sectors(
             _erase(loader, chip, controller, offset, size)
             return
         except (Refused, NoReply) as error:
+            loader.erases_in_doubt += isinstance(error, NoReply)
             _require_another_try(loader, f"erasing at {hex32(offset)}", tried, error)
 
 
@@ -71,6 +74,24 @@ def _erase(loader: Loader, chip: Chip, controller: Controller, offset: int, size
     blocks = ceil_div(announced, _ANNOUNCED)
     begin = FlashBegin(announced, blocks, _ANNOUNCED, offset, words)
     loader.execute(begin, timeout_s=timeout_s)
+
+
+def limit(loader: Loader, end: int) -> bool:
+    """Have a loader take the flash for one of ``end`` bytes; return whether it believes that.
+
+    It does if it computes no digest of what is behind.  The loaders hand the size to the flash
+    routines of the ROM, which then neither read nor erase nor program there.
+
+    Source: ``tests/data/esp32-*.json`` (digests and downloads past the end); erases by the same
+    routines, esp-stub-lib, ``src/target/common/src/flash.c``.
+    """
+    loader.execute(SpiSetParams(end))
+    try:
+        loader.execute(SpiFlashMd5(end, SECTOR))
+    except Refused:
+        digest.fence(loader)  # a refusal that comes twice would be taken for that of what is next
+        return True
+    return False
 
 
 def erase_chip(loader: Loader, size: int) -> None:

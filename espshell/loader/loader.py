@@ -43,6 +43,8 @@ class Loader(Dialogue):
         """The stub that runs, where it is known which."""
         self.has_bulk_read = False
         """Whether the stub's handler of ``loader.bulk`` was seen to read right."""
+        self.erases_in_doubt = 0
+        """Erases that were not answered: each may have been one of everything, a bit away."""
         self.last_digest = b""
         """The digest that came last; see ``loader.digest``."""
 
