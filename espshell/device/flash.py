@@ -36,6 +36,8 @@ RATES = (921600, 460800, 230400, 115200, 57600)
 
 _ADDRESSES = "the 32-bit addresses of a flash"
 
+_SEGMENT_S = 3.0  # on the wire; more than a block is one segment only as long as it is so quick
+
 _THREE_BYTES = 16 * MIB  # what a ROM, and some stubs, can address
 
 
@@ -125,7 +127,13 @@ class Flash:
     @property
     def segment_size(self) -> int:
         """What one download should cover at most (bytes, whole sectors)."""
-        return BLOCK if self._board.loader.dialect.is_stub else ROM_SEGMENT
+        loader = self._board.loader
+        if not loader.dialect.is_stub:
+            return ROM_SEGMENT
+        size = BLOCK
+        while size < LARGEST and loader.link.wire_s(2 * size) <= _SEGMENT_S:
+            size *= 2
+        return size
 
     def check(self, address: int, size: int, *, write: bool = False) -> None:
         """Require a range that is in the flash, and within reach of the loader.
