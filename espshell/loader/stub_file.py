@@ -40,7 +40,10 @@ class Stub:
     data_start: int
     data: bytes
     bss_start: int
-    has_bulk_read: bool = False
+    table: int = 0
+    """Where its plugin table is, once handlers of ours are in it."""
+    reserve: int = 0
+    """Bytes behind its text for handlers that come later."""
 
     @property
     def segments(self) -> tuple[tuple[int, bytes], ...]:
@@ -53,7 +56,7 @@ class Stub:
         """The RAM that it uses: code, and variables, which end with its data."""
         variables = self.bss_start or self.data_start
         return (
-            ("code", Span.of(self.text_start, len(self.text))),
+            ("code", Span.of(self.text_start, len(self.text) + self.reserve)),
             ("data", Span(variables, self.data_start + len(self.data))),
         )
 
