@@ -3,8 +3,8 @@
 A rate is proven by reads of the markers, words of ROM whose values are known, with nothing between
 them: a flipped bit in the request asks for another word, one in the reply is another value, and
 one in a header is no answer.  A ROM has as many requests in flight as its FIFO holds, so both
-directions are full.  A stub has one; where it has the handler for bulk reads, every other block
-comes by it.  In secure download mode the security information is asked for instead.
+directions are full.  A stub has one; where it has the handler for bulk reads, three blocks of
+four come by it.  In secure download mode the security information is asked for instead.
 
 How fast bytes go to the chip is measured by blocks for RAM that were never announced: a loader
 takes them whole and refuses them, and nothing is written.
@@ -43,6 +43,8 @@ BLOCKS = 16
 
 WORDS = 16
 """Words in a block."""
+
+_WORDS_ALONE = 4  # where each word costs a round trip
 
 _UP_SIZE = 4 * KIB
 _NO_SUCH_BLOCK = 0xFFFF
@@ -100,14 +102,15 @@ def run(
     """
     failures = done = waits = 0
     meter, markers = Meter(loader.link), cycle(loader.markers)
+    size = WORDS if loader.dialect.pipeline_bytes else _WORDS_ALONE
     for done in range(1, blocks + 1):
         try:
             if loader.dialect.is_secure:
                 waits += _require(loader, GetSecurityInfo(), security)
-            elif loader.has_bulk_read and done % 2:
+            elif loader.has_bulk_read and done % 4:
                 waits += _read_in_bulk(loader)
             else:
-                waits += _read_markers(loader, islice(markers, WORDS))
+                waits += _read_markers(loader, islice(markers, size))
         except Fault:
             loader.distrust()
             failures += 1

@@ -177,8 +177,8 @@ def _throughput(
     exchange: Exchange, size: int, on_wire: int, wire: float | None, wait_s: float
 ) -> Throughput:
     """Return how fast ``size`` bytes went, where so many bytes in turns had to."""
-    possible = size / (on_wire / wire + wait_s) if wire else None
-    return Throughput(size / exchange.seconds, possible)
+    measured = size / exchange.seconds
+    return Throughput(measured, max(measured, size / (on_wire / wire + wait_s)) if wire else None)
 
 
 def _kind(target: Target) -> str:

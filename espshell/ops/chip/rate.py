@@ -6,6 +6,7 @@ what a divider misses of a rate stays below 3 %.  Bridges and cables do.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from espshell.device import Target
@@ -45,7 +46,11 @@ class RateChosen(Result):
     baud: int
     steps: tuple[RateStep, ...]
     limit: int | None = None
-    notes: tuple[str, ...] = ()
+
+    @property
+    def slowest_failure(self) -> int | None:
+        """The rate that was not clean, if there was one."""
+        return next((step.baud for step in self.steps if not step.ok), None)
 
 
 def require_rate_change(target: Target) -> None:
@@ -63,6 +68,37 @@ def rates_above(target: Target, most: int | None) -> tuple[int, ...]:
     limits = [limit for limit in (bridge.max_baud if bridge else 0, most) if limit]
     return tuple(
         rate for rate in RATES if target.link.port.baud < rate <= min(limits, default=RATES[-1])
+    )
+
+
+def climb(
+    target: Target, *, most: int | None = None, regain: Callable[[int], Target]
+) -> RateChosen:
+    """Go up by steps as long as they are clean, at most to ``most``.
+
+    ``regain`` resets a chip whose loader is lost and returns it at a rate.
+
+    Raises: UsageError where there is no rate; NoReply or what ``regain`` raises.
+    """
+    require_rate_change(target)
+    steps: list[RateStep] = []
+    for baud in rates_above(target, most):
+        before = target.link.port.baud
+        try:
+            steps.append(step_up(target, baud))
+        except NoReply:
+            target = regain(before)
+            steps.append(RateStep(baud, ok=False, reason="the loader was lost and had to be reset"))
+        if not steps[-1].ok:
+            break
+    port, bridge = target.link.port, target.bridge
+    return RateChosen(
+        chip=target.chip.name,
+        loader=target.loader.dialect.name,
+        port=port.url,
+        baud=port.baud,
+        steps=tuple(steps),
+        limit=bridge.max_baud or None if bridge else None,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
-from espshell.errors import DeviceError, UsageError
+from espshell.errors import DeviceError, NoReply, UsageError
 from espshell.image import partitions as partition_format
 from espshell.ops.chip import info as chip_ops
 from espshell.ops.flash import erase as erasing
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from espshell.ops.flash.load import Written
     from espshell.ops.flash.partitions import Parts
     from espshell.ops.flash.payload import Payload
-    from espshell.ops.flash.plan import Facts
+    from espshell.ops.flash.plan import Facts, Plan
     from espshell.ops.flash.settings import FlashSettings
     from espshell.ops.flash.write_job import WriteJob
     from espshell.ops.memory.load import Loaded
@@ -307,9 +307,27 @@ def _write(
         if not session.may_destroy(_question(work)):
             session.output.note(NOTHING_DONE)
             return None
-    with _changing(session, work):
-        result = ops.write(target.flash, work, report)
+    result = _carried_out(session, plan, work, everything=everything)
     return replace(result, notes=()) if work.segments and session.ask else result
+
+
+def _carried_out(session: Session, plan: Plan, work: WriteJob, *, everything: bool) -> Written:
+    """Write; where the loader falls silent at a rate that the shell has raised, go on slower.
+
+    Not if a digest has failed before: then it is for a person to see.
+    """
+    session.raise_rate(work.size)
+    report = session.output.progress
+    try:
+        with _changing(session, work):
+            return ops.write(session.chip.flash, work, report)
+    except NoReply:
+        if any(segment.tries > 1 for segment in work.segments) or not session.lower_rate():
+            raise
+    rest = ops.compare(session.chip, plan, everything=everything, report=report)
+    rest.strays.extend(work.strays)
+    with _changing(session, rest):
+        return ops.write(session.chip.flash, rest, report)
 
 
 @contextlib.contextmanager
