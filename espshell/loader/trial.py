@@ -39,7 +39,11 @@ from espshell.units import KIB, WORD
 T = TypeVar("T")
 
 BLOCKS = 16
-"""Blocks of a trial that proves a rate: about 3.6 kB each way through a ROM."""
+"""Blocks that a trial has at least: 3.6 kB each way through a ROM."""
+
+MOST_BLOCKS = 64
+
+_ENOUGH_S = 0.3  # after which a trial is content with the least
 
 WORDS = 16
 """Words in a block."""
@@ -91,10 +95,11 @@ def run(
     loader: Loader,
     security: SecurityInfo | None = None,
     *,
-    blocks: int = BLOCKS,
     until_failure: bool = False,
 ) -> Trial:
     """Read blocks of known contents; a wrong one costs a resynchronisation and is not read again.
+
+    As many as go within 0.3 s, from ``BLOCKS`` to ``MOST_BLOCKS``.
 
     ``security`` is the known answer of a loader in secure download mode.
 
@@ -103,7 +108,10 @@ def run(
     failures = done = waits = 0
     meter, markers = Meter(loader.link), cycle(loader.markers)
     size = WORDS if loader.dialect.pipeline_bytes else _WORDS_ALONE
-    for done in range(1, blocks + 1):
+    end = loader.link.clock.now() + _ENOUGH_S
+    for done in range(1, MOST_BLOCKS + 1):
+        if done > BLOCKS and loader.link.clock.now() > end:
+            return Trial(*meter.read(), done - 1, failures, waits)
         try:
             if loader.dialect.is_secure:
                 waits += _require(loader, GetSecurityInfo(), security)

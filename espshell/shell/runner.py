@@ -18,7 +18,6 @@ from espshell.errors import (
     NoReply,
     PortError,
     PortStalled,
-    ReadsDiffer,
     ScriptError,
     UsageError,
 )
@@ -96,7 +95,7 @@ class Runner:
                 raise
             if isinstance(stop, PortError) and not isinstance(stop, PortStalled):
                 recovery.lose(session)
-            elif isinstance(stop, (NoReply, ReadsDiffer)):
+            elif isinstance(stop, (NoReply, DeviceError)):
                 recovery.slow_down(session)
         finally:
             self._is_running = not outermost

@@ -219,21 +219,20 @@ class Session:
             self.output.note(f"{note}; `set rate fixed` leaves it alone")
 
     def lower_rate(self) -> bool:
-        """Go back to the rate before ``raise_rate``; return whether there was such.
+        """Go back if the rate is one of ``raise_rate``; return whether it was.
 
         Raises: NoReply or NoSync if the loader is lost.
         """
-        connection = self.connection
-        if connection is None or not connection.rate_raised:
+        if self.connection is None or not self.connection.rate_raised:
             return False
-        connection.rate_raised = False
         port = self.chip.link.port
-        raised, self.clean_rates[port.url] = port.baud, SYNC_BAUD
+        baud = self.clean_rates[port.url] = rate.slower(port.baud)
+        self.output.note(f"from {port.baud} back to {baud} baud, after an error")
         try:
-            rate.go_back(self.chip, SYNC_BAUD)
+            rate.go_back(self.chip, baud)
         except NoReply:
-            self._regain(SYNC_BAUD)
-        self.output.note(f"back at {SYNC_BAUD} baud, after an error at {raised}")
+            self._regain(baud)
+        self.connected.rate_raised = baud > SYNC_BAUD
         return True
 
     def _regain(self, baud: int) -> Target:

@@ -19,7 +19,8 @@ def test_a_clean_link_is_clean(stub: bool) -> None:
     before = wire_of(target).chip.memory.read(0x3FC8_0000, 0x5_0000)
     result = trial.run(target.loader)
     exchange = trial.upload(target.loader)
-    assert (result.blocks, result.failures) == (trial.BLOCKS, 0)
+    assert trial.BLOCKS <= result.blocks <= trial.MOST_BLOCKS
+    assert result.failures == 0
     assert result.sent > 1500
     assert result.received > 2000
     assert exchange is not None
@@ -36,7 +37,7 @@ def test_noise_is_counted_and_survived(stub: bool) -> None:
         target.start_stub()
     target.change_baud(460_800)
     result = trial.run(target.loader)
-    assert 0 < result.failures < trial.BLOCKS
+    assert 0 < result.failures < result.blocks
     assert trial.run(target.loader, until_failure=True).failures == 1
     assert target.memory.words(0x4000_0000, 1)
 

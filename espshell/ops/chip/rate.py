@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from espshell.device import Target
+from espshell.device.target import SYNC_BAUD
 from espshell.errors import DeviceError, NoReply, UsageError
 from espshell.loader import trial
 from espshell.loader.dialogue import Gone
@@ -102,6 +103,12 @@ def climb(
     )
 
 
+def slower(baud: int) -> int:
+    """Return the rate to go back to: half of the steps, in the end that of the first contact."""
+    steps = [SYNC_BAUD, *(rate for rate in RATES if SYNC_BAUD < rate < baud)]
+    return steps[len(steps) // 2] if len(steps) > 1 else SYNC_BAUD
+
+
 def step_up(target: Target, baud: int) -> RateStep:
     """Change to a rate and prove it; go back to the one before if it is not clean.
 
@@ -116,7 +123,7 @@ def step_up(target: Target, baud: int) -> RateStep:
     if not result.failures:
         return RateStep(baud, ok=True)
     go_back(target, old)
-    return RateStep(baud, ok=False, reason=f"block {result.blocks} of {trial.BLOCKS} was wrong")
+    return RateStep(baud, ok=False, reason=f"block {result.blocks} of a trial was wrong")
 
 
 def go_back(target: Target, baud: int) -> None:

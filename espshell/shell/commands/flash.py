@@ -312,22 +312,22 @@ def _write(
 
 
 def _carried_out(session: Session, plan: Plan, work: WriteJob, *, everything: bool) -> Written:
-    """Write; where the loader falls silent at a rate that the shell has raised, go on slower.
+    """Write; if the link fails at a rate that the shell has raised, go on at the old one.
 
     Not if a digest has failed before: then it is for a person to see.
     """
     session.raise_rate(work.size)
     report = session.output.progress
-    try:
-        with _changing(session, work):
-            return ops.write(session.chip.flash, work, report)
-    except NoReply:
-        if any(segment.tries > 1 for segment in work.segments) or not session.lower_rate():
-            raise
-    rest = ops.compare(session.chip, plan, everything=everything, report=report)
-    rest.strays.extend(work.strays)
-    with _changing(session, rest):
-        return ops.write(session.chip.flash, rest, report)
+    while True:
+        try:
+            with _changing(session, work):
+                return ops.write(session.chip.flash, work, report)
+        except (DeviceError, NoReply):
+            if any(segment.tries > 1 for segment in work.segments) or not session.lower_rate():
+                raise
+        strays = work.strays
+        work = ops.compare(session.chip, plan, everything=everything, report=report)
+        work.strays.extend(strays)
 
 
 @contextlib.contextmanager
