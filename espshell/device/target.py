@@ -21,6 +21,7 @@ from espshell.link.ports import Bridge, PortInfo
 from espshell.link.trace import ReplayPort, Tap, read_recording
 from espshell.loader import bulk, connect, spi, stub, stub_file
 from espshell.loader.loader import Loader
+from espshell.loader.plugins import install
 from espshell.loader.spi import Controller, FlashCommand
 from espshell.loader.stub_file import Stub
 from espshell.protocol.commands import RegisterWrite, SecurityInfo
@@ -113,7 +114,7 @@ class Target:
             self.memory.send(self.register_writes(self.chip.watchdogs))
 
     def start_stub(self, *, folder: Path | None = None, version: int | None = None) -> Stub:
-        """Upload the flasher stub, with the handler for bulk reads where there is one.
+        """Upload the flasher stub, with our handlers in it where it has a place for them.
 
         Raises: UsageError if there is no stub for this chip; DeviceError or NoReply if it does not
         start.
@@ -126,7 +127,7 @@ class Target:
             )
         name = self._stub_name()
         file = stub_file.find(self.chip, name, folder=folder, version=version)
-        better = bulk.with_bulk_read(file, self.chip.isa)
+        better = install.with_handlers(file, self.chip)
         by_read = secure_boot and Quirk.STUB_START_BY_READ in self.chip.quirks
         pointer = self.chip.read_pointer if by_read else None
         stub.start(self.loader, better or file, read_pointer=pointer)
@@ -143,7 +144,7 @@ class Target:
         version = 1 if self.loader.dialect == STUB_V1 else 2
         with contextlib.suppress(UsageError):
             file = stub_file.find(self.chip, self._stub_name(), folder=folder, version=version)
-            better = bulk.with_bulk_read(file, self.chip.isa) if self.loader.has_bulk_read else None
+            better = install.with_handlers(file, self.chip) if self.loader.has_bulk_read else None
             return stub.recognise(self.loader, [better or file]) is not None
         return False
 

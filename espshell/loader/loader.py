@@ -25,6 +25,7 @@ from espshell.protocol.bootlog import recognise
 from espshell.protocol.commands import ChangeBaudrate, LoaderCommand, Sync
 from espshell.protocol.dialect import Dialect
 from espshell.protocol.packet import Opcode, Response
+from espshell.span import Span
 
 if TYPE_CHECKING:
     from espshell.loader.stub_file import Stub
@@ -43,6 +44,8 @@ class Loader(Dialogue):
         """The stub that runs, where it is known which."""
         self.has_bulk_read = False
         """Whether the stub's handler of ``loader.bulk`` was seen to read right."""
+        self.handlers: dict[Opcode, Span] = {}
+        """Where handlers of ours lie that came after the start of the stub."""
         self.last_digest = b""
         """The digest that came last; see ``loader.digest``."""
 

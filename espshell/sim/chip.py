@@ -61,6 +61,11 @@ class SimChip:
         self.reset()
 
     @property
+    def core_hz(self) -> int:
+        """The clock of the core; an instruction is taken for a cycle."""
+        return self._setup.core_hz
+
+    @property
     def inflight(self) -> int:
         """The most blocks of a READ_FLASH that a stub sends ahead."""
         return self._setup.inflight

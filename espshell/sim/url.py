@@ -9,6 +9,7 @@ r"""``sim://esp32c3?flash=8M&fault=drop@reply:3``: which chip to simulate, and h
     noise     RATE:PROBABILITY that a bit of a byte is wrong, both ways, at this rate and faster
               ones: 1500000:0.001; the same errors in every run; may be given several times
     crystal   in MHz, where the chip may have several: 26
+    core      clock of the core in MHz, which code of a host runs at: 160
     boot      download (default), app: start in the application (without it, a reset looks for an
               image in flash), or loop: it never gets so far
     flags     security flags, as GET_SECURITY_INFO tells them: 0x1 is secure boot
@@ -77,6 +78,7 @@ class Setup:
     revision: tuple[int, int]
     package: int
     crystal_hz: int
+    core_hz: int = 160 * MHZ
     part: PartModel = _COMMON
     """What its flash is."""
     flash_file: Path | None = None
@@ -256,6 +258,11 @@ _OPTIONS = {
         "crystal_hz",
         lambda setup, text: {str(mhz): mhz * MHZ for mhz in setup.chip.crystals_mhz}.get(text),
         "{crystals} (MHz), not {text!r}",
+    ),
+    "core": UrlOption(
+        "core_hz",
+        lambda _, text: (_number(text, 1000) or 0) * MHZ or None,
+        "a clock in MHz such as 20, not {text!r}",
     ),
     "boot": UrlOption(
         "boot",

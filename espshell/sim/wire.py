@@ -306,10 +306,11 @@ class Wire:
         self._pending.append((begin, position))
         for reply in answer.replies:
             self._send_reply(reply, done)
-        # A full transmit FIFO holds the loader back.
-        busy_s = answer.busy_s if self._paced else 0.0
-        held_until = self._line.free_at - UART_FIFO * self._byte_s(self.chip.baud)
-        self._busy_until = max(done, held_until) + busy_s
+        sent = done
+        for after_s, frame in answer.stream:
+            sent = self._held_until(sent) + (after_s if self._paced else 0.0)
+            self._send_reply(frame, sent)
+        self._busy_until = self._held_until(sent) + (answer.busy_s if self._paced else 0.0)
         self._unanswered.append(max(done, self._line.free_at))
         if answer.new_baud:
             self.chip.set_baud(answer.new_baud)
@@ -319,6 +320,10 @@ class Wire:
             self._boot.leave(answer, at)
             if self._boot.mode is ChipMode.DARK and self._over_usb:
                 self._events.add(at, lambda then: self._pull(then, None))
+
+    def _held_until(self, done: float) -> float:
+        """Return when a loader goes on that has sent: a full transmit FIFO holds it back."""
+        return max(done, self._line.free_at - UART_FIFO * self._byte_s(self.chip.baud))
 
     def _send_reply(self, reply: bytes, at: float) -> None:
         """Put a reply on the line, or what faults make of it."""
