@@ -56,6 +56,12 @@ class Core:
         self._core = unicorn.Uc(unicorn.UC_ARCH_RISCV, unicorn.UC_MODE_RISCV32)
         self._core.hook_add(unicorn.UC_HOOK_MEM_UNMAPPED, self._map)
         self._core.mem_map(SCRATCH, _SCRATCH_SIZE)
+        for broken in chip.memory.broken:
+            for kind, look in (
+                (unicorn.UC_HOOK_MEM_READ, self._read_broken),
+                (unicorn.UC_HOOK_MEM_WRITE, self._write_broken),
+            ):
+                self._core.hook_add(kind, look, begin=broken.start, end=broken.end - 1)
         self._arguments = [getattr(names, f"UC_RISCV_REG_A{n}") for n in range(6)]
         self._pc, self._sp, self._ra = (
             getattr(names, f"UC_RISCV_REG_{name}") for name in ("PC", "SP", "RA")
@@ -142,10 +148,21 @@ class Core:
         core.mem_write(page, self._pages[page])
         return True
 
+    def _read_broken(self, core: Any, _access: int, address: int, size: int, *_: object) -> None:
+        """Let the core read what broken RAM gives."""
+        core.mem_write(address, self._chip.memory.read(address, size))
+
+    def _write_broken(
+        self, _core: Any, _access: int, address: int, size: int, value: int, *_: object
+    ) -> None:
+        data = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
+        self._chip.memory.write(address, data)
+
     def _write_back(self) -> None:
         for page, before in self._pages.items():
             after = self._pages[page] = bytes(self._core.mem_read(page, _PAGE))
             for at in range(0, _PAGE if after != before else 0, WORD):
-                if after[at : at + WORD] != before[at : at + WORD]:
+                is_broken = any(page + at in broken for broken in self._chip.memory.broken)
+                if after[at : at + WORD] != before[at : at + WORD] and not is_broken:
                     word = int.from_bytes(after[at : at + WORD], "little")
                     self._chip.memory.write_word(page + at, word)
