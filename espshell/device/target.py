@@ -18,7 +18,7 @@ from espshell.files import path_of
 from espshell.link import ports
 from espshell.link.link import Link
 from espshell.link.port import Port, open_port
-from espshell.link.ports import PortInfo
+from espshell.link.ports import Bridge, PortInfo
 from espshell.link.trace import ReplayPort, Tap, read_recording
 from espshell.loader import bulk, connect, spi, stub, stub_file
 from espshell.loader.loader import Loader
@@ -161,6 +161,18 @@ class Target:
             words = self.memory.gather(self.chip.revision_addresses).__getitem__
             self.revision = self.chip.revision(words)
         return self.revision
+
+    @property
+    def bridge(self) -> Bridge | None:
+        """The USB to UART bridge of the port; None where there is none or it is not known."""
+        return ports.bridge_of(self.link.port.url, self.usb)
+
+    @property
+    def has_rate(self) -> bool:
+        """Whether there is a UART: the chip's own USB has no rate."""
+        own = self.over_usb_otg or (self.usb is not None and self.usb.is_usb_serial_jtag)
+        is_simulated = self.link.port.url.lower().startswith("sim://")
+        return not own and (self.bridge is not None or not is_simulated)
 
     def change_baud(self, baud: int) -> None:
         """Change the rate at both ends; see ``Loader.change_baud`` for what is proven and raised.

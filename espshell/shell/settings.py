@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 from pathlib import Path
 
 from espshell.chips import Chip
@@ -28,6 +29,8 @@ class Settings:
     """Ask before flash is changed, if a person is there."""
     slower: bool = True
     """Go on at a lower baud rate when reads of flash keep failing."""
+    rate: str = "auto"
+    """``auto``: raise a rate that was left at the default for long transfers; ``fixed``: never."""
     flash_size: int | None = None
     """The size of the flash (bytes); None takes it from the JEDEC id."""
     spi_connection: str = "auto"
@@ -42,6 +45,8 @@ class Bench:
 
     port: str = ""
     baud: int = SYNC_BAUD
+    rate: str = "auto"
+    """``auto``: nobody has chosen the rate; ``fixed``: it was chosen; ``climb``: the highest."""
     chip: Chip | None = None
     before: str = "default-reset"
     after: str = "hard-reset"
@@ -51,3 +56,9 @@ class Bench:
     """The folder of the stub's files; None takes those of the installed esptool package."""
     stub_version: int | None = None
     """The stub's generation; None takes the newest one available."""
+
+    def at_rate(self, baud: int | str) -> Bench:
+        """Return the same with a rate that was chosen, or with ``auto``: the highest."""
+        if isinstance(baud, str):
+            return replace(self, baud=SYNC_BAUD, rate="climb")
+        return replace(self, baud=baud, rate="fixed")

@@ -5,6 +5,9 @@ r"""``sim://esp32c3?flash=8M&fault=drop@reply:3``: which chip to simulate, and h
     rev       revision of the chip: 3.1
     package   number of the package in the tables of chips, or its name
     latency   of the USB bridge: 1ms, 16ms, 0
+    maxbaud   the fastest rate of bridge and cable; above it nothing but garbage comes: 921600
+    noise     RATE:PROBABILITY that a bit of a byte is wrong, both ways, at this rate and faster
+              ones: 1500000:0.001; the same errors in every run; may be given several times
     crystal   in MHz, where the chip may have several: 26
     core      clock of the core in MHz, which code of a host runs at: 160
     boot      download (default), app: start in the application (without it, a reset looks for an
@@ -86,6 +89,10 @@ class Setup:
     wp_low: bool = False
     inflight: int = 1
     latency_s: float = 1e-3
+    max_baud: int = 0
+    """Above this rate nothing gets through; 0: no limit."""
+    noise: tuple[tuple[int, float], ...] = ()
+    """Rates, and how likely each byte is wrong from there on."""
     boot: Boot = Boot.DOWNLOAD
     flags: int = 0
     crypt_count: int = 0
@@ -218,6 +225,13 @@ def _secure_download(setup: Setup, text: str) -> int | None:
     return setup.flags | SECURE_DOWNLOAD if text == "1" and has_it else None
 
 
+def _noise(setup: Setup, text: str) -> tuple[tuple[int, float], ...] | None:
+    match = re.fullmatch(r"([1-9]\d*):(\d*\.?\d+)", text)
+    if match is None or float(match[2]) > 1:
+        return None
+    return (*setup.noise, (int(match[1]), float(match[2])))
+
+
 _OPTIONS = {
     "flash": UrlOption(
         "part",
@@ -234,6 +248,14 @@ _OPTIONS = {
     "package": UrlOption("package", _package, "one of {packages}, not {text!r}"),
     "latency": UrlOption(
         "latency_s", lambda _, text: parse_seconds(text), "a time such as 16ms, not {text!r}"
+    ),
+    "maxbaud": UrlOption(
+        "max_baud",
+        lambda _, text: parse_number(text) or None,
+        "a rate such as 921600, not {text!r}",
+    ),
+    "noise": UrlOption(
+        "noise", _noise, "a rate and a probability such as 921600:0.001, not {text!r}"
     ),
     "crystal": UrlOption(
         "crystal_hz",

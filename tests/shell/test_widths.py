@@ -44,7 +44,8 @@ image make -f data.bin -a 0x40100000 -f data.bin -a 0x40210010 made.bin
 """
 
 ONLINE = """
-info; chip-id; read-mac; flash-id; get-security-info; map; baud; connect sim://esp32c3; trace off
+info; chip-id; read-mac; flash-id; get-security-info; map; link; baud auto; baud
+connect sim://esp32c3; trace off
 peek 0x3fc90000 4; peek GPIO.ENABLE; poke 0x3fc90000 0x12345678; poke --no-verify 0x3fc90010 5
 dump 0x3fc90000; dump 0x60000000 64; dump32 0x3fc90000 64; fill 0x3fc90100 64 7
 copy 0x3fc90000 64 0x3fc92000
