@@ -16,6 +16,9 @@ WORD_BITS = 32
 _CODED_BITS = {0: 256, 1: 192, 2: 128, 3: 256}
 """Bits of an ESP32's blocks 1 to 3 by CODING_SCHEME (ESP32 TRM, "eFuse Controller")."""
 
+_FIRST_PAD_ABOVE, _PADS_SKIPPED = 30, 2
+"""An ESP32 has five bits for a GPIO: 30 and 31 stand for 32 and 33 (ESP32 TRM, SPI_PAD_CONFIG)."""
+
 _CRC_POLYNOMIAL = 0x8C
 """x^8 + x^5 + x^4 + 1, reflected (ESP-IDF, ``esp_rom_efuse_mac_address_crc8``)."""
 
@@ -73,7 +76,7 @@ class Contents:
         """Whether software may read a field."""
         bits = fuse.protection.read
         mask = self.named("RD_DIS")
-        return not bits or not all(mask >> bit & 1 for bit in bits)
+        return not any(mask >> bit & 1 for bit in bits)
 
     def is_writable(self, fuse: Fuse) -> bool:
         """Whether more bits of a field can be burnt."""
@@ -81,11 +84,11 @@ class Contents:
         return bit is None or not self.named("WR_DIS") >> bit & 1
 
     def is_key(self, fuse: Fuse) -> bool:
-        """Whether a field holds a secret that can be read: a key block that is neither blank nor
-        the digest of a public key.
-        """
+        """Whether it is a key block that can be read and holds more than a public key's digest."""
         if fuse.meaning.kind != "key" or not self.number(fuse):
             return False
+        if fuse.name == "BLOCK2" and self.named("ABS_DONE_1"):
+            return False  # of an ESP32 with secure boot version 2, which must read it
         purpose = self.table.find(f"KEY_PURPOSE_{fuse.name.removeprefix('BLOCK_KEY')}")
         name = self.purposes.get(self.number(purpose), "") if purpose else ""
         return not name.startswith(_DIGEST)
@@ -94,6 +97,8 @@ class Contents:
         """Return what a field stands for: a calibration with its unit, else its number."""
         kind, *numbers = fuse.meaning.kind.split(":")
         number = self.number(fuse)
+        if kind == "pad" and number >= _FIRST_PAD_ABOVE:
+            return number + _PADS_SKIPPED
         if kind not in ("signed", "twos"):
             return number
         top = 1 << fuse.width - 1

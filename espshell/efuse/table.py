@@ -28,7 +28,9 @@ THEMES = (
 )  # fmt: skip
 """Groups of fields, in the order in which they are shown."""
 
-_VERSIONS = {"esp32p4": (((3, 0), "esp32p4_v3.0"),)}  # chip: first revisions of later tables
+LATER = {"esp32p4": (((3, 0), "esp32p4_v3.0"),)}
+"""First revisions of tables that follow on that of the chip's name, and their files."""
+
 _LAST = "*"  # the pattern that agrees with every name
 
 
@@ -43,7 +45,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """Bits of WR_DIS and RD_DIS; a fuse is protected if its bit, or all of several, are set."""
+    """Bits of WR_DIS and RD_DIS; a fuse is protected if its bit, or one of several, is set."""
 
     write: int | None = None
     read: tuple[int, ...] = ()
@@ -144,7 +146,7 @@ class Table:
 @cache
 def of(chip: str, revision: Revision | None = None) -> Table:
     """Return the table of a chip; a revision selects among several. Raises: KeyError."""
-    later = _VERSIONS.get(chip, ())
+    later = LATER.get(chip, ())
     file = next((name for since, name in later if (revision or (0, 0)) >= since), chip)
     lines = [line.split() for line in _lines(f"{file}.txt")]
     meanings, values = _names()

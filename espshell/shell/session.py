@@ -212,6 +212,8 @@ class Session:
 
     def space(self, name: str, size: int = 0) -> Space:
         """Return a space; start the stub if it speeds up access to ``size`` bytes of flash."""
+        if name == "efuse":
+            return self.chip.efuse
         return self.flash(size) if name == "flash" else self.chip.memory
 
     def flash(self, size: int = 0) -> Flash:
