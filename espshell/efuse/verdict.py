@@ -43,9 +43,9 @@ class Statement:
 
 
 def verdict(contents: Contents, revision: Revision | None = None) -> tuple[Statement, ...]:
-    """Return what can be done with the chip, the most asked first; empty for an ESP8266."""
+    """Return what can be done with the chip, the most asked first."""
     if contents.table.find("WR_DIS") is None:
-        return ()
+        return (Statement("protection", "none: no eFuse of this chip closes anything"),)
     judged = _Judge(contents, revision or (0, 0))
     statements = [judged.flashing(), judged.firmware(), judged.encryption(), judged.jtag()]
     statements += judged.usb()

@@ -157,7 +157,8 @@ class Registry:
     def _is_argument(self, first: str, second: str) -> bool:
         """Return whether a word behind the first of two is an argument of the bare command."""
         verb = self.get(first)
-        return verb is not None and bool(verb.params) and second not in self.family(first)
+        words_too = verb is not None and Trait.WORDS_TOO in verb.traits
+        return words_too and second not in self.family(first)
 
     def _require_second(
         self, first: str, second: str, family: Sequence[str], *, prefixes: bool

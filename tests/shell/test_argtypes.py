@@ -75,7 +75,6 @@ class Names:
 
 
 SCOPE = Names()
-EFUSE = SCOPE.chip.efuse.start
 
 
 def value(kind: AnyType, *texts: str) -> object:
@@ -151,7 +150,6 @@ def test_text_that_cannot_be_meant(kind: AnyType, texts: tuple[str, ...], told: 
         (REGION, ("16", "0"), "`0` is 0; a length is at least 1 byte"),
         (REGION, ("16..16",), "the end 0x10 is not behind the start 0x10"),
         (REGION, ("NOSUCH",), "`NOSUCH` is the name of no region"),
-        (PLACE, ("efuse:0x10000",), "efuse:0x10000 is past the end"),
     ],
 )
 def test_meaning_that_cannot_be(kind: AnyType, texts: tuple[str, ...], told: str) -> None:

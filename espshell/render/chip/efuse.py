@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from espshell.render.document import Block, Indented, Labelled, Styled, Table, Text
+from espshell.render.document import Block, Indented, Styled, Table, Text
 from espshell.render.forms import Json, form, json_form, pick
 from espshell.render.view import View
 from espshell.units import count_text
@@ -23,19 +23,16 @@ _TONES = {"open": "ok", "limited": "warning", "closed": "error"}
 @form
 def fuses(result: Fuses, view: View) -> Iterator[Block]:
     """Yield what the fuses mean, the controller's errors, and a table a theme."""
-    for statement in result.verdict:
-        label = Styled(f"{statement.subject:<20}", "label")
-        yield Labelled(label, Styled(statement.text, _TONES[statement.tone.value]))
-    if result.coding:
-        yield Labelled(Styled(f"{'coding':<20}", "label"), result.coding)
-    for error in result.errors:
-        yield Labelled(Styled(f"{'errors':<20}", "label"), Styled(error, "error"))
+    rows = [(s.subject, s.text, _TONES[s.tone.value]) for s in result.verdict]
+    rows += [("coding", result.coding, "")] if result.coding else []
+    rows += [("errors", error, "error") for error in result.errors]
+    yield Table([(Styled(a, "label"), Styled(b, c)) for a, b, c in rows], wrap=view.fold)
     for theme, fields in groupby(result.fields, key=lambda field: field.theme):
         if result.verdict:
             yield Text("")
         yield Text(Styled(theme, "label"))
         wide = not result.verdict or view.width >= _WIDE or not view.fold
-        yield Indented(2, Table([_row(field, wide=wide) for field in fields], wrap=True))
+        yield Indented(2, Table([_row(field, wide=wide) for field in fields], wrap=view.fold))
 
 
 def _row(field: FuseValue, *, wide: bool) -> tuple[Styled | str, ...]:
@@ -86,7 +83,7 @@ def fuse_detail(result: FuseDetail, view: View) -> Iterator[Block]:
         ("protection", result.protection),
         ("also called", ", ".join(result.aliases)),
     ]
-    yield Indented(2, Table([row for row in rows if row[1]], wrap=True))
+    yield Indented(2, Table([row for row in rows if row[1]], wrap=view.fold))
 
 
 def _state(value: FuseValue) -> str:

@@ -81,11 +81,12 @@ def require_writable(where: place.Place) -> None:
         )
 
 
-ADDRESS: ArgType[place.Place, int] = replace(
-    mapped(checked(PLACE, _require_memory), lambda location: location.address),
-    kind="address",
-    complete=_complete_addresses,
-)
+def _addresses(places: ArgType[place.Place, Location]) -> ArgType[place.Place, int]:
+    address = mapped(checked(places, _require_memory), lambda location: location.address)
+    return replace(address, kind="address", complete=_complete_addresses)
+
+
+ADDRESS = _addresses(PLACE)
 """An address on the bus: not in ``flash:`` or ``efuse:``."""
 
 
@@ -157,7 +158,7 @@ def _size(parsed: place.Range, start: int, scope: Scope, default_size: int | Non
 REGION = region()
 
 WRITABLE_PLACE = checked(PLACE, require_writable)
-WRITABLE_ADDRESS = checked(ADDRESS, require_writable)
+WRITABLE_ADDRESS = _addresses(WRITABLE_PLACE)
 WRITABLE_REGION = checked(REGION, lambda parsed: require_writable(parsed.place))
 """Places to write to: in ``efuse:`` there is none."""
 

@@ -12,7 +12,7 @@ from espshell import files
 from espshell.ops.chip import efuse as ops
 from espshell.ops.chip import info
 from espshell.shell.arguments.types import FILE, INPUT_FILE, TEXT, Scope
-from espshell.shell.declaration import Option
+from espshell.shell.declaration import Option, Trait
 from espshell.shell.registry import Registry
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ FIELD = replace(TEXT, kind="eFuse", complete=_complete, label="PATTERN")
 """The name of a field, a part of names, or a pattern."""
 
 
-@VERBS.add("efuse", group=GROUP, needs="chip")
+@VERBS.add("efuse", group=GROUP, needs="chip", traits=Trait.WORDS_TOO)
 def efuse(
     session: Session, pattern: Annotated[str, FIELD] = "", *, keys: Keys = False
 ) -> ops.Fuses | ops.FuseDetail | info.SecurityReport:

@@ -9,6 +9,7 @@ from espshell import __version__
 from espshell.chips import by_name
 from espshell.errors import UsageError
 from espshell.link.reset import AFTER, BEFORE
+from espshell.ops.chip import efuse as efuse_ops
 from espshell.ops.chip import info as ops
 from espshell.ops.result import Result
 from espshell.shell.arguments.types import NUMBER, POSITIVE, TEXTS, choice
@@ -30,7 +31,7 @@ LIKE = "5.6"
 """The version of esptool whose lines are understood."""
 
 
-_FUSES_HINT = "`info` tells MAC, revision and security; `dump efuse:0 0x100` shows the bits"
+_FUSES_HINT = "`efuse` shows what is burnt, `dump efuse:0 0x100` the bits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +127,8 @@ def espefuse(
     *,
     chip: ChipOrAuto = lines.AUTO,
     port: PortName = "",
-) -> ops.Info:
-    """Answer `espefuse summary` with what `info` knows.
+) -> efuse_ops.Fuses | efuse_ops.FuseDetail | ops.SecurityReport:
+    """Answer `espefuse summary` with `efuse`.
 
     The rest, which burns fuses, is refused.
     """
@@ -136,8 +137,8 @@ def espefuse(
     with lines.applied(
         session, lines.GlobalOptions(chip=by_name(chip), port=port), needs_chip=True
     ):
-        session.output.note(f"this is `info`; espefuse is another program; {_FUSES_HINT}")
-        return ops.info(session.chip)
+        session.output.note("this is `efuse`; espefuse is another program")
+        return efuse_ops.secure_report(session.chip) or efuse_ops.show(session.chip)
 
 
 @VERBS.add("espsecure", group=GROUP)
