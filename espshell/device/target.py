@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from espshell import efuse
 from espshell.chips import USB_VID, Chip, Quirk, Write
 from espshell.chips.common import USB_OTG_RAM_BLOCK
 from espshell.device import leave
+from espshell.device.efuse import Efuse
 from espshell.device.flash import Flash
 from espshell.device.memory import Memory
 from espshell.device.pins import Pads, require_pads
@@ -154,6 +156,14 @@ class Target:
             major, minor = self.read_revision()
             raise UsageError(f"no flasher stub runs on an {self.chip.title} v{major}.{minor}")
         return name
+
+    @property
+    def efuse(self) -> Efuse:
+        """The space ``efuse:``.  The revision, which selects the table, is read where it must."""
+        several = self.chip.name in efuse.LATER
+        return Efuse(
+            self.memory, efuse.of(self.chip.name, self.read_revision() if several else None)
+        )
 
     def read_revision(self) -> tuple[int, int]:
         """Return major and minor revision, read once."""

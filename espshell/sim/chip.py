@@ -178,4 +178,8 @@ def _words(setup: Setup) -> dict[int, int]:
         if setup.flags & SECURE_BOOT and fuse.name in _SECURE_BOOT_FUSES:
             efuse.put(words, fuse.field, 1)
     efuse.put_mac(words, chip, setup.mac, model.mac_crc)
+    if setup.fuses is not None:
+        efuse.clear(words, chip)
+    efuse.burn(words, chip, (*(setup.fuses or ()), *setup.burnt))
+    efuse.protect(words, chip)
     return words

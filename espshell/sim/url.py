@@ -14,6 +14,8 @@ r"""``sim://esp32c3?flash=8M&fault=drop@reply:3``: which chip to simulate, and h
               image in flash), or loop: it never gets so far
     flags     security flags, as GET_SECURITY_INFO tells them: 0x1 is secure boot
     crypt     flash encryption count
+    efuse     a file with the words of all eFuses, a line a block: "4: 01234567 89abcdef ..."
+    fuse      a word of a block to be burnt, too: 0.2:40000; may be given several times
     sdm       1: secure download mode
     usb       jtag: the chip's own USB port and its way to enter download mode
     flash-file  where its contents are, at every moment: flash.bin
@@ -48,7 +50,7 @@ from espshell.sim import efuse, fault, models, parts, ram_fault
 from espshell.sim.models import Model
 from espshell.sim.nor import SECTOR
 from espshell.sim.parts import PartModel
-from espshell.units import MIB, parse_number, parse_seconds
+from espshell.units import KIB, MIB, parse_number, parse_seconds
 
 SCHEME = "sim://"
 MHZ = 1_000_000
@@ -69,6 +71,7 @@ class Boot(Enum):
 _MAC = re.compile(r"[0-9a-f]{2}([:-][0-9a-f]{2}){5}", re.IGNORECASE)
 _BYTES = re.compile(r"[0-9a-f]{1,2}(,[0-9a-f]{1,2})*", re.IGNORECASE)
 _COMMON = parts.plain(4 * MIB)
+_STATE = files.Limit(64 * KIB, "a file of eFuses")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,10 @@ class Setup:
     boot: Boot = Boot.DOWNLOAD
     flags: int = 0
     crypt_count: int = 0
+    fuses: efuse.Burnt | None = None
+    """All eFuses, in the place of what the model and other options say of them."""
+    burnt: efuse.Burnt = ()
+    """Words of eFuses that are burnt, too."""
     over_usb: bool = False
     says: bytes = b""
     """What a program in RAM prints; empty: the program itself is examined or executed."""
@@ -139,6 +146,8 @@ def parse(url: str) -> Setup:
     for option in filter(None, query.split("&")):
         key, _, value = option.partition("=")
         setup = _with_option(setup, key, unquote(value))
+    if setup.fuses is not None or setup.burnt:
+        setup = _as_burnt(setup)
     if len(setup.status) > len(setup.part.registers):
         raise UsageError(
             f"sr: expected at most {len(setup.part.registers)} values, for the registers of"
@@ -163,6 +172,20 @@ def _with_option(setup: Setup, key: str, text: str) -> Setup:
         )
         raise UsageError(f"{key}: expected {expected}", hint=option.hint)
     return replace(setup, **{option.field: value})
+
+
+def _as_burnt(setup: Setup) -> Setup:
+    """Return a setup whose ROM behaves as the eFuses say, where it has GET_SECURITY_INFO."""
+    words: dict[int, int] = {}
+    efuse.burn(words, setup.chip, (*(setup.fuses or ()), *setup.burnt))
+    start, model = setup.chip.efuse.start, setup.model
+    count, secure = (
+        field.of(words.get(start + field.address, 0))
+        for field in (model.crypt_count, model.secure_boot)
+    )
+    if not setup.chip.rom.security_info_size:
+        return setup
+    return replace(setup, crypt_count=setup.crypt_count | count, flags=setup.flags | secure)
 
 
 def with_faults(url: str, rules: Iterable[str]) -> str:
@@ -275,6 +298,21 @@ _OPTIONS = {
     "flags": UrlOption("flags", _flags, "32 bits such as 0x5, not {text!r}"),
     "crypt": UrlOption(
         "crypt_count", lambda _, text: _number(text, 0xFF), "a number up to 255, not {text!r}"
+    ),
+    "efuse": UrlOption(
+        "fuses",
+        lambda setup, text: efuse.parse_state(
+            setup.chip.name, files.read_text(files.path_of(text), _STATE)
+        ),
+        "a file with lines such as `4: 01234567 89abcdef`, of blocks that {chip.title} has,"
+        " not {text!r}",
+    ),
+    "fuse": UrlOption(
+        "burnt",
+        lambda setup, text: (
+            (*setup.burnt, word) if (word := efuse.parse_burnt(setup.chip.name, text)) else None
+        ),
+        "BLOCK.WORD:HEX such as 0.2:40000, a word that {chip.title} has, not {text!r}",
     ),
     "sdm": UrlOption(
         "flags", _secure_download, "1, on a chip that has it, not {text!r} ({chip.title})"

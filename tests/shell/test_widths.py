@@ -27,7 +27,16 @@ WIDTHS = (40, 80, 120)
 NOT_DRAWN = {"Restored", "Watched", "Repeated", "WriteResult"}
 """Parts and bases of others, and what has been shown while it was made."""
 
-DRAWS_LESS = {"Dump", "Found", "Difference", "Poke", "FieldWrite", "Verify", "RamLoaded"} | {
+DRAWS_LESS = {
+    "Dump",
+    "Found",
+    "Difference",
+    "Poke",
+    "FieldWrite",
+    "Verify",
+    "RamLoaded",
+    "Fuses",
+} | {
     "Status",
     "StatusChange",
     "SfdpRead",
@@ -44,6 +53,7 @@ image make -f data.bin -a 0x40100000 -f data.bin -a 0x40210010 made.bin
 """
 
 ONLINE = """
+efuse; efuse *USB*; efuse FLASH_TPUW; efuse save fuses.json; efuse diff fuses.json
 info; chip-id; read-mac; flash-id; get-security-info; map; link; baud auto; baud
 connect sim://esp32c3; trace off
 peek 0x3fc90000 4; peek GPIO.ENABLE; poke 0x3fc90000 0x12345678; poke --no-verify 0x3fc90010 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from espshell.shell.commands import (
     chip,
+    efuse,
     esptool,
     flash,
     image,
@@ -35,6 +36,7 @@ for _module in (
     journal,
     watch,
     chip,
+    efuse,
     ram,
     registers,
     pasted,

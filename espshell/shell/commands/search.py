@@ -111,7 +111,7 @@ def find(
     if not result.complete and result.hits[-1].address + 1 < end:
         options = f" --align {align} --max {most}" + " --check" * check + " --force" * force
         behind = result.hits[-1].address + 1
-        space = "flash:" if region.space == "flash" else ""
+        space = "" if region.space == "mem" else f"{region.space}:"
         session.next_line = f"find {space}{behind:#x}..{end:#x} hex:{pattern.text}{options}"
     return result
 
