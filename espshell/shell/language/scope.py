@@ -58,7 +58,7 @@ class TargetScope:
     @property
     def tables(self) -> Registers | None:
         """The register tables of the connected chip, or None."""
-        return registers.of(self.chip.name) if self.chip else None
+        return self._target.memory.registers if self._target else None
 
     def place(self, name: str) -> Region | None:
         """Return the region, peripheral, register or sized symbol of a name; None if there is none.
@@ -226,7 +226,10 @@ class TargetScope:
     def _require_tables(self, name: str) -> None:
         """Check that there are register tables for a name with a dot. Raises: UsageError."""
         if "." in name and self.chip is not None and self.tables is None:
-            raise UsageError(f"no register tables for the {self.chip.title}")
+            raise UsageError(
+                f"no register tables for the {self.chip.title}",
+                hint="`svd FILE` reads an SVD file",
+            )
 
     def _places(self) -> tuple[Region, ...]:
         if self.chip is None:
