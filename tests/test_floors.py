@@ -18,7 +18,7 @@ SOURCE = Path(espshell.__file__).parent
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "units", "span", "clock", "signals"),
     ("files", "lazy"),
-    ("protocol", "chips", "nor", "image", "registers"),
+    ("protocol", "chips", "nor", "image", "registers", "pins"),
     ("link", "sim"),
     ("loader",),
     ("device",),

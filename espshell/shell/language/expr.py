@@ -172,7 +172,7 @@ _TOKEN = re.compile(
     | (?P<char>'(?:\\x[0-9A-Fa-f]{2}|\\.|[^'\\])*'?)
     | (?P<number>[0-9]\w*(?:\.\w+)*)
     | (?P<operator>(?:and|or|not)\b(?!\.\w)|\*\*|//|<<|>>|<=|>=|==|!=|&&|\|\||\.\.)
-    | (?P<name>\w+(?:\.\w+)*)
+    | (?P<name>(?:gpio:)?\w+(?:\.\w+)*)
     | (?P<other>.)
     """,
     re.VERBOSE | re.DOTALL,

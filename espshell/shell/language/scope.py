@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from espshell import registers
+from espshell import pins
 from espshell.chips import Chip, Kind, Region
 from espshell.device import Target
 from espshell.errors import BenchError, DeviceError, EspError, UsageError
 from espshell.image import partitions as partitions_module
+from espshell.ops.chip import gpio
 from espshell.ops.memory import words as memory
 from espshell.shell.arguments.types import Scope, nearest
-from espshell.units import parse_number
+from espshell.units import WORD, parse_number
 
 if TYPE_CHECKING:
     from espshell.image.partitions import PartitionTable
@@ -80,7 +81,7 @@ class TargetScope:
                 return places[whole]
         register = self.register(name)
         if register is not None:
-            end = register.address + registers.WORD
+            end = register.address + WORD
             return Region(register.full_name, register.address, end, Kind.PERIPHERAL)
         peripheral = self.peripheral(name)
         if peripheral is not None:
@@ -137,6 +138,8 @@ class TargetScope:
     def knows(self, name: str) -> bool:
         """Return whether a name has a meaning, without reading any register."""
         space, colon, rest = name.partition(":")
+        if space.lower() == _GPIO and colon:
+            return self.chip is not None and rest.isdecimal()
         if colon:
             return self.space(space).knows(rest)
         if self.symbol(name) is not None:
@@ -150,8 +153,15 @@ class TargetScope:
     def name(self, name: str) -> int | None:
         """Return the address of a region, register or symbol, or the value of a field.
 
-        None for an unknown name.  Raises: UsageError for a field that is write-only.
+        ``gpio:9`` is the level of a pin.  None for an unknown name.
+
+        Raises: UsageError for a field that is write-only, or a pin that there is not.
         """
+        space, _, number = name.partition(":")
+        if space.lower() == _GPIO and number.isdecimal():
+            if self._target is None:
+                raise not_connected()
+            return gpio.level(self._target.memory, int(number))
         symbol = self.symbol(name)
         if symbol is not None:
             return symbol.address
@@ -199,6 +209,8 @@ class TargetScope:
         There are thousands: so registers only after their peripheral, fields only after their
         register, and symbols only after a first letter.
         """
+        if text.lower().startswith(f"{_GPIO}:") and self.chip is not None:
+            return [f"{_GPIO}:{pin.number}" for pin in pins.of(self.chip.name).pins]
         symbols = self._symbols.starting(text) if self._symbols and text else ()
         return dict.fromkeys((*self._own_names(text), *islice(symbols, _MOST_SYMBOLS)))
 
@@ -329,7 +341,7 @@ class FlashScope:
         )
 
 
-_ALL, _END = "all", "end"
+_ALL, _END, _GPIO = "all", "end", "gpio"
 
 
 def not_connected() -> BenchError:
