@@ -14,7 +14,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
@@ -149,7 +148,8 @@ class _Reader:
 # Elements ----------------------------------------------------------------------------------------
 
 
-class _Size(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Size:
     """Registers of an element, and the offset of the end of the last from its start."""
 
     count: int
@@ -297,7 +297,8 @@ def _children(element: Element) -> Iterator[Element]:
 # Registers ---------------------------------------------------------------------------------------
 
 
-class _Place(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Place:
     """A register of a peripheral: its offset, its element, and what goes on from outside."""
 
     offset: int

@@ -158,7 +158,7 @@ class Registers:
         self._sheets = sheets
         self._by_name = {item.name: item for item in self.peripherals}
         self._register = cache(self._made)
-        self._by_offset = cache(_names_by_offset)
+        self._by_offset = cache(self._names_by_offset)
 
     @classmethod
     def from_text(cls, text: str) -> Registers:
@@ -242,18 +242,17 @@ class Registers:
         )
 
     def _names_at(self, peripheral: Peripheral, address: int) -> Sequence[str]:
-        names = self._by_offset(self._sheets[peripheral.name])
+        names = self._by_offset(peripheral.name)
         return names.get(address - peripheral.address, ())
+
+    def _names_by_offset(self, peripheral: str) -> dict[int, list[str]]:
+        names: dict[int, list[str]] = {}
+        for name, offset in self._sheets[peripheral].names.items():
+            names.setdefault(offset, []).append(name)
+        return names
 
     def _made(self, peripheral: str, name: str) -> Register:
         return self._sheets[peripheral].register(self._by_name[peripheral], name)
-
-
-def _names_by_offset(sheet: Sheet) -> dict[int, list[str]]:
-    names: dict[int, list[str]] = {}
-    for name, offset in sheet.names.items():
-        names.setdefault(offset, []).append(name)
-    return names
 
 
 def is_pattern(text: str) -> bool:

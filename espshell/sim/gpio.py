@@ -68,8 +68,10 @@ class GpioModel:
 
 _PADS_ESP32 = dict(
     zip(
-        (36, 37, 38, 39, 34, 35, 32, 33, 25, 26, 27, 14, 12, 13, 15, 2, 0, 4, 16, 17)
-        + (9, 10, 11, 6, 7, 8, 5, 18, 19, 20, 21, 22, 3, 1, 23),
+        (
+            *(36, 37, 38, 39, 34, 35, 32, 33, 25, 26, 27, 14, 12, 13, 15, 2, 0, 4, 16, 17),
+            *(9, 10, 11, 6, 7, 8, 5, 18, 19, 20, 21, 22, 3, 1, 23),
+        ),
         range(0x04, 0x90, WORD),
         strict=True,
     )
@@ -79,7 +81,6 @@ _PADS_ESP8266 = dict(
         (12, 13, 14, 15, 3, 1, 6, 7, 8, 9, 10, 11, 0, 2, 4, 5), range(0x04, 0x44, WORD), strict=True
     )
 )
-_NEW = {"out": 4, "enable": 0x34, "level": 0x64, "strap": 0, "pin0": 0xD4, "select0": 0xAD4}
 
 MODELS: Mapping[str, GpioModel] = {
     "esp8266": GpioModel(
@@ -159,8 +160,13 @@ MODELS: Mapping[str, GpioModel] = {
         256,
         (None, None, None, 27, 28),
         (*range(2, 6), 11, 12, *range(15, 19), 20, 21, 22),
+        out=4,
+        enable=0x34,
+        level=0x64,
+        strap=0,
+        pin0=0xD4,
+        select0=0xAD4,
         bank1=(0x10, 0x40, 0x68),
-        **_NEW,
     ),
     "esp32c61": GpioModel(
         0x6009_1000,
@@ -169,8 +175,13 @@ MODELS: Mapping[str, GpioModel] = {
         256,
         (None, None, 8, 9),
         (*range(3, 7), 10, 11, *range(14, 18), 19, 20, 21),
+        out=4,
+        enable=0x34,
+        level=0x64,
+        strap=0,
+        pin0=0xD4,
+        select0=0xAD4,
         bank1=(0x10, 0x40, 0x68),
-        **_NEW,
     ),
     "esp32p4": GpioModel(
         0x500E_0000,
@@ -214,6 +225,7 @@ class Gpio:
         """Yield the registers that are not zero after a reset: inputs on, GPIO in the matrix."""
         model = self.model
         if not model.signal:
+            yield from ((model.pad(pin), self._pull_up) for pin in (0, 2))
             return
         for pin in model.pins:
             pull = PULL_UP if pin == _boot_pin(model) else 0

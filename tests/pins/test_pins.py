@@ -10,7 +10,7 @@ from espshell import chips, pins, registers
 from espshell.errors import UsageError
 from espshell.ops.chip import gpio
 from espshell.sim.gpio import MODELS
-from tests.ops.support import open_sim
+from tests.loader.support import open_sim
 
 EACH = pytest.mark.parametrize("chip", chips.NAMES)
 
@@ -107,24 +107,27 @@ def test_what_is_needed_is_refused(chip: str) -> None:
     needed = [p for p in pins.of(chip).pins if p.role("flash", "psram", "uart0")]
     assert needed
     for pin in needed:
-        with pytest.raises(UsageError, match="carries the (flash|connection)"):
+        with pytest.raises(UsageError, match=r"carries the (flash|connection)"):
             gpio.set_pin(memory, pin.number, gpio.Setting(output=0))
+
+
+def boot_mode(chip: str, options: str = "") -> gpio.BootMode:
+    memory = open_sim(chip=chip, options=options).memory
+    words = memory.gather(gpio.boot_words(memory.chip))
+    return gpio.boot_mode(memory.chip, words.__getitem__)
 
 
 def test_boot_modes() -> None:
     """Straps tell how the chip has started, and the levels how it would."""
-    boot = gpio.boot_mode(open_sim(chip="esp32c3").memory)
-    assert boot is not None
+    boot = boot_mode("esp32c3")
     assert (boot.mode, boot.levels) == ("download", ((9, 0), (8, 1)))
     assert (boot.next_mode, boot.next_levels) == ("flash", ((9, 1),))
-    held = gpio.boot_mode(open_sim(chip="esp32c3", options="gpio9=0").memory)
-    assert held is not None
+    held = boot_mode("esp32c3", "gpio9=0")
     assert held.next_mode == "invalid"
 
 
 @EACH
 def test_a_simulated_chip_knows_why_it_is_in_the_loader(chip: str) -> None:
     """The straps of each chip in its loader say download mode."""
-    boot = gpio.boot_mode(open_sim(chip=chip).memory)
-    assert boot is not None
-    assert boot.mode == "download"
+    boot = boot_mode(chip)
+    assert (boot.mode, boot.next_mode) == ("download", "flash")

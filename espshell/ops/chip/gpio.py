@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from espshell import pins as tables
 from espshell import registers
-from espshell.chips import Chip, Isa
+from espshell.chips import Chip, Isa, Words
 from espshell.clock import Clock
 from espshell.device import Memory
 from espshell.errors import UsageError
@@ -190,6 +190,27 @@ class BootMode:
     """Pins and levels that decided."""
     next_mode: str
     next_levels: tuple[tuple[int, int], ...]
+    is_forced: bool = False
+    """Whether a register holds the chip in download mode, whatever the pins say."""
+
+    @property
+    def reason(self) -> str:
+        """Why the chip is in its loader, in words."""
+        if self.is_forced:
+            return "download mode: FORCE_DOWNLOAD_BOOT is set"
+        if self.mode == "download":
+            return f"download mode: at reset {_levels_text(self.levels)}"
+        if not self.mode:
+            return "the straps do not tell how it has started"
+        pins = _levels_text(self.levels)
+        return f"in the loader though {pins} at reset ({MODES[self.mode]}): not by the pins"
+
+    @property
+    def prospect(self) -> str:
+        """What the pins would give at the next reset, in words."""
+        if not self.next_mode:
+            return "the pins do not tell what the next reset gives"
+        return f"now {_levels_text(self.next_levels)}: the next reset gives {MODES[self.next_mode]}"
 
 
 class _Layout:
@@ -247,6 +268,12 @@ class _Layout:
             return register.address, 0
         found = self._table.find_field("GPIO.IN.STRAPPING")
         return (found[0].address, found[1].low) if found else None
+
+    @property
+    def strap_pins(self) -> list[Pin]:
+        """The pins of the strapping register."""
+        pins = (self.pins.get(n) for n in self.pins.straps if n is not None)
+        return [pin for pin in pins if pin is not None]
 
     def addresses(self, chosen: Sequence[Pin]) -> Iterator[int]:
         """Yield every word that the states of pins need."""
@@ -345,28 +372,38 @@ def pulse(
     return replace(result, pulses=count)
 
 
-def boot_mode(memory: Memory) -> BootMode | None:
-    """Return how the pins made the chip start, and would now; None where they do not tell."""
-    layout = _Layout(memory.chip)
-    strap = layout.strap()
-    if strap is None:
-        return None
-    pins = [pin for pin in (layout.pins.get(n) for n in layout.pins.straps if n is not None) if pin]
-    read = memory.gather([strap[0], *(layout.place(pin, "in").address for pin in pins)])
-    then = _strap_levels(layout, read)
-    places = {pin.number: layout.place(pin, "in") for pin in pins}
-    now = {number: read[at.address] >> at.bit & 1 for number, at in places.items()}
+def _levels_text(levels: Sequence[tuple[int, int]]) -> str:
+    words = [f"GPIO{pin} {'high' if level else 'low'}" for pin, level in levels]
+    return " and ".join(words)
+
+
+def boot_words(chip: Chip) -> list[int]:
+    """Return the addresses of the words that ``boot_mode`` needs."""
+    layout = _Layout(chip)
+    strap, forced = layout.strap(), chip.force_download
+    addresses = {layout.place(pin, "in").address for pin in layout.strap_pins}
+    return [*addresses, *((strap[0],) if strap else ()), *((forced.address,) if forced else ())]
+
+
+def boot_mode(chip: Chip, words: Words) -> BootMode:
+    """Return how the pins made the chip start, and would now."""
+    layout, forced = _Layout(chip), chip.force_download
+    then, now = _strap_levels(layout, words), {}
+    for pin in layout.strap_pins:
+        place = layout.place(pin, "in")
+        now[pin.number] = words(place.address) >> place.bit & 1
     return BootMode(
         layout.pins.boot_mode(then),
         layout.pins.deciding(then),
         layout.pins.boot_mode(now),
         layout.pins.deciding(now),
+        forced is not None and bool(forced.of(words(forced.address))),
     )
 
 
-def _strap_levels(layout: _Layout, read: Mapping[int, int]) -> dict[int, int]:
+def _strap_levels(layout: _Layout, words: Words) -> dict[int, int]:
     strap = layout.strap()
-    word = read[strap[0]] >> strap[1] if strap else 0
+    word = words(strap[0]) >> strap[1] if strap else 0
     straps = enumerate(layout.pins.straps if strap else ())
     return {number: word >> bit & 1 for bit, number in straps if number is not None}
 
@@ -405,14 +442,14 @@ def _plan_pad(layout: _Layout, pin: Pin, setting: Setting) -> Iterator[tuple[int
     """Yield the writes of a pad and its pulls. Raises: UsageError for what it has not."""
     own, pad = layout.registers_of(pin), layout.pad
     where, up, down = layout.pull_bits(pin)
-    pulls = {"pad": [0, 0], "pulls": [0, 0]}
+    pulls = {"pad": (0, 0), "pulls": (0, 0)}
     if setting.pull is not None:
         has_none = not pin.pad or (pin.input_only and not pin.pulls and pin.is_rtc)
         if setting.pull != "none" and (has_none or (setting.pull == "down" and down is None)):
             raise UsageError(f"{pin.name} has no pull-{setting.pull}")
         up_bit, down_bit = 1 << up, 0 if down is None else 1 << down
         bits = {"up": up_bit, "down": down_bit}.get(setting.pull, 0)
-        pulls[where] = [up_bit | down_bit, bits]
+        pulls[where] = (up_bit | down_bit, bits)
     if "pad" not in own:
         return
     if "pulls" in own and pulls["pulls"][0]:
@@ -459,7 +496,7 @@ def _state(layout: _Layout, pin: Pin, read: Mapping[int, int]) -> PinState:
         "both" if all(ways) else "".join(ways) if where in own else "",
         drive,
         _function(layout, pin, own),
-        _strap_levels(layout, read).get(pin.number),
+        _strap_levels(layout, read.__getitem__).get(pin.number),
     )
 
 

@@ -172,7 +172,7 @@ def load_svd(path: Path) -> SvdTables:
         content = svd.read(data)
     except UsageError as error:
         raise UsageError(f"{printable(str(path))}: {error.message}", hint=error.hint) from error
-    notes = ()
+    notes: tuple[str, ...] = ()
     if content.left_out:
         notes = (f"{count_text(content.left_out, 'register')} that are no aligned words left out",)
     return SvdTables(
