@@ -146,6 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--trace", metavar="[=FILE]", help="show every frame, or record them in a file")
     add("--color", choices=("auto", "always", "never"), default="auto", help="when to colour")
     add("--elf", type=path_of, metavar="FILE", help="names of a program for its addresses")
+    add("--svd", type=path_of, metavar="FILE", help="names of registers from an SVD file")
     add("--version", action="version", version=f"espshell {__version__}")
     return parser
 
@@ -213,6 +214,10 @@ def _run(options: argparse.Namespace) -> int:
                 from espshell.ops.memory.symbols import load_symbols
 
                 session.symbols = load_symbols(options.elf)
+            if options.svd:
+                from espshell.ops.memory.registers import load_svd
+
+                session.svd = load_svd(options.svd)
             scripts = _scripts(options)
             needs_chip = check(session, *scripts, to_run=True)
             if needs_chip and _has_port(session):

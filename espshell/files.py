@@ -36,6 +36,8 @@ CONTENTS = Limit(512 * MIB, "a file for a chip", "no chip has as much flash")
 """The largest flash is 128 MiB, three times as much as Intel HEX."""
 SCRIPT = Limit(8 * MIB, "a script")
 JSON = Limit(16 * MIB, "a JSON file")
+SVD = Limit(16 * MIB, "an SVD file")
+"""The largest there is, of a chip with 17,000 registers, has 10 MiB."""
 RECORDING = Limit(256 * MIB, "a recording")
 HISTORY = Limit(16 * MIB, "a history")
 DEVICE = Limit(1 * MIB, "what a device gives", "a device such as /dev/zero never ends")

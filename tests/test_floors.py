@@ -18,7 +18,7 @@ SOURCE = Path(espshell.__file__).parent
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "units", "records", "span", "clock", "signals"),
     ("files", "lazy"),
-    ("protocol", "chips", "nor", "image", "registers", "efuse"),
+    ("protocol", "chips", "nor", "image", "registers", "efuse", "pins"),
     ("link", "sim"),
     ("loader",),
     ("device",),

@@ -30,6 +30,7 @@ from espshell.shell.transcript import Transcript
 from espshell.units import KIB, size_text
 
 if TYPE_CHECKING:
+    from espshell.ops.memory.registers import SvdTables
     from espshell.ops.memory.symbols import Symbols
 
 RAISED_FROM = 256 * KIB
@@ -80,6 +81,8 @@ class Session:
     """All changes of memory."""
     next_line: str = ""
     """The line that an empty Enter runs: the next piece of a peek, dump or find."""
+    svd: SvdTables | None = None
+    """The registers of an SVD file instead of the chip's own tables; they outlive connections."""
     symbols: Symbols | None = None
     """The symbols of a program; they outlive connections."""
     folder: Path = field(default_factory=Path)
@@ -272,6 +275,7 @@ class Session:
         if self.connection is not None:
             target = self.connection.target
             target.memory.dry_run = target.flash.dry_run = self.dry_run
+            target.memory.svd = self.svd.tables if self.svd else None
             self.connection.apply_settings()
 
     @contextlib.contextmanager

@@ -21,6 +21,8 @@ r"""``sim://esp32c3?flash=8M&fault=drop@reply:3``: which chip to simulate, and h
     flash-file  where its contents are, at every moment: flash.bin
     sr        what its status registers hold without power, in hex: 1c,02
     wp        low: the pin WP# of the flash
+    gpioN     the level that something outside gives pin N for good: gpio9=0
+    wire      two pins that are connected: wire=8:9; may be given several times
     inflight  the most blocks that a stub sends ahead in READ_FLASH: 64; real ones: 1
     says      what a program in RAM prints, each second: hello%0d%0a; also \x1b, \r, \n
     returns   1: such a program then returns, which only a version 2 stub lives through
@@ -46,7 +48,7 @@ from espshell import files
 from espshell.chips import Chip
 from espshell.errors import PortError, UsageError, system_reason
 from espshell.records import dataclass
-from espshell.sim import efuse, fault, models, parts, ram_fault
+from espshell.sim import efuse, fault, gpio, models, parts, ram_fault
 from espshell.sim.models import Model
 from espshell.sim.nor import SECTOR
 from espshell.sim.parts import PartModel
@@ -104,6 +106,10 @@ class Setup:
     burnt: efuse.Burnt = ()
     """Words of eFuses that are burnt, too."""
     over_usb: bool = False
+    levels: tuple[tuple[int, int], ...] = ()
+    """Pins and the levels that they have from outside."""
+    wires: tuple[tuple[int, int], ...] = ()
+    """Pins that are connected with each other."""
     says: bytes = b""
     """What a program in RAM prints; empty: the program itself is examined or executed."""
     returns: bool = False
@@ -157,6 +163,8 @@ def parse(url: str) -> Setup:
 
 
 def _with_option(setup: Setup, key: str, text: str) -> Setup:
+    if match := re.fullmatch(r"gpio(\d+)", key):
+        key, text = "gpioN", f"{match[1]}={text}"
     option = _OPTIONS.get(key)
     if option is None:
         names = ", ".join(_OPTIONS)
@@ -255,6 +263,22 @@ def _noise(setup: Setup, text: str) -> tuple[tuple[int, float], ...] | None:
     return (*setup.noise, (int(match[1]), float(match[2])))
 
 
+def _pins(setup: Setup) -> tuple[int, ...]:
+    return gpio.MODELS[setup.chip.name].pins
+
+
+def _levels(setup: Setup, text: str) -> tuple[tuple[int, int], ...] | None:
+    pin, _, level = text.partition("=")
+    known = level in ("0", "1") and int(pin) in _pins(setup)
+    return (*setup.levels, (int(pin), int(level))) if known else None
+
+
+def _wires(setup: Setup, text: str) -> tuple[tuple[int, int], ...] | None:
+    match = re.fullmatch(r"(\d{1,3}):(\d{1,3})", text)
+    pair = (int(match[1]), int(match[2])) if match else (-1, -1)
+    return (*setup.wires, pair) if {*pair} <= {*_pins(setup)} else None
+
+
 _OPTIONS = {
     "flash": UrlOption(
         "part",
@@ -338,6 +362,12 @@ _OPTIONS = {
         "wp_low",
         lambda _, text: {"low": True, "high": False}.get(text),
         "low or high, not {text!r}",
+    ),
+    "gpioN": UrlOption(
+        "levels", _levels, "the level 0 or 1 of a pin that an {chip.title} has, not {text!r}"
+    ),
+    "wire": UrlOption(
+        "wires", _wires, "two pins that an {chip.title} has, such as 4:5, not {text!r}"
     ),
     "inflight": UrlOption(
         "inflight",

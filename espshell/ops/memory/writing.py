@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from espshell import registers
 from espshell.chips import Kind
 from espshell.device import Memory
 from espshell.device.memory import Change
@@ -233,7 +232,7 @@ def registers_at(memory: Memory, address: int) -> tuple[Register, ...]:
     region = memory.chip.region_at(address)
     if region is None or region.kind is not Kind.PERIPHERAL:
         return ()
-    tables = registers.of(memory.chip.name)
+    tables = memory.registers
     return tables.at(align_down(address, WORD)) if tables else ()
 
 

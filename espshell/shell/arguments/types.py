@@ -50,7 +50,10 @@ class Scope(expr.Environment, Protocol):
         """Return the meaning of names in a space: those of partitions in ``flash``."""
 
 
-Completion = Callable[[str, Scope], Iterable[str]]
+Completed = str | tuple[str, str]
+"""A word, perhaps with what is shown beside it."""
+
+Completion = Callable[[str, Scope], Iterable[Completed]]
 """What the word that is being typed could become."""
 
 
