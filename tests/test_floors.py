@@ -49,7 +49,7 @@ THIRD_PARTY = {
     "link": {"serial"},
     "sim": {"serial"},
     "render": {"rich"},
-    "shell": {"prompt_toolkit", "pygments", "rich", "platformdirs"},
+    "shell": {"prompt_toolkit", "pygments", "rich", "platformdirs", "tomli", "tomlkit"},
     "cli": {"rich"},
 }
 

@@ -12,6 +12,12 @@ from espshell.units import MIB
 MOST_FLASH = 256 * MIB
 """Twice the largest flash that any of the chips addresses (bytes)."""
 
+SWITCHES = ("check", "confirm", "slower", "squeeze", "verify")
+SETTINGS = (*SWITCHES, "color", "dry-run", "flash-size", "spi-connection", "parttable")
+"""The names that ``set`` takes."""
+SAVED = tuple(name for name in SETTINGS if name != "dry-run")
+"""Those that a file may have; whether writes are sent is said anew at every start."""
+
 
 @dataclass(slots=True)
 class Settings:

@@ -36,8 +36,9 @@ ENTER, CTRL_C, CTRL_D, UP, TAB = "\r", "\x03", "\x04", "\x1b[A", "\t"
 
 @pytest.fixture(autouse=True)
 def _own_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the person's history out of the tests, and the tests out of it."""
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    """Keep the person's files out of the tests, and the tests out of them."""
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
 
 
 def history_file(tmp_path: Path) -> Path:

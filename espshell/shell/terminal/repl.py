@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -28,22 +28,28 @@ from prompt_toolkit.styles import Style
 from espshell import __version__
 from espshell.errors import EspError
 from espshell.link import ports
+from espshell.link.ports import PortInfo
 from espshell.ops.chip import info as chip
 from espshell.render import render
 from espshell.render.theme import paint
-from espshell.shell import recovery
+from espshell.shell import recovery, script
+from espshell.shell.check import check
 from espshell.shell.crash import InternalError, Interrupted, as_error
 from espshell.shell.language import lexer
 from espshell.shell.language.grammar import is_continued, split_lines
 from espshell.shell.runner import Runner
+from espshell.shell.script import Script
 from espshell.shell.session import Quit, Session
-from espshell.shell.terminal import complete
+from espshell.shell.terminal import complete, last_port
 from espshell.shell.terminal.history import LastingHistory
 
 HISTORY_FILE = "history"
 
 _MOST_FAILURES = 3
 """The shell ends after so many failures of the prompt in a row."""
+
+_MOST_PORTS = 4
+"""How many ports that are no board are named at the start."""
 
 _STYLE = Style.from_dict(
     {
@@ -62,12 +68,13 @@ _STYLE = Style.from_dict(
 )
 
 
-def run(session: Session) -> int:
-    """Connect if there is a port, then read and run lines until `quit` or Ctrl-D.
+def run(session: Session, first: Script | None = None) -> int:
+    """Connect if there is a port, run start-up lines, then lines until `quit` or Ctrl-D.
 
     Returns the exit status: 0, or the argument of `quit`.
     """
     _greet(session)
+    usb = _remember_port(session, None)
     prompt = _prompt_session(session)
     if session.output.color:
         _load_rich_meanwhile(prompt)
@@ -77,9 +84,13 @@ def run(session: Session) -> int:
     failures = 0  # in a row, of the prompt itself
     while failures < _MOST_FAILURES:
         try:
+            if first is not None:
+                lines, first = first, None
+                _run_first(runner, lines)
             text = _read(session, prompt)
             failures = 0
             _run_lines(runner, text or session.next_line)
+            usb = _remember_port(session, usb)
         except KeyboardInterrupt:
             continue
         except EOFError:
@@ -131,18 +142,60 @@ def _greet(session: Session) -> None:
 
 
 def _choose_port(session: Session) -> None:
-    """Take the only likely board, or let the person choose among several."""
+    """Take the port of the last time or the only likely board, or let the person choose."""
     if session.bench.port:
         return
-    likely = [port for port in ports.list_ports() if port.is_likely]
+    present = ports.list_ports()
+    likely = [port for port in present if port.is_likely]
     number = 1
-    if len(likely) > 1:
+    if (last := last_port.recall(present)) is not None:
+        session.output.note(f"taking {last.device}, as the last time ({last.kind or 'a port'})")
+        likely = [last]
+    elif not likely:
+        _advise(session, present)
+    elif len(likely) > 1:
         for index, port in enumerate(likely, 1):
             session.output.note(f"{index}  {port.device}  {port.kind}  {port.serial}")
         answer = input("which board? ").strip()
         number = int(answer) if answer.isdecimal() else 0
     if 1 <= number <= len(likely):
         session.bench = replace(session.bench, port=likely[number - 1].device)
+
+
+def _advise(session: Session, present: Sequence[PortInfo]) -> None:
+    """Say what was looked for in vain, and what to try."""
+    others = ", ".join(port.device for port in present[:_MOST_PORTS])
+    more = " and more" if len(present) > _MOST_PORTS else ""
+    session.output.note(
+        "no board: no USB port of an Espressif chip or of a bridge that boards carry"
+        + (f"; other ports: {others}{more}" if others else "")
+    )
+    session.output.note(
+        "`ports` looks again, `connect PORT` takes any port, `connect sim://demo` a simulated board"
+    )
+
+
+def _remember_port(session: Session, last: PortInfo | None) -> PortInfo | None:
+    """Keep the port for the next start unless it is the last one kept; return that one."""
+    usb = session.target.usb if session.target else None
+    if usb is None or usb == last:
+        return last
+    last_port.remember(usb)
+    return usb
+
+
+def _run_first(runner: Runner, text: Script) -> None:
+    """Run start-up lines; an error ends them, and not the session."""
+    session = runner.session
+    try:
+        if check(session, (text, ()), to_run=True) and session.target is None:
+            session.output.note(f"{text.name}: not run, because no chip is connected")
+        else:
+            runner.run_script(text)
+    except EspError as error:
+        script.report(session.output, error)
+    except KeyboardInterrupt:
+        session.output.interrupted()
 
 
 def _read(session: Session, prompt: PromptSession[str]) -> str:
