@@ -316,7 +316,7 @@ def _read(name: str, arguments: Sequence[str]) -> Script:
         raise UsageError(error.message, hint=hint) from error
 
 
-_PORTS = re.compile(r"/dev/(tty|cu\.|pts/|serial/|rfcomm)|[\w+]+://|COM\d+$", re.IGNORECASE)
+_PORTS = re.compile(r"/dev/(tty|cu\.|pts/|serial/|rfcomm)|[\w+]+://|usb:|COM\d+$", re.IGNORECASE)
 
 
 def _has_port(session: Session) -> bool:
@@ -355,9 +355,10 @@ def _type(session: Session, first: Script | None) -> int:
     """Let a person type lines after start-up lines, unless input or output is piped."""
     if not _is_terminal():
         return session.worst
-    from espshell.shell.terminal import repl
+    from espshell.shell.terminal import greeting, repl
 
     session.interactive = True
+    greeting.greet(session)
     return repl.run(session, first)
 
 

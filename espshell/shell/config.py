@@ -102,7 +102,7 @@ def load(
             chosen = sections[profile].over(chosen or Config())
     if profile and chosen is None:
         where = " and ".join(map(str, paths)) or f"{user_file()} or {FILE_NAME}"
-        hint = did_you_mean(profile, names) or (f"there are {', '.join(names)}" if names else "")
+        hint = did_you_mean(profile, names) or (f"profiles are {', '.join(names)}" if names else "")
         raise UsageError(f"there is no profile `{printable(profile)}` in {where}", hint=hint)
     present = [name for name, variable in ENVIRONMENT.items() if variable in os.environ]
     return (chosen or Config()).over(base.without(present))

@@ -25,7 +25,7 @@ from espshell.link import ports
 from espshell.link.ports import PortInfo
 from espshell.shell import recovery
 from espshell.shell.settings import Bench
-from espshell.shell.terminal import repl
+from espshell.shell.terminal import greeting, repl
 from tests.shell.support import Ran, Shell
 
 # Python since 3.12 warns of a fork where threads are; the child becomes another program at once.
@@ -50,6 +50,7 @@ def type_keys(shell: Shell, *keys: str) -> Ran:
     shell.session.interactive = True
     with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
         pipe.send_text("".join(keys) + CTRL_D)
+        greeting.greet(shell.session)
         return shell.said(repl.run(shell.session))
 
 
@@ -423,7 +424,7 @@ def test_several_boards_are_a_menu(
     monkeypatch.setattr(ports, "list_ports", lambda: boards)
     monkeypatch.setattr("builtins.input", lambda _: answer)
     offline.session.bench = Bench()
-    repl._greet(offline.session)
+    greeting.greet(offline.session)
 
     assert offline.session.chip.chip.name == chip
     assert "1  sim://esp32c3  CP210x  0001\n2  sim://esp32  CH340" in offline.said(0).err
@@ -461,7 +462,7 @@ def test_no_choice_opens_the_shell(offline: Shell, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(ports, "list_ports", lambda: boards)
     monkeypatch.setattr("builtins.input", lambda _: "")
     offline.session.bench = Bench()
-    repl._greet(offline.session)
+    greeting.greet(offline.session)
 
     assert offline.session.target is None
 

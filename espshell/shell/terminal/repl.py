@@ -9,8 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 
@@ -25,12 +24,8 @@ from prompt_toolkit.lexers import DynamicLexer, Lexer, PygmentsLexer
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Style
 
-from espshell import __version__
 from espshell.errors import EspError
-from espshell.link import ports
 from espshell.link.ports import PortInfo
-from espshell.ops.chip import info as chip
-from espshell.render import render
 from espshell.render.theme import paint
 from espshell.shell import recovery, script
 from espshell.shell.check import check
@@ -47,9 +42,6 @@ HISTORY_FILE = "history"
 
 _MOST_FAILURES = 3
 """The shell ends after so many failures of the prompt in a row."""
-
-_MOST_PORTS = 4
-"""How many ports that are no board are named at the start."""
 
 _STYLE = Style.from_dict(
     {
@@ -69,11 +61,10 @@ _STYLE = Style.from_dict(
 
 
 def run(session: Session, first: Script | None = None) -> int:
-    """Connect if there is a port, run start-up lines, then lines until `quit` or Ctrl-D.
+    """Run start-up lines, then what is typed, until `quit` or Ctrl-D.
 
     Returns the exit status: 0, or the argument of `quit`.
     """
-    _greet(session)
     usb = _remember_port(session, None)
     prompt = _prompt_session(session)
     if session.output.color:
@@ -121,58 +112,6 @@ def _ask(question: str) -> bool:
         return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:
         return False
-
-
-def _greet(session: Session) -> None:
-    """Connect and describe the chip; without an answer of one the shell opens, too."""
-    output = session.output
-    output.note(f"espshell {__version__}; `help` lists the commands, Tab completes, Ctrl-D leaves")
-    if session.target is None:
-        try:
-            _choose_port(session)
-            if session.bench.port:
-                session.connect(session.bench)
-        except (KeyboardInterrupt, EOFError):
-            output.note("not connected")
-        except Exception as error:  # noqa: BLE001 - whatever it is, the shell opens
-            output.error(as_error(error).one_line())
-    if session.target is not None:
-        # Painted without rich, which is imported while the first line is typed.
-        output.write(str(render(chip.info(session.target, with_flash=False), output.view)))
-
-
-def _choose_port(session: Session) -> None:
-    """Take the port of the last time or the only likely board, or let the person choose."""
-    if session.bench.port:
-        return
-    present = ports.list_ports()
-    likely = [port for port in present if port.is_likely]
-    number = 1
-    if (last := last_port.recall(present)) is not None:
-        session.output.note(f"taking {last.device}, as the last time ({last.kind or 'a port'})")
-        likely = [last]
-    elif not likely:
-        _advise(session, present)
-    elif len(likely) > 1:
-        for index, port in enumerate(likely, 1):
-            session.output.note(f"{index}  {port.device}  {port.kind}  {port.serial}")
-        answer = input("which board? ").strip()
-        number = int(answer) if answer.isdecimal() else 0
-    if 1 <= number <= len(likely):
-        session.bench = replace(session.bench, port=likely[number - 1].device)
-
-
-def _advise(session: Session, present: Sequence[PortInfo]) -> None:
-    """Say what was looked for in vain, and what to try."""
-    others = ", ".join(port.device for port in present[:_MOST_PORTS])
-    more = " and more" if len(present) > _MOST_PORTS else ""
-    session.output.note(
-        "no board: no USB port of an Espressif chip or of a bridge that boards carry"
-        + (f"; other ports: {others}{more}" if others else "")
-    )
-    session.output.note(
-        "`ports` looks again, `connect PORT` takes any port, `connect sim://demo` a simulated board"
-    )
 
 
 def _remember_port(session: Session, last: PortInfo | None) -> PortInfo | None:
