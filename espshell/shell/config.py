@@ -35,6 +35,9 @@ FILE_NAME = "espshell.toml"
 ENVIRONMENT = {"port": "ESPSHELL_PORT", "baud": "ESPSHELL_BAUD"}
 """Variables that go before what files say outside of a profile."""
 
+_MOST_SHOWN = 60
+"""Characters of a wrong value in a message."""
+
 _Values = dict[str, Any]  # what TOML gives
 _BARE = frozenset(["startup", "settings", "aliases", "profile"])
 
@@ -164,18 +167,19 @@ def _may_use(
             f"nobody has agreed to the {path} of this folder yet",
             hint=f"`--config {path}` uses it; a terminal asks",
         )
-    if not ask([f"{key} = {value}" for key, value in _flat(values)]):
+    if not ask([f"{key} = {_shown(value)}" for key, value in _flat(values)]):
         return False
-    trust.agree(path, data)
+    with contextlib.suppress(UsageError):  # then the next start asks again
+        trust.agree(path, data)
     return True
 
 
-def _flat(values: _Values, prefix: str = "") -> Iterator[tuple[str, str]]:
+def _flat(values: _Values, prefix: str = "") -> Iterator[tuple[str, object]]:
     for key, value in values.items():
         if isinstance(value, dict) and value:
             yield from _flat(value, f"{prefix}{printable(key)}.")
         else:
-            yield prefix + printable(key), _shown(value)
+            yield prefix + printable(key), value
 
 
 def _shown(value: object) -> str:
@@ -275,7 +279,13 @@ def _table(path: Path, key: str, value: object) -> _Values:
 
 
 def _wrong(path: Path, key: str, expected: str, value: object) -> UsageError:
-    return UsageError(f"{path}: {key}: expected {expected}, not {_shown(value)}")
+    try:
+        shown = _shown(value)
+    except RecursionError:
+        shown = "something nested"
+    if len(shown) > _MOST_SHOWN:
+        shown = f"{shown[:_MOST_SHOWN]}..."
+    return UsageError(f"{path}: {key}: expected {expected}, not {shown}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import tomlkit
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from espshell import cli
 from espshell.errors import UsageError
@@ -101,15 +104,26 @@ def test_what_is_nearer_goes_before(
     assert json.loads(out.splitlines()[-1])["value"]["chip"] == chip
 
 
+def test_the_example_of_the_documentation(folder: Path) -> None:
+    """The file in docs/configuration.md is read as it stands there."""
+    page = Path(__file__).parents[2] / "docs" / "configuration.md"
+    (folder / "my.toml").write_text(page.read_text().split("```toml\n")[1].split("```")[0])
+    loaded = config.load(file=Path("my.toml"), profile="bench")
+    assert loaded.options["port"] == "rfc2217://bench-7:4000"
+    assert set(loaded.options) | {"after", "stub"} == set(config._OPTIONS)
+    assert loaded.startup is not None
+    assert loaded.startup.text == ""
+
+
 def test_the_folder_goes_before_the_person(folder: Path) -> None:
     """Both files are read, and each key is taken from the nearer one that has it."""
     mine = config.user_file()
     mine.parent.mkdir(parents=True)
     mine.write_text('baud = 9600\nchip = "esp32"\n[aliases]\na = "info"\nb = "info"')
     (folder / "espshell.toml").write_text('baud = 19200\n[aliases]\nb = "map"')
-    given = config.load(ask=lambda _: True)
-    assert given.options == {"baud": "19200", "chip": "esp32"}
-    assert [(name, line.text) for name, line in given.aliases.items()] == (
+    loaded = config.load(ask=lambda _: True)
+    assert loaded.options == {"baud": "19200", "chip": "esp32"}
+    assert [(name, line.text) for name, line in loaded.aliases.items()] == (
         [("a", "info"), ("b", "map")]
     )
 
@@ -141,6 +155,8 @@ WRONG = [
     ("aliases = []", "my.toml: aliases: expected a table"),
     ("aliases.a = 1", "my.toml: aliases.a: expected a line of the shell, not 1"),
     ('aliases.a = "nonsense"', "my.toml: aliases.a: "),
+    ("aliases.a" + ".a" * 3000 + " = 1", "aliases.a: expected a line of the shell, not something"),
+    ('aliases.a = "' + "\\\\n" * 100 + '"', "my.toml: aliases.a: "),
     ('aliases."a b" = "info"', "aliases.a b: expected a name"),
     ("profile = 1", "my.toml: profile: expected a table [profile]"),
     ("profile.x = 1", "my.toml: profile.x: expected a table [profile.x]"),
@@ -163,6 +179,32 @@ def test_what_is_wrong_is_one_line(
     status, out, err = run(capsys, "--config", "my.toml", "-c", "echo not run")
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert message in err
+
+
+VALUES = st.recursive(
+    st.booleans()
+    | st.integers(-5, 500_000)
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["esp32c3", "auto", "info", "4M", "usb:1"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+KEYS = st.sampled_from([*config._OPTIONS, *config._BARE, "check", "flash-size", "x"])
+
+
+@settings(max_examples=50)
+@given(st.recursive(st.dictionaries(KEYS, VALUES), lambda inner: st.dictionaries(KEYS, inner)))
+def test_any_values_are_taken_or_refused(values: dict[str, object]) -> None:
+    """Whatever stands in a file, it is a configuration or an error of one line."""
+    data = tomlkit.dumps(values).encode("utf-8", "replace")
+    path, line = Path("my.toml"), "my.toml"
+    try:
+        config._sections(path, config._parsed(path, data))
+    except UsageError as error:
+        line = error.one_line()
+    assert line.startswith("my.toml")
+    assert "\n" not in line
 
 
 @pytest.mark.parametrize("name", ["missing.toml", "."])
@@ -198,8 +240,8 @@ def ask(answer: str, monkeypatch: pytest.MonkeyPatch) -> tuple[config.Config | N
     """Start at a terminal with an answer; return what is used and what was said."""
     monkeypatch.setattr("builtins.input", lambda _: answer)
     shell = Shell()
-    given = startup.configuration(shell.session.output, file=None, profile="", typed=True)
-    return given, shell.said(0).err
+    loaded = startup.configuration(shell.session.output, file=None, profile="", typed=True)
+    return loaded, shell.said(0).err
 
 
 STRANGE = """
@@ -213,8 +255,8 @@ elf = "written"
 def test_a_strangers_file_does_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its values are shown, and nothing of them is used before a person has agreed."""
     (folder / "espshell.toml").write_text(STRANGE)
-    given, said = ask("n", monkeypatch)
-    assert given == config.Config()
+    loaded, said = ask("n", monkeypatch)
+    assert loaded == config.Config()
     assert 'startup = ["!touch written", "echo x | touch written", "echo x > written"]' in said
     assert 'aliases.info = "echo x > written"' in said
     assert not (folder / "written").exists()
@@ -227,8 +269,8 @@ def test_what_was_agreed_to_is_not_asked_again(
     file = folder / "espshell.toml"
     file.write_text(STRANGE)
     assert ask("yes", monkeypatch)[0] not in (None, config.Config())
-    given, said = ask("n", monkeypatch)
-    assert (given is not None and given.options["elf"], said) == ("written", "")
+    loaded, said = ask("n", monkeypatch)
+    assert (loaded is not None and loaded.options["elf"], said) == ("written", "")
     file.write_text(STRANGE + "# changed")
     assert "has changed" in ask("n", monkeypatch)[1]
     other = folder / "other"
@@ -294,9 +336,9 @@ def test_dry_run_is_never_saved(offline: Shell) -> None:
 def test_the_command_line_decides_on_colour(folder: Path) -> None:
     """The setting is the default of the option."""
     (folder / "my.toml").write_text('settings.color = "always"')
-    given = config.load(file=Path("my.toml"))
-    assert (given.options, given.settings) == ({"color": "always"}, {})
-    assert cli._parsed(["--color", "never"], given.options).color == "never"
+    loaded = config.load(file=Path("my.toml"))
+    assert (loaded.options, loaded.settings) == ({"color": "always"}, {})
+    assert cli._parsed(["--color", "never"], loaded.options).color == "never"
 
 
 def test_files_are_beside_the_configuration(folder: Path) -> None:
@@ -304,9 +346,9 @@ def test_files_are_beside_the_configuration(folder: Path) -> None:
     other = folder / "board"
     other.mkdir()
     (other / "my.toml").write_text('elf = "app.elf"\nsettings.parttable = "table.csv"')
-    given = config.load(file=Path("board/my.toml"))
-    assert given.options["elf"] == str(Path("board/app.elf"))
-    assert given.settings["parttable"].text == str(Path("board/table.csv"))
+    loaded = config.load(file=Path("board/my.toml"))
+    assert loaded.options["elf"] == str(Path("board/app.elf"))
+    assert loaded.settings["parttable"].text == str(Path("board/table.csv"))
 
 
 def test_one_file_in_both_places_is_read_once(

@@ -47,8 +47,8 @@ def greeted(shell: Shell, *present: PortInfo, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("present", "others"),
     [
-        ((), "carry\n"),
-        ((SERIAL,), "carry; other ports: /dev/ttyS0\n"),
+        ((), "bridges\n"),
+        ((SERIAL,), "bridges; there is /dev/ttyS0\n"),
         (tuple(PortInfo(f"COM{n}") for n in range(9)), "COM0, COM1, COM2, COM3 and more\n"),
     ],
 )
@@ -60,7 +60,7 @@ def test_without_a_board(
 ) -> None:
     """The first lines say what was looked for and what to try; each fits 80 columns or folds."""
     said = greeted(offline, *present, monkeypatch=monkeypatch)
-    assert "no board: no USB port of an Espressif chip" in said
+    assert "no board found: looked for USB ports of Espressif chips" in said
     assert others in said
     assert "`connect sim://demo`" in said
     assert "`ports`" in said

@@ -65,9 +65,7 @@ def _advise(session: Session, present: Sequence[PortInfo]) -> None:
     others = ", ".join(port.device for port in present[:_MOST_PORTS])
     more = " and more" if len(present) > _MOST_PORTS else ""
     session.output.note(
-        "no board: no USB port of an Espressif chip or of a bridge that boards carry"
-        + (f"; other ports: {others}{more}" if others else "")
+        "no board found: looked for USB ports of Espressif chips and of common bridges"
+        + (f"; there is {others}{more}" if others else "")
     )
-    session.output.note(
-        "`ports` looks again, `connect PORT` takes any port, `connect sim://demo` a simulated board"
-    )
+    session.output.note("try `ports`, `connect PORT`, or `connect sim://demo`, a simulated board")
