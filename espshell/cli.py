@@ -72,13 +72,13 @@ def _main(arguments: list[str]) -> int:
     try:
         several = boards.requested(arguments)
         options = _parsed(several.arguments if several else arguments)
-        given = None if several else _configuration(options)
-        if given:
-            options = _parsed(arguments, given.options)
+        loaded = None if several else _configuration(options)
+        if loaded:
+            options = _parsed(arguments, loaded.options)
     except UsageError as error:
         Runner(Session(Output(as_json="--json" in arguments))).refuse(error)
         raise
-    return _run_on_boards(several, options) if several else _run(options, given)
+    return _run_on_boards(several, options) if several else _run(options, loaded)
 
 
 def _configuration(options: argparse.Namespace) -> Config | None:
@@ -223,7 +223,7 @@ def _joined(arguments: Sequence[str]) -> list[str]:
     return joined
 
 
-def _run(options: argparse.Namespace, given: Config | None) -> int:
+def _run(options: argparse.Namespace, loaded: Config | None) -> int:
     output = Output(as_json=options.json, color=options.color)
     session = Session(output, assume_yes=options.yes, keep_going=options.keep_going)
     session.dry_run = options.dry_run
@@ -237,9 +237,9 @@ def _run(options: argparse.Namespace, given: Config | None) -> int:
                 from espshell.ops.memory.symbols import load_symbols
 
                 session.symbols = load_symbols(options.elf)
-            first = given.startup if given else None
-            if given:
-                configure(session, given)
+            first = loaded.startup if loaded else None
+            if loaded:
+                configure(session, loaded)
             scripts = _scripts(options)
             if scripts and first:
                 scripts, first = [(first, []), *scripts], None

@@ -155,12 +155,12 @@ def _saved(session: Session, name: str) -> bool | str:
     return _setting(session, name)
 
 
-def configure(session: Session, given: config.Config) -> None:
+def configure(session: Session, loaded: config.Config) -> None:
     """Give a session the settings and aliases of files. Raises: UsageError with the place."""
-    for name, entry in given.settings.items():
+    for name, entry in loaded.settings.items():
         with config.located(entry.where):
             _change(session, name, entry.text)
-    for name, entry in given.aliases.items():
+    for name, entry in loaded.aliases.items():
         with config.located(entry.where):
             define(session, name, entry.text)
 
