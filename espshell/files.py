@@ -40,6 +40,7 @@ SVD = Limit(16 * MIB, "an SVD file")
 """The largest there is, of a chip with 17,000 registers, has 10 MiB."""
 RECORDING = Limit(256 * MIB, "a recording")
 HISTORY = Limit(16 * MIB, "a history")
+CONFIG = Limit(1 * MIB, "a configuration")
 DEVICE = Limit(1 * MIB, "what a device gives", "a device such as /dev/zero never ends")
 
 WAIT_S = 2.0
@@ -264,6 +265,12 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Write a file whole or not at all, see ``new_file``. Raises: UsageError."""
     with new_file(path) as temporary, open_binary(temporary) as file:
         file.write(data)
+
+
+def make_folder(path: Path) -> None:
+    """Make a directory with those above it, if missing. Raises: UsageError."""
+    with _translated("write", path):
+        path.mkdir(parents=True, exist_ok=True)
 
 
 @contextlib.contextmanager

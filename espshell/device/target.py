@@ -91,7 +91,7 @@ class Target:
         """
         link = Link(_open(url, first_baud(baud, before)))
         link.taps.extend(taps)
-        usb = None if "://" in url else ports.info_of(url)
+        usb = None if "://" in url else ports.info_of(link.port.url)
         own_usb = usb is not None and usb.is_usb_serial_jtag
         try:
             connected = connect.connect(

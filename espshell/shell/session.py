@@ -145,14 +145,17 @@ class Session:
                 "there is no port to connect to", hint="`connect PORT` or --port names it"
             )
         self.bench, self.lost = bench, None
-        target = Target.open(
-            bench.port,
-            baud=first_baud(bench.baud, bench.before),
-            before=bench.before,
-            expected=bench.chip,
-            taps=(self.tap,) if self.tap else (),
-            stub_dir=bench.stub_dir,
-        )
+        with contextlib.ExitStack() as stack:
+            if not isinstance(self.tap, Viewer):  # which shows more
+                stack.enter_context(self.output.waiting(f"connecting to {bench.port} ..."))
+            target = Target.open(
+                bench.port,
+                baud=first_baud(bench.baud, bench.before),
+                before=bench.before,
+                expected=bench.chip,
+                taps=(self.tap,) if self.tap else (),
+                stub_dir=bench.stub_dir,
+            )
         target.memory.before_write = self.journal.record
         self.connection = Connection(target, self.settings)
         self.apply_settings()

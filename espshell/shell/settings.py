@@ -14,6 +14,12 @@ from espshell.units import MIB
 MOST_FLASH = 256 * MIB
 """Twice the largest flash that any of the chips addresses (bytes)."""
 
+SWITCHES = ("check", "confirm", "slower", "squeeze", "verify")
+SETTINGS = (*SWITCHES, "color", "dry-run", "flash-size", "spi-connection", "parttable", "rate")
+"""The names that ``set`` takes."""
+SAVED = tuple(name for name in SETTINGS if name != "dry-run")
+"""Those that a file may have; whether writes are sent is said anew at every start."""
+
 
 @dataclasses.dataclass(slots=True)
 class Settings:

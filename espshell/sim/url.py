@@ -1,5 +1,8 @@
 r"""``sim://esp32c3?flash=8M&fault=drop@reply:3``: which chip to simulate, and how.
 
+``sim://demo`` is a board: an ESP32-C3 with a bootloader, partitions, two applications and a
+protected region in its flash.  The options change it as any other chip.
+
     flash     size of the flash, or its name or the beginning of it: 4M, W25Q32JV
     mac       base MAC: 24:6f:28:a1:b2:c3
     rev       revision of the chip: 3.1
@@ -48,7 +51,7 @@ from espshell import files
 from espshell.chips import Chip
 from espshell.errors import PortError, UsageError, system_reason
 from espshell.records import dataclass
-from espshell.sim import efuse, fault, gpio, models, parts, ram_fault
+from espshell.sim import board, efuse, fault, gpio, models, parts, ram_fault
 from espshell.sim.models import Model
 from espshell.sim.nor import SECTOR
 from espshell.sim.parts import PartModel
@@ -123,15 +126,18 @@ class Setup:
         return models.chip_of(self.model)
 
     def flash_data(self) -> bytearray | mmap.mmap:
-        """Return the array of the flash, blank or as its file has it, and kept there.
+        """Return the array of the flash, as the board has it or as its file has it, and kept there.
 
+        A file that is too short is filled up from the board.
         Raises: PortError if the file cannot be used.
         """
+        contents = board.flash_of(self.model.board)[: self.part.size]
+        contents = contents.ljust(self.part.size, b"\xff")
         if self.flash_file is None:
-            return bytearray(b"\xff") * self.part.size
+            return bytearray(contents)
         try:
             with files.open_regular(self.flash_file, follow=True) as file:
-                file.write(b"\xff" * (self.part.size - file.seek(0, os.SEEK_END)))
+                file.write(contents[file.seek(0, os.SEEK_END) :])
                 file.flush()
                 return mmap.mmap(file.fileno(), self.part.size)
         except OSError as error:
@@ -148,7 +154,12 @@ def parse(url: str) -> Setup:
     name, _, query = url[len(SCHEME) :].partition("?")
     model = models.by_chip_name(unquote(name).strip("/"))
     crystal_hz = models.chip_of(model).crystals_mhz[0] * MHZ
-    setup = Setup(model, model.mac, model.revision, model.package, crystal_hz)
+    part = parts.by_name(model.part) or _COMMON
+    setup = Setup(
+        *(model, model.mac, model.revision, model.package, crystal_hz),
+        part=part,
+        status=model.status,
+    )
     for option in filter(None, query.split("&")):
         key, _, value = option.partition("=")
         setup = _with_option(setup, key, unquote(value))
