@@ -15,9 +15,10 @@ from pathlib import Path
 
 from espshell import files
 from espshell.errors import EspError, UsageError
-from espshell.shell import lines, registry, script
+from espshell.shell import blocks, lines, registry, script
+from espshell.shell.blocks import Block, Node
 from espshell.shell.declaration import Trait
-from espshell.shell.language import expr, grammar
+from espshell.shell.language import expr
 from espshell.shell.language.assignment import assigned
 from espshell.shell.language.grammar import Command
 from espshell.shell.lines import Prepared
@@ -96,11 +97,44 @@ class _Checker:
             raise script.too_deep(text)
         outer = {name for name in self._variables if name.isdigit()}
         self._variables = {*(self._variables - outer), *script.argument_variables(tuple(arguments))}
-        needs_chip = False
-        for number, line in grammar.split_lines(text.text):
-            needs_chip |= self._line(text, number, line, depth)
+        needs_chip = self._nodes(text, blocks.parse(text), depth)
         self._variables = {*(name for name in self._variables if not name.isdigit()), *outer}
         return needs_chip
+
+    def _nodes(self, text: Script, nodes: Iterable[Node], depth: int) -> bool:
+        needs_chip = False
+        for node in nodes:
+            if isinstance(node, Block):
+                needs_chip |= self._block(text, node, depth)
+            else:
+                needs_chip |= self._line(text, node.number, node.text, depth)
+        return needs_chip
+
+    def _block(self, text: Script, block: Block, depth: int) -> bool:
+        """Check the head of a block and all of its lines, though not all of them may run."""
+        head, command, needs_chip = block.head, None, False
+        try:
+            (command,) = lines.parse(self._session, head.text)
+            self._check_variables(command)
+            if block.kind == blocks.FOR:
+                self._variables.add(blocks.loop_name(command))
+            else:
+                needs_chip = self._head(command)
+        except EspError as error:
+            raise script.located(
+                text, head.number, error, line=head.text, command=command
+            ) from error
+        with self._to_run_if(block.kind != blocks.IF):
+            needs_chip |= self._nodes(text, block.body, depth)
+            return self._nodes(text, block.otherwise, depth) or needs_chip
+
+    def _head(self, command: Command) -> bool:
+        """Check the condition of an ``if``, or the count of a ``repeat``."""
+        if not all(word.is_plain for word in command.words):
+            return True
+        expression = blocks.condition(command, {})
+        self._check_names(expression.names())
+        return expression.constant() is None
 
     def _line(self, text: Script, number: int, line: str, depth: int) -> bool:
         needs_chip, command = False, None

@@ -64,6 +64,8 @@ class Trait(enum.Flag):
     """The bare name of a family that takes words: what is no second name is an argument."""
     PARTITIONS = enum.auto()
     """Behind it the names of partitions may be others than they are now."""
+    BLOCK = enum.auto()
+    """Begins or ends a block of a script, which the runner and the check take apart."""
     ONCE = enum.auto()
     """Is a comment in a transcript: it would end its run, or overwrite it."""
 

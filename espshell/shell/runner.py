@@ -21,10 +21,20 @@ from espshell.errors import (
     ScriptError,
     UsageError,
 )
-from espshell.shell import check, display, hints, lines, recovery, registry, replay, script
+from espshell.shell import (
+    blocks,
+    check,
+    display,
+    hints,
+    lines,
+    recovery,
+    registry,
+    replay,
+    script,
+)
+from espshell.shell.blocks import Block, Node
 from espshell.shell.crash import STOPPING, as_error
 from espshell.shell.declaration import Answer, Trait, Verb
-from espshell.shell.language import grammar
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.scope import not_connected
 from espshell.shell.lines import Held, Prepared
@@ -170,18 +180,48 @@ class Runner:
 
         Raises: ScriptError at the first command that fails, unless ``keep_going``.
         """
-        session, worst = self.session, 0
         with self._entered(text, arguments):
-            for number, line in grammar.split_lines(text.text):
-                try:
-                    self._run_script_line(text, number, line)
-                except ScriptError as error:
-                    worst = max(worst, error.status)
-                    session.worst = max(session.worst, worst)
-                    if not session.keep_going:
-                        raise
-                    script.report(session.output, error)
+            return self._run_nodes(text, blocks.parse(text))
+
+    def _run_nodes(self, text: Script, nodes: Sequence[Node]) -> int:
+        session, worst = self.session, 0
+        for node in nodes:
+            try:
+                if isinstance(node, Block):
+                    worst = max(worst, self._run_block(text, node))
+                else:
+                    self._run_script_line(text, node.number, node.text)
+            except ScriptError as error:
+                worst = max(worst, error.status)
+                session.worst = max(session.worst, worst)
+                if not session.keep_going:
+                    raise
+                script.report(session.output, error)
         return worst
+
+    def _run_block(self, text: Script, block: Block) -> int:
+        """Run the lines of a block as often as its head says; return the worst status."""
+        session, head, command = self.session, block.head, None
+        try:
+            (command,) = lines.parse(session, head.text)
+            if block.kind == blocks.FOR:
+                name = blocks.loop_name(command)
+                rounds = [(name, value) for value in blocks.loop_values(command, session.variables)]
+            else:
+                number = blocks.condition(command, session.variables).evaluate(session.scope)
+                rounds = [("", "")] * blocks.rounds(block, number)
+        except EspError as error:
+            located = script.located(text, head.number, error, line=head.text, command=command)
+            self.refuse(located)
+            raise located from error
+        worst = 0
+        for name, value in rounds:
+            if name:
+                session.variables[name] = value
+                source = replay.assignment(name, value)
+                session.output.logged(lambda log, source=source: log.command(source))
+            worst = max(worst, self._run_nodes(text, block.body))
+        return worst if rounds else self._run_nodes(text, block.otherwise)
 
     def _run_script_line(self, text: Script, number: int, line: str) -> None:
         try:

@@ -160,6 +160,41 @@ def source(
     run_file(file, arguments)
 
 
+@VERBS.add("if", group=GROUP, rest="expression", traits=Trait.BLOCK)
+def begin_if(session: Session, expression: Expr) -> None:
+    """Run the lines up to end, or those behind else, by a condition.
+
+    if u32[DRAM] == 0, the lines, perhaps else and more lines, and end: each on a line of its own.
+    """
+    raise _only_in_scripts("if")
+
+
+@VERBS.add("for", group=GROUP, traits=Trait.BLOCK)
+def begin_for(session: Session, words: Annotated[tuple[str, ...], WORDS]) -> None:
+    """Run the lines up to end once for each word.
+
+    for NAME in WORD...: the lines have it as $NAME. 0..8 stands for the numbers 0 to 7, and
+    0..0x4000..0x1000 for those in steps of 0x1000.
+    """
+    raise _only_in_scripts("for")
+
+
+@VERBS.add("else", group=GROUP, traits=Trait.BLOCK)
+def begin_else(session: Session) -> None:
+    """Begin the lines for a condition of if that is false."""
+    raise _only_in_scripts("else")
+
+
+@VERBS.add("end", group=GROUP, traits=Trait.BLOCK)
+def end_block(session: Session) -> None:
+    """End the lines of if, for, or repeat without a command."""
+    raise _only_in_scripts("end")
+
+
+def _only_in_scripts(name: str) -> UsageError:
+    return UsageError(f"`{name}` belongs to a block of lines", hint="`source FILE` runs a script")
+
+
 def _value(session: Session, word: Word, scope: TargetScope) -> int | str:
     """Return the value of a word for `let`: quoted text, a variable unchanged, or an expression."""
     if word.is_quoted and not _is_character(word.raw):

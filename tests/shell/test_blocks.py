@@ -1,0 +1,145 @@
+"""Blocks of scripts: if, for and repeat, parsed before anything runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from espshell.shell import blocks
+from espshell.shell.script import Script
+from tests.shell.support import RAM, Shell
+
+ALL = """
+let sum = 0
+for i in 0..4 10 0x20..0x40..0x10 'last word'
+    if "$i" == "last word"
+        let sum = $sum + 1000
+    else
+        let sum = $sum + $i
+    end
+end
+repeat 3
+    let sum = $sum + 100
+end
+if $sum == 1396
+    echo right $sum
+end
+"""
+
+
+def test_all_kinds_in_each_other() -> None:
+    """Words, ranges without their end, steps, counts, both sides of a condition."""
+    text = ALL.replace('if "$i" == "last word"', "if $i == 9").replace("'last word'", "9")
+    ran = Shell().script(text)
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out.endswith("right 1396\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("repeat 2\necho x\n", "test.espsh:1: `repeat` has no `end`"),
+        ("echo x\nend\n", "test.espsh:2: `end` belongs to no block"),
+        ("if 1\nelse\nelse\nend\n", "test.espsh:3: a second `else`"),
+        ("for i in 1\nelse\nend\n", "test.espsh:2: `else` belongs to `if`, not to `for`"),
+        ("if 1; echo x\nend\n", "test.espsh:1: `if` stands alone on its line"),
+        ("if 1\nend if\n", "test.espsh:2: nothing stands behind `end`"),
+        ("for i of 1 2\nend\n", "test.espsh:1: for: a loop is `for NAME in WORD...`"),
+        ("if\nend\n", "test.espsh:1: if: `if` needs a condition"),
+        ("if 1 +\nend\n", "test.espsh:1: if: "),
+        ("if 0\npook 1\nend\n", "test.espsh:2: pook: unknown command `pook`"),
+        ("if $x == 1\nend\n", "test.espsh:1: if: "),
+        ("if 1\n" * 30 + "end\n" * 30, "test.espsh:21: blocks are nested more than 20 deep"),
+    ],
+)
+def test_what_is_wrong_has_its_line(text: str, message: str) -> None:
+    """An unfinished or misplaced block is found where it is, and before the first line runs."""
+    ran = Shell().script(text)
+    assert ran.status == 2
+    assert ran.err.startswith(message)
+    assert not ran.out
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        ("for i in 0..9..0", "0..9..0 has no end"),
+        ("for i in 0..0x7fffffff", "0..0x7fffffff has too many steps"),
+        ("repeat 0", "expected a count of 1 to 1048576, not 0"),
+    ],
+)
+def test_heads_have_bounds(head: str, message: str) -> None:
+    """A loop without an end is refused."""
+    ran = Shell().script(f"{head}\nend\n")
+    assert (ran.status, ran.out) == (2, "")
+    assert message in ran.err
+
+
+def test_errors_inside_have_their_own_line() -> None:
+    """The line that fails is named, and the rest of the block does not run."""
+    ran = Shell().script("for i in 0 1\nexpect $i == 0\necho round $i\nend\n")
+    assert ran.status == 1
+    assert ran.err.startswith("test.espsh:2: expect: ")
+    assert ran.out.count("round") == 1
+
+
+def test_keep_going_finishes_the_block() -> None:
+    """With keep_going each round runs to its end, and the worst status counts."""
+    shell = Shell()
+    shell.session.keep_going = True
+    ran = shell.script("for i in 0 1 2\nexpect $i == 1\necho after $i\nend\n")
+    assert (ran.status, ran.out.count("after")) == (1, 3)
+
+
+def test_a_condition_reads_the_chip() -> None:
+    """What is in memory when the block is reached decides."""
+    text = f"repeat 2\nif u32[{RAM}] == 0\npoke {RAM} 7\nelse\necho full\nend\nend\n"
+    ran = Shell().connect().script(text)
+    assert (ran.status, ran.out.count("full")) == (0, 1)
+
+
+def test_lines_are_not_lost() -> None:
+    """Every line of a script is in its tree, in order."""
+    numbers = _numbers(blocks.parse(Script("x", ALL)))
+    edges = {6, 8, 9, 12, 15}
+    assert numbers == [n for n in range(1, ALL.count("\n") + 1) if n not in edges]
+
+
+def _numbers(nodes: tuple[blocks.Node, ...]) -> list[int]:
+    numbers: list[int] = []
+    for node in nodes:
+        if isinstance(node, blocks.Block):
+            numbers += [node.head.number, *_numbers(node.body), *_numbers(node.otherwise)]
+        else:
+            numbers.append(node.number)
+    return numbers
+
+
+def test_json_has_an_object_a_line() -> None:
+    """The edges of blocks print nothing."""
+    shell = Shell()
+    shell.session.output.as_json = True
+    ran = shell.script("repeat 2\nif 1\necho x\nend\nend\n")
+    assert [item["command"] for item in ran.objects] == ["echo", "echo"]
+
+
+def test_a_transcript_repeats_the_rounds(tmp_path: Path) -> None:
+    """The transcript of a loop has its rounds one after another, and runs again as a script."""
+    log = tmp_path / "log.espsh"
+    text = f'log "{log}"\nfor i in 1 2 "a b"\necho n $i\nend\nlog off\n'
+    assert Shell().script(text).status == 0
+    again = Shell().script(log.read_text())
+    assert [line for line in again.out.splitlines() if line.startswith("n ")] == [
+        "n 1",
+        "n 2",
+        "n a b",
+    ]
+
+
+@pytest.mark.parametrize("line", ["if 1", "for i in 1", "else", "end"])
+def test_no_block_at_the_prompt(line: str) -> None:
+    """A typed edge of a block says where blocks belong."""
+    ran = Shell().type(line)
+    assert ran.status == 2
+    assert "belongs to a block of lines; `source FILE` runs a script" in ran.err
