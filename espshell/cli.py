@@ -28,7 +28,7 @@ from espshell.link.reset import AFTER, BEFORE
 from espshell.link.trace import Recorder, Viewer
 from espshell.shell import script, startup
 from espshell.shell.arguments.types import AUTO, chip_named, did_you_mean
-from espshell.shell.check import check
+from espshell.shell.check import check, every_error
 from espshell.shell.commands.shell import configure
 from espshell.shell.crash import STOPPING, Interrupted, as_error
 from espshell.shell.output import Output
@@ -374,13 +374,15 @@ def _type(session: Session, first: Script | None) -> int:
 def _check(arguments: Sequence[str]) -> int:
     parser = _ArgumentParser(prog="espshell check", description="Parse scripts without a device.")
     parser.add_argument("scripts", nargs="+", metavar="SCRIPT")
-    session = Session(Output())
-    worst = 0
+    output, worst = Output(), 0
     for name in parser.parse_args(arguments).scripts:
         try:
-            check(session, (script.read(path_of(name)), ["0"] * 9))
+            for error in every_error(Session(output), script.read(path_of(name))):
+                output.error(error.at_column())
+                output.plain(f"    {error.source}")
+                worst = max(worst, error.status)
         except EspError as error:
-            script.report(session.output, error)
+            script.report(output, error)
             worst = max(worst, error.status)
     return worst
 

@@ -31,6 +31,8 @@ class EspError(Exception):
         self.hint = hint
         self.status = self.exit_status if status is None else status
         """The exit status of a program that ends with this error."""
+        self.column = 0
+        """Where in its line the fault is, from 1; 0 where that is not known."""
 
     def one_line(self) -> str:
         """Return message and hint as one line, safe for a terminal."""
@@ -96,10 +98,16 @@ class ScriptError(EspError):
         message = _joined(place, command, error.message)
         super().__init__(message, hint=error.hint, status=error.status)
         self.source = source
+        self.place = place
+        self.column = error.column
         self.command = command
         """The command's name, if the line could be parsed."""
         self.reason = _joined(place, error.message)
         """The message without the command's name."""
+
+    def at_column(self) -> str:
+        """Return the error in one line, as compilers write it: ``file:line:column: message``."""
+        return self.one_line().replace(self.place, f"{self.place}:{self.column or 1}", 1)
 
 
 def _joined(*parts: str | None) -> str:

@@ -205,7 +205,7 @@ def test_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, err = in_process("check", str(bad), str(good), capsys=capsys)
     assert (status, out) == (2, "")
     assert err.splitlines() == [
-        f"{bad}:2: fails: unknown command `pek`; did you mean `peek`?",
+        f"{bad}:2:1: fails: unknown command `pek`; did you mean `peek`?",
         "    fails pek",
     ]
 

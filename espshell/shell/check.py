@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from espshell import files
-from espshell.errors import EspError, UsageError
+from espshell.errors import EspError, ScriptError, UsageError
 from espshell.shell import blocks, lines, registry, script
 from espshell.shell.blocks import Block, Node
 from espshell.shell.declaration import Trait
@@ -38,6 +38,17 @@ def check(session: Session, *scripts: Given, to_run: bool = False) -> bool:
     checker = _Checker(session, to_run=to_run)
     needs_chip = [checker.check(text, arguments, depth=0) for text, arguments in scripts]
     return any(needs_chip)
+
+
+def every_error(session: Session, text: Script) -> tuple[ScriptError, ...]:
+    """Return all that is wrong with a script and those that it sources, in order."""
+    checker = _Checker(session, to_run=False)
+    checker.errors = []
+    try:
+        checker.check(text, ["0"] * 9, depth=0)
+    except ScriptError as error:  # a block without an end: nothing behind it has a meaning
+        checker.errors.append(error)
+    return tuple(checker.errors)
 
 
 class _Files:
@@ -90,6 +101,8 @@ class _Checker:
         self._knows_names = True  # until a line loads symbols from a file named by a variable
         self._knows_partitions = True  # until a line may write another partition table
         self._knows_lines = True  # until a line whose meaning is not known before it runs
+        self.errors: list[ScriptError] | None = None
+        """Collects errors; None: the first one is raised."""
 
     def check(self, text: Script, arguments: Iterable[str], *, depth: int) -> bool:
         """Check every line; return whether one needs a chip."""
@@ -104,10 +117,15 @@ class _Checker:
     def _nodes(self, text: Script, nodes: Iterable[Node], depth: int) -> bool:
         needs_chip = False
         for node in nodes:
-            if isinstance(node, Block):
-                needs_chip |= self._block(text, node, depth)
-            else:
-                needs_chip |= self._line(text, node.number, node.text, depth)
+            try:
+                if isinstance(node, Block):
+                    needs_chip |= self._block(text, node, depth)
+                else:
+                    needs_chip |= self._line(text, node.number, node.text, depth)
+            except ScriptError as error:
+                if self.errors is None:
+                    raise
+                self.errors.append(error)
         return needs_chip
 
     def _block(self, text: Script, block: Block, depth: int) -> bool:

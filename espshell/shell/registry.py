@@ -221,7 +221,11 @@ def check(bound: Bound, variables: Variables) -> None:
     """
     for slot, words in bound:
         if slot.type is not None and all(word.is_plain for word in words):
-            slot.type.parse(_texts(slot.type, words, variables))
+            try:
+                slot.type.parse(_texts(slot.type, words, variables))
+            except UsageError as error:
+                error.column = words[0].column
+                raise
 
 
 def files_read(bound: Bound) -> Iterable[Path]:

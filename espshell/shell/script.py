@@ -54,6 +54,7 @@ def located(
     if isinstance(error, ScriptError):
         return error
     name = command.name.raw if command else None
+    error.column = error.column or (command.column if command else 1)
     if not script.name:
         return ScriptError("" if name else "-c", error, source="", command=name)
     return ScriptError(f"{script.name}:{number}", error, source=line.strip(), command=name)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from espshell.shell import blocks
+from espshell.shell.check import every_error
 from espshell.shell.script import Script
 from tests.shell.support import RAM, Shell
 
@@ -143,3 +144,15 @@ def test_no_block_at_the_prompt(line: str) -> None:
     ran = Shell().type(line)
     assert ran.status == 2
     assert "belongs to a block of lines; `source FILE` runs a script" in ran.err
+
+
+def test_check_lists_every_error() -> None:
+    """All that is wrong is listed, with line and column, also inside of blocks."""
+    text = "peek\npeek DRAM 4x\nif 1\n  poke DRAM 0xzz\nend\necho $x\n"
+    errors = every_error(Shell().session, Script("x.espsh", text))
+    assert [error.at_column().split(": ")[0] for error in errors] == [
+        "x.espsh:1:1",
+        "x.espsh:2:11",
+        "x.espsh:4:13",
+        "x.espsh:6:1",
+    ]
