@@ -297,7 +297,7 @@ def test_full_disk_is_told() -> None:
 def started(*arguments: str) -> subprocess.Popen[str]:
     """Start the program, to read some of its output."""
     return subprocess.Popen(
-        [*COMMAND, "-p", SIM, *arguments],
+        [*COMMAND, "-p", SIM, "-b", "115200", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
