@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from espshell import __version__, boards, signals
 from espshell.errors import BenchError, EspError, ScriptError, UsageError, file_error, printable
-from espshell.files import SCRIPT, path_of, read_stream
+from espshell.files import SCRIPT, path_of, read_stream, require_folder
 from espshell.link import ports, reset
 from espshell.link.reset import AFTER, BEFORE
 from espshell.link.trace import Recorder, Viewer
@@ -31,12 +31,14 @@ from espshell.shell.arguments.types import AUTO, chip_named, did_you_mean
 from espshell.shell.check import check, every_error
 from espshell.shell.commands.shell import configure
 from espshell.shell.crash import STOPPING, Interrupted, as_error
+from espshell.shell.junit import Report
 from espshell.shell.output import Output
 from espshell.shell.registry import COMMANDS
 from espshell.shell.runner import Runner
 from espshell.shell.script import Given, Script
 from espshell.shell.session import Quit, Session
 from espshell.shell.settings import Bench
+from espshell.shell.transcript import Log
 from espshell.units import parse_number
 
 if TYPE_CHECKING:
@@ -161,6 +163,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--dry-run", action="store_true", help="show what would be written, send nothing")
     add("--json", action="store_true", help="one JSON object a command")
     add("--transcript", type=path_of, metavar="FILE", help="write commands and what came of them")
+    add("--log", type=path_of, metavar="FILE", help="append what is run and shown, with the time")
+    add("--junit", type=path_of, metavar="FILE", help="write verdicts as JUnit XML")
     add("--trace", metavar="[=FILE]", help="show every frame, or record them in a file")
     add("--color", choices=("auto", "always", "never"), default="auto", help="when to colour")
     add("--elf", type=path_of, metavar="FILE", help="names of a program for its addresses")
@@ -228,33 +232,16 @@ def _run(options: argparse.Namespace, loaded: Config | None) -> int:
     session = Session(output, assume_yes=options.yes, keep_going=options.keep_going)
     session.dry_run = options.dry_run
     runner = Runner(session)
-    with contextlib.closing(session):
+    with contextlib.closing(session), contextlib.ExitStack() as stack:
         try:
-            session.bench = _bench(options)
-            session.watch(_tap(options.trace, output))
-            session.log_to(options.transcript)
-            if options.elf:
-                from espshell.ops.memory.symbols import load_symbols
-
-                session.symbols = load_symbols(options.elf)
-            if options.svd:
-                from espshell.ops.memory.registers import load_svd
-
-                session.svd = load_svd(options.svd)
-            first = loaded.startup if loaded else None
-            if loaded:
-                configure(session, loaded)
-            scripts = _scripts(options)
-            if scripts and first:
-                scripts, first = [(first, []), *scripts], None
-            needs_chip = check(session, *scripts, to_run=True)
-            if needs_chip and _has_port(session):
-                session.connect(session.bench)
-                check(session, *scripts, to_run=True)  # now the names, too
+            _open_records(runner, options, stack)
+            scripts, first = _prepared(session, options, loaded)
         except STOPPING as stop:
             error = as_error(stop)
             runner.refuse(error)
             script.report(output, error)
+            if runner.report is not None:
+                runner.report.refuse(error)
             return error.status
         try:
             _run_scripts(runner, scripts)
@@ -263,6 +250,49 @@ def _run(options: argparse.Namespace, loaded: Config | None) -> int:
         except Quit as leaving:
             return session.worst if leaving.status is None else leaving.status
         return session.worst
+
+
+def _open_records(runner: Runner, options: argparse.Namespace, stack: contextlib.ExitStack) -> None:
+    """Open what the run is to be written to, closed with the stack. Raises: UsageError."""
+    session = runner.session
+    if options.junit:
+        require_folder(options.junit)
+        runner.report = Report(options.junit)
+        stack.callback(runner.report.write)
+    if options.log:
+        session.output.records.append(log := Log(options.log))
+        stack.callback(log.close)
+    session.watch(_tap(options.trace, session.output))
+    session.log_to(options.transcript)
+
+
+def _prepared(
+    session: Session, options: argparse.Namespace, loaded: Config | None
+) -> tuple[list[Given], Script | None]:
+    """Read and check what is to run, and connect if it needs a chip.
+
+    Returns the scripts, and the lines that come before the first that is typed. Raises: EspError.
+    """
+    session.bench = _bench(options)
+    if options.elf:
+        from espshell.ops.memory.symbols import load_symbols
+
+        session.symbols = load_symbols(options.elf)
+    if options.svd:
+        from espshell.ops.memory.registers import load_svd
+
+        session.svd = load_svd(options.svd)
+    first = loaded.startup if loaded else None
+    if loaded:
+        configure(session, loaded)
+    scripts = _scripts(options)
+    if scripts and first:
+        scripts, first = [(first, []), *scripts], None
+    needs_chip = check(session, *scripts, to_run=True)
+    if needs_chip and _has_port(session):
+        session.connect(session.bench)
+        check(session, *scripts, to_run=True)  # now the names, too
+    return scripts, first
 
 
 def _bench(options: argparse.Namespace) -> Bench:

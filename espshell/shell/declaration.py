@@ -66,6 +66,8 @@ class Trait(enum.Flag):
     """Behind it the names of partitions may be others than they are now."""
     BLOCK = enum.auto()
     """Begins or ends a block of a script, which the runner and the check take apart."""
+    VERDICT = enum.auto()
+    """Judges the chip: a case in a report, also where all is well."""
     ONCE = enum.auto()
     """Is a comment in a transcript: it would end its run, or overwrite it."""
 

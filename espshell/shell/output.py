@@ -30,7 +30,7 @@ from espshell.units import size_text
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from espshell.shell.transcript import Transcript
+    from espshell.shell.transcript import Copy, Record, Transcript
 
 STREAM_ABOVE = 1024
 """Bytes above which a hexdump is written row by row, as it arrives."""
@@ -63,6 +63,8 @@ class Output:
         """How a note is worded for the command that runs."""
         self.transcript: Transcript | None = None
         """Where all of it is written to, too."""
+        self.records: list[Record] = []
+        """And where else: a log, copies for a report."""
 
     @property
     def color(self) -> bool:
@@ -122,17 +124,31 @@ class Output:
         if not self._redirected:
             self.logged(lambda transcript: transcript.output(text))
 
-    def logged(self, write: Callable[[Transcript], None]) -> None:
-        """Write to the transcript, if there is one; if that fails, say so and have none."""
-        transcript = self.transcript
-        if transcript is None:
-            return
+    def logged(self, write: Callable[[Record], None]) -> None:
+        """Write to all that keeps a record; end one that fails, and say so."""
+        transcripts = [self.transcript] if self.transcript else []
+        for record in (*transcripts, *self.records):
+            try:
+                write(record)
+            except OSError as error:
+                if record is self.transcript:
+                    self.transcript = None
+                else:
+                    self.records.remove(record)
+                record.close()
+                self.error(f"the transcript {record.path} ends here: {system_reason(error)}")
+
+    @contextlib.contextmanager
+    def copied(self) -> Iterator[Copy]:
+        """Keep a copy of what is shown meanwhile."""
+        from espshell.shell.transcript import Copy
+
+        copy = Copy()
+        self.records.append(copy)
         try:
-            write(transcript)
-        except OSError as error:
-            self.transcript = None
-            transcript.close()
-            self.error(f"the transcript {transcript.path} ends here: {system_reason(error)}")
+            yield copy
+        finally:
+            self.records.remove(copy)
 
     @property
     def live_rows(self) -> int:

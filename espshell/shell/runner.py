@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from operator import methodcaller
 from pathlib import Path
 
 import espshell.shell.commands  # noqa: F401 - they register themselves
@@ -35,6 +36,7 @@ from espshell.shell import (
 from espshell.shell.blocks import Block, Node
 from espshell.shell.crash import STOPPING, as_error
 from espshell.shell.declaration import Answer, Trait, Verb
+from espshell.shell.junit import Case, Report
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.scope import not_connected
 from espshell.shell.lines import Held, Prepared
@@ -52,6 +54,8 @@ class Runner:
     def __init__(self, session: Session) -> None:
         self.session = session
         self._depth = 0  # of running scripts, each sourced by the one before
+        self.report: Report | None = None
+        """Collects what the lines of scripts say of the chip."""
         self._is_running = False  # a command; those that it runs are not in the transcript
 
     def run_line(self, text: str) -> int:
@@ -218,15 +222,14 @@ class Runner:
         for name, value in rounds:
             if name:
                 session.variables[name] = value
-                source = replay.assignment(name, value)
-                session.output.logged(lambda log, source=source: log.command(source))
+                session.output.logged(methodcaller("command", replay.assignment(name, value)))
             worst = max(worst, self._run_nodes(text, block.body))
         return worst if rounds else self._run_nodes(text, block.otherwise)
 
     def _run_script_line(self, text: Script, number: int, line: str) -> None:
         try:
             for command in lines.parse(self.session, line):
-                outcome = self.run(command)
+                outcome = self._reported(text, number, command)
                 if outcome.error is None:
                     continue
                 located = script.located(text, number, outcome.error, line=line, command=command)
@@ -237,6 +240,30 @@ class Runner:
             located = script.located(text, number, error, line=line)
             self.refuse(located)
             raise located from error
+
+    def _reported(self, text: Script, number: int, command: Command) -> Outcome:
+        """Run a command of a script, and report it if it judges the chip, or fails."""
+        report, session = self.report, self.session
+        if report is None:
+            return self.run(command)
+        if session.target is not None:
+            report.describe(session.target)
+        name, suite, clock = f"{number}: {command.text}", text.name or "-c", session.clock
+        case, start, stopped = Case(suite, name), clock.now(), None
+        with session.output.copied() as copy:
+            try:
+                outcome = self.run(command)
+            except STOPPING as stop:
+                stopped, outcome = stop, Outcome(as_error(stop).status, error=as_error(stop))
+        verb = COMMANDS.get(command.name.raw)
+        if outcome.error is not None or (verb and Trait.VERDICT in verb.traits):
+            case.seconds, case.output = clock.now() - start, copy.text
+            case.status, case.is_ignored = outcome.status, command.ignore_failure
+            case.message = outcome.error.one_line() if outcome.error else ""
+            report.cases.append(case)
+        if stopped is not None:
+            raise stopped
+        return outcome
 
     @contextlib.contextmanager
     def _entered(self, text: Script, arguments: Sequence[str]) -> Iterator[None]:

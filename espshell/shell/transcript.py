@@ -1,14 +1,17 @@
-"""The transcript of a session: commands as a script, and their output as comments.
+"""What a session writes down: a transcript to run again, a log to read, a copy of one command.
 
-It can be run again: every command has its full name, with its alias replaced; the lines of a file
-that it sources are not repeated; lines that were no commands are comments.
+A transcript has commands as a script, and their output as comments.  It can be run again: every
+command has its full name, with its alias replaced; the lines of a file that it sources are not
+repeated; lines that were no commands are comments.
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
+import time
 from pathlib import Path
+from typing import Protocol
 
 from espshell import __version__, files
 from espshell.errors import file_error
@@ -16,8 +19,29 @@ from espshell.errors import file_error
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
+class Record(Protocol):
+    """What is written down of a session."""
+
+    path: Path
+
+    def command(self, text: str) -> None:
+        """Write a command. Raises: OSError."""
+
+    def comment(self, text: str) -> None:
+        """Write lines that are neither commands nor output. Raises: OSError."""
+
+    def output(self, text: str) -> None:
+        """Write output, which may be coloured. Raises: OSError."""
+
+    def close(self) -> None:
+        """Write what is left."""
+
+
 class Transcript:
-    """A file to which a session is appended line by line."""
+    """A file to which a session is appended line by line, as a script."""
+
+    _OUTPUT = "# "
+    """Stands before each line of output."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -43,7 +67,7 @@ class Transcript:
         Raises: OSError.
         """
         *lines, self._held = (self._held + _ESCAPES.sub("", text)).split("\n")
-        self._put("".join(f"# {line}".rstrip() + "\n" for line in lines))
+        self._put("".join(f"{self._OUTPUT}{line}".rstrip() + "\n" for line in lines))
 
     def close(self) -> None:
         """Write the last incomplete line, if possible, and close the file."""
@@ -56,3 +80,47 @@ class Transcript:
     def _put(self, text: str) -> None:
         self._stream.write(text)
         self._stream.flush()
+
+
+class Log(Transcript):
+    """The same with the time (UTC) before each line: for reading, not for running again."""
+
+    _OUTPUT = ""
+
+    def command(self, text: str) -> None:
+        """Write a command. Raises: OSError."""
+        self._put(f"> {text}\n")
+
+    def _put(self, text: str) -> None:
+        now = time.time()
+        stamp = (
+            f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now * 1000) % 1000:03}Z"
+        )
+        super()._put("".join(f"{stamp}  {line}\n" for line in text.splitlines()))
+
+
+class Copy:
+    """The output of one command, without colours."""
+
+    path = Path("a copy")
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return _ESCAPES.sub("", "".join(self._pieces))
+
+    def command(self, text: str) -> None:
+        """Leave out the command itself."""
+
+    def comment(self, text: str) -> None:
+        """Leave out what is no output."""
+
+    def output(self, text: str) -> None:
+        """Keep a piece of output."""
+        self._pieces.append(text)
+
+    def close(self) -> None:
+        """Do nothing: there is no file."""

@@ -140,7 +140,7 @@ def load_files(
     return _write(session, images, everything=everything, keep_edges=keep_edges, force=force)
 
 
-@VERBS.add("verify", group=GROUP, needs="memory")
+@VERBS.add("verify", group=GROUP, needs="memory", traits=Trait.VERDICT)
 def verify(
     session: Session,
     files: Annotated[tuple[Pair, ...], file_places()],

@@ -76,7 +76,7 @@ def let(session: Session, assignment: Command) -> Variable:
     return Variable(setting.name, value, tuple(scope.notes))
 
 
-@VERBS.add("expect", group=GROUP, rest="expression")
+@VERBS.add("expect", group=GROUP, rest="expression", traits=Trait.VERDICT)
 def expect(
     session: Session,
     expression: Expr,
@@ -105,7 +105,7 @@ def evaluated(session: Session, expression: Expr, message: str = "") -> watch.Ex
     return watch.Expectation(expression.text, value, first, operator, second, message, notes)
 
 
-@VERBS.add("need", group=GROUP, needs="chip", traits=Trait.NEED)
+@VERBS.add("need", group=GROUP, needs="chip", traits=Trait.NEED | Trait.VERDICT)
 def need(session: Session, chip: Annotated[tuple[Chip, ...], CHIPS]) -> None:
     """Refuse any chip but these."""
     connected = session.chip.chip
@@ -114,7 +114,7 @@ def need(session: Session, chip: Annotated[tuple[Chip, ...], CHIPS]) -> None:
         raise DeviceError(f"this is an {connected.title}, not an {titles}")
 
 
-@VERBS.add("fails", group=GROUP, rest="command", traits=Trait.FAILS)
+@VERBS.add("fails", group=GROUP, rest="command", traits=Trait.FAILS | Trait.VERDICT)
 def fails(session: Session, command: Held) -> Failed:
     """Succeed only if a command fails.
 

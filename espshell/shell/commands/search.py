@@ -129,7 +129,7 @@ class _Side:
     is_file: bool = False
 
 
-@VERBS.add("diff", group=GROUP, needs="memory")
+@VERBS.add("diff", group=GROUP, needs="memory", traits=Trait.VERDICT)
 def diff(
     session: Session,
     sides: Annotated[tuple[Operand, Operand], OPERANDS],

@@ -31,7 +31,7 @@ from espshell.shell.output import Output
 from espshell.shell.registry import COMMANDS, Registry
 from espshell.shell.session import Quit, Session
 from espshell.shell.settings import MOST_FLASH, SAVED, SETTINGS, Settings
-from espshell.shell.transcript import Transcript
+from espshell.shell.transcript import Record
 from espshell.units import KIB, parse_number, size_text
 
 VERBS = Registry()
@@ -218,7 +218,7 @@ def log(session: Session, file: Annotated[Path | None, LOG_TARGET] = None) -> Na
     return NamedValues((("log", str(transcript.path) if transcript else "off"),))
 
 
-def _set_variables(transcript: Transcript, variables: Mapping[str, str]) -> None:
+def _set_variables(transcript: Record, variables: Mapping[str, str]) -> None:
     """Write what the lines of a transcript may use and do not set."""
     for name, value in variables.items():
         if name.isidentifier() and name != "_":

@@ -12,7 +12,7 @@ from espshell.records import dataclass
 from espshell.shell.arguments.places import REGION, Extent, region
 from espshell.shell.arguments.types import POSITIVE, SECONDS, ArgType, Scope
 from espshell.shell.commands.script import evaluated
-from espshell.shell.declaration import Option
+from espshell.shell.declaration import Option, Trait
 from espshell.shell.language import expr, place
 from espshell.shell.language.expr import Expr
 from espshell.shell.outcome import Presentation, shown
@@ -77,7 +77,7 @@ WATCHABLE: ArgType[Expr | place.Range, Expr | Extent] = ArgType(
 """An expression, or a region; a lone name is the region or register of that name."""
 
 
-@VERBS.add("wait", group=GROUP, rest="expression")
+@VERBS.add("wait", group=GROUP, rest="expression", traits=Trait.VERDICT)
 def wait(
     session: Session,
     expression: Expr,
