@@ -15,7 +15,7 @@ from espshell.chips import Kind
 from espshell.clock import Clock, SystemClock
 from espshell.device import Flash, Space, Target
 from espshell.device.target import first_baud
-from espshell.errors import EspError, UsageError
+from espshell.errors import EspError, PortError, UsageError
 from espshell.link.trace import Recorder, Viewer
 from espshell.ops.chip import connection as ops
 from espshell.ops.memory import journal as journaling
@@ -40,6 +40,10 @@ class Quit(Exception):
     def __init__(self, status: int | None) -> None:
         super().__init__(status)
         self.status = status
+
+
+class OtherPort(PortError):
+    """A port that was to be connected to; the one that is connected has not failed."""
 
 
 @dataclass
@@ -128,21 +132,21 @@ class Session:
         return self.target.link.clock if self.target else SystemClock()
 
     def connect(self, bench: Bench) -> Target:
-        """Connect to a chip; the one before is left as it is."""
-        self.disconnect(after="no-reset")
+        """Connect to a chip; the one before is left as it is.
+
+        One on another port stays connected if there is none to connect to.
+        """
         if not bench.port:
             raise UsageError(
                 "there is no port to connect to", hint="`connect PORT` or --port names it"
             )
+        if self.bench.is_on(bench.port):
+            self.disconnect(after="no-reset")
+        if self.connection is None:
+            self.bench, self.lost = bench, None
+        target = self._open(bench)
+        self.disconnect(after="no-reset")
         self.bench, self.lost = bench, None
-        target = Target.open(
-            bench.port,
-            baud=first_baud(bench.baud, bench.before),
-            before=bench.before,
-            expected=bench.chip,
-            taps=(self.tap,) if self.tap else (),
-            stub_dir=bench.stub_dir,
-        )
         target.memory.before_write = self.journal.record
         self.connection = Connection(target, self.settings)
         self.apply_settings()
@@ -151,19 +155,32 @@ class Session:
         if self.symbols is not None and (note := self.symbols.mismatch(target.chip)):
             self.output.note(note)
         try:
-            self._settle(target, bench)
+            dialect = target.loader.dialect
+            is_able = not (self.dry_run or dialect.is_stub or dialect.is_secure)
+            if bench.stub == "always" and is_able:
+                self.start_stub()
+            if bench.baud != target.link.port.baud:
+                self.change_baud(bench.baud)
         except BaseException:
             self.disconnect(after="no-reset")
             raise
         return target
 
-    def _settle(self, target: Target, bench: Bench) -> None:
-        """Start the stub and raise the baud rate as the bench requires."""
-        dialect = target.loader.dialect
-        if bench.stub == "always" and not (self.dry_run or dialect.is_stub or dialect.is_secure):
-            self.start_stub()
-        if bench.baud != target.link.port.baud:
-            self.change_baud(bench.baud)
+    def _open(self, bench: Bench) -> Target:
+        """Connect to a chip without leaving the one before. Raises: OtherPort if there is one."""
+        try:
+            return Target.open(
+                bench.port,
+                baud=first_baud(bench.baud, bench.before),
+                before=bench.before,
+                expected=bench.chip,
+                taps=(self.tap,) if self.tap else (),
+                stub_dir=bench.stub_dir,
+            )
+        except PortError as error:
+            if self.connection is not None:
+                raise OtherPort(error.message, hint=error.hint) from error
+            raise
 
     def change_baud(self, baud: int) -> ops.ConnectionInfo:
         """Change the baud rate at both ends; start the stub where the ROM cannot."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import os
 from pathlib import Path
 
 from espshell.chips import Chip
@@ -51,3 +53,9 @@ class Bench:
     """The folder of the stub's files; None takes those of the installed esptool package."""
     stub_version: int | None = None
     """The stub's generation; None takes the newest one available."""
+
+    def is_on(self, port: str) -> bool:
+        """Return whether a port is this one, perhaps by another name of its device."""
+        with contextlib.suppress(OSError, ValueError):  # no file, as a URL is none
+            return os.path.samefile(port, self.port)
+        return port == self.port

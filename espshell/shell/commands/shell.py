@@ -159,9 +159,7 @@ def history(session: Session, count: Annotated[int, POSITIVE] = 20) -> History:
     return History(first + 1, tuple(lines[first:]))
 
 
-LOG_TARGET = replace(
-    FILE, complete=lambda text, scope: ("off", *complete_files(text, scope)), is_output=False
-)
+LOG_TARGET = replace(FILE, complete=lambda text, scope: ("off", *complete_files(text, scope)))
 """A file, or ``off``."""
 
 
