@@ -30,12 +30,14 @@ from espshell.shell import script
 from espshell.shell.arguments.types import chip_named, did_you_mean
 from espshell.shell.check import check
 from espshell.shell.crash import STOPPING, Interrupted, as_error
+from espshell.shell.esptool import front
 from espshell.shell.output import Output
 from espshell.shell.registry import COMMANDS
 from espshell.shell.runner import Runner
 from espshell.shell.script import Given, Script
 from espshell.shell.session import Quit, Session
 from espshell.shell.settings import Bench
+from espshell.shell.terminal import repl
 from espshell.units import parse_number
 
 STREAM = "-"
@@ -61,9 +63,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: list[str]) -> int:
-    commands = {"sim": _simulate, "check": _check, "ports": _list_ports, "esptool": _esptool}
+    commands = {"sim": _simulate, "check": _check, "ports": _list_ports}
     if arguments and (command := commands.get(arguments[0])):
         return command(arguments[1:])
+    if arguments[:1] == ["esptool"]:
+        return front.run(arguments[1:])
     try:
         options = _parsed(arguments)
     except UsageError as error:
@@ -311,8 +315,6 @@ def _type(session: Session) -> int:
     """Let a person type lines, unless input or output is piped."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return session.worst
-    from espshell.shell.terminal import repl
-
     session.interactive = True
     return repl.run(session)
 
@@ -329,12 +331,6 @@ def _check(arguments: Sequence[str]) -> int:
             script.report(session.output, error)
             worst = max(worst, error.status)
     return worst
-
-
-def _esptool(arguments: Sequence[str]) -> int:
-    from espshell.shell.esptool import front
-
-    return front.run(arguments)
 
 
 def _list_ports(arguments: Sequence[str]) -> int:

@@ -248,6 +248,10 @@ class Session:
                 self.output.note(f"without the flasher stub ({error.message}): it will take longer")
         return target.flash
 
+    def go_on_with(self, line: str, **flags: bool) -> None:
+        """Let an empty Enter run a line, with those of its flags that were given."""
+        self.next_line = line + "".join(f" --{flag}" for flag, on in flags.items() if on)
+
     def require_permission(self, what: str) -> None:
         """Check that an irreversible action is allowed, or that a person can be asked.
 

@@ -28,14 +28,10 @@ def _parse_pattern(text: str) -> find.Pattern | expr.Expr:
     return expr.parse(text)
 
 
-def _resolve_pattern(parsed: find.Pattern | expr.Expr, scope: Scope) -> find.Pattern | int:
-    return parsed if isinstance(parsed, find.Pattern) else parsed.evaluate(scope)
-
-
 PATTERN: ArgType[find.Pattern | expr.Expr, find.Pattern | int] = ArgType(
     "pattern",
     single_word(_parse_pattern),
-    _resolve_pattern,
+    lambda parsed, scope: parsed if isinstance(parsed, find.Pattern) else parsed.evaluate(scope),
     names=lambda parsed: () if isinstance(parsed, find.Pattern) else parsed.names(),
     complete=lambda text, scope: (*scope.names(), _HEX),
     raw=True,
