@@ -31,6 +31,7 @@ from espshell.shell.arguments.types import AUTO, chip_named, did_you_mean
 from espshell.shell.check import check, every_error
 from espshell.shell.commands.shell import configure
 from espshell.shell.crash import STOPPING, Interrupted, as_error
+from espshell.shell.esptool import front
 from espshell.shell.junit import Report
 from espshell.shell.output import Output
 from espshell.shell.registry import COMMANDS
@@ -38,6 +39,7 @@ from espshell.shell.runner import Runner
 from espshell.shell.script import Given, Script
 from espshell.shell.session import Quit, Session
 from espshell.shell.settings import Bench
+from espshell.shell.terminal import repl
 from espshell.shell.transcript import Log
 from espshell.units import parse_number
 
@@ -67,9 +69,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: list[str]) -> int:
-    commands = {"sim": _simulate, "check": _check, "ports": _list_ports, "esptool": _esptool}
+    commands = {"sim": _simulate, "check": _check, "ports": _list_ports}
     if arguments and (command := commands.get(arguments[0])):
         return command(arguments[1:])
+    if arguments[:1] == ["esptool"]:
+        return front.run(arguments[1:])
     try:
         several = boards.requested(arguments)
         options = _parsed(several.arguments if several else arguments)
@@ -394,7 +398,7 @@ def _type(session: Session, first: Script | None) -> int:
     """Let a person type lines after start-up lines, unless input or output is piped."""
     if not _is_terminal():
         return session.worst
-    from espshell.shell.terminal import greeting, repl
+    from espshell.shell.terminal import greeting
 
     session.interactive = True
     greeting.greet(session)
@@ -415,12 +419,6 @@ def _check(arguments: Sequence[str]) -> int:
             script.report(output, error)
             worst = max(worst, error.status)
     return worst
-
-
-def _esptool(arguments: Sequence[str]) -> int:
-    from espshell.shell.esptool import front
-
-    return front.run(arguments)
 
 
 def _list_ports(arguments: Sequence[str]) -> int:

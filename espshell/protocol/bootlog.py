@@ -10,14 +10,15 @@ import re
 
 from espshell.records import dataclass
 
-_RESET = re.compile(
+# Compiled when first used, not at every start.
+_RESET = (
     rb"rst:0x(?P<code>[0-9a-f]+) \((?P<reason>[^)\r\n]*)\),boot:0x[0-9a-f]+ \((?P<mode>[^\r\n]*)\)"
     rb"|rst cause:(?P<cause>\d+), boot mode:\((?P<mode8266>\d)"
 )
-_PANIC = re.compile(rb"Guru Meditation Error: Core +\d+ panic'ed \(([^)\r\n]*)\)")
-_ASSERT = re.compile(rb"(?:abort\(\) was called|assert failed: [^\r\n]*)")
-_BROWNOUT = re.compile(rb"[Bb]rownout detector was triggered")
-_BLANK = re.compile(rb"invalid header: 0x|flash read err|ets_main\.c|csum err")
+_PANIC = rb"Guru Meditation Error: Core +\d+ panic'ed \(([^)\r\n]*)\)"
+_ASSERT = rb"(?:abort\(\) was called|assert failed: [^\r\n]*)"
+_BROWNOUT = rb"[Bb]rownout detector was triggered"
+_BLANK = rb"invalid header: 0x|flash read err|ets_main\.c|csum err"
 _DOWNLOAD_8266 = b"1"
 
 
@@ -55,15 +56,15 @@ class Heard:
 
 def recognise(text: bytes) -> Heard:
     """Search the text of a chip for boot logs and panics."""
-    panic = _PANIC.search(text)
-    resets = list(_RESET.finditer(text))
+    panic = re.search(_PANIC, text)
+    resets = list(re.finditer(_RESET, text))
     last = resets[-1] if resets else None
     mode = (last["mode"] or last["mode8266"] or b"") if last else b""
     reason = (last["reason"] or b"cause " + (last["cause"] or b"?")) if last else b""
     return Heard(
-        panic=_text(panic[1]) if panic else "abort" if _ASSERT.search(text) else "",
-        brownout=_BROWNOUT.search(text) is not None,
-        blank_flash=_BLANK.search(text) is not None,
+        panic=_text(panic[1]) if panic else "abort" if re.search(_ASSERT, text) else "",
+        brownout=re.search(_BROWNOUT, text) is not None,
+        blank_flash=re.search(_BLANK, text) is not None,
         resets=len(resets),
         reason=_text(reason),
         mode=_text(mode),

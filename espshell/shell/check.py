@@ -12,10 +12,12 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from espshell import files
 from espshell.errors import EspError, ScriptError, UsageError
 from espshell.shell import blocks, lines, registry, script
+from espshell.shell.arguments.types import AnyType
 from espshell.shell.blocks import Block, Node
 from espshell.shell.declaration import Trait
 from espshell.shell.language import expr
@@ -176,9 +178,10 @@ class _Checker:
                 verb.run(self._session, assignment=command)
             return False
         self._check_variables(command)
-        registry.check(prepared.bound, {})
-        self._check_run(prepared)
-        self._check_names(registry.names_used(prepared.bound, {}))
+        arguments = tuple(registry.parsed(prepared.bound))
+        self._check_run(prepared, arguments)
+        self._check_names(name for kind, value in arguments for name in kind.names(value))
+        self._check_either(word for kind, value in arguments for word in kind.either(value))
         if Trait.PARTITIONS in verb.traits:
             self._knows_partitions = False
         if Trait.CHIP in verb.traits:
@@ -212,12 +215,15 @@ class _Checker:
         yield
         self._to_run = before
 
-    def _check_run(self, prepared: Prepared) -> None:
-        """Check what is outside of the text: the files that a command reads, and the chip."""
+    def _check_run(self, prepared: Prepared, arguments: Iterable[tuple[AnyType, Any]]) -> None:
+        """Check what is outside of the text: the files of a command and their folders, the chip."""
         verb, command, session = prepared.verb, prepared.command, self._session
         if self._to_run and self._knows_lines and not command.ignore_failure:
-            self._files.require(registry.files_read(prepared.bound))
-            self._files.require_folders(registry.files_written(prepared.bound))
+            self._files.require(path for kind, value in arguments for path in kind.files(value))
+            written = [v for kind, v in arguments if kind.is_output and isinstance(v, Path)]
+            if (to := command.redirect) and to.kind != "|" and to.target.is_plain:
+                written.append(files.path_of(to.target.expand({})))
+            self._files.require_folders(written)
             is_plain = all(word.is_plain for word in command.words)
             if Trait.NEED in verb.traits and is_plain and self._knows_chip and session.target:
                 verb.run(session, **registry.values(verb, prepared.bound, {}, session.scope))
@@ -247,6 +253,13 @@ class _Checker:
             for name in word.required_variables():
                 if name not in self._variables and self._knows_lines:
                     word.expand(dict.fromkeys(self._variables, ""))  # raises, with a hint
+
+    def _check_either(self, words: Iterable[str]) -> None:
+        """Require words to be files or names of places, once the chip can say which there are."""
+        scope = self._session.scope
+        if self._to_run and self._knows_lines and self._knows_chip and scope.chip is not None:
+            paths = (files.path_of(word) for word in words if not scope.knows(word))
+            self._files.require(paths if self._knows_names else ())
 
     def _check_names(self, names: Iterable[str]) -> None:
         scope = self._session.scope

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import platform
 import time
-import traceback
 from pathlib import Path
 
 from espshell import __version__, files
@@ -44,6 +42,8 @@ def as_error(stop: BaseException) -> EspError:
         return Interrupted(f"ended by {stop.name}", status=stop.status)
     if isinstance(stop, KeyboardInterrupt):
         return Interrupted("interrupted")
+    import traceback
+
     frames = traceback.extract_tb(stop.__traceback__)
     ours = [frame for frame in frames if "espshell" in Path(frame.filename).parts] or frames
     where = f" at {Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
@@ -55,6 +55,9 @@ def as_error(stop: BaseException) -> EspError:
 
 def _log(error: BaseException) -> Path | None:
     """Append a traceback to the log file, readable by its owner only; None if that fails."""
+    import platform
+    import traceback
+
     lines = traceback.format_exception(type(error), error, error.__traceback__)
     about = f"espshell {__version__}, Python {platform.python_version()}, {platform.platform()}"
     with contextlib.suppress(Exception):  # the bug itself has been reported

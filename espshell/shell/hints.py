@@ -22,7 +22,7 @@ PROGRAM = (
 )  # fmt: skip
 """Options of the program, valid in any advice; a test compares them with the parser."""
 
-_OPTION = re.compile(r"`[^`]*`|(?<![\w-])(--[a-z][a-z-]*)")
+_OPTION = r"`[^`]*`|(?<![\w-])(--[a-z][a-z-]*)"
 """Text in backquotes is a whole line, with the command that the option belongs to."""
 
 
@@ -69,7 +69,7 @@ def _named(text: str, verb: Verb, get: Callable[[str], Verb | None]) -> tuple[st
         is_possible = False
         return flag
 
-    return _OPTION.sub(named, text), is_possible
+    return re.sub(_OPTION, named, text), is_possible
 
 
 def _has(verb: Verb, flag: str) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
 import shutil
 import sys
@@ -159,6 +158,8 @@ class Output:
 
     def object(self, value: object) -> None:
         """Write one JSON object on one line."""
+        import json
+
         self.write(json.dumps(value) + "\n")
 
     def note(self, text: str) -> None:

@@ -11,9 +11,9 @@ behind the name of a family is always its second, even if ``sr`` alone is a comm
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from itertools import chain
 from typing import Any, TypeVar
 
 from espshell.errors import UsageError
@@ -68,7 +68,7 @@ class Registry:
                 run,
                 group,
                 summary,
-                _dedent(details),
+                "\n".join(line.strip() for line in details.strip().splitlines()),
                 tuple(options),
                 needs=needs,
                 rest=rest,
@@ -214,34 +214,18 @@ def missing(what: str, verb: Verb) -> UsageError:
     return UsageError(f"{what} is missing", hint=f"usage: {verb.usage}")
 
 
-def check(bound: Bound, variables: Variables) -> None:
-    """Parse every argument whose text is known before anything runs.
+def parsed(bound: Bound) -> Iterator[tuple[AnyType, Any]]:
+    """Yield the arguments whose text is known before anything runs, parsed, with their types.
 
     Raises: UsageError.
     """
     for slot, words in bound:
         if slot.type is not None and all(word.is_plain for word in words):
             try:
-                slot.type.parse(_texts(slot.type, words, variables))
+                yield slot.type, slot.type.parse(_texts(slot.type, words, {}))
             except UsageError as error:
                 error.column = words[0].column
                 raise
-
-
-def files_read(bound: Bound) -> Iterable[Path]:
-    """Return the files that are read, of arguments whose text is known before anything runs."""
-    for slot, words in bound:
-        if slot.type is not None and all(word.is_plain for word in words):
-            yield from slot.type.files(slot.type.parse(_texts(slot.type, words, {})))
-
-
-def files_written(bound: Bound) -> Iterable[Path]:
-    """Return the files that are written, of arguments whose text is known before anything runs."""
-    for slot, words in bound:
-        if slot.type is not None and slot.type.is_output and all(w.is_plain for w in words):
-            path = slot.type.parse(_texts(slot.type, words, {}))
-            if isinstance(path, Path):
-                yield path
 
 
 def needs_chip(verb: Verb, bound: Bound) -> bool:
@@ -249,56 +233,42 @@ def needs_chip(verb: Verb, bound: Bound) -> bool:
 
     Where that only shows when variables have their values, it does if it may.
     """
-    return verb.needs_chip or any(
-        slot.type.needs_chip(
-            slot.type.parse(_texts(slot.type, words, {}))
-            if all(word.is_plain for word in words)
-            else None
-        )
-        for slot, words in bound
-        if slot.type is not None
-    )
-
-
-def names_used(bound: Bound, variables: Variables) -> Iterable[str]:
-    """Return the names in arguments whose text is known before anything runs."""
-    for slot, words in bound:
-        if slot.type is not None and all(word.is_plain for word in words):
-            yield from slot.type.names(slot.type.parse(_texts(slot.type, words, variables)))
+    unknown = (s.type for s, words in bound if s.type and not all(w.is_plain for w in words))
+    arguments = ((kind, None) for kind in unknown), parsed(bound)
+    return verb.needs_chip or any(kind.needs_chip(value) for kind, value in chain(*arguments))
 
 
 def settings(bound: Bound, variables: Variables, scope: Scope) -> dict[str, Any]:
     """Return the settings that options change for their command. Raises: UsageError."""
     return {
-        slot.setting: True
-        if slot.type is None
-        else slot.type.resolve(slot.type.parse(_texts(slot.type, words, variables)), scope)
+        slot.setting: _value(slot, words, variables, scope)
         for slot, words in bound
         if isinstance(slot, Option) and slot.setting
     }
 
 
 def values(verb: Verb, bound: Bound, variables: Variables, scope: Scope) -> dict[str, Any]:
-    """Return the arguments of a command's function.
-
-    Raises: UsageError.
-    """
+    """Return the arguments of a command's function. Raises: UsageError."""
     arguments: dict[str, Any] = dict(verb.preset)
     for slot, words in bound:
-        many = isinstance(slot, Option) and slot.many
         if isinstance(slot, Option) and (slot.is_accepted or slot.setting):
             continue
-        value: object = True
-        if slot.type is not None:
-            parsed = slot.type.parse(_texts(slot.type, words, variables))
-            value = slot.type.resolve(parsed, scope)
-        elif isinstance(slot, Option) and many:
-            value = slot.flag
+        value = _value(slot, words, variables, scope)
+        many = isinstance(slot, Option) and slot.many
         arguments[slot.key] = (*arguments.get(slot.key, ()), value) if many else value
     for name, group in groups(verb.run).items():
         keys = [key for key in group.__annotations__ if key in arguments]
         arguments[name] = group(**{key: arguments.pop(key) for key in keys})
     return arguments
+
+
+def _value(
+    slot: Param | Option, words: Sequence[Word], variables: Variables, scope: Scope
+) -> object:
+    """Return the value of a parameter or option: of a flag True, or its name where it is many."""
+    if slot.type is None:
+        return slot.flag if isinstance(slot, Option) and slot.many else True
+    return slot.type.resolve(slot.type.parse(_texts(slot.type, words, variables)), scope)
 
 
 def _texts(kind: AnyType, words: Sequence[Word], variables: Variables) -> list[str]:
@@ -385,7 +355,3 @@ def _begins(name: str, typed: str) -> bool:
     words = typed.split(" ")
     both = zip(name.split(" "), words, strict=False)
     return len(words) <= name.count(" ") + 1 and all(full.startswith(word) for full, word in both)
-
-
-def _dedent(text: str) -> str:
-    return "\n".join(line.strip() for line in text.strip().splitlines())

@@ -43,7 +43,7 @@ from espshell.shell.lines import Held, Prepared
 from espshell.shell.outcome import Outcome
 from espshell.shell.registry import COMMANDS
 from espshell.shell.script import Script
-from espshell.shell.session import Quit, Session
+from espshell.shell.session import OtherPort, Quit, Session
 from espshell.span import Span
 from espshell.units import number_text
 
@@ -107,7 +107,7 @@ class Runner:
             display.show(output, command.name.raw, outcome, clock.now() - start)
             if outcome.error is None or not isinstance(stop, Exception):
                 raise
-            if isinstance(stop, PortError) and not isinstance(stop, PortStalled):
+            if isinstance(stop, PortError) and not isinstance(stop, PortStalled | OtherPort):
                 recovery.lose(session)
             elif isinstance(stop, (NoReply, DeviceError)):
                 recovery.slow_down(session)

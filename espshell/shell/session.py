@@ -15,7 +15,7 @@ from espshell.chips import Kind
 from espshell.clock import Clock, SystemClock
 from espshell.device import Flash, Space, Target
 from espshell.device.target import SYNC_BAUD, first_baud
-from espshell.errors import EspError, NoReply, UsageError
+from espshell.errors import EspError, NoReply, PortError, UsageError
 from espshell.link.trace import Recorder, Viewer
 from espshell.ops.chip import connection as ops
 from espshell.ops.chip import rate
@@ -46,6 +46,10 @@ class Quit(Exception):
     def __init__(self, status: int | None) -> None:
         super().__init__(status)
         self.status = status
+
+
+class OtherPort(PortError):
+    """A port that was to be connected to; the one that is connected has not failed."""
 
 
 @dataclass
@@ -138,24 +142,21 @@ class Session:
         return self.target.link.clock if self.target else SystemClock()
 
     def connect(self, bench: Bench) -> Target:
-        """Connect to a chip; the one before is left as it is."""
-        self.disconnect(after="no-reset")
+        """Connect to a chip; the one before is left as it is.
+
+        One on another port stays connected if there is none to connect to.
+        """
         if not bench.port:
             raise UsageError(
                 "there is no port to connect to", hint="`connect PORT` or --port names it"
             )
+        if self.bench.is_on(bench.port):
+            self.disconnect(after="no-reset")
+        if self.connection is None:
+            self.bench, self.lost = bench, None
+        target = self._open(bench)
+        self.disconnect(after="no-reset")
         self.bench, self.lost = bench, None
-        with contextlib.ExitStack() as stack:
-            if not isinstance(self.tap, Viewer):  # which shows more
-                stack.enter_context(self.output.waiting(f"connecting to {bench.port} ..."))
-            target = Target.open(
-                bench.port,
-                baud=first_baud(bench.baud, bench.before),
-                before=bench.before,
-                expected=bench.chip,
-                taps=(self.tap,) if self.tap else (),
-                stub_dir=bench.stub_dir,
-            )
         target.memory.before_write = self.journal.record
         self.connection = Connection(target, self.settings)
         self.apply_settings()
@@ -179,6 +180,25 @@ class Session:
             self.climb(self.clean_rates.get(bench.port))
         elif bench.baud != target.link.port.baud:
             self.change_baud(bench.baud)
+
+    def _open(self, bench: Bench) -> Target:
+        """Connect to a chip without leaving the one before. Raises: OtherPort if there is one."""
+        with contextlib.ExitStack() as stack:
+            if not isinstance(self.tap, Viewer):  # which shows more
+                stack.enter_context(self.output.waiting(f"connecting to {bench.port} ..."))
+            try:
+                return Target.open(
+                    bench.port,
+                    baud=first_baud(bench.baud, bench.before),
+                    before=bench.before,
+                    expected=bench.chip,
+                    taps=(self.tap,) if self.tap else (),
+                    stub_dir=bench.stub_dir,
+                )
+            except PortError as error:
+                if self.connection is not None:
+                    raise OtherPort(error.message, hint=error.hint) from error
+                raise
 
     def change_baud(self, baud: int) -> ops.ConnectionInfo:
         """Change the baud rate at both ends; start the stub where the ROM cannot."""
@@ -324,6 +344,10 @@ class Session:
                 connection.no_stub = True
                 self.output.note(f"without the flasher stub ({error.message}): it will take longer")
         return target.flash
+
+    def go_on_with(self, line: str, **flags: bool) -> None:
+        """Let an empty Enter run a line, with those of its flags that were given."""
+        self.next_line = line + "".join(f" --{flag}" for flag, on in flags.items() if on)
 
     def require_permission(self, what: str) -> None:
         """Check that an irreversible action is allowed, or that a person can be asked.

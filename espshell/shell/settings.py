@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,3 +70,9 @@ class Bench:
         if isinstance(baud, str):
             return replace(self, baud=SYNC_BAUD, rate="climb")
         return replace(self, baud=baud, rate="fixed")
+
+    def is_on(self, port: str) -> bool:
+        """Return whether a port is this one, perhaps by another name of its device."""
+        with contextlib.suppress(OSError, ValueError):  # no file, as a URL is none
+            return os.path.samefile(port, self.port)
+        return port == self.port

@@ -325,7 +325,18 @@ def test_files_are_looked_for_before_the_first_line(
 
 
 @pytest.mark.parametrize(
-    "line", ["save DRAM..+16 no/x.bin", "read-flash 0 16 no/x.bin", "sr save here.bin/x"]
+    "line",
+    [
+        "save DRAM..+16 no/x.bin",
+        "read-flash 0 16 no/x.bin",
+        "sr save here.bin/x",
+        "log no/x.espsh",
+        "trace no/x",
+        "echo a > no/x",
+        "echo a >> no/x",
+        "diff nosuch.bin DRAM..+16",
+        "diff DRAM..+16 nosuch.bin",
+    ],
 )
 def test_a_folder_that_a_later_line_writes_into(
     line: str, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -351,6 +362,8 @@ def test_a_folder_that_a_later_line_writes_into(
         "fails load nosuch.bin mem:0x3fc90000",
         "-source missing.espsh",
         "load $1 mem:0x3fc90000",
+        "save DRAM..+16 x.bin\ndiff x.bin DRAM..+16",
+        "diff UART0.CONF0..+4 UART0.CONF0..+4; diff UART0.CONF0 UART0.CONF0; log off; trace off",
     ],
 )
 def test_files_that_may_be_there_by_then(

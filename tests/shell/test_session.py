@@ -220,6 +220,16 @@ def test_failed_connection_leaves_no_port_open(offline: Shell) -> None:
     assert offline.session.target is None
 
 
+@pytest.mark.parametrize(
+    "port", ["/nonexistent", "sim://nosuch", "sim://esp32?fault=drop@request:1+"]
+)
+def test_a_port_without_a_chip_leaves_the_connection(shell: Shell, port: str) -> None:
+    """`connect` to what is not there fails; the chip before stays connected."""
+    assert shell.type(f"connect {port}").status in (2, 3)
+    assert shell.type("peek 0x3fc90000").status == 0
+    assert shell.session.bench.port == "sim://esp32c3"
+
+
 def test_connect_without_a_port_is_a_wrong_line(offline: Shell) -> None:
     """There is nothing to try, so the bench cannot be at fault."""
     with pytest.raises(UsageError, match="there is no port to connect to"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from espshell.shell.arguments.types import ArgType, Scope, choice, complete_file
 from espshell.shell.language import expr, place
 
 _HEX = "hex:"
+_OF_PATHS = ("./", "../", "/", "~")
 
 
 def _parse_pattern(text: str) -> find.Pattern | expr.Expr:
@@ -26,14 +28,10 @@ def _parse_pattern(text: str) -> find.Pattern | expr.Expr:
     return expr.parse(text)
 
 
-def _resolve_pattern(parsed: find.Pattern | expr.Expr, scope: Scope) -> find.Pattern | int:
-    return parsed if isinstance(parsed, find.Pattern) else parsed.evaluate(scope)
-
-
 PATTERN: ArgType[find.Pattern | expr.Expr, find.Pattern | int] = ArgType(
     "pattern",
     single_word(_parse_pattern),
-    _resolve_pattern,
+    lambda parsed, scope: parsed if isinstance(parsed, find.Pattern) else parsed.evaluate(scope),
     names=lambda parsed: () if isinstance(parsed, find.Pattern) else parsed.names(),
     complete=lambda text, scope: (*scope.names(), _HEX),
     raw=True,
@@ -89,7 +87,13 @@ def _resolve_operands(parsed: tuple[str, ...], scope: Scope) -> tuple[Operand, O
 def _operand_files(parsed: tuple[str, ...]) -> tuple[Path, ...]:
     """Return the sides that can only be files; other words may be snapshots or places."""
     words = [unquoted(word) for word in parsed]
-    return tuple(files.path_of(w) for w in words if w.startswith(("./", "../", "/", "~")))
+    return tuple(files.path_of(w) for w in words if w.startswith(_OF_PATHS))
+
+
+def _place_or_file(parsed: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the words with a dot in them, which are no names of snapshots."""
+    dotted = (word for word in parsed if re.fullmatch(r"\w[\w-]*(\.[\w-]+)+", word))
+    return tuple(word for word in dotted if not word[0].isdigit())
 
 
 OPERANDS: ArgType[tuple[str, ...], tuple[Operand, Operand]] = ArgType(
@@ -97,6 +101,7 @@ OPERANDS: ArgType[tuple[str, ...], tuple[Operand, Operand]] = ArgType(
     _parse_operands,
     _resolve_operands,
     files=_operand_files,
+    either=_place_or_file,
     complete=lambda text, scope: (*scope.names(), *complete_files(text, scope)),
     least=2,
     most=4,

@@ -21,6 +21,10 @@ class Location:
     name: str = ""
     end: int | None = None
 
+    def typed(self, address: int) -> str:
+        """Return another address in its space as a line has it."""
+        return f"{address:#x}" if self.space == "mem" else f"{self.space}:{address:#x}"
+
 
 @dataclass(frozen=True, slots=True)
 class Extent:
@@ -30,6 +34,15 @@ class Extent:
     size: int
     name: str = ""
     space: str = "mem"
+
+    def typed(self, address: int) -> str:
+        """Return another address in its space as a line has it."""
+        return Location(address, self.space).typed(address)
+
+    @property
+    def end(self) -> int:
+        """The address behind it."""
+        return self.address + self.size
 
 
 def _location(parsed: place.Place, scope: Scope) -> Location:
@@ -50,10 +63,6 @@ def _complete_places(text: str, scope: Scope) -> Iterable[str]:
     if colon and space in place.SPACES:
         return [f"{space}:{suffix}" for suffix in scope.space(space).names(name)]
     return (*scope.names(text), "mem:", "flash:", "efuse:")
-
-
-def _complete_addresses(text: str, scope: Scope) -> Iterable[str]:
-    return (*scope.names(text), "mem:")
 
 
 PLACE: ArgType[place.Place, Location] = ArgType(
@@ -83,8 +92,11 @@ def require_writable(where: place.Place) -> None:
 
 
 def _addresses(places: ArgType[place.Place, Location]) -> ArgType[place.Place, int]:
-    address = mapped(checked(places, _require_memory), lambda location: location.address)
-    return replace(address, kind="address", complete=_complete_addresses)
+    return replace(
+        mapped(checked(places, _require_memory), lambda location: location.address),
+        kind="address",
+        complete=lambda text, scope: (*scope.names(text), "mem:"),
+    )
 
 
 ADDRESS = _addresses(PLACE)

@@ -103,6 +103,8 @@ class ArgType(Generic[P, V]):
     """Return the names that must be known."""
     files: Callable[[P], Sequence[Path]] = _none
     """Return the files that must be there, because they are read."""
+    either: Callable[[P], Sequence[str]] = _none
+    """Return the words that must be the name of a place or of a file that is read."""
     needs_chip: Callable[[P | None], bool] = _never
     """Whether a chip must be connected for this, whatever the command needs.
 

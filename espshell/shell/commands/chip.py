@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from espshell import files
 from espshell.chips import Chip, Region
 from espshell.link import ports
 from espshell.link import reset as reset_lines
@@ -23,6 +22,7 @@ from espshell.shell.arguments.places import ADDRESS
 from espshell.shell.arguments.types import (
     ANY_PATH,
     CHIPS,
+    FILE,
     GENERATION,
     RATE_OR_AUTO,
     TEXT,
@@ -245,14 +245,14 @@ def link(session: Session) -> LinkReport:
 
 
 @VERBS.add("trace", group=GROUP)
-def trace(session: Session, where: Annotated[str, TEXT] = "on") -> None:
+def trace(session: Session, where: Annotated[Path, FILE] = Path("on")) -> None:
     """Show every frame that passes, or write them to a file.
 
     trace on, trace FILE, trace off. A file can be played back with --port replay://FILE.
     """
-    if where == "off":
+    if str(where) == "off":
         session.watch(None)
-    elif where == "on":
+    elif str(where) == "on":
         session.watch(Viewer(session.output.stderr.write))
     else:
-        session.watch(Recorder(files.path_of(where), session.output.error))
+        session.watch(Recorder(where, session.output.error))

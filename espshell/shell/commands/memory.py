@@ -52,10 +52,6 @@ Force = Annotated[bool, Option("--force", "send it even if the memory map says n
 Unverified = Annotated[bool, Option("--no-verify", "do not read back")]
 
 
-def _prefix(where: Location | Extent) -> str:
-    return "" if where.space == "mem" else f"{where.space}:"
-
-
 def _widths(name: str, *widths: int) -> dict[str, dict[str, object]]:
     return {f"{name}{width}": {"width": width} for width in widths}
 
@@ -91,8 +87,7 @@ def peek(
     if session.symbols and place.space == "mem":
         labels = tuple(session.symbol_at(at + i * width // 8) for i in range(count))
         result = replace(result, labels=labels)
-    options = " --check" * check + " --force" * force
-    session.next_line = f"peek{width} {_prefix(place)}{at + size:#x} {count}{options}"
+    session.go_on_with(f"peek{width} {place.typed(at + size)} {count}", check=check, force=force)
     return result
 
 
@@ -175,9 +170,8 @@ def dump(
         )
     if region.size <= _MARKED_SIZE:
         session.connected.dumps[key] = result.data
-    options = " --all" * every_row + " --check" * check + " --force" * force
-    behind = f"{_prefix(region)}{region.address + region.size:#x}"
-    session.next_line = f"dump{width} {behind} {region.size}{options}"
+    line = f"dump{width} {region.typed(region.end)} {region.size}"
+    session.go_on_with(line, all=every_row, check=check, force=force)
     return shown(result)
 
 

@@ -33,7 +33,7 @@ from espshell.shell.registry import Registry
 from espshell.shell.terminal import monitor
 
 if TYPE_CHECKING:
-    from espshell.ops.chip.loadram import RamLoaded, RamPlan
+    from espshell.ops.chip.loadram import RamLoaded
     from espshell.ops.memory.symbols import SymbolList
     from espshell.shell.session import Session
     from espshell.shell.terminal.monitor import Wish
@@ -93,7 +93,9 @@ def loadram(
         raise UsageError("what is not started or listened to says nothing to wait for")
     target = session.chip
     plan = loadram_module.plan_ram(target, file, run=not no_run, force=force)
-    _show_clash(session, plan)
+    if plan.clash is not None:  # who lies where; the refusal follows
+        notes = session.output.notes_view
+        session.output.aside(Document(lambda view: ram.picture(plan.pieces, view), notes))
     by_stub = target.loader.dialect.is_stub
     result = loadram_module.load_ram(
         target,
@@ -154,13 +156,6 @@ def _noted(session: Session, listed: SymbolList) -> SymbolList:
         return listed
     note = session.symbols.mismatch(session.target.chip)
     return replace(listed, notes=(*listed.notes, note)) if note else listed
-
-
-def _show_clash(session: Session, plan: RamPlan) -> None:
-    """Show who lies where if a segment would overwrite the stub; the refusal follows."""
-    if plan.clash is not None:
-        output = session.output
-        output.aside(Document(lambda view: ram.picture(plan.pieces, view), output.notes_view))
 
 
 def _followed(session: Session, result: RamLoaded, wish: Wish | None) -> Presentation:

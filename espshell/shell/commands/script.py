@@ -120,7 +120,7 @@ def fails(session: Session, command: Held) -> Failed:
 
     A typing error does not count, and a chip that is lost does not either.
     """
-    registry.check(command.prepared.bound, session.variables)
+    list(registry.parsed(command.prepared.bound))  # raises for what is mistyped
     try:
         error = command.run().error
     except BenchError:

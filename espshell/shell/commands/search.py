@@ -107,12 +107,9 @@ def find(
     if session.symbols and region.space == "mem":
         hits = (replace(hit, label=session.symbol_at(hit.address)) for hit in result.hits)
         result = replace(result, hits=tuple(hits))
-    end = region.address + region.size
-    if not result.complete and result.hits[-1].address + 1 < end:
-        options = f" --align {align} --max {most}" + " --check" * check + " --force" * force
-        behind = result.hits[-1].address + 1
-        space = "" if region.space == "mem" else f"{region.space}:"
-        session.next_line = f"find {space}{behind:#x}..{end:#x} hex:{pattern.text}{options}"
+    if not result.complete and (behind := result.hits[-1].address + 1) < region.end:
+        line = f"find {region.typed(behind)}..{region.end:#x} hex:{pattern.text}"
+        session.go_on_with(f"{line} --align {align} --max {most}", check=check, force=force)
     return result
 
 

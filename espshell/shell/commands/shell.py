@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +19,6 @@ from espshell.shell.arguments.types import (
     POSITIVE,
     TEXT,
     ArgType,
-    Scope,
     complete_files,
     did_you_mean,
     offer,
@@ -67,11 +66,12 @@ class Help(Result):
     """The first word of their names, if it is a family."""
 
 
-def _complete_verbs(text: str, scope: Scope) -> Iterable[str]:
-    return dict.fromkeys(verb.name.partition(" ")[0] for verb in COMMANDS.verbs())
-
-
-VERB_NAME: ArgType[str, str] = ArgType("command", " ".join, complete=_complete_verbs, most=2)
+VERB_NAME: ArgType[str, str] = ArgType(
+    "command",
+    " ".join,
+    complete=lambda text, scope: {verb.name.partition(" ")[0]: 0 for verb in COMMANDS.verbs()},
+    most=2,
+)
 """The name of a command, or of a family of them: of one word or two."""
 
 SETTING_NAME = replace(TEXT, complete=offer(*SETTINGS))
@@ -198,9 +198,7 @@ def history(session: Session, count: Annotated[int, POSITIVE] = 20) -> History:
     return History(first + 1, tuple(lines[first:]))
 
 
-LOG_TARGET = replace(
-    FILE, complete=lambda text, scope: ("off", *complete_files(text, scope)), is_output=False
-)
+LOG_TARGET = replace(FILE, complete=lambda text, scope: ("off", *complete_files(text, scope)))
 """A file, or ``off``."""
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
@@ -192,9 +191,7 @@ def applied(session: Session, line: GlobalOptions, *, needs_chip: bool) -> Itera
 def _reach(session: Session, line: GlobalOptions) -> None:
     """Connect with the options of a line, or compare them with the present connection."""
     target = session.target
-    there = session.bench.port
-    is_same = line.port in ("", there) or os.path.realpath(line.port) == os.path.realpath(there)
-    if target is not None and is_same:
+    if target is not None and (not line.port or session.bench.is_on(line.port)):
         if line.chip not in (None, target.chip):
             assert line.chip is not None
             raise UsageError(
@@ -223,12 +220,12 @@ def _connect(session: Session, line: GlobalOptions) -> None:
     if not bench.port:
         bench = replace(bench, port=choose_port(line.port_filter))
         session.output.note(f"taking {bench.port}")
-    tries = {NoSync: line.connect_attempts, PortError: line.open_port_attempts}
     for attempt in itertools.count(1):
         try:
             session.connect(bench)
         except (NoSync, PortError) as error:
-            if attempt == max(tries[type(error)], 0):
+            is_open = isinstance(error, NoSync)
+            if attempt == max(line.connect_attempts if is_open else line.open_port_attempts, 0):
                 raise
             SystemClock().sleep(_BETWEEN_S)
         else:

@@ -60,27 +60,11 @@ WRITING = (
 )
 """Of write-flash."""
 
+_NO_CHANGE = "is accepted: it changes nothing here"
+
 HEADER = (
-    Option(
-        "--flash-mode",
-        "is accepted: it changes nothing here",
-        TEXT,
-        short="-fm",
-        is_accepted=True,
-    ),
-    Option(
-        "--flash-freq",
-        "is accepted: it changes nothing here",
-        TEXT,
-        short="-ff",
-        is_accepted=True,
-    ),
-    Option(
-        "--flash-size",
-        "is accepted: it changes nothing here",
-        TEXT,
-        short="-fs",
-        is_accepted=True,
-    ),
+    Option("--flash-mode", _NO_CHANGE, TEXT, short="-fm", is_accepted=True),
+    Option("--flash-freq", _NO_CHANGE, TEXT, short="-ff", is_accepted=True),
+    Option("--flash-size", _NO_CHANGE, TEXT, short="-fs", is_accepted=True),
 )
 """Of commands that read what does not depend on it."""

@@ -94,8 +94,7 @@ class Expr:
     def evaluate(self, scope: Environment) -> int:
         """Return the value: true is 1 and false is 0; ``and`` and ``or`` give an operand.
 
-        Raises:
-            UsageError: unknown name, division by zero, a shift or a result over 64 bits.
+        Raises: UsageError: unknown name, division by zero, a shift or a result over 64 bits.
         """
         try:
             return _value(self.root, scope)
@@ -113,8 +112,7 @@ class Expr:
     def constant(self) -> int | None:
         """Return the value if it needs neither names nor memory, else None.
 
-        Raises:
-            UsageError: as :meth:`evaluate`.
+        Raises: UsageError: as :meth:`evaluate`.
         """
         if any(isinstance(node, Name | Contents) for node in _walk(self.root)):
             return None
@@ -134,8 +132,7 @@ class Expr:
 def parse(text: str) -> Expr:
     """Parse an expression.
 
-    Raises:
-        UsageError: the column of the error, from 1, and what was expected there.
+    Raises: UsageError: the column of the error, from 1, and what was expected there.
     """
     text = text.strip()
     if not text:
@@ -371,7 +368,9 @@ def _value(node: Node, scope: Environment) -> int:
         case Number(value):
             return value
         case Name(text):
-            return _named(text, scope)
+            if (named := scope.name(text)) is None:
+                raise unknown_name(text, scope.suggest(text))
+            return named
         case Contents(bits, address):
             return scope.read(_value(address, scope), bits)
         case Comparison():
@@ -382,13 +381,6 @@ def _value(node: Node, scope: Environment) -> int:
             return _value(lhs, scope) or _value(rhs, scope)
         case Operation(symbol, operands):
             return _applied(symbol, *(_value(operand, scope) for operand in operands))
-
-
-def _named(name: str, scope: Environment) -> int:
-    value = scope.name(name)
-    if value is None:
-        raise unknown_name(name, scope.suggest(name))
-    return value
 
 
 def _compared(node: Comparison, scope: Environment) -> int:

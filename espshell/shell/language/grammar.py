@@ -65,8 +65,7 @@ class Command:
     def inner(self, index: int) -> Command:
         """Return the command from argument ``index`` on, as in ``fails COMMAND``.
 
-        Raises:
-            UsageError: there is no such argument.
+        Raises: UsageError: there is no such argument.
         """
         if index >= len(self.words):
             where = self.column + len(self.text)

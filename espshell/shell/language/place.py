@@ -40,8 +40,7 @@ class Range:
 def parse_place(text: str) -> Place:
     """Parse ``[space:]expr``; the default space is ``mem``.
 
-    Raises:
-        UsageError: unknown space, or as :func:`parse`.
+    Raises: UsageError: unknown space, or as :func:`parse`.
     """
     match = _SPACE.match(text)
     if match is None:

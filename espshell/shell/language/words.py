@@ -62,8 +62,7 @@ class Word:
     def expand(self, variables: Variables) -> str:
         """Return the word without its quotes and with the values of its variables.
 
-        Raises:
-            UsageError: a variable without default is not set.
+        Raises: UsageError: a variable without default is not set.
         """
         return "".join(_expanded(self.pieces, variables, raw=False))
 
