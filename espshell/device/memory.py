@@ -46,10 +46,6 @@ class Change:
         return len(self.new)
 
 
-def _forget(change: Change) -> None:
-    """Keep no journal."""
-
-
 class Memory:
     """Reads and writes of one chip's address space."""
 
@@ -60,7 +56,7 @@ class Memory:
         self.loader = loader
         self.dry_run = False
         """Whether nothing is written: the one place that keeps it, so that no verb can forget."""
-        self.before_write: Callable[[Change], None] = _forget
+        self.before_write: Callable[[Change], object] = lambda change: None
         """Gets each change before anything of it is sent, so that a journal can forget none."""
 
     def check(self, address: int, size: int, *, write: bool = False) -> None:
