@@ -7,7 +7,7 @@ never a name.  Defaults are what most chips have.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from espshell.chips import common
 from espshell.chips.facts import (
@@ -221,6 +221,17 @@ class Chip:
             if region is None:
                 return
             address = region.end
+
+    @property
+    def synonyms(self) -> tuple[Region, ...]:
+        """The data RAM under ``DRAM`` and ``RAM``, where the chip's manual has another name for it.
+
+        So one script means the same on every chip.
+        """
+        regions = {region.name: region for region in self.regions}
+        data_ram = next(regions[name] for name in ("DRAM", "DRAM1", "RAM") if name in regions)
+        missing = (name for name in ("DRAM", "RAM") if name not in regions)
+        return tuple(replace(data_ram, name=name) for name in missing)
 
     def neighbours(self, address: int) -> tuple[Region | None, Region | None]:
         """Return the regions that end before and start after an address."""
