@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from espshell.ops.memory.symbols import SymbolList
     from espshell.ops.memory.watch import Expectation, Waited
     from espshell.ops.memory.words import Copied, Dump, Fill, Loaded, Peek, Poke
+    from espshell.ops.memory.writing import MemoryWrite
 
 
 @form
@@ -117,6 +118,17 @@ def copied_json(result: Copied) -> Json:
         "size": len(result.data),
         **pick(result, "verified", "differing"),
         **dry_run_json(result.dry_run),
+    }
+
+
+@json_form
+def memory_write_json(result: MemoryWrite) -> Json:
+    """Return what was written, what was there before and what reads back."""
+    mask = None if result.mask is None else result.masks.hex()
+    return {
+        **pick(result, "address", "data", "old", "new"),
+        "mask": mask,
+        **pick(result, "answer_lost", "notes", "dry_run"),
     }
 
 
