@@ -15,11 +15,11 @@ import select
 import stat
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO
 
 from espshell.errors import UsageError, file_error, printable
+from espshell.records import dataclass
 from espshell.units import MIB, size_text
 
 
@@ -36,8 +36,11 @@ CONTENTS = Limit(512 * MIB, "a file for a chip", "no chip has as much flash")
 """The largest flash is 128 MiB, three times as much as Intel HEX."""
 SCRIPT = Limit(8 * MIB, "a script")
 JSON = Limit(16 * MIB, "a JSON file")
+SVD = Limit(16 * MIB, "an SVD file")
+"""The largest there is, of a chip with 17,000 registers, has 10 MiB."""
 RECORDING = Limit(256 * MIB, "a recording")
 HISTORY = Limit(16 * MIB, "a history")
+CONFIG = Limit(1 * MIB, "a configuration")
 DEVICE = Limit(1 * MIB, "what a device gives", "a device such as /dev/zero never ends")
 
 WAIT_S = 2.0
@@ -262,6 +265,12 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Write a file whole or not at all, see ``new_file``. Raises: UsageError."""
     with new_file(path) as temporary, open_binary(temporary) as file:
         file.write(data)
+
+
+def make_folder(path: Path) -> None:
+    """Make a directory with those above it, if missing. Raises: UsageError."""
+    with _translated("write", path):
+        path.mkdir(parents=True, exist_ok=True)
 
 
 @contextlib.contextmanager

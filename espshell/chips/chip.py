@@ -7,7 +7,7 @@ never a name.  Defaults are what most chips have.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from espshell.chips import common
 from espshell.chips.facts import (
@@ -32,6 +32,7 @@ from espshell.chips.facts import (
     Write,
 )
 from espshell.protocol.dialect import Dialect
+from espshell.records import dataclass
 from espshell.span import Span
 
 
@@ -209,6 +210,16 @@ class Chip:
         """Return all spans of addresses that are the same RAM: the span itself, then others."""
         return (span, *(other for ram in self.shared_ram for other in ram.others(span)))
 
+    @property
+    def synonyms(self) -> tuple[Region, ...]:
+        """The data RAM under ``DRAM`` and ``RAM``, where the chip's manual has another name for it.
+
+        So one script means the same on every chip.
+        """
+        named = {region.name: region for region in self.regions}
+        data_ram = next(named[name] for name in ("DRAM", "DRAM1", "RAM") if name in named)
+        return tuple(replace(data_ram, name=name) for name in ("DRAM", "RAM") if name not in named)
+
     def walk(self, span: Span) -> Iterator[tuple[int, Region | None]]:
         """Yield the regions that a range covers, each with the first of its addresses that it has.
 
@@ -221,17 +232,6 @@ class Chip:
             if region is None:
                 return
             address = region.end
-
-    @property
-    def synonyms(self) -> tuple[Region, ...]:
-        """The data RAM under ``DRAM`` and ``RAM``, where the chip's manual has another name for it.
-
-        So one script means the same on every chip.
-        """
-        regions = {region.name: region for region in self.regions}
-        data_ram = next(regions[name] for name in ("DRAM", "DRAM1", "RAM") if name in regions)
-        missing = (name for name in ("DRAM", "RAM") if name not in regions)
-        return tuple(replace(data_ram, name=name) for name in missing)
 
     def neighbours(self, address: int) -> tuple[Region | None, Region | None]:
         """Return the regions that end before and start after an address."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 
+from espshell.records import dataclass
 from espshell.span import Span
 from espshell.units import ALL_BITS, WORD
 

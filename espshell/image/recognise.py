@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-from dataclasses import dataclass
 from enum import Enum
 
 from espshell.errors import UsageError
 from espshell.image import elf, intel_hex, partitions, uf2
 from espshell.image.firmware import MAX_SEGMENTS, ImageLayout, layout_of, parse_from, reader
+from espshell.records import dataclass
 from espshell.units import KIB, parse_number
 
 

@@ -9,7 +9,7 @@ W25Q128JV (erase and program times, QER 100, 50h) and IS25WP128F (QER 010, entry
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from espshell.records import dataclass
 
 _MS, _US = 1e-3, 1e-6
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 
 from espshell.nor import table
+from espshell.records import dataclass
 
 Values = Mapping[str, int]
 """What registers hold: a byte by the register's name."""

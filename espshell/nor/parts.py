@@ -15,7 +15,7 @@ written at all (``Identified.doubts``).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from functools import cache
 
@@ -25,6 +25,7 @@ from espshell.nor import makers, opcodes, table
 from espshell.nor.layout import Bit, BitKind, Layout, RegisterLayout
 from espshell.nor.sfdp import Sfdp
 from espshell.nor.writes import WRITE_PLANS, WritePlan
+from espshell.records import dataclass
 from espshell.units import size_text
 
 

@@ -21,7 +21,6 @@ Sources: flashrom's discipline of writing (b946ca13), incidents as named in ``me
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 
 from espshell.nor import protection, sequence
@@ -30,6 +29,7 @@ from espshell.nor.parts import Identified, Part, volatile_possible
 from espshell.nor.protection import LockMode, Protected
 from espshell.nor.sequence import FieldChange, RegisterChange, StatusWrite
 from espshell.nor.settings import Setting, open_names
+from espshell.records import dataclass
 
 _NOT_ANSWERING = 0xFF
 

@@ -21,13 +21,13 @@ hackpascal/ufprog 57fc859f have them; data sheet of IS25WP128F for option B.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
 from itertools import product
 
 from espshell.nor.layout import BitGroup, BitKind, Values
 from espshell.nor.parts import Part
 from espshell.nor.settings import Setting
+from espshell.records import dataclass
 from espshell.span import Span
 from espshell.units import KIB, MIB
 

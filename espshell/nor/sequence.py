@@ -8,12 +8,12 @@ older kind of part (see ``writes``) does not lose QE or CMP.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from espshell.nor import opcodes
 from espshell.nor.layout import BitKind, Values
 from espshell.nor.parts import Part
 from espshell.nor.writes import Form
+from espshell.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import Enum
 
 from espshell.chips import Chip, Kind
@@ -23,6 +22,7 @@ from espshell.image.firmware import ExtendedHeader, Firmware, ImageLayout
 from espshell.image.partitions import APP, BOOTLOADER, PartitionTable
 from espshell.image.recognise import FOREIGN, OFFSETS, FileKind, contents, recognise
 from espshell.ops.flash.payload import Payload
+from espshell.records import dataclass
 
 FIRST_APP = 0x1_0000
 """Where ESP-IDF puts the first application; taken for its place where no table says otherwise."""

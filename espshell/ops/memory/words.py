@@ -6,7 +6,6 @@ Addresses are absolute, sizes are bytes, widths are bits.  ``force`` skips the m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from espshell.device import Memory, Space
@@ -24,6 +23,7 @@ from espshell.ops.memory.writing import (
 )
 from espshell.ops.progress import Report, silent
 from espshell.ops.result import Result
+from espshell.records import dataclass
 from espshell.span import align_down
 from espshell.units import hex32, hex_width
 

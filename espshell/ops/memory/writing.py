@@ -7,10 +7,9 @@ handed to ``Memory.before_write`` before it is sent, so that a lost answer loses
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from espshell import registers
 from espshell.chips import Kind
 from espshell.device import Memory
 from espshell.device.memory import Change
@@ -19,6 +18,7 @@ from espshell.ops.memory.reading import read_agreed, read_chunks
 from espshell.ops.progress import Report, Step, silent
 from espshell.ops.result import Result
 from espshell.protocol.commands import RegisterWrite
+from espshell.records import dataclass
 from espshell.span import Span, align_down
 from espshell.units import ALL_BITS, KIB, MIB, WORD, count_text, hex32, size_text
 
@@ -65,14 +65,15 @@ class MemoryWrite:
         """Addresses of the words that do not read back as written."""
         if self.new is None or self.new == self.data:
             return ()
-        triples = zip(self.data, self.new, self.masks, strict=True)
+        masks = self.masks or b"\xff" * len(self.data)
+        triples = zip(self.data, self.new, masks, strict=True)
         places = (self.address + i for i, (w, n, m) in enumerate(triples) if (w ^ n) & m)
         return tuple(dict.fromkeys(align_down(place, WORD) for place in places))
 
     @property
-    def masks(self) -> bytes:
-        """The bits of each byte that were written."""
-        return repeated(-1 if self.mask is None else self.mask, self.width, len(self.data))
+    def masks(self) -> bytes | None:
+        """The bits of each byte that were written, all if None."""
+        return None if self.mask is None else repeated(self.mask, self.width, len(self.data))
 
     @property
     def change(self) -> Change:
@@ -236,7 +237,7 @@ def registers_at(memory: Memory, address: int) -> tuple[Register, ...]:
     region = memory.chip.region_at(address)
     if region is None or region.kind is not Kind.PERIPHERAL:
         return ()
-    tables = registers.of(memory.chip.name)
+    tables = memory.registers
     return tables.at(align_down(address, WORD)) if tables else ()
 
 

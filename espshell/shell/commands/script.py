@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ from espshell.chips import Chip
 from espshell.errors import BenchError, DeviceError, EspError, UsageError
 from espshell.ops.memory import watch
 from espshell.ops.result import Result
+from espshell.records import dataclass
 from espshell.shell import registry
 from espshell.shell.arguments.types import ANY_PATH, CHIPS, SECONDS, TEXT, WORDS
 from espshell.shell.declaration import Option, Trait

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from espshell.errors import UsageError
@@ -11,6 +11,7 @@ from espshell.ops.memory import diff as differences
 from espshell.ops.memory import find as search
 from espshell.ops.memory import hash as hashing
 from espshell.ops.memory import words
+from espshell.records import dataclass
 from espshell.shell.arguments.operands import HASHED, OPERANDS, PATTERN, Operand
 from espshell.shell.arguments.places import REGION, WRITABLE_PLACE, Extent, Location
 from espshell.shell.arguments.types import POSITIVE
@@ -110,7 +111,7 @@ def find(
     if not result.complete and result.hits[-1].address + 1 < end:
         options = f" --align {align} --max {most}" + " --check" * check + " --force" * force
         behind = result.hits[-1].address + 1
-        space = "flash:" if region.space == "flash" else ""
+        space = "" if region.space == "mem" else f"{region.space}:"
         session.next_line = f"find {space}{behind:#x}..{end:#x} hex:{pattern.text}{options}"
     return result
 
