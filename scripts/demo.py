@@ -27,6 +27,7 @@ from espshell.image import merge, partitions
 from espshell.image.firmware import CHECKSUM_SEED, MAGIC
 from espshell.image.merge import MergePart
 from espshell.units import KIB, MIB, SECTOR
+from tests.image.support import partition_table
 
 DATA = Path(__file__).parent.parent / "espshell" / "sim" / "data"
 CHIP = "esp32c3"
@@ -193,7 +194,7 @@ def flash() -> bytes:
         "fctry": nvs(FACTORY),
     }
     parts = [MergePart(0, bootloader(), "bootloader")]
-    parts.append(MergePart(table.offset, partitions.to_binary(table), "partition table"))
+    parts.append(MergePart(table.offset, partition_table(table), "partition table"))
     for name, data in contents.items():
         row = table.find(name)
         if row is None or len(data) > row.size:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from enum import Enum
 
@@ -308,17 +309,14 @@ class RomClock:
 
     def hz(self, words: Words) -> float:
         """Return the frequency that the ROM believes in."""
-        product = self.scale
-        for factor in self.factors:
-            product *= factor.value(words)
-        return product / self.divisor
+        return self._product(words) / self.divisor
 
     def asked_baud(self, baud: int, crystal_hz: int, words: Words) -> int:
         """Return what to ask for in CHANGE_BAUDRATE in order to get ``baud``."""
-        product = self.scale * baud
-        for factor in self.factors:
-            product *= factor.value(words)
-        return product // (self.divisor * crystal_hz)
+        return self._product(words) * baud // (self.divisor * crystal_hz)
+
+    def _product(self, words: Words) -> int:
+        return self.scale * math.prod(factor.value(words) for factor in self.factors)
 
 
 @dataclass(frozen=True, slots=True)

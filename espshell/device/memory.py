@@ -51,10 +51,6 @@ class Change:
         return len(self.new)
 
 
-def _forget(change: Change) -> None:
-    """Keep no journal."""
-
-
 class Memory:
     """Reads and writes of one chip's address space."""
 
@@ -67,7 +63,7 @@ class Memory:
         """Whether nothing is written: the one place that keeps it, so that no verb can forget."""
         self.svd: Registers | None = None
         """Registers to go by instead of the chip's own tables."""
-        self.before_write: Callable[[Change], None] = _forget
+        self.before_write: Callable[[Change], None] = lambda change: None
         """Gets each change before anything of it is sent, so that a journal can forget none."""
 
     @property

@@ -147,7 +147,8 @@ class ReplayPort:
         self.url = url
         self.baud = baud
         self.clock: Clock = VirtualClock()
-        self._arrivals: deque[_Arrival] = deque()
+        self._arrivals: deque[tuple[int, float, bytes]] = deque()
+        # Bytes written before it, the pause since the event before, and the chunk.
         self._expected = bytearray()
         self._written = 0
         before = 0.0
@@ -155,16 +156,16 @@ class ReplayPort:
             if event.direction == "tx":
                 self._expected += event.data
             else:
-                pause = event.seconds - before
-                self._arrivals.append(_Arrival(len(self._expected), pause, event.data))
+                pause_s = event.seconds - before
+                self._arrivals.append((len(self._expected), pause_s, event.data))
             before = event.seconds
 
     def read(self, wait_s: float) -> bytes:
         """Return the next recorded chunk, once everything before it has been written."""
-        if self._arrivals and self._arrivals[0].after <= self._written:
-            arrival = self._arrivals.popleft()
-            self.clock.sleep(arrival.pause_s if arrival.pause_s < wait_s else 0.0)
-            return arrival.data
+        if self._arrivals and self._arrivals[0][0] <= self._written:
+            _, pause_s, data = self._arrivals.popleft()
+            self.clock.sleep(pause_s if pause_s < wait_s else 0.0)
+            return data
         self.clock.sleep(wait_s)
         return b""
 
@@ -189,12 +190,3 @@ class ReplayPort:
 
 def _shortened(data: bytes) -> str:
     return f"{data[:32].hex()}{'...' if len(data) > 32 else ''}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Arrival:
-    """A recorded chunk, the bytes written before it, and the pause since the event before."""
-
-    after: int
-    pause_s: float
-    data: bytes

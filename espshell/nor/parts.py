@@ -284,7 +284,6 @@ def _merged(parts: Sequence[Part]) -> Part:
 # --- unknown ids
 
 _STAND_IN_PLANS = {1: "w16", 2: "sr1", 3: "3e", 4: "w16", 5: "w16", 6: "31"}
-_QER_READ_SR2 = 0x3F
 
 
 def _stand_in(jedec_id: int, sfdp: Sfdp | None) -> Part:
@@ -324,7 +323,7 @@ def _with_qe(layout: Layout, place: tuple[str, int], qer: int) -> Layout:
     name, position = place
     qe = Bit("QE", name, position, BitKind.PLAIN)
     previous = layout.register(name)
-    opcode = _QER_READ_SR2 if qer == 3 else opcodes.RDSR2
+    opcode = opcodes.RDSR2_QER3 if qer == 3 else opcodes.RDSR2
     if previous is None:
         blank = (Bit("-", name, i, BitKind.RESERVED) for i in range(layouts.WIDTH))
         previous = RegisterLayout(name, opcode, tuple(blank))

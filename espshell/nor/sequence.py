@@ -133,7 +133,10 @@ class _Sequence:
         return self._reach(groups, target)
 
     def _reach(self, forms: Sequence[Form], target: Values) -> tuple[StatusWrite, ...]:
-        return tuple(self._write(form, target) for form in sorted(forms, key=self._order))
+        def locks_last(form: Form) -> int:
+            return self._locks(form, set_to=1) - self._locks(form, set_to=0)
+
+        return tuple(self._write(form, target) for form in sorted(forms, key=locks_last))
 
     def _write(self, form: Form, target: Values) -> StatusWrite:
         self._held.update((name, target[name]) for name in form.registers)
@@ -156,9 +159,6 @@ class _Sequence:
             chosen.append(best)
             missing -= set(best.registers)
         return chosen
-
-    def _order(self, form: Form) -> int:
-        return self._locks(form, set_to=1) - self._locks(form, set_to=0)
 
     def _locks(self, form: Form, *, set_to: int) -> bool:
         return any(

@@ -66,9 +66,8 @@ def _setting(part: Part, text: str) -> Setting:
         if number is None:
             number = _number(name, value, field.most, [word for _, word in field.values])
         return Setting(name, number)
-    if part.layout.register(name) is not None:
-        return Setting(name, _number(name, value, _BYTE, []))
-    if name in (uncertain := open_names(part.layout)):
+    uncertain = open_names(part.layout)
+    if part.layout.register(name) is not None or name in uncertain:
         return Setting(name, _number(name, value, _BYTE, []))
     if name in {bit_name.rstrip("0123456789") for bit_name in uncertain}:
         raise UsageError(

@@ -135,14 +135,6 @@ def parse(pieces: Pieces) -> Sfdp | None:
     return sfdp
 
 
-def cut(image: bytes) -> Pieces:
-    """Return the pieces of an SFDP space that was read as one."""
-    pieces: dict[int, bytes] = {}
-    while missing := missing_ranges(pieces):
-        pieces.update((address, image[address : address + size]) for address, size in missing)
-    return pieces
-
-
 def joined(pieces: Pieces) -> bytes:
     """Return pieces as one image from address 0; what was not read is FF."""
     image = bytearray(b"\xff" * max((at + len(data) for at, data in pieces.items()), default=0))

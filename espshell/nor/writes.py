@@ -48,8 +48,8 @@ WRITE_PLANS: dict[str, WritePlan] = {
         WritePlan("mx", (_SR1, Form(opcodes.WRSR1, ("SR1", "CR")))),
         # CR1 of MX25R can only be written with CR2, which is not described: SR1 only.
         WritePlan("mx_r", (_SR1,)),
-        WritePlan("eon_qe", (_SR1, _SR2, Form(0xC0, ("SR3",)))),
-        WritePlan("3e", (Form(0x3E, ("SR2",)),)),
+        WritePlan("eon_qe", (_SR1, _SR2, Form(opcodes.WRSR3_EON, ("SR3",)))),
+        WritePlan("3e", (Form(opcodes.WRSR2_QER3, ("SR2",)),)),
         WritePlan("31", (_SR2,)),
     )
 }

@@ -220,13 +220,12 @@ class ReadMemory(LoaderCommand[bytes]):
 
 @dataclass(frozen=True, slots=True)
 class SecurityInfo:
-    """The reply to GET_SECURITY_INFO; a short one has no ``chip_id`` and ``api_version``."""
+    """The reply to GET_SECURITY_INFO; a short one has no ``chip_id``."""
 
     flags: int
     flash_crypt_count: int
     key_purposes: tuple[int, ...]
     chip_id: int | None
-    api_version: int | None
 
     @property
     def secure_boot(self) -> bool:
@@ -254,6 +253,5 @@ class GetSecurityInfo(LoaderCommand[SecurityInfo]):
         if size not in (self.WITHOUT_ID, self.WITH_ID):
             raise ValueError(f"{size} bytes of security information, not 12 or 20")
         flags, count, *purposes = struct.unpack_from("<IB7B", payload)
-        with_id = size == self.WITH_ID
-        chip_id, api = struct.unpack_from("<II", payload, 12) if with_id else (None, None)
-        return SecurityInfo(flags, count, tuple(purposes), chip_id, api)
+        chip_id = int.from_bytes(payload[12:16], "little") if size == self.WITH_ID else None
+        return SecurityInfo(flags, count, tuple(purposes), chip_id)

@@ -19,6 +19,14 @@ HEADER = bytes.fromhex("53464450050100ff00050110800000ff")
 TAIL_AT = 0x80
 
 
+def cut(space: bytes) -> dict[int, bytes]:
+    """Return the pieces of an SFDP space that was read as one."""
+    pieces: dict[int, bytes] = {}
+    while missing := sfdp.missing_ranges(pieces):
+        pieces.update((address, space[address : address + size]) for address, size in missing)
+    return pieces
+
+
 def image(vector: dict[str, Any]) -> bytes:
     """Return an SFDP space as it would be read: header, gap, table."""
     table = bytes.fromhex(vector["bfpt"])
@@ -32,7 +40,7 @@ def image(vector: dict[str, Any]) -> bytes:
 def basic(part: str) -> Basic:
     """Return the basic parameters of a part of the vectors."""
     vector = next(each for each in VECTORS["sfdp"] if each["part"] == part)
-    found = sfdp.parse(sfdp.cut(image(vector)))
+    found = sfdp.parse(cut(image(vector)))
     assert found is not None
     assert found.basic is not None
     return found.basic
@@ -116,12 +124,12 @@ def test_no_sfdp(blank: bytes) -> None:
     pieces = {0: blank[:8]}
     assert sfdp.missing_ranges(pieces) == ()
     assert sfdp.parse(pieces) is None
-    assert sfdp.parse(sfdp.cut(blank)) is None
+    assert sfdp.parse(cut(blank)) is None
 
 
 def test_no_basic_table() -> None:
     """A header whose table cannot be read is a finding, not an error."""
-    found = sfdp.parse(sfdp.cut(HEADER))
+    found = sfdp.parse(cut(HEADER))
     assert found is not None
     assert found.basic is None
     assert "no basic flash parameters" in found.problems
@@ -131,7 +139,7 @@ def test_no_basic_table() -> None:
 def test_garbage_ends(header: bytes, rest: bytes) -> None:
     """Whatever a flash answers, reading ends, nothing is raised, and little is asked for."""
     whole = sfdp.SIGNATURE + header + rest
-    pieces = sfdp.cut(whole)
+    pieces = cut(whole)
     assert sum(map(len, pieces.values())) <= 8 + 16 * 8 + 16 * 255 * 4
     found = sfdp.parse(pieces)
     if found is not None and found.basic is not None:

@@ -185,13 +185,13 @@ LONG = SHORT + bytes.fromhex("05000000 03000000")
 def test_security_info_of_20_bytes() -> None:
     """Flags, counter, purposes, chip id and the version of the interface."""
     info = commands.GetSecurityInfo().parse(0, LONG)
-    assert info == SecurityInfo(5, 1, (0, 1, 2, 3, 4, 5, 6), 5, 3)
+    assert info == SecurityInfo(5, 1, (0, 1, 2, 3, 4, 5, 6), 5)
 
 
 def test_security_info_of_12_bytes() -> None:
     """An ESP32-S2 leaves id and version out."""
     info = commands.GetSecurityInfo().parse(0, SHORT)
-    assert info == SecurityInfo(5, 1, (0, 1, 2, 3, 4, 5, 6), None, None)
+    assert info == SecurityInfo(5, 1, (0, 1, 2, 3, 4, 5, 6), None)
 
 
 @given(st.binary(max_size=40))

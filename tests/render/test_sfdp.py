@@ -10,7 +10,7 @@ import pytest
 from espshell.nor import sfdp
 from espshell.ops.flash.sfdp import SfdpRead, SpiAnswer
 from espshell.render import View, to_json
-from tests.nor.test_sfdp import VECTORS, image
+from tests.nor.test_sfdp import VECTORS, cut, image
 from tests.render.support import drawn
 
 W25Q128JV = """\
@@ -42,7 +42,7 @@ HOLD#         can be switched off: no"""
 def read(part: str) -> SfdpRead:
     """Return what reading a part of the vectors gives."""
     vector = next(each for each in VECTORS["sfdp"] if each["part"] == part)
-    pieces = sfdp.cut(image(vector))
+    pieces = cut(image(vector))
     return SfdpRead(sfdp.parse(pieces), sfdp.joined(pieces))
 
 

@@ -65,10 +65,15 @@ class MemoryWrite:
         """Addresses of the words that do not read back as written."""
         if self.new is None or self.new == self.data:
             return ()
-        masks = repeated(-1 if self.mask is None else self.mask, self.width, len(self.data))
+        masks = self.masks or b"\xff" * len(self.data)
         triples = zip(self.data, self.new, masks, strict=True)
         places = (self.address + i for i, (w, n, m) in enumerate(triples) if (w ^ n) & m)
         return tuple(dict.fromkeys(align_down(place, WORD) for place in places))
+
+    @property
+    def masks(self) -> bytes | None:
+        """The bits of each byte that were written, all if None."""
+        return None if self.mask is None else repeated(self.mask, self.width, len(self.data))
 
     @property
     def change(self) -> Change:

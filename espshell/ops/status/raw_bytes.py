@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from espshell.device import Flash
 from espshell.errors import BenchError, DeviceError, UsageError
 from espshell.nor import makers, opcodes
-from espshell.nor.layout import BitKind, RegisterLayout
+from espshell.nor.layout import Bit, BitKind, RegisterLayout
 from espshell.nor.parts import Identified
 from espshell.nor.plan import Confirmation, ConfirmationKind
 from espshell.ops.result import Result
@@ -107,7 +107,7 @@ def write_status_bytes(
     """
     before = read_status_bytes(flash, count).value
     others = _others(flash, identified, count)
-    notes: tuple[str, ...] = ()
+    notes = []
     if flash.dry_run:
         return StatusBytes(before, count, before, value, dry_run=True)
     data = value.to_bytes(count, "little")
@@ -123,20 +123,19 @@ def write_status_bytes(
                 wait(flash)
             disable(flash)
         except (BenchError, DeviceError) as error:
-            notes = (*notes, f"{error.message}; what reads back is what counts")
+            notes.append(f"{error.message}; what reads back is what counts")
             require_known(lambda: disable_soon(flash), error, "the status")
         got = require_known(lambda: read_status_bytes(flash, count).value, None, "the status")
         others_now = require_known(lambda: _others(flash, identified, count), None, "the status")
     mask = ~0x03  # BUSY and WEL are the flash's
-    changed = _changed_bits(identified, before, got, count)
     return StatusBytes(
         value=got & mask | value & 0x03,
         count=count,
         before=before,
         wanted=value,
-        changed=changed,
+        changed=tuple(_changed_bits(identified, before, got, count)),
         beside=tuple(_changes(others, others_now)),
-        notes=notes,
+        notes=tuple(notes),
     )
 
 
@@ -148,21 +147,25 @@ def unknown_bits(
     They may be one-way, so they are confirmed as such.
     """
     unknown = []
-    for index, opcode in enumerate(_READS[:count]):
-        registers = identified.part.layout.registers
-        register = next(
-            (candidate for candidate in registers if candidate.read_opcode == opcode), None
-        )
-        for position in range(8):
-            rises = (value & ~before) >> 8 * index + position & 1
-            bit = register.bits[position] if register else None
-            if rises and (bit is None or bit.kind in (BitKind.RESERVED, BitKind.OPEN)):
-                name = (
-                    bit.name if bit and bit.kind is BitKind.OPEN else f"bit {8 * index + position}"
-                )
-                why = f"{name}: what it does on {identified.part.name} is not known"
-                unknown.append(Confirmation(ConfirmationKind.ONE_WAY, name, why))
+    bits = _bits(identified, count)
+    for position in range(8 * count):
+        bit = bits.get(position)
+        rises = (value & ~before) >> position & 1
+        if rises and (bit is None or bit.kind in (BitKind.RESERVED, BitKind.OPEN)):
+            name = bit.name if bit and bit.kind is BitKind.OPEN else f"bit {position}"
+            why = f"{name}: what it does on {identified.part.name} is not known"
+            unknown.append(Confirmation(ConfirmationKind.ONE_WAY, name, why))
     return tuple(unknown)
+
+
+def _bits(identified: Identified | None, count: int) -> dict[int, Bit]:
+    """Return the bits that the part has, by their positions in so many bytes."""
+    return {
+        8 * _READS.index(register.read_opcode) + bit.position: bit
+        for register in (identified.part.layout.registers if identified else ())
+        if register.read_opcode in _READS[:count]
+        for bit in register.bits
+    }
 
 
 def _others(flash: Flash, identified: Identified | None, count: int) -> dict[RegisterLayout, int]:
@@ -181,21 +184,18 @@ def _changes(before: dict[RegisterLayout, int], after: dict[RegisterLayout, int]
         now = after[register]
         for bit in register.bits:
             if (old ^ now) & bit.mask and bit.kind not in _NOT_COMPARED:
-                yield f"{bit.name} {old >> bit.position & 1}→{now >> bit.position & 1}"
+                yield _change(bit.name, old, now, bit.position)
 
 
 def _changed_bits(
     identified: Identified | None, before: int, got: int, count: int
-) -> tuple[str, ...]:
-    """Return the bits that changed, with their names where the part is known."""
-    names: dict[int, str] = {}
-    for index, opcode in enumerate(_READS[:count]):
-        for register in identified.part.layout.registers if identified else ():
-            if register.read_opcode == opcode:
-                names |= {8 * index + bit.position: bit.name for bit in register.bits}
-    changes = []
-    for bit in range(8 * count):
-        old, new = before >> bit & 1, got >> bit & 1
-        if old != new:
-            changes.append(f"{names.get(bit, f'bit {bit}')} {old}→{new}")
-    return tuple(changes)
+) -> Iterator[str]:
+    """Yield the bits that changed, with their names where the part is known."""
+    names = {position: bit.name for position, bit in _bits(identified, count).items()}
+    for position in range(8 * count):
+        if (before ^ got) >> position & 1:
+            yield _change(names.get(position, f"bit {position}"), before, got, position)
+
+
+def _change(name: str, old: int, new: int, position: int) -> str:
+    return f"{name} {old >> position & 1}→{new >> position & 1}"

@@ -32,6 +32,7 @@ json_rows(
     Expectation="expression value left operator right",
     Fill="address size width value verified differing dry_run!",
     Loaded="files address size verified differing dry_run",
+    MemoryWrite="address data old new mask=masks answer_lost notes dry_run",
     Peek="address width values readings",
     Symbol="name address size kind",
     SymbolList="file machine count=total symbols",
