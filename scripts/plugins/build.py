@@ -110,6 +110,13 @@ def _link(name: str, isa: str, base: int) -> tuple[int, bytes]:
         return struct.unpack_from("<I", elf.read_bytes(), 24)[0], binary.read_bytes()
 
 
+def text_of(source: Path, isa: str, folder: Path) -> bytes:
+    """Compile a source file that refers to nothing; return its code."""
+    built, binary = compiled(source, isa, folder), folder / "binary"
+    _run(f"{ARCHITECTURES[isa][0]}objcopy", "-O", "binary", "-j", ".text", built, binary)
+    return binary.read_bytes()
+
+
 def version(isa: str) -> str:
     """Return the compiler for an architecture and its version, or only its name without one."""
     name = f"{ARCHITECTURES[isa][0]}gcc"

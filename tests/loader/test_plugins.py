@@ -216,6 +216,20 @@ def test_faults_reach_the_frames_of_a_stream(rule: str) -> None:
     }[rule]
 
 
+@pytest.mark.parametrize("chip", ["esp32", "esp32c3"])
+@pytest.mark.parametrize("rule", ["kill", "hang", "reset"])
+def test_what_ends_a_chip_ends_its_stream(chip: str, rule: str) -> None:
+    """At any frame: those before it have come, and none behind it."""
+    sound = started(chip)
+    first = wire_of(sound).count.replies + 1
+    expected = frames_of(raw(sound, StreamFlash(0, 4096)))
+    for number in range(len(expected)):
+        target = started(chip, f"fault={rule}@reply:{first + number}")
+        found = frames_of(raw(target, StreamFlash(0, 4096)))
+        assert found[:number] == expected[:number]
+        assert not set(found[number:]) & set(expected)
+
+
 # -- from their source
 
 
