@@ -31,6 +31,7 @@ from espshell.protocol.handlers import (
 )
 from espshell.protocol.packet import Opcode
 from espshell.sim import imitation, xtensa
+from scripts.plugins import build
 from tests.loader import qemu
 from tests.loader.support import open_sim, wire_of
 
@@ -295,7 +296,7 @@ def test_what_is_called_does_what_qemu_does(chip: Chip, tmp_path: Path) -> None:
         "  unsigned x = (a << 7) + (b & c) * 5 - 300; p[1] = x; p[40] = a | (2048 - b);\n"
         "  return p[0] + (x ^ 77) + p[40] * 9 + (c - 100); }\n"
     )
-    code = qemu.build.text_of(source, chip.isa.value, tmp_path)
+    code = build.text_of(source, chip.isa.value, tmp_path)
     here = {"esp32": 0x3FFB_0000, "esp8266": 0x3FFE_9000}[chip.name]
     memory = code.ljust(1024, b"\0") + random.Random(6).randbytes(qemu.MEMORY - 1024)
     space = wire_of(open_sim(chip=chip.name)).chip.memory

@@ -60,7 +60,7 @@ def place(name: str, chip: Chip, address: int) -> tuple[bytes, int] | None:
 
 @cache
 def rom(name: str) -> Mapping[str, int]:
-    """Return the addresses of ROM functions, and ``ram``, that are in the table for a chip."""
+    """Return what ``rom.txt`` says about a chip: addresses by name."""
     for line in _lines("rom.txt"):
         chip, *words = line.split()
         if chip == name:
