@@ -117,13 +117,17 @@ def _find(chip: SimChip, opcode: int, payload: bytes) -> Imitated:
         return Imitated(_BAD_CHECKSUM)
     address, size, length = words[:3]
     mask = payload[28 : 28 + length]
-    pattern = [byte & bits for byte, bits in zip(payload[12 : 12 + length], mask, strict=False)]
+    pattern = _masked(payload[12 : 12 + length], mask)
     data = chip.memory.read(address, size)
-    for at in range(size - length + 1):
-        found = data[at : at + length]
-        if [byte & bits for byte, bits in zip(found, mask, strict=False)] == pattern:
-            return Imitated(0, address + at, cost=_FIND_INSTRUCTIONS * at)
-    return Imitated(0, 1, cost=_FIND_INSTRUCTIONS * size)
+    places = range(size - length + 1)
+    place = next((at for at in places if _masked(data[at : at + length], mask) == pattern), None)
+    if place is None:
+        return Imitated(0, 1, cost=_FIND_INSTRUCTIONS * size)
+    return Imitated(0, address + place, cost=_FIND_INSTRUCTIONS * place)
+
+
+def _masked(data: bytes, mask: bytes) -> int:
+    return int.from_bytes(data, "little") & int.from_bytes(mask, "little")
 
 
 def _crc(chip: SimChip, opcode: int, payload: bytes) -> Imitated:

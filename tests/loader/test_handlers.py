@@ -13,7 +13,7 @@ from espshell.chips import Chip
 from espshell.chips.esp32 import ESP32
 from espshell.chips.esp8266 import ESP8266
 from espshell.device import Target
-from espshell.errors import Refused
+from espshell.errors import NoReply, Refused
 from espshell.loader.plugins import install
 from espshell.protocol import slip
 from espshell.protocol.commands import LoaderCommand
@@ -220,6 +220,27 @@ def test_all_find_room(chip: str) -> None:
     before = wire_of(target).count.requests
     assert all(install.ensure(target.loader, opcode) for opcode in mine)
     assert wire_of(target).count.requests == before
+
+
+@pytest.mark.parametrize(
+    "rule", ["drop@request:{}", "drop@reply:{}", "double@reply:{}", "flip@request:{}:20.3"]
+)
+def test_an_upload_survives_faults(rule: str) -> None:
+    """Whatever one frame meets: the handler is there and works, or it is said that it is not."""
+    sound = ready("esp32c3")
+    before = wire_of(sound).count.requests
+    assert install.ensure(sound.loader, Opcode.CRC32)
+    for number in range(1, wire_of(sound).count.requests - before + 1):
+        count = wire_of(ready("esp32c3")).count
+        first = count.requests if "request" in rule else count.replies
+        target = ready("esp32c3", options=f"fault={rule.format(first + number)}")
+        try:
+            is_there = install.ensure(target.loader, Opcode.CRC32)
+        except NoReply:
+            is_there = False
+        if is_there or install.ensure(target.loader, Opcode.CRC32):
+            expected = zlib.crc32(wire_of(target).chip.memory.read(0x4000_0000, 64))
+            assert target.loader.execute(Crc32(0x4000_0000, 64)) == expected
 
 
 def test_a_handler_that_is_not_there_is_refused() -> None:
