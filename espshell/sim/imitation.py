@@ -30,7 +30,7 @@ _SUMS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class KnownCode:
+class CodeDigest:
     """How a handler is recognised; offsets are from its first instruction."""
 
     name: str
@@ -55,9 +55,9 @@ class Imitated:
 
 def recognise(chip: SimChip, pointer: int) -> str:
     """Return the name of the handler that begins at an address; empty if it is not known."""
-    for code in _known(chip.facts.isa.value):
-        found = chip.memory.read(pointer + code.start, code.size)
-        if hashlib.sha256(found).hexdigest()[:16] == code.digest and all(
+    for code in _digests(chip.facts.isa.value):
+        data = chip.memory.read(pointer + code.start, code.size)
+        if hashlib.sha256(data).hexdigest()[:16] == code.digest and all(
             ADDRESSES[chip.facts.name].get(chip.memory.word(pointer + at)) == name
             for at, name in code.rom_words
         ):
@@ -200,12 +200,12 @@ _IMITATIONS: dict[str, Callable[[SimChip, int, bytes], Imitated | None]] = {
 
 
 @cache
-def _known(isa: str) -> tuple[KnownCode, ...]:
+def _digests(isa: str) -> tuple[CodeDigest, ...]:
     data = pkgutil.get_data(__package__ or "", "data/handlers.txt")
     assert data is not None
     rows = [line.split() for line in data.decode().splitlines() if not line.startswith("#")]
     return tuple(
-        KnownCode(
+        CodeDigest(
             name,
             int(start),
             int(size),
