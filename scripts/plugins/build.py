@@ -75,7 +75,7 @@ class Built:
         return "\n".join([" ".join([self.name, self.isa, f"{self.entry:#x}", *marks]), *rows])
 
     @property
-    def known(self) -> str:
+    def digest_line(self) -> str:
         """Its line for the simulator: what is the same in every place, from the entry's view."""
         start = max((at + 4 for at, _ in self.fills), default=0)
         digest = hashlib.sha256(self.code[start:]).hexdigest()[:16]
@@ -108,6 +108,13 @@ def _link(name: str, isa: str, base: int) -> tuple[int, bytes]:
         link([compiled(HERE / f"{name}.c", isa, Path(folder))], isa, _SCRIPT % base, elf)
         _run(f"{ARCHITECTURES[isa][0]}objcopy", "-O", "binary", "-j", ".text", elf, binary)
         return struct.unpack_from("<I", elf.read_bytes(), 24)[0], binary.read_bytes()
+
+
+def text_of(source: Path, isa: str, folder: Path) -> bytes:
+    """Compile a source file that refers to nothing; return its code."""
+    built, binary = compiled(source, isa, folder), folder / "binary"
+    _run(f"{ARCHITECTURES[isa][0]}objcopy", "-O", "binary", "-j", ".text", built, binary)
+    return binary.read_bytes()
 
 
 def version(isa: str) -> str:
@@ -195,7 +202,7 @@ def main() -> int:
         SIMULATOR: [
             f"# How handlers are recognised; {by}. Offsets are from the entry.",
             "# NAME ARCHITECTURE START SIZE DIGEST [OFFSET=FUNCTION]...",
-            *(handler.known for handler in handlers if handler.isa != "riscv"),
+            *(handler.digest_line for handler in handlers if handler.isa != "riscv"),
         ],
     }
     different = 0

@@ -22,12 +22,13 @@ FLASH = b"".join(struct.pack("<I", at * 2654435761 & 0xFFFFFFFF) for at in range
 _SCRIPT = """
 ENTRY(_start)
 handler = %d;
+PHDRS { memory PT_LOAD FLAGS(7); variables PT_LOAD FLAGS(6); handler PT_LOAD FLAGS(5);
+        code PT_LOAD FLAGS(5); }
 SECTIONS {
-  .memory 0x1ffc0000 : { *(.memory) }
-  .bss 0x1ffd0000 : { *(.bss .bss.*) }
-  .data 0x1ffe0000 : { *(.data .data.*) }
-  .handler 0x20100000 : { *(.handler) }
-  .text 0x20200000 : { *(.literal .literal.*) *(.rodata .rodata.*) *(.text .text.*) }
+  .memory 0x1ffc0000 : { *(.memory) } : memory
+  .bss 0x1ffd0000 : { *(.bss .bss.*) } : variables
+  .handler 0x20100000 : { *(.handler) } : handler
+  .text 0x20200000 : { *(.literal .literal.*) *(.rodata .rodata.*) *(.text .text.*) } : code
   /DISCARD/ : { *(.comment) *(.xtensa.info) *(.xt.*) *(.eh_frame) }
 }
 """
@@ -56,7 +57,7 @@ def program(name: str, chip: Chip) -> Path:
     assembly.write_text(f'.section .handler, "ax"\n.word {words}\n')
     _run("xtensa-lx106-elf-as", assembly, "-o", f"{target}.o")
     script = _SCRIPT % (CODE_AT + handler.entry)
-    build.link([_harness(chip.isa.value), f"{target}.o"], chip.isa.value, script, target)
+    build.link([_harness(chip.isa.value), Path(f"{target}.o")], chip.isa.value, script, target)
     return target
 
 
