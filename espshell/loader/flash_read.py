@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from espshell.errors import NoReply, Refused
-from espshell.loader import stream
+from espshell.loader import deflate, stream
 from espshell.loader.digest import blank_digest, confirmed_digest, digest, md5
 from espshell.loader.loader import Loader
 from espshell.loader.spi import MOST_BYTES, Controller, FlashCommand
@@ -76,14 +76,21 @@ def _chunks(loader: Loader, span: Span, slower: Slower) -> Iterator[bytes]:
     whole = chunk = CHUNK if loader.dialect.is_stub else ROM_CHUNK
     offset, faults, may_be_blank = span.start, 0, True
     while offset < span.end:
-        if may_be_blank and span.end - offset >= _BLANK_FROM:
+        rest = Span(offset, span.end)
+        may_deflate = rest.end <= _THREE_BYTES and deflate.is_worth_trying(loader, rest)
+        by_digest = not (may_deflate and deflate.takes_blank(loader))
+        if may_be_blank and rest.size >= _BLANK_FROM and by_digest:
             for blank in _blank_pieces(loader, offset, span.end - offset):
                 offset += len(blank)
                 yield blank
             may_be_blank = False
             continue
         try:
-            for piece in _pieces(loader, Span(offset, span.end), chunk, faults):
+            for piece in (
+                deflate.read(loader, rest)
+                if may_deflate
+                else _pieces(loader, deflate.plain_span(loader, rest), chunk, faults)
+            ):
                 faults, chunk = 0, min(whole, 2 * chunk)
                 offset += len(piece)
                 may_be_blank = _is_all_blank(piece[-SECTOR:])
@@ -114,10 +121,8 @@ def _pieces(loader: Loader, span: Span, chunk: int, tried: int) -> Iterator[byte
 def _first_streamed(loader: Loader, span: Span) -> bytes:
     """Return a piece whose MD5 is that of the chip: it shows what a stream is worth."""
     data = b"".join(stream.run(loader, StreamFlash, span, span.size))
-    is_right = digest(loader, span.start, span.size) == md5(data)
-    if not is_right or len(set(data)) > 1:
-        loader.has_flash_streams = is_right
-    if not is_right:
+    loader.has_flash_streams = digest(loader, span.start, span.size) == md5(data)
+    if not loader.has_flash_streams:
         raise Fault("the digest of the stub does not agree")
     return data
 

@@ -26,8 +26,10 @@ from espshell.protocol.bootlog import recognise
 from espshell.protocol.commands import ChangeBaudrate, LoaderCommand, Sync
 from espshell.protocol.dialect import Dialect
 from espshell.protocol.packet import Opcode, Response
+from espshell.span import Span
 
 if TYPE_CHECKING:
+    from espshell.loader.deflate import Deflating
     from espshell.loader.stub_file import Stub
 
 T = TypeVar("T")
@@ -49,12 +51,16 @@ class Loader(Dialogue):
         """Whether the stub's handler of ``loader.stream`` was seen to read right."""
         self.has_flash_streams: bool | None = None
         """Whether such a stream of flash was seen to be right; None: it was not tried yet."""
+        self.deflating: Deflating | None = None
+        """What is known of compressed reads (``loader.deflate``); None: they were not tried yet."""
         self.streams_ahead = True
         """Whether the next part of a stream is asked for while the last one comes."""
         self.latency_s = math.inf
         """What the quickest round trip took besides the time on the wire, since ``bulk.enable``."""
         self.erases_in_doubt = 0
         """Erases that were not answered: each may have been one of everything, a bit away."""
+        self.handlers: dict[Opcode, Span] = {}
+        """Where handlers of ours lie that came after the start of the stub."""
         self.last_digest = b""
         """The digest that came last; see ``loader.digest``."""
 

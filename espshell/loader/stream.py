@@ -103,9 +103,9 @@ def sector_crcs(loader: Loader, offset: int, size: int) -> list[int]:
     for span in Span.of(offset, size).chunks(MIB):
         frames: deque[bytes] = deque()
         with loader.exchange():
-            _send(loader, SectorCrcs(span.start, span.size))
+            send(loader, SectorCrcs(span.start, span.size))
             with loader.link.streaming(frames):
-                _await_acceptance(loader)
+                await_acceptance(loader)
                 count = span.units(SECTOR)
                 while count:
                     expected = min(SectorCrcs.PER_FRAME, count)
@@ -139,11 +139,11 @@ def run(
     frames: deque[bytes] = deque()
     commands = [kind(piece.start, piece.size) for piece in span.chunks(part)]
     with loader.exchange():
-        _send(loader, commands[0])
+        send(loader, commands[0])
         is_sent = True
         for command, following in zip_longest(commands, commands[1:]):
             if not is_sent:
-                _send(loader, command)
+                send(loader, command)
             ahead = following if loader.streams_ahead else None
             data, is_sent = _part(loader, frames, command, ahead, pauses)
             if not is_sent:
@@ -168,11 +168,11 @@ def _part(
     pieces: list[bytes] = []
     remaining, is_sent = command.size, False
     with link.streaming(frames):
-        _await_acceptance(loader)
+        await_acceptance(loader)
         while remaining:
             is_time = link.wire_s(remaining) <= _AHEAD_S
             if following and is_time and not is_sent and not (pieces and pauses(pieces[-1])):
-                _send(loader, following)
+                send(loader, following)
                 is_sent = True
             frame = link.receive_frame(_FRAME_S + link.wire_s(4 * FRAME))
             if frame is None or len(frame) != min(FRAME, remaining):
@@ -186,7 +186,7 @@ def _part(
     return data, is_sent
 
 
-def _send(loader: Loader, command: StreamFlash) -> None:
+def send(loader: Loader, command: StreamFlash) -> None:
     """Send a request, and remember until when its stream may last."""
     link = loader.link
     lasts_s = _OVERHEAD * link.wire_s(command.size) + _CRC_S_PER_MIB * command.size / MIB
@@ -194,7 +194,7 @@ def _send(loader: Loader, command: StreamFlash) -> None:
     link.send(command.encode())
 
 
-def _await_acceptance(loader: Loader) -> None:
+def await_acceptance(loader: Loader, opcode: Opcode = Opcode.STREAM) -> None:
     """Wait for the reply to a request; what comes before it was of another. Raises: Fault."""
     wait_s = _FRAME_S + loader.link.wire_s(2 * FRAME)
     while frame := loader.link.receive_frame(wait_s):
@@ -203,7 +203,7 @@ def _await_acceptance(loader: Loader) -> None:
         response = packet.parse_response(frame)
         if code := loader.failure(response):
             raise Fault("refused", code)
-        if response.opcode == Opcode.STREAM:
+        if response.opcode == opcode:
             return
     raise Fault("no reply")
 

@@ -40,8 +40,10 @@ class Stub:
     data_start: int
     data: bytes
     bss_start: int
+    chip: Chip | None = None
+    """Whose it is, once handlers of ours are in it."""
     table: int = 0
-    """Where its plugin table is, once handlers of ours are in it."""
+    """Where its plugin table is then."""
     reserve: int = 0
     """Bytes behind its text for handlers that come later."""
 

@@ -9,8 +9,9 @@ from espshell.chips import Field, Quirk
 from espshell.sim import efuse, models
 from espshell.sim.access import FlashAccess
 from espshell.sim.fault import Direction
-from espshell.sim.memory import AddressSpace, Download
+from espshell.sim.memory import Download
 from espshell.sim.nor import Nor
+from espshell.sim.ram_fault import FaultySpace
 from espshell.sim.spi import Spi
 from espshell.sim.url import SECURE_BOOT, SECURE_DOWNLOAD, Setup
 from espshell.units import WORD
@@ -31,7 +32,8 @@ class SimChip:
         self.model = setup.model
         self.facts = models.chip_of(setup.model)
         rom = models.rom_contents(setup.model)
-        self.memory = AddressSpace(self.facts, rom=rom, registers=_words(setup))
+        self.memory = FaultySpace(self.facts, rom=rom, registers=_words(setup))
+        self.memory.faults = setup.ram_faults
         self.flash = Nor(
             setup.part,
             data=setup.flash_data(),

@@ -4,8 +4,8 @@ The emulator ``unicorn`` is imported when the first such code is called.  The co
 memory, a page of it copied at its first access, and what it writes there stays.
 
 What code calls outside of itself, ``send`` of the stub or a function of the ROM, stops it, is done
-here, and lets it go on.  Time: an instruction is a cycle.  Instructions are counted the first times
-that code goes on from a place, which costs the host much, and taken for the same afterwards.
+here, and lets it go on.  Time: an instruction is a cycle.  Code runs in pieces of so many of them,
+and how many there were in its last piece is a guess: the emulator does not tell.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ SEND, POLL, RELEASE = (RETURN_TO + 16 * n for n in range(1, 4))
 _SCRATCH_SIZE = 64 * KIB
 
 _PAGE = 4 * KIB
-_COUNTED = 2
+_LEAST_PIECE = 512
+_PRECISION = 4  # a piece is a sixteenth of what has been executed
 
 
 class Crash(Exception):
@@ -52,26 +53,29 @@ class Core:
         """What has been sent since the last call, and when."""
         self._chip = chip
         self._failed: type[Exception] = unicorn.UcError
-        self._block_hook = unicorn.UC_HOOK_BLOCK
         self._core = unicorn.Uc(unicorn.UC_ARCH_RISCV, unicorn.UC_MODE_RISCV32)
         self._core.hook_add(unicorn.UC_HOOK_MEM_UNMAPPED, self._map)
         self._core.mem_map(SCRATCH, _SCRATCH_SIZE)
+        for broken in chip.memory.broken:
+            for kind, look in (
+                (unicorn.UC_HOOK_MEM_READ, self._read_broken),
+                (unicorn.UC_HOOK_MEM_WRITE, self._write_broken),
+            ):
+                self._core.hook_add(kind, look, begin=broken.start, end=broken.end - 1)
         self._arguments = [getattr(names, f"UC_RISCV_REG_A{n}") for n in range(6)]
         self._pc, self._sp, self._ra = (
             getattr(names, f"UC_RISCV_REG_{name}") for name in ("PC", "SP", "RA")
         )
         self._rom = RomCode(chip.facts.name, chip.access, self)
+        self._exits = frozenset((RETURN_TO, SEND, POLL, RELEASE, *self._rom.entries))
         self._core.ctl_exits_enabled(True)
-        self._core.ctl_set_exits([RETURN_TO, SEND, POLL, RELEASE, *self._rom.entries])
+        self._core.ctl_set_exits(sorted(self._exits))
         self._pages: dict[int, bytes] = {}
-        self._sizes: dict[tuple[int, int], int] = {}
-        self._costs: dict[int, list[int]] = {}
 
     def call(self, entry: int, *arguments: int) -> int:
         """Call a function; return what it returns. Raises: Crash."""
         core = self._core
         self.sent.clear()
-        self._costs.clear()
         for page, last in list(self._pages.items()):
             if self._chip.memory.read(page, _PAGE) != last:
                 core.mem_unmap(page, _PAGE)  # changed since the last call
@@ -100,35 +104,21 @@ class Core:
         self._map_all(address, len(data))
         self._core.mem_write(address, data)
 
-    def _run(self, start: int) -> int:
+    def _run(self, at: int) -> int:
         """Execute from an address until the code leaves; return where to. Time passes."""
-        costs = self._costs.setdefault(start, [])
-        counts = len(costs) < _COUNTED
-        if counts:
-            executed = [0]
-            self._core.ctl_flush_tb()  # or what was translated before goes uncounted
-            hook = self._core.hook_add(self._block_hook, self._count, executed)
-        try:
-            self._core.emu_start(start, RETURN_TO, count=MOST_INSTRUCTIONS)
-        finally:
-            if counts:
-                self._core.hook_del(hook)
-                self._core.ctl_flush_tb()
-                costs.append(executed[0])
-        end = int(self._core.reg_read(self._pc))
-        if end not in (RETURN_TO, SEND, POLL, RELEASE) and end not in self._rom.entries:
-            raise Crash
-        self._chip.access.now += costs[-1] / self._chip.core_hz
-        return end
-
-    def _count(self, core: Any, address: int, size: int, executed: list[int]) -> None:
-        count = self._sizes.get((address, size))
-        if count is None:
-            code, at, count = bytes(core.mem_read(address, size)), 0, 0
-            while at < size:  # two bits tell a short instruction
-                at, count = at + (4 if code[at] & 3 == 3 else 2), count + 1
-            self._sizes[address, size] = count
-        executed[0] += count
+        executed = piece = 0
+        while True:
+            piece = max(_LEAST_PIECE, executed >> _PRECISION)
+            self._core.emu_start(at, RETURN_TO, count=piece)
+            at = int(self._core.reg_read(self._pc))
+            if at in self._exits:
+                executed += piece // 2  # somewhere in it
+                break
+            executed += piece
+            if executed > MOST_INSTRUCTIONS:
+                raise Crash
+        self._chip.access.now += executed / self._chip.core_hz
+        return at
 
     def _outside(self, address: int) -> int:
         """Do what is called at an address; return what it returns."""
@@ -158,10 +148,21 @@ class Core:
         core.mem_write(page, self._pages[page])
         return True
 
+    def _read_broken(self, core: Any, _access: int, address: int, size: int, *_: object) -> None:
+        """Let the core read what broken RAM gives."""
+        core.mem_write(address, self._chip.memory.read(address, size))
+
+    def _write_broken(
+        self, _core: Any, _access: int, address: int, size: int, value: int, *_: object
+    ) -> None:
+        data = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
+        self._chip.memory.write(address, data)
+
     def _write_back(self) -> None:
         for page, before in self._pages.items():
             after = self._pages[page] = bytes(self._core.mem_read(page, _PAGE))
             for at in range(0, _PAGE if after != before else 0, WORD):
-                if after[at : at + WORD] != before[at : at + WORD]:
+                is_broken = any(page + at in broken for broken in self._chip.memory.broken)
+                if after[at : at + WORD] != before[at : at + WORD] and not is_broken:
                     word = int.from_bytes(after[at : at + WORD], "little")
                     self._chip.memory.write_word(page + at, word)

@@ -63,9 +63,10 @@ class Caller:
             except Crash:
                 return None
         name = imitation.recognise(self._chip, pointer)
-        if not name:
+        done = imitation.run(self._chip, name, opcode, payload) if name else None
+        if done is None:
             return None
-        done = imitation.run(self._chip, name, opcode, payload)
+        self._chip.access.now += done.cost / self._chip.core_hz
         stream = None if done.frames is None else tuple(done.frames)
         return HandlerResult(done.status, done.value, done.data, stream)
 

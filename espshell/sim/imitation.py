@@ -1,7 +1,7 @@
 """Handlers for Xtensa cores, of which no emulator comes as a package: imitated, if they are known.
 
 A handler is known by a digest of its code, without the words that are different in each place
-(``data/handlers.txt``, written by ``scripts/plugins/build``).  That the imitation does what the
+(``data/handlers.txt``, written by ``scripts/plugins/build.py``).  That the imitation does what the
 code does is shown by running the same code in ``qemu-xtensa``.
 """
 
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from espshell.sim import xtensa
 from espshell.sim.chip import SimChip
 from espshell.sim.nor import SECTOR
 from espshell.sim.romcode import ADDRESSES, READ_BYTE_S
@@ -22,6 +23,8 @@ from espshell.units import KIB, WORD
 
 _FRAME = KIB
 _STREAM_INSTRUCTIONS = 17  # a byte
+_FIND_INSTRUCTIONS = 11  # a byte
+_ACCESS_INSTRUCTIONS = 8
 _BAD_SIZE, _BAD_CHECKSUM = 0xC0, 0xC1
 _SUMS = 64
 
@@ -46,6 +49,8 @@ class Imitated:
     value: int = 0
     data: bytes = b""
     frames: Iterator[tuple[float, bytes]] | None = None
+    cost: int = 0
+    """Instructions before the reply."""
 
 
 def recognise(chip: SimChip, pointer: int) -> str:
@@ -60,8 +65,8 @@ def recognise(chip: SimChip, pointer: int) -> str:
     return ""
 
 
-def run(chip: SimChip, name: str, opcode: int, payload: bytes) -> Imitated:
-    """Do what a handler does."""
+def run(chip: SimChip, name: str, opcode: int, payload: bytes) -> Imitated | None:
+    """Do what a handler does; None if it crashes."""
     return _IMITATIONS[name](chip, opcode, payload)
 
 
@@ -106,9 +111,87 @@ def _frames(chip: SimChip, at: int, size: int, kind: int) -> Iterator[tuple[floa
         yield spent_s, crc.to_bytes(WORD, "little")
 
 
-_IMITATIONS: dict[str, Callable[[SimChip, int, bytes], Imitated]] = {
+def _find(chip: SimChip, opcode: int, payload: bytes) -> Imitated:
+    words = struct.unpack_from("<12I", payload.ljust(48, b"\0"))
+    if opcode + sum(words) & 0xFFFFFFFF:
+        return Imitated(_BAD_CHECKSUM)
+    address, size, length = words[:3]
+    mask = payload[28 : 28 + length]
+    pattern = [byte & bits for byte, bits in zip(payload[12 : 12 + length], mask, strict=False)]
+    data = chip.memory.read(address, size)
+    for at in range(size - length + 1):
+        found = data[at : at + length]
+        if [byte & bits for byte, bits in zip(found, mask, strict=False)] == pattern:
+            return Imitated(0, address + at, cost=_FIND_INSTRUCTIONS * at)
+    return Imitated(0, 1, cost=_FIND_INSTRUCTIONS * size)
+
+
+def _crc(chip: SimChip, opcode: int, payload: bytes) -> Imitated:
+    words = struct.unpack_from("<3I", payload.ljust(12, b"\0"))
+    if opcode + sum(words) & 0xFFFFFFFF:
+        return Imitated(_BAD_CHECKSUM)
+    data = chip.memory.read(words[0], words[1] - words[1] % WORD)
+    return Imitated(0, zlib.crc32(data), cost=_STREAM_INSTRUCTIONS * len(data))
+
+
+def _call(chip: SimChip, opcode: int, payload: bytes) -> Imitated | None:
+    words = struct.unpack_from("<10I", payload.ljust(40, b"\0"))
+    if opcode + sum(words) & 0xFFFFFFFF:
+        return Imitated(_BAD_CHECKSUM)
+    value = xtensa.call(chip.memory, words[0], words[1:9])
+    return None if value is None else Imitated(0, value)
+
+
+def _memtest(chip: SimChip, opcode: int, payload: bytes) -> Imitated:
+    words = struct.unpack_from("<4I", payload.ljust(16, b"\0"))
+    if opcode + sum(words) & 0xFFFFFFFF:
+        return Imitated(_BAD_CHECKSUM)
+    start, size, test = words[:3]
+    accesses = _ACCESSES.get(test, _lines)(range(start, start + size - size % WORD, WORD))
+    count, bits, places, steps = 0, 0, list[int](), 0
+    for address, is_write, value in accesses:
+        steps += 1
+        if is_write:
+            chip.memory.write_word(address, value)
+        elif wrong := chip.memory.word(address) ^ value:
+            count, bits, places = count + 1, bits | wrong, [*places, address, wrong][:14]
+    data = struct.pack("<16I", count, bits, *places, *[0] * (14 - len(places)))
+    return Imitated(0, 0, data, cost=_ACCESS_INSTRUCTIONS * steps)
+
+
+def _march(places: range) -> Iterator[tuple[int, bool, int]]:
+    for step in range(6):
+        old = 0 if step % 2 else 0xFFFFFFFF
+        for address in places if step < 3 else reversed(places):
+            if step:
+                yield address, False, old
+            if step < 5:
+                yield address, True, ~old & 0xFFFFFFFF
+
+
+def _walk(places: range) -> Iterator[tuple[int, bool, int]]:
+    for address in places:
+        for bit in range(32):
+            yield address, True, 1 << bit
+            yield address, False, 1 << bit
+
+
+def _lines(places: range) -> Iterator[tuple[int, bool, int]]:
+    lines = [1 << bit for bit in range(32) if 1 << bit < len(places)]
+    for is_write in (True, False):
+        yield places[0], is_write, 0xFFFFFFFF
+        yield from ((places[line], is_write, line) for line in lines)
+
+
+_ACCESSES = {0: _march, 1: _walk}
+
+_IMITATIONS: dict[str, Callable[[SimChip, int, bytes], Imitated | None]] = {
     "words": _words,
     "stream": _stream,
+    "find": _find,
+    "crc": _crc,
+    "call": _call,
+    "memtest": _memtest,
 }
 
 

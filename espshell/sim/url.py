@@ -19,6 +19,7 @@ r"""``sim://esp32c3?flash=8M&fault=drop@reply:3``: which chip to simulate, and h
     inflight  the most blocks that a stub sends ahead in READ_FLASH: 64; real ones: 1
     says      what a program in RAM prints, each second: hello%0d%0a; also \x1b, \r, \n
     returns   1: such a program then returns, which only a version 2 stub lives through
+    ram       what is wrong with its RAM (see ``ram_fault``): stuck:0x3fca0010.5=1; several times
     fault     a rule (see ``fault``); may be given several times
 
 Values may be percent-encoded; a ``+`` is a plus sign.
@@ -39,7 +40,7 @@ from urllib.parse import quote, unquote
 from espshell import files
 from espshell.chips import Chip
 from espshell.errors import PortError, UsageError, system_reason
-from espshell.sim import efuse, fault, models, parts
+from espshell.sim import efuse, fault, models, parts, ram_fault
 from espshell.sim.models import Model
 from espshell.sim.nor import SECTOR
 from espshell.sim.parts import PartModel
@@ -92,6 +93,7 @@ class Setup:
     """What a program in RAM prints; empty: the program itself is examined or executed."""
     returns: bool = False
     """Whether that program returns to its caller."""
+    ram_faults: tuple[ram_fault.RamFault, ...] = ()
     rules: tuple[fault.Rule, ...] = ()
 
     @property
@@ -284,6 +286,9 @@ _OPTIONS = {
     "says": UrlOption("says", lambda _, text: fault.unescaped(text), "a text"),
     "returns": UrlOption(
         "returns", lambda _, text: {"0": False, "1": True}.get(text), "0 or 1, not {text!r}"
+    ),
+    "ram": UrlOption(
+        "ram_faults", lambda setup, text: (*setup.ram_faults, ram_fault.parse(text)), "a fault"
     ),
     "fault": UrlOption("rules", lambda setup, text: (*setup.rules, fault.parse(text)), "a rule"),
 }

@@ -2,15 +2,19 @@
 
 Every stub since version 2 carries 27 function pointers for the opcodes D5 to EF in its ``data``
 segment; unused, all of them point at one default handler, so the table is found by its shape.  The
-stub is uploaded with the *base* handlers behind its ``text``, and some pointers that lead there.  A
-stub without a table, or with another one, is left as it is.
+stub is uploaded with the *base* handlers behind its ``text``, and some pointers that lead there
+(``with_handlers``).  The larger ones come through the running stub when they are asked for
+(``ensure``), so that its start takes no longer.  A stub without a table, or with another one, is
+left as it is.
 
-What is in the table is not yet believed: a handler proves itself with a known answer first, which
-is the business of who uses it (``bulk``, for words).
+That a handler is in its place says nothing about what it does: who uses one has it prove itself
+with a known answer first, and believes it from then on.  The code for memory calls nothing;
+``StreamFlash``, ``SectorCrcs`` and ``Deflate*`` call the ROM at addresses that are proven for few
+chips (``data/rom.txt``).  ``Deflate*`` writes over 170 KiB of RAM (``deflate_state``).
 
 Source: esp-flasher-stub's plugin interface (Apache-2.0 or MIT), seen working on the real ROMs of an
-ESP32 and an ESP32-C3; an ESP8266 has only been run by qemu.  Xtensa IRAM takes 32-bit accesses
-only, so everything is padded to words.
+ESP32 and an ESP32-C3; that the stub of an ESP8266 calls handlers in the same way is what its code
+says.  Xtensa IRAM takes 32-bit accesses only, so everything is padded to words.
 """
 
 from __future__ import annotations
@@ -19,13 +23,27 @@ import struct
 from dataclasses import replace
 
 from espshell.chips import Chip, Kind
+from espshell.errors import DeviceError
+from espshell.loader import ram, transfer
+from espshell.loader.loader import Loader
 from espshell.loader.plugins import catalogue
 from espshell.loader.stub_file import Stub
+from espshell.protocol.commands import RegisterWrite, WriteReg
 from espshell.protocol.packet import Opcode
+from espshell.span import Span
 from espshell.units import KIB, WORD
 
 BASE = {Opcode.READ_MEMORY: "words", Opcode.STREAM: "stream"}
 """The handlers that a stub is uploaded with."""
+
+LATER = {
+    Opcode.DEFLATE: "deflate",
+    Opcode.FIND: "find",
+    Opcode.CRC32: "crc",
+    Opcode.CALL: "call",
+    Opcode.MEMTEST: "memtest",
+}
+"""Those that are uploaded when they are asked for."""
 
 FIRST_SLOT = 0xD5
 SLOTS = 27
@@ -42,18 +60,59 @@ def with_handlers(stub: Stub, chip: Chip) -> Stub | None:
     text, data = stub.text + bytes(-len(stub.text) % WORD), bytearray(stub.data)
     for opcode, name in BASE.items():
         address = stub.text_start + len(text)
-        handler = catalogue.handler(name, chip)
-        code = handler and handler.placed(address, catalogue.rom(chip.name))
-        if handler is None or code is None:
-            continue
-        struct.pack_into("<I", data, table + slot(opcode), address + handler.entry)
-        text += code
+        if placed := catalogue.place(name, chip, address):
+            code, entry = placed
+            struct.pack_into("<I", data, table + slot(opcode), entry)
+            text += code
     region = chip.region_at(stub.text_start, len(text) + RESERVE)
     if bytes(data) == stub.data or region is None or region.kind is not Kind.RAM:
         return None
-    return replace(
-        stub, text=text, data=bytes(data), table=stub.data_start + table, reserve=RESERVE
+    at = stub.data_start + table
+    return replace(stub, text=text, data=bytes(data), chip=chip, table=at, reserve=RESERVE)
+
+
+def ensure(loader: Loader, opcode: Opcode) -> bool:
+    """Upload the handler of an opcode into the stub that runs, if it is not there yet.
+
+    Returns False, and sends nothing, where there is none for this loader; also if what was uploaded
+    is not what is there, or the stub refuses it.
+
+    Raises: NoReply.
+    """
+    stub = loader.stub
+    if stub is None or not stub.table or stub.chip is None or not loader.dialect.is_stub:
+        return False
+    if opcode in BASE or opcode in loader.handlers:
+        return True
+    address = max(
+        (span.end for span in loader.handlers.values()), default=stub.text_start + len(stub.text)
     )
+    placed = catalogue.place(LATER[opcode], stub.chip, address)
+    if placed is None or (opcode is Opcode.DEFLATE and not deflate_state(loader)):
+        return False
+    code, entry = placed
+    pointer = stub.table + slot(opcode)
+    try:
+        for _ in ram.write_blocks(loader, address, code):
+            pass
+        loader.execute(WriteReg((RegisterWrite(pointer, entry),)))
+        held = b"".join(transfer.read_range(loader, address, address + len(code)))
+        held += b"".join(transfer.read_range(loader, pointer, pointer + WORD))
+    except DeviceError:
+        return False
+    is_there = held == code + entry.to_bytes(WORD, "little")
+    if is_there:
+        loader.handlers[opcode] = Span.of(address, len(code))
+    return is_there
+
+
+def deflate_state(loader: Loader) -> int | None:
+    """Return the address of 170 KiB of RAM for ``Deflate*``; None where there is no such place.
+
+    What the RAM holds is lost.
+    """
+    chip = loader.stub.chip if loader.stub else None
+    return catalogue.rom(chip.name).get("ram") if chip else None
 
 
 def slot(opcode: Opcode) -> int:

@@ -2,7 +2,8 @@
 """Build the handlers of this folder for all architectures, into espshell/loader/plugins/data.
 
 Needs Debian's gcc-riscv64-unknown-elf and gcc-xtensa-lx106.  ``--check`` compares only; the status
-is 1 then if the data files are not what comes of the sources.
+is 1 then if the data files are not what comes of the sources, and 3 if compilers of these versions
+are not installed.
 
 The compiler for the ESP8266 writes code with register windows, too, and only its assembler does not
 know these instructions: they are handed to it as bytes.  Each handler is linked at two places;
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -25,7 +27,10 @@ HERE = Path(__file__).resolve().parent
 TARGET = HERE.parents[1] / "espshell/loader/plugins/data/handlers.txt"
 SIMULATOR = HERE.parents[1] / "espshell/sim/data/handlers.txt"
 
-HANDLERS = ("words", "stream")
+HANDLERS = ("words", "stream", "deflate", "find", "crc", "memtest", "call")
+FOR_RISCV = ("deflate",)
+"""No chip with an Xtensa core has both ``tdefl`` and room for its state."""
+
 ROM = ("spiflash_read", "tdefl_init", "tdefl_compress")
 """Functions by the numbers of ``ROM_WORD``, from 1 on."""
 
@@ -40,7 +45,7 @@ ARCHITECTURES = {
 _SCRIPT = """
 ENTRY(handler)
 SECTIONS {
-  . = BASE;
+  . = %d;
   .text : { *(.literal .literal.*) *(.rodata .rodata.*) *(.text .text.*) . = ALIGN(4); }
   /DISCARD/ : { *(.comment) *(.xtensa.info) *(.xt.*) *(.riscv.attributes) *(.eh_frame) }
 }
@@ -98,20 +103,52 @@ def build(name: str, isa: str) -> Built:
 
 def _link(name: str, isa: str, base: int) -> tuple[int, bytes]:
     """Return the entry and the bytes of a handler that lies at an address."""
-    prefix, flags = ARCHITECTURES[isa]
     with tempfile.TemporaryDirectory() as folder:
-        assembly, script, elf, binary = (Path(folder, n) for n in ("s.s", "ld", "elf", "bin"))
-        _run(f"{prefix}gcc", *flags, *_COMMON, "-S", HERE / f"{name}.c", "-o", assembly)
-        assembly.write_text("\n".join(_as_bytes(line) for line in assembly.read_text().split("\n")))
-        script.write_text(_SCRIPT.replace("BASE", str(base)))
-        objects = Path(folder, "o")
-        extra = flags[:2] if isa == "riscv" else ("--no-target-align",)
-        _run(f"{prefix}as", *extra, assembly, "-o", objects)
-        emulation = ("-m", "elf32lriscv") if isa == "riscv" else ()
-        _run(f"{prefix}ld", *emulation, "--no-warn-rwx-segments", "--no-relax", "-T", script, objects, "-o", elf)
-        _run(f"{prefix}objcopy", "-O", "binary", "-j", ".text", elf, binary)
-        header = elf.read_bytes()[:28]
-        return struct.unpack_from("<I", header, 24)[0], binary.read_bytes()
+        elf, binary = Path(folder, "elf"), Path(folder, "binary")
+        link([compiled(HERE / f"{name}.c", isa, Path(folder))], isa, _SCRIPT % base, elf)
+        _run(f"{ARCHITECTURES[isa][0]}objcopy", "-O", "binary", "-j", ".text", elf, binary)
+        return struct.unpack_from("<I", elf.read_bytes(), 24)[0], binary.read_bytes()
+
+
+def text_of(source: Path, isa: str, folder: Path) -> bytes:
+    """Compile a source file that refers to nothing; return its code."""
+    built, binary = compiled(source, isa, folder), folder / "binary"
+    _run(f"{ARCHITECTURES[isa][0]}objcopy", "-O", "binary", "-j", ".text", built, binary)
+    return binary.read_bytes()
+
+
+def version(isa: str) -> str:
+    """Return the compiler for an architecture and its version, or only its name without one."""
+    name = f"{ARCHITECTURES[isa][0]}gcc"
+    if shutil.which(name) is None:
+        return name
+    command = [name, "-dumpfullversion"]
+    return f"{name} {subprocess.run(command, capture_output=True, text=True).stdout.strip()}"
+
+
+def compiled(source: Path, isa: str, folder: Path, *flags: str) -> Path:
+    """Compile a source file; return the object file."""
+    prefix, own = ARCHITECTURES[isa]
+    assembly, built = folder / f"{source.stem}.s", folder / f"{source.stem}.o"
+    _run(f"{prefix}gcc", *own, *_COMMON, *flags, "-S", source, "-o", assembly)
+    assembly.write_text("\n".join(map(_as_bytes, assembly.read_text().split("\n"))))
+    _run(
+        f"{prefix}as",
+        *(own[:2] if isa == "riscv" else ("--no-target-align",)),
+        assembly,
+        "-o",
+        built,
+    )
+    return built
+
+
+def link(objects: list[Path], isa: str, script: str, target: Path) -> None:
+    """Link object files as a linker script says."""
+    path = target.with_suffix(".ld")
+    path.write_text(script)
+    emulation = ("-m", "elf32lriscv") if isa == "riscv" else ()
+    flags = ("--no-warn-rwx-segments", "--no-relax", "-T", path)
+    _run(f"{ARCHITECTURES[isa][0]}ld", *emulation, *flags, *objects, "-o", target)
 
 
 def _as_bytes(line: str) -> str:
@@ -121,9 +158,11 @@ def _as_bytes(line: str) -> str:
         code = int(words[2], 0) // 8 << 12 | _register(words[1]) << 8 | 0x36
     elif words[0] == "callx8":
         code = _register(words[1]) << 8 | 0xE0
+    elif words[0] == "call8":
+        return f"\tmovi a8, {words[1]}\n{_as_bytes('callx8 a8')}"
     elif words[0] in ("retw", "retw.n"):
         return "\t.byte 0x1d, 0xf0"
-    elif words[0] in ("call4", "call8", "call12", "callx4", "callx12", "movsp", "rotw"):
+    elif words[0] in ("call4", "call12", "callx4", "callx12", "movsp", "rotw"):
         raise SystemExit(f"no bytes for: {line.strip()}")
     else:
         return line
@@ -143,11 +182,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare, and write nothing")
     check = parser.parse_args().check
-    handlers = [build(name, isa) for name in HANDLERS for isa in ARCHITECTURES]
-    by = "written by scripts/plugins/build from the C beside it"
+    versions = "# Compilers: " + ", ".join(dict.fromkeys(map(version, ARCHITECTURES)))
+    if check and versions not in TARGET.read_text():
+        return 3
+    handlers = [
+        build(name, isa)
+        for name in HANDLERS
+        for isa in ARCHITECTURES
+        if isa == "riscv" or name not in FOR_RISCV
+    ]
+    by = "written by scripts/plugins/build.py from the C beside it"
     texts = {
         TARGET: [
             f"# Machine code of the handlers; {by}.",
+            versions,
             "# NAME ARCHITECTURE ENTRY [OFFSET=WHAT TO FILL IN]..., then the code in hex.",
             *(handler.lines for handler in handlers),
         ],
