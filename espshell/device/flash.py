@@ -167,32 +167,29 @@ class Flash:
         Raises: ReadsDiffer if that does not agree.
         """
         require_32_bits(address, size, _ADDRESSES)
-        with self._attached():
-            yield from self._chunks(address, size)
-
-    def _chunks(self, address: int, size: int) -> Iterator[bytes]:
         loader = self._board.loader
-        if not self.has_digest:
-            if address + size > _THREE_BYTES:
-                raise UsageError(
-                    f"{Span.of(address, size)} is beyond 16 MiB, all that a read "
-                    "command with three bytes of address reaches"
-                )
-            yield from flash_read.controller_pieces(self._board.controller, address, size)
-            return
-        import hashlib  # 3 ms that only reading flash is worth
+        with self._attached():
+            if not self.has_digest:
+                if address + size > _THREE_BYTES:
+                    raise UsageError(
+                        f"{Span.of(address, size)} is beyond 16 MiB, all that a read "
+                        "command with three bytes of address reaches"
+                    )
+                yield from flash_read.controller_pieces(self._board.controller, address, size)
+                return
+            import hashlib  # 3 ms that only reading flash is worth
 
-        before = loader.resynchronisations
-        state = hashlib.md5(usedforsecurity=False)
-        for piece in flash_read.read_chunks(loader, address, size, slower=self._slow_down):
-            state.update(piece)
-            yield piece
-        troubled = loader.resynchronisations != before
-        if troubled and digest.confirmed_digest(loader, address, size) != state.digest():
-            raise ReadsDiffer(
-                f"what was read of flash {Span.of(address, size)} is not what its digest says",
-                hint="read it again; check cable and baud rate",
-            )
+            before = loader.resynchronisations
+            state = hashlib.md5(usedforsecurity=False)
+            for piece in flash_read.read_chunks(loader, address, size, slower=self._slow_down):
+                state.update(piece)
+                yield piece
+            troubled = loader.resynchronisations != before
+            if troubled and digest.confirmed_digest(loader, address, size) != state.digest():
+                raise ReadsDiffer(
+                    f"what was read of flash {Span.of(address, size)} is not what its digest says",
+                    hint="read it again; check cable and baud rate",
+                )
 
     def read(self, address: int, size: int) -> bytes:
         """Return a range of any alignment."""
@@ -276,23 +273,20 @@ class Flash:
     def erase(self, address: int, size: int) -> Iterator[int]:
         """Erase whole sectors in pieces; yield the bytes that are erased. Not in a dry run."""
         _require_whole_sectors(address, size)
-        with self._attached():
-            yield from self._erase(address, size)
-
-    def _erase(self, address: int, size: int) -> Iterator[int]:
         board = self._board
-        if not self.dry_run and self.has_chip_erase and (address, size) == (0, self.size):
-            flash.erase_chip(board.loader, size)
-            yield size
-            return
-        span = Span.of(address, size)
-        largest = self.largest_erase
-        for piece in span.aligned_pieces(largest) if self.has_digest else span.pieces(BLOCK):
-            if not self.dry_run:
-                flash.erase_sectors(
-                    board.loader, board.chip, board.controller, piece.start, piece.size
-                )
-            yield piece.end - address
+        with self._attached():
+            if not self.dry_run and self.has_chip_erase and (address, size) == (0, self.size):
+                flash.erase_chip(board.loader, size)
+                yield size
+                return
+            span = Span.of(address, size)
+            largest = self.largest_erase
+            for piece in span.aligned_pieces(largest) if self.has_digest else span.pieces(BLOCK):
+                if not self.dry_run:
+                    flash.erase_sectors(
+                        board.loader, board.chip, board.controller, piece.start, piece.size
+                    )
+                yield piece.end - address
 
     def program(self, address: int, data: bytes) -> Iterator[int]:
         """Erase and program whole sectors; yield the bytes that were sent. Not in a dry run.

@@ -30,7 +30,7 @@ _SUMS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class KnownCode:
+class CodeDigest:
     """How a handler is recognised; offsets are from its first instruction."""
 
     name: str
@@ -55,9 +55,9 @@ class Imitated:
 
 def recognise(chip: SimChip, pointer: int) -> str:
     """Return the name of the handler that begins at an address; empty if it is not known."""
-    for code in _known(chip.facts.isa.value):
-        found = chip.memory.read(pointer + code.start, code.size)
-        if hashlib.sha256(found).hexdigest()[:16] == code.digest and all(
+    for code in _digests(chip.facts.isa.value):
+        data = chip.memory.read(pointer + code.start, code.size)
+        if hashlib.sha256(data).hexdigest()[:16] == code.digest and all(
             ADDRESSES[chip.facts.name].get(chip.memory.word(pointer + at)) == name
             for at, name in code.rom_words
         ):
@@ -117,13 +117,17 @@ def _find(chip: SimChip, opcode: int, payload: bytes) -> Imitated:
         return Imitated(_BAD_CHECKSUM)
     address, size, length = words[:3]
     mask = payload[28 : 28 + length]
-    pattern = [byte & bits for byte, bits in zip(payload[12 : 12 + length], mask, strict=False)]
+    pattern = _masked(payload[12 : 12 + length], mask)
     data = chip.memory.read(address, size)
-    for at in range(size - length + 1):
-        found = data[at : at + length]
-        if [byte & bits for byte, bits in zip(found, mask, strict=False)] == pattern:
-            return Imitated(0, address + at, cost=_FIND_INSTRUCTIONS * at)
-    return Imitated(0, 1, cost=_FIND_INSTRUCTIONS * size)
+    places = range(size - length + 1)
+    place = next((at for at in places if _masked(data[at : at + length], mask) == pattern), None)
+    if place is None:
+        return Imitated(0, 1, cost=_FIND_INSTRUCTIONS * size)
+    return Imitated(0, address + place, cost=_FIND_INSTRUCTIONS * place)
+
+
+def _masked(data: bytes, mask: bytes) -> int:
+    return int.from_bytes(data, "little") & int.from_bytes(mask, "little")
 
 
 def _crc(chip: SimChip, opcode: int, payload: bytes) -> Imitated:
@@ -196,12 +200,12 @@ _IMITATIONS: dict[str, Callable[[SimChip, int, bytes], Imitated | None]] = {
 
 
 @cache
-def _known(isa: str) -> tuple[KnownCode, ...]:
+def _digests(isa: str) -> tuple[CodeDigest, ...]:
     data = pkgutil.get_data(__package__ or "", "data/handlers.txt")
     assert data is not None
     rows = [line.split() for line in data.decode().splitlines() if not line.startswith("#")]
     return tuple(
-        KnownCode(
+        CodeDigest(
             name,
             int(start),
             int(size),

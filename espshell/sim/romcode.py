@@ -57,6 +57,7 @@ READ_BYTE_S = 0.25e-6
 
 _FINISH = 4
 _DONE = 1
+_BAD_STATE = 0xFFFF_FFFE
 _PROBES = 0xFFF
 _TOUCHED = 45 * KIB
 _BLANK_INSTRUCTIONS = 25
@@ -116,7 +117,9 @@ class RomCode:
         self, state: int, source: int, size_at: int, target: int, room_at: int, flush: int
     ) -> tuple[int, int]:
         """Take input or, where output is pending, give output; as much of each as there is."""
-        deflate = self._states[state]
+        deflate = self._states.get(state)
+        if deflate is None:
+            return _BAD_STATE, 0
         size, room = self._word(size_at), self._word(room_at)
         if deflate.pending or deflate.finished:
             size = 0

@@ -75,7 +75,7 @@ class Built:
         return "\n".join([" ".join([self.name, self.isa, f"{self.entry:#x}", *marks]), *rows])
 
     @property
-    def known(self) -> str:
+    def digest_line(self) -> str:
         """Its line for the simulator: what is the same in every place, from the entry's view."""
         start = max((at + 4 for at, _ in self.fills), default=0)
         digest = hashlib.sha256(self.code[start:]).hexdigest()[:16]
@@ -202,7 +202,7 @@ def main() -> int:
         SIMULATOR: [
             f"# How handlers are recognised; {by}. Offsets are from the entry.",
             "# NAME ARCHITECTURE START SIZE DIGEST [OFFSET=FUNCTION]...",
-            *(handler.known for handler in handlers if handler.isa != "riscv"),
+            *(handler.digest_line for handler in handlers if handler.isa != "riscv"),
         ],
     }
     different = 0

@@ -8,7 +8,7 @@ int handler(uint32_t command, const uint32_t *data, uint32_t size, struct respon
     const volatile uint32_t *from = (const volatile uint32_t *)data[0];
     uint32_t crc = 0xFFFFFFFF;
 
-    for (uint32_t left = data[1] / 4; left; left--)
+    for (uint32_t remaining = data[1] / 4; remaining; remaining--)
         crc = crc_word(crc, *from++);
     response->value = ~crc;
     return 0;

@@ -4,6 +4,7 @@
    Payload: address or offset, size (multiples of 4), kind as of `stream`, address of 170 KiB of
    RAM for the state of tdefl, probes, check. Where the ROM cannot read the flash the zlib stream
    ends there, and the CRC-32 is wrong. */
+#define QUICK_CRC
 #include "plugin.h"
 
 enum { FLASH, SECTORS, MEMORY };
@@ -15,7 +16,7 @@ ROM(deflate, 3);
 
 static int run(const struct context *context)
 {
-    uint32_t at = context->data[0], left = context->data[1], kind = context->data[2];
+    uint32_t at = context->data[0], remaining = context->data[1], kind = context->data[2];
     void *state = (void *)context->data[3];
     uint32_t crc = 0xFFFFFFFF, used = 0, block[FRAME_WORDS], out[FRAME_WORDS];
     bool (*send)(const void *, size_t) = context->transport->send;
@@ -23,7 +24,7 @@ static int run(const struct context *context)
 
     ((deflate_init_t)deflate_init)(state, 0, 0, ZLIB_HEADER | context->data[4]);
     do {
-        uint32_t size = left < sizeof block ? left : sizeof block, bad = 0;
+        uint32_t size = remaining < sizeof block ? remaining : sizeof block, bad = 0;
         const uint8_t *from = (const uint8_t *)block;
 
         if (kind == MEMORY) {
@@ -35,13 +36,13 @@ static int run(const struct context *context)
         for (uint32_t i = 0; i < size / 4; i++)
             crc = crc_word(crc, block[i]);
         at += size;
-        left -= size;
+        remaining -= size;
         if (bad)
-            left = crc = 0;
+            remaining = crc = 0;
         do {
             size_t taken = size, room = sizeof out - used;
             status = ((deflate_t)deflate)(state, from, &taken, (uint8_t *)out + used, &room,
-                                          left ? 0 : FINISH);
+                                          remaining ? 0 : FINISH);
             from += taken;
             size -= taken;
             used += room;
@@ -49,8 +50,8 @@ static int run(const struct context *context)
                 send(out, used);
                 used = 0;
             }
-        } while (size || (!left && status == 0));
-    } while (left);
+        } while (size || (!remaining && status == 0));
+    } while (remaining);
     if (used)
         send(out, used);
     crc = ~crc;

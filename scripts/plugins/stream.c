@@ -11,12 +11,12 @@ ROM(read_flash, 1);
 
 static int run(const struct context *context)
 {
-    uint32_t at = context->data[0], left = context->data[1], kind = context->data[2];
+    uint32_t at = context->data[0], remaining = context->data[1], kind = context->data[2];
     uint32_t crc = 0xFFFFFFFF, count = 0, block[FRAME_WORDS], sums[64];
     bool (*send)(const void *, size_t) = context->transport->send;
 
-    while (left) {
-        uint32_t size = left < sizeof block ? left : sizeof block;
+    while (remaining) {
+        uint32_t size = remaining < sizeof block ? remaining : sizeof block;
         if (kind == MEMORY) {
             for (uint32_t i = 0; i < size / 4; i++)
                 block[i] = ((const volatile uint32_t *)at)[i];
@@ -27,13 +27,13 @@ static int run(const struct context *context)
         for (uint32_t i = 0; i < size / 4; i++)
             crc = crc_word(crc, block[i]);
         at += size;
-        left -= size;
+        remaining -= size;
         if (kind != SECTORS) {
             send(block, size);
-        } else if (at % 4096 == 0 || !left) {
+        } else if (at % 4096 == 0 || !remaining) {
             sums[count++] = ~crc;
             crc = 0xFFFFFFFF;
-            if (count == 64 || !left) {
+            if (count == 64 || !remaining) {
                 send(sums, count * 4);
                 count = 0;
             }

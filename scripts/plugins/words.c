@@ -12,7 +12,7 @@ int handler(uint32_t command, const uint32_t *data, uint32_t size, struct respon
     uint32_t *to = (uint32_t *)response->data, total = data[0];
 
     response->size = 4 * data[1];
-    for (uint32_t left = data[1]; left; left--) {
+    for (uint32_t remaining = data[1]; remaining; remaining--) {
         uint32_t word = *from++;
         total += word;
         *to++ = word;

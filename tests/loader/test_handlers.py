@@ -13,7 +13,7 @@ from espshell.chips import Chip
 from espshell.chips.esp32 import ESP32
 from espshell.chips.esp8266 import ESP8266
 from espshell.device import Target
-from espshell.errors import Refused
+from espshell.errors import NoReply, Refused
 from espshell.loader.plugins import install
 from espshell.protocol import slip
 from espshell.protocol.commands import LoaderCommand
@@ -31,6 +31,7 @@ from espshell.protocol.handlers import (
 )
 from espshell.protocol.packet import Opcode
 from espshell.sim import imitation, xtensa
+from scripts.plugins import build
 from tests.loader import qemu
 from tests.loader.support import open_sim, wire_of
 
@@ -221,6 +222,27 @@ def test_all_find_room(chip: str) -> None:
     assert wire_of(target).count.requests == before
 
 
+@pytest.mark.parametrize(
+    "rule", ["drop@request:{}", "drop@reply:{}", "double@reply:{}", "flip@request:{}:20.3"]
+)
+def test_an_upload_survives_faults(rule: str) -> None:
+    """Whatever one frame meets: the handler is there and works, or it is said that it is not."""
+    sound = ready("esp32c3")
+    before = wire_of(sound).count.requests
+    assert install.ensure(sound.loader, Opcode.CRC32)
+    for number in range(1, wire_of(sound).count.requests - before + 1):
+        count = wire_of(ready("esp32c3")).count
+        first = count.requests if "request" in rule else count.replies
+        target = ready("esp32c3", options=f"fault={rule.format(first + number)}")
+        try:
+            is_there = install.ensure(target.loader, Opcode.CRC32)
+        except NoReply:
+            is_there = False
+        if is_there or install.ensure(target.loader, Opcode.CRC32):
+            expected = zlib.crc32(wire_of(target).chip.memory.read(0x4000_0000, 64))
+            assert target.loader.execute(Crc32(0x4000_0000, 64)) == expected
+
+
 def test_a_handler_that_is_not_there_is_refused() -> None:
     """Its slot is empty: FF 00."""
     target = ready("esp32c3")
@@ -295,7 +317,7 @@ def test_what_is_called_does_what_qemu_does(chip: Chip, tmp_path: Path) -> None:
         "  unsigned x = (a << 7) + (b & c) * 5 - 300; p[1] = x; p[40] = a | (2048 - b);\n"
         "  return p[0] + (x ^ 77) + p[40] * 9 + (c - 100); }\n"
     )
-    code = qemu.build.text_of(source, chip.isa.value, tmp_path)
+    code = build.text_of(source, chip.isa.value, tmp_path)
     here = {"esp32": 0x3FFB_0000, "esp8266": 0x3FFE_9000}[chip.name]
     memory = code.ljust(1024, b"\0") + random.Random(6).randbytes(qemu.MEMORY - 1024)
     space = wire_of(open_sim(chip=chip.name)).chip.memory

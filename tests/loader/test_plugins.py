@@ -14,14 +14,17 @@ from typing import Any
 import pytest
 
 from espshell import chips
+from espshell.chips import Kind
 from espshell.chips.esp32 import ESP32
 from espshell.chips.esp32c3 import ESP32C3
 from espshell.device import Target
 from espshell.loader import stub_file
-from espshell.loader.plugins import install
+from espshell.loader.plugins import catalogue, install
 from espshell.protocol import slip
 from espshell.protocol.commands import LoaderCommand, ReadReg
 from espshell.protocol.handlers import SectorCrcs, StreamFlash, StreamMemory
+from espshell.sim import romcode
+from espshell.span import Span
 from tests.loader.support import open_sim, wire_of
 
 DATA = Path(__file__).parents[1] / "data"
@@ -67,6 +70,34 @@ def test_legacy_stub_has_none(path: Path) -> None:
     chip = chips.by_name(path.stem.split("-")[0])
     assert chip is not None
     assert install.with_handlers(stub_file.read(path, chip), chip) is None
+
+
+@pytest.mark.parametrize("name", [chip.name for chip in chips.CHIPS])
+def test_the_table_of_the_roms(name: str) -> None:
+    """Each function lies where the simulator has it, too, and in no RAM; RAM is free RAM."""
+    chip = chips.by_name(name)
+    assert chip is not None
+    facts = dict(catalogue.rom(name))
+    ram = facts.pop("ram", None)
+    facts.pop("cached", None)
+    assert "spiflash_read" in facts
+    simulated = {word: at for at, word in romcode.ADDRESSES[name].items()}
+    for function, address in facts.items():
+        region = chip.region_at(address, 4)  # the map of an ESP32 ends before its ROM does
+        assert region is None or region.kind is Kind.ROM
+        assert simulated[function] == address
+    if ram is None:
+        return
+    span = Span.of(ram, install.DEFLATE_STATE)
+    region = chip.region_at(ram, span.size)
+    assert region is not None
+    assert region.kind is Kind.RAM
+    for path in installed(2):
+        if path.stem.split("-")[0] == name:
+            stub = install.with_handlers(stub_file.read(path, chip), chip)
+            assert stub is not None
+            for place in chip.same_ram(span):
+                assert not any(place.overlaps(used) for _, used in stub.occupied)
 
 
 def test_base_handlers_are_small() -> None:
@@ -136,6 +167,17 @@ def test_streams_are_those_of_real_stubs(chip: str) -> None:
             assert found.hex().startswith(step.get("rx_begin", ""))
             assert found.hex().endswith(step.get("rx_end", ""))
             assert len(found) == step.get("rx_bytes", len(found))
+
+
+@pytest.mark.parametrize("chip", [chip.name for chip in chips.CHIPS])
+def test_every_chip_streams(chip: str) -> None:
+    """Memory and flash come from every chip, the ESP8266 too."""
+    target = started(chip)
+    memory = wire_of(target).chip.memory.read(0x4000_0000, 2048)
+    flash = random.Random(5).randbytes(2048)
+    for command, data in ((StreamMemory(0x4000_0000, 2048), memory), (StreamFlash(0, 2048), flash)):
+        crc = zlib.crc32(data).to_bytes(4, "little")
+        assert frames_of(raw(target, command))[1:] == [data[:1024], data[1024:], crc]
 
 
 @pytest.mark.parametrize("chip", ["esp32", "esp32c3"])
@@ -216,14 +258,15 @@ def test_faults_reach_the_frames_of_a_stream(rule: str) -> None:
     }[rule]
 
 
-@pytest.mark.parametrize("chip", ["esp32", "esp32c3"])
-@pytest.mark.parametrize("rule", ["kill", "hang", "reset"])
+@pytest.mark.parametrize(
+    ("chip", "rule"), [("esp32", "hang"), ("esp32c3", "kill"), ("esp32c3", "reset")]
+)
 def test_what_ends_a_chip_ends_its_stream(chip: str, rule: str) -> None:
-    """At any frame: those before it have come, and none behind it."""
+    """At the reply, in the middle and at the end: what came before has come, and nothing behind."""
     sound = started(chip)
     first = wire_of(sound).count.replies + 1
     expected = frames_of(raw(sound, StreamFlash(0, 4096)))
-    for number in range(len(expected)):
+    for number in (0, 2, len(expected) - 1):
         target = started(chip, f"fault={rule}@reply:{first + number}")
         found = frames_of(raw(target, StreamFlash(0, 4096)))
         assert found[:number] == expected[:number]
@@ -233,6 +276,7 @@ def test_what_ends_a_chip_ends_its_stream(chip: str, rule: str) -> None:
 # -- from their source
 
 
+@pytest.mark.long
 def test_the_bytes_come_from_the_source() -> None:
     """Built anew, by the same compilers, the handlers are what is in the data files."""
     status = subprocess.run([sys.executable, BUILD, "--check"], check=False).returncode

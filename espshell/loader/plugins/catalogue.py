@@ -53,14 +53,14 @@ def place(name: str, chip: Chip, address: int) -> tuple[bytes, int] | None:
 
     None if there is none for the chip's cores, or if its ROM lacks a function that it calls.
     """
-    found = handler(name, chip)
-    code = None if found is None else found.placed(address, rom(chip.name))
-    return None if found is None or code is None else (code, address + found.entry)
+    row = handler(name, chip)
+    code = None if row is None else row.placed(address, rom(chip.name))
+    return None if row is None or code is None else (code, address + row.entry)
 
 
 @cache
 def rom(name: str) -> Mapping[str, int]:
-    """Return the addresses of ROM functions, and ``ram``, that are in the table for a chip."""
+    """Return what ``rom.txt`` says about a chip: addresses by name."""
     for line in _lines("rom.txt"):
         chip, *words = line.split()
         if chip == name:
@@ -70,18 +70,19 @@ def rom(name: str) -> Mapping[str, int]:
 
 @cache
 def _handlers() -> Mapping[tuple[str, str], Handler]:
-    found: dict[tuple[str, str], Handler] = {}
+    handlers: dict[tuple[str, str], Handler] = {}
     key = ("", "")
     for line in _lines("handlers.txt"):
         head, *words = line.split(" ")
         if not words:
-            last = found[key]
-            found[key] = Handler(last.entry, last.fills, last.code + bytes.fromhex(head))
+            last = handlers[key]
+            handlers[key] = Handler(last.entry, last.fills, last.code + bytes.fromhex(head))
             continue
         key = (head, words[0])
-        fills = (mark.split("=") for mark in words[2:])
-        found[key] = Handler(int(words[1], 0), tuple((int(at, 0), name) for at, name in fills), b"")
-    return found
+        marks = (mark.split("=") for mark in words[2:])
+        fills = tuple((int(at, 0), name) for at, name in marks)
+        handlers[key] = Handler(int(words[1], 0), fills, b"")
+    return handlers
 
 
 def _lines(name: str) -> list[str]:

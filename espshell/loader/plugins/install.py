@@ -48,6 +48,9 @@ LATER = {
 FIRST_SLOT = 0xD5
 SLOTS = 27
 
+DEFLATE_STATE = 170 * KIB
+"""What the ROM's ``tdefl`` needs at its work; it touches 45 KiB of them."""
+
 RESERVE = 2 * KIB
 """Bytes behind the base handlers, for those that come when they are asked for."""
 
@@ -87,8 +90,9 @@ def ensure(loader: Loader, opcode: Opcode) -> bool:
     address = max(
         (span.end for span in loader.handlers.values()), default=stub.text_start + len(stub.text)
     )
-    placed = catalogue.place(LATER[opcode], stub.chip, address)
-    if placed is None or (opcode is Opcode.DEFLATE and not deflate_state(loader)):
+    rom = catalogue.rom(stub.chip.name)
+    placed = None if "cached" in rom else catalogue.place(LATER[opcode], stub.chip, address)
+    if placed is None or (opcode is Opcode.DEFLATE and "ram" not in rom):
         return False
     code, entry = placed
     pointer = stub.table + slot(opcode)
@@ -107,7 +111,7 @@ def ensure(loader: Loader, opcode: Opcode) -> bool:
 
 
 def deflate_state(loader: Loader) -> int | None:
-    """Return the address of 170 KiB of RAM for ``Deflate*``; None where there is no such place.
+    """Return where ``DEFLATE_STATE`` bytes of RAM are for ``Deflate*``; None: there is no place.
 
     What the RAM holds is lost.
     """
