@@ -8,17 +8,19 @@ of ``ops``.  A range is checked against the size of the flash before anything is
 from __future__ import annotations
 
 import contextlib
+import math
 import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from espshell.device.board import Board
 from espshell.device.memory import require_32_bits
-from espshell.errors import DeviceError, EspError, ReadsDiffer, UsageError
-from espshell.loader import digest, flash, flash_read, spi
+from espshell.errors import DeviceError, EspError, NoReply, ReadsDiffer, UsageError
+from espshell.loader import digest, flash, flash_read, spi, stream
 from espshell.loader.agreed import agreed
 from espshell.loader.erase import BLOCK, LARGEST, ROM_SEGMENT
 from espshell.loader.spi import FlashCommand
+from espshell.loader.window import Fault
 from espshell.nor import makers, opcodes
 from espshell.protocol import flash as frames
 from espshell.protocol.packet import Opcode
@@ -216,6 +218,26 @@ class Flash:
         """Return the digest of the range that was asked for last, when it came twice in a row."""
         with self._attached():
             return digest.ask_again(self._board.loader, address, size, first)
+
+    def sector_crcs(self, span: Span) -> list[int] | None:
+        """Return the CRC-32 of each sector of a range that begins with one, None if unknown.
+
+        They tell where something may differ; that it does not only a digest says.
+        """
+        loader = self._board.loader
+        if not loader.has_streams or span.end > _THREE_BYTES or span.start % SECTOR:
+            return None
+        try:
+            with self._attached():
+                return stream.sector_crcs(loader, span.start, span.size)
+        except (Fault, NoReply):
+            return None
+
+    @property
+    def latency_s(self) -> float:
+        """What a round trip takes besides the time on the wire, where that is known; else 0."""
+        latency_s = self._board.loader.latency_s
+        return 0.0 if math.isinf(latency_s) else latency_s
 
     def digest_behind_fence(self, address: int, size: int) -> bytes:
         """Return a digest that no reply to an earlier request can be taken for."""

@@ -19,6 +19,7 @@ from espshell.chips import Chip, Kind
 from espshell.errors import UsageError
 from espshell.loader import ram, transfer
 from espshell.loader.loader import Loader
+from espshell.loader.stream import cropped
 from espshell.protocol.commands import RegisterWrite, WriteReg
 from espshell.records import dataclass
 from espshell.span import Span
@@ -105,7 +106,8 @@ class Memory:
     def words(self, address: int, count: int) -> list[int]:
         """Return consecutive words; ``address`` is a multiple of 4."""
         require_32_bits(address, WORD * count)
-        return [word for block in self._blocks(address, address + WORD * count) for word in block]
+        data = b"".join(self._pieces(address, address + WORD * count))
+        return list(struct.unpack(f"<{count}I", data))
 
     def gather(self, addresses: Sequence[int]) -> dict[int, int]:
         """Return the words at scattered addresses (multiples of 4)."""
@@ -119,12 +121,7 @@ class Memory:
         require_32_bits(address, size)
         span = Span.of(address, size)
         around = span.aligned(WORD) if span else span
-        start = around.start
-        for words in self._blocks(around.start, around.end):
-            block = Span.of(start, WORD * len(words))
-            if part := block.intersection(span):
-                yield struct.pack(f"<{len(words)}I", *words)[part.offsets(start)]
-            start = block.end
+        yield from cropped(self._pieces(around.start, around.end), around.start, span)
 
     def read(self, address: int, size: int) -> bytes:
         """Return a range of any alignment."""
@@ -155,13 +152,13 @@ class Memory:
             return iter((len(data),))
         return ram.write_blocks(self.loader, address, data)
 
-    def _blocks(self, start: int, end: int) -> Iterator[list[int]]:
+    def _pieces(self, start: int, end: int) -> Iterator[bytes]:
         """Yield the words of a range; registers that change when they are read alone and once."""
         while start < end:
             touched = self.chip.changes_when_read(start, end - start)
             once = touched is not None and touched.start <= start
             stop = end if touched is None else min(end, touched.end if once else touched.start)
-            yield from transfer.read_blocks(self.loader, range(start, stop, WORD), once=once)
+            yield from transfer.read_range(self.loader, start, stop, once=once)
             start = stop
 
     def _require_spared(self, address: int, last: int) -> None:

@@ -22,7 +22,7 @@ from espshell.link.link import Link
 from espshell.link.port import Port, open_port
 from espshell.link.ports import Bridge, PortInfo
 from espshell.link.trace import ReplayPort, Tap, read_recording
-from espshell.loader import bulk, connect, spi, stub, stub_file
+from espshell.loader import bulk, connect, spi, stream, stub, stub_file
 from espshell.loader.loader import Loader
 from espshell.loader.plugins import install
 from espshell.loader.spi import Controller, FlashCommand
@@ -136,6 +136,7 @@ class Target:
         self._flash_attached = self.flash.is_ready = False
         if better is not None:
             bulk.enable(self.loader)
+            stream.enable(self.loader)
         return file
 
     def recognise_stub(self, folder: Path | None = None) -> bool:

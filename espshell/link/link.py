@@ -59,9 +59,12 @@ class Link:
         return responses
 
     @contextlib.contextmanager
-    def streaming(self) -> Iterator[None]:
-        """Keep every frame meanwhile, response or not; see ``receive_frame``."""
-        self._frames = deque()
+    def streaming(self, frames: deque[bytes] | None = None) -> Iterator[None]:
+        """Keep every frame meanwhile, response or not; see ``receive_frame``.
+
+        frames: those of the same stream that have been decoded already, and more of them.
+        """
+        self._frames = deque() if frames is None else frames
         self._decoder.accept = bool
         try:
             yield

@@ -7,6 +7,8 @@ handler into the stub.
 
 from __future__ import annotations
 
+import math
+
 from espshell.errors import EspError
 from espshell.loader.loader import Loader
 from espshell.protocol.commands import ReadMemory
@@ -20,6 +22,7 @@ def enable(loader: Loader) -> bool:
     goes wrong, the loader is as good as without it.
     """
     start = min(marker.address for marker in loader.markers)
+    loader.latency_s = math.inf  # a reply that came together with others looked like a quick one
     try:
         data = loader.execute(ReadMemory(start, ReadMemory.MOST))
     except EspError:

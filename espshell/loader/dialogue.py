@@ -49,6 +49,7 @@ OVERDUE_S = 5.0
 """How late a reply may come that was given up."""
 
 _QUIET_S = 0.05
+_STREAM_QUIET_S = 0.5  # between two frames of sums, of which each takes a slow core that long
 _ROM_WAITS_S = (0.1, 0.5, 1.0, 1.0)
 _STUB_WAITS_S = (0.1, 0.1, 0.2, 0.5, 0.5, 0.5, 1.0, 1.0, 1.0, 1.0)
 _SINGLES = 3
@@ -92,6 +93,8 @@ class Dialogue:
         """Until then a reply that was given up may still come, and be taken for another."""
         self.late_after_s = math.inf
         """A reply of a stream that takes longer is not to be trusted; known with the markers."""
+        self.stream_until = 0.0
+        """Until then a stream that was given up may go on, which nothing stops."""
         self.resynchronisations = 0
         self.strays = 0
         """Repetitions of a refusal that may still come; see ``loader``."""
@@ -149,6 +152,7 @@ class Dialogue:
         if not self.in_step:
             self.doubtful_until = self.link.clock.now() + OVERDUE_S
         self.in_step = False
+        self._outwait_stream()
         lead_home = self._lead_stub_home if self.dialect.is_stub else self._lead_rom_home
         if not lead_home(quick):
             raise Gone(
@@ -175,6 +179,13 @@ class Dialogue:
                 self._take_echoes()
                 return response.value
         return None
+
+    def _outwait_stream(self) -> None:
+        """Wait until a stream that was given up has ended: until it is silent for a while."""
+        remaining_s = self.stream_until - self.link.clock.now()
+        if remaining_s > 0:
+            self.link.drain(_STREAM_QUIET_S, limit_s=remaining_s)
+        self.stream_until = 0.0
 
     def _lead_rom_home(self, quick: bool) -> bool:
         for tried, wait_s in enumerate(_tries(_ROM_WAITS_S, quick)):

@@ -1,7 +1,10 @@
 """Reading flash: in chunks that are checked, and read again where the check fails.
 
-Three ways, by what the loader can do:
+Four ways, by what the loader can do:
 
+- A stub with our handlers sends all of it as a stream (``stream``), of which each part has a
+  CRC-32; the first one is compared with its MD5, because the ROM function that reads is not known
+  to work on each chip.
 - A stub sends frames of up to 4096 bytes and the MD5 of all of them behind (READ_FLASH); a small
   part of them is asked about again, because the request has no checksum.
 - A ROM sends 64 bytes a request, several requests in flight, and nothing tells which reply belongs
@@ -18,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from espshell.errors import NoReply, Refused
+from espshell.loader import deflate, stream
 from espshell.loader.digest import blank_digest, confirmed_digest, digest, md5
 from espshell.loader.loader import Loader
 from espshell.loader.spi import MOST_BYTES, Controller, FlashCommand
@@ -25,9 +29,10 @@ from espshell.loader.window import Fault, Window
 from espshell.nor import opcodes
 from espshell.protocol import packet, slip
 from espshell.protocol.flash import ReadFlash, ReadFlashSlow
+from espshell.protocol.handlers import StreamFlash
 from espshell.protocol.packet import Opcode
-from espshell.span import align_down
-from espshell.units import KIB, MIB, SECTOR, hex32
+from espshell.span import Span, align_down
+from espshell.units import KIB, MIB, SECTOR, WORD, hex32
 
 CHUNK = 64 * KIB
 """Bytes that a stub is asked for at once: what a cancelled or bad read costs."""
@@ -40,6 +45,8 @@ TRIES = 5
 _LEAST_CHUNK = 1 * KIB
 _BLANK_FROM = 16 * KIB  # smaller ranges are read as fast as they are asked about
 _LARGEST_PROBE = 1 * MIB
+_FIRST = 4 * KIB  # of a stream that is compared with its MD5
+_THREE_BYTES = 16 * MIB  # of address, all that the ROM function knows
 _IN_FLIGHT = 4  # frames of READ_FLASH; a stub may keep to fewer
 _FRAME_S = 1.0
 _MD5 = 16
@@ -59,31 +66,69 @@ def read_chunks(
     Raises: Refused if the loader refuses; NoReply if a piece cannot be had, or PortError; the
     pieces before it were good.
     """
-    is_stub = Opcode.READ_FLASH in loader.dialect.commands
-    whole = chunk = CHUNK if is_stub else ROM_CHUNK
-    end = offset + size
-    faults, may_be_blank = 0, True
-    while offset < end:
-        if may_be_blank and end - offset >= _BLANK_FROM:
-            for blank in _blank_pieces(loader, offset, end - offset):
+    span = Span.of(offset, size)
+    around = span.aligned(WORD) if span else span
+    yield from stream.cropped(_chunks(loader, around, slower), around.start, span)
+
+
+def _chunks(loader: Loader, span: Span, slower: Slower) -> Iterator[bytes]:
+    """Yield a range (multiples of 4); see ``read_chunks``."""
+    whole = chunk = CHUNK if loader.dialect.is_stub else ROM_CHUNK
+    offset, faults, may_be_blank = span.start, 0, True
+    while offset < span.end:
+        rest = Span(offset, span.end)
+        may_deflate = rest.end <= _THREE_BYTES and deflate.is_worth_trying(loader, rest)
+        by_digest = not (may_deflate and deflate.takes_blank(loader))
+        if may_be_blank and rest.size >= _BLANK_FROM and by_digest:
+            for blank in _blank_pieces(loader, offset, span.end - offset):
                 offset += len(blank)
                 yield blank
             may_be_blank = False
             continue
-        read = _stub_piece if is_stub else _rom_piece
         try:
-            piece = read(loader, offset, min(chunk, end - offset), faults)
+            for piece in (
+                deflate.read(loader, rest)
+                if may_deflate
+                else _pieces(loader, deflate.plain_span(loader, rest), chunk, faults)
+            ):
+                faults, chunk = 0, min(whole, 2 * chunk)
+                offset += len(piece)
+                may_be_blank = _is_all_blank(piece[-SECTOR:])
+                yield piece
         except Fault as fault:
+            loader.streams_ahead = False
             faults, chunk = faults + 1, max(_LEAST_CHUNK, chunk // 2)
             if faults > TRIES:
                 if not slower():
                     raise _given_up(offset, fault, faults) from None
                 faults = 0
-            continue
-        faults, chunk = 0, min(whole, 2 * chunk)
-        offset += len(piece)
-        may_be_blank = piece.endswith(b"\xff" * min(SECTOR, len(piece)))
-        yield piece
+
+
+def _pieces(loader: Loader, span: Span, chunk: int, tried: int) -> Iterator[bytes]:
+    """Yield one piece of a range or more, by the best way there is. Raises: Fault, Refused."""
+    size = min(chunk, span.size)
+    if not loader.dialect.is_stub:
+        yield _rom_piece(loader, span.start, size, tried)
+    elif not loader.has_streams or span.end > _THREE_BYTES or loader.has_flash_streams is False:
+        yield _stub_piece(loader, span.start, size, tried)
+    elif loader.has_flash_streams:
+        part = min(chunk, stream.part_size(loader))
+        yield from stream.run(loader, StreamFlash, span, part, pauses=_is_all_blank)
+    else:
+        yield _first_streamed(loader, Span.of(span.start, min(_FIRST, size)))
+
+
+def _first_streamed(loader: Loader, span: Span) -> bytes:
+    """Return a piece whose MD5 is that of the chip: it shows what a stream is worth."""
+    data = b"".join(stream.run(loader, StreamFlash, span, span.size))
+    loader.has_flash_streams = digest(loader, span.start, span.size) == md5(data)
+    if not loader.has_flash_streams:
+        raise Fault("the digest of the stub does not agree")
+    return data
+
+
+def _is_all_blank(data: bytes) -> bool:
+    return not data.strip(b"\xff")
 
 
 def controller_pieces(controller: Controller, offset: int, size: int) -> Iterator[bytes]:

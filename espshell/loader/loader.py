@@ -29,6 +29,7 @@ from espshell.protocol.packet import Opcode, Response
 from espshell.span import Span
 
 if TYPE_CHECKING:
+    from espshell.loader.deflate import Deflating
     from espshell.loader.stub_file import Stub
 
 T = TypeVar("T")
@@ -46,10 +47,18 @@ class Loader(Dialogue):
         """The stub that runs, where it is known which."""
         self.has_bulk_read = False
         """Whether the stub's handler of ``loader.bulk`` was seen to read right."""
+        self.has_streams = False
+        """Whether the stub's handler of ``loader.stream`` was seen to read right."""
+        self.has_flash_streams: bool | None = None
+        """Whether such a stream of flash was seen to be right; None: it was not tried yet."""
+        self.deflating: Deflating | None = None
+        """What is known of compressed reads (``loader.deflate``); None: they were not tried yet."""
+        self.streams_ahead = True
+        """Whether the next part of a stream is asked for while the last one comes."""
         self.handlers: dict[Opcode, Span] = {}
         """Where handlers of ours lie that came after the start of the stub."""
         self.latency_s = math.inf
-        """What the quickest round trip took besides the time on the wire."""
+        """What the quickest round trip took besides the time on the wire, since ``bulk.enable``."""
         self.erases_in_doubt = 0
         """Erases that were not answered: each may have been one of everything, a bit away."""
         self.last_digest = b""
@@ -79,9 +88,10 @@ class Loader(Dialogue):
             sent_at = self.link.clock.now()
             self.link.send(request)
             response = self._reply(command.opcode, wait_s + self.link.wire_s(2 * len(request)))
-        wire_s = self.link.wire_s(len(request) + len(response.body) + _REPLY)
-        took_s = self.link.clock.now() - sent_at
-        self.latency_s = min(self.latency_s, max(0.0, took_s - wire_s))
+        if command.opcode in (Opcode.READ_REG, Opcode.READ_MEMORY):  # which take no time by itself
+            wire_s = self.link.wire_s(len(request) + len(response.body) + _REPLY)
+            took_s = self.link.clock.now() - sent_at
+            self.latency_s = min(self.latency_s, max(0.0, took_s - wire_s))
         return self._meaning(command, response)
 
     def require(self, opcode: Opcode) -> None:

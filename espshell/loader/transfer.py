@@ -30,6 +30,7 @@ import struct
 from collections.abc import Iterator, Sequence
 
 from espshell.errors import BenchError, DeviceError, NoReply, ReadsDiffer, Refused
+from espshell.loader import stream
 from espshell.loader.agreed import agreed
 from espshell.loader.dialogue import Gone, Marker
 from espshell.loader.loader import Loader
@@ -37,6 +38,7 @@ from espshell.loader.window import Fault, Window
 from espshell.protocol import packet
 from espshell.protocol.commands import ReadMemory, ReadReg
 from espshell.protocol.packet import Opcode
+from espshell.span import ceil_div
 from espshell.units import WORD
 
 BLOCK_WORDS = 16
@@ -46,6 +48,8 @@ RETRIES = 8
 """Faults in a row, without one block gained, after which a read is given up."""
 
 _MARKERS = 8
+_WORDS_FRAMES, _STREAM_FRAMES = 30, 50  # bytes of request, reply and end besides the data
+_ESCAPED = 100  # for so many bytes of a stream one more goes over the wire
 _LATE_AFTER_S = 0.2
 _CONFIRMED_WORDS = 64
 _MOST_BACKOFF = 6  # faults make runs and blocks shorter by powers of two, successes longer again
@@ -101,6 +105,26 @@ def read_blocks(
             faults, backoff = faults + 1, min(_MOST_BACKOFF, backoff + 1)
             if once or faults > RETRIES:
                 raise _given_up(fault, addresses[done], faults) from None
+
+
+def read_range(loader: Loader, start: int, end: int, *, once: bool = False) -> Iterator[bytes]:
+    """Yield a range (multiples of 4) in pieces, by whatever is predicted to be the quickest.
+
+    Raises: as ``read_blocks``.
+    """
+    if loader.has_streams and not once and _streams(loader, end - start):
+        yield from stream.read_memory(loader, start, end - start)
+        return
+    for words in read_blocks(loader, range(start, end, WORD), once=once):
+        yield struct.pack(f"<{len(words)}I", *words)
+
+
+def _streams(loader: Loader, size: int) -> bool:
+    """Return whether a stream is quicker than words in replies, by bytes and round trips."""
+    requests, wire_s = ceil_div(size, WORD * ReadMemory.MOST), loader.link.wire_s
+    words_s = requests * (loader.latency_s + wire_s(_WORDS_FRAMES)) + wire_s(size)
+    stream_s = 2 * loader.latency_s + wire_s(_STREAM_FRAMES + size + size // _ESCAPED)
+    return not loader.has_bulk_read or stream_s < words_s
 
 
 def read_words(loader: Loader, addresses: Sequence[int], *, once: bool = False) -> list[int]:

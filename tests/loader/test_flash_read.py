@@ -134,6 +134,7 @@ def test_given_up_after_five_more_tries() -> None:
 def test_frames_of_other_sizes() -> None:
     """Each try asks for frames of another length, and for half as much."""
     target = opened()
+    target.loader.has_streams = False
     asked: list[tuple[int, int]] = []
     send = target.link.send
 

@@ -118,6 +118,7 @@ def test_bulk_read_is_exact(chip: str, offset: int, size: int) -> None:
 def test_bulk_read_takes_few_round_trips() -> None:
     """4 KiB are 64 requests of 16 words."""
     target = with_stub()
+    target.loader.has_streams = False
     before = wire_of(target).count.requests
     target.memory.read(0x4000_0000, 4096)
 
@@ -131,6 +132,7 @@ def test_bulk_read_survives_faults() -> None:
     for rule in ("drop@reply:{}", "double@reply:{}", "late@reply:{}:0.4", "stall@reply:{}:2"):
         for place in range(first, first + 6):
             target = with_stub(f"fault={rule.format(place)}")
+            target.loader.has_streams = False
             expected = wire_of(target).chip.memory.read(0x4000_0000, 600)
             assert target.memory.read(0x4000_0000, 600) == expected
 
@@ -148,6 +150,7 @@ def test_bulk_read_sees_every_flipped_bit() -> None:
     ):
         for byte in places:
             target = with_stub(f"fault={rule}:{number}:{byte}.{byte % 3 + 2}")
+            target.loader.has_streams = False
             expected = wire_of(target).chip.memory.read(0x4000_0000, 600)
             assert target.memory.read(0x4000_0000, 600) == expected
             assert target.loader.resynchronisations == 1

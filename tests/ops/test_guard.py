@@ -11,7 +11,7 @@ from espshell.loader import digest
 from espshell.loader.dialogue import OVERDUE_S
 from espshell.ops.flash.erase import Erased, erase
 from espshell.ops.flash.load import Written, load
-from espshell.protocol.flash import EraseRegion, FlashBegin, FlashDeflBegin
+from espshell.protocol.flash import EraseRegion, FlashBegin
 from espshell.sim import fault
 from espshell.sim.fault import Direction, Faults
 from espshell.units import KIB
@@ -71,8 +71,8 @@ CASES = [
     pytest.param("esp32", False, FlashBegin, 12, write, FULL, id="rom-write"),
     pytest.param("esp32", False, FlashBegin, 12, write_again, SPARSE, id="rom-again"),
     pytest.param("esp32", False, FlashBegin, 12, clear, SPARSE, id="rom-erase"),
-    pytest.param("esp32c3", True, FlashDeflBegin, 12, write, FULL, id="stub-write"),
-    pytest.param("esp32c3", True, FlashDeflBegin, 12, write_again, SPARSE, id="stub-again"),
+    pytest.param("esp32c3", True, FlashBegin, 12, write, FULL, id="stub-write"),
+    pytest.param("esp32c3", True, FlashBegin, 12, write_again, SPARSE, id="stub-again"),
     pytest.param("esp32c3", True, EraseRegion, 0, clear, SPARSE, id="stub-erase"),
     pytest.param("esp32c3", True, EraseRegion, 0, clear_blank, FULL, id="stub-blank"),
 ]

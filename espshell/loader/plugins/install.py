@@ -100,11 +100,11 @@ def ensure(loader: Loader, opcode: Opcode) -> bool:
         for _ in ram.write_blocks(loader, address, code):
             pass
         loader.execute(WriteReg((RegisterWrite(pointer, entry),)))
-        words = transfer.read_words(loader, range(address, address + len(code), WORD))
-        words += transfer.read_words(loader, [pointer])
+        held = b"".join(transfer.read_range(loader, address, address + len(code)))
+        held += b"".join(transfer.read_range(loader, pointer, pointer + WORD))
     except DeviceError:
         return False
-    is_there = words == [*struct.unpack(f"<{len(code) // WORD}I", code), entry]
+    is_there = held == code + entry.to_bytes(WORD, "little")
     if is_there:
         loader.handlers[opcode] = Span.of(address, len(code))
     return is_there

@@ -11,23 +11,31 @@ that is not believed at once:
   flips): that it is equal is asked twice.
 - If a range differs and none of its parts does, it is asked about again, and then they are.
 
+With our handlers a stub sends the CRC-32 of each sector in one request.  They say where to look; a
+digest says what is equal.
+
 What is left: a bit that flips in a request for an image of which the flash holds a copy exactly
 there.  And all of it twice in a row.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from espshell.device.flash import Flash
 from espshell.errors import ReadsDiffer
 from espshell.loader.digest import blank_digest, md5
+from espshell.loader.erase import BLOCK
 from espshell.ops.progress import Report, Step, silent
-from espshell.span import Span, align_down, merged
+from espshell.span import Span, align_down, gaps, merged
 from espshell.units import SECTOR
 
 _FAN_OUT = 8
+_FEW, _MANY = 2, 64  # sectors that differ in a range: these are read; with more it is cut in eight
+_LEAST_OTHERS = 8  # sectors for each that is read
+_CRC_S = 0.4e-6  # a byte, about
 _TRIES = 3
 
 
@@ -38,6 +46,7 @@ def differing_sectors(
     *,
     unit: int = SECTOR,
     confirm: bool = True,
+    contents: dict[int, bytes] | None = None,
     report: Report = silent,
 ) -> dict[int, bytes]:
     """Return the sectors of flash that are not as ``data`` says, and digests of what they hold.
@@ -47,14 +56,30 @@ def differing_sectors(
 
     unit: bytes of a sector, a power of two.
     confirm: without it a sector counts at its first answer: half as many are asked for where
-        everything differs, and a flipped bit can make an equal sector differ.
+        everything differs, and a flipped bit can make an equal sector differ.  Where the chip
+        has sums of sectors they are enough, and the digest is empty.
+    contents: gets what a few sectors hold that were read on the way, by the start of each.  It also
+        says that something is expected to differ: then there is no digest of the whole, but of
+        blocks.
 
     Raises: UsageError if this loader has no digests; ReadsDiffer if the answers contradict each
     other.
     """
     whole = Span.of(address, len(data))
-    search = _SectorSearch(flash, whole, data, unit, confirm, report)
-    return search.sectors(whole) if whole else {}
+    search = _SectorSearch(flash, whole, data, unit, confirm, report, contents)
+    spans = [whole] if contents is None else whole.pieces(_block_size(flash, whole.size))
+    found: dict[int, bytes] = {}
+    for span in spans if whole else ():
+        found |= search.sectors(span)
+    return found
+
+
+def _block_size(flash: Flash, size: int) -> int:
+    """Return what is asked about at once: so that round trips and looks into a block cost alike."""
+    block = BLOCK
+    while 2 * block < size and block * block < size * flash.latency_s / _CRC_S:
+        block *= 2
+    return block
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +92,7 @@ class _SectorSearch:
     unit: int
     confirm: bool
     report: Report
+    contents: dict[int, bytes] | None = None
 
     def sectors(self, span: Span) -> dict[int, bytes]:
         """Return starts and digests of the sectors of a range that differ."""
@@ -80,6 +106,13 @@ class _SectorSearch:
         """Return the sectors that differ of a range that has this digest and differs."""
         if digest == blank_digest(span.size):
             return self._not_blank(span)
+        if (
+            self.unit == SECTOR
+            and span.units(SECTOR) > 2
+            and (found := self._by_crcs(span, digest))
+        ):
+            self._done(span)
+            return found
         unit = self.unit
         while span.units(unit) > _FAN_OUT:
             unit *= _FAN_OUT
@@ -96,6 +129,41 @@ class _SectorSearch:
             f"flash {span} is not as expected, and each part of it is",
             hint="check cable and baud rate, and the flash",
         )
+
+    def _by_crcs(self, span: Span, digest: bytes) -> dict[int, bytes]:
+        """Return the sectors of a range that differ by the sums of all; none if they say nothing.
+
+        That the others are equal is claimed by digests: by that of the range, where the few that
+        differ are read and put into what is expected, else by one of each run of others.
+        """
+        count = span.units(SECTOR)
+        crcs = (self.flash.sector_crcs(span) if count > _FEW else None) or []
+        parts = [
+            part
+            for part, crc in zip(span.pieces(SECTOR), crcs, strict=False)
+            if crc != zlib.crc32(self._bytes(part))
+        ]
+        if not self.confirm:
+            return {part.start: b"" for part in parts}
+        if 0 < len(parts) <= min(_FEW, count // _LEAST_OTHERS):
+            data, actual = bytearray(self._bytes(span)), {}
+            for part in parts:
+                actual[part.start] = self.flash.read(part.start, part.size)
+                data[part.offsets(span.start)] = actual[part.start]
+            if md5(bytes(data)) == digest:
+                if self.contents is not None:
+                    self.contents.update(actual)
+                return {
+                    part.start: md5(actual[part.start])
+                    for part in parts
+                    if actual[part.start] != self._bytes(part)  # a sum may have been damaged
+                }
+        if not parts or len(parts) > _MANY:
+            return {}
+        found: dict[int, bytes] = {}
+        for part in sorted([*parts, *gaps(span, parts)]):
+            found |= self.sectors(part)
+        return found
 
     def _differing(self, span: Span) -> bytes | None:
         """Return the digest of a range that is not as expected; None of one that is."""

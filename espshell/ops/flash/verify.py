@@ -129,7 +129,7 @@ def verify(
     for payload in payloads:
         flash.check(payload.address, payload.size)
     by_digest = flash.has_digest
-    compare = _by_digest if by_digest else _by_reading
+    compare = partial(_by_digest, diff=diff) if by_digest else _by_reading
     compared = [compare(flash, payload, report) for payload in payloads]
     count = sum(len(comparison.digests) for comparison in compared)
     pairs = [(comparison, at) for comparison in compared for at in comparison.digests]
@@ -173,9 +173,12 @@ class _Comparison:
         return self.payload.span.intersection(Span.of(sector, SECTOR))
 
 
-def _by_digest(flash: Flash, payload: Payload, report: Report) -> _Comparison:
-    digests = differing_sectors(flash, payload.address, payload.data, report=report)
-    return _Comparison(payload, digests, known_contents(payload, digests))
+def _by_digest(flash: Flash, payload: Payload, report: Report, *, diff: bool) -> _Comparison:
+    contents: dict[int, bytes] = {}
+    digests = differing_sectors(
+        flash, payload.address, payload.data, contents=contents if diff else None, report=report
+    )
+    return _Comparison(payload, digests, known_contents(payload, digests) | contents)
 
 
 def _by_reading(flash: Flash, payload: Payload, report: Report) -> _Comparison:

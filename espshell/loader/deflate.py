@@ -1,0 +1,204 @@
+"""Flash that the chip compresses: a zlib stream of the ROM's ``tdefl``, while that is quicker.
+
+Whether it is depends on what the flash holds, on the wire and on the clock of the core, so it is
+measured: a first part of 4 KiB, proven by its MD5, says how long the core takes; where that is too
+long for the wire, that is all that is compressed.  Then each part is measured; they become larger
+as they become quicker.  Where one was slower than a plain stream would have been, the next MiB
+comes as one.  After some faults nothing is compressed any more.
+
+The state of ``tdefl`` takes 170 KiB of RAM, whose content is lost; which, is in ``plugins/data``.
+Faults in frames are those of ``stream``: here, too, the CRC-32 is of everything that was read.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from espshell.loader.digest import digest, md5
+from espshell.loader.loader import Loader
+from espshell.loader.plugins import install
+from espshell.loader.stream import await_acceptance, send
+from espshell.loader.window import Fault
+from espshell.protocol.handlers import DeflateFlash
+from espshell.protocol.packet import Opcode
+from espshell.span import Span
+from espshell.units import KIB, MIB, WORD
+
+WORTH = 128 * KIB
+"""What is smaller is not compressed: it takes time to find out whether that helps (bytes)."""
+
+_FIRST = 4 * KIB
+_SECOND, _GROWTH = 4, 16  # how many times as large the next one may be
+_LARGEST, _LARGEST_SLOW = MIB, 64 * KIB
+_QUICK_CORE_S = 1e-6  # for a byte of blank flash: what follows may be large without regret
+_PART_S = 1.5
+_PLAIN_FOR = MIB
+_LEAST_GAIN = 1.05
+_MOST_CORE = 0.5  # of the time on the wire: then code, which becomes half as large, may gain
+_FAULTS = 3
+_SLOWEST_S_PER_MIB = 20.0  # until the first frame, with a core of 20 MHz
+
+
+@dataclass(slots=True)
+class Deflating:
+    """What is known of compressed reads through one loader."""
+
+    rate: float = 0.0
+    """Bytes of flash a second, of the last part; 0: none has been read just now."""
+    is_proven: bool = False
+    """Whether a part had the MD5 of the chip."""
+    core_s: float = 0.0
+    """What reading and compressing a byte of it took the core."""
+    size: int = 0
+    """Bytes of it."""
+    plain_until: int = 0
+    """The offset up to which a plain stream is taken, from ``plain_from`` on."""
+    plain_from: int = 0
+    faults: int = 0
+
+
+def is_worth_trying(loader: Loader, span: Span) -> bool:
+    """Return whether a range of flash may come more quickly when it is compressed.
+
+    The first time the handler is uploaded. Raises: NoReply.
+    """
+    if loader.deflating is None and span.size >= WORTH and loader.has_streams:
+        loader.deflating = Deflating()
+        if not install.ensure(loader, Opcode.DEFLATE):
+            loader.deflating.faults = _FAULTS
+    known = loader.deflating
+    if known is None or known.faults >= _FAULTS or span.size < _FIRST:
+        return False
+    if span.start in _plain(known):
+        return False
+    return not known.rate or _is_quick(loader, known, span.start)
+
+
+def takes_blank(loader: Loader) -> bool:
+    """Return whether blank flash comes more quickly compressed than by digests, as far as known."""
+    return loader.deflating is not None and loader.deflating.core_s < _QUICK_CORE_S
+
+
+def plain_span(loader: Loader, span: Span) -> Span:
+    """Return how much of a range comes as a plain stream before compression is tried again."""
+    known = loader.deflating
+    if known is None or known.faults >= _FAULTS or span.start not in _plain(known):
+        return span
+    return Span(span.start, min(span.end, known.plain_until))
+
+
+def read(loader: Loader, span: Span) -> Iterator[bytes]:
+    """Yield the beginning of a range of flash, or all of it, in parts that are right.
+
+    Raises: Fault; what has been yielded before was good.
+    """
+    known = loader.deflating
+    assert known is not None
+    try:
+        if not known.is_proven:
+            yield _first(loader, known, Span.of(span.start, min(_FIRST, span.size)))
+        else:
+            yield from _parts(loader, known, span)
+    except Fault:
+        known.faults += 1
+        raise
+
+
+def _plain(known: Deflating) -> range:
+    return range(known.plain_from, known.plain_until)
+
+
+def _first(loader: Loader, known: Deflating, span: Span) -> bytes:
+    """Return a part whose MD5 agrees, for which the stub uses the same ROM function."""
+    data = b"".join(_parts(loader, known, span))
+    if digest(loader, span.start, span.size) != md5(data):
+        known.faults = _FAULTS
+        raise Fault("the digest of the stub does not agree")
+    known.is_proven = True
+    return data
+
+
+def _parts(loader: Loader, known: Deflating, span: Span) -> Iterator[bytes]:
+    """Yield parts as long as they are quicker than plain ones. Raises: Fault."""
+    clock = loader.link.clock
+    frames: deque[bytes] = deque()
+    part = _next(loader, known, span, span.start)
+    with loader.exchange():
+        began, waits_s = clock.now(), 2 * loader.latency_s
+        send(loader, _command(loader, part))
+        while part:
+            ahead = Span(part.end, part.end)
+            may_send = loader.streams_ahead and known.rate and takes_blank(loader)
+            if may_send and _is_quick(loader, known, part.end):
+                ahead = _next(loader, known, span, part.end)
+            data, packed = _part(loader, frames, part, ahead)
+            took_s = max(1e-6, clock.now() - began - waits_s)
+            known.rate, known.size = part.size / took_s, part.size
+            known.core_s = (took_s - loader.link.wire_s(packed)) / part.size
+            if not ahead:
+                loader.stream_until = 0.0
+            yield data
+            began, waits_s = clock.now(), 0.0
+            if not takes_blank(loader) and not data.strip(b"\xff"):
+                return
+            if not ahead and part.end < span.end and _is_quick(loader, known, part.end):
+                ahead, waits_s = _next(loader, known, span, part.end), 2 * loader.latency_s
+                send(loader, _command(loader, ahead))
+            part = ahead
+
+
+def _is_quick(loader: Loader, known: Deflating, offset: int) -> bool:
+    """Return whether the last part was quicker than a plain one; else plain ones follow it."""
+    wire_s = loader.link.wire_s(1)
+    may_gain = known.size == _FIRST and known.core_s < wire_s * _MOST_CORE
+    if may_gain or known.rate * wire_s > _LEAST_GAIN:
+        return True
+    known.rate = 0.0
+    known.plain_from, known.plain_until = offset, offset + _PLAIN_FOR
+    return False
+
+
+def _next(loader: Loader, known: Deflating, span: Span, start: int) -> Span:
+    """Return the part from an offset on: as much as takes a second or so at the last rate."""
+    size = _FIRST
+    largest = _LARGEST if known.core_s < _QUICK_CORE_S else _LARGEST_SLOW
+    growth = _GROWTH if known.size > _FIRST else _SECOND
+    largest = min(largest, growth * known.size) if known.rate else _FIRST
+    while size < largest and (2 * size <= known.rate * _PART_S or known.size == _FIRST):
+        size *= 2
+    return Span(start, min(span.end, start + size))
+
+
+def _command(loader: Loader, part: Span) -> DeflateFlash:
+    return DeflateFlash(part.start, part.size, install.deflate_state(loader) or 0)
+
+
+def _part(loader: Loader, frames: deque[bytes], part: Span, ahead: Span) -> tuple[bytes, int]:
+    """Receive a part, and send the request for the next one meanwhile.
+
+    Return the bytes, and how many came over the wire for them. Raises: Fault.
+    """
+    link = loader.link
+    inflate, pieces, packed = zlib.decompressobj(), list[bytes](), 0
+    with link.streaming(frames):
+        await_acceptance(loader, Opcode.DEFLATE)
+        if ahead:
+            send(loader, _command(loader, ahead))
+        while not inflate.eof:
+            frame = link.receive_frame(1.0 + _SLOWEST_S_PER_MIB * part.size / MIB)
+            if frame is None:
+                raise Fault("nothing came")
+            packed += len(frame)
+            try:
+                pieces.append(inflate.decompress(frame))
+            except zlib.error as error:
+                raise Fault("it cannot be unpacked") from error
+        crc = link.receive_frame(1.0)
+    data = b"".join(pieces)
+    is_whole = len(data) == part.size and not inflate.unused_data
+    if not is_whole or crc != zlib.crc32(data).to_bytes(WORD, "little"):
+        raise Fault("the CRC-32 does not agree")
+    return data, packed
