@@ -46,6 +46,8 @@ class Loader(Dialogue):
         """Whether the stub's handler of ``loader.bulk`` was seen to read right."""
         self.handlers: dict[Opcode, Span] = {}
         """Where handlers of ours lie that came after the start of the stub."""
+        self.proven: set[Opcode] = set()
+        """Handlers that have given a known answer."""
         self.last_digest = b""
         """The digest that came last; see ``loader.digest``."""
 

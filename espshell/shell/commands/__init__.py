@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from espshell.shell.commands import (
     chip,
+    chip_code,
     esptool,
     flash,
     image,
@@ -36,6 +37,7 @@ for _module in (
     watch,
     chip,
     ram,
+    chip_code,
     registers,
     pasted,
     script,
