@@ -1,7 +1,7 @@
 """Handlers for Xtensa cores, of which no emulator comes as a package: imitated, if they are known.
 
 A handler is known by a digest of its code, without the words that are different in each place
-(``data/handlers.txt``, written by ``scripts/plugins/build``).  That the imitation does what the
+(``data/handlers.txt``, written by ``scripts/plugins/build.py``).  That the imitation does what the
 code does is shown by running the same code in ``qemu-xtensa``.
 """
 

@@ -59,10 +59,11 @@ uint32_t weigh(uint32_t a, uint32_t b, uint32_t c, uint32_t d, uint32_t e, uint3
     return a + 2 * b + 4 * c + 8 * d + 16 * e + 32 * f + 64 * g + 128 * h;
 }
 
+int handler(uint32_t, const uint32_t *, uint32_t, struct response *);
+
 void harness(void)
 {
-    static int (*volatile handler)(uint32_t, const uint32_t *, uint32_t, struct response *) =
-        (void *)HANDLER;
+    static int (*volatile entry)(uint32_t, const uint32_t *, uint32_t, struct response *) = handler;
     static const struct transport transport = {0, 0, send};
     uint32_t head[2], end = -1;
     int status;
@@ -70,7 +71,7 @@ void harness(void)
     take(head, 8);
     take(payload, head[1]);
     take(memory, MEMORY);
-    status = handler(head[0], payload, head[1], &response);
+    status = entry(head[0], payload, head[1], &response);
     put(&status, 4);
     put(&response, 76);
     if (status == 0 && response.after) {

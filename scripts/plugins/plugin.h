@@ -36,7 +36,7 @@ struct response {
 };
 
 /* A word that the host fills in when it uploads a handler: the address of a function in the ROM.
-   The number is the function's place in ROM of scripts/plugins/build. */
+   The number is the function's place in ROM of scripts/plugins/build.py. */
 #define ROM(name, number)                                                                          \
     extern const uint32_t name __attribute__((visibility("hidden")));                              \
     __asm__(".section .rodata\n.balign 4\n" #name ": .word 0xF00D0000 + " #number "\n.text")

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import struct
 import subprocess
 from dataclasses import dataclass
 from functools import cache
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from tempfile import mkdtemp
-from types import ModuleType
+from tempfile import TemporaryDirectory
 
 from espshell.chips import Chip
 from espshell.loader.plugins import catalogue
+from scripts.plugins import build
 
-PLUGINS = Path(__file__).parents[2] / "scripts" / "plugins"
 IS_HERE = all(map(shutil.which, ("qemu-xtensa", "xtensa-lx106-elf-gcc")))
 
 CODE_AT, MEMORY_AT, MEMORY = 0x2010_0000, 0x1FFC_0000, 8192
@@ -24,12 +21,14 @@ FLASH = b"".join(struct.pack("<I", at * 2654435761 & 0xFFFFFFFF) for at in range
 
 _SCRIPT = """
 ENTRY(_start)
+handler = %d;
+PHDRS { memory PT_LOAD FLAGS(7); variables PT_LOAD FLAGS(6); handler PT_LOAD FLAGS(5);
+        code PT_LOAD FLAGS(5); }
 SECTIONS {
-  .memory 0x1ffc0000 : { *(.memory) }
-  .bss 0x1ffd0000 : { *(.bss .bss.*) }
-  .data 0x1ffe0000 : { *(.data .data.*) }
-  .handler 0x20100000 : { *(.handler) }
-  .text 0x20200000 : { *(.literal .literal.*) *(.rodata .rodata.*) *(.text .text.*) }
+  .memory 0x1ffc0000 : { *(.memory) } : memory
+  .bss 0x1ffd0000 : { *(.bss .bss.*) } : variables
+  .handler 0x20100000 : { *(.handler) } : handler
+  .text 0x20200000 : { *(.literal .literal.*) *(.rodata .rodata.*) *(.text .text.*) } : code
   /DISCARD/ : { *(.comment) *(.xtensa.info) *(.xt.*) *(.eh_frame) }
 }
 """
@@ -47,48 +46,48 @@ class Ran:
 
 
 @cache
-def build() -> ModuleType:
-    """Return the build script as a module."""
-    loader = SourceFileLoader("build_plugins", str(PLUGINS / "build"))
-    spec = importlib.util.spec_from_loader("build_plugins", loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    import sys
-
-    sys.modules["build_plugins"] = module
-    loader.exec_module(module)
-    return module
-
-
-@cache
 def program(name: str, chip: Chip) -> Path:
     """Return a program that runs a handler as it would be uploaded."""
     handler = catalogue.handler(name, chip)
     assert handler is not None
-    isa, folder = chip.isa.value, Path(mkdtemp())
-    code = handler.placed(CODE_AT, {"spiflash_read": symbol_of(isa)})
+    code = handler.placed(CODE_AT, {"spiflash_read": symbol_of(chip.isa.value)})
     assert code is not None
-    assembly = folder / "handler.s"
+    assembly, target = (_folder() / f"{name}-{chip.name}{end}" for end in (".s", ""))
     words = ", ".join(map(hex, struct.unpack(f"<{len(code) // 4}I", code)))
     assembly.write_text(f'.section .handler, "ax"\n.word {words}\n')
-    subprocess.run(["xtensa-lx106-elf-as", assembly, "-o", folder / "handler.o"], check=True)
-    define = f"-DHANDLER={CODE_AT + handler.entry:#x}"
-    harness = build().compiled(PLUGINS / "harness.c", isa, folder, define)
-    build().link([harness, folder / "handler.o"], isa, _SCRIPT, folder / "program")
-    return folder / "program"
+    _run("xtensa-lx106-elf-as", assembly, "-o", f"{target}.o")
+    script = _SCRIPT % (CODE_AT + handler.entry)
+    build.link([_harness(chip.isa.value), Path(f"{target}.o")], chip.isa.value, script, target)
+    return target
 
 
 def symbol_of(isa: str, name: str = "rom_read") -> int:
     """Return the address of a function of the harness."""
-    folder = Path(mkdtemp())
-    harness = build().compiled(PLUGINS / "harness.c", isa, folder, "-DHANDLER=0x20100000")
-    build().link([harness], isa, _SCRIPT, folder / "program")
-    listing = subprocess.run(
-        ["xtensa-lx106-elf-nm", folder / "program"], check=True, capture_output=True, text=True
-    ).stdout
-    return next(
-        int(line.split()[0], 16) for line in listing.splitlines() if line.endswith(f" {name}")
-    )
+    target = _folder() / f"plain-{isa}"
+    build.link([_harness(isa)], isa, _SCRIPT % CODE_AT, target)
+    rows = (line.split() for line in _run("xtensa-lx106-elf-nm", target).splitlines())
+    return next(int(row[0], 16) for row in rows if row[-1] == name)
+
+
+@cache
+def _harness(isa: str) -> Path:
+    folder = _folder() / isa
+    folder.mkdir()
+    return build.compiled(build.HERE / "harness.c", isa, folder)
+
+
+@cache
+def _directory() -> TemporaryDirectory[str]:
+    return TemporaryDirectory()
+
+
+def _folder() -> Path:
+    return Path(_directory().name)
+
+
+def _run(*command: object) -> str:
+    done = subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True)
+    return done.stdout
 
 
 def run(name: str, chip: Chip, opcode: int, payload: bytes, memory: bytes) -> Ran:

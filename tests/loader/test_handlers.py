@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,7 +30,7 @@ from espshell.protocol.handlers import (
     StreamMemory,
 )
 from espshell.protocol.packet import Opcode
-from espshell.sim import imitation
+from espshell.sim import imitation, xtensa
 from tests.loader import qemu
 from tests.loader.support import open_sim, wire_of
 
@@ -282,3 +283,25 @@ def test_code_for_xtensa_calls(chip: Chip) -> None:
     memory = random.Random(4).randbytes(64)
     request = qemu.MEMORY_AT.to_bytes(4, "little") + (16).to_bytes(4, "little")
     assert qemu.run("words", chip, 0xEF, request, memory).data == memory
+
+
+@pytest.mark.skipif(not qemu.IS_HERE, reason="needs qemu-user and gcc-xtensa-lx106")
+@pytest.mark.parametrize("chip", [ESP32, ESP8266], ids=lambda chip: chip.name)
+def test_what_is_called_does_what_qemu_does(chip: Chip, tmp_path: Path) -> None:
+    """A small function of a compiler has the same result and leaves the same memory."""
+    source = tmp_path / "small.c"
+    source.write_text(
+        "unsigned small(unsigned a, unsigned b, unsigned c, unsigned *p) {\n"
+        "  unsigned x = (a << 7) + (b & c) * 5 - 300; p[1] = x; p[40] = a | (2048 - b);\n"
+        "  return p[0] + (x ^ 77) + p[40] * 9 + (c - 100); }\n"
+    )
+    code = qemu.build.text_of(source, chip.isa.value, tmp_path)
+    here = {"esp32": 0x3FFB_0000, "esp8266": 0x3FFE_9000}[chip.name]
+    memory = code.ljust(1024, b"\0") + random.Random(6).randbytes(qemu.MEMORY - 1024)
+    space = wire_of(open_sim(chip=chip.name)).chip.memory
+    space.write(here, memory)
+    arguments = (12345, 0xFFFF_0F0F, 0x1234_5678)
+    command = Call(qemu.MEMORY_AT, (*arguments, qemu.MEMORY_AT + 2048))
+    ran = qemu.run("call", chip, command.opcode, command.payload(), memory)
+    assert xtensa.call(space, here, (*arguments, here + 2048)) == ran.value
+    assert space.read(here, qemu.MEMORY) == ran.memory

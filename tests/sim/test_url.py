@@ -84,6 +84,24 @@ def test_options_of_the_flash() -> None:
     assert flash.status.active == [0x1C, 0x02, 0x60]
 
 
+def test_the_core_and_its_memory() -> None:
+    """The core's clock is in MHz; faults of the RAM may be several."""
+    setup = url.parse(
+        "sim://esp32?core=20&ram=stuck:0x3ffb0010.5=1&ram=couple:0x3ffb0010.5>0x3ffb0020.7"
+        "&ram=bridge:0x3ffb0000+4k:4,7"
+    )
+    assert setup.core_hz == 20_000_000
+    assert [fault.kind for fault in setup.ram_faults] == ["stuck", "couple", "bridge"]
+    memory = SimChip(setup).memory
+    memory.write_word(0x3FFB_0010, 0)
+    assert memory.word(0x3FFB_0010) == 0x20
+    assert memory.read(0x3FFB_000F, 3) == b"\0\x20\0"
+    memory.write_word(0x3FFB_0090, 1)
+    assert memory.word(0x3FFB_0090) == 1
+    memory.write_word(0x3FFB_0080, 0x1234)
+    assert memory.word(0x3FFB_0000) == 0x1234
+
+
 def test_rules_are_added_to_a_url() -> None:
     """Whatever a rule holds survives."""
     made = url.with_faults("sim://esp32", ["drop@reply:2+3", "noise@reply:1:50% & more?"])
@@ -118,6 +136,11 @@ def test_rules_are_added_to_a_url() -> None:
         ("sim://esp32?latency=soon", "a time"),
         ("sim://esp32?boot=maybe", "download, app or loop"),
         ("sim://esp32?crystal=32", "40 or 26"),
+        ("sim://esp32?core=0", "a clock in MHz"),
+        ("sim://esp32?core=fast", "a clock in MHz"),
+        ("sim://esp32?ram=stuck:0x3ffb0000.5", "a fault such as stuck:"),
+        ("sim://esp32?ram=bridge:0x3ffb0000:4,7", "a fault such as stuck:"),
+        ("sim://esp32?ram=lost:0x3ffb0000", "a fault such as stuck:"),
         ("sim://esp32?sdm=1", "on a chip that has it"),
         ("sim://esp32c3?sdm=yes", "expected 1"),
         ("sim://esp32c3?flags=0x100000000", "32 bits"),

@@ -1,7 +1,7 @@
 """The handlers as machine code, and the addresses in each chip's ROM that they call.
 
-Both stand in ``data``: ``handlers.txt`` is written by ``scripts/plugins/build`` from the C beside
-it, ``rom.txt`` is kept by hand and has the sources.
+Both stand in ``data``: ``handlers.txt`` is written by ``scripts/plugins/build.py`` from the C
+beside it, ``rom.txt`` is kept by hand and has the sources.
 """
 
 from __future__ import annotations
@@ -46,6 +46,16 @@ class Handler:
 def handler(name: str, chip: Chip) -> Handler | None:
     """Return a handler for a chip's cores, or None if there is none."""
     return _handlers().get((name, chip.isa.value))
+
+
+def place(name: str, chip: Chip, address: int) -> tuple[bytes, int] | None:
+    """Return the code of a handler for an address, and its entry.
+
+    None if there is none for the chip's cores, or if its ROM lacks a function that it calls.
+    """
+    found = handler(name, chip)
+    code = None if found is None else found.placed(address, rom(chip.name))
+    return None if found is None or code is None else (code, address + found.entry)
 
 
 @cache

@@ -60,12 +60,10 @@ def with_handlers(stub: Stub, chip: Chip) -> Stub | None:
     text, data = stub.text + bytes(-len(stub.text) % WORD), bytearray(stub.data)
     for opcode, name in BASE.items():
         address = stub.text_start + len(text)
-        handler = catalogue.handler(name, chip)
-        code = handler and handler.placed(address, catalogue.rom(chip.name))
-        if handler is None or code is None:
-            continue
-        struct.pack_into("<I", data, table + slot(opcode), address + handler.entry)
-        text += code
+        if placed := catalogue.place(name, chip, address):
+            code, entry = placed
+            struct.pack_into("<I", data, table + slot(opcode), entry)
+            text += code
     region = chip.region_at(stub.text_start, len(text) + RESERVE)
     if bytes(data) == stub.data or region is None or region.kind is not Kind.RAM:
         return None
@@ -89,23 +87,23 @@ def ensure(loader: Loader, opcode: Opcode) -> bool:
     address = max(
         (span.end for span in loader.handlers.values()), default=stub.text_start + len(stub.text)
     )
-    handler = catalogue.handler(LATER[opcode], stub.chip)
-    code = handler and handler.placed(address, catalogue.rom(stub.chip.name))
-    if handler is None or code is None or (opcode is Opcode.DEFLATE and not deflate_state(loader)):
+    placed = catalogue.place(LATER[opcode], stub.chip, address)
+    if placed is None or (opcode is Opcode.DEFLATE and not deflate_state(loader)):
         return False
+    code, entry = placed
     pointer = stub.table + slot(opcode)
     try:
         for _ in ram.write_blocks(loader, address, code):
             pass
-        loader.execute(WriteReg((RegisterWrite(pointer, address + handler.entry),)))
+        loader.execute(WriteReg((RegisterWrite(pointer, entry),)))
         words = transfer.read_words(loader, range(address, address + len(code), WORD))
         words += transfer.read_words(loader, [pointer])
     except DeviceError:
         return False
-    expected = [*struct.unpack(f"<{len(code) // WORD}I", code), address + handler.entry]
-    if words == expected:
+    is_there = words == [*struct.unpack(f"<{len(code) // WORD}I", code), entry]
+    if is_there:
         loader.handlers[opcode] = Span.of(address, len(code))
-    return words == expected
+    return is_there
 
 
 def deflate_state(loader: Loader) -> int | None:

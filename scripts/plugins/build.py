@@ -2,7 +2,8 @@
 """Build the handlers of this folder for all architectures, into espshell/loader/plugins/data.
 
 Needs Debian's gcc-riscv64-unknown-elf and gcc-xtensa-lx106.  ``--check`` compares only; the status
-is 1 then if the data files are not what comes of the sources.
+is 1 then if the data files are not what comes of the sources, and 3 if compilers of these versions
+are not installed.
 
 The compiler for the ESP8266 writes code with register windows, too, and only its assembler does not
 know these instructions: they are handed to it as bytes.  Each handler is linked at two places;
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -108,13 +110,35 @@ def _link(name: str, isa: str, base: int) -> tuple[int, bytes]:
         return struct.unpack_from("<I", elf.read_bytes(), 24)[0], binary.read_bytes()
 
 
+def text_of(source: Path, isa: str, folder: Path) -> bytes:
+    """Compile a source file that refers to nothing; return its code."""
+    built, binary = compiled(source, isa, folder), folder / "binary"
+    _run(f"{ARCHITECTURES[isa][0]}objcopy", "-O", "binary", "-j", ".text", built, binary)
+    return binary.read_bytes()
+
+
+def version(isa: str) -> str:
+    """Return the compiler for an architecture and its version, or only its name without one."""
+    name = f"{ARCHITECTURES[isa][0]}gcc"
+    if shutil.which(name) is None:
+        return name
+    command = [name, "-dumpfullversion"]
+    return f"{name} {subprocess.run(command, capture_output=True, text=True).stdout.strip()}"
+
+
 def compiled(source: Path, isa: str, folder: Path, *flags: str) -> Path:
     """Compile a source file; return the object file."""
     prefix, own = ARCHITECTURES[isa]
     assembly, built = folder / f"{source.stem}.s", folder / f"{source.stem}.o"
     _run(f"{prefix}gcc", *own, *_COMMON, *flags, "-S", source, "-o", assembly)
     assembly.write_text("\n".join(map(_as_bytes, assembly.read_text().split("\n"))))
-    _run(f"{prefix}as", *(own[:2] if isa == "riscv" else ("--no-target-align",)), assembly, "-o", built)
+    _run(
+        f"{prefix}as",
+        *(own[:2] if isa == "riscv" else ("--no-target-align",)),
+        assembly,
+        "-o",
+        built,
+    )
     return built
 
 
@@ -158,16 +182,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare, and write nothing")
     check = parser.parse_args().check
+    versions = "# Compilers: " + ", ".join(dict.fromkeys(map(version, ARCHITECTURES)))
+    if check and versions not in TARGET.read_text():
+        return 3
     handlers = [
         build(name, isa)
         for name in HANDLERS
         for isa in ARCHITECTURES
         if isa == "riscv" or name not in FOR_RISCV
     ]
-    by = "written by scripts/plugins/build from the C beside it"
+    by = "written by scripts/plugins/build.py from the C beside it"
     texts = {
         TARGET: [
             f"# Machine code of the handlers; {by}.",
+            versions,
             "# NAME ARCHITECTURE ENTRY [OFFSET=WHAT TO FILL IN]..., then the code in hex.",
             *(handler.lines for handler in handlers),
         ],
