@@ -48,6 +48,8 @@ class Loader(Dialogue):
         """Where handlers of ours lie that came after the start of the stub."""
         self.proven: set[Opcode] = set()
         """Handlers that have given a known answer."""
+        self._other_baud: int | None = None
+        """Another rate at which the loader may be, after a change that was interrupted."""
         self.last_digest = b""
         """The digest that came last; see ``loader.digest``."""
 
@@ -98,8 +100,30 @@ class Loader(Dialogue):
         neither does.
         """
         old = self.link.port.baud
+        try:
+            self._change_baud(baud, old, asked or baud)
+        except (KeyboardInterrupt, SystemExit):
+            self._other_baud = old if self.link.port.baud == baud else baud
+            self.distrust()
+            raise
+
+    def resynchronise(self, *, quick: bool = False) -> None:
+        """Get back into step, also at the other rate of a change that was interrupted.
+
+        Raises: Gone if the loader is.
+        """
+        other, self._other_baud = self._other_baud, None
+        try:
+            super().resynchronise(quick=quick or other is not None)
+        except Gone:
+            if other is None:
+                raise
+            self.link.port.baud = other
+            super().resynchronise(quick=quick)
+
+    def _change_baud(self, baud: int, old: int, asked: int) -> None:
         with contextlib.suppress(NoReply):  # perhaps only the answer was lost: the rate will tell
-            self.execute(ChangeBaudrate(asked or baud, old if self.dialect.is_stub else 0))
+            self.execute(ChangeBaudrate(asked, old if self.dialect.is_stub else 0))
         for quick in (True, False):
             if self._answers_at(baud, quick=quick):
                 return

@@ -100,7 +100,7 @@ def measure(target: Target) -> LinkReport:
     sent, received = link.bytes_sent, link.bytes_received
     trips = list(trial.round_trips(loader, ROUND_TRIPS))
     uploads = () if loader.dialect.is_secure else (trial.upload(loader),)
-    words = trial.run(loader, target.security)
+    words = trial.run(loader, target.security, reads_only=True)
     lost = ROUND_TRIPS - len(trips) + uploads.count(None)
     wire = link.port.baud / 10 if target.has_rate else None
     latency = _latency(trips, wire)
