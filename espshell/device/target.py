@@ -7,8 +7,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from espshell import efuse
 from espshell.chips import USB_VID, Chip, Quirk, Write
+from espshell.chips.common import USB_OTG_RAM_BLOCK
 from espshell.device import leave
+from espshell.device.efuse import Efuse
 from espshell.device.flash import Flash
 from espshell.device.memory import Memory
 from espshell.device.pins import Pads, require_pads
@@ -59,8 +62,7 @@ class Target:
         self.security: SecurityInfo | None = connected.security
         self.notes = connected.notes
         if self._may_be_usb_otg and not self.loader.dialect.is_stub:
-            size = self.chip.ram_block(over_usb_otg=True)
-            self.loader.dialect = replace(self.loader.dialect, block_size=size)
+            self.loader.dialect = replace(self.loader.dialect, block_size=USB_OTG_RAM_BLOCK)
         self.memory = Memory(self.chip, self.loader)
         self.revision: tuple[int, int] | None = None
         """Major and minor, once they have been read."""
@@ -89,7 +91,7 @@ class Target:
         """
         link = Link(_open(url, first_baud(baud, before)))
         link.taps.extend(taps)
-        usb = None if "://" in url else ports.info_of(url)
+        usb = None if "://" in url else ports.info_of(link.port.url)
         own_usb = usb is not None and usb.is_usb_serial_jtag
         try:
             connected = connect.connect(
@@ -154,6 +156,14 @@ class Target:
             major, minor = self.read_revision()
             raise UsageError(f"no flasher stub runs on an {self.chip.title} v{major}.{minor}")
         return name
+
+    @property
+    def efuse(self) -> Efuse:
+        """The space ``efuse:``.  The revision, which selects the table, is read where it must."""
+        several = self.chip.name in efuse.LATER
+        return Efuse(
+            self.memory, efuse.of(self.chip.name, self.read_revision() if several else None)
+        )
 
     def read_revision(self) -> tuple[int, int]:
         """Return major and minor revision, read once."""

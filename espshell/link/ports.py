@@ -6,9 +6,14 @@ files); Espressif's as in its list of allocated product ids.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from espshell.chips import USB_JTAG_SERIAL_PID, USB_VID
+from espshell.errors import BenchError, printable
+from espshell.records import dataclass
+
+USB = "usb"
+"""What ``usb:SERIAL`` begins with: the name of a port by its USB serial number."""
 
 USB_SERIAL_JTAG = (USB_VID, USB_JTAG_SERIAL_PID)
 """The USB peripheral inside newer chips; it needs a reset sequence of its own."""
@@ -135,6 +140,25 @@ def list_ports() -> tuple[PortInfo, ...]:
         for port in listing.comports()
     ]
     return tuple(sorted(infos, key=lambda port: (not port.is_likely, port.device)))
+
+
+def device_of(name: str) -> str:
+    """Return the device of ``usb:SERIAL``, whatever the system calls it now; other names stay.
+
+    Raises: BenchError if there is no device of that serial number, or several.
+    """
+    scheme, _, serial = name.partition(":")
+    if scheme.lower() != USB or serial.startswith("//"):
+        return name
+    devices = [port.device for port in list_ports() if port.serial and port.serial == serial]
+    if len(devices) == 1:
+        return devices[0]
+    there = ", ".join(f"{port.device} {port.serial}" for port in list_ports() if port.serial)
+    count = "several devices have" if devices else "no device has"
+    raise BenchError(
+        f"{count} the USB serial number `{printable(serial)}`",
+        hint=f"there are {there}" if there else "`ports` lists what is there",
+    )
 
 
 def info_of(device: str) -> PortInfo | None:

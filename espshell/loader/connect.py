@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain
 
 from espshell import chips
@@ -29,6 +28,7 @@ from espshell.loader.loader import Loader
 from espshell.protocol import dialect, slip
 from espshell.protocol.bootlog import recognise
 from espshell.protocol.commands import GetSecurityInfo, ReadReg, SecurityInfo, Unknown
+from espshell.records import dataclass
 
 ROUNDS = 2
 """Times that all reset sequences of a mode are tried."""

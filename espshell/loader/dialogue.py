@@ -32,7 +32,6 @@ import contextlib
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from espshell.errors import NoReply, Refused
 from espshell.link.link import Link
@@ -41,6 +40,7 @@ from espshell.protocol.bootlog import recognise
 from espshell.protocol.commands import GetSecurityInfo, ReadReg, Sync
 from espshell.protocol.dialect import Dialect
 from espshell.protocol.packet import Opcode
+from espshell.records import dataclass
 
 SYNC_TIMEOUTS_S = (0.1, 0.1, 0.2, 0.5)
 """How long each try of SYNC waits: short first, longer for links with a long way to go."""

@@ -15,6 +15,7 @@ Being in step is the subject of ``dialogue``.
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import TYPE_CHECKING, TypeVar
 
 from espshell.errors import DeviceError, NoReply, Refused, UsageError
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_REPLY = 10  # bytes of a reply besides its body
 _BAUD_SETTLE_S = 0.05
 
 
@@ -50,6 +52,10 @@ class Loader(Dialogue):
         """Handlers that have given a known answer."""
         self._other_baud: int | None = None
         """Another rate at which the loader may be, after a change that was interrupted."""
+        self.latency_s = math.inf
+        """What the quickest round trip took besides the time on the wire."""
+        self.erases_in_doubt = 0
+        """Erases that were not answered: each may have been one of everything, a bit away."""
         self.last_digest = b""
         """The digest that came last; see ``loader.digest``."""
 
@@ -74,8 +80,12 @@ class Loader(Dialogue):
         request = command.encode()
         wait_s = command.timeout_s if timeout_s is None else timeout_s
         with self.exchange():
+            sent_at = self.link.clock.now()
             self.link.send(request)
             response = self._reply(command.opcode, wait_s + self.link.wire_s(2 * len(request)))
+        wire_s = self.link.wire_s(len(request) + len(response.body) + _REPLY)
+        took_s = self.link.clock.now() - sent_at
+        self.latency_s = min(self.latency_s, max(0.0, took_s - wire_s))
         return self._meaning(command, response)
 
     def require(self, opcode: Opcode) -> None:

@@ -11,13 +11,13 @@ import base64
 import binascii
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from espshell import files
 from espshell.chips import Chip, Kind
 from espshell.errors import UsageError
+from espshell.records import dataclass
 from espshell.span import Span
 from espshell.units import WORD, hex32
 

@@ -6,9 +6,10 @@ Sources: the command table of the esptool manual; sizes and orders measured on R
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from espshell.protocol.packet import Opcode
+from espshell.records import dataclass
 
 UART_FIFO = 128
 """Receive FIFO of a chip's UART (bytes); it loses what arrives while it is full."""

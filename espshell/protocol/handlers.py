@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar
 
-from espshell.protocol.commands import ALL_BITS, Action, LoaderCommand
+from espshell.protocol.commands import Action, LoaderCommand
 from espshell.protocol.packet import Opcode
+from espshell.units import ALL_BITS
 
 FRAME = 1024
 """Bytes in a frame of a stream; the last one before its end may have fewer."""

@@ -13,10 +13,11 @@ code in ``tests/data/esp32-rom.json``.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import reduce
 from operator import xor
+
+from espshell.records import dataclass
 
 REQUEST = 0x00
 RESPONSE = 0x01

@@ -30,6 +30,7 @@ from espshell.shell.transcript import Transcript
 from espshell.units import KIB, size_text
 
 if TYPE_CHECKING:
+    from espshell.ops.memory.registers import SvdTables
     from espshell.ops.memory.symbols import Symbols
 
 RAISED_FROM = 256 * KIB
@@ -80,6 +81,8 @@ class Session:
     """All changes of memory."""
     next_line: str = ""
     """The line that an empty Enter runs: the next piece of a peek, dump or find."""
+    svd: SvdTables | None = None
+    """The registers of an SVD file instead of the chip's own tables; they outlive connections."""
     symbols: Symbols | None = None
     """The symbols of a program; they outlive connections."""
     folder: Path = field(default_factory=Path)
@@ -142,14 +145,17 @@ class Session:
                 "there is no port to connect to", hint="`connect PORT` or --port names it"
             )
         self.bench, self.lost = bench, None
-        target = Target.open(
-            bench.port,
-            baud=first_baud(bench.baud, bench.before),
-            before=bench.before,
-            expected=bench.chip,
-            taps=(self.tap,) if self.tap else (),
-            stub_dir=bench.stub_dir,
-        )
+        with contextlib.ExitStack() as stack:
+            if not isinstance(self.tap, Viewer):  # which shows more
+                stack.enter_context(self.output.waiting(f"connecting to {bench.port} ..."))
+            target = Target.open(
+                bench.port,
+                baud=first_baud(bench.baud, bench.before),
+                before=bench.before,
+                expected=bench.chip,
+                taps=(self.tap,) if self.tap else (),
+                stub_dir=bench.stub_dir,
+            )
         target.memory.before_write = self.journal.record
         self.connection = Connection(target, self.settings)
         self.apply_settings()
@@ -274,6 +280,7 @@ class Session:
         if self.connection is not None:
             target = self.connection.target
             target.memory.dry_run = target.flash.dry_run = self.dry_run
+            target.memory.svd = self.svd.tables if self.svd else None
             self.connection.apply_settings()
 
     @contextlib.contextmanager
@@ -298,6 +305,8 @@ class Session:
 
         The stub is started if it speeds that up, and the rate is raised.
         """
+        if name == "efuse":
+            return self.chip.efuse
         self.raise_rate(size)
         return self.flash(size) if name == "flash" else self.chip.memory
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import dataclasses
+from dataclasses import replace
 from pathlib import Path
 
 from espshell.chips import Chip
 from espshell.device.target import SYNC_BAUD
+from espshell.records import dataclass
 from espshell.units import MIB
 
 MOST_FLASH = 256 * MIB
 """Twice the largest flash that any of the chips addresses (bytes)."""
 
+SWITCHES = ("check", "confirm", "slower", "squeeze", "verify")
+SETTINGS = (*SWITCHES, "color", "dry-run", "flash-size", "spi-connection", "parttable", "rate")
+"""The names that ``set`` takes."""
+SAVED = tuple(name for name in SETTINGS if name != "dry-run")
+"""Those that a file may have; whether writes are sent is said anew at every start."""
 
-@dataclass(slots=True)
+
+@dataclasses.dataclass(slots=True)
 class Settings:
     """The settings that ``set`` changes."""
 

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 
 from espshell.chips import Isa
+from espshell.records import dataclass
 from espshell.sim import imitation
 from espshell.sim.chip import SimChip
 from espshell.sim.core import POLL, RELEASE, SCRATCH, SEND, Core, Crash

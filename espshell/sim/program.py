@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from espshell.records import dataclass
 from espshell.sim.receiver import Frames
 
 COMMAND_S = 30e-6

@@ -55,14 +55,14 @@ def test_a_call_gives_a_value(shell: Shell) -> None:
     ran = shell.type(f"call {CODE:#x} 40 1+1; expect $_ == 42")
     assert ran.status == 0
     assert ran.out.startswith("0x0000002a  42  0x40399000(0x28, 0x2)")
-    for line, word in (
+    for refused, reason in (
         (f"call {FREE:#x}", "no code runs"),
         (f"call {CODE + 1:#x}", "no multiple of 2"),
         ("stub never; reset; call ROM0", "needs the flasher stub"),
     ):
-        ran = shell.type(line)
+        ran = shell.type(refused)
         assert (ran.status, ran.err.count("\n")) == (2, 1)
-        assert word in ran.err
+        assert reason in ran.err
 
 
 def test_completion(shell: Shell) -> None:

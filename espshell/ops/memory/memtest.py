@@ -22,11 +22,11 @@ from espshell.loader import digest
 from espshell.loader.plugins import install
 from espshell.ops.progress import Report, Step, silent
 from espshell.ops.result import Result
-from espshell.protocol.commands import ALL_BITS, ReadReg, RegisterWrite
+from espshell.protocol.commands import ReadReg, RegisterWrite
 from espshell.protocol.handlers import Memtest, RamFaults, RamTest
 from espshell.protocol.packet import Opcode
 from espshell.span import Span
-from espshell.units import KIB, WORD, count_text, hex32, size_text
+from espshell.units import ALL_BITS, KIB, WORD, count_text, hex32, size_text
 
 HOST_SIZE = 1 * KIB
 """The largest range that the host tests by itself (bytes)."""

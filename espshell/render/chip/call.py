@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from espshell.ops.chip.call import Called
 from espshell.render.document import Block, Styled, Text
-from espshell.render.forms import Json, dry_run_json, form, json_form, pick
+from espshell.render.forms import Json, form, json_form, pick
 from espshell.render.view import View
 from espshell.units import hex32
 
@@ -27,5 +27,5 @@ def called_json(result: Called) -> Json:
     return {
         **pick(result, "address", "arguments", "value"),
         "seconds": round(result.seconds, 6),
-        **dry_run_json(result.dry_run),
+        **pick(result, "dry_run!"),
     }

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from espshell.ops.memory.memtest import MemoryTested
 from espshell.render.document import Block, Styled, Text
-from espshell.render.forms import Json, dry_run_json, form, json_form, pick
+from espshell.render.forms import form, json_rows
 from espshell.render.view import View
 from espshell.span import Span
 from espshell.units import count_text, hex32
@@ -32,14 +32,9 @@ def memory_tested(result: MemoryTested, view: View) -> Iterator[Block]:
         yield Text(f"  all wrong bits together: {_bits(result.bits)}")
 
 
-@json_form
-def memory_tested_json(result: MemoryTested) -> Json:
-    """Return the verdict and the places."""
-    return {
-        **pick(result, "address", "size", "tests", "count", "bits", "faults"),
-        **pick(result, "on_chip", "restored"),
-        **dry_run_json(result.dry_run),
-    }
+json_rows(
+    MemoryTested="address size tests count bits faults on_chip restored dry_run!",
+)
 
 
 def _bits(bits: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,11 +17,13 @@ from espshell.ops.chip import connection
 from espshell.ops.chip import info as ops
 from espshell.ops.chip import link as link_ops
 from espshell.ops.result import Result
+from espshell.records import dataclass
 from espshell.shell import recovery
 from espshell.shell.arguments.places import ADDRESS
 from espshell.shell.arguments.types import (
     ANY_PATH,
     CHIPS,
+    GENERATION,
     RATE_OR_AUTO,
     TEXT,
     checked,
@@ -130,7 +132,9 @@ def stub(
     when: Annotated[str, choice("auto", "always", "never")] = "",
     *,
     folder: Annotated[Path | None, Option("--dir", "where its files are", ANY_PATH)] = None,
-    version: Annotated[str, Option("--version", "which generation: 1 or 2", choice("1", "2"))] = "",
+    version: Annotated[
+        int | None, Option("--version", "which generation: 1 or 2", GENERATION)
+    ] = None,
 ) -> Stub:
     """Say when the flasher stub is started: auto, always, never.
 
@@ -142,7 +146,7 @@ def stub(
         bench,
         stub=when or bench.stub,
         stub_dir=folder or bench.stub_dir,
-        stub_version=int(version) if version else bench.stub_version,
+        stub_version=version or bench.stub_version,
     )
     target = session.target
     if when == "always" and target is not None and not target.loader.dialect.is_stub:
