@@ -30,7 +30,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from espshell import files
 from espshell.device import Target
-from espshell.device.target import SYNC_BAUD
 from espshell.errors import BenchError, EspError
 from espshell.link import ports as port_list
 from espshell.ops.chip import connection, info, loadram
@@ -82,7 +81,7 @@ _log = logging.getLogger("espshell")
 def connect(
     port: str = "",
     *,
-    baud: int = SYNC_BAUD,
+    baud: int | str | None = None,
     chip: str | None = None,
     before: str = "default-reset",
     after: str = "hard-reset",
@@ -93,7 +92,8 @@ def connect(
 
     Args:
         port: such as ``/dev/ttyUSB0``, ``rfc2217://host:5555`` or ``sim://esp32c3``.
-        baud: the rate after the first contact.
+        baud: the rate after the first contact, or ``auto``: the highest that is clean; without it
+            the rate is raised before long transfers over a bridge.
         chip: refuse any other chip, such as ``esp32c3``.
         before, after: how to reset it first, and how closing leaves it, as ``--before``.
         stub: when the flasher stub is started: ``auto``, ``always`` or ``never``.
@@ -103,12 +103,12 @@ def connect(
     """
     bench = Bench(
         port=port or os.environ.get("ESPSHELL_PORT", "") or _only_board(),
-        baud=baud,
         chip=chip_named(chip) if chip else None,
         before=before,
         after=after,
         stub=stub,
     )
+    bench = bench if baud is None else bench.at_rate(baud)
     session = Session(_Quiet(progress), assume_yes=True)
     try:
         session.connect(bench)

@@ -17,6 +17,7 @@ from espshell.chips.facts import (
     Field,
     FlashSize,
     Isa,
+    Kind,
     Package,
     PowerUp,
     Quirk,
@@ -209,6 +210,11 @@ class Chip:
     def same_ram(self, span: Span) -> tuple[Span, ...]:
         """Return all spans of addresses that are the same RAM: the span itself, then others."""
         return (span, *(other for ram in self.shared_ram for other in ram.others(span)))
+
+    def is_code(self, address: int) -> bool:
+        """Return whether a core can run what is at an address in download mode: RAM or ROM."""
+        region = self.region_at(address)
+        return region is not None and region.kind in (Kind.RAM, Kind.ROM) and region.executable
 
     @property
     def synonyms(self) -> tuple[Region, ...]:

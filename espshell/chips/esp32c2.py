@@ -37,8 +37,8 @@ ESP32C2 = Chip(
     rom=dialect.ROM,
     regions=(
         Region("DROM", 0x3C00_0000, 0x3C40_0000, Kind.FLASH, "flash, data bus"),
-        Region("DRAM", 0x3FCA_0000, 0x3FCE_0000, Kind.RAM, "SRAM1, data bus"),
-        Region("ROM1", 0x3FF0_0000, 0x3FF5_0000, Kind.ROM, "ROM, data bus"),
+        Region("DRAM", 0x3FCA_0000, 0x3FCE_0000, Kind.RAM, "SRAM1, data bus", executable=False),
+        Region("ROM1", 0x3FF0_0000, 0x3FF5_0000, Kind.ROM, "ROM, data bus", executable=False),
         Region("ROM0", 0x4000_0000, 0x4009_0000, Kind.ROM, "ROM, instruction bus"),
         Region("CACHE", 0x4037_C000, 0x4038_0000, Kind.RAM, "SRAM0, cache"),
         Region("IRAM", 0x4038_0000, 0x403C_0000, Kind.RAM, "SRAM1, instruction bus"),

@@ -27,8 +27,8 @@ ESP32C3 = Chip(
     rom=dialect.ROM,
     regions=(
         Region("DROM", 0x3C00_0000, 0x3C80_0000, Kind.FLASH, "flash, data bus"),
-        Region("DRAM", 0x3FC8_0000, 0x3FCE_0000, Kind.RAM, "SRAM1, data bus"),
-        Region("ROM1", 0x3FF0_0000, 0x3FF2_0000, Kind.ROM, "ROM, data bus"),
+        Region("DRAM", 0x3FC8_0000, 0x3FCE_0000, Kind.RAM, "SRAM1, data bus", executable=False),
+        Region("ROM1", 0x3FF0_0000, 0x3FF2_0000, Kind.ROM, "ROM, data bus", executable=False),
         Region("ROM0", 0x4000_0000, 0x4006_0000, Kind.ROM, "ROM, instruction bus"),
         Region("CACHE", 0x4037_C000, 0x4038_0000, Kind.RAM, "SRAM0, cache"),
         Region("IRAM", 0x4038_0000, 0x403E_0000, Kind.RAM, "SRAM1, instruction bus"),

@@ -43,16 +43,27 @@ ESP32S2 = Chip(
         # The ends of both PERIPH are not from a document: all peripherals of the SVD lie within.
         Region("PERIPH", 0x3F40_0000, 0x3F4D_0000, Kind.PERIPHERAL, "peripherals, PeriBus1"),
         Region("PSRAM", 0x3F50_0000, 0x3FF8_0000, Kind.PSRAM, "external memory through the DCache"),
-        Region("RTC_FAST", 0x3FF9_E000, 0x3FFA_0000, Kind.RAM, "RTC fast memory, data bus"),
-        Region("ROM1", 0x3FFA_0000, 0x3FFB_0000, Kind.ROM, "ROM, data bus"),  # manual
-        Region("DRAM0", 0x3FFB_0000, 0x3FFB_8000, Kind.RAM, "SRAM0, data bus"),  # its end: manual
-        Region("DRAM1", 0x3FFB_8000, 0x4000_0000, Kind.RAM, "SRAM1, data bus"),
+        Region(
+            "RTC_FAST",
+            0x3FF9_E000,
+            0x3FFA_0000,
+            Kind.RAM,
+            "RTC fast memory, data bus",
+            executable=False,
+        ),
+        Region(
+            "ROM1", 0x3FFA_0000, 0x3FFB_0000, Kind.ROM, "ROM, data bus", executable=False
+        ),  # manual
+        Region(
+            "DRAM0", 0x3FFB_0000, 0x3FFB_8000, Kind.RAM, "SRAM0, data bus", executable=False
+        ),  # its end: manual
+        Region("DRAM1", 0x3FFB_8000, 0x4000_0000, Kind.RAM, "SRAM1, data bus", executable=False),
         Region("ROM0", 0x4000_0000, 0x4002_0000, Kind.ROM, "ROM, instruction bus"),
         Region("IRAM0", 0x4002_0000, 0x4002_8000, Kind.RAM, "SRAM0, instruction bus"),  # as above
         Region("IRAM1", 0x4002_8000, 0x4007_0000, Kind.RAM, "SRAM1, instruction bus"),
         Region("RTC_FAST_I", 0x4007_0000, 0x4007_2000, Kind.RAM, "RTC fast, instruction bus"),
         Region("IROM", 0x4008_0000, 0x4080_0000, Kind.FLASH, "flash, instruction bus"),
-        Region("RTC_SLOW", 0x5000_0000, 0x5000_2000, Kind.RAM, "RTC slow memory"),
+        Region("RTC_SLOW", 0x5000_0000, 0x5000_2000, Kind.RAM, "RTC slow memory", executable=False),
         Region("PERIPH_AHB", 0x6000_0000, 0x600C_0000, Kind.PERIPHERAL, "peripherals, PeriBus2"),
         Region("CACHE_CTRL", 0x6180_0000, 0x6180_4000, Kind.PERIPHERAL, "cache"),  # end: manual
     ),

@@ -40,14 +40,16 @@ ESP32S3 = Chip(
     regions=(
         # One window of 32 MiB for both; which page is what, the MMU says.
         Region("DROM", 0x3C00_0000, 0x3E00_0000, Kind.FLASH, "flash and external RAM, data bus"),
-        Region("DRAM1", 0x3FC8_8000, 0x3FCF_0000, Kind.RAM, "SRAM1, data bus"),
-        Region("DRAM2", 0x3FCF_0000, 0x3FD0_0000, Kind.RAM, "SRAM2, data cache"),
-        Region("ROM1", 0x3FF0_0000, 0x3FF2_0000, Kind.ROM, "ROM, data bus"),  # manual
+        Region("DRAM1", 0x3FC8_8000, 0x3FCF_0000, Kind.RAM, "SRAM1, data bus", executable=False),
+        Region("DRAM2", 0x3FCF_0000, 0x3FD0_0000, Kind.RAM, "SRAM2, data cache", executable=False),
+        Region(
+            "ROM1", 0x3FF0_0000, 0x3FF2_0000, Kind.ROM, "ROM, data bus", executable=False
+        ),  # manual
         Region("ROM0", 0x4000_0000, 0x4006_0000, Kind.ROM, "ROM, instruction bus"),  # end: manual
         Region("IRAM0", 0x4037_0000, 0x4037_8000, Kind.RAM, "SRAM0, instruction cache"),
         Region("IRAM1", 0x4037_8000, 0x403E_0000, Kind.RAM, "SRAM1, instruction bus"),
         Region("IROM", 0x4200_0000, 0x4400_0000, Kind.FLASH, "flash, instruction bus"),
-        Region("RTC_SLOW", 0x5000_0000, 0x5000_2000, Kind.RAM, "RTC slow memory"),
+        Region("RTC_SLOW", 0x5000_0000, 0x5000_2000, Kind.RAM, "RTC slow memory", executable=False),
         Region("PERIPH", 0x6000_0000, 0x600D_1000, Kind.PERIPHERAL, "peripherals"),
         Region("RTC_FAST", 0x600F_E000, 0x6010_0000, Kind.RAM, "RTC fast memory"),
     ),

@@ -44,7 +44,14 @@ ESP8266 = Chip(
     regions=(
         Region("DPORT", 0x3FF0_0000, 0x3FF0_1000, Kind.PERIPHERAL, "DPORT and eFuse"),  # community
         Region("WDEV", 0x3FF2_0000, 0x3FF2_1000, Kind.PERIPHERAL, "random numbers"),  # community
-        Region("DRAM", 0x3FFE_8000, 0x4000_0000, Kind.RAM, "data RAM; its end is the ROM's"),
+        Region(
+            "DRAM",
+            0x3FFE_8000,
+            0x4000_0000,
+            Kind.RAM,
+            "data RAM; its end is the ROM's",
+            executable=False,
+        ),
         Region("ROM", 0x4000_0000, 0x4001_0000, Kind.ROM, "ROM"),  # community
         Region("IRAM", 0x4010_0000, 0x4010_8000, Kind.RAM, "instruction RAM"),
         Region("CACHE", 0x4010_8000, 0x4011_0000, Kind.RAM, "RAM or cache"),  # community

@@ -48,6 +48,12 @@ class Region:
     end: int
     kind: Kind
     note: str = ""
+    executable: bool = True
+    """Of RAM and ROM: whether the main cores can run code there, by this address.
+
+    Source: SOC_IRAM_*, SOC_IROM_MASK_* and SOC_RTC_IRAM_* of ESP-IDF's ``soc.h``; address maps of
+    the technical reference manuals.
+    """
 
     @property
     def span(self) -> Span:

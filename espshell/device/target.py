@@ -180,10 +180,14 @@ class Target:
 
     @property
     def has_rate(self) -> bool:
-        """Whether there is a UART: the chip's own USB has no rate."""
+        """Whether there is a UART whose rate can be set at both ends.
+
+        The chip's own USB has none, and what is behind a raw socket is out of reach.
+        """
         own = self.over_usb_otg or (self.usb is not None and self.usb.is_usb_serial_jtag)
-        is_simulated = self.link.port.url.lower().startswith("sim://")
-        return not own and (self.bridge is not None or not is_simulated)
+        scheme = self.link.port.url.partition("://")[0].lower()
+        no_bridge = scheme == "sim" and self.bridge is None
+        return not (own or no_bridge or scheme == "socket")
 
     def change_baud(self, baud: int) -> None:
         """Change the rate at both ends; see ``Loader.change_baud`` for what is proven and raised.

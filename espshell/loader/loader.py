@@ -57,6 +57,10 @@ class Loader(Dialogue):
         """Whether the next part of a stream is asked for while the last one comes."""
         self.handlers: dict[Opcode, Span] = {}
         """Where handlers of ours lie that came after the start of the stub."""
+        self.proven: set[Opcode] = set()
+        """Handlers that have given a known answer."""
+        self._other_baud: int | None = None
+        """Another rate at which the loader may be, after a change that was interrupted."""
         self.latency_s = math.inf
         """What the quickest round trip took besides the time on the wire, since ``bulk.enable``."""
         self.erases_in_doubt = 0
@@ -116,8 +120,30 @@ class Loader(Dialogue):
         neither does.
         """
         old = self.link.port.baud
+        try:
+            self._change_baud(baud, old, asked or baud)
+        except (KeyboardInterrupt, SystemExit):
+            self._other_baud = old if self.link.port.baud == baud else baud
+            self.distrust()
+            raise
+
+    def resynchronise(self, *, quick: bool = False) -> None:
+        """Get back into step, also at the other rate of a change that was interrupted.
+
+        Raises: Gone if the loader is.
+        """
+        other, self._other_baud = self._other_baud, None
+        try:
+            super().resynchronise(quick=quick or other is not None)
+        except Gone:
+            if other is None:
+                raise
+            self.link.port.baud = other
+            super().resynchronise(quick=quick)
+
+    def _change_baud(self, baud: int, old: int, asked: int) -> None:
         with contextlib.suppress(NoReply):  # perhaps only the answer was lost: the rate will tell
-            self.execute(ChangeBaudrate(asked or baud, old if self.dialect.is_stub else 0))
+            self.execute(ChangeBaudrate(asked, old if self.dialect.is_stub else 0))
         for quick in (True, False):
             if self._answers_at(baud, quick=quick):
                 return

@@ -6,13 +6,13 @@ one in a header is no answer.  A ROM has as many requests in flight as its FIFO 
 directions are full.  A stub has one; where it has the handler for bulk reads, three blocks of
 four come by it.  In secure download mode the security information is asked for instead.
 
-How fast bytes go to the chip is measured by blocks for RAM that were never announced: a loader
-takes them whole and refuses them, and nothing is written.
+Long blocks go to the chip as blocks for RAM that were never announced: a loader takes them whole
+and refuses them, and nothing is written.  A stub says so only of a block that is as long as its
+header says; so bytes that a bridge loses in between are seen.
 """
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import cycle, islice
@@ -51,7 +51,11 @@ WORDS = 16
 _WORDS_ALONE = 4  # where each word costs a round trip
 
 _UP_SIZE = 4 * KIB
+_LONG_SIZE = 1 * KIB
+_LONG_EVERY = 8  # blocks
 _NO_SUCH_BLOCK = 0xFFFF
+_REFUSALS = (0x0105, 0xC900)
+"""Of a block that has the wrong number, by a ROM, and of too much data, by a stub."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +100,12 @@ def run(
     security: SecurityInfo | None = None,
     *,
     until_failure: bool = False,
+    reads_only: bool = False,
 ) -> Trial:
-    """Read blocks of known contents; a wrong one costs a resynchronisation and is not read again.
+    """Exchange blocks of known contents; a wrong one costs a resynchronisation, and no second try.
 
-    As many as go within 0.3 s, from ``BLOCKS`` to ``MOST_BLOCKS``.
+    As many as go within 0.3 s, from ``BLOCKS`` to ``MOST_BLOCKS``; one in eight is a long one to
+    the chip, unless ``reads_only``.
 
     ``security`` is the known answer of a loader in secure download mode.
 
@@ -115,6 +121,8 @@ def run(
         try:
             if loader.dialect.is_secure:
                 waits += _require(loader, GetSecurityInfo(), security)
+            elif done % _LONG_EVERY == 0 and not reads_only:
+                waits += _send_long(loader)
             elif loader.has_bulk_read and done % 4:
                 waits += _read_in_bulk(loader)
             else:
@@ -154,18 +162,41 @@ def upload(loader: Loader) -> Exchange | None:
 
     Raises: Gone if the loader is; UsageError in secure download mode.
     """
-    block = MemData(_NO_SUCH_BLOCK, bytes(min(_UP_SIZE, loader.dialect.block_size)))
     try:
-        loader.execute(MemBegin(0, 0, len(block.data), 0))
+        room = _announce_nothing(loader)
         meter = Meter(loader.link)
-        with contextlib.suppress(Refused):
-            loader.execute(block)
+        _require_refusal(loader, min(_UP_SIZE, room))
         return Exchange(*meter.read())
+    except Fault:
+        loader.distrust()
+        return None
+
+
+def _send_long(loader: Loader) -> int:
+    """Send a long block, which is refused; return the waits. Raises: Fault."""
+    _require_refusal(loader, min(_LONG_SIZE, _announce_nothing(loader)))
+    return 2
+
+
+def _announce_nothing(loader: Loader) -> int:
+    """Announce no data for RAM, so that none is taken; return how large a block may be."""
+    size = loader.dialect.block_size
+    _answer(loader, MemBegin(0, 0, size, 0))
+    return size
+
+
+def _require_refusal(loader: Loader, size: int) -> None:
+    """Send a block that nothing was announced of. Raises: Fault if it is not refused as such."""
+    try:
+        loader.execute(MemData(_NO_SUCH_BLOCK, bytes(range(256)) * (size // 256)))
+    except Refused as refused:
+        if refused.code in _REFUSALS:
+            return
     except Gone:
         raise
     except (DeviceError, NoReply):
-        loader.distrust()
-        return None
+        pass
+    raise Fault("a long block was damaged")
 
 
 def _read_markers(loader: Loader, markers: Iterator[Marker]) -> int:

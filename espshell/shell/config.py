@@ -25,7 +25,7 @@ from espshell import files
 from espshell.errors import UsageError, printable
 from espshell.link import reset
 from espshell.shell import trust
-from espshell.shell.arguments.types import chip_named, did_you_mean
+from espshell.shell.arguments.types import AUTO, chip_named, did_you_mean
 from espshell.shell.script import Script
 from espshell.shell.settings import SAVED, SWITCHES
 from espshell.units import parse_number
@@ -294,12 +294,12 @@ class _Option:
 
     expected: str
     check: Callable[[str], object] = len
-    kind: type = str
+    kinds: tuple[type, ...] = (str,)
     is_path: bool = False
 
     def text(self, path: Path, key: str, value: object) -> str:
         """Return a value as the command line takes it; a path is relative to the file."""
-        if type(value) is not self.kind or not value:
+        if type(value) not in self.kinds or not value:
             raise _wrong(path, key, self.expected, value)
         text = str(value)
         with located(f"{path}: {key}"):
@@ -315,15 +315,15 @@ def _one_of(*words: str) -> Callable[[str], object]:
     return check
 
 
-def _positive(text: str) -> None:
-    if int(text) <= 0:
-        raise UsageError(f"expected a rate such as 460800, not {text}")
+def _rate(text: str) -> None:
+    if text != AUTO and not parse_number(text):
+        raise UsageError(f"expected a rate such as 460800, or {AUTO}, not {text}")
 
 
 _FILE = 'the name of a file such as "build/app.elf"'
 _OPTIONS = {
     "port": _Option('a text such as "/dev/ttyUSB0" or "usb:SERIAL"'),
-    "baud": _Option("a rate such as 460800", _positive, int),
+    "baud": _Option('a rate such as 460800, or "auto"', _rate, (int, str)),
     "chip": _Option('a chip such as "esp32c3"', chip_named),
     "before": _Option('a way to reset such as "default-reset"', reset.plan),
     "after": _Option('a way to leave such as "hard-reset"', _one_of(*reset.AFTER)),

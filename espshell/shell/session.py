@@ -219,6 +219,8 @@ class Session:
         chosen = rate.climb(self.chip, most=most, regain=self._regain)
         if chosen.slowest_failure:
             self.clean_rates[chosen.port] = chosen.baud
+        elif most is None:
+            self.clean_rates.pop(chosen.port, None)
         return chosen
 
     def raise_rate(self, size: int) -> None:

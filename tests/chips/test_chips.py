@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from itertools import pairwise, product
 
@@ -11,6 +12,8 @@ from espshell import chips
 from espshell.chips import CHIPS, Bits, Chip, Feature, Field, Kind, Region
 from espshell.chips.esp32 import ESP32
 from espshell.chips.esp32c3 import ESP32C3
+from espshell.errors import UsageError
+from espshell.loader import stub_file
 from espshell.span import Span
 from espshell.units import WORD
 
@@ -424,3 +427,18 @@ def test_every_chip_has_dram(chip: Chip) -> None:
     names = {r.name: r for r in (*chip.synonyms, *chip.regions)}
     assert names["DRAM"].size == names["RAM"].size >= 96 * 1024
     assert len(names) == len(chip.synonyms) + len(chip.regions)
+
+
+@EACH
+def test_where_code_runs(chip: Chip) -> None:
+    """Stubs start where code runs; data RAM, flash and registers are no places for it."""
+    for version, revision in product((1, 2), ((0, 0), (3, 0))):
+        with contextlib.suppress(UsageError):  # there is none of that generation
+            stub = stub_file.find(chip, chip.stub_name(revision) or "", version=version)
+            assert chip.is_code(stub.entry)
+            is_split = any(region.name == "IRAM" for region in chip.regions)
+            assert not (is_split and chip.is_code(stub.data_start))
+    for region in chip.regions:
+        plain = region.kind in (Kind.RAM, Kind.ROM)
+        assert chip.is_code(region.start) == (plain and region.executable)
+    assert not chip.is_code(SPACE - WORD)

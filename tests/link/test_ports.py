@@ -13,11 +13,13 @@ from espshell.link.ports import PortInfo
 
 def test_the_ids_of_bridges() -> None:
     """Every row is a pair of 16-bit numbers with a name, and none is Espressif's."""
-    for (vid, pid), name in ports._BRIDGES.items():
+    for (vid, pid), bridge in ports._BRIDGES.items():
         assert 0 < vid < 0x1_0000
         assert 0 < pid < 0x1_0000
         assert vid != USB_VID
-        assert name
+        assert bridge.name
+        assert bridge.max_baud == 0 or 921_600 <= bridge.max_baud <= 12_000_000
+        assert bridge.has_latency_timer == (vid == 0x0403)
 
 
 def test_the_ids_of_espressif() -> None:
@@ -39,6 +41,30 @@ def test_what_is_at_the_other_end(vid: int | None, pid: int | None, kind: str, i
     """A known bridge or one of Espressif's own is likely a board; a plain port is not."""
     info = PortInfo("/dev/ttyX", vid, pid)
     assert (info.kind, info.ids, info.is_likely) == (kind, ids, bool(kind))
+
+
+@pytest.mark.parametrize(
+    ("product", "limit"),
+    [
+        ("CP2102 USB to UART Bridge Controller", 921_600),
+        ("CP2102N USB to UART Bridge Controller", 3_000_000),
+        ("CP2104 USB to UART Bridge Controller", 2_000_000),
+        ("", 921_600),
+    ],
+)
+def test_bridges_that_share_their_ids(product: str, limit: int) -> None:
+    """The text of the product tells how fast one of them is; without it the slowest counts."""
+    info = PortInfo("/dev/ttyX", 0x10C4, 0xEA60, product=product)
+    assert info.bridge
+    assert (info.bridge.name, info.bridge.max_baud) == ("CP210x", limit)
+
+
+def test_what_carries_the_bytes_of_a_port() -> None:
+    """A simulated chip hangs on a bridge, unless on its own USB; a network may be anything."""
+    assert ports.bridge_of("sim://esp32", None) is ports.SIMULATED
+    assert ports.bridge_of("sim://esp32c3?usb=jtag", None) is None
+    assert ports.bridge_of("socket://h:1", None) is None
+    assert ports.bridge_of("/dev/ttyS0", PortInfo("/dev/ttyS0")) is None
 
 
 def port(device: str = "a", pid: int = 1, serial: str = "", location: str = "") -> PortInfo:

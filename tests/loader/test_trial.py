@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from espshell.errors import DeviceError
@@ -22,7 +24,7 @@ def test_a_clean_link_is_clean(stub: bool) -> None:
     assert trial.BLOCKS <= result.blocks <= trial.MOST_BLOCKS
     assert result.failures == 0
     assert result.sent > 1500
-    assert result.received > 2000
+    assert result.received > 1000
     assert exchange is not None
     assert exchange.sent > 4096
     assert wire_of(target).chip.memory.read(0x3FC8_0000, 0x5_0000) == before
@@ -75,3 +77,26 @@ def test_a_rate_is_found_whatever_was_lost(lost: int) -> None:
             assert (direction, lost, target.link.port.baud) == ("request", 1, 115_200)
         assert wire_of(target).chip.baud == target.link.port.baud
         assert target.memory.words(0x4000_0000, 1)
+
+
+@pytest.mark.parametrize("stub", [False, True])
+@pytest.mark.parametrize("chunk", range(1, 9))
+def test_a_change_that_is_interrupted_leaves_a_loader_that_is_found(chunk: int, stub: bool) -> None:
+    """Ctrl-C at any moment of a change: the next command finds the loader at either rate."""
+    target = open_sim(chip="esp32c3")
+    if stub:
+        target.start_stub()
+    passed = 0
+
+    def interrupt(*_: object) -> None:
+        nonlocal passed
+        passed += 1
+        if passed == chunk:
+            raise KeyboardInterrupt
+
+    target.link.taps.append(interrupt)
+    with contextlib.suppress(KeyboardInterrupt):
+        target.change_baud(921_600)
+    target.link.taps.clear()
+    assert target.memory.words(0x4000_0000, 1)
+    assert wire_of(target).chip.baud == target.link.port.baud

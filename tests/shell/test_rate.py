@@ -178,3 +178,13 @@ def test_the_outer_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert "or auto, not `fast`" in capsys.readouterr().err
     assert main([*port, "-c", "connect --baud auto; baud"]) == 0
     assert capsys.readouterr().out.count("at 921600 baud") == 2
+
+
+def test_a_raw_socket_has_no_rate_to_raise(offline: Shell) -> None:
+    """What is behind it would keep its rate, and the chip would be lost."""
+    shell = offline.connect()
+    shell.session.chip.link.port.url = "socket://host:1"
+    assert "rfc2217://" in shell.type("baud auto").err
+    shell.session.space("mem", LONG)
+    assert baud(shell) == 115_200
+    assert "no rate" in shell.type("link").out

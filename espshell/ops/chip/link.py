@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import median
 
 from espshell.device import Target
 from espshell.device.target import SYNC_BAUD
+from espshell.files import real_path
 from espshell.link.ports import Bridge
 from espshell.loader import trial
 from espshell.loader.trial import Exchange
@@ -98,7 +100,7 @@ def measure(target: Target) -> LinkReport:
     sent, received = link.bytes_sent, link.bytes_received
     trips = list(trial.round_trips(loader, ROUND_TRIPS))
     uploads = () if loader.dialect.is_secure else (trial.upload(loader),)
-    words = trial.run(loader, target.security)
+    words = trial.run(loader, target.security, reads_only=True)
     lost = ROUND_TRIPS - len(trips) + uploads.count(None)
     wire = link.port.baud / 10 if target.has_rate else None
     latency = _latency(trips, wire)
@@ -147,7 +149,7 @@ def advise(report: LinkReport, bridge: Bridge | None) -> Iterator[str]:
 def _advise_on_latency(latency: Latency, bridge: Bridge | None, port: str) -> Iterator[str]:
     has_timer = bridge is None or bridge.has_latency_timer
     if _TIMER_S[0] <= latency.median <= _TIMER_S[1] and has_timer:
-        name = port.rpartition("/")[2] if port.startswith("/dev/") else "ttyUSB0"
+        name = real_path(Path(port)).name if port.startswith("/dev/") else "ttyUSB0"
         yield (
             "answers come 16 ms late: that is the latency timer of an FTDI bridge; on Linux"
             f" `echo 1 | sudo tee /sys/bus/usb-serial/devices/{name}/latency_timer`"

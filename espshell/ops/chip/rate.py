@@ -56,6 +56,10 @@ class RateChosen(Result):
 
 def require_rate_change(target: Target) -> None:
     """Require a port on which there is a rate to change. Raises: UsageError."""
+    if target.link.port.url.lower().startswith("socket://"):
+        raise UsageError(
+            "a raw socket cannot change the rate at its other end", hint="rfc2217:// can"
+        )
     if not target.has_rate:
         raise UsageError(
             f"{target.link.port.url} is the chip's own USB, which has no baud rate",

@@ -1,7 +1,9 @@
 """The verb ``find``: where a pattern of bytes is, streamed, each place told once.
 
-How it works: pieces are put behind what is kept of those before.  A place counts when a row's worth
-of bytes behind it has come, too, so that the row around it can be shown without a second read.
+Where a handler in the stub can, the chip looks, and only what it has found is read.
+
+Else pieces are put behind what is kept of those before.  A place counts when a row's worth of bytes
+behind it has come, too, so that the row around it can be shown without a second read.
 """
 
 from __future__ import annotations
@@ -10,8 +12,9 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from espshell.device import Space
+from espshell.device import Memory, Space
 from espshell.errors import UsageError
+from espshell.ops.memory import on_chip
 from espshell.ops.memory.reading import read_chunks, reading_notes
 from espshell.ops.memory.words import check_fits
 from espshell.ops.progress import Report, silent
@@ -28,6 +31,9 @@ MOST = 16
 
 LARGEST = 100_000
 """Places that are kept at most."""
+
+_ALIGNMENTS = (1, 2, 4)
+_MOST_ON_CHIP = 256  # each costs round trips, so many are quicker found in what is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +146,10 @@ def find(
         raise UsageError(f"{most} places are too many: at most {LARGEST} are kept")
     if not force:
         space.check(address, size)
+    if isinstance(space, Memory) and is_on_chip(
+        space, address, size, pattern, align=align, most=most, check=check
+    ):
+        return _found_by_chip(space, Span.of(address, size), pattern, align, most)
     search = _Search(address, pattern, align)
     hits: list[Hit] = []
     done = 0
@@ -151,8 +161,46 @@ def find(
     complete = len(hits) < most
     notes = reading_notes(space, address, size)
     if not complete:
-        notes = (*notes, f"stopped after {count_text(most, 'place')}; --max sets how many")
+        notes = (*notes, _stopped(most))
     return Found(address, size, pattern, tuple(hits), complete, notes, 1 + check)
+
+
+def is_on_chip(
+    space: Space,
+    address: int,
+    size: int,
+    pattern: Pattern,
+    *,
+    align: int = 1,
+    most: int = MOST,
+    check: bool = False,
+) -> bool:
+    """Return whether ``find`` has the chip search, so that nothing is read."""
+    is_quick = not check and align in _ALIGNMENTS and most <= _MOST_ON_CHIP
+    return (
+        is_quick
+        and isinstance(space, Memory)
+        and on_chip.can_find(space, address, size, pattern.items)
+    )
+
+
+def _found_by_chip(memory: Memory, span: Span, pattern: Pattern, align: int, most: int) -> Found:
+    """Return the places that the chip finds, with rows around them that are read."""
+    hits: list[Hit] = []
+    for at in on_chip.places(memory, span.start, span.size, pattern.items):
+        if at % align:
+            continue
+        rows = Span.of(at, len(pattern.items)).aligned(ROW).intersection(span)
+        hits.append(Hit(at, rows.start, memory.read(rows.start, rows.size)))
+        if len(hits) == most:
+            break
+    complete = len(hits) < most
+    notes = ("searched by the chip",) if complete else ("searched by the chip", _stopped(most))
+    return Found(span.start, span.size, pattern, tuple(hits), complete, notes)
+
+
+def _stopped(most: int) -> str:
+    return f"stopped after {count_text(most, 'place')}; --max sets how many"
 
 
 class _Search:

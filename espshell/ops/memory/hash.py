@@ -6,8 +6,9 @@ import hashlib
 import zlib
 from collections.abc import Iterable
 
-from espshell.device import Flash, Space
+from espshell.device import Flash, Memory, Space
 from espshell.errors import UsageError
+from espshell.ops.memory import on_chip
 from espshell.ops.memory.reading import read_chunks, reading_notes, trust_notes
 from espshell.ops.progress import Report, silent
 from espshell.ops.result import Result
@@ -47,7 +48,8 @@ def hash_range(
 ) -> Digest:
     """Read a range and return its digest; nothing is kept of it.
 
-    The MD5 of flash is computed by the chip where the loader can, twice; then nothing is read.
+    The MD5 of flash is computed by the chip where the loader can, and the CRC-32 of memory by a
+    handler in the stub, twice; then nothing is read.
 
     Raises: UsageError for an algorithm that is not one of ``ALGORITHMS``.
     """
@@ -58,10 +60,21 @@ def hash_range(
     if algorithm == "md5" and isinstance(space, Flash) and space.has_digest:
         md5 = space.digest(address, size, confirmed=True)  # else a flipped bit would be believed
         return Digest(address, size, algorithm, md5.hex(), ("computed by the chip",), 2)
+    if algorithm == "crc32" and isinstance(space, Memory):
+        crc = on_chip.crc32(space, address, size)
+        if crc is not None:
+            return Digest(address, size, algorithm, f"{crc:08x}", ("computed by the chip",), 2)
     pieces = read_chunks(space, address, size, check=check, report=report)
     digest = _digest(algorithm, pieces)
     notes = (*reading_notes(space, address, size), *trust_notes(space, check=check))
     return Digest(address, size, algorithm, digest, notes, 1 + check)
+
+
+def is_on_chip(space: Space, address: int, size: int, algorithm: str) -> bool:
+    """Return whether the chip computes the digest of a range, so that nothing is read."""
+    if isinstance(space, Memory):
+        return algorithm == "crc32" and on_chip.can_sum(space, address, size)
+    return algorithm == "md5" and isinstance(space, Flash) and space.has_digest
 
 
 def _digest(algorithm: str, pieces: Iterable[bytes]) -> str:

@@ -241,6 +241,7 @@ EXPRESSION: ArgType[expr.Expr, expr.Expr] = ArgType(
 
 NUMBER = number()
 NUMBERS = many(NUMBER)
+NUMBERS_OR_NONE = many(NUMBER, least=0)
 
 POSITIVE = replace(number(1, 0xFFFF_FFFF), complete=no_completion)
 """An expression that must be at least 1, and fit into 32 bits: a count or a rate."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from espshell.shell.commands import (
     chip,
+    chip_code,
     efuse,
     esptool,
     flash,
@@ -40,6 +41,7 @@ for _module in (
     efuse,
     gpio,
     ram,
+    chip_code,
     registers,
     pasted,
     script,

@@ -93,14 +93,19 @@ def find(
     """
     if isinstance(pattern, int):
         pattern = search.Pattern.of_number(pattern, width)
+    check = check or session.settings.check
+    space = session.space(region.space)
+    address, size = region.address, region.size
+    if not search.is_on_chip(space, address, size, pattern, align=align, most=most, check=check):
+        space = session.space(region.space, size)
     result = search.find(
-        session.space(region.space, region.size),
-        region.address,
-        region.size,
+        space,
+        address,
+        size,
         pattern,
         align=align,
         most=most,
-        check=check or session.settings.check,
+        check=check,
         force=force,
         report=session.output.progress,
     )
@@ -158,13 +163,23 @@ def digest(
     session: Session,
     what: Annotated[tuple[Extent, str], HASHED],
     *,
+    crc32: Annotated[bool, Option("--crc32", "the same as crc32 behind the region")] = False,
     check: Check = False,
     force: Force = False,
 ) -> hashing.Digest:
-    """Compute md5, sha1, sha256 or crc32 of a range."""
+    """Compute md5, sha1, sha256 or crc32 of a range.
+
+    hash flash:app0, hash DRAM --crc32. The chip itself computes the md5 of flash and, while the
+    flasher stub runs, the crc32 of memory; other digests are of what is read.
+    """
     region, algorithm = what
+    if crc32:
+        algorithm = "crc32"
+    space = session.space(region.space)
+    if not hashing.is_on_chip(space, region.address, region.size, algorithm):
+        space = session.space(region.space, region.size)
     return hashing.hash_range(
-        session.space(region.space, region.size if algorithm != "md5" else 0),
+        space,
         region.address,
         region.size,
         algorithm,
