@@ -13,13 +13,19 @@ import json
 import math
 import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from espshell import efuse
+from espshell.device import Target
 from espshell.efuse import Contents, Fuse
-from tests.efuse.support import CHIPS, Words, contents_of, random_state
+from espshell.ops.chip import efuse as ops
+from tests.efuse.support import CHIPS, Words, blank, contents_of, random_state
+from tests.oracle_support import PACE_S, served
 
 pytest.importorskip("espefuse")
 
@@ -148,3 +154,40 @@ def test_espefuse_decodes_random_fuses_alike(chip: str, tmp_path: Path) -> None:
             words[0x18] ^= 1  # espefuse gives up at coding scheme 2
         wrong = differences(summary(chip, words, tmp_path), contents_of(chip, words))
         assert not wrong, f"state {seed}: {wrong}"
+
+
+def _file(chip: str, words: Words, folder: Path) -> Path:
+    """Write a state as the simulator takes it, block by block."""
+    lines = [
+        f"{b.number}: " + " ".join(f"{words.get(b.offset + 4 * n, 0):x}" for n in range(b.words))
+        for b in efuse.of(chip).blocks
+    ]
+    file = folder / "state.txt"
+    file.write_text("\n".join(lines))
+    return file
+
+
+SERVED = [(chip, "typical") for chip in CHIPS]
+SERVED += [(chip, state) for chip in ("esp32", "esp32c3") for state in ("blank", "random")]
+
+
+@pytest.mark.parametrize(("chip", "state"), SERVED)
+def test_espefuse_reads_the_served_simulator_alike(chip: str, state: str, tmp_path: Path) -> None:
+    """Unmodified espefuse, over a port, and we read the same fuses of a simulated chip."""
+    words = {
+        "blank": blank(),
+        "typical": TYPICAL.get(chip, _TYPICAL),
+        "random": random_state(chip, 1),
+    }[state]
+    url = f"{chip}?efuse={_file(chip, words, tmp_path)}"
+    out = tmp_path / "summary.json"
+    with served(url, "--pty") as port:
+        done = subprocess.run(
+            [sys.executable, "-m", "espefuse", "--chip", chip, "--port", port, "summary",
+             "--format", "json", "--file", str(out)],
+            capture_output=True, text=True, timeout=PACE_S, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    target = Target.open(f"sim://{url}")
+    assert not differences(json.loads(out.read_text()), ops.read(target))
+    target.link.port.close()

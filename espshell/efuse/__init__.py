@@ -2,7 +2,7 @@
 
 from espshell.efuse.contents import Contents
 from espshell.efuse.table import LATER, THEMES, Block, Fuse, Place, Table, of
-from espshell.efuse.verdict import Statement, Tone, verdict
+from espshell.efuse.verdict import Statement, Tone, boot, verdict
 
 __all__ = [
     "LATER",
@@ -14,6 +14,7 @@ __all__ = [
     "Statement",
     "Table",
     "Tone",
+    "boot",
     "of",
     "verdict",
 ]

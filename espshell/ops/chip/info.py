@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from espshell import efuse
 from espshell.chips import Quirk, Words
 from espshell.device import Target
 from espshell.errors import UsageError
@@ -72,6 +73,8 @@ class Info(Result):
     eui64: str | None = None
     sdk_id: int | None = None
     flash: FlashId | None = None
+    boot: str | None = None
+    """What the eFuses say about the next reset, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,10 @@ def info(target: Target, *, with_flash: bool = True) -> Info:
     security_fields = [fuse.field for fuse in chip.security_fuses]
     security_fields += [chip.flash_crypt_count] if chip.flash_crypt_count else []
     addresses = [a for field in security_fields for a in field.addresses]
-    words = target.memory.gather([*chip.info_addresses, *addresses]).__getitem__
+    fuses = target.efuse
+    addresses += fuses.addresses(0)
+    read = target.memory.gather([*chip.info_addresses, *addresses])
+    words = read.__getitem__
     target.revision = chip.revision(words)
     return replace(
         basics,
@@ -151,6 +157,7 @@ def info(target: Target, *, with_flash: bool = True) -> Info:
         sdk_id=chip.sdk_id.value(words) if chip.sdk_id else None,
         flash=flash_id(target) if with_flash else None,
         security=basics.security or _fused_security(target, words),
+        boot=efuse.boot(fuses.decoded(read)) or None,
     )
 
 

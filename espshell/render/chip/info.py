@@ -41,6 +41,7 @@ def info(result: Info, view: View) -> Iterator[Block]:
         ("chip id", hex32(result.sdk_id) if result.sdk_id is not None else ""),
         ("flash", flash),
         ("security", _security(result.security) if result.security else ""),
+        ("boot", result.boot or ""),
         ("loader", f"{result.loader} on {result.port} at {result.baud} baud"),
     ]
     yield Table(row for row in rows if row[1])
