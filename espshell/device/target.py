@@ -159,7 +159,7 @@ class Target:
     @property
     def efuse(self) -> Efuse:
         """The space ``efuse:``.  The revision, which selects the table, is read where it must."""
-        several = self.chip.name in efuse.LATER
+        several = self.chip.name in efuse.LATER and not self.loader.dialect.is_secure
         return Efuse(
             self.memory, efuse.of(self.chip.name, self.read_revision() if several else None)
         )

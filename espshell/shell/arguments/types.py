@@ -53,6 +53,20 @@ Completion = Callable[[str, Scope], Iterable[str]]
 """What the word that is being typed could become."""
 
 
+class Described(str):
+    """A completion, and what is shown beside it."""
+
+    __slots__ = ("about",)
+    about: str
+
+    @classmethod
+    def of(cls, text: str, about: str) -> Described:
+        """Return a text with its explanation."""
+        described = cls(text)
+        described.about = about
+        return described
+
+
 def _unchanged(parsed: Any, scope: Scope) -> Any:
     return parsed
 

@@ -26,8 +26,8 @@ Keys = Annotated[bool, Option("--keys", "show keys that can be read, too")]
 
 
 def _complete(text: str, scope: Scope) -> Iterable[str]:
-    """Return the names of fields."""
-    return scope.space("efuse").names(text)
+    """Return the names of fields; none without a chip."""
+    return scope.space("efuse").names(text) if scope.chip else ()
 
 
 FIELD = replace(TEXT, kind="eFuse", complete=_complete, label="PATTERN")

@@ -13,7 +13,7 @@ from espshell.errors import BenchError, DeviceError, EspError, UsageError
 from espshell.image import partitions as partitions_module
 from espshell.ops.chip import efuse as efuses
 from espshell.ops.memory import words as memory
-from espshell.shell.arguments.types import Scope, nearest
+from espshell.shell.arguments.types import Described, Scope, nearest
 from espshell.units import parse_number
 
 if TYPE_CHECKING:
@@ -373,8 +373,9 @@ class EfuseScope:
         return nearest(name.upper(), self.names())
 
     def names(self, text: str = "") -> Iterable[str]:
-        """Return the names of all fields."""
-        return [fuse.name for fuse in self._target.efuse.table.fuses]
+        """Return the names of all fields, each with its meaning."""
+        fuses = self._target.efuse.table.fuses
+        return [Described.of(fuse.name, fuse.meaning.text) for fuse in fuses]
 
     def space(self, name: str) -> Scope:
         """Return the meaning of names in a space."""
