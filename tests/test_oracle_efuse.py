@@ -15,14 +15,16 @@ import os
 import pickle
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from espshell import efuse
 from espshell.device import Target
-from espshell.efuse import Contents, Fuse
+from espshell.efuse import table as efuse
+from espshell.efuse.contents import Contents
+from espshell.efuse.table import Fuse
 from espshell.ops.chip import efuse as ops
 from tests.efuse.support import CHIPS, Words, blank, contents_of, random_state
 from tests.oracle_support import PACE_S, served
@@ -54,8 +56,7 @@ _TYPICAL = {0x2C: 0x0080_0100, 0x30: 1, 0x34: 0x0404_0000, 0x38: 0x0010_0000, 0x
 @pytest.fixture(scope="module", autouse=True)
 def _quick() -> Any:
     """Let the examiner take its tables apart once, not for each state."""
-    import yaml
-
+    yaml = import_module("yaml")
     read, known = yaml.safe_load, {}
 
     def safe_load(source: Any) -> Any:
@@ -71,8 +72,7 @@ def _quick() -> Any:
 
 def summary(chip: str, words: Words, folder: Path) -> dict[str, dict[str, Any]]:
     """Return what espefuse makes of some words."""
-    from espefuse import init_commands
-
+    init_commands = import_module("espefuse").init_commands
     file, out = folder / "fuses.bin", folder / "summary.json"
     size = SIZES.get(chip, 0x200)
     data = b"".join(words.get(at, 0).to_bytes(4, "little") for at in range(0, size, 4))

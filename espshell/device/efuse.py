@@ -10,14 +10,15 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from espshell import efuse
 from espshell.device.memory import Memory
+from espshell.efuse import contents
 from espshell.errors import UsageError
 from espshell.span import Span
 from espshell.units import WORD
 
 if TYPE_CHECKING:
-    from espshell.efuse import Contents, Fuse, Table
+    from espshell.efuse.contents import Contents
+    from espshell.efuse.table import Fuse, Table
 
 
 class Efuse:
@@ -46,7 +47,7 @@ class Efuse:
         """Return what words, by address, mean; all that are asked for must be there."""
         start, purposes = self.memory.chip.efuse.start, self.memory.chip.key_purposes
         offsets = {address - start: word for address, word in words.items()}
-        return efuse.Contents(self.table, offsets, dict(purposes))
+        return contents.Contents(self.table, offsets, dict(purposes))
 
     def addresses(self, number: int) -> list[int]:
         """Return the addresses of a block's words."""
@@ -77,9 +78,9 @@ class Efuse:
         span = Span.of(address, size)
         keys = [f for f in self.table.fuses if f.meaning.kind == "key" and f.width >= 128]
         keys = [fuse for fuse in keys if self.span(fuse).overlaps(span)]
-        contents = self.contents() if keys else None
+        burnt = self.contents() if keys else None
         for fuse in keys:
-            if contents and contents.is_key(fuse):
+            if burnt and burnt.is_key(fuse):
                 raise UsageError(
                     f"efuse:{self.span(fuse).start:#x} is {fuse.name}, a key that can be read",
                     hint="--force shows it, as `efuse --keys`",

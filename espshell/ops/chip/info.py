@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from espshell import efuse
 from espshell.chips import Quirk, Words
 from espshell.device import Target
+from espshell.efuse import verdict
 from espshell.errors import UsageError
 from espshell.nor import makers
 from espshell.ops.result import Result
@@ -157,7 +157,7 @@ def info(target: Target, *, with_flash: bool = True) -> Info:
         sdk_id=chip.sdk_id.value(words) if chip.sdk_id else None,
         flash=flash_id(target) if with_flash else None,
         security=basics.security or _fused_security(target, words),
-        boot=efuse.boot(fuses.decoded(read)) or None,
+        boot=verdict.boot(fuses.decoded(read)) or None,
     )
 
 
