@@ -209,6 +209,7 @@ VALID = {
     "operands": "file file",
     "registers and fields": "GPIO.OUT",
     "eFuse": "SECURE_VERSION",
+    "rate": "115200",
 }
 """Words that are right, by the kind of the argument; for all other kinds ``4``."""
 

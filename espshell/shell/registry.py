@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from espshell.errors import UsageError
 from espshell.shell.arguments.types import EXPRESSION, AnyType, Scope, did_you_mean
-from espshell.shell.declaration import RESTS, Option, Param, Run, Trait, Verb
+from espshell.shell.declaration import RESTS, Option, Param, Run, Trait, Verb, groups
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.words import PlainText, Variables, Word
 
@@ -291,6 +291,9 @@ def values(verb: Verb, bound: Bound, variables: Variables, scope: Scope) -> dict
         elif isinstance(slot, Option) and many:
             value = slot.flag
         arguments[slot.key] = (*arguments.get(slot.key, ()), value) if many else value
+    for name, group in groups(verb.run).items():
+        keys = [key for key in group.__annotations__ if key in arguments]
+        arguments[name] = group(**{key: arguments.pop(key) for key in keys})
     return arguments
 
 

@@ -42,7 +42,7 @@ class Names:
 
     def place(self, name: str) -> chips.Region | None:
         """Return a region."""
-        return self.chip.region_named(name)
+        return next((r for r in self.chip.regions if r.name == name.upper()), None)
 
     def name(self, name: str) -> int | None:
         """Return where a region starts."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from espshell.device import Target
 from espshell.efuse.contents import Contents
@@ -13,6 +12,7 @@ from espshell.efuse.verdict import Statement, verdict
 from espshell.errors import UsageError
 from espshell.ops.chip import info
 from espshell.ops.result import Result
+from espshell.records import dataclass
 from espshell.units import number_text
 
 FORMAT = "espshell-efuse-1"

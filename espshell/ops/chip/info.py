@@ -9,6 +9,8 @@ from espshell.device import Target
 from espshell.efuse import verdict
 from espshell.errors import UsageError
 from espshell.nor import makers
+from espshell.ops.chip import gpio
+from espshell.ops.chip.gpio import BootMode
 from espshell.ops.result import Result
 
 SECURITY_FLAGS = (
@@ -73,8 +75,10 @@ class Info(Result):
     eui64: str | None = None
     sdk_id: int | None = None
     flash: FlashId | None = None
-    boot: str | None = None
-    """What the eFuses say about the next reset, in words."""
+    boot: BootMode | None = None
+    """Why it is in its loader, and what its pins would give at the next reset."""
+    boot_fuses: str | None = None
+    """What the eFuses say about the next reset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +145,7 @@ def info(target: Target, *, with_flash: bool = True) -> Info:
     security_fields += [chip.flash_crypt_count] if chip.flash_crypt_count else []
     addresses = [a for field in security_fields for a in field.addresses]
     fuses = target.efuse
-    addresses += fuses.addresses(0)
+    addresses += [*fuses.addresses(0), *gpio.boot_words(chip)]
     read = target.memory.gather([*chip.info_addresses, *addresses])
     words = read.__getitem__
     target.revision = chip.revision(words)
@@ -157,7 +161,8 @@ def info(target: Target, *, with_flash: bool = True) -> Info:
         sdk_id=chip.sdk_id.value(words) if chip.sdk_id else None,
         flash=flash_id(target) if with_flash else None,
         security=basics.security or _fused_security(target, words),
-        boot=verdict.boot(fuses.decoded(read)) or None,
+        boot=gpio.boot_mode(chip, words),
+        boot_fuses=verdict.boot(fuses.decoded(read)) or None,
     )
 
 

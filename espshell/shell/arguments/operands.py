@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from espshell import files
 from espshell.errors import UsageError
 from espshell.ops.memory import find
 from espshell.ops.memory import hash as hashing
+from espshell.records import dataclass
 from espshell.shell.arguments.places import PLACE, REGION, Extent, Location
 from espshell.shell.arguments.types import ArgType, Scope, choice, complete_files, single_word
 from espshell.shell.language import expr, place

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from espshell.device.memory import require_32_bits
 from espshell.errors import UsageError
+from espshell.records import dataclass
 from espshell.shell.arguments.types import ArgType, Scope, checked, mapped, single_word
 from espshell.shell.language import expr, place
 

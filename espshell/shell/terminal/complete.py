@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from espshell.errors import EspError
-from espshell.shell.arguments.types import Described
+from espshell.records import dataclass
 from espshell.shell.declaration import Option, Param, Trait, Verb
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.words import Word
@@ -48,8 +47,8 @@ def candidates(session: Session, text: str) -> Iterable[Candidate]:
 def _values(session: Session, verb: Verb, at: _Cursor) -> Iterable[Candidate]:
     """Yield what could stand in the place of an argument."""
     for slot in _slots(verb, at.command.words if at.command else ()):
-        for text in slot.type.complete(at.typed, session.scope) if slot.type else ():
-            yield Candidate(str(text), text.about if isinstance(text, Described) else "")
+        for offer in slot.type.complete(at.typed, session.scope) if slot.type else ():
+            yield Candidate(*((offer,) if isinstance(offer, str) else offer))
 
 
 def typed_word(session: Session, text: str) -> str:
