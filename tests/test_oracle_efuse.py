@@ -13,13 +13,21 @@ import json
 import math
 import os
 import pickle
+import subprocess
+import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from espshell.efuse import Contents, Fuse
-from tests.efuse.support import CHIPS, Words, contents_of, random_state
+from espshell.device import Target
+from espshell.efuse import table as efuse
+from espshell.efuse.contents import Contents
+from espshell.efuse.table import Fuse
+from espshell.ops.chip import efuse as ops
+from tests.efuse.support import CHIPS, Words, blank, contents_of, random_state
+from tests.oracle_support import PACE_S, served
 
 pytest.importorskip("espefuse")
 
@@ -48,8 +56,7 @@ _TYPICAL = {0x2C: 0x0080_0100, 0x30: 1, 0x34: 0x0404_0000, 0x38: 0x0010_0000, 0x
 @pytest.fixture(scope="module", autouse=True)
 def _quick() -> Any:
     """Let the examiner take its tables apart once, not for each state."""
-    import yaml
-
+    yaml = import_module("yaml")
     read, known = yaml.safe_load, {}
 
     def safe_load(source: Any) -> Any:
@@ -65,8 +72,7 @@ def _quick() -> Any:
 
 def summary(chip: str, words: Words, folder: Path) -> dict[str, dict[str, Any]]:
     """Return what espefuse makes of some words."""
-    from espefuse import init_commands
-
+    init_commands = import_module("espefuse").init_commands
     file, out = folder / "fuses.bin", folder / "summary.json"
     size = SIZES.get(chip, 0x200)
     data = b"".join(words.get(at, 0).to_bytes(4, "little") for at in range(0, size, 4))
@@ -148,3 +154,40 @@ def test_espefuse_decodes_random_fuses_alike(chip: str, tmp_path: Path) -> None:
             words[0x18] ^= 1  # espefuse gives up at coding scheme 2
         wrong = differences(summary(chip, words, tmp_path), contents_of(chip, words))
         assert not wrong, f"state {seed}: {wrong}"
+
+
+def _file(chip: str, words: Words, folder: Path) -> Path:
+    """Write a state as the simulator takes it, block by block."""
+    lines = [
+        f"{b.number}: " + " ".join(f"{words.get(b.offset + 4 * n, 0):x}" for n in range(b.words))
+        for b in efuse.of(chip).blocks
+    ]
+    file = folder / "state.txt"
+    file.write_text("\n".join(lines))
+    return file
+
+
+SERVED = [(chip, "typical") for chip in CHIPS]
+SERVED += [(chip, state) for chip in ("esp32", "esp32c3") for state in ("blank", "random")]
+
+
+@pytest.mark.parametrize(("chip", "state"), SERVED)
+def test_espefuse_reads_the_served_simulator_alike(chip: str, state: str, tmp_path: Path) -> None:
+    """Unmodified espefuse, over a port, and we read the same fuses of a simulated chip."""
+    words = {
+        "blank": blank(),
+        "typical": TYPICAL.get(chip, _TYPICAL),
+        "random": random_state(chip, 1),
+    }[state]
+    url = f"{chip}?efuse={_file(chip, words, tmp_path)}"
+    out = tmp_path / "summary.json"
+    with served(url, "--pty") as port:
+        done = subprocess.run(
+            [sys.executable, "-m", "espefuse", "--chip", chip, "--port", port, "summary",
+             "--format", "json", "--file", str(out)],
+            capture_output=True, text=True, timeout=PACE_S, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    target = Target.open(f"sim://{url}")
+    assert not differences(json.loads(out.read_text()), ops.read(target))
+    target.link.port.close()

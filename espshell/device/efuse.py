@@ -7,17 +7,18 @@ be read is not shown unless the caller skips ``check``, as with ``--force``.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from espshell import efuse
 from espshell.device.memory import Memory
+from espshell.efuse import contents
 from espshell.errors import UsageError
 from espshell.span import Span
 from espshell.units import WORD
 
 if TYPE_CHECKING:
-    from espshell.efuse import Contents, Fuse, Table
+    from espshell.efuse.contents import Contents
+    from espshell.efuse.table import Fuse, Table
 
 
 class Efuse:
@@ -40,12 +41,19 @@ class Efuse:
     def contents(self) -> Contents:
         """Read all blocks, and what the controller says about errors."""
         start = self.memory.chip.efuse.start
-        words = self.memory.gather([start + offset for offset in self.table.offsets])
-        return efuse.Contents(
-            self.table,
-            {address - start: word for address, word in words.items()},
-            dict(self.memory.chip.key_purposes),
-        )
+        return self.decoded(self.memory.gather([start + at for at in self.table.offsets]))
+
+    def decoded(self, words: Mapping[int, int]) -> Contents:
+        """Return what words, by address, mean; all that are asked for must be there."""
+        start, purposes = self.memory.chip.efuse.start, self.memory.chip.key_purposes
+        offsets = {address - start: word for address, word in words.items()}
+        return contents.Contents(self.table, offsets, dict(purposes))
+
+    def addresses(self, number: int) -> list[int]:
+        """Return the addresses of a block's words."""
+        block = self.table.blocks[number]
+        first = self.memory.chip.efuse.start + block.offset
+        return [first + WORD * index for index in range(block.words)]
 
     def span(self, fuse: Fuse) -> Span:
         """Return the words that hold the lowest part of a field."""
@@ -70,9 +78,9 @@ class Efuse:
         span = Span.of(address, size)
         keys = [f for f in self.table.fuses if f.meaning.kind == "key" and f.width >= 128]
         keys = [fuse for fuse in keys if self.span(fuse).overlaps(span)]
-        contents = self.contents() if keys else None
+        burnt = self.contents() if keys else None
         for fuse in keys:
-            if contents and contents.is_key(fuse):
+            if burnt and burnt.is_key(fuse):
                 raise UsageError(
                     f"efuse:{self.span(fuse).start:#x} is {fuse.name}, a key that can be read",
                     hint="--force shows it, as `efuse --keys`",

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from espshell import efuse
 from espshell.chips import USB_VID, Chip, Quirk, Write
 from espshell.chips.common import USB_OTG_RAM_BLOCK
 from espshell.device import leave
@@ -15,6 +14,7 @@ from espshell.device.efuse import Efuse
 from espshell.device.flash import Flash
 from espshell.device.memory import Memory
 from espshell.device.pins import Pads, require_pads
+from espshell.efuse import table
 from espshell.errors import EspError, UsageError
 from espshell.files import path_of
 from espshell.link import ports
@@ -161,9 +161,9 @@ class Target:
     @property
     def efuse(self) -> Efuse:
         """The space ``efuse:``.  The revision, which selects the table, is read where it must."""
-        several = self.chip.name in efuse.LATER
+        several = self.chip.name in table.LATER and not self.loader.dialect.is_secure
         return Efuse(
-            self.memory, efuse.of(self.chip.name, self.read_revision() if several else None)
+            self.memory, table.of(self.chip.name, self.read_revision() if several else None)
         )
 
     def read_revision(self) -> tuple[int, int]:

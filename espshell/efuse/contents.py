@@ -6,9 +6,9 @@ Pure functions of the words: numbers, protection, errors, and values in words of
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from espshell.efuse.table import Fuse, Place, Protection, Table
+from espshell.records import dataclass
 from espshell.units import WORD
 
 WORD_BITS = 32
@@ -26,7 +26,7 @@ _DIGEST = "SECURE_BOOT_DIGEST"
 """Purposes that begin so hold the digest of a public key."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Contents:
     """The words of a chip's eFuses, by offset from the start of the controller.
 

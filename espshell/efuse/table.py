@@ -17,8 +17,10 @@ What the names mean, for all chips, stands in ``data/names.txt``, where its form
 from __future__ import annotations
 
 import pkgutil
-from dataclasses import dataclass, field
-from functools import cache, cached_property
+from collections.abc import Mapping
+from functools import cache
+
+from espshell.records import dataclass
 
 Revision = tuple[int, int]
 
@@ -31,7 +33,7 @@ THEMES = (
 LATER = {"esp32p4": (((3, 0), "esp32p4_v3.0"),)}
 """First revisions of tables that follow on that of the chip's name, and their files."""
 
-_LAST = "*"  # the pattern that agrees with every name
+_ANY = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,27 +110,24 @@ class ErrorField:
     low: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Table:
     """The eFuses of a chip.  Names are taken in any case; offsets count from the controller."""
 
     chip: str
     blocks: tuple[Block, ...]
     fuses: tuple[Fuse, ...]
-    errors: tuple[ErrorField, ...] = ()
-    repeat_errors: tuple[int, ...] = ()
-    decode_status: tuple[int, int] | None = None
-    values: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    names: Mapping[str, Fuse]
+    """All fields by their names, and by other names of the same."""
+    errors: tuple[ErrorField, ...]
+    repeat_errors: tuple[int, ...]
+    decode_status: tuple[int, int] | None
+    values: Mapping[str, tuple[str, ...]]
     """Texts of the kinds ``words:LIST``, by list."""
-
-    @cached_property
-    def _by_name(self) -> dict[str, Fuse]:
-        names = {alias: fuse for fuse in self.fuses for alias in fuse.meaning.aliases}
-        return names | {fuse.name: fuse for fuse in self.fuses}
 
     def find(self, name: str) -> Fuse | None:
         """Return the field of a name or of another name of the same fuse, or None."""
-        return self._by_name.get(name.upper().replace(".", "_"))
+        return self.names.get(name.upper().replace(".", "_"))
 
     def first(self, *names: str) -> Fuse | None:
         """Return the first of some fields that the chip has, or None."""
@@ -159,10 +158,13 @@ def of(chip: str, revision: Revision | None = None) -> Table:
     )
     protections = {block.number: block.protection for block in blocks if block.number}
     status = rows.get("decode-status")
+    fuses = tuple(_fuse(line, chip, meanings, protections) for line in rows[""])
+    names = {alias: fuse for fuse in fuses for alias in fuse.meaning.aliases}
     return Table(
         chip,
         blocks,
-        tuple(_fuse(line, chip, meanings, protections) for line in rows[""]),
+        fuses,
+        names | {fuse.name: fuse for fuse in fuses},
         tuple(ErrorField(int(b), int(o, 16), int(low)) for _, b, o, low in rows.get("errors", ())),
         tuple(int(o, 16) for line in rows.get("repeat-errors", ()) for o in line[1:]),
         (int(status[0][1], 16), int(status[0][2])) if status else None,
@@ -195,12 +197,19 @@ def _protection(words: list[str], inherited: Protection) -> Protection:
 
 def _meaning(name: str, chip: str, meanings: dict[str, Meaning]) -> Meaning:
     exact = meanings.get(f"{name}@{chip}") or meanings.get(name)
-    return exact or next(meaning for pattern, meaning in meanings.items() if _agrees(name, pattern))
+    return exact or next(
+        meaning
+        for start, end, meaning in _families()
+        if name.startswith(start) and name.endswith(end)
+    )
 
 
-def _agrees(name: str, pattern: str) -> bool:
-    start, star, end = pattern.partition(_LAST)
-    return bool(star) and name.startswith(start) and name.endswith(end)
+@cache
+def _families() -> tuple[tuple[str, str, Meaning], ...]:
+    """Return the meanings of patterns: the beginning and the end of the names that agree."""
+    meanings, _ = _names()
+    patterns = ((name.partition(_ANY), meaning) for name, meaning in meanings.items())
+    return tuple((start, end, meaning) for (start, star, end), meaning in patterns if star)
 
 
 @cache

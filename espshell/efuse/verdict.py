@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
 
 from espshell.efuse.contents import Contents
 from espshell.efuse.table import Fuse, Revision
+from espshell.records import dataclass
 
 _COUNTS = ("SPI_BOOT_CRYPT_CNT", "FLASH_CRYPT_CNT")
 _SIGNED = ("SECURE_BOOT_EN", "ABS_DONE_1", "ABS_DONE_0")
@@ -51,6 +51,25 @@ def verdict(contents: Contents, revision: Revision | None = None) -> tuple[State
     statements += judged.usb()
     statements += [judged.rollback(), *judged.supply(), judged.keys(), judged.last_steps()]
     return tuple(statements)
+
+
+def boot(contents: Contents) -> str:
+    """Return what the fuses of block 0 say about the next reset; empty for an ESP8266."""
+    if contents.table.find("WR_DIS") is None:
+        return ""
+    parts = ["download mode by pins or by software"]
+    if contents.named(*_NO_DOWNLOAD):
+        parts = ["from flash only, there is no download mode"]
+    elif contents.named("DIS_FORCE_DOWNLOAD"):
+        parts = ["download mode by pins only"]
+    if contents.named("ENABLE_SECURITY_DOWNLOAD"):
+        parts.append("which is the secure one")
+    if contents.named("SECURE_BOOT_EN", "ABS_DONE_1", "ABS_DONE_0"):
+        parts.append("signed images only")
+    log = contents.table.find("UART_PRINT_CONTROL")
+    if log is not None:
+        parts.append(f"the ROM's log {contents.text(log)}")
+    return ", ".join(parts)
 
 
 class _Judge:

@@ -137,7 +137,7 @@ class Registry:
         first = command.name.expand(variables).lower()
         if not self._begins_two(first, prefixes=prefixes):
             return command
-        if self._is_argument(first, words[0].raw.lower()):
+        if self.is_argument(first, words[0].raw.lower()):
             return command
         end = words[0].column - command.column
         gap = PlainText(command.text[len(command.name.raw) : end], " ")
@@ -154,7 +154,7 @@ class Registry:
         begun = [n for n in firsts | ours if n.startswith(name)]
         return len(begun) == 1 and begun[0] in firsts
 
-    def _is_argument(self, first: str, second: str) -> bool:
+    def is_argument(self, first: str, second: str) -> bool:
         """Return whether a word behind the first of two is an argument of the bare command."""
         verb = self.get(first)
         words_too = verb is not None and Trait.WORDS_TOO in verb.traits

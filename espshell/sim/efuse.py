@@ -116,9 +116,11 @@ def parse_state(chip: str, text: str) -> Burnt | None:
         number, colon, words = line.partition("#")[0].partition(":")
         if not number.strip():
             continue
+        if not colon:
+            return None
         for index, word in enumerate(words.split()):
             parsed = parse_burnt(chip, f"{number.strip()}.{index}:{word}")
-            if parsed is None or not colon:
+            if parsed is None:
                 return None
             found.append(parsed)
     return tuple(found)

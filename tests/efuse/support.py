@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 
-from espshell import efuse
 from espshell.chips import by_name
-from espshell.efuse import Contents, Table
+from espshell.efuse import table as efuse
+from espshell.efuse.contents import Contents
+from espshell.efuse.table import Table
 
 CHIPS = (
     "esp32", "esp32s2", "esp32s3", "esp32c2", "esp32c3", "esp32c5", "esp32c6", "esp32c61",

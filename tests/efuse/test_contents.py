@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from espshell.efuse import Tone, verdict
 from espshell.efuse.contents import mac_crc
+from espshell.efuse.verdict import Tone, verdict
 from tests.efuse.support import Words, contents_of
 
 

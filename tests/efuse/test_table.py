@@ -6,9 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from espshell import efuse, registers
+from espshell import registers
 from espshell.chips import NAMES, Field, by_name
-from espshell.efuse import THEMES, Place, Table
+from espshell.efuse import table as efuse
+from espshell.efuse.table import THEMES, Place, Table
 
 TABLES = [(chip, None) for chip in NAMES] + [("esp32p4", (3, 0))]
 

@@ -148,6 +148,10 @@ def test_rules_are_added_to_a_url() -> None:
         ("sim://esp32?usb=jtag", "on a chip that has it"),
         ("sim://esp32c3?usb=yes", "jtag"),
         ("sim://esp32?fault=explode@reply:1", "drop"),
+        ("sim://esp32?fuse=0.7:1", "BLOCK.WORD:HEX"),
+        ("sim://esp32?fuse=4.0:1", "BLOCK.WORD:HEX"),
+        ("sim://esp32c3?fuse=0.0:123456789", "BLOCK.WORD:HEX"),
+        ("sim://esp32c3?fuse=", "BLOCK.WORD:HEX"),
     ],
 )
 def test_wrong_urls(wrong: str, expected: str) -> None:

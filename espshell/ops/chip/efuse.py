@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from espshell import efuse
 from espshell.device import Target
-from espshell.efuse import Contents, Fuse, Statement
+from espshell.efuse.contents import Contents
+from espshell.efuse.table import THEMES, Fuse
+from espshell.efuse.verdict import Statement, verdict
 from espshell.errors import UsageError
 from espshell.ops.chip import info
 from espshell.ops.result import Result
+from espshell.records import dataclass
 from espshell.units import number_text
 
 FORMAT = "espshell-efuse-1"
@@ -136,11 +137,11 @@ def show(target: Target, pattern: str = "", *, keys: bool = False) -> Fuses | Fu
         )
     revision = target.read_revision()
     scheme = table.find("CODING_SCHEME")
-    ordered = sorted(chosen, key=lambda f: efuse.THEMES.index(f.meaning.theme))
+    ordered = sorted(chosen, key=lambda f: THEMES.index(f.meaning.theme))
     return Fuses(
         target.chip.name,
         revision,
-        () if pattern else efuse.verdict(contents, revision),
+        () if pattern else verdict(contents, revision),
         tuple(_value(contents, fuse, keys=keys) for fuse in ordered),
         contents.errors(),
         contents.text(scheme) if scheme and not pattern else "",
@@ -174,7 +175,7 @@ def words(target: Target, *, keys: bool = False) -> tuple[dict[str, object], Fus
         else [f"{word:#010x}" for word in contents.block(block.number)]
         for block in contents.table.blocks
     }
-    file = {
+    file: dict[str, object] = {
         "format": FORMAT,
         "chip": target.chip.name,
         "revision": list(target.read_revision()),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from espshell.chips import Quirk, Words
 from espshell.device import Target
+from espshell.efuse import verdict
 from espshell.errors import UsageError
 from espshell.nor import makers
 from espshell.ops.chip import gpio
@@ -76,6 +77,8 @@ class Info(Result):
     flash: FlashId | None = None
     boot: BootMode | None = None
     """Why it is in its loader, and what its pins would give at the next reset."""
+    boot_fuses: str | None = None
+    """What the eFuses say about the next reset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +144,10 @@ def info(target: Target, *, with_flash: bool = True) -> Info:
     security_fields = [fuse.field for fuse in chip.security_fuses]
     security_fields += [chip.flash_crypt_count] if chip.flash_crypt_count else []
     addresses = [a for field in security_fields for a in field.addresses]
-    words = target.memory.gather(
-        [*chip.info_addresses, *addresses, *gpio.boot_words(chip)]
-    ).__getitem__
+    fuses = target.efuse
+    addresses += [*fuses.addresses(0), *gpio.boot_words(chip)]
+    read = target.memory.gather([*chip.info_addresses, *addresses])
+    words = read.__getitem__
     target.revision = chip.revision(words)
     return replace(
         basics,
@@ -158,6 +162,7 @@ def info(target: Target, *, with_flash: bool = True) -> Info:
         flash=flash_id(target) if with_flash else None,
         security=basics.security or _fused_security(target, words),
         boot=gpio.boot_mode(chip, words),
+        boot_fuses=verdict.boot(fuses.decoded(read)) or None,
     )
 
 

@@ -38,7 +38,12 @@ def fuses(result: Fuses, view: View) -> Iterator[Block]:
 def _row(field: FuseValue, *, wide: bool) -> tuple[Styled | str, ...]:
     style = "value" if field.is_burnt else "note"
     row = Styled(field.name, "name"), Styled(field.text, style), _marks(field)
-    return (*row, field.meaning) if wide else row
+    return (*row, _meaning(field)) if wide else row
+
+
+def _meaning(field: FuseValue) -> str:
+    """Return the meaning, and of a switch that is off what it would be."""
+    return f"if set: {field.meaning}" if field.text == "no" else field.meaning
 
 
 def _marks(field: FuseValue) -> str:
@@ -75,7 +80,7 @@ def fuse_detail(result: FuseDetail, view: View) -> Iterator[Block]:
     number = "" if value.number is None or value.number < 10 else f"{value.number:#x}"
     choices = (f"{n} {text}" for n, text in enumerate(result.values))
     rows = [
-        ("meaning", value.meaning),
+        ("meaning", _meaning(value)),
         ("number", number),
         ("values", "; ".join(choices)),
         ("place", f"block {value.block}, bits {value.bits}"),

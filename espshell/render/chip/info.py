@@ -44,6 +44,7 @@ def info(result: Info, view: View) -> Iterator[Block]:
         ("security", _security(result.security) if result.security else ""),
         ("boot", result.boot.reason if result.boot else ""),
         ("next reset", result.boot.prospect if result.boot else ""),
+        ("fuses", result.boot_fuses or ""),
         ("loader", f"{result.loader} on {result.port} at {result.baud} baud"),
     ]
     yield Table(row for row in rows if row[1])

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from espshell import files
+from espshell.efuse import table
 from espshell.ops.chip import efuse as ops
 from espshell.ops.chip import info
-from espshell.shell.arguments.types import FILE, INPUT_FILE, TEXT, Scope
+from espshell.shell.arguments.types import FILE, INPUT_FILE, TEXT, Completed, Scope
 from espshell.shell.declaration import Option, Trait
 from espshell.shell.registry import Registry
 
@@ -25,9 +26,13 @@ GROUP = "Chip"
 Keys = Annotated[bool, Option("--keys", "show keys that can be read, too")]
 
 
-def _complete(text: str, scope: Scope) -> Iterable[str]:
-    """Return the names of fields."""
-    return scope.space("efuse").names(text)
+def _complete(text: str, scope: Scope) -> Iterable[Completed]:
+    """Return the names of fields and what they mean; none without a chip."""
+    names = scope.space("efuse").names(text) if scope.chip else ()
+    fuses = table.of(scope.chip.name) if scope.chip else None
+    for name in names:
+        fuse = fuses.find(name) if fuses else None
+        yield name, fuse.meaning.text if fuse else ""
 
 
 FIELD = replace(TEXT, kind="eFuse", complete=_complete, label="PATTERN")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from espshell.errors import EspError
 from espshell.records import dataclass
-from espshell.shell.declaration import Option, Param, Verb
+from espshell.shell.declaration import Option, Param, Trait, Verb
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.words import Word
 from espshell.shell.lines import cut
@@ -30,7 +30,9 @@ def candidates(session: Session, text: str) -> Iterable[Candidate]:
     if at.command is None:
         result: Iterable[Candidate] = _commands(session)
     elif not at.command.words and at.typed[:1] not in ("-", "$") and (family := _family(at)):
-        result = family
+        bare = COMMANDS.get(at.command.name.raw)
+        words_too = bare is not None and Trait.WORDS_TOO in bare.traits
+        result = (*family, *_values(session, bare, at)) if bare and words_too else family
     elif (verb := COMMANDS.get(at.command.name.raw)) is None:
         return ()
     elif at.typed.startswith("-"):
@@ -38,11 +40,15 @@ def candidates(session: Session, text: str) -> Iterable[Candidate]:
     elif at.typed.startswith("$"):
         result = (Candidate(f"${name}") for name in session.variables)
     else:
-        slots = _slots(verb, at.command.words)
-        types = [slot.type for slot in slots if slot.type is not None]
-        offers = (offer for kind in types for offer in kind.complete(at.typed, session.scope))
-        result = (Candidate(*((n,) if isinstance(n, str) else n)) for n in offers)
+        result = _values(session, verb, at)
     return (one for one in result if one.text.lower().startswith(at.typed.lower()))
+
+
+def _values(session: Session, verb: Verb, at: _Cursor) -> Iterable[Candidate]:
+    """Yield what could stand in the place of an argument."""
+    for slot in _slots(verb, at.command.words if at.command else ()):
+        for offer in slot.type.complete(at.typed, session.scope) if slot.type else ():
+            yield Candidate(*((offer,) if isinstance(offer, str) else offer))
 
 
 def typed_word(session: Session, text: str) -> str:
@@ -95,7 +101,9 @@ def _cursor(session: Session, text: str) -> _Cursor | None:
         holder, words = verb.name, words[1 + len(verb.params) :]
     if not words:
         return _Cursor(None, typed, holder)
-    if len(words) > 1 and COMMANDS.family(words[0].raw) and not words[1].raw.startswith("-"):
+    first, second = (word.raw.lower() for word in (*words, words[0])[:2])
+    is_second = len(words) > 1 and not COMMANDS.is_argument(first, second)
+    if is_second and COMMANDS.family(first) and not second.startswith("-"):
         both = Word(f"{words[0].raw} {words[1].raw}", words[0].column, ())
         words = [both, *words[2:]]
     inner = Command(words[0], tuple(words[1:]), False, None, command.text, command.column)
