@@ -13,7 +13,7 @@ from espshell.units import count_text, hex32, size_text
 
 if TYPE_CHECKING:
     from espshell.ops.memory.journal import Entry, Journaled
-    from espshell.ops.memory.snapshot import Snapshot
+    from espshell.ops.memory.snapshot import Snapshot, SnapshotFile
     from espshell.ops.memory.undo import Undone
 
 _SHORT = 8  # bytes that are shown as digits
@@ -78,6 +78,23 @@ def snapshot_row(result: Snapshot) -> tuple[str, ...]:
     size = len(result.data)
     stale = "stale" if result.is_stale else ""
     return result.name, str(Span.of(result.address, size)), size_text(size), stale
+
+
+@form
+def snapshot_file(result: SnapshotFile, view: View) -> Iterator[Block]:
+    """Yield the file, and a row a snapshot."""
+    done = "read from" if result.was_read else "written to"
+    yield Text(
+        f"{count_text(len(result.snapshots), 'snapshot')} {done} ", Styled(result.path, "name")
+    )
+    yield Table(snapshot_row(item) for item in result.snapshots)
+
+
+@json_form
+def snapshot_file_json(result: SnapshotFile) -> Json:
+    """Return the file and the snapshots, without their bytes."""
+    snapshots: list[Json] = [snapshot_json(item) for item in result.snapshots]
+    return {**pick(result, "path", "chip"), "snapshots": snapshots}
 
 
 def _entry_json(entry: Entry) -> dict[str, Json]:

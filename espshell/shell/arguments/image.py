@@ -15,6 +15,7 @@ from espshell.shell.arguments.types import (
     FILE,
     TEXT,
     ArgType,
+    Completed,
     Scope,
     complete_files,
     mapped,
