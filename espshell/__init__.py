@@ -1,10 +1,17 @@
 """espshell: an interactive shell for the serial bootloader of Espressif chips, and a library.
 
->>> target = espshell.Target.open("sim://esp32c3")
->>> espshell.poke(target.memory, 0x3FC9_0000, [0xCAFE_F00D]).ok
+>>> with espshell.connect("sim://esp32c3") as chip:
+...     chip.poke("DRAM", 0xCAFE_F00D).ok
+...     hex(chip.peek("DRAM").last_value)
 True
->>> hex(espshell.peek(target.memory, 0x3FC9_0000).last_value)
 '0xcafef00d'
+
+``connect`` is the shell for programs.  Below it are the operations on a ``Target``, which ask
+nothing and start no stub by themselves:
+
+>>> target = espshell.Target.open("sim://esp32c3")
+>>> hex(espshell.peek(target.memory, 0x3FC9_0000).last_value)
+'0x0'
 >>> target.close()
 
 A name is imported when it is first asked for, so that the import of the package, and with it the
@@ -22,6 +29,9 @@ lazy.install(__name__)
 
 if TYPE_CHECKING:
     from espshell import chips as chips
+    from espshell.api import ConnectedChip as ConnectedChip
+    from espshell.api import connect as connect
+    from espshell.api import open_all as open_all
     from espshell.chips import Chip as Chip
     from espshell.chips import Region as Region
     from espshell.device import Flash as Flash

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NoReturn
 
-from espshell import __version__, signals
+from espshell import __version__, boards, signals
 from espshell.device.target import SYNC_BAUD
 from espshell.errors import BenchError, EspError, ScriptError, UsageError, file_error, printable
 from espshell.files import SCRIPT, path_of, read_stream
@@ -65,11 +65,21 @@ def _main(arguments: list[str]) -> int:
     if arguments and (command := commands.get(arguments[0])):
         return command(arguments[1:])
     try:
-        options = _parsed(arguments)
+        several = boards.requested(arguments)
+        options = _parsed(several.arguments if several else arguments)
     except UsageError as error:
         Runner(Session(Output(as_json="--json" in arguments))).refuse(error)
         raise
-    return _run(options)
+    return _run_on_boards(several, options) if several else _run(options)
+
+
+def _run_on_boards(request: boards.Request, options: argparse.Namespace) -> int:
+    """Run the lines on several boards. Raises: UsageError where a prompt was to follow."""
+    has_lines = bool(options.script or options.command)
+    if options.interactive or not (has_lines or not sys.stdin.isatty()):
+        hint = "with several boards there is a SCRIPT, or -c LINE"
+        raise UsageError("a prompt has one board", hint=hint)
+    return boards.run(request, reads_input=options.script == STREAM or not has_lines)
 
 
 def _prepare_streams() -> None:
@@ -116,7 +126,9 @@ def _parser() -> argparse.ArgumentParser:
     script_help = "a file of commands (.espsh); - for standard input"
     add("script", nargs="?", metavar="SCRIPT", help=script_help)
     add("arguments", nargs="*", metavar="ARG", help="its $1 to $9; behind -- they may begin with -")
-    add("-p", "--port", action=_Once, default=port, help="device or URL")
+    add("-p", "--port", action=_Once, default=port, help="device or URL; again for more boards")
+    add("--ports", metavar="SELECTION", help="all boards that fit, such as serial=A5*,kind=CP210x")
+    add("--all-likely", action="store_true", help="all boards that are plugged in")
     add("-b", "--baud", action=_Once, default=baud, help="rate")
     add("--chip", action=_Once, help="refuse any other chip")
     add("--before", default="default-reset", help=f"how to reset it: {', '.join(BEFORE)}")
@@ -152,7 +164,7 @@ class _Once(argparse.Action):
     ) -> None:
         """Store the value. Raises: UsageError for a second one."""
         if self.dest in vars(namespace).setdefault("given", set()):
-            raise UsageError(f"{option_string} is given twice", hint="one board at a time")
+            raise UsageError(f"{option_string} is given twice", hint="one value is enough")
         namespace.given.add(self.dest)
         setattr(namespace, self.dest, values)
 

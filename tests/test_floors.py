@@ -25,7 +25,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("ops",),
     ("render",),
     ("shell",),
-    ("cli",),
+    ("api", "boards"),
+    ("cli", "pytest_plugin"),
     ("__main__",),
 )
 """Bottom up.  The package's own names (``from espshell import Target``) come after ``ops``."""
@@ -33,8 +34,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 PUBLIC = "__init__"
 PUBLIC_FLOOR = FLOORS.index(("ops",)) + 0.5
 
-EXCEPTIONS = {("chips", "protocol.dialect")}
-"""Imports between neighbours that are meant: a chip names the dialect of its ROM."""
+EXCEPTIONS = {("chips", "protocol.dialect"), ("__init__", "api")}
+"""Imports that are meant: a chip names the dialect of its ROM, the package its facade."""
 
 FORBIDDEN = {"render": {"link", "sim", "loader", "device"}}
 """Lower floors that are not a floor's business all the same."""
@@ -51,6 +52,7 @@ THIRD_PARTY = {
     "render": {"rich"},
     "shell": {"prompt_toolkit", "pygments", "rich", "platformdirs"},
     "cli": {"rich"},
+    "pytest_plugin": {"pytest"},
 }
 
 

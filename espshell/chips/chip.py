@@ -6,7 +6,7 @@ never a name.  Defaults are what most chips have.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from espshell.chips import common
 from espshell.chips.facts import (
@@ -215,6 +215,17 @@ class Chip:
     def region_named(self, name: str) -> Region | None:
         """Return the region of that name in any case, or None."""
         return next((r for r in self.regions if r.name == name.upper()), None)
+
+    @property
+    def synonyms(self) -> tuple[Region, ...]:
+        """The data RAM under ``DRAM`` and ``RAM``, where the chip's manual has another name for it.
+
+        So one script means the same on every chip.
+        """
+        names = ("DRAM", "DRAM1", "RAM")
+        data_ram = next(region for name in names if (region := self.region_named(name)))
+        missing = (name for name in ("DRAM", "RAM") if self.region_named(name) is None)
+        return tuple(replace(data_ram, name=name) for name in missing)
 
     def neighbours(self, address: int) -> tuple[Region | None, Region | None]:
         """Return the regions that end before and start after an address."""

@@ -416,3 +416,11 @@ def test_rows_say_what_the_literals_say() -> None:
 
     assert rows == set(chips._ROWS)
     assert [chip.name for chip in CHIPS] == list(chips.NAMES)
+
+
+@EACH
+def test_every_chip_has_dram(chip: Chip) -> None:
+    """A script may say DRAM or RAM on every chip: a large block of RAM, which holds no second."""
+    names = {r.name: r for r in (*chip.synonyms, *chip.regions)}
+    assert names["DRAM"].size == names["RAM"].size >= 96 * 1024
+    assert len(names) == len(chip.synonyms) + len(chip.regions)

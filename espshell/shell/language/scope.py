@@ -246,7 +246,7 @@ class TargetScope:
     def _places(self) -> tuple[Region, ...]:
         if self.chip is None:
             raise not_connected()
-        return (*self.chip.regions, *self.chip.read_effects, self.chip.efuse)
+        return (*self.chip.regions, *self.chip.synonyms, *self.chip.read_effects, self.chip.efuse)
 
 
 class FlashScope:
