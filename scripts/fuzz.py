@@ -208,6 +208,8 @@ VALID = {
     "snapshot": "s 0x3fc90000 16",
     "operands": "file file",
     "registers and fields": "GPIO.OUT",
+    "pin": "3",
+    "SVD file": "off",
 }
 """Words that are right, by the kind of the argument; for all other kinds ``4``."""
 

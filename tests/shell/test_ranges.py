@@ -347,15 +347,15 @@ def test_snapshots_in_a_file(shell: Shell, offline: Shell, tmp_path: Path) -> No
     """What is saved on one board is compared with on another, registers by name."""
     path = tmp_path / "a.json"
     assert "no snapshots" in shell.type(f"snap save {path}").err
-    shell.type("poke 0x3fc90000 0x11223344; snap ram 0x3fc90000 8; snap uart UART0.CONF0")
+    shell.type("poke 0x3fc90000 0x11223344; snap mine 0x3fc90000 8; snap uart UART0.CONF0")
     assert shell.type(f"snap save {path}").status == 0
     other = offline
     other.session.connect(Bench(port="sim://esp32c3"))
     assert other.type(f"snap load {path}").out.splitlines()[1:] == [
-        "ram   0x3fc90000..0x3fc90008  8 bytes",
+        "mine  0x3fc90000..0x3fc90008  8 bytes",
         "uart  0x60000020..0x60000024  4 bytes",
     ]
-    assert other.type("diff ram 0x3fc90000").err.endswith("4 of 8 bytes differ\n")
+    assert other.type("diff mine 0x3fc90000").err.endswith("4 of 8 bytes differ\n")
     other.type("poke UART0.CONF0 5")
     ran = other.type("diff uart UART0.CONF0")
     assert ran.status == 1
