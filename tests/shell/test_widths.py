@@ -29,6 +29,7 @@ NOT_DRAWN = {"Restored", "Watched", "Repeated", "WriteResult"}
 
 DRAWS_LESS = {"Dump", "Found", "Difference", "Poke", "FieldWrite", "Verify", "RamLoaded"} | {
     "Status",
+    "PinTable",
     "StatusChange",
     "SfdpRead",
 }

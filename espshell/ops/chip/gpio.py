@@ -517,7 +517,9 @@ def _function(layout: _Layout, pin: Pin, own: Mapping[str, int]) -> str:
         return "GPIO"
     low, width, _ = _select_bits(layout.registers_of(pin)["select"])
     signal = own["select"] >> low & (1 << width) - 1
-    return "GPIO" if signal == layout.pins.signal else f"signal {signal}"
+    if signal == layout.pins.signal:
+        return "GPIO"
+    return layout.pins.signals.get(signal, f"signal {signal}")
 
 
 def _explained(layout: _Layout, state: PinState) -> Iterator[str]:
