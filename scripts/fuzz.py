@@ -210,6 +210,8 @@ VALID = {
     "registers and fields": "GPIO.OUT",
     "eFuse": "SECURE_VERSION",
     "rate": "115200",
+    "pin": "3",
+    "SVD file": "off",
 }
 """Words that are right, by the kind of the argument; for all other kinds ``4``."""
 

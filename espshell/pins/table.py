@@ -67,6 +67,8 @@ class Pins:
     meanings: Mapping[int, str]
     """What a strapping pin decides."""
     pins: tuple[Pin, ...]
+    signals: Mapping[int, str]
+    """Outputs of the matrix by their number."""
 
     @classmethod
     def from_text(cls, text: str) -> Pins:
@@ -76,12 +78,16 @@ class Pins:
         rules: list[Rule] = []
         meanings: dict[int, str] = {}
         pins: list[Pin] = []
+        signals: dict[int, str] = {}
         for line in text.splitlines():
             match line.split():
                 case [] | ["#", *_] | ["#"]:
                     pass
                 case ["gpio", first, second]:
                     function, signal = int(first), int(second)
+                case ["signals", start, *names]:
+                    every = [name for text in names for name in _numbered(text)]
+                    signals.update(enumerate(every, int(start)))
                 case ["strap", *numbers]:
                     straps = tuple(None if n == "-" else int(n) for n in numbers)
                 case ["boot", *levels, mode]:
@@ -91,7 +97,7 @@ class Pins:
                     meanings[int(pin)] = " ".join(words)
                 case [number, functions, *uses]:
                     pins.append(_pin(int(number), functions, uses))
-        return cls(function, signal, straps, tuple(rules), meanings, tuple(pins))
+        return cls(function, signal, straps, tuple(rules), meanings, tuple(pins), signals)
 
     @cached_property
     def _by_number(self) -> dict[int, Pin]:
@@ -128,6 +134,17 @@ class Pins:
         """Return the pins and levels that decided how the chip starts."""
         rules = (c for c, _ in self.rules if all(levels.get(pin) == level for pin, level in c))
         return next(rules, ())
+
+
+_ROW = re.compile(r"(.*)\{(\d+)\.\.(\d+)\}(.*)")
+
+
+def _numbered(text: str) -> list[str]:
+    """Return the names that one with ``{0..7}`` in it stands for."""
+    match = _ROW.fullmatch(text)
+    if match is None:
+        return [text]
+    return [f"{match[1]}{n}{match[4]}" for n in range(int(match[2]), int(match[3]) + 1)]
 
 
 _PLACE = re.compile(r"(out|enable|in)=([0-9a-f]+)\.(\d+)")

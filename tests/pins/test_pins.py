@@ -9,6 +9,7 @@ import pytest
 from espshell import chips, pins, registers
 from espshell.errors import UsageError
 from espshell.ops.chip import gpio
+from espshell.ops.memory import words
 from espshell.sim.gpio import MODELS
 from tests.loader.support import open_sim
 
@@ -109,6 +110,39 @@ def test_what_is_needed_is_refused(chip: str) -> None:
     for pin in needed:
         with pytest.raises(UsageError, match=r"carries the (flash|connection)"):
             gpio.set_pin(memory, pin.number, gpio.Setting(output=0))
+
+
+@pytest.mark.parametrize(
+    ("chip", "number", "name"),
+    [
+        ("esp32", 113, "PWM1_OUT2B"),
+        ("esp32", 189, "I2S1O_DATA23"),
+        ("esp32s2", 125, "TWAI_CLKOUT"),
+        ("esp32s3", 154, "LCD_PCLK"),
+        ("esp32s3", 171, "PWM1_OUT2B"),
+        ("esp32c2", 73, "FSPICS5"),
+        ("esp32c3", 74, "TWAI_TX"),
+        ("esp32c3", 126, "SPICS1"),
+        ("esp32c5", 73, "TWAI1_STANDBY"),
+        ("esp32c6", 127, "CLK_OUT3"),
+        ("esp32c61", 69, "FSPICS0"),
+        ("esp32h2", 96, "ANT_SEL3"),
+        ("esp32p4", 100, "PWM1_OUT2B"),
+        ("esp32p4", 133, "LEDC_OUT7"),
+    ],
+)
+def test_signals(chip: str, number: int, name: str) -> None:
+    """The last of rows of signals has the number that ESP-IDF gives it."""
+    assert pins.of(chip).signals[number] == name
+
+
+def test_a_signal_of_the_matrix_is_named() -> None:
+    """A pin that a peripheral drives through the matrix shows which."""
+    memory = open_sim(chip="esp32c3").memory
+    select = memory.registers and memory.registers.find("GPIO.FUNC3_OUT_SEL_CFG")
+    assert select
+    words.poke(memory, select.address, [45])
+    assert gpio.read_pins(memory, 3).states[0].function == "LEDC_OUT0"
 
 
 def boot_mode(chip: str, options: str = "") -> gpio.BootMode:

@@ -341,3 +341,50 @@ def test_completion_of_ranges(shell: Shell, tmp_path: Path) -> None:
     assert "hex:" in offered("find DRAM 16 h")
     assert "peek" in offered("repeat 3 pe")
     assert "--align" in offered("find --a")
+
+
+def test_snapshots_in_a_file(shell: Shell, offline: Shell, tmp_path: Path) -> None:
+    """What is saved on one board is compared with on another, registers by name."""
+    path = tmp_path / "a.json"
+    assert "no snapshots" in shell.type(f"snap save {path}").err
+    shell.type("poke 0x3fc90000 0x11223344; snap mine 0x3fc90000 8; snap uart UART0.CONF0")
+    assert shell.type(f"snap save {path}").status == 0
+    other = offline
+    other.session.connect(Bench(port="sim://esp32c3"))
+    assert other.type(f"snap load {path}").out.splitlines()[1:] == [
+        "mine  0x3fc90000..0x3fc90008  8 bytes",
+        "uart  0x60000020..0x60000024  4 bytes",
+    ]
+    assert other.type("diff mine 0x3fc90000").err.endswith("4 of 8 bytes differ\n")
+    other.type("poke UART0.CONF0 5")
+    ran = other.type("diff uart UART0.CONF0")
+    assert ran.status == 1
+    assert "UART0.CONF0  PARITY 0 → 1, BIT_NUM 0 → 1\n" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is no file of snapshots"),
+        ("[1]", "is no file of snapshots"),
+        ('{"format": "espshell snapshots", "version": 2}', "is of version 2"),
+        ('{"format": "espshell snapshots", "version": 1, "snapshots": 7}', "is damaged"),
+        (
+            '{"format": "espshell snapshots", "version": 1, "snapshots": [{"name": "a"}]}',
+            "is damaged",
+        ),
+        (
+            '{"format": "espshell snapshots", "version": 1, "snapshots":'
+            ' [{"name": "a", "space": "mem", "address": "0xffffffff", "data": "0011"}]}',
+            "is damaged",
+        ),
+    ],
+)
+def test_damaged_files_of_snapshots(shell: Shell, tmp_path: Path, text: str, message: str) -> None:
+    """Each is one line, and no snapshot comes of it."""
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    ran = shell.type(f"snap load {path}")
+    assert (ran.status, ran.err.count("\n")) == (2, 1)
+    assert message in ran.err
+    assert not shell.session.snapshots

@@ -38,6 +38,7 @@ DRAWS_LESS = {
     "Fuses",
 } | {
     "Status",
+    "PinTable",
     "StatusChange",
     "SfdpRead",
 }
@@ -61,7 +62,8 @@ peek 0x3fc90000 4; peek GPIO.ENABLE; poke 0x3fc90000 0x12345678; poke --no-verif
 dump 0x3fc90000; dump 0x60000000 64; dump32 0x3fc90000 64; fill 0x3fc90100 64 7
 copy 0x3fc90000 64 0x3fc92000
 find 0x3fc90000 4096 0x12345678; diff 0x3fc90000 512 0x3fc91000; hash 0x3fc90000 64 sha256
-save 0x3fc90000 64 saved.bin; load data.bin mem:0x3fc90000; snap before 0x3fc90000 64; snap
+save 0x3fc90000 64 saved.bin; load data.bin mem:0x3fc90000; snap before 0x3fc90000 64
+snap; snap save snaps.json; snap load snaps.json
 journal; undo; wait [0x3fc90100] == 7; reg UART0.CONF0; reg UART0.*; reg UART0.CONF0.PARITY=1
 reg UART0.CONF0.PARITY=?; regs; regs UART0; svd x1.svd; reg P.R; svd off
 gpio; gpio 9; gpio 4 out 1 --pull up; spi 0x9f --read 3; sfdp; sr; sr bits; sr ranges

@@ -33,8 +33,8 @@ FLASH, CONNECTION = ("flash", "psram"), ("uart0", "usb", "otg")
 ROLES = {
     "flash": "flash",
     "psram": "PSRAM",
-    "module": "PSRAM of some modules:",
-    "octal": "flash or PSRAM with eight lines:",
+    "module": "some modules:",
+    "octal": "octal memory",
     "uart0": "UART0",
     "usb": "USB",
     "otg": "USB-OTG",
@@ -50,6 +50,11 @@ MODES = {
 }
 
 _OPEN_DRAIN = 2  # bit of PINn
+
+
+def role_text(kind: str, signal: str) -> str:
+    """Return a role of a pin in words: ``flash CLK``."""
+    return f"{ROLES[kind]} {signal}".replace("_ ", "_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +121,7 @@ class PinState:
     @property
     def use(self) -> str:
         """What the chip uses it for."""
-        words = [f"{ROLES[kind]} {signal}".replace("_ ", "_") for kind, signal in self.pin.roles]
+        words = [role_text(kind, signal) for kind, signal in self.pin.roles]
         words += ["input only"] * self.pin.input_only
         if self.pin.is_strap:
             words.append("strap" if self.strap is None else f"strap (was {self.strap})")
@@ -512,7 +517,9 @@ def _function(layout: _Layout, pin: Pin, own: Mapping[str, int]) -> str:
         return "GPIO"
     low, width, _ = _select_bits(layout.registers_of(pin)["select"])
     signal = own["select"] >> low & (1 << width) - 1
-    return "GPIO" if signal == layout.pins.signal else f"signal {signal}"
+    if signal == layout.pins.signal:
+        return "GPIO"
+    return layout.pins.signals.get(signal, f"signal {signal}")
 
 
 def _explained(layout: _Layout, state: PinState) -> Iterator[str]:

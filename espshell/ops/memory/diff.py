@@ -6,12 +6,30 @@ Pure: the bytes may come from anywhere.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from espshell.errors import UsageError
 from espshell.ops.result import Result
 from espshell.records import dataclass
 from espshell.span import Span
-from espshell.units import count_text
+from espshell.units import WORD, count_text
+
+if TYPE_CHECKING:
+    from espshell.registers import BitField, Register, Registers
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterDifference:
+    """A register that holds something else than expected."""
+
+    register: Register
+    expected: int
+    actual: int
+
+    @property
+    def fields(self) -> tuple[BitField, ...]:
+        """The fields that differ."""
+        return tuple(f for f in self.register.fields if f.mask & (self.expected ^ self.actual))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +48,8 @@ class Difference(Result):
     notes: tuple[str, ...] = ()
     titles: tuple[str, ...] = ()
     """What ``expected`` and ``actual`` are called, if they are."""
+    registers: tuple[RegisterDifference, ...] = ()
+    """The registers that differ, where the range is one of registers."""
 
     @property
     def ok(self) -> bool:
@@ -86,3 +106,16 @@ def diff(
     return Difference(
         address, expected, actual, spans, changed, bits_set, bits_cleared, notes, titles
     )
+
+
+def differing_registers(result: Difference, tables: Registers) -> tuple[RegisterDifference, ...]:
+    """Return the registers of a difference, by address; those that end outside are left out."""
+    words = (span.aligned(WORD) for span in result.differing)
+    found = []
+    for place in sorted({at for word in words for at in range(word.start, word.end, WORD)}):
+        start = place - result.address
+        old, new = (data[start : start + WORD] for data in (result.expected, result.actual))
+        if start >= 0 and len(old) == WORD:
+            expected, actual = (int.from_bytes(data, "little") for data in (old, new))
+            found += [RegisterDifference(r, expected, actual) for r in tables.at(place)]
+    return tuple(found)

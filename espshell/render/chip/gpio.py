@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from espshell.render.document import Block, Cell, Indented, Styled, Table, Text
+from espshell.render.document import Block, Cell, Indented, Styled, Table, Text, line
 from espshell.render.forms import Json, form, json_form, pick
 from espshell.render.view import View
 
@@ -13,16 +13,19 @@ if TYPE_CHECKING:
     from espshell.ops.chip.gpio import PinSet, PinState, PinTable
 
 _DRIVES = ("5 mA", "10 mA", "20 mA", "40 mA")
-_HEAD = ("pin", "level", "direction", "drives", "pull", "about", "function", "use")
+_HEAD = ("pin", "level", "direction", "drives", "pull", "strength", "function", "use")
+_SHORT_HEAD = ("pin", "is", "way", "function and use")
+_LEAST = 70  # columns for all of it
 
 
 @form
 def pin_table(result: PinTable, view: View) -> Iterator[Block]:
     """Yield a row a pin, and of a single one what there is to know."""
-    head: list[Sequence[Cell]] = [[Styled(word, "label") for word in _HEAD]]
-    yield Table([*head, *map(_row, result.states)])
-    for line in result.explains:
-        yield Indented(2, Text(line, wraps=True))
+    short = view.fold and view.width < _LEAST
+    head: Sequence[Cell] = [Styled(word, "label") for word in (_SHORT_HEAD if short else _HEAD)]
+    yield Table([head, *map(_short_row if short else _row, result.states)])
+    for sentence in result.explains:
+        yield Indented(2, Text(sentence, wraps=True))
 
 
 def _row(state: PinState) -> Sequence[Cell]:
@@ -36,6 +39,15 @@ def _row(state: PinState) -> Sequence[Cell]:
         Styled(state.function, "" if state.function == "GPIO" else "name"),
         Styled(state.use, "note"),
     )
+
+
+def _short_row(state: PinState) -> Sequence[Cell]:
+    way = f"out {state.driven}" if state.is_output else state.direction
+    level = "-" if state.level is None else str(state.level)
+    use = f"  {state.use}" if state.use else ""
+    name = Styled(state.function, "" if state.function == "GPIO" else "name")
+    last = line(name, Styled(use, "note"))
+    return str(state.pin.number), Styled(level, "value"), f"{way} {state.pull}".rstrip(), last
 
 
 @json_form

@@ -21,10 +21,10 @@ from espshell.render.forms import form, json_rows
 from espshell.render.hexdump import ROW, Hexdump, row_size
 from espshell.render.view import View
 from espshell.span import Span, align_down
-from espshell.units import count_text, size_text
+from espshell.units import count_text, hex32, size_text
 
 if TYPE_CHECKING:
-    from espshell.ops.memory.diff import Difference
+    from espshell.ops.memory.diff import Difference, RegisterDifference
     from espshell.ops.memory.find import Found
 
 ROWS = 16
@@ -39,10 +39,12 @@ Writer = Callable[[int, bytes, bytes, View], Iterator[Block]]
 
 json_rows(
     Difference=(
-        "equal differing address size=expected# bytes=bytes_differing bits_set bits_cleared"
+        "equal differing address size=expected# bytes=bytes_differing bits_set bits_cleared "
+        "registers!"
     ),
     Found="address size pattern=pattern.text hits complete readings",
     Hit="=address",
+    RegisterDifference="name=register.full_name expected actual",
 )
 
 
@@ -118,7 +120,17 @@ def difference(result: Difference, view: View) -> Iterator[Block]:
     for sign, style, title in zip("-+", ("old", "new"), result.titles, strict=False):
         yield Text(Styled(sign, style), f" {title}")
     yield from diff_rows(result, view, rows=None if view.every_row else ROWS)
+    for item in result.registers[: None if view.every_row else ROWS]:
+        yield Text(Styled(item.register.full_name, "name"), f"  {_change(item)}")
+    hidden = 0 if view.every_row else max(len(result.registers) - ROWS, 0)
+    yield from more_hidden(hidden, "register")
     yield Text(result.summary)
+
+
+def _change(item: RegisterDifference) -> str:
+    """Return the fields that differ, or the whole where none is known."""
+    fields = [f"{f.name} {f.value(item.expected)} → {f.value(item.actual)}" for f in item.fields]
+    return ", ".join(fields) or f"{hex32(item.expected)} → {hex32(item.actual)}"
 
 
 @form

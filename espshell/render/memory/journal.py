@@ -13,7 +13,7 @@ from espshell.units import count_text, hex32, size_text
 
 if TYPE_CHECKING:
     from espshell.ops.memory.journal import Entry, Journaled
-    from espshell.ops.memory.snapshot import Snapshot
+    from espshell.ops.memory.snapshot import Snapshot, SnapshotFile
     from espshell.ops.memory.undo import Undone
 
 _SHORT = 8  # bytes that are shown as digits
@@ -22,6 +22,7 @@ _SHORT = 8  # bytes that are shown as digits
 json_rows(
     Journaled="count entries",
     Snapshot="name address size=data# stale=is_stale readings",
+    SnapshotFile="path chip snapshots",
 )
 
 
@@ -75,6 +76,16 @@ def entry_json(result: Entry) -> Json:
     values = pick(result, "old=change.old new=change.new sure=is_sure obstacle?")
     hidden = {} if result.change.size <= 1024 else {"old": None, "new": None}
     return fields | values | hidden
+
+
+@form
+def snapshot_file(result: SnapshotFile, view: View) -> Iterator[Block]:
+    """Yield the file, and a row a snapshot."""
+    done = "read from" if result.was_read else "written to"
+    yield Text(
+        f"{count_text(len(result.snapshots), 'snapshot')} {done} ", Styled(result.path, "name")
+    )
+    yield Table(snapshot_row(item) for item in result.snapshots)
 
 
 def _values(old: bytes | None, new: bytes) -> str:

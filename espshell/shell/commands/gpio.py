@@ -41,7 +41,7 @@ def _pins(text: str, scope: Scope) -> Iterable[Completed]:
     for pin in pins.of(scope.chip.name).pins if scope.chip else ():
         yield (
             str(pin.number),
-            ", ".join(f"{ops.ROLES[kind]} {signal}" for kind, signal in pin.roles),
+            ", ".join(ops.role_text(kind, signal) for kind, signal in pin.roles),
         )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from espshell.errors import UsageError
@@ -13,8 +14,17 @@ from espshell.ops.memory import snapshot as snapshots_ops
 from espshell.ops.memory import undo as undoing
 from espshell.ops.result import Result
 from espshell.records import dataclass
+from espshell.shell.arguments.operands import unquoted
 from espshell.shell.arguments.places import REGION, Extent
-from espshell.shell.arguments.types import POSITIVE, ArgType, Scope, did_you_mean
+from espshell.shell.arguments.types import (
+    FILE,
+    POSITIVE,
+    ArgType,
+    Completed,
+    Scope,
+    complete_files,
+    did_you_mean,
+)
 from espshell.shell.commands.memory import Check, Force
 from espshell.shell.declaration import DRY_RUN
 from espshell.shell.language import place
@@ -28,7 +38,13 @@ VERBS = Registry()
 GROUP = "Undoing"
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-_DROP = "drop"
+_DROP, _SAVE, _LOAD = "drop", "save", "load"
+_FILES = (_SAVE, _LOAD)
+_ACTIONS = {
+    _DROP: "forget one",
+    _SAVE: "write all of them into a file",
+    _LOAD: "bring back those of a file",
+}
 _SHOWN = 20  # writes that `journal` lists unless told
 
 
@@ -41,46 +57,63 @@ class Snapshots(Result):
 
 @dataclass(frozen=True, slots=True)
 class Snap:
-    """What `snap` is to do with a name: keep a region, or drop it if there is none."""
+    """A line of `snap`: keep a region under a name, drop a name, or save to or load from a file."""
 
-    name: str
-    region: Extent | None
+    action: str
+    name: str = ""
+    region: Extent | place.Range | None = None
+    path: Path | None = None
 
 
-def _parse_snap(texts: Sequence[str]) -> tuple[str, place.Range | None] | None:
+def _parse_snap(texts: Sequence[str]) -> Snap | None:
     if not texts:
         return None
     first, *others = texts
-    if first.lower() == _DROP:
+    action = first.lower()
+    if action in _FILES:
+        if len(others) != 1:
+            raise UsageError("expected one file", hint=f"snap {action} FILE")
+        return Snap(action, path=FILE.parse([unquoted(others[0])]))
+    if action == _DROP:
         if len(others) != 1:
             raise UsageError("a name is missing", hint="snap drop NAME")
-        return others[0], None
+        return Snap(_DROP, others[0])
     if not _NAME.fullmatch(first):
         raise UsageError(f"`{first}` is no name", hint="letters, digits, _ and -: snap a DRAM")
     if not others:
         raise UsageError("a region is missing", hint=f"snap {first} REGION")
-    return first, REGION.parse(others)
+    return Snap("", first, REGION.parse(others))
 
 
-def _resolve_snap(parsed: tuple[str, place.Range | None] | None, scope: Scope) -> Snap | None:
-    if parsed is None:
-        return None
-    name, region = parsed
-    return Snap(name, None if region is None else REGION.resolve(region, scope))
+def _resolve_snap(parsed: Snap | None, scope: Scope) -> Snap | None:
+    if parsed is None or not isinstance(parsed.region, place.Range):
+        return parsed
+    return replace(parsed, region=REGION.resolve(parsed.region, scope))
 
 
-SNAP_WORDS: ArgType[tuple[str, place.Range | None] | None, Snap | None] = ArgType(
+def _complete_snap(text: str, scope: Scope) -> Iterable[Completed]:
+    yield from _ACTIONS.items()
+    yield from scope.names(text)
+    yield from complete_files(text, scope)
+
+
+SNAP_WORDS: ArgType[Snap | None, Snap | None] = ArgType(
     "snapshot",
     _parse_snap,
     _resolve_snap,
-    names=lambda parsed: REGION.names(parsed[1]) if parsed and parsed[1] else (),
-    complete=lambda text, scope: (*scope.names(), _DROP),
+    names=lambda parsed: (
+        REGION.names(parsed.region) if parsed and isinstance(parsed.region, place.Range) else ()
+    ),
+    files=lambda parsed: (
+        (parsed.path,) if parsed and parsed.path and parsed.action == _LOAD else ()
+    ),
+    complete=_complete_snap,
     least=0,
     most=3,
     raw=True,
-    label="NAME REGION | drop NAME",
+    label="NAME REGION | drop NAME | save FILE | load FILE",
 )
-"""``NAME REGION``, ``drop NAME`` or nothing."""
+"""``NAME REGION``, ``drop NAME``, a file, or nothing."""
 
 
 @VERBS.add("snap", group=GROUP, needs="memory")
@@ -90,22 +123,28 @@ def snap(
     *,
     check: Check = False,
     force: Force = False,
-) -> snapshots_ops.Snapshot | Snapshots:
+) -> snapshots_ops.Snapshot | snapshots_ops.SnapshotFile | Snapshots:
     """Keep a range under a name, to `diff` it with later.
 
-    snap NAME REGION; snap lists them; snap drop NAME. They are gone with the session.
+    snap NAME REGION; snap lists them; snap drop NAME. They are gone with the session, but snap save
+    FILE writes all of them into a file, and snap load FILE brings them back: to compare registers
+    or memory of two boards. snap before UART0; snap save a.json; then, on the other board, snap
+    load a.json; diff before UART0.
     """
     if words is None:
         return Snapshots(tuple(session.snapshots.values()))
     key = words.name.lower()
-    if words.region is None:
+    if words.action == _DROP:
         if key not in session.snapshots:
             hint = did_you_mean(key, session.snapshots) or "`snap` lists them"
             raise UsageError(f"there is no snapshot `{words.name}`", hint=hint)
         del session.snapshots[key]
         return Snapshots(tuple(session.snapshots.values()))
+    if words.path is not None:
+        return _exchange(session, words.action, words.path)
     if session.scope.place(words.name) is not None:
         raise UsageError(f"`{words.name}` is the name of a place in memory")
+    assert isinstance(words.region, Extent)
     kept = snapshots_ops.snapshot(
         session.space(words.region.space, words.region.size),
         words.name,
@@ -117,6 +156,22 @@ def snap(
     )
     session.snapshots[key] = replace(kept, notes=())
     return kept
+
+
+def _exchange(session: Session, action: str, path: Path) -> snapshots_ops.SnapshotFile:
+    """Write all snapshots into a file, or read those of one; they take the place of namesakes."""
+    target = session.target
+    chip = target.chip.name if target else ""
+    if action == _SAVE:
+        if not session.snapshots:
+            raise UsageError("there are no snapshots to save", hint="`snap NAME REGION` takes one")
+        return snapshots_ops.save_snapshots(path, session.snapshots.values(), chip=chip)
+    result = snapshots_ops.load_snapshots(path)
+    for snapshot in result.snapshots:
+        session.snapshots[snapshot.name.lower()] = snapshot
+    if chip and result.chip not in ("", chip):
+        return replace(result, notes=(f"they are of an {result.chip}, this is an {chip}",))
+    return result
 
 
 @VERBS.add("journal", group=GROUP)

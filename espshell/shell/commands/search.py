@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
+from espshell.chips import Kind
 from espshell.errors import UsageError
 from espshell.files import read_bytes
 from espshell.ops.memory import diff as differences
@@ -155,6 +156,10 @@ def diff(
     notes = list(dict.fromkeys((*notes, *old_notes, *new_notes)))
     titles = (_titled(expected, len(old)), _titled(actual, len(new)))
     result = differences.diff(old, new, address=address, notes=tuple(notes), titles=titles)
+    tables, region = session.scope.tables, session.chip.chip.region_at(address)
+    in_memory = not expected.is_file and expected.space == actual.space == "mem"
+    if tables and in_memory and region is not None and region.kind is Kind.PERIPHERAL:
+        result = replace(result, registers=differences.differing_registers(result, tables))
     return Presentation(result, every_row=every_row)
 
 

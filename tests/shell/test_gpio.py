@@ -1,0 +1,106 @@
+"""`gpio` in the shell, and pins in expressions, on simulated chips with wires."""
+
+from __future__ import annotations
+
+import pytest
+
+from espshell.shell.settings import Bench
+from espshell.shell.terminal import complete
+from tests.shell.support import Shell
+
+
+def connected(shell: Shell, url: str) -> Shell:
+    shell.session.connect(Bench(port=url))
+    return shell
+
+
+def test_a_wire_carries_a_level(offline: Shell) -> None:
+    """What one pin drives the other reads, in expressions and in scripts that wait."""
+    shell = connected(offline, "sim://esp32c3?wire=4:5&gpio10=1")
+    assert shell.type("gpio 4 out 1").out == "GPIO4  MTMS, -, reads 0 → out 1, reads 1\n"
+    assert (
+        shell.type("expect gpio:5 == 1; wait gpio:5 == gpio:4; expect (gpio:10) == 1").status == 0
+    )
+    assert shell.type("gpio 4 toggle; wait -t 1 (gpio:5) == 0").status == 0
+    assert shell.type("gpio 4 pulse 3 --period 100ms").out == (
+        "GPIO4  pulsed 3 times; now out 0, reads 0\n"
+    )
+    assert shell.type("watch gpio:5 --count 2").status == 0
+
+
+def test_undo_takes_all_of_it_back(offline: Shell) -> None:
+    """The writes of one `gpio` are undone together; what is as asked already is not written."""
+    shell = connected(offline, "sim://esp32c3")
+    before = shell.type("gpio 4").out
+    shell.type("gpio 4 out 1 --pull up --drive 3")
+    assert shell.type("gpio 4 out 1").out == "GPIO4  is out 1, pull-up, reads 1 already\n"
+    assert shell.type("gpio 4").out != before
+    assert shell.type("undo").status == 0
+    assert shell.type("gpio 4").out == before
+    assert len(shell.session.journal) == 0
+
+
+def test_open_drain_and_what_holds_a_pin(offline: Shell) -> None:
+    """An open drain lets go at 1; a level from outside wins, and that is said."""
+    shell = connected(offline, "sim://esp32c3?gpio10=0")
+    assert shell.type("gpio 3 out 1 --open-drain").out.endswith("out 1 (open drain), reads 0\n")
+    assert shell.type("gpio 3 out 1 --open-drain --pull up").out.endswith("reads 1\n")
+    ran = shell.type("gpio 10 out 1")
+    assert "GPIO10 reads 0: something else holds it" in ran.err
+
+
+def test_w1ts_sets_the_output(offline: Shell) -> None:
+    """The registers that set and clear bits do so, and hold nothing themselves."""
+    shell = connected(offline, "sim://esp32c3")
+    lines = "poke GPIO.OUT_W1TS 4; poke GPIO.ENABLE_W1TS 4; expect [GPIO.OUT] == 4"
+    assert shell.type(f"{lines}; expect [GPIO.IN] & 4 == 4; poke GPIO.OUT_W1TC 4").status == 0
+    assert shell.type("expect [GPIO.OUT] == 0; expect [GPIO.IN] & 4 == 0").status == 0
+
+
+def test_what_moves(offline: Shell) -> None:
+    """Random numbers differ; a timer counts virtual time where it is latched."""
+    shell = connected(offline, "sim://esp32c3")
+    shell.type("let a = [RNG.DATA]; let b = [RNG.DATA]")
+    assert shell.session.variables["a"] != shell.session.variables["b"]
+    latch = "reg --no-verify SYSTIMER.UNIT0_OP.TIMER_UNIT0_UPDATE=1"
+    shell.type(f"{latch}; let a = [SYSTIMER.UNIT0_VALUE_LO]; sleep 1; {latch}")
+    passed = shell.type("expect ([SYSTIMER.UNIT0_VALUE_LO] - $a) // 16000 >= 1000")
+    assert passed.status == 0, passed.err
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("gpio 22", "an ESP32-C3 has no GPIO22; it has 0..21"),
+        ("gpio 3 out", "`out` needs 0 or 1; gpio 3 out 1"),
+        ("gpio 3 out 2", "a pin can be 0 or 1, not 2"),
+        ("gpio 3 in 1", "`in` takes no number; gpio 3 in"),
+        ("gpio 15 out 1", "GPIO15 carries the flash (CLK); --force sets it all the same"),
+        ("gpio 21 out 1", "GPIO21 carries the connection (TX); --force sets it all the same"),
+        ("gpio 3 sideways", "`sideways` is not one of in, out, toggle, pulse, release"),
+        ("expect gpio:99 == 1", "an ESP32-C3 has no GPIO99; it has 0..21"),
+    ],
+)
+def test_refusals(offline: Shell, line: str, message: str) -> None:
+    """One line says what is wrong and what would be right; nothing is written."""
+    shell = connected(offline, "sim://esp32c3")
+    ran = shell.type(line)
+    assert ran.status == 2
+    assert message in ran.err
+    assert len(shell.session.journal) == 0
+
+
+def test_completion(offline: Shell) -> None:
+    """Pins come with what they are for, actions with what they do."""
+    shell = connected(offline, "sim://esp32c3")
+    found = {c.text: c.about for c in complete.candidates(shell.session, "gpio 1")}
+    assert found["15"] == "flash CLK"
+    assert [c.text for c in complete.candidates(shell.session, "gpio 8 re")] == ["release"]
+    assert "gpio:21" in [c.text for c in complete.candidates(shell.session, "wait gpio:2")]
+
+
+def test_dry_run(offline: Shell) -> None:
+    """Nothing is sent, and the pin stays as it is."""
+    shell = connected(offline, "sim://esp32c3")
+    assert shell.type("gpio --dry-run 3 out 1").out == "GPIO3  not sent (dry run): 4 registers\n"
+    assert shell.type("gpio 3").out.splitlines()[1].startswith("3    0      in ")
