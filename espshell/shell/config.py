@@ -90,7 +90,7 @@ def load(
     that no file has, and for a file that nobody has agreed to and nobody can be asked about.
     """
     paths = [file] if file else [path for path in (user_file(), Path(FILE_NAME)) if _is_there(path)]
-    if len(paths) == 2 and os.path.samefile(*paths):
+    if len(set(map(os.path.realpath, paths))) < len(paths):
         paths.pop()
     base, chosen, names = Config(), None, list[str]()
     for path in paths:
@@ -107,7 +107,7 @@ def load(
         where = " and ".join(map(str, paths)) or f"{user_file()} or {FILE_NAME}"
         hint = did_you_mean(profile, names) or (f"profiles are {', '.join(names)}" if names else "")
         raise UsageError(f"there is no profile `{printable(profile)}` in {where}", hint=hint)
-    present = [name for name, variable in ENVIRONMENT.items() if variable in os.environ]
+    present = [name for name, variable in ENVIRONMENT.items() if os.environ.get(variable)]
     return (chosen or Config()).over(base.without(present))
 
 
@@ -177,13 +177,17 @@ def _may_use(
 def _flat(values: _Values, prefix: str = "") -> Iterator[tuple[str, object]]:
     for key, value in values.items():
         if isinstance(value, dict) and value:
-            yield from _flat(value, f"{prefix}{printable(key)}.")
+            yield from _flat(value, f"{prefix}{_key(key)}.")
         else:
-            yield prefix + printable(key), value
+            yield prefix + _key(key), value
+
+
+def _key(name: str) -> str:
+    return name if name.replace("-", "").isidentifier() and name.isascii() else _shown(name)
 
 
 def _shown(value: object) -> str:
-    return json.dumps(value, default=str)
+    return printable(json.dumps(value, default=str))
 
 
 # Checking ----------------------------------------------------------------------------------------
