@@ -396,7 +396,7 @@ def _simulate(arguments: Sequence[str]) -> int:
         prog="espshell sim", description="Serve a simulated chip in real time."
     )
     add = parser.add_argument
-    add("chip", metavar="CHIP", help="such as esp32c3 or demo, also with options: 'esp32c3?flash=8M'")
+    add("chip", metavar="CHIP", help="esp32c3, demo, also with options: 'esp32c3?flash=8M'")
     place = parser.add_mutually_exclusive_group().add_argument
     place("--pty", action="store_true", help="on a pseudo-terminal (the default)")
     place("--tcp", metavar="HOST:PORT", help="on a TCP port, for socket://; loopback if no HOST")
