@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from espshell import cli
 from espshell.errors import UsageError
-from espshell.shell import config, startup
+from espshell.shell import config, startup, trust
 from tests.shell.support import Shell
 
 MINE = """
@@ -278,6 +278,16 @@ def test_what_was_agreed_to_is_not_asked_again(
     (other / "espshell.toml").write_text(STRANGE)
     monkeypatch.chdir(other)
     assert "is new" in ask("n", monkeypatch)[1]
+
+
+def test_a_path_agrees_to_nothing(folder: Path) -> None:
+    """A folder whose name has the line of another file in it does not smuggle that one in."""
+    evil = folder / "evil.toml"
+    other = folder / f"x\n{trust._digest(evil, b'evil')}"
+    other.mkdir()
+    trust.agree(other / "espshell.toml", b"harmless")
+    assert trust.is_agreed(other / "espshell.toml", b"harmless")
+    assert not trust.is_agreed(evil, b"evil")
 
 
 def test_nobody_can_be_asked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
