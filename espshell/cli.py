@@ -155,6 +155,8 @@ def _parser() -> argparse.ArgumentParser:
     stub_dir = path_of(folder) if folder else None
     add("--stub-dir", type=path_of, default=stub_dir, help="where the stub's files are")
     add("--stub-version", type=int, choices=(1, 2), help="which generation of stubs")
+    add("--config", type=path_of, metavar="FILE", help="this instead of every espshell.toml")
+    add("--profile", default="", metavar="NAME", help="[profile.NAME] of espshell.toml")
     add("-c", "--command", action="append", default=[], metavar="LINE", help="run a line")
     add("-i", "--interactive", action="store_true", help="stay after -c and SCRIPT")
     add("--yes", action="store_true", help="confirm what is destructive")
@@ -165,8 +167,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--trace", metavar="[=FILE]", help="show every frame, or record them in a file")
     add("--color", choices=("auto", "always", "never"), default="auto", help="when to colour")
     add("--elf", type=path_of, metavar="FILE", help="names of a program for its addresses")
-    add("--config", type=path_of, metavar="FILE", help="this instead of every espshell.toml")
-    add("--profile", default="", metavar="NAME", help="[profile.NAME] of espshell.toml")
     add("--version", action="version", version=f"espshell {__version__}")
     return parser
 
@@ -230,6 +230,8 @@ def _run(options: argparse.Namespace, loaded: Config | None) -> int:
     runner = Runner(session)
     with contextlib.closing(session):
         try:
+            if loaded:
+                configure(session, loaded)
             session.bench = _bench(options)
             session.watch(_tap(options.trace, output))
             session.log_to(options.transcript)
@@ -237,10 +239,8 @@ def _run(options: argparse.Namespace, loaded: Config | None) -> int:
                 from espshell.ops.memory.symbols import load_symbols
 
                 session.symbols = load_symbols(options.elf)
-            first = loaded.startup if loaded else None
-            if loaded:
-                configure(session, loaded)
             scripts = _scripts(options)
+            first = loaded.startup if loaded else None
             if scripts and first:
                 scripts, first = [(first, []), *scripts], None
             needs_chip = check(session, *scripts, to_run=True)

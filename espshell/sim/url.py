@@ -41,7 +41,7 @@ from urllib.parse import quote, unquote
 from espshell import files
 from espshell.chips import Chip
 from espshell.errors import PortError, UsageError, system_reason
-from espshell.sim import board, efuse, fault, models, parts
+from espshell.sim import efuse, fault, models, parts
 from espshell.sim.models import Model
 from espshell.sim.nor import SECTOR
 from espshell.sim.parts import PartModel
@@ -106,8 +106,7 @@ class Setup:
         A file that is too short is filled up from the board.
         Raises: PortError if the file cannot be used.
         """
-        contents = board.flash_of(self.model.board)[: self.part.size]
-        contents = contents.ljust(self.part.size, b"\xff")
+        contents = self.model.flash()[: self.part.size].ljust(self.part.size, b"\xff")
         if self.flash_file is None:
             return bytearray(contents)
         try:
