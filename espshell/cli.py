@@ -21,14 +21,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NoReturn
 
 from espshell import __version__, boards, signals
-from espshell.device.target import SYNC_BAUD
 from espshell.errors import BenchError, EspError, ScriptError, UsageError, file_error, printable
 from espshell.files import SCRIPT, path_of, read_stream
 from espshell.link import ports, reset
 from espshell.link.reset import AFTER, BEFORE
 from espshell.link.trace import Recorder, Viewer
 from espshell.shell import script, startup
-from espshell.shell.arguments.types import chip_named, did_you_mean
+from espshell.shell.arguments.types import AUTO, chip_named, did_you_mean
 from espshell.shell.check import check
 from espshell.shell.commands.shell import configure
 from espshell.shell.crash import STOPPING, Interrupted, as_error
@@ -133,7 +132,6 @@ class _ArgumentParser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     folder = os.environ.get("ESPSHELL_STUB_DIR")
     port = os.environ.get("ESPSHELL_PORT", "")
-    baud = os.environ.get("ESPSHELL_BAUD", str(SYNC_BAUD))
     parser = _ArgumentParser(
         prog="espshell",
         description="An interactive shell for the serial bootloader of Espressif chips.",
@@ -147,7 +145,8 @@ def _parser() -> argparse.ArgumentParser:
     add("-p", "--port", action=_Once, default=port, help="device or URL; again for more boards")
     add("--ports", metavar="SELECTION", help="all boards that fit, such as serial=A5*,kind=CP210x")
     add("--all-likely", action="store_true", help="all boards that are plugged in")
-    add("-b", "--baud", action=_Once, default=baud, help="rate")
+    baud = os.environ.get("ESPSHELL_BAUD", "")
+    add("-b", "--baud", action=_Once, default=baud, help="rate, or auto: the highest that is clean")
     add("--chip", action=_Once, help="refuse any other chip")
     add("--before", default="default-reset", help=f"how to reset it: {', '.join(BEFORE)}")
     add("--after", choices=AFTER, default="hard-reset", help="how to leave the chip")
@@ -167,6 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--trace", metavar="[=FILE]", help="show every frame, or record them in a file")
     add("--color", choices=("auto", "always", "never"), default="auto", help="when to colour")
     add("--elf", type=path_of, metavar="FILE", help="names of a program for its addresses")
+    add("--svd", type=path_of, metavar="FILE", help="names of registers from an SVD file")
     add("--version", action="version", version=f"espshell {__version__}")
     return parser
 
@@ -239,6 +239,10 @@ def _run(options: argparse.Namespace, loaded: Config | None) -> int:
                 from espshell.ops.memory.symbols import load_symbols
 
                 session.symbols = load_symbols(options.elf)
+            if options.svd:
+                from espshell.ops.memory.registers import load_svd
+
+                session.svd = load_svd(options.svd)
             scripts = _scripts(options)
             first = loaded.startup if loaded else None
             if scripts and first:
@@ -262,13 +266,9 @@ def _run(options: argparse.Namespace, loaded: Config | None) -> int:
 
 
 def _bench(options: argparse.Namespace) -> Bench:
-    baud = parse_number(options.baud)
-    if not baud:
-        raise UsageError(f"expected a baud rate such as 115200, not `{options.baud}`")
     reset.plan(options.before)  # raises for an unknown mode
-    return Bench(
+    bench = Bench(
         port=options.port,
-        baud=baud,
         chip=chip_named(options.chip) if options.chip else None,
         before=options.before,
         after=options.after,
@@ -276,6 +276,15 @@ def _bench(options: argparse.Namespace) -> Bench:
         stub_dir=options.stub_dir,
         stub_version=options.stub_version,
     )
+    return bench.at_rate(_baud(options.baud)) if options.baud else bench
+
+
+def _baud(text: str) -> int | str:
+    """Return a rate, or ``auto``. Raises: UsageError."""
+    baud = parse_number(text)
+    if not baud and text.lower() != AUTO:
+        raise UsageError(f"expected a baud rate such as 115200, or {AUTO}, not `{text}`")
+    return baud or AUTO
 
 
 def _tap(trace: str | None, output: Output) -> Viewer | Recorder | None:

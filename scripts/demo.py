@@ -26,6 +26,7 @@ from espshell.chips import by_name
 from espshell.image import merge, partitions
 from espshell.image.firmware import CHECKSUM_SEED, MAGIC
 from espshell.image.merge import MergePart
+from espshell.image.partitions import PartitionTable
 from espshell.units import KIB, MIB, SECTOR
 
 DATA = Path(__file__).parent.parent / "espshell" / "sim" / "data"
@@ -182,6 +183,19 @@ def _nvs_row(namespace: int, kind: int, key: str, data: bytes, *, span: int = 1)
     return head + struct.pack("<I", zlib.crc32(head + rest, 0xFFFF_FFFF)) + rest
 
 
+def partition_table(table: PartitionTable) -> bytes:
+    """Return a table as it stands in flash: a row for each partition, and their MD5."""
+    rows = b"".join(
+        struct.pack(
+            "<2sBBII16sI",
+            *(partitions.MAGIC, row.type, row.subtype, row.offset, row.size),
+            *(row.name.encode(), row.flags),
+        )
+        for row in table.partitions
+    )
+    return rows + b"\xeb\xeb".ljust(16, b"\xff") + hashlib.md5(rows).digest()
+
+
 def flash() -> bytes:
     """Return all of the flash."""
     table = partitions.parse_csv(TABLE)
@@ -193,7 +207,7 @@ def flash() -> bytes:
         "fctry": nvs(FACTORY),
     }
     parts = [MergePart(0, bootloader(), "bootloader")]
-    parts.append(MergePart(table.offset, partitions.to_binary(table), "partition table"))
+    parts.append(MergePart(table.offset, partition_table(table), "partition table"))
     for name, data in contents.items():
         row = table.find(name)
         if row is None or len(data) > row.size:

@@ -16,9 +16,9 @@ import espshell
 SOURCE = Path(espshell.__file__).parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "units", "span", "clock", "signals"),
+    ("errors", "units", "records", "span", "clock", "signals"),
     ("files", "lazy"),
-    ("protocol", "chips", "nor", "image", "registers"),
+    ("protocol", "chips", "nor", "image", "registers", "efuse", "pins"),
     ("link", "sim"),
     ("loader",),
     ("device",),

@@ -324,7 +324,6 @@ def _positive(text: str) -> None:
         raise UsageError(f"expected a rate such as 460800, not {text}")
 
 
-_FILE = 'the name of a file such as "build/app.elf"'
 _OPTIONS = {
     "port": _Option('a text such as "/dev/ttyUSB0" or "usb:SERIAL"'),
     "baud": _Option("a rate such as 460800", _positive, int),
@@ -332,6 +331,7 @@ _OPTIONS = {
     "before": _Option('a way to reset such as "default-reset"', reset.plan),
     "after": _Option('a way to leave such as "hard-reset"', _one_of(*reset.AFTER)),
     "stub": _Option("auto, always or never", _one_of("auto", "always", "never")),
-    "elf": _Option(_FILE, is_path=True),
+    "elf": _Option('the name of a file such as "build/app.elf"', is_path=True),
+    "svd": _Option('the name of a file such as "chip.svd"', is_path=True),
 }
 """By their names in ``cli``, where the command line and the environment go before them."""

@@ -84,6 +84,7 @@ class BootState:
         self.resets += 1
         self.chip.power_off()
         self.chip.reset()
+        self.chip.latch_straps(download=self._setup.boot is Boot.DOWNLOAD)
         self._enter_rom()
         if self._setup.boot is Boot.LOOP:
             self._boot_again(at, self.chip.model.log.power_on)
@@ -185,10 +186,12 @@ class BootState:
         forced = bit is not None and bool(bit.of(self.chip.memory.word(bit.address)))
         if by_lines and Quirk.FORCED_DOWNLOAD_STAYS not in self.chip.facts.quirks:
             forced = False
+        download = download or forced or self.chip.gpio.forces_download
         self.chip.reset()
+        self.chip.latch_straps(download=download and not forced)
         if forced and bit is not None:
             self.chip.memory.set_register(bit.address, bit.mask)
-        return download or forced
+        return download
 
     def _run(self, at: float, *, download: bool) -> None:
         if self.mode is not ChipMode.BOOTING:

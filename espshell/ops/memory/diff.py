@@ -6,10 +6,10 @@ Pure: the bytes may come from anywhere.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from espshell.errors import UsageError
 from espshell.ops.result import Result
+from espshell.records import dataclass
 from espshell.span import Span
 from espshell.units import count_text
 

@@ -7,39 +7,56 @@ from typing import TYPE_CHECKING
 
 from espshell.render.bits import bit_diff
 from espshell.render.document import Block, Cell, Indented, Part, Styled, Table, Text
-from espshell.render.forms import Json, dry_run_json, form, json_form, pick, to_json
+from espshell.render.forms import Json, form, json_form, json_rows, pick, to_json
 from espshell.render.view import View
 from espshell.span import Span
-from espshell.units import hex32
+from espshell.units import count_text, hex32
 
 if TYPE_CHECKING:
     from espshell.ops.memory.registers import (
+        BuiltInTables,
         FieldList,
         FieldWrite,
         RegisterList,
         RegisterValue,
         RegisterValues,
+        SvdTables,
     )
     from espshell.registers import BitField, Register
+
+
+json_rows(
+    FieldList="register=register.full_name fields",
+    Peripheral="name address size",
+    Register="name=full_name address access=access.text reset fields",
+)
 
 
 @form
 def register_value(result: RegisterValue, view: View) -> Iterator[Block]:
     """Yield name, address and value, and a row a field."""
     yield Text(*_headline(result.register, result.value))
+    if result.register.meaning:
+        yield Indented(2, Text(Styled(result.register.meaning, "note"), wraps=True))
     yield field_table(result.fields, result.value)
 
 
 def field_table(fields: Iterable[BitField], word: int) -> Block:
     """Return a row a field: name, bits, value and what that is called."""
-    return Indented(2, Table((field.name, field.bits, *_value(field, word)) for field in fields))
+    rows = [(field.name, field.bits, *_value(field, word)) for field in fields]
+    return Indented(2, Table(rows))
 
 
-def _value(field: BitField, word: int) -> Sequence[str]:
+def _value(field: BitField, word: int) -> Sequence[Cell]:
     if not field.access.readable:
-        return "-", "write-only"
+        return "-", "write-only", *_meaning(field.meaning)
     value = field.value(word)
-    return _number(value), field.named(value)
+    meaning = dict(field.value_meanings).get(value) or field.meaning
+    return _number(value), field.named(value), *_meaning(meaning)
+
+
+def _meaning(text: str) -> Sequence[Cell]:
+    return (Styled(text, "note"),) if text else ()
 
 
 def _number(value: int) -> str:
@@ -55,11 +72,34 @@ def _headline(register: Register, value: int) -> tuple[Part, ...]:
 def register_value_json(result: RegisterValue) -> Json:
     """Return the value and those of its fields that can be read."""
     return {
-        "register": result.register.full_name,
-        "address": result.register.address,
-        "value": result.value,
+        **pick(result, "register=register.full_name address=register.address value"),
         "fields": {f.name: f.value(result.value) for f in result.fields if f.access.readable},
     }
+
+
+@json_form
+def field_json(result: BitField) -> Json:
+    """Return its place and what its values are called."""
+    values: dict[str, Json] = {name: value for value, name in result.values}
+    return {
+        **pick(result, "name low width access=access.text"),
+        "values": values,
+        **({"meaning": result.meaning} if result.meaning else {}),
+        **({"meanings": _value_meanings(result)} if result.value_meanings else {}),
+    }
+
+
+@json_form
+def register_values_json(result: RegisterValues) -> Json:
+    """Return the registers, and the names of those that were not read."""
+    skipped: list[Json] = [register.full_name for register in result.skipped]
+    return {**pick(result, "registers"), "skipped": skipped}
+
+
+@json_form
+def register_list_json(result: RegisterList) -> Json:
+    """Return the peripherals, or the registers with their fields."""
+    return to_json(result.peripherals or result.registers)
 
 
 @form
@@ -69,13 +109,6 @@ def register_values(result: RegisterValues, view: View) -> Iterator[Block]:
         (item.register.full_name, hex32(item.register.address), hex32(item.value))
         for item in result.registers
     )
-
-
-@json_form
-def register_values_json(result: RegisterValues) -> Json:
-    """Return the registers, and the names of those that were not read."""
-    skipped: list[Json] = [register.full_name for register in result.skipped]
-    return {"registers": to_json(result.registers), "skipped": skipped}
 
 
 @form
@@ -102,12 +135,10 @@ def field_write_json(result: FieldWrite) -> Json:
     if old is not None and new is not None:
         changed = {f.name: {"old": f.value(old), "new": f.value(new)} for f in result.changed}
     return {
-        "register": result.register.full_name,
-        "address": result.register.address,
-        "mask": result.written.mask,
-        **pick(result, "old", "new", "wanted"),
+        **pick(result, "register=register.full_name address=register.address mask=written.mask"),
+        **pick(result, "old new wanted"),
         "changed": changed,
-        **dry_run_json(result.written.dry_run),
+        **pick(result, "dry_run=written.dry_run!"),
     }
 
 
@@ -122,27 +153,16 @@ def register_list(result: RegisterList, view: View) -> Iterator[Block]:
     yield Table(rows)
 
 
-@json_form
-def register_list_json(result: RegisterList) -> Json:
-    """Return the peripherals, or the registers with their fields."""
-    if result.peripherals:
-        return [pick(peripheral, "name", "address", "size") for peripheral in result.peripherals]
-    return [
-        {
-            "name": register.full_name,
-            "address": register.address,
-            "access": register.access.text,
-            "reset": register.reset,
-            "fields": [_field(field) for field in register.fields],
-        }
-        for register in result.registers
-    ]
-
-
 @form
 def field_list(result: FieldList, view: View) -> Iterator[Block]:
-    """Yield a row a field: name, bits, access and values."""
-    yield Table((f.name, f.bits, f.access.text, _choices(f)) for f in result.fields)
+    """Yield a row a field: name, bits, access and values; meanings of values below it."""
+    for field in result.fields if any(f.value_meanings for f in result.fields) else ():
+        yield Text(Styled(field.name, "name"), f"  {field.bits}  {field.access.text}")
+        meanings = dict(field.value_meanings)
+        rows = [(name, str(n), *_meaning(meanings.get(n, ""))) for n, name in field.values]
+        yield Indented(2, Table(rows or [("any", _choices(field))]))
+    if not any(f.value_meanings for f in result.fields):
+        yield Table((f.name, f.bits, f.access.text, _choices(f)) for f in result.fields)
 
 
 def _choices(field: BitField) -> str:
@@ -151,18 +171,32 @@ def _choices(field: BitField) -> str:
     return named or ("0, 1" if most == 1 else f"0..{_number(most)}")
 
 
+def _value_meanings(field: BitField) -> Json:
+    meanings = dict(field.value_meanings)
+    return {name: meanings[value] for value, name in field.values if value in meanings}
+
+
+@form
+def svd_tables(result: SvdTables, view: View) -> Iterator[Block]:
+    """Yield the file and how much it describes."""
+    count = count_text(len(result.tables.peripherals), "peripheral")
+    yield Text(
+        Styled(result.file, "name"),
+        f"  {result.device}: {count}, {count_text(result.count, 'register')}",
+    )
+
+
 @json_form
-def field_list_json(result: FieldList) -> Json:
-    """Return the fields and what their values are called."""
+def svd_tables_json(result: SvdTables) -> Json:
+    """Return the file, and counts in place of what it describes."""
     return {
-        "register": result.register.full_name,
-        "fields": [_field(field) for field in result.fields],
+        **pick(result, "file", "device", "left_out"),
+        "peripherals": len(result.tables.peripherals),
+        "registers": result.count,
     }
 
 
-def _field(field: BitField) -> Json:
-    return {
-        **pick(field, "name", "low", "width"),
-        "access": field.access.text,
-        "values": {name: value for value, name in field.values},
-    }
+@form
+def built_in_tables(result: BuiltInTables, view: View) -> Iterator[Block]:
+    """Yield that no file is in use."""
+    yield Text("the tables that come with the program; `svd FILE` takes those of a file")

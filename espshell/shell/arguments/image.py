@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from espshell.errors import UsageError
-from espshell.ops.flash.settings import refuse_megabits
+from espshell.ops.flash import settings
 from espshell.shell.arguments.flash import Pair, Pairs, file_places, in_flash
 from espshell.shell.arguments.operands import unquoted
 from espshell.shell.arguments.places import PLACE, Location
@@ -15,6 +15,7 @@ from espshell.shell.arguments.types import (
     FILE,
     TEXT,
     ArgType,
+    Completed,
     Scope,
     complete_files,
     mapped,
@@ -43,7 +44,7 @@ FLASH_BYTES: ArgType[int, int] = ArgType("size", single_word(_flash_bytes))
 def _flash_size(word: str) -> int | None:
     if word.lower() in ("detect", "keep"):
         return None
-    refuse_megabits(word)
+    settings.refuse_megabits(word)
     return _flash_bytes(word.removesuffix("-c1"))
 
 
@@ -60,7 +61,7 @@ def _parse_file_or_flash(word: str) -> Path | place.Place:
     return where
 
 
-def _complete_file_or_flash(text: str, scope: Scope) -> Iterable[str]:
+def _complete_file_or_flash(text: str, scope: Scope) -> Iterable[Completed]:
     if text.lower().startswith("flash:"):
         return PLACE.complete(text, scope)
     return (*complete_files(text, scope), "flash:")

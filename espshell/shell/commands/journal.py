@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from espshell.errors import UsageError
@@ -12,6 +12,7 @@ from espshell.ops.memory import journal as journaling
 from espshell.ops.memory import snapshot as snapshots_ops
 from espshell.ops.memory import undo as undoing
 from espshell.ops.result import Result
+from espshell.records import dataclass
 from espshell.shell.arguments.places import REGION, Extent
 from espshell.shell.arguments.types import POSITIVE, ArgType, Scope, did_you_mean
 from espshell.shell.commands.memory import Check, Force
@@ -132,8 +133,9 @@ def journal(session: Session, count: Annotated[int, POSITIVE] = _SHOWN) -> journ
 def undo(session: Session, count: Annotated[int, POSITIVE] = 1) -> undoing.Undone:
     """Put back what was there before the last write, or writes.
 
-    undo N for the last N, the newest first; reads back. Refused if what was there before was not
-    read, or the chip was reset since. What a write to a register has set going is not undone.
+    undo N for the last N, the newest first, those of one command together; reads back. Refused if
+    what was there before was not read, or the chip was reset since. What a write to a register
+    has set going is not undone.
     """
     entries = session.journal.to_undo(count)
     writes = []

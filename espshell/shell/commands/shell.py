@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +11,7 @@ from espshell.device.pins import parse_pads
 from espshell.errors import UsageError
 from espshell.files import path_of, require_readable
 from espshell.ops.result import Result
+from espshell.records import dataclass
 from espshell.shell import config, lines, replay
 from espshell.shell.arguments.types import (
     FILE,
@@ -39,6 +40,7 @@ GROUP = "Shell"
 
 _SWITCH = {"on": True, "off": False, "true": True, "false": False, "yes": True, "no": False}
 _COLORS = ("auto", "always", "never")
+_RATES = ("auto", "fixed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ VERB_NAME: ArgType[str, str] = ArgType("command", " ".join, complete=_complete_v
 
 SETTING_NAME = replace(TEXT, complete=offer(*SETTINGS))
 
-SETTING_VALUE = replace(TEXT, complete=offer("on", "off", *_COLORS))
+SETTING_VALUE = replace(TEXT, complete=offer("on", "off", *_COLORS, "fixed"))
 """What any setting can be."""
 
 
@@ -96,7 +98,8 @@ def set_setting(
     confirm: ask before flash is changed. slower: lower the rate where flash reads badly.
     flash-size: auto, or what the flash has: 4M. spi-connection: auto, SPI, HSPI, or the pins of
     the flash: CLK,Q,D,HD,CS. parttable: where the partition table stands: an address in flash, or
-    a file.
+    a file. rate: auto raises a baud rate that nobody has chosen before more than 256 KiB go over
+    a bridge; fixed leaves it alone.
     """
     if name and name not in SETTINGS:
         names = ", ".join(SETTINGS)
@@ -127,11 +130,8 @@ def _change(session: Session, name: str, value: str) -> None:
         session.settings.parttable = value
         if session.connection is not None:
             session.connection.partitions = None
-    elif name == "flash-size":
-        session.settings.flash_size = _flash_size(value)
-    elif name == "spi-connection":
-        parse_pads(value)
-        session.settings.spi_connection = value
+    elif name in _PARSERS:
+        setattr(session.settings, name.replace("-", "_"), _PARSERS[name](value))
     else:
         setattr(session.settings, name, _SWITCH[_choice(name, value, tuple(_SWITCH))])
     session.apply_settings()
@@ -256,8 +256,8 @@ def _setting(session: Session, name: str) -> bool | str:
         return session.dry_run
     if name == "parttable":
         return session.settings.parttable
-    if name == "spi-connection":
-        return session.settings.spi_connection
+    if name in ("rate", "spi-connection"):
+        return str(getattr(session.settings, name.replace("-", "_")))
     if name == "flash-size":
         size = session.settings.flash_size
         return size_text(size) if size else "auto"
@@ -272,6 +272,19 @@ def _flash_size(value: str) -> int | None:
     if not size or size % (64 * KIB) or size > MOST_FLASH:
         raise UsageError(f"`{value}` is no size of a flash", hint="4M, 512k, or auto; at most 256M")
     return size
+
+
+def _pads(value: str) -> str:
+    parse_pads(value)
+    return value
+
+
+_PARSERS: dict[str, Callable[[str], object]] = {
+    "flash-size": _flash_size,
+    "spi-connection": _pads,
+    "rate": lambda value: _choice("rate", value, _RATES),
+}
+"""What becomes of the text of a setting that is neither a switch nor special."""
 
 
 def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:

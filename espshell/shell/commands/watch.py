@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from espshell.ops.memory import watch as ops
 from espshell.ops.memory import words
 from espshell.ops.result import Result
+from espshell.records import dataclass
 from espshell.shell.arguments.places import REGION, Extent, region
 from espshell.shell.arguments.types import POSITIVE, SECONDS, ArgType, Scope
 from espshell.shell.commands.script import evaluated
@@ -49,6 +49,8 @@ class Repeated(Result):
 
 
 def _parse_watchable(texts: Sequence[str]) -> Expr | place.Range:
+    if texts[0].lower().startswith("gpio:"):
+        return expr.parse(texts[0])
     parsed = region(WORD).parse(texts)
     is_range = parsed.size is not None or parsed.end is not None
     return parsed if is_range else expr.parse(texts[0])
