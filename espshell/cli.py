@@ -160,6 +160,8 @@ def _parser() -> argparse.ArgumentParser:
     stub_dir = path_of(folder) if folder else None
     add("--stub-dir", type=path_of, default=stub_dir, help="where the stub's files are")
     add("--stub-version", type=int, choices=(1, 2), help="which generation of stubs")
+    add("--config", type=path_of, metavar="FILE", help="this instead of every espshell.toml")
+    add("--profile", default="", metavar="NAME", help="[profile.NAME] of espshell.toml")
     add("-c", "--command", action="append", default=[], metavar="LINE", help="run a line")
     add("-i", "--interactive", action="store_true", help="stay after -c and SCRIPT")
     add("--yes", action="store_true", help="confirm what is destructive")
@@ -173,8 +175,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--color", choices=("auto", "always", "never"), default="auto", help="when to colour")
     add("--elf", type=path_of, metavar="FILE", help="names of a program for its addresses")
     add("--svd", type=path_of, metavar="FILE", help="names of registers from an SVD file")
-    add("--config", type=path_of, metavar="FILE", help="this instead of every espshell.toml")
-    add("--profile", default="", metavar="NAME", help="[profile.NAME] of espshell.toml")
     add("--version", action="version", version=f"espshell {__version__}")
     return parser
 
@@ -238,6 +238,8 @@ def _run(options: argparse.Namespace, loaded: Config | None) -> int:
     runner = Runner(session)
     with contextlib.closing(session), contextlib.ExitStack() as stack:
         try:
+            if loaded:
+                configure(session, loaded)
             _open_records(runner, options, stack)
             scripts, first = _prepared(session, options, loaded)
         except STOPPING as stop:
@@ -286,10 +288,8 @@ def _prepared(
         from espshell.ops.memory.registers import load_svd
 
         session.svd = load_svd(options.svd)
-    first = loaded.startup if loaded else None
-    if loaded:
-        configure(session, loaded)
     scripts = _scripts(options)
+    first = loaded.startup if loaded else None
     if scripts and first:
         scripts, first = [(first, []), *scripts], None
     needs_chip = check(session, *scripts, to_run=True)
@@ -435,7 +435,7 @@ def _simulate(arguments: Sequence[str]) -> int:
         prog="espshell sim", description="Serve a simulated chip in real time."
     )
     add = parser.add_argument
-    add("chip", metavar="CHIP", help="such as esp32c3, also with options: 'esp32c3?flash=8M'")
+    add("chip", metavar="CHIP", help="esp32c3, demo, also with options: 'esp32c3?flash=8M'")
     place = parser.add_mutually_exclusive_group().add_argument
     place("--pty", action="store_true", help="on a pseudo-terminal (the default)")
     place("--tcp", metavar="HOST:PORT", help="on a TCP port, for socket://; loopback if no HOST")

@@ -97,6 +97,7 @@ def test_options_change_the_board(tmp_path: Path) -> None:
         (("erase flash:app1 4k",), "offset 0x10000"),
         (("erase flash:app1 4k", "erase flash:app0 4k"), "No bootable app partitions"),
         (("erase flash:0x8000..0x9000",), "hello from the application"),
+        (("erase flash:app1 4k", "load nonsense.bin flash:app0 --force"), "No bootable app"),
     ],
 )
 def test_it_boots_what_its_flash_holds(
@@ -108,6 +109,7 @@ def test_it_boots_what_its_flash_holds(
 ) -> None:
     """OTA data chooses, what is damaged is passed over, and the log has the version."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "nonsense.bin").write_bytes(b"\xe9\x02" + b"\xfe" * 100)
     for line in lines:
         assert shell.type(line).status == 0
     assert shell.type("reset run").status == 0

@@ -100,8 +100,28 @@ class Memory:
                 "there can burn bits for good",
                 hint="--force sends it all the same",
             )
-        if write and self.loader.dialect.is_stub:
-            self._require_spared(address, last)
+        if write:
+            self.require_spared(address, size)
+
+    def require_spared(self, address: int, size: int) -> None:
+        """Check that a write spares the stub that is running, on either bus. Raises: UsageError."""
+        if not self.loader.dialect.is_stub:
+            return
+        hint = "`stub never` and `reset` leave it; --force overwrites it"
+        stub = self.loader.stub
+        region = self.chip.region_at(address)
+        if stub is None and region is not None and region.kind is Kind.RAM:
+            raise UsageError(
+                f"a flasher stub is running that is not known, and {region.name} may hold it",
+                hint=hint,
+            )
+        spans = self.chip.same_ram(Span.of(address, max(size, 1)))
+        for (name, occupied), span in product(stub.occupied if stub else (), spans):
+            if span.overlaps(occupied):
+                same = "" if span.start == address else f", and {hex32(address)} is the same RAM"
+                raise UsageError(
+                    f"the running flasher stub has its {name} at {occupied}{same}", hint=hint
+                )
 
     def words(self, address: int, count: int) -> list[int]:
         """Return consecutive words; ``address`` is a multiple of 4."""
@@ -160,24 +180,6 @@ class Memory:
             stop = end if touched is None else min(end, touched.end if once else touched.start)
             yield from transfer.read_range(self.loader, start, stop, once=once)
             start = stop
-
-    def _require_spared(self, address: int, last: int) -> None:
-        """Check that a write spares the stub that is running, on either bus. Raises: UsageError."""
-        hint = "`stub never` and `reset` leave it; --force overwrites it"
-        stub = self.loader.stub
-        region = self.chip.region_at(address)
-        if stub is None and region is not None and region.kind is Kind.RAM:
-            raise UsageError(
-                f"a flasher stub is running that is not known, and {region.name} may hold it",
-                hint=hint,
-            )
-        spans = self.chip.same_ram(Span(address, last + 1))
-        for (name, occupied), span in product(stub.occupied if stub else (), spans):
-            if span.overlaps(occupied):
-                same = "" if span.start == address else f", and {hex32(address)} is the same RAM"
-                raise UsageError(
-                    f"the running flasher stub has its {name} at {occupied}{same}", hint=hint
-                )
 
     def _neighbourhood(self, address: int) -> str:
         before, after = self.chip.neighbours(address)

@@ -219,7 +219,10 @@ def open_port(url: str, baud: int) -> SerialPort:
     return SerialPort(url, device)
 
 
-_URL_HINT = "a port is a device such as /dev/ttyUSB0 or COM3, socket://, rfc2217:// or sim://CHIP"
+_URL_HINT = (
+    "a port is a device such as /dev/ttyUSB0 or COM3, usb:SERIAL, socket://, rfc2217://"
+    " or sim://CHIP"
+)
 
 
 def _scheme(url: str) -> str:

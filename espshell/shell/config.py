@@ -90,7 +90,7 @@ def load(
     that no file has, and for a file that nobody has agreed to and nobody can be asked about.
     """
     paths = [file] if file else [path for path in (user_file(), Path(FILE_NAME)) if _is_there(path)]
-    if len(paths) == 2 and os.path.samefile(*paths):
+    if len(set(map(os.path.realpath, paths))) < len(paths):
         paths.pop()
     base, chosen, names = Config(), None, list[str]()
     for path in paths:
@@ -107,7 +107,7 @@ def load(
         where = " and ".join(map(str, paths)) or f"{user_file()} or {FILE_NAME}"
         hint = did_you_mean(profile, names) or (f"profiles are {', '.join(names)}" if names else "")
         raise UsageError(f"there is no profile `{printable(profile)}` in {where}", hint=hint)
-    present = [name for name, variable in ENVIRONMENT.items() if variable in os.environ]
+    present = [name for name, variable in ENVIRONMENT.items() if os.environ.get(variable)]
     return (chosen or Config()).over(base.without(present))
 
 
@@ -177,13 +177,17 @@ def _may_use(
 def _flat(values: _Values, prefix: str = "") -> Iterator[tuple[str, object]]:
     for key, value in values.items():
         if isinstance(value, dict) and value:
-            yield from _flat(value, f"{prefix}{printable(key)}.")
+            yield from _flat(value, f"{prefix}{_key(key)}.")
         else:
-            yield prefix + printable(key), value
+            yield prefix + _key(key), value
+
+
+def _key(name: str) -> str:
+    return name if name.replace("-", "").isidentifier() and name.isascii() else _shown(name)
 
 
 def _shown(value: object) -> str:
-    return json.dumps(value, default=str)
+    return printable(json.dumps(value, default=str))
 
 
 # Checking ----------------------------------------------------------------------------------------
@@ -320,7 +324,6 @@ def _rate(text: str) -> None:
         raise UsageError(f"expected a rate such as 460800, or {AUTO}, not {text}")
 
 
-_FILE = 'the name of a file such as "build/app.elf"'
 _OPTIONS = {
     "port": _Option('a text such as "/dev/ttyUSB0" or "usb:SERIAL"'),
     "baud": _Option('a rate such as 460800, or "auto"', _rate, (int, str)),
@@ -328,7 +331,7 @@ _OPTIONS = {
     "before": _Option('a way to reset such as "default-reset"', reset.plan),
     "after": _Option('a way to leave such as "hard-reset"', _one_of(*reset.AFTER)),
     "stub": _Option("auto, always or never", _one_of("auto", "always", "never")),
-    "elf": _Option(_FILE, is_path=True),
+    "elf": _Option('the name of a file such as "build/app.elf"', is_path=True),
     "svd": _Option('the name of a file such as "chip.svd"', is_path=True),
 }
 """By their names in ``cli``, where the command line and the environment go before them."""

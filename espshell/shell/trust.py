@@ -8,13 +8,14 @@ is used before a person has seen it and said yes; a file that has changed since 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from pathlib import Path
 
 from platformdirs import user_state_path
 
 from espshell import files
-from espshell.errors import UsageError, printable
+from espshell.errors import UsageError
 
 FILE_NAME = "agreed"
 
@@ -30,7 +31,8 @@ def is_agreed(path: Path, data: bytes) -> bool:
 
 def agree(path: Path, data: bytes) -> None:
     """Remember that a person has agreed. Raises: UsageError if it cannot be written down."""
-    line = f"{_digest(path, data)}  {printable(os.path.realpath(path))}\n"
+    # In JSON, so that a line end in the path begins no line of its own.
+    line = f"{_digest(path, data)}  {json.dumps(os.path.realpath(path))}\n"
     files.append_private(_state_file(), line.encode())
 
 

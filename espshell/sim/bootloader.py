@@ -32,6 +32,8 @@ _TEXTS = struct.Struct("<16x32s32s16s16s32s")
 _MAGIC, _ROW_MAGIC, _APP_MAGIC = 0xE9, b"\xaa\x50", b"\x32\x54\xcd\xab"
 _BOOTLOADER_MAGIC = 80
 _APP, _DATA, _OTA_DATA, _FACTORY, _OTA_0 = 0, 1, 0x00, 0x00, 0x10
+_MOST_SIZE = 16 * MIB
+"""Of an image (bytes), whatever a partition table says."""
 _LETTER_S = 10 / 115_200
 _MODES = {0: "QIO", 1: "QOUT", 2: "DIO", 3: "DOUT"}
 _FREQUENCIES = {0x0: (40, 2), 0x1: (26, 3), 0x2: (20, 4), 0xF: (80, 1)}
@@ -188,10 +190,11 @@ def _image(read: Read, offset: int, size: int = MIB) -> _Image | None:
     if magic != _MAGIC or not 1 <= count <= 16:
         return None
     end, segments, check = offset + _HEADER.size, [], 0xEF
+    limit = offset + min(size, _MOST_SIZE)
     for _ in range(count):
         address, length = _SEGMENT.unpack(read(end, _SEGMENT.size))
         end += _SEGMENT.size
-        if end + length > offset + size:
+        if end + length > limit:
             return None
         segments.append((end, address, length))
         check = reduce(xor, read(end, length), check)

@@ -6,7 +6,7 @@ import struct
 from dataclasses import replace
 
 from espshell.chips import Field, Quirk
-from espshell.sim import board, efuse, models, moving
+from espshell.sim import efuse, models, moving
 from espshell.sim.access import FlashAccess
 from espshell.sim.fault import Direction
 from espshell.sim.gpio import MODELS, Gpio
@@ -169,7 +169,7 @@ class SimChip:
 def _words(setup: Setup) -> dict[int, int]:
     """Return the words of eFuses and registers that are not zero after a reset."""
     model, chip = setup.model, models.chip_of(setup.model)
-    words = {**dict(model.registers), **board.registers_of(model.board)}
+    words = model.words()
     if model.calibration is not None:
         address, per_mhz = model.calibration
         words[address] = per_mhz * (setup.crystal_hz // 1_000_000)

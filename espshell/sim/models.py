@@ -14,6 +14,7 @@ from dataclasses import replace
 from espshell.chips import MAGIC_ADDRESS, NAMES, Bits, Chip, Field, Isa, by_name
 from espshell.errors import UsageError
 from espshell.records import dataclass
+from espshell.sim import board
 
 ROM_BAUD = 115_200
 """What a ROM believes to print its boot log with."""
@@ -88,6 +89,14 @@ class Model:
     def application_log(self) -> bytes:
         """What it prints after power-on, going to run what its flash holds."""
         return self.boot_log(self.log.power_on, download=False)
+
+    def flash(self) -> bytes:
+        """Return what its flash holds from the start on; all behind that is blank."""
+        return board.flash_of(self.board)
+
+    def words(self) -> dict[int, int]:
+        """Return the registers of chip and board that are not zero after a reset."""
+        return {**dict(self.registers), **board.registers_of(self.board)}
 
     def boot_log(self, reason: bytes, *, download: bool) -> bytes:
         """Return what it prints after a reset."""

@@ -51,7 +51,7 @@ from espshell import files
 from espshell.chips import Chip
 from espshell.errors import PortError, UsageError, system_reason
 from espshell.records import dataclass
-from espshell.sim import board, efuse, fault, gpio, models, parts, ram_fault
+from espshell.sim import efuse, fault, gpio, models, parts, ram_fault
 from espshell.sim.models import Model
 from espshell.sim.nor import SECTOR
 from espshell.sim.parts import PartModel
@@ -131,8 +131,7 @@ class Setup:
         A file that is too short is filled up from the board.
         Raises: PortError if the file cannot be used.
         """
-        contents = board.flash_of(self.model.board)[: self.part.size]
-        contents = contents.ljust(self.part.size, b"\xff")
+        contents = self.model.flash()[: self.part.size].ljust(self.part.size, b"\xff")
         if self.flash_file is None:
             return bytearray(contents)
         try:

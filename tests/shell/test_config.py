@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from espshell import cli
 from espshell.errors import UsageError
-from espshell.shell import config, startup
+from espshell.shell import config, startup, trust
 from tests.shell.support import Shell
 
 MINE = """
@@ -280,6 +280,16 @@ def test_what_was_agreed_to_is_not_asked_again(
     assert "is new" in ask("n", monkeypatch)[1]
 
 
+def test_a_path_agrees_to_nothing(folder: Path) -> None:
+    """A folder whose name has the line of another file in it does not smuggle that one in."""
+    evil = folder / "evil.toml"
+    other = folder / f"x\n{trust._digest(evil, b'evil')}"
+    other.mkdir()
+    trust.agree(other / "espshell.toml", b"harmless")
+    assert trust.is_agreed(other / "espshell.toml", b"harmless")
+    assert not trust.is_agreed(evil, b"evil")
+
+
 def test_nobody_can_be_asked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A script that asks for a profile fails; --config is an agreement by itself."""
     (folder / "espshell.toml").write_text(MINE)
@@ -292,8 +302,18 @@ def test_nobody_can_be_asked(folder: Path, capsys: pytest.CaptureFixture[str]) -
 
 def test_values_do_not_speak_to_the_terminal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a stranger has written is shown in printable characters."""
-    (folder / "espshell.toml").write_text('aliases.a = "echo \\u001b[2J \\u202e"')
-    assert "\\u001b[2J \\u202e" in ask("n", monkeypatch)[1]
+    (folder / "espshell.toml").write_text('aliases.a = "echo \\u001b[2J \\u202e \\u007f"')
+    assert "\\u001b[2J \\u202e \\u007f" in ask("n", monkeypatch)[1]
+    (folder / "espshell.toml").write_text('[profile."a\\nuse it? [y/N] "]\nbaud = 1')
+    assert 'profile."a\\nuse it? [y/N] ".baud = 1' in ask("n", monkeypatch)[1]
+
+
+def test_a_link_that_leads_nowhere(folder: Path) -> None:
+    """A file of the folder that cannot be read is an error as any other."""
+    (folder / "espshell.toml").symlink_to("nowhere")
+    with pytest.raises(UsageError) as raised:
+        config.load(ask=lambda _: True)
+    assert raised.value.message.startswith("cannot read espshell.toml")
 
 
 @pytest.mark.parametrize(
@@ -314,6 +334,28 @@ def test_settings_are_saved(text: str, offline: Shell, folder: Path) -> None:
     squeeze = {"squeeze": "on"} if text else {}
     assert saved == {"check": "on", "flash-size": "2048k", "parttable": table, **squeeze}
     assert all(part in mine.read_text() for part in ("# mine", "# here") if text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "settings.check = true\nbaud = 9600",
+        "settings = {check = true}\n[profile.x]\nbaud = 1",
+        "[profile.x.settings]\ncheck = true",
+        "\ufeffbaud = 1\r\n[settings]\r\ncheck = true\r\n[profile.x]",
+    ],
+)
+def test_every_way_to_write_a_table_is_saved_into(text: str) -> None:
+    """The rest of the file means what it meant."""
+    mine = config.user_file()
+    mine.parent.mkdir(parents=True)
+    mine.write_text(text, newline="")
+    before = config._sections(mine, config._parsed(mine, mine.read_bytes()))
+    config.save({"check": False, "color": "never"})
+    after = config._sections(mine, config._parsed(mine, mine.read_bytes()))
+    assert after[""].settings["check"].text == "off"
+    assert after[""].options == {**before[""].options, "color": "never"}
+    assert {**after, "": None} == {**before, "": None}
 
 
 def test_a_file_that_is_wrong_is_not_saved_into(offline: Shell) -> None:

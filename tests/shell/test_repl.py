@@ -451,7 +451,7 @@ def test_whatever_happens_at_the_start_opens_the_shell(
         raise error
 
     monkeypatch.setattr("platformdirs.user_log_path", lambda *_, **__: tmp_path)
-    monkeypatch.setattr(repl, "_choose_port", fail)
+    monkeypatch.setattr(greeting, "_choose_port", fail)
     ran = type_keys(offline, "echo on", ENTER)
     assert (ran.status, ran.out) == (0, "on\n")
 

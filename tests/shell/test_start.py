@@ -162,9 +162,11 @@ def test_terminal_on_a_silent_port(silent: str, tmp_path: Path) -> None:
 
 
 def test_terminal_with_a_file_of_the_folder(tmp_path: Path) -> None:
-    """A person sees what it says and agrees; then its lines run, and its aliases are there."""
-    (tmp_path / "espshell.toml").write_text('startup = ["echo 6*7"]\naliases.hi = "echo hello"')
-    terminal = Terminal(tmp_path)
+    """A person sees what it says and agrees; then a profile's lines run, and aliases are there."""
+    (tmp_path / "espshell.toml").write_text(
+        'startup = ["nonsense"]\naliases.hi = "echo hello"\n[profile.p]\nstartup = ["echo 6*7"]'
+    )
+    terminal = Terminal(tmp_path, "sim://esp32c3", "--profile", "p")
     shown = terminal.wait(lambda text: "use it? [y/N]" in text)
     assert '    aliases.hi = "echo hello"' in shown
     terminal.send("y" + ENTER)

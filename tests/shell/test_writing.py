@@ -86,6 +86,17 @@ def test_a_write_whose_answer_is_lost(shell: Shell, line: str, options: str) -> 
     assert "may have been written" in shell.type("journal").out
 
 
+def test_an_undo_spares_the_stub(shell: Shell) -> None:
+    """What lay where a stub was started since is not put back over it."""
+    assert shell.type("fill DRAM 64k 1").status == 0
+    assert shell.type("stub always").status == 0
+    ran = shell.type("undo")
+    assert ran.status == 2
+    assert "the running flasher stub has its" in ran.err
+    assert "--force" not in ran.err
+    assert shell.type("peek DRAM").status == 0
+
+
 def test_an_undo_whose_answer_is_lost(shell: Shell) -> None:
     """It says so and can be tried again."""
     shell.type(f"poke {RAM:#x} 1 2")

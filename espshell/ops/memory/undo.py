@@ -53,7 +53,8 @@ class Undone(Result):
 def undo(memory: Memory, changes: Iterable[Change]) -> Undone:
     """Put back what was there before writes, in the order given; stop at one that fails.
 
-    Raises: UsageError for a write before which nothing was read.
+    Raises: UsageError for a write before which nothing was read, and for one where a stub that was
+    started since has its place.
     """
     writes = []
     for change in changes:
@@ -66,6 +67,7 @@ def undo(memory: Memory, changes: Iterable[Change]) -> Undone:
 def _put_back(memory: Memory, change: Change) -> Restored:
     if change.old is None:
         raise UsageError(f"what was at {hex32(change.address)} before was not read")
+    memory.require_spared(change.address, change.size)
     current = memory.read(change.address, change.size)
     notes: tuple[str, ...] = ()
     if current != change.new:
