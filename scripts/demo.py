@@ -26,7 +26,6 @@ from espshell.chips import by_name
 from espshell.image import merge, partitions
 from espshell.image.firmware import CHECKSUM_SEED, MAGIC
 from espshell.image.merge import MergePart
-from espshell.image.partitions import PartitionTable
 from espshell.units import KIB, MIB, SECTOR
 from tests.image.support import partition_table
 
@@ -182,19 +181,6 @@ def _nvs_row(namespace: int, kind: int, key: str, data: bytes, *, span: int = 1)
     head = bytes([namespace, kind, span, 0xFF])
     rest = key.encode().ljust(16, b"\0") + data.ljust(8, b"\xff")
     return head + struct.pack("<I", zlib.crc32(head + rest, 0xFFFF_FFFF)) + rest
-
-
-def partition_table(table: PartitionTable) -> bytes:
-    """Return a table as it stands in flash: a row for each partition, and their MD5."""
-    rows = b"".join(
-        struct.pack(
-            "<2sBBII16sI",
-            *(partitions.MAGIC, row.type, row.subtype, row.offset, row.size),
-            *(row.name.encode(), row.flags),
-        )
-        for row in table.partitions
-    )
-    return rows + b"\xeb\xeb".ljust(16, b"\xff") + hashlib.md5(rows).digest()
 
 
 def flash() -> bytes:

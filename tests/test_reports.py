@@ -45,7 +45,7 @@ def test_every_verdict_is_a_case(tmp_path: Path) -> None:
     assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (7, 2, 1, 1)
     assert r"three \x1b: `[DRAM] == 3` is false" in cases[3].result[0].message
     assert cases[1].system_out == "true  [DRAM] == 1  (0x1 == 0x1)\n"
-    properties = {item.name: item.value for item in suite.properties()}
+    properties = {item.name: item.value for item in suite.properties()}  # type: ignore[no-untyped-call]
     assert properties["chip"] == "esp32c3"
     assert properties["mac"].count(":") == 5
     assert properties["port"] == SIM
