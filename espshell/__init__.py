@@ -1,10 +1,17 @@
 """espshell: an interactive shell for the serial bootloader of Espressif chips, and a library.
 
->>> target = espshell.Target.open("sim://esp32c3")
->>> espshell.poke(target.memory, 0x3FC9_0000, [0xCAFE_F00D]).ok
+>>> with espshell.connect("sim://esp32c3") as chip:
+...     chip.poke("DRAM", 0xCAFE_F00D).ok
+...     hex(chip.peek("DRAM").last_value)
 True
->>> hex(espshell.peek(target.memory, 0x3FC9_0000).last_value)
 '0xcafef00d'
+
+``connect`` is the shell for programs.  Below it are the operations on a ``Target``, which ask
+nothing and start no stub by themselves:
+
+>>> target = espshell.Target.open("sim://esp32c3")
+>>> hex(espshell.peek(target.memory, 0x3FC9_0000).last_value)
+'0x0'
 >>> target.close()
 
 A name is imported when it is first asked for, so that the import of the package, and with it the
@@ -22,6 +29,9 @@ lazy.install(__name__)
 
 if TYPE_CHECKING:
     from espshell import chips as chips
+    from espshell.api import ConnectedChip as ConnectedChip
+    from espshell.api import connect as connect
+    from espshell.api import open_all as open_all
     from espshell.chips import Chip as Chip
     from espshell.chips import Region as Region
     from espshell.device import Flash as Flash
@@ -84,19 +94,14 @@ if TYPE_CHECKING:
     from espshell.ops.image.inspect import inspect as inspect
     from espshell.ops.image.inspect import inspect_file as inspect_file
     from espshell.ops.image.inspect import inspect_flash as inspect_flash
-    from espshell.ops.memory.copy import Copied as Copied
-    from espshell.ops.memory.copy import copy as copy
     from espshell.ops.memory.diff import Difference as Difference
     from espshell.ops.memory.diff import diff as diff
-    from espshell.ops.memory.expect import Expectation as Expectation
     from espshell.ops.memory.find import Found as Found
     from espshell.ops.memory.find import find as find
     from espshell.ops.memory.hash import Digest as Digest
     from espshell.ops.memory.hash import hash_range as hash_range
     from espshell.ops.memory.journal import Journal as Journal
     from espshell.ops.memory.journal import Journaled as Journaled
-    from espshell.ops.memory.load import Loaded as Loaded
-    from espshell.ops.memory.load import load_memory as load_memory
     from espshell.ops.memory.registers import FieldList as FieldList
     from espshell.ops.memory.registers import FieldWrite as FieldWrite
     from espshell.ops.memory.registers import RegisterList as RegisterList
@@ -118,15 +123,20 @@ if TYPE_CHECKING:
     from espshell.ops.memory.undo import Restored as Restored
     from espshell.ops.memory.undo import Undone as Undone
     from espshell.ops.memory.undo import undo as undo
+    from espshell.ops.memory.watch import Expectation as Expectation
     from espshell.ops.memory.watch import Waited as Waited
     from espshell.ops.memory.watch import Watched as Watched
     from espshell.ops.memory.watch import wait as wait
+    from espshell.ops.memory.words import Copied as Copied
     from espshell.ops.memory.words import Dump as Dump
     from espshell.ops.memory.words import Fill as Fill
+    from espshell.ops.memory.words import Loaded as Loaded
     from espshell.ops.memory.words import Peek as Peek
     from espshell.ops.memory.words import Poke as Poke
+    from espshell.ops.memory.words import copy as copy
     from espshell.ops.memory.words import dump as dump
     from espshell.ops.memory.words import fill as fill
+    from espshell.ops.memory.words import load_memory as load_memory
     from espshell.ops.memory.words import peek as peek
     from espshell.ops.memory.words import poke as poke
     from espshell.ops.progress import Report as Report

@@ -115,10 +115,9 @@ def homes(package: str) -> Mapping[str, str]:
     They are read from the package's source, so that each stands in one place.
     """
     import ast
+    import inspect
 
-    spec = sys.modules[package].__spec__
-    source = spec.loader.get_source(package) if spec else ""  # type: ignore[union-attr]
-    tree = ast.parse(source)
+    tree = ast.parse(inspect.getsource(sys.modules[package]))
     blocks = (node.body for node in tree.body if isinstance(node, ast.If))
     lines = [line for block in blocks for line in block if isinstance(line, ast.ImportFrom)]
     return {

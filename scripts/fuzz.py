@@ -208,6 +208,7 @@ VALID = {
     "snapshot": "s 0x3fc90000 16",
     "operands": "file file",
     "registers and fields": "GPIO.OUT",
+    "rate": "115200",
 }
 """Words that are right, by the kind of the argument; for all other kinds ``4``."""
 

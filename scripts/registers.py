@@ -3,15 +3,15 @@
     python scripts/registers.py FOLDER [OUTPUT]
 
 Takes facts only: names, addresses, bits, access, values after reset, names of values.  The format
-is explained at the top of what is written and read by ``espshell/registers/table.py``.  The SVD
-files are at https://github.com/espressif/svd.
+is explained at the top of what is written and read by ``espshell/registers/table.py``.  Where the
+files come from stands in ``ORIGINS``; what is wrong in them is corrected here, with a source.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -19,13 +19,14 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 OUTPUT = Path(__file__).parents[1] / "espshell" / "registers" / "data"
+WORD = 4
 LEAST_RUN = 3
 """Fields or registers from which a numbered row of them is written as one."""
 
 HEADER = """\
 # Registers of the {title}, made by scripts/registers.py; not edited by hand.
-# Source: {name}.svd of https://github.com/espressif/svd (version {version}).
-# {copyright}; Apache-2.0. Facts only: names, places, access.
+# Source: {source}.
+# {licence}. Facts only: names, places, access.
 #
 # PERIPHERAL ADDRESS SIZE [= PERIPHERAL whose registers it has]
 #  REGISTER OFFSET[+STEP] ACCESS RESET FIELD...        numbers are hexadecimal, bits decimal
@@ -41,9 +42,40 @@ SETS_OR_CLEARS = re.compile(r"_W1T[SC]$")
 ESP32-C2).
 """
 
-LEFT_OUT = {"esp32s2": ("SPI0", "SPI1")}
-"""Peripherals whose registers are wrong: the SVD gives those of the flash controller the layout of
-the general SPI controllers (W0 at 0x98; ESP-IDF's ``spi_mem_reg.h`` and esptool 5.6 have 0x58).
+LEFT_OUT = {
+    "esp32s2": (("SPI0", "SPI1"), "they are wrong there"),
+    "esp32p4": (("CLIC",), "they are a core's own, outside of the memory map"),
+}
+"""Peripherals to leave out, and why.  The SVD of the ESP32-S2 gives the flash controller the layout
+of the general SPI controllers (W0 at 0x98; ESP-IDF's ``spi_mem_reg.h`` and esptool 5.6 have 0x58).
+"""
+
+ORIGINS = {
+    "esp32c5": "esp32c5 of https://github.com/esp-rs/esp-pacs (Espressif's base file)",
+    "esp32c61": "esp32c61 of https://github.com/esp-rs/esp-pacs (Espressif's base file)",
+    "esp32p4": "esp32p4 of https://github.com/esp-rs/esp-pacs; clusters of registers are missing",
+    "esp8266": "esp8266.svd of https://github.com/cmsis-svd/cmsis-svd-data (Espressif-Community)",
+}
+"""Where a file comes from; the others are of https://github.com/espressif/svd."""
+
+LICENCES = {
+    "esp32p4": "Copyright esp-rs and Espressif Systems; MIT or Apache-2.0",
+    "esp8266": "Copyright esp-rs and Espressif Systems; MIT",
+}
+"""Where the file itself does not say it."""
+
+NO_FIELD = "REGISTER"
+"""How the file of the ESP8266 calls all bits of a register whose fields it does not know."""
+
+SPI_WORDS = re.compile(r"W(\d+)")
+SPI_W0 = 0x40
+"""The file of the ESP8266 has W1 to W15 of its SPI controllers 0x20 apart, a slip of bits for
+bytes: 4 is right (ESP8266_RTOS_SDK, ``spi_struct.h``: ``data_buf[16]`` at 0x40).
+"""
+
+SWAPPED_VALUES = ("DRIVER", "SOURCE")
+"""Fields of GPIO_PINn whose two values the file of the ESP8266 has the wrong way round: 1 is open
+drain, and 1 is sigma-delta (ESP8266_RTOS_SDK, ``gpio_struct.h`` and ``eagle_soc.h``).
 """
 
 ACCESS = {"read-only": "r", "write-only": "w", "read-write": "rw"}
@@ -90,28 +122,98 @@ def main(arguments: Sequence[str]) -> int:
 def table(path: Path) -> str:
     """Return the table of one chip."""
     device = ElementTree.parse(path).getroot()
-    copyright_line = _text(device, "licenseText").strip().splitlines()[0]
-    title = re.sub(r"^ESP32(?=\w)", "ESP32-", _text(device, "name").replace("-", ""))
+    title = _text(device, "name").upper().replace("-", "")
+    official = f"{path.stem}.svd of https://github.com/espressif/svd"
     head = HEADER.format(
-        title=title, name=path.stem, version=_text(device, "version"), copyright=copyright_line
+        title=re.sub(r"^ESP32(?=\w)", "ESP32-", title),
+        source=" ".join((ORIGINS.get(path.stem, official), *_version(device))),
+        licence=LICENCES.get(path.stem) or f"{_copyright(device)}; Apache-2.0",
     )
-    left_out = LEFT_OUT.get(path.stem, ())
+    correct = CORRECTIONS.get(path.stem, _as_it_is)
+    left_out, why = LEFT_OUT.get(path.stem, ((), ""))
     if left_out:
-        head += f"# Left out, because they are wrong there: {', '.join(left_out)}.\n"
+        head += f"# Left out, because {why}: {', '.join(left_out)}.\n"
     found = {_text(each, "name"): each for each in device.iter("peripheral")}
     written: dict[str, str] = {}
     kept = [each for name, each in found.items() if name not in left_out]
-    lines = [line for each in kept for line in _peripheral(each, found, written)]
+    lines = [line for each in kept for line in _peripheral(each, found, written, correct)]
     return head + "".join(f"{line}\n" for line in lines)
 
 
+def _version(device: Element) -> Iterator[str]:
+    if version := _text(device, "version"):
+        yield f"(version {version})"
+
+
+def _copyright(device: Element) -> str:
+    return _text(device, "licenseText").strip().splitlines()[0]
+
+
+Correction = Callable[[str, Register], Register]
+"""Takes the name of the peripheral and one of its registers."""
+
+
+def _as_it_is(peripheral: str, register: Register) -> Register:
+    return register
+
+
+def _of_esp32c5(peripheral: str, register: Register) -> Register:
+    """Move CPU_INTR_FROM_CPU_3 from 0x9b to 0x9c, as the ESP32-C61 has it in the same core."""
+    is_wrong = (peripheral, register.offset) == ("INTPRI", 0x9B)
+    return replace(register, offset=0x9C) if is_wrong else register
+
+
+def _of_esp32p4(peripheral: str, register: Register) -> Register:
+    """Return a register of the GPIO matrix as ESP-IDF names it; inputs count from 1 on.
+
+    Source: ``gpio_reg.h`` (GPIO_FUNC1_IN_SEL_CFG_REG is at 0x15c, and the signals begin with 1).
+    """
+    match = re.fullmatch(r"FUNC_(IN|OUT)_SEL_CFG{}", register.name)
+    if peripheral != "GPIO" or match is None:
+        return register
+    first = int(match[1] == "IN")
+    numbers = (first, first + register.numbers[1])
+    return replace(register, name=f"FUNC{{}}_{match[1]}_SEL_CFG", numbers=numbers)
+
+
+def _of_esp8266(peripheral: str, register: Register) -> Register:
+    """Return a register as the SDK has it, without the name of its peripheral in front."""
+    prefix = re.sub(r"\d+$", "", peripheral)
+
+    def inner(name: str) -> str:
+        return re.sub(rf"^({prefix}_?)+(?=[A-Z])", "", name)
+
+    fields = [replace(f, name=inner(f.name)) for f in register.fields if f.name != NO_FIELD]
+    name, offset = inner(register.name), register.offset
+    if peripheral == "GPIO" and name.startswith("PIN"):
+        fields = [replace(f, name=f.name.replace(f"{name}_", "")) for f in fields]
+        fields = [_swapped(f) if f.name in SWAPPED_VALUES else f for f in fields]
+    if prefix == "SPI" and (match := SPI_WORDS.fullmatch(name)):
+        offset = SPI_W0 + 4 * int(match[1])
+    return replace(register, name=name, offset=offset, fields=tuple(fields))
+
+
+def _swapped(field: Field) -> Field:
+    return replace(field, values=tuple(sorted((1 - value, name) for value, name in field.values)))
+
+
+CORRECTIONS: dict[str, Correction] = {
+    "esp32c5": _of_esp32c5,
+    "esp32p4": _of_esp32p4,
+    "esp8266": _of_esp8266,
+}
+
+
 def _peripheral(
-    element: Element, known: dict[str, Element], models: dict[str, str]
+    element: Element,
+    known: dict[str, Element],
+    models: dict[str, str],
+    correct: Correction,
 ) -> Iterator[str]:
     """Yield the lines of a peripheral; ``models`` is which one has the registers of which."""
     name, base = _text(element, "name"), _number(_text(element, "baseAddress"))
     origin = element.get("derivedFrom") or name
-    registers = list(_registers(known[origin]))
+    registers = list(_registers(known[origin], correct))
     size = max((_last(each) + 4 for each in registers), default=0)
     head = f"{name} {base:08x} {size:x}"
     model = models.setdefault(origin, name)
@@ -137,15 +239,23 @@ def _line(register: Register, written: dict[str, str]) -> str:
     return f"{where} {fields}".rstrip()
 
 
-def _registers(peripheral: Element) -> Iterator[Register]:
-    """Yield the registers by offset; one that comes twice under a name only the first time."""
-    found = [_register(each) for each in peripheral.iter("register")]
+def _registers(peripheral: Element, correct: Correction) -> Iterator[Register]:
+    """Yield the registers by offset; one that comes twice under a name only the first time.
+
+    A row that has no numbers in the file goes on behind single registers of its name (ESP32-P4:
+    CONFIG0 and CONFIG%s, which is CONFIG1 to CONFIG4; ESP-IDF, ``lp_wdt_reg.h``).
+    """
+    where = _text(peripheral, "name")
+    found = [correct(where, _register(each)) for each in peripheral.iter("register")]
     seen: set[str] = set()
     for register in sorted(found, key=lambda r: r.offset):
+        while register.step and next(_names(register)) in seen:
+            first, last = register.numbers
+            register = replace(register, numbers=(first + 1, last + 1))
         names = set(_names(register))
-        if names & seen:
-            where = _text(peripheral, "name")
-            sys.stderr.write(f"{where}: {register.name} comes twice and is left out\n")
+        if names & seen or register.offset % WORD:
+            reason = "comes twice" if names & seen else f"is at {register.offset:#x}"
+            sys.stderr.write(f"{where}: {register.name} {reason} and is left out\n")
             continue
         seen |= names
         yield register
@@ -161,7 +271,10 @@ def _register(element: Element) -> Register:
     step, count = 0, _number(_text(element, "dim") or "0")
     if count:
         first = int((_text(element, "dimIndex") or "0").split("-")[0])
-        numbers, step = (first, first + count - 1), _number(_text(element, "dimIncrement"))
+        step = _number(_text(element, "dimIncrement"))
+        if step < WORD:  # the file counts bytes, where the bus has words
+            count, step = count * step // WORD, WORD
+        numbers = (first, first + count - 1)
         name = name.replace("%s", "{}")
     return Register(
         name.upper(),

@@ -5,12 +5,18 @@ SIGHUP; programs inherit that, and the tests that send one would wait for ever. 
 their defaults here.
 
 ``pytest --hypothesis-profile=explore`` looks for examples that have not been tried.
+
+A sweep (one fault at every frame, every bit of a request) takes some of its cases in the quick run
+and all of them with ``scripts/test --all``: the fixture ``stride`` says how far apart they are.
 """
 
 from __future__ import annotations
 
+import os
 import signal
+from collections.abc import Callable
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("espshell", deadline=None, derandomize=True)
@@ -20,3 +26,17 @@ settings.load_profile("espshell")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the person's configuration and last port out of the tests, and the tests out of them."""
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        os.environ[name] = str(tmp_path_factory.mktemp(name))
+
+
+@pytest.fixture
+def stride(request: pytest.FixtureRequest) -> Callable[[int], int]:
+    """Return how many cases of a sweep a step is: as many as asked for, one with ``--all``."""
+    is_quick = bool(request.config.option.markexpr)
+    return lambda quick: quick if is_quick else 1

@@ -452,10 +452,10 @@ def test_hostile_paths(
             assert "Errno" not in ran[2]
 
 
-def test_a_second_port_is_the_only_fault(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_second_rate_is_the_only_fault(capsys: pytest.CaptureFixture[str]) -> None:
     """The hint is for what is wrong; the command behind -c is right."""
-    status, _, err = in_process("-p", SIM, "-p", "sim://esp32", "-c", "info", capsys=capsys)
-    assert (status, err) == (2, "espshell: -p is given twice; one board at a time\n")
+    status, _, err = in_process("-b", "9600", "-b", "115200", "-c", "info", capsys=capsys)
+    assert (status, err) == (2, "espshell: -b is given twice; one value is enough\n")
 
 
 def test_input_without_end(

@@ -18,14 +18,15 @@ SOURCE = Path(espshell.__file__).parent
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "units", "records", "span", "clock", "signals"),
     ("files", "lazy"),
-    ("protocol", "chips", "nor", "image", "registers"),
+    ("protocol", "chips", "nor", "image", "registers", "efuse", "pins"),
     ("link", "sim"),
     ("loader",),
     ("device",),
     ("ops",),
     ("render",),
     ("shell",),
-    ("cli",),
+    ("api", "boards"),
+    ("cli", "pytest_plugin"),
     ("__main__",),
 )
 """Bottom up.  The package's own names (``from espshell import Target``) come after ``ops``."""
@@ -33,8 +34,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 PUBLIC = "__init__"
 PUBLIC_FLOOR = FLOORS.index(("ops",)) + 0.5
 
-EXCEPTIONS = {("chips", "protocol.dialect")}
-"""Imports between neighbours that are meant: a chip names the dialect of its ROM."""
+EXCEPTIONS = {("chips", "protocol.dialect"), ("__init__", "api")}
+"""Imports that are meant: a chip names the dialect of its ROM, the package its facade."""
 
 FORBIDDEN = {"render": {"link", "sim", "loader", "device"}}
 """Lower floors that are not a floor's business all the same."""
@@ -49,8 +50,9 @@ THIRD_PARTY = {
     "link": {"serial"},
     "sim": {"serial"},
     "render": {"rich"},
-    "shell": {"prompt_toolkit", "pygments", "rich", "platformdirs"},
+    "shell": {"prompt_toolkit", "pygments", "rich", "platformdirs", "tomli", "tomlkit"},
     "cli": {"rich"},
+    "pytest_plugin": {"pytest"},
 }
 
 
@@ -224,11 +226,15 @@ def test_what_is_meant_passes(module: str, name: str) -> None:
         ),
         (
             "from espshell.cli import main; main(['-c', 'echo hi'])",
-            {"rich", "prompt_toolkit", "pygments", "espshell.sim"},
+            {"rich", "prompt_toolkit", "pygments", "platformdirs", "tomllib", "espshell.sim"},
+        ),
+        (
+            "from espshell.shell.terminal import greeting; greeting.greet",
+            {"rich", "prompt_toolkit", "pygments", "tomllib", "espshell.sim"},
         ),
         ("import espshell.protocol.commands, espshell.chips", {"serial", "espshell.link"}),
     ],
-    ids=["ops", "echo", "tables"],
+    ids=["ops", "echo", "greeting", "tables"],
 )
 def test_what_a_fresh_interpreter_loads(code: str, unwanted: set[str]) -> None:
     """What is not used is not imported, and nobody waits for it."""

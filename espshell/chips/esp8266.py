@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from espshell.chips import common
 from espshell.chips.chip import Chip
-from espshell.chips.common import KIB, MIB, bit, registers, words
+from espshell.chips.common import bit, registers, words
 from espshell.chips.facts import (
     Bits,
     Feature,
@@ -25,6 +25,7 @@ from espshell.chips.facts import (
     SplitMac,
 )
 from espshell.protocol import dialect
+from espshell.units import KIB, MIB
 
 _EFUSE = 0x3FF0_0050
 _WORD0, _WORD1, _WORD2, _WORD3 = (_EFUSE + 4 * n for n in range(4))
@@ -42,6 +43,7 @@ ESP8266 = Chip(
     rom=dialect.ESP8266_ROM,
     regions=(
         Region("DPORT", 0x3FF0_0000, 0x3FF0_1000, Kind.PERIPHERAL, "DPORT and eFuse"),  # community
+        Region("WDEV", 0x3FF2_0000, 0x3FF2_1000, Kind.PERIPHERAL, "random numbers"),  # community
         Region("DRAM", 0x3FFE_8000, 0x4000_0000, Kind.RAM, "data RAM; its end is the ROM's"),
         Region("ROM", 0x4000_0000, 0x4001_0000, Kind.ROM, "ROM"),  # community
         Region("IRAM", 0x4010_0000, 0x4010_8000, Kind.RAM, "instruction RAM"),

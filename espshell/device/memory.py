@@ -12,7 +12,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, product
+from typing import TYPE_CHECKING
 
+from espshell import registers
 from espshell.chips import Chip, Kind
 from espshell.errors import UsageError
 from espshell.loader import ram, transfer
@@ -21,6 +23,9 @@ from espshell.protocol.commands import RegisterWrite, WriteReg
 from espshell.records import dataclass
 from espshell.span import Span
 from espshell.units import WORD, hex32, number_text
+
+if TYPE_CHECKING:
+    from espshell.registers import Registers
 
 ADDRESS_SPACE = 1 << 32
 
@@ -60,8 +65,15 @@ class Memory:
         self.loader = loader
         self.dry_run = False
         """Whether nothing is written: the one place that keeps it, so that no verb can forget."""
+        self.svd: Registers | None = None
+        """Registers to go by instead of the chip's own tables."""
         self.before_write: Callable[[Change], None] = _forget
         """Gets each change before anything of it is sent, so that a journal can forget none."""
+
+    @property
+    def registers(self) -> Registers | None:
+        """The registers by name; None where there is no table of the chip."""
+        return self.svd or registers.of(self.chip.name)
 
     def check(self, address: int, size: int, *, write: bool = False) -> None:
         """Require a range of the memory map, and for a write one that can be written.
@@ -70,7 +82,8 @@ class Memory:
         """
         require_32_bits(address, max(size, 1))
         last = address + max(size, 1) - 1
-        hole = self._first_hole(address, last)
+        covered = self.chip.walk(Span(address, last + 1))
+        hole = next((at for at, region in covered if region is None), None)
         if hole is not None:
             raise UsageError(
                 f"{hex32(hole)} is outside the memory map of the {self.chip.title}: "
@@ -172,15 +185,6 @@ class Memory:
                 raise UsageError(
                     f"the running flasher stub has its {name} at {occupied}{same}", hint=hint
                 )
-
-    def _first_hole(self, address: int, last: int) -> int | None:
-        """Return the first address of a range that no region holds; regions may adjoin."""
-        while address <= last:
-            region = self.chip.region_at(address)
-            if region is None:
-                return address
-            address = region.end
-        return None
 
     def _neighbourhood(self, address: int) -> str:
         before, after = self.chip.neighbours(address)

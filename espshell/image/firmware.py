@@ -216,9 +216,9 @@ def layout_of(head: bytes) -> ImageLayout | None:
     return ImageLayout.ESP8266_V1 if head[11] in (0x3F, 0x40) else ImageLayout.EXTENDED
 
 
-def reader(data: bytes) -> Read:
-    """Return a ``Read`` of bytes in memory."""
-    return lambda offset, size: data[offset : offset + size]
+def reader(data: bytes, start: int = 0) -> Read:
+    """Return a ``Read`` of bytes in memory, from ``start`` on."""
+    return lambda offset, size: data[start + offset : start + offset + size]
 
 
 def parse(data: bytes, *, esp8266: bool | None = None) -> Firmware:

@@ -14,10 +14,9 @@ from typing import ClassVar, Generic, TypeVar
 from espshell.protocol import packet, slip
 from espshell.protocol.packet import Opcode
 from espshell.records import dataclass
+from espshell.units import ALL_BITS
 
 T = TypeVar("T", covariant=True)
-
-ALL_BITS = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)

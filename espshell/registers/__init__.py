@@ -28,7 +28,7 @@ def of(chip: str) -> Registers | None:
         data = pkgutil.get_data(__name__, f"data/{chip}.txt")
     except FileNotFoundError:
         return None
-    return Registers(data.decode()) if data else None
+    return Registers.from_text(data.decode()) if data else None
 
 
 if not TYPE_CHECKING:  # a type checker would take any name for one that is there

@@ -1,5 +1,6 @@
-"""One chip's registers, read from the text that ``scripts/registers.py`` writes.
+"""One chip's registers: by name, by address, by pattern.
 
+They are read from the text that ``scripts/registers.py`` writes, or from an SVD file (``svd``).
 Only what is asked for is taken apart: lines are given to their peripherals when the table is
 loaded, a peripheral's lines are split when one of its registers is looked up, and a register's
 fields when it is returned.  The format is explained at the top of every file in ``data``.
@@ -11,11 +12,11 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache, cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 _FIELD = re.compile(
     r"(?P<name>[^=]+)=(?P<high>\d+)(:(?P<low>\d+))?(\((?P<values>[^)]*)\))?(/(?P<access>\w+))?"
@@ -55,6 +56,10 @@ class BitField:
     width: int
     access: Access
     values: tuple[tuple[int, str], ...] = ()
+    meaning: str = ""
+    """One line, where an SVD file has one."""
+    value_meanings: tuple[tuple[int, str], ...] = ()
+    """Likewise of its values."""
 
     @property
     def high(self) -> int:
@@ -96,6 +101,10 @@ class Register:
     """Its value after a reset; 0 also where none is documented."""
     fields: tuple[BitField, ...]
     """By their lowest bit."""
+    meaning: str = ""
+    """One line, where an SVD file has one."""
+    changes_when_read: bool = False
+    """Whether an SVD file says so; the chips' own are ``read_effects`` of ``chips``."""
 
     @property
     def full_name(self) -> str:
@@ -129,11 +138,32 @@ class Peripheral:
         return self.address <= address < self.address + self.size
 
 
+class Sheet(Protocol):
+    """The registers of a peripheral, or of several that have the same."""
+
+    @property
+    def names(self) -> Mapping[str, int]:
+        """Their names and offsets, in the order of these."""
+
+    def register(self, peripheral: Peripheral, name: str) -> Register:
+        """Return the register of a name that it has."""
+
+
 class Registers:
     """The peripherals of a chip and their registers.  Names are taken in any case."""
 
-    def __init__(self, text: str) -> None:
-        self._sheets: dict[str, _Sheet] = {}
+    def __init__(self, peripherals: Iterable[Peripheral], sheets: Mapping[str, Sheet]) -> None:
+        self.peripherals: tuple[Peripheral, ...] = tuple(peripherals)
+        """All of them, by name."""
+        self._sheets = sheets
+        self._by_name = {item.name: item for item in self.peripherals}
+        self._register = cache(self._made)
+        self._by_offset = cache(self._names_by_offset)
+
+    @classmethod
+    def from_text(cls, text: str) -> Registers:
+        """Return the registers of a table; its lines are taken apart when they are looked up."""
+        sheets: dict[str, _TextSheet] = {}
         listed: list[Peripheral] = []
         lines: list[str] = []
         for line in text.splitlines():
@@ -143,11 +173,8 @@ class Registers:
                 name, address, size, *model = line.split()
                 listed.append(Peripheral(name, int(address, 16), int(size, 16)))
                 lines = []
-                self._sheets[name] = self._sheets[model[1]] if model else _Sheet(lines)
-        self.peripherals: tuple[Peripheral, ...] = tuple(listed)
-        """All of them, by name."""
-        self._by_name = {item.name: item for item in listed}
-        self._register = cache(self._made)
+                sheets[name] = sheets[model[1]] if model else _TextSheet(lines)
+        return cls(listed, sheets)
 
     def peripheral(self, name: str) -> Peripheral | None:
         """Return the peripheral of a name."""
@@ -156,7 +183,7 @@ class Registers:
     def names(self, peripheral: str) -> tuple[str, ...]:
         """Return the names of a peripheral's registers, by their address."""
         sheet = self._sheets.get(peripheral.upper())
-        return tuple(sheet.rows) if sheet else ()
+        return tuple(sheet.names) if sheet else ()
 
     def registers(self, peripheral: str) -> tuple[Register, ...]:
         """Return the registers of a peripheral, by their address."""
@@ -166,7 +193,7 @@ class Registers:
     def find(self, name: str) -> Register | None:
         """Return the register of a name: ``UART0.CONF0``."""
         peripheral, _, register = name.upper().partition(".")
-        exists = peripheral in self._sheets and register in self._sheets[peripheral].rows
+        exists = peripheral in self._sheets and register in self._sheets[peripheral].names
         return self._register(peripheral, register) if exists else None
 
     def find_field(self, name: str) -> tuple[Register, BitField] | None:
@@ -215,14 +242,17 @@ class Registers:
         )
 
     def _names_at(self, peripheral: Peripheral, address: int) -> Sequence[str]:
-        return self._sheets[peripheral.name].by_offset.get(address - peripheral.address, ())
+        names = self._by_offset(peripheral.name)
+        return names.get(address - peripheral.address, ())
+
+    def _names_by_offset(self, peripheral: str) -> dict[int, list[str]]:
+        names: dict[int, list[str]] = {}
+        for name, offset in self._sheets[peripheral].names.items():
+            names.setdefault(offset, []).append(name)
+        return names
 
     def _made(self, peripheral: str, name: str) -> Register:
-        sheet, base = self._sheets[peripheral], self._by_name[peripheral].address
-        row = sheet.rows[name]
-        access = Access(row.access)
-        fields = tuple(_fields(sheet.fields_of(row), name, access))
-        return Register(peripheral, name, base + row.offset, access, row.reset, fields)
+        return self._sheets[peripheral].register(self._by_name[peripheral], name)
 
 
 def is_pattern(text: str) -> bool:
@@ -239,8 +269,8 @@ class _Row(NamedTuple):
     fields: Sequence[str]
 
 
-class _Sheet:
-    """The registers of a peripheral, or of several that have the same."""
+class _TextSheet:
+    """The registers of a peripheral as lines of a table."""
 
     def __init__(self, lines: list[str]) -> None:
         self._lines = lines
@@ -252,18 +282,20 @@ class _Sheet:
         return dict(sorted(pairs, key=lambda pair: pair[1].offset))
 
     @cached_property
-    def by_offset(self) -> dict[int, list[str]]:
-        """The names of the registers at each offset."""
-        names: dict[int, list[str]] = {}
-        for name, row in self.rows.items():
-            names.setdefault(row.offset, []).append(name)
-        return names
+    def names(self) -> dict[str, int]:
+        """Their names and offsets."""
+        return {name: row.offset for name, row in self.rows.items()}
 
-    def fields_of(self, row: _Row) -> Sequence[str]:
-        """Return the fields of a register, or of the one that it refers to."""
-        if row.fields and row.fields[0].startswith("@"):
-            return self.rows[row.fields[0][1:]].fields
-        return row.fields
+    def register(self, peripheral: Peripheral, name: str) -> Register:
+        """Return the register of a name; its fields may be those of the one it refers to."""
+        row = self.rows[name]
+        texts = row.fields
+        if texts and texts[0].startswith("@"):
+            texts = self.rows[texts[0][1:]].fields
+        access = Access(row.access)
+        fields = tuple(_fields(texts, name, access))
+        address = peripheral.address + row.offset
+        return Register(peripheral.name, name, address, access, row.reset, fields)
 
 
 def _rows(line: str) -> Iterator[tuple[str, _Row]]:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
 from espshell import chips
+from espshell.image.common import decoded
 from espshell.image.description import AppDescription, BootloaderDescription
 from espshell.image.firmware import ExtendedHeader, Firmware, Sum
 from espshell.image.recognise import FileKind
 from espshell.image.signature import Signature
-from espshell.image.text import decoded
 from espshell.ops.image.build import Made, Merged
 from espshell.ops.image.inspect import FirmwareInfo, ImageInfo, SegmentInfo
 from espshell.render.document import Block, Cell, Indented, Styled, Table, Text

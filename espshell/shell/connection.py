@@ -47,6 +47,8 @@ class Connection:
     """The flash part, once it has been identified."""
     no_stub: bool = False
     """Whether the stub could not be started."""
+    rate_raised: bool = False
+    """Whether the rate was raised without being asked for."""
 
     def as_lost(self) -> Lost:
         """Return the identity of the device, to find it after its port is gone."""

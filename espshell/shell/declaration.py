@@ -60,6 +60,8 @@ class Trait(enum.Flag):
     """Says what the chip must be: a script that is run finds that out before its first line."""
     CHIP = enum.auto()
     """Behind it another chip may be connected."""
+    WORDS_TOO = enum.auto()
+    """The bare name of a family that takes words: what is no second name is an argument."""
     PARTITIONS = enum.auto()
     """Behind it the names of partitions may be others than they are now."""
     ONCE = enum.auto()

@@ -134,7 +134,10 @@ class Registry:
         words = command.words
         if not words or _OPTION.match(words[0].raw):
             return command
-        if not self._begins_two(command.name.expand(variables).lower(), prefixes=prefixes):
+        first = command.name.expand(variables).lower()
+        if not self._begins_two(first, prefixes=prefixes):
+            return command
+        if self._is_argument(first, words[0].raw.lower()):
             return command
         end = words[0].column - command.column
         gap = PlainText(command.text[len(command.name.raw) : end], " ")
@@ -150,6 +153,12 @@ class Registry:
         ours = {n for n, verb in self._verbs.items() if not (verb.alias_of or " " in n)}
         begun = [n for n in firsts | ours if n.startswith(name)]
         return len(begun) == 1 and begun[0] in firsts
+
+    def _is_argument(self, first: str, second: str) -> bool:
+        """Return whether a word behind the first of two is an argument of the bare command."""
+        verb = self.get(first)
+        words_too = verb is not None and Trait.WORDS_TOO in verb.traits
+        return words_too and second not in self.family(first)
 
     def _require_second(
         self, first: str, second: str, family: Sequence[str], *, prefixes: bool

@@ -34,7 +34,7 @@ def as_in_a_script(prepared: Prepared, variables: Variables, folder: Path) -> st
         name = innermost.command.words[0]
         with contextlib.suppress(UsageError):  # no valid path: the line fails again when it is run
             path = (folder / files.path_of(name.expand(variables))).absolute()
-            texts[name.column] = _quoted(str(path))
+            texts[name.column] = quoted(str(path))
     source = prepared.verb.name + command.text[len(command.name.raw) :]
     shift = len(prepared.verb.name) - len(command.name.raw) - command.column
     for word in reversed(command.words):
@@ -50,7 +50,7 @@ def as_in_a_script(prepared: Prepared, variables: Variables, folder: Path) -> st
 
 def assignment(name: str, value: str) -> str:
     """Return the line that sets a variable to a value."""
-    return f"let {name} = {value if value.isdigit() else _quoted(value, always=True)}"
+    return f"let {name} = {value if value.isdigit() else quoted(value, always=True)}"
 
 
 def _without_arguments(word: Word, variables: Variables) -> str:
@@ -66,7 +66,7 @@ def _pieces(pieces: tuple[Piece, ...], variables: Variables, *, in_quotes: bool)
         elif not piece.name.isdigit():
             yield piece.raw
         elif (value := variables.get(piece.name)) is not None:
-            yield _escaped(value) if in_quotes else _quoted(value)
+            yield _escaped(value) if in_quotes else quoted(value)
         else:
             yield from _pieces(piece.default or (), variables, in_quotes=in_quotes)
 
@@ -75,7 +75,7 @@ def _escaped(value: str) -> str:
     return re.sub(r'([$"\\`])', r"\\\1", value)
 
 
-def _quoted(value: str, *, always: bool = False) -> str:
+def quoted(value: str, *, always: bool = False) -> str:
     """Return a value as one word of a line: in parentheses if it is an expression of several."""
     if _PLAIN.fullmatch(value) and not always:
         return value

@@ -15,6 +15,12 @@ from espshell.units import MIB
 MOST_FLASH = 256 * MIB
 """Twice the largest flash that any of the chips addresses (bytes)."""
 
+SWITCHES = ("check", "confirm", "slower", "squeeze", "verify")
+SETTINGS = (*SWITCHES, "color", "dry-run", "flash-size", "spi-connection", "parttable", "rate")
+"""The names that ``set`` takes."""
+SAVED = tuple(name for name in SETTINGS if name != "dry-run")
+"""Those that a file may have; whether writes are sent is said anew at every start."""
+
 
 @dataclasses.dataclass(slots=True)
 class Settings:
@@ -30,6 +36,8 @@ class Settings:
     """Ask before flash is changed, if a person is there."""
     slower: bool = True
     """Go on at a lower baud rate when reads of flash keep failing."""
+    rate: str = "auto"
+    """``auto``: raise a rate that was left at the default for long transfers; ``fixed``: never."""
     flash_size: int | None = None
     """The size of the flash (bytes); None takes it from the JEDEC id."""
     spi_connection: str = "auto"
@@ -44,6 +52,8 @@ class Bench:
 
     port: str = ""
     baud: int = SYNC_BAUD
+    rate: str = "auto"
+    """``auto``: nobody has chosen the rate; ``fixed``: it was chosen; ``climb``: the highest."""
     chip: Chip | None = None
     before: str = "default-reset"
     after: str = "hard-reset"
@@ -59,3 +69,9 @@ class Bench:
         with contextlib.suppress(OSError, ValueError):  # no file, as a URL is none
             return os.path.samefile(port, self.port)
         return port == self.port
+
+    def at_rate(self, baud: int | str) -> Bench:
+        """Return the same with a rate that was chosen, or with ``auto``: the highest."""
+        if isinstance(baud, str):
+            return dataclasses.replace(self, baud=SYNC_BAUD, rate="climb")
+        return dataclasses.replace(self, baud=baud, rate="fixed")

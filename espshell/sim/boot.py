@@ -10,6 +10,7 @@ from enum import Enum
 
 from espshell.chips import Quirk
 from espshell.sim import stub_image
+from espshell.sim.bootloader import Bootloader
 from espshell.sim.chip import SimChip
 from espshell.sim.event_queue import EventQueue
 from espshell.sim.fault import FaultAction
@@ -83,6 +84,7 @@ class BootState:
         self.resets += 1
         self.chip.power_off()
         self.chip.reset()
+        self.chip.latch_straps(download=self._setup.boot is Boot.DOWNLOAD)
         self._enter_rom()
         if self._setup.boot is Boot.LOOP:
             self._boot_again(at, self.chip.model.log.power_on)
@@ -184,10 +186,12 @@ class BootState:
         forced = bit is not None and bool(bit.of(self.chip.memory.word(bit.address)))
         if by_lines and Quirk.FORCED_DOWNLOAD_STAYS not in self.chip.facts.quirks:
             forced = False
+        download = download or forced or self.chip.gpio.forces_download
         self.chip.reset()
+        self.chip.latch_straps(download=download and not forced)
         if forced and bit is not None:
             self.chip.memory.set_register(bit.address, bit.mask)
-        return download or forced
+        return download
 
     def _run(self, at: float, *, download: bool) -> None:
         if self.mode is not ChipMode.BOOTING:
@@ -210,8 +214,15 @@ class BootState:
 
     def _run_application(self, at: float) -> None:
         self.mode = ChipMode.APPLICATION
-        self.chip.set_baud(ROM_BAUD)
-        self._print(APPLICATION_TEXT, at)
+        chip = self.chip
+        chip.set_baud(ROM_BAUD)
+        bootloader = Bootloader(
+            chip.access.read,
+            offset=chip.facts.bootloader_offset,
+            chip=chip.facts.id,
+            revision=self._setup.revision,
+        )
+        self._print(bootloader.text() or APPLICATION_TEXT, at)
 
     def _jump(self, entry: int, at: float) -> None:
         """Start a stub, or something else, which prints what the setup says."""

@@ -44,6 +44,7 @@ class AddressSpace:
         self._reset_values = dict(registers)
         self._registers = dict(registers)
         self._watched: dict[int, Callable[[int], None]] = {}
+        self._computed: dict[int, Callable[[], int]] = {}
         for address, data in rom:
             self._patch(address, data)
 
@@ -58,7 +59,10 @@ class AddressSpace:
             return int.from_bytes(contents[offset : offset + WORD], "little")
         if not region.holds(address):
             return 0
-        return CACHE_OFF if region.kind in _CACHED else self._registers.get(address & ~3, 0)
+        if region.kind in _CACHED:
+            return CACHE_OFF
+        compute = self._computed.get(address & ~3)
+        return self._registers.get(address & ~3, 0) if compute is None else compute()
 
     def write_word(self, address: int, value: int, mask: int = 0xFFFF_FFFF) -> None:
         """Set the bits of a word that are 1 in ``mask``; ROM and eFuses stay as they are."""
@@ -77,6 +81,10 @@ class AddressSpace:
         """Call something with each new value of a register that a loader writes."""
         self._watched[address] = on_write
 
+    def compute(self, address: int, value: Callable[[], int]) -> None:
+        """Let something say what a register holds, each time that it is read."""
+        self._computed[address] = value
+
     def read(self, address: int, size: int) -> bytes:
         """Return the bytes of the words at an address."""
         index = bisect_right(self._starts, address) - 1
@@ -87,7 +95,10 @@ class AddressSpace:
         words = range(align_down(address, WORD), address + size, WORD)
         region = self._region(address)
         if region is not None and region.kind is Kind.PERIPHERAL and region.holds(words[-1]):
-            data = array("I", (self._registers.get(at, 0) for at in words)).tobytes()
+            values = dict.fromkeys(self._computed.keys() & words, 0) if self._computed else {}
+            values = {at: self._computed[at]() for at in values}
+            held = self._registers
+            data = array("I", (values.get(at, held.get(at, 0)) for at in words)).tobytes()
         else:
             data = b"".join(self.word(at).to_bytes(WORD, "little") for at in words)
         return data[address % WORD : address % WORD + size]
@@ -112,6 +123,10 @@ class AddressSpace:
         for region, contents in zip(self._regions, self._contents, strict=True):
             if region.kind is Kind.RAM and contents is not None:
                 contents[:] = bytes(len(contents))
+
+    def add_reset_values(self, words: Iterable[tuple[int, int]]) -> None:
+        """Give registers other first values than zero, where they have none yet."""
+        self._reset_values = {**dict(words), **self._reset_values}
 
     def reset(self) -> None:
         """Give the registers their first values; RAM keeps what it holds."""

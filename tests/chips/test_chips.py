@@ -363,17 +363,17 @@ def test_text_of_a_feature() -> None:
 def test_where_an_address_is() -> None:
     """A range is in a region if all of it is; its neighbours are the nearest ones."""
     chip = ESP32C3
-    rom = chip.region_named("rom0")
-    assert rom is not None
+    rom, cache = (next(r for r in chip.regions if r.name == name) for name in ("ROM0", "CACHE"))
     assert chip.region_at(rom.end - 4, 4) is rom
     assert chip.region_at(rom.end - 4, 5) is None
     assert chip.region_at(rom.end) is None
     before, after = chip.neighbours(rom.end)
     assert before is rom
-    assert after is chip.region_named("CACHE")
+    assert after is cache
     assert chip.neighbours(0)[0] is None
     assert chip.neighbours(SPACE)[1] is None
-    assert chip.region_named("nowhere") is None
+    assert [*chip.walk(Span(rom.end - 4, rom.end + 4))] == [(rom.end - 4, rom), (rom.end, None)]
+    assert [*chip.walk(Span(rom.end, rom.end))] == []
 
 
 @pytest.mark.parametrize(
@@ -416,3 +416,11 @@ def test_rows_say_what_the_literals_say() -> None:
 
     assert rows == set(chips._ROWS)
     assert [chip.name for chip in CHIPS] == list(chips.NAMES)
+
+
+@EACH
+def test_every_chip_has_dram(chip: Chip) -> None:
+    """A script may say DRAM or RAM on every chip: a large block of RAM, which holds no second."""
+    names = {r.name: r for r in (*chip.synonyms, *chip.regions)}
+    assert names["DRAM"].size == names["RAM"].size >= 96 * 1024
+    assert len(names) == len(chip.synonyms) + len(chip.regions)

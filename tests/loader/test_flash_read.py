@@ -78,7 +78,9 @@ def test_blank_flash_is_not_transferred(chip: str, stub: bool) -> None:
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize(("chip", "stub"), LOADERS[1:3])
 @pytest.mark.parametrize("blank", [False, True], ids=["random", "partly blank"])
-def test_right_or_an_error(chip: str, stub: bool, fault: str, blank: bool) -> None:
+def test_right_or_an_error(
+    chip: str, stub: bool, fault: str, blank: bool, stride: Callable[[int], int]
+) -> None:
     """One fault, at any frame: what is read is what is there."""
     half = 40 * KIB if stub else 10 * KIB
     contents = (b"\xff" * half if blank else DATA[:half]) + DATA[:half]
@@ -90,7 +92,7 @@ def test_right_or_an_error(chip: str, stub: bool, fault: str, blank: bool) -> No
     first = number()
     target.flash.read(0, 2 * half)
     last = number()
-    for at in range(first + 1, last + 1, max(1, (last - first) // 5)):
+    for at in range(first + 1, last + 1, stride(3) * max(1, (last - first) // 6)):
         options = f"fault={fault}:{at}{FAULTS[fault]}"
         target = opened(chip, stub, options, contents)
         assert target.flash.read(0, 2 * half) == contents

@@ -98,7 +98,7 @@ def test_info_reads_each_word_once() -> None:
     before = wire_of(target).count.requests
     chip.info(target, with_flash=False)
 
-    assert wire_of(target).count.requests - before <= 14
+    assert wire_of(target).count.requests - before <= 15
 
 
 @pytest.mark.parametrize("name", chips.NAMES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 
 import pytest
 
@@ -229,7 +230,9 @@ def test_a_refused_block_begins_anew() -> None:
 @every_loader
 @pytest.mark.parametrize("fault", ["drop@reply", "double@reply", "drop@request", "double@request"])
 @pytest.mark.parametrize("name", ["load", "erase"])
-def test_a_bad_link(chip: str, stub: bool, fault: str, name: str) -> None:
+def test_a_bad_link(
+    chip: str, stub: bool, fault: str, name: str, stride: Callable[[int], int]
+) -> None:
     """Whatever frame is lost or comes twice, the flash is as wanted and nothing else is touched."""
     wanted = NEW[: 3 * SECTOR] if name == "load" else b"\xff" * 9 * SECTOR
 
@@ -243,9 +246,8 @@ def test_a_bad_link(chip: str, stub: bool, fault: str, name: str) -> None:
     first = count.requests if fault.endswith("request") else count.replies
     done(target)
     last = count.requests if fault.endswith("request") else count.replies
-    for number in range(
-        first + 1, last + 1, max(1, (last - first) // (3 if chip == "esp8266" else 12))
-    ):
+    step = stride(3) * max(1, (last - first) // (3 if chip == "esp8266" else 12))
+    for number in range(first + 1, last + 1, step):
         target = opened(chip, stub, OLD, options=f"fault={fault}:{number}")
         assert done(target).ok
         assert held(target) == with_new(OLD, (AT, wanted))

@@ -282,7 +282,9 @@ def frames_before(chip: str, stub: bool) -> dict[str, int]:
 
 @pytest.mark.parametrize(("chip", "stub"), LOADERS)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_no_fault_makes_a_false_verdict(chip: str, stub: bool, fault: str) -> None:
+def test_no_fault_makes_a_false_verdict(
+    chip: str, stub: bool, fault: str, stride: Callable[[int], int]
+) -> None:
     """Whatever frame it hits, the sectors found and the bytes read are right, or it is an error."""
     direction = "request" if "request" in fault else "reply"
     verdicts = 0
@@ -292,7 +294,7 @@ def test_no_fault_makes_a_false_verdict(chip: str, stub: bool, fault: str) -> No
             for number in range(24)
             if expected[number * SECTOR :][:SECTOR] != held[number * SECTOR :][:SECTOR]
         ]
-        for frame in (1, 3, 6, 11):
+        for frame in (1, 6, 3, 11)[:: stride(2)]:
             rule = fault.format(frames_before(chip, stub)[direction] + frame)
             target = opened(chip, stub, held, options=f"fault={rule}")
             try:

@@ -71,7 +71,7 @@ def test_svd_to_table_to_registers(tmp_path: Path) -> None:
     assert "# Copyright 2024 Somebody; Apache-2.0." in text
     assert "".join(f"{x}\n" for x in text.splitlines() if not x.startswith("#")) == ROWS
 
-    known = Registers(text)
+    known = Registers.from_text(text)
     names = ["INT_RAW", "INT_ST", *(f"KEY_{n}" for n in range(4)), "W0", "W1", "W2"]
     assert list(known.names("UART1")) == names
     raw, status, last = (known.find(f"UART1.{n}") for n in ("INT_RAW", "INT_ST", "W2"))

@@ -375,7 +375,7 @@ def test_port_filters(monkeypatch: pytest.MonkeyPatch) -> None:
         (["write-flash", "--flash-mode", "dio", "0", "f"], "-c 'write-flash ...' runs it"),
         (["/dev/ttyUSB0"], "-p /dev/ttyUSB0 connects to it"),
         (["sim://esp32"], "-p sim://esp32 connects to it"),
-        (["-p", "a", "-p", "b"], "-p is given twice"),
+        (["-b", "1", "-b", "2"], "-b is given twice"),
     ],
 )
 def test_commands_and_ports_in_the_place_of_a_script(

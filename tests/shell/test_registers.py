@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from espshell import registers
 from espshell.link.port import SerialPort
 from espshell.shell.settings import Bench
 from espshell.shell.terminal import complete
@@ -96,13 +99,14 @@ def test_suggestion(shell: Shell) -> None:
     assert "did you mean `UART0`?" in shell.type("peek UARTT0").err
 
 
-def test_chip_without_tables(offline: Shell) -> None:
+def test_chip_without_tables(offline: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """One line says so; names that are no registers are still known."""
+    monkeypatch.setattr(registers, "of", lambda name: None)
     offline.session.connect(Bench(port="sim://esp32p4"))
     for line in ("peek UART0.CONF0", "reg UART0", "regs", "expect GPIO.OUT.DATA == 1"):
         said = offline.type(line)
         assert said.status == 2, line
-        assert said.err.endswith("no register tables for the ESP32-P4\n"), line
+        assert said.err.endswith("for the ESP32-P4; `svd FILE` reads an SVD file\n"), line
     assert "UART0.FIFO" in words(offline, "peek UART0")
 
 
@@ -332,3 +336,46 @@ def test_no_table_is_loaded_for_memory() -> None:
     assert "espshell.shell.language.scope" in fresh_modules(code)
     assert "espshell.registers.table" not in fresh_modules(code)
     assert "espshell.registers.table" in fresh_modules(code.replace("DRAM 64", "GPIO 64"))
+
+
+SVD = """<device><name>X1</name><peripherals><peripheral><name>UART0</name>
+<baseAddress>0x60000000</baseAddress><registers><register><name>MINE</name>
+<description>All of it</description><addressOffset>0x20</addressOffset><fields><field>
+<name>MODE</name><description>What it does</description><bitRange>[1:0]</bitRange>
+<enumeratedValues><enumeratedValue><name>OFF</name><description>Stands still</description>
+<value>0</value></enumeratedValue><enumeratedValue><name>ON</name><value>1</value></enumeratedValue>
+</enumeratedValues></field></fields></register></registers></peripheral></peripherals></device>"""
+
+
+def test_svd_of_ones_own(shell: Shell, tmp_path: Path) -> None:
+    """Its names apply until `svd off`, with their meanings, also to a check of a script."""
+    path = tmp_path / "x1.svd"
+    path.write_text(SVD)
+    assert shell.type(f"svd {path}").out == f"{path}  X1: 1 peripheral, 1 register\n"
+    assert shell.type("reg UART0.MINE").out == (
+        "UART0.MINE  0x60000020  0x00000000\n  All of it\n  MODE  1:0  0  OFF  Stands still\n"
+    )
+    assert shell.type("reg UART0.MINE.MODE=?").out == (
+        "MODE  1:0  read-write\n  OFF  0  Stands still\n  ON   1\n"
+    )
+    assert shell.type("reg UART0.MINE.MODE=ON").status == 0
+    assert shell.type("expect UART0.MINE.MODE == 1").status == 0
+    assert shell.type("reg UART0.CONF0").status == 2
+    assert shell.type("svd off").status == 0
+    assert shell.type("reg UART0.MINE").status == 2
+    assert shell.type("reg UART0.CONF0").status == 0
+
+
+def test_hostile_svd_is_one_line(offline: Shell, tmp_path: Path) -> None:
+    """A file that is too large is refused unparsed; a damaged one changes nothing."""
+    path = tmp_path / "x.svd"
+    with path.open("wb") as file:
+        file.truncate(100 << 20)
+    ran = offline.type(f"svd {path}")
+    assert (ran.status, ran.err.count("\n")) == (2, 1)
+    assert "16 MiB" in ran.err
+    path.write_text("<!DOCTYPE x [<!ENTITY a 'b'>]><device/>")
+    assert offline.type(f"svd {path}").err == (
+        f"svd: {path}: it has a document type, which no SVD file needs\n"
+    )
+    assert offline.session.svd is None

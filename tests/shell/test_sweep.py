@@ -11,7 +11,9 @@ from scripts import fuzz
 from tests.shell.support import RAM, Shell
 
 # The Ctrl-C that ends a long line may come while an object is finalized, where Python drops it.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:(?s).*KeyboardInterrupt:pytest.PytestUnraisableExceptionWarning"
+)
 
 
 @pytest.mark.parametrize("forced", [False, True])

@@ -27,7 +27,16 @@ WIDTHS = (40, 80, 120)
 NOT_DRAWN = {"Restored", "Watched", "Repeated", "WriteResult"}
 """Parts and bases of others, and what has been shown while it was made."""
 
-DRAWS_LESS = {"Dump", "Found", "Difference", "Poke", "FieldWrite", "Verify", "RamLoaded"} | {
+DRAWS_LESS = {
+    "Dump",
+    "Found",
+    "Difference",
+    "Poke",
+    "FieldWrite",
+    "Verify",
+    "RamLoaded",
+    "Fuses",
+} | {
     "Status",
     "StatusChange",
     "SfdpRead",
@@ -44,14 +53,17 @@ image make -f data.bin -a 0x40100000 -f data.bin -a 0x40210010 made.bin
 """
 
 ONLINE = """
-info; chip-id; read-mac; flash-id; get-security-info; map; baud; connect sim://esp32c3; trace off
+efuse; efuse *USB*; efuse FLASH_TPUW; efuse save fuses.json; efuse diff fuses.json
+info; chip-id; read-mac; flash-id; get-security-info; map; link; baud auto; baud
+connect sim://esp32c3; trace off
 peek 0x3fc90000 4; peek GPIO.ENABLE; poke 0x3fc90000 0x12345678; poke --no-verify 0x3fc90010 5
 dump 0x3fc90000; dump 0x60000000 64; dump32 0x3fc90000 64; fill 0x3fc90100 64 7
 copy 0x3fc90000 64 0x3fc92000
 find 0x3fc90000 4096 0x12345678; diff 0x3fc90000 512 0x3fc91000; hash 0x3fc90000 64 sha256
 save 0x3fc90000 64 saved.bin; load data.bin mem:0x3fc90000; snap before 0x3fc90000 64; snap
 journal; undo; wait [0x3fc90100] == 7; reg UART0.CONF0; reg UART0.*; reg UART0.CONF0.PARITY=1
-reg UART0.CONF0.PARITY=?; regs; regs UART0; spi 0x9f --read 3; sfdp; sr; sr bits; sr ranges
+reg UART0.CONF0.PARITY=?; regs; regs UART0; svd x1.svd; reg P.R; svd off
+gpio; gpio 9; gpio 4 out 1 --pull up; spi 0x9f --read 3; sfdp; sr; sr bits; sr ranges
 sr protect flash:0 0x100000; sr set QE=0; sr set QE=0; read-flash-status --bytes 2; sr unprotect
 load --force app.bin flash:0x10000; verify app.bin flash:0x10000; verify data.bin flash:0x10000
 verify --diff data.bin flash:0x10000; set parttable parts.csv; parts; erase flash:0x10000 0x1000
@@ -67,6 +79,12 @@ def _files() -> None:
     Path("app.bin").write_bytes(app)
     Path("damaged.bin").write_bytes(app[:-1] + bytes([app[-1] ^ 1]))
     Path("data.bin").write_bytes(data)
+    Path("x1.svd").write_text(
+        "<device><name>X1</name><peripherals><peripheral><name>P</name><baseAddress>0x60000000"
+        "</baseAddress><registers><register><name>R</name><description>What it does, in a line"
+        "</description><addressOffset>0</addressOffset></register></registers></peripheral>"
+        "</peripherals></device>"
+    )
     ram = [(0x3FC9_0000, data[:100]), (0x4039_0000, data[:256])]
     Path("ram.bin").write_bytes(support.firmware(ram, chip=5))
     Path("parts.csv").write_text("nvs, data, nvs, 0x9000, 0x6000,\nfactory, app, factory, , 1M\n")

@@ -8,6 +8,8 @@ from espshell.chips import Quirk, Words
 from espshell.device import Target
 from espshell.errors import UsageError
 from espshell.nor import makers
+from espshell.ops.chip import gpio
+from espshell.ops.chip.gpio import BootMode
 from espshell.ops.result import Result
 
 SECURITY_FLAGS = (
@@ -72,6 +74,8 @@ class Info(Result):
     eui64: str | None = None
     sdk_id: int | None = None
     flash: FlashId | None = None
+    boot: BootMode | None = None
+    """Why it is in its loader, and what its pins would give at the next reset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,9 @@ def info(target: Target, *, with_flash: bool = True) -> Info:
     security_fields = [fuse.field for fuse in chip.security_fuses]
     security_fields += [chip.flash_crypt_count] if chip.flash_crypt_count else []
     addresses = [a for field in security_fields for a in field.addresses]
-    words = target.memory.gather([*chip.info_addresses, *addresses]).__getitem__
+    words = target.memory.gather(
+        [*chip.info_addresses, *addresses, *gpio.boot_words(chip)]
+    ).__getitem__
     target.revision = chip.revision(words)
     return replace(
         basics,
@@ -151,6 +157,7 @@ def info(target: Target, *, with_flash: bool = True) -> Info:
         sdk_id=chip.sdk_id.value(words) if chip.sdk_id else None,
         flash=flash_id(target) if with_flash else None,
         security=basics.security or _fused_security(target, words),
+        boot=gpio.boot_mode(chip, words),
     )
 
 

@@ -23,6 +23,8 @@ class Entry:
     change: Change
     is_stale: bool = False
     """Whether the chip has been reset or reached anew since."""
+    group: int = 0
+    """Counts the commands: writes of one are undone together."""
     is_sure: bool = True
     """Whether it is known to have been written, not only to have been sent."""
 
@@ -52,7 +54,7 @@ class Journal:
 
     def __init__(self) -> None:
         self._entries: deque[Entry] = deque()
-        self._number = 0
+        self._number = self._group = 0
         self._bytes = 0
         self._command = ""
         self._changes: list[Change] = []
@@ -63,7 +65,7 @@ class Journal:
     def add(self, command: str, change: Change) -> None:
         """Remember a write."""
         self._number += 1
-        self._entries.append(Entry(self._number, command, change))
+        self._entries.append(Entry(self._number, command, change, group=self._group))
         self._bytes += _weight(change)
         while len(self._entries) > self.MOST or self._bytes > self.MOST_BYTES:
             self._bytes -= _weight(self._entries.popleft().change)
@@ -75,6 +77,7 @@ class Journal:
         Where the command fails or is stopped, they may have been written or not.
         """
         outer, self._command, self._changes = (self._command, self._changes), command, []
+        self._group += 1
         first = self._number
         try:
             yield self._changes
@@ -97,20 +100,24 @@ class Journal:
         return Journaled(tuple(self._entries)[-count:], len(self._entries))
 
     def to_undo(self, count: int) -> tuple[Entry, ...]:
-        """Return the last writes, the newest first.
+        """Return the last writes, the newest first; those of one command count as one.
 
         Raises: UsageError if there are fewer, or one of them cannot be undone.
         """
-        if count > len(self._entries):
-            raise UsageError(f"the journal holds {count_text(len(self._entries), 'write')}")
-        entries = tuple(reversed(self.last(count).entries))
+        older, entries = list(self._entries), list[Entry]()
+        for _ in range(count):
+            if not older:
+                raise UsageError(f"the journal holds {count_text(len(self._entries), 'write')}")
+            entries.append(older.pop())
+            while older and entries[-1].group == older[-1].group > 0:
+                entries.append(older.pop())
         for entry in entries:
             if entry.obstacle:
                 raise UsageError(
                     f"write {entry.number} ({entry.command}) cannot be undone: {entry.obstacle}",
                     hint="`journal` lists them; nothing was written",
                 )
-        return entries
+        return tuple(entries)
 
     def drop_last(self) -> None:
         """Forget the last write: it was undone."""

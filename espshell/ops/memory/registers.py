@@ -7,19 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from espshell import registers
-from espshell.chips import Chip
+from espshell import files, registers
 from espshell.device import Memory
 from espshell.device.memory import Change
-from espshell.errors import ReadsDiffer, UsageError
+from espshell.errors import ReadsDiffer, UsageError, printable
 from espshell.ops.memory import words
 from espshell.ops.memory.words import Poke
 from espshell.ops.result import Result
-from espshell.registers import BitField, Peripheral, Register, Registers
-from espshell.units import count_text, hex32
+from espshell.registers import BitField, Peripheral, Register, Registers, svd
+from espshell.units import ALL_BITS, count_text, hex32
 
-ALL_BITS = (1 << 32) - 1
 MOST_READ = 1024
 """Registers that are read at once."""
 
@@ -147,11 +146,46 @@ class FieldList(Result):
     fields: tuple[BitField, ...]
 
 
-def tables(chip: Chip) -> Registers:
+@dataclass(frozen=True, slots=True)
+class SvdTables(Result):
+    """The registers that an SVD file describes, to go by instead of the chip's own tables."""
+
+    file: str
+    device: str
+    tables: Registers
+    count: int
+    left_out: int = 0
+    """Registers that are no aligned words, which no loader reads."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltInTables(Result):
+    """The tables that come with the program are what names go by."""
+
+
+def load_svd(path: Path) -> SvdTables:
+    """Read an SVD file. Raises: UsageError in one line for one that is damaged or too large."""
+    data = files.read_bytes(path, files.SVD)
+    try:
+        content = svd.read(data)
+    except UsageError as error:
+        raise UsageError(f"{printable(str(path))}: {error.message}", hint=error.hint) from error
+    notes: tuple[str, ...] = ()
+    if content.left_out:
+        notes = (f"{count_text(content.left_out, 'register')} that are no aligned words left out",)
+    return SvdTables(
+        str(path), content.device, content.registers, content.count, content.left_out, notes
+    )
+
+
+def tables(memory: Memory) -> Registers:
     """Return the registers of a chip. Raises: UsageError if there is no table of them."""
-    table = registers.of(chip.name)
+    table = memory.registers
     if table is None:
-        raise UsageError(f"no register tables for the {chip.title}")
+        raise UsageError(
+            f"no register tables for the {memory.chip.title}", hint="`svd FILE` reads an SVD file"
+        )
     return table
 
 
@@ -165,12 +199,12 @@ def field_named(register: Register, name: str) -> BitField:
     return field
 
 
-def list_registers(chip: Chip, pattern: str = "") -> RegisterList:
+def list_registers(memory: Memory, pattern: str = "") -> RegisterList:
     """Return the registers whose name has a text in it or fits a pattern, or all peripherals.
 
     Raises: UsageError if there is no table, or nothing fits.
     """
-    table = tables(chip)
+    table, chip = tables(memory), memory.chip
     if not pattern:
         return RegisterList(chip.name, peripherals=table.peripherals)
     matches = table.search(pattern)
@@ -324,7 +358,8 @@ def _unread(memory: Memory, register: Register) -> str:
     """Return why a register is not read unless it is asked for alone; empty if it is."""
     if not register.access.readable:
         return "write-only"
-    if memory.chip.changes_when_read(register.address) is not None:
+    changes = memory.chip.changes_when_read(register.address) is not None
+    if changes or register.changes_when_read:
         return "changes when it is read"
     outside = memory.chip.region_at(register.address, registers.WORD) is None
     return "outside the memory map" if outside else ""

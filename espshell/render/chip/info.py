@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from espshell.nor import makers
 from espshell.ops.chip.connection import ConnectionInfo, Left
+from espshell.ops.chip.gpio import BootMode
 from espshell.ops.chip.info import ChipId, FlashId, Info, Mac, Security, SecurityReport
 from espshell.render.document import Block, Styled, Table, Text
-from espshell.render.forms import form
+from espshell.render.forms import Json, form, json_form
 from espshell.render.view import View
 from espshell.units import hex32, size_text
 
@@ -41,9 +42,23 @@ def info(result: Info, view: View) -> Iterator[Block]:
         ("chip id", hex32(result.sdk_id) if result.sdk_id is not None else ""),
         ("flash", flash),
         ("security", _security(result.security) if result.security else ""),
+        ("boot", result.boot.reason if result.boot else ""),
+        ("next reset", result.boot.prospect if result.boot else ""),
         ("loader", f"{result.loader} on {result.port} at {result.baud} baud"),
     ]
     yield Table(row for row in rows if row[1])
+
+
+@json_form
+def boot_mode_json(result: BootMode) -> Json:
+    """Return modes and the pins that decided."""
+    return {
+        "mode": result.mode or None,
+        "pins": {f"GPIO{pin}": level for pin, level in result.levels},
+        "forced": result.is_forced,
+        "next": result.next_mode or None,
+        "next_pins": {f"GPIO{pin}": level for pin, level in result.next_levels},
+    }
 
 
 @form

@@ -50,7 +50,7 @@ def _remarks(entry: Entry) -> str:
 def undone(result: Undone, view: View) -> Iterator[Block]:
     """Yield what was put back."""
     for write in result.writes:
-        values = _values(write.found, write.restored)
+        values = _values(write.found, write.data)
         state = "put back" if write.ok else "not put back"
         yield Text(Styled(hex32(write.address), "address"), f"  {values}   {state}")
 

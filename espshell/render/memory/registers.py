@@ -10,15 +10,17 @@ from espshell.render.document import Block, Cell, Indented, Part, Styled, Table,
 from espshell.render.forms import Json, form, json_form, json_rows, pick, to_json
 from espshell.render.view import View
 from espshell.span import Span
-from espshell.units import hex32
+from espshell.units import count_text, hex32
 
 if TYPE_CHECKING:
     from espshell.ops.memory.registers import (
+        BuiltInTables,
         FieldList,
         FieldWrite,
         RegisterList,
         RegisterValue,
         RegisterValues,
+        SvdTables,
     )
     from espshell.registers import BitField, Register
 
@@ -34,19 +36,27 @@ json_rows(
 def register_value(result: RegisterValue, view: View) -> Iterator[Block]:
     """Yield name, address and value, and a row a field."""
     yield Text(*_headline(result.register, result.value))
+    if result.register.meaning:
+        yield Indented(2, Text(Styled(result.register.meaning, "note"), wraps=True))
     yield field_table(result.fields, result.value)
 
 
 def field_table(fields: Iterable[BitField], word: int) -> Block:
     """Return a row a field: name, bits, value and what that is called."""
-    return Indented(2, Table((field.name, field.bits, *_value(field, word)) for field in fields))
+    rows = [(field.name, field.bits, *_value(field, word)) for field in fields]
+    return Indented(2, Table(rows))
 
 
-def _value(field: BitField, word: int) -> Sequence[str]:
+def _value(field: BitField, word: int) -> Sequence[Cell]:
     if not field.access.readable:
-        return "-", "write-only"
+        return "-", "write-only", *_meaning(field.meaning)
     value = field.value(word)
-    return _number(value), field.named(value)
+    meaning = dict(field.value_meanings).get(value) or field.meaning
+    return _number(value), field.named(value), *_meaning(meaning)
+
+
+def _meaning(text: str) -> Sequence[Cell]:
+    return (Styled(text, "note"),) if text else ()
 
 
 def _number(value: int) -> str:
@@ -71,7 +81,12 @@ def register_value_json(result: RegisterValue) -> Json:
 def field_json(result: BitField) -> Json:
     """Return its place and what its values are called."""
     values: dict[str, Json] = {name: value for value, name in result.values}
-    return {**pick(result, "name low width access=access.text"), "values": values}
+    return {
+        **pick(result, "name low width access=access.text"),
+        "values": values,
+        **({"meaning": result.meaning} if result.meaning else {}),
+        **({"meanings": _value_meanings(result)} if result.value_meanings else {}),
+    }
 
 
 @json_form
@@ -140,11 +155,48 @@ def register_list(result: RegisterList, view: View) -> Iterator[Block]:
 
 @form
 def field_list(result: FieldList, view: View) -> Iterator[Block]:
-    """Yield a row a field: name, bits, access and values."""
-    yield Table((f.name, f.bits, f.access.text, _choices(f)) for f in result.fields)
+    """Yield a row a field: name, bits, access and values; meanings of values below it."""
+    for field in result.fields if any(f.value_meanings for f in result.fields) else ():
+        yield Text(Styled(field.name, "name"), f"  {field.bits}  {field.access.text}")
+        meanings = dict(field.value_meanings)
+        rows = [(name, str(n), *_meaning(meanings.get(n, ""))) for n, name in field.values]
+        yield Indented(2, Table(rows or [("any", _choices(field))]))
+    if not any(f.value_meanings for f in result.fields):
+        yield Table((f.name, f.bits, f.access.text, _choices(f)) for f in result.fields)
 
 
 def _choices(field: BitField) -> str:
     most = (1 << field.width) - 1
     named = ", ".join(f"{name} ({value})" for value, name in field.values)
     return named or ("0, 1" if most == 1 else f"0..{_number(most)}")
+
+
+def _value_meanings(field: BitField) -> Json:
+    meanings = dict(field.value_meanings)
+    return {name: meanings[value] for value, name in field.values if value in meanings}
+
+
+@form
+def svd_tables(result: SvdTables, view: View) -> Iterator[Block]:
+    """Yield the file and how much it describes."""
+    count = count_text(len(result.tables.peripherals), "peripheral")
+    yield Text(
+        Styled(result.file, "name"),
+        f"  {result.device}: {count}, {count_text(result.count, 'register')}",
+    )
+
+
+@json_form
+def svd_tables_json(result: SvdTables) -> Json:
+    """Return the file, and counts in place of what it describes."""
+    return {
+        **pick(result, "file", "device", "left_out"),
+        "peripherals": len(result.tables.peripherals),
+        "registers": result.count,
+    }
+
+
+@form
+def built_in_tables(result: BuiltInTables, view: View) -> Iterator[Block]:
+    """Yield that no file is in use."""
+    yield Text("the tables that come with the program; `svd FILE` takes those of a file")

@@ -18,14 +18,11 @@ from espshell.span import Span
 from espshell.units import count_text, hex32, hex_width, size_text
 
 if TYPE_CHECKING:
-    from espshell.ops.memory.copy import Copied
-    from espshell.ops.memory.expect import Expectation
     from espshell.ops.memory.hash import Digest
-    from espshell.ops.memory.load import Loaded
     from espshell.ops.memory.save import Saved
     from espshell.ops.memory.symbols import SymbolList
-    from espshell.ops.memory.watch import Waited
-    from espshell.ops.memory.words import Dump, Fill, Peek, Poke
+    from espshell.ops.memory.watch import Expectation, Waited
+    from espshell.ops.memory.words import Copied, Dump, Fill, Loaded, Peek, Poke
 
 
 json_rows(
@@ -117,8 +114,8 @@ def _way(result: Fill | Copied) -> str:
 
 def _would_change(result: Fill | Copied, address: int, view: View) -> Iterator[Block]:
     """Yield what a write that was not sent would change, where that is known."""
-    if result.dry_run and result.old is not None:
-        yield from difference(diff(result.old, result.data, address=address), view)
+    if result.dry_run and (old := result.writes[0].old) is not None:
+        yield from difference(diff(old, result.data, address=address), view)
 
 
 @form

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from espshell.nor import opcodes
-from espshell.nor.changes import BitChange, RegisterChange
 from espshell.nor.layout import RegisterLayout
 from espshell.nor.plan import StatusPlan
-from espshell.nor.sequence import StatusWrite
+from espshell.nor.sequence import BitChange, RegisterChange, StatusWrite
 from espshell.ops.status.raw_bytes import StatusBytes
 from espshell.ops.status.registers import StatusChange
 from espshell.render import cells, flashbar

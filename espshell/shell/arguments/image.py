@@ -15,6 +15,7 @@ from espshell.shell.arguments.types import (
     FILE,
     TEXT,
     ArgType,
+    Completed,
     Scope,
     complete_files,
     mapped,
@@ -60,7 +61,7 @@ def _parse_file_or_flash(word: str) -> Path | place.Place:
     return where
 
 
-def _complete_file_or_flash(text: str, scope: Scope) -> Iterable[str]:
+def _complete_file_or_flash(text: str, scope: Scope) -> Iterable[Completed]:
     if text.lower().startswith("flash:"):
         return PLACE.complete(text, scope)
     return (*complete_files(text, scope), "flash:")

@@ -164,7 +164,7 @@ def _lone(word: str, scope: Scope) -> Extent | Location | None:
     if any(inside.name(name) is None for name in where.expr.names()):
         return None
     name = where.expr.lone_name()
-    region = inside.place(name) if name and where.space != "efuse" else None
+    region = inside.place(name) if name else None
     if region is not None:
         return Extent(region.start, region.size, region.name, where.space)
     return PLACE.resolve(PLACE.parse([word]), scope)

@@ -50,7 +50,10 @@ class Scope(expr.Environment, Protocol):
         """Return the meaning of names in a space: those of partitions in ``flash``."""
 
 
-Completion = Callable[[str, Scope], Iterable[str]]
+Completed = str | tuple[str, str]
+"""A word, perhaps with what is shown beside it."""
+
+Completion = Callable[[str, Scope], Iterable[Completed]]
 """What the word that is being typed could become."""
 
 
@@ -241,6 +244,19 @@ NUMBERS = many(NUMBER)
 
 POSITIVE = replace(number(1, 0xFFFF_FFFF), complete=no_completion)
 """An expression that must be at least 1, and fit into 32 bits: a count or a rate."""
+
+AUTO = "auto"
+
+RATE_OR_AUTO: ArgType[expr.Expr | None, int | str] = ArgType(
+    "rate",
+    single_word(lambda text: None if text.lower() == AUTO else expr.parse(text)),
+    lambda parsed, scope: AUTO if parsed is None else POSITIVE.resolve(parsed, scope),
+    names=lambda parsed: () if parsed is None else parsed.names(),
+    complete=offer(AUTO),
+    raw=True,
+    label="RATE|auto",
+)
+"""A baud rate, or ``auto``: the highest that is clean."""
 
 TEXT: ArgType[str, str] = ArgType("text", single_word(str))
 """A word as it is."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from espshell.shell.commands import (
     chip,
+    efuse,
     esptool,
     flash,
+    gpio,
     image,
     journal,
     memory,
@@ -35,6 +37,8 @@ for _module in (
     journal,
     watch,
     chip,
+    efuse,
+    gpio,
     ram,
     registers,
     pasted,

@@ -14,6 +14,7 @@ from espshell.link.reset import AFTER, BEFORE
 from espshell.link.trace import Recorder, Viewer
 from espshell.ops.chip import connection
 from espshell.ops.chip import info as ops
+from espshell.ops.chip import link as link_ops
 from espshell.ops.result import Result
 from espshell.records import dataclass
 from espshell.shell import recovery
@@ -23,7 +24,7 @@ from espshell.shell.arguments.types import (
     CHIPS,
     FILE,
     GENERATION,
-    POSITIVE,
+    RATE_OR_AUTO,
     TEXT,
     checked,
     choice,
@@ -33,6 +34,8 @@ from espshell.shell.declaration import Option, Trait
 from espshell.shell.registry import Registry
 
 if TYPE_CHECKING:
+    from espshell.ops.chip.link import LinkReport
+    from espshell.ops.chip.rate import RateChosen
     from espshell.shell.session import Session
 
 VERBS = Registry()
@@ -74,7 +77,9 @@ def connect(
     session: Session,
     port: Annotated[str, TEXT] = "",
     *,
-    baud: Annotated[int | None, Option("--baud", "rate after the first contact", POSITIVE)] = None,
+    baud: Annotated[
+        int | str | None, Option("--baud", "rate after the first contact, or auto", RATE_OR_AUTO)
+    ] = None,
     chip: Annotated[tuple[Chip, ...], Option("--chip", "refuse any other chip", CHIPS)] = (),
     before: Annotated[
         str, Option("--before", "how to reset it: " + ", ".join(BEFORE), RESET_MODE)
@@ -91,11 +96,12 @@ def connect(
     target_bench = replace(
         bench,
         port=port or bench.port,
-        baud=baud or bench.baud,
         chip=chip[0] if chip else bench.chip,
         before=before or bench.before,
         after=after or bench.after,
     )
+    if baud is not None:
+        target_bench = target_bench.at_rate(baud)
     return connection.describe(session.connect(target_bench))
 
 
@@ -210,17 +216,32 @@ def run(session: Session) -> connection.Left:
 
 @VERBS.add("baud", group=GROUP, needs="chip")
 def baud(
-    session: Session, rate: Annotated[int | None, POSITIVE] = None
-) -> connection.ConnectionInfo:
+    session: Session, rate: Annotated[int | str | None, RATE_OR_AUTO] = None
+) -> connection.ConnectionInfo | RateChosen:
     """Change the rate at both ends; without a rate, tell it.
 
     The new rate is proven by a read; if that fails, both ends go back to the old one.
+    baud auto goes up from the present rate to 230400, 460800, 921600, 1500000, 2000000 and
+    3000000, as far as the bridge can, and keeps the highest at which data is right both ways. A
+    chip that gets lost on the way is reset into the loader.
     """
     if rate is None:
         return connection.describe(session.chip)
-    result = session.change_baud(rate)
-    session.bench = replace(session.bench, baud=rate)
+    result = session.climb() if isinstance(rate, str) else session.change_baud(rate)
+    session.connected.rate_raised = False
+    session.bench = session.bench.at_rate(result.baud)
     return result
+
+
+@VERBS.add("link", group=GROUP, needs="chip")
+def link(session: Session) -> LinkReport:
+    """Measure the link, and tell what to do about it.
+
+    How long round trips take, how fast bytes go both ways at the present rate, and how many
+    exchanges are lost or wrong, which is a failure (status 1). Nothing on the chip changes.
+    link; baud auto; link.
+    """
+    return link_ops.measure(session.chip)
 
 
 @VERBS.add("trace", group=GROUP)

@@ -27,8 +27,8 @@ from espshell.shell.registry import Registry
 if TYPE_CHECKING:
     from espshell.ops.flash.erase import Erased
     from espshell.ops.flash.load import Written
-    from espshell.ops.memory.load import Loaded
     from espshell.ops.memory.save import Saved
+    from espshell.ops.memory.words import Loaded
     from espshell.shell.session import Session
 
 VERBS = Registry()

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
-from espshell.errors import DeviceError, UsageError
+from espshell.errors import DeviceError, NoReply, UsageError
 from espshell.image import partitions as partition_format
 from espshell.ops.chip import info as chip_ops
 from espshell.ops.flash import erase as erasing
@@ -18,7 +18,7 @@ from espshell.ops.flash import plan as planning
 from espshell.ops.flash import settings as patch
 from espshell.ops.flash import verify as verifying
 from espshell.ops.flash import write_job as working
-from espshell.ops.memory import load as loading
+from espshell.ops.memory import words
 from espshell.records import dataclass
 from espshell.shell.arguments.flash import (
     Pair,
@@ -42,10 +42,10 @@ if TYPE_CHECKING:
     from espshell.ops.flash.load import Written
     from espshell.ops.flash.partitions import Parts
     from espshell.ops.flash.payload import Payload
-    from espshell.ops.flash.plan import Facts
+    from espshell.ops.flash.plan import Facts, Plan
     from espshell.ops.flash.settings import FlashSettings
     from espshell.ops.flash.write_job import WriteJob
-    from espshell.ops.memory.load import Loaded
+    from espshell.ops.memory.words import Loaded
     from espshell.shell.session import Session
 
 VERBS = Registry()
@@ -126,7 +126,7 @@ def load_files(
         _require_ram(session, files, force=force)
         for note in (note for image in images for note in image.notes):
             session.output.note(note)
-        return loading.load_memory(
+        return words.load_memory(
             session.chip.memory,
             images,
             verify=session.settings.verify,
@@ -310,9 +310,27 @@ def _write(
         if not session.may_destroy(_question(work)):
             session.output.note(NOTHING_DONE)
             return None
-    with _changing(session, work):
-        result = ops.write(target.flash, work, report)
+    result = _carried_out(session, plan, work, everything=everything)
     return replace(result, notes=()) if work.segments and session.ask else result
+
+
+def _carried_out(session: Session, plan: Plan, work: WriteJob, *, everything: bool) -> Written:
+    """Write; if the link fails at a rate that the shell has raised, go on at the old one.
+
+    Not if a digest has failed before: then it is for a person to see.
+    """
+    session.raise_rate(work.size)
+    report = session.output.progress
+    while True:
+        try:
+            with _changing(session, work):
+                return ops.write(session.chip.flash, work, report)
+        except (DeviceError, NoReply):
+            if any(segment.tries > 1 for segment in work.segments) or not session.lower_rate():
+                raise
+        strays = work.strays
+        work = ops.compare(session.chip, plan, everything=everything, report=report)
+        work.strays.extend(strays)
 
 
 @contextlib.contextmanager

@@ -133,8 +133,9 @@ def journal(session: Session, count: Annotated[int, POSITIVE] = _SHOWN) -> journ
 def undo(session: Session, count: Annotated[int, POSITIVE] = 1) -> undoing.Undone:
     """Put back what was there before the last write, or writes.
 
-    undo N for the last N, the newest first; reads back. Refused if what was there before was not
-    read, or the chip was reset since. What a write to a register has set going is not undone.
+    undo N for the last N, the newest first, those of one command together; reads back. Refused if
+    what was there before was not read, or the chip was reset since. What a write to a register
+    has set going is not undone.
     """
     entries = session.journal.to_undo(count)
     writes = []

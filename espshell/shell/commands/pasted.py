@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from espshell import __version__
 from espshell.errors import UsageError
+from espshell.ops.chip import efuse as efuse_ops
 from espshell.ops.chip import info as ops
 from espshell.ops.result import Result
 from espshell.records import dataclass
@@ -28,7 +29,7 @@ LIKE = "5.6"
 """The version of esptool whose lines are understood."""
 
 
-_FUSES_HINT = "`info` tells MAC, revision and security; `dump efuse:0 0x100` shows the bits"
+_FUSES_HINT = "`efuse` shows what is burnt, `dump efuse:0 0x100` the bits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +66,16 @@ def espefuse(
     *,
     chip: ChipOrAuto = None,
     port: PortName = "",
-) -> ops.Info:
-    """Answer `espefuse summary` with what `info` knows.
+) -> efuse_ops.Fuses | efuse_ops.FuseDetail | ops.SecurityReport:
+    """Answer `espefuse summary` with `efuse`.
 
     The rest, which burns fuses, is refused.
     """
     if words[0] != "summary":
         raise UsageError("nothing here burns fuses", hint=_FUSES_HINT)
     with lines.applied(session, GlobalOptions(chip, port), needs_chip=True):
-        session.output.note(f"this is `info`; espefuse is another program; {_FUSES_HINT}")
-        return ops.info(session.chip)
+        session.output.note("this is `efuse`; espefuse is another program")
+        return efuse_ops.secure_report(session.chip) or efuse_ops.show(session.chip)
 
 
 @VERBS.add("espsecure", group=GROUP)

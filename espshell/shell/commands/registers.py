@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
+from espshell import files
 from espshell.errors import UsageError
 from espshell.ops.memory import registers
 from espshell.ops.result import Result
-from espshell.shell.arguments.types import TEXT, ArgType, complete_names
+from espshell.shell.arguments.types import (
+    TEXT,
+    ArgType,
+    Completed,
+    Scope,
+    complete_files,
+    complete_names,
+)
 from espshell.shell.commands.memory import Check, Unverified
-from espshell.shell.declaration import DRY_RUN, Option
+from espshell.shell.declaration import DRY_RUN, Option, Trait
 from espshell.shell.language import expr
 from espshell.shell.registry import Registry
 
 if TYPE_CHECKING:
-    from espshell.ops.memory.registers import FieldWrite, RegisterList
+    from espshell.ops.memory.registers import (
+        BuiltInTables,
+        FieldWrite,
+        RegisterList,
+        SvdTables,
+    )
     from espshell.registers import BitField, Register
     from espshell.shell.session import Session
 
 VERBS = Registry()
 
 GROUP = "Memory"
+_OFF = "off"
 
 # Compiled when first used, not at every start.
 _ASSIGNMENT = r"(?s)(?P<name>\.?[A-Za-z_][\w.]*)=(?!=)(?P<value>.*)"
@@ -89,7 +104,7 @@ def reg(
     read without changing anything. `reg UART0.CONF0.PARITY=1 .PARITY_EN=0` is one write that the
     chip masks itself, read back like a poke. `reg UART0.CONF0.PARITY=?` lists what there is.
     """
-    registers.tables(session.chip.chip)
+    registers.tables(session.chip.memory)
     if any(request.choices for request in requests):
         return _choices(session, requests)
     if any(request.value is not None for request in requests):
@@ -105,7 +120,32 @@ def regs(session: Session, pattern: Annotated[str, TEXT] = "") -> RegisterList:
 
     Registers by a part of their name, the name of their peripheral, or a pattern with `*` and `?`.
     """
-    return registers.list_registers(session.chip.chip, pattern)
+    return registers.list_registers(session.chip.memory, pattern)
+
+
+def _offered(text: str, scope: Scope) -> Iterable[Completed]:
+    yield _OFF, "the tables that come with the program"
+    yield from complete_files(text, scope)
+
+
+SVD = replace(TEXT, kind="SVD file", complete=_offered, label="FILE|off")
+"""The name of an SVD file, or ``off``."""
+
+
+@VERBS.add("svd", group=GROUP, traits=Trait.SYMBOLS)
+def svd(session: Session, file: Annotated[str, SVD] = "") -> SvdTables | BuiltInTables:
+    """Take the names of registers from an SVD file, or from the program's own tables again.
+
+    svd chip.svd; svd off; svd tells what applies. Rows, clusters, derived parts, names of values
+    and their meanings are taken over: `reg UART0.CONF0` shows them, `reg UART0.CONF0.PARITY=?`
+    lists them. It stays until the end of the session, whatever is connected.
+    """
+    if file.lower() == _OFF:
+        session.svd = None
+    elif file:
+        session.svd = registers.load_svd(files.path_of(file))
+    session.apply_settings()
+    return session.svd or registers.BuiltInTables()
 
 
 def _request(text: str, before: str) -> Request:
@@ -139,7 +179,7 @@ def _read(session: Session, requests: Sequence[Request], *, check: bool, force: 
         peripheral = None if request.is_pattern else scope.peripheral(request.name)
         if request.is_pattern or peripheral:
             pattern = peripheral.name if peripheral else request.name
-            registers_to_read += registers.list_registers(session.chip.chip, pattern).registers
+            registers_to_read += registers.list_registers(memory, pattern).registers
         else:
             registers_to_read.append(_meant(session, request.name)[0])
     chosen = tuple(dict.fromkeys(registers_to_read))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from espshell.errors import UsageError
 from espshell.files import read_bytes
-from espshell.ops.memory import copy as copying
 from espshell.ops.memory import diff as differences
 from espshell.ops.memory import find as search
 from espshell.ops.memory import hash as hashing
@@ -40,7 +39,7 @@ def copy(
     *,
     unverified: Unverified = False,
     force: Force = False,
-) -> copying.Copied | Written | None:
+) -> words.Copied | Written | None:
     """Copy a range to another place, in memory or in flash.
 
     All of it is read before anything is written, so the two may overlap. Reads back and fails if
@@ -54,7 +53,7 @@ def copy(
         data = words.dump(source, region.address, region.size, check=not sure, report=report).data
         return write_flash(session, place, data, f"a copy of {hex32(region.address)}", force=force)
     verify = session.settings.verify and not unverified
-    return copying.copy(
+    return words.copy(
         session.chip.memory,
         region.address,
         region.size,

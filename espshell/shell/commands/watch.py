@@ -49,6 +49,8 @@ class Repeated(Result):
 
 
 def _parse_watchable(texts: Sequence[str]) -> Expr | place.Range:
+    if texts[0].lower().startswith("gpio:"):
+        return expr.parse(texts[0])
     parsed = region(WORD).parse(texts)
     is_range = parsed.size is not None or parsed.end is not None
     return parsed if is_range else expr.parse(texts[0])

@@ -147,6 +147,7 @@ class GlobalOptions:
             bench,
             port=self.port or bench.port,
             baud=self.baud or bench.baud,
+            rate="fixed" if self.baud else bench.rate,
             chip=self.chip or bench.chip,
             before=_mode(self.before, bench.before, BEFORE_DEFAULT),
             after=_mode(self.after, bench.after, AFTER_DEFAULT),

@@ -51,7 +51,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A dotted name, spelled as typed."""
+    """A dotted name, or ``efuse:`` and the name of a field; spelled as typed."""
 
     text: str
 
@@ -169,7 +169,7 @@ _TOKEN = re.compile(
     | (?P<char>'(?:\\x[0-9A-Fa-f]{2}|\\.|[^'\\])*'?)
     | (?P<number>[0-9]\w*(?:\.\w+)*)
     | (?P<operator>(?:and|or|not)\b(?!\.\w)|\*\*|//|<<|>>|<=|>=|==|!=|&&|\|\||\.\.)
-    | (?P<name>\w+(?:\.\w+)*)
+    | (?P<name>(?:[Ee][Ff][Uu][Ss][Ee]:(?=[A-Za-z_])|[Gg][Pp][Ii][Oo]:(?=\d))?\w+(?:\.\w+)*)
     | (?P<other>.)
     """,
     re.VERBOSE | re.DOTALL,

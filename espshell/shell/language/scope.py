@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from espshell import registers
+from espshell import pins
 from espshell.chips import Chip, Kind, Region
 from espshell.device import Target
 from espshell.errors import BenchError, DeviceError, EspError, UsageError
 from espshell.image import partitions as partitions_module
+from espshell.ops.chip import efuse as efuses
+from espshell.ops.chip import gpio
 from espshell.ops.memory import words as memory
 from espshell.shell.arguments.types import Scope, nearest
-from espshell.units import parse_number
+from espshell.units import WORD, parse_number
 
 if TYPE_CHECKING:
     from espshell.image.partitions import PartitionTable
@@ -58,7 +60,7 @@ class TargetScope:
     @property
     def tables(self) -> Registers | None:
         """The register tables of the connected chip, or None."""
-        return registers.of(self.chip.name) if self.chip else None
+        return self._target.memory.registers if self._target else None
 
     def place(self, name: str) -> Region | None:
         """Return the region, peripheral, register or sized symbol of a name; None if there is none.
@@ -80,7 +82,7 @@ class TargetScope:
                 return places[whole]
         register = self.register(name)
         if register is not None:
-            end = register.address + registers.WORD
+            end = register.address + WORD
             return Region(register.full_name, register.address, end, Kind.PERIPHERAL)
         peripheral = self.peripheral(name)
         if peripheral is not None:
@@ -137,6 +139,8 @@ class TargetScope:
     def knows(self, name: str) -> bool:
         """Return whether a name has a meaning, without reading any register."""
         space, colon, rest = name.partition(":")
+        if space.lower() == _GPIO and colon:
+            return self.chip is not None and rest.isdecimal()
         if colon:
             return self.space(space).knows(rest)
         if self.symbol(name) is not None:
@@ -150,8 +154,15 @@ class TargetScope:
     def name(self, name: str) -> int | None:
         """Return the address of a region, register or symbol, or the value of a field.
 
-        None for an unknown name.  Raises: UsageError for a field that is write-only.
+        ``gpio:9`` is the level of a pin.  None for an unknown name.
+
+        Raises: UsageError for a field that is write-only, or a pin that there is not.
         """
+        space, colon, rest = name.partition(":")
+        if colon and space.lower() == _GPIO and rest.isdecimal():
+            return gpio.level(self._connected().memory, int(rest))
+        if colon:
+            return efuses.field(self._connected(), rest) if space.lower() == _EFUSE else None
         symbol = self.symbol(name)
         if symbol is not None:
             return symbol.address
@@ -169,14 +180,19 @@ class TargetScope:
 
     def read(self, address: int, bits: int) -> int:
         """Return the contents of memory. Raises: UsageError outside the memory map."""
-        if self._target is None:
-            raise not_connected()
-        read = memory.peek(self._target.memory, address, width=bits, check=self._check)
+        read = memory.peek(self._connected().memory, address, width=bits, check=self._check)
         self.notes.update(dict.fromkeys(read.notes))
         return read.values[0]
 
+    def _connected(self) -> Target:
+        if self._target is None:
+            raise not_connected()
+        return self._target
+
     def space(self, name: str) -> Scope:
-        """Return the meaning of names in a space: those of partitions in ``flash``."""
+        """Return the meaning of names in a space: partitions in ``flash``, fields in ``efuse``."""
+        if name.lower() == _EFUSE and self._target is not None:
+            return EfuseScope(self, self._target)
         if name != "flash" or self._target is None or self._partitions is None:
             return self
         return FlashScope(self, self._target, self._partitions)
@@ -199,6 +215,8 @@ class TargetScope:
         There are thousands: so registers only after their peripheral, fields only after their
         register, and symbols only after a first letter.
         """
+        if text.lower().startswith(f"{_GPIO}:") and self.chip is not None:
+            return [f"{_GPIO}:{pin.number}" for pin in pins.of(self.chip.name).pins]
         symbols = self._symbols.starting(text) if self._symbols and text else ()
         return dict.fromkeys((*self._own_names(text), *islice(symbols, _MOST_SYMBOLS)))
 
@@ -226,12 +244,15 @@ class TargetScope:
     def _require_tables(self, name: str) -> None:
         """Check that there are register tables for a name with a dot. Raises: UsageError."""
         if "." in name and self.chip is not None and self.tables is None:
-            raise UsageError(f"no register tables for the {self.chip.title}")
+            raise UsageError(
+                f"no register tables for the {self.chip.title}",
+                hint="`svd FILE` reads an SVD file",
+            )
 
     def _places(self) -> tuple[Region, ...]:
         if self.chip is None:
             raise not_connected()
-        return (*self.chip.regions, *self.chip.read_effects, self.chip.efuse)
+        return (*self.chip.regions, *self.chip.synonyms, *self.chip.read_effects, self.chip.efuse)
 
 
 class FlashScope:
@@ -326,7 +347,57 @@ class FlashScope:
         )
 
 
-_ALL, _END = "all", "end"
+class EfuseScope:
+    """Names in ``efuse:``: fields, which as places are the words that hold them."""
+
+    def __init__(self, outer: TargetScope, target: Target) -> None:
+        self._outer, self._target = outer, target
+        self.chip = outer.chip
+
+    def place(self, name: str) -> Region | None:
+        """Return the words of a field; None for an unknown name."""
+        space = self._target.efuse
+        fuse = space.table.find(self._whole(name))
+        if fuse is None:
+            return None
+        span = space.span(fuse)
+        return Region(fuse.name, span.start, span.end, Kind.PERIPHERAL)
+
+    def name(self, name: str) -> int | None:
+        """Return the offset of the words of a field, or None."""
+        place = self.place(name)
+        return place.start if place else None
+
+    def knows(self, name: str) -> bool:
+        """Return whether a field has this name."""
+        return self.place(name) is not None
+
+    def is_field(self, name: str) -> bool:
+        """Return False: here a field is a place."""
+        return False
+
+    def read(self, address: int, bits: int) -> int:
+        """Return the contents of memory: ``[...]`` reads no eFuses."""
+        return self._outer.read(address, bits)
+
+    def suggest(self, name: str) -> str | None:
+        """Return the name nearest to an unknown one; None if none is near."""
+        return nearest(name.upper(), self.names())
+
+    def names(self, text: str = "") -> Iterable[str]:
+        """Return the names of all fields."""
+        return [fuse.name for fuse in self._target.efuse.table.fuses]
+
+    def space(self, name: str) -> Scope:
+        """Return the meaning of names in a space."""
+        return self._outer.space(name)
+
+    def _whole(self, name: str) -> str:
+        names = list(self.names())
+        return (_completed(name, names) if self._outer.prefixes else None) or name
+
+
+_ALL, _END, _EFUSE, _GPIO = "all", "end", "efuse", "gpio"
 
 
 def not_connected() -> BenchError:

@@ -40,7 +40,8 @@ def candidates(session: Session, text: str) -> Iterable[Candidate]:
     else:
         slots = _slots(verb, at.command.words)
         types = [slot.type for slot in slots if slot.type is not None]
-        result = (Candidate(n) for kind in types for n in kind.complete(at.typed, session.scope))
+        offers = (offer for kind in types for offer in kind.complete(at.typed, session.scope))
+        result = (Candidate(*((n,) if isinstance(n, str) else n)) for n in offers)
     return (one for one in result if one.text.lower().startswith(at.typed.lower()))
 
 

@@ -1,0 +1,93 @@
+"""The pins of a chip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from espshell.render.document import Block, Cell, Indented, Styled, Table, Text
+from espshell.render.forms import Json, form, json_form, pick
+from espshell.render.view import View
+
+if TYPE_CHECKING:
+    from espshell.ops.chip.gpio import PinSet, PinState, PinTable
+
+_DRIVES = ("5 mA", "10 mA", "20 mA", "40 mA")
+_HEAD = ("pin", "level", "direction", "drives", "pull", "about", "function", "use")
+
+
+@form
+def pin_table(result: PinTable, view: View) -> Iterator[Block]:
+    """Yield a row a pin, and of a single one what there is to know."""
+    head: list[Sequence[Cell]] = [[Styled(word, "label") for word in _HEAD]]
+    yield Table([*head, *map(_row, result.states)])
+    for line in result.explains:
+        yield Indented(2, Text(line, wraps=True))
+
+
+def _row(state: PinState) -> Sequence[Cell]:
+    return (
+        str(state.pin.number),
+        Styled("-" if state.level is None else str(state.level), "value"),
+        state.direction,
+        str(state.driven) if state.is_output else "-",
+        state.pull or "-",
+        "-" if state.drive is None else _DRIVES[state.drive],
+        Styled(state.function, "" if state.function == "GPIO" else "name"),
+        Styled(state.use, "note"),
+    )
+
+
+@json_form
+def pin_table_json(result: PinTable) -> Json:
+    """Return the pins."""
+    return {"chip": result.chip, "pins": [_state(state) for state in result.states]}
+
+
+def _state(state: PinState) -> Json:
+    return {
+        "pin": state.pin.number,
+        **pick(state, "level", "is_output", "driven", "open_drain", "pull", "drive", "function"),
+        **pick(state, "strap"),
+        "input_only": state.pin.input_only,
+        "rtc": state.pin.is_rtc,
+        "uses": dict(state.pin.roles),
+        "functions": list(state.pin.functions),
+    }
+
+
+@form
+def pin_set(result: PinSet, view: View) -> Iterator[Block]:
+    """Yield what the pin was and is."""
+    name = Styled(result.after.pin.name, "name")
+    if result.dry_run:
+        count = len(result.writes)
+        yield Text(name, f"  not sent (dry run): {count} register{'s' * (count != 1)}")
+    elif result.pulses:
+        times = "once" if result.pulses == 1 else f"{result.pulses} times"
+        yield Text(name, f"  pulsed {times}; now {_words(result.after)}")
+    elif not result.writes:
+        yield Text(name, f"  is {_words(result.after)} already")
+    else:
+        yield Text(name, f"  {_words(result.before)} → {_words(result.after)}")
+
+
+def _words(state: PinState) -> str:
+    way = f"out {state.driven}" if state.is_output else state.direction
+    way += " (open drain)" * (state.is_output and state.open_drain)
+    pull = f", pull-{state.pull}" if state.pull else ""
+    reads = "" if state.level is None else f", reads {state.level}"
+    function = f"{state.function}, " if state.function != "GPIO" else ""
+    return f"{function}{way}{pull}{reads}"
+
+
+@json_form
+def pin_set_json(result: PinSet) -> Json:
+    """Return the pin before and after, and how many registers were written."""
+    return {
+        "before": _state(result.before),
+        "after": _state(result.after),
+        "written": len(result.writes),
+        "pulses": result.pulses,
+        **pick(result, "dry_run!"),
+    }

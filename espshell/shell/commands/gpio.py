@@ -1,0 +1,110 @@
+"""gpio: the pins of the chip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+from espshell import pins
+from espshell.errors import UsageError
+from espshell.ops.chip import gpio as ops
+from espshell.shell.arguments.types import (
+    SECONDS,
+    Completed,
+    Scope,
+    choice,
+    number,
+    offer,
+)
+from espshell.shell.declaration import DRY_RUN, Option
+from espshell.shell.registry import Registry
+
+if TYPE_CHECKING:
+    from espshell.ops.chip.gpio import PinSet, PinTable
+    from espshell.shell.session import Session
+
+VERBS = Registry()
+
+GROUP = "Chip"
+
+_ACTIONS = {
+    "in": "make it an input",
+    "out": "drive it: out 1, out 0",
+    "toggle": "drive the other level",
+    "pulse": "drive the other level for a moment, some times",
+    "release": "an input without pulls, as nobody's",
+}
+
+
+def _pins(text: str, scope: Scope) -> Iterable[Completed]:
+    for pin in pins.of(scope.chip.name).pins if scope.chip else ():
+        yield (
+            str(pin.number),
+            ", ".join(f"{ops.ROLES[kind]} {signal}" for kind, signal in pin.roles),
+        )
+
+
+PIN = replace(number(0, 255), kind="pin", complete=_pins)
+"""The number of a pin."""
+
+ACTION = replace(choice(*_ACTIONS), complete=lambda text, scope: _ACTIONS.items())
+VALUE = replace(number(0, 0xFFFF_FFFF), complete=offer("0", "1"))
+"""A level, or how many pulses."""
+
+PULL = choice("up", "down", "none")
+
+
+@VERBS.add("gpio", group=GROUP, options=[DRY_RUN], needs="memory")
+def gpio(
+    session: Session,
+    pin: Annotated[int | None, PIN] = None,
+    action: Annotated[str, ACTION] = "",
+    value: Annotated[int | None, VALUE] = None,
+    *,
+    pull: Annotated[str | None, Option("--pull", "up, down or none", PULL)] = None,
+    drive: Annotated[
+        int | None, Option("--drive", "strength: 0 to 3, about 5 to 40 mA", number(0, 3))
+    ] = None,
+    open_drain: Annotated[bool, Option("--open-drain", "drive low only")] = False,
+    period: Annotated[float, Option("--period", "of a pulse (200ms)", SECONDS)] = 0.2,
+    force: Annotated[
+        bool, Option("--force", "also a pin that carries the flash or the connection")
+    ] = False,
+) -> PinTable | PinSet:
+    """Show the pins of the chip, or set one.
+
+    gpio is one table; gpio 8 explains one. gpio 8 out 1; gpio 8 toggle; gpio 8 pulse 5 --period
+    100ms; gpio 9 in --pull up; gpio 8 release. In expressions gpio:9 is the level of a pin, as in
+    wait gpio:9 == 0. `undo` puts back what was there before.
+    """
+    memory = session.chip.memory
+    if pin is None or not action:
+        return ops.read_pins(memory, pin)
+    if (value is None) != (action not in ("out", "pulse")):
+        expected = "0 or 1" if action == "out" else "a count"
+        raise UsageError(
+            f"`{action}` needs {expected}" if value is None else f"`{action}` takes no number",
+            hint=f"gpio {pin} {action}" + (" 1" if value is None else ""),
+        )
+    output = _output(session, pin, action, value)
+    setting = ops.Setting(output, "none" if action == "release" else pull, drive, open_drain)
+    usb = session.chip.usb
+    over_usb = session.chip.over_usb_otg or (usb is not None and usb.is_usb_serial_jtag)
+    result = ops.set_pin(memory, pin, setting, force=force, over_usb=over_usb)
+    if action == "pulse" and result.ok:
+        return ops.pulse(memory, result, value or 1, session.clock, period_s=period)
+    return result
+
+
+def _output(session: Session, pin: int, action: str, value: int | None) -> int | None:
+    """Return the level to drive; None for an input."""
+    if action == "out":
+        if value not in (0, 1):
+            raise UsageError(f"a pin can be 0 or 1, not {value}")
+        return value
+    if action == "toggle":
+        return ops.toggled(session.chip.memory, pin)
+    if action == "pulse":
+        return 1 - ops.toggled(session.chip.memory, pin)
+    return None

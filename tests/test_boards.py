@@ -1,0 +1,128 @@
+"""One command line on several boards: every line is whole, the worst status counts."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import pytest
+
+from espshell import boards
+from espshell.cli import main
+from espshell.errors import BenchError, UsageError
+from espshell.link.ports import PortInfo
+
+COMMAND = [sys.executable, "-m", "espshell"]
+CHIPS = ("sim://esp32", "sim://esp32c3", "sim://esp32h2")
+
+BOARDS = (
+    PortInfo("/dev/ttyUSB0", 0x10C4, 0xEA60, "A50285BI", "CP2102N", "1-1"),
+    PortInfo("/dev/ttyUSB1", 0x10C4, 0xEA60, "B60000", "CP2102N", "1-2"),
+    PortInfo("/dev/ttyACM0", 0x303A, 0x1001, "7C:DF:A1:00:00:01", "USB JTAG", "1-3"),
+    PortInfo("/dev/ttyS0"),
+)
+
+
+def run(ports: Sequence[str], *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the program on ports."""
+    options = [word for port in ports for word in ("-p", port)]
+    return subprocess.run(
+        [*COMMAND, *options, *arguments], input=given, capture_output=True, text=True, check=False
+    )
+
+
+def test_one_dead_board_stops_no_other() -> None:
+    """Each line says whose it is, the dead one is named, and its status is that of the run."""
+    ran = run([*CHIPS, "/dev/no-such-port"], "-c", "peek DRAM")
+    assert ran.returncode == 3
+    lines = sorted(line.split()[0] for line in ran.stdout.splitlines())
+    assert lines == sorted(f"[{chip}]" for chip in CHIPS)
+    table = ran.stderr.splitlines()[-4:]
+    assert [line.split()[0] for line in table] == [*CHIPS, "no-such-port"]
+    assert [line.split()[3] for line in table] == ["ok", "ok", "ok", "status"]
+    assert "cannot open /dev/no-such-port" in table[3]
+
+
+def test_json_names_the_port() -> None:
+    """Each object is that of one board, with its port; an input is for all of them."""
+    ran = run(CHIPS[:2], "--json", "-", given="peek DRAM\nexpect [DRAM] == 1\n")
+    objects = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert ran.returncode == 1
+    assert sorted((o["port"], o["command"], o["ok"]) for o in objects) == [
+        (chip, command, command == "peek") for chip in CHIPS[:2] for command in ("expect", "peek")
+    ]
+
+
+def test_ctrl_c_reaches_all() -> None:
+    """All programs end as if they had been interrupted themselves."""
+    command = [*COMMAND, "-p", CHIPS[0], "-p", CHIPS[1], "-c", "echo on; watch [DRAM]"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        started = {process.stdout.readline() for _ in range(2)}
+        assert len(started) == 2
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate()
+    assert process.returncode == 130
+    assert errors.endswith(b"espshell: interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("selection", "ports"),
+    [
+        ("serial=a5*", ["/dev/ttyUSB0"]),
+        ("kind=CP210x", ["/dev/ttyUSB0", "/dev/ttyUSB1"]),
+        ("vid=303a,pid=1001", ["/dev/ttyACM0"]),
+        ("location=1-2", ["/dev/ttyUSB1"]),
+    ],
+)
+def test_boards_by_their_descriptors(
+    selection: str, ports: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ports are chosen among the likely ones, by patterns for what USB says of them."""
+    monkeypatch.setattr(boards, "list_ports", lambda: BOARDS)
+    request = boards.requested(["--ports", selection, "-c", "info"])
+    assert request == boards.Request(tuple(ports), ("-c", "info"))
+    everything = boards.requested(["--all-likely", "x.espsh"])
+    assert everything is not None
+    assert everything.ports == tuple(port.device for port in BOARDS[:3])
+    with pytest.raises(UsageError, match="knows no `colour`"):
+        boards.requested(["--ports=colour=red"])
+    with pytest.raises(BenchError, match="no port fits"):
+        boards.requested(["--ports=serial=Z*"])
+
+
+@pytest.mark.parametrize(
+    "arguments", [["-p", "a", "-c", "x"], ["--port=a"], ["x.espsh", "--", "-p", "a", "-p", "b"], []]
+)
+def test_one_board_is_not_several(arguments: list[str]) -> None:
+    """A line for one board, or none, goes its usual way; what is behind -- is the script's."""
+    assert boards.requested(arguments) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-p", "a", "-p", "a", "-c", "info"], "a is named twice; a board has one port"),
+        (["-p", "a", "-p", "b", "-i", "-c", "info"], "a prompt has one board; "),
+        (["-p", "a", "-p", "b", "--trace=x", "-c", "info"], "--trace=x: several boards would "),
+        (["-p", "a", "-p", "b", "--bogus", "-c", "info"], "unrecognized arguments: --bogus"),
+    ],
+)
+def test_what_several_boards_cannot_do(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is one line and the status of a usage error, before any board is touched."""
+    assert main(arguments) == 2
+    assert f"espshell: {message}" in capsys.readouterr().err
+
+
+def test_each_board_has_its_file(tmp_path: object) -> None:
+    """{port} in the name of a file stands for the board."""
+    ran = run(CHIPS[:2], f"--transcript={tmp_path}/{{port}}.txt", "-c", "echo hello")
+    assert ran.returncode == 0
+    for name in ("sim_esp32", "sim_esp32c3"):
+        with open(f"{tmp_path}/{name}.txt", encoding="utf-8") as transcript:
+            assert "echo hello" in transcript.read()
