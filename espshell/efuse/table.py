@@ -16,9 +16,12 @@ What the names mean, for all chips, stands in ``data/names.txt``, where its form
 
 from __future__ import annotations
 
+import dataclasses
 import pkgutil
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache, cached_property
+
+from espshell.records import dataclass
 
 Revision = tuple[int, int]
 
@@ -108,7 +111,7 @@ class ErrorField:
     low: int
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Table:
     """The eFuses of a chip.  Names are taken in any case; offsets count from the controller."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
 
 from espshell.efuse.contents import Contents
 from espshell.efuse.table import Fuse, Revision
+from espshell.records import dataclass
 
 _COUNTS = ("SPI_BOOT_CRYPT_CNT", "FLASH_CRYPT_CNT")
 _SIGNED = ("SECURE_BOOT_EN", "ABS_DONE_1", "ABS_DONE_0")
