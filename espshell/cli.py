@@ -39,7 +39,7 @@ from espshell.shell.runner import Runner
 from espshell.shell.script import Given, Script
 from espshell.shell.session import Quit, Session
 from espshell.shell.settings import Bench
-from espshell.shell.terminal import repl
+from espshell.shell.terminal import greeting, repl
 from espshell.shell.transcript import Log
 from espshell.units import parse_number
 
@@ -398,8 +398,6 @@ def _type(session: Session, first: Script | None) -> int:
     """Let a person type lines after start-up lines, unless input or output is piped."""
     if not _is_terminal():
         return session.worst
-    from espshell.shell.terminal import greeting
-
     session.interactive = True
     greeting.greet(session)
     return repl.run(session, first)

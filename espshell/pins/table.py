@@ -5,10 +5,13 @@ Where their registers are stands in ``registers``, under the names that all chip
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
+
+from espshell.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ Rule = tuple[tuple[tuple[int, int], ...], str]
 """Levels of pins, and how the chip starts with these."""
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Pins:
     """The pins of a chip."""
 

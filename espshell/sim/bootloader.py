@@ -15,10 +15,10 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import reduce
 from operator import xor
 
+from espshell.records import dataclass
 from espshell.units import KIB, MIB
 
 Read = Callable[[int, int], bytes]

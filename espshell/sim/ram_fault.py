@@ -11,9 +11,9 @@ Addresses are those of words, lines are counted in bytes, from 0 on.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from espshell.errors import UsageError
+from espshell.records import dataclass
 from espshell.sim.memory import AddressSpace
 from espshell.span import Span, align_down
 from espshell.units import WORD, parse_number
