@@ -298,12 +298,12 @@ class _Option:
 
     expected: str
     check: Callable[[str], object] = len
-    kind: type = str
+    kinds: tuple[type, ...] = (str,)
     is_path: bool = False
 
     def text(self, path: Path, key: str, value: object) -> str:
         """Return a value as the command line takes it; a path is relative to the file."""
-        if type(value) is not self.kind or not value:
+        if type(value) not in self.kinds or not value:
             raise _wrong(path, key, self.expected, value)
         text = str(value)
         with located(f"{path}: {key}"):
@@ -319,14 +319,15 @@ def _one_of(*words: str) -> Callable[[str], object]:
     return check
 
 
-def _positive(text: str) -> None:
-    if int(text) <= 0:
-        raise UsageError(f"expected a rate such as 460800, not {text}")
+def _rate(text: str) -> None:
+    if text != "auto" and not (text.isdecimal() and int(text)):
+        raise UsageError(f"expected {_RATE}, not `{printable(text)}`")
 
 
+_RATE = "a rate such as 460800, or auto"
 _OPTIONS = {
     "port": _Option('a text such as "/dev/ttyUSB0" or "usb:SERIAL"'),
-    "baud": _Option("a rate such as 460800", _positive, int),
+    "baud": _Option(_RATE, _rate, (int, str)),
     "chip": _Option('a chip such as "esp32c3"', chip_named),
     "before": _Option('a way to reset such as "default-reset"', reset.plan),
     "after": _Option('a way to leave such as "hard-reset"', _one_of(*reset.AFTER)),
