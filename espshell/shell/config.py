@@ -25,7 +25,7 @@ from espshell import files
 from espshell.errors import UsageError, printable
 from espshell.link import reset
 from espshell.shell import trust
-from espshell.shell.arguments.types import AUTO, chip_named, did_you_mean
+from espshell.shell.arguments.types import chip_named, did_you_mean
 from espshell.shell.script import Script
 from espshell.shell.settings import SAVED, SWITCHES
 from espshell.units import parse_number
@@ -320,13 +320,14 @@ def _one_of(*words: str) -> Callable[[str], object]:
 
 
 def _rate(text: str) -> None:
-    if text != AUTO and not parse_number(text):
-        raise UsageError(f"expected a rate such as 460800, or {AUTO}, not {text}")
+    if text != "auto" and not (text.isdecimal() and int(text)):
+        raise UsageError(f"expected {_RATE}, not `{printable(text)}`")
 
 
+_RATE = "a rate such as 460800, or auto"
 _OPTIONS = {
     "port": _Option('a text such as "/dev/ttyUSB0" or "usb:SERIAL"'),
-    "baud": _Option('a rate such as 460800, or "auto"', _rate, (int, str)),
+    "baud": _Option(_RATE, _rate, (int, str)),
     "chip": _Option('a chip such as "esp32c3"', chip_named),
     "before": _Option('a way to reset such as "default-reset"', reset.plan),
     "after": _Option('a way to leave such as "hard-reset"', _one_of(*reset.AFTER)),

@@ -133,8 +133,9 @@ WRONG = [
     ('port = ""', 'not ""'),
     ("ports = 1", "my.toml: ports: there is no such key; did you mean `port`?"),
     ('baud = "fast"', "my.toml: baud: expected a rate such as 460800"),
-    ("baud = true", "baud: expected a rate such as 460800, or"),
-    ("baud = -1", "baud: expected a rate such as 460800, or auto, not -1"),
+    ("baud = true", "baud: expected a rate such as 460800, or auto, not true"),
+    ("baud = -1", "baud: expected a rate such as 460800, or auto, not `-1`"),
+    ('baud = "9600 "', "baud: expected a rate such as 460800, or auto, not `9600 `"),
     ("baud = 1.5", "baud: expected"),
     ("baud = 2024-01-01", "baud: expected"),
     ('chip = "esp99"', "my.toml: chip: `esp99` is no chip"),
@@ -387,8 +388,11 @@ def test_files_are_beside_the_configuration(folder: Path) -> None:
     """A relative name is relative to the file that has it, wherever the shell starts."""
     other = folder / "board"
     other.mkdir()
-    (other / "my.toml").write_text('elf = "app.elf"\nsettings.parttable = "table.csv"')
+    (other / "my.toml").write_text(
+        'baud = "auto"\nelf = "app.elf"\nsettings.parttable = "table.csv"'
+    )
     loaded = config.load(file=Path("board/my.toml"))
+    assert loaded.options["baud"] == "auto"
     assert loaded.options["elf"] == str(Path("board/app.elf"))
     assert loaded.settings["parttable"].text == str(Path("board/table.csv"))
 
