@@ -44,10 +44,13 @@ from espshell.units import WORD
 BLOCK_WORDS = 16
 """Words between two markers: 6 % of the wire for the certainty that nothing has shifted."""
 
+_ALONE_WORDS = 64
+"""The same where one request is in flight: a reply that is missing is noticed at once."""
+
 RETRIES = 8
 """Faults in a row, without one block gained, after which a read is given up."""
 
-_MARKERS = 8
+_MARKERS, _ENOUGH = 8, 4  # at most, and with how many different ones the others are not read
 _WORDS_FRAMES, _STREAM_FRAMES = 30, 50  # bytes of request, reply and end besides the data
 _ESCAPED = 100  # for so many bytes of a stream one more goes over the wire
 _LATE_AFTER_S = 0.2
@@ -63,20 +66,22 @@ def learn_markers(loader: Loader, candidates: Sequence[int]) -> None:
 
     Raises: BenchError if no two readings agree, or the words are all alike.
     """
-    for _ in range(RETRIES):
+    for tried in range(RETRIES):
+        few = candidates if tried else candidates[:_ENOUGH]
         window = Window(loader, Opcode.READ_REG)
         try:
-            values = _values(window, [*candidates, *reversed(candidates)])
+            values = _values(window, [*few, *reversed(few)])
         except Fault:
             values = [0]
-        first, second = values[: len(candidates)], values[len(candidates) :][::-1]
-        distinct = {v: a for a, v in zip(candidates, first, strict=False) if v not in _BLANK}
-        if first == second and len(distinct) >= 2:
+        first, second = values[: len(few)], values[len(few) :][::-1]
+        distinct = {v: a for a, v in zip(few, first, strict=False) if v not in _BLANK}
+        if first == second and len(distinct) >= (2 if tried else _ENOUGH):
             pairs = list(distinct.items())[:_MARKERS]
             loader.markers = tuple(Marker(address, value) for value, address in pairs)
             loader.late_after_s = max(_LATE_AFTER_S, 5 * window.longest_wait_s)
             return
-        loader.resynchronise()
+        if first != second:
+            loader.resynchronise()
     raise BenchError(
         "readings of ROM words do not agree; the link is not to be trusted",
         hint="check cable and baud rate",
@@ -185,7 +190,8 @@ def _source(
     consecutive = isinstance(addresses, range) and addresses.step == WORD
     if loader.has_bulk_read and consecutive and not once:
         return _bulk_blocks(loader, addresses)
-    size = max(1, BLOCK_WORDS >> backoff)
+    size = BLOCK_WORDS if loader.dialect.pipeline_bytes else _ALONE_WORDS
+    size = max(1, size >> backoff)
     blocks = [addresses[i : i + size] for i in range(0, len(addresses), size)]
     return _marked_blocks(loader, blocks, Window(loader, Opcode.READ_REG, alone=once))
 

@@ -10,6 +10,7 @@ from espshell.device import Target
 from espshell.errors import EspError
 from espshell.loader import flash_read, stream
 from espshell.loader.dialogue import OVERDUE_S
+from espshell.loader.window import Fault
 from espshell.protocol.commands import ReadReg
 from espshell.protocol.handlers import SectorCrcs, StreamFlash
 from espshell.sim import fault
@@ -155,7 +156,7 @@ def test_sums_of_sectors() -> None:
     crcs = [zlib.crc32(DATA[at : at + SECTOR]) for at in range(0, len(DATA), SECTOR)]
     assert stream.sector_crcs(target.loader, 0, len(DATA)) == crcs
     spoil(target, "drop@reply:2", Direction.REPLY)
-    with pytest.raises(stream.Fault):
+    with pytest.raises(Fault):
         stream.sector_crcs(target.loader, 0, len(DATA))
     assert stream.sector_crcs(target.loader, 0, len(DATA)) == crcs
     assert len(DATA) < SectorCrcs.PER_FRAME * SECTOR
