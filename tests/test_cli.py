@@ -306,7 +306,7 @@ def started(*arguments: str) -> subprocess.Popen[str]:
 
 def test_reader_that_leaves() -> None:
     """Nobody reads on: the rest is not done, without a word."""
-    with started("-c", "dump ROM0 --all", "-c", "echo no") as process:
+    with started("-b", "115200", "-c", "dump ROM0 --all", "-c", "echo no") as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.readline().startswith("40000000")
@@ -321,7 +321,14 @@ def test_interrupted_script_leaves_nothing_half_written(tmp_path: Path) -> None:
     target = tmp_path / "x"
     target.write_text("before")
     # The dump blocks, as nobody reads: the signal comes in the middle of it.
-    lines = ["-c", "echo begun", "-c", f"dump DROM 1M --all | tee {target}.log", "-c", "echo no"]
+    lines = [
+        "-c",
+        "set rate fixed; echo begun",
+        "-c",
+        f"dump DROM 1M --all | tee {target}.log",
+        "-c",
+        "echo no",
+    ]
     with started(*lines, "-c", f"save DROM {target}") as process:
         assert process.stdout is not None
         assert process.stderr is not None
