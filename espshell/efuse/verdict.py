@@ -54,18 +54,19 @@ def verdict(contents: Contents, revision: Revision | None = None) -> tuple[State
     return tuple(statements)
 
 
-def boot(contents: Contents) -> str:
+def boot(contents: Contents, revision: Revision | None = None) -> str:
     """Return what the fuses of block 0 say about the next reset; empty for an ESP8266."""
     if contents.table.find("WR_DIS") is None:
         return ""
+    judge = _Judge(contents, revision or (0, 0))
     parts = ["download mode by pins or by software"]
-    if contents.named(*_NO_DOWNLOAD):
+    if judge.burnt(*_NO_DOWNLOAD):
         parts = ["from flash only, there is no download mode"]
     elif contents.named("DIS_FORCE_DOWNLOAD"):
         parts = ["download mode by pins only"]
     if contents.named("ENABLE_SECURITY_DOWNLOAD"):
         parts.append("which is the secure one")
-    if contents.named("SECURE_BOOT_EN", "ABS_DONE_1", "ABS_DONE_0"):
+    if judge.burnt(*_SIGNED):
         parts.append("signed images only")
     log = contents.table.find("UART_PRINT_CONTROL")
     if log is not None:
