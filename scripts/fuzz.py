@@ -391,7 +391,10 @@ class Fuzz:
 
 
 def _interrupt(number: int, _: object) -> None:
-    raise _Hangs if number == signal.SIGALRM else KeyboardInterrupt
+    """Press Ctrl-C, which waits where a signal must: a module that is run, for example."""
+    if number == signal.SIGALRM:
+        raise _Hangs
+    signal.raise_signal(signal.SIGINT)
 
 
 class _Hangs(BaseException):

@@ -44,7 +44,7 @@ class Efuse:
         return self.decoded(self.memory.gather([start + at for at in self.table.offsets]))
 
     def decoded(self, words: Mapping[int, int]) -> Contents:
-        """Return what words, by address, mean; all that are asked for must be there."""
+        """Return the contents that words are, by address; what is missing cannot be decoded."""
         start, purposes = self.memory.chip.efuse.start, self.memory.chip.key_purposes
         offsets = {address - start: word for address, word in words.items()}
         return contents.Contents(self.table, offsets, dict(purposes))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from espshell.efuse.table import Fuse, Place, Protection, Table
+from espshell.efuse.table import Fuse, Place, Table
 from espshell.records import dataclass
 from espshell.units import WORD
 
@@ -122,23 +122,19 @@ class Contents:
 
     def errors(self) -> tuple[str, ...]:
         """Return what the controller says about bits that are damaged."""
-        found = [
+        messages = [
             f"block {error.block}: {_failure(self.words[error.offset] >> error.low)}"
             for error in self.table.errors
             if self.words[error.offset] >> error.low & 0xF
         ]
         copies = sum(self.words[offset].bit_count() for offset in self.table.repeat_errors)
         if copies:
-            found.insert(0, f"block 0: copies of {copies} bits disagree")
+            messages.insert(0, f"block 0: copies of {copies} bits disagree")
         if self.table.decode_status:
             offset, width = self.table.decode_status
             if warnings := self.words[offset] & (1 << width) - 1:
-                found.append(f"blocks 1 to 3: damaged coding (DEC_STATUS {warnings:#x})")
-        return tuple(found)
-
-    def is_protected(self, protection: Protection) -> bool:
-        """Whether what has this protection can be burnt no more."""
-        return protection.write is not None and bool(self.named("WR_DIS") >> protection.write & 1)
+                messages.append(f"blocks 1 to 3: damaged coding (DEC_STATUS {warnings:#x})")
+        return tuple(messages)
 
 
 def mac_crc(mac: bytes) -> int:
@@ -216,8 +212,8 @@ def _crc_first(contents: Contents, fuse: Fuse, argument: str) -> str:
 
 def _with_crc(contents: Contents, mac: bytes, fuse: Fuse) -> str:
     stored, right = contents.named(fuse.meaning.kind.partition(":")[2]), mac_crc(mac)
-    said = "right" if stored == right else f"wrong, {right:#04x} is right"
-    return f"{mac.hex(':')} (CRC {stored:#04x}: {said})"
+    state = "right" if stored == right else f"wrong, {right:#04x} is right"
+    return f"{mac.hex(':')} (CRC {stored:#04x}: {state})"
 
 
 _TEXTS: Mapping[str, Callable[[Contents, Fuse, str], str]] = {

@@ -8,6 +8,7 @@ from enum import Enum
 from espshell.efuse.contents import Contents
 from espshell.efuse.table import Fuse, Revision
 from espshell.records import dataclass
+from espshell.units import count_text
 
 _COUNTS = ("SPI_BOOT_CRYPT_CNT", "FLASH_CRYPT_CNT")
 _SIGNED = ("SECURE_BOOT_EN", "ABS_DONE_1", "ABS_DONE_0")
@@ -43,7 +44,7 @@ class Statement:
 
 
 def verdict(contents: Contents, revision: Revision | None = None) -> tuple[Statement, ...]:
-    """Return what can be done with the chip, the most asked first."""
+    """Return what can be done with the chip, the most important first."""
     if contents.table.find("WR_DIS") is None:
         return (Statement("protection", "none: no eFuse of this chip closes anything"),)
     judged = _Judge(contents, revision or (0, 0))
@@ -53,18 +54,19 @@ def verdict(contents: Contents, revision: Revision | None = None) -> tuple[State
     return tuple(statements)
 
 
-def boot(contents: Contents) -> str:
+def boot(contents: Contents, revision: Revision | None = None) -> str:
     """Return what the fuses of block 0 say about the next reset; empty for an ESP8266."""
     if contents.table.find("WR_DIS") is None:
         return ""
+    judge = _Judge(contents, revision or (0, 0))
     parts = ["download mode by pins or by software"]
-    if contents.named(*_NO_DOWNLOAD):
+    if judge.burnt(*_NO_DOWNLOAD):
         parts = ["from flash only, there is no download mode"]
     elif contents.named("DIS_FORCE_DOWNLOAD"):
         parts = ["download mode by pins only"]
     if contents.named("ENABLE_SECURITY_DOWNLOAD"):
         parts.append("which is the secure one")
-    if contents.named("SECURE_BOOT_EN", "ABS_DONE_1", "ABS_DONE_0"):
+    if judge.burnt(*_SIGNED):
         parts.append("signed images only")
     log = contents.table.find("UART_PRINT_CONTROL")
     if log is not None:
@@ -120,13 +122,13 @@ class _Judge:
 
     def encryption(self) -> Statement:
         count, total, on = self.bits, self.count.width, self.bits % 2
-        left = (total - count + on) // 2
+        remaining = (total - count + on) // 2
         text = f"{'on' if on else 'off'}: {count} of {total} bits of {self.count.name} are set"
         if not self.contents.is_writable(self.count):
             text += ", for good (write-protected)"
         elif on:
             times = {0: "cannot be turned off any more", 1: "can be turned off once more"}
-            text += f"; it {times.get(left, f'can be turned off {left} times')}"
+            text += f"; it {times.get(remaining, f'can be turned off {remaining} times')}"
         return Statement("flash encryption", text, Tone.LIMITED if on else Tone.OPEN)
 
     def jtag(self) -> Statement:
@@ -192,7 +194,9 @@ class _Judge:
         held = [text for fuse in blocks if (text := self._key(fuse))]
         exposed = any(contents.is_key(fuse) for fuse in blocks)
         tone = Tone.LIMITED if exposed else Tone.OPEN
-        return Statement("keys", "; ".join(held) or f"none in {len(blocks)} blocks", tone)
+        return Statement(
+            "keys", "; ".join(held) or f"none in {count_text(len(blocks), 'block')}", tone
+        )
 
     def _key(self, block: Fuse) -> str:
         contents = self.contents

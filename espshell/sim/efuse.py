@@ -111,7 +111,7 @@ def parse_burnt(chip: str, text: str) -> tuple[int, int, int] | None:
 
 def parse_state(chip: str, text: str) -> Burnt | None:
     """Parse a whole state: lines ``BLOCK: HEX HEX ...``, blocks that are left out are blank."""
-    found = []
+    burnt = []
     for line in text.splitlines():
         number, colon, words = line.partition("#")[0].partition(":")
         if not number.strip():
@@ -122,8 +122,8 @@ def parse_state(chip: str, text: str) -> Burnt | None:
             parsed = parse_burnt(chip, f"{number.strip()}.{index}:{word}")
             if parsed is None:
                 return None
-            found.append(parsed)
-    return tuple(found)
+            burnt.append(parsed)
+    return tuple(burnt)
 
 
 def burn(words: dict[int, int], chip: Chip, burnt: Burnt) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from espshell.efuse.contents import mac_crc
-from espshell.efuse.verdict import Tone, verdict
+from espshell.efuse.verdict import Tone, boot, verdict
 from tests.efuse.support import Words, contents_of
 
 
@@ -115,3 +115,22 @@ def test_early_chips_know_fewer_fuses() -> None:
     for revision, wanted in (((1, 0), Tone.OPEN), ((3, 0), Tone.CLOSED)):
         found = {each.subject: each.tone for each in verdict(contents, revision)}
         assert [found[subject] for subject in subjects] == [wanted, wanted]
+
+
+@pytest.mark.parametrize(
+    ("chip", "words", "revision", "said"),
+    [
+        ("esp32c3", {}, (0, 4), "download mode by pins or by software, the ROM's log always"),
+        ("esp32c3", {0x30: 1 << 12, 0x3C: 3 << 6}, (0, 4), "pins only, the ROM's log never"),
+        ("esp32c3", {0x3C: 1, 0x38: 1 << 20}, (0, 4), "no download mode, signed images only"),
+        ("esp32c3", {0x3C: 1 << 5}, (0, 4), "which is the secure one"),
+        ("esp32", {0x00: 1 << 27}, (1, 0), "by pins or by software"),
+        ("esp32", {0x00: 1 << 27}, (3, 0), "from flash only"),
+        ("esp8266", {}, None, ""),
+    ],
+)
+def test_what_fuses_say_about_the_next_boot(
+    chip: str, words: Words, revision: tuple[int, int] | None, said: str
+) -> None:
+    """Whether there is a download mode and who asks for it, what starts, and when the ROM talks."""
+    assert said in boot(contents_of(chip, words), revision)

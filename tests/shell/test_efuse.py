@@ -112,6 +112,8 @@ def test_two_boards(tmp_path: Path) -> None:
     [
         ("{}", "is no file of `efuse save`"),
         ("[1]", "is no file of `efuse save`"),
+        ("no JSON", "is no file of `efuse save`"),
+        ("\udcff\udcfe", "is no file of `efuse save`"),
         ('{"format": "espshell-efuse-1", "chip": "esp32"}', "is of an esp32"),
         (
             '{"format": "espshell-efuse-1", "chip": "esp32c3", "blocks": {"0": ["x"]}}',
@@ -126,7 +128,7 @@ def test_two_boards(tmp_path: Path) -> None:
 def test_files_of_something_else(tmp_path: Path, contents: str, said: str) -> None:
     """A file that is none of ours, or of another chip, is one line."""
     file = tmp_path / "x.json"
-    file.write_text(contents)
+    file.write_bytes(contents.encode(errors="surrogateescape"))
     ran = on("esp32c3").type(f"efuse diff {file}")
     assert (ran.status, said in ran.err, ran.err.count("\n")) == (2, True, 1)
 

@@ -162,7 +162,7 @@ def info(target: Target, *, with_flash: bool = True) -> Info:
         flash=flash_id(target) if with_flash else None,
         security=basics.security or _fused_security(target, words),
         boot=gpio.boot_mode(chip, words),
-        boot_fuses=verdict.boot(fuses.decoded(read)) or None,
+        boot_fuses=verdict.boot(fuses.decoded(read), target.revision) or None,
     )
 
 

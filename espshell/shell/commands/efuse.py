@@ -78,5 +78,8 @@ def diff(session: Session, file: Annotated[Path, INPUT_FILE]) -> ops.FuseDiff:
 
     Status 1 if anything differs, as two chips always do: in their MAC at least.
     """
-    saved = files.parse_json(files.read_bytes(file, files.JSON))
+    try:
+        saved = files.parse_json(files.read_bytes(file, files.JSON))
+    except ValueError:
+        saved = None
     return ops.compare(session.chip, str(file), saved)
