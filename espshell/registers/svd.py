@@ -278,6 +278,10 @@ class _Tree:
             return size
         self._sizes[element] = None
         item = self.item(element, path)
+        if item.chain[1:] and element.find("dim") is None and not any(_children(element)):
+            size = self.measure(item.chain[1], path)  # it is all the same
+            self._sizes[element] = size
+            return size
         if element.tag == "register":
             one = _Size(1, WORD)
         else:
