@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from espshell.errors import ScriptError
+from espshell.shell.check import check
+from espshell.shell.script import Script
 from espshell.shell.settings import Bench
 from espshell.shell.terminal import complete
 from tests.shell.support import Shell
@@ -88,6 +91,13 @@ def test_refusals(offline: Shell, line: str, message: str) -> None:
     assert ran.status == 2
     assert message in ran.err
     assert len(shell.session.journal) == 0
+
+
+def test_a_script_is_refused_before_its_first_line(offline: Shell) -> None:
+    """A pin that there is not is found out when the chip is known, before anything is written."""
+    shell = connected(offline, "sim://esp32c3")
+    with pytest.raises(ScriptError, match="has no GPIO77"):
+        check(shell.session, (Script("", "gpio 4 out 1; wait gpio:77 == 1"), []), to_run=True)
 
 
 def test_completion(offline: Shell) -> None:
