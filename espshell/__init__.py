@@ -94,19 +94,14 @@ if TYPE_CHECKING:
     from espshell.ops.image.inspect import inspect as inspect
     from espshell.ops.image.inspect import inspect_file as inspect_file
     from espshell.ops.image.inspect import inspect_flash as inspect_flash
-    from espshell.ops.memory.copy import Copied as Copied
-    from espshell.ops.memory.copy import copy as copy
     from espshell.ops.memory.diff import Difference as Difference
     from espshell.ops.memory.diff import diff as diff
-    from espshell.ops.memory.expect import Expectation as Expectation
     from espshell.ops.memory.find import Found as Found
     from espshell.ops.memory.find import find as find
     from espshell.ops.memory.hash import Digest as Digest
     from espshell.ops.memory.hash import hash_range as hash_range
     from espshell.ops.memory.journal import Journal as Journal
     from espshell.ops.memory.journal import Journaled as Journaled
-    from espshell.ops.memory.load import Loaded as Loaded
-    from espshell.ops.memory.load import load_memory as load_memory
     from espshell.ops.memory.registers import FieldList as FieldList
     from espshell.ops.memory.registers import FieldWrite as FieldWrite
     from espshell.ops.memory.registers import RegisterList as RegisterList
@@ -128,15 +123,20 @@ if TYPE_CHECKING:
     from espshell.ops.memory.undo import Restored as Restored
     from espshell.ops.memory.undo import Undone as Undone
     from espshell.ops.memory.undo import undo as undo
+    from espshell.ops.memory.watch import Expectation as Expectation
     from espshell.ops.memory.watch import Waited as Waited
     from espshell.ops.memory.watch import Watched as Watched
     from espshell.ops.memory.watch import wait as wait
+    from espshell.ops.memory.words import Copied as Copied
     from espshell.ops.memory.words import Dump as Dump
     from espshell.ops.memory.words import Fill as Fill
+    from espshell.ops.memory.words import Loaded as Loaded
     from espshell.ops.memory.words import Peek as Peek
     from espshell.ops.memory.words import Poke as Poke
+    from espshell.ops.memory.words import copy as copy
     from espshell.ops.memory.words import dump as dump
     from espshell.ops.memory.words import fill as fill
+    from espshell.ops.memory.words import load_memory as load_memory
     from espshell.ops.memory.words import peek as peek
     from espshell.ops.memory.words import poke as poke
     from espshell.ops.progress import Report as Report

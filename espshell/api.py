@@ -37,7 +37,6 @@ from espshell.ops.chip import connection, info, loadram
 from espshell.ops.flash import erase, load, partitions, verify
 from espshell.ops.memory import diff, find, watch, words
 from espshell.ops.memory import hash as hashing
-from espshell.ops.memory import load as loading
 from espshell.ops.memory import save as saving
 from espshell.ops.memory import snapshot as snapshots
 from espshell.ops.progress import Report, Step
@@ -62,11 +61,10 @@ if TYPE_CHECKING:
     from espshell.ops.memory.diff import Difference
     from espshell.ops.memory.find import Found
     from espshell.ops.memory.hash import Digest
-    from espshell.ops.memory.load import Loaded
     from espshell.ops.memory.save import Saved
     from espshell.ops.memory.snapshot import Snapshot
     from espshell.ops.memory.watch import Waited
-    from espshell.ops.memory.words import Peek
+    from espshell.ops.memory.words import Loaded, Peek
     from espshell.ops.status.registers import Status, StatusChange
     from espshell.render.document import Document
 
@@ -293,7 +291,7 @@ class ConnectedChip:
         arguments = _flat(pairs)
         options |= {"force": force, "all": everything}
         result = self._call(Result, "load", *arguments, **options)
-        assert isinstance(result, load.Written | loading.Loaded)
+        assert isinstance(result, load.Written | words.Loaded)
         return result
 
     def verify(self, *pairs: FilePlace, diff: bool = True) -> Verify:

@@ -15,20 +15,21 @@ import functools
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NoReturn
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NoReturn
 
 from espshell import __version__, boards, signals
-from espshell.device.target import SYNC_BAUD
 from espshell.errors import BenchError, EspError, ScriptError, UsageError, file_error, printable
 from espshell.files import SCRIPT, path_of, read_stream
 from espshell.link import ports, reset
 from espshell.link.reset import AFTER, BEFORE
 from espshell.link.trace import Recorder, Viewer
-from espshell.shell import script
-from espshell.shell.arguments.types import chip_named, did_you_mean
+from espshell.shell import script, startup
+from espshell.shell.arguments.types import AUTO, chip_named, did_you_mean
 from espshell.shell.check import check
+from espshell.shell.commands.shell import configure
 from espshell.shell.crash import STOPPING, Interrupted, as_error
 from espshell.shell.output import Output
 from espshell.shell.registry import COMMANDS
@@ -37,6 +38,9 @@ from espshell.shell.script import Given, Script
 from espshell.shell.session import Quit, Session
 from espshell.shell.settings import Bench
 from espshell.units import parse_number
+
+if TYPE_CHECKING:
+    from espshell.shell.config import Config
 
 STREAM = "-"
 """Stands for standard input as SCRIPT, and for standard error as the file of ``--trace``."""
@@ -67,10 +71,23 @@ def _main(arguments: list[str]) -> int:
     try:
         several = boards.requested(arguments)
         options = _parsed(several.arguments if several else arguments)
+        loaded = None if several else _configuration(options)
+        if loaded:
+            options = _parsed(arguments, loaded.options)
     except UsageError as error:
         Runner(Session(Output(as_json="--json" in arguments))).refuse(error)
         raise
-    return _run_on_boards(several, options) if several else _run(options)
+    return _run_on_boards(several, options) if several else _run(options, loaded)
+
+
+def _configuration(options: argparse.Namespace) -> Config | None:
+    """Return what configuration files say, where they are read. Raises: UsageError."""
+    return startup.configuration(
+        Output(color=options.color),
+        file=options.config,
+        profile=options.profile,
+        typed=not (options.command or options.script) and _is_terminal(),
+    )
 
 
 def _run_on_boards(request: boards.Request, options: argparse.Namespace) -> int:
@@ -115,7 +132,6 @@ class _ArgumentParser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     folder = os.environ.get("ESPSHELL_STUB_DIR")
     port = os.environ.get("ESPSHELL_PORT", "")
-    baud = os.environ.get("ESPSHELL_BAUD", str(SYNC_BAUD))
     parser = _ArgumentParser(
         prog="espshell",
         description="An interactive shell for the serial bootloader of Espressif chips.",
@@ -129,7 +145,8 @@ def _parser() -> argparse.ArgumentParser:
     add("-p", "--port", action=_Once, default=port, help="device or URL; again for more boards")
     add("--ports", metavar="SELECTION", help="all boards that fit, such as serial=A5*,kind=CP210x")
     add("--all-likely", action="store_true", help="all boards that are plugged in")
-    add("-b", "--baud", action=_Once, default=baud, help="rate")
+    baud = os.environ.get("ESPSHELL_BAUD", "")
+    add("-b", "--baud", action=_Once, default=baud, help="rate, or auto: the highest that is clean")
     add("--chip", action=_Once, help="refuse any other chip")
     add("--before", default="default-reset", help=f"how to reset it: {', '.join(BEFORE)}")
     add("--after", choices=AFTER, default="hard-reset", help="how to leave the chip")
@@ -148,6 +165,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--color", choices=("auto", "always", "never"), default="auto", help="when to colour")
     add("--elf", type=path_of, metavar="FILE", help="names of a program for its addresses")
     add("--svd", type=path_of, metavar="FILE", help="names of registers from an SVD file")
+    add("--config", type=path_of, metavar="FILE", help="this instead of every espshell.toml")
+    add("--profile", default="", metavar="NAME", help="[profile.NAME] of espshell.toml")
     add("--version", action="version", version=f"espshell {__version__}")
     return parser
 
@@ -169,11 +188,14 @@ class _Once(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
-def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+def _parsed(
+    arguments: Sequence[str], defaults: Mapping[str, str] = MappingProxyType({})
+) -> argparse.Namespace:
     """Return the options. Raises: UsageError; a command in place of a script gets a hint."""
-    words = _joined(arguments)
+    words, parser = _joined(arguments), _parser()
+    parser.set_defaults(**defaults)
     try:
-        return _parser().parse_intermixed_args(words)
+        return parser.parse_intermixed_args(words)
     except UsageError as error:
         hints = filter(None, (_command_hint(word, ["..."]) for word in words))
         raise UsageError(error.message, hint=next(hints, error.hint)) from error
@@ -201,7 +223,7 @@ def _joined(arguments: Sequence[str]) -> list[str]:
     return joined
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace, loaded: Config | None) -> int:
     output = Output(as_json=options.json, color=options.color)
     session = Session(output, assume_yes=options.yes, keep_going=options.keep_going)
     session.dry_run = options.dry_run
@@ -219,7 +241,12 @@ def _run(options: argparse.Namespace) -> int:
                 from espshell.ops.memory.registers import load_svd
 
                 session.svd = load_svd(options.svd)
+            first = loaded.startup if loaded else None
+            if loaded:
+                configure(session, loaded)
             scripts = _scripts(options)
+            if scripts and first:
+                scripts, first = [(first, []), *scripts], None
             needs_chip = check(session, *scripts, to_run=True)
             if needs_chip and _has_port(session):
                 session.connect(session.bench)
@@ -232,20 +259,16 @@ def _run(options: argparse.Namespace) -> int:
         try:
             _run_scripts(runner, scripts)
             if options.interactive or not scripts:
-                return _type(session)
+                return _type(session, first)
         except Quit as leaving:
             return session.worst if leaving.status is None else leaving.status
         return session.worst
 
 
 def _bench(options: argparse.Namespace) -> Bench:
-    baud = parse_number(options.baud)
-    if not baud:
-        raise UsageError(f"expected a baud rate such as 115200, not `{options.baud}`")
     reset.plan(options.before)  # raises for an unknown mode
-    return Bench(
+    bench = Bench(
         port=options.port,
-        baud=baud,
         chip=chip_named(options.chip) if options.chip else None,
         before=options.before,
         after=options.after,
@@ -253,6 +276,15 @@ def _bench(options: argparse.Namespace) -> Bench:
         stub_dir=options.stub_dir,
         stub_version=options.stub_version,
     )
+    return bench.at_rate(_baud(options.baud)) if options.baud else bench
+
+
+def _baud(text: str) -> int | str:
+    """Return a rate, or ``auto``. Raises: UsageError."""
+    baud = parse_number(text)
+    if not baud and text.lower() != AUTO:
+        raise UsageError(f"expected a baud rate such as 115200, or {AUTO}, not `{text}`")
+    return baud or AUTO
 
 
 def _tap(trace: str | None, output: Output) -> Viewer | Recorder | None:
@@ -266,9 +298,8 @@ def _scripts(options: argparse.Namespace) -> list[Given]:
     scripts: list[Given] = [(Script("", line), []) for line in options.command]
     if options.script and options.script != STREAM:
         scripts.append((_read(options.script, options.arguments), options.arguments))
-    is_typed = sys.stdin.isatty() and sys.stdout.isatty()
     reads_on = options.interactive or not scripts
-    if options.script == STREAM or (reads_on and not is_typed):
+    if options.script == STREAM or (reads_on and not _is_terminal()):
         scripts.append((Script("<stdin>", _standard_input()), options.arguments))
     return scripts
 
@@ -294,7 +325,7 @@ def _read(name: str, arguments: Sequence[str]) -> Script:
         raise UsageError(error.message, hint=hint) from error
 
 
-_PORTS = re.compile(r"/dev/(tty|cu\.|pts/|serial/|rfcomm)|[\w+]+://|COM\d+$", re.IGNORECASE)
+_PORTS = re.compile(r"/dev/(tty|cu\.|pts/|serial/|rfcomm)|[\w+]+://|usb:|COM\d+$", re.IGNORECASE)
 
 
 def _has_port(session: Session) -> bool:
@@ -324,14 +355,20 @@ def _run_scripts(runner: Runner, scripts: list[Given]) -> None:
             return
 
 
-def _type(session: Session) -> int:
-    """Let a person type lines, unless input or output is piped."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+def _is_terminal() -> bool:
+    """Return whether a person can type and read."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _type(session: Session, first: Script | None) -> int:
+    """Let a person type lines after start-up lines, unless input or output is piped."""
+    if not _is_terminal():
         return session.worst
-    from espshell.shell.terminal import repl
+    from espshell.shell.terminal import greeting, repl
 
     session.interactive = True
-    return repl.run(session)
+    greeting.greet(session)
+    return repl.run(session, first)
 
 
 def _check(arguments: Sequence[str]) -> int:

@@ -15,11 +15,11 @@ import select
 import stat
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO
 
 from espshell.errors import UsageError, file_error, printable
+from espshell.records import dataclass
 from espshell.units import MIB, size_text
 
 
@@ -40,6 +40,7 @@ SVD = Limit(16 * MIB, "an SVD file")
 """The largest there is, of a chip with 17,000 registers, has 10 MiB."""
 RECORDING = Limit(256 * MIB, "a recording")
 HISTORY = Limit(16 * MIB, "a history")
+CONFIG = Limit(1 * MIB, "a configuration")
 DEVICE = Limit(1 * MIB, "what a device gives", "a device such as /dev/zero never ends")
 
 WAIT_S = 2.0
@@ -142,8 +143,7 @@ def require_readable(path: Path) -> None:
 
 def require_folder(path: Path) -> None:
     """Check that the folder of a file that is to be written exists. Raises: UsageError."""
-    found = status(path.parent)
-    if found is None or not stat.S_ISDIR(found.st_mode):
+    if not is_folder(path.parent):
         raise file_error("write", path, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
 
 
@@ -203,14 +203,14 @@ def read_stream(file: BinaryIO, name: str, limit: Limit) -> bytes:
 # Writing -----------------------------------------------------------------------------------------
 
 
-def open_text(path: Path, mode: str, *, private: bool = False) -> IO[str]:
-    """Open a file for text, mode ``w`` or ``a``; ``private``: only its owner may read a new one.
+def open_text(path: Path, mode: str) -> IO[str]:
+    """Open a file for text, mode ``w`` or ``a``.
 
     Raises: UsageError if the system refuses it.
     """
     flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if mode == "w" else os.O_APPEND)
     with _translated("write", path):
-        number = _writing_end(path, flags, 0o600 if private else 0o666)
+        number = _writing_end(path, flags)
         return open(number, mode, encoding="utf-8", errors="backslashreplace")
 
 
@@ -258,13 +258,19 @@ def open_binary(path: Path) -> BinaryIO:
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     with _translated("write", path):
-        return open(_writing_end(path, flags, 0o666), "wb")
+        return open(_writing_end(path, flags), "wb")
 
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file whole or not at all, see ``new_file``. Raises: UsageError."""
     with new_file(path) as temporary, open_binary(temporary) as file:
         file.write(data)
+
+
+def make_folder(path: Path) -> None:
+    """Make a directory with those above it, if missing. Raises: UsageError."""
+    with _translated("write", path):
+        path.mkdir(parents=True, exist_ok=True)
 
 
 @contextlib.contextmanager
@@ -340,12 +346,12 @@ def _reading_end(path: Path) -> int:
     return number
 
 
-def _writing_end(path: Path, flags: int, mode: int) -> int:
+def _writing_end(path: Path, flags: int) -> int:
     """Return a descriptor to write to, for a named pipe once somebody reads from it."""
     deadline = time.monotonic() + WAIT_S
     while True:
         try:
-            number = _opened(path, flags | _NO_WAIT, mode)
+            number = _opened(path, flags | _NO_WAIT, 0o666)
             break
         except OSError as error:
             if error.errno != errno.ENXIO:

@@ -88,6 +88,18 @@ class Span:
             yield Span(start, end)
             start = end
 
+    def aligned_pieces(self, largest: int) -> Iterator[Span]:
+        """Yield it in pieces of a power of two bytes, each at a multiple of its own size.
+
+        ``largest`` is a power of two; no piece is larger.  So one bit of a start that flips leads
+        to a place which has nothing in common with the piece.
+        """
+        start = self.start
+        while start < self.end:
+            size = min(largest, start & -start or largest, 1 << (self.end - start).bit_length() - 1)
+            yield Span.of(start, size)
+            start += size
+
     def chunks(self, size: int) -> Iterator[Span]:
         """Yield it in pieces of ``size`` bytes from its start on; the last may be shorter."""
         for start in range(self.start, self.end, size):

@@ -8,6 +8,9 @@ KIB = 1024
 MIB = 1024 * 1024
 WORD = 4
 """Bytes in a word, which one READ_REG or WRITE_REG transfers."""
+ALL_BITS = 0xFFFF_FFFF
+"""Of a word."""
+
 SECTOR = 4 * KIB
 """Bytes that flash erases at least."""
 

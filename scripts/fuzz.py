@@ -210,6 +210,7 @@ VALID = {
     "registers and fields": "GPIO.OUT",
     "pin": "3",
     "SVD file": "off",
+    "rate": "115200",
 }
 """Words that are right, by the kind of the argument; for all other kinds ``4``."""
 

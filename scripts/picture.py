@@ -62,8 +62,9 @@ TABLE = "nvs,data,nvs,0x9000,0x6000\nphy,data,phy,,0x1000\napp0,app,ota_0,,1M\na
 def files(folder: Path) -> None:
     """Write what the sessions load: a partition table, and two images that differ a little."""
     from espshell.image import partitions
+    from tests.image.support import partition_table
 
-    table = partitions.to_binary(partitions.parse_csv(TABLE))
+    table = partition_table(partitions.parse_csv(TABLE))
     (folder / "table.bin").write_bytes(table)
     old = random.Random(1).randbytes(96 * 1024)
     new = old[:0x5A23] + b"espshell" + old[0x5A2B:]

@@ -12,6 +12,7 @@ and all of them with ``scripts/test --all``: the fixture ``stride`` says how far
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 
@@ -25,6 +26,13 @@ settings.load_profile("espshell")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the person's configuration and last port out of the tests, and the tests out of them."""
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        os.environ[name] = str(tmp_path_factory.mktemp(name))
 
 
 @pytest.fixture

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from espshell.clock import SystemClock, VirtualClock
 from espshell.link.link import Link
 from espshell.link.trace import ReplayPort
-from espshell.ops.memory.expect import Expectation
-from espshell.ops.memory.watch import wait
+from espshell.ops.memory.watch import Expectation, wait
 from tests.shell.support import Shell
 
 

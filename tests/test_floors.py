@@ -16,9 +16,9 @@ import espshell
 SOURCE = Path(espshell.__file__).parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "units", "span", "clock", "signals"),
+    ("errors", "units", "records", "span", "clock", "signals"),
     ("files", "lazy"),
-    ("protocol", "chips", "nor", "image", "registers", "pins"),
+    ("protocol", "chips", "nor", "image", "registers", "efuse", "pins"),
     ("link", "sim"),
     ("loader",),
     ("device",),
@@ -50,7 +50,7 @@ THIRD_PARTY = {
     "link": {"serial"},
     "sim": {"serial"},
     "render": {"rich"},
-    "shell": {"prompt_toolkit", "pygments", "rich", "platformdirs"},
+    "shell": {"prompt_toolkit", "pygments", "rich", "platformdirs", "tomli", "tomlkit"},
     "cli": {"rich"},
     "pytest_plugin": {"pytest"},
 }
@@ -226,11 +226,15 @@ def test_what_is_meant_passes(module: str, name: str) -> None:
         ),
         (
             "from espshell.cli import main; main(['-c', 'echo hi'])",
-            {"rich", "prompt_toolkit", "pygments", "espshell.sim"},
+            {"rich", "prompt_toolkit", "pygments", "platformdirs", "tomllib", "espshell.sim"},
+        ),
+        (
+            "from espshell.shell.terminal import greeting; greeting.greet",
+            {"rich", "prompt_toolkit", "pygments", "tomllib", "espshell.sim"},
         ),
         ("import espshell.protocol.commands, espshell.chips", {"serial", "espshell.link"}),
     ],
-    ids=["ops", "echo", "tables"],
+    ids=["ops", "echo", "greeting", "tables"],
 )
 def test_what_a_fresh_interpreter_loads(code: str, unwanted: set[str]) -> None:
     """What is not used is not imported, and nobody waits for it."""

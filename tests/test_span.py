@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import pairwise, product
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,3 +85,12 @@ def test_alignment() -> None:
     """Values are rounded to multiples of a unit."""
     assert (align_down(0x1FFF, 0x1000), align_up(0x1001, 0x1000)) == (0x1000, 0x2000)
     assert (ceil_div(8, 8), ceil_div(9, 8), align_up(0x1000, 0x1000)) == (1, 2, 0x1000)
+
+
+def test_aligned_pieces_lie_at_multiples_of_their_size() -> None:
+    """They cover a span in order, and a flipped bit of a start never leads into the same piece."""
+    for start, end, largest in product((0, 1, 3, 7, 8), (8, 9, 15, 31), (1, 4, 16)):
+        pieces = list(Span(start, end).aligned_pieces(largest))
+        assert merged(pieces) == merged([Span(start, end)])
+        assert all(piece.start % piece.size == 0 and piece.size <= largest for piece in pieces)
+        assert all(a.end == b.start for a, b in pairwise(pieces))

@@ -6,7 +6,8 @@ never a name.  Defaults are what most chips have.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 from espshell.chips import common
 from espshell.chips.facts import (
@@ -31,6 +32,7 @@ from espshell.chips.facts import (
     Write,
 )
 from espshell.protocol.dialect import Dialect
+from espshell.records import dataclass
 from espshell.span import Span
 
 
@@ -193,10 +195,6 @@ class Chip:
         names = self.stub_names or (StubName(self.name),)
         return next((name.name for name in names if name.fits(revision)), None)
 
-    def ram_block(self, *, over_usb_otg: bool) -> int:
-        """Return the largest block of MEM_DATA that the ROM takes."""
-        return common.USB_OTG_RAM_BLOCK if over_usb_otg else self.rom.block_size
-
     def power_up(self, revision: Revision, words: Words) -> tuple[Write, ...]:
         """Return what must be written before the flash answers; see ``flash_power``."""
         for step in self.flash_power:
@@ -212,20 +210,28 @@ class Chip:
         """Return all spans of addresses that are the same RAM: the span itself, then others."""
         return (span, *(other for ram in self.shared_ram for other in ram.others(span)))
 
-    def region_named(self, name: str) -> Region | None:
-        """Return the region of that name in any case, or None."""
-        return next((r for r in self.regions if r.name == name.upper()), None)
-
     @property
     def synonyms(self) -> tuple[Region, ...]:
         """The data RAM under ``DRAM`` and ``RAM``, where the chip's manual has another name for it.
 
         So one script means the same on every chip.
         """
-        names = ("DRAM", "DRAM1", "RAM")
-        data_ram = next(region for name in names if (region := self.region_named(name)))
-        missing = (name for name in ("DRAM", "RAM") if self.region_named(name) is None)
-        return tuple(replace(data_ram, name=name) for name in missing)
+        named = {region.name: region for region in self.regions}
+        data_ram = next(named[name] for name in ("DRAM", "DRAM1", "RAM") if name in named)
+        return tuple(replace(data_ram, name=name) for name in ("DRAM", "RAM") if name not in named)
+
+    def walk(self, span: Span) -> Iterator[tuple[int, Region | None]]:
+        """Yield the regions that a range covers, each with the first of its addresses that it has.
+
+        The last one is None where the range leaves the memory map.
+        """
+        address = span.start
+        while address < span.end:
+            region = self.region_at(address)
+            yield address, region
+            if region is None:
+                return
+            address = region.end
 
     def neighbours(self, address: int) -> tuple[Region | None, Region | None]:
         """Return the regions that end before and start after an address."""

@@ -9,7 +9,6 @@ is how these cores (SJA1000, DWC2) are known; not checked on a chip.
 from __future__ import annotations
 
 from espshell.chips.facts import (
-    ALL_BITS,
     Bits,
     Feature,
     Field,
@@ -18,9 +17,7 @@ from espshell.chips.facts import (
     Region,
     Write,
 )
-
-KIB = 1 << 10
-MIB = 1 << 20
+from espshell.units import ALL_BITS, MIB
 
 MAGIC_ADDRESS = 0x4000_1000
 """A word of ROM code by which the oldest chips are told apart (esptool manual)."""

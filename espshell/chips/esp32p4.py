@@ -143,6 +143,9 @@ ESP32P4 = Chip(
         *common.XTS_256_PURPOSES,
         *common.KEY_PURPOSES[2:],
         (12, "KM_INIT_KEY"),
+        (16, "ECDSA_KEY_P192"),  # from revision 3.0 on, as the next two
+        (17, "ECDSA_KEY_P384_L"),
+        (18, "ECDSA_KEY_P384_H"),
     ),
     quirks=(Quirk.OTG_RESET_BY_WATCHDOG, Quirk.FLASH_UNPOWERED),
     no_download_encryption=Bits(0x5012_D030, 20),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from espshell.chips import common
 from espshell.chips.chip import Chip
-from espshell.chips.common import KIB, MIB, bit, registers, words
+from espshell.chips.common import bit, registers, words
 from espshell.chips.facts import (
     Bits,
     Feature,
@@ -25,6 +25,7 @@ from espshell.chips.facts import (
     SplitMac,
 )
 from espshell.protocol import dialect
+from espshell.units import KIB, MIB
 
 _EFUSE = 0x3FF0_0050
 _WORD0, _WORD1, _WORD2, _WORD3 = (_EFUSE + 4 * n for n in range(4))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 
+from espshell.records import dataclass
 from espshell.span import Span
-from espshell.units import WORD
-
-ALL_BITS = 0xFFFF_FFFF
+from espshell.units import ALL_BITS, WORD
 
 Words = Callable[[int], int]
 """Gives the word at an address."""

@@ -17,7 +17,7 @@ from espshell.device.memory import require_32_bits
 from espshell.errors import DeviceError, EspError, ReadsDiffer, UsageError
 from espshell.loader import digest, flash, flash_read, spi
 from espshell.loader.agreed import agreed
-from espshell.loader.erase import BLOCK, ROM_SEGMENT
+from espshell.loader.erase import BLOCK, LARGEST, ROM_SEGMENT
 from espshell.loader.spi import FlashCommand
 from espshell.nor import makers, opcodes
 from espshell.protocol import flash as frames
@@ -35,6 +35,8 @@ RATES = (921600, 460800, 230400, 115200, 57600)
 """Where a read goes on more slowly when it fails again and again."""
 
 _ADDRESSES = "the 32-bit addresses of a flash"
+
+_SEGMENT_S = 3.0  # on the wire; more than a block is one segment only as long as it is so quick
 
 _THREE_BYTES = 16 * MIB  # what a ROM, and some stubs, can address
 
@@ -56,6 +58,7 @@ class Flash:
         """Its JEDEC id, once it has been asked for; 0 if nothing answered."""
         self.is_ready = False
         """Whether the loader that runs now has attached it and knows its size."""
+        self._limit: int | None = None
 
     @property
     def size(self) -> int:
@@ -107,9 +110,30 @@ class Flash:
         return self._board.loader.dialect.is_stub
 
     @property
+    def largest_erase(self) -> int:
+        """What one command should erase at most, but for all (bytes, a power of two)."""
+        return LARGEST if self._board.loader.dialect.is_stub else BLOCK
+
+    @property
+    def reach(self) -> int:
+        """The address behind the last byte that can be changed or read now; see ``limited``."""
+        return self.size if self._limit is None else self._limit
+
+    @property
+    def erases_in_doubt(self) -> int:
+        """How many erases were not answered."""
+        return self._board.loader.erases_in_doubt
+
+    @property
     def segment_size(self) -> int:
         """What one download should cover at most (bytes, whole sectors)."""
-        return BLOCK if self._board.loader.dialect.is_stub else ROM_SEGMENT
+        loader = self._board.loader
+        if not loader.dialect.is_stub:
+            return ROM_SEGMENT
+        size = BLOCK
+        while size < LARGEST and loader.link.wire_s(2 * size) <= _SEGMENT_S:
+            size *= 2
+        return size
 
     def check(self, address: int, size: int, *, write: bool = False) -> None:
         """Require a range that is in the flash, and within reach of the loader.
@@ -141,32 +165,29 @@ class Flash:
         Raises: ReadsDiffer if that does not agree.
         """
         require_32_bits(address, size, _ADDRESSES)
-        with self._attached():
-            yield from self._chunks(address, size)
-
-    def _chunks(self, address: int, size: int) -> Iterator[bytes]:
         loader = self._board.loader
-        if not self.has_digest:
-            if address + size > _THREE_BYTES:
-                raise UsageError(
-                    f"{Span.of(address, size)} is beyond 16 MiB, all that a read "
-                    "command with three bytes of address reaches"
-                )
-            yield from flash_read.controller_pieces(self._board.controller, address, size)
-            return
-        import hashlib  # 3 ms that only reading flash is worth
+        with self._attached():
+            if not self.has_digest:
+                if address + size > _THREE_BYTES:
+                    raise UsageError(
+                        f"{Span.of(address, size)} is beyond 16 MiB, all that a read "
+                        "command with three bytes of address reaches"
+                    )
+                yield from flash_read.controller_pieces(self._board.controller, address, size)
+                return
+            import hashlib  # 3 ms that only reading flash is worth
 
-        before = loader.resynchronisations
-        state = hashlib.md5(usedforsecurity=False)
-        for piece in flash_read.read_chunks(loader, address, size, slower=self._slow_down):
-            state.update(piece)
-            yield piece
-        troubled = loader.resynchronisations != before
-        if troubled and digest.confirmed_digest(loader, address, size) != state.digest():
-            raise ReadsDiffer(
-                f"what was read of flash {Span.of(address, size)} is not what its digest says",
-                hint="read it again; check cable and baud rate",
-            )
+            before = loader.resynchronisations
+            state = hashlib.md5(usedforsecurity=False)
+            for piece in flash_read.read_chunks(loader, address, size, slower=self._slow_down):
+                state.update(piece)
+                yield piece
+            troubled = loader.resynchronisations != before
+            if troubled and digest.confirmed_digest(loader, address, size) != state.digest():
+                raise ReadsDiffer(
+                    f"what was read of flash {Span.of(address, size)} is not what its digest says",
+                    hint="read it again; check cable and baud rate",
+                )
 
     def read(self, address: int, size: int) -> bytes:
         """Return a range of any alignment."""
@@ -201,24 +222,49 @@ class Flash:
         with self._attached():
             return digest.digest_behind_fence(self._board.loader, address, size)
 
+    @contextlib.contextmanager
+    def limited(self, end: int) -> Iterator[bool]:
+        """Have the loader refuse what is at ``end`` and behind; yield whether it does.
+
+        Nothing else in there may be asked for meanwhile.
+        """
+        size, loader = self.size, self._board.loader
+        if end >= size or not self.has_digest or self.dry_run:
+            yield end >= size
+            return
+        holds = False
+        try:
+            with self._attached():
+                holds = flash.limit(loader, end)
+            self._limit = end if holds else None
+            if not holds:
+                loader.execute(frames.SpiSetParams(size))
+            yield holds
+        except BaseException:
+            self.is_ready = False
+            raise
+        finally:
+            self._limit = None
+        if holds:
+            loader.execute(frames.SpiSetParams(size))
+
     def erase(self, address: int, size: int) -> Iterator[int]:
         """Erase whole sectors in pieces; yield the bytes that are erased. Not in a dry run."""
         _require_whole_sectors(address, size)
-        with self._attached():
-            yield from self._erase(address, size)
-
-    def _erase(self, address: int, size: int) -> Iterator[int]:
         board = self._board
-        if not self.dry_run and self.has_chip_erase and (address, size) == (0, self.size):
-            flash.erase_chip(board.loader, size)
-            yield size
-            return
-        for piece in Span.of(address, size).pieces(BLOCK):
-            if not self.dry_run:
-                flash.erase_sectors(
-                    board.loader, board.chip, board.controller, piece.start, piece.size
-                )
-            yield piece.end - address
+        with self._attached():
+            if not self.dry_run and self.has_chip_erase and (address, size) == (0, self.size):
+                flash.erase_chip(board.loader, size)
+                yield size
+                return
+            span = Span.of(address, size)
+            largest = self.largest_erase
+            for piece in span.aligned_pieces(largest) if self.has_digest else span.pieces(BLOCK):
+                if not self.dry_run:
+                    flash.erase_sectors(
+                        board.loader, board.chip, board.controller, piece.start, piece.size
+                    )
+                yield piece.end - address
 
     def program(self, address: int, data: bytes) -> Iterator[int]:
         """Erase and program whole sectors; yield the bytes that were sent. Not in a dry run.
@@ -269,7 +315,7 @@ class Flash:
             spi.attach(loader, self._board.pads or ())
         else:
             self.identify()
-        size = self.declared_size or makers.size(self.id or 0)
+        size = self._limit or self.declared_size or makers.size(self.id or 0)
         if size is not None and Opcode.SPI_SET_PARAMS in loader.dialect.commands:
             loader.execute(frames.SpiSetParams(size))
         self.is_ready = True

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice, product
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from espshell.errors import UsageError
 from espshell.loader import ram, transfer
 from espshell.loader.loader import Loader
 from espshell.protocol.commands import RegisterWrite, WriteReg
+from espshell.records import dataclass
 from espshell.span import Span
 from espshell.units import WORD, hex32, number_text
 
@@ -82,7 +82,8 @@ class Memory:
         """
         require_32_bits(address, max(size, 1))
         last = address + max(size, 1) - 1
-        hole = self._first_hole(address, last)
+        covered = self.chip.walk(Span(address, last + 1))
+        hole = next((at for at, region in covered if region is None), None)
         if hole is not None:
             raise UsageError(
                 f"{hex32(hole)} is outside the memory map of the {self.chip.title}: "
@@ -184,15 +185,6 @@ class Memory:
                 raise UsageError(
                     f"the running flasher stub has its {name} at {occupied}{same}", hint=hint
                 )
-
-    def _first_hole(self, address: int, last: int) -> int | None:
-        """Return the first address of a range that no region holds; regions may adjoin."""
-        while address <= last:
-            region = self.chip.region_at(address)
-            if region is None:
-                return address
-            address = region.end
-        return None
 
     def _neighbourhood(self, address: int) -> str:
         before, after = self.chip.neighbours(address)

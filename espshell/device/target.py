@@ -7,8 +7,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from espshell import efuse
 from espshell.chips import USB_VID, Chip, Quirk, Write
+from espshell.chips.common import USB_OTG_RAM_BLOCK
 from espshell.device import leave
+from espshell.device.efuse import Efuse
 from espshell.device.flash import Flash
 from espshell.device.memory import Memory
 from espshell.device.pins import Pads, require_pads
@@ -17,10 +20,11 @@ from espshell.files import path_of
 from espshell.link import ports
 from espshell.link.link import Link
 from espshell.link.port import Port, open_port
-from espshell.link.ports import PortInfo
+from espshell.link.ports import Bridge, PortInfo
 from espshell.link.trace import ReplayPort, Tap, read_recording
 from espshell.loader import bulk, connect, spi, stub, stub_file
 from espshell.loader.loader import Loader
+from espshell.loader.plugins import install
 from espshell.loader.spi import Controller, FlashCommand
 from espshell.loader.stub_file import Stub
 from espshell.protocol.commands import RegisterWrite, SecurityInfo
@@ -58,8 +62,7 @@ class Target:
         self.security: SecurityInfo | None = connected.security
         self.notes = connected.notes
         if self._may_be_usb_otg and not self.loader.dialect.is_stub:
-            size = self.chip.ram_block(over_usb_otg=True)
-            self.loader.dialect = replace(self.loader.dialect, block_size=size)
+            self.loader.dialect = replace(self.loader.dialect, block_size=USB_OTG_RAM_BLOCK)
         self.memory = Memory(self.chip, self.loader)
         self.revision: tuple[int, int] | None = None
         """Major and minor, once they have been read."""
@@ -88,7 +91,7 @@ class Target:
         """
         link = Link(_open(url, first_baud(baud, before)))
         link.taps.extend(taps)
-        usb = None if "://" in url else ports.info_of(url)
+        usb = None if "://" in url else ports.info_of(link.port.url)
         own_usb = usb is not None and usb.is_usb_serial_jtag
         try:
             connected = connect.connect(
@@ -113,7 +116,7 @@ class Target:
             self.memory.send(self.register_writes(self.chip.watchdogs))
 
     def start_stub(self, *, folder: Path | None = None, version: int | None = None) -> Stub:
-        """Upload the flasher stub, with the handler for bulk reads where there is one.
+        """Upload the flasher stub, with our handlers in it where it has a place for them.
 
         Raises: UsageError if there is no stub for this chip; DeviceError or NoReply if it does not
         start.
@@ -126,7 +129,7 @@ class Target:
             )
         name = self._stub_name()
         file = stub_file.find(self.chip, name, folder=folder, version=version)
-        better = bulk.with_bulk_read(file, self.chip.isa)
+        better = install.with_handlers(file, self.chip)
         by_read = secure_boot and Quirk.STUB_START_BY_READ in self.chip.quirks
         pointer = self.chip.read_pointer if by_read else None
         stub.start(self.loader, better or file, read_pointer=pointer)
@@ -143,7 +146,7 @@ class Target:
         version = 1 if self.loader.dialect == STUB_V1 else 2
         with contextlib.suppress(UsageError):
             file = stub_file.find(self.chip, self._stub_name(), folder=folder, version=version)
-            better = bulk.with_bulk_read(file, self.chip.isa) if self.loader.has_bulk_read else None
+            better = install.with_handlers(file, self.chip) if self.loader.has_bulk_read else None
             return stub.recognise(self.loader, [better or file]) is not None
         return False
 
@@ -154,12 +157,32 @@ class Target:
             raise UsageError(f"no flasher stub runs on an {self.chip.title} v{major}.{minor}")
         return name
 
+    @property
+    def efuse(self) -> Efuse:
+        """The space ``efuse:``.  The revision, which selects the table, is read where it must."""
+        several = self.chip.name in efuse.LATER
+        return Efuse(
+            self.memory, efuse.of(self.chip.name, self.read_revision() if several else None)
+        )
+
     def read_revision(self) -> tuple[int, int]:
         """Return major and minor revision, read once."""
         if self.revision is None:
             words = self.memory.gather(self.chip.revision_addresses).__getitem__
             self.revision = self.chip.revision(words)
         return self.revision
+
+    @property
+    def bridge(self) -> Bridge | None:
+        """The USB to UART bridge of the port; None where there is none or it is not known."""
+        return ports.bridge_of(self.link.port.url, self.usb)
+
+    @property
+    def has_rate(self) -> bool:
+        """Whether there is a UART: the chip's own USB has no rate."""
+        own = self.over_usb_otg or (self.usb is not None and self.usb.is_usb_serial_jtag)
+        is_simulated = self.link.port.url.lower().startswith("sim://")
+        return not own and (self.bridge is not None or not is_simulated)
 
     def change_baud(self, baud: int) -> None:
         """Change the rate at both ends; see ``Loader.change_baud`` for what is proven and raised.

@@ -12,9 +12,9 @@ Sources: ESP-IDF ``esp_app_desc.h`` (``esp_app_desc_t``, 256 bytes) and ``esp_bo
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
 from espshell.image.firmware import Firmware, Read
+from espshell.records import dataclass
 
 _APP = struct.Struct("<II8x32s32s16s16s32s32sHHB75x")
 _APP_MAGIC = 0xABCD_5432

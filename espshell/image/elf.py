@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 
 from espshell.errors import UsageError
 from espshell.files import read_bytes
+from espshell.image.common import decoded
 from espshell.image.symbol_table import Symbol, SymbolKind, SymbolTable
-from espshell.image.text import decoded
 
 if TYPE_CHECKING:
     from elftools.elf.elffile import ELFFile
@@ -88,17 +88,6 @@ def read_elf(path: Path) -> Elf:
     Raises: UsageError if it is none, cut off or broken, or pyelftools is not installed.
     """
     return parse_elf(read_bytes(path), name=str(path))
-
-
-def symbols(path: Path) -> SymbolTable:
-    """Read the symbols of a program.
-
-    Raises: UsageError as ``read_elf``, and if it has none.
-    """
-    table = read_elf(path).symbols
-    if not table:
-        raise UsageError(f"{path} has no symbols", hint="they were stripped")
-    return table
 
 
 def parse_elf(data: bytes, *, name: str = "the ELF file") -> Elf:

@@ -23,16 +23,18 @@ checksum and the digests cover, and version 3 as esptool 5.6 writes and reads th
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from functools import reduce
 from operator import xor
 
 from espshell.errors import UsageError
+from espshell.records import dataclass
 from espshell.span import ceil_div
 from espshell.units import KIB, hex32
 
@@ -214,9 +216,9 @@ def layout_of(head: bytes) -> ImageLayout | None:
     return ImageLayout.ESP8266_V1 if head[11] in (0x3F, 0x40) else ImageLayout.EXTENDED
 
 
-def reader(data: bytes) -> Read:
-    """Return a ``Read`` of bytes in memory."""
-    return lambda offset, size: data[offset : offset + size]
+def reader(data: bytes, start: int = 0) -> Read:
+    """Return a ``Read`` of bytes in memory, from ``start`` on."""
+    return lambda offset, size: data[start + offset : start + offset + size]
 
 
 def parse(data: bytes, *, esp8266: bool | None = None) -> Firmware:
@@ -312,7 +314,7 @@ def patch_header(
     return bytes(patched)
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class _Pieces:
     # Parts of an image, none of them behind the end; ``offset`` follows the last one.
     read: Read

@@ -18,8 +18,8 @@ from typing import Protocol, TextIO
 
 from espshell.errors import UsageError
 from espshell.files import read_bytes
-from espshell.image.text import decoded
-from espshell.units import hex32
+from espshell.image.common import decoded, joined
+from espshell.units import KIB, hex32
 
 SUFFIXES = (".hex", ".ihex")
 """Endings of the names of such files."""
@@ -28,6 +28,8 @@ Segments = list[tuple[int, bytes]]
 """Addresses with what stands there: ascending, not adjacent."""
 
 _RECORD = re.compile(rb"\s*:[0-9A-Fa-f]{10}")
+_GOOD = re.compile(rb"\s*:((?:[0-9a-fA-F]{2}){5,260})\s")
+_LONGEST = 64 * KIB
 _MARKS = ((b"\xef\xbb\xbf", "UTF-8"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
 _SHOWN = 24
 _HEAD_SIZE = 4
@@ -81,6 +83,13 @@ def is_hex(data: bytes) -> bool:
     return _RECORD.match(data[:64]) is not None
 
 
+def has_record(data: bytes) -> bool:
+    """Return whether data begins with a whole record that is good."""
+    match = _GOOD.match(data if len(data) > _LONGEST else data + b"\n")
+    line = bytes.fromhex(match[1].decode("ascii")) if match else b""
+    return bool(line) and len(line) == line[0] + _SHORTEST and sum(line) % 256 == 0
+
+
 def is_given(data: bytes, path: Path) -> bool:
     """Return whether a file is Intel HEX, by its contents.
 
@@ -112,16 +121,7 @@ def read(source: Path | bytes, *, name: str = "the Intel HEX file") -> Segments:
     runs = _runs(source, name)
     if not runs:
         raise UsageError(f"{name} holds no data")
-    segments: list[tuple[int, bytearray]] = []
-    for address, data in sorted(runs, key=lambda run: run[0]):
-        end = segments[-1][0] + len(segments[-1][1]) if segments else -1
-        if address < end:
-            raise UsageError(f"{name} has bytes for {hex32(address)} twice")
-        if address == end:
-            segments[-1][1].extend(data)
-        else:
-            segments.append((address, data))
-    return [(address, bytes(data)) for address, data in segments]
+    return joined(runs, lambda address: f"{name} has bytes for {hex32(address)} twice")
 
 
 def _runs(text: bytes, name: str) -> list[tuple[int, bytearray]]:

@@ -34,18 +34,12 @@ class FlashPart:
         return f"0x{self.offset:05x}.bin"
 
 
-def make_v1(
-    segments: Sequence[tuple[int, bytes]],
-    entry: int = 0,
-    mode: int = 0,
-    size: int = 0,
-    frequency: int = 0,
-) -> tuple[FlashPart, ...]:
+def make_v1(segments: Sequence[tuple[int, bytes]], entry: int = 0) -> tuple[FlashPart, ...]:
     """Return an ESP8266 image of version 1 of (address, data) pairs.
 
     The first part is the image, for offset 0.  If a segment lies where flash is seen there is a
     second part: its bytes, for its own offset; the boot ROM loads nothing there.
-    ``mode``, ``size`` (upper half of a byte) and ``frequency`` (lower half) are flash codes.
+    Its flash codes are 0.
     Raises: UsageError for no segments to load, more than 16, an address past 32 bits, two
     segments in flash, or one where the image itself goes.
     """
@@ -55,7 +49,7 @@ def make_v1(
     loaded = [segment for segment in segments if segment[0] not in _FLASH]
     if not 1 <= len(loaded) <= MAX_SEGMENTS:
         raise UsageError(f"{len(loaded)} segments to load, expected 1 to {MAX_SEGMENTS}")
-    image = struct.pack("<BBBBI", MAGIC, len(loaded), mode, size | frequency, entry)
+    image = struct.pack("<BBBBI", MAGIC, len(loaded), 0, 0, entry)
     for address, data in loaded:
         filled = _filled(data)
         image += struct.pack("<II", address, len(filled)) + filled

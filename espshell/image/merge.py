@@ -22,6 +22,7 @@ from espshell.units import MIB, size_text
 Format = Literal["raw", "hex", "uf2"]
 FORMATS: tuple[Format, ...] = ("raw", "hex", "uf2")
 
+_FILL = b"\xff"
 MAX_RAW = 128 * MIB
 """The largest flash there is for these chips; a raw file beyond it is a slip of an offset."""
 
@@ -49,14 +50,13 @@ def merge(
     fmt: Format = "raw",
     target_offset: int = 0,
     pad_to: int | None = None,
-    fill: int = 0xFF,
     family: int | None = None,
     chunk_size: int | None = None,
     md5: bool = True,
 ) -> bytes:
     """Return the contents of one file made of parts in any order.
 
-    ``fill`` and ``pad_to`` (the flash's size in bytes) are for raw; ``family``, which it needs,
+    ``pad_to`` (the flash's size in bytes) is for raw; ``family``, which it needs,
     ``chunk_size`` and ``md5`` for UF2, see ``uf2.write``.
 
     Raises: UsageError if there are no parts, parts overlap, lie before the target offset or behind
@@ -72,7 +72,7 @@ def merge(
     if fmt == "hex":
         return intel_hex.to_bytes((part.offset, part.data) for part in parts)
     if fmt == "raw":
-        return _raw(parts, target_offset, pad_to, bytes([fill]))
+        return _raw(parts, target_offset, pad_to)
     if family is None:
         raise UsageError("UF2 needs the chip's family", hint="say which chip it is for")
     return b"".join(
@@ -104,7 +104,7 @@ def ordered(parts: Iterable[MergePart]) -> list[MergePart]:
     return ordered
 
 
-def _raw(parts: list[MergePart], target_offset: int, pad_to: int | None, fill: bytes) -> bytes:
+def _raw(parts: list[MergePart], target_offset: int, pad_to: int | None) -> bytes:
     end = parts[-1].end if pad_to is None else pad_to
     if parts[-1].end > end:
         raise UsageError(f"{parts[-1]} ends behind {size_text(end)}, the size to pad to")
@@ -116,6 +116,6 @@ def _raw(parts: list[MergePart], target_offset: int, pad_to: int | None, fill: b
     pieces = []
     position = target_offset
     for part in parts:
-        pieces += [fill * (part.offset - position), part.data]
+        pieces += [_FILL * (part.offset - position), part.data]
         position = part.end
-    return b"".join([*pieces, fill * (end - position)])
+    return b"".join([*pieces, _FILL * (end - position)])

@@ -8,7 +8,8 @@ Surprising: a blank offset of a CSV file means "behind the row before", not "beh
 A negative size is the offset where the partition ends.  Rows of the bootloader and of the table
 itself get offset and size from where these are, whatever the file says.
 
-Source: ESP-IDF's guide "Partition Tables"; the layout of a row is ``esp_partition_info_t`` of its
+Sources: ESP-IDF's guide "Partition Tables"; types are ``esp_partition_type_t`` and
+``esp_partition_subtype_t`` of its ``esp_partition.h``; a row is ``esp_partition_info_t`` of its
 ``esp_flash_partitions.h``; which findings there are, its ``gen_esp32part.py``.
 """
 
@@ -18,13 +19,58 @@ import hashlib
 import struct
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from espshell.errors import UsageError
-from espshell.image import partition_types as types
-from espshell.image.text import decoded
+from espshell.image.common import decoded
+from espshell.records import dataclass
 from espshell.span import Span, align_up
-from espshell.units import KIB, MIB, SECTOR, parse_number, size_text
+from espshell.units import SECTOR, parse_number, size_text
+
+APP = 0x00
+DATA = 0x01
+BOOTLOADER = 0x02
+TABLE = 0x03
+
+PRIMARY = 0x00
+"""Subtype of the bootloader that the ROM starts, and of the table that this bootloader reads."""
+OTA_DATA = 0x00
+NVS = 0x02
+UNDEFINED = 0x06
+TEE_OTA_DATA = 0x90
+
+ALIGNMENT = {APP: 0x10000}
+"""Offsets of a type are multiples of this, others of a sector: the cache maps apps by 64 KiB."""
+
+TYPES = {"app": APP, "data": DATA, "bootloader": BOOTLOADER, "partition_table": TABLE}
+
+SUBTYPES: dict[int, dict[str, int]] = {
+    APP: {
+        "factory": 0x00,
+        **{f"ota_{slot}": 0x10 + slot for slot in range(16)},
+        "test": 0x20,
+        "tee_0": 0x30,
+        "tee_1": 0x31,
+    },
+    DATA: {
+        "ota": OTA_DATA,
+        "phy": 0x01,
+        "nvs": NVS,
+        "coredump": 0x03,
+        "nvs_keys": 0x04,
+        "efuse": 0x05,
+        "undefined": UNDEFINED,
+        "esphttpd": 0x80,
+        "fat": 0x81,
+        "spiffs": 0x82,
+        "littlefs": 0x83,
+        "tee_ota": TEE_OTA_DATA,
+    },
+    BOOTLOADER: {"primary": PRIMARY, "ota": 0x01, "recovery": 0x02},
+    TABLE: {"primary": PRIMARY, "ota": 0x01},
+}
+
+FLAGS = {"encrypted": 1 << 0, "readonly": 1 << 1}
 
 OFFSET = 0x8000
 """Where a table stands in flash, unless the firmware was configured otherwise."""
@@ -67,39 +113,39 @@ class Partition:
     @property
     def type_name(self) -> str:
         """Name of the type, or its number: ``app``, ``0x40``."""
-        return types.type_name(self.type)
+        return _name(TYPES, self.type)
 
     @property
     def subtype_name(self) -> str:
         """Name of the subtype, or its number: ``ota_0``, ``nvs``, ``0x41``."""
-        return types.subtype_name(self.type, self.subtype)
+        return _name(SUBTYPES.get(self.type, {}), self.subtype)
 
     @property
     def encrypted(self) -> bool:
         """Encrypted if flash encryption is enabled; apps are then, with or without this."""
-        return bool(self.flags & types.FLAGS["encrypted"])
+        return bool(self.flags & FLAGS["encrypted"])
 
     @property
     def readonly(self) -> bool:
         """Not to be written by the firmware; a loader can all the same."""
-        return bool(self.flags & types.FLAGS["readonly"])
+        return bool(self.flags & FLAGS["readonly"])
 
     @property
     def flag_names(self) -> tuple[str, ...]:
         """Names of the flags that are set; bits without a name are left out."""
-        return tuple(name for name, bit in types.FLAGS.items() if self.flags & bit)
+        return tuple(name for name, bit in FLAGS.items() if self.flags & bit)
 
     def problems(self) -> Iterator[str]:
         """Yield what is wrong with this partition by itself, each as a sentence."""
-        step = types.alignment(self.type)
+        step = ALIGNMENT.get(self.type, SECTOR)
         if self.offset % step:
             yield f"{self.name} starts at 0x{self.offset:x}, which is no multiple of 0x{step:x}."
         if self.size == 0:
             yield f"{self.name} is empty."
-        if self.type == types.APP and self.size % SECTOR:
+        if self.type == APP and self.size % SECTOR:
             yield f"{self.name} has 0x{self.size:x} bytes, which is no multiple of 0x1000."
         small = self.size < _READ_WRITE_NVS and not self.readonly
-        if (self.type, self.subtype) == (types.DATA, types.NVS) and small:
+        if (self.type, self.subtype) == (DATA, NVS) and small:
             yield f"{self.name} is too small to be written: NVS needs 0x{_READ_WRITE_NVS:x} bytes."
 
     def __str__(self) -> str:
@@ -145,8 +191,8 @@ class PartitionTable:
         for name, count in Counter(partition.name for partition in self.partitions).items():
             if count > 1:
                 yield f"{count} partitions have the name {name}."
-        for subtype in (types.OTA_DATA, types.TEE_OTA_DATA):
-            kind = (types.DATA, subtype)
+        for subtype in (OTA_DATA, TEE_OTA_DATA):
+            kind = (DATA, subtype)
             same = [p for p in self.partitions if (p.type, p.subtype) == kind]
             if len(same) > 1:
                 names = ", ".join(partition.name for partition in same)
@@ -208,22 +254,6 @@ def parse_binary(data: bytes, *, offset: int = OFFSET) -> PartitionTable:
     raise _no_table(f"it does not end within {min(len(data), SIZE)} bytes")
 
 
-def to_binary(table: PartitionTable, *, md5: bool = True) -> bytes:
-    """Return a table as it stands in flash, ``SIZE`` bytes.
-
-    Raises: UsageError if there are too many partitions, or a value does not fit its field.
-    """
-    rows = b"".join(map(_to_row, table.partitions))
-    if md5:
-        rows += _MD5_START + hashlib.md5(rows, usedforsecurity=False).digest()
-    if len(rows) >= SIZE:
-        room = SIZE // _ROW.size - 1 - md5
-        raise UsageError(
-            f"a partition table has room for {room} partitions, not {len(table.partitions)}"
-        )
-    return rows.ljust(SIZE, b"\xff")
-
-
 def parse_csv(
     text: str, *, offset: int = OFFSET, bootloader_offset: int | None = None
 ) -> PartitionTable:
@@ -253,44 +283,14 @@ def parse_csv(
     return PartitionTable(tuple(partitions), offset)
 
 
-def to_csv(table: PartitionTable) -> str:
-    """Return a table as CSV, with the heading and the sizes that ESP-IDF's tool writes.
-
-    Flags without a name are lost.
-
-    Raises: UsageError if a name cannot stand in CSV.
-    """
-    lines = ["# ESP-IDF Partition Table", "# Name, Type, SubType, Offset, Size, Flags"]
-    for row in table.partitions:
-        name = row.name
-        if name != name.strip() or "," in name or name.startswith("#"):
-            raise UsageError(f"CSV has no way to write the partition's name {name!r}")
-        fields = [name, row.type_name, row.subtype_name, hex(row.offset), _size_text(row.size)]
-        lines.append(",".join([*fields, ":".join(row.flag_names)]))
-    return "\n".join(lines) + "\n"
-
-
 def _no_table(reason: str) -> UsageError:
     return UsageError(f"no partition table: {reason}")
 
 
 def _is_primary(partition: Partition) -> bool:
     """Whether it is the bootloader or the table itself, which lie before all others."""
-    kinds = (types.BOOTLOADER, types.TABLE)
-    return partition.type in kinds and partition.subtype == types.PRIMARY
-
-
-def _to_row(partition: Partition) -> bytes:
-    name = partition.name.encode()
-    if len(name) > _NAME_SIZE:
-        raise UsageError(f"the partition's name {partition.name} is longer than {_NAME_SIZE} bytes")
-    numbers = (partition.type, partition.subtype, partition.offset, partition.size)
-    try:
-        return _ROW.pack(MAGIC, *numbers, name, partition.flags)
-    except struct.error as error:
-        raise UsageError(
-            f"a number of partition {partition.name} does not fit its field"
-        ) from error
+    kinds = (BOOTLOADER, TABLE)
+    return partition.type in kinds and partition.subtype == PRIMARY
 
 
 def _from_line(line: str, end: int) -> Partition:
@@ -298,18 +298,18 @@ def _from_line(line: str, end: int) -> Partition:
     name, kind_text, subtype_text, offset_text, size_text_, flag_text, *_ = [
         field.strip() for field in (line + ",,,,,").split(",")
     ]
-    kind = _number(kind_text, "type", types.TYPES)
-    subtypes = types.SUBTYPES.get(kind, {})
-    if subtype_text or kind == types.APP:
+    kind = _number(kind_text, "type", TYPES)
+    subtypes = SUBTYPES.get(kind, {})
+    if subtype_text or kind == APP:
         subtype = _number(subtype_text, "subtype", subtypes)
     else:
-        subtype = types.UNDEFINED
+        subtype = UNDEFINED
     row = Partition(decoded(name.encode()[:_NAME_SIZE]), kind, subtype, 0, 0, _flags(flag_text))
     if kind > 0xFE or subtype > 0xFE:
         raise UsageError("types and subtypes are numbers from 0 to 0xfe")
     if _is_primary(row):
         return row
-    step = types.alignment(kind)
+    step = ALIGNMENT.get(kind, SECTOR)
     offset = align_up(end, step) if not offset_text else _number(offset_text, "offset")
     until = size_text_.startswith("-")
     size = _number(size_text_.removeprefix("-"), "size") - (offset if until else 0)
@@ -320,11 +320,15 @@ def _from_line(line: str, end: int) -> Partition:
 
 def _placed(row: Partition, offset: int, bootloader_offset: int | None) -> Partition:
     """Return the row of the table itself or of the bootloader with its place."""
-    if row.type == types.TABLE:
+    if row.type == TABLE:
         return replace(row, offset=offset, size=SECTOR)
     if bootloader_offset is None or bootloader_offset >= offset:
         raise UsageError("the chip is not known, and so not where its bootloader stands")
     return replace(row, offset=bootloader_offset, size=offset - bootloader_offset)
+
+
+def _name(names: dict[str, int], number: int) -> str:
+    return next((name for name, value in names.items() if value == number), f"0x{number:02x}")
 
 
 def _number(text: str, what: str, names: dict[str, int] | None = None) -> int:
@@ -342,15 +346,7 @@ def _number(text: str, what: str, names: dict[str, int] | None = None) -> int:
 def _flags(text: str) -> int:
     flags = 0
     for name in filter(None, text.split(":")):
-        if name not in types.FLAGS:
-            raise UsageError(f"flags: {name!r} is no name", hint=f"one of {', '.join(types.FLAGS)}")
-        flags |= types.FLAGS[name]
+        if name not in FLAGS:
+            raise UsageError(f"flags: {name!r} is no name", hint=f"one of {', '.join(FLAGS)}")
+        flags |= FLAGS[name]
     return flags
-
-
-def _size_text(size: int) -> str:
-    """Return a size in the largest unit of ESP-IDF's tables that divides it."""
-    for unit, letter in ((MIB, "M"), (KIB, "K")):
-        if size % unit == 0 and size:
-            return f"{size // unit}{letter}"
-    return hex(size)

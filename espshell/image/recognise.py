@@ -11,13 +11,13 @@ offsets: bootloader offsets of ``chips``, ESP-IDF's partition tables with the fi
 from __future__ import annotations
 
 import codecs
-import re
-from dataclasses import dataclass
+import contextlib
 from enum import Enum
 
 from espshell.errors import UsageError
-from espshell.image import elf, partition_types, partitions, uf2
-from espshell.image.firmware import MAX_SEGMENTS, ImageLayout, layout_of, parse_from
+from espshell.image import elf, intel_hex, partitions, uf2
+from espshell.image.firmware import MAX_SEGMENTS, ImageLayout, layout_of, parse_from, reader
+from espshell.records import dataclass
 from espshell.units import KIB, parse_number
 
 
@@ -66,13 +66,12 @@ class Content:
 OFFSETS = (0, 0x1000, 0x2000, 0x8000, 0x1_0000)
 """Where something is looked for: bootloaders, the partition table, the first application."""
 
-_KINDS = {
+KINDS = {
     ImageLayout.ESP8266_V1: FileKind.ESP8266_V1,
     ImageLayout.ESP8266_V2: FileKind.ESP8266_V2,
     ImageLayout.EXTENDED: FileKind.FIRMWARE,
 }
 _ROW_SIZE = 32
-_HEX_LINE = re.compile(rb"\s*:((?:[0-9a-fA-F]{2}){5,260})\s")
 _TEXT_MAX = 64 * KIB
 _TEXT_MIN = 16
 _SPACES = "\t\n\r\f"
@@ -96,7 +95,7 @@ def recognise(data: bytes) -> FileKind:
         return FileKind.ELF
     if uf2.is_uf2(data) and data[uf2.BLOCK_SIZE - 4 : uf2.BLOCK_SIZE] == uf2.END:
         return FileKind.UF2
-    if _is_intel_hex(data):
+    if intel_hex.has_record(data):
         return FileKind.INTEL_HEX
     things = contents(data)
     if len(things) > 1 or (things and things[0].offset):
@@ -124,30 +123,16 @@ def contents(data: bytes, *, base: int = 0) -> tuple[Content, ...]:
         size = _image_size(data, offset)
         plausible = size or (offset == 0 and 1 <= data[1] <= MAX_SEGMENTS)
         if layout and plausible:
-            things.append(Content(offset, _KINDS[layout]))
+            things.append(Content(offset, KINDS[layout]))
             end = offset + size
     return tuple(things)
 
 
 def _image_size(data: bytes, base: int) -> int:
     # 0 if there is no whole image.
-    try:
-        image = parse_from(
-            lambda offset, size: data[base + offset : base + offset + size],
-            len(data) - base,
-            verify=False,
-        )
-    except UsageError:
-        return 0
-    return image.end
-
-
-def _is_intel_hex(data: bytes) -> bool:
-    match = _HEX_LINE.match(data + b"\n" if len(data) < _TEXT_MAX else data)
-    if match is None:
-        return False
-    line = bytes.fromhex(match[1].decode("ascii"))
-    return len(line) == line[0] + 5 and sum(line) % 256 == 0
+    with contextlib.suppress(UsageError):
+        return parse_from(reader(data, base), len(data) - base, verify=False).end
+    return 0
 
 
 def _foreign(data: bytes) -> FileKind:
@@ -175,6 +160,6 @@ def _is_csv(data: bytes) -> bool:
     return bool(rows) and all(
         len(row) in _CSV_FIELDS
         and row[0].isprintable()
-        and (row[1] in partition_types.TYPES or parse_number(row[1]) is not None)
+        and (row[1] in partitions.TYPES or parse_number(row[1]) is not None)
         for row in rows
     )

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from espshell.errors import UsageError
+from espshell.image.common import joined
 from espshell.span import ceil_div
 
 BLOCK_SIZE = 512
@@ -97,7 +97,10 @@ def read(data: bytes, *, name: str = "the UF2 file") -> Uf2:
         block = data[start : start + BLOCK_SIZE]
         where = f"block {start // BLOCK_SIZE} of {name}"
         flags, address, size, index, count, family = _fields(block, where)
-        _require_next(index, count, expected, where)
+        if index and (index, count) != expected:
+            raise UsageError(f"{where} has number {index} of {count}, which does not follow")
+        if not index and expected[0] != expected[1]:
+            raise UsageError(f"{where} begins anew, but {expected[1] - expected[0]} are missing")
         expected = index + 1, count
         if flags & (_NOT_MAIN_FLASH | _FILE_CONTAINER):
             continue
@@ -108,17 +111,9 @@ def read(data: bytes, *, name: str = "the UF2 file") -> Uf2:
             wide |= _wide_digest(block, address, size, where)
     if expected[0] != expected[1]:
         raise UsageError(f"{name} lacks its last blocks ({expected[1] - expected[0]})")
-    segments = tuple(_joined(pieces, name))
+    segments = tuple(joined(pieces, lambda at: f"two blocks of {name} have bytes for 0x{at:x}"))
     _require_digests(segments, wide, name)
     return Uf2(segments, tuple(sorted(families)))
-
-
-def _require_next(index: int, count: int, expected: tuple[int, int], where: str) -> None:
-    """Check that a block is the next of its series, or the first of another. Raises: UsageError."""
-    if index and (index, count) != expected:
-        raise UsageError(f"{where} has number {index} of {count}, which does not follow")
-    if not index and expected[0] != expected[1]:
-        raise UsageError(f"{where} begins anew, but {expected[1] - expected[0]} are missing")
 
 
 def _require_digests(
@@ -155,24 +150,6 @@ def _wide_digest(block: bytes, address: int, size: int, where: str) -> set[tuple
         if length > size and start <= address < start + length:
             return {(start, length, digest)}
     raise UsageError(f"{where} has a wrong MD5")
-
-
-def _joined(pieces: list[tuple[int, bytes]], name: str) -> Iterator[tuple[int, bytes]]:
-    """Yield pieces in order, those that touch as one."""
-    run: list[bytes] = []
-    start = end = 0
-    for address, chunk in sorted(pieces, key=lambda piece: piece[0]):
-        if run and address < end:
-            raise UsageError(f"two blocks of {name} have bytes for 0x{address:x}")
-        if run and address > end:
-            yield start, b"".join(run)
-            run = []
-        if not run:
-            start = address
-        run.append(chunk)
-        end = address + len(chunk)
-    if run:
-        yield start, b"".join(run)
 
 
 def _md5(data: bytes) -> bytes:

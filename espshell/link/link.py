@@ -35,12 +35,14 @@ class Link:
         self._ready: deque[Response] = deque()
         self._frames: deque[bytes] | None = None
         self._noise = b""
+        self.bytes_sent = 0
         self.bytes_received = 0
         self.damaged = 0
         """Pieces that were neither responses nor text, such as damaged responses."""
 
     def send(self, data: bytes) -> None:
         """Send bytes without framing them."""
+        self.bytes_sent += len(data)
         self._tap("tx", data)
         self.port.write(data)
 

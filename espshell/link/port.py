@@ -21,6 +21,7 @@ import serial
 
 from espshell.clock import Clock, SystemClock
 from espshell.errors import EspError, PortError, PortStalled, UsageError
+from espshell.link import ports
 
 try:
     import termios
@@ -187,11 +188,12 @@ class SerialPort:
 
 
 def open_port(url: str, baud: int) -> SerialPort:
-    """Open a device or URL.
+    """Open a device, ``usb:SERIAL`` or URL.
 
     Raises: PortError if it does not exist, is in use or may not be used; UsageError for a URL of
-    another kind.
+    another kind; BenchError if no device has the serial number.
     """
+    url = ports.device_of(url)
     if _SIMULATORS not in serial.protocol_handler_packages:
         serial.protocol_handler_packages.append(_SIMULATORS)
     try:

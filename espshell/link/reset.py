@@ -10,10 +10,10 @@ is that of the Apache-licensed esp-pylib.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from espshell.errors import UsageError
 from espshell.link.port import Port
+from espshell.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ import contextlib
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +21,7 @@ from espshell.clock import Clock, VirtualClock
 from espshell.errors import DeviceError, UsageError, system_reason
 from espshell.protocol import packet, slip
 from espshell.protocol.packet import Opcode
+from espshell.records import dataclass
 
 Direction = Literal["tx", "rx"]
 Tap = Callable[[float, Direction, bytes], None]

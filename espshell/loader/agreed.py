@@ -18,6 +18,7 @@ def agreed(
     what: str,
     *,
     first: T | None = None,
+    most: int = READINGS,
     show: Callable[[T], str] | None = None,
 ) -> T:
     """Return the first reading that is equal to the one before it; ``first`` has been read already.
@@ -26,12 +27,12 @@ def agreed(
     ``show`` makes them text, if no two in a row agree.
     """
     before = last = read() if first is None else first
-    for _ in range(READINGS - 1):
+    for _ in range(most - 1):
         before, last = last, read()
         if last == before:
             return last
     values = f": {show(before)}, then {show(last)}" if show else ""
     raise ReadsDiffer(
-        f"{READINGS} readings of {what} do not agree with each other{values}",
+        f"{most} readings of {what} do not agree with each other{values}",
         hint="check cable and baud rate; is it something that changes by itself?",
     )

@@ -14,7 +14,8 @@ answers.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from itertools import chain
 
 from espshell import chips
 from espshell.chips import MAGIC_ADDRESS, Chip
@@ -27,9 +28,13 @@ from espshell.loader.loader import Loader
 from espshell.protocol import dialect, slip
 from espshell.protocol.bootlog import recognise
 from espshell.protocol.commands import GetSecurityInfo, ReadReg, SecurityInfo, Unknown
+from espshell.records import dataclass
 
 ROUNDS = 2
 """Times that all reset sequences of a mode are tried."""
+
+OTHER_RATES = (921_600, 460_800, 230_400, 115_200, 1_500_000, 2_000_000, 3_000_000)
+"""Rates at which a loader may have been left; tried where it cannot be reset and nobody answers."""
 
 _DETECT_TRIES = 3
 _QUIET_S = 0.05
@@ -60,7 +65,7 @@ def connect(
     notes: list[str] = []
     loader = Loader(link, dialect.ROM)
     if before == "no-reset-no-sync":
-        is_stub = _overhear_stub(link)
+        is_stub = _overhear_stub(link, notes)
     else:
         sequences = reset.plan(
             before,
@@ -100,18 +105,46 @@ def _reach(loader: Loader, sequences: tuple[reset.Sequence, ...], notes: list[st
             if value is not None:
                 link.forget_noise()
                 return value
-    raise NoSync(f"no loader answers on {link.port.url}: {_heard(link)}", hint=_advice(link))
+    silence = NoSync(f"no loader answers on {link.port.url}: {_heard(link)}", hint=_advice(link))
+    if (sequences and link.port.has_lines) or recognise(link.noise).sentence:
+        raise silence
+    for wait_s in _at_other_rates(link, notes):
+        value = loader.sync(wait_s, opened=True)
+        if value is not None:
+            return value
+    raise silence
 
 
-def _overhear_stub(link: Link) -> bool:
+def _at_other_rates(link: Link, notes: list[str]) -> Iterator[float]:
+    """Yield how long to wait for an answer at one rate after another; note the one that stays.
+
+    If nobody answers at any, the port has its old rate again.
+    """
+    asked, before = link.port.baud, list(notes)
+    for baud in (rate for rate in OTHER_RATES if rate != asked):
+        link.port.baud = baud
+        notes[:] = [*before, f"the loader was left at {baud} baud"]
+        for wait_s in SYNC_TIMEOUTS_S[:2]:
+            link.discard()
+            yield wait_s
+    link.port.baud, notes[:] = asked, before
+
+
+def _overhear_stub(link: Link, notes: list[str]) -> bool:
     """Return whether a stub is running, by how long the status of a reply is, without SYNC."""
-    link.discard()
-    link.send(2 * GetSecurityInfo().encode().removeprefix(slip.END))
-    response = link.receive(GetSecurityInfo.timeout_s)
-    if response is None:
-        raise NoSync(f"no loader answers on {link.port.url}: {_heard(link)}", hint=_advice(link))
-    link.drain(_QUIET_S, limit_s=1.0)  # an ESP32 may repeat its refusal
-    return len(response.body) % 4 == dialect.STUB.status_size
+    silence: NoSync | None = None
+    for wait_s in chain([GetSecurityInfo.timeout_s], _at_other_rates(link, notes)):
+        link.discard()
+        link.send(2 * GetSecurityInfo().encode().removeprefix(slip.END))
+        response = link.receive(wait_s)
+        if response is not None:
+            link.drain(_QUIET_S, limit_s=1.0)  # an ESP32 may repeat its refusal
+            return len(response.body) % 4 == dialect.STUB.status_size
+        silence = silence or NoSync(
+            f"no loader answers on {link.port.url}: {_heard(link)}", hint=_advice(link)
+        )
+    assert silence is not None
+    raise silence
 
 
 def _stub_dialect(loader: Loader) -> dialect.Dialect:

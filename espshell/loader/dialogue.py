@@ -32,7 +32,6 @@ import contextlib
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from espshell.errors import NoReply, Refused
 from espshell.link.link import Link
@@ -41,6 +40,7 @@ from espshell.protocol.bootlog import recognise
 from espshell.protocol.commands import GetSecurityInfo, ReadReg, Sync
 from espshell.protocol.dialect import Dialect
 from espshell.protocol.packet import Opcode
+from espshell.records import dataclass
 
 SYNC_TIMEOUTS_S = (0.1, 0.1, 0.2, 0.5)
 """How long each try of SYNC waits: short first, longer for links with a long way to go."""
@@ -138,8 +138,10 @@ class Dialogue:
         """Go on with a loader that has just greeted: nothing of the one before it can come."""
         self.in_step, self.strays = True, 0
 
-    def resynchronise(self) -> None:
+    def resynchronise(self, *, quick: bool = False) -> None:
         """Get back into step after a lost, cut or doubled frame, or after Ctrl-C.
+
+        ``quick``: by half of the tries, where it is no surprise if nobody answers.
 
         Raises: Gone if the loader is.
         """
@@ -147,7 +149,8 @@ class Dialogue:
         if not self.in_step:
             self.doubtful_until = self.link.clock.now() + OVERDUE_S
         self.in_step = False
-        if not (self._lead_stub_home() if self.dialect.is_stub else self._lead_rom_home()):
+        lead_home = self._lead_stub_home if self.dialect.is_stub else self._lead_rom_home
+        if not lead_home(quick):
             raise Gone(
                 recognise(self.link.noise).sentence
                 or f"the loader on {self.link.port.url} has stopped answering",
@@ -173,8 +176,8 @@ class Dialogue:
                 return response.value
         return None
 
-    def _lead_rom_home(self) -> bool:
-        for tried, wait_s in enumerate(_ROM_WAITS_S):
+    def _lead_rom_home(self, quick: bool) -> bool:
+        for tried, wait_s in enumerate(_tries(_ROM_WAITS_S, quick)):
             self.link.send(slip.END)
             if not self.markers:
                 if any(self.sync(wait_s) is not None for wait_s in SYNC_TIMEOUTS_S):
@@ -186,10 +189,10 @@ class Dialogue:
                 return True
         return False
 
-    def _lead_stub_home(self) -> bool:
+    def _lead_stub_home(self, quick: bool) -> bool:
         """By pairs, which an idle stub answers, until two are right; between them single probes."""
         proofs = 0
-        waits = iter(_STUB_WAITS_S)
+        waits = iter(_tries(_STUB_WAITS_S, quick))
         for wait_s in waits:
             first, second = next(self._probes), next(self._probes)
             self.link.send(first.tail + second.tail)
@@ -248,3 +251,7 @@ class Dialogue:
         for _ in range(Sync.REPLIES - 1):
             if self.link.receive(_QUIET_S) is None:
                 return
+
+
+def _tries(waits_s: tuple[float, ...], quick: bool) -> tuple[float, ...]:
+    return waits_s[: len(waits_s) // 2] if quick else waits_s

@@ -14,11 +14,10 @@ for that of the next request.  So:
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from functools import lru_cache
 
-from espshell.errors import DeviceError, NoReply
+from espshell.errors import DeviceError, NoReply, Refused
 from espshell.loader import erase
 from espshell.loader.agreed import agreed
 from espshell.loader.loader import Loader
@@ -84,8 +83,12 @@ def confirmed_digest(loader: Loader, offset: int, size: int) -> bytes:
 def fence(loader: Loader) -> None:
     """Ask something else: while its answer is awaited, late and doubled digests pass."""
     if loader.markers:
-        with contextlib.suppress(NoReply):  # what comes next gets into step first: a fence, too
+        try:
             loader.execute(ReadReg(loader.markers[0].address))
+        except NoReply:
+            pass  # what comes next gets into step first: a fence, too
+        except Refused:  # that was the refusal of what came before, doubled
+            loader.distrust()
 
 
 @lru_cache(maxsize=64)

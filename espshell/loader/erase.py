@@ -15,6 +15,9 @@ from espshell.units import SECTOR
 BLOCK = 0x1_0000
 """What a larger erase covers, much faster than its sectors (bytes)."""
 
+LARGEST = 16 * BLOCK
+"""What a stub is asked to erase in one go at most (bytes)."""
+
 ROM_SEGMENT = 15 * SECTOR
 """What is announced to a ROM at once: a whole number of its largest blocks (bytes)."""
 

@@ -15,9 +15,10 @@ Being in step is the subject of ``dialogue``.
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import TYPE_CHECKING, TypeVar
 
-from espshell.errors import BenchError, DeviceError, NoReply, Refused, UsageError
+from espshell.errors import DeviceError, NoReply, Refused, UsageError
 from espshell.link.link import Link
 from espshell.loader.dialogue import Dialogue, Gone
 from espshell.protocol import packet
@@ -25,12 +26,14 @@ from espshell.protocol.bootlog import recognise
 from espshell.protocol.commands import ChangeBaudrate, LoaderCommand, Sync
 from espshell.protocol.dialect import Dialect
 from espshell.protocol.packet import Opcode, Response
+from espshell.span import Span
 
 if TYPE_CHECKING:
     from espshell.loader.stub_file import Stub
 
 T = TypeVar("T")
 
+_REPLY = 10  # bytes of a reply besides its body
 _BAUD_SETTLE_S = 0.05
 
 
@@ -43,6 +46,12 @@ class Loader(Dialogue):
         """The stub that runs, where it is known which."""
         self.has_bulk_read = False
         """Whether the stub's handler of ``loader.bulk`` was seen to read right."""
+        self.handlers: dict[Opcode, Span] = {}
+        """Where handlers of ours lie that came after the start of the stub."""
+        self.latency_s = math.inf
+        """What the quickest round trip took besides the time on the wire."""
+        self.erases_in_doubt = 0
+        """Erases that were not answered: each may have been one of everything, a bit away."""
         self.last_digest = b""
         """The digest that came last; see ``loader.digest``."""
 
@@ -67,8 +76,12 @@ class Loader(Dialogue):
         request = command.encode()
         wait_s = command.timeout_s if timeout_s is None else timeout_s
         with self.exchange():
+            sent_at = self.link.clock.now()
             self.link.send(request)
             response = self._reply(command.opcode, wait_s + self.link.wire_s(2 * len(request)))
+        wire_s = self.link.wire_s(len(request) + len(response.body) + _REPLY)
+        took_s = self.link.clock.now() - sent_at
+        self.latency_s = min(self.latency_s, max(0.0, took_s - wire_s))
         return self._meaning(command, response)
 
     def require(self, opcode: Opcode) -> None:
@@ -86,23 +99,27 @@ class Loader(Dialogue):
     def change_baud(self, baud: int, *, asked: int | None = None) -> None:
         """Change the rate at both ends and prove the link by a read; on failure go back.
 
-        ``asked`` is what the loader is asked for where it is wrong about its clock.
+        ``asked`` is what the loader is asked for where it is wrong about its clock.  Whether it has
+        changed is not known before it answers, so it is looked for at either rate.
 
-        Raises: DeviceError if the new rate does not work and the old one does again; NoReply if
+        Raises: DeviceError if the new rate does not work and the old one does again; Gone if
         neither does.
         """
         old = self.link.port.baud
         with contextlib.suppress(NoReply):  # perhaps only the answer was lost: the rate will tell
             self.execute(ChangeBaudrate(asked or baud, old if self.dialect.is_stub else 0))
-        try:
-            self._set_baud(baud)
-            self.resynchronise()
-        except BenchError:
-            self._set_baud(old)
-            self.resynchronise()
-            raise DeviceError(
-                f"no answer at {baud} baud; back at {old}", hint="try a lower rate"
-            ) from None
+        for quick in (True, False):
+            if self._answers_at(baud, quick=quick):
+                return
+            if self._answers_at(old, quick=quick):
+                raise DeviceError(
+                    f"no answer at {baud} baud; back at {old}", hint="try a lower rate"
+                )
+        raise Gone(
+            recognise(self.link.noise).sentence
+            or f"the loader is lost: it answers neither at {baud} nor at {old} baud",
+            hint="`reconnect` resets it into the loader again",
+        )
 
     def failure(self, response: Response) -> int:
         """Return the 16-bit status of a failing response, 0 of a good one."""
@@ -144,7 +161,11 @@ class Loader(Dialogue):
         except ValueError as error:
             raise DeviceError(f"the answer to {name} makes no sense: {error}") from error
 
-    def _set_baud(self, baud: int) -> None:
+    def _answers_at(self, baud: int, *, quick: bool) -> bool:
+        """Set the host's rate and return whether the loader is there; see ``resynchronise``."""
         self.link.clock.sleep(_BAUD_SETTLE_S)  # the answer leaves before the chip switches
         self.link.port.baud = baud
         self.link.drain(0, limit_s=_BAUD_SETTLE_S)
+        with contextlib.suppress(Gone):
+            self.resynchronise(quick=quick)
+        return self.in_step

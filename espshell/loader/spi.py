@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from espshell.chips import SpiController
 from espshell.errors import DeviceError, NoReply, Refused
@@ -28,6 +27,7 @@ from espshell.loader import transfer
 from espshell.loader.loader import Loader
 from espshell.protocol import flash
 from espshell.protocol.commands import ReadMemory, RegisterWrite, WriteReg
+from espshell.records import dataclass
 from espshell.span import ceil_div
 from espshell.units import WORD
 

@@ -48,6 +48,7 @@ def start(loader: Loader, stub: Stub, *, read_pointer: int | None = None) -> Non
             continue
         loader.dialect = dialect.STUB_V1 if stub.version == 1 else dialect.STUB
         loader.stub = stub
+        loader.handlers.clear()
         return
     raise NoReply("the flasher stub was loaded and does not answer", hint="`reset`, `stub never`")
 

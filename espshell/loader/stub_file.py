@@ -11,13 +11,13 @@ import base64
 import binascii
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from espshell import files
 from espshell.chips import Chip, Kind
 from espshell.errors import UsageError
+from espshell.records import dataclass
 from espshell.span import Span
 from espshell.units import WORD, hex32
 
@@ -40,7 +40,12 @@ class Stub:
     data_start: int
     data: bytes
     bss_start: int
-    has_bulk_read: bool = False
+    chip: Chip | None = None
+    """Whose it is, once handlers of ours are in it."""
+    table: int = 0
+    """Where its plugin table is then."""
+    reserve: int = 0
+    """Bytes behind its text for handlers that come later."""
 
     @property
     def segments(self) -> tuple[tuple[int, bytes], ...]:
@@ -53,7 +58,7 @@ class Stub:
         """The RAM that it uses: code, and variables, which end with its data."""
         variables = self.bss_start or self.data_start
         return (
-            ("code", Span.of(self.text_start, len(self.text))),
+            ("code", Span.of(self.text_start, len(self.text) + self.reserve)),
             ("data", Span(variables, self.data_start + len(self.data))),
         )
 

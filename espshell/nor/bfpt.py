@@ -9,7 +9,7 @@ W25Q128JV (erase and program times, QER 100, 50h) and IS25WP128F (QER 010, entry
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from espshell.records import dataclass
 
 _MS, _US = 1e-3, 1e-6
 
@@ -108,6 +108,15 @@ class Basic:
             return None
         return self.words[word - 1] >> low & (1 << high - low + 1) - 1
 
+    def _flag(self, word: int, high: int, low: int) -> bool | None:
+        bits = self._bits(word, high, low)
+        return None if bits is None else bits != 0
+
+    def _opcodes(self, word: int, low: int, *, unless: int) -> tuple[int, int] | None:
+        """Return two opcodes of a word, None if bit 31 of another says that there are none."""
+        pair = self._bits(word, low + 15, low)
+        return None if pair is None or self._bits(unless, 31, 31) else divmod(pair, 0x100)
+
     def _set(self, word: int, low: int, texts: tuple[str, ...]) -> tuple[str, ...]:
         bits = self._bits(word, low + len(texts) - 1, low) or 0
         return tuple(text for i, text in enumerate(texts) if bits >> i & 1 and text)
@@ -177,14 +186,11 @@ class Basic:
     def fast_reads(self) -> tuple[FastRead, ...]:
         """The fast reads that the part has."""
         return tuple(
-            FastRead(mode, *self._read_setting(word, low))
+            FastRead(mode, half >> 8, half >> 5 & 7, half & 0x1F)
             for mode, flag_word, flag, word, low in _FAST_READS
             if self._bits(flag_word, flag, flag)
+            for half in [self._bits(word, low + 15, low) or 0]
         )
-
-    def _read_setting(self, word: int, low: int) -> tuple[int, int, int]:
-        half = self._bits(word, low + 15, low) or 0
-        return half >> 8, half >> 5 & 7, half & 0x1F
 
     @property
     def quad(self) -> bool:
@@ -209,8 +215,7 @@ class Basic:
     @property
     def hold_can_be_disabled(self) -> bool | None:
         """Whether HOLD# or RESET# can be switched off."""
-        bit = self._bits(15, 23, 23)
-        return None if bit is None else bool(bit)
+        return self._flag(15, 23, 23)
 
     @property
     def qer(self) -> int | None:
@@ -225,8 +230,7 @@ class Basic:
     @property
     def volatile_50h(self) -> bool | None:
         """Whether 50h makes the next status write volatile, without touching the stored value."""
-        bit = self._bits(16, 3, 2)
-        return None if bit is None else bit != 0
+        return self._flag(16, 3, 2)
 
     @property
     def status_write(self) -> str:
@@ -238,8 +242,7 @@ class Basic:
     @property
     def software_reset(self) -> bool | None:
         """Whether 66h and 99h reset it."""
-        bit = self._bits(16, 12, 12)
-        return None if bit is None else bool(bit)
+        return self._flag(16, 12, 12)
 
     @property
     def reset_text(self) -> str:
@@ -259,15 +262,9 @@ class Basic:
     @property
     def suspend(self) -> tuple[int, int] | None:
         """Opcodes that suspend and resume."""
-        suspend, resume = self._bits(13, 31, 24), self._bits(13, 23, 16)
-        if suspend is None or resume is None or self._bits(12, 31, 31):
-            return None
-        return suspend, resume
+        return self._opcodes(13, 16, unless=12)
 
     @property
     def power_down(self) -> tuple[int, int] | None:
         """Opcodes that enter and leave deep power-down."""
-        enter, leave = self._bits(14, 30, 23), self._bits(14, 22, 15)
-        if enter is None or leave is None or self._bits(14, 31, 31):
-            return None
-        return enter, leave
+        return self._opcodes(14, 15, unless=14)

@@ -3,7 +3,7 @@
 Layouts stand in ``data/layouts.txt``, a line a register, and are taken apart when asked for.  Bits
 that belong together (BP0 to BP3) are one field (BP) whose value is a number.  ``common`` is what
 several layouts agree on, for parts that cannot be told apart: a bit on which they do not agree is
-shown, but is ``OPEN`` and never written.
+shown, but is ``OPEN`` and never written.  What the fields are for stands in ``data/fields.txt``.
 
 What is surprising: a register's name says what it holds and not how it is read.  15h reads SR3, but
 on Macronix parts it reads CR, and on ISSI parts it is a write.
@@ -11,14 +11,13 @@ on Macronix parts it reads CR, and on ISSI parts it is a write.
 
 from __future__ import annotations
 
-import pkgutil
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from functools import cache
 
-from espshell.nor import meaning
+from espshell.nor import table
+from espshell.records import dataclass
 
 Values = Mapping[str, int]
 """What registers hold: a byte by the register's name."""
@@ -27,6 +26,15 @@ WIDTH = 8
 """Bits of a register."""
 
 _NUMBERED = re.compile(r"(BP|DRV|DC|LC|ODS|BL)\d")
+
+ValueNames = tuple[tuple[int, str], ...]
+"""Numbers that have a name: ``(2, "50%")``."""
+
+_WINBOND = 0xEF
+_VALUES: dict[int, dict[str, ValueNames]] = {
+    _WINBOND: {"DRV": ((0, "100%"), (1, "75%"), (2, "50%"), (3, "25%"))},
+}
+"""By manufacturer and field.  The codes of others are not verified."""
 
 
 class BitKind(Enum):
@@ -89,8 +97,7 @@ class BitGroup:
     bits: tuple[Bit, ...]
     """Least significant first."""
     kind: BitKind
-    values: tuple[tuple[int, str], ...] = ()
-    """Numbers that have a name: ``(2, "50%")``."""
+    values: ValueNames = ()
 
     @property
     def most(self) -> int:
@@ -105,12 +112,12 @@ class BitGroup:
     @property
     def meaning(self) -> str:
         """What it does, in one line."""
-        return meaning.of(self.name).text
+        return _meanings().get(self.name, _NOT_DESCRIBED)[0]
 
     @property
     def hazard(self) -> str:
         """What can go wrong, in one line; may be empty."""
-        own = meaning.of(self.name).hazard
+        _, own = _meanings().get(self.name, _NOT_DESCRIBED)
         if self.kind is not BitKind.ONE_WAY:
             return own
         return "one-way: once 1 it stays 1" + (f"; {own}" if own else "")
@@ -157,18 +164,28 @@ class Layout:
     def field(self, name: str) -> BitGroup | None:
         """Return the field of a name in any case, or a single bit of one (``BP2``)."""
         upper = name.upper()
-        match = next((entry for entry in self.fields if entry.name == upper), None)
-        return match or next((bit for bit in self._single_bits() if bit.name == upper), None)
+        single = (
+            BitGroup(bit.name, (bit,), bit.kind)
+            for field in self.fields
+            if len(field.bits) > 1
+            for bit in field.bits
+        )
+        return next((entry for entry in (*self.fields, *single) if entry.name == upper), None)
 
     def without(self, opcode: int) -> Layout:
         """Return the layout without the registers that an opcode reads."""
         kept = tuple(register for register in self.registers if register.read_opcode != opcode)
-        return _layout(self.name, kept, self.fields, self.note)
+        return _layout(self.name, kept, {f.name: f.values for f in self.fields}, self.note)
 
-    def _single_bits(self) -> Iterator[BitGroup]:
-        for field in self.fields:
-            if len(field.bits) > 1:
-                yield from (BitGroup(bit.name, (bit,), bit.kind) for bit in field.bits)
+
+_NOT_DESCRIBED = ("not described", "")
+
+
+@cache
+def _meanings() -> dict[str, tuple[str, str]]:
+    """Return what a field does and what to fear, by its name; a hazard may be empty."""
+    rows = ([part.strip() for part in f"{line}|".split("|")] for line in table.lines("fields"))
+    return {name: (text, hazard) for names, text, hazard, *_ in rows for name in names.split()}
 
 
 def of(name: str, manufacturer: int = 0) -> Layout:
@@ -176,7 +193,7 @@ def of(name: str, manufacturer: int = 0) -> Layout:
 
     Raises: KeyError if there is no such layout.
     """
-    return _parsed(name, meaning.values(manufacturer))
+    return _parsed(name, manufacturer if manufacturer in _VALUES else 0)
 
 
 def names() -> tuple[str, ...]:
@@ -193,8 +210,8 @@ def common(layouts: Sequence[Layout]) -> Layout:
         return layouts[0]
     opcodes = {r.name: r.read_opcode for layout in layouts for r in layout.registers}
     registers = tuple(_agreed(name, opcodes[name], layouts) for name in opcodes)
-    fields = tuple(field for layout in layouts for field in layout.fields)
-    return _layout("common", registers, fields, "what all candidates have in common")
+    values = {field.name: field.values for layout in layouts for field in layout.fields}
+    return _layout("common", registers, values, "what all candidates have in common")
 
 
 def _agreed(name: str, opcode: int, layouts: Sequence[Layout]) -> RegisterLayout:
@@ -217,50 +234,44 @@ def _agreed(name: str, opcode: int, layouts: Sequence[Layout]) -> RegisterLayout
 def _blocks() -> dict[str, tuple[str, list[str]]]:
     """Return a layout's remark and its lines by its name."""
     blocks: dict[str, tuple[str, list[str]]] = {}
-    lines: list[str] = []
-    data = pkgutil.get_data("espshell.nor", "data/layouts.txt") or b""
-    for line in data.decode().splitlines():
+    name = ""
+    for line in table.lines("layouts"):
         if line.startswith(" "):
-            lines.append(line)
-        elif not line.startswith("#"):
+            blocks[name][1].append(line)
+        else:
             name, _, note = (part.strip() for part in line.partition("|"))
-            lines = []
-            blocks[name] = note, lines
+            blocks[name] = note, []
     return blocks
 
 
 @cache
-def _parsed(name: str, values: meaning.Named) -> Layout:
+def _parsed(name: str, manufacturer: int) -> Layout:
     note, lines = _blocks()[name]
-    registers = tuple(_register(line) for line in lines)
-    named = tuple(BitGroup(field, (), BitKind.PLAIN, texts) for field, texts in values)
-    return _layout(name, registers, named, note)
+    return _layout(name, tuple(map(_register, lines)), _VALUES.get(manufacturer, {}), note)
 
 
 def _register(line: str) -> RegisterLayout:
-    name, opcode, *bits = line.split()
-    if len(bits) != WIDTH:
+    name, opcode, *texts = line.split()
+    if len(texts) != WIDTH:
         raise ValueError(f"{line!r} has not {WIDTH} bits")
-    return RegisterLayout(
-        name, int(opcode, 16), tuple(_bit(t, name, i) for i, t in enumerate(bits))
-    )
-
-
-def _bit(text: str, register: str, position: int) -> Bit:
-    name, _, kind = text.partition(":")
-    return Bit(name, register, position, BitKind(kind if name != "-" else "-"))
+    bits = []
+    for position, text in enumerate(texts):
+        bit, _, kind = text.partition(":")
+        bits.append(Bit(bit, name, position, BitKind(kind if bit != "-" else "-")))
+    return RegisterLayout(name, int(opcode, 16), tuple(bits))
 
 
 def _layout(
-    name: str, registers: tuple[RegisterLayout, ...], named: Sequence[BitGroup], note: str
+    name: str,
+    registers: tuple[RegisterLayout, ...],
+    values: Mapping[str, ValueNames],
+    note: str,
 ) -> Layout:
-    """Put bits together to fields; ``known`` tells what values are called."""
+    """Put bits together to fields; ``values`` are what their values are called."""
     groups: dict[str, list[Bit]] = {}
     for bit in (bit for register in registers for bit in register.bits):
-        if bit.kind in (BitKind.RESERVED, BitKind.OPEN):
-            continue
-        numbered = _NUMBERED.fullmatch(bit.name)
-        groups.setdefault(numbered[1] if numbered else bit.name, []).append(bit)
-    texts = {field.name: field.values for field in named}
-    fields = (BitGroup(n, tuple(b), b[0].kind, texts.get(n, ())) for n, b in groups.items())
+        if bit.kind not in (BitKind.RESERVED, BitKind.OPEN):
+            numbered = _NUMBERED.fullmatch(bit.name)
+            groups.setdefault(numbered[1] if numbered else bit.name, []).append(bit)
+    fields = (BitGroup(n, tuple(b), b[0].kind, values.get(n, ())) for n, b in groups.items())
     return Layout(name, registers, tuple(fields), note)

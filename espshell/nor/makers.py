@@ -1,41 +1,18 @@
 """What the three bytes of a JEDEC id say: who made the part, and how large it is.
 
-What is surprising: a byte is only unique within a bank of JEP106 that the id does not tell, houses
-share bytes and use several, and the third byte is log2 of the size on most parts only.
+What is surprising: the third byte is log2 of the size on most parts only; ``data/makers.txt`` has
+what is surprising about the first.
 
-Sources: JEP106 banks 1 and following as flashrom b946ca13 (``flashchips.h``) and esp-idf 10212290
-know them; sizes: data sheets of MX25U3235F, W25Q512JV, AT25SF041 to AT25SF321, SST25VF016B,
+Sources of the sizes: data sheets of MX25U3235F, W25Q512JV, AT25SF041 to AT25SF321, SST25VF016B,
 SST25VF032B, SST25VF080B, SST26VF016B to SST26VF064B.
 """
 
 from __future__ import annotations
 
-from espshell.units import KIB, MIB
+from functools import cache
 
-_NAMES: dict[int, str] = {
-    0x01: "Infineon (Spansion, Cypress)",
-    0x0B: "XTX",
-    0x0E: "Zbit (another byte of it)",
-    0x1C: "EON (ESMT)",
-    0x1F: "Renesas (Atmel, Adesto)",
-    0x20: "XMC (also Micron, ST)",
-    0x37: "AMIC",
-    0x46: "XMC",
-    0x5E: "Zbit",
-    0x68: "Boya",
-    0x85: "Puya",
-    0x8C: "ESMT",
-    0x9D: "ISSI",
-    0xA1: "Fudan",
-    0xBA: "Zetta",
-    0xBF: "Microchip (SST)",
-    0xC2: "Macronix",
-    0xC8: "GigaDevice",
-    0xCD: "TH (UNISLC)",
-    0xE0: "unknown (seen on small parts of Berg Micro)",
-    0xEB: "TH (UNISLC)",
-    0xEF: "Winbond",
-}
+from espshell.nor import table
+from espshell.units import KIB, MIB
 
 MACRONIX, ISSI, EON, ESMT, MICRON_XMC, ADESTO, SST = 0xC2, 0x9D, 0x1C, 0x8C, 0x20, 0x1F, 0xBF
 
@@ -53,7 +30,13 @@ def manufacturer(jedec_id: int) -> int:
 
 def name(jedec_id: int) -> str:
     """Return who made the part of an id; empty if nobody is known."""
-    return _NAMES.get(manufacturer(jedec_id), "")
+    return _names().get(manufacturer(jedec_id), "")
+
+
+@cache
+def _names() -> dict[int, str]:
+    rows = (line.split(maxsplit=1) for line in table.lines("makers"))
+    return {int(number, 16): text for number, text in rows}
 
 
 def answers(jedec_id: int) -> bool:

@@ -14,18 +14,18 @@ written at all (``Identified.doubts``).
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from functools import cache
 
 from espshell.errors import UsageError
 from espshell.nor import layout as layouts
-from espshell.nor import makers, opcodes
+from espshell.nor import makers, opcodes, table
 from espshell.nor.layout import Bit, BitKind, Layout, RegisterLayout
 from espshell.nor.sfdp import Sfdp
 from espshell.nor.writes import WRITE_PLANS, WritePlan
+from espshell.records import dataclass
 from espshell.units import size_text
 
 
@@ -38,6 +38,10 @@ class Volatile(Enum):
     """As DW16 of the basic flash parameters says."""
     UNKNOWN = "unknown"
     """Not verified; DW16 is believed if it is there."""
+
+
+_LEAST_FIRST = (Volatile.NO, Volatile.UNKNOWN, Volatile.SFDP, Volatile.YES)
+"""Of several parts the first of these holds whichever it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +270,7 @@ def _merged(parts: Sequence[Part]) -> Part:
         names=tuple(name for part in parts for name in part.names),
         layout=layouts.common([part.layout for part in parts]),
         writes=tuple({part.writes[0].name: part.writes[0] for part in parts}.values()),
-        volatile=_least(part.volatile for part in parts),
+        volatile=min((part.volatile for part in parts), key=_LEAST_FIRST.index),
         variants=(),
         confidence=max(part.confidence for part in parts),
         sources=tuple(dict.fromkeys(source for part in parts for source in part.sources)),
@@ -275,13 +279,6 @@ def _merged(parts: Sequence[Part]) -> Part:
         candidates=tuple(parts),
         size=first.size,
     )
-
-
-def _least(answers: Iterator[Volatile]) -> Volatile:
-    """Return what holds whichever it is."""
-    distinct = set(answers)
-    order = (Volatile.NO, Volatile.UNKNOWN, Volatile.SFDP, Volatile.YES)
-    return next(value for value in order if value in distinct)
 
 
 # --- unknown ids
@@ -344,12 +341,9 @@ def _with_qe(layout: Layout, place: tuple[str, int], qer: int) -> Layout:
 
 @cache
 def _by_id() -> dict[int, tuple[Part, ...]]:
-    data = pkgutil.get_data("espshell.nor", "data/parts.txt") or b""
     parts: dict[int, tuple[Part, ...]] = {}
-    for line in data.decode().splitlines():
-        if line and not line.startswith("#"):
-            part = _row(line)
-            parts[part.jedec_id] = (*parts.get(part.jedec_id, ()), part)
+    for part in map(_row, table.lines("parts")):
+        parts[part.jedec_id] = (*parts.get(part.jedec_id, ()), part)
     return parts
 
 

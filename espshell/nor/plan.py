@@ -21,16 +21,15 @@ Sources: flashrom's discipline of writing (b946ca13), incidents as named in ``me
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 
-from espshell.nor import changes, protection, sequence
-from espshell.nor.changes import FieldChange, RegisterChange
+from espshell.nor import protection, sequence
 from espshell.nor.layout import Bit, BitKind, Values
 from espshell.nor.parts import Identified, Part, volatile_possible
 from espshell.nor.protection import LockMode, Protected
-from espshell.nor.sequence import StatusWrite
+from espshell.nor.sequence import FieldChange, RegisterChange, StatusWrite
 from espshell.nor.settings import Setting, open_names
+from espshell.records import dataclass
 
 _NOT_ANSWERING = 0xFF
 
@@ -138,8 +137,8 @@ def make(
     part = identified.part
     before = {r.name: registers[r.name] for r in part.layout.registers if r.name in registers}
     after, refusals = _applied(part, before, settings)
-    register_changes = tuple(changes.of_register(part, n, before[n], after[n]) for n in before)
-    fields = tuple(changes.of_fields(part, before, after))
+    register_changes = tuple(sequence.register_change(part, n, before[n], after[n]) for n in before)
+    fields = tuple(sequence.field_changes(part, before, after))
     before_range, after_range = (protection.decode(part, values) for values in (before, after))
     changed = any(values.changed for values in register_changes)
     if changed:

@@ -21,13 +21,13 @@ hackpascal/ufprog 57fc859f have them; data sheet of IS25WP128F for option B.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
 from itertools import product
 
 from espshell.nor.layout import BitGroup, BitKind, Values
 from espshell.nor.parts import Part
 from espshell.nor.settings import Setting
+from espshell.records import dataclass
 from espshell.span import Span
 from espshell.units import KIB, MIB
 
@@ -108,7 +108,9 @@ def ranges(part: Part, registers: Values) -> tuple[Choice, ...]:
         if not protected.known:
             continue
         whole = protected.ranges[0] if protected.ranges else NOTHING
-        cost = _cost(settings, registers, after)
+        values = {setting.name: setting.value for setting in settings}
+        changed = sum((registers[name] ^ after[name]).bit_count() for name in registers)
+        cost = (values.get("CMP", 0), changed, values.get("SEC", 0), values.get("BP", 0))
         if whole not in cheapest or cost < cheapest[whole][0]:
             cheapest[whole] = cost, Choice(whole, settings)
     return tuple(cheapest[protected_range][1] for protected_range in sorted(cheapest))
@@ -299,13 +301,6 @@ def _writable(part: Part, registers: Values, name: str) -> BitGroup | None:
     if field is None or field.kind not in (BitKind.PLAIN, BitKind.DANGER):
         return None
     return field if {field.register} <= part.written & registers.keys() else None
-
-
-def _cost(settings: tuple[Setting, ...], before: Values, after: Values) -> tuple[int, ...]:
-    """Return what makes one of two settings for the same range the better one: the lower."""
-    changed = sum((before[name] ^ after[name]).bit_count() for name in before)
-    values = {setting.name: setting.value for setting in settings}
-    return values.get("CMP", 0), changed, values.get("SEC", 0), values.get("BP", 0)
 
 
 def _lock_mode(part: Part, registers: Values) -> LockMode:

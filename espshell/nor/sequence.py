@@ -1,4 +1,4 @@
-"""In which order registers are written, and by which opcodes.
+"""What changes in registers, in which order they are written, and by which opcodes.
 
 What unlocks comes first and what locks comes last, since a register that is locked on the way keeps
 its old value.  A write that brings two registers brings the second as it was read, so that the
@@ -7,14 +7,69 @@ older kind of part (see ``writes``) does not lose QE or CMP.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 
 from espshell.nor import opcodes
-from espshell.nor.changes import RegisterChange
 from espshell.nor.layout import BitKind, Values
 from espshell.nor.parts import Part
 from espshell.nor.writes import Form
+from espshell.records import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class BitChange:
+    """A bit that changes."""
+
+    name: str
+    position: int
+    before: int
+    after: int
+    kind: BitKind
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterChange:
+    """A register before and after; also one that stays as it is."""
+
+    name: str
+    read_opcode: int
+    before: int
+    after: int
+    changed: tuple[BitChange, ...]
+    """Highest bit first, as registers are shown."""
+    compared: int
+    """The bits that must read back as in ``after``: all but those that the flash sets itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """A field whose value changes, with values as they are typed."""
+
+    name: str
+    before: str
+    after: str
+    kind: BitKind
+
+
+def register_change(part: Part, name: str, before: int, after: int) -> RegisterChange:
+    """Return what happens to a register of the part's layout."""
+    register = part.layout.register(name)
+    assert register is not None  # names come from the layout
+    changed = tuple(
+        BitChange(bit.name, bit.position, before >> bit.position & 1, value, bit.kind)
+        for bit in reversed(register.bits)
+        if (value := after >> bit.position & 1) != before >> bit.position & 1
+    )
+    compared = 0xFF & ~register.mask(BitKind.READ_ONLY, BitKind.RESERVED, BitKind.OPEN)
+    return RegisterChange(name, register.read_opcode, before, after, changed, compared)
+
+
+def field_changes(part: Part, before: Values, after: Values) -> Iterator[FieldChange]:
+    """Yield the fields that change; one that was not read whole is left out."""
+    for field in part.layout.fields:
+        old, new = field.value(before), field.value(after)
+        if old is not None and new is not None and old != new:
+            yield FieldChange(field.name, field.text(old), field.text(new), field.kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +137,8 @@ class _Sequence:
 
     def _write(self, form: Form, target: Values) -> StatusWrite:
         self._held.update((name, target[name]) for name in form.registers)
-        data = bytes(self._held[name] & ~self._read_only(name) for name in form.registers)
+        fixed = {r.name: r.mask(BitKind.READ_ONLY) for r in self._part.layout.registers}
+        data = bytes(self._held[name] & ~fixed[name] for name in form.registers)
         return StatusWrite(self._enable, form.opcode, data, form.registers)
 
     def _groups(self, names: Iterable[str]) -> list[Form] | None:
@@ -116,7 +172,3 @@ class _Sequence:
         change = self._changes[name]
         locking = [b for b in change.changed if b.kind is BitKind.LOCK and b.after]
         return change.after & ~sum(1 << bit.position for bit in locking)
-
-    def _read_only(self, name: str) -> int:
-        register = self._part.layout.register(name)
-        return register.mask(BitKind.READ_ONLY) if register else 0

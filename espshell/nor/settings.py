@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from espshell.errors import UsageError
 from espshell.nor.layout import BitKind, Layout, Values
 from espshell.nor.parts import Part
+from espshell.records import dataclass
 from espshell.units import parse_number
 
 _BYTE = 0xFF

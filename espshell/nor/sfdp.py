@@ -22,9 +22,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from espshell.nor.bfpt import Basic
+from espshell.records import dataclass
 
 Pieces = Mapping[int, bytes]
 """What was read, by its address; a short piece is taken as it is."""

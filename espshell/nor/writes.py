@@ -8,9 +8,8 @@ take both.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from espshell.nor import opcodes
+from espshell.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

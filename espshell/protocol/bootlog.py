@@ -7,7 +7,8 @@ Selection"; the ESP8266's line as in its SDK's getting-started guide.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from espshell.records import dataclass
 
 _RESET = re.compile(
     rb"rst:0x(?P<code>[0-9a-f]+) \((?P<reason>[^)\r\n]*)\),boot:0x[0-9a-f]+ \((?P<mode>[^\r\n]*)\)"

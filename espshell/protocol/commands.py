@@ -9,15 +9,14 @@ Source: command table of the esptool manual; replies recorded from ROM code.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
 from espshell.protocol import packet, slip
 from espshell.protocol.packet import Opcode
+from espshell.records import dataclass
+from espshell.units import ALL_BITS
 
 T = TypeVar("T", covariant=True)
-
-ALL_BITS = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)

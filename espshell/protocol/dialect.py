@@ -6,9 +6,10 @@ Sources: the command table of the esptool manual; sizes and orders measured on R
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from espshell.protocol.packet import Opcode
+from espshell.records import dataclass
 
 UART_FIFO = 128
 """Receive FIFO of a chip's UART (bytes); it loses what arrives while it is full."""
@@ -110,8 +111,13 @@ _STUB = Dialect(
 STUB_V1 = replace(_STUB, commands=_STUB.commands - {Opcode.GET_SECURITY_INFO}, security_info_size=0)
 """The legacy stub; it loses the second of two requests sent back to back."""
 
-STUB = replace(_STUB, commands=_STUB.commands | {Opcode.READ_MEMORY})
-"""The stub since version 2. It has READ_MEMORY only once ``loader.bulk`` has uploaded it."""
+_OURS = {
+    Opcode.READ_MEMORY, Opcode.STREAM, Opcode.DEFLATE, Opcode.FIND, Opcode.CRC32, Opcode.CALL,
+    Opcode.MEMTEST,
+}  # fmt: skip
+
+STUB = replace(_STUB, commands=_STUB.commands | _OURS)
+"""The stub since version 2. Our commands it has only with the handlers of ``loader.plugins``."""
 
 _SECURE_DOWNLOAD = frozenset((
     Opcode.SYNC, Opcode.GET_SECURITY_INFO, Opcode.SPI_ATTACH, Opcode.SPI_SET_PARAMS,

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import binascii
 import struct
-from dataclasses import dataclass
 from typing import ClassVar
 
 from espshell.protocol.commands import Action, DataBlock, LoaderCommand
 from espshell.protocol.packet import Opcode
+from espshell.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,11 @@ code in ``tests/data/esp32-rom.json``.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import reduce
 from operator import xor
+
+from espshell.records import dataclass
 
 REQUEST = 0x00
 RESPONSE = 0x01
@@ -51,8 +52,14 @@ class Opcode(IntEnum):
     ERASE_REGION = 0xD1
     READ_FLASH = 0xD2
     RUN_USER_CODE = 0xD3
+    STREAM = 0xE1
+    DEFLATE = 0xE2
+    FIND = 0xE3
+    CRC32 = 0xE4
+    CALL = 0xE6
+    MEMTEST = 0xE7
     READ_MEMORY = 0xEF
-    """Ours: the handler that ``loader.bulk`` puts into the last slot of a stub's plugin table."""
+    """From E1 on: our handlers in a stub's plugin table (``protocol.handlers``)."""
 
 
 @dataclass(frozen=True, slots=True)

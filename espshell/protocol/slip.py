@@ -12,7 +12,8 @@ Source: RFC 1055; behaviour of the ROMs recorded in ``tests/data/esp32-rom.json`
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from espshell.records import dataclass
 
 END = b"\xc0"
 ESC = b"\xdb"

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from espshell.image.partitions import PartitionTable
 from espshell.nor.protection import Protected
+from espshell.records import dataclass
 from espshell.render.document import LABEL, Block, Styled, Text
-from espshell.render.forms import Json
+from espshell.render.forms import Json, pick
 from espshell.span import Span
 from espshell.units import KIB, MIB, size_text
 
@@ -115,12 +115,8 @@ def covered(protected: Protected, table: PartitionTable) -> Covered:
 
 def protected_json(protected: Protected) -> dict[str, Json]:
     """Return what is protected; where it is not known, the ranges are all that may be."""
-    return {
-        "protected": [{"address": span.start, "size": span.size} for span in protected.ranges],
-        "protected_known": protected.known,
-        "protected_published": protected.published,
-        "protected_why": protected.why,
-    }
+    names = "protected=ranges protected_known=known protected_published=published"
+    return pick(protected, names, "protected_why=why")
 
 
 def areas(table: PartitionTable) -> Iterator[tuple[str, int, int]]:

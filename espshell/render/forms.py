@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from functools import partial
 from importlib import import_module
+from operator import attrgetter
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -69,6 +71,8 @@ def to_json(result: object) -> Json:
         return pick(result, *(field.name for field in fields(kind)))
     if isinstance(result, tuple | list):
         return [to_json(item) for item in result]
+    if isinstance(result, dict):
+        return {name: to_json(value) for name, value in result.items()}
     if isinstance(result, Enum):
         return str(result.value)
     if isinstance(result, bytes):
@@ -78,14 +82,36 @@ def to_json(result: object) -> Json:
     raise TypeError(f"no JSON form for {kind.__name__}")
 
 
-def pick(result: object, *names: str) -> dict[str, Json]:
-    """Return attributes of a result as JSON values, by name."""
-    return {name: to_json(getattr(result, name)) for name in names}
+def json_rows(**rows: str) -> None:
+    """Register JSON forms, each as a row of columns (``pick``) for the class of that name.
+
+    A row ``=name`` is the JSON form of that attribute alone.
+    """
+    for kind, row in rows.items():
+        if kind in _JSON_FORMS:
+            raise TypeError(f"two forms for {kind}")
+        _JSON_FORMS[kind] = partial(_row_json, row)
 
 
-def dry_run_json(dry_run: bool) -> dict[str, Json]:
-    """Return what says that a write was not sent; nothing if it was."""
-    return {"dry_run": True} if dry_run else {}
+def _row_json(row: str, result: object) -> Json:
+    return pick(result, row)[""] if row.startswith("=") else pick(result, row)
+
+
+def pick(result: object, *columns: str) -> dict[str, Json]:
+    """Return attributes of a result as JSON values; names in one text stand between spaces.
+
+    ``key=path.to.it`` gives an attribute another key.  ``#`` behind it is its length; ``?`` is null
+    where it is empty or false, and with ``!`` it is left out then.
+    """
+    picked: dict[str, Json] = {}
+    for column in " ".join(columns).split():
+        key, _, path = column.rstrip("#?!").partition("=")
+        value = attrgetter(path or key)(result)
+        if column[-1] == "#":
+            picked[key] = len(value)
+        elif value or column[-1] != "!":
+            picked[key] = to_json(value or None if column[-1] == "?" else value)
+    return picked
 
 
 def judgement(verified: bool | None) -> Styled:

@@ -26,12 +26,12 @@ cell before: a third less to draw for the terminal.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from espshell.errors import printable
+from espshell.records import dataclass
 from espshell.render import theme
 from espshell.render.document import Block, Line, Styled, wrap, written
 from espshell.units import KIB, count_text, size_text

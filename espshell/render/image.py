@@ -6,17 +6,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
 from espshell import chips
+from espshell.image.common import decoded
 from espshell.image.description import AppDescription, BootloaderDescription
 from espshell.image.firmware import ExtendedHeader, Firmware, Sum
 from espshell.image.recognise import FileKind
 from espshell.image.signature import Signature
-from espshell.image.text import decoded
-from espshell.ops.image.build import FilePart, Made, Merged
+from espshell.ops.image.build import Made, Merged
 from espshell.ops.image.inspect import FirmwareInfo, ImageInfo, SegmentInfo
 from espshell.render.document import Block, Cell, Indented, Styled, Table, Text
 from espshell.render.document import line as styled_line
 from espshell.render.flash.write import parts
-from espshell.render.forms import Json, form, json_form, pick, to_json
+from espshell.render.forms import Json, form, json_form, json_rows, pick
 from espshell.render.view import View
 from espshell.span import Span
 from espshell.units import count_text, hex32, size_text
@@ -26,6 +26,14 @@ _DRIVES = ("CLK", "Q", "D", "CS", "HD", "WP")
 _SHORT = 16  # hexadecimal digits of a digest that are shown
 
 Row = tuple[str, Cell]
+
+
+json_rows(
+    FilePart="name address size",
+    Made="files image",
+    Merged="path format size parts",
+    Sum="stored ok",
+)
 
 
 @form
@@ -49,17 +57,9 @@ def image_info(result: ImageInfo, view: View) -> Iterator[Block]:
 @json_form
 def image_info_json(result: ImageInfo) -> Json:
     """Return what it is, and what that kind of image has."""
-    values = {
-        **pick(result, "source"),
-        "kind": result.kind.value,
-        **pick(result, "size", "offset", "problems"),
-    }
-    if result.firmware:
-        values["firmware"] = _firmware_json(result.firmware)
-    if result.table:
-        values["table"] = to_json(result.table)
+    values = pick(result, "source kind size offset problems firmware! table!")
     if result.kind is FileKind.ELF:
-        values |= pick(result, "machine", "entry")
+        values |= pick(result, "machine entry")
     if result.kind is FileKind.UF2:
         values |= pick(result, "families")
     if result.kind in (FileKind.ELF, FileKind.INTEL_HEX, FileKind.UF2):
@@ -85,12 +85,6 @@ def image_files(result: Made, view: View) -> Iterator[Block]:
     yield from image_info(result.image, view)
 
 
-@json_form
-def made_json(result: Made) -> Json:
-    """Return the files and what is in the image."""
-    return {"files": [_part_json(file) for file in result.files], "image": to_json(result.image)}
-
-
 @form
 def merged(result: Merged, view: View) -> Iterator[Block]:
     """Yield where each file lies, and what was made of them."""
@@ -98,17 +92,6 @@ def merged(result: Merged, view: View) -> Iterator[Block]:
     files = count_text(len(result.parts), "file")
     size = f"  {result.format}, {size_text(result.size)} of {files}"
     yield Text(Styled(result.path, "name"), size)
-
-
-@json_form
-def merged_json(result: Merged) -> Json:
-    """Return the file and what it is made of."""
-    files: list[Json] = [_part_json(part) for part in result.parts]
-    return {**pick(result, "path", "format", "size"), "parts": files}
-
-
-def _part_json(part: FilePart) -> Json:
-    return pick(part, "name", "address", "size")
 
 
 def _summary(info: ImageInfo) -> str:
@@ -225,42 +208,30 @@ def _segments(pieces: Iterable[SegmentInfo]) -> Block:
     )
 
 
-def _firmware_json(info: FirmwareInfo) -> Json:
-    image, head = info.firmware, info.firmware.header
+@json_form
+def firmware_json(result: FirmwareInfo) -> Json:
+    """Return the fields of its headers, its segments, sums, description and signatures."""
+    image = result.firmware
     return {
-        "layout": image.layout.value,
-        "chip": info.chip or None,
-        "entry": head.entry,
-        "flash_mode": info.mode or None,
-        "flash_size": info.flash_size or None,
-        "flash_freq": list(info.frequencies),
-        **pick(image, "end", "trailing"),
-        "extended": _extended_json(image.extended) if image.extended else None,
-        **pick(info, "segments"),
-        "checksum": _sum_json(image.checksum),
-        "digest": _sum_json(image.digest),
-        "crc": _sum_json(image.crc),
-        "description": _description_json(info),
+        **pick(image, "layout"),
+        **pick(result, "chip? entry=firmware.header.entry flash_mode=mode? flash_size?"),
+        **pick(result, "flash_freq=frequencies end=firmware.end trailing=firmware.trailing"),
+        **pick(result, "extended=firmware.extended segments"),
+        **pick(image, "checksum digest crc"),
+        "description": _description_json(result),
         "signatures": [
             {**pick(block, *(f.name for f in fields(block))), "ok": block.ok}
-            for block in info.signatures
+            for block in result.signatures
         ],
     }
 
 
-def _extended_json(head: ExtendedHeader) -> Json:
-    drives: dict[str, Json] = dict(zip(_DRIVES, head.drives, strict=True))
-    return {
-        **pick(head, "chip_id", "wp_pin"),
-        "drives": drives,
-        "min_revision": to_json(head.min_revision or None),
-        "max_revision": to_json(head.max_revision or None),
-        **pick(head, "min_revision_legacy", "hash_appended"),
-    }
-
-
-def _sum_json(checksum: Sum | None) -> Json:
-    return {"stored": checksum.stored.hex(), "ok": checksum.ok} if checksum else None
+@json_form
+def extended_json(result: ExtendedHeader) -> Json:
+    """Return the fields of an extended header, drives by the names of pins."""
+    drives: dict[str, Json] = dict(zip(_DRIVES, result.drives, strict=True))
+    revisions = pick(result, "min_revision? max_revision? min_revision_legacy hash_appended")
+    return {**pick(result, "chip_id wp_pin"), "drives": drives, **revisions}
 
 
 def _description_json(info: FirmwareInfo) -> Json:

@@ -5,8 +5,9 @@ A form gets a view and may draw less where there is less room.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from espshell.records import dataclass
 
 if TYPE_CHECKING:
     from espshell.image.partitions import PartitionTable

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from espshell.device import Target
@@ -15,6 +16,7 @@ from espshell.link.ports import PortInfo
 from espshell.ops.chip import info as chip
 from espshell.ops.flash import partitions as partitions_module
 from espshell.ops.status import registers as status
+from espshell.records import dataclass
 from espshell.shell.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ class Lost:
     had_stub: bool
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class Connection:
     """A connected chip, and facts that are read once a connection."""
 
@@ -45,6 +47,8 @@ class Connection:
     """The flash part, once it has been identified."""
     no_stub: bool = False
     """Whether the stub could not be started."""
+    rate_raised: bool = False
+    """Whether the rate was raised without being asked for."""
 
     def as_lost(self) -> Lost:
         """Return the identity of the device, to find it after its port is gone."""

@@ -12,8 +12,9 @@ A function below ``Registry.add`` says once what its command takes::
     ) -> Peek: ...
 
 A positional parameter is an argument, optional if it has a default; a keyword-only one is an option
-if it is annotated with one, as ``Force = Annotated[bool, Option("--force", "...")]``, and else what
-the name of a variant sets: ``width`` of ``peek8``.  The first parameter is the session, and one
+if it is annotated with one, as ``Force = Annotated[bool, Option("--force", "...")]``, a group of
+options if it is annotated with a class whose fields are, and else what the name of a variant sets:
+``width`` of ``peek8``.  The first parameter is the session, and one
 that is not annotated with a type of argument takes the rest of the line.
 
 Annotations are text until a command is used for the first time, so that a start evaluates those of
@@ -27,11 +28,12 @@ import enum
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import field, replace
+from functools import cache
 from typing import Annotated, Any, get_args, get_origin
 
 from espshell.ops.result import Result
+from espshell.records import dataclass
 from espshell.shell.arguments.types import AnyType, ArgType
 from espshell.shell.outcome import Outcome, Presentation
 
@@ -58,6 +60,8 @@ class Trait(enum.Flag):
     """Says what the chip must be: a script that is run finds that out before its first line."""
     CHIP = enum.auto()
     """Behind it another chip may be connected."""
+    WORDS_TOO = enum.auto()
+    """The bare name of a family that takes words: what is no second name is an argument."""
     PARTITIONS = enum.auto()
     """Behind it the names of partitions may be others than they are now."""
     ONCE = enum.auto()
@@ -121,7 +125,7 @@ DRY_RUN = Option("--dry-run", "show what would be written, send nothing", settin
 """For commands that change something."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Verb:
     """One command.
 
@@ -148,19 +152,16 @@ class Verb:
     """For another tool's name of a command: ours."""
     traits: Trait = Trait.NONE
 
-    @cached_property
-    def _slots(self) -> tuple[Param | Option, ...]:
-        return tuple(derive(self.run, self.rest))
-
-    @cached_property
+    @property
     def params(self) -> tuple[Param, ...]:
         """Its positional arguments, in their order."""
-        return tuple(slot for slot in self._slots if isinstance(slot, Param))
+        return tuple(slot for slot in derive(self.run, self.rest) if isinstance(slot, Param))
 
-    @cached_property
+    @property
     def options(self) -> tuple[Option, ...]:
         """Its options, those of parameters first."""
-        return (*(slot for slot in self._slots if isinstance(slot, Option)), *self.extra)
+        derived = derive(self.run, self.rest)
+        return (*(slot for slot in derived if isinstance(slot, Option)), *self.extra)
 
     @property
     def first_passed_on(self) -> int | None:
@@ -183,27 +184,50 @@ class Verb:
         return " ".join(parts)
 
 
-def derive(run: Run, rest: str) -> Iterator[Param | Option]:
+@cache
+def derive(run: Run, rest: str) -> tuple[Param | Option, ...]:
     """Derive the arguments and options of a command from the signature of its function.
 
     Raises: TypeError if a positional parameter is not annotated with a type of argument.
     """
     _, *parameters = inspect.signature(run).parameters.values()  # but the session
-    for parameter in parameters:
-        if rest in RESTS and parameter.name == rest:
-            continue
-        metadata = _metadata(run, parameter.annotation)
-        if parameter.kind is parameter.KEYWORD_ONLY:
-            options = (option for option in metadata if isinstance(option, Option))
-            yield from (replace(option, into=parameter.name) for option in options)
-        elif metadata and isinstance(metadata[0], ArgType):
-            yield Param(parameter.name, metadata[0], parameter.default is not parameter.empty)
-        else:
-            raise TypeError(f"{run.__qualname__}: `{parameter.name}` has no type of argument")
+    derived = (p for p in parameters if p.name != rest or rest not in RESTS)
+    return tuple(slot for parameter in derived for slot in _slots(run, parameter))
 
 
-def _metadata(run: Run, annotation: str) -> tuple[Any, ...]:
-    """Evaluate an annotation; return what ``Annotated`` adds to the type, options one by one."""
-    hint = eval(annotation, vars(sys.modules[run.__module__]))
+@cache
+def groups(run: Run) -> Mapping[str, type]:
+    """Return the parameters of a command's function that take a group of options as one value."""
+    parameters = inspect.signature(run).parameters.values()
+    only_named = (p for p in parameters if p.kind is p.KEYWORD_ONLY)
+    hints = {p.name: _evaluated(run, p.annotation) for p in only_named}
+    return {name: hint for name, hint in hints.items() if any(_options_of(hint))}
+
+
+def _slots(run: Run, parameter: inspect.Parameter) -> Iterator[Param | Option]:
+    hint = _evaluated(run, parameter.annotation)
     metadata = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
-    return metadata[0] if metadata and isinstance(metadata[0], tuple) else metadata
+    if parameter.kind is parameter.KEYWORD_ONLY:
+        yield from _options(parameter.name, hint) or _options_of(hint)
+    elif metadata and isinstance(metadata[0], ArgType):
+        yield Param(parameter.name, metadata[0], parameter.default is not parameter.empty)
+    else:
+        raise TypeError(f"{run.__qualname__}: `{parameter.name}` has no type of argument")
+
+
+def _options(name: str, hint: object) -> list[Option]:
+    """Return the options that a parameter or a field stands for, as its annotation says."""
+    metadata = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    listed = metadata[0] if metadata and isinstance(metadata[0], tuple) else metadata
+    return [replace(option, into=name) for option in listed if isinstance(option, Option)]
+
+
+def _options_of(group: object) -> Iterator[Option]:
+    """Yield the options that the fields of a class stand for; none if it is no group."""
+    for name, hint in getattr(group, "__annotations__", {}).items():
+        if isinstance(hint, str) and isinstance(group, type):
+            yield from _options(name, _evaluated(group, hint))
+
+
+def _evaluated(owner: Run | type, annotation: str) -> Any:
+    return eval(annotation, vars(sys.modules[owner.__module__]))

@@ -11,7 +11,7 @@ from dataclasses import replace
 from espshell.ops.result import Result
 from espshell.render import render, to_json
 from espshell.render.document import Block, Indented, Styled, Table, Text
-from espshell.render.forms import Json, form, json_form, pick
+from espshell.render.forms import Json, form, json_form, json_rows
 from espshell.render.memory.journal import snapshot_row
 from espshell.render.view import View
 from espshell.shell.commands.chip import Map, Ports, Stub
@@ -24,6 +24,18 @@ from espshell.shell.outcome import Outcome, Presentation
 from espshell.shell.output import Output
 from espshell.span import Span
 from espshell.units import size_text
+
+json_rows(
+    Help="=verbs",
+    History="=lines",
+    Map="=regions",
+    PortInfo="device likely=is_likely kind vid pid product serial location",
+    Ports="=ports",
+    Region="name address=start size kind note",
+    Snapshots="=snapshots",
+    Variable="name value",
+    Verb="name usage summary",
+)
 
 
 def show(output: Output, name: str | None, outcome: Outcome, seconds: float) -> None:
@@ -74,21 +86,6 @@ def regions(result: Map, view: View) -> Iterator[Block]:
     )
 
 
-@json_form
-def regions_json(result: Map) -> Json:
-    """Return the regions."""
-    return [
-        {
-            "name": region.name,
-            "address": region.start,
-            "size": region.size,
-            "kind": region.kind.value,
-            "note": region.note,
-        }
-        for region in result.regions
-    ]
-
-
 @form
 def version(result: Version, view: View) -> Iterator[Block]:
     """Yield our version, and whose lines are understood."""
@@ -99,16 +96,6 @@ def version(result: Version, view: View) -> Iterator[Block]:
 def ports(result: Ports, view: View) -> Iterator[Block]:
     """Yield a row a port."""
     yield Table((p.device, p.kind, p.ids, p.product, p.serial) for p in result.ports)
-
-
-@json_form
-def ports_json(result: Ports) -> Json:
-    """Return the ports and what is plugged in."""
-    names = ("kind", "vid", "pid", "product", "serial", "location")
-    return [
-        {"device": port.device, "likely": port.is_likely, **pick(port, *names)}
-        for port in result.ports
-    ]
 
 
 @form
@@ -127,22 +114,10 @@ def snapshots(result: Snapshots, view: View) -> Iterator[Block]:
     yield Table(snapshot_row(snapshot) for snapshot in result.snapshots)
 
 
-@json_form
-def snapshots_json(result: Snapshots) -> Json:
-    """Return the snapshots, without their bytes."""
-    return to_json(result.snapshots)
-
-
 @form
 def variable(result: Variable, view: View) -> Iterator[Block]:
     """Yield nothing: who sets a variable knows it."""
     yield from ()
-
-
-@json_form
-def variable_json(result: Variable) -> Json:
-    """Return name and value."""
-    return pick(result, "name", "value")
 
 
 @form
@@ -176,12 +151,6 @@ def settings_json(result: NamedValues) -> Json:
 def history(result: History, view: View) -> Iterator[Block]:
     """Yield the lines, numbered."""
     yield Table((str(number), line) for number, line in enumerate(result.lines, result.first))
-
-
-@json_form
-def history_json(result: History) -> Json:
-    """Return the lines."""
-    return list(result.lines)
 
 
 @form
@@ -241,9 +210,3 @@ def _explained(verb: Verb) -> Iterator[Block]:
         yield Text()
         rows = ((", ".join(filter(None, (o.flag, o.short))), o.help) for o in verb.options)
         yield Indented(2, Table(rows))
-
-
-@json_form
-def help_json(result: Help) -> Json:
-    """Return name, usage and summary of each."""
-    return [pick(verb, "name", "usage", "summary") for verb in result.verbs]

@@ -15,9 +15,10 @@ from espshell.shell.declaration import Verb
 from espshell.shell.output import Output
 
 PROGRAM = (
-    "--after", "--all-likely", "--baud", "--before", "--chip", "--color", "--command", "--dry-run",
-    "--elf", "--help", "--interactive", "--json", "--keep-going", "--port", "--ports", "--stub",
-    "--stub-dir", "--stub-version", "--trace", "--transcript", "--version", "--yes",
+    "--after", "--all-likely", "--baud", "--before", "--chip", "--color", "--command", "--config",
+    "--dry-run", "--elf", "--help", "--interactive", "--json", "--keep-going", "--port", "--ports",
+    "--profile", "--stub", "--stub-dir", "--stub-version", "--trace", "--transcript", "--version",
+    "--yes",
 )  # fmt: skip
 """Options of the program, valid in any advice; a test compares them with the parser."""
 

@@ -6,9 +6,10 @@ Nothing is run here.  The registry of commands is ``registry.COMMANDS``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from espshell.errors import UsageError
+from espshell.records import dataclass
 from espshell.shell import registry
 from espshell.shell.declaration import Verb
 from espshell.shell.esptool import spelling

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from espshell.errors import EspError
 from espshell.ops.result import Result
+from espshell.records import dataclass
 
 if TYPE_CHECKING:
     from espshell.image.partitions import PartitionTable

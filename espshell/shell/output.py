@@ -171,6 +171,23 @@ class Output:
         with contextlib.suppress(OSError):  # a terminal that is gone stops no write half-way
             self._bar.show(step)
 
+    @contextlib.contextmanager
+    def waiting(self, text: str) -> Iterator[None]:
+        """Show on a terminal what is waited for, and take it away at the end."""
+        if self.as_json or not self.stderr.isatty():
+            yield
+            return
+        is_dumb = os.environ.get("TERM") == "dumb"
+        with contextlib.suppress(OSError):
+            self.stderr.write(text[: self.notes_view.width - 1] + "\n" * is_dumb)
+            self.stderr.flush()
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                self.stderr.write("" if is_dumb else "\r\x1b[K")
+                self.stderr.flush()
+
     def _end_progress(self) -> None:
         bar, self._bar = self._bar, None
         if bar is not None:

@@ -31,6 +31,14 @@ def lose(session: Session) -> None:
         session.disconnect(after="no-reset")
 
 
+def slow_down(session: Session) -> None:
+    """Go back to the rate before the shell raised it; note it if the loader is lost by that."""
+    try:
+        session.lower_rate()
+    except EspError as error:
+        session.output.note(error.one_line())
+
+
 def reconnect(session: Session) -> Target:
     """Connect to the same chip again, with its stub if one was running.
 

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from espshell.errors import UsageError
 from espshell.shell.arguments.types import EXPRESSION, AnyType, Scope, did_you_mean
-from espshell.shell.declaration import RESTS, Option, Param, Run, Trait, Verb
+from espshell.shell.declaration import RESTS, Option, Param, Run, Trait, Verb, groups
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.words import PlainText, Variables, Word
 
@@ -134,7 +134,10 @@ class Registry:
         words = command.words
         if not words or _OPTION.match(words[0].raw):
             return command
-        if not self._begins_two(command.name.expand(variables).lower(), prefixes=prefixes):
+        first = command.name.expand(variables).lower()
+        if not self._begins_two(first, prefixes=prefixes):
+            return command
+        if self._is_argument(first, words[0].raw.lower()):
             return command
         end = words[0].column - command.column
         gap = PlainText(command.text[len(command.name.raw) : end], " ")
@@ -150,6 +153,12 @@ class Registry:
         ours = {n for n, verb in self._verbs.items() if not (verb.alias_of or " " in n)}
         begun = [n for n in firsts | ours if n.startswith(name)]
         return len(begun) == 1 and begun[0] in firsts
+
+    def _is_argument(self, first: str, second: str) -> bool:
+        """Return whether a word behind the first of two is an argument of the bare command."""
+        verb = self.get(first)
+        words_too = verb is not None and Trait.WORDS_TOO in verb.traits
+        return words_too and second not in self.family(first)
 
     def _require_second(
         self, first: str, second: str, family: Sequence[str], *, prefixes: bool
@@ -282,6 +291,9 @@ def values(verb: Verb, bound: Bound, variables: Variables, scope: Scope) -> dict
         elif isinstance(slot, Option) and many:
             value = slot.flag
         arguments[slot.key] = (*arguments.get(slot.key, ()), value) if many else value
+    for name, group in groups(verb.run).items():
+        keys = [key for key in group.__annotations__ if key in arguments]
+        arguments[name] = group(**{key: arguments.pop(key) for key in keys})
     return arguments
 
 

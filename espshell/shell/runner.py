@@ -12,7 +12,15 @@ from pathlib import Path
 
 import espshell.shell.commands  # noqa: F401 - they register themselves
 from espshell import files
-from espshell.errors import DeviceError, EspError, PortError, PortStalled, ScriptError, UsageError
+from espshell.errors import (
+    DeviceError,
+    EspError,
+    NoReply,
+    PortError,
+    PortStalled,
+    ScriptError,
+    UsageError,
+)
 from espshell.shell import check, display, hints, lines, recovery, registry, replay, script
 from espshell.shell.crash import STOPPING, as_error
 from espshell.shell.declaration import Answer, Trait, Verb
@@ -87,6 +95,8 @@ class Runner:
                 raise
             if isinstance(stop, PortError) and not isinstance(stop, PortStalled):
                 recovery.lose(session)
+            elif isinstance(stop, (NoReply, DeviceError)):
+                recovery.slow_down(session)
         finally:
             self._is_running = not outermost
             output.finished()

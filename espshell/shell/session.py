@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from espshell.chips import Kind
 from espshell.clock import Clock, SystemClock
 from espshell.device import Flash, Space, Target
-from espshell.device.target import first_baud
-from espshell.errors import EspError, UsageError
+from espshell.device.target import SYNC_BAUD, first_baud
+from espshell.errors import EspError, NoReply, UsageError
 from espshell.link.trace import Recorder, Viewer
 from espshell.ops.chip import connection as ops
+from espshell.ops.chip import rate
 from espshell.ops.memory import journal as journaling
 from espshell.ops.memory import snapshot as snapshots_ops
 from espshell.protocol.packet import Opcode
@@ -26,10 +27,14 @@ from espshell.shell.language.scope import TargetScope, not_connected
 from espshell.shell.output import Output
 from espshell.shell.settings import Bench, Settings
 from espshell.shell.transcript import Transcript
+from espshell.units import KIB, size_text
 
 if TYPE_CHECKING:
     from espshell.ops.memory.registers import SvdTables
     from espshell.ops.memory.symbols import Symbols
+
+RAISED_FROM = 256 * KIB
+"""Bytes over a bridge from which on a rate that nobody has chosen is raised."""
 
 ROM_SIZE = 4096
 """Flash size (bytes) up to which a read through the ROM takes no longer than loading the stub."""
@@ -84,6 +89,8 @@ class Session:
     """The folder of the running script, from which ``source`` finds files."""
     lost: Lost | None = None
     """The device whose port is gone."""
+    clean_rates: dict[str, int] = field(default_factory=dict)
+    """By port, the highest rate that is tried unasked: faster ones have failed."""
 
     @property
     def connected(self) -> Connection:
@@ -138,14 +145,17 @@ class Session:
                 "there is no port to connect to", hint="`connect PORT` or --port names it"
             )
         self.bench, self.lost = bench, None
-        target = Target.open(
-            bench.port,
-            baud=first_baud(bench.baud, bench.before),
-            before=bench.before,
-            expected=bench.chip,
-            taps=(self.tap,) if self.tap else (),
-            stub_dir=bench.stub_dir,
-        )
+        with contextlib.ExitStack() as stack:
+            if not isinstance(self.tap, Viewer):  # which shows more
+                stack.enter_context(self.output.waiting(f"connecting to {bench.port} ..."))
+            target = Target.open(
+                bench.port,
+                baud=first_baud(bench.baud, bench.before),
+                before=bench.before,
+                expected=bench.chip,
+                taps=(self.tap,) if self.tap else (),
+                stub_dir=bench.stub_dir,
+            )
         target.memory.before_write = self.journal.record
         self.connection = Connection(target, self.settings)
         self.apply_settings()
@@ -165,7 +175,9 @@ class Session:
         dialect = target.loader.dialect
         if bench.stub == "always" and not (self.dry_run or dialect.is_stub or dialect.is_secure):
             self.start_stub()
-        if bench.baud != target.link.port.baud:
+        if bench.rate == "climb" and target.has_rate:
+            self.climb(self.clean_rates.get(bench.port))
+        elif bench.baud != target.link.port.baud:
             self.change_baud(bench.baud)
 
     def change_baud(self, baud: int) -> ops.ConnectionInfo:
@@ -175,6 +187,78 @@ class Session:
         if not (is_able or loader.dialect.is_secure or self.bench.stub == "never"):
             self.start_stub()
         return ops.change_baud(self.chip, baud)
+
+    def climb(self, most: int | None = None) -> rate.RateChosen:
+        """Raise the baud rate to the highest that is clean; reset a chip that gets lost.
+
+        Raises: UsageError where there is no rate; NoReply if the chip is lost for good.
+        """
+        rate.require_rate_change(self.chip)
+        if Opcode.CHANGE_BAUDRATE not in self.chip.loader.dialect.commands:
+            self.start_stub()
+        chosen = rate.climb(self.chip, most=most, regain=self._regain)
+        if chosen.slowest_failure:
+            self.clean_rates[chosen.port] = chosen.baud
+        return chosen
+
+    def raise_rate(self, size: int) -> None:
+        """Raise a rate that nobody has chosen, if so many bytes are to go over a bridge.
+
+        Not where the chip could not be reset if it got lost. What fails later goes back by
+        ``lower_rate``.
+        """
+        bridge, port = self.chip.bridge, self.chip.link.port
+        is_left = self.bench.rate == self.settings.rate == "auto" and not self.dry_run
+        is_safe = port.has_lines and not self.bench.before.startswith("no-reset")
+        is_slow = size > RAISED_FROM and port.baud == SYNC_BAUD
+        if not (bridge and is_left and is_safe and is_slow):
+            return
+        most = min(bridge.max_baud or rate.UNKNOWN_LIMIT, self.clean_rates.get(port.url, 1 << 32))
+        try:
+            chosen = self.climb(most)
+        except UsageError:  # this loader cannot change its rate
+            self.clean_rates[port.url] = SYNC_BAUD
+            return
+        if chosen.baud > SYNC_BAUD:
+            self.connected.rate_raised = True
+            note = f"rate raised to {chosen.baud} baud for {size_text(size)}"
+            self.output.note(f"{note}; `set rate fixed` leaves it alone")
+
+    def lower_rate(self) -> bool:
+        """Go back if the rate is one of ``raise_rate``; return whether it was.
+
+        Raises: NoReply or NoSync if the loader is lost.
+        """
+        if self.connection is None or not self.connection.rate_raised:
+            return False
+        port = self.chip.link.port
+        baud = self.clean_rates[port.url] = rate.slower(port.baud)
+        self.output.note(f"from {port.baud} back to {baud} baud, after an error")
+        try:
+            rate.go_back(self.chip, baud)
+        except NoReply:
+            self._regain(baud)
+        self.connected.rate_raised = baud > SYNC_BAUD
+        return True
+
+    def _regain(self, baud: int) -> Target:
+        """Reset a chip whose loader is lost, and have it at a rate, with its stub. Raises: NoReply.
+
+        A chip that must not be reset stays lost.
+        """
+        bench, had_stub = self.bench, self.chip.loader.dialect.is_stub
+        if bench.before.startswith("no-reset"):
+            raise NoReply(
+                "the loader was lost when the rate changed, and --before forbids a reset",
+                hint="`connect --before default-reset`",
+            )
+        try:
+            self.connect(replace(bench, baud=baud, rate="fixed"))
+        finally:
+            self.bench = bench
+        if had_stub and not self.chip.loader.dialect.is_stub:
+            self.start_stub()
+        return self.chip
 
     def start_stub(self) -> None:
         """Start the flasher stub and note it. Raises: UsageError if that is not possible."""
@@ -215,7 +299,13 @@ class Session:
             self.apply_settings()
 
     def space(self, name: str, size: int = 0) -> Space:
-        """Return a space; start the stub if it speeds up access to ``size`` bytes of flash."""
+        """Return a space; be as fast as may be if ``size`` bytes of it are to be read.
+
+        The stub is started if it speeds that up, and the rate is raised.
+        """
+        if name == "efuse":
+            return self.chip.efuse
+        self.raise_rate(size)
         return self.flash(size) if name == "flash" else self.chip.memory
 
     def flash(self, size: int = 0) -> Flash:

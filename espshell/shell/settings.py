@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+from dataclasses import replace
 from pathlib import Path
 
 from espshell.chips import Chip
 from espshell.device.target import SYNC_BAUD
+from espshell.records import dataclass
 from espshell.units import MIB
 
 MOST_FLASH = 256 * MIB
 """Twice the largest flash that any of the chips addresses (bytes)."""
 
+SWITCHES = ("check", "confirm", "slower", "squeeze", "verify")
+SETTINGS = (*SWITCHES, "color", "dry-run", "flash-size", "spi-connection", "parttable", "rate")
+"""The names that ``set`` takes."""
+SAVED = tuple(name for name in SETTINGS if name != "dry-run")
+"""Those that a file may have; whether writes are sent is said anew at every start."""
 
-@dataclass(slots=True)
+
+@dataclasses.dataclass(slots=True)
 class Settings:
     """The settings that ``set`` changes."""
 
@@ -27,6 +35,8 @@ class Settings:
     """Ask before flash is changed, if a person is there."""
     slower: bool = True
     """Go on at a lower baud rate when reads of flash keep failing."""
+    rate: str = "auto"
+    """``auto``: raise a rate that was left at the default for long transfers; ``fixed``: never."""
     flash_size: int | None = None
     """The size of the flash (bytes); None takes it from the JEDEC id."""
     spi_connection: str = "auto"
@@ -41,6 +51,8 @@ class Bench:
 
     port: str = ""
     baud: int = SYNC_BAUD
+    rate: str = "auto"
+    """``auto``: nobody has chosen the rate; ``fixed``: it was chosen; ``climb``: the highest."""
     chip: Chip | None = None
     before: str = "default-reset"
     after: str = "hard-reset"
@@ -50,3 +62,9 @@ class Bench:
     """The folder of the stub's files; None takes those of the installed esptool package."""
     stub_version: int | None = None
     """The stub's generation; None takes the newest one available."""
+
+    def at_rate(self, baud: int | str) -> Bench:
+        """Return the same with a rate that was chosen, or with ``auto``: the highest."""
+        if isinstance(baud, str):
+            return replace(self, baud=SYNC_BAUD, rate="climb")
+        return replace(self, baud=baud, rate="fixed")

@@ -10,6 +10,7 @@ from enum import Enum
 
 from espshell.chips import Quirk
 from espshell.sim import stub_image
+from espshell.sim.bootloader import Bootloader
 from espshell.sim.chip import SimChip
 from espshell.sim.event_queue import EventQueue
 from espshell.sim.fault import FaultAction
@@ -213,8 +214,15 @@ class BootState:
 
     def _run_application(self, at: float) -> None:
         self.mode = ChipMode.APPLICATION
-        self.chip.set_baud(ROM_BAUD)
-        self._print(APPLICATION_TEXT, at)
+        chip = self.chip
+        chip.set_baud(ROM_BAUD)
+        bootloader = Bootloader(
+            chip.access.read,
+            offset=chip.facts.bootloader_offset,
+            chip=chip.facts.id,
+            revision=self._setup.revision,
+        )
+        self._print(bootloader.text() or APPLICATION_TEXT, at)
 
     def _jump(self, entry: int, at: float) -> None:
         """Start a stub, or something else, which prints what the setup says."""

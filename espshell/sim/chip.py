@@ -6,12 +6,13 @@ import struct
 from dataclasses import replace
 
 from espshell.chips import Field, Quirk
-from espshell.sim import efuse, models, moving
+from espshell.sim import board, efuse, models, moving
 from espshell.sim.access import FlashAccess
 from espshell.sim.fault import Direction
 from espshell.sim.gpio import MODELS, Gpio
-from espshell.sim.memory import AddressSpace, Download
+from espshell.sim.memory import Download
 from espshell.sim.nor import Nor
+from espshell.sim.ram_fault import FaultySpace
 from espshell.sim.spi import Spi
 from espshell.sim.url import SECURE_BOOT, SECURE_DOWNLOAD, Setup
 from espshell.units import WORD
@@ -32,8 +33,8 @@ class SimChip:
         self.model = setup.model
         self.facts = models.chip_of(setup.model)
         rom = models.rom_contents(setup.model)
-        words = _words(setup)
-        self.memory = AddressSpace(self.facts, rom=rom, registers=words)
+        self.memory = FaultySpace(self.facts, rom=rom, registers=_words(setup))
+        self.memory.faults = setup.ram_faults
         self.gpio = Gpio(
             MODELS[self.facts.name],
             self.memory,
@@ -69,6 +70,11 @@ class SimChip:
 
             self.memory.watch(start.address, check_watchdog)
         self.reset()
+
+    @property
+    def core_hz(self) -> int:
+        """The clock of the core; an instruction is taken for a cycle."""
+        return self._setup.core_hz
 
     @property
     def inflight(self) -> int:
@@ -163,7 +169,7 @@ class SimChip:
 def _words(setup: Setup) -> dict[int, int]:
     """Return the words of eFuses and registers that are not zero after a reset."""
     model, chip = setup.model, models.chip_of(setup.model)
-    words = dict(model.registers)
+    words = {**dict(model.registers), **board.registers_of(model.board)}
     if model.calibration is not None:
         address, per_mhz = model.calibration
         words[address] = per_mhz * (setup.crystal_hz // 1_000_000)
@@ -187,4 +193,8 @@ def _words(setup: Setup) -> dict[int, int]:
         if setup.flags & SECURE_BOOT and fuse.name in _SECURE_BOOT_FUSES:
             efuse.put(words, fuse.field, 1)
     efuse.put_mac(words, chip, setup.mac, model.mac_crc)
+    if setup.fuses is not None:
+        efuse.clear(words, chip)
+    efuse.burn(words, chip, (*(setup.fuses or ()), *setup.burnt))
+    efuse.protect(words, chip)
     return words

@@ -11,10 +11,10 @@ shape is in ``parts``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from espshell.records import dataclass
 from espshell.span import align_down
 from espshell.units import KIB
 

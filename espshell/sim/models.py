@@ -9,10 +9,11 @@ their relatives.  ROM words of the ESP32 as recorded in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 from espshell.chips import MAGIC_ADDRESS, NAMES, Bits, Chip, Field, Isa, by_name
 from espshell.errors import UsageError
+from espshell.records import dataclass
 
 ROM_BAUD = 115_200
 """What a ROM believes to print its boot log with."""
@@ -71,6 +72,12 @@ class Model:
     """A byte of ROM data that says which port the ROM talks through."""
     prints_at: int = ROM_BAUD
     """The rate of the boot log, where it is not known from the chip's ``rom_clock``."""
+    board: str = ""
+    """The board that carries it, see ``board``; empty: a bare chip with a blank flash."""
+    part: str = ""
+    """The flash part; empty: one of 4 MiB whose registers are all zero."""
+    status: tuple[int, ...] = ()
+    """First values of its status registers; the others are those of the factory."""
 
     @property
     def download_log(self) -> bytes:
@@ -264,6 +271,18 @@ MODELS = (
     ESP32P4,
 )
 
+DEMO = replace(
+    ESP32C3,
+    mac=0x7CDF_A1DE_3042,
+    features=(),
+    board="demo",
+    part="W25Q32JV",
+    status=(0x04,),  # BP0: the last 64 KiB
+)
+"""The chip that most people have on their desk, with the part whose protection is best known."""
+
+BOARDS = (DEMO,)
+
 
 def _generic(chip: Chip) -> Model:
     """Return a model of a chip of which only the tables are known."""
@@ -287,13 +306,16 @@ def chip_of(model: Model) -> Chip:
 
 
 def by_chip_name(name: str) -> Model:
-    """Return the model of a chip, however its name is written.
+    """Return the model of a chip, however its name is written, or of a board.
 
     Raises: UsageError that names those that exist.
     """
+    for model in BOARDS:
+        if model.board == name.lower():
+            return model
     chip = by_name(name)
     if chip is None:
-        names = ", ".join(NAMES)
+        names = ", ".join((*NAMES, *(model.board for model in BOARDS)))
         raise UsageError(f"expected a chip that can be simulated ({names}), not {name!r}")
     return next((model for model in MODELS if model.chip == chip.name), None) or _generic(chip)
 

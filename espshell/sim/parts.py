@@ -9,8 +9,9 @@ here: a status write with more bytes than the part has registers for is not exec
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from espshell.records import dataclass
 from espshell.sim import sfdp
 from espshell.sim.guard import ProtectionBits, Shape, StatusBit
 from espshell.units import KIB, MIB

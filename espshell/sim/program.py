@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from espshell.records import dataclass
 from espshell.sim.receiver import Frames
 
 COMMAND_S = 30e-6
@@ -44,6 +44,8 @@ class Completed:
     """Whether there is no reply."""
     work: Callable[[], None] | None = None
     """What is done after the reply."""
+    stream: tuple[tuple[float, bytes], ...] | None = None
+    """Frames after the reply; see ``Answer``."""
 
 
 DONE = Completed()
@@ -59,6 +61,9 @@ class Answer:
     """From the end of the request to its reply."""
     busy_s: float = 0.0
     """From the reply to when the next request is taken."""
+    stream: tuple[tuple[float, bytes], ...] = ()
+    """What goes on the wire after the replies: the time that it takes to make, while what came
+    before it is sent, and the frame."""
     next: Next = Next.LOADER
     entry: int = 0
     """Where to go on in RAM, if that is next."""

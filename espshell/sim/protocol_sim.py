@@ -5,7 +5,8 @@ this module by its name.  Waiting moves the clock and never blocks; a wait that 
 returns what there is.
 
 A device that a fault has unplugged for a time is kept here by its URL, with its clock, until it is
-opened again: that is how a new port finds the old chip.
+opened again: that is how a new port finds the old chip.  So is a board such as ``sim://demo``,
+which lies on the desk as long as the program runs: what was loaded can be started and looked at.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from espshell.sim.wire import Wire
 OPEN_S = 0.1
 """What it costs to find that a device is not there; whoever tries again and again gets on."""
 
-_away: dict[str, tuple[Wire, VirtualClock]] = {}
-"""Devices that were unplugged and will come back."""
+_kept: dict[str, tuple[Wire, VirtualClock]] = {}
+"""Boards whose port is closed, and devices that were unplugged and will come back."""
 
 
 class Serial(SerialBase):
@@ -54,7 +55,7 @@ class Serial(SerialBase):
         if self.wire.unplugged:
             self.clock.sleep(OPEN_S)
             raise serial.SerialException(f"could not open port {self.port}: no such device")
-        _away.pop(self.port or "", None)
+        _kept.pop(self.port or "", None)
         self._pulls = self.wire.pulls
         self.is_open = True
         self._reconfigure_port()
@@ -63,6 +64,8 @@ class Serial(SerialBase):
 
     def close(self) -> None:
         """Close the port; the chip runs on."""
+        if self.is_open and self.wire.chip.model.board:
+            _kept[self.port or ""] = self.wire, self.clock
         self.is_open = False
 
     def fileno(self) -> int:
@@ -125,8 +128,8 @@ class Serial(SerialBase):
     def _find(self) -> None:
         """Take the device of this URL that was unplugged, or make a new one."""
         name = self.port or ""
-        if name in _away:
-            self.wire, self.clock = _away[name]
+        if name in _kept:
+            self.wire, self.clock = _kept[name]
         else:
             self.clock = VirtualClock()
             self.wire = Wire(url.parse(name), self.clock)
@@ -156,5 +159,5 @@ class Serial(SerialBase):
         self.wire.settle()
         if self.wire.pulls != self._pulls:
             if self.wire.back_at is not None:
-                _away[self.port or ""] = self.wire, self.clock
+                _kept[self.port or ""] = self.wire, self.clock
             raise serial.SerialException("the simulated device was unplugged")

@@ -3,8 +3,9 @@
 Theory of this file.  The bytes that the host loads really lie in the simulated RAM and are not
 executed: both kinds of stub are imitated here, by what they answered when they were recorded.
 The exception is the plugin table of a version 2 stub.  Its 27 pointers are read from RAM each time,
-and one that somebody has changed is followed: there the host's own machine code is being tested.  A
-stub whose text or data is overwritten is dead.
+and one that somebody has changed is followed: there the host's own machine code is being tested.
+It may send frames after its reply; a request that comes meanwhile is kept.  A stub whose text or
+data is overwritten is dead.
 
 A reply is made anew each time; nothing in it is left over from an earlier one.  Only the receive
 buffers are: what a frame does not bring is what an earlier one has left there.
@@ -107,7 +108,13 @@ class StubLoader:
             completed = Completed(next=Next.DARK)
         busy_s = self._access.now - began - cost_s
         return Answer(
-            tuple(replies), cost_s, busy_s, completed.next, completed.entry, completed.new_baud
+            tuple(replies),
+            cost_s,
+            busy_s,
+            tuple((after_s, slip.encode(frame)) for after_s, frame in completed.stream or ()),
+            completed.next,
+            completed.entry,
+            completed.new_baud,
         )
 
     def _answer(self, frame: bytes) -> tuple[Completed, list[bytes]]:
@@ -118,7 +125,7 @@ class StubLoader:
         self._body = frame[HEADER.size :]
         opcode = self._buffer[1]
         completed = self._run(opcode, len(frame))
-        if completed.next is Next.NOTHING:
+        if completed.next is Next.NOTHING and completed.stream is None:
             return completed, []
         size = max(completed.size, len(completed.data)) + 2
         head = HEADER.pack(RESPONSE, opcode, size, completed.value or 0)
@@ -229,7 +236,8 @@ class StubLoader:
         result = self.caller.run(pointer, opcode, self._body)
         if result is None:
             return Completed(next=Next.NOTHING)
-        return Completed(result.status, result.value, result.data)
+        after = Next.NOTHING if result.crashes else Next.LOADER
+        return Completed(result.status, result.value, result.data, next=after, stream=result.stream)
 
     # -- flash
 

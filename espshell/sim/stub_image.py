@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from dataclasses import dataclass
 
+from espshell.records import dataclass
 from espshell.sim.memory import AddressSpace, Download
 from espshell.span import Span
 from espshell.units import WORD

@@ -7,9 +7,9 @@ manual.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntEnum
 
+from espshell.records import dataclass
 from espshell.sim.receiver import LegacyReceiver, Receiver, StrictReceiver
 
 

@@ -1,15 +1,24 @@
 r"""``sim://esp32c3?flash=8M&fault=drop@reply:3``: which chip to simulate, and how.
 
+``sim://demo`` is a board: an ESP32-C3 with a bootloader, partitions, two applications and a
+protected region in its flash.  The options change it as any other chip.
+
     flash     size of the flash, or its name or the beginning of it: 4M, W25Q32JV
     mac       base MAC: 24:6f:28:a1:b2:c3
     rev       revision of the chip: 3.1
     package   number of the package in the tables of chips, or its name
     latency   of the USB bridge: 1ms, 16ms, 0
+    maxbaud   the fastest rate of bridge and cable; above it nothing but garbage comes: 921600
+    noise     RATE:PROBABILITY that a bit of a byte is wrong, both ways, at this rate and faster
+              ones: 1500000:0.001; the same errors in every run; may be given several times
     crystal   in MHz, where the chip may have several: 26
+    core      clock of the core in MHz, which code of a host runs at: 160
     boot      download (default), app: start in the application (without it, a reset looks for an
               image in flash), or loop: it never gets so far
     flags     security flags, as GET_SECURITY_INFO tells them: 0x1 is secure boot
     crypt     flash encryption count
+    efuse     a file with the words of all eFuses, a line a block: "4: 01234567 89abcdef ..."
+    fuse      a word of a block to be burnt, too: 0.2:40000; may be given several times
     sdm       1: secure download mode
     usb       jtag: the chip's own USB port and its way to enter download mode
     flash-file  where its contents are, at every moment: flash.bin
@@ -20,6 +29,7 @@ r"""``sim://esp32c3?flash=8M&fault=drop@reply:3``: which chip to simulate, and h
     inflight  the most blocks that a stub sends ahead in READ_FLASH: 64; real ones: 1
     says      what a program in RAM prints, each second: hello%0d%0a; also \x1b, \r, \n
     returns   1: such a program then returns, which only a version 2 stub lives through
+    ram       what is wrong with its RAM (see ``ram_fault``): stuck:0x3fca0010.5=1; several times
     fault     a rule (see ``fault``); may be given several times
 
 Values may be percent-encoded; a ``+`` is a plus sign.
@@ -31,7 +41,7 @@ import mmap
 import os
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -40,11 +50,12 @@ from urllib.parse import quote, unquote
 from espshell import files
 from espshell.chips import Chip
 from espshell.errors import PortError, UsageError, system_reason
-from espshell.sim import efuse, fault, gpio, models, parts
+from espshell.records import dataclass
+from espshell.sim import board, efuse, fault, gpio, models, parts, ram_fault
 from espshell.sim.models import Model
 from espshell.sim.nor import SECTOR
 from espshell.sim.parts import PartModel
-from espshell.units import MIB, parse_number, parse_seconds
+from espshell.units import KIB, MIB, parse_number, parse_seconds
 
 SCHEME = "sim://"
 MHZ = 1_000_000
@@ -65,6 +76,7 @@ class Boot(Enum):
 _MAC = re.compile(r"[0-9a-f]{2}([:-][0-9a-f]{2}){5}", re.IGNORECASE)
 _BYTES = re.compile(r"[0-9a-f]{1,2}(,[0-9a-f]{1,2})*", re.IGNORECASE)
 _COMMON = parts.plain(4 * MIB)
+_STATE = files.Limit(64 * KIB, "a file of eFuses")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +88,7 @@ class Setup:
     revision: tuple[int, int]
     package: int
     crystal_hz: int
+    core_hz: int = 160 * MHZ
     part: PartModel = _COMMON
     """What its flash is."""
     flash_file: Path | None = None
@@ -84,9 +97,17 @@ class Setup:
     wp_low: bool = False
     inflight: int = 1
     latency_s: float = 1e-3
+    max_baud: int = 0
+    """Above this rate nothing gets through; 0: no limit."""
+    noise: tuple[tuple[int, float], ...] = ()
+    """Rates, and how likely each byte is wrong from there on."""
     boot: Boot = Boot.DOWNLOAD
     flags: int = 0
     crypt_count: int = 0
+    fuses: efuse.Burnt | None = None
+    """All eFuses, in the place of what the model and other options say of them."""
+    burnt: efuse.Burnt = ()
+    """Words of eFuses that are burnt, too."""
     over_usb: bool = False
     levels: tuple[tuple[int, int], ...] = ()
     """Pins and the levels that they have from outside."""
@@ -96,6 +117,7 @@ class Setup:
     """What a program in RAM prints; empty: the program itself is examined or executed."""
     returns: bool = False
     """Whether that program returns to its caller."""
+    ram_faults: tuple[ram_fault.RamFault, ...] = ()
     rules: tuple[fault.Rule, ...] = ()
 
     @property
@@ -104,15 +126,18 @@ class Setup:
         return models.chip_of(self.model)
 
     def flash_data(self) -> bytearray | mmap.mmap:
-        """Return the array of the flash, blank or as its file has it, and kept there.
+        """Return the array of the flash, as the board has it or as its file has it, and kept there.
 
+        A file that is too short is filled up from the board.
         Raises: PortError if the file cannot be used.
         """
+        contents = board.flash_of(self.model.board)[: self.part.size]
+        contents = contents.ljust(self.part.size, b"\xff")
         if self.flash_file is None:
-            return bytearray(b"\xff") * self.part.size
+            return bytearray(contents)
         try:
             with files.open_regular(self.flash_file, follow=True) as file:
-                file.write(b"\xff" * (self.part.size - file.seek(0, os.SEEK_END)))
+                file.write(contents[file.seek(0, os.SEEK_END) :])
                 file.flush()
                 return mmap.mmap(file.fileno(), self.part.size)
         except OSError as error:
@@ -129,10 +154,17 @@ def parse(url: str) -> Setup:
     name, _, query = url[len(SCHEME) :].partition("?")
     model = models.by_chip_name(unquote(name).strip("/"))
     crystal_hz = models.chip_of(model).crystals_mhz[0] * MHZ
-    setup = Setup(model, model.mac, model.revision, model.package, crystal_hz)
+    part = parts.by_name(model.part) or _COMMON
+    setup = Setup(
+        *(model, model.mac, model.revision, model.package, crystal_hz),
+        part=part,
+        status=model.status,
+    )
     for option in filter(None, query.split("&")):
         key, _, value = option.partition("=")
         setup = _with_option(setup, key, unquote(value))
+    if setup.fuses is not None or setup.burnt:
+        setup = _as_burnt(setup)
     if len(setup.status) > len(setup.part.registers):
         raise UsageError(
             f"sr: expected at most {len(setup.part.registers)} values, for the registers of"
@@ -159,6 +191,20 @@ def _with_option(setup: Setup, key: str, text: str) -> Setup:
         )
         raise UsageError(f"{key}: expected {expected}", hint=option.hint)
     return replace(setup, **{option.field: value})
+
+
+def _as_burnt(setup: Setup) -> Setup:
+    """Return a setup whose ROM behaves as the eFuses say, where it has GET_SECURITY_INFO."""
+    words: dict[int, int] = {}
+    efuse.burn(words, setup.chip, (*(setup.fuses or ()), *setup.burnt))
+    start, model = setup.chip.efuse.start, setup.model
+    count, secure = (
+        field.of(words.get(start + field.address, 0))
+        for field in (model.crypt_count, model.secure_boot)
+    )
+    if not setup.chip.rom.security_info_size:
+        return setup
+    return replace(setup, crypt_count=setup.crypt_count | count, flags=setup.flags | secure)
 
 
 def with_faults(url: str, rules: Iterable[str]) -> str:
@@ -221,6 +267,13 @@ def _secure_download(setup: Setup, text: str) -> int | None:
     return setup.flags | SECURE_DOWNLOAD if text == "1" and has_it else None
 
 
+def _noise(setup: Setup, text: str) -> tuple[tuple[int, float], ...] | None:
+    match = re.fullmatch(r"([1-9]\d*):(\d*\.?\d+)", text)
+    if match is None or float(match[2]) > 1:
+        return None
+    return (*setup.noise, (int(match[1]), float(match[2])))
+
+
 def _pins(setup: Setup) -> tuple[int, ...]:
     return gpio.MODELS[setup.chip.name].pins
 
@@ -254,10 +307,23 @@ _OPTIONS = {
     "latency": UrlOption(
         "latency_s", lambda _, text: parse_seconds(text), "a time such as 16ms, not {text!r}"
     ),
+    "maxbaud": UrlOption(
+        "max_baud",
+        lambda _, text: parse_number(text) or None,
+        "a rate such as 921600, not {text!r}",
+    ),
+    "noise": UrlOption(
+        "noise", _noise, "a rate and a probability such as 921600:0.001, not {text!r}"
+    ),
     "crystal": UrlOption(
         "crystal_hz",
         lambda setup, text: {str(mhz): mhz * MHZ for mhz in setup.chip.crystals_mhz}.get(text),
         "{crystals} (MHz), not {text!r}",
+    ),
+    "core": UrlOption(
+        "core_hz",
+        lambda _, text: (_number(text, 1000) or 0) * MHZ or None,
+        "a clock in MHz such as 20, not {text!r}",
     ),
     "boot": UrlOption(
         "boot",
@@ -267,6 +333,21 @@ _OPTIONS = {
     "flags": UrlOption("flags", _flags, "32 bits such as 0x5, not {text!r}"),
     "crypt": UrlOption(
         "crypt_count", lambda _, text: _number(text, 0xFF), "a number up to 255, not {text!r}"
+    ),
+    "efuse": UrlOption(
+        "fuses",
+        lambda setup, text: efuse.parse_state(
+            setup.chip.name, files.read_text(files.path_of(text), _STATE)
+        ),
+        "a file with lines such as `4: 01234567 89abcdef`, of blocks that {chip.title} has,"
+        " not {text!r}",
+    ),
+    "fuse": UrlOption(
+        "burnt",
+        lambda setup, text: (
+            (*setup.burnt, word) if (word := efuse.parse_burnt(setup.chip.name, text)) else None
+        ),
+        "BLOCK.WORD:HEX such as 0.2:40000, a word that {chip.title} has, not {text!r}",
     ),
     "sdm": UrlOption(
         "flags", _secure_download, "1, on a chip that has it, not {text!r} ({chip.title})"
@@ -307,6 +388,9 @@ _OPTIONS = {
     "says": UrlOption("says", lambda _, text: fault.unescaped(text), "a text"),
     "returns": UrlOption(
         "returns", lambda _, text: {"0": False, "1": True}.get(text), "0 or 1, not {text!r}"
+    ),
+    "ram": UrlOption(
+        "ram_faults", lambda setup, text: (*setup.ram_faults, ram_fault.parse(text)), "a fault"
     ),
     "fault": UrlOption("rules", lambda setup, text: (*setup.rules, fault.parse(text)), "a rule"),
 }

@@ -28,6 +28,7 @@ from espshell.protocol import slip
 from espshell.protocol.commands import Sync
 from espshell.protocol.dialect import UART_FIFO
 from espshell.sim.boot import BootState, ChipMode
+from espshell.sim.cable import GARBLE, Cable
 from espshell.sim.chip import SimChip
 from espshell.sim.event_queue import EventQueue
 from espshell.sim.fault import Direction, FaultAction, Faults, Passage, Splitter
@@ -47,7 +48,6 @@ BAUD_TOLERANCE = 0.03
 _USB_BYTE_S = 1e-6
 _HAIR_S = 1e-9  # a reply that has come to its end at this moment has been sent
 _SYNC_FRAME = Sync().encode()
-_GARBLE = bytes((n * 167 + 13) & 0xFF for n in range(256))
 
 
 @dataclass(slots=True)
@@ -87,6 +87,7 @@ class Wire:
         self._clock = clock
         self._paced = paced
         self._over_usb = setup.over_usb
+        self._cable = Cable(setup.max_baud, setup.noise)
         self._line = SerialLine(setup.latency_s if paced else 0.0)
         self._events = EventQueue(clock)
         self._boot = BootState(
@@ -209,6 +210,7 @@ class Wire:
         start = max(self._clock.now(), self._host_free_at)
         joined = start <= self._quiet_from
         self._host_free_at = self._quiet_from = start + len(data) * byte_s
+        data = self._carry(data, self.host_baud)
         if self.mode is not ChipMode.DOWNLOAD or not self._understands(data):
             return
         if self._boot.program.buffers:
@@ -283,6 +285,10 @@ class Wire:
             return True
         return abs(host - chip) <= BAUD_TOLERANCE * chip
 
+    def _carry(self, data: bytes, baud: int | None) -> bytes:
+        """Return what arrives of bytes; the chip's own USB has no rate."""
+        return data if self._over_usb else self._cable.carry(data, baud or self.chip.baud)
+
     def _byte_s(self, baud: int) -> float:
         if not self._paced:
             return 0.0
@@ -300,10 +306,11 @@ class Wire:
         self._pending.append((begin, position))
         for reply in answer.replies:
             self._send_reply(reply, done)
-        # A full transmit FIFO holds the loader back.
-        busy_s = answer.busy_s if self._paced else 0.0
-        held_until = self._line.free_at - UART_FIFO * self._byte_s(self.chip.baud)
-        self._busy_until = max(done, held_until) + busy_s
+        sent = done
+        for after_s, frame in answer.stream:
+            sent = self._held_until(sent) + (after_s if self._paced else 0.0)
+            self._send_reply(frame, sent)
+        self._busy_until = self._held_until(sent) + (answer.busy_s if self._paced else 0.0)
         self._unanswered.append(max(done, self._line.free_at))
         if answer.new_baud:
             self.chip.set_baud(answer.new_baud)
@@ -313,6 +320,10 @@ class Wire:
             self._boot.leave(answer, at)
             if self._boot.mode is ChipMode.DARK and self._over_usb:
                 self._events.add(at, lambda then: self._pull(then, None))
+
+    def _held_until(self, done: float) -> float:
+        """Return when a loader goes on that has sent: a full transmit FIFO holds it back."""
+        return max(done, self._line.free_at - UART_FIFO * self._byte_s(self.chip.baud))
 
     def _send_reply(self, reply: bytes, at: float) -> None:
         """Put a reply on the line, or what faults make of it."""
@@ -335,7 +346,8 @@ class Wire:
 
     def _print(self, text: bytes, at: float) -> None:
         if not self._same_rate():
-            text = text.translate(_GARBLE)
+            text = text.translate(GARBLE)
+        text = self._carry(text, self.chip.baud)
         self._line.send(text, at, self._byte_s(self.chip.baud))
 
     # -- what goes on without the host

@@ -363,17 +363,17 @@ def test_text_of_a_feature() -> None:
 def test_where_an_address_is() -> None:
     """A range is in a region if all of it is; its neighbours are the nearest ones."""
     chip = ESP32C3
-    rom = chip.region_named("rom0")
-    assert rom is not None
+    rom, cache = (next(r for r in chip.regions if r.name == name) for name in ("ROM0", "CACHE"))
     assert chip.region_at(rom.end - 4, 4) is rom
     assert chip.region_at(rom.end - 4, 5) is None
     assert chip.region_at(rom.end) is None
     before, after = chip.neighbours(rom.end)
     assert before is rom
-    assert after is chip.region_named("CACHE")
+    assert after is cache
     assert chip.neighbours(0)[0] is None
     assert chip.neighbours(SPACE)[1] is None
-    assert chip.region_named("nowhere") is None
+    assert [*chip.walk(Span(rom.end - 4, rom.end + 4))] == [(rom.end - 4, rom), (rom.end, None)]
+    assert [*chip.walk(Span(rom.end, rom.end))] == []
 
 
 @pytest.mark.parametrize(

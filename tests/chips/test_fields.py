@@ -227,13 +227,6 @@ def test_stub_by_revision(chip: Chip, revision: Revision, name: str | None) -> N
     assert chip.stub_name(revision) == name
 
 
-@EACH
-def test_block_of_ram(chip: Chip) -> None:
-    """What a ROM takes in one piece, and less of it over USB-OTG."""
-    assert chip.ram_block(over_usb_otg=False) == 0x1800
-    assert chip.ram_block(over_usb_otg=True) == 0x800
-
-
 # -- how it is reached and left --------------------------------------------------------------------
 
 

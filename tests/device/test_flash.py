@@ -101,7 +101,14 @@ def test_a_dry_run_sends_nothing() -> None:
     target.flash.dry_run = True
     assert target.flash.size
     before = wire_of(target).count.requests
-    assert list(target.flash.erase(0x1000, 0x2_0000)) == [0xF000, 0x1F000, 0x20000]
+    assert list(target.flash.erase(0x1000, 0x2_0000)) == [
+        0x1000,
+        0x3000,
+        0x7000,
+        0xF000,
+        0x1F000,
+        0x20000,
+    ]
     assert list(target.flash.program(0, bytes(8192))) == [8192]
     assert wire_of(target).count.requests == before
 

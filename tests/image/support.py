@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from functools import reduce
 from operator import xor
 
+from espshell.image.partitions import PartitionTable
+
 Segments = Sequence[tuple[int, bytes]]
 
 XTENSA = 94
@@ -112,3 +114,24 @@ def app_description(**texts: str) -> bytes:
 def bootloader_description(idf: str = "v6.0", date: str = "Aug  8 2025 16:22:11") -> bytes:
     """Return an ``esp_bootloader_desc_t``."""
     return struct.pack("<BxxxI32s24s16x", 80, 3, idf.encode(), date.encode())
+
+
+def partition_table(table: PartitionTable, *, md5: bool = True) -> bytes:
+    """Return a partition table as it stands in flash."""
+    rows = b"".join(
+        struct.pack("<2sBBII16sI", b"\xaa\x50", p.type, p.subtype, p.offset, p.size, name, p.flags)
+        for p in table.partitions
+        for name in [p.name.encode()]
+    )
+    if md5:
+        rows += b"\xeb\xeb" + b"\xff" * 14 + hashlib.md5(rows, usedforsecurity=False).digest()
+    return rows.ljust(0xC00, b"\xff")
+
+
+def partition_csv(table: PartitionTable) -> str:
+    """Return a partition table as people write it."""
+    rows = (
+        (p.name, p.type_name, p.subtype_name, hex(p.offset), hex(p.size), ":".join(p.flag_names))
+        for p in table.partitions
+    )
+    return "# Name, Type, SubType, Offset, Size, Flags\n" + "\n".join(map(",".join, rows)) + "\n"

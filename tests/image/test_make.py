@@ -37,11 +37,11 @@ def test_the_files_are_those_of_esptool_4(vector: dict[str, Any]) -> None:
 )
 def test_what_was_made_can_be_read(segments: list[tuple[int, bytes]], entry: int) -> None:
     """Reading an image gives the segments, filled up to words, the entry and right sums."""
-    (part,) = make_v1(segments, entry, mode=2, size=0x40, frequency=0xF)
+    (part,) = make_v1(segments, entry)
     found = firmware.parse(part.data)
     assert (found.layout, found.ok, found.trailing) == (ImageLayout.ESP8266_V1, True, 0)
     assert found.header.entry == entry
-    assert (found.header.mode, found.header.size_frequency) == (2, 0x4F)
+    assert (found.header.mode, found.header.size_frequency) == (0, 0)
     read = [(s.address, part.data[s.offset : s.offset + s.size]) for s in found.segments]
     assert read == [(at, data + bytes(-len(data) % 4)) for at, data in segments]
 

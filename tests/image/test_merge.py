@@ -34,11 +34,11 @@ def test_raw_is_memory(pieces: list[tuple[int, bytes]], target: int, room: int |
     """The file is the flash from the target offset on, filled where there is nothing."""
     parts = placed(pieces, target)
     end = parts[-1].end + (room or 0)
-    memory = bytearray(b"\xee" * end)
+    memory = bytearray(b"\xff" * end)
     for part in parts:
         memory[part.offset : part.end] = part.data
     pad_to = None if room is None else end
-    merged = merge.merge(reversed(parts), target_offset=target, pad_to=pad_to, fill=0xEE)
+    merged = merge.merge(reversed(parts), target_offset=target, pad_to=pad_to)
     assert merged == memory[target:]
 
 

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from espshell.errors import UsageError
-from espshell.image import partition_types as types
 from espshell.image import partitions
+from espshell.image import partitions as types
 from espshell.image.partitions import Partition, PartitionTable
+from tests.image.support import partition_csv, partition_table
 
 LONGER = bytes.fromhex(
     "aa500000 00000100 00001000 666163746f727900 0000000000000000 00000000"
@@ -68,7 +69,7 @@ def line(text: str) -> Partition:
 def test_a_table_of_espressif_both_ways() -> None:
     """The bytes of ESP-IDF's own test, with its MD5, mean three partitions, and these those."""
     assert partitions.parse_binary(LONGER) == LONGER_TABLE
-    assert partitions.to_binary(LONGER_TABLE) == LONGER
+    assert partition_table(LONGER_TABLE) == LONGER
 
 
 def test_the_csv_of_the_guide() -> None:
@@ -96,21 +97,10 @@ def test_the_csv_of_the_guide() -> None:
     assert table.problems(0x40_0000) == ()
 
 
-def test_csv_as_espressif_writes_it() -> None:
-    """Sizes in K and M where they are whole, offsets always in hexadecimal."""
-    table = PartitionTable(
-        (data("nvs", 0x9000, 0x6000, flags=1), app("factory", 0x1_0000, 0x10_0000))
-    )
-    assert partitions.to_csv(table).splitlines()[2:] == [
-        "nvs,data,nvs,0x9000,24K,encrypted",
-        "factory,app,factory,0x10000,1M,",
-    ]
-
-
 @given(st.lists(PARTITIONS, min_size=1, max_size=95).map(tuple))
 def test_round_trip_binary(rows: tuple[Partition, ...]) -> None:
     """A table survives its binary form with a good MD5, and up to a sector of FF behind it."""
-    data = partitions.to_binary(PartitionTable(rows))
+    data = partition_table(PartitionTable(rows))
     expected = PartitionTable(rows, md5_ok=True)
     assert len(data) == 0xC00
     assert partitions.parse_binary(data) == expected
@@ -122,7 +112,7 @@ def test_round_trip_csv(rows: tuple[Partition, ...]) -> None:
     """A table survives CSV, but for the bootloader and the table, which stand where they stand."""
     rows = tuple(replace(p, type=p.type | 0x40) if p.type in (2, 3) else p for p in rows)
     table = PartitionTable(rows)
-    assert partitions.parse(partitions.to_csv(table).encode()) == table
+    assert partitions.parse(partition_csv(table).encode()) == table
 
 
 @given(st.binary(max_size=200) | st.binary(max_size=200).map(lambda tail: LONGER[:64] + tail))
@@ -161,7 +151,7 @@ def test_a_wrong_md5_is_a_finding() -> None:
 def test_without_an_md5() -> None:
     """Tables from before ESP-IDF 3.1 have none; that is not wrong."""
     table = replace(LONGER_TABLE, md5_ok=None)
-    assert partitions.parse_binary(partitions.to_binary(table, md5=False)) == table
+    assert partitions.parse_binary(partition_table(table, md5=False)) == table
 
 
 @pytest.mark.parametrize(
@@ -240,36 +230,13 @@ def test_long_names_are_cut_as_in_flash() -> None:
     """CSV and the binary table made from it call a partition the same."""
     cut = line("a_name_that_is_too_long, data, nvs, 0x9000, 24k")
     assert cut.name == "a_name_that_is_t"
-    assert partitions.parse_binary(partitions.to_binary(PartitionTable((cut,)))).partitions == (
-        cut,
-    )
+    assert partitions.parse_binary(partition_table(PartitionTable((cut,)))).partitions == (cut,)
 
 
 def test_names_do_not_speak_to_the_terminal() -> None:
     """What cannot be printed, and what is not UTF-8, is shown escaped."""
-    rows = partitions.to_binary(LONGER_TABLE, md5=False).replace(b"data\0", b"\x1b[\xffa\0")
+    rows = partition_table(LONGER_TABLE, md5=False).replace(b"data\0", b"\x1b[\xffa\0")
     assert partitions.parse_binary(rows).partitions[1].name == r"\x1b[\xffa"
-
-
-@pytest.mark.parametrize(
-    ("table", "part"),
-    [
-        (PartitionTable(LONGER_TABLE.partitions * 32), "room for 94 partitions, not 96"),
-        (PartitionTable((app("a" * 17, 0, 0),)), "longer than 16 bytes"),
-        (PartitionTable((app("a", 1 << 32, 0),)), "does not fit"),
-    ],
-)
-def test_tables_that_cannot_be_written(table: PartitionTable, part: str) -> None:
-    """What has no place in the binary form is refused."""
-    with pytest.raises(UsageError, match=part):
-        partitions.to_binary(table)
-
-
-@pytest.mark.parametrize("name", ["a,b", " a", "#a"])
-def test_names_that_csv_cannot_hold(name: str) -> None:
-    """A name that would be read as something else is refused, not written."""
-    with pytest.raises(UsageError, match="CSV"):
-        partitions.to_csv(PartitionTable((app(name, 0x1_0000, 0x1000),)))
 
 
 @pytest.mark.parametrize(
@@ -341,5 +308,5 @@ def test_every_name_of_a_subtype(kind: int) -> None:
     """Each name is one number and each number one name, and they fit the row's byte."""
     names = types.SUBTYPES[kind]
     assert kind in types.TYPES.values()
-    assert {types.subtype_name(kind, number): number for number in names.values()} == names
+    assert {Partition("", kind, n, 0, 0).subtype_name: n for n in names.values()} == names
     assert all(0 <= number <= 0xFE for number in names.values())

@@ -216,3 +216,31 @@ def test_another_stub_is_not_taken_for_ours() -> None:
     assert not target.recognise_stub()
     with pytest.raises(UsageError, match="is running that is not known"):
         target.memory.check(0x3FCD_0000, 4, write=True)
+
+
+@pytest.mark.parametrize("before", ["no-reset", "no-reset-no-sync"])
+@pytest.mark.parametrize("baud", [230_400, 921_600, 3_000_000])
+@pytest.mark.parametrize("with_stub", [False, True])
+def test_a_loader_at_another_rate_is_found(before: str, baud: int, with_stub: bool) -> None:
+    """Where it cannot be reset, a loader that was left at another rate is looked for, and said."""
+    target = open_sim(chip="esp32c3")
+    if with_stub:
+        target.start_stub()
+    target.change_baud(baud)
+    target.link.port.baud = 115_200
+
+    found = connect(Link(target.link.port), before=before)
+
+    assert found.chip is ESP32C3
+    assert found.loader.dialect.is_stub == with_stub
+    assert found.notes == (f"the loader was left at {baud} baud",)
+    assert target.link.port.baud == baud
+
+
+def test_where_nobody_answers_at_any_rate_the_port_keeps_its_own() -> None:
+    """Looking at other rates ends in the same error as before, within seconds."""
+    port = open_port("sim://esp32c3?maxbaud=300", 115_200)
+    with pytest.raises(NoSync):
+        connect(Link(port), before="no-reset")
+    assert port.baud == 115_200
+    assert port.clock.now() < 6

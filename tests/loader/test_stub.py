@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import subprocess
 import sys
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 
 import pytest
 
-from espshell.chips import Isa
 from espshell.chips.esp32 import ESP32
 from espshell.chips.esp32c3 import ESP32C3
 from espshell.device import Target
 from espshell.errors import NoReply, UsageError
 from espshell.loader import bulk, stub, stub_file
-from espshell.loader.stub_file import Stub
+from espshell.loader.plugins import catalogue, install
 from espshell.protocol.commands import ReadReg
 from espshell.protocol.packet import Opcode
 from tests.loader.support import held, open_sim, wire_of
-
-
-def installed(version: int) -> list[Path]:
-    """Return the stub files of the installed esptool."""
-    folder = Path(str(metadata.distribution("esptool").locate_file("esptool")))
-    return sorted((folder / "targets" / "stub_flasher" / str(version)).glob("*.json"))
 
 
 def with_stub(options: str = "", chip: str = "esp32c3", version: int | None = None) -> Target:
@@ -103,45 +94,6 @@ def test_no_file(tmp_path: Path) -> None:
     assert "pip install" in caught.value.hint
 
 
-@pytest.mark.parametrize("path", installed(2), ids=lambda path: path.stem)
-def test_every_stub_has_a_table(path: Path) -> None:
-    """In every stub of version 2 the table is found, and exactly its last pointer is changed."""
-    fields = json.loads(path.read_text())
-    text, data = (base64.b64decode(fields[key]) for key in ("text", "data"))
-    plain = Stub("", 2, fields["entry"], fields["text_start"], text, 0, data, 0)
-    better = bulk.with_bulk_read(plain, Isa.RISCV)
-
-    assert better is not None
-    assert better.text[: len(text)] == text
-    assert better.text.endswith(bulk.HANDLERS[Isa.RISCV])
-    changed = [i for i in range(len(data)) if data[i] != better.data[i]]
-    assert max(changed) - min(changed) < 4
-    at = min(changed) - min(changed) % 4
-    pointer = int.from_bytes(better.data[at : at + 4], "little")
-    assert pointer == plain.text_start + len(better.text) - len(bulk.HANDLERS[Isa.RISCV])
-    assert better.data[at - 4 * 26 : at] == data[at : at + 4] * 26
-
-
-@pytest.mark.parametrize("path", installed(1), ids=lambda path: path.stem)
-def test_legacy_stub_has_none(path: Path) -> None:
-    """A legacy stub has no table and is left as it is."""
-    fields = json.loads(path.read_text())
-    data = base64.b64decode(fields["data"])
-    plain = Stub("", 1, fields["entry"], fields["text_start"], b"", 0, data, 0)
-
-    assert bulk.with_bulk_read(plain, Isa.RISCV) is None
-
-
-def test_no_handler_for_an_esp8266() -> None:
-    """What has not been seen to run is not tried."""
-    assert bulk.with_bulk_read(stub_file.find(ESP32, "esp32"), Isa.XTENSA_CALL0) is None
-
-
-def test_handlers_are_words() -> None:
-    """IRAM takes 32-bit stores only, so each handler is whole words."""
-    assert {len(handler) % 4 for handler in bulk.HANDLERS.values()} == {0}
-
-
 @pytest.mark.parametrize("chip", ["esp32", "esp32c3"])
 @pytest.mark.parametrize("version", [1, 2])
 def test_stub_runs(chip: str, version: int) -> None:
@@ -204,10 +156,16 @@ def test_bulk_read_sees_every_flipped_bit() -> None:
 def test_handler_that_reads_wrong_is_not_used() -> None:
     """If the handler does not read what READ_REG reads, everything goes on by READ_REG."""
     target = open_sim(chip="esp32c3")
-    found = bulk.with_bulk_read(stub_file.find(target.chip, "esp32c3"), Isa.RISCV)
+    found = install.with_handlers(stub_file.find(target.chip, "esp32c3"), target.chip)
     assert found is not None
-    # lw t4, 4(t0) instead of lw t4, 0(t0): every word is the next one.
-    broken = found.text.replace(bytes.fromhex("83ae0200"), bytes.fromhex("83ae4200"))
+    words = catalogue.handler("words", target.chip)
+    assert words is not None
+    # The same in assembly, and in it lw t4, 4(t0): every word is the next one.
+    code = bytes.fromhex(
+        "83a2050003a34500968793834600131e23002392c605630b030083ae420023a0d301f69791029103"
+        "7d13f5b79cc2014582800100"
+    )
+    broken = found.text.replace(words.code, code.ljust(len(words.code), b"\0"))
     assert broken != found.text
     stub.start(target.loader, replace(found, text=broken))
 

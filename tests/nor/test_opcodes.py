@@ -12,8 +12,9 @@ WINBOND = 0xEF
 
 def test_an_unknown_maker_is_the_worst_maker() -> None:
     """What writes on any maker's parts needs to be insisted on while the maker is not known."""
+    makers_ = {maker for maker, _ in opcodes._rows()} - {None}
     for opcode in range(256):
-        anywhere = any(describe(opcode, maker).writes for maker in opcodes._BY_MAKER)
+        anywhere = any(describe(opcode, maker).writes for maker in makers_)
         assert describe(opcode).writes or not anywhere
 
 
@@ -65,8 +66,7 @@ def test_the_same_opcode_elsewhere(opcode: int, maker: int, effect: Effect) -> N
 
 def test_every_row_has_a_name() -> None:
     """Each opcode of the tables is a byte and is called something."""
-    tables = (opcodes._COMMON, *opcodes._BY_MAKER.values())
-    assert all(0 <= opcode <= 0xFF and row[0] for table in tables for opcode, row in table.items())
+    assert all(0 <= row.opcode <= 0xFF and row.name for row in opcodes._rows().values())
 
 
 @pytest.mark.parametrize(

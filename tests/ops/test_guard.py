@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from espshell.device import Target
+from espshell.loader import digest
 from espshell.loader.dialogue import OVERDUE_S
 from espshell.ops.flash.erase import Erased, erase
 from espshell.ops.flash.load import Written, load
@@ -18,7 +19,7 @@ from tests.loader.support import open_sim, wire_of
 from tests.ops.support import NEW, SECTOR, image, noise, nor, requests_of
 
 FULL = noise(512 * KIB, 3)
-SPARSE = b"".join(noise(SECTOR, n) if n % 7 == 0 else b"\xff" * SECTOR for n in range(128))
+SPARSE = b"".join(noise(SECTOR, n) if n % 7 in (0, 5) else b"\xff" * SECTOR for n in range(128))
 """Most of it blank."""
 
 PLACE, SIZE = 0x2_3000, 2 * SECTOR
@@ -117,3 +118,32 @@ def test_a_flipped_bit_in_address_or_size(
         flip(target, first - before_it, byte, bit % 8)
         changed += is_said(target, contents, do(target))
     assert changed
+
+
+def test_an_erase_of_a_region_that_becomes_one_of_everything() -> None:
+    """D1 and D0 are one bit apart: that all the rest is blank afterwards is never silent."""
+    target = opened("esp32c3", True, FULL)
+    clear(target)
+    nor(target).load(FULL)
+    before = wire_of(target).count.requests
+    first, *_ = requests_of(target, EraseRegion, lambda: clear(target))
+    nor(target).load(FULL)
+    target.link.clock.sleep(OVERDUE_S)
+    flip(target, first - before, 1, 0)
+    assert is_said(target, FULL, clear(target))
+
+
+def test_the_look_at_an_erase_costs_little() -> None:
+    """Of 512 KiB in a full flash a twentieth is read, and each piece costs three requests."""
+    target = open_sim("flash=4M", "esp32c3")
+    target.start_stub()
+    nor(target).load(noise(4 * 1024 * KIB, 3))
+    erase(target, 0, SECTOR)
+    digests: list[int] = []
+    asked = digest._asked
+    before = wire_of(target).count.requests
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(digest, "_asked", lambda *a: (digests.append(a[2]), asked(*a))[1])
+        assert erase(target, 0x10_0000, 512 * KIB).ok
+    assert sum(digests) <= 512 * KIB // 20
+    assert wire_of(target).count.requests - before <= 30

@@ -19,6 +19,7 @@ from espshell.ops.image import build
 from espshell.ops.image.build import FilePart, elf_to_image, make_image, merge_files
 from espshell.ops.image.inspect import PADDING, ImageInfo, inspect, inspect_file, inspect_flash
 from tests.image import support
+from tests.image.support import partition_csv, partition_table
 
 C3, S3, ESP32, ESP8266 = (chips.load(n) for n in ("esp32c3", "esp32s3", "esp32", "esp8266"))
 
@@ -33,7 +34,7 @@ APP = support.firmware(
     entry=0x4037_C010,
 )
 BOOT = support.firmware([(0x3FC8_0400, support.bootloader_description())], chip=C3.id)
-TABLE = partitions.to_binary(
+TABLE = partition_table(
     partitions.parse_csv(
         "nvs, data, nvs, 0x9000, 0x6000\n"
         "factory, app, factory, 0x10000, 0x10000\n"
@@ -139,7 +140,7 @@ def test_signatures() -> None:
 @pytest.mark.parametrize("text", [False, True])
 def test_partition_table(text: bool) -> None:
     """Binary or as text: the table, with what is wrong with it."""
-    data = partitions.to_csv(partitions.parse(TABLE)).encode() if text else TABLE
+    data = partition_csv(partitions.parse(TABLE)).encode() if text else TABLE
     found = inspect(data, "parts")
     assert found.ok
     assert found.table is not None
@@ -384,7 +385,7 @@ def test_format_goes_by_the_name(tmp_path: Path, files: list[tuple[Path, int]]) 
 
 def test_a_flash_image_in_hex_or_uf2() -> None:
     """What lies in their pieces is looked at, at its place in flash, and a wrong sum is found."""
-    table = partitions.to_binary(partitions.parse_csv("app,app,factory,0x20000,64K"))
+    table = partition_table(partitions.parse_csv("app,app,factory,0x20000,64K"))
     bad = APP[:-33] + bytes([APP[-33] ^ 1]) + APP[-32:]
     parts = [(0x1000, BOOT.ljust(0x7000, b"\xff")), (0x8000, table), (0x2_0000, bad)]
     blocks = b"".join(uf2.write(at, piece, family=C3.uf2_family) for at, piece in parts)

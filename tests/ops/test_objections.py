@@ -11,11 +11,11 @@ import pytest
 from espshell import chips
 from espshell.chips import Chip, Kind
 from espshell.image import partitions, uf2
-from espshell.image.partition_types import APP, DATA
-from espshell.image.partitions import Partition, PartitionTable
+from espshell.image.partitions import APP, DATA, Partition, PartitionTable
 from espshell.ops.flash.payload import Payload
 from espshell.ops.image.objections import FlashMap, Role, objections
 from tests.image import support
+from tests.image.support import partition_csv, partition_table
 from tests.ops.support import noise
 
 TABLE = PartitionTable(
@@ -61,7 +61,7 @@ def files(chip: Chip) -> dict[str, tuple[bytes, set[Role]]]:
     other = chips.load("esp32c3" if chip.name != "esp32c3" else "esp32s3")
     boot, app = firmware(chip, app=False), firmware(chip, app=True)
     whole = b"\xff" * chip.bootloader_offset + boot
-    merged = whole.ljust(0x8000, b"\xff") + partitions.to_binary(TABLE)
+    merged = whole.ljust(0x8000, b"\xff") + partition_table(TABLE)
     elf = support.elf([(0x4008_0000, bytes(64))], entry=0x4008_0000)
     everywhere, data = set(Role), {Role.DATA}
     return {
@@ -85,9 +85,9 @@ def files(chip: Chip) -> dict[str, tuple[bytes, set[Role]]]:
         "application of another chip": (firmware(other, app=True), data),
         "application of an ESP8266": (support.esp8266([(0x4010_0000, bytes(64))]), data),
         "for a later revision": (firmware(chip, app=True, legacy=9), data),
-        "partition table": (partitions.to_binary(TABLE), {Role.TABLE, Role.DATA, Role.ANY}),
+        "partition table": (partition_table(TABLE), {Role.TABLE, Role.DATA, Role.ANY}),
         "partition table, damaged": (damaged_table(), {Role.DATA, Role.ANY}),
-        "table as text": (partitions.to_csv(TABLE).encode(), {Role.DATA, Role.ANY}),
+        "table as text": (partition_csv(TABLE).encode(), {Role.DATA, Role.ANY}),
         "ELF": (elf, data),
         "UF2": (a_uf2(), data),
         "gzip": (gzip.compress(app), {Role.DATA, Role.ANY}),
@@ -102,7 +102,7 @@ def files(chip: Chip) -> dict[str, tuple[bytes, set[Role]]]:
 
 def damaged_table() -> bytes:
     """Return a table whose MD5 is wrong."""
-    data = bytearray(partitions.to_binary(TABLE))
+    data = bytearray(partition_table(TABLE))
     data[12] ^= 1
     return bytes(data)
 
@@ -186,7 +186,7 @@ def test_the_table_is_looked_for_only_if_it_matters() -> None:
     flash_map = FlashMap(chip, lambda: asked.append(1))
     for address, data in (
         (0, firmware(chip, app=False)),
-        (0x8000, partitions.to_binary(TABLE)),
+        (0x8000, partition_table(TABLE)),
         (0x2_0000, firmware(chip, app=True)),
         (0x2_0000, noise(5000)),
     ):

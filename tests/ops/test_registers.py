@@ -172,7 +172,9 @@ def test_what_does_not_read_back_is_named() -> None:
     """A field that reads back otherwise is the failure; a write-only one is none."""
     result = ops.write_fields(MEM, *each("UART0.CONF0.BIT_NUM", 3))
     assert result.old is not None
-    other = dataclasses.replace(result.written, new=(0,), wanted=(0xC,), mask=0xC)
+    (write,) = result.written.writes
+    write = dataclasses.replace(write, new=bytes(4), data=b"\x0c\0\0\0", mask=0xC)
+    other = dataclasses.replace(result.written, writes=(write,), mask=0xC)
     failed = dataclasses.replace(result, written=other)
     assert not failed.ok
     assert failed.failure.startswith("BIT_NUM reads back 0, not 3; it may clear itself")

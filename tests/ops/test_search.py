@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from espshell.errors import UsageError
-from espshell.ops.memory.copy import copy
 from espshell.ops.memory.diff import diff
 from espshell.ops.memory.find import Hit, Pattern, find
 from espshell.ops.memory.hash import ALGORITHMS, hash_range
+from espshell.ops.memory.words import copy
 from tests.loader.support import open_sim, wire_of
 
 C3 = open_sim(chip="esp32c3")
@@ -46,7 +46,7 @@ def test_copy_of_ranges_that_overlap(offset: int, size: int) -> None:
     at = 200 + offset
     assert result.ok
     assert result.verified
-    assert result.old == before[at : at + size]
+    assert result.writes[0].old == before[at : at + size]
     assert ram(512) == before[:at] + before[200 : 200 + size] + before[at + size :]
 
 

@@ -12,12 +12,11 @@ from espshell.clock import VirtualClock
 from espshell.device.memory import Change
 from espshell.errors import UsageError
 from espshell.ops.memory import words as memory
-from espshell.ops.memory.copy import copy
-from espshell.ops.memory.expect import Expectation
 from espshell.ops.memory.journal import Journal
 from espshell.ops.memory.snapshot import snapshot
 from espshell.ops.memory.undo import undo
-from espshell.ops.memory.watch import changes, wait
+from espshell.ops.memory.watch import Expectation, changes, wait
+from espshell.ops.memory.words import copy
 from tests.loader.support import open_sim, wire_of
 
 C3 = open_sim(chip="esp32c3")
@@ -73,7 +72,7 @@ def test_undo_of_ranges_newest_first() -> None:
 def test_what_was_not_read_cannot_be_undone() -> None:
     """Without the old contents there is nothing to put back, and it says so."""
     done = memory.fill(MEM, RAM, 64, 0, verify=False)
-    assert done.old is None
+    assert done.writes[0].old is None
     with pytest.raises(UsageError, match="was not read"):
         undo(MEM, done.changes)
 
@@ -126,8 +125,9 @@ def test_dry_run_writes_nothing() -> None:
     assert ram() == BEFORE
     old = int.from_bytes(BEFORE[:4], "little")
     assert (poked.old, poked.new, poked.ok) == ((old,), (1,), True)
-    assert (filled.old, filled.data, filled.verified) == (BEFORE[:128], b"\7" * 128, False)
-    assert (copied.old, copied.data) == (BEFORE[3:103], BEFORE[:100])
+    assert (filled.writes[0].old, filled.data) == (BEFORE[:128], b"\7" * 128)
+    assert not filled.verified
+    assert (copied.writes[0].old, copied.data) == (BEFORE[3:103], BEFORE[:100])
     for result in (poked, filled, copied):
         assert result.dry_run
         assert result.ok

@@ -13,6 +13,7 @@ from espshell.ops.image.build import FilePart, Made, Merged
 from espshell.ops.image.inspect import inspect
 from espshell.render import View, to_json
 from tests.image import support
+from tests.image.support import partition_table
 from tests.render.support import drawn
 
 C3 = chips.load("esp32c3")
@@ -26,7 +27,7 @@ APP = support.firmware(
     entry=0x4037_C010,
 )
 BOOT = support.firmware([(0x3FC8_0400, support.bootloader_description())], chip=C3.id)
-TABLE = partitions.to_binary(partitions.parse_csv("app, app, factory, 0x10000, 1M\n"))
+TABLE = partition_table(partitions.parse_csv("app, app, factory, 0x10000, 1M\n"))
 OLD = support.esp8266_v2(bytes(16), [(0x4010_0000, b"code" * 2)])
 DUMP = BOOT.ljust(0x8000, b"\xff") + TABLE
 

@@ -10,15 +10,15 @@ import pytest
 
 from espshell.ops.flash.erase import Erased
 from espshell.ops.flash.guard import Stray
-from espshell.ops.memory.copy import Copied
 from espshell.ops.memory.diff import diff
 from espshell.ops.memory.find import Found, Hit, Pattern
 from espshell.ops.memory.hash import Digest
 from espshell.ops.memory.snapshot import Snapshot
-from espshell.ops.memory.words import Dump, Fill, Peek, Poke
+from espshell.ops.memory.words import Copied, Dump, Fill, Peek
 from espshell.ops.memory.writing import MemoryWrite
 from espshell.render import to_json
 from espshell.span import Span
+from tests.render.support import poked
 
 A = 0x3FC9_0000
 SEVENS = b"\7\0\0\0" * 2
@@ -54,15 +54,15 @@ class Outer:
     [
         (Peek(A, 16, (1, 2)), {"address": A, "width": 16, "values": [1, 2], "readings": 1}),
         (
-            Poke(A, 32, (5,), 0xFFFFFFFF, (0,), (5,)),
+            poked(A, 32, (5,), 0xFFFFFFFF, (0,), (5,)),
             {"address": A, "width": 32, "old": 0, "new": 5, "wanted": 5},
         ),
         (
-            Poke(A, 8, (5, 6), 0xFF, (0, 1), (5, 6)),
+            poked(A, 8, (5, 6), 0xFF, (0, 1), (5, 6)),
             {"address": A, "width": 8, "old": [0, 1], "new": [5, 6], "wanted": [5, 6]},
         ),
         (
-            Poke(A, 32, (5,), 0xFFFFFFFF, None, None),
+            poked(A, 32, (5,), 0xFFFFFFFF, None, None),
             {"address": A, "width": 32, "old": None, "new": None, "wanted": 5},
         ),
         (Dump(A, 8, b"\x00\xffA"), {"address": A, "size": 3, "data": "00ff41", "readings": 1}),

@@ -10,11 +10,11 @@ import pytest
 
 from espshell.ops.chip.info import ChipId, FlashId, Info, Mac, Security
 from espshell.ops.memory.save import Saved
-from espshell.ops.memory.words import Dump, Fill, Peek, Poke
+from espshell.ops.memory.words import Dump, Fill, Peek
 from espshell.ops.memory.writing import MemoryWrite
 from espshell.render import View, render
 from espshell.render.document import Table
-from tests.render.support import drawn, drawn_blocks
+from tests.render.support import drawn, drawn_blocks, poked
 
 FIVES = b"\5\0\0\0" * 16
 
@@ -45,7 +45,7 @@ RESULTS = [
     ),
     (Peek(0x3FC9_0002, 16, (0xBEEF,)), ["0x3fc90002  0xbeef  48879"]),
     (
-        Poke(0x3FC9_0000, 8, (0x0F,), 0xFF, (0x00,), (0x0F,)),
+        poked(0x3FC9_0000, 8, (0x0F,), 0xFF, (0x00,), (0x0F,)),
         [
             "3fc90000  0x00 → 0x0f   4 bits changed",
             "          7    3",
@@ -55,9 +55,9 @@ RESULTS = [
             "     0→1  bits 3..0",
         ],
     ),
-    (Poke(0x3FC9_0000, 32, (7,), 0xFFFFFFFF, (7,), (7,)), ["3fc90000  0x00000007   unchanged"]),
+    (poked(0x3FC9_0000, 32, (7,), 0xFFFFFFFF, (7,), (7,)), ["3fc90000  0x00000007   unchanged"]),
     (
-        Poke(0x6000_0000, 32, (0xF5,), 0xF0, None, None),
+        poked(0x6000_0000, 32, (0xF5,), 0xF0, None, None),
         ["60000000  0x000000f0   written, not read back"],
     ),
     (

@@ -42,7 +42,7 @@ class Names:
 
     def place(self, name: str) -> chips.Region | None:
         """Return a region."""
-        return self.chip.region_named(name)
+        return next((r for r in self.chip.regions if r.name == name.upper()), None)
 
     def name(self, name: str) -> int | None:
         """Return where a region starts."""
@@ -75,7 +75,6 @@ class Names:
 
 
 SCOPE = Names()
-EFUSE = SCOPE.chip.efuse.start
 
 
 def value(kind: AnyType, *texts: str) -> object:
@@ -91,15 +90,14 @@ def value(kind: AnyType, *texts: str) -> object:
         (NUMBERS, ("1", "2+3"), (1, 5)),
         (PLACE, ("mem:0x10",), Location(0x10)),
         (PLACE, ("DRAM+4",), Location(0x3FC8_0004)),
-        (PLACE, ("efuse:0x44",), Location(EFUSE + 0x44)),
+        (PLACE, ("efuse:0x44",), Location(0x44, "efuse")),
         (PLACE, ("flash:0x44",), Location(0x44, "flash")),
-        (ADDRESS, ("efuse:0x44",), EFUSE + 0x44),
         (REGION, ("rtc_fast",), Extent(0x5000_0000, 0x2000, "RTC_FAST")),
         (REGION, ("16", "4"), Extent(16, 4)),
         (REGION, ("16..20",), Extent(16, 4)),
         (REGION, ("16..+20",), Extent(16, 20)),
         (REGION, ("DRAM", "4"), Extent(0x3FC8_0000, 4)),
-        (REGION, ("efuse:4..8",), Extent(EFUSE + 4, 4)),
+        (REGION, ("efuse:4..8",), Extent(4, 4, "", "efuse")),
         (REGION, ("flash:4..8",), Extent(4, 4, space="flash")),
         (region(256), ("16",), Extent(16, 256)),
         (region(256), ("DRAM+1",), Extent(0x3FC8_0001, 256)),
@@ -152,7 +150,6 @@ def test_text_that_cannot_be_meant(kind: AnyType, texts: tuple[str, ...], told: 
         (REGION, ("16", "0"), "`0` is 0; a length is at least 1 byte"),
         (REGION, ("16..16",), "the end 0x10 is not behind the start 0x10"),
         (REGION, ("NOSUCH",), "`NOSUCH` is the name of no region"),
-        (PLACE, ("efuse:0x10000",), "efuse:0x10000 is past the end"),
     ],
 )
 def test_meaning_that_cannot_be(kind: AnyType, texts: tuple[str, ...], told: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from espshell.shell.commands.shell import SETTINGS
+from espshell.shell.settings import SETTINGS
 from espshell.shell.terminal import complete
 from tests.shell.support import Shell
 

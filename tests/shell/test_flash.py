@@ -16,7 +16,7 @@ from espshell.image import intel_hex, partitions
 from espshell.sim.nor import Nor
 from espshell.span import Span
 from espshell.units import KIB, MIB
-from tests.image.support import firmware
+from tests.image.support import firmware, partition_table
 from tests.loader.support import wire_of
 from tests.ops.support import noise
 from tests.oracle_support import served
@@ -304,7 +304,7 @@ def test_a_new_partition_table_is_read(shell: Shell) -> None:
     from espshell.image import partitions
 
     def table(name: str) -> bytes:
-        return partitions.to_binary(partitions.parse(f"{name},data,nvs,0x9000,0x6000\n".encode()))
+        return partition_table(partitions.parse(f"{name},data,nvs,0x9000,0x6000\n".encode()))
 
     Path("one.bin").write_bytes(table("one"))
     Path("two.bin").write_bytes(table("two"))
@@ -367,7 +367,7 @@ def test_names_without_a_partition_table(shell: Shell) -> None:
 
 def test_a_table_whose_md5_is_wrong(shell: Shell) -> None:
     """It is listed, and nothing is read or written by its names."""
-    table = bytearray(partitions.to_binary(partitions.parse(b"one,data,nvs,0x9000,0x6000\n")))
+    table = bytearray(partition_table(partitions.parse(b"one,data,nvs,0x9000,0x6000\n")))
     table[4] ^= 0x10
     nor(shell).data[0x8000:0x9000] = bytes(table).ljust(0x1000, b"\xff")
     ran = shell.type("parts")
@@ -515,7 +515,7 @@ def test_the_host_is_killed(most: int, tmp_path: Path) -> None:
 def test_a_script_that_writes_the_partition_table(tmp_path: Path) -> None:
     """Names behind it are those of the new table; before it they must be known at once."""
     table = partitions.parse_csv("nvs, data, nvs, 0x9000, 0x6000")
-    (tmp_path / "table.bin").write_bytes(partitions.to_binary(table))
+    (tmp_path / "table.bin").write_bytes(partition_table(table))
     shell = Shell().connect()
     shell.session.assume_yes = True
     assert "no partition table" in shell.script("dump flash:nvs 16").err

@@ -25,7 +25,7 @@ from espshell.link import ports
 from espshell.link.ports import PortInfo
 from espshell.shell import recovery
 from espshell.shell.settings import Bench
-from espshell.shell.terminal import repl
+from espshell.shell.terminal import greeting, repl
 from tests.shell.support import Ran, Shell
 
 # Python since 3.12 warns of a fork where threads are; the child becomes another program at once.
@@ -36,8 +36,9 @@ ENTER, CTRL_C, CTRL_D, UP, TAB = "\r", "\x03", "\x04", "\x1b[A", "\t"
 
 @pytest.fixture(autouse=True)
 def _own_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the person's history out of the tests, and the tests out of it."""
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    """Keep the person's files out of the tests, and the tests out of them."""
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
 
 
 def history_file(tmp_path: Path) -> Path:
@@ -49,6 +50,7 @@ def type_keys(shell: Shell, *keys: str) -> Ran:
     shell.session.interactive = True
     with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
         pipe.send_text("".join(keys) + CTRL_D)
+        greeting.greet(shell.session)
         return shell.said(repl.run(shell.session))
 
 
@@ -422,7 +424,7 @@ def test_several_boards_are_a_menu(
     monkeypatch.setattr(ports, "list_ports", lambda: boards)
     monkeypatch.setattr("builtins.input", lambda _: answer)
     offline.session.bench = Bench()
-    repl._greet(offline.session)
+    greeting.greet(offline.session)
 
     assert offline.session.chip.chip.name == chip
     assert "1  sim://esp32c3  CP210x  0001\n2  sim://esp32  CH340" in offline.said(0).err
@@ -460,7 +462,7 @@ def test_no_choice_opens_the_shell(offline: Shell, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(ports, "list_ports", lambda: boards)
     monkeypatch.setattr("builtins.input", lambda _: "")
     offline.session.bench = Bench()
-    repl._greet(offline.session)
+    greeting.greet(offline.session)
 
     assert offline.session.target is None
 

@@ -27,7 +27,16 @@ WIDTHS = (40, 80, 120)
 NOT_DRAWN = {"Restored", "Watched", "Repeated", "WriteResult"}
 """Parts and bases of others, and what has been shown while it was made."""
 
-DRAWS_LESS = {"Dump", "Found", "Difference", "Poke", "FieldWrite", "Verify", "RamLoaded"} | {
+DRAWS_LESS = {
+    "Dump",
+    "Found",
+    "Difference",
+    "Poke",
+    "FieldWrite",
+    "Verify",
+    "RamLoaded",
+    "Fuses",
+} | {
     "Status",
     "PinTable",
     "StatusChange",
@@ -45,7 +54,9 @@ image make -f data.bin -a 0x40100000 -f data.bin -a 0x40210010 made.bin
 """
 
 ONLINE = """
-info; chip-id; read-mac; flash-id; get-security-info; map; baud; connect sim://esp32c3; trace off
+efuse; efuse *USB*; efuse FLASH_TPUW; efuse save fuses.json; efuse diff fuses.json
+info; chip-id; read-mac; flash-id; get-security-info; map; link; baud auto; baud
+connect sim://esp32c3; trace off
 peek 0x3fc90000 4; peek GPIO.ENABLE; poke 0x3fc90000 0x12345678; poke --no-verify 0x3fc90010 5
 dump 0x3fc90000; dump 0x60000000 64; dump32 0x3fc90000 64; fill 0x3fc90100 64 7
 copy 0x3fc90000 64 0x3fc92000

@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import pytest
 
-from espshell.chips import Isa
+from espshell.chips.esp32 import ESP32 as CHIP
+from espshell.chips.esp32c3 import ESP32C3 as C3_CHIP
 from espshell.errors import PortError
-from espshell.loader import bulk
+from espshell.loader.plugins import catalogue
 from espshell.protocol.commands import MemEnd, ReadReg, RegisterWrite, WriteReg
-from espshell.sim import handler
 from espshell.sim.protocol_sim import Serial
 from tests.sim import support
 from tests.sim.support import request, small
@@ -26,6 +26,8 @@ AT = 0x4038_8000
 DRAM = 0x3FC9_0000
 READ = ReadReg(0x4000_1000).encode()
 FIRST, LAST = 0xD5, 0xEF
+
+WORDS = catalogue.handler("words", CHIP).code  # type: ignore[union-attr]
 
 # Assembled with binutils 2.40 (-march=rv32imc).
 RISCV = {
@@ -115,9 +117,9 @@ def test_slots_that_nobody_has_taken(start: Start, answers: Answers) -> None:
     assert answers(port, request(LAST)) == ["ef 00000000+ff00"]
 
 
-def test_the_one_handler_that_is_known_for_xtensa(start: Start, answers: Answers) -> None:
-    """Its bytes are compared, and what they say is done."""
-    port = start(handler.XTENSA_BULK_READ.hex(), url="sim://esp32")
+def test_a_handler_that_is_known_for_xtensa(start: Start, answers: Answers) -> None:
+    """Its code is recognised, and what it says is done."""
+    port = start(WORDS.hex(), url="sim://esp32")
     expected = port.wire.chip.memory.read(0x4000_1000, 64)
     total = 0x4000_1000 + sum(struct.unpack("<16I", expected)) & 0xFFFF_FFFF
     value = total.to_bytes(4, "big").hex()
@@ -126,14 +128,22 @@ def test_the_one_handler_that_is_known_for_xtensa(start: Start, answers: Answers
 
 @pytest.mark.parametrize("byte", [0, 20, 43])
 def test_other_xtensa_code_crashes(start: Start, exchange: Exchange, byte: int) -> None:
-    """One byte is enough; so is a count that goes past the response."""
-    code = bytearray(handler.XTENSA_BULK_READ)
+    """One byte is enough."""
+    code = bytearray(WORDS)
     code[byte] ^= 1
     port = start(code.hex(), url="sim://esp32")
     assert exchange(port, request(LAST, 0x4000_1000, 1)) == b""
     assert exchange(port, READ) == b""
-    known = start(handler.XTENSA_BULK_READ.hex(), url="sim://esp32")
-    assert exchange(known, request(LAST, 0x4000_1000, 17)) == b""
+
+
+@pytest.mark.parametrize("chip", ["esp32", "esp32c3"])
+def test_more_words_than_a_reply_holds(start: Start, answers: Answers, chip: str) -> None:
+    """They are refused, and nothing behind the reply is written over."""
+    words = catalogue.handler("words", CHIP if chip == "esp32" else C3_CHIP)
+    assert words is not None
+    port = start(words.code.hex(), url=f"sim://{chip}")
+    assert answers(port, request(LAST, 0x4000_1000, 17)) == ["ef 00000000+c000"]
+    assert answers(port, request(LAST, 0x4000_1000, 0)) == ["ef 40001000+0000"]
 
 
 def test_mem_end_calls_and_comes_back(start: Start, answers: Answers, exchange: Exchange) -> None:
@@ -163,8 +173,3 @@ def test_without_an_emulator(start: Start, monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(PortError, match="emulator") as caught:
         port.write(request(LAST, DRAM, 1))
     assert "pip install unicorn" in caught.value.hint
-
-
-def test_the_known_bytes() -> None:
-    """They are those that the host uploads, but for what fills their last word."""
-    assert bulk.HANDLERS[Isa.XTENSA].rstrip(b"\0") == handler.XTENSA_BULK_READ

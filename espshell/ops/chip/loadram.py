@@ -33,7 +33,7 @@ from espshell.loader import stub_file
 from espshell.loader.stub_file import Stub
 from espshell.ops.chip.monitor import Monitored
 from espshell.ops.flash.payload import Payload
-from espshell.ops.image.compatibility import chip_objection, revision_objections
+from espshell.ops.image.objections import chip_objection, revision_objections
 from espshell.ops.memory.writing import DRY_RUN, not_as_written, write_and_verify
 from espshell.ops.progress import Report, silent
 from espshell.ops.result import Result
@@ -367,9 +367,8 @@ def _objections(target: Target, name: str, program: _Program, *, run: bool) -> I
 
 def _require_ram(chip: Chip, name: str, span: Span) -> None:
     """Check that all of a range is RAM. Raises: UsageError with the region that is not."""
-    what, at = f"{name}: the segment at {hex32(span.start)}", span.start
-    while at < span.end:
-        region = chip.region_at(at)
+    what = f"{name}: the segment at {hex32(span.start)}"
+    for at, region in chip.walk(span):
         if region is None:
             raise UsageError(
                 f"{what}: {hex32(at)} is outside the memory map of the {chip.title}",
@@ -381,7 +380,6 @@ def _require_ram(chip: Chip, name: str, span: Span) -> None:
                 f"{what} is in {region.name} ({region.note}), not in RAM",
                 hint=for_flash if region.kind is Kind.FLASH else "`map` lists what is RAM",
             )
-        at = region.end
 
 
 def _pieces(chip: Chip, program: _Program) -> list[Occupant]:

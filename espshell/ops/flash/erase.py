@@ -1,26 +1,32 @@
 """The verb ``erase``: find the blocks that are not blank, then erase them one by one.
 
-What is blank already is left alone.  Whether a block is blank is asked once, and the answer may be
-that of the block before, doubled; so if any was left alone, the whole range is asked about at the
-end.  A range that is no whole sectors is written like an image of FF, its edges kept.
+A digest of everything afterwards would take a fourth of the time of the erase.  So a piece is what
+one command erases, and a part of it that was not blank before must be blank afterwards: a command
+that the flash did not take (it is protected) or that went to another place leaves it as it was.
+
+Where pieces are not blank, the next one is larger, because contents are seldom scattered; at the
+first that begins blank they are blocks again.  What is blank already is left alone, and asked about
+once more at the end: an answer may be that of the piece before, doubled.
+
+A range that is no whole sectors is written like an image of FF, its edges kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from espshell.device import Flash, Target
 from espshell.loader.digest import blank_digest
-from espshell.loader.erase import BLOCK
+from espshell.loader.erase import BLOCK, LARGEST
 from espshell.ops.flash import load as ops
-from espshell.ops.flash.guard import Stray
+from espshell.ops.flash.guard import Stray, witness
 from espshell.ops.flash.payload import Payload
 from espshell.ops.flash.plan import Facts, Plan, plan_erase, plan_write
 from espshell.ops.flash.write_job import BLANK, JobSegment, WriteJob, is_there, ranges_text, run
 from espshell.ops.progress import Report, Step, silent
 from espshell.ops.result import Result
-from espshell.span import Span
+from espshell.span import Span, gaps, merged
 from espshell.units import SECTOR
 
 
@@ -33,17 +39,22 @@ class Erasing:
     job: WriteJob
     skipped: int
     """Bytes of it that are blank already."""
+    left_alone: tuple[Span, ...] = ()
+    """Pieces of which only digests say so."""
 
     def finish(self, flash: Flash, report: Report = silent) -> Erased:
         """Do it.
 
         Raises: DeviceError, NoReply or PortError; ``job.state()`` says what is known then.
         """
-        span = Span.of(self.address, self.size)
         run(flash, self.job, "erasing", report)
         failed, verifiable = self.job.failed, flash.has_digest and not flash.dry_run
-        if verifiable and self.skipped and not failed:
-            failed = () if is_there(flash, span, blank_digest(span.size)) else (span,)
+        if verifiable and not failed:
+            failed = tuple(
+                span
+                for span in merged(self.left_alone)
+                if not is_there(flash, span, blank_digest(span.size))
+            )
         notes = () if verifiable or flash.dry_run else ("not verified: this loader has no digests",)
         doubt = self.job.doubt()
         return Erased(
@@ -135,19 +146,36 @@ def prepare(
         job = ops.compare(target, plan, everything=everything, report=report)
         return Erasing(address, size, job, min(size, (plan.sectors - job.sectors) * SECTOR))
     flash.check(address, size, write=True)
-    whole = size == facts.flash_size and flash.has_chip_erase
-    segments = []
-    for piece in [span] if whole else span.pieces(BLOCK):
-        if everything or not flash.has_digest or not _is_blank(flash, piece):
-            segments.append(JobSegment(piece.start, piece.size, None))
-        if flash.has_digest and not everything:
-            report(Step("comparing", piece.end - address, size))
+    if everything or not flash.has_digest:
+        whole = size == facts.flash_size and flash.has_chip_erase
+        pieces = [span] if whole else list(span.pieces(BLOCK))
+        segments = tuple(JobSegment(piece.start, piece.size, None) for piece in pieces)
+    elif size == facts.flash_size and flash.has_chip_erase:
+        part = witness(flash, span, (BLOCK, LARGEST))
+        segments = (JobSegment(address, size, None, witness=part),) if part else ()
+    else:
+        segments = tuple(_segments(flash, span, report))
     plan = Plan((), (span,), (), keep_edges=False, warnings=())
-    job = WriteJob(plan, tuple(segments), everything=everything)
-    return Erasing(address, size, job, size - job.size)
+    job = WriteJob(plan, segments, everything=everything)
+    alone = () if everything else tuple(gaps(span, (segment.span for segment in segments)))
+    return Erasing(address, size, job, size - job.size, alone)
 
 
-def _is_blank(flash: Flash, span: Span) -> bool:
-    """Return whether a range is blank; the digest of its first sector rules most others out."""
-    sizes = dict.fromkeys((min(SECTOR, span.size), span.size))
-    return all(flash.digest(span.start, size) == blank_digest(size) for size in sizes)
+def _segments(flash: Flash, span: Span, report: Report) -> Iterator[JobSegment]:
+    """Yield the pieces of a range that are not blank; after one the next may be twice as large."""
+    start, largest = span.start, BLOCK
+    while start < span.end:
+        piece = next(Span(start, span.end).aligned_pieces(largest))
+        if piece.size > BLOCK:
+            ends = Span.of(start, SECTOR), Span.of(piece.end - BLOCK, SECTOR)
+            part, last = (witness(flash, end) for end in ends)
+            if part is None or last is None:
+                largest = BLOCK
+                continue
+        else:
+            part = witness(flash, piece)
+        if part:
+            yield JobSegment(piece.start, piece.size, None, witness=part)
+        largest = min(2 * largest, flash.largest_erase) if part else BLOCK
+        start = piece.end
+        report(Step("comparing", start - span.start, span.size))

@@ -5,12 +5,18 @@ the answer repeats neither.  So one flipped bit changes another place, and the l
 
 - A wrong address: the first digest of the intended place fails.  One flipped bit leads to at most
   32 places, and ``search`` asks each of them.
-- A wrong size, or an address that is wrong by less than the size: the flash right beside the range
-  changes.  So the sectors in front of it and behind it are *guards*, whose digests are taken before
-  and after.  An erase that is too long clears all up to where it ends; so the first sector behind
-  that is not blank is a guard, too: as long as it is there, nothing was lost.
+- A wrong size that is too large, and whatever else leads behind the range: the loader has been told
+  that the flash ends there (``Flash.limited``), and refuses.  One that is too small leaves a part
+  of the intended place as it was.
+- An address that is wrong by less than the size: an erase is sent in pieces that lie at multiples
+  of their size, and then that cannot be.  A download may: the sector in front of it is a *guard*,
+  whose digest is taken before and after.
+- An erase of a region that has become one of everything (D1, D0) is not answered as the command
+  that was sent.  After such silence ``erased_all`` looks whether all the rest is blank.
 
-Without digests the first bytes of a sector are read instead, which an erase clears, too.
+Where the loader does not take the limit, the sectors in front of the range and behind it are guards
+and, because an erase that is too long clears all up to where it ends, the first behind it that
+holds something.  Without digests the first bytes of a sector are read instead.
 """
 
 from __future__ import annotations
@@ -20,13 +26,19 @@ from dataclasses import dataclass
 
 from espshell.device import Flash
 from espshell.loader.digest import blank_digest, md5
+from espshell.loader.erase import BLOCK
 from espshell.span import Span, align_down, gaps
 from espshell.units import SECTOR
 
 _SAMPLE = 64
 """Bytes that are read where a loader computes no digest."""
 
+_FIRST = 256
+"""Bytes whose digest is asked for first, because most often it decides."""
+
 _ADDRESS_BITS = 32
+
+_BLANK = "is blank and may have been erased"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +63,20 @@ class Guard:
     mark: bytes
 
 
-def post(flash: Flash, ranges: Sequence[Span], *, far: bool) -> tuple[Guard, ...]:
-    """Return the guards of ranges (whole sectors, in order) that are about to change.
+def post(flash: Flash, span: Span, end: int, *, far: bool, limited: bool) -> tuple[Guard, ...]:
+    """Return the guards of a range (whole sectors) that is about to change.
 
-    far: whether an erase may run past the end of a range, up to the end of the flash.
+    end: where the next such range begins, or the flash ends.
+    far: whether an erase may run past the end of the range.
+    limited: whether the loader refuses what is behind it.
     """
     places: list[Span] = []
-    for gap in gaps(Span(0, flash.size), ranges):
-        if gap.start:
-            places.append(Span.of(gap.start, SECTOR))
-        if gap.end < flash.size:
-            places.append(Span(gap.end - SECTOR, gap.end))
-        if gap.start and far and flash.has_digest:
-            places += _first_not_blank(flash, gap)
+    if span.start and not (limited and span.start % BLOCK == 0):
+        places.append(Span(span.start - SECTOR, span.start))
+    if span.end < end and not limited:
+        places.append(Span.of(span.end, SECTOR))
+        if far and flash.has_digest:
+            places += _first_not_blank(flash, Span(span.end, end))
     return guards_at(flash, places)
 
 
@@ -86,18 +99,31 @@ def search(flash: Flash, span: Span, data: bytes | None) -> tuple[Stray, ...]:
 
     data: what should have come to ``span``; None for an erase, after which any blank place is one.
     """
-    reason = "is blank and may have been erased" if data is None else "holds the same data"
-    places = flipped(span, flash.size)
+    reason = _BLANK if data is None else "holds the same data"
+    pieces = span.aligned_pieces(flash.largest_erase) if data is None else [span]
+    places = (place for piece in pieces for place in flipped(piece, flash.reach))
     return tuple(Stray(place, reason) for place in places if holds(flash, place, data))
+
+
+def erased_all(flash: Flash, ranges: Sequence[Span]) -> tuple[Stray, ...]:
+    """Return all that is in no range if nothing of it holds anything any more."""
+    rest = tuple(gaps(Span(0, flash.size), ranges))
+    if any(_first_not_blank(flash, gap) for gap in rest):
+        return ()
+    return tuple(Stray(gap, _BLANK) for gap in rest)
 
 
 def holds(flash: Flash, span: Span, data: bytes | None) -> bool:
     """Return whether a range holds data (None: is blank), as far as that is cheap to know.
 
-    By digest; where there is none by a short range of the data, and then nothing is blank.
+    By digest, of a few bytes first; where there is none by a short range of the data, and then
+    nothing is blank.
     """
     if flash.has_digest:
-        return mark(flash, span) == (blank_digest(span.size) if data is None else md5(data))
+        first = min(_FIRST, span.size)
+        if flash.digest(span.start, first) != _digest(data, first):
+            return False
+        return mark(flash, span) == _digest(data, span.size)
     if data is None:
         return False
     at = len(data) - len(data.lstrip(b"\xff"))
@@ -112,11 +138,26 @@ def flipped(span: Span, end: int) -> Iterator[Span]:
             yield place
 
 
+def witness(flash: Flash, span: Span, sizes: Iterable[int] = ()) -> Span | None:
+    """Return a beginning of a range that is not blank, by a few digests; None if all is blank.
+
+    sizes: those that are tried, in ascending order, before all of it is.
+    """
+    for size in dict.fromkeys(min(size, span.size) for size in (_FIRST, SECTOR, *sizes, span.size)):
+        if flash.digest(span.start, size) != blank_digest(size):
+            return Span.of(span.start, size)
+    return None
+
+
 def mark(flash: Flash, span: Span) -> bytes:
     """Return the digest of a range, asked twice, or its first bytes where there are no digests."""
     if flash.has_digest:
         return flash.digest(span.start, span.size, confirmed=True)
     return flash.read(span.start, min(_SAMPLE, span.size))
+
+
+def _digest(data: bytes | None, size: int) -> bytes:
+    return blank_digest(size) if data is None else md5(data[:size])
 
 
 def _first_not_blank(flash: Flash, area: Span) -> list[Span]:

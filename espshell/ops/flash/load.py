@@ -36,9 +36,8 @@ from espshell.ops.memory.reading import read_chunks
 from espshell.ops.progress import Report, silent
 from espshell.ops.result import Result
 from espshell.span import Span, align_up, merged
-from espshell.units import KIB, SECTOR
+from espshell.units import SECTOR
 
-_SAMPLE_STEP = 64 * KIB
 _LEAST_SAMPLES = 2
 
 
@@ -175,14 +174,14 @@ def _lost_edges(flash: Flash, plan: Plan, segments: Sequence[JobSegment]) -> Ite
 
 
 def _sampled(flash: Flash, plan: Plan) -> dict[int, bytes]:
-    """Return the digests of one sector in every 64 KiB if all of these differ; else nothing.
+    """Return the digests of one sector in every segment if all of these differ; else nothing.
 
     Then everything is sent: to look at each sector would cost more than it could save.
     """
     digests: dict[int, bytes] = {}
     for payload in plan.payloads:
         first = align_up(payload.address, SECTOR)
-        for at in range(first, payload.end - SECTOR + 1, _SAMPLE_STEP):
+        for at in range(first, payload.end - SECTOR + 1, flash.segment_size):
             digests[at] = flash.digest(at, SECTOR)
             if digests[at] == md5(payload.part(Span.of(at, SECTOR))):
                 return {}

@@ -8,13 +8,13 @@ does not, as with esptool.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
 from espshell.errors import UsageError
 from espshell.files import read_bytes
 from espshell.image import intel_hex
+from espshell.records import dataclass
 from espshell.span import Span
 from espshell.units import hex32
 

@@ -7,7 +7,6 @@ what a person should know and may want all the same is a warning.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import product
 
 from espshell.chips import Chip
@@ -16,6 +15,7 @@ from espshell.image import firmware, partitions
 from espshell.image.partitions import PartitionTable
 from espshell.ops.flash.payload import Payload
 from espshell.ops.image.objections import FlashMap, objections
+from espshell.records import dataclass
 from espshell.span import Span, align_down, gaps, merged
 from espshell.units import SECTOR, hex32, size_text
 

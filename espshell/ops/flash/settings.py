@@ -10,13 +10,14 @@ A signed bootloader stays as it is, too: its signature covers the header.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from espshell.chips import Chip
 from espshell.errors import UsageError
 from espshell.image import firmware, signature
 from espshell.ops.flash.payload import Payload
 from espshell.ops.flash.plan import FLASH_MODES
+from espshell.records import dataclass
 from espshell.units import parse_number, size_text
 
 KEEP = "keep"

@@ -56,6 +56,9 @@ class JobSegment:
     stage: Stage = Stage.BEFORE
     tries: int = 0
     """How often it was sent."""
+    witness: Span | None = None
+    """A part that is not blank before it is erased: what one command clears is blank there
+    afterwards, or it was not erased."""
 
     @property
     def digest(self) -> bytes:
@@ -141,13 +144,27 @@ def run(flash: Flash, job: WriteJob, action: str, report: Report) -> None:
 
     Raises: DeviceError, NoReply or PortError; ``job.state()`` says what is known then.
     """
-    guards = () if flash.dry_run or not job.segments else _guards(flash, job)
-    done = 0
-    for segment in job.segments:
-        if not _written(flash, job, segment, Progress(action, done, job.size, report)):
+    done, before = 0, flash.erases_in_doubt
+    for span, end in _neighbours(job.plan.ranges, flash.size):
+        segments = [segment for segment in job.segments if segment.address in span]
+        if not segments:
+            continue
+        with flash.limited(span.end) as limited:
+            guards = () if flash.dry_run else _guards(flash, job, span, end, limited=limited)
+            for segment in segments:
+                if not _written(flash, job, segment, Progress(action, done, job.size, report)):
+                    break
+                done += segment.size
+            job.strays.extend(guard.changed(flash, guards))
+        if job.failed:
             break
-        done += segment.size
-    job.strays.extend(guard.changed(flash, guards))
+    if flash.has_chip_erase and flash.has_digest and flash.erases_in_doubt != before:
+        job.strays.extend(guard.erased_all(flash, job.plan.ranges))
+
+
+def _neighbours(ranges: Sequence[Span], end: int) -> Iterator[tuple[Span, int]]:
+    """Yield each range and where the next one begins, or the flash ends."""
+    return zip(ranges, [*(span.start for span in ranges[1:]), end], strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,13 +197,24 @@ def _written(flash: Flash, job: WriteJob, segment: JobSegment, progress: Progres
     return False
 
 
-def _guards(flash: Flash, job: WriteJob) -> tuple[Guard, ...]:
+def _guards(
+    flash: Flash, job: WriteJob, span: Span, end: int, *, limited: bool
+) -> tuple[Guard, ...]:
+    """Return the guards of a range of the plan, and of edges in it whose sectors stay."""
     if not (flash.has_digest or flash.is_readable):
         return ()
     erases = any(segment.data is None for segment in job.segments)
-    posted = guard.post(flash, job.plan.ranges, far=erases or not flash.erases_as_data_comes)
+    writes = any(segment.data is not None for segment in job.segments)
+    posted: tuple[Guard, ...] = ()
+    if writes or not limited:
+        far = erases or not flash.erases_as_data_comes
+        posted = guard.post(flash, span, end, far=far, limited=limited)
     written = {at for segment in job.segments for at in sectors_of(segment.span)}
-    edges = [edge for edge in job.plan.edges if align_down(edge.start, SECTOR) not in written]
+    edges = [
+        edge
+        for edge in job.plan.edges
+        if edge.start in span and align_down(edge.start, SECTOR) not in written
+    ]
     return posted + guard.guards_at(flash, edges)
 
 
@@ -200,11 +228,15 @@ def _prepared(flash: Flash, segment: JobSegment) -> tuple[Guard, ...]:
     if not (flash.has_digest or flash.is_readable) or not guard.holds(flash, span, data):
         return ()
     if data is None:
-        return guard.guards_at(flash, guard.flipped(span, flash.size))
+        return guard.guards_at(flash, guard.flipped(span, flash.reach))
     segment.stage = Stage.DOUBT
     for _ in flash.erase(segment.address, segment.size):
         pass
-    if guard.holds(flash, span, data):
+    if flash.has_digest:
+        is_gone = guard.holds(flash, span, None)
+    else:
+        is_gone = not guard.holds(flash, span, data)
+    if not is_gone:
         segment.stage, segment.tries = Stage.FAILED, 1
     return ()
 
@@ -228,6 +260,8 @@ def _attempt(flash: Flash, segment: JobSegment) -> Iterator[int]:
 
 def _holds(flash: Flash, segment: JobSegment) -> bool | None:
     """Return whether flash holds a segment; None if nothing can tell, or not soon."""
+    if flash.has_digest and segment.witness:
+        return is_there(flash, segment.witness, blank_digest(segment.witness.size))
     if flash.has_digest:
         return is_there(flash, segment.span, segment.digest)
     if flash.is_readable and segment.data is not None:

@@ -20,15 +20,15 @@ from espshell.files import read_bytes
 from espshell.image import elf, firmware, intel_hex, partitions, signature, uf2
 from espshell.image.description import AppDescription, BootloaderDescription, describe
 from espshell.image.firmware import Firmware, ImageLayout, Read
-from espshell.image.partition_types import APP
-from espshell.image.recognise import Content, FileKind, contents, recognise
+from espshell.image.partitions import APP
+from espshell.image.recognise import KINDS, Content, FileKind, contents, recognise
 from espshell.image.signature import Signature
 from espshell.ops.flash.partitions import Parts
 from espshell.ops.flash.plan import FLASH_MODES
 from espshell.ops.memory.reading import read_chunks
 from espshell.ops.progress import Report, silent
 from espshell.ops.result import Result
-from espshell.span import align_up
+from espshell.span import Span, align_up
 from espshell.units import SECTOR
 
 PADDING = "padding"
@@ -42,11 +42,6 @@ _NOTHING = {
     FileKind.MARKUP: f"is an {FileKind.MARKUP.value}",
     FileKind.TEXT: f"is {FileKind.TEXT.value}",
     FileKind.UNKNOWN: "is nothing known",
-}
-_KINDS = {
-    ImageLayout.ESP8266_V1: FileKind.ESP8266_V1,
-    ImageLayout.ESP8266_V2: FileKind.ESP8266_V2,
-    ImageLayout.EXTENDED: FileKind.FIRMWARE,
 }
 _LOOKED_FOR = "known are firmware, partition tables, flash images, ELF, Intel HEX and UF2"
 
@@ -154,7 +149,9 @@ def inspect(data: bytes, source: str, *, chip: Chip | None = None) -> ImageInfo:
         if kind is FileKind.FLASH:
             return replace(bare, contents=tuple(_contents(bare, data, chip)))
         image = firmware.parse(data, esp8266=_is_esp8266(chip))
-        return _of_firmware(replace(bare, kind=_KINDS[image.layout]), image, data, chip)
+        return _of_firmware(
+            replace(bare, kind=KINDS[image.layout]), image, firmware.reader(data), chip
+        )
     except UsageError as error:
         raise UsageError(f"{source}: {error.message}", hint=error.hint) from error
 
@@ -194,16 +191,16 @@ def inspect_flash(
                 hint = f"the bootloader stands at {boot:#x}"
             begins = "it is blank (FF)" if blank else f"it begins with {head[:4].hex(' ')}"
             raise UsageError(f"neither firmware nor a partition table: {begins}", hint=hint)
-        found_at = firmware.parse_from(read, size, verify=False)
-        bare = ImageInfo(source, _KINDS[layout], found_at.end, address)
+        image = firmware.parse_from(read, size, verify=False)
+        bare = ImageInfo(source, KINDS[layout], image.end, address)
         if not verify:
             note = ("the sums were not checked (--verify reads all of it)",)
-            return _of_firmware(replace(bare, notes=note), found_at, read, chip, verify=False)
+            return _of_firmware(replace(bare, notes=note), image, read, chip, verify=False)
         # Signatures follow from the next sector on.
-        whole = min(size, align_up(found_at.end, SECTOR) + SECTOR)
+        whole = min(size, align_up(image.end, SECTOR) + SECTOR)
         data = b"".join(read_chunks(flash, address, whole, report=report))
-        found_at = firmware.parse_from(firmware.reader(data), whole)
-        return _of_firmware(bare, replace(found_at, size=size), data, chip)
+        image = firmware.parse_from(firmware.reader(data), whole)
+        return _of_firmware(bare, replace(image, size=size), firmware.reader(data), chip)
     except UsageError as error:
         raise DeviceError(f"{source}: {error.message}", hint=error.hint) from error
 
@@ -224,12 +221,11 @@ def _is_esp8266(chip: Chip | None) -> bool | None:
 def _of_firmware(
     bare: ImageInfo,
     image: Firmware,
-    data: bytes | Read,
+    read: Read,
     chip: Chip | None,
     *,
     verify: bool = True,
 ) -> ImageInfo:
-    read = firmware.reader(data) if isinstance(data, bytes) else data
     own_chip = chip_of(image)
     notes = bare.notes
     if chip and own_chip and chip is not own_chip:
@@ -267,14 +263,11 @@ def _firmware_info(image: Firmware, chip: Chip | None, read: Read, *, verify: bo
 
 def _memory(chip: Chip | None, address: int, size: int) -> str:
     """Return the names of the regions that a range lies in, which may follow one another."""
-    region = chip.region_at(address) if chip else None
-    if chip is None or region is None:
-        return "not in the memory map" if chip else ""
-    names, end = [region.name], address + size
-    while region.end < end and (following := chip.region_at(region.end)):
-        region = following
-        names.append(region.name)
-    return " and ".join(names) + (" and past its end" if region.end < end else "")
+    if chip is None:
+        return ""
+    regions = [region for _, region in chip.walk(Span.of(address, max(size, 1)))]
+    names = [region.name if region else "past its end" for region in regions]
+    return " and ".join(names) if regions[0] else "not in the memory map"
 
 
 def _of_table(
@@ -323,10 +316,7 @@ def _within(
         if content.kind is FileKind.PARTITION_TABLE:
             piece = data[start : start + partitions.SIZE]
             return _of_table(replace(inner, size=len(piece)), piece, chip, offset=place)
-
-        def read(offset: int, count: int) -> bytes:
-            return data[start + offset : start + offset + count]
-
+        read = firmware.reader(data, start)
         image = firmware.parse_from(read, len(data) - start, esp8266=_is_esp8266(chip))
         return _of_firmware(replace(inner, size=image.end), image, read, chip)
     except UsageError as error:

@@ -12,19 +12,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import Enum
 
 from espshell.chips import Chip, Kind
 from espshell.errors import UsageError
 from espshell.image import firmware, partitions
 from espshell.image.description import AppDescription, BootloaderDescription, describe
-from espshell.image.firmware import Firmware
-from espshell.image.partition_types import APP, BOOTLOADER
-from espshell.image.partitions import PartitionTable
+from espshell.image.firmware import ExtendedHeader, Firmware, ImageLayout
+from espshell.image.partitions import APP, BOOTLOADER, PartitionTable
 from espshell.image.recognise import FOREIGN, OFFSETS, FileKind, contents, recognise
 from espshell.ops.flash.payload import Payload
-from espshell.ops.image.compatibility import chip_objection, revision_objections
+from espshell.records import dataclass
 
 FIRST_APP = 0x1_0000
 """Where ESP-IDF puts the first application; taken for its place where no table says otherwise."""
@@ -37,6 +35,9 @@ _NEVER_IN_FLASH = {
     FileKind.ELF: "`image elf` makes an image of it",
     FileKind.UF2: "a UF2 file is for a bootloader that poses as a disk",
 }
+
+
+_NOT_SET = 0xFFFF
 
 
 class Role(Enum):
@@ -92,6 +93,50 @@ def objections(
     else:
         return ()
     return tuple(reasons)
+
+
+def chip_objection(name: str, image: Firmware, chip: Chip) -> str:
+    """Return why an image cannot be for a chip, or an empty text; ``name`` is the image's."""
+    is_old = chip.name == "esp8266"
+    if is_old and image.layout is ImageLayout.EXTENDED:
+        return f"{name} is an image for an ESP32 or later, not for an ESP8266"
+    if not is_old and image.layout is not ImageLayout.EXTENDED:
+        return f"{name} is an image for an ESP8266, not for an {chip.title}"
+    if image.extended is not None and image.extended.chip_id != chip.id:
+        return (
+            f"{name} is for another chip: its header says id {image.extended.chip_id}, "
+            f"an {chip.title} has {chip.id}"
+        )
+    return ""
+
+
+def revision_objections(
+    name: str, head: ExtendedHeader, chip: Chip, revision: tuple[int, int]
+) -> Iterator[str]:
+    """Yield the bounds of an image's header that a revision (major and minor) does not keep.
+
+    The byte from before there were minor revisions counts where the newer fields are not set: a
+    major revision, on an ESP32-C3 a minor one.
+
+    Source: which fields count is ESP-IDF's ``bootloader_common_check_chip_validity`` as esptool
+    5.6 decides it; observed.
+    """
+    text = "v{}.{}".format(*revision)
+    only_legacy = head.min_revision_full == 0 and head.min_revision_legacy != 0
+    if head.max_revision_full == 0 or (head.max_revision_full == _NOT_SET and only_legacy):
+        part, number = ("minor ", revision[1]) if chip.name == "esp32c3" else ("", revision[0])
+        if number < head.min_revision_legacy:
+            yield (
+                f"{name} needs at least {part}revision {head.min_revision_legacy}; "
+                f"this chip is {text}"
+            )
+        return
+    if head.min_revision is not None and revision < head.min_revision:
+        least = "v{}.{}".format(*head.min_revision)
+        yield f"{name} needs a revision of at least {least}; this chip is {text}"
+    if head.max_revision is not None and revision > head.max_revision:
+        most = "v{}.{}".format(*head.max_revision)
+        yield f"{name} needs a revision of at most {most}; this chip is {text}"
 
 
 def _kind_objections(payload: Payload, kind: FileKind, flash_map: FlashMap) -> Iterator[str]:
@@ -194,9 +239,9 @@ def _is_almost_firmware(data: bytes) -> bool:
     layout = firmware.layout_of(head)
     if layout is None or not 1 <= data[1] <= firmware.MAX_SEGMENTS:
         return False
-    if layout is firmware.ImageLayout.ESP8266_V2:
+    if layout is ImageLayout.ESP8266_V2:
         return not any(head[8:12])  # its first part is for no address
-    if layout is firmware.ImageLayout.ESP8266_V1:
+    if layout is ImageLayout.ESP8266_V1:
         return True
     padding, flag = head[19:23], head[23:24]
     return len(head) < firmware.HEAD_SIZE or (not any(padding) and flag in (b"\0", b"\1"))

@@ -6,11 +6,11 @@ Pure: the bytes may come from anywhere.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from espshell.errors import UsageError
 from espshell.ops.result import Result
+from espshell.records import dataclass
 from espshell.span import Span
 from espshell.units import WORD, count_text
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 
 from espshell.device import Space
@@ -17,6 +16,7 @@ from espshell.ops.memory.reading import read_chunks, reading_notes
 from espshell.ops.memory.words import check_fits
 from espshell.ops.progress import Report, silent
 from espshell.ops.result import Result
+from espshell.records import dataclass
 from espshell.span import Span
 from espshell.units import count_text
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from espshell.device import Flash, Space
 from espshell.errors import UsageError
 from espshell.ops.memory.reading import read_chunks, reading_notes, trust_notes
 from espshell.ops.progress import Report, silent
 from espshell.ops.result import Result
+from espshell.records import dataclass
 
 ALGORITHMS = ("md5", "sha1", "sha256", "crc32")
 """The first is what ``hash`` takes unless told."""

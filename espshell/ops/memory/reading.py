@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from espshell.chips import Kind
 from espshell.device import Flash, Memory, Space
 from espshell.errors import ReadsDiffer
+from espshell.loader.agreed import agreed
 from espshell.ops.progress import Report, Step, silent
 from espshell.span import Span
 from espshell.units import KIB, WORD, hex32
@@ -42,55 +43,60 @@ def read_chunks(
         yield data
 
 
-def read_words(
-    space: Space, address: int, count: int, *, check: bool = False
-) -> tuple[list[int], int, tuple[str, ...]]:
-    """Return words, how often they were read, and what to keep in mind about them.
+def read_agreed(
+    space: Space, address: int, size: int, *, check: bool = False
+) -> tuple[bytes, int, tuple[str, ...]]:
+    """Return a range, how often it was read, and what to keep in mind about it.
 
-    ``address`` is a multiple of 4.  RAM and ROM are read until two readings agree, because nothing
-    protects a reply; with ``check`` everything is but what changes when it is read.
-
+    RAM and ROM are read until two readings agree, because nothing protects a reply; with ``check``
+    everything is but what changes when it is read.
     Raises: ReadsDiffer if with ``check`` no two readings in a row agree.
     """
-    size = WORD * count
-    touched = isinstance(space, Memory) and space.chip.changes_when_read(address, size) is not None
-    words, readings = space.words(address, count), 1
-    notes = reading_notes(space, address, size)
-    region = space.chip.region_at(address, size) if isinstance(space, Memory) else None
-    is_plain = region is not None and region.kind in (Kind.RAM, Kind.ROM)
+    span = Span.of(address, size)
+    around = span.aligned(WORD)
+    readings: list[list[int]] = []
+
+    def read() -> list[int]:
+        readings.append(space.words(around.start, around.size // WORD))
+        return readings[-1]
+
+    notes = reading_notes(space, around.start, around.size)
+    is_plain = touched = False
+    if isinstance(space, Memory):
+        region = space.chip.region_at(around.start, around.size)
+        is_plain = region is not None and region.kind in (Kind.RAM, Kind.ROM)
+        touched = space.chip.changes_when_read(around.start, around.size) is not None
     if touched or not (check or is_plain):
-        return words, readings, notes
-    while readings < _READINGS:
-        before, words = words, space.words(address, count)
-        readings += 1
-        if words == before:
-            return words, readings, notes
-    at, first, second = next(
-        (address + WORD * i, a, b)
-        for i, (a, b) in enumerate(zip(before, words, strict=True))
-        if a != b
-    )
-    if check:
-        raise ReadsDiffer(
-            f"{readings} readings of {hex32(at)} do not agree: "
-            f"{hex32(first)}, then {hex32(second)}",
-            hint=_DIFFER_HINT,
-        )
-    return words, readings, (*notes, f"{hex32(at)} changes while it is read: no two readings agree")
+        words = read()
+    else:
+        try:
+            words = agreed(read, str(span), most=_READINGS)
+        except ReadsDiffer:
+            before, words = readings[-2:]
+            pairs = enumerate(zip(before, words, strict=True))
+            place, first, second = next((WORD * i, a, b) for i, (a, b) in pairs if a != b)
+            at = hex32(around.start + place)
+            if check:
+                values = f"{hex32(first)}, then {hex32(second)}"
+                message = f"{_READINGS} readings of {at} do not agree: {values}"
+                raise ReadsDiffer(message, hint=_DIFFER_HINT) from None
+            notes = (*notes, f"{at} changes while it is read: no two readings agree")
+    data = b"".join(word.to_bytes(WORD, "little") for word in words)
+    return data[span.offsets(around.start)], len(readings), notes
 
 
 def reading_notes(space: Space, address: int, size: int) -> tuple[str, ...]:
     """Return notes on values read from a range."""
     if not isinstance(space, Memory):
         return ()
-    memory, notes = space, []
-    for region in memory.chip.regions:
+    notes = []
+    for region in space.chip.regions:
         if region.span.overlaps(Span.of(address, size)) and region.kind in (Kind.FLASH, Kind.PSRAM):
             notes.append(
                 f"{region.name} is seen through the cache, which is off in download mode: "
                 "these values mean nothing"
             )
-    touched = memory.chip.changes_when_read(address, size)
+    touched = space.chip.changes_when_read(address, size)
     if touched is not None:
         notes.append(f"reading {touched.name} has changed it")
     return tuple(notes)

@@ -17,9 +17,8 @@ from espshell.ops.memory import words
 from espshell.ops.memory.words import Poke
 from espshell.ops.result import Result
 from espshell.registers import BitField, Peripheral, Register, Registers, svd
-from espshell.units import count_text, hex32
+from espshell.units import ALL_BITS, count_text, hex32
 
-ALL_BITS = (1 << 32) - 1
 MOST_READ = 1024
 """Registers that are read at once."""
 

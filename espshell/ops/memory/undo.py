@@ -23,11 +23,6 @@ class Restored(WriteResult):
     found_notes: tuple[str, ...] = ()
 
     @property
-    def restored(self) -> bytes:
-        """The bytes that were put back."""
-        return self.writes[0].data
-
-    @property
     def notes(self) -> tuple[str, ...]:
         """What to keep in mind, of what was found and of what was written."""
         return (*self.found_notes, *(note for write in self.writes for note in write.notes))

@@ -1,4 +1,4 @@
-"""Looking again and again: until something is true (``wait``), or to see it change (``watch``).
+"""Looking once (``expect``), until something is true (``wait``), or to see it change (``watch``).
 
 All time is the clock's that is passed in: the chip's own, so that a simulated chip makes nobody
 wait.
@@ -11,13 +11,46 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from espshell.clock import Clock
-from espshell.ops.memory.expect import Expectation
 from espshell.ops.result import Result
 
 T = TypeVar("T")
 
 LEAST_INTERVAL_S = 0.001
 """Between two looks; a look may take no time on a clock that is virtual."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation(Result):
+    """Whether an expression was true.
+
+    ``left``, ``operator`` and ``right`` are None where it is not one comparison; ``value`` is the
+    expression's own.
+    """
+
+    expression: str
+    value: int
+    left: int | None = None
+    operator: str | None = None
+    right: int | None = None
+    message: str = ""
+    notes: tuple[str, ...] = ()
+    """What to keep in mind about what was read for it."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it was true."""
+        return self.value != 0
+
+    @property
+    def failure(self) -> str:
+        """Both sides, in hexadecimal and decimal."""
+        prefix = f"{self.message}: " if self.message else ""
+        if self.left is None or self.right is None:
+            return f"{prefix}`{self.expression}` is {self.value:#x}"
+        return (
+            f"{prefix}`{self.expression}` is false: left is {self.left:#x} ({self.left}), "
+            f"right is {self.right:#x} ({self.right})"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The verbs on the address space: peek, poke, dump, fill.
+"""The verbs on the address space: peek, poke, dump, fill, copy, load.
 
 Addresses are absolute, sizes are bytes, widths are bits.  ``force`` skips the memory map.
 """
@@ -6,24 +6,26 @@ Addresses are absolute, sizes are bytes, widths are bits.  ``force`` skips the m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from espshell.device import Memory, Space
-from espshell.device.memory import Change, require_32_bits
+from espshell.device.memory import require_32_bits
 from espshell.errors import UsageError
-from espshell.ops.memory.reading import read_chunks, read_words, reading_notes
+from espshell.ops.flash.payload import Payload
+from espshell.ops.memory.reading import read_agreed, read_chunks, reading_notes
 from espshell.ops.memory.writing import (
     MemoryWrite,
     WriteResult,
     masked,
+    repeated,
     require_size,
     write_and_verify,
 )
 from espshell.ops.progress import Report, silent
 from espshell.ops.result import Result
-from espshell.span import Span, align_down
-from espshell.units import WORD, hex32, hex_width
+from espshell.records import dataclass
+from espshell.span import align_down
+from espshell.units import hex32, hex_width
 
 if TYPE_CHECKING:
     from espshell.registers import Register
@@ -51,23 +53,29 @@ class Peek(Result):
 
 
 @dataclass(frozen=True, slots=True)
-class Poke(Result):
-    """Values written.  ``old`` and ``new`` are as read before and after, None where not read.
-
-    In a dry run nothing was sent, and ``new`` is what would be there, where ``old`` was read.
-    """
+class Poke(WriteResult):
+    """Values written one by one, each under ``mask``."""
 
     address: int
     width: int
-    wanted: tuple[int, ...]
-    """What each place should hold now, the bits outside the mask as they were before."""
     mask: int
-    old: tuple[int, ...] | None
-    new: tuple[int, ...] | None
-    notes: tuple[str, ...] = ()
-    dry_run: bool = False
-    answer_lost: bool = False
-    """Whether the loader's answer did not come, so that what reads back decides."""
+
+    @property
+    def wanted(self) -> tuple[int, ...]:
+        """What each place should hold now, the bits outside the mask as they were before."""
+        return values_of(self.data, self.width)
+
+    @property
+    def old(self) -> tuple[int, ...] | None:
+        """The values from before, None where they were not read."""
+        old = self.writes[0].old
+        return None if old is None else values_of(old, self.width)
+
+    @property
+    def new(self) -> tuple[int, ...] | None:
+        """What reads back, None where it was not read; in a dry run what would be there."""
+        new = self.writes[0].new
+        return None if new is None else values_of(new, self.width)
 
     @property
     def differing(self) -> tuple[int, ...]:
@@ -81,24 +89,6 @@ class Poke(Result):
         )
 
     @property
-    def ok(self) -> bool:
-        """Whether everything that was read back is as written."""
-        return not self.differing
-
-    @property
-    def changes(self) -> tuple[Change, ...]:
-        """The changes, for a journal."""
-        if self.dry_run:
-            return ()
-        size = self.width // 8
-        full = self.mask == (1 << self.width) - 1
-        old, new = (
-            None if values is None else b"".join(v.to_bytes(size, "little") for v in values)
-            for values in (self.old, self.wanted)
-        )
-        return (Change(self.address, old, new or b"", self.width, None if full else self.mask),)
-
-    @property
     def last_value(self) -> int:
         """The last value as it reads back, or as it was written where nothing was read."""
         return (self.new or self.wanted)[-1]
@@ -110,7 +100,7 @@ class Poke(Result):
             return ""
         index = (self.differing[0] - self.address) // (self.width // 8)
         reason = "bits may be read-only or clear themselves (--no-verify does not read back)"
-        if self.answer_lost:
+        if self.writes[0].answer_lost:
             reason = "the answer to the write was lost, so it was perhaps not done"
         return (
             f"{hex32(self.differing[0])} reads back {hex_width(self.new[index], self.width)}, "
@@ -139,10 +129,32 @@ class Fill(WriteResult):
     width: int
     value: int
 
+
+@dataclass(frozen=True, slots=True)
+class Copied(WriteResult):
+    """``data`` of ``address`` is at ``to``, too, and was read back there where that was asked."""
+
+    address: int
+    to: int
+    source_notes: tuple[str, ...] = ()
+
     @property
-    def data(self) -> bytes:
-        """All the bytes."""
-        return self.writes[0].data
+    def notes(self) -> tuple[str, ...]:
+        """What to keep in mind, of what was read and of what was written."""
+        return (*self.source_notes, *(note for write in self.writes for note in write.notes))
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded(WriteResult):
+    """Files are in memory now."""
+
+    files: tuple[str, ...]
+    address: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of all of them."""
+        return len(self.data)
 
 
 def peek(
@@ -163,12 +175,8 @@ def peek(
     check_aligned("peek", address, width)
     if not force:
         space.check(address, size * count)
-    span = Span.of(address, size * count)
-    around = span.aligned(WORD)
-    words, readings, notes = read_words(space, around.start, around.size // WORD, check=check)
-    data = b"".join(word.to_bytes(WORD, "little") for word in words)[span.offsets(around.start)]
-    values = (int.from_bytes(data[i * size : (i + 1) * size], "little") for i in range(count))
-    return Peek(address, width, tuple(values), notes, readings=readings)
+    data, readings, notes = read_agreed(space, address, size * count, check=check)
+    return Peek(address, width, values_of(data, width), notes, readings=readings)
 
 
 def poke(
@@ -197,10 +205,7 @@ def poke(
     if not force:
         memory.check(address, size * len(values), write=True)
     done = poke_bytes(memory, address, packed(values, width), width=width, mask=mask, verify=verify)
-    expected, old, new = (_values(held, width) for held in (done.data, done.old, done.new))
-    return Poke(
-        address, width, expected or (), mask, old, new, done.notes, done.dry_run, done.answer_lost
-    )
+    return Poke(address, width, mask, writes=(done,))
 
 
 def poke_bytes(
@@ -287,9 +292,56 @@ def fill(
         memory.check(address, size, write=True)
     require_size(size)
     value &= (1 << width) - 1
-    data = value.to_bytes(width // 8, "little") * (size * 8 // width)
+    data = repeated(value, width, size)
     write = write_and_verify(memory, address, data, verify=verify, report=report)
     return Fill(address, size, width, value, writes=(write,))
+
+
+def copy(
+    memory: Memory,
+    address: int,
+    size: int,
+    to: int,
+    *,
+    source: Space | None = None,
+    check: bool = False,
+    verify: bool = True,
+    force: bool = False,
+    report: Report = silent,
+) -> Copied:
+    """Copy a range to memory; all of it is read before anything is written.
+
+    source: the space that it comes from, if not memory, too.
+    check: whether it is read twice.
+    """
+    if not force:
+        (source or memory).check(address, size)
+        memory.check(to, size, write=True)
+    data = b"".join(read_chunks(source or memory, address, size, check=check, report=report))
+    write = write_and_verify(memory, to, data, verify=verify, report=report)
+    return Copied(address, to, reading_notes(source or memory, address, size), writes=(write,))
+
+
+def load_memory(
+    memory: Memory,
+    payloads: Sequence[Payload],
+    *,
+    verify: bool = True,
+    force: bool = False,
+    report: Report = silent,
+) -> Loaded:
+    """Write raw bytes to memory and read them back; nothing is run.
+
+    Raises: UsageError before anything is sent if a place cannot be written.
+    """
+    if not force:
+        for payload in payloads:
+            memory.check(payload.address, payload.size, write=True)
+    writes = tuple(
+        write_and_verify(memory, payload.address, payload.data, verify=verify, report=report)
+        for payload in payloads
+    )
+    return Loaded(tuple(payload.name for payload in payloads), payloads[0].address, writes=writes)
 
 
 def packed(values: Sequence[int], width: int) -> bytes:
@@ -327,9 +379,7 @@ def check_fits(value: int, width: int) -> None:
         )
 
 
-def _values(data: bytes | None, width: int) -> tuple[int, ...] | None:
-    """Return bytes as little-endian values of a width in bits; None for None."""
-    if data is None:
-        return None
+def values_of(data: bytes, width: int) -> tuple[int, ...]:
+    """Return bytes as little-endian values of a width in bits."""
     size = width // 8
     return tuple(int.from_bytes(data[i : i + size], "little") for i in range(0, len(data), size))

@@ -7,19 +7,20 @@ handed to ``Memory.before_write`` before it is sent, so that a lost answer loses
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from espshell.chips import Kind
 from espshell.device import Memory
 from espshell.device.memory import Change
 from espshell.errors import EspError, NoReply, UsageError
-from espshell.ops.memory.reading import read_chunks, read_words
+from espshell.ops.memory.reading import read_agreed, read_chunks
 from espshell.ops.progress import Report, Step, silent
 from espshell.ops.result import Result
-from espshell.protocol.commands import ALL_BITS, RegisterWrite
+from espshell.protocol.commands import RegisterWrite
+from espshell.records import dataclass
 from espshell.span import Span, align_down
-from espshell.units import KIB, MIB, WORD, count_text, hex32, size_text
+from espshell.units import ALL_BITS, KIB, MIB, WORD, count_text, hex32, size_text
 
 if TYPE_CHECKING:
     from espshell.registers import Register
@@ -50,8 +51,10 @@ class MemoryWrite:
     """The bytes from before, None where they were not read."""
     new: bytes | None = None
     """What reads back, None where it was not read; in a dry run what would be there."""
-    mask: bytes | None = None
-    """The bits that were written, all if None."""
+    width: int = 8
+    """Bits of each value that was written under a mask."""
+    mask: int | None = None
+    """The bits of each value that were written, all if None."""
     answer_lost: bool = False
     """Whether the loader's answer did not come, so that what reads back decides."""
     notes: tuple[str, ...] = ()
@@ -62,10 +65,15 @@ class MemoryWrite:
         """Addresses of the words that do not read back as written."""
         if self.new is None or self.new == self.data:
             return ()
-        mask = self.mask or b"\xff" * len(self.data)
-        triples = zip(self.data, self.new, mask, strict=True)
+        masks = repeated(-1 if self.mask is None else self.mask, self.width, len(self.data))
+        triples = zip(self.data, self.new, masks, strict=True)
         places = (self.address + i for i, (w, n, m) in enumerate(triples) if (w ^ n) & m)
         return tuple(dict.fromkeys(align_down(place, WORD) for place in places))
+
+    @property
+    def change(self) -> Change:
+        """The change, for a journal."""
+        return Change(self.address, self.old, self.data, self.width, self.mask)
 
     @property
     def verified(self) -> bool:
@@ -90,9 +98,9 @@ class WriteResult(Result):
         return all(write.verified for write in self.writes)
 
     @property
-    def old(self) -> bytes | None:
-        """The bytes from before the first write, None where they were not read."""
-        return self.writes[0].old
+    def data(self) -> bytes:
+        """All the bytes."""
+        return b"".join(write.data for write in self.writes)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -120,8 +128,7 @@ class WriteResult(Result):
     @property
     def changes(self) -> tuple[Change, ...]:
         """The changes, for a journal."""
-        sent = (write for write in self.writes if not write.dry_run)
-        return tuple(Change(write.address, write.old, write.data) for write in sent)
+        return tuple(write.change for write in self.writes if not write.dry_run)
 
 
 def write_and_verify(
@@ -147,24 +154,24 @@ def write_and_verify(
     """
     size = len(data)
     require_size(size)
-    width, bits = poked or (8, 0xFF)
-    mask = bits.to_bytes(width // 8, "little") * (size * 8 // width) if poked else None
+    width, mask = poked or (8, 0xFF)
     obstacle = _why_not_read(memory, address, size)
     read = (verify or memory.dry_run) and not obstacle
     wants_old = read and size <= KEEP and (remember or poked is not None)
     old = _read_old(memory, address, size) if wants_old else None
-    expected = data
-    if mask:
-        triples = zip(mask, old or bytes(size), data, strict=True)
-        expected = bytes(before & ~bit_mask | new & bit_mask for bit_mask, before, new in triples)
+    if poked:
+        triples = zip(repeated(mask, width, size), old or bytes(size), data, strict=True)
+        expected = bytes(before & ~bits | new & bits for bits, before, new in triples)
+    else:
+        expected = data
     notes = (obstacle,) if obstacle else ()
+    bits = None if mask == (1 << width) - 1 else mask
+    write = MemoryWrite(address, expected, old, None, width, bits, notes=notes)
     if memory.dry_run:
         new = expected if old else None
-        return MemoryWrite(address, expected, old, new, mask, False, (DRY_RUN, *notes), True)
-    whole = bits == (1 << width) - 1
+        return replace(write, new=new, notes=(DRY_RUN, *notes), dry_run=True)
     if remember:
-        memory.before_write(Change(address, old, expected, width, None if whole else bits))
-    lost = False
+        memory.before_write(write.change)
     try:
         for done in write_bytes(memory, address, data) if sending is None else sending:
             report(Step("writing", done, size))
@@ -172,11 +179,11 @@ def write_and_verify(
         if not read:
             _add_state(error, address, size, "may have been written")
             raise
-        lost, notes = True, (f"{_LOST}; what reads back is what counts", *notes)
+        notes = (f"{_LOST}; what reads back is what counts", *notes)
+        write = replace(write, answer_lost=True, notes=notes)
     except EspError as error:
         _add_state(error, address, size, "may have been written")
         raise
-    write = MemoryWrite(address, expected, old, None, mask, lost, notes)
     return _read_back(memory, write, report) if read else write
 
 
@@ -187,6 +194,11 @@ def require_size(size: int) -> None:
             f"{size_text(size)} are too many to be written at once",
             hint=f"at most {size_text(MOST)}",
         )
+
+
+def repeated(value: int, width: int, size: int) -> bytes:
+    """Return ``size`` bytes of one value of a width in bits, little endian."""
+    return (value & (1 << width) - 1).to_bytes(width // 8, "little") * (size * 8 // width)
 
 
 def masked(address: int, value: int, width: int, mask: int) -> RegisterWrite:
@@ -252,10 +264,7 @@ def _read_old(memory: Memory, address: int, size: int) -> bytes:
     """Read what will be overwritten; a few bytes twice where that is plain memory."""
     if size > LOAD_FROM:
         return memory.read(address, size)
-    span = Span.of(address, size)
-    around = span.aligned(WORD)
-    words, _, _ = read_words(memory, around.start, around.size // WORD)
-    return b"".join(word.to_bytes(WORD, "little") for word in words)[span.offsets(around.start)]
+    return read_agreed(memory, address, size)[0]
 
 
 def _read_back(memory: Memory, done: MemoryWrite, report: Report) -> MemoryWrite:

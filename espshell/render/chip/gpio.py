@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from espshell.render.document import Block, Cell, Indented, Styled, Table, Text, line
-from espshell.render.forms import Json, dry_run_json, form, json_form, pick
+from espshell.render.forms import Json, form, json_form, pick
 from espshell.render.view import View
 
 if TYPE_CHECKING:
@@ -101,5 +101,5 @@ def pin_set_json(result: PinSet) -> Json:
         "after": _state(result.after),
         "written": len(result.writes),
         "pulses": result.pulses,
-        **dry_run_json(result.dry_run),
+        **pick(result, "dry_run!"),
     }

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from espshell.ops.chip.loadram import Occupant, RamLoaded
 from espshell.ops.chip.monitor import Monitored
 from espshell.render.document import Block, Styled, Text
-from espshell.render.forms import Json, dry_run_json, form, json_form, pick, to_json
+from espshell.render.forms import Json, form, json_form, pick
 from espshell.render.view import View
 from espshell.span import Span
 from espshell.units import count_text, hex32, size_text
@@ -91,11 +91,9 @@ def ram_loaded_json(result: RamLoaded) -> Json:
         if not piece.is_stub
     ]
     return {
-        **pick(result, "file", "entry"),
+        **pick(result, "file entry"),
         "segments": segments,
-        **pick(result, "size", "blocks", "started", "verified", "returned"),
-        "monitor": to_json(result.monitored),
-        **dry_run_json(result.dry_run),
+        **pick(result, "size blocks started verified returned monitor=monitored dry_run!"),
     }
 
 
@@ -110,9 +108,7 @@ def monitored(result: Monitored, view: View) -> Iterator[Block]:
 def monitored_json(result: Monitored) -> Json:
     """Return what was said, how long it was listened to, and what that means."""
     return {
-        **pick(result, "text", "size"),
+        **pick(result, "text size"),
         "seconds": round(result.seconds, 6),
-        "until": result.until or None,
-        "found": result.found,
-        "heard": result.heard.sentence or None,
+        **pick(result, "until? found heard=heard.sentence?"),
     }

@@ -11,7 +11,7 @@ from espshell.nor.bfpt import Basic, Duration, EraseType, FastRead
 from espshell.nor.sfdp import Sfdp
 from espshell.ops.flash.sfdp import SfdpRead, SpiAnswer
 from espshell.render.document import Block, Labelled, Styled, Table, Text
-from espshell.render.forms import Json, form, json_form, pick
+from espshell.render.forms import Json, form, json_form, json_rows, pick
 from espshell.render.hexdump import Hexdump
 from espshell.render.view import View
 from espshell.units import count_text, size_text
@@ -20,6 +20,18 @@ _REVISIONS = {0: "2011", 5: "JESD216A", 6: "JESD216B", 7: "JESD216C", 8: "JESD21
 _NOT_SAID = "not said"
 _SUSPEND, _POWER_DOWN = 13, 14
 """Words without which a table says nothing of these."""
+
+
+json_rows(
+    Basic=(
+        "size page_size address_bytes erase_types chip_erase page_program byte_program fast_reads"
+        " quad qpi double_rate enters_qpi_by_35h qer qer_text volatile_50h status_write suspend"
+        " power_down software_reset reset=reset_text hold_can_be_disabled enters_four_bytes"
+        " leaves_four_bytes"
+    ),
+    SpiAnswer="opcode name sent data value=last_value dry_run",
+    Table="id name revision address words",
+)
 
 
 @form
@@ -42,20 +54,8 @@ def sfdp_read(result: SfdpRead, view: View) -> Iterator[Block]:
 @json_form
 def sfdp_read_json(result: SfdpRead) -> Json:
     """Return what the tables say, and the bytes."""
-    table = result.table
-    if table is None:
-        return {"found": False, "data": result.data.hex()}
-    tables: list[Json] = [
-        pick(entry, "id", "name", "revision", "address", "words") for entry in table.tables
-    ]
-    return {
-        "found": True,
-        **pick(table, "revision"),
-        "tables": tables,
-        "basic": _basic_json(table.basic) if table.basic else None,
-        **pick(table, "problems"),
-        "data": result.data.hex(),
-    }
+    table = pick(result.table, "revision tables basic problems") if result.table else {}
+    return {"found": result.table is not None, **table, **pick(result, "data")}
 
 
 @form
@@ -71,16 +71,6 @@ def spi_answer(result: SpiAnswer, view: View) -> Iterator[Block]:
         answer = Styled(result.data.hex(" "), "value")
         number = f"  {result.last_value}" if result.last_value is not None else ""
         yield Text(answer, f"  0x{result.data.hex()}{number}")
-
-
-@json_form
-def spi_answer_json(result: SpiAnswer) -> Json:
-    """Return the command and the answer; ``value`` is null if it is no number."""
-    return {
-        **pick(result, "opcode", "name", "sent", "data"),
-        "value": result.last_value,
-        "dry_run": result.dry_run,
-    }
 
 
 def _revision(table: Sfdp) -> str:
@@ -167,14 +157,3 @@ def _either(ways: tuple[str, ...]) -> str:
 
 def _yes(value: bool | None) -> str:
     return {True: "yes", False: "no", None: _NOT_SAID}[value]
-
-
-def _basic_json(basic: Basic) -> Json:
-    return {
-        **pick(basic, "size", "page_size", "address_bytes", "erase_types", "chip_erase"),
-        **pick(basic, "page_program", "byte_program", "fast_reads", "quad", "qpi", "double_rate"),
-        **pick(basic, "enters_qpi_by_35h", "qer", "qer_text", "volatile_50h", "status_write"),
-        **pick(basic, "suspend", "power_down", "software_reset"),
-        "reset": basic.reset_text,
-        **pick(basic, "hold_can_be_disabled", "enters_four_bytes", "leaves_four_bytes"),
-    }

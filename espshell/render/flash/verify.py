@@ -55,10 +55,9 @@ def verify_json(result: Verify) -> Json:
         {"name": name, "address": address, "size": size} for name, address, size in result.files
     ]
     return {
-        **pick(result, "equal", "differing"),
+        **pick(result, "equal differing"),
         "files": files,
-        **pick(result, "method", "sectors", "compared_sectors", "compared", "needs_erase"),
-        **pick(result, "explanations"),
+        **pick(result, "method sectors compared_sectors compared needs_erase explanations"),
     }
 
 

@@ -5,16 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from espshell.ops.flash.erase import Erased
-from espshell.ops.flash.guard import Stray
 from espshell.ops.flash.load import Written
 from espshell.ops.flash.partitions import Parts
 from espshell.render.document import Block, Styled, Table, Text
-from espshell.render.forms import Json, form, json_form, judgement, pick
+from espshell.render.forms import Json, form, json_form, json_rows, judgement, pick
 from espshell.render.view import View
 from espshell.span import Span
 from espshell.units import count_text, hex32, parse_number, size_text
 
 _ROWS = 24  # of a plan
+
+
+json_rows(
+    Erased="address size skipped verified failed elsewhere dry_run",
+    Partition="name type=type_name subtype=subtype_name address=offset size flags=flag_names",
+    Stray="address=span.start size=span.size reason",
+    Written=(
+        "files address size sectors sectors_written verified failed state elsewhere written erased"
+        " dry_run"
+    ),
+)
 
 
 @form
@@ -43,22 +53,6 @@ def _planned(result: Written) -> Iterator[Block]:
         yield Text(f"... {count_text(more, 'more range')}")
 
 
-@json_form
-def written_json(result: Written) -> Json:
-    """Return what was written and in which state that has left the flash."""
-    return pick(
-        result,
-        *("files", "address", "size", "sectors", "sectors_written", "verified", "failed"),
-        *("state", "elsewhere", "written", "erased", "dry_run"),
-    )
-
-
-@json_form
-def stray_json(result: Stray) -> Json:
-    """Return a place that may have changed, and why it is named."""
-    return {"address": result.span.start, "size": result.span.size, "reason": result.reason}
-
-
 @form
 def erased(result: Erased, view: View) -> Iterator[Block]:
     """Yield the range, and how much of it was blank before."""
@@ -73,12 +67,6 @@ def erased(result: Erased, view: View) -> Iterator[Block]:
         if not result.ok:
             word = Styled("not as wanted", "error")
         yield Text(word, f"  {span}, {size}{skipped}")
-
-
-@json_form
-def erased_json(result: Erased) -> Json:
-    """Return the range and what was found behind it."""
-    return pick(result, "address", "size", "skipped", "verified", "failed", "elsewhere", "dry_run")
 
 
 @form
@@ -111,17 +99,5 @@ def parts_json(result: Parts) -> Json:
     return {
         "source": result.source,
         "offset": result.table.offset if result.is_placed else None,
-        "md5": result.table.md5,
-        "partitions": [
-            {
-                "name": part.name,
-                "type": part.type_name,
-                "subtype": part.subtype_name,
-                "address": part.offset,
-                "size": part.size,
-                "flags": list(part.flag_names),
-            }
-            for part in result.table.partitions
-        ],
-        "problems": list(result.problems),
+        **pick(result, "md5=table.md5 partitions=table.partitions problems"),
     }

@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from espshell.render.document import Block, Line, Styled, Text
-from espshell.render.forms import Json, form, json_form, pick
+from espshell.render.forms import form, json_rows
 from espshell.render.hexdump import ROW, Hexdump, row_size
 from espshell.render.view import View
 from espshell.span import Span, align_down
@@ -35,6 +35,17 @@ _MARGIN = 2
 
 Writer = Callable[[int, bytes, bytes, View], Iterator[Block]]
 """Gives the lines of a row: its address, what is expected, what is there."""
+
+
+json_rows(
+    Difference=(
+        "equal differing address size=expected# bytes=bytes_differing bits_set bits_cleared"
+        " registers!"
+    ),
+    RegisterDifference="name=register.full_name expected actual",
+    Found="address size pattern=pattern.text hits complete readings",
+    Hit="=address",
+)
 
 
 def one_above_the_other(address: int, old: bytes, new: bytes, view: View) -> Iterator[Block]:
@@ -122,22 +133,6 @@ def _change(item: RegisterDifference) -> str:
     return ", ".join(fields) or f"{hex32(item.expected)} → {hex32(item.actual)}"
 
 
-@json_form
-def difference_json(result: Difference) -> Json:
-    """Return the ranges that differ and how much that is."""
-    registers: list[Json] = [
-        {"name": item.register.full_name, **pick(item, "expected", "actual")}
-        for item in result.registers
-    ]
-    return {
-        **pick(result, "equal", "differing", "address"),
-        "size": len(result.expected),
-        "bytes": result.bytes_differing,
-        **pick(result, "bits_set", "bits_cleared"),
-        **({"registers": registers} if registers else {}),
-    }
-
-
 @form
 def found(result: Found, view: View) -> Iterator[Block]:
     """Yield the rows around each place, the pattern marked."""
@@ -153,14 +148,3 @@ def found(result: Found, view: View) -> Iterator[Block]:
 
 def _name(name: str, address: int) -> str:
     return name
-
-
-@json_form
-def found_json(result: Found) -> Json:
-    """Return the places, not the rows around them."""
-    return {
-        **pick(result, "address", "size"),
-        "pattern": result.pattern.text,
-        "hits": [hit.address for hit in result.hits],
-        **pick(result, "complete", "readings"),
-    }

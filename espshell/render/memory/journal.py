@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from espshell.render.document import Block, Styled, Table, Text
-from espshell.render.forms import Json, form, json_form, pick
+from espshell.render.forms import Json, form, json_form, json_rows, pick
 from espshell.render.view import View
 from espshell.span import Span
 from espshell.units import count_text, hex32, size_text
@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from espshell.ops.memory.undo import Undone
 
 _SHORT = 8  # bytes that are shown as digits
+
+
+json_rows(
+    Journaled="count entries",
+    SnapshotFile="path chip snapshots",
+    Snapshot="name address size=data# stale=is_stale readings",
+)
 
 
 @form
@@ -40,17 +47,11 @@ def _remarks(entry: Entry) -> str:
     return f"({remarks})" if remarks else ""
 
 
-@json_form
-def journaled_json(result: Journaled) -> Json:
-    """Return the writes and how many there are."""
-    return {"count": result.count, "entries": [_entry_json(entry) for entry in result.entries]}
-
-
 @form
 def undone(result: Undone, view: View) -> Iterator[Block]:
     """Yield what was put back."""
     for write in result.writes:
-        values = _values(write.found, write.restored)
+        values = _values(write.found, write.data)
         state = "put back" if write.ok else "not put back"
         yield Text(Styled(hex32(write.address), "address"), f"  {values}   {state}")
 
@@ -59,18 +60,6 @@ def undone(result: Undone, view: View) -> Iterator[Block]:
 def snapshot(result: Snapshot, view: View) -> Iterator[Block]:
     """Yield name, range and size."""
     yield Table([snapshot_row(result)])
-
-
-@json_form
-def snapshot_json(result: Snapshot) -> Json:
-    """Return name, range and age, not the bytes."""
-    size = len(result.data)
-    return {
-        **pick(result, "name", "address"),
-        "size": size,
-        "stale": result.is_stale,
-        **pick(result, "readings"),
-    }
 
 
 def snapshot_row(result: Snapshot) -> tuple[str, ...]:
@@ -91,26 +80,12 @@ def snapshot_file(result: SnapshotFile, view: View) -> Iterator[Block]:
 
 
 @json_form
-def snapshot_file_json(result: SnapshotFile) -> Json:
-    """Return the file and the snapshots, without their bytes."""
-    snapshots: list[Json] = [snapshot_json(item) for item in result.snapshots]
-    return {**pick(result, "path", "chip"), "snapshots": snapshots}
-
-
-def _entry_json(entry: Entry) -> dict[str, Json]:
-    """Return a write for ``--json``; bytes are given up to 1 KiB, else null."""
-    change = entry.change
-    short = change.size <= 1024
-    return {
-        "number": entry.number,
-        "command": entry.command,
-        "address": change.address,
-        "size": change.size,
-        "old": change.old.hex() if change.old is not None and short else None,
-        "new": change.new.hex() if short else None,
-        "sure": entry.is_sure,
-        "obstacle": entry.obstacle or None,
-    }
+def entry_json(result: Entry) -> Json:
+    """Return a write; its bytes are given up to 1 KiB, else null."""
+    fields = pick(result, "number command address=change.address size=change.size")
+    values = pick(result, "old=change.old new=change.new sure=is_sure obstacle?")
+    hidden = {} if result.change.size <= 1024 else {"old": None, "new": None}
+    return fields | values | hidden
 
 
 def _values(old: bytes | None, new: bytes) -> str:

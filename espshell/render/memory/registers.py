@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from espshell.render.bits import bit_diff
 from espshell.render.document import Block, Cell, Indented, Part, Styled, Table, Text
-from espshell.render.forms import Json, dry_run_json, form, json_form, pick, to_json
+from espshell.render.forms import Json, form, json_form, json_rows, pick, to_json
 from espshell.render.view import View
 from espshell.span import Span
 from espshell.units import count_text, hex32
@@ -23,6 +23,13 @@ if TYPE_CHECKING:
         SvdTables,
     )
     from espshell.registers import BitField, Register
+
+
+json_rows(
+    FieldList="register=register.full_name fields",
+    Peripheral="name address size",
+    Register="name=full_name address access=access.text reset fields",
+)
 
 
 @form
@@ -65,11 +72,34 @@ def _headline(register: Register, value: int) -> tuple[Part, ...]:
 def register_value_json(result: RegisterValue) -> Json:
     """Return the value and those of its fields that can be read."""
     return {
-        "register": result.register.full_name,
-        "address": result.register.address,
-        "value": result.value,
+        **pick(result, "register=register.full_name address=register.address value"),
         "fields": {f.name: f.value(result.value) for f in result.fields if f.access.readable},
     }
+
+
+@json_form
+def field_json(result: BitField) -> Json:
+    """Return its place and what its values are called."""
+    values: dict[str, Json] = {name: value for value, name in result.values}
+    return {
+        **pick(result, "name low width access=access.text"),
+        "values": values,
+        **({"meaning": result.meaning} if result.meaning else {}),
+        **({"meanings": _value_meanings(result)} if result.value_meanings else {}),
+    }
+
+
+@json_form
+def register_values_json(result: RegisterValues) -> Json:
+    """Return the registers, and the names of those that were not read."""
+    skipped: list[Json] = [register.full_name for register in result.skipped]
+    return {**pick(result, "registers"), "skipped": skipped}
+
+
+@json_form
+def register_list_json(result: RegisterList) -> Json:
+    """Return the peripherals, or the registers with their fields."""
+    return to_json(result.peripherals or result.registers)
 
 
 @form
@@ -79,13 +109,6 @@ def register_values(result: RegisterValues, view: View) -> Iterator[Block]:
         (item.register.full_name, hex32(item.register.address), hex32(item.value))
         for item in result.registers
     )
-
-
-@json_form
-def register_values_json(result: RegisterValues) -> Json:
-    """Return the registers, and the names of those that were not read."""
-    skipped: list[Json] = [register.full_name for register in result.skipped]
-    return {"registers": to_json(result.registers), "skipped": skipped}
 
 
 @form
@@ -112,12 +135,10 @@ def field_write_json(result: FieldWrite) -> Json:
     if old is not None and new is not None:
         changed = {f.name: {"old": f.value(old), "new": f.value(new)} for f in result.changed}
     return {
-        "register": result.register.full_name,
-        "address": result.register.address,
-        "mask": result.written.mask,
-        **pick(result, "old", "new", "wanted"),
+        **pick(result, "register=register.full_name address=register.address mask=written.mask"),
+        **pick(result, "old new wanted"),
         "changed": changed,
-        **dry_run_json(result.written.dry_run),
+        **pick(result, "dry_run=written.dry_run!"),
     }
 
 
@@ -130,23 +151,6 @@ def register_list(result: RegisterList, view: View) -> Iterator[Block]:
     ]
     rows += [(r.full_name, hex32(r.address), r.access.text) for r in result.registers]
     yield Table(rows)
-
-
-@json_form
-def register_list_json(result: RegisterList) -> Json:
-    """Return the peripherals, or the registers with their fields."""
-    if result.peripherals:
-        return [pick(peripheral, "name", "address", "size") for peripheral in result.peripherals]
-    return [
-        {
-            "name": register.full_name,
-            "address": register.address,
-            "access": register.access.text,
-            "reset": register.reset,
-            "fields": [_field(field) for field in register.fields],
-        }
-        for register in result.registers
-    ]
 
 
 @form
@@ -165,25 +169,6 @@ def _choices(field: BitField) -> str:
     most = (1 << field.width) - 1
     named = ", ".join(f"{name} ({value})" for value, name in field.values)
     return named or ("0, 1" if most == 1 else f"0..{_number(most)}")
-
-
-@json_form
-def field_list_json(result: FieldList) -> Json:
-    """Return the fields and what their values are called."""
-    return {
-        "register": result.register.full_name,
-        "fields": [_field(field) for field in result.fields],
-    }
-
-
-def _field(field: BitField) -> Json:
-    return {
-        **pick(field, "name", "low", "width"),
-        "access": field.access.text,
-        "values": {name: value for value, name in field.values},
-        **({"meaning": field.meaning} if field.meaning else {}),
-        **({"meanings": _value_meanings(field)} if field.value_meanings else {}),
-    }
 
 
 def _value_meanings(field: BitField) -> Json:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from espshell.ops.memory.diff import diff
 from espshell.render.bits import bit_diff
 from espshell.render.document import Block, Part, Styled, Table, Text, spaced
-from espshell.render.forms import Json, dry_run_json, form, json_form, judgement, pick, to_json
+from espshell.render.forms import Json, form, json_form, json_rows, judgement, pick, to_json
 from espshell.render.hexdump import Hexdump
 from espshell.render.memory.compare import difference
 from espshell.render.memory.registers import field_table
@@ -18,14 +18,24 @@ from espshell.span import Span
 from espshell.units import count_text, hex32, hex_width, size_text
 
 if TYPE_CHECKING:
-    from espshell.ops.memory.copy import Copied
-    from espshell.ops.memory.expect import Expectation
     from espshell.ops.memory.hash import Digest
-    from espshell.ops.memory.load import Loaded
     from espshell.ops.memory.save import Saved
     from espshell.ops.memory.symbols import SymbolList
-    from espshell.ops.memory.watch import Waited
-    from espshell.ops.memory.words import Dump, Fill, Peek, Poke
+    from espshell.ops.memory.watch import Expectation, Waited
+    from espshell.ops.memory.words import Copied, Dump, Fill, Loaded, Peek, Poke
+
+
+json_rows(
+    Copied="address to size=data# verified differing dry_run!",
+    Digest="address size algorithm digest readings",
+    Dump="address size=data# data readings",
+    Expectation="expression value left operator right",
+    Fill="address size width value verified differing dry_run!",
+    Loaded="files address size verified differing dry_run",
+    Peek="address width values readings",
+    Symbol="name address size kind",
+    SymbolList="file machine count=total symbols",
+)
 
 
 @form
@@ -42,12 +52,6 @@ def peek(result: Peek, view: View) -> Iterator[Block]:
         )
     if register is not None:
         yield field_table(register.fields, result.values[0])
-
-
-@json_form
-def peek_json(result: Peek) -> Json:
-    """Return the values; fields of a register are for people."""
-    return pick(result, "address", "width", "values", "readings")
 
 
 @form
@@ -71,19 +75,13 @@ def poke_json(result: Poke) -> Json:
         name: value[0] if value is not None and len(value) == 1 else to_json(value)
         for name, value in (("old", result.old), ("new", result.new), ("wanted", result.wanted))
     }
-    return {**pick(result, "address", "width"), **values, **dry_run_json(result.dry_run)}
+    return {**pick(result, "address width"), **values, **pick(result, "dry_run!")}
 
 
 @form
 def dump(result: Dump, view: View) -> Iterator[Block]:
     """Yield it as a hexdump."""
     yield Hexdump(result.address, result.data, result.width)
-
-
-@json_form
-def dump_json(result: Dump) -> Json:
-    """Return the bytes as hexadecimal text."""
-    return {**pick(result, "address"), "size": len(result.data), **pick(result, "data", "readings")}
 
 
 @form
@@ -96,13 +94,6 @@ def fill(result: Fill, view: View) -> Iterator[Block]:
     yield Text(f"{span}  {count} {value}  ({size_text(result.size)}, {_way(result)})")
 
 
-@json_form
-def fill_json(result: Fill) -> Json:
-    """Return what was written, not the bytes."""
-    names = ("address", "size", "width", "value", "verified", "differing")
-    return {**pick(result, *names), **dry_run_json(result.dry_run)}
-
-
 @form
 def copied(result: Copied, view: View) -> Iterator[Block]:
     """Yield both ranges, and whether the second was read back."""
@@ -110,17 +101,6 @@ def copied(result: Copied, view: View) -> Iterator[Block]:
     size = len(result.data)
     source, to = Span.of(result.address, size), Span.of(result.to, size)
     yield Text(f"{source} → {to}  ({size_text(size)}, {_way(result)})")
-
-
-@json_form
-def copied_json(result: Copied) -> Json:
-    """Return both places and the size."""
-    return {
-        **pick(result, "address", "to"),
-        "size": len(result.data),
-        **pick(result, "verified", "differing"),
-        **dry_run_json(result.dry_run),
-    }
 
 
 def _way(result: Fill | Copied) -> str:
@@ -134,8 +114,8 @@ def _way(result: Fill | Copied) -> str:
 
 def _would_change(result: Fill | Copied, address: int, view: View) -> Iterator[Block]:
     """Yield what a write that was not sent would change, where that is known."""
-    if result.dry_run and result.old is not None:
-        yield from difference(diff(result.old, result.data, address=address), view)
+    if result.dry_run and (old := result.writes[0].old) is not None:
+        yield from difference(diff(old, result.data, address=address), view)
 
 
 @form
@@ -143,12 +123,6 @@ def digest(result: Digest, view: View) -> Iterator[Block]:
     """Yield the digest and of what it is."""
     span = Span.of(result.address, result.size)
     yield Text(Styled(result.digest, "value"), f"  {result.algorithm} of {span}")
-
-
-@json_form
-def digest_json(result: Digest) -> Json:
-    """Return the digest and of what it is."""
-    return pick(result, "address", "size", "algorithm", "digest", "readings")
 
 
 @form
@@ -173,12 +147,6 @@ def loaded(result: Loaded, view: View) -> Iterator[Block]:
         )
 
 
-@json_form
-def loaded_json(result: Loaded) -> Json:
-    """Return the files and how much was written, not the bytes."""
-    return pick(result, "files", "address", "size", "verified", "differing", "dry_run")
-
-
 @form
 def symbols(result: SymbolList, view: View) -> Iterator[Block]:
     """Yield a row a symbol; without a pattern, the file and how many there are."""
@@ -198,19 +166,6 @@ def symbols(result: SymbolList, view: View) -> Iterator[Block]:
     )
 
 
-@json_form
-def symbols_json(result: SymbolList) -> Json:
-    """Return file, kind of machine and symbols."""
-    return {
-        **pick(result, "file", "machine"),
-        "count": result.total,
-        "symbols": [
-            {**pick(symbol, "name", "address", "size"), "kind": symbol.kind.value}
-            for symbol in result.symbols
-        ],
-    }
-
-
 @form
 def expectation(result: Expectation, view: View) -> Iterator[Block]:
     """Yield that it is true, and both sides; what is not true is an error and says so itself."""
@@ -224,12 +179,6 @@ def waited(result: Waited, view: View) -> Iterator[Block]:
     if result.expectation.ok:
         looks = f"  after {result.seconds:.3g} s, {count_text(result.looks, 'look')}"
         yield Text(*_truth(result.expectation), looks)
-
-
-@json_form
-def expectation_json(result: Expectation) -> Json:
-    """Return the expression, its value, and both sides of a comparison."""
-    return pick(result, "expression", "value", "left", "operator", "right")
 
 
 def _truth(result: Expectation) -> tuple[Part, ...]:

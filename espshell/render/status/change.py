@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from espshell.nor import opcodes
-from espshell.nor.changes import RegisterChange
 from espshell.nor.layout import RegisterLayout
 from espshell.nor.plan import StatusPlan
-from espshell.nor.sequence import StatusWrite
+from espshell.nor.sequence import BitChange, RegisterChange, StatusWrite
 from espshell.ops.status.raw_bytes import StatusBytes
 from espshell.ops.status.registers import StatusChange
 from espshell.render import cells, flashbar
 from espshell.render.document import LABEL, Block, Labelled, Styled, Text
-from espshell.render.forms import Json, form, json_form, pick
+from espshell.render.forms import Json, form, json_form, json_rows, pick
 from espshell.render.view import View
 from espshell.units import hex_width
 
@@ -25,6 +24,15 @@ NOTHING_TO_DO = "nothing to do: the registers hold that already"
 _VOLATILE = "volatile (50h): the flash forgets it without power or by a reset"
 _PERMANENT = "permanent (06h): it stays; power must not fail while it is written"
 _READS = (opcodes.RDSR1, opcodes.RDSR2, opcodes.RDSR3)
+
+
+json_rows(
+    BitDifference="reg=register bit=name before wanted got",
+    Confirmation="gate=kind name why=reason",
+    FieldChange="name from=before to=after",
+    RegisterChange="reg=name before after changed",
+    StatusBytes="value count before wanted changed beside notes dry_run",
+)
 
 
 def status_plan(plan: StatusPlan, view: View) -> Iterator[Block]:
@@ -151,61 +159,25 @@ def status_change(result: StatusChange, view: View) -> Iterator[Block]:
 @json_form
 def status_change_json(result: StatusChange) -> Json:
     """Return the plan and how it ended."""
-    return {
-        **plan_json(result.plan),
-        "got": dict(result.got),
-        "differing": [
-            {
-                "reg": bit.register,
-                "bit": bit.name,
-                "before": bit.before,
-                "wanted": bit.wanted,
-                "got": bit.got,
-            }
-            for bit in result.differing
-        ],
-        "notes": list(result.notes),
-        "nothing_to_do": result.plan.nothing_to_do,
-        "dry_run": result.dry_run,
-        "ok": result.ok,
-    }
+    ended = pick(result, "got differing notes nothing_to_do=plan.nothing_to_do dry_run ok")
+    return {**plan_json(result.plan), **ended}
 
 
 def plan_json(plan: StatusPlan) -> dict[str, Json]:
     """Return a plan as JSON values."""
     return {
-        "registers": [_register_json(change) for change in plan.registers],
-        "fields": [
-            {"name": field.name, "from": field.before, "to": field.after} for field in plan.fields
-        ],
-        "volatile": plan.volatile,
+        **pick(plan, "registers fields volatile"),
         "before": flashbar.protected_json(plan.before),
         "after": flashbar.protected_json(plan.after),
         "sends": [sent_text(writes) for writes in plan.attempts],
-        "warnings": list(plan.warnings),
-        "gates": [
-            {"gate": one.kind.value, "name": one.name, "why": one.reason}
-            for one in plan.confirmations
-        ],
-        "refusals": list(plan.refusals),
+        **pick(plan, "warnings gates=confirmations refusals"),
     }
 
 
-def _register_json(change: RegisterChange) -> Json:
-    return {
-        "reg": change.name,
-        "before": change.before,
-        "after": change.after,
-        "changed": [
-            {
-                "bit": bit.name,
-                "from": bit.before,
-                "to": bit.after,
-                "class": bit.kind.value or "plain",
-            }
-            for bit in change.changed
-        ],
-    }
+@json_form
+def bit_change_json(result: BitChange) -> Json:
+    """Return a bit before and after, and its class."""
+    return {**pick(result, "bit=name from=before to=after"), "class": result.kind.value or "plain"}
 
 
 @form
@@ -231,10 +203,3 @@ def status_bytes(result: StatusBytes, view: View) -> Iterator[Block]:
             yield Text(f"wanted  {planned}")
             yield Text(f"got     {value.text}")
         yield from (Text("  ".join(texts)) for texts in (result.changed, result.beside) if texts)
-
-
-@json_form
-def status_bytes_json(result: StatusBytes) -> Json:
-    """Return what was read, what was there before, and what was to be."""
-    names = ("value", "count", "before", "wanted", "changed", "beside", "notes", "dry_run")
-    return pick(result, *names)

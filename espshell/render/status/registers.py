@@ -117,19 +117,14 @@ def status_json(result: Status) -> Json:
     candidates = [candidate.name for candidate in part.alternatives] if identified.known else []
     return {
         "part": part.name if identified.known else None,
-        "id": identified.jedec_id,
-        "maker": identified.maker,
-        "size": identified.size,
+        **pick(identified, "id=jedec_id maker size"),
         "candidates": to_json(candidates),
         "sfdp": ".".join(map(str, identified.sfdp.revision)) if identified.sfdp else None,
-        "layout": part.layout.name,
-        "confidence": part.confidence,
-        "registers": dict(result.registers),
+        **pick(part, "layout=layout.name confidence"),
+        **pick(result, "registers"),
         "fields": {name: value for name, value in values if value is not None},
         **flashbar.protected_json(result.protected),
-        "lock": result.lock.value,
-        **pick(result, "volatile", "volatile_why", "settings"),
-        "doubts": list(identified.doubts),
+        **pick(result, "lock volatile volatile_why settings doubts=identified.doubts"),
     }
 
 
@@ -244,12 +239,10 @@ def ranges(result: Ranges, view: View) -> Iterator[Block]:
 def ranges_json(result: Ranges) -> Json:
     """Return the ranges, the settings for each, and what is protected now."""
     return {
-        "part": result.part.name,
-        "published": result.part.published,
+        **pick(result.part, "part=name published"),
         "ranges": [
             {
-                "address": choice.span.start,
-                "size": choice.span.size,
+                **pick(choice, "address=span.start size=span.size"),
                 "settings": list(_texts(result.part, choice)),
                 "present": _is_present(choice, result.protected),
             }

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from espshell import files
 from espshell.errors import UsageError
 from espshell.ops.memory import find
 from espshell.ops.memory import hash as hashing
+from espshell.records import dataclass
 from espshell.shell.arguments.places import PLACE, REGION, Extent, Location
 from espshell.shell.arguments.types import ArgType, Scope, choice, complete_files, single_word
 from espshell.shell.language import expr, place
@@ -159,7 +159,7 @@ def _lone(word: str, scope: Scope) -> Extent | Location | None:
     if any(inside.name(name) is None for name in where.expr.names()):
         return None
     name = where.expr.lone_name()
-    region = inside.place(name) if name and where.space != "efuse" else None
+    region = inside.place(name) if name else None
     if region is not None:
         return Extent(region.start, region.size, region.name, where.space)
     return PLACE.resolve(PLACE.parse([word]), scope)

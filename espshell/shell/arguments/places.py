@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from espshell.device.memory import require_32_bits
 from espshell.errors import UsageError
+from espshell.records import dataclass
 from espshell.shell.arguments.types import ArgType, Scope, checked, mapped, single_word
 from espshell.shell.language import expr, place
 
@@ -32,15 +33,15 @@ class Extent:
 
 
 def _location(parsed: place.Place, scope: Scope) -> Location:
-    """Evaluate an address; one in ``efuse:`` counts from the start of the eFuse registers."""
+    """Evaluate an address; one in ``efuse:`` counts from the start of block 0 as it is read."""
     scope = scope.space(parsed.space)
     name = parsed.expr.lone_name()
-    partition = scope.place(name) if name and parsed.space == "flash" else None
-    if partition is not None:
-        return Location(partition.start, parsed.space, partition.name, partition.end)
-    address = _bus_address(parsed, _evaluated(parsed, scope), scope)
+    named = scope.place(name) if name and parsed.space != "mem" else None
+    if named is not None:
+        return Location(named.start, parsed.space, named.name, named.end)
+    address = _evaluated(parsed, scope)
     _require_range(parsed, address, 1)
-    return Location(address, _bus_space(parsed))
+    return Location(address, parsed.space)
 
 
 def _complete_places(text: str, scope: Scope) -> Iterable[str]:
@@ -52,7 +53,7 @@ def _complete_places(text: str, scope: Scope) -> Iterable[str]:
 
 
 def _complete_addresses(text: str, scope: Scope) -> Iterable[str]:
-    return (*scope.names(text), "mem:", "efuse:")
+    return (*scope.names(text), "mem:")
 
 
 PLACE: ArgType[place.Place, Location] = ArgType(
@@ -63,13 +64,13 @@ PLACE: ArgType[place.Place, Location] = ArgType(
     complete=_complete_places,
     raw=True,
 )
-"""An address in a space; one in ``efuse:`` becomes an address on the bus."""
+"""An address in a space."""
 
 
 def _require_memory(where: place.Place) -> None:
-    if where.space == "flash":
-        text = f"flash:{where.expr.text}"
-        raise UsageError(f"`{text}` is in flash; an address in memory was expected")
+    if where.space != "mem":
+        text = f"{where.space}:{where.expr.text}"
+        raise UsageError(f"`{text}` is in {_IN[where.space]}; an address in memory was expected")
 
 
 def require_writable(where: place.Place) -> None:
@@ -81,12 +82,13 @@ def require_writable(where: place.Place) -> None:
         )
 
 
-ADDRESS: ArgType[place.Place, int] = replace(
-    mapped(checked(PLACE, _require_memory), lambda location: location.address),
-    kind="address",
-    complete=_complete_addresses,
-)
-"""An address on the bus: anywhere but in ``flash:``."""
+def _addresses(places: ArgType[place.Place, Location]) -> ArgType[place.Place, int]:
+    address = mapped(checked(places, _require_memory), lambda location: location.address)
+    return replace(address, kind="address", complete=_complete_addresses)
+
+
+ADDRESS = _addresses(PLACE)
+"""An address on the bus: not in ``flash:`` or ``efuse:``."""
 
 
 def region(default_size: int | None = None) -> ArgType[place.Range, Extent]:
@@ -121,8 +123,8 @@ def region(default_size: int | None = None) -> ArgType[place.Range, Extent]:
 
 def _extent(parsed: place.Range, scope: Scope, default_size: int | None) -> Extent:
     """Evaluate both ends. Raises: UsageError if the end is not behind the start."""
-    space = _bus_space(parsed.place)
-    scope = scope.space(parsed.place.space)
+    space = parsed.place.space
+    scope = scope.space(space)
     name = parsed.place.expr.lone_name()
     if parsed.size is None and parsed.end is None:
         region = scope.place(name) if name else None
@@ -134,10 +136,9 @@ def _extent(parsed: place.Range, scope: Scope, default_size: int | None) -> Exte
                 hint=f"`{_LISTS[space]}` lists them; or give a length: `A LEN`",
             )
     start = _evaluated(parsed.place, scope)
-    address = _bus_address(parsed.place, start, scope)
     size = _size(parsed, start, scope, default_size)
-    _require_range(parsed.place, address, size)
-    return Extent(address, size, "", space)
+    _require_range(parsed.place, start, size)
+    return Extent(start, size, "", space)
 
 
 def _size(parsed: place.Range, start: int, scope: Scope, default_size: int | None) -> int:
@@ -158,30 +159,27 @@ def _size(parsed: place.Range, start: int, scope: Scope, default_size: int | Non
 REGION = region()
 
 WRITABLE_PLACE = checked(PLACE, require_writable)
-WRITABLE_ADDRESS = checked(ADDRESS, require_writable)
+WRITABLE_ADDRESS = _addresses(WRITABLE_PLACE)
 WRITABLE_REGION = checked(REGION, lambda parsed: require_writable(parsed.place))
 """Places to write to: in ``efuse:`` there is none."""
 
-_LISTS = {"mem": "map", "flash": "parts"}
+_LISTS = {"mem": "map", "flash": "parts", "efuse": "efuse"}
+_IN = {"flash": "flash", "efuse": "the eFuses"}
 
 
 def _names(where: place.Place, part: expr.Expr) -> tuple[str, ...]:
-    """Return the names in a part of a place; those in flash with their space."""
-    prefix = "flash:" if where.space == "flash" else ""
+    """Return the names in a part of a place, with the space where it is not memory."""
+    prefix = "" if where.space == "mem" else f"{where.space}:"
     return tuple(prefix + name for name in part.names())
 
 
 def _require_range(where: place.Place, address: int, size: int) -> None:
     """Check that a range in memory has addresses of 32 bits, whatever is forced.
 
-    Where flash ends, only the chip can say. Raises: UsageError.
+    Where flash and the eFuses end, only the chip can say. Raises: UsageError.
     """
-    if where.space != "flash":
+    if where.space == "mem":
         require_32_bits(address, size)
-
-
-def _bus_space(where: place.Place) -> str:
-    return "flash" if where.space == "flash" else "mem"
 
 
 def _evaluated(where: place.Place, scope: Scope) -> int:
@@ -190,12 +188,3 @@ def _evaluated(where: place.Place, scope: Scope) -> int:
     if name and scope.is_field(name):
         raise UsageError(f"`{name}` is a field, not an address", hint=f"`reg {name}` shows it")
     return where.expr.evaluate(scope)
-
-
-def _bus_address(where: place.Place, number: int, scope: Scope) -> int:
-    if where.space != "efuse" or scope.chip is None:
-        return number
-    registers = scope.chip.efuse
-    if not 0 <= number < registers.size:
-        raise UsageError(f"efuse:{number:#x} is past the end; there are {registers.size:#x} bytes")
-    return registers.start + number

@@ -11,13 +11,14 @@ A type is a value: a small one is made of others by ``many``, ``checked``, ``map
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from espshell import chips, files
 from espshell.chips import Chip
 from espshell.errors import UsageError
+from espshell.records import dataclass
 from espshell.shell.language import expr
 from espshell.units import number_text, parse_seconds
 
@@ -242,6 +243,19 @@ NUMBERS = many(NUMBER)
 POSITIVE = replace(number(1, 0xFFFF_FFFF), complete=no_completion)
 """An expression that must be at least 1, and fit into 32 bits: a count or a rate."""
 
+AUTO = "auto"
+
+RATE_OR_AUTO: ArgType[expr.Expr | None, int | str] = ArgType(
+    "rate",
+    single_word(lambda text: None if text.lower() == AUTO else expr.parse(text)),
+    lambda parsed, scope: AUTO if parsed is None else POSITIVE.resolve(parsed, scope),
+    names=lambda parsed: () if parsed is None else parsed.names(),
+    complete=offer(AUTO),
+    raw=True,
+    label="RATE|auto",
+)
+"""A baud rate, or ``auto``: the highest that is clean."""
+
 TEXT: ArgType[str, str] = ArgType("text", single_word(str))
 """A word as it is."""
 
@@ -264,6 +278,9 @@ ANY_PATH = replace(FILE, is_output=False)
 
 SECONDS: ArgType[float, float] = ArgType("seconds", single_word(_seconds))
 """A duration: ``2``, ``0.5``, ``200ms``."""
+
+GENERATION: ArgType[str, int] = mapped(choice("1", "2"), int)
+"""A generation of flasher stubs."""
 
 CHIP: ArgType[Chip, Chip] = ArgType("chip", single_word(chip_named), complete=offer(*chips.NAMES))
 CHIPS = many(CHIP)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from espshell.shell.commands import (
     chip,
+    efuse,
     esptool,
     flash,
     gpio,
@@ -36,6 +37,7 @@ for _module in (
     journal,
     watch,
     chip,
+    efuse,
     gpio,
     ram,
     registers,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,14 +15,27 @@ from espshell.link.reset import AFTER, BEFORE
 from espshell.link.trace import Recorder, Viewer
 from espshell.ops.chip import connection
 from espshell.ops.chip import info as ops
+from espshell.ops.chip import link as link_ops
 from espshell.ops.result import Result
+from espshell.records import dataclass
 from espshell.shell import recovery
 from espshell.shell.arguments.places import ADDRESS
-from espshell.shell.arguments.types import ANY_PATH, CHIPS, POSITIVE, TEXT, checked, choice, offer
+from espshell.shell.arguments.types import (
+    ANY_PATH,
+    CHIPS,
+    GENERATION,
+    RATE_OR_AUTO,
+    TEXT,
+    checked,
+    choice,
+    offer,
+)
 from espshell.shell.declaration import Option, Trait
 from espshell.shell.registry import Registry
 
 if TYPE_CHECKING:
+    from espshell.ops.chip.link import LinkReport
+    from espshell.ops.chip.rate import RateChosen
     from espshell.shell.session import Session
 
 VERBS = Registry()
@@ -64,7 +77,9 @@ def connect(
     session: Session,
     port: Annotated[str, TEXT] = "",
     *,
-    baud: Annotated[int | None, Option("--baud", "rate after the first contact", POSITIVE)] = None,
+    baud: Annotated[
+        int | str | None, Option("--baud", "rate after the first contact, or auto", RATE_OR_AUTO)
+    ] = None,
     chip: Annotated[tuple[Chip, ...], Option("--chip", "refuse any other chip", CHIPS)] = (),
     before: Annotated[
         str, Option("--before", "how to reset it: " + ", ".join(BEFORE), RESET_MODE)
@@ -81,11 +96,12 @@ def connect(
     target_bench = replace(
         bench,
         port=port or bench.port,
-        baud=baud or bench.baud,
         chip=chip[0] if chip else bench.chip,
         before=before or bench.before,
         after=after or bench.after,
     )
+    if baud is not None:
+        target_bench = target_bench.at_rate(baud)
     return connection.describe(session.connect(target_bench))
 
 
@@ -116,7 +132,9 @@ def stub(
     when: Annotated[str, choice("auto", "always", "never")] = "",
     *,
     folder: Annotated[Path | None, Option("--dir", "where its files are", ANY_PATH)] = None,
-    version: Annotated[str, Option("--version", "which generation: 1 or 2", choice("1", "2"))] = "",
+    version: Annotated[
+        int | None, Option("--version", "which generation: 1 or 2", GENERATION)
+    ] = None,
 ) -> Stub:
     """Say when the flasher stub is started: auto, always, never.
 
@@ -128,7 +146,7 @@ def stub(
         bench,
         stub=when or bench.stub,
         stub_dir=folder or bench.stub_dir,
-        stub_version=int(version) if version else bench.stub_version,
+        stub_version=version or bench.stub_version,
     )
     target = session.target
     if when == "always" and target is not None and not target.loader.dialect.is_stub:
@@ -198,17 +216,32 @@ def run(session: Session) -> connection.Left:
 
 @VERBS.add("baud", group=GROUP, needs="chip")
 def baud(
-    session: Session, rate: Annotated[int | None, POSITIVE] = None
-) -> connection.ConnectionInfo:
+    session: Session, rate: Annotated[int | str | None, RATE_OR_AUTO] = None
+) -> connection.ConnectionInfo | RateChosen:
     """Change the rate at both ends; without a rate, tell it.
 
     The new rate is proven by a read; if that fails, both ends go back to the old one.
+    baud auto goes up from the present rate to 230400, 460800, 921600, 1500000, 2000000 and
+    3000000, as far as the bridge can, and keeps the highest at which data is right both ways. A
+    chip that gets lost on the way is reset into the loader.
     """
     if rate is None:
         return connection.describe(session.chip)
-    result = session.change_baud(rate)
-    session.bench = replace(session.bench, baud=rate)
+    result = session.climb() if isinstance(rate, str) else session.change_baud(rate)
+    session.connected.rate_raised = False
+    session.bench = session.bench.at_rate(result.baud)
     return result
+
+
+@VERBS.add("link", group=GROUP, needs="chip")
+def link(session: Session) -> LinkReport:
+    """Measure the link, and tell what to do about it.
+
+    How long round trips take, how fast bytes go both ways at the present rate, and how many
+    exchanges are lost or wrong, which is a failure (status 1). Nothing on the chip changes.
+    link; baud auto; link.
+    """
+    return link_ops.measure(session.chip)
 
 
 @VERBS.add("trace", group=GROUP)

@@ -5,17 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from espshell.ops.flash import settings as patch
 from espshell.shell.arguments.flash import Pair, erasable, file_places
 from espshell.shell.arguments.image import FLASH_SIZE
 from espshell.shell.arguments.places import Extent
 from espshell.shell.arguments.types import FILE
 from espshell.shell.commands.flash import (
     GROUP,
-    FlashFreq,
-    FlashMode,
-    FlashSize,
     Force,
+    Header,
     erase,
     load_files,
     require_possible,
@@ -30,8 +27,8 @@ from espshell.shell.registry import Registry
 if TYPE_CHECKING:
     from espshell.ops.flash.erase import Erased
     from espshell.ops.flash.load import Written
-    from espshell.ops.memory.load import Loaded
     from espshell.ops.memory.save import Saved
+    from espshell.ops.memory.words import Loaded
     from espshell.shell.session import Session
 
 VERBS = Registry()
@@ -62,9 +59,7 @@ def write_flash_files(
         bool, Option("--no-progress", "is accepted, and changes nothing", short="-p")
     ] = False,
     skip_flashed: Annotated[bool, Option("--skip-flashed", "is always done", short="-s")] = False,
-    flash_mode: FlashMode = "keep",
-    flash_freq: FlashFreq = "keep",
-    flash_size: FlashSize = "keep",
+    header: Header,
     force: Force = False,
 ) -> Written | Loaded | Erased | None:
     """Write files to flash, as esptool does; but only what differs, and verified."""
@@ -75,8 +70,7 @@ def write_flash_files(
             return erased
         if erased.dry_run:
             session.output.note("dry run: the whole chip would be erased first")
-    settings = patch.FlashSettings(flash_mode, flash_freq, flash_size)
-    return load_files(session, files, settings, force=force, like_esptool=True)
+    return load_files(session, files, header.settings, force=force, like_esptool=True)
 
 
 @VERBS.add("verify-flash", group=GROUP, options=options.REACHING, needs="memory", alias_of="verify")
@@ -86,13 +80,12 @@ def verify_flash(
     *,
     diff: Annotated[bool, Option("--diff", "show what differs", short="-d")] = False,
     every_row: Annotated[bool, Option("--all", "show all of it")] = False,
-    flash_mode: FlashMode = "keep",
-    flash_freq: FlashFreq = "keep",
-    flash_size: FlashSize = "keep",
+    header: Header,
 ) -> Presentation:
     """Compare files with flash, as esptool does."""
-    settings = patch.FlashSettings(flash_mode, flash_freq, flash_size)
-    return verify_files(session, files, settings, diff=diff, every_row=every_row, like_esptool=True)
+    return verify_files(
+        session, files, header.settings, diff=diff, every_row=every_row, like_esptool=True
+    )
 
 
 @VERBS.add(

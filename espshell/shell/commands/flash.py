@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
-from espshell.errors import DeviceError, UsageError
+from espshell.errors import DeviceError, NoReply, UsageError
 from espshell.image import partitions as partition_format
 from espshell.ops.chip import info as chip_ops
 from espshell.ops.flash import erase as erasing
@@ -18,7 +18,8 @@ from espshell.ops.flash import plan as planning
 from espshell.ops.flash import settings as patch
 from espshell.ops.flash import verify as verifying
 from espshell.ops.flash import write_job as working
-from espshell.ops.memory import load as loading
+from espshell.ops.memory import words
+from espshell.records import dataclass
 from espshell.shell.arguments.flash import (
     Pair,
     erasable,
@@ -41,10 +42,10 @@ if TYPE_CHECKING:
     from espshell.ops.flash.load import Written
     from espshell.ops.flash.partitions import Parts
     from espshell.ops.flash.payload import Payload
-    from espshell.ops.flash.plan import Facts
+    from espshell.ops.flash.plan import Facts, Plan
     from espshell.ops.flash.settings import FlashSettings
     from espshell.ops.flash.write_job import WriteJob
-    from espshell.ops.memory.load import Loaded
+    from espshell.ops.memory.words import Loaded
     from espshell.shell.session import Session
 
 VERBS = Registry()
@@ -53,19 +54,26 @@ GROUP = "Flash"
 
 NOTHING_DONE = "nothing was changed"
 
-FlashMode = Annotated[
-    str, Option("--flash-mode", "patch the bootloader's header (keep)", TEXT, short="-fm")
-]
-FlashFreq = Annotated[
-    str, Option("--flash-freq", "patch the bootloader's header (keep)", TEXT, short="-ff")
-]
-FlashSize = Annotated[
-    str, Option("--flash-size", "patch the bootloader's header (keep)", TEXT, short="-fs")
-]
+_PATCH = "patch the bootloader's header (keep)"
+
 Force = Annotated[bool, Option("--force", "write also what this chip cannot boot")]
 KeepEdges = Annotated[
     bool, Option("--keep-edges", "keep what else is in the first and last sector")
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the header of a bootloader is to say instead of what is in its file."""
+
+    flash_mode: Annotated[str, Option("--flash-mode", _PATCH, TEXT, short="-fm")] = "keep"
+    flash_freq: Annotated[str, Option("--flash-freq", _PATCH, TEXT, short="-ff")] = "keep"
+    flash_size: Annotated[str, Option("--flash-size", _PATCH, TEXT, short="-fs")] = "keep"
+
+    @property
+    def settings(self) -> FlashSettings:
+        """The same for the operation."""
+        return patch.FlashSettings(self.flash_mode, self.flash_freq, self.flash_size)
 
 
 @VERBS.add("load", group=GROUP, options=[DRY_RUN], traits=Trait.PARTITIONS, needs="flash")
@@ -75,9 +83,7 @@ def load(
     *,
     everything: Annotated[bool, Option("--all", "send also what does not differ")] = False,
     keep_edges: KeepEdges = False,
-    flash_mode: FlashMode = "keep",
-    flash_freq: FlashFreq = "keep",
-    flash_size: FlashSize = "keep",
+    header: Header,
     force: Force = False,
 ) -> Written | Loaded | None:
     """Write files to flash, as far as they differ, or to memory.
@@ -92,7 +98,7 @@ def load(
     return load_files(
         session,
         files,
-        patch.FlashSettings(flash_mode, flash_freq, flash_size),
+        header.settings,
         everything=everything,
         keep_edges=keep_edges,
         force=force,
@@ -120,7 +126,7 @@ def load_files(
         _require_ram(session, files, force=force)
         for note in (note for image in images for note in image.notes):
             session.output.note(note)
-        return loading.load_memory(
+        return words.load_memory(
             session.chip.memory,
             images,
             verify=session.settings.verify,
@@ -141,17 +147,14 @@ def verify(
     *,
     diff: Annotated[bool, Option("--diff", "show what differs")] = False,
     every_row: Annotated[bool, Option("--all", "show all of it")] = False,
-    flash_mode: FlashMode = "keep",
-    flash_freq: FlashFreq = "keep",
-    flash_size: FlashSize = "keep",
+    header: Header,
 ) -> Presentation:
     """Compare files with flash by digest.
 
     --diff shows what differs, side by side. The wire cost follows the size of the difference, not
     of the file. Fails if anything differs.
     """
-    settings = patch.FlashSettings(flash_mode, flash_freq, flash_size)
-    return verify_files(session, files, settings, diff=diff, every_row=every_row)
+    return verify_files(session, files, header.settings, diff=diff, every_row=every_row)
 
 
 def verify_files(
@@ -307,9 +310,27 @@ def _write(
         if not session.may_destroy(_question(work)):
             session.output.note(NOTHING_DONE)
             return None
-    with _changing(session, work):
-        result = ops.write(target.flash, work, report)
+    result = _carried_out(session, plan, work, everything=everything)
     return replace(result, notes=()) if work.segments and session.ask else result
+
+
+def _carried_out(session: Session, plan: Plan, work: WriteJob, *, everything: bool) -> Written:
+    """Write; if the link fails at a rate that the shell has raised, go on at the old one.
+
+    Not if a digest has failed before: then it is for a person to see.
+    """
+    session.raise_rate(work.size)
+    report = session.output.progress
+    while True:
+        try:
+            with _changing(session, work):
+                return ops.write(session.chip.flash, work, report)
+        except (DeviceError, NoReply):
+            if any(segment.tries > 1 for segment in work.segments) or not session.lower_rate():
+                raise
+        strays = work.strays
+        work = ops.compare(session.chip, plan, everything=everything, report=report)
+        work.strays.extend(strays)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from espshell.chips import Chip
 from espshell.errors import UsageError
 from espshell.ops.flash import settings as settings_module
 from espshell.ops.image import build, inspect
+from espshell.records import dataclass
 from espshell.shell.arguments.flash import Pair
 from espshell.shell.arguments.image import FILE_OR_FLASH, FLASH_BYTES, file_offsets, passed_on
 from espshell.shell.arguments.places import Location
@@ -44,34 +45,15 @@ def _passed_flag(flag: str, text: str) -> Option:
 ImageChip = Annotated[
     Chip | None, Option("--chip", "which chip it is for, where that is not said", CHIP)
 ]
-Segfile = Annotated[
-    tuple[Path, ...], Option("--segfile", "bytes of a segment", INPUT_FILE, short="-f", many=True)
-]
-Segaddr = Annotated[
-    tuple[int, ...],
-    Option("--segaddr", "where in memory they belong", NUMBER, short="-a", many=True),
-]
-Entrypoint = Annotated[
-    int, Option("--entrypoint", "where the program starts (0)", NUMBER, short="-e")
-]
-FlashMode = Annotated[
-    str,
-    Option("--flash-mode", "written to the header (keep)", choice(KEEP, *FLASH_MODES), short="-fm"),
-]
-FlashFreq = Annotated[
-    str, Option("--flash-freq", "written to the header (keep): 40m", TEXT, short="-ff")
-]
-FlashSize = Annotated[
-    str, Option("--flash-size", "written to the header (keep): 4MB", TEXT, short="-fs")
-]
 TargetOffset = Annotated[
     int, Option("--target-offset", "where in flash a raw file is to begin", NUMBER, short="-t")
 ]
 ChunkSize = Annotated[int | None, Option("--chunk-size", "payload of a UF2 block", NUMBER)]
+_HEADER = "written to the header"
 _PASSED_ON = (
-    _passed("--flash-mode", "written to the header", *FLASH_MODES, short="-fm"),
-    _passed("--flash-freq", "written to the header", short="-ff"),
-    _passed("--flash-size", "written to the header", short="-fs"),
+    _passed("--flash-mode", _HEADER, *FLASH_MODES, short="-fm"),
+    _passed("--flash-freq", _HEADER, short="-ff"),
+    _passed("--flash-size", _HEADER, short="-fs"),
     _passed("--version", "of an ESP8266 image", "1", "2", "3", short="-e"),
     _passed("--min-rev", "least minor revision, as once", short="-r"),
     _passed("--min-rev-full", "least revision of the chip, major * 100 + minor"),
@@ -129,57 +111,69 @@ def image_info(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is written to the header of an image or of a bootloader."""
+
+    flash_mode: Annotated[
+        str,
+        Option("--flash-mode", f"{_HEADER} (keep)", choice(KEEP, *FLASH_MODES), short="-fm"),
+    ] = KEEP
+    flash_freq: Annotated[
+        str, Option("--flash-freq", f"{_HEADER} (keep): 40m", TEXT, short="-ff")
+    ] = KEEP
+    flash_size: Annotated[
+        str, Option("--flash-size", f"{_HEADER} (keep): 4MB", TEXT, short="-fs")
+    ] = KEEP
+
+    @property
+    def settings(self) -> FlashSettings:
+        """The same for the operation."""
+        return settings_module.FlashSettings(self.flash_mode, self.flash_freq, self.flash_size)
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """The segments of an image, and its entry."""
+
+    segfile: Annotated[
+        tuple[Path, ...],
+        Option("--segfile", "bytes of a segment", INPUT_FILE, short="-f", many=True),
+    ] = ()
+    segaddr: Annotated[
+        tuple[int, ...],
+        Option("--segaddr", "where in memory they belong", NUMBER, short="-a", many=True),
+    ] = ()
+    entrypoint: Annotated[
+        int, Option("--entrypoint", "where the program starts (0)", NUMBER, short="-e")
+    ] = 0
+
+
 @VERBS.add("image make", group=GROUP)
 def image_make(
-    session: Session,
-    out: Annotated[Path, FILE],
-    *,
-    segfile: Segfile = (),
-    segaddr: Segaddr = (),
-    entrypoint: Entrypoint = 0,
-    flash_mode: FlashMode = KEEP,
-    flash_freq: FlashFreq = KEEP,
-    flash_size: FlashSize = KEEP,
+    session: Session, out: Annotated[Path, FILE], *, segments: Segments, header: Header
 ) -> Made:
     """Make an ESP8266 image of files, as esptool 4 did.
 
     image make -f text.bin -a 0x40100000 -f data.bin -a 0x3ffe8000 -e 0x40100004 out.bin.
     -f and -a stand in pairs, one for each segment. A segment in flash becomes a file of its own.
     """
-    settings = (flash_mode, flash_freq, flash_size)
-    return _make(out, segfile, segaddr, entrypoint, settings)
+    return _make(out, segments, header)
 
 
 @VERBS.add("make-image", group=GROUP, alias_of="image make")
 def make_image(
-    session: Session,
-    out: Annotated[Path, FILE],
-    *,
-    segfile: Segfile = (),
-    segaddr: Segaddr = (),
-    entrypoint: Entrypoint = 0,
-    flash_mode: FlashMode = KEEP,
-    flash_freq: FlashFreq = KEEP,
-    flash_size: FlashSize = KEEP,
+    session: Session, out: Annotated[Path, FILE], *, segments: Segments, header: Header
 ) -> Made:
     """Make an ESP8266 image of files, named as esptool 4 did: OUT0x00000.bin.
 
     A segment in flash becomes a file of its own, OUT0x10000.bin.
     """
-    settings = (flash_mode, flash_freq, flash_size)
-    return _make(out, segfile, segaddr, entrypoint, settings, always_ending=True)
+    return _make(out, segments, header, always_ending=True)
 
 
-def _make(
-    out: Path,
-    files: tuple[Path, ...],
-    addresses: tuple[int, ...],
-    entry: int,
-    settings: tuple[str, str, str],
-    *,
-    always_ending: bool = False,
-) -> Made:
-
+def _make(out: Path, segments: Segments, header: Header, *, always_ending: bool = False) -> Made:
+    files, addresses = segments.segfile, segments.segaddr
     if len(files) != len(addresses) or not files:
         raise UsageError(
             f"there are {len(files)} of -f and {len(addresses)} of -a, expected as many of both"
@@ -190,8 +184,8 @@ def _make(
     return build.make_image(
         list(zip(files, addresses, strict=True)),
         out,
-        entry=entry,
-        settings=settings_module.FlashSettings(*settings),
+        entry=segments.entrypoint,
+        settings=header.settings,
         always_ending=always_ending,
     )
 
@@ -210,9 +204,7 @@ def image_merge(
     pad_to: Annotated[
         int | None, Option("--pad-to", "fill a raw file up to this size of flash", FLASH_BYTES)
     ] = None,
-    flash_mode: FlashMode = KEEP,
-    flash_freq: FlashFreq = KEEP,
-    flash_size: FlashSize = KEEP,
+    header: Header,
     chunk_size: ChunkSize = None,
     no_md5: Annotated[bool, Option("--no-md5", "no MD5 in UF2 blocks")] = False,
     chip: ImageChip = None,
@@ -228,7 +220,7 @@ def image_merge(
         out,
         files,
         fmt,
-        settings_module.FlashSettings(flash_mode, flash_freq, flash_size),
+        header,
         target_offset=target_offset,
         pad_to=pad_to,
         chunk_size=chunk_size,
@@ -242,20 +234,19 @@ def _merge(
     out: Path,
     files: tuple[Pair, ...],
     fmt: str | None,
-    settings: FlashSettings,
+    header: Header,
     *,
     chip: Chip | None,
     own_addresses: bool = False,
     **layout: Any,
 ) -> Merged:
-
     return build.merge_files(
         [(path, where.address) for path, where in files],
         out,
         fmt=cast("Format | None", fmt),
         chip=chip,
         connected=_at_hand(session),
-        settings=settings,
+        settings=header.settings,
         own_addresses=own_addresses,
         **layout,
     )
@@ -276,9 +267,7 @@ def merge_bin(
     pad_to: Annotated[
         int | None, Option("--pad-to-size", "fill a raw file up to this size of flash", FLASH_BYTES)
     ] = None,
-    flash_mode: FlashMode = KEEP,
-    flash_freq: FlashFreq = KEEP,
-    flash_size: FlashSize = KEEP,
+    header: Header,
     chunk_size: ChunkSize = None,
     no_md5: Annotated[bool, Option("--md5-disable", "no MD5 in UF2 blocks")] = False,
     chip: ImageChip = None,
@@ -295,7 +284,7 @@ def merge_bin(
         output,
         files,
         fmt,
-        settings_module.FlashSettings(flash_mode, flash_freq, flash_size),
+        header,
         target_offset=target_offset,
         pad_to=pad_to,
         chunk_size=chunk_size,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from espshell.chips import Kind
 from espshell.device.memory import ADDRESS_SPACE
 from espshell.errors import UsageError
+from espshell.ops.chip import efuse as efuses
 from espshell.ops.memory import save as saving
 from espshell.ops.memory import words as memory
 from espshell.ops.memory import writing
@@ -52,7 +53,7 @@ Unverified = Annotated[bool, Option("--no-verify", "do not read back")]
 
 
 def _prefix(where: Location | Extent) -> str:
-    return "flash:" if where.space == "flash" else ""
+    return "" if where.space == "mem" else f"{where.space}:"
 
 
 def _widths(name: str, *widths: int) -> dict[str, dict[str, object]]:
@@ -83,6 +84,10 @@ def peek(
     if count == 1 and width == 32 and place.space == "mem":
         registers = writing.registers_at(session.chip.memory, at)
         result = replace(result, register=registers[0] if registers else None)
+    if place.space == "efuse" and place.name:
+        text = efuses.show(session.chip, place.name)
+        if isinstance(text, efuses.FuseDetail):
+            result = replace(result, notes=(*result.notes, f"{place.name}: {text.value.text}"))
     if session.symbols and place.space == "mem":
         labels = tuple(session.symbol_at(at + i * width // 8) for i in range(count))
         result = replace(result, labels=labels)
@@ -180,6 +185,8 @@ def _label(session: Session, region: Extent, address: int) -> str:
     """Return the name at an address: of a partition, symbol, register or region."""
     if region.space == "flash":
         return session.connected.partition_name(address)
+    if region.space == "efuse":
+        return session.chip.efuse.block_name(address)
     if name := session.symbol_at(address, offset=region.size <= _LABELLED_SIZE):
         return name
     area = session.chip.chip.region_at(address)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from espshell.chips import Chip
 from espshell.errors import BenchError, DeviceError, EspError, UsageError
-from espshell.ops.memory import expect as expectations
+from espshell.ops.memory import watch
 from espshell.ops.result import Result
+from espshell.records import dataclass
 from espshell.shell import registry
 from espshell.shell.arguments.types import ANY_PATH, CHIPS, SECONDS, TEXT, WORDS
 from espshell.shell.declaration import Option, Trait
@@ -84,7 +84,7 @@ def expect(
     message: Annotated[
         str, Option("--message", "what to say if it is false", TEXT, short="-m")
     ] = "",
-) -> expectations.Expectation:
+) -> watch.Expectation:
     """Fail, with both sides, unless an expression is true.
 
     `[ADDRESS]` is the word at an address, u8[..] and u16[..] are narrower.
@@ -92,19 +92,17 @@ def expect(
     return evaluated(session, expression, message)
 
 
-def evaluated(session: Session, expression: Expr, message: str = "") -> expectations.Expectation:
+def evaluated(session: Session, expression: Expr, message: str = "") -> watch.Expectation:
     """Evaluate what is expected to be true, both sides of it where it is one comparison."""
     sides, scope = expression.sides(), session.scope
     if sides is None:
         value = expression.evaluate(scope)
-        return expectations.Expectation(
-            expression.text, value, message=message, notes=tuple(scope.notes)
-        )
+        return watch.Expectation(expression.text, value, message=message, notes=tuple(scope.notes))
     first_side, operator, right = sides
     first, second = first_side.evaluate(scope), right.evaluate(scope)
     value = int(expr.compare(first, operator, second))
     notes = tuple(scope.notes)
-    return expectations.Expectation(expression.text, value, first, operator, second, message, notes)
+    return watch.Expectation(expression.text, value, first, operator, second, message, notes)
 
 
 @VERBS.add("need", group=GROUP, needs="chip", traits=Trait.NEED)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from espshell.chips import Kind
 from espshell.errors import UsageError
 from espshell.files import read_bytes
-from espshell.ops.memory import copy as copying
 from espshell.ops.memory import diff as differences
 from espshell.ops.memory import find as search
 from espshell.ops.memory import hash as hashing
 from espshell.ops.memory import words
+from espshell.records import dataclass
 from espshell.shell.arguments.operands import HASHED, OPERANDS, PATTERN, Operand
 from espshell.shell.arguments.places import REGION, WRITABLE_PLACE, Extent, Location
 from espshell.shell.arguments.types import POSITIVE
@@ -40,7 +40,7 @@ def copy(
     *,
     unverified: Unverified = False,
     force: Force = False,
-) -> copying.Copied | Written | None:
+) -> words.Copied | Written | None:
     """Copy a range to another place, in memory or in flash.
 
     All of it is read before anything is written, so the two may overlap. Reads back and fails if
@@ -54,7 +54,7 @@ def copy(
         data = words.dump(source, region.address, region.size, check=not sure, report=report).data
         return write_flash(session, place, data, f"a copy of {hex32(region.address)}", force=force)
     verify = session.settings.verify and not unverified
-    return copying.copy(
+    return words.copy(
         session.chip.memory,
         region.address,
         region.size,
@@ -112,7 +112,7 @@ def find(
     if not result.complete and result.hits[-1].address + 1 < end:
         options = f" --align {align} --max {most}" + " --check" * check + " --force" * force
         behind = result.hits[-1].address + 1
-        space = "flash:" if region.space == "flash" else ""
+        space = "" if region.space == "mem" else f"{region.space}:"
         session.next_line = f"find {space}{behind:#x}..{end:#x} hex:{pattern.text}{options}"
     return result
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +11,8 @@ from espshell.device.pins import parse_pads
 from espshell.errors import UsageError
 from espshell.files import path_of, require_readable
 from espshell.ops.result import Result
-from espshell.shell import lines, replay
+from espshell.records import dataclass
+from espshell.shell import config, lines, replay
 from espshell.shell.arguments.types import (
     FILE,
     NUMBER,
@@ -23,12 +24,13 @@ from espshell.shell.arguments.types import (
     did_you_mean,
     offer,
 )
-from espshell.shell.declaration import Trait, Verb
+from espshell.shell.declaration import Option, Trait, Verb
 from espshell.shell.language.assignment import assigned
 from espshell.shell.language.grammar import Command
+from espshell.shell.output import Output
 from espshell.shell.registry import COMMANDS, Registry
 from espshell.shell.session import Quit, Session
-from espshell.shell.settings import MOST_FLASH
+from espshell.shell.settings import MOST_FLASH, SAVED, SETTINGS, Settings
 from espshell.shell.transcript import Transcript
 from espshell.units import KIB, parse_number, size_text
 
@@ -38,8 +40,7 @@ GROUP = "Shell"
 
 _SWITCH = {"on": True, "off": False, "true": True, "false": False, "yes": True, "no": False}
 _COLORS = ("auto", "always", "never")
-_SWITCHES = ("check", "confirm", "slower", "squeeze", "verify")
-SETTINGS = (*_SWITCHES, "color", "dry-run", "flash-size", "spi-connection", "parttable")
+_RATES = ("auto", "fixed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ VERB_NAME: ArgType[str, str] = ArgType("command", " ".join, complete=_complete_v
 
 SETTING_NAME = replace(TEXT, complete=offer(*SETTINGS))
 
-SETTING_VALUE = replace(TEXT, complete=offer("on", "off", *_COLORS))
+SETTING_VALUE = replace(TEXT, complete=offer("on", "off", *_COLORS, "fixed"))
 """What any setting can be."""
 
 
@@ -84,6 +85,10 @@ def set_setting(
     session: Session,
     name: Annotated[str, SETTING_NAME] = "",
     value: Annotated[str, SETTING_VALUE] = "",
+    *,
+    save: Annotated[
+        bool, Option("--save", "keep it in your espshell.toml; without NAME all")
+    ] = False,
 ) -> NamedValues | None:
     """Change a setting, or show them all.
 
@@ -93,7 +98,8 @@ def set_setting(
     confirm: ask before flash is changed. slower: lower the rate where flash reads badly.
     flash-size: auto, or what the flash has: 4M. spi-connection: auto, SPI, HSPI, or the pins of
     the flash: CLK,Q,D,HD,CS. parttable: where the partition table stands: an address in flash, or
-    a file.
+    a file. rate: auto raises a baud rate that nobody has chosen before more than 256 KiB go over
+    a bridge; fixed leaves it alone.
     """
     if name and name not in SETTINGS:
         names = ", ".join(SETTINGS)
@@ -101,9 +107,19 @@ def set_setting(
             f"there is no setting `{name}`",
             hint=did_you_mean(name, SETTINGS) or f"there are {names}",
         )
-    if not value:
-        shown = (name,) if name else SETTINGS
-        return NamedValues(tuple((key, _setting(session, key)) for key in shown))
+    if save and name and name not in SAVED:
+        raise UsageError(f"`{name}` is never saved: it is for one session")
+    if value:
+        _change(session, name, value)
+    if save:
+        _save(session, name)
+    if value or save:
+        return None
+    shown = (name,) if name else SETTINGS
+    return NamedValues(tuple((key, _setting(session, key)) for key in shown))
+
+
+def _change(session: Session, name: str, value: str) -> None:
     if name == "color":
         session.output.color_when = _choice(name, value, _COLORS)
     elif name == "dry-run":
@@ -114,15 +130,39 @@ def set_setting(
         session.settings.parttable = value
         if session.connection is not None:
             session.connection.partitions = None
-    elif name == "flash-size":
-        session.settings.flash_size = _flash_size(value)
-    elif name == "spi-connection":
-        parse_pads(value)
-        session.settings.spi_connection = value
+    elif name in _PARSERS:
+        setattr(session.settings, name.replace("-", "_"), _PARSERS[name](value))
     else:
         setattr(session.settings, name, _SWITCH[_choice(name, value, tuple(_SWITCH))])
     session.apply_settings()
-    return None
+
+
+def _save(session: Session, name: str) -> None:
+    """Save a setting, or without a name all that are not as at the start."""
+    values = {key: _saved(session, key) for key in ((name,) if name else SAVED)}
+    first = replace(session, output=Output(), settings=Settings())
+    path = config.save(values, {} if name else {key: _saved(first, key) for key in SAVED})
+    session.output.note(f"saved in {path}")
+
+
+def _saved(session: Session, name: str) -> bool | str:
+    """Return a setting as a file has it: as `set` takes it, in every folder."""
+    if name == "flash-size":
+        size = session.settings.flash_size
+        return f"{size // KIB}k" if size else "auto"
+    if name == "parttable" and parse_number(session.settings.parttable) is None:
+        return str(path_of(session.settings.parttable).absolute())
+    return _setting(session, name)
+
+
+def configure(session: Session, loaded: config.Config) -> None:
+    """Give a session the settings and aliases of files. Raises: UsageError with the place."""
+    for name, entry in loaded.settings.items():
+        with config.located(entry.where):
+            _change(session, name, entry.text)
+    for name, entry in loaded.aliases.items():
+        with config.located(entry.where):
+            define(session, name, entry.text)
 
 
 @VERBS.add("alias", group=GROUP, rest="assignment", traits=Trait.ALIAS)
@@ -133,21 +173,21 @@ def alias(session: Session, assignment: Command) -> NamedValues | None:
     """
     if not assignment.words:
         return NamedValues(tuple(sorted(session.aliases.items())))
-    define(session, assignment)
+    setting = assigned(assignment)
+    define(session, setting.name, setting.source)
     return None
 
 
-def define(session: Session, assignment: Command) -> None:
+def define(session: Session, alias: str, line: str) -> None:
     """Let an alias stand for a line. Raises: UsageError if that is no command."""
-    setting = assigned(assignment)
-    commands = tuple(lines.parse(session, setting.source))
+    commands = tuple(lines.parse(session, line))
     if not commands:
-        raise UsageError(f"`{setting.name}` would stand for nothing")
+        raise UsageError(f"`{alias}` would stand for nothing")
     for command in commands:
         name = command.name.expand({}) if command.name.is_plain else ""
         if name and not COMMANDS.family(name):
             COMMANDS.find(name, prefixes=session.interactive)
-    session.aliases[setting.name] = setting.source
+    session.aliases[alias] = line
 
 
 @VERBS.add("history", group=GROUP)
@@ -216,8 +256,8 @@ def _setting(session: Session, name: str) -> bool | str:
         return session.dry_run
     if name == "parttable":
         return session.settings.parttable
-    if name == "spi-connection":
-        return session.settings.spi_connection
+    if name in ("rate", "spi-connection"):
+        return str(getattr(session.settings, name.replace("-", "_")))
     if name == "flash-size":
         size = session.settings.flash_size
         return size_text(size) if size else "auto"
@@ -232,6 +272,19 @@ def _flash_size(value: str) -> int | None:
     if not size or size % (64 * KIB) or size > MOST_FLASH:
         raise UsageError(f"`{value}` is no size of a flash", hint="4M, 512k, or auto; at most 256M")
     return size
+
+
+def _pads(value: str) -> str:
+    parse_pads(value)
+    return value
+
+
+_PARSERS: dict[str, Callable[[str], object]] = {
+    "flash-size": _flash_size,
+    "spi-connection": _pads,
+    "rate": lambda value: _choice("rate", value, _RATES),
+}
+"""What becomes of the text of a setting that is neither a switch nor special."""
 
 
 def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:

@@ -15,6 +15,7 @@ from espshell.nor import plan as planning
 from espshell.nor import settings as typed
 from espshell.ops.flash import sfdp
 from espshell.ops.status import registers as ops
+from espshell.records import dataclass
 from espshell.render.document import Block, Document
 from espshell.render.status import change
 from espshell.render.view import View
@@ -48,11 +49,18 @@ FIELD_SETTINGS = replace(many(checked(TEXT, lambda text: typed.split(text))), ki
 PartName = Annotated[
     str, Option("--part", "what is printed on the flash, if its id leaves it open", TEXT)
 ]
-NonVolatile = Annotated[bool, Option("--nv", "permanently, not only until the flash loses power")]
-OneWay = Annotated[str, Option("--otp", "set a one-way bit: the part's name typed out", TEXT)]
-Risk = Annotated[
-    bool, Option("--risk", "yes to what can stop the board from booting, where nobody is asked")
-]
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """The options of a change: how long it lasts, what a person insists on, of which part."""
+
+    nv: Annotated[bool, Option("--nv", "permanently, not only until the flash loses power")] = False
+    otp: Annotated[str, Option("--otp", "set a one-way bit: the part's name typed out", TEXT)] = ""
+    risk: Annotated[
+        bool, Option("--risk", "yes to what can stop the board from booting, where nobody is asked")
+    ] = False
+    part: PartName = ""
 
 
 @VERBS.add("sr", group=GROUP, aliases=["sr show"], needs="memory")
@@ -77,10 +85,7 @@ def set_fields(
     session: Session,
     settings: Annotated[tuple[str, ...], FIELD_SETTINGS],
     *,
-    nv: NonVolatile = False,
-    otp: OneWay = "",
-    risk: Risk = False,
-    part: PartName = "",
+    how: How,
 ) -> StatusChange | None:
     """Change fields: sr set QE=1 BP=0 DRV=50%.
 
@@ -88,35 +93,32 @@ def set_fields(
     Where the part has it the change is volatile, unless --nv is given. Reads back, and fails if a
     bit is not as wanted.
     """
-    identified = session.connected.identified(part or None)
+    identified = session.connected.identified(how.part or None)
     requested = typed.parse(identified.part, settings)
-    volatile = _volatile(identified, nv)
+    volatile = _volatile(identified, how)
     plan = ops.plan_change(session.flash(), identified, requested, volatile=volatile)
-    return _change(session, plan, otp=otp, risk=risk)
+    return _change(session, plan, how)
 
 
 @VERBS.add("sr edit", group=GROUP, options=[DRY_RUN], needs="memory")
 def edit(
     session: Session,
     *,
-    nv: NonVolatile = False,
-    otp: OneWay = "",
-    risk: Risk = False,
-    part: PartName = "",
+    how: How,
 ) -> StatusChange | None:
     """Change bits in a grid: arrows, space, Enter to review, Escape to leave."""
     if session.ask is None:
         raise UsageError("`sr edit` is for a terminal", hint="`sr set NAME=VALUE` works everywhere")
 
-    current = _status(session, part)
-    volatile = _volatile(current.identified, nv)
+    current = _status(session, how.part)
+    volatile = _volatile(current.identified, how)
     view = replace(session.output.view, partitions=session.connected.known_partitions)
     requested = grid.edit(current, view, volatile=volatile)
     if requested is None:
         session.output.note(NOTHING_DONE)
         return None
     plan = ops.plan_change(session.flash(), current.identified, requested, volatile=volatile)
-    return _change(session, plan, otp=otp, risk=risk)
+    return _change(session, plan, how)
 
 
 @VERBS.add("sr protect", group=GROUP, options=[DRY_RUN], needs="memory")
@@ -124,40 +126,34 @@ def protect(
     session: Session,
     region: Annotated[Extent, erasable(bare=True)],
     *,
-    nv: NonVolatile = False,
-    otp: OneWay = "",
-    risk: Risk = False,
-    part: PartName = "",
+    how: How,
 ) -> StatusChange | None:
     """Protect exactly a region, a partition, or all (chip).
 
     Only ranges that the part has can be protected; `sr ranges` lists them.
     """
-    identified = session.connected.identified(part or None)
+    identified = session.connected.identified(how.part or None)
     plan = ops.plan_protection(
         session.flash(),
         identified,
         region.address,
         region.address + region.size,
-        volatile=_volatile(identified, nv),
+        volatile=_volatile(identified, how),
     )
-    return _change(session, plan, otp=otp, risk=risk)
+    return _change(session, plan, how)
 
 
 @VERBS.add("sr unprotect", group=GROUP, options=[DRY_RUN], needs="memory")
 def unprotect(
     session: Session,
     *,
-    nv: NonVolatile = False,
-    otp: OneWay = "",
-    risk: Risk = False,
-    part: PartName = "",
+    how: How,
 ) -> StatusChange | None:
     """Lift the protection of the whole flash."""
-    identified = session.connected.identified(part or None)
-    volatile = _volatile(identified, nv)
+    identified = session.connected.identified(how.part or None)
+    volatile = _volatile(identified, how)
     plan = ops.plan_protection(session.flash(), identified, 0, 0, volatile=volatile)
-    return _change(session, plan, otp=otp, risk=risk)
+    return _change(session, plan, how)
 
 
 @VERBS.add("sr ranges", group=GROUP, needs="memory")
@@ -185,13 +181,10 @@ def restore(
     session: Session,
     file: Annotated[Path | None, INPUT_FILE] = None,
     *,
-    nv: NonVolatile = False,
-    otp: OneWay = "",
-    risk: Risk = False,
-    part: PartName = "",
+    how: How,
 ) -> StatusChange | None:
     """Put the registers back: as in a file of `sr save`, or as this session found them."""
-    identified = session.connected.identified(part or None)
+    identified = session.connected.identified(how.part or None)
     saved = _saved(file, identified) if file else _first_look(session)
     now = _status(session, "").registers
     settings = []
@@ -203,9 +196,9 @@ def restore(
             if burnt:
                 session.output.note(f"one-way bits of {register.name} stay 1: 0x{burnt:02x}")
             settings.append(typed.Setting(register.name, saved[register.name] | burnt))
-    volatile = _volatile(identified, nv)
+    volatile = _volatile(identified, how)
     plan = ops.plan_change(session.flash(), identified, settings, volatile=volatile)
-    return _change(session, plan, otp=otp, risk=risk)
+    return _change(session, plan, how)
 
 
 @VERBS.add("sfdp", group=GROUP, aliases=["sr sfdp"], needs="memory")
@@ -225,9 +218,9 @@ def _status(session: Session, part: str) -> Status:
     return result
 
 
-def _volatile(identified: Identified, nv: bool) -> bool:
+def _volatile(identified: Identified, how: How) -> bool:
     """Return whether a change is volatile. Raises: UsageError if it can only be permanent."""
-    if nv:
+    if how.nv:
         return False
     possible, why = parts.volatile_possible(identified)
     if not possible:
@@ -237,7 +230,7 @@ def _volatile(identified: Identified, nv: bool) -> bool:
     return True
 
 
-def _change(session: Session, plan: StatusPlan, *, otp: str, risk: bool) -> StatusChange | None:
+def _change(session: Session, plan: StatusPlan, how: How) -> StatusChange | None:
     """Show a plan, ask as much as it needs, and carry it out."""
     output, flash = session.output, session.flash()
 
@@ -253,7 +246,7 @@ def _change(session: Session, plan: StatusPlan, *, otp: str, risk: bool) -> Stat
     keep_first_look(session, plan)
     if not plan.nothing_to_do:
         session.require_permission("writing status registers")
-        require_confirmed(session, plan, otp=otp, risk=risk)
+        require_confirmed(session, plan, otp=how.otp, risk=how.risk)
         kind = "until the flash loses power or is reset" if plan.volatile else "PERMANENTLY"
         if not may_write(session, f"write {kind}", volatile=plan.volatile):
             output.note(NOTHING_DONE)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from espshell.ops.memory import watch as ops
 from espshell.ops.memory import words
 from espshell.ops.result import Result
+from espshell.records import dataclass
 from espshell.shell.arguments.places import REGION, Extent, region
 from espshell.shell.arguments.types import POSITIVE, SECONDS, ArgType, Scope
 from espshell.shell.commands.script import evaluated

@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from espshell import chips
@@ -18,9 +18,21 @@ from espshell.chips import Chip
 from espshell.clock import SystemClock
 from espshell.errors import BenchError, DeviceError, NoSync, PortError, UsageError
 from espshell.link import ports
+from espshell.link.reset import AFTER, BEFORE
 from espshell.link.trace import Viewer
-from espshell.ops.memory.words import poke
-from espshell.shell.arguments.types import TEXT, ArgType, chip_named, choice, offer, single_word
+from espshell.ops.memory import words
+from espshell.records import dataclass
+from espshell.shell.arguments.types import (
+    GENERATION,
+    NUMBER,
+    POSITIVE,
+    TEXT,
+    ArgType,
+    chip_named,
+    choice,
+    offer,
+    single_word,
+)
 from espshell.shell.declaration import Option
 from espshell.shell.settings import Bench
 
@@ -36,10 +48,13 @@ def _chip_or_auto(text: str) -> str:
     return name if name == AUTO else chip_named(name).name
 
 
-CHIP_OR_AUTO: ArgType[str, str] = ArgType(
-    "chip", single_word(_chip_or_auto), complete=offer(AUTO, *chips.NAMES)
+CHIP_OR_AUTO: ArgType[str, Chip | None] = ArgType(
+    "chip",
+    single_word(_chip_or_auto),
+    lambda name, scope: chips.by_name(name),
+    complete=offer(AUTO, *chips.NAMES),
 )
-"""A chip's name in any spelling, or ``auto``."""
+"""A chip by its name in any spelling; None for ``auto``."""
 
 
 def mode(*modes: str) -> ArgType[str, str]:
@@ -67,7 +82,7 @@ PORT_FILTER: ArgType[str, str] = ArgType("port filter", single_word(_port_filter
 
 
 ChipOrAuto = Annotated[
-    str,
+    Chip | None,
     Option("--chip", "refuse any other chip; auto takes what is there", CHIP_OR_AUTO, short="-c"),
 ]
 PortName = Annotated[
@@ -89,19 +104,43 @@ _BETWEEN_S = 0.1  # between two tries
 class GlobalOptions:
     """The global options of a line; None or empty for those that it does not have."""
 
-    chip: Chip | None = None
-    port: str = ""
-    baud: int | None = None
-    port_filter: tuple[str, ...] = ()
-    before: str = ""
-    after: str = ""
-    no_stub: bool = False
-    stub_version: int | None = None
-    trace: bool = False
-    silent: bool = False
-    override_vddsdio: str = ""
-    connect_attempts: int = 1
-    open_port_attempts: int = 1
+    chip: ChipOrAuto = None
+    port: PortName = ""
+    baud: Annotated[int | None, Option("--baud", "change to this rate", POSITIVE, short="-b")] = (
+        None
+    )
+    port_filter: Annotated[
+        tuple[str, ...], Option("--port-filter", "take only such a port", PORT_FILTER, many=True)
+    ] = ()
+    before: Annotated[
+        str, Option("--before", "how to reset the chip when connecting", mode(*BEFORE))
+    ] = ""
+    after: Annotated[
+        str, Option("--after", "how to leave the chip at the end", mode(*AFTER), short="-a")
+    ] = ""
+    no_stub: Annotated[bool, Option("--no-stub", "start no flasher stub for this command")] = False
+    stub_version: Annotated[
+        int | None, Option("--stub-version", "which generation of stubs", GENERATION)
+    ] = None
+    trace: Annotated[bool, Option("--trace", "show every frame of this command", short="-t")] = (
+        False
+    )
+    verbose: Annotated[
+        bool, Option("--verbose", "is accepted: results are shown whole", short="-v")
+    ] = False
+    silent: Annotated[bool, Option("--silent", "show errors only", short="-s")] = False
+    override_vddsdio: Annotated[
+        str, Option("--override-vddsdio", "set the flash's voltage (ESP32)", choice(*VDDSDIO))
+    ] = ""
+    connect_attempts: Annotated[
+        int, Option("--connect-attempts", "how often to try to connect; 0: until it works", NUMBER)
+    ] = 1
+    open_port_attempts: Annotated[
+        int,
+        Option(
+            "--open-port-attempts", "how often to try to open the port; 0: until it works", NUMBER
+        ),
+    ] = 1
 
     def bench(self, bench: Bench) -> Bench:
         """Return the bench with the options of the line."""
@@ -109,6 +148,7 @@ class GlobalOptions:
             bench,
             port=self.port or bench.port,
             baud=self.baud or bench.baud,
+            rate="fixed" if self.baud else bench.rate,
             chip=self.chip or bench.chip,
             before=_mode(self.before, bench.before, BEFORE_DEFAULT),
             after=_mode(self.after, bench.after, AFTER_DEFAULT),
@@ -224,7 +264,7 @@ def _set_voltage(session: Session, voltage: str) -> None:
         raise UsageError(f"--override-vddsdio is for an ESP32; this is an {chip.title}")
     register = session.scope.place("RTC_CNTL.SDIO_CONF")
     assert register is not None
-    result = poke(session.chip.memory, register.start, [VDDSDIO[voltage]])
+    result = words.poke(session.chip.memory, register.start, [VDDSDIO[voltage]])
     if not result.ok:
         raise DeviceError(result.failure)
     for change in result.changes:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import configparser
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from espshell import files
 from espshell.errors import UsageError
+from espshell.records import dataclass
 
 SECTION = "esptool"
 NAMES = ("esptool.cfg", "setup.cfg", "tox.ini")

@@ -14,10 +14,10 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from espshell.errors import UsageError
+from espshell.records import dataclass
 from espshell.units import parse_number
 
 MAX_TOKENS = 150
@@ -51,7 +51,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A dotted name, spelled as typed."""
+    """A dotted name, or ``efuse:`` and the name of a field; spelled as typed."""
 
     text: str
 
@@ -172,7 +172,7 @@ _TOKEN = re.compile(
     | (?P<char>'(?:\\x[0-9A-Fa-f]{2}|\\.|[^'\\])*'?)
     | (?P<number>[0-9]\w*(?:\.\w+)*)
     | (?P<operator>(?:and|or|not)\b(?!\.\w)|\*\*|//|<<|>>|<=|>=|==|!=|&&|\|\||\.\.)
-    | (?P<name>(?:gpio:)?\w+(?:\.\w+)*)
+    | (?P<name>(?:[Ee][Ff][Uu][Ss][Ee]:(?=[A-Za-z_])|[Gg][Pp][Ii][Oo]:(?=\d))?\w+(?:\.\w+)*)
     | (?P<other>.)
     """,
     re.VERBOSE | re.DOTALL,

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 
 from espshell.errors import UsageError
+from espshell.records import dataclass
 from espshell.shell.language.words import Piece, PlainText, VariableUse, Word
 
 

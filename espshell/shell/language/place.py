@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from espshell.errors import UsageError
+from espshell.records import dataclass
 from espshell.shell.language.expr import Expr, parse, printable
 
 SPACES = ("mem", "flash", "efuse")

@@ -11,6 +11,7 @@ from espshell.chips import Chip, Kind, Region
 from espshell.device import Target
 from espshell.errors import BenchError, DeviceError, EspError, UsageError
 from espshell.image import partitions as partitions_module
+from espshell.ops.chip import efuse as efuses
 from espshell.ops.chip import gpio
 from espshell.ops.memory import words as memory
 from espshell.shell.arguments.types import Scope, nearest
@@ -159,11 +160,11 @@ class TargetScope:
 
         Raises: UsageError for a field that is write-only, or a pin that there is not.
         """
-        space, _, number = name.partition(":")
-        if space.lower() == _GPIO and number.isdecimal():
-            if self._target is None:
-                raise not_connected()
-            return gpio.level(self._target.memory, int(number))
+        space, colon, rest = name.partition(":")
+        if colon and space.lower() == _GPIO and rest.isdecimal():
+            return gpio.level(self._connected().memory, int(rest))
+        if colon:
+            return efuses.field(self._connected(), rest) if space.lower() == _EFUSE else None
         symbol = self.symbol(name)
         if symbol is not None:
             return symbol.address
@@ -181,14 +182,19 @@ class TargetScope:
 
     def read(self, address: int, bits: int) -> int:
         """Return the contents of memory. Raises: UsageError outside the memory map."""
-        if self._target is None:
-            raise not_connected()
-        read = memory.peek(self._target.memory, address, width=bits, check=self._check)
+        read = memory.peek(self._connected().memory, address, width=bits, check=self._check)
         self.notes.update(dict.fromkeys(read.notes))
         return read.values[0]
 
+    def _connected(self) -> Target:
+        if self._target is None:
+            raise not_connected()
+        return self._target
+
     def space(self, name: str) -> Scope:
-        """Return the meaning of names in a space: those of partitions in ``flash``."""
+        """Return the meaning of names in a space: partitions in ``flash``, fields in ``efuse``."""
+        if name.lower() == _EFUSE and self._target is not None:
+            return EfuseScope(self, self._target)
         if name != "flash" or self._target is None or self._partitions is None:
             return self
         return FlashScope(self, self._target, self._partitions)
@@ -343,7 +349,57 @@ class FlashScope:
         )
 
 
-_ALL, _END, _GPIO = "all", "end", "gpio"
+class EfuseScope:
+    """Names in ``efuse:``: fields, which as places are the words that hold them."""
+
+    def __init__(self, outer: TargetScope, target: Target) -> None:
+        self._outer, self._target = outer, target
+        self.chip = outer.chip
+
+    def place(self, name: str) -> Region | None:
+        """Return the words of a field; None for an unknown name."""
+        space = self._target.efuse
+        fuse = space.table.find(self._whole(name))
+        if fuse is None:
+            return None
+        span = space.span(fuse)
+        return Region(fuse.name, span.start, span.end, Kind.PERIPHERAL)
+
+    def name(self, name: str) -> int | None:
+        """Return the offset of the words of a field, or None."""
+        place = self.place(name)
+        return place.start if place else None
+
+    def knows(self, name: str) -> bool:
+        """Return whether a field has this name."""
+        return self.place(name) is not None
+
+    def is_field(self, name: str) -> bool:
+        """Return False: here a field is a place."""
+        return False
+
+    def read(self, address: int, bits: int) -> int:
+        """Return the contents of memory: ``[...]`` reads no eFuses."""
+        return self._outer.read(address, bits)
+
+    def suggest(self, name: str) -> str | None:
+        """Return the name nearest to an unknown one; None if none is near."""
+        return nearest(name.upper(), self.names())
+
+    def names(self, text: str = "") -> Iterable[str]:
+        """Return the names of all fields."""
+        return [fuse.name for fuse in self._target.efuse.table.fuses]
+
+    def space(self, name: str) -> Scope:
+        """Return the meaning of names in a space."""
+        return self._outer.space(name)
+
+    def _whole(self, name: str) -> str:
+        names = list(self.names())
+        return (_completed(name, names) if self._outer.prefixes else None) or name
+
+
+_ALL, _END, _EFUSE, _GPIO = "all", "end", "efuse", "gpio"
 
 
 def not_connected() -> BenchError:

@@ -8,10 +8,10 @@ file.  A variable's value is inserted unchanged: it is never cut into words.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
 from espshell.errors import UsageError
+from espshell.records import dataclass
 
 
 class Variables(Protocol):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from espshell.errors import EspError
+from espshell.records import dataclass
 from espshell.shell.declaration import Option, Param, Verb
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.words import Word

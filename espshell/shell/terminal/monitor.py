@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from espshell.clock import VirtualClock
 from espshell.errors import UsageError
 from espshell.link.port import Port
 from espshell.ops.chip.monitor import Monitor, Monitored, SafeText
+from espshell.records import dataclass
 from espshell.render.theme import RESET
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ import contextlib
 import functools
 import threading
 from collections.abc import Iterable
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -25,19 +24,18 @@ from prompt_toolkit.lexers import DynamicLexer, Lexer, PygmentsLexer
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Style
 
-from espshell import __version__
 from espshell.errors import EspError
-from espshell.link import ports
-from espshell.ops.chip import info as chip
-from espshell.render import render
+from espshell.link.ports import PortInfo
 from espshell.render.theme import paint
-from espshell.shell import recovery
+from espshell.shell import recovery, script
+from espshell.shell.check import check
 from espshell.shell.crash import InternalError, Interrupted, as_error
 from espshell.shell.language import lexer
 from espshell.shell.language.grammar import is_continued, split_lines
 from espshell.shell.runner import Runner
+from espshell.shell.script import Script
 from espshell.shell.session import Quit, Session
-from espshell.shell.terminal import complete
+from espshell.shell.terminal import complete, last_port
 from espshell.shell.terminal.history import LastingHistory
 
 HISTORY_FILE = "history"
@@ -62,12 +60,12 @@ _STYLE = Style.from_dict(
 )
 
 
-def run(session: Session) -> int:
-    """Connect if there is a port, then read and run lines until `quit` or Ctrl-D.
+def run(session: Session, first: Script | None = None) -> int:
+    """Run start-up lines, then what is typed, until `quit` or Ctrl-D.
 
     Returns the exit status: 0, or the argument of `quit`.
     """
-    _greet(session)
+    usb = _remember_port(session, None)
     prompt = _prompt_session(session)
     if session.output.color:
         _load_rich_meanwhile(prompt)
@@ -77,9 +75,13 @@ def run(session: Session) -> int:
     failures = 0  # in a row, of the prompt itself
     while failures < _MOST_FAILURES:
         try:
+            if first is not None:
+                lines, first = first, None
+                _run_first(runner, lines)
             text = _read(session, prompt)
             failures = 0
             _run_lines(runner, text or session.next_line)
+            usb = _remember_port(session, usb)
         except KeyboardInterrupt:
             continue
         except EOFError:
@@ -112,37 +114,27 @@ def _ask(question: str) -> bool:
         return False
 
 
-def _greet(session: Session) -> None:
-    """Connect and describe the chip; without an answer of one the shell opens, too."""
-    output = session.output
-    output.note(f"espshell {__version__}; `help` lists the commands, Tab completes, Ctrl-D leaves")
-    if session.target is None:
-        try:
-            _choose_port(session)
-            if session.bench.port:
-                session.connect(session.bench)
-        except (KeyboardInterrupt, EOFError):
-            output.note("not connected")
-        except Exception as error:  # noqa: BLE001 - whatever it is, the shell opens
-            output.error(as_error(error).one_line())
-    if session.target is not None:
-        # Painted without rich, which is imported while the first line is typed.
-        output.write(str(render(chip.info(session.target, with_flash=False), output.view)))
+def _remember_port(session: Session, last: PortInfo | None) -> PortInfo | None:
+    """Keep the port for the next start unless it is the last one kept; return that one."""
+    usb = session.target.usb if session.target else None
+    if usb is None or usb == last:
+        return last
+    last_port.remember(usb)
+    return usb
 
 
-def _choose_port(session: Session) -> None:
-    """Take the only likely board, or let the person choose among several."""
-    if session.bench.port:
-        return
-    likely = [port for port in ports.list_ports() if port.is_likely]
-    number = 1
-    if len(likely) > 1:
-        for index, port in enumerate(likely, 1):
-            session.output.note(f"{index}  {port.device}  {port.kind}  {port.serial}")
-        answer = input("which board? ").strip()
-        number = int(answer) if answer.isdecimal() else 0
-    if 1 <= number <= len(likely):
-        session.bench = replace(session.bench, port=likely[number - 1].device)
+def _run_first(runner: Runner, text: Script) -> None:
+    """Run start-up lines; an error ends them, and not the session."""
+    session = runner.session
+    try:
+        if check(session, (text, ()), to_run=True) and session.target is None:
+            session.output.note(f"{text.name}: not run, because no chip is connected")
+        else:
+            runner.run_script(text)
+    except EspError as error:
+        script.report(session.output, error)
+    except KeyboardInterrupt:
+        session.output.interrupted()
 
 
 def _read(session: Session, prompt: PromptSession[str]) -> str:

@@ -1,0 +1,236 @@
+"""What was read from a chip's eFuses, and what it means.
+
+Pure functions of the words: numbers, protection, errors, and values in words of the field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from espshell.efuse.table import Fuse, Place, Protection, Table
+from espshell.units import WORD
+
+WORD_BITS = 32
+
+_CODED_BITS = {0: 256, 1: 192, 2: 128, 3: 256}
+"""Bits of an ESP32's blocks 1 to 3 by CODING_SCHEME (ESP32 TRM, "eFuse Controller")."""
+
+_FIRST_PAD_ABOVE, _PADS_SKIPPED = 30, 2
+"""An ESP32 has five bits for a GPIO: 30 and 31 stand for 32 and 33 (ESP32 TRM, SPI_PAD_CONFIG)."""
+
+_CRC_POLYNOMIAL = 0x8C
+"""x^8 + x^5 + x^4 + 1, reflected (ESP-IDF, ``esp_rom_efuse_mac_address_crc8``)."""
+
+_DIGEST = "SECURE_BOOT_DIGEST"
+"""Purposes that begin so hold the digest of a public key."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The words of a chip's eFuses, by offset from the start of the controller.
+
+    ``purposes`` are the chip's names of what key blocks are for, by number.
+    """
+
+    table: Table
+    words: Mapping[int, int]
+    purposes: Mapping[int, str]
+
+    def block(self, number: int) -> tuple[int, ...]:
+        """Return the words of a block as they were read."""
+        block = self.table.blocks[number]
+        return tuple(self.words[block.offset + WORD * n] for n in range(block.words))
+
+    def number(self, fuse: Fuse) -> int:
+        """Return a field's bits as one number; what is read-protected reads as 0."""
+        value = shift = 0
+        for place in self.places(fuse):
+            block = self.table.blocks[place.block]
+            index, low = divmod(place.first, WORD_BITS)
+            last = (place.first + place.width - 1) // WORD_BITS
+            words = [self.words[block.offset + WORD * n] for n in range(index, last + 1)]
+            whole = sum(word << WORD_BITS * n for n, word in enumerate(words))
+            value |= (whole >> low & (1 << place.width) - 1) << shift
+            shift += place.width
+        return value
+
+    def named(self, *names: str) -> int:
+        """Return the number of the first field of some names that the chip has; 0 for none."""
+        fuse = self.table.first(*names)
+        return self.number(fuse) if fuse else 0
+
+    def places(self, fuse: Fuse) -> tuple[Place, ...]:
+        """Return where a field is, with the size that the coding scheme leaves a whole block."""
+        if fuse.width != max(_CODED_BITS.values()) or not fuse.block or not self.coding_bits:
+            return fuse.places
+        return (Place(fuse.block, 0, self.coding_bits),)
+
+    @property
+    def coding_bits(self) -> int:
+        """Bits of an ESP32's blocks 1 to 3; 0 for chips with one coding."""
+        scheme = self.table.find("CODING_SCHEME")
+        return _CODED_BITS[self.number(scheme)] if scheme else 0
+
+    def is_readable(self, fuse: Fuse) -> bool:
+        """Whether software may read a field."""
+        bits = fuse.protection.read
+        mask = self.named("RD_DIS")
+        return not any(mask >> bit & 1 for bit in bits)
+
+    def is_writable(self, fuse: Fuse) -> bool:
+        """Whether more bits of a field can be burnt."""
+        bit = fuse.protection.write
+        return bit is None or not self.named("WR_DIS") >> bit & 1
+
+    def is_key(self, fuse: Fuse) -> bool:
+        """Whether it is a key block that can be read and holds more than a public key's digest."""
+        if fuse.meaning.kind != "key" or not self.number(fuse):
+            return False
+        if fuse.name == "BLOCK2" and self.named("ABS_DONE_1"):
+            return False  # of an ESP32 with secure boot version 2, which must read it
+        purpose = self.table.find(f"KEY_PURPOSE_{fuse.name.removeprefix('BLOCK_KEY')}")
+        name = self.purposes.get(self.number(purpose), "") if purpose else ""
+        return not name.startswith(_DIGEST)
+
+    def value(self, fuse: Fuse) -> float:
+        """Return what a field stands for: a calibration with its unit, else its number."""
+        kind, *numbers = fuse.meaning.kind.split(":")
+        number = self.number(fuse)
+        if kind == "pad" and number >= _FIRST_PAD_ABOVE:
+            return number + _PADS_SKIPPED
+        if kind not in ("signed", "twos"):
+            return number
+        top = 1 << fuse.width - 1
+        rest = number & top - 1
+        signed = (rest - top if kind == "twos" else -rest) if number & top else rest
+        base, step = (float(text) for text in numbers)
+        value = round(base + step * signed, 4)
+        return int(value) if value.is_integer() and "." not in numbers[1] else value
+
+    def text(self, fuse: Fuse, *, keys: bool = False) -> str:
+        """Return a field's value in words; a key only if ``keys``."""
+        if not self.is_readable(fuse):
+            return "read-protected"
+        kind, _, argument = fuse.meaning.kind.partition(":")
+        return _TEXTS.get(kind, _number)(self, fuse, "show" if keys else argument)
+
+    def data(self, fuse: Fuse) -> bytes:
+        """Return a field's bytes, the lowest bits first."""
+        width = sum(place.width for place in self.places(fuse))
+        return self.number(fuse).to_bytes(-(-width // 8), "little")
+
+    def errors(self) -> tuple[str, ...]:
+        """Return what the controller says about bits that are damaged."""
+        found = [
+            f"block {error.block}: {_failure(self.words[error.offset] >> error.low)}"
+            for error in self.table.errors
+            if self.words[error.offset] >> error.low & 0xF
+        ]
+        copies = sum(self.words[offset].bit_count() for offset in self.table.repeat_errors)
+        if copies:
+            found.insert(0, f"block 0: copies of {copies} bits disagree")
+        if self.table.decode_status:
+            offset, width = self.table.decode_status
+            if warnings := self.words[offset] & (1 << width) - 1:
+                found.append(f"blocks 1 to 3: damaged coding (DEC_STATUS {warnings:#x})")
+        return tuple(found)
+
+    def is_protected(self, protection: Protection) -> bool:
+        """Whether what has this protection can be burnt no more."""
+        return protection.write is not None and bool(self.named("WR_DIS") >> protection.write & 1)
+
+
+def mac_crc(mac: bytes) -> int:
+    """Return the CRC-8 that an ESP32 keeps beside a MAC."""
+    crc = 0
+    for byte in mac:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (_CRC_POLYNOMIAL if crc & 1 else 0)
+    return crc
+
+
+def _failure(bits: int) -> str:
+    count = bits & 7
+    return f"{count} errors, not corrected" if bits & 8 else f"{count} errors, corrected"
+
+
+def _number(contents: Contents, fuse: Fuse, argument: str) -> str:
+    return str(contents.value(fuse))
+
+
+def _flag(contents: Contents, fuse: Fuse, argument: str) -> str:
+    return "yes" if contents.number(fuse) else "no"
+
+
+def _hex(contents: Contents, fuse: Fuse, argument: str) -> str:
+    return f"{contents.number(fuse):#x}"
+
+
+def _count(contents: Contents, fuse: Fuse, argument: str) -> str:
+    count = contents.number(fuse).bit_count()
+    return f"{'on' if count % 2 else 'off'} ({count} of {fuse.width} bits set)"
+
+
+def _bits(contents: Contents, fuse: Fuse, argument: str) -> str:
+    return f"{contents.number(fuse).bit_count()} of {fuse.width}"
+
+
+def _words(contents: Contents, fuse: Fuse, argument: str) -> str:
+    number, texts = contents.number(fuse), contents.table.values.get(argument, ())
+    return texts[number] if number < len(texts) else f"{number}, which means nothing"
+
+
+def _purpose(contents: Contents, fuse: Fuse, argument: str) -> str:
+    number = contents.number(fuse)
+    return contents.purposes.get(number, f"{number}, which is not known")
+
+
+def _bytes(contents: Contents, fuse: Fuse, argument: str) -> str:
+    data = contents.data(fuse)
+    return data.hex(" ", -4) if any(data) else f"blank ({len(data)} bytes)"
+
+
+def _key(contents: Contents, fuse: Fuse, argument: str) -> str:
+    if contents.is_key(fuse) and argument != "show":
+        return f"{len(contents.data(fuse))} bytes, readable (--keys shows them)"
+    return _bytes(contents, fuse, argument)
+
+
+def _mac(contents: Contents, fuse: Fuse, argument: str) -> str:
+    return contents.data(fuse)[::-1].hex(":")
+
+
+def _mac_first(contents: Contents, fuse: Fuse, argument: str) -> str:
+    return contents.data(fuse).hex(":")
+
+
+def _crc(contents: Contents, fuse: Fuse, argument: str) -> str:
+    return _with_crc(contents, contents.data(fuse)[::-1], fuse)
+
+
+def _crc_first(contents: Contents, fuse: Fuse, argument: str) -> str:
+    return _with_crc(contents, contents.data(fuse), fuse)
+
+
+def _with_crc(contents: Contents, mac: bytes, fuse: Fuse) -> str:
+    stored, right = contents.named(fuse.meaning.kind.partition(":")[2]), mac_crc(mac)
+    said = "right" if stored == right else f"wrong, {right:#04x} is right"
+    return f"{mac.hex(':')} (CRC {stored:#04x}: {said})"
+
+
+_TEXTS: Mapping[str, Callable[[Contents, Fuse, str], str]] = {
+    "flag": _flag,
+    "hex": _hex,
+    "count": _count,
+    "bits": _bits,
+    "words": _words,
+    "purpose": _purpose,
+    "bytes": _bytes,
+    "key": _key,
+    "mac": _mac,
+    "mac_first": _mac_first,
+    "crc": _crc,
+    "crc_first": _crc_first,
+}

@@ -1,0 +1,1 @@
+"""Handlers of ours in the flasher stub, and putting them there."""

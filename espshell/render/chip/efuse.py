@@ -1,0 +1,146 @@
+"""eFuses: the verdict first, then the fields by theme; and how two boards differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from espshell.render.document import Block, Indented, Styled, Table, Text
+from espshell.render.forms import Json, form, json_form, pick
+from espshell.render.view import View
+from espshell.units import count_text
+
+if TYPE_CHECKING:
+    from espshell.ops.chip.efuse import FuseDetail, FuseDiff, Fuses, FusesSaved, FuseValue
+
+_WIDE = 110
+"""Columns from which on a list of all fields says what each means."""
+
+_TONES = {"open": "ok", "limited": "warning", "closed": "error"}
+
+
+@form
+def fuses(result: Fuses, view: View) -> Iterator[Block]:
+    """Yield what the fuses mean, the controller's errors, and a table a theme."""
+    rows = [(s.subject, s.text, _TONES[s.tone.value]) for s in result.verdict]
+    rows += [("coding", result.coding, "")] if result.coding else []
+    rows += [("errors", error, "error") for error in result.errors]
+    yield Table([(Styled(a, "label"), Styled(b, c)) for a, b, c in rows], wrap=view.fold)
+    for theme, fields in groupby(result.fields, key=lambda field: field.theme):
+        if result.verdict:
+            yield Text("")
+        yield Text(Styled(theme, "label"))
+        wide = not result.verdict or view.width >= _WIDE or not view.fold
+        yield Indented(2, Table([_row(field, wide=wide) for field in fields], wrap=view.fold))
+
+
+def _row(field: FuseValue, *, wide: bool) -> tuple[Styled | str, ...]:
+    style = "value" if field.is_burnt else "note"
+    row = Styled(field.name, "name"), Styled(field.text, style), _marks(field)
+    return (*row, field.meaning) if wide else row
+
+
+def _marks(field: FuseValue) -> str:
+    """Return what is allowed: r to read, w to burn."""
+    return ("r" if field.readable else "-") + ("w" if field.writable else "-")
+
+
+@json_form
+def fuses_json(result: Fuses) -> Json:
+    """Return the verdict by subject, and the fields by name."""
+    verdict: list[Json] = [
+        {"subject": s.subject, "text": s.text, "state": s.tone.value} for s in result.verdict
+    ]
+    return {
+        **pick(result, "chip", "revision"),
+        "verdict": verdict,
+        "fields": {field.name: _field_json(field) for field in result.fields},
+        **pick(result, "errors"),
+    }
+
+
+def _field_json(field: FuseValue) -> Json:
+    return {
+        "value": field.number,
+        **pick(field, "text", "theme", "block", "bits", "readable", "writable"),
+    }
+
+
+@form
+def fuse_detail(result: FuseDetail, view: View) -> Iterator[Block]:
+    """Yield the value, what it means, where it is and what protects it."""
+    value = result.value
+    yield Text(Styled(value.name, "name"), "  ", Styled(value.text, "value"))
+    number = "" if value.number is None or value.number < 10 else f"{value.number:#x}"
+    choices = (f"{n} {text}" for n, text in enumerate(result.values))
+    rows = [
+        ("meaning", value.meaning),
+        ("number", number),
+        ("values", "; ".join(choices)),
+        ("place", f"block {value.block}, bits {value.bits}"),
+        ("state", _state(value)),
+        ("protection", result.protection),
+        ("also called", ", ".join(result.aliases)),
+    ]
+    yield Indented(2, Table([row for row in rows if row[1]], wrap=view.fold))
+
+
+def _state(value: FuseValue) -> str:
+    reading = "readable" if value.readable else "read-protected"
+    return f"{reading}, {'can be burnt' if value.writable else 'write-protected'}"
+
+
+@json_form
+def fuse_detail_json(result: FuseDetail) -> Json:
+    """Return the field."""
+    field = _field_json(result.value)
+    assert isinstance(field, dict)
+    return {
+        "name": result.value.name,
+        **field,
+        "meaning": result.value.meaning,
+        **pick(result, "aliases", "protection"),
+    }
+
+
+@form
+def fuses_saved(result: FusesSaved, view: View) -> Iterator[Block]:
+    """Yield what the file holds, and what it does not."""
+    yield Text(Styled(result.file, "name"), f": {count_text(result.blocks, 'block')}")
+    yield from _hidden(result.hidden, "left out")
+
+
+@form
+def fuse_diff(result: FuseDiff, view: View) -> Iterator[Block]:
+    """Yield a pair of lines for each field that differs: in the file, and here."""
+    for change in result.differing:
+        yield Text(Styled(change.name, "name"))
+        yield Text("  ", Styled(f"- {change.there}", "old"), hang=4)
+        yield Text("  ", Styled(f"+ {change.here}", "new"), hang=4)
+    same = result.compared - len(result.differing)
+    differing = f"{len(result.differing)} differ, " if result.differing else ""
+    yield Text(
+        f"{differing}{count_text(same, 'field')} the same as in ", Styled(result.file, "name")
+    )
+    yield from _hidden(result.hidden, "not compared")
+
+
+def _hidden(names: tuple[str, ...], what: str) -> Iterator[Block]:
+    if names:
+        yield Text(Styled(f"{what}: {', '.join(names)} (keys)", "note"))
+
+
+@json_form
+def fuse_diff_json(result: FuseDiff) -> Json:
+    """Return what differs."""
+    differing: list[Json] = [
+        {"name": change.name, "file": change.there, "here": change.here}
+        for change in result.differing
+    ]
+    return {
+        "equal": result.ok,
+        "differing": differing,
+        "not_compared": list(result.hidden),
+        **pick(result, "file", "compared"),
+    }

@@ -1,0 +1,77 @@
+"""efuse: what is burnt into the chip, read-only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from espshell import files
+from espshell.ops.chip import efuse as ops
+from espshell.ops.chip import info
+from espshell.shell.arguments.types import FILE, INPUT_FILE, TEXT, Scope
+from espshell.shell.declaration import Option, Trait
+from espshell.shell.registry import Registry
+
+if TYPE_CHECKING:
+    from espshell.shell.session import Session
+
+VERBS = Registry()
+
+GROUP = "Chip"
+
+Keys = Annotated[bool, Option("--keys", "show keys that can be read, too")]
+
+
+def _complete(text: str, scope: Scope) -> Iterable[str]:
+    """Return the names of fields."""
+    return scope.space("efuse").names(text)
+
+
+FIELD = replace(TEXT, kind="eFuse", complete=_complete, label="PATTERN")
+"""The name of a field, a part of names, or a pattern."""
+
+
+@VERBS.add("efuse", group=GROUP, needs="chip", traits=Trait.WORDS_TOO)
+def efuse(
+    session: Session, pattern: Annotated[str, FIELD] = "", *, keys: Keys = False
+) -> ops.Fuses | ops.FuseDetail | info.SecurityReport:
+    """Tell what is burnt, and what that allows and forbids; never burns.
+
+    Alone a verdict first (flashing, firmware, JTAG, USB, rollback, flash supply, keys, and what is
+    one step from final), then all fields by theme: value, r (readable) and w (can be burnt), and
+    meaning. `efuse *USB*`, `efuse jtag` (a theme) and `efuse PURPOSE` show some, `efuse
+    SECURE_VERSION` one with all that is known. `efuse:SECURE_VERSION` is its number in
+    expressions. Keys that can be read are shown with --keys only. Burning is not there: espefuse
+    does that.
+    """
+    report = ops.secure_report(session.chip)
+    if report is not None:
+        session.output.note(
+            "secure download mode: no eFuse can be read; this is what the ROM tells"
+        )
+        return report
+    return ops.show(session.chip, pattern, keys=keys)
+
+
+@VERBS.add("efuse save", group=GROUP, needs="memory")
+def save(session: Session, file: Annotated[Path, FILE], *, keys: Keys = False) -> ops.FusesSaved:
+    """Write the words of all blocks to a JSON file, for `efuse diff`.
+
+    Blocks with a key that can be read are left out without --keys.
+    """
+    contents, saved = ops.words(session.chip, keys=keys)
+    files.write_bytes(file, (json.dumps(contents, indent=2) + "\n").encode())
+    return replace(saved, file=str(file))
+
+
+@VERBS.add("efuse diff", group=GROUP, needs="memory")
+def diff(session: Session, file: Annotated[Path, INPUT_FILE]) -> ops.FuseDiff:
+    """Compare with a file of `efuse save`: what differs between two boards of one kind.
+
+    Status 1 if anything differs, as two chips always do: in their MAC at least.
+    """
+    saved = files.parse_json(files.read_bytes(file, files.JSON))
+    return ops.compare(session.chip, str(file), saved)
