@@ -29,6 +29,7 @@ def test_a_wire_carries_a_level(offline: Shell) -> None:
         "GPIO4  pulsed 3 times; now out 0, reads 0\n"
     )
     assert shell.type("watch gpio:5 --count 2").status == 0
+    assert shell.type("watch gpio --count 1").out.endswith("0x00000600  1536\n")
 
 
 def test_undo_takes_all_of_it_back(offline: Shell) -> None:
