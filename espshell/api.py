@@ -32,7 +32,7 @@ from espshell import files
 from espshell.device import Target
 from espshell.errors import BenchError, EspError
 from espshell.link import ports as port_list
-from espshell.ops.chip import connection, info, loadram
+from espshell.ops.chip import connection, gpio, info, loadram
 from espshell.ops.flash import erase, load, partitions, verify
 from espshell.ops.memory import diff, find, watch, words
 from espshell.ops.memory import hash as hashing
@@ -51,6 +51,7 @@ from espshell.shell.settings import Bench
 
 if TYPE_CHECKING:
     from espshell.ops.chip.connection import ConnectionInfo, Left
+    from espshell.ops.chip.gpio import PinSet, PinTable
     from espshell.ops.chip.info import FlashId, Info
     from espshell.ops.chip.loadram import RamLoaded
     from espshell.ops.flash.erase import Erased
@@ -281,6 +282,23 @@ class ConnectedChip:
     def wait(self, expression: str, *, timeout_s: float = 1.0) -> Waited:
         """Wait until an expression is true; the result says whether it became so."""
         return self._call(watch.Waited, "wait", Raw(expression), timeout=f"{timeout_s}s")
+
+    # -- pins ----------------------------------------------------------------------------------
+
+    def pins(self, number: int | None = None) -> PinTable:
+        """Return the pins, or one of them: levels, functions, and what the chip uses them for."""
+        return self._call(gpio.PinTable, "gpio", number)
+
+    def drive(
+        self, pin: int, level: int, *, open_drain: bool = False, force: bool = False
+    ) -> PinSet:
+        """Drive a pin; ``force`` also one that carries the flash or the connection."""
+        options = {"open_drain": open_drain, "force": force}
+        return self._call(gpio.PinSet, "gpio", pin, "out", level, **options)
+
+    def release(self, pin: int, *, pull: str = "none", force: bool = False) -> PinSet:
+        """Make a pin an input with a pull: ``up``, ``down`` or ``none``."""
+        return self._call(gpio.PinSet, "gpio", pin, "in", pull=pull, force=force)
 
     # -- flash ---------------------------------------------------------------------------------
 

@@ -47,6 +47,17 @@ def test_memory(esp_chip: espshell.ConnectedChip) -> None:
     assert not esp_chip.wait("u32[DRAM + 0xc000] == 1", timeout_s=0.1).ok
 
 
+def test_pins() -> None:
+    """A harness is tested by what one pin drives and another reads."""
+    with espshell.connect("sim://esp32c3?wire=4:5") as chip:
+        assert chip.drive(4, 1).after.level == 1
+        assert chip.pins(5).last_value == 1
+        assert not chip.release(4).after.is_output
+        assert chip.release(5, pull="up").after.pull == "up"
+        assert chip.wait("gpio:4 == 1").ok
+        assert len(chip.pins().states) == 22
+
+
 def test_flash(tmp_path: Path) -> None:
     """Bytes and files go to flash and come back; progress is told to whom was asked for."""
     steps: list[Step] = []

@@ -41,6 +41,8 @@ class Pin:
     """Register and prefix of the fields RUE and RDE where IO_MUX has no pulls for it."""
     places: Mapping[str, Place] = field(default_factory=dict)
     """Its bits ``out``, ``enable`` and ``in`` where these are not in the banks."""
+    setup: tuple[tuple[int, int, int], ...] = ()
+    """Address, mask and bits of what makes it GPIO where it is not in IO_MUX."""
 
     @property
     def name(self) -> str:
@@ -150,6 +152,7 @@ def _numbered(text: str) -> list[str]:
     return [f"{match[1]}{n}{match[4]}" for n in range(int(match[2]), int(match[3]) + 1)]
 
 
+_SETUP = re.compile(r"set=([0-9a-f]+)\.([0-9a-f]+)\.([0-9a-f]+)")
 _PLACE = re.compile(r"(out|enable|in)=([0-9a-f]+)\.(\d+)")
 
 
@@ -171,4 +174,7 @@ def _pin(number: int, functions: str, uses: list[str]) -> Pin:
         pad="" if functions == "-" else values.get("pad", name),
         pulls=values.get("pulls", ""),
         places=places,
+        setup=tuple(
+            (int(m[1], 16), int(m[2], 16), int(m[3], 16)) for m in map(_SETUP.fullmatch, uses) if m
+        ),
     )

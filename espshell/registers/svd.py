@@ -21,10 +21,13 @@ from espshell.errors import UsageError, printable
 from espshell.registers.table import Access, BitField, Peripheral, Register, Registers
 from espshell.units import WORD, count_text
 
-MOST_ELEMENTS = 400_000
-"""Elements that are kept; the SVD of an ESP32-S3 has 53,000."""
-MOST_REGISTERS = 200_000
+MOST_ELEMENTS = 250_000
+"""Elements of any kind; the SVD of an ESP32-P4 has 67,000."""
+MOST_REGISTERS = 50_000
+COUNTED = 20_000
+"""Registers up to which those that are left out are counted."""
 MOST_DEPTH = 40
+MOST_MODELS = 16
 MOST_TEXT = 4096
 """Characters of one text."""
 
@@ -44,7 +47,7 @@ _ACCESS = {
 }
 _NUMBER = re.compile(r"\+?(0[xX][0-9a-fA-F]+|(?:#|0b)[01]+|\d+)([kmgtKMGT]?)")
 _RANGE = re.compile(r"\[\s*(\d+)\s*:\s*(\d+)\s*\]")
-_MEANING = 120  # characters of one
+_MEANING, _PLACE = 120, 80  # characters of one
 _LEAST_WORD, _MOST_WORD = 0, 1 << 32
 
 
@@ -69,7 +72,7 @@ def read(data: bytes) -> SvdFile:
     tree = _Tree(device)
     sheets: dict[str, _Sheet] = {}
     listed: list[Peripheral] = []
-    count = left_out = 0
+    count = 0
     for element in device.iterfind("peripherals/peripheral"):
         sheet = _Sheet(tree, element)
         name, base = identifier(sheet.item.require("name")), sheet.item.number("baseAddress")
@@ -81,7 +84,7 @@ def read(data: bytes) -> SvdFile:
             raise UsageError(f"peripheral {name} comes twice or ends outside of 32 bits")
         sheets[name] = sheet
         listed.append(Peripheral(name, base, size.end))
-    left_out = sum(sheet.left_out for sheet in sheets.values())
+    left_out = sum(sheet.left_out for sheet in sheets.values()) if count <= COUNTED else 0
     title = printable(device.findtext("name") or "?")
     return SvdFile(title, Registers(listed, sheets), count - left_out, left_out)
 
@@ -117,14 +120,15 @@ class _Reader:
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         self._depth += 1
+        self._elements += 1
         if self._depth > MOST_DEPTH:
             raise UsageError(f"it nests elements more than {MOST_DEPTH} deep")
+        if self._elements > MOST_ELEMENTS:
+            raise UsageError(f"it has more than {MOST_ELEMENTS} elements")
         if self._skipped or (tag not in _KEPT and self._depth > 1):
             self._skipped += 1
             return
-        self._elements, self._size = self._elements + 1, 0
-        if self._elements > MOST_ELEMENTS:
-            raise UsageError(f"it has more than {MOST_ELEMENTS} elements")
+        self._size = 0
         model = attributes.get("derivedFrom", "")[:MOST_TEXT]
         self._builder.start(tag, {"derivedFrom": model} if model else {})
 
@@ -172,7 +176,7 @@ class _Item:
         """Return the text of a part. Raises: UsageError where there is none."""
         text = self.text(tag)
         if not text:
-            where = printable(".".join(self.path))
+            where = _where(self.path)
             raise UsageError(f"{self.chain[0].tag} {where} has no <{tag}>")
         return text
 
@@ -183,7 +187,7 @@ class _Item:
             return default
         match = _NUMBER.fullmatch(self.require(tag))
         if match is None or len(match[1]) > 40:
-            where = printable(".".join(self.path))
+            where = _where(self.path)
             raise UsageError(f"{where}: <{tag}> `{printable(text[:40])}` is no number")
         scale = " kmgt".index(match[2].lower() or " ")
         digits = match[1].lower().replace("#", "0b")
@@ -204,7 +208,7 @@ class _Item:
             return [""]
         count, given = self.number("dim"), self.text("dimIndex")
         if not 0 < count <= MOST_REGISTERS:
-            raise UsageError(f"{printable('.'.join(self.path))}: a row of {count}")
+            raise UsageError(f"{_where(self.path)}: a row of {count}")
         first, dash, last = given.partition("-")
         if dash and first.isdigit():
             return [str(int(first) + i) for i in range(count)]
@@ -239,10 +243,12 @@ class _Tree:
         while model := chain[-1].get("derivedFrom"):
             origin = self._model(tuple(model.split(".")), self._scopes[chain[-1]])
             if origin is None or origin in chain:
-                where = printable(".".join(path))
+                where = _where(path)
                 why = "what there is not" if origin is None else "itself"
                 raise UsageError(f"{where} derives from {why}: `{printable(model[:60])}`")
             chain.append(origin)
+            if len(chain) > MOST_MODELS:
+                raise UsageError(f"{_where(path)} derives through more than {MOST_MODELS} others")
         return _Item(tuple(chain), path)
 
     def _model(self, name: tuple[str, ...], scope: tuple[str, ...]) -> Element | None:
@@ -268,10 +274,14 @@ class _Tree:
         if element in self._sizes:
             size = self._sizes[element]
             if size is None:
-                raise UsageError(f"{printable('.'.join(path))} derives from itself")
+                raise UsageError(f"{_where(path)} derives from itself")
             return size
         self._sizes[element] = None
         item = self.item(element, path)
+        if item.chain[1:] and element.find("dim") is None and not any(_children(element)):
+            size = self.measure(item.chain[1], path)  # it is all the same
+            self._sizes[element] = size
+            return size
         if element.tag == "register":
             one = _Size(1, WORD)
         else:
@@ -280,6 +290,8 @@ class _Tree:
                 size = self.measure(child, inner)
                 offset = self.item(child, inner).number("addressOffset")
                 one = _Size(one.count + size.count, max(one.end, offset + size.end))
+        if element.tag == "cluster" and not one.count:
+            one = _Size(1, one.end)  # a flood of empty ones is one, too
         count = len(item.indices())
         step = item.number("dimIncrement") if count > 1 else 0
         size = _Size(one.count * count, one.end + step * (count - 1))
@@ -411,6 +423,11 @@ class _Sheet:
                         yield item.number("value"), title, item.meaning
 
 
+def _where(path: tuple[str, ...]) -> str:
+    """Return the place of an element for a message."""
+    return printable(".".join(path)[:_PLACE])
+
+
 _INHERITED = ("access", "size", "resetValue")
 
 
@@ -448,5 +465,5 @@ def _bits(item: _Item) -> tuple[int, int]:
         low = item.number("bitOffset")
         high = low + item.number("bitWidth", 1) - 1
     if not 0 <= low <= high < 64:
-        raise UsageError(f"{printable('.'.join(item.path))}: no bits of a register: {high}:{low}")
+        raise UsageError(f"{_where(item.path)}: no bits of a register: {high}:{low}")
     return low, high - low + 1

@@ -52,6 +52,8 @@ class GpioModel:
     pads: Mapping[int, int] = field(default_factory=dict)
     """Offsets from ``mux`` where they do not follow each other."""
     gpio_function: int = 1
+    rtc_pin: tuple[int, int, int, int] | None = None
+    """Addresses of OUT, ENABLE, IN and pad of the ESP8266's GPIO16, bit 0 of each."""
     special: Mapping[int, int] = field(default_factory=dict)
     """Pads whose function for GPIO is another one."""
 
@@ -97,6 +99,7 @@ MODELS: Mapping[str, GpioModel] = {
         pin0=0x28,
         pads=_PADS_ESP8266,
         gpio_function=3,
+        rtc_pin=(0x6000_0768, 0x6000_0774, 0x6000_078C, 0x6000_07A0),
         special={0: 0, 2: 0, 4: 0, 5: 0},
     ),
     "esp32": GpioModel(
@@ -221,6 +224,10 @@ class Gpio:
                 memory.watch(register + WORD, self._setter(register, clears=False))
                 memory.watch(register + 2 * WORD, self._setter(register, clears=True))
             memory.compute(level, self._reader(bank))
+        if model.rtc_pin is not None:
+            out, enable, level, pad = model.rtc_pin
+            used = (out, enable, pad)
+            memory.compute(level, lambda: int(all(memory.word(at) & 1 for at in used)))
 
     def first_values(self) -> Iterator[tuple[int, int]]:
         """Yield the registers that are not zero after a reset: inputs on, GPIO in the matrix."""

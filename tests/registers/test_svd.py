@@ -127,6 +127,10 @@ DEEP = "".join(
 )
 LAST = f"<cluster><name>C60</name><addressOffset>0</addressOffset>{register('R')}</cluster>"
 ROW = "<dim>4294967295</dim><dimIncrement>4</dimIncrement>"
+CHAIN = "".join(register(f"R{n}", of=f"R{n - 1}") for n in range(40, 0, -1)) + register("R0")
+EMPTY = "".join(
+    f"<cluster><name>C{n}</name><addressOffset>0</addressOffset></cluster>" for n in range(1000)
+)
 NESTED = "<cluster><name>A</name><addressOffset>0</addressOffset>" * 60
 
 
@@ -157,8 +161,18 @@ NESTED = "<cluster><name>A</name><addressOffset>0</addressOffset>" * 60
         (HEAD + peripheral(register("R", of="S") + register("S", of="R")) + TAIL, "itself"),
         (HEAD + peripheral(register("R", of="S")) + TAIL, "derives from what there is not: `S`"),
         (HEAD + peripheral(CIRCLE + CIRCLE.translate({65: 66, 66: 65})) + TAIL, "itself"),
-        (HEAD + peripheral(DEEP + LAST) + TAIL, "more than 200000 registers"),
+        (HEAD + peripheral(DEEP + LAST) + TAIL, "more than 50000 registers"),
         (HEAD + peripheral(register("R%s", "0", ROW)) + TAIL, "a row of 4294967295"),
+        (HEAD + peripheral(CHAIN) + TAIL, "P.R40 derives through more than 16 others"),
+        (
+            HEAD
+            + peripheral(EMPTY)
+            + "".join(
+                f'<peripheral derivedFrom="P"><name>P{n}</name></peripheral>' for n in range(100)
+            )
+            + TAIL,
+            "more than 50000 registers",
+        ),
         (HEAD + peripheral(NESTED) + TAIL, "more than 40 deep"),
     ],
 )

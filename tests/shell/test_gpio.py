@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from espshell.errors import ScriptError
+from espshell.shell.check import check
+from espshell.shell.script import Script
 from espshell.shell.settings import Bench
 from espshell.shell.terminal import complete
 from tests.shell.support import Shell
@@ -26,6 +29,7 @@ def test_a_wire_carries_a_level(offline: Shell) -> None:
         "GPIO4  pulsed 3 times; now out 0, reads 0\n"
     )
     assert shell.type("watch gpio:5 --count 2").status == 0
+    assert shell.type("watch gpio --count 1").out.endswith("0x00000600  1536\n")
 
 
 def test_undo_takes_all_of_it_back(offline: Shell) -> None:
@@ -88,6 +92,13 @@ def test_refusals(offline: Shell, line: str, message: str) -> None:
     assert ran.status == 2
     assert message in ran.err
     assert len(shell.session.journal) == 0
+
+
+def test_a_script_is_refused_before_its_first_line(offline: Shell) -> None:
+    """A pin that there is not is found out when the chip is known, before anything is written."""
+    shell = connected(offline, "sim://esp32c3")
+    with pytest.raises(ScriptError, match="has no GPIO77"):
+        check(shell.session, (Script("", "gpio 4 out 1; wait gpio:77 == 1"), []), to_run=True)
 
 
 def test_completion(offline: Shell) -> None:

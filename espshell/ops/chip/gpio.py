@@ -427,6 +427,7 @@ def _plan(layout: _Layout, pin: Pin, setting: Setting) -> Iterator[tuple[int, in
     """Yield address, mask and bits of the writes that set a pin, in their order."""
     out, enable = layout.place(pin, "out"), layout.place(pin, "enable")
     own = layout.registers_of(pin)
+    yield from pin.setup
     drives = setting.output is not None
     if drives:
         yield out.address, 1 << out.bit, (setting.output or 0) << out.bit

@@ -42,6 +42,7 @@ json_rows(
         "equal differing address size=expected# bytes=bytes_differing bits_set bits_cleared "
         "registers!"
     ),
+    RegisterDifference="name=register.full_name expected actual",
     Found="address size pattern=pattern.text hits complete readings",
     Hit="=address",
     RegisterDifference="name=register.full_name expected actual",

@@ -60,6 +60,9 @@ def _resolve_watchable(parsed: Expr | place.Range, scope: Scope) -> Expr | Exten
     if not isinstance(parsed, Expr):
         return REGION.resolve(parsed, scope)
     name = parsed.lone_name()
+    if name == "gpio" and scope.chip is not None:  # in capitals it is the peripheral
+        banks = "[GPIO.IN] | [GPIO.IN1] << 32"
+        return expr.parse(banks if scope.knows("GPIO.IN1") else "[GPIO.IN]")
     named = scope.place(name) if name else None
     return parsed if named is None else Extent(named.start, named.size, named.name)
 
@@ -135,6 +138,7 @@ def watch(
 ) -> Presentation:
     """Show a value or a range live; Ctrl-C stops.
 
+    `watch gpio` shows the levels of all pins as bits of a number, `watch gpio:9` one.
     What has changed is marked. Without a terminal, prints what is seen first and each change;
     --count ends it in a script.
     """

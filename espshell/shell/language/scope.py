@@ -140,7 +140,9 @@ class TargetScope:
         """Return whether a name has a meaning, without reading any register."""
         space, colon, rest = name.partition(":")
         if space.lower() == _GPIO and colon:
-            return self.chip is not None and rest.isdecimal()
+            if self.chip is not None and rest.isdecimal():
+                gpio.pin_named(self.chip, int(rest))  # raises, with those that there are
+            return rest.isdecimal()
         if colon:
             return self.space(space).knows(rest)
         if self.symbol(name) is not None:
