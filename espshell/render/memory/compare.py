@@ -45,7 +45,6 @@ json_rows(
     RegisterDifference="name=register.full_name expected actual",
     Found="address size pattern=pattern.text hits complete readings",
     Hit="=address",
-    RegisterDifference="name=register.full_name expected actual",
 )
 
 

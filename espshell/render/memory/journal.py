@@ -21,7 +21,6 @@ _SHORT = 8  # bytes that are shown as digits
 
 json_rows(
     Journaled="count entries",
-    SnapshotFile="path chip snapshots",
     Snapshot="name address size=data# stale=is_stale readings",
     SnapshotFile="path chip snapshots",
 )
