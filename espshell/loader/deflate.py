@@ -15,8 +15,8 @@ from __future__ import annotations
 import zlib
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from espshell.loader.deflating import Deflating
 from espshell.loader.digest import digest, md5
 from espshell.loader.loader import Loader
 from espshell.loader.plugins import install
@@ -40,24 +40,6 @@ _LEAST_GAIN = 1.05
 _MOST_CORE = 0.5  # of the time on the wire: then code, which becomes half as large, may gain
 _FAULTS = 3
 _SLOWEST_S_PER_MIB = 20.0  # until the first frame, with a core of 20 MHz
-
-
-@dataclass(slots=True)
-class Deflating:
-    """What is known of compressed reads through one loader."""
-
-    rate: float = 0.0
-    """Bytes of flash a second, of the last part; 0: none has been read just now."""
-    is_proven: bool = False
-    """Whether a part had the MD5 of the chip."""
-    core_s: float = 0.0
-    """What reading and compressing a byte of it took the core."""
-    size: int = 0
-    """Bytes of it."""
-    plain_until: int = 0
-    """The offset up to which a plain stream is taken, from ``plain_from`` on."""
-    plain_from: int = 0
-    faults: int = 0
 
 
 def is_worth_trying(loader: Loader, span: Span) -> bool:

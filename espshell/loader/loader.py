@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from espshell.errors import DeviceError, NoReply, Refused, UsageError
 from espshell.link.link import Link
+from espshell.loader.deflating import Deflating
 from espshell.loader.dialogue import Dialogue, Gone
 from espshell.protocol import packet
 from espshell.protocol.bootlog import recognise
@@ -29,7 +30,6 @@ from espshell.protocol.packet import Opcode, Response
 from espshell.span import Span
 
 if TYPE_CHECKING:
-    from espshell.loader.deflate import Deflating
     from espshell.loader.stub_file import Stub
 
 T = TypeVar("T")

@@ -95,7 +95,7 @@ def test_load_survives_a_fault(fault: str, index: int) -> None:
 
 def test_load_gives_up() -> None:
     """A block that fails again and again is an error that says where."""
-    target = open_sim("fault=flip@request:36+1:40.2")
+    target = open_sim("fault=flip@request:12+1:40.2")
 
     with pytest.raises(DeviceError, match="writing at 0x3ffb0000 failed"):
         list(target.memory.load(0x3FFB_0000, bytes(0x1800)))
@@ -103,7 +103,7 @@ def test_load_gives_up() -> None:
 
 def test_load_of_a_chip_that_is_gone() -> None:
     """A chip that is lost in the middle is the bench's matter, with the way back."""
-    target = open_sim("fault=hang@request:40")
+    target = open_sim("fault=hang@request:16")
 
     with pytest.raises(NoReply, match=r"writing at 0x3ffb.* failed: .* stopped") as caught:
         list(target.memory.load(0x3FFB_0000, bytes(0x8000)))

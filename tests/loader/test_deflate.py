@@ -8,7 +8,7 @@ import pytest
 
 from espshell.device import Target
 from espshell.loader import deflate
-from espshell.loader.deflate import Deflating
+from espshell.loader.deflating import Deflating
 from espshell.loader.dialogue import OVERDUE_S
 from espshell.protocol.commands import ReadReg
 from espshell.sim.fault import Direction

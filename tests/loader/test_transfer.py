@@ -190,7 +190,7 @@ def test_a_few_words_have_a_marker_behind_them(monkeypatch: pytest.MonkeyPatch) 
 
 def test_registers_that_change_are_read_once() -> None:
     """With ``once`` no word is requested twice, whatever happens, and one request is in flight."""
-    target = open_sim("fault=drop@reply:55")
+    target = open_sim("fault=drop@reply:31")
     before = wire_of(target).count.requests
 
     with pytest.raises(EspError, match="must not be read twice"):

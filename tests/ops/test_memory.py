@@ -180,7 +180,7 @@ def test_lost_write_is_told_by_reading_back(what: str) -> None:
 
 def test_lost_write_that_cannot_be_read_back() -> None:
     """Where reading back is not possible, an unanswered write says that its state is unknown."""
-    target = open_sim("fault=hang@request:36")
+    target = open_sim("fault=hang@request:12")
 
     with pytest.raises(NoReply, match="0x3ff40000 may have been written"):
         memory.poke(target.memory, 0x3FF4_0000, [5])

@@ -140,7 +140,7 @@ def test_a_rate_that_no_chip_has(shell: Shell, file: str, line: str, rate: int) 
 
 def test_a_chip_that_is_lost_in_a_load(offline: Shell, file: str) -> None:
     """The bench is told by status 3, and how to reach the chip again."""
-    ran = offline.connect("?fault=hang@request:37").type(f"loadram {file} -t 1")
+    ran = offline.connect("?fault=hang@request:13").type(f"loadram {file} -t 1")
     assert (ran.status, ran.out) == (3, "")
     assert "loadram: writing at 0x40399800 failed" in ran.err
     assert "`reconnect` resets it" in ran.err

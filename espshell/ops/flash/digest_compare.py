@@ -30,7 +30,7 @@ from espshell.loader.digest import blank_digest, md5
 from espshell.loader.erase import BLOCK
 from espshell.ops.progress import Report, Step, silent
 from espshell.span import Span, align_down, gaps, merged
-from espshell.units import SECTOR
+from espshell.units import SECTOR, WORD
 
 _FAN_OUT = 8
 _FEW, _MANY = 2, 64  # sectors that differ in a range: these are read; with more it is cut in eight
@@ -57,7 +57,7 @@ def differing_sectors(
     unit: bytes of a sector, a power of two.
     confirm: without it a sector counts at its first answer: half as many are asked for where
         everything differs, and a flipped bit can make an equal sector differ.  Where the chip
-        has sums of sectors they are enough, and the digest is empty.
+        has sums of sectors they are enough, and the digest is the CRC-32, little endian.
     contents: gets what a few sectors hold that were read on the way, by the start of each.  It also
         says that something is expected to differ: then there is no digest of the whole, but of
         blocks.
@@ -138,13 +138,11 @@ class _SectorSearch:
         """
         count = span.units(SECTOR)
         crcs = (self.flash.sector_crcs(span) if count > _FEW else None) or []
-        parts = [
-            part
-            for part, crc in zip(span.pieces(SECTOR), crcs, strict=False)
-            if crc != zlib.crc32(self._bytes(part))
-        ]
+        pairs = zip(span.pieces(SECTOR), crcs, strict=False)
+        sums = {part: crc for part, crc in pairs if crc != zlib.crc32(self._bytes(part))}
         if not self.confirm:
-            return {part.start: b"" for part in parts}
+            return {part.start: crc.to_bytes(WORD, "little") for part, crc in sums.items()}
+        parts = list(sums)
         if 0 < len(parts) <= min(_FEW, count // _LEAST_OTHERS):
             data, actual = bytearray(self._bytes(span)), {}
             for part in parts:

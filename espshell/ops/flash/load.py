@@ -36,7 +36,7 @@ from espshell.ops.memory.reading import read_chunks
 from espshell.ops.progress import Report, silent
 from espshell.ops.result import Result
 from espshell.span import Span, align_up, merged
-from espshell.units import SECTOR
+from espshell.units import SECTOR, WORD
 
 _LEAST_SAMPLES = 2
 
@@ -254,7 +254,10 @@ def _is_as_before(flash: Flash, job: WriteJob, sector: int) -> bool:
     span = Span.of(sector, SECTOR)
     last = [payload.span for payload in job.plan.payloads if payload.span.overlaps(span)][-1]
     part = span.intersection(last)  # the digest of the last image is the one that was kept
-    return flash.digest(part.start, part.size, confirmed=True) == job.old[sector]
+    old = job.old[sector]
+    if len(old) == WORD:  # the CRC-32, where the chip computes those of all sectors at once
+        return flash.sector_crcs(part) == [int.from_bytes(old, "little")]
+    return flash.digest(part.start, part.size, confirmed=True) == old
 
 
 def _segments(flash: Flash, plan: Plan, sectors: Sequence[int]) -> Iterator[JobSegment]:
