@@ -120,14 +120,14 @@ def _at_other_rates(link: Link, notes: list[str]) -> Iterator[float]:
 
     If nobody answers at any, the port has its old rate again.
     """
-    asked, before = link.port.baud, list(notes)
-    for baud in (rate for rate in OTHER_RATES if rate != asked):
+    own, before = link.port.baud, list(notes)
+    for baud in (rate for rate in OTHER_RATES if rate != own):
         link.port.baud = baud
         notes[:] = [*before, f"the loader was left at {baud} baud"]
         for wait_s in SYNC_TIMEOUTS_S[:2]:
             link.discard()
             yield wait_s
-    link.port.baud, notes[:] = asked, before
+    link.port.baud, notes[:] = own, before
 
 
 def _overhear_stub(link: Link, notes: list[str]) -> bool:

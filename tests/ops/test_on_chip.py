@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import zlib
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from espshell.device import Target
-from espshell.errors import NoReply, UsageError
+from espshell.errors import EspError, NoReply, UsageError
 from espshell.ops.chip import call as calling
 from espshell.ops.memory import memtest
 from espshell.ops.memory.find import Pattern, find
@@ -191,3 +193,28 @@ def test_what_cannot_be_called_is_refused() -> None:
     for loader in (target, stubbed("esp32c3", version=1)):
         with pytest.raises(UsageError, match="needs the flasher stub"):
             calling.call(loader, 0x4039_8000)
+
+
+def verbs(target: Target, data: bytes) -> Iterator[Callable[[], bool]]:
+    """Yield what is done on the chip, each with whether its result is right."""
+    start, pattern = FREE["esp32c3"], Pattern.of_hex("deaddead")
+    places = [start + m.start() for m in pattern.expression().finditer(data)][:8]
+    memory = target.memory
+    yield lambda: int(hash_range(memory, start, SIZE, "crc32").digest, 16) == zlib.crc32(data)
+    yield lambda: [h.address for h in find(memory, start, SIZE, pattern, most=8).hits] == places
+    yield lambda: not find(memory, start, SIZE, Pattern.of_hex("77")).hits
+    yield lambda: memtest.examine(memory, start, 0x400, restore=True).ok
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("fault", ["drop", "double", "late:0.4", "flip:5.3", "cut:6"])
+@pytest.mark.parametrize("direction", ["request", "reply"])
+def test_results_are_right_on_a_link_with_faults(fault: str, direction: str) -> None:
+    """With a fault in any frame what is done on the chip is right, or a clean error."""
+    action, _, argument = fault.partition(":")
+    for number in range(60, 200, 11):
+        rule = f"fault={action}@{direction}:{number}" + f":{argument}" * bool(argument)
+        target = stubbed("esp32c3", rule)
+        for is_right in verbs(target, filled(target, FREE["esp32c3"])):
+            with contextlib.suppress(EspError):
+                assert is_right(), rule

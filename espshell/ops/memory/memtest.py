@@ -180,11 +180,11 @@ def _on_chip(memory: Memory, span: Span, report: Report) -> Results:
         pieces = span.pieces(_WALK_PIECE) if kind is RamTest.WALK else (span,)
         for piece in pieces:
             done = piece.end - span.start if kind is RamTest.WALK else span.size
-            yield kind, _asked(memory, Memtest(piece.start, piece.size, kind))
+            yield kind, _run_twice(memory, Memtest(piece.start, piece.size, kind))
             report(Step("testing", number * span.size + done, len(RamTest) * span.size))
 
 
-def _asked(memory: Memory, command: Memtest) -> RamFaults:
+def _run_twice(memory: Memory, command: Memtest) -> RamFaults:
     """Have a range tested; what is found must be found twice, since no sum protects the answer.
 
     Memory that is wrong at times only is wrong.

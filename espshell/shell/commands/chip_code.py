@@ -65,8 +65,8 @@ def call(
     arguments: Annotated[tuple[int, ...], NUMBERS_OR_NONE] = (),
     *,
     timeout: Annotated[
-        float, Option("--timeout", "how long it may take (3 s)", SECONDS, short="-t")
-    ] = calling.TIMEOUT_S,
+        float | None, Option("--timeout", "how long it may take (3 s)", SECONDS, short="-t")
+    ] = None,
     force: Force = False,
 ) -> Called | None:
     """Call a function on the chip, with up to eight arguments; $_ becomes what it returns.
@@ -81,7 +81,8 @@ def call(
         session.output.note(NOTHING_DONE)
         return None
     start_stub(session)
-    return calling.call(target, address, arguments, timeout_s=timeout)
+    timeout_s = calling.TIMEOUT_S if timeout is None else timeout
+    return calling.call(target, address, arguments, timeout_s=timeout_s)
 
 
 def start_stub(session: Session) -> None:
