@@ -8,8 +8,8 @@ from espshell.chips import Quirk, Words
 from espshell.device import Target
 from espshell.errors import UsageError
 from espshell.nor import makers
-from espshell.ops.chip import gpio
-from espshell.ops.chip.gpio import BootMode
+from espshell.ops.chip import boot_mode
+from espshell.ops.chip.boot_mode import BootMode
 from espshell.ops.result import Result
 
 SECURITY_FLAGS = (
@@ -142,7 +142,7 @@ def info(target: Target, *, with_flash: bool = True) -> Info:
     security_fields += [chip.flash_crypt_count] if chip.flash_crypt_count else []
     addresses = [a for field in security_fields for a in field.addresses]
     words = target.memory.gather(
-        [*chip.info_addresses, *addresses, *gpio.boot_words(chip)]
+        [*chip.info_addresses, *addresses, *boot_mode.boot_words(chip)]
     ).__getitem__
     target.revision = chip.revision(words)
     return replace(
@@ -157,7 +157,7 @@ def info(target: Target, *, with_flash: bool = True) -> Info:
         sdk_id=chip.sdk_id.value(words) if chip.sdk_id else None,
         flash=flash_id(target) if with_flash else None,
         security=basics.security or _fused_security(target, words),
-        boot=gpio.boot_mode(chip, words),
+        boot=boot_mode.boot_mode(chip, words),
     )
 
 
