@@ -1,9 +1,7 @@
 """Registers from an SVD file of a person's own, read at run time.
 
-Files come from strangers.  Expat of the standard library does the parsing; a document type, without
-which there are no entities of any kind, ends it before one is defined, and the numbers of elements
-and registers, their depth and the length of a text are bounded.  This is all that defusedxml would
-do, so it is not needed.  What a row or cluster stands for is counted before it is written out.
+Files come from strangers: ``svd_tree`` parses them within limits, and what a row or cluster stands
+for is counted here before it is written out.
 
 Source: CMSIS-SVD 1.3.9 (Arm), "SVD Description Format".
 """
@@ -14,30 +12,19 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from xml.etree.ElementTree import Element, TreeBuilder
-from xml.parsers import expat
+from xml.etree.ElementTree import Element
 
 from espshell.errors import UsageError, printable
+from espshell.registers.svd_tree import MOST_DEPTH, Reader
 from espshell.registers.table import Access, BitField, Peripheral, Register, Registers
 from espshell.units import WORD, count_text
 
-MOST_ELEMENTS = 250_000
-"""Elements of any kind; the SVD of an ESP32-P4 has 67,000."""
 MOST_REGISTERS = 50_000
 COUNTED = 20_000
 """Registers up to which those that are left out are counted."""
-MOST_DEPTH = 40
 MOST_MODELS = 16
-MOST_TEXT = 4096
-"""Characters of one text."""
 
 _ITEMS = ("register", "cluster")
-_KEPT = {
-    *("device", "peripherals", "peripheral", "registers", "register", "cluster", "fields", "field"),
-    *("enumeratedValues", "enumeratedValue", "name", "description", "value", "baseAddress"),
-    *("addressOffset", "access", "size", "resetValue", "readAction", "dim", "dimIncrement"),
-    *("dimIndex", "bitOffset", "bitWidth", "bitRange", "lsb", "msb"),
-}
 _ACCESS = {
     "read-only": Access.READ,
     "write-only": Access.WRITE,
@@ -48,7 +35,7 @@ _ACCESS = {
 _NUMBER = re.compile(r"\+?(0[xX][0-9a-fA-F]+|(?:#|0b)[01]+|\d+)([kmgtKMGT]?)")
 _RANGE = re.compile(r"\[\s*(\d+)\s*:\s*(\d+)\s*\]")
 _MEANING, _PLACE = 120, 80  # characters of one
-_LEAST_WORD, _MOST_WORD = 0, 1 << 32
+_MOST_WORD = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +53,7 @@ def read(data: bytes) -> SvdFile:
 
     Raises: UsageError where it is no SVD file, lacks a part, or is more than the limits allow.
     """
-    device = _Reader().read(data)
+    device = Reader().read(data)
     if device.tag != "device" or device.find("peripherals/peripheral") is None:
         raise UsageError("it is no SVD file: expected <device> with <peripherals> in it")
     tree = _Tree(device)
@@ -93,60 +80,6 @@ def identifier(text: str) -> str:
     """Return a name as it can be typed in an expression: letters, digits and underscores."""
     name = re.sub(r"[^A-Z0-9]+", "_", re.sub(r"\[(\w+)\]", r"_\1", text).upper()).strip("_")
     return f"_{name}" if name[:1].isdigit() else name or "_"
-
-
-# Parsing -----------------------------------------------------------------------------------------
-
-
-class _Reader:
-    """Builds the tree of what matters, within the limits."""
-
-    def __init__(self) -> None:
-        self._builder = TreeBuilder()
-        self._depth = self._elements = self._size = 0
-        self._skipped = 0  # elements around that do not matter
-
-    def read(self, data: bytes) -> Element:
-        """Return the root element. Raises: UsageError."""
-        parser = expat.ParserCreate()
-        parser.buffer_text = True
-        parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
-        parser.CharacterDataHandler, parser.StartDoctypeDeclHandler = self._text, self._refuse
-        try:
-            parser.Parse(data, True)
-        except (expat.ExpatError, LookupError, ValueError) as error:  # an encoding that is none
-            raise UsageError(f"it is no XML: {printable(str(error))}") from error
-        return self._builder.close()
-
-    def _start(self, tag: str, attributes: dict[str, str]) -> None:
-        self._depth += 1
-        self._elements += 1
-        if self._depth > MOST_DEPTH:
-            raise UsageError(f"it nests elements more than {MOST_DEPTH} deep")
-        if self._elements > MOST_ELEMENTS:
-            raise UsageError(f"it has more than {MOST_ELEMENTS} elements")
-        if self._skipped or (tag not in _KEPT and self._depth > 1):
-            self._skipped += 1
-            return
-        self._size = 0
-        model = attributes.get("derivedFrom", "")[:MOST_TEXT]
-        self._builder.start(tag, {"derivedFrom": model} if model else {})
-
-    def _end(self, tag: str) -> None:
-        self._depth -= 1
-        if self._skipped:
-            self._skipped -= 1
-        else:
-            self._builder.end(tag)
-
-    def _text(self, characters: str) -> None:
-        room = MOST_TEXT - self._size
-        if not self._skipped and room > 0:
-            self._builder.data(characters[:room])
-        self._size += len(characters)
-
-    def _refuse(self, *_: object) -> None:
-        raise UsageError("it has a document type, which no SVD file needs")
 
 
 # Elements ----------------------------------------------------------------------------------------
@@ -271,6 +204,8 @@ class _Tree:
 
         Raises: UsageError where something derives from itself, or lacks a part.
         """
+        if len(path) > MOST_DEPTH:
+            raise UsageError(f"{_where(path)} nests more than {MOST_DEPTH} deep")
         if element in self._sizes:
             size = self._sizes[element]
             if size is None:

@@ -8,6 +8,7 @@ import pytest
 
 from espshell import chips, pins, registers
 from espshell.errors import UsageError
+from espshell.ops.chip import boot_mode as boots
 from espshell.ops.chip import gpio
 from espshell.ops.memory import words
 from espshell.sim.gpio import MODELS
@@ -51,7 +52,7 @@ def test_rows(chip: str) -> None:
     straps = [n for n in (*table.straps, *table.meanings) if n is not None]
     straps += [n for conditions, _ in table.rules for n, _ in conditions]
     assert {*straps} <= {*numbers}
-    assert {mode for _, mode in table.rules} <= {*gpio.MODES}
+    assert {mode for _, mode in table.rules} <= {*boots.MODES}
 
 
 @EACH
@@ -144,10 +145,10 @@ def test_a_signal_of_the_matrix_is_named() -> None:
     assert gpio.read_pins(memory, 3).states[0].function == "LEDC_OUT0"
 
 
-def boot_mode(chip: str, options: str = "") -> gpio.BootMode:
+def boot_mode(chip: str, options: str = "") -> boots.BootMode:
     memory = open_sim(chip=chip, options=options).memory
-    words = memory.gather(gpio.boot_words(memory.chip))
-    return gpio.boot_mode(memory.chip, words.__getitem__)
+    words = memory.gather(boots.boot_words(memory.chip))
+    return boots.boot_mode(memory.chip, words.__getitem__)
 
 
 def test_boot_modes() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from espshell.errors import UsageError
-from espshell.registers import svd
+from espshell.registers import svd, svd_tree
 
 HEAD = "<device><name>X1</name><size>32</size><peripherals>"
 TAIL = "</peripherals></device>"
@@ -123,10 +123,15 @@ DEEP = "".join(
     f"<cluster><name>C{n}</name><addressOffset>0</addressOffset>"
     f'<cluster derivedFrom="C{n + 1}"><name>A</name></cluster>'
     f'<cluster derivedFrom="C{n + 1}"><name>B</name></cluster></cluster>'
-    for n in range(60)
+    for n in range(30)
 )
-LAST = f"<cluster><name>C60</name><addressOffset>0</addressOffset>{register('R')}</cluster>"
+LAST = f"<cluster><name>C30</name><addressOffset>0</addressOffset>{register('R')}</cluster>"
 ROW = "<dim>4294967295</dim><dimIncrement>4</dimIncrement>"
+LADDER = "".join(
+    f"<cluster><name>C{n}</name><addressOffset>0</addressOffset>"
+    f'<cluster derivedFrom="C{n + 1}"><name>A</name></cluster></cluster>'
+    for n in range(3000)
+)
 CHAIN = "".join(register(f"R{n}", of=f"R{n - 1}") for n in range(40, 0, -1)) + register("R0")
 EMPTY = "".join(
     f"<cluster><name>C{n}</name><addressOffset>0</addressOffset></cluster>" for n in range(1000)
@@ -163,6 +168,7 @@ NESTED = "<cluster><name>A</name><addressOffset>0</addressOffset>" * 60
         (HEAD + peripheral(CIRCLE + CIRCLE.translate({65: 66, 66: 65})) + TAIL, "itself"),
         (HEAD + peripheral(DEEP + LAST) + TAIL, "more than 50000 registers"),
         (HEAD + peripheral(register("R%s", "0", ROW)) + TAIL, "a row of 4294967295"),
+        (HEAD + peripheral(LADDER) + TAIL, "nests more than 40 deep"),
         (HEAD + peripheral(CHAIN) + TAIL, "P.R40 derives through more than 16 others"),
         (
             HEAD
@@ -186,7 +192,7 @@ def test_hostile_files(text: str, message: str) -> None:
 
 def test_a_flood_of_elements(monkeypatch: pytest.MonkeyPatch) -> None:
     """Elements are counted while they come."""
-    monkeypatch.setattr(svd, "MOST_ELEMENTS", 100)
+    monkeypatch.setattr(svd_tree, "MOST_ELEMENTS", 100)
     with pytest.raises(UsageError, match=r"^it has more than 100 elements$"):
         read("<name/>" * 100)
 
@@ -195,4 +201,4 @@ def test_a_huge_name_is_cut() -> None:
     """Of a text no more is kept than a name or description may have."""
     name = "N" * 1_000_000
     file = read(peripheral(register(name)))
-    assert [len(own) for own in file.registers.names("P")] == [svd.MOST_TEXT]
+    assert [len(own) for own in file.registers.names("P")] == [svd_tree.MOST_TEXT]

@@ -3,31 +3,25 @@
 A pin is set by masked writes of the registers that make it up, the output last, each journaled and
 read back.  What is already as it should be is not written.
 
-Sources: the technical reference manuals, "GPIO Matrix and IO MUX"; for the ESP8266 its SDK,
-``pin_mux_register.h``.  That pulls of the ESP32's RTC pads are in RTC_IO: ESP-IDF, ``gpio_ll.h``.
+Where the registers are stands in ``pin_layout``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from espshell import pins as tables
-from espshell import registers
-from espshell.chips import Chip, Isa, Words
+from espshell.chips import Chip
 from espshell.clock import Clock
 from espshell.device import Memory
 from espshell.errors import UsageError
+from espshell.ops.chip.pin_layout import PinLayout, select_bits, strap_levels
 from espshell.ops.memory import words
 from espshell.ops.memory.words import Poke
 from espshell.ops.result import Result
-from espshell.pins import Pin, Pins
-from espshell.pins.table import Place
+from espshell.pins import Pin
 from espshell.protocol.commands import RegisterWrite
-from espshell.registers import Register
-
-BANK = 32
-"""Pins of one register."""
 
 FLASH, CONNECTION = ("flash", "psram"), ("uart0", "usb", "otg")
 ROLES = {
@@ -42,51 +36,12 @@ ROLES = {
     "xtal": "crystal",
     "vdd": "supply of the flash: VDD_",
 }
-MODES = {
-    "flash": "start from flash",
-    "download": "download mode",
-    "SDIO": "start from SDIO",
-    "invalid": "a combination that no manual allows",
-}
-
 _OPEN_DRAIN = 2  # bit of PINn
 
 
 def role_text(kind: str, signal: str) -> str:
     """Return a role of a pin in words: ``flash CLK``."""
     return f"{ROLES[kind]} {signal}".replace("_ ", "_")
-
-
-@dataclass(frozen=True, slots=True)
-class _Pad:
-    """Where things stand in a register of IO_MUX: pairs of lowest bit and width."""
-
-    function: tuple[tuple[int, int], ...]
-    pull_up: int
-    pull_down: int | None
-    input_enable: int | None
-    drive: tuple[int, int] | None
-
-    def chosen(self, word: int) -> int:
-        """Return the function that a register chooses."""
-        value = shift = 0
-        for low, width in self.function:
-            value |= (word >> low & (1 << width) - 1) << shift
-            shift += width
-        return value
-
-    def choose(self, value: int) -> tuple[int, int]:
-        """Return mask and bits that choose a function."""
-        mask = bits = 0
-        for low, width in self.function:
-            mask |= (1 << width) - 1 << low
-            bits |= (value & (1 << width) - 1) << low
-            value >>= width
-        return mask, bits
-
-
-_PAD = _Pad(((12, 3),), pull_up=8, pull_down=7, input_enable=9, drive=(10, 2))
-_PAD_ESP8266 = _Pad(((4, 2), (8, 1)), pull_up=7, pull_down=None, input_enable=None, drive=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,110 +140,6 @@ class Setting:
     open_drain: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class BootMode:
-    """How the chip has started, and how it would start now, by its strapping pins."""
-
-    mode: str
-    """``flash``, ``download``, another word of the tables, or empty: not known."""
-    levels: tuple[tuple[int, int], ...]
-    """Pins and levels that decided."""
-    next_mode: str
-    next_levels: tuple[tuple[int, int], ...]
-    is_forced: bool = False
-    """Whether a register holds the chip in download mode, whatever the pins say."""
-
-    @property
-    def reason(self) -> str:
-        """Why the chip is in its loader, in words."""
-        if self.is_forced:
-            return "download mode: FORCE_DOWNLOAD_BOOT is set"
-        if self.mode == "download":
-            return f"download mode: at reset {_levels_text(self.levels)}"
-        if not self.mode:
-            return "the straps do not tell how it has started"
-        pins = _levels_text(self.levels)
-        return f"in the loader though {pins} at reset ({MODES[self.mode]}): not by the pins"
-
-    @property
-    def prospect(self) -> str:
-        """What the pins would give at the next reset, in words."""
-        if not self.next_mode:
-            return "the pins do not tell what the next reset gives"
-        return f"now {_levels_text(self.next_levels)}: the next reset gives {MODES[self.next_mode]}"
-
-
-class _Layout:
-    """Where the registers of a chip's pins are."""
-
-    def __init__(self, chip: Chip) -> None:
-        self.chip = chip
-        self.pins: Pins = tables.of(chip.name)
-        table = registers.of(chip.name)
-        assert table is not None
-        self._table = table
-        self.pad = _PAD_ESP8266 if chip.isa is Isa.XTENSA_CALL0 else _PAD
-
-    def find(self, name: str) -> Register | None:
-        """Return a register of the tables."""
-        return self._table.find(name)
-
-    def place(self, pin: Pin, what: str) -> Place:
-        """Return the bit ``out``, ``enable`` or ``in`` of a pin."""
-        if what in pin.places:
-            return pin.places[what]
-        bank = "" if pin.number < BANK else "1"
-        register = self.find(f"GPIO.{what.upper()}{bank}")
-        assert register is not None
-        return Place(register.address, pin.number % BANK)
-
-    def registers_of(self, pin: Pin) -> dict[str, Register]:
-        """Return what else makes up a pin: ``pad``, ``pin``, ``select`` and ``pulls``."""
-        if not pin.pad:
-            return {}
-        named = {
-            "pad": f"IO_MUX.{pin.pad}",
-            "pin": f"GPIO.PIN{pin.number}",
-            "select": f"GPIO.FUNC{pin.number}_OUT_SEL_CFG",
-            "pulls": f"RTC_IO.{pin.pulls.partition('.')[0]}",
-        }
-        found = {key: self.find(name) for key, name in named.items()}
-        return {key: register for key, register in found.items() if register is not None}
-
-    def pull_bits(self, pin: Pin) -> tuple[str, int, int | None]:
-        """Return which register has the pulls of a pin, and the bits for up and down."""
-        if not pin.pulls:
-            return "pad", self.pad.pull_up, self.pad.pull_down
-        register, _, prefix = pin.pulls.partition(".")
-        found = self.find(f"RTC_IO.{register}")
-        up, down = (found and found.field(f"{prefix}{name}") for name in ("RUE", "RDE"))
-        assert up
-        assert down
-        return "pulls", up.low, down.low
-
-    def strap(self) -> tuple[int, int] | None:
-        """Return address and lowest bit of the strapping register."""
-        register = self.find("GPIO.STRAP")
-        if register is not None:
-            return register.address, 0
-        found = self._table.find_field("GPIO.IN.STRAPPING")
-        return (found[0].address, found[1].low) if found else None
-
-    @property
-    def strap_pins(self) -> list[Pin]:
-        """The pins of the strapping register."""
-        pins = (self.pins.get(n) for n in self.pins.straps if n is not None)
-        return [pin for pin in pins if pin is not None]
-
-    def addresses(self, chosen: Sequence[Pin]) -> Iterator[int]:
-        """Yield every word that the states of pins need."""
-        for pin in chosen:
-            yield from (self.place(pin, what).address for what in ("out", "enable", "in"))
-            yield from (register.address for register in self.registers_of(pin).values())
-        if strap := self.strap():
-            yield strap[0]
-
-
 def pin_named(chip: Chip, number: int) -> Pin:
     """Return a pin. Raises: UsageError with those that there are."""
     pins = tables.of(chip.name)
@@ -303,7 +154,7 @@ def read_pins(memory: Memory, number: int | None = None) -> PinTable:
 
     Raises: UsageError for a pin that the chip has not.
     """
-    layout = _Layout(memory.chip)
+    layout = PinLayout(memory.chip)
     chosen = layout.pins.pins if number is None else (pin_named(memory.chip, number),)
     words_read = memory.gather([a & ~3 for a in layout.addresses(chosen)])
     states = tuple(_state(layout, pin, words_read) for pin in chosen)
@@ -334,7 +185,7 @@ def set_pin(
     Raises: UsageError for a pin that is not there, can only read, has no such pull, or carries the
     flash or the connection; nothing was sent.
     """
-    layout = _Layout(memory.chip)
+    layout = PinLayout(memory.chip)
     pin = pin_named(memory.chip, number)
     if not force:
         _require_free(pin, over_usb)
@@ -367,7 +218,7 @@ def pulse(
     memory: Memory, result: PinSet, count: int, clock: Clock, *, period_s: float = 0.2
 ) -> PinSet:
     """Give a pin that drives the other level for half a period, some times; blocks meanwhile."""
-    place = _Layout(memory.chip).place(result.after.pin, "out")
+    place = PinLayout(memory.chip).place(result.after.pin, "out")
     bit = 1 << place.bit
     idle = bit if result.after.driven else 0
     for _ in range(count):
@@ -375,42 +226,6 @@ def pulse(
             memory.write([RegisterWrite(place.address, value, bit)])
             clock.sleep(period_s / 2)
     return replace(result, pulses=count)
-
-
-def _levels_text(levels: Sequence[tuple[int, int]]) -> str:
-    words = [f"GPIO{pin} {'high' if level else 'low'}" for pin, level in levels]
-    return " and ".join(words)
-
-
-def boot_words(chip: Chip) -> list[int]:
-    """Return the addresses of the words that ``boot_mode`` needs."""
-    layout = _Layout(chip)
-    strap, forced = layout.strap(), chip.force_download
-    addresses = {layout.place(pin, "in").address for pin in layout.strap_pins}
-    return [*addresses, *((strap[0],) if strap else ()), *((forced.address,) if forced else ())]
-
-
-def boot_mode(chip: Chip, words: Words) -> BootMode:
-    """Return how the pins made the chip start, and would now."""
-    layout, forced = _Layout(chip), chip.force_download
-    then, now = _strap_levels(layout, words), {}
-    for pin in layout.strap_pins:
-        place = layout.place(pin, "in")
-        now[pin.number] = words(place.address) >> place.bit & 1
-    return BootMode(
-        layout.pins.boot_mode(then),
-        layout.pins.deciding(then),
-        layout.pins.boot_mode(now),
-        layout.pins.deciding(now),
-        forced is not None and bool(forced.of(words(forced.address))),
-    )
-
-
-def _strap_levels(layout: _Layout, words: Words) -> dict[int, int]:
-    strap = layout.strap()
-    word = words(strap[0]) >> strap[1] if strap else 0
-    straps = enumerate(layout.pins.straps if strap else ())
-    return {number: word >> bit & 1 for bit, number in straps if number is not None}
 
 
 def _require_free(pin: Pin, over_usb: bool) -> None:
@@ -423,7 +238,7 @@ def _require_free(pin: Pin, over_usb: bool) -> None:
             )
 
 
-def _plan(layout: _Layout, pin: Pin, setting: Setting) -> Iterator[tuple[int, int, int]]:
+def _plan(layout: PinLayout, pin: Pin, setting: Setting) -> Iterator[tuple[int, int, int]]:
     """Yield address, mask and bits of the writes that set a pin, in their order."""
     out, enable = layout.place(pin, "out"), layout.place(pin, "enable")
     own = layout.registers_of(pin)
@@ -436,7 +251,7 @@ def _plan(layout: _Layout, pin: Pin, setting: Setting) -> Iterator[tuple[int, in
     if "pin" in own:
         yield own["pin"].address, 1 << _OPEN_DRAIN, setting.open_drain << _OPEN_DRAIN
     if "select" in own:  # an input, too: else a peripheral may drive it
-        low, width, own_enable = _select_bits(own["select"])
+        low, width, own_enable = select_bits(own["select"])
         mask = (1 << width) - 1 << low | own_enable << 1 | own_enable | own_enable >> 1
         yield own["select"].address, mask, layout.pins.signal << low | own_enable
     yield from _plan_pad(layout, pin, setting)
@@ -444,7 +259,7 @@ def _plan(layout: _Layout, pin: Pin, setting: Setting) -> Iterator[tuple[int, in
         yield enable.address, 1 << enable.bit, 1 << enable.bit
 
 
-def _plan_pad(layout: _Layout, pin: Pin, setting: Setting) -> Iterator[tuple[int, int, int]]:
+def _plan_pad(layout: PinLayout, pin: Pin, setting: Setting) -> Iterator[tuple[int, int, int]]:
     """Yield the writes of a pad and its pulls. Raises: UsageError for what it has not."""
     own, pad = layout.registers_of(pin), layout.pad
     where, up, down = layout.pull_bits(pin)
@@ -472,14 +287,7 @@ def _plan_pad(layout: _Layout, pin: Pin, setting: Setting) -> Iterator[tuple[int
     yield own["pad"].address, mask, bits
 
 
-def _select_bits(register: Register) -> tuple[int, int, int]:
-    """Return lowest bit and width of a signal's number, and the bit OEN_SEL."""
-    fields = sorted(register.fields, key=lambda field: field.low)
-    number, _, own_enable, _ = fields  # the signal, inverted, who enables, that inverted
-    return number.low, number.width, own_enable.mask
-
-
-def _state(layout: _Layout, pin: Pin, read: Mapping[int, int]) -> PinState:
+def _state(layout: PinLayout, pin: Pin, read: Mapping[int, int]) -> PinState:
     def bit(what: str) -> int:
         place = layout.place(pin, what)
         return read[place.address] >> place.bit & 1
@@ -502,11 +310,11 @@ def _state(layout: _Layout, pin: Pin, read: Mapping[int, int]) -> PinState:
         "both" if all(ways) else "".join(ways) if where in own else "",
         drive,
         _function(layout, pin, own),
-        _strap_levels(layout, read.__getitem__).get(pin.number),
+        strap_levels(layout, read.__getitem__).get(pin.number),
     )
 
 
-def _function(layout: _Layout, pin: Pin, own: Mapping[str, int]) -> str:
+def _function(layout: PinLayout, pin: Pin, own: Mapping[str, int]) -> str:
     """Return what a pin is connected with."""
     if "pad" not in own:
         return "GPIO"
@@ -516,14 +324,14 @@ def _function(layout: _Layout, pin: Pin, own: Mapping[str, int]) -> str:
         return name if name != "-" else f"function {number}"
     if "select" not in own:
         return "GPIO"
-    low, width, _ = _select_bits(layout.registers_of(pin)["select"])
+    low, width, _ = select_bits(layout.registers_of(pin)["select"])
     signal = own["select"] >> low & (1 << width) - 1
     if signal == layout.pins.signal:
         return "GPIO"
     return layout.pins.signals.get(signal, f"signal {signal}")
 
 
-def _explained(layout: _Layout, state: PinState) -> Iterator[str]:
+def _explained(layout: PinLayout, state: PinState) -> Iterator[str]:
     pin = state.pin
     names = [name for name in dict.fromkeys(pin.functions) if name not in ("-", pin.name)]
     if names:

@@ -9,8 +9,8 @@ from espshell.device import Target
 from espshell.efuse import verdict
 from espshell.errors import UsageError
 from espshell.nor import makers
-from espshell.ops.chip import gpio
-from espshell.ops.chip.gpio import BootMode
+from espshell.ops.chip import boot_mode
+from espshell.ops.chip.boot_mode import BootMode
 from espshell.ops.result import Result
 
 SECURITY_FLAGS = (
@@ -145,7 +145,7 @@ def info(target: Target, *, with_flash: bool = True) -> Info:
     security_fields += [chip.flash_crypt_count] if chip.flash_crypt_count else []
     addresses = [a for field in security_fields for a in field.addresses]
     fuses = target.efuse
-    addresses += [*fuses.addresses(0), *gpio.boot_words(chip)]
+    addresses += [*fuses.addresses(0), *boot_mode.boot_words(chip)]
     read = target.memory.gather([*chip.info_addresses, *addresses])
     words = read.__getitem__
     target.revision = chip.revision(words)
@@ -161,7 +161,7 @@ def info(target: Target, *, with_flash: bool = True) -> Info:
         sdk_id=chip.sdk_id.value(words) if chip.sdk_id else None,
         flash=flash_id(target) if with_flash else None,
         security=basics.security or _fused_security(target, words),
-        boot=gpio.boot_mode(chip, words),
+        boot=boot_mode.boot_mode(chip, words),
         boot_fuses=verdict.boot(fuses.decoded(read), target.revision) or None,
     )
 
