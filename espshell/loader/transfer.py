@@ -79,6 +79,7 @@ def learn_markers(loader: Loader, candidates: Sequence[int]) -> None:
             pairs = list(distinct.items())[:_MARKERS]
             loader.markers = tuple(Marker(address, value) for value, address in pairs)
             loader.late_after_s = max(_LATE_AFTER_S, 5 * window.longest_wait_s)
+            loader.latency_s = min(loader.latency_s, window.longest_wait_s)
             return
         if first != second:
             loader.resynchronise()

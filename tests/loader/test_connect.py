@@ -128,7 +128,7 @@ def test_connecting_takes_few_requests() -> None:
     """SYNC, one or two questions, and the markers, nothing else."""
     counts = {name: wire_of(open_sim(chip=name)).count.requests for name in ("esp32", "esp32c3")}
 
-    assert counts == {"esp32": 3 + 32, "esp32c3": 2 + 32}
+    assert counts == {"esp32": 3 + 8, "esp32c3": 2 + 8}
 
 
 @pytest.mark.parametrize("name", ["esp32s2", "esp32s3", "esp32c3", "esp32c6"])

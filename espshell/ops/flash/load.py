@@ -2,7 +2,8 @@
 
 A write goes in three steps, so that a person can be asked between the second and the third: a pure
 plan (``ops.flash.plan``), ``compare``, which finds the sectors that differ by digest, and
-``write``.  It works through segments of at most 64 KiB (``ops.flash.write_job``).
+``write``.  It works through segments of 64 KiB, or of three seconds of a quicker wire
+(``ops.flash.write_job``).
 
 What differs on a loader without digests is not known: everything is sent, and read back.
 """

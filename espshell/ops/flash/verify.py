@@ -1,9 +1,9 @@
 """The verb ``verify``: whether flash holds what files say, and where it does not.
 
-One digest of each file first; if it differs, digests down to sectors
-(``ops.flash.digest_compare``).  Bytes are read only of sectors that differ, and what is read of
-them must agree with their digest.  What a digest gives away (blank, or only flash settings patched)
-is not read at all.
+One digest of each file first, or of its blocks where something is expected to differ; if one does,
+digests down to sectors (``ops.flash.digest_compare``).  Bytes are read only of sectors that differ,
+and what is read of them must agree with their digest.  What a digest gives away (blank, or only
+flash settings patched) is not read at all.
 
 A loader without digests (the ROM of an ESP8266) has everything read.
 """
