@@ -48,6 +48,8 @@ def is_worth_trying(loader: Loader, span: Span) -> bool:
 
     The first time the handler is uploaded. Raises: NoReply.
     """
+    if not loader.may_deflate:
+        return False
     if loader.deflating is None and span.size >= WORTH and loader.has_streams:
         loader.deflating = Deflating()
         if not install.ensure(loader, Opcode.DEFLATE):
@@ -60,9 +62,17 @@ def is_worth_trying(loader: Loader, span: Span) -> bool:
     return not known.rate or _is_quick(loader, known, span.start)
 
 
+def area(loader: Loader, size: int) -> Span | None:
+    """Return the RAM whose content a read of so many bytes loses, if it is the first such one."""
+    is_first = loader.may_deflate and loader.deflating is None and loader.has_streams
+    address = install.deflate_state(loader) if is_first and size >= WORTH else None
+    return None if address is None else Span.of(address, install.DEFLATE_STATE)
+
+
 def takes_blank(loader: Loader) -> bool:
     """Return whether blank flash comes more quickly compressed than by digests, as far as known."""
-    return loader.deflating is not None and loader.deflating.core_s < _QUICK_CORE_S
+    known = loader.deflating
+    return known is not None and loader.may_deflate and known.core_s < _QUICK_CORE_S
 
 
 def plain_span(loader: Loader, span: Span) -> Span:

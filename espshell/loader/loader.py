@@ -53,6 +53,8 @@ class Loader(Dialogue):
         """Whether such a stream of flash was seen to be right; None: it was not tried yet."""
         self.deflating: Deflating | None = None
         """What is known of compressed reads (``loader.deflate``); None: they were not tried yet."""
+        self.may_deflate = True
+        """Whether flash may come compressed, for which RAM is written over."""
         self.streams_ahead = True
         """Whether the next part of a stream is asked for while the last one comes."""
         self.handlers: dict[Opcode, Span] = {}

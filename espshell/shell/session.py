@@ -17,6 +17,7 @@ from espshell.device import Flash, Space, Target
 from espshell.device.target import SYNC_BAUD, first_baud
 from espshell.errors import EspError, NoReply, PortError, UsageError
 from espshell.link.trace import Recorder, Viewer
+from espshell.loader import deflate
 from espshell.ops.chip import connection as ops
 from espshell.ops.chip import rate
 from espshell.ops.memory import journal as journaling
@@ -328,7 +329,13 @@ class Session:
         if name == "efuse":
             return self.chip.efuse
         self.raise_rate(size)
-        return self.flash(size) if name == "flash" else self.chip.memory
+        if name != "flash":
+            return self.chip.memory
+        flash = self.flash(size)
+        if ram := deflate.area(self.chip.loader, size):
+            text = f"the RAM {ram} is written over, for flash that comes compressed"
+            self.output.note(f"{text}; `set compress off` leaves it alone")
+        return flash
 
     def flash(self, size: int = 0) -> Flash:
         """Return the flash; start the stub where that is faster and ``auto`` allows it.

@@ -536,3 +536,19 @@ def test_a_bare_number_is_a_place_in_memory(shell: Shell) -> None:
     assert said.status == 2
     assert "in flash it is flash:0x10000" in said.err
     assert untouched(shell)
+
+
+def test_ram_that_a_compressed_read_takes(shell: Shell) -> None:
+    """It is named once, before it is written over; `set compress off` leaves it alone."""
+    chip = wire_of(shell.session.chip).chip
+    mark, address = b"mine", 0x3FCA_0000
+    chip.memory.write_word(address, int.from_bytes(mark, "little"))
+    shell.type("set compress off")
+    assert "RAM" not in shell.type("save flash:0 128K a").err
+    assert chip.memory.read(address, 4) == mark
+    shell.type("set compress auto")
+    assert "RAM" not in shell.type("save flash:0 64K a").err
+    assert "the RAM 0x3fca0000..0x3fcca800 is written over" in shell.type("save flash:0 128K b").err
+    assert chip.memory.read(address, 4) != mark
+    assert "RAM" not in shell.type("save flash:0 128K c").err
+    assert Path("a").read_bytes() + Path("b").read_bytes() == OLD[: 64 * KIB] + OLD
