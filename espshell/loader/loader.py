@@ -61,6 +61,8 @@ class Loader(Dialogue):
         """Where handlers of ours lie that came after the start of the stub."""
         self.proven: set[Opcode] = set()
         """Handlers that have given a known answer."""
+        self.on_trial = False
+        """Whether a handler runs that has not given a known answer yet."""
         self._other_baud: int | None = None
         """Another rate at which the loader may be, after a change that was interrupted."""
         self.latency_s = math.inf

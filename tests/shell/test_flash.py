@@ -552,3 +552,15 @@ def test_ram_that_a_compressed_read_takes(shell: Shell) -> None:
     assert chip.memory.read(address, 4) != mark
     assert "RAM" not in shell.type("save flash:0 128K c").err
     assert Path("a").read_bytes() + Path("b").read_bytes() == OLD[: 64 * KIB] + OLD
+
+
+@pytest.mark.parametrize(("size", "is_stub"), [(1024, True), (512, False)])
+def test_differences_in_much_are_looked_for_by_the_stub(
+    shell: Shell, size: int, is_stub: bool
+) -> None:
+    """Equal or not, `verify --diff` of a MiB starts it; less does not, nor does `verify` alone."""
+    Path("image.bin").write_bytes(OLD.ljust(size * KIB, b"\xff"))
+    assert shell.type("verify image.bin flash:0").status == 0
+    assert not shell.session.chip.loader.dialect.is_stub
+    assert shell.type("verify --diff image.bin flash:0").status == 0
+    assert shell.session.chip.loader.dialect.is_stub is is_stub
