@@ -58,6 +58,7 @@ class Connection:
         """Pass the settings on to the flash."""
         flash, settings = self.target.flash, self.settings
         flash.may_slow_down = settings.slower
+        self.target.loader.may_deflate = settings.compress == "auto"
         if flash.declared_size != settings.flash_size:
             flash.declared_size, flash.is_ready = settings.flash_size, False
         pads = parse_pads(settings.spi_connection)

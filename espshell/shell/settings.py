@@ -17,7 +17,9 @@ MOST_FLASH = 256 * MIB
 """Twice the largest flash that any of the chips addresses (bytes)."""
 
 SWITCHES = ("check", "confirm", "slower", "squeeze", "verify")
-SETTINGS = (*SWITCHES, "color", "dry-run", "flash-size", "spi-connection", "parttable", "rate")
+SETTINGS = (
+    *SWITCHES, "color", "compress", "dry-run", "flash-size", "spi-connection", "parttable", "rate"
+)  # fmt: skip
 """The names that ``set`` takes."""
 SAVED = tuple(name for name in SETTINGS if name != "dry-run")
 """Those that a file may have; whether writes are sent is said anew at every start."""
@@ -39,6 +41,8 @@ class Settings:
     """Go on at a lower baud rate when reads of flash keep failing."""
     rate: str = "auto"
     """``auto``: raise a rate that was left at the default for long transfers; ``fixed``: never."""
+    compress: str = "auto"
+    """``auto``: flash comes compressed where that is quicker, for which RAM is written; ``off``."""
     flash_size: int | None = None
     """The size of the flash (bytes); None takes it from the JEDEC id."""
     spi_connection: str = "auto"
