@@ -152,7 +152,7 @@ def test_a_module_that_is_running_is_run_to_its_end(
 def test_a_module_is_whole_wherever_ctrl_c_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Pressed at each line from the first use of a module on, it leaves module and handlers whole."""
+    """At whichever line it is pressed, it leaves a whole module and the handlers of before."""
     (tmp_path / "slow").mkdir()
     (tmp_path / "slow" / "__init__.py").touch()
     (tmp_path / "slow" / "module.py").write_text("begin = 1\nend = 2\n")
