@@ -284,7 +284,8 @@ def test_set(offline: Shell) -> None:
     """Settings are shown in the words that set them, and a wrong one changes nothing."""
     shown = (
         "check off confirm on slower on squeeze on verify on "
-        "color auto dry-run off flash-size auto spi-connection auto parttable 0x8000 rate auto"
+        "color auto dry-run off flash-size auto spi-connection auto parttable 0x8000 rate auto "
+        "complete tab theme auto"
     )
     assert offline.type("set").out.split() == shown.split()
     for name, value in (("check", "on"), ("color", "never"), ("squeeze", "off")):
