@@ -7,7 +7,7 @@ import re
 import pytest
 
 from espshell.render.theme import STYLES, THEMES, chosen, paint, recolored
-from espshell.shell.terminal import colors
+from espshell.shell.terminal import colors, highlight
 
 LEAST = 4.5
 """WCAG 2.2, success criterion 1.4.3: the contrast of text."""
@@ -70,7 +70,7 @@ def test_nothing_is_left_to_the_terminal(theme: str) -> None:
 def test_every_class_of_the_prompt_is_ours(theme: str) -> None:
     """No default of prompt_toolkit or pygments is left where the prompt shows a colour."""
     rules = dict(colors.prompt_style(theme).style_rules)
-    assert {f"espsh.{name}" for name in colors._STYLES.values()} <= set(rules)
+    assert {f"espsh.{name}" for name in highlight._STYLES.values()} <= set(rules)
     shown = " ".join(rules.values())
     assert "ansi" not in shown or theme == "terminal"
     for part in ("completion-menu.completion.current", "auto-suggestion", "bottom-toolbar"):

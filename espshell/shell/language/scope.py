@@ -225,19 +225,20 @@ class TargetScope:
 
     def about(self, name: str) -> str:
         """Describe a name: where it is, what may be done to it; empty for an unknown one."""
-        symbol = self.symbol(name)
-        if symbol is not None:
-            return f"{hex32(symbol.address)}  {size_text(symbol.size) if symbol.size else 'symbol'}"
-        if (match := self.field(name)) is not None:
+        tables = self.tables
+        if tables is not None and (match := tables.find_field(name)) is not None:
             field = match[1]
             bits = f"bits {field.bits}" if field.width > 1 else f"bit {field.bits}"
             return "  ".join(filter(None, (bits, field.access.text, field.meaning)))
-        if (register := self.register(name)) is not None:
-            return "  ".join(
-                filter(None, (hex32(register.address), register.access.text, register.meaning))
-            )
-        place = self.place(name)
-        return _about(place) if place else ""
+        if tables is not None and (register := tables.find(name)) is not None:
+            parts = (hex32(register.address), register.access.text, register.meaning)
+            return "  ".join(filter(None, parts))
+        for place in self._places() if self.chip else ():
+            if place.name == name:
+                return _about(place.start, place.size)
+        peripheral = tables.peripheral(name) if tables else None
+        named = peripheral or (self._symbols.find(name) if self._symbols else None)
+        return _about(named.address, named.size) if named else ""
 
     def _own_names(self, text: str) -> Iterable[str]:
         """Return the names of the chip itself."""
@@ -350,7 +351,7 @@ class FlashScope:
             return "the whole flash"
         with contextlib.suppress(EspError):
             place = self.place(name)
-            return _about(place) if place else ""
+            return _about(place.start, place.size) if place else ""
         return ""
 
     def space(self, name: str) -> Scope:
@@ -440,8 +441,8 @@ def not_connected() -> BenchError:
     return BenchError("no chip is connected", hint="`connect PORT`, or start with --port")
 
 
-def _about(place: Region) -> str:
-    return f"{place.start:#010x}  {size_text(place.size)}"
+def _about(address: int, size: int) -> str:
+    return f"{hex32(address)}  {size_text(size)}" if size else hex32(address)
 
 
 def _completed(text: str, names: Sequence[str]) -> str | None:

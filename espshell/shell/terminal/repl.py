@@ -36,7 +36,7 @@ from espshell.shell.language.grammar import is_continued, split_lines
 from espshell.shell.runner import Runner
 from espshell.shell.script import Script
 from espshell.shell.session import Quit, Session
-from espshell.shell.terminal import colors, complete, last_port
+from espshell.shell.terminal import colors, complete, highlight, last_port
 from espshell.shell.terminal.history import LastingHistory
 
 HISTORY_FILE = "history"
@@ -52,8 +52,7 @@ def run(session: Session, first: Script | None = None) -> int:
     """
     usb = _remember_port(session, None)
     prompt = _prompt_session(session)
-    if session.output.color:
-        _load_rich_meanwhile(prompt)
+    _load_meanwhile(session, prompt)
     session.history = prompt.history.get_strings
     session.ask = _ask
     runner = Runner(session)
@@ -81,14 +80,20 @@ def run(session: Session, first: Script | None = None) -> int:
     return InternalError.exit_status
 
 
-def _load_rich_meanwhile(prompt: PromptSession[str]) -> None:
-    """Import rich while the first line is typed: it takes 50 ms, which no command need wait for."""
+def _load_meanwhile(session: Session, prompt: PromptSession[str]) -> None:
+    """Import what the first key needs, and rich, while a person looks: each takes 50 ms."""
 
-    def load(app: Application[str]) -> None:
-        app.after_render -= load
-        threading.Thread(target=import_module, args=("rich.console",)).start()
+    def load() -> None:
+        highlight.KnowingLexer(session)
+        complete.usage(session, "peek 0")
+        if session.output.color:
+            import_module("rich.console")
 
-    prompt.app.after_render += load
+    def start(app: Application[str]) -> None:
+        app.after_render -= start
+        threading.Thread(target=load).start()
+
+    prompt.app.after_render += start
 
 
 def _ask(question: str) -> bool:
@@ -208,7 +213,7 @@ class _Completer(Completer):
 def _prompt_session(session: Session) -> PromptSession[str]:
     @functools.cache
     def lexer() -> Lexer:  # imported with the first key, so that the prompt need not wait
-        return colors.KnowingLexer(session)
+        return highlight.KnowingLexer(session)
 
     path = Path(user_data_path("espshell", appauthor=False)) / HISTORY_FILE
     prompt: PromptSession[str] = PromptSession(
