@@ -72,6 +72,12 @@ class Connection:
             self.partitions = partitions_module.read_table(self.target, self.settings.parttable)
         return self.partitions
 
+    def partitions_at_hand(self) -> PartitionTable:
+        """Return the partition table if it has been read. Raises: UsageError."""
+        if self.partitions is None:
+            raise UsageError("the partition table has not been read")
+        return self.partitions
+
     def partition_name(self, address: int) -> str:
         """Return the partition of an address in flash; empty without one, or without a table."""
         row = self.partitions.at(address) if self.partitions else None

@@ -54,10 +54,13 @@ class Held:
         return self.prepared.command.text
 
 
-def cut(text: str) -> tuple[Command, ...]:
+def cut(text: str, *, unfinished: bool = False) -> tuple[Command, ...]:
     """Cut a line into commands without replacing aliases. Raises: UsageError."""
     return grammar.parse_line(
-        text, rest_is_expression=COMMANDS.takes_expression, inner_command=COMMANDS.holds_command
+        text,
+        rest_is_expression=COMMANDS.takes_expression,
+        inner_command=COMMANDS.holds_command,
+        unfinished=unfinished,
     )
 
 

@@ -22,7 +22,7 @@ from espshell.errors import UsageError, file_error, system_reason
 from espshell.ops.progress import Step
 from espshell.render.document import Document, Styled, Text
 from espshell.render.hexdump import Hexdump
-from espshell.render.theme import paint, themed_console
+from espshell.render.theme import chosen, paint, recolored, themed_console
 from espshell.render.view import COLUMNS, View
 from espshell.units import size_text
 
@@ -55,6 +55,8 @@ class Output:
         self.stderr = stderr or sys.stderr
         self.color_when = color
         """``auto``, ``always`` or ``never``."""
+        self.theme = "auto"
+        """The colours, one of ``theme.THEME_NAMES``."""
         self._redirected = False
         self._bar: _Bar | None = None
         self._is_silent = False
@@ -119,9 +121,13 @@ class Output:
         if self._stdout.isatty():
             self._end_progress()
         with self._told():
-            self._stdout.write(text)
+            self._stdout.write(self.recolored(text))
         if not self._redirected:
             self.logged(lambda transcript: transcript.output(text))
+
+    def recolored(self, text: str) -> str:
+        """Return painted text in the colours of the theme."""
+        return recolored(text, chosen(self.theme, os.environ))
 
     def logged(self, write: Callable[[Record], None]) -> None:
         """Write to all that keeps a record; end one that fails, and say so."""
@@ -294,7 +300,7 @@ class Output:
         with contextlib.suppress(OSError):  # who has failed already has been told so
             self._stdout.flush()
         with contextlib.suppress(OSError):  # nobody can be told that nobody can be told
-            self.stderr.write(text)
+            self.stderr.write(self.recolored(text))
             self.stderr.flush()
         self.logged(lambda transcript: transcript.output(text))
 

@@ -17,10 +17,25 @@ MOST_FLASH = 256 * MIB
 """Twice the largest flash that any of the chips addresses (bytes)."""
 
 SWITCHES = ("check", "confirm", "slower", "squeeze", "verify")
-SETTINGS = (
-    *SWITCHES, "color", "compress", "dry-run", "flash-size", "spi-connection", "parttable", "rate"
-)  # fmt: skip
+_OTHERS = ("color", "compress", "dry-run", "flash-size", "spi-connection", "parttable", "rate")
+SETTINGS = (*SWITCHES, *_OTHERS, "complete", "theme")
 """The names that ``set`` takes."""
+ABOUT = {
+    "check": "read everything twice",
+    "color": "auto, always or never",
+    "complete": "offer names on tab, or while typing",
+    "confirm": "ask before flash is changed",
+    "dry-run": "show what would be written, and send nothing",
+    "flash-size": "auto, or what the flash has: 4M",
+    "parttable": "where the partition table stands: an address or a file",
+    "rate": "auto raises a rate that nobody has chosen; fixed leaves it alone",
+    "slower": "lower the rate where flash reads badly",
+    "spi-connection": "the pins of the flash",
+    "squeeze": "show runs of equal rows as one line",
+    "theme": "colours: auto, dark, light, mono, or those of the terminal",
+    "verify": "read back what was written",
+}
+"""What each of them means, in a few words."""
 SAVED = tuple(name for name in SETTINGS if name != "dry-run")
 """Those that a file may have; whether writes are sent is said anew at every start."""
 
@@ -47,6 +62,10 @@ class Settings:
     """The size of the flash (bytes); None takes it from the JEDEC id."""
     spi_connection: str = "auto"
     """The pins of the flash; see ``device.pins``."""
+    complete: str = "tab"
+    """When names are offered: ``tab``, or ``typing``: with every key."""
+    theme: str = "auto"
+    """The colours; see ``render.theme``."""
     parttable: str = "0x8000"
     """The offset of the partition table in flash, or a file with a table."""
 

@@ -285,7 +285,7 @@ def test_set(offline: Shell) -> None:
     shown = (
         "check off confirm on slower on squeeze on verify on "
         "color auto compress auto dry-run off flash-size auto spi-connection auto "
-        "parttable 0x8000 rate auto"
+        "parttable 0x8000 rate auto complete tab theme auto"
     )
     assert offline.type("set").out.split() == shown.split()
     for name, value in (("check", "on"), ("color", "never"), ("squeeze", "off")):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +12,7 @@ from espshell.errors import UsageError
 from espshell.files import path_of, require_readable
 from espshell.ops.result import Result
 from espshell.records import dataclass
+from espshell.render.theme import THEME_NAMES
 from espshell.shell import config, lines, replay
 from espshell.shell.arguments.types import (
     FILE,
@@ -19,9 +20,10 @@ from espshell.shell.arguments.types import (
     POSITIVE,
     TEXT,
     ArgType,
+    Completed,
+    Unfinished,
     complete_files,
     did_you_mean,
-    offer,
 )
 from espshell.shell.declaration import Option, Trait, Verb
 from espshell.shell.language.assignment import assigned
@@ -29,7 +31,7 @@ from espshell.shell.language.grammar import Command
 from espshell.shell.output import Output
 from espshell.shell.registry import COMMANDS, Registry
 from espshell.shell.session import Quit, Session
-from espshell.shell.settings import MOST_FLASH, SAVED, SETTINGS, Settings
+from espshell.shell.settings import ABOUT, MOST_FLASH, SAVED, SETTINGS, SWITCHES, Settings
 from espshell.shell.transcript import Record
 from espshell.units import KIB, parse_number, size_text
 
@@ -41,6 +43,7 @@ _SWITCH = {"on": True, "off": False, "true": True, "false": False, "yes": True, 
 _COLORS = ("auto", "always", "never")
 _RATES = ("auto", "fixed")
 _COMPRESS = ("auto", "off")
+_COMPLETE = ("tab", "typing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +70,45 @@ class Help(Result):
     """The first word of their names, if it is a family."""
 
 
+def _complete_verbs(at: Unfinished) -> Iterable[Completed]:
+    if at.before:
+        return COMMANDS.family(at.before[0])
+    return {verb.name.partition(" ")[0]: verb.summary for verb in COMMANDS.verbs()}.items()
+
+
 VERB_NAME: ArgType[str, str] = ArgType(
     "command",
     " ".join,
-    complete=lambda text, scope: {verb.name.partition(" ")[0]: 0 for verb in COMMANDS.verbs()},
+    complete_at=_complete_verbs,
     most=2,
 )
 """The name of a command, or of a family of them: of one word or two."""
 
-SETTING_NAME = replace(TEXT, complete=offer(*SETTINGS))
+SETTING_NAME = replace(
+    TEXT, complete=lambda text, scope: ((name, ABOUT.get(name, "")) for name in SETTINGS)
+)
 
-SETTING_VALUE = replace(TEXT, complete=offer("on", "off", *_COLORS, "fixed"))
-"""What any setting can be."""
+_VALUES = {
+    "color": _COLORS,
+    "complete": _COMPLETE,
+    "flash-size": ("auto",),
+    "rate": _RATES,
+    "spi-connection": ("auto", "SPI", "HSPI"),
+    "theme": THEME_NAMES,
+}
+
+
+def _complete_value(at: Unfinished) -> Iterable[Completed]:
+    name = at.words[0]
+    if name in _VALUES:
+        return _VALUES[name]
+    if name == "parttable":
+        return complete_files(at.word, at.scope)
+    return ("on", "off") if name in (*SWITCHES, "dry-run") else ()
+
+
+SETTING_VALUE = replace(TEXT, complete_at=_complete_value)
+"""What the setting before it can be."""
 
 
 @VERBS.add("set", group=GROUP, traits=Trait.PARTITIONS)
@@ -102,6 +132,8 @@ def set_setting(
     a file. rate: auto raises a baud rate that nobody has chosen before more than 256 KiB go over
     a bridge; fixed leaves it alone. compress: auto has the stub compress 128 KiB of flash and more
     where that is quicker, which writes over 170 KiB of RAM; off leaves the RAM alone.
+    complete: offer names on tab, or typing: with every key.
+    theme: auto, dark, light, mono, or terminal: its own 16 colours.
     """
     if name and name not in SETTINGS:
         names = ", ".join(SETTINGS)
@@ -256,7 +288,7 @@ def _setting(session: Session, name: str) -> bool | str:
         return session.dry_run
     if name == "parttable":
         return session.settings.parttable
-    if name in ("compress", "rate", "spi-connection"):
+    if name in ("compress", "rate", "spi-connection", "complete", "theme"):
         return str(getattr(session.settings, name.replace("-", "_")))
     if name == "flash-size":
         size = session.settings.flash_size
@@ -284,6 +316,8 @@ _PARSERS: dict[str, Callable[[str], object]] = {
     "spi-connection": _pads,
     "rate": lambda value: _choice("rate", value, _RATES),
     "compress": lambda value: _choice("compress", value, _COMPRESS),
+    "complete": lambda value: _choice("complete", value, _COMPLETE),
+    "theme": lambda value: _choice("theme", value, THEME_NAMES),
 }
 """What becomes of the text of a setting that is neither a switch nor special."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from espshell.ops.memory import watch as ops
@@ -10,7 +10,14 @@ from espshell.ops.memory import words
 from espshell.ops.result import Result
 from espshell.records import dataclass
 from espshell.shell.arguments.places import REGION, Extent, region
-from espshell.shell.arguments.types import POSITIVE, SECONDS, ArgType, Scope
+from espshell.shell.arguments.types import (
+    POSITIVE,
+    SECONDS,
+    ArgType,
+    Completed,
+    Scope,
+    Unfinished,
+)
 from espshell.shell.commands.script import evaluated
 from espshell.shell.declaration import Option, Trait
 from espshell.shell.language import expr, place
@@ -67,12 +74,16 @@ def _resolve_watchable(parsed: Expr | place.Range, scope: Scope) -> Expr | Exten
     return parsed if named is None else Extent(named.start, named.size, named.name)
 
 
+def _complete_watchable(at: Unfinished) -> Iterable[Completed]:
+    return () if at.before else (*REGION.complete(at.word, at.scope), ("gpio:", "a pin"))
+
+
 WATCHABLE: ArgType[Expr | place.Range, Expr | Extent] = ArgType(
     "expression or region",
     _parse_watchable,
     _resolve_watchable,
     names=lambda parsed: parsed.names() if isinstance(parsed, Expr) else REGION.names(parsed),
-    complete=lambda text, scope: scope.names(),
+    complete_at=_complete_watchable,
     most=2,
     raw=True,
     label="EXPRESSION|REGION",
