@@ -20,6 +20,7 @@ from espshell.shell.commands import (
     shell,
     spi,
     status,
+    values,
     watch,
 )
 from espshell.shell.registry import COMMANDS
@@ -29,6 +30,7 @@ VERBS = COMMANDS
 
 for _module in (
     memory,
+    values,
     flash,
     esptool,
     image,
