@@ -57,6 +57,8 @@ class Output:
         """``auto``, ``always`` or ``never``."""
         self._redirected = False
         self._bar: _Bar | None = None
+        self._alive_since = 0.0
+        self._is_alive_shown = False
         self._is_silent = False
         self.worded: Callable[[str], str] = str
         """How a note is worded for the command that runs."""
@@ -122,6 +124,25 @@ class Output:
             self._stdout.write(text)
         if not self._redirected:
             self.logged(lambda transcript: transcript.output(text))
+
+    def draw(self, text: str) -> None:
+        """Write a piece of a picture to the terminal, which no transcript gets."""
+        self._end_progress()
+        with self._told():
+            self._stdout.write(text)
+            self._stdout.flush()
+
+    def alive(self, text: str) -> None:
+        """Show on a terminal what a command is at, from half a second on, until it shows more."""
+        if self.as_json or not self.stderr.isatty() or os.environ.get("TERM") == "dumb":
+            return
+        now = time.monotonic()
+        self._alive_since = self._alive_since or now
+        if now - self._alive_since >= _PROGRESS_AFTER_S:
+            with contextlib.suppress(OSError):
+                self.stderr.write(f"\r{text[: self.notes_view.width - 1]}\x1b[K")
+                self.stderr.flush()
+            self._is_alive_shown = True
 
     def logged(self, write: Callable[[Record], None]) -> None:
         """Write to all that keeps a record; end one that fails, and say so."""
@@ -206,6 +227,11 @@ class Output:
                 self.stderr.flush()
 
     def _end_progress(self) -> None:
+        if self._is_alive_shown:
+            self._is_alive_shown = False
+            with contextlib.suppress(OSError):
+                self.stderr.write("\r\x1b[K")
+                self.stderr.flush()
         bar, self._bar = self._bar, None
         if bar is not None:
             with contextlib.suppress(OSError):
@@ -220,6 +246,7 @@ class Output:
     def finished(self) -> None:
         """Bring out what a command has written, and take away what it has left on the screen."""
         self._end_progress()
+        self._alive_since = 0.0
         with self._told():
             self._stdout.flush()
 
