@@ -102,7 +102,7 @@ def test_watch_survives_a_resize(bench: Bench) -> None:
     small, large = ["\n".join(rows) for rows in seen]
     assert small.count("look") == large.count("look") == 1
     assert "... " in small.splitlines()[-1]
-    assert "|........|" in small
+    assert "  |....|" in small
     assert "|................|" in large
 
 
