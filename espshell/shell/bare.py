@@ -1,4 +1,6 @@
-"""An expression alone on a line at the prompt: it means ``print EXPRESSION``.
+"""Lines without a command: ``!COMMAND`` of the system, and at the prompt an expression alone.
+
+An expression alone means ``print EXPRESSION``.
 
 Scripts have no such lines: there a command is always named.  At the prompt a command, the unique
 beginning of one and an alias come first: ``GPIO`` is the command, ``(GPIO)`` and ``GPIO.IN`` are
@@ -9,6 +11,7 @@ that a mistyped command stays a mistyped command.
 from __future__ import annotations
 
 import re
+import shlex
 
 from espshell.errors import EspError, UsageError
 from espshell.shell.language import expr, grammar
@@ -20,8 +23,10 @@ _FIRST = re.compile(r"""[\w$(\['~]|-\s*[\d($\[]""")
 
 
 def as_command(session: Session, text: str) -> str:
-    """Return a typed line, with ``print`` before it if it is an expression."""
+    """Return a line as one of a command: of ``print`` if it is an expression, or of ``!``."""
     text = text.strip()
+    if text.startswith("!") and text[1:].strip():
+        return f"! {shlex.quote(text[1:].strip())}"
     if not (session.interactive and _FIRST.match(text)) or _is_command(session, text):
         return text
     line = f"print {text}"

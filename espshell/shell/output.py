@@ -37,6 +37,8 @@ STREAM_ABOVE = 1024
 _PROGRESS_AFTER_S = 0.5
 _HAD_ENOUGH = (-13, 141)
 """What a shell ends with whose reader has closed its pipe: SIGPIPE, told in two ways."""
+_NO_COMMAND = (126, 127)
+"""What a shell ends with that cannot run a command."""
 
 
 class Output:
@@ -62,6 +64,8 @@ class Output:
         self._is_silent = False
         self.worded: Callable[[str], str] = str
         """How a note is worded for the command that runs."""
+        self.pager: Callable[[], str] = str
+        """Returns what shows a result that does not fit: a command, ``auto`` or nothing."""
         self.transcript: Transcript | None = None
         """Where all of it is written to, too."""
         self.records: list[Record] = []
@@ -91,8 +95,32 @@ class Output:
         if self.as_json:
             return
         text = str(document) if not document.view.color else _drawn(document)
-        if text:
+        if text and not self._paged(text):
             self.write(text)
+
+    def _paged(self, text: str) -> bool:
+        """Show a text by the pager if a person looks and it does not fit; return whether."""
+        rows = self.live_rows
+        command = self.pager() if rows and text.count("\n") >= rows else ""
+        if command == "auto":
+            command = os.environ.get("PAGER") or ("less" if shutil.which("less") else "")
+        if not command or command in ("off", "cat"):
+            return False
+        import signal
+        import subprocess
+
+        self.finished()
+        # As git does: less leaves at the end of what fits, keeps colours and the screen.
+        environment = {"LESS": "FRX", "LV": "-c", **os.environ}
+        kept = signal.signal(signal.SIGINT, lambda number, frame: None)  # that is the pager's
+        try:
+            done = subprocess.run(command, shell=True, input=text.encode(), env=environment)
+        finally:
+            signal.signal(signal.SIGINT, kept)
+        if done.returncode in _NO_COMMAND:
+            return False
+        self.logged(lambda transcript: transcript.output(text))
+        return True
 
     @contextlib.contextmanager
     def dumping(self, dump: Hexdump, size: int) -> Iterator[Callable[[bytes], None]]:

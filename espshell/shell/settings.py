@@ -16,11 +16,24 @@ from espshell.units import MIB
 MOST_FLASH = 256 * MIB
 """Twice the largest flash that any of the chips addresses (bytes)."""
 
-SWITCHES = ("check", "confirm", "slower", "squeeze", "verify")
-SETTINGS = (*SWITCHES, "color", "dry-run", "flash-size", "spi-connection", "parttable", "rate")
+SWITCHES = ("check", "confirm", "pipe", "shell", "slower", "squeeze", "verify")
+CHOICES = {
+    "aliases": ("off", "uboot", "gdb"),
+    "editing": ("emacs", "vi"),
+    "rate": ("auto", "fixed"),
+}
+"""Settings that are one of some words."""
+SETTINGS = (
+    *SWITCHES,
+    *CHOICES,
+    *("color", "dry-run", "flash-size", "pager", "spi-connection", "parttable"),
+)
 """The names that ``set`` takes."""
-SAVED = tuple(name for name in SETTINGS if name != "dry-run")
-"""Those that a file may have; whether writes are sent is said anew at every start."""
+SAVED = tuple(name for name in SETTINGS if name not in ("dry-run", "pager", "shell"))
+"""Those that a file may have; whether writes are sent is said anew at every start.
+
+A file in the folder of a project must not choose programs of the system.
+"""
 
 
 @dataclasses.dataclass(slots=True)
@@ -39,6 +52,16 @@ class Settings:
     """Go on at a lower baud rate when reads of flash keep failing."""
     rate: str = "auto"
     """``auto``: raise a rate that was left at the default for long transfers; ``fixed``: never."""
+    pipe: bool = True
+    """Whether an empty Enter behind ``dump | less`` goes through ``less``, too."""
+    shell: bool = False
+    """Whether scripts may run ``!COMMAND`` and ``cd``."""
+    aliases: str = "off"
+    """The names of other tools that are understood: ``uboot`` or ``gdb``."""
+    editing: str = "emacs"
+    """The keys of the prompt: ``emacs`` or ``vi``."""
+    pager: str = "auto"
+    """What shows a result that does not fit on the terminal: a command, ``auto`` or ``off``."""
     flash_size: int | None = None
     """The size of the flash (bytes); None takes it from the JEDEC id."""
     spi_connection: str = "auto"

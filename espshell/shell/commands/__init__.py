@@ -20,6 +20,7 @@ from espshell.shell.commands import (
     shell,
     spi,
     status,
+    system,
     values,
     watch,
 )
@@ -48,5 +49,6 @@ for _module in (
     pasted,
     script,
     shell,
+    system,
 ):
     VERBS.include(_module.VERBS)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +31,7 @@ from espshell.shell.language.grammar import Command
 from espshell.shell.output import Output
 from espshell.shell.registry import COMMANDS, Registry
 from espshell.shell.session import Quit, Session
-from espshell.shell.settings import MOST_FLASH, SAVED, SETTINGS, Settings
+from espshell.shell.settings import CHOICES, MOST_FLASH, SAVED, SETTINGS, Settings
 from espshell.shell.transcript import Record
 from espshell.units import KIB, parse_number, size_text
 
@@ -39,7 +41,7 @@ GROUP = "Shell"
 
 _SWITCH = {"on": True, "off": False, "true": True, "false": False, "yes": True, "no": False}
 _COLORS = ("auto", "always", "never")
-_RATES = ("auto", "fixed")
+_WORDS = [word for word in chain(*CHOICES.values()) if word not in ("off", *_COLORS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ VERB_NAME: ArgType[str, str] = ArgType(
 
 SETTING_NAME = replace(TEXT, complete=offer(*SETTINGS))
 
-SETTING_VALUE = replace(TEXT, complete=offer("on", "off", *_COLORS, "fixed"))
+SETTING_VALUE = replace(TEXT, complete=offer("on", "off", *_COLORS, *_WORDS))
 """What any setting can be."""
 
 
@@ -98,8 +100,11 @@ def set_setting(
     confirm: ask before flash is changed. slower: lower the rate where flash reads badly.
     flash-size: auto, or what the flash has: 4M. spi-connection: auto, SPI, HSPI, or the pins of
     the flash: CLK,Q,D,HD,CS. parttable: where the partition table stands: an address in flash, or
-    a file. rate: auto raises a baud rate that nobody has chosen before more than 256 KiB go over
-    a bridge; fixed leaves it alone.
+    a file. editing: the keys of the prompt, emacs or vi. pager: what shows a result that does not
+    fit on the terminal: auto ($PAGER, or less), off, or a command. pipe: an empty Enter behind
+    `dump ... | less` goes through less, too. shell: scripts may run `!COMMAND` and `cd`.
+    aliases: names of uboot (md, mw) or gdb (x/16xw, p). rate: auto raises a baud rate that nobody
+    has chosen before more than 256 KiB go over a bridge; fixed leaves it alone.
     """
     if name and name not in SETTINGS:
         names = ", ".join(SETTINGS)
@@ -254,7 +259,7 @@ def _setting(session: Session, name: str) -> bool | str:
         return session.dry_run
     if name == "parttable":
         return session.settings.parttable
-    if name in ("rate", "spi-connection"):
+    if name in ("pager", "spi-connection", *CHOICES):
         return str(getattr(session.settings, name.replace("-", "_")))
     if name == "flash-size":
         size = session.settings.flash_size
@@ -277,15 +282,16 @@ def _pads(value: str) -> str:
     return value
 
 
-_PARSERS: dict[str, Callable[[str], object]] = {
-    "flash-size": _flash_size,
-    "spi-connection": _pads,
-    "rate": lambda value: _choice("rate", value, _RATES),
-}
-"""What becomes of the text of a setting that is neither a switch nor special."""
-
-
 def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
     if value.lower() not in choices:
         raise UsageError(f"`{name}` is {' or '.join(choices)}, not `{value}`")
     return value.lower()
+
+
+_PARSERS: dict[str, Callable[[str], object]] = {
+    "flash-size": _flash_size,
+    "spi-connection": _pads,
+    "pager": str,
+    **{name: partial(_choice, name, choices=words) for name, words in CHOICES.items()},
+}
+"""What becomes of the text of a setting that is neither a switch nor special."""
