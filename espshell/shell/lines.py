@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from espshell.errors import UsageError
 from espshell.records import dataclass
-from espshell.shell import registry
+from espshell.shell import bare, registry
 from espshell.shell.declaration import Verb
 from espshell.shell.esptool import spelling
 from espshell.shell.language import grammar
@@ -70,7 +70,7 @@ def parse(session: Session, text: str) -> Iterator[Command]:
     So an alias that a line defines is valid for the rest of it.  Raises: UsageError, at the first
     command.
     """
-    for command in _expand(session, cut(text), frozenset()):
+    for command in _expand(session, cut(bare.as_command(session, text)), frozenset()):
         if command.name.is_plain:
             yield COMMANDS.whole(command, {}, prefixes=session.interactive)
         else:

@@ -20,6 +20,8 @@ from espshell.shell.commands import (
     shell,
     spi,
     status,
+    system,
+    values,
     watch,
 )
 from espshell.shell.registry import COMMANDS
@@ -29,6 +31,7 @@ VERBS = COMMANDS
 
 for _module in (
     memory,
+    values,
     flash,
     esptool,
     image,
@@ -46,5 +49,6 @@ for _module in (
     pasted,
     script,
     shell,
+    system,
 ):
     VERBS.include(_module.VERBS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,6 @@ from espshell.errors import UsageError
 from espshell.files import path_of, require_readable
 from espshell.ops.result import Result
 from espshell.records import dataclass
-from espshell.render.theme import THEME_NAMES
 from espshell.shell import config, lines, replay
 from espshell.shell.arguments.types import (
     FILE,
@@ -31,7 +31,7 @@ from espshell.shell.language.grammar import Command
 from espshell.shell.output import Output
 from espshell.shell.registry import COMMANDS, Registry
 from espshell.shell.session import Quit, Session
-from espshell.shell.settings import ABOUT, MOST_FLASH, SAVED, SETTINGS, SWITCHES, Settings
+from espshell.shell.settings import ABOUT, CHOICES, MOST_FLASH, SAVED, SETTINGS, SWITCHES, Settings
 from espshell.shell.transcript import Record
 from espshell.units import KIB, parse_number, size_text
 
@@ -41,9 +41,6 @@ GROUP = "Shell"
 
 _SWITCH = {"on": True, "off": False, "true": True, "false": False, "yes": True, "no": False}
 _COLORS = ("auto", "always", "never")
-_RATES = ("auto", "fixed")
-_COMPRESS = ("auto", "off")
-_COMPLETE = ("tab", "typing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +86,11 @@ SETTING_NAME = replace(
 )
 
 _VALUES = {
+    **CHOICES,
     "color": _COLORS,
-    "complete": _COMPLETE,
     "flash-size": ("auto",),
-    "rate": _RATES,
+    "pager": ("auto", "off"),
     "spi-connection": ("auto", "SPI", "HSPI"),
-    "theme": THEME_NAMES,
 }
 
 
@@ -132,8 +128,11 @@ def set_setting(
     a file. rate: auto raises a baud rate that nobody has chosen before more than 256 KiB go over
     a bridge; fixed leaves it alone. compress: auto has the stub compress 128 KiB of flash and more
     where that is quicker, which writes over 170 KiB of RAM; off leaves the RAM alone.
-    complete: offer names on tab, or typing: with every key.
-    theme: auto, dark, light, mono, or terminal: its own 16 colours.
+    complete: offer names on tab, or typing: with every key. editing: the keys of the prompt, emacs
+    or vi. theme: auto, dark, light, mono, or terminal: its own 16 colours. pager: what shows a
+    result that does not fit on the terminal: auto ($PAGER, or less), off, or a command. pipe: an
+    empty Enter behind `dump ... | less` goes through less, too. shell: scripts may run `!COMMAND`
+    and `cd`. aliases: names of uboot (md, mw) or gdb (x/16xw, p).
     """
     if name and name not in SETTINGS:
         names = ", ".join(SETTINGS)
@@ -288,7 +287,7 @@ def _setting(session: Session, name: str) -> bool | str:
         return session.dry_run
     if name == "parttable":
         return session.settings.parttable
-    if name in ("compress", "rate", "spi-connection", "complete", "theme"):
+    if name in ("pager", "spi-connection", *CHOICES):
         return str(getattr(session.settings, name.replace("-", "_")))
     if name == "flash-size":
         size = session.settings.flash_size
@@ -311,18 +310,16 @@ def _pads(value: str) -> str:
     return value
 
 
-_PARSERS: dict[str, Callable[[str], object]] = {
-    "flash-size": _flash_size,
-    "spi-connection": _pads,
-    "rate": lambda value: _choice("rate", value, _RATES),
-    "compress": lambda value: _choice("compress", value, _COMPRESS),
-    "complete": lambda value: _choice("complete", value, _COMPLETE),
-    "theme": lambda value: _choice("theme", value, THEME_NAMES),
-}
-"""What becomes of the text of a setting that is neither a switch nor special."""
-
-
 def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
     if value.lower() not in choices:
         raise UsageError(f"`{name}` is {' or '.join(choices)}, not `{value}`")
     return value.lower()
+
+
+_PARSERS: dict[str, Callable[[str], object]] = {
+    "flash-size": _flash_size,
+    "spi-connection": _pads,
+    "pager": str,
+    **{name: partial(_choice, name, choices=words) for name, words in CHOICES.items()},
+}
+"""What becomes of the text of a setting that is neither a switch nor special."""
