@@ -100,6 +100,9 @@ def set_setting(
     the flash: CLK,Q,D,HD,CS. parttable: where the partition table stands: an address in flash, or
     a file. rate: auto raises a baud rate that nobody has chosen before more than 256 KiB go over
     a bridge; fixed leaves it alone.
+
+    Example: set verify on
+    Example: set
     """
     if name and name not in SETTINGS:
         names = ", ".join(SETTINGS)
@@ -170,6 +173,8 @@ def alias(session: Session, assignment: Command) -> NamedValues | None:
     """Give a command line a name: alias NAME = COMMAND.
 
     Without arguments, list them. What follows the name is put behind the command.
+
+    Example: alias look = peek DRAM; look 4
     """
     if not assignment.words:
         return NamedValues(tuple(sorted(session.aliases.items())))
@@ -192,7 +197,10 @@ def define(session: Session, alias: str, line: str) -> None:
 
 @VERBS.add("history", group=GROUP)
 def history(session: Session, count: Annotated[int, POSITIVE] = 20) -> History:
-    """Show the last lines that were typed."""
+    """Show the last lines that were typed.
+
+    Example: history 5
+    """
     lines = session.history()
     first = max(0, len(lines) - count)
     return History(first + 1, tuple(lines[first:]))
@@ -208,6 +216,8 @@ def log(session: Session, file: Annotated[Path | None, LOG_TARGET] = None) -> Na
 
     Commands stand in it as they are, what came of them as comments, so that it can be run as a
     script. What the file held before stays.
+
+    Example: log session.log
     """
     if file is not None:
         session.log_to(None if str(file) == "off" else file)
@@ -228,6 +238,10 @@ def help_on(session: Session, command: Annotated[str, VERB_NAME] = "") -> Help:
     """List the commands, or explain one.
 
     `COMMAND --help` does so too.
+
+    Example: help peek
+    Example: help numbers
+    Example: ?UART0.STATUS
     """
     if COMMANDS.family(command):
         return Help(COMMANDS.members(command), command.lower())
@@ -241,6 +255,8 @@ def leave(session: Session, status: Annotated[int | None, NUMBER] = None) -> Non
     """Leave the shell, perhaps with an exit status.
 
     The chip is left as --after says.
+
+    Example: quit
     """
     if status is not None and not 0 <= status <= 255:
         raise UsageError(f"an exit status is 0 to 255, not {status}")

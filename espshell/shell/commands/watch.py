@@ -95,6 +95,8 @@ def wait(
     """Look until an expression is true; fail after 10 s.
 
     wait -t 2 (GPIO.IN & 1) == 1. Fails with both sides, as expect does.
+
+    Example: wait --timeout 1 [DRAM] == 0
     """
     return ops.wait(
         lambda: evaluated(session, expression),
@@ -109,6 +111,8 @@ def repeat(session: Session, count: Annotated[int, POSITIVE], command: Held) -> 
     """Run a command so many times; stops when it fails.
 
     repeat 10 peek 0x3fc90000. Each result is shown as it comes.
+
+    Example: repeat 3 peek DRAM
     """
     results = []
     failure = ""
@@ -141,6 +145,8 @@ def watch(
     `watch gpio` shows the levels of all pins as bits of a number, `watch gpio:9` one.
     What has changed is marked. Without a terminal, prints what is seen first and each change;
     --count ends it in a script.
+
+    Example: watch --count 2 --interval 100ms [DRAM]
     """
     address = what.address if isinstance(what, Extent) else None
     title = what.text if isinstance(what, Expr) else what.name or f"{what.address:#010x}"
