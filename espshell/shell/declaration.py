@@ -129,10 +129,14 @@ class Option:
         return self.into or self.flag.lstrip("-").replace("-", "_")
 
     @property
+    def value(self) -> str:
+        """How its value stands in the usage line; empty for a flag."""
+        return self.type.label or self.flag.lstrip("-").upper() if self.type else ""
+
+    @property
     def usage(self) -> str:
         """How it stands in the usage line."""
-        value = f" {self.flag.lstrip('-').upper()}" if self.type else ""
-        return f"[{self.flag}{value}]" + "..." * self.many
+        return f"[{' '.join(filter(None, (self.flag, self.value)))}]" + "..." * self.many
 
 
 DRY_RUN = Option("--dry-run", "show what would be written, send nothing", setting="dry_run")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from espshell.shell.settings import Bench
 from tests.image import support
 from tests.image.test_elf import ROWS, written
-from espshell.shell.settings import Bench
 from tests.shell.support import Shell
 
 SVD = """<device><name>X1</name><peripherals><peripheral><name>FPGA</name>
@@ -23,7 +23,9 @@ def write(folder: Path) -> None:
     shell.session.disconnect()
     code = [(0x3FC9_0000, bytes(range(256))), (0x4039_1000, bytes(64))]
     (folder / "program.elf").write_bytes(written(ROWS, machine=support.RISCV))
-    (folder / "program.bin").write_bytes(support.firmware(code, chip=5, entry=0x4039_1000))
+    image = bytearray(support.firmware(code, chip=5, entry=0x4039_1000, hashed=False))
+    image[15:17] = bytes(2)  # for every revision
+    (folder / "program.bin").write_bytes(image)
     (folder / "data.bin").write_bytes(bytes(range(256)))
     (folder / "board.svd").write_text(SVD)
     (folder / "first.espsh").write_text("need esp32c3\npeek DRAM 4\n")

@@ -20,6 +20,7 @@ from espshell.shell.commands import (
     shell,
     spi,
     status,
+    topics,
     watch,
 )
 from espshell.shell.registry import COMMANDS
@@ -45,6 +46,7 @@ for _module in (
     registers,
     pasted,
     script,
+    topics,
     shell,
 ):
     VERBS.include(_module.VERBS)

@@ -1,4 +1,4 @@
-"""set, alias, history, help, quit: the shell itself."""
+"""set, alias, history, log, quit: the shell itself."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ from espshell.shell.arguments.types import (
     NUMBER,
     POSITIVE,
     TEXT,
-    ArgType,
     complete_files,
     did_you_mean,
     offer,
 )
-from espshell.shell.declaration import Option, Trait, Verb
+from espshell.shell.declaration import Option, Trait
 from espshell.shell.language.assignment import assigned
 from espshell.shell.language.grammar import Command
 from espshell.shell.output import Output
@@ -56,23 +55,6 @@ class History(Result):
     first: int
     lines: tuple[str, ...]
 
-
-@dataclass(frozen=True, slots=True)
-class Help(Result):
-    """Help on one command, on a family of them, or on all."""
-
-    verbs: tuple[Verb, ...]
-    family: str = ""
-    """The first word of their names, if it is a family."""
-
-
-VERB_NAME: ArgType[str, str] = ArgType(
-    "command",
-    " ".join,
-    complete=lambda text, scope: {verb.name.partition(" ")[0]: 0 for verb in COMMANDS.verbs()},
-    most=2,
-)
-"""The name of a command, or of a family of them: of one word or two."""
 
 SETTING_NAME = replace(TEXT, complete=offer(*SETTINGS))
 
@@ -231,23 +213,6 @@ def _set_variables(transcript: Record, variables: Mapping[str, str]) -> None:
     for name, value in variables.items():
         if name.isidentifier() and name != "_":
             transcript.command(replay.assignment(name, value))
-
-
-@VERBS.add("help", group=GROUP, aliases=["?"])
-def help_on(session: Session, command: Annotated[str, VERB_NAME] = "") -> Help:
-    """List the commands, or explain one.
-
-    `COMMAND --help` does so too.
-
-    Example: help peek
-    Example: help numbers
-    Example: ?UART0.STATUS
-    """
-    if COMMANDS.family(command):
-        return Help(COMMANDS.members(command), command.lower())
-    if command:
-        return Help((COMMANDS.find(command, prefixes=session.interactive),))
-    return Help(tuple(COMMANDS.verbs()))
 
 
 @VERBS.add("quit", group=GROUP, aliases=["exit"], traits=Trait.ONCE)
