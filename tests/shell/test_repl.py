@@ -390,7 +390,7 @@ def test_terminal_completion_menu(terminal: Terminal) -> None:
     shown = terminal.wait(lambda text: "peek32" in text and "PLACE [COUNT]" in text)
     assert "esp32c3:rom> peek\n" in shown
     assert "peek    Read values, in hexadecimal and decimal." in shown
-    assert "sim://esp32c3  115200 baud  ESP32-C3 v0.4  rom  peek [--check] [--force] PLACE" in shown
+    assert "sim://esp32c3  115200 baud  ESP32-C3 v0.4  rom  peek PLACE [COUNT]" in shown
 
 
 def test_terminal_interrupted_dump(terminal: Terminal) -> None:
