@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from espshell import pins
+from espshell.errors import EspError
 from espshell.ops.chip import gpio
 from espshell.ops.result import Result
 from espshell.records import dataclass
@@ -58,15 +60,15 @@ def about(session: Session, name: str) -> About | None:
         return _partition(scope, rest)
     if colon and space != "mem":
         return None
-    return _in_memory(scope, rest if colon else name) or (
-        None if colon else _fuse_named(session, name)
-    )
+    if found := _in_memory(scope, rest if colon else name):
+        return found
+    return None if colon else _fuse_named(session, name) or _partition_if_any(scope, name)
 
 
 def _in_memory(scope: TargetScope, name: str) -> About | None:
     if symbol := scope.symbol(name):
         where = Span.of(symbol.address, symbol.size) if symbol.size else number_text(symbol.address)
-        facts = (("at", str(where)), ("kind", symbol.kind.value))
+        facts: Facts = (("at", str(where)), ("kind", symbol.kind.value))
         return About(symbol.name, "symbol", facts=facts, see=f"dump {symbol.name}")
     if found := scope.field(name):
         return _field(*found)
@@ -120,6 +122,13 @@ def _partition(scope: TargetScope, name: str) -> About | None:
     where = str(Span(row.start, row.end))
     facts = (("at", where), ("size", size_text(row.size)))
     return About(f"flash:{row.name}", "partition", facts=facts, see=f"dump flash:{row.name} 64")
+
+
+def _partition_if_any(scope: TargetScope, name: str) -> About | None:
+    """Return the partition of a name; None also where no table can be read."""
+    with contextlib.suppress(EspError):
+        return _partition(scope, name)
+    return None
 
 
 def _pin(chip: Chip, number: int) -> About:

@@ -221,9 +221,10 @@ def about_text(result: About, view: View) -> Iterator[Block]:
 @json_form
 def about_json(result: About) -> Json:
     """Return the name, its kind, and facts by what they are."""
-    fields = [
-        dict(zip(("name", "bits", "access", "meaning"), f, strict=True)) for f in result.fields
-    ]
+    columns = ("name", "bits", "access", "meaning")
+    fields: list[Json] = []
+    for row in result.fields:
+        fields.append(dict(zip(columns, row, strict=True)))
     facts: dict[str, Json] = dict(result.facts)
     return {
         "name": result.name,

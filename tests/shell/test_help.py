@@ -15,6 +15,7 @@ from espshell.shell.commands import VERBS
 from espshell.shell.commands.topics import TOPICS, groups, help_on
 from espshell.shell.declaration import Verb
 from espshell.shell.manual import HOW
+from espshell.sim import protocol_sim
 from tests.shell.support import Shell
 
 FOLDER = Path(espshell.shell.__file__).parent / "help"
@@ -70,6 +71,15 @@ def test_a_topic_is_short(offline: Shell, topic: str) -> None:
         assert VERBS.get(name) or VERBS.family(name) or name in program, name
 
 
+def test_the_tour_runs(offline: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every line of `help tour` comes to a good end on the simulated board."""
+    monkeypatch.setattr(protocol_sim, "_kept", {})
+    assert offline.type("connect sim://demo").status == 0
+    rows = re.findall(r"^  (.*?)   ", (FOLDER / "tour.txt").read_text("utf-8"), re.MULTILINE)
+    assert len(rows) == 10
+    assert {row: offline.type(row).status for row in rows} == dict.fromkeys(rows, 0)
+
+
 def test_every_text_is_a_topic() -> None:
     """No text lies there that nobody can read."""
     assert {path.stem for path in FOLDER.iterdir()} == {*TOPICS}
@@ -86,6 +96,7 @@ def test_every_text_is_a_topic() -> None:
         ("flash:all", "flash:all partition at 0x00000000..0x00400000 size 4 MiB"),
         ("gpio:9", "GPIO9 pin can be GPIO9 strap low is download mode"),
         ("efuse:WR_DIS", "efuse:WR_DIS eFuse a bit for each group of fuses"),
+        ("nvs", "flash:nvs partition at 0x00009000..0x0000e000 size 20 KiB"),
         ("WR_DIS", "efuse:WR_DIS eFuse a bit for each group of fuses"),
     ],
 )
@@ -112,7 +123,12 @@ def test_what_a_symbol_is(shell: Shell, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("?UART0.NOSUCH", "unknown command `UART0.NOSUCH`"),
+        (
+            "?UART0.STATSU",
+            "`UART0.STATSU` is no command, topic or name; did you mean `UART0.STATUS`?",
+        ),
+        ("?nosuch:name", "`nosuch:name` is no command, topic or name"),
+        ("help sr nosuch", "there is no `sr nosuch`; there are"),
         ("help pekk", "did you mean `peek`?"),
         ("?gpio:77", "an ESP32-C3 has no GPIO77"),
     ],

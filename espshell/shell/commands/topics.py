@@ -22,6 +22,7 @@ VERBS = Registry()
 GROUP = "Shell"
 
 TOPICS = {
+    "tour": "ten lines to begin with",
     "numbers": "decimal, hexadecimal, 64k, 'A'",
     "places": "addresses, names, flash:, efuse:",
     "regions": "a start with a length or an end",
@@ -121,13 +122,19 @@ def help_on(session: Session, command: Annotated[str, SUBJECT] = "") -> Help | A
 
 def _by_name(session: Session, name: str) -> Help | About:
     """Explain a name or the beginning of a command. Raises: UsageError if it is neither."""
-    error = None
     try:
         return Help((COMMANDS.find(name, prefixes=session.interactive),))
-    except UsageError as unknown:
-        error = unknown
-    if result := about(session, name):
-        return result
-    if session.target is None and not error.hint.startswith("did you"):
-        error.hint = "`help` lists commands and topics; names of a chip need one: `connect PORT`"
-    raise error
+    except UsageError as error:
+        if result := about(session, name):
+            return result
+        if not error.message.startswith("unknown command"):
+            raise
+        near = None if session.target is None else session.scope.suggest(name)
+        hint = f"did you mean `{near}`?" if near and not _is_near(error) else error.hint
+        if session.target is None and not _is_near(error):
+            hint = "`help` lists commands and topics; names of a chip need one: `connect PORT`"
+        raise UsageError(f"`{name}` is no command, topic or name", hint=hint) from None
+
+
+def _is_near(error: UsageError) -> bool:
+    return error.hint.startswith("did you mean")
