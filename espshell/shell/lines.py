@@ -88,6 +88,8 @@ def prepare(session: Session, command: Command, *, depth: int = 0) -> Prepared:
         spelling.program(command), session.variables, prefixes=session.interactive
     )
     name = command.name.expand(session.variables)
+    if name.startswith("?") and name != "?":
+        return prepare(session, cut(f"help {name[1:]} {command.rest(0)}")[0])
     if subject := spelling.asks_help(name, command):
         return prepare(session, cut(f"help {subject}")[0])
     verb = COMMANDS.find(name, prefixes=session.interactive, also=session.aliases)

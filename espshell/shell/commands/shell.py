@@ -1,4 +1,4 @@
-"""set, alias, history, help, quit: the shell itself."""
+"""set, alias, history, log, quit: the shell itself."""
 
 from __future__ import annotations
 
@@ -19,13 +19,12 @@ from espshell.shell.arguments.types import (
     NUMBER,
     POSITIVE,
     TEXT,
-    ArgType,
     Completed,
     Unfinished,
     complete_files,
     did_you_mean,
 )
-from espshell.shell.declaration import Option, Trait, Verb
+from espshell.shell.declaration import Option, Trait
 from espshell.shell.language.assignment import assigned
 from espshell.shell.language.grammar import Command
 from espshell.shell.output import Output
@@ -57,29 +56,6 @@ class History(Result):
     first: int
     lines: tuple[str, ...]
 
-
-@dataclass(frozen=True, slots=True)
-class Help(Result):
-    """Help on one command, on a family of them, or on all."""
-
-    verbs: tuple[Verb, ...]
-    family: str = ""
-    """The first word of their names, if it is a family."""
-
-
-def _complete_verbs(at: Unfinished) -> Iterable[Completed]:
-    if at.before:
-        return COMMANDS.family(at.before[0])
-    return {verb.name.partition(" ")[0]: verb.summary for verb in COMMANDS.verbs()}.items()
-
-
-VERB_NAME: ArgType[str, str] = ArgType(
-    "command",
-    " ".join,
-    complete_at=_complete_verbs,
-    most=2,
-)
-"""The name of a command, or of a family of them: of one word or two."""
 
 SETTING_NAME = replace(
     TEXT, complete=lambda text, scope: ((name, ABOUT.get(name, "")) for name in SETTINGS)
@@ -133,6 +109,9 @@ def set_setting(
     result that does not fit on the terminal: auto ($PAGER, or less), off, or a command. pipe: an
     empty Enter behind `dump ... | less` goes through less, too. shell: scripts may run `!COMMAND`
     and `cd`. aliases: names of uboot (md, mw) or gdb (x/16xw, p).
+
+    Example: set verify on
+    Example: set
     """
     if name and name not in SETTINGS:
         names = ", ".join(SETTINGS)
@@ -203,6 +182,8 @@ def alias(session: Session, assignment: Command) -> NamedValues | None:
     """Give a command line a name: alias NAME = COMMAND.
 
     Without arguments, list them. What follows the name is put behind the command.
+
+    Example: alias look = peek DRAM; look 4
     """
     if not assignment.words:
         return NamedValues(tuple(sorted(session.aliases.items())))
@@ -225,7 +206,10 @@ def define(session: Session, alias: str, line: str) -> None:
 
 @VERBS.add("history", group=GROUP)
 def history(session: Session, count: Annotated[int, POSITIVE] = 20) -> History:
-    """Show the last lines that were typed."""
+    """Show the last lines that were typed.
+
+    Example: history 5
+    """
     lines = session.history()
     first = max(0, len(lines) - count)
     return History(first + 1, tuple(lines[first:]))
@@ -241,6 +225,8 @@ def log(session: Session, file: Annotated[Path | None, LOG_TARGET] = None) -> Na
 
     Commands stand in it as they are, what came of them as comments, so that it can be run as a
     script. What the file held before stays.
+
+    Example: log session.log
     """
     if file is not None:
         session.log_to(None if str(file) == "off" else file)
@@ -256,24 +242,13 @@ def _set_variables(transcript: Record, variables: Mapping[str, str]) -> None:
             transcript.command(replay.assignment(name, value))
 
 
-@VERBS.add("help", group=GROUP, aliases=["?"])
-def help_on(session: Session, command: Annotated[str, VERB_NAME] = "") -> Help:
-    """List the commands, or explain one.
-
-    `COMMAND --help` does so too.
-    """
-    if COMMANDS.family(command):
-        return Help(COMMANDS.members(command), command.lower())
-    if command:
-        return Help((COMMANDS.find(command, prefixes=session.interactive),))
-    return Help(tuple(COMMANDS.verbs()))
-
-
 @VERBS.add("quit", group=GROUP, aliases=["exit"], traits=Trait.ONCE)
 def leave(session: Session, status: Annotated[int | None, NUMBER] = None) -> None:
     """Leave the shell, perhaps with an exit status.
 
     The chip is left as --after says.
+
+    Example: quit
     """
     if status is not None and not 0 <= status <= 255:
         raise UsageError(f"an exit status is 0 to 255, not {status}")

@@ -130,6 +130,8 @@ def wait(
     """Look until an expression is true; fail after 10 s.
 
     wait -t 2 (GPIO.IN & 1) == 1. Fails with both sides, as expect does.
+
+    Example: wait --timeout 1 [DRAM] == 0
     """
 
     def looked(last: ops.Expectation, seconds: float) -> None:
@@ -150,6 +152,8 @@ def repeat(session: Session, count: Annotated[int, POSITIVE], command: Held) -> 
     """Run a command so many times; stops when it fails.
 
     repeat 10 peek 0x3fc90000. Each result is shown as it comes.
+
+    Example: repeat 3 peek DRAM
     """
     results = []
     failure = ""
@@ -184,6 +188,8 @@ def watch(
     word. `watch gpio` shows the levels of all pins as bits of a number, `watch gpio:9` one.
     What has changed is marked, with the time of its last change. Without a terminal, prints what
     is seen first and each change; --count ends it in a script.
+
+    Example: watch --count 2 --interval 100ms [DRAM]
     """
     items = [_item(session, each) for each in what]
     view = live.Live(session.output, items, session.clock)
