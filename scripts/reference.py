@@ -13,7 +13,6 @@ import importlib
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 _CODE = re.compile(r"(`[^`]*`)")
+_SHOWN = {"True": "on", "False": "off", "None": "auto"}
 _ENTRY = re.compile(r"^ {4}(\S+) {2,}(.*(?:\n {8,}\S.*)*)", re.MULTILINE)
 
 
@@ -56,8 +56,9 @@ def slug(text: str) -> str:
 
 def prose(text: str) -> str:
     """Return a text of the program with what Markdown would take for markup escaped."""
-    pieces = _CODE.split(text)
-    return "".join(p if n % 2 else re.sub(r"([*_<\[\]|])", r"\\\1", p) for n, p in enumerate(pieces))
+    plain = {ord(mark): f"\\{mark}" for mark in "*_<[]|"}
+    pieces = enumerate(_CODE.split(text))
+    return "".join(piece if n % 2 else piece.translate(plain) for n, piece in pieces)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -125,7 +126,8 @@ def _option(option: Option) -> tuple[str, str]:
 
 def example_lines(verb: Verb) -> tuple[str, ...]:
     """Return the lines that a declaration gives as examples, if it gives any."""
-    return tuple(str(getattr(example, "line", example)) for example in getattr(verb, "examples", ()))
+    examples = getattr(verb, "examples", ())
+    return tuple(str(getattr(example, "line", example)) for example in examples)
 
 
 def _examples(verb: Verb) -> str:
@@ -165,8 +167,8 @@ def _settings() -> str:
     texts, start = setting_texts(), Settings()
 
     def row(name: str) -> tuple[str, str, str]:
-        value = getattr(start, name.replace("-", "_"), {"color": "auto"}.get(name, False))
-        shown = {True: "on", False: "off", None: "auto"}.get(value, str(value))
+        value: object = getattr(start, name.replace("-", "_"), {"color": "auto"}.get(name, False))
+        shown = _SHOWN.get(str(value), str(value))
         return code(name), code(shown), prose(texts.get(name, ""))
 
     return (
@@ -188,8 +190,8 @@ def _simulator() -> str:
 
     names = ", ".join(f"`sim://{name}`" for name in chips.NAMES)
     return (
-        f"# Simulator\n\nA port `sim://CHIP?OPTION=VALUE&OPTION=VALUE` is a simulated chip: {names}, "
-        "and `sim://demo`, a board with something in its flash.\n"
+        "# Simulator\n\nA port `sim://CHIP?OPTION=VALUE&OPTION=VALUE` is a simulated chip: "
+        f"{names}, and `sim://demo`, a board with something in its flash.\n"
         "`espshell sim CHIP?OPTIONS` serves one in real time to any other program.\n"
         "What it does not do is in [the explanation](../explanation/simulator.md).\n\n"
         f"## Options\n\n{table(('option', 'value'), rows(url))}\n"
@@ -246,8 +248,8 @@ def _flash_parts() -> str:
     return (
         f"# Flash parts\n\n{len(rows)} rows. An id is not a part: several have the same one, and "
         "SFDP tells some of them apart.\n"
-        "`layout` is the bits of its status registers (`sr bits` shows them); `50h` is whether they "
-        "can be changed until the power goes; confidence A is two independent sources, B one, "
+        "`layout` is the bits of its status registers (`sr bits` shows them); `50h` is whether "
+        "they can be changed until the power goes; confidence A is two independent sources, B one, "
         "C inferred or disputed. Sources stand in `espshell/nor/data/parts.txt`.\n\n"
         + table(("id", "names", "size", "layout", "50h", "confidence", "remark"), rows)
     )
@@ -257,8 +259,9 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put the generated pages into the navigation: a hook of mkdocs."""
     sys.path.insert(0, str(ROOT))
     reference = next(row["Reference"] for row in config.nav or [] if "Reference" in row)
-    for section, paths in groupby(pages(), lambda path: "commands/" in path):
-        reference.extend([{"Commands": list(paths)}] if section else list(paths))
+    paths = list(pages())
+    commands = [path for path in paths if "commands/" in path]
+    reference += [{"Commands": commands}, *(path for path in paths if path not in commands)]
     return config
 
 

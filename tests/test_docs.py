@@ -1,4 +1,4 @@
-"""The manual: what its pages show is what the program says, and nothing is without documentation."""
+"""The manual: its pages show what the program says, and nothing is without documentation."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ def test_a_page_shows_what_the_program_says(path: Path) -> None:
 )
 def test_what_a_page_shows_is_compared(block: str, is_right: bool) -> None:
     """Output, errors and exit status count; an ellipsis stands for anything."""
-    assert not list(Page(f"```console\n{block}```\n").differences()) is is_right
+    differences = list(Page(f"```console\n{block}```\n").differences())
+    assert (not differences) is is_right
 
 
 def test_a_page_is_filled_with_what_the_program_says() -> None:
@@ -128,3 +129,14 @@ def test_each_exit_status_is_documented() -> None:
     page = (DOCS / "reference" / "exit-status.md").read_text("utf-8")
     assert all(f"| {status} |" in page for status in (0, 1, 2, 3, 70, 130, 143, 129))
     assert all(f"`{after}`" in page for after in AFTER)
+
+
+def test_messages_of_troubleshooting_are_those_of_the_program() -> None:
+    """The longest piece of each that has no value in it stands in the sources."""
+    page = (DOCS / "howto" / "troubleshooting.md").read_text("utf-8")
+    sources = "\n".join(path.read_text("utf-8") for path in (ROOT / "espshell").rglob("*.py"))
+    quotes = re.findall(r"^> (.+)$", page, re.MULTILINE)
+    assert len(quotes) > 10
+    for quote in quotes:
+        pieces = re.split(r"[;:]|\.\.\.|0x\w+| \(|\)|\d+|/\S+|PORT|[A-Z_]{4,}", quote)
+        assert max(pieces, key=len).strip() in sources, quote
