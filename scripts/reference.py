@@ -12,6 +12,7 @@ import argparse
 import importlib
 import re
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,7 +101,8 @@ def _group(name: str, commands: Sequence[Sequence[Verb]]) -> str:
 def _command(verbs: Sequence[Verb]) -> str:
     """Return the section of a command: usage, what it does, options, and examples that were run."""
     verb, others = verbs[0], verbs[1:]
-    text = f"\n## {verb.name}\n\n{prose(verb.summary)}\n\n```text\n{verb.usage}\n```\n"
+    usage = textwrap.fill(verb.usage, 78, subsequent_indent="    ", break_on_hyphens=False)
+    text = f"\n## {verb.name}\n\n{prose(verb.summary)}\n\n```text\n{usage}\n```\n"
     if verb.details:
         text += f"\n{prose(verb.details)}\n"
     if verb.options:
