@@ -253,7 +253,12 @@ class ConnectedChip:
         self, place: Place, pattern: bytes | str | int, size: int | None = None, *, most: int = 16
     ) -> Found:
         """Find bytes, a text or a 32-bit value in a range."""
-        return self._call(find.Found, "find", place, size, _pattern(pattern), max=most)
+        sought: object = pattern
+        if isinstance(pattern, bytes):
+            sought = Raw(f"hex:{pattern.hex()}")
+        elif isinstance(pattern, str):
+            sought = Raw(quoted(pattern, always=True))
+        return self._call(find.Found, "find", place, size, sought, max=most)
 
     def hash(self, place: Place, size: int | None = None, method: str = "md5") -> Digest:
         """Return a digest of a range: ``md5``, ``sha1``, ``sha256`` or ``crc32``."""
@@ -378,12 +383,6 @@ def _word(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int):
         return quoted(str(value))
     return hex(value) if value > 9 else str(value)
-
-
-def _pattern(pattern: bytes | str | int) -> object:
-    if isinstance(pattern, bytes):
-        return Raw(f"hex:{pattern.hex()}")
-    return Raw(quoted(pattern, always=True)) if isinstance(pattern, str) else pattern
 
 
 def _flat(pairs: Sequence[FilePlace]) -> list[object]:

@@ -310,15 +310,12 @@ def _bench(options: argparse.Namespace) -> Bench:
         stub_dir=options.stub_dir,
         stub_version=options.stub_version,
     )
-    return bench.at_rate(_baud(options.baud)) if options.baud else bench
-
-
-def _baud(text: str) -> int | str:
-    """Return a rate, or ``auto``. Raises: UsageError."""
-    baud = parse_number(text)
-    if not baud and text.lower() != AUTO:
-        raise UsageError(f"expected a baud rate such as 115200, or {AUTO}, not `{text}`")
-    return baud or AUTO
+    if not options.baud:
+        return bench
+    baud = parse_number(options.baud)
+    if not baud and options.baud.lower() != AUTO:
+        raise UsageError(f"expected a baud rate such as 115200, or {AUTO}, not `{options.baud}`")
+    return bench.at_rate(baud or AUTO)
 
 
 def _tap(trace: str | None, output: Output) -> Viewer | Recorder | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from espshell.nor.bfpt import Basic, Duration, EraseType, FastRead
+from espshell.nor.bfpt import Basic, Duration, EraseType
 from espshell.nor.sfdp import Sfdp
 from espshell.ops.flash.sfdp import SfdpRead, SpiAnswer
 from espshell.render.document import Block, Labelled, Styled, Table, Text
@@ -94,7 +94,12 @@ def _basic(basic: Basic) -> Iterator[tuple[str, str]]:
     yield from _column("erase", [_erase(item) for item in basic.erase_types])
     yield "chip erase", _time(basic.chip_erase)
     yield "program", f"page {_time(basic.page_program)}, first byte {_time(basic.byte_program)}"
-    yield from _column("fast reads", [_fast_read(item) for item in basic.fast_reads])
+    fast_reads = [
+        f"{read.mode}   {read.opcode:02X}h  {count_text(read.mode_clocks, 'mode clock')}, "
+        f"{count_text(read.dummy_clocks, 'dummy clock')}"
+        for read in basic.fast_reads
+    ]
+    yield from _column("fast reads", fast_reads)
     yield "others", f"QPI (4-4-4) {_yes(basic.qpi)}, double rate {_yes(basic.double_rate)}"
     if basic.enters_qpi_by_35h:
         yield "", "35h enters QPI, so it does not read SR2"
@@ -122,14 +127,6 @@ def _erase(kind: EraseType) -> str:
     if kind.typical_s is not None and kind.maximum_s is not None:
         time = f"  {_time(Duration(kind.typical_s, kind.maximum_s))}"
     return f"{size_text(kind.size):<8}{kind.opcode:02X}h{time}"
-
-
-def _fast_read(read: FastRead) -> str:
-    mode, dummy = (
-        count_text(count, noun)
-        for count, noun in ((read.mode_clocks, "mode clock"), (read.dummy_clocks, "dummy clock"))
-    )
-    return f"{read.mode}   {read.opcode:02X}h  {mode}, {dummy}"
 
 
 def _time(time: Duration | None) -> str:

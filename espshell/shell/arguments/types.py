@@ -57,16 +57,8 @@ Completion = Callable[[str, Scope], Iterable[Completed]]
 """What the word that is being typed could become."""
 
 
-def _unchanged(parsed: Any, scope: Scope) -> Any:
-    return parsed
-
-
 def _none(parsed: Any) -> tuple[()]:
     return ()
-
-
-def _never(parsed: Any) -> bool:
-    return False
 
 
 def no_completion(text: str, scope: Scope) -> Iterable[str]:
@@ -97,7 +89,7 @@ class ArgType(Generic[P, V]):
     """What an argument is, in a word or two: ``place``, ``input file``."""
     parse: Callable[[Sequence[str]], P]
     """Check the text of the words. Raises: UsageError with what was expected."""
-    resolve: Callable[[P, Scope], V] = _unchanged
+    resolve: Callable[[P, Scope], V] = lambda parsed, scope: cast(Any, parsed)
     """Return the value of a parsed argument. Raises: UsageError for an unknown name."""
     names: Callable[[P], Sequence[str]] = _none
     """Return the names that must be known."""
@@ -105,7 +97,7 @@ class ArgType(Generic[P, V]):
     """Return the files that must be there, because they are read."""
     either: Callable[[P], Sequence[str]] = _none
     """Return the words that must be the name of a place or of a file that is read."""
-    needs_chip: Callable[[P | None], bool] = _never
+    needs_chip: Callable[[P | None], bool] = lambda parsed: False
     """Whether a chip must be connected for this, whatever the command needs.
 
     None is what only shows when the line runs.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,8 +20,6 @@ from espshell.shell.arguments.types import (
     FILE,
     POSITIVE,
     ArgType,
-    Completed,
-    Scope,
     complete_files,
     did_you_mean,
 )
@@ -85,29 +83,25 @@ def _parse_snap(texts: Sequence[str]) -> Snap | None:
     return Snap("", first, REGION.parse(others))
 
 
-def _resolve_snap(parsed: Snap | None, scope: Scope) -> Snap | None:
-    if parsed is None or not isinstance(parsed.region, place.Range):
-        return parsed
-    return replace(parsed, region=REGION.resolve(parsed.region, scope))
-
-
-def _complete_snap(text: str, scope: Scope) -> Iterable[Completed]:
-    yield from _ACTIONS.items()
-    yield from scope.names(text)
-    yield from complete_files(text, scope)
-
-
 SNAP_WORDS: ArgType[Snap | None, Snap | None] = ArgType(
     "snapshot",
     _parse_snap,
-    _resolve_snap,
+    lambda parsed, scope: (
+        replace(parsed, region=REGION.resolve(parsed.region, scope))
+        if parsed and isinstance(parsed.region, place.Range)
+        else parsed
+    ),
     names=lambda parsed: (
         REGION.names(parsed.region) if parsed and isinstance(parsed.region, place.Range) else ()
     ),
     files=lambda parsed: (
         (parsed.path,) if parsed and parsed.path and parsed.action == _LOAD else ()
     ),
-    complete=_complete_snap,
+    complete=lambda text, scope: (
+        *_ACTIONS.items(),
+        *scope.names(text),
+        *complete_files(text, scope),
+    ),
     least=0,
     most=3,
     raw=True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -14,8 +14,6 @@ from espshell.ops.result import Result
 from espshell.shell.arguments.types import (
     TEXT,
     ArgType,
-    Completed,
-    Scope,
     complete_files,
     complete_names,
 )
@@ -123,12 +121,15 @@ def regs(session: Session, pattern: Annotated[str, TEXT] = "") -> RegisterList:
     return registers.list_registers(session.chip.memory, pattern)
 
 
-def _offered(text: str, scope: Scope) -> Iterable[Completed]:
-    yield _OFF, "the tables that come with the program"
-    yield from complete_files(text, scope)
-
-
-SVD = replace(TEXT, kind="SVD file", complete=_offered, label="FILE|off")
+SVD = replace(
+    TEXT,
+    kind="SVD file",
+    complete=lambda text, scope: (
+        (_OFF, "the tables that come with the program"),
+        *complete_files(text, scope),
+    ),
+    label="FILE|off",
+)
 """The name of an SVD file, or ``off``."""
 
 

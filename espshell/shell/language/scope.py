@@ -359,7 +359,8 @@ class EfuseScope:
     def place(self, name: str) -> Region | None:
         """Return the words of a field; None for an unknown name."""
         space = self._target.efuse
-        fuse = space.table.find(self._whole(name))
+        whole = _completed(name, list(self.names())) if self._outer.prefixes else None
+        fuse = space.table.find(whole or name)
         if fuse is None:
             return None
         span = space.span(fuse)
@@ -393,10 +394,6 @@ class EfuseScope:
     def space(self, name: str) -> Scope:
         """Return the meaning of names in a space."""
         return self._outer.space(name)
-
-    def _whole(self, name: str) -> str:
-        names = list(self.names())
-        return (_completed(name, names) if self._outer.prefixes else None) or name
 
 
 _ALL, _END, _EFUSE, _GPIO = "all", "end", "efuse", "gpio"
