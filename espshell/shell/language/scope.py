@@ -257,7 +257,48 @@ class TargetScope:
         return (*self.chip.regions, *self.chip.synonyms, *self.chip.read_effects, self.chip.efuse)
 
 
-class FlashScope:
+class _SpaceScope:
+    """Names of places in another space than memory, which alone ``[...]`` reads."""
+
+    def __init__(self, outer: TargetScope, target: Target) -> None:
+        self._outer, self._target = outer, target
+        self.chip = outer.chip
+
+    def place(self, name: str) -> Region | None:
+        """Return the place of a name; None for an unknown name."""
+        raise NotImplementedError
+
+    def names(self, text: str = "") -> Iterable[str]:
+        """Return all names."""
+        raise NotImplementedError
+
+    def name(self, name: str) -> int | None:
+        """Return the offset of a place; None for any other name."""
+        place = self.place(name)
+        return place.start if place else None
+
+    def knows(self, name: str) -> bool:
+        """Return whether a name has a meaning here."""
+        return self.name(name) is not None
+
+    def is_field(self, name: str) -> bool:
+        """Return False: here all names are places."""
+        return False
+
+    def read(self, address: int, bits: int) -> int:
+        """Return the contents of memory."""
+        return self._outer.read(address, bits)
+
+    def suggest(self, name: str) -> str | None:
+        """Return the name nearest to an unknown one; None if none is near."""
+        return nearest(name, self.names(name))
+
+    def space(self, name: str) -> Scope:
+        """Return the meaning of names in a space."""
+        return self._outer.space(name)
+
+
+class FlashScope(_SpaceScope):
     """Names in ``flash:``: partitions, and four names that need no table.
 
     ``bootloader`` is where the ROM boots from, ``parttable`` the table itself, ``all`` the whole
@@ -268,8 +309,8 @@ class FlashScope:
     def __init__(
         self, outer: TargetScope, target: Target, partitions: Callable[[], PartitionTable]
     ) -> None:
-        self._outer, self._target, self._partitions = outer, target, partitions
-        self.chip = outer.chip
+        super().__init__(outer, target)
+        self._partitions = partitions
 
     def place(self, name: str) -> Region | None:
         """Return the partition of a name; None if there is none.
@@ -298,24 +339,7 @@ class FlashScope:
         """Return the offset of a partition, or the end of the flash; None for any other name."""
         if name.lower() == _END:
             return self._target.flash.size
-        place = self.place(name)
-        return place.start if place else None
-
-    def knows(self, name: str) -> bool:
-        """Return whether a name has a meaning in flash."""
-        return name.lower() == _END or self.place(name) is not None
-
-    def is_field(self, name: str) -> bool:
-        """Return False: flash has partitions only."""
-        return False
-
-    def read(self, address: int, bits: int) -> int:
-        """Return the contents of memory: ``[...]`` reads no flash."""
-        return self._outer.read(address, bits)
-
-    def suggest(self, name: str) -> str | None:
-        """Return the name nearest to an unknown one; None if none is near."""
-        return nearest(name, self.names(name))
+        return super().name(name)
 
     def names(self, text: str = "") -> Iterable[str]:
         """Return the names of all partitions, and those that need no table."""
@@ -324,10 +348,6 @@ class FlashScope:
         except EspError:
             names = []
         return dict.fromkeys((*names, *(place.name for place in self._fixed()), _ALL))
-
-    def space(self, name: str) -> Scope:
-        """Return the meaning of names in a space."""
-        return self._outer.space(name)
 
     def _table(self) -> PartitionTable:
         table = self._partitions()
@@ -349,12 +369,8 @@ class FlashScope:
         )
 
 
-class EfuseScope:
+class EfuseScope(_SpaceScope):
     """Names in ``efuse:``: fields, which as places are the words that hold them."""
-
-    def __init__(self, outer: TargetScope, target: Target) -> None:
-        self._outer, self._target = outer, target
-        self.chip = outer.chip
 
     def place(self, name: str) -> Region | None:
         """Return the words of a field; None for an unknown name."""
@@ -366,23 +382,6 @@ class EfuseScope:
         span = space.span(fuse)
         return Region(fuse.name, span.start, span.end, Kind.PERIPHERAL)
 
-    def name(self, name: str) -> int | None:
-        """Return the offset of the words of a field, or None."""
-        place = self.place(name)
-        return place.start if place else None
-
-    def knows(self, name: str) -> bool:
-        """Return whether a field has this name."""
-        return self.place(name) is not None
-
-    def is_field(self, name: str) -> bool:
-        """Return False: here a field is a place."""
-        return False
-
-    def read(self, address: int, bits: int) -> int:
-        """Return the contents of memory: ``[...]`` reads no eFuses."""
-        return self._outer.read(address, bits)
-
     def suggest(self, name: str) -> str | None:
         """Return the name nearest to an unknown one; None if none is near."""
         return nearest(name.upper(), self.names())
@@ -390,10 +389,6 @@ class EfuseScope:
     def names(self, text: str = "") -> Iterable[str]:
         """Return the names of all fields."""
         return [fuse.name for fuse in self._target.efuse.table.fuses]
-
-    def space(self, name: str) -> Scope:
-        """Return the meaning of names in a space."""
-        return self._outer.space(name)
 
 
 _ALL, _END, _EFUSE, _GPIO = "all", "end", "efuse", "gpio"
