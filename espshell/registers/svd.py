@@ -321,7 +321,7 @@ class _Sheet:
                     yield name, _Place(offset + i * step, child, defaults, index)
 
     def _fields(self, place: _Place, access: Access) -> Iterator[BitField]:
-        seen: set[str] = set()
+        names: set[str] = set()
         for element in (f for e in place.item.chain for f in e.iterfind("fields/field")):
             path = (*place.item.path, (element.findtext("name") or "").strip())
             item = self._tree.item(element, path)
@@ -330,8 +330,8 @@ class _Sheet:
             for i, index in enumerate(item.indices()):
                 name = identifier(_numbered(item.require("name"), index))
                 one = replace(field, name=name, low=field.low + i * step)
-                if name not in seen and one.high < 32:
-                    seen.add(name)
+                if name not in names and one.high < 32:
+                    names.add(name)
                     yield one
 
     def _field(self, item: _Item, access: Access) -> BitField:

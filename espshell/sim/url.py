@@ -274,8 +274,8 @@ def _pins(setup: Setup) -> tuple[int, ...]:
 
 def _levels(setup: Setup, text: str) -> tuple[tuple[int, int], ...] | None:
     pin, _, level = text.partition("=")
-    known = level in ("0", "1") and int(pin) in _pins(setup)
-    return (*setup.levels, (int(pin), int(level))) if known else None
+    is_pin = level in ("0", "1") and int(pin) in _pins(setup)
+    return (*setup.levels, (int(pin), int(level))) if is_pin else None
 
 
 def _wires(setup: Setup, text: str) -> tuple[tuple[int, int], ...] | None:

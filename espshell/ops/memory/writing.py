@@ -23,7 +23,7 @@ from espshell.span import Span, align_down
 from espshell.units import ALL_BITS, KIB, MIB, WORD, count_text, hex32, size_text
 
 if TYPE_CHECKING:
-    from espshell.registers import Register
+    from espshell.registers.table import Register
 
 DRY_RUN = "dry run: nothing was sent"
 """The note of a write that was not."""

@@ -107,8 +107,8 @@ def _basic(basic: Basic) -> Iterator[tuple[str, str]]:
     if basic.qer is not None:
         yield "", f"QER {basic.qer:03b}"
     yield "status write", basic.status_write
-    yield "suspend", _pair(basic.suspend, "resumed by", said=count >= _SUSPEND)
-    yield "power-down", _pair(basic.power_down, "left by", said=count >= _POWER_DOWN)
+    yield "suspend", _pair(basic.suspend, "resumed by", is_given=count >= _SUSPEND)
+    yield "power-down", _pair(basic.power_down, "left by", is_given=count >= _POWER_DOWN)
     yield "reset", basic.reset_text
     yield "HOLD#", f"can be switched off: {_yes(basic.hold_can_be_disabled)}"
     if basic.address_bytes != "3":
@@ -142,9 +142,9 @@ def _seconds(value: float) -> str:
     return f"{value / 1e-6:.4g} µs"
 
 
-def _pair(opcodes: tuple[int, int] | None, word: str, *, said: bool) -> str:
+def _pair(opcodes: tuple[int, int] | None, word: str, *, is_given: bool) -> str:
     if opcodes is None:
-        return "no" if said else _NOT_SAID
+        return "no" if is_given else _NOT_SAID
     return f"{opcodes[0]:02X}h, {word} {opcodes[1]:02X}h"
 
 

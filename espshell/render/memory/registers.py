@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         RegisterValues,
         SvdTables,
     )
-    from espshell.registers import BitField, Register
+    from espshell.registers.table import BitField, Register
 
 
 json_rows(

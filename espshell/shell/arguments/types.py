@@ -238,6 +238,9 @@ NUMBERS_OR_NONE = many(NUMBER, least=0)
 POSITIVE = replace(number(1, 0xFFFF_FFFF), complete=no_completion)
 """An expression that must be at least 1, and fit into 32 bits: a count or a rate."""
 
+MOST_NAMES = 8
+"""Names in a message."""
+
 AUTO = "auto"
 
 RATE_OR_AUTO: ArgType[expr.Expr | None, int | str] = ArgType(
@@ -279,6 +282,21 @@ GENERATION: ArgType[str, int] = mapped(choice("1", "2"), int)
 
 CHIP: ArgType[Chip, Chip] = ArgType("chip", single_word(chip_named), complete=offer(*chips.NAMES))
 CHIPS = many(CHIP)
+
+
+def completed(text: str, names: Sequence[str]) -> str | None:
+    """Return the only name that begins with a text, or equals it; None if there is none.
+
+    Raises: UsageError if several begin with it.
+    """
+    prefix = text.upper()
+    matches = sorted({name for name in names if name.startswith(prefix)})
+    if prefix in matches:
+        return prefix
+    if len(matches) > 1:
+        more = ", ..." if len(matches) > MOST_NAMES else ""
+        raise UsageError(f"`{text}` could be {', '.join(matches[:MOST_NAMES])}{more}")
+    return matches[0] if matches else None
 
 
 def nearest(word: str, words: Iterable[str]) -> str | None:

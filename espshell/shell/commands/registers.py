@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         RegisterList,
         SvdTables,
     )
-    from espshell.registers import BitField, Register
+    from espshell.registers.table import BitField, Register
     from espshell.shell.session import Session
 
 VERBS = Registry()

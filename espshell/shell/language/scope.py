@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -14,14 +14,14 @@ from espshell.image import partitions as partitions_module
 from espshell.ops.chip import efuse as efuses
 from espshell.ops.chip import gpio
 from espshell.ops.memory import words as memory
-from espshell.shell.arguments.types import Scope, nearest
+from espshell.shell.arguments.types import Scope, completed, nearest
 from espshell.units import WORD, parse_number
 
 if TYPE_CHECKING:
     from espshell.image.partitions import PartitionTable
     from espshell.image.symbol_table import Symbol
     from espshell.ops.memory.symbols import Symbols
-    from espshell.registers import BitField, Peripheral, Register, Registers
+    from espshell.registers.table import BitField, Peripheral, Register, Registers
 
 
 class TargetScope:
@@ -77,7 +77,7 @@ class TargetScope:
         if name.upper() in places:
             return places[name.upper()]
         if self.prefixes and "." not in name:
-            whole = _completed(name, [place for place in places if "." not in place])
+            whole = completed(name, [place for place in places if "." not in place])
             if whole is not None:
                 return places[whole]
         register = self.register(name)
@@ -104,7 +104,7 @@ class TargetScope:
         if tables is None:
             return None
         if self.prefixes and tables.peripheral(name) is None:
-            name = _completed(name, [p.name for p in tables.peripherals]) or name
+            name = completed(name, [p.name for p in tables.peripherals]) or name
         return tables.peripheral(name)
 
     def register(self, name: str) -> Register | None:
@@ -118,7 +118,7 @@ class TargetScope:
         peripheral = self.peripheral(first)
         if peripheral is None:
             return None
-        whole = _completed(last, tables.names(peripheral.name)) or last
+        whole = completed(last, tables.names(peripheral.name)) or last
         register = tables.find(f"{peripheral.name}.{whole}")
         if register is None or whole == last.upper():
             return register
@@ -132,7 +132,7 @@ class TargetScope:
         if register is None:
             return None
         if self.prefixes and register.field(last) is None:
-            last = _completed(last, [field.name for field in register.fields]) or last
+            last = completed(last, [field.name for field in register.fields]) or last
         field = register.field(last)
         return (register, field) if field else None
 
@@ -331,7 +331,7 @@ class FlashScope(_SpaceScope):
             return fixed
         if row is None and self._outer.prefixes:
             names = {row.name.upper(): row.name for row in table.partitions}
-            whole = _completed(name, list(names))
+            whole = completed(name, list(names))
             row = table.find(names[whole]) if whole else None
         return Region(row.name, row.offset, row.end, Kind.FLASH) if row else None
 
@@ -359,7 +359,6 @@ class FlashScope(_SpaceScope):
         return table
 
     def _fixed(self) -> tuple[Region, ...]:
-
         boot = self._target.chip.bootloader_offset
         at = parse_number(self._outer.parttable)
         start = partitions_module.OFFSET if at is None else at
@@ -375,7 +374,7 @@ class EfuseScope(_SpaceScope):
     def place(self, name: str) -> Region | None:
         """Return the words of a field; None for an unknown name."""
         space = self._target.efuse
-        whole = _completed(name, list(self.names())) if self._outer.prefixes else None
+        whole = completed(name, list(self.names())) if self._outer.prefixes else None
         fuse = space.table.find(whole or name)
         if fuse is None:
             return None
@@ -399,21 +398,5 @@ def not_connected() -> BenchError:
     return BenchError("no chip is connected", hint="`connect PORT`, or start with --port")
 
 
-def _completed(text: str, names: Sequence[str]) -> str | None:
-    """Return the only name that begins with a text, or equals it; None if there is none.
-
-    Raises: UsageError if several begin with it.
-    """
-    prefix = text.upper()
-    matches = sorted({name for name in names if name.startswith(prefix)})
-    if prefix in matches:
-        return prefix
-    if len(matches) > 1:
-        more = ", ..." if len(matches) > _MOST else ""
-        raise UsageError(f"`{text}` could be {', '.join(matches[:_MOST])}{more}")
-    return matches[0] if matches else None
-
-
-_MOST = 8  # names in a message
 _MOST_SYMBOLS = 500  # shown or compared; a longer beginning finds the others
 _NEAR = 3  # letters of a wrong name that are supposed to be right
