@@ -274,8 +274,7 @@ class _SpaceScope:
 
     def name(self, name: str) -> int | None:
         """Return the offset of a place; None for any other name."""
-        place = self.place(name)
-        return place.start if place else None
+        return (place := self.place(name)) and place.start
 
     def knows(self, name: str) -> bool:
         """Return whether a name has a meaning here."""
@@ -359,11 +358,10 @@ class FlashScope(_SpaceScope):
         return table
 
     def _fixed(self) -> tuple[Region, ...]:
-        boot = self._target.chip.bootloader_offset
         at = parse_number(self._outer.parttable)
         start = partitions_module.OFFSET if at is None else at
         return (
-            Region("bootloader", boot, start, Kind.FLASH),
+            Region("bootloader", self._target.chip.bootloader_offset, start, Kind.FLASH),
             Region("parttable", start, start + partitions_module.SIZE, Kind.FLASH),
         )
 
