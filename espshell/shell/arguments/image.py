@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +15,6 @@ from espshell.shell.arguments.types import (
     FILE,
     TEXT,
     ArgType,
-    Completed,
-    Scope,
     complete_files,
     mapped,
     offer,
@@ -61,12 +59,6 @@ def _parse_file_or_flash(word: str) -> Path | place.Place:
     return where
 
 
-def _complete_file_or_flash(text: str, scope: Scope) -> Iterable[Completed]:
-    if text.lower().startswith("flash:"):
-        return PLACE.complete(text, scope)
-    return (*complete_files(text, scope), "flash:")
-
-
 FILE_OR_FLASH: ArgType[Path | place.Place, Path | Location] = ArgType(
     "file or place in flash",
     single_word(_parse_file_or_flash),
@@ -74,7 +66,11 @@ FILE_OR_FLASH: ArgType[Path | place.Place, Path | Location] = ArgType(
     names=lambda parsed: () if isinstance(parsed, Path) else PLACE.names(parsed),
     files=lambda parsed: (parsed,) if isinstance(parsed, Path) else (),
     needs_chip=lambda parsed: not isinstance(parsed, Path),
-    complete=_complete_file_or_flash,
+    complete=lambda text, scope: (
+        PLACE.complete(text, scope)
+        if text.lower().startswith("flash:")
+        else (*complete_files(text, scope), "flash:")
+    ),
     raw=True,
     label="FILE|flash:PLACE",
 )
