@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from prompt_toolkit.styles.defaults import PROMPT_TOOLKIT_STYLE
 
 from espshell.render.theme import STYLES, THEMES, chosen, paint, recolored
 from espshell.shell.terminal import colors, highlight
@@ -17,6 +18,10 @@ BACKGROUNDS = {
     "light": ["#ffffff", "#fdf6e3", "#eeeeee", "#fafafa"],
 }
 """Black and white, and those of VS Code, Solarized, Dracula, Ubuntu and One Light."""
+
+
+UNUSED = {"cursor-column", "color-column", "line-number", "tilde"}
+"""Classes of prompt_toolkit's that belong to editors."""
 
 
 def luminance(color: str) -> float:
@@ -73,8 +78,8 @@ def test_every_class_of_the_prompt_is_ours(theme: str) -> None:
     assert {f"espsh.{name}" for name in highlight._STYLES.values()} <= set(rules)
     shown = " ".join(rules.values())
     assert "ansi" not in shown or theme == "terminal"
-    for part in ("completion-menu.completion.current", "auto-suggestion", "bottom-toolbar"):
-        assert part in rules
+    theirs = {name for name, style in PROMPT_TOOLKIT_STYLE if re.search("#|ansi", style)}
+    assert {name for name in theirs - set(rules) if "fuzzymatch" not in name} == UNUSED
 
 
 @pytest.mark.parametrize(
