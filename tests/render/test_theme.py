@@ -7,7 +7,7 @@ import re
 import pytest
 from prompt_toolkit.styles.defaults import PROMPT_TOOLKIT_STYLE
 
-from espshell.render.theme import STYLES, THEMES, chosen, paint, recolored
+from espshell.render.theme import STYLES, THEMES, chosen, paint, recolored, rich_style
 from espshell.shell.terminal import colors, highlight
 
 LEAST = 4.5
@@ -108,3 +108,11 @@ def test_recolored() -> None:
     assert recolored(painted, "dark") == "\x1b[1;38;5;210mff\x1b[0m \x1b[38;5;247m00\x1b[0m"
     assert recolored(paint("00", "note"), "mono") == "00\x1b[0m"
     assert recolored("\x1b[0;34mof the chip", "dark") == "\x1b[0;34mof the chip"
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_rich_has_the_same(theme: str) -> None:
+    """What rich writes by itself, as progress bars, is in the colours of the theme."""
+    for name in STYLES:
+        shown = recolored(paint("ff", name), theme).replace("ff\x1b[0m", "ff")
+        assert rich_style(name, theme).render("ff").removesuffix("\x1b[0m") == shown

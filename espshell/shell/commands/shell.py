@@ -15,8 +15,8 @@ from espshell.records import dataclass
 from espshell.render.theme import THEME_NAMES
 from espshell.shell import config, lines, replay
 from espshell.shell.arguments.types import (
+    BARE_NUMBER,
     FILE,
-    NUMBER,
     POSITIVE,
     TEXT,
     ArgType,
@@ -268,7 +268,7 @@ def help_on(session: Session, command: Annotated[str, VERB_NAME] = "") -> Help:
 
 
 @VERBS.add("quit", group=GROUP, aliases=["exit"], traits=Trait.ONCE)
-def leave(session: Session, status: Annotated[int | None, NUMBER] = None) -> None:
+def leave(session: Session, status: Annotated[int | None, BARE_NUMBER] = None) -> None:
     """Leave the shell, perhaps with an exit status.
 
     The chip is left as --after says.
