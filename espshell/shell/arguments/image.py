@@ -8,13 +8,15 @@ from pathlib import Path
 
 from espshell.errors import UsageError
 from espshell.ops.flash import settings
-from espshell.shell.arguments.flash import Pair, Pairs, file_places, in_flash
+from espshell.shell.arguments.flash import Pair, Pairs, complete_in_flash, file_places, in_flash
 from espshell.shell.arguments.operands import unquoted
 from espshell.shell.arguments.places import PLACE, Location
 from espshell.shell.arguments.types import (
     FILE,
     TEXT,
     ArgType,
+    Completed,
+    Unfinished,
     complete_files,
     mapped,
     offer,
@@ -91,9 +93,14 @@ def file_offsets(*, swapped: bool = False) -> ArgType[Pairs, tuple[Pair, ...]]:
                 raise UsageError(f"`{where.space}:{where.expr.text}` is not in flash")
         return pairs
 
+    def complete(at: Unfinished) -> Iterable[Completed]:
+        is_file = len(at.before) % 2 == swapped
+        return (complete_files if is_file else complete_in_flash)(at.word, at.scope)
+
     return replace(
         base,
         parse=parse,
+        complete_at=complete,
         # The name of a partition is looked up in the chip's flash.
         needs_chip=lambda parsed: parsed is not None and bool(base.names(parsed)),
     )

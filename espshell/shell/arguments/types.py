@@ -308,6 +308,8 @@ EXPRESSION: ArgType[expr.Expr, expr.Expr] = ArgType(
 """An expression that the command evaluates by itself."""
 
 NUMBER = number()
+BARE_NUMBER = replace(NUMBER, complete=no_completion)
+"""A number for which no place or register would be typed: an opcode, a status."""
 NUMBERS = many(NUMBER)
 NUMBERS_OR_NONE = many(NUMBER, least=0)
 

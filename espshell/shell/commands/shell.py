@@ -15,8 +15,8 @@ from espshell.ops.result import Result
 from espshell.records import dataclass
 from espshell.shell import config, lines, replay
 from espshell.shell.arguments.types import (
+    BARE_NUMBER,
     FILE,
-    NUMBER,
     POSITIVE,
     TEXT,
     Completed,
@@ -238,7 +238,7 @@ def _set_variables(transcript: Record, variables: Mapping[str, str]) -> None:
 
 
 @VERBS.add("quit", group=GROUP, aliases=["exit"], traits=Trait.ONCE)
-def leave(session: Session, status: Annotated[int | None, NUMBER] = None) -> None:
+def leave(session: Session, status: Annotated[int | None, BARE_NUMBER] = None) -> None:
     """Leave the shell, perhaps with an exit status.
 
     The chip is left as --after says.

@@ -294,7 +294,8 @@ class _SpaceScope:
 
     def name(self, name: str) -> int | None:
         """Return the offset of a place; None for any other name."""
-        return (place := self.place(name)) and place.start
+        place = self.place(name)
+        return place.start if place else None
 
     def knows(self, name: str) -> bool:
         """Return whether a name has a meaning here."""
