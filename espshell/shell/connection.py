@@ -59,6 +59,7 @@ class Connection:
         """Pass the settings on to the flash."""
         flash, settings = self.target.flash, self.settings
         flash.may_slow_down = settings.slower
+        self.target.loader.may_deflate = settings.compress == "auto"
         if flash.declared_size != settings.flash_size:
             flash.declared_size, flash.is_ready = settings.flash_size, False
         pads = parse_pads(settings.spi_connection)
@@ -70,6 +71,12 @@ class Connection:
         """Return the partition table, read once. Raises: UsageError if there is none."""
         if self.partitions is None:
             self.partitions = partitions_module.read_table(self.target, self.settings.parttable)
+        return self.partitions
+
+    def partitions_at_hand(self) -> PartitionTable:
+        """Return the partition table if it has been read. Raises: UsageError."""
+        if self.partitions is None:
+            raise UsageError("the partition table has not been read")
         return self.partitions
 
     def partition_name(self, address: int) -> str:

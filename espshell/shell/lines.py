@@ -54,7 +54,9 @@ class Held:
         return self.prepared.command.text
 
 
-def cut(text: str, session: Session | None = None) -> tuple[Command, ...]:
+def cut(
+    text: str, session: Session | None = None, *, unfinished: bool = False
+) -> tuple[Command, ...]:
     """Cut a line into commands without replacing the aliases of a session. Raises: UsageError."""
 
     def takes_expression(name: str) -> bool:
@@ -62,7 +64,10 @@ def cut(text: str, session: Session | None = None) -> tuple[Command, ...]:
         return COMMANDS.takes_expression(first)
 
     return grammar.parse_line(
-        text, rest_is_expression=takes_expression, inner_command=COMMANDS.holds_command
+        text,
+        rest_is_expression=takes_expression,
+        inner_command=COMMANDS.holds_command,
+        unfinished=unfinished,
     )
 
 
@@ -90,6 +95,8 @@ def prepare(session: Session, command: Command, *, depth: int = 0) -> Prepared:
         spelling.program(command), session.variables, prefixes=session.interactive
     )
     name = command.name.expand(session.variables)
+    if name.startswith("?") and name != "?":
+        return prepare(session, cut(f"help {name[1:]} {command.rest(0)}")[0])
     if subject := spelling.asks_help(name, command):
         return prepare(session, cut(f"help {subject}")[0])
     verb = COMMANDS.find(name, prefixes=session.interactive, also=session.aliases)

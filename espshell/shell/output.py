@@ -22,7 +22,7 @@ from espshell.errors import UsageError, file_error, system_reason
 from espshell.ops.progress import Step
 from espshell.render.document import Document, Styled, Text
 from espshell.render.hexdump import Hexdump
-from espshell.render.theme import paint, themed_console
+from espshell.render.theme import chosen, paint, recolored, themed_console
 from espshell.render.view import COLUMNS, View
 from espshell.units import size_text
 
@@ -57,6 +57,8 @@ class Output:
         self.stderr = stderr or sys.stderr
         self.color_when = color
         """``auto``, ``always`` or ``never``."""
+        self.theme = "auto"
+        """The colours, one of ``theme.THEME_NAMES``."""
         self._redirected = False
         self._bar: _Bar | None = None
         self._alive_since = 0.0
@@ -149,9 +151,13 @@ class Output:
         if self._stdout.isatty():
             self._end_progress()
         with self._told():
-            self._stdout.write(text)
+            self._stdout.write(self.recolored(text))
         if not self._redirected:
             self.logged(lambda transcript: transcript.output(text))
+
+    def recolored(self, text: str) -> str:
+        """Return painted text in the colours of the theme."""
+        return recolored(text, chosen(self.theme, os.environ))
 
     def draw(self, text: str) -> None:
         """Write a piece of a picture to the terminal, which no transcript gets."""
@@ -349,7 +355,7 @@ class Output:
         with contextlib.suppress(OSError):  # who has failed already has been told so
             self._stdout.flush()
         with contextlib.suppress(OSError):  # nobody can be told that nobody can be told
-            self.stderr.write(text)
+            self.stderr.write(self.recolored(text))
             self.stderr.flush()
         self.logged(lambda transcript: transcript.output(text))
 

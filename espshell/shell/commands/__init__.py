@@ -21,6 +21,7 @@ from espshell.shell.commands import (
     spi,
     status,
     system,
+    topics,
     values,
     watch,
 )
@@ -48,6 +49,7 @@ for _module in (
     registers,
     pasted,
     script,
+    topics,
     shell,
     system,
 ):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from espshell.errors import UsageError
@@ -11,7 +11,14 @@ from espshell.ops.memory import words, writing
 from espshell.ops.result import Result
 from espshell.records import dataclass
 from espshell.shell.arguments.places import REGION, Extent, region
-from espshell.shell.arguments.types import POSITIVE, SECONDS, ArgType, Scope
+from espshell.shell.arguments.types import (
+    POSITIVE,
+    SECONDS,
+    ArgType,
+    Completed,
+    Scope,
+    Unfinished,
+)
 from espshell.shell.commands.script import evaluated
 from espshell.shell.declaration import Option, Trait
 from espshell.shell.language import expr, place
@@ -87,6 +94,10 @@ def _resolve_watchable(parsed: Expr | place.Range, scope: Scope) -> Expr | Exten
     return parsed if named is None else Extent(named.start, named.size, named.name)
 
 
+def _complete_watchable(at: Unfinished) -> Iterable[Completed]:
+    return (*REGION.complete(at.word, at.scope), ("gpio:", "a pin"))
+
+
 def _names(parsed: Expr | place.Range) -> Sequence[str]:
     return parsed.names() if isinstance(parsed, Expr) else REGION.names(parsed)
 
@@ -96,7 +107,7 @@ WATCHABLES: ArgType[tuple[Expr | place.Range, ...], tuple[Expr | Extent, ...]] =
     _parse_watchables,
     lambda parsed, scope: tuple(_resolve_watchable(each, scope) for each in parsed),
     names=lambda parsed: tuple(name for each in parsed for name in _names(each)),
-    complete=lambda text, scope: scope.names(),
+    complete_at=_complete_watchable,
     most=40,
     raw=True,
     label="EXPRESSION|REGION...",
@@ -119,6 +130,8 @@ def wait(
     """Look until an expression is true; fail after 10 s.
 
     wait -t 2 (GPIO.IN & 1) == 1. Fails with both sides, as expect does.
+
+    Example: wait --timeout 1 [DRAM] == 0
     """
 
     def looked(last: ops.Expectation, seconds: float) -> None:
@@ -139,6 +152,8 @@ def repeat(session: Session, count: Annotated[int, POSITIVE], command: Held) -> 
     """Run a command so many times; stops when it fails.
 
     repeat 10 peek 0x3fc90000. Each result is shown as it comes.
+
+    Example: repeat 3 peek DRAM
     """
     results = []
     failure = ""
@@ -173,6 +188,8 @@ def watch(
     word. `watch gpio` shows the levels of all pins as bits of a number, `watch gpio:9` one.
     What has changed is marked, with the time of its last change. Without a terminal, prints what
     is seen first and each change; --count ends it in a script.
+
+    Example: watch --count 2 --interval 100ms [DRAM]
     """
     items = [_item(session, each) for each in what]
     view = live.Live(session.output, items, session.clock)
