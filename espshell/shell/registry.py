@@ -17,6 +17,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from espshell.errors import UsageError
+from espshell.shell import dialects
 from espshell.shell.arguments.types import EXPRESSION, AnyType, Scope, did_you_mean
 from espshell.shell.declaration import RESTS, Option, Param, Run, Trait, Verb, groups, parse_doc
 from espshell.shell.language.grammar import Command
@@ -116,7 +117,8 @@ class Registry:
             return self._verbs[next(iter(shortest.values()))]
         if shortest:
             raise UsageError(f"`{name}` could be {', '.join(sorted(shortest.values()))}")
-        hint = did_you_mean(name, [*self._verbs, *also]) or "`help` lists the commands"
+        near = did_you_mean(name, [*self._verbs, *also])
+        hint = dialects.hint(name) or near or "`help` lists the commands"
         raise UsageError(f"unknown command `{name}`", hint=hint)
 
     def family(self, name: str) -> tuple[str, ...]:

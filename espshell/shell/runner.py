@@ -110,6 +110,8 @@ class Runner:
                 raise
             if isinstance(stop, PortError) and not isinstance(stop, PortStalled | OtherPort):
                 recovery.lose(session)
+                if session.interactive and outcome.error is not None:
+                    outcome.error.hint = ""  # the prompt waits for it, and says so
             elif isinstance(stop, (NoReply, DeviceError)):
                 recovery.slow_down(session)
         finally:
