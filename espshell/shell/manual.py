@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from espshell.render.document import Block, Indented, Styled, Table, Text, spaced
 from espshell.render.forms import Json, form, json_form
 from espshell.render.view import COLUMNS, View
-from espshell.shell.about import About
-from espshell.shell.commands.topics import TOPICS, Help
+from espshell.shell.commands.topics import TOPICS
 from espshell.shell.declaration import RESTS, Option, Param, Verb
 from espshell.shell.registry import COMMANDS
+
+if TYPE_CHECKING:
+    from espshell.shell.about import About
+    from espshell.shell.commands.topics import Help
 
 _INDENT = 2
 _LABEL = 17  # columns of a group's name
