@@ -11,7 +11,7 @@ from dataclasses import replace
 from espshell.lazy import run
 from espshell.ops.result import Result
 from espshell.render import render, to_json
-from espshell.render.document import Block, Styled, Table, Text
+from espshell.render.document import Block, Styled, Table, Text, spaced
 from espshell.render.forms import Json, form, json_form, json_rows
 from espshell.render.memory.journal import snapshot_row
 from espshell.render.view import View
@@ -21,6 +21,7 @@ from espshell.shell.commands.journal import Snapshots
 from espshell.shell.commands.pasted import Version
 from espshell.shell.commands.script import Echo, Failed, Variable
 from espshell.shell.commands.shell import History, NamedValues
+from espshell.shell.commands.values import Printed
 from espshell.shell.outcome import Outcome, Presentation
 from espshell.shell.output import Output
 from espshell.span import Span
@@ -33,6 +34,7 @@ json_rows(
     Map="=regions",
     PortInfo="device likely=is_likely kind vid pid product serial location",
     Ports="=ports",
+    Printed="expression value number symbol register region",
     Region="name address=start size kind note",
     Snapshots="=snapshots",
     Variable="name value",
@@ -119,6 +121,24 @@ def snapshots(result: Snapshots, view: View) -> Iterator[Block]:
 def variable(result: Variable, view: View) -> Iterator[Block]:
     """Yield nothing: who sets a variable knows it."""
     yield from ()
+
+
+@form
+def printed(result: Printed, view: View) -> Iterator[Block]:
+    """Yield the value in a form or in all, and what lies at that address."""
+    value, number = result.value, f"$~{result.number} = " if result.number else ""
+    bits = value if value >= 0 else value & ((1 << (32 if value >= -(1 << 31) else 64)) - 1)
+    character = repr(chr(value)) if 0x20 <= value < 0x7F else ""
+    texts = {"x": f"{bits:#010x}" if bits > 0xFFFF else f"{bits:#x}", "d": str(value)}
+    texts |= {"t": f"{bits:#_b}", "c": character or f"'\\x{value & 0xFF:02x}'"}
+    if result.form:
+        yield Text(Styled(number, "note"), Styled(texts[result.form], "value"))
+        return
+    at = Styled(result.symbol, "label"), Styled(result.register, "name")
+    region = "" if result.register else result.region
+    rest = spaced(Styled(texts["x"], "value"), texts["d"], character, *at, region)
+    yield Text(Styled(number, "note"), *next(rest.lines(View())))
+    yield Text(texts["t"])
 
 
 @form

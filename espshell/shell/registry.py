@@ -109,6 +109,7 @@ class Registry:
         if family := self.family(first):
             self._require_second(first, second, family, prefixes=prefixes)
         names = [n for n in self._verbs if _begins(n, name.lower())] if prefixes else []
+        names = [n for n in names if not self._verbs[n].alias_of] or names  # ours come first
         shortest = {self._verbs[n].run: n for n in sorted(names, key=len, reverse=True)}
         if len(shortest) == 1:
             return self._verbs[next(iter(shortest.values()))]

@@ -283,8 +283,9 @@ def test_sleep_takes_the_time_of_the_chip(shell: Shell) -> None:
 def test_set(offline: Shell) -> None:
     """Settings are shown in the words that set them, and a wrong one changes nothing."""
     shown = (
-        "check off confirm on slower on squeeze on verify on "
-        "color auto dry-run off flash-size auto spi-connection auto parttable 0x8000 rate auto"
+        "check off confirm on pipe on shell off slower on squeeze on verify on aliases off "
+        "complete tab compress auto editing emacs rate auto theme auto color auto dry-run off "
+        "flash-size auto pager auto spi-connection auto parttable 0x8000"
     )
     assert offline.type("set").out.split() == shown.split()
     for name, value in (("check", "on"), ("color", "never"), ("squeeze", "off")):

@@ -20,7 +20,9 @@ from espshell.shell.commands import (
     shell,
     spi,
     status,
+    system,
     topics,
+    values,
     watch,
 )
 from espshell.shell.registry import COMMANDS
@@ -30,6 +32,7 @@ VERBS = COMMANDS
 
 for _module in (
     memory,
+    values,
     flash,
     esptool,
     image,
@@ -48,5 +51,6 @@ for _module in (
     script,
     topics,
     shell,
+    system,
 ):
     VERBS.include(_module.VERBS)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from espshell import chips
 from espshell.chips import Chip, Region
 from espshell.link import ports
 from espshell.link import reset as reset_lines
@@ -26,8 +28,11 @@ from espshell.shell.arguments.types import (
     GENERATION,
     RATE_OR_AUTO,
     TEXT,
+    Completed,
+    Scope,
     checked,
     choice,
+    complete_files,
     offer,
 )
 from espshell.shell.declaration import Option, Trait
@@ -72,10 +77,19 @@ RESET_MODE = replace(checked(TEXT, reset_lines.plan), kind="mode", complete=offe
 """A mode of ``--before``, or a sequence of one's own."""
 
 
+def _complete_ports(text: str, scope: Scope) -> Iterable[Completed]:
+    for port in ports.list_ports():
+        yield port.device, " ".join(filter(None, (port.product, port.serial)))
+    yield from ((f"sim://{name}", "simulated") for name in chips.NAMES)
+
+
+PORT = replace(TEXT, complete=_complete_ports)
+
+
 @VERBS.add("connect", group=GROUP, traits=Trait.PARTITIONS | Trait.CHIP)
 def connect(
     session: Session,
-    port: Annotated[str, TEXT] = "",
+    port: Annotated[str, PORT] = "",
     *,
     baud: Annotated[
         int | str | None, Option("--baud", "rate after the first contact, or auto", RATE_OR_AUTO)
@@ -277,8 +291,18 @@ def link(session: Session) -> LinkReport:
     return link_ops.measure(session.chip)
 
 
+TRACE_TARGET = replace(
+    FILE,
+    complete=lambda text, scope: (
+        ("on", "show every frame"),
+        ("off", "stop"),
+        *complete_files(text, scope),
+    ),
+)
+
+
 @VERBS.add("trace", group=GROUP)
-def trace(session: Session, where: Annotated[Path, FILE] = Path("on")) -> None:
+def trace(session: Session, where: Annotated[Path, TRACE_TARGET] = Path("on")) -> None:
     """Show every frame that passes, or write them to a file.
 
     trace on, trace FILE, trace off. A file can be played back with --port replay://FILE.

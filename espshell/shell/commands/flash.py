@@ -178,9 +178,10 @@ def verify_files(
     for note in (note for image in images for note in image.notes):
         session.output.note(note)
     images = tuple(image for image in images if image.data)
-    flash = session.chip.flash
+    size = sum(len(image.data) for image in images)
+    by_stub = not session.chip.flash.has_digest or (diff and size >= verifying.DIFF_BY_STUB)
     result = verifying.verify(
-        session.flash(0 if flash.has_digest else sum(len(image.data) for image in images)),
+        session.flash(size if by_stub else 0),
         images,
         diff=diff,
         most=None if every_row else 64,

@@ -21,7 +21,9 @@ from espshell.shell.arguments.types import (
     POSITIVE,
     ArgType,
     Completed,
+    Offer,
     Scope,
+    Unfinished,
     complete_files,
     did_you_mean,
 )
@@ -91,10 +93,18 @@ def _resolve_snap(parsed: Snap | None, scope: Scope) -> Snap | None:
     return replace(parsed, region=REGION.resolve(parsed.region, scope))
 
 
-def _complete_snap(text: str, scope: Scope) -> Iterable[Completed]:
-    yield from _ACTIONS.items()
-    yield from scope.names(text)
-    yield from complete_files(text, scope)
+def _complete_snap(at: Unfinished) -> Iterable[Completed]:
+    kept = [Offer(name, "snapshot") for name in at.state.snapshots]
+    match [word.lower() for word in at.before]:
+        case []:
+            yield from _ACTIONS.items()
+            yield from kept
+        case [action] if action in _FILES:
+            yield from complete_files(at.word, at.scope)
+        case [action] if action == _DROP:
+            yield from kept
+        case [_]:
+            yield from REGION.complete(at.word, at.scope)
 
 
 SNAP_WORDS: ArgType[Snap | None, Snap | None] = ArgType(
@@ -107,7 +117,7 @@ SNAP_WORDS: ArgType[Snap | None, Snap | None] = ArgType(
     files=lambda parsed: (
         (parsed.path,) if parsed and parsed.path and parsed.action == _LOAD else ()
     ),
-    complete=_complete_snap,
+    complete_at=_complete_snap,
     least=0,
     most=3,
     raw=True,

@@ -148,39 +148,54 @@ def dump(
 ) -> Presentation:
     """Show a range as a hexdump, row by row as it arrives.
 
-    Any size and alignment. Repeated rows become one line that counts them; what has changed since
-    the last dump of the same range is marked. An address alone shows 256 bytes; an empty Enter
-    goes on behind it.
+    Any size and alignment. Repeated rows become one line that counts them; bytes that
+    have changed since a dump showed them last are marked. An address alone shows 256 bytes; an
+    empty Enter goes on behind it, or from where Ctrl-C has stopped it.
 
     Example: dump DRAM 64
     Example: dump32 flash:parttable 32
     """
-    key = (region.space, region.address, region.size)
     space = session.space(region.space, region.size)
     settings, output = session.settings, session.output
+    seen, is_marked = session.connected.dumps, region.size <= _MARKED_SIZE
     rows = Hexdump(
         region.address,
         b"",
         width,
         squeeze=settings.squeeze and not every_row,
-        before=session.connected.dumps.get(key),
+        before=seen.recall(region.space, region.address, region.size) if is_marked else None,
         label=lambda address: _label(session, region, address),
     )
-    with output.dumping(rows, region.size) as sink:
-        result = memory.dump(
-            space,
-            region.address,
-            region.size,
-            width=width,
-            check=check or settings.check,
-            force=force,
-            report=output.progress,
-            sink=sink,
-        )
-    if region.size <= _MARKED_SIZE:
-        session.connected.dumps[key] = result.data
-    line = f"dump{width} {region.typed(region.end)} {region.size}"
-    session.go_on_with(line, all=every_row, check=check, force=force)
+
+    def go_on(address: int, size: int) -> None:
+        line = f"dump{width} {region.typed(address)} {size}"
+        session.go_on_with(line, all=every_row, check=check, force=force)
+
+    shown_size = 0
+    try:
+        with output.dumping(rows, region.size) as sink:
+
+            def show(piece: bytes) -> None:
+                nonlocal shown_size
+                sink(piece)
+                shown_size += len(piece)
+
+            result = memory.dump(
+                space,
+                region.address,
+                region.size,
+                width=width,
+                check=check or settings.check,
+                force=force,
+                report=output.progress,
+                sink=show,
+            )
+    except KeyboardInterrupt:
+        go_on(region.address + shown_size, region.size - shown_size)
+        raise
+    if is_marked:
+        seen.keep(region.space, region.address, result.data)
+    go_on(region.end, region.size)
     return shown(result)
 
 

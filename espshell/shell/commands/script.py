@@ -13,6 +13,7 @@ from espshell.ops.result import Result
 from espshell.records import dataclass
 from espshell.shell import registry
 from espshell.shell.arguments.types import ANY_PATH, CHIPS, SECONDS, TEXT, WORDS
+from espshell.shell.commands.shell import NamedValues
 from espshell.shell.declaration import Option, Trait
 from espshell.shell.language import expr
 from espshell.shell.language.assignment import assigned
@@ -63,13 +64,17 @@ class Echo(Result):
 
 
 @VERBS.add("let", group=GROUP, rest="assignment")
-def let(session: Session, assignment: Command) -> Variable:
+def let(session: Session, assignment: Command) -> Variable | NamedValues:
     """Set a variable: let NAME = EXPRESSION.
 
-    Text stands in quotes. `$NAME` puts the value into any later line.
+    Text stands in quotes. `$NAME` puts the value into any later line. Without arguments, list
+    the variables, and at the prompt the values of `print` ($~1, $~2, ...).
 
     Example: let place = DRAM + 0x100; peek $place
     """
+    if not assignment.words:
+        shown = sorted(session.variables.items(), key=_by_name)
+        return NamedValues(tuple((f"${name}", value) for name, value in shown))
     setting = assigned(assignment)
     scope = session.scope
     value = _value(session, setting.value, scope)
@@ -144,7 +149,10 @@ def fails(session: Session, command: Held) -> Failed:
 
 @VERBS.add("echo", group=GROUP)
 def echo(session: Session, words: Annotated[tuple[str, ...], WORDS] = ()) -> Echo:
-    """Show words.
+    """Show words, with the values of variables: echo QE is $qe.
+
+    It calculates nothing: `let qe = EXPRESSION` first gives a value a name, and `print
+    EXPRESSION` shows one.
 
     Example: echo "RAM begins here:"; peek DRAM
     """
@@ -230,6 +238,13 @@ def end_block(session: Session) -> None:
 
 def _only_in_scripts(name: str) -> UsageError:
     return UsageError(f"`{name}` belongs to a block of lines", hint="`source FILE` runs a script")
+
+
+def _by_name(variable: tuple[str, str]) -> tuple[bool, int, str]:
+    """Return the key that sorts names first, then values of the prompt by number."""
+    name = variable[0]
+    number = name.removeprefix("~")
+    return name.startswith("~"), int(number) if number.isdigit() else 0, name
 
 
 def _value(session: Session, word: Word, scope: TargetScope) -> int | str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,9 +19,10 @@ from espshell.shell.arguments.types import (
     NUMBER,
     POSITIVE,
     TEXT,
+    Completed,
+    Unfinished,
     complete_files,
     did_you_mean,
-    offer,
 )
 from espshell.shell.declaration import Option, Trait
 from espshell.shell.language.assignment import assigned
@@ -28,7 +30,7 @@ from espshell.shell.language.grammar import Command
 from espshell.shell.output import Output
 from espshell.shell.registry import COMMANDS, Registry
 from espshell.shell.session import Quit, Session
-from espshell.shell.settings import MOST_FLASH, SAVED, SETTINGS, Settings
+from espshell.shell.settings import ABOUT, CHOICES, MOST_FLASH, SAVED, SETTINGS, SWITCHES, Settings
 from espshell.shell.transcript import Record
 from espshell.units import KIB, parse_number, size_text
 
@@ -38,7 +40,6 @@ GROUP = "Shell"
 
 _SWITCH = {"on": True, "off": False, "true": True, "false": False, "yes": True, "no": False}
 _COLORS = ("auto", "always", "never")
-_RATES = ("auto", "fixed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,30 @@ class History(Result):
     lines: tuple[str, ...]
 
 
-SETTING_NAME = replace(TEXT, complete=offer(*SETTINGS))
+SETTING_NAME = replace(
+    TEXT, complete=lambda text, scope: ((name, ABOUT.get(name, "")) for name in SETTINGS)
+)
 
-SETTING_VALUE = replace(TEXT, complete=offer("on", "off", *_COLORS, "fixed"))
-"""What any setting can be."""
+_VALUES = {
+    **CHOICES,
+    "color": _COLORS,
+    "flash-size": ("auto",),
+    "pager": ("auto", "off"),
+    "spi-connection": ("auto", "SPI", "HSPI"),
+}
+
+
+def _complete_value(at: Unfinished) -> Iterable[Completed]:
+    name = at.words[0]
+    if name in _VALUES:
+        return _VALUES[name]
+    if name == "parttable":
+        return complete_files(at.word, at.scope)
+    return ("on", "off") if name in (*SWITCHES, "dry-run") else ()
+
+
+SETTING_VALUE = replace(TEXT, complete_at=_complete_value)
+"""What the setting before it can be."""
 
 
 @VERBS.add("set", group=GROUP, traits=Trait.PARTITIONS)
@@ -81,7 +102,13 @@ def set_setting(
     flash-size: auto, or what the flash has: 4M. spi-connection: auto, SPI, HSPI, or the pins of
     the flash: CLK,Q,D,HD,CS. parttable: where the partition table stands: an address in flash, or
     a file. rate: auto raises a baud rate that nobody has chosen before more than 256 KiB go over
-    a bridge; fixed leaves it alone.
+    a bridge; fixed leaves it alone. compress: auto has the stub compress 128 KiB of flash and more
+    where that is quicker, which writes over 170 KiB of RAM; off leaves the RAM alone.
+    complete: offer names on tab, or typing: with every key. editing: the keys of the prompt, emacs
+    or vi. theme: auto, dark, light, mono, or terminal: its own 16 colours. pager: what shows a
+    result that does not fit on the terminal: auto ($PAGER, or less), off, or a command. pipe: an
+    empty Enter behind `dump ... | less` goes through less, too. shell: scripts may run `!COMMAND`
+    and `cd`. aliases: names of uboot (md, mw) or gdb (x/16xw, p).
 
     Example: set verify on
     Example: set
@@ -235,7 +262,7 @@ def _setting(session: Session, name: str) -> bool | str:
         return session.dry_run
     if name == "parttable":
         return session.settings.parttable
-    if name in ("rate", "spi-connection"):
+    if name in ("pager", "spi-connection", *CHOICES):
         return str(getattr(session.settings, name.replace("-", "_")))
     if name == "flash-size":
         size = session.settings.flash_size
@@ -258,15 +285,16 @@ def _pads(value: str) -> str:
     return value
 
 
-_PARSERS: dict[str, Callable[[str], object]] = {
-    "flash-size": _flash_size,
-    "spi-connection": _pads,
-    "rate": lambda value: _choice("rate", value, _RATES),
-}
-"""What becomes of the text of a setting that is neither a switch nor special."""
-
-
 def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
     if value.lower() not in choices:
         raise UsageError(f"`{name}` is {' or '.join(choices)}, not `{value}`")
     return value.lower()
+
+
+_PARSERS: dict[str, Callable[[str], object]] = {
+    "flash-size": _flash_size,
+    "spi-connection": _pads,
+    "pager": str,
+    **{name: partial(_choice, name, choices=words) for name, words in CHOICES.items()},
+}
+"""What becomes of the text of a setting that is neither a switch nor special."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from espshell import files
-from espshell.errors import UsageError
+from espshell.errors import EspError, UsageError
 from espshell.nor import layout, parts
 from espshell.nor import plan as planning
 from espshell.nor import settings as typed
@@ -21,7 +22,16 @@ from espshell.render.status import change
 from espshell.render.view import View
 from espshell.shell.arguments.flash import erasable
 from espshell.shell.arguments.places import Extent
-from espshell.shell.arguments.types import FILE, INPUT_FILE, TEXT, checked, many
+from espshell.shell.arguments.types import (
+    FILE,
+    INPUT_FILE,
+    TEXT,
+    Completed,
+    Offer,
+    Unfinished,
+    checked,
+    many,
+)
 from espshell.shell.commands.flash import NOTHING_DONE
 from espshell.shell.declaration import DRY_RUN, Option
 from espshell.shell.outcome import Presentation
@@ -29,7 +39,7 @@ from espshell.shell.registry import Registry
 from espshell.shell.terminal import grid
 
 if TYPE_CHECKING:
-    from espshell.nor.parts import Identified
+    from espshell.nor.parts import Identified, Part
     from espshell.nor.plan import StatusPlan
     from espshell.ops.status.registers import Ranges, Status, StatusBits, StatusChange
     from espshell.shell.session import Session
@@ -43,7 +53,37 @@ _FORMAT = 1
 
 _RISK = "the board may not boot any more, or its flash stay locked"
 
-FIELD_SETTINGS = replace(many(checked(TEXT, lambda text: typed.split(text))), kind="settings")
+
+def _part_of(at: Unfinished) -> Part | None:
+    """Return the flash part, asked for its id only if a person waits for it."""
+    connection = cast("Session", at.state).connection
+    if connection is None or not (connection.part or at.may_read):
+        return None
+    with contextlib.suppress(EspError):
+        return connection.identified().part
+    return None
+
+
+def _complete_fields(at: Unfinished) -> Iterable[Completed]:
+    part = _part_of(at)
+    layout = part.layout if part else None
+    name, equals, value = at.word.partition("=")
+    if layout is None:
+        return
+    if field := layout.field(name.upper()) if equals else None:
+        words = field.values or tuple((n, str(n)) for n in range(min(field.most, 15) + 1))
+        yield from (Offer(word, f"{field.name} {number}", value) for number, word in words)
+    elif not equals:
+        for field in layout.fields:
+            if field.kind.settable and part and field.register in part.written:
+                yield f"{field.name}=", field.meaning
+
+
+FIELD_SETTINGS = replace(
+    many(checked(TEXT, lambda text: typed.split(text))),
+    kind="settings",
+    complete_at=_complete_fields,
+)
 """Settings of fields: NAME=VALUE.  Which names there are only the flash can tell."""
 
 PartName = Annotated[
