@@ -3,6 +3,7 @@
 espshell [options] [-c LINE]... [SCRIPT [ARG...]]    a shell, or the given lines and script
 espshell sim CHIP [--pty | --tcp HOST:PORT | --rfc2217 HOST:PORT]          serve a simulated chip
 espshell check SCRIPT...                             parse without a device
+espshell compare PORT1 PORT2 [REGION]                where the flash of two boards differs
 espshell ports                                       list the serial ports
 espshell esptool ARGS...                             like esptool, with its arguments and status
 """
@@ -35,6 +36,7 @@ from espshell.shell.esptool import front
 from espshell.shell.junit import Report
 from espshell.shell.output import Output
 from espshell.shell.registry import COMMANDS
+from espshell.shell.replay import quoted
 from espshell.shell.runner import Runner
 from espshell.shell.script import Given, Script
 from espshell.shell.session import Quit, Session
@@ -69,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: list[str]) -> int:
-    commands = {"sim": _simulate, "check": _check, "ports": _list_ports}
+    commands = {"sim": _simulate, "check": _check, "compare": _compare, "ports": _list_ports}
     if arguments and (command := commands.get(arguments[0])):
         return command(arguments[1:])
     if arguments[:1] == ["esptool"]:
@@ -354,7 +356,7 @@ def _read(name: str, arguments: Sequence[str]) -> Script:
     try:
         return script.read(path_of(name))
     except UsageError as error:
-        near = did_you_mean(name, ("sim", "check", "ports", "esptool"))
+        near = did_you_mean(name, ("sim", "check", "compare", "ports", "esptool"))
         hint = _command_hint(name, arguments) or near
         raise UsageError(error.message, hint=hint) from error
 
@@ -417,6 +419,17 @@ def _check(arguments: Sequence[str]) -> int:
             script.report(output, error)
             worst = max(worst, error.status)
     return worst
+
+
+def _compare(arguments: Sequence[str]) -> int:
+    parser = _ArgumentParser("espshell compare", "Compare the flash of two boards by digests.")
+    parser.add_argument("one", metavar="PORT1")
+    parser.add_argument("other", metavar="PORT2")
+    parser.add_argument("region", nargs="*", metavar="REGION", help="such as flash:app0")
+    parser.add_argument("--json", action="store_true", help="as a JSON object")
+    options = parser.parse_args(arguments)
+    line = " ".join(["compare", quoted(options.other), *options.region])
+    return _main(["-p", options.one, *["--json"] * options.json, "-c", line])
 
 
 def _list_ports(arguments: Sequence[str]) -> int:

@@ -17,6 +17,7 @@ from espshell.render.view import View
 from espshell.shell.commands.chip import Map, Ports, Stub
 from espshell.shell.commands.journal import Snapshots
 from espshell.shell.commands.pasted import Version
+from espshell.shell.commands.report import Reported
 from espshell.shell.commands.script import Echo, Failed, Variable
 from espshell.shell.commands.shell import Help, History, NamedValues
 from espshell.shell.declaration import Verb
@@ -84,6 +85,13 @@ def regions(result: Map, view: View) -> Iterator[Block]:
         )
         for region in result.regions
     )
+
+
+@form
+def reported(result: Reported, view: View) -> Iterator[Block]:
+    """Yield the file, and what the board did not tell."""
+    missing = f"; no answer: {', '.join(result.missing)}" if result.missing else ""
+    yield Text(Styled(result.file, "name"), f": {len(result.sections)} sections{missing}")
 
 
 @form

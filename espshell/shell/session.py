@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -93,6 +94,8 @@ class Session:
     """The folder of the running script, from which ``source`` finds files."""
     lost: Lost | None = None
     """The device whose port is gone."""
+    verdicts: deque[tuple[str, int, str]] = field(default_factory=lambda: deque(maxlen=1000))
+    """The last lines that judged the chip or failed: the line, its status, what it said."""
     clean_rates: dict[str, int] = field(default_factory=dict)
     """By port, the highest rate that is tried unasked: faster ones have failed."""
 

@@ -72,6 +72,7 @@ load --force app.bin flash:0x10000; verify app.bin flash:0x10000; verify data.bi
 verify --diff data.bin flash:0x10000; set parttable parts.csv; parts; erase flash:0x10000 0x1000
 stub never; reset; loadram --no-run --force ram.bin
 monitor --run -t 10ms; connect sim://esp32c3; run
+-compare sim://demo flash:0x8000 0x2000; report board.md
 """
 
 
