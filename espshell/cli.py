@@ -3,6 +3,7 @@
 espshell [options] [-c LINE]... [SCRIPT [ARG...]]    a shell, or the given lines and script
 espshell sim CHIP [--pty | --tcp HOST:PORT | --rfc2217 HOST:PORT]          serve a simulated chip
 espshell check SCRIPT...                             parse without a device
+espshell compare PORT1 PORT2 [REGION]                where the flash of two boards differs
 espshell ports                                       list the serial ports
 espshell esptool ARGS...                             like esptool, with its arguments and status
 """
@@ -72,6 +73,7 @@ def _main(arguments: list[str]) -> int:
     commands = {
         "sim": subcommands.simulate,
         "check": subcommands.check_scripts,
+        "compare": lambda words: _main(subcommands.comparison(words)),
         "ports": subcommands.list_ports,
     }
     if arguments and (command := commands.get(arguments[0])):
@@ -361,7 +363,7 @@ def _read(name: str, arguments: Sequence[str]) -> Script:
     try:
         return script.read(path_of(name))
     except UsageError as error:
-        near = did_you_mean(name, ("sim", "check", "ports", "esptool"))
+        near = did_you_mean(name, ("sim", "check", "compare", "ports", "esptool"))
         hint = _command_hint(name, arguments) or near
         raise UsageError(error.message, hint=hint) from error
 

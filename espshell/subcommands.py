@@ -12,6 +12,7 @@ from espshell.files import path_of
 from espshell.shell import script
 from espshell.shell.check import every_error
 from espshell.shell.output import Output
+from espshell.shell.replay import quoted
 from espshell.shell.runner import Runner
 from espshell.shell.session import Session
 
@@ -42,6 +43,18 @@ def check_scripts(arguments: Sequence[str]) -> int:
             script.report(output, error)
             worst = max(worst, error.status)
     return worst
+
+
+def comparison(arguments: Sequence[str]) -> list[str]:
+    """Return the command line that compares the flash of two boards."""
+    parser = ArgumentParser("espshell compare", "Compare the flash of two boards by digests.")
+    parser.add_argument("one", metavar="PORT1")
+    parser.add_argument("other", metavar="PORT2")
+    parser.add_argument("region", nargs="*", metavar="REGION", help="such as flash:app0")
+    parser.add_argument("--json", action="store_true", help="as a JSON object")
+    options = parser.parse_args(arguments)
+    line = " ".join(["compare", quoted(options.other), *options.region])
+    return ["-p", options.one, *["--json"] * options.json, "-c", line]
 
 
 def list_ports(arguments: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ VERBS = COMMANDS
 
 _GROUPS = """
     memory values flash esptool image spi status search journal watch chip efuse gpio ram chip_code
-    registers pasted script topics shell system
+    compare registers report pasted script topics shell system
 """
 for _name in _GROUPS.split():
     VERBS.include(import_module(f"{__name__}.{_name}").VERBS)

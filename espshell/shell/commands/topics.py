@@ -10,7 +10,6 @@ from espshell.errors import UsageError
 from espshell.ops.result import Result
 from espshell.records import dataclass
 from espshell.shell import about
-from espshell.shell.about import About, about
 from espshell.shell.arguments.types import ArgType, Completed, Unfinished
 from espshell.shell.declaration import Verb
 from espshell.shell.registry import COMMANDS, Registry
