@@ -9,11 +9,12 @@ a new command, option, setting, chip or part is in the manual with the commit th
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import re
-import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,27 +22,37 @@ from espshell import chips, cli
 from espshell.nor import parts
 from espshell.shell.declaration import Option, Verb
 from espshell.shell.registry import COMMANDS
+from espshell.shell.session import Quit
 from espshell.shell.settings import SETTINGS, Settings
 from espshell.sim import fault, ram_fault, url
 from espshell.units import size_text
+from scripts.pages import DOCS, PROMPT, Example, Page
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
 
-ROOT = Path(__file__).parent.parent
+EXAMPLE_FILES = "tests.shell.example_files"
+"""The module that writes the files which the examples name."""
+MOST_ROWS = 24
+"""Of the answer to an example."""
+
 _CODE = re.compile(r"(`[^`]*`)")
 _SHOWN = {"True": "on", "False": "off", "None": "auto"}
 _ENTRY = re.compile(r"^ {4}(\S+) {2,}(.*(?:\n {8,}\S.*)*)", re.MULTILINE)
 
 
-def pages() -> dict[str, str]:
-    """Return the text of each generated page, by its path below docs/, in the order of the site."""
-    importlib.import_module("espshell.shell.commands")
-    found = {f"reference/commands/{slug(g)}.md": _group(g, v) for g, v in command_groups()}
+def pages(*, run: bool = False) -> dict[str, str]:
+    """Return the text of each generated page, by its path below docs/, in the order of the site.
+
+    run: whether the examples of commands are run, for what they answer; that takes a while.
+    """
+    groups = {
+        f"reference/commands/{slug(g)}.md": _group(g, v, run=run) for g, v in command_groups()
+    }
     return {
         "reference/commands/index.md": _overview(),
-        **found,
+        **groups,
         "reference/command-line.md": _command_line(),
         "reference/settings.md": _settings(),
         "reference/simulator-url.md": _simulator(),
@@ -94,11 +105,11 @@ def _overview() -> str:
     return text
 
 
-def _group(name: str, commands: Sequence[Sequence[Verb]]) -> str:
-    return f"# {name}\n" + "".join(_command(verbs) for verbs in commands)
+def _group(name: str, commands: Sequence[Sequence[Verb]], *, run: bool) -> str:
+    return f"# {name}\n" + "".join(_command(verbs, run=run) for verbs in commands)
 
 
-def _command(verbs: Sequence[Verb]) -> str:
+def _command(verbs: Sequence[Verb], *, run: bool) -> str:
     """Return the section of a command: usage, what it does, options, and examples that were run."""
     verb, others = verbs[0], verbs[1:]
     usage = textwrap.fill(verb.usage, 78, subsequent_indent="    ", break_on_hyphens=False)
@@ -117,7 +128,7 @@ def _command(verbs: Sequence[Verb]) -> str:
         text += f"\nAnother tool's name; ours is `{verb.alias_of}`.\n"
     if verb.needs:
         text += "\nNeeds a connected chip.\n"
-    return text + _examples(verb)
+    return text + _examples(verb, run=run)
 
 
 def _option(option: Option) -> tuple[str, str]:
@@ -132,15 +143,30 @@ def example_lines(verb: Verb) -> tuple[str, ...]:
     return tuple(str(getattr(example, "line", example)) for example in examples)
 
 
-def _examples(verb: Verb) -> str:
-    """Return the examples of a declaration with what they answer on a demo board."""
-    from scripts.pages import Page
+def _examples(verb: Verb, *, run: bool) -> str:
+    """Return the examples of a declaration, and what they answer on a demo board.
 
-    lines = example_lines(verb)
-    if not lines:
-        return ""
-    block = "".join(f"espshell> {line}\n" for line in lines)
-    return "\n" + Page(f"```console\n{block}```\n").filled()
+    One of several lines is a piece of a script, and stands there without an answer.
+    """
+    text = ""
+    for line in example_lines(verb):
+        if "\n" in line:
+            text += f"\n```text\n{line}\n```\n"
+        else:
+            text += f"\n```console\n{PROMPT}{line}\n{_answer(line) if run else ''}```\n"
+    return text
+
+
+def _answer(line: str) -> str:
+    """Return what a line says on a board of its own; nothing if it wants a terminal, or ends it."""
+    page = Page("")
+    with page.prepared(), contextlib.suppress(Quit):
+        if find_spec(EXAMPLE_FILES):
+            importlib.import_module(EXAMPLE_FILES).write(Path.cwd())
+        rows = page.run(Example(PROMPT + line, "")).splitlines(keepends=True)
+        more = "...\n" if len(rows) > MOST_ROWS else ""
+        return "".join(rows[:MOST_ROWS]) + more if page.status == 0 else ""
+    return ""
 
 
 def _command_line() -> str:
@@ -258,20 +284,24 @@ def _flash_parts() -> str:
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Put the generated pages into the navigation: a hook of mkdocs."""
-    sys.path.insert(0, str(ROOT))
+    """Put the generated pages, and those that mkdocs.yml does not name, into the navigation."""
     reference = next(row["Reference"] for row in config.nav or [] if "Reference" in row)
-    paths = list(pages())
+    paths = [*_not_named(str(config.nav)), *pages()]
     commands = [path for path in paths if "commands/" in path]
     reference += [{"Commands": commands}, *(path for path in paths if path not in commands)]
     return config
+
+
+def _not_named(navigation: str) -> list[str]:
+    paths = (path.relative_to(DOCS).as_posix() for path in sorted(DOCS.rglob("*.md")))
+    return [path for path in paths if repr(path) not in navigation]
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages to the site: a hook of mkdocs."""
     from mkdocs.structure.files import File
 
-    for path, text in pages().items():
+    for path, text in pages(run=True).items():
         files.append(File.generated(config, path, content=text))
     return files
 
@@ -281,7 +311,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Write the generated pages of the reference.")
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
-    for path, text in pages().items():
+    for path, text in pages(run=True).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, "utf-8")
 
