@@ -11,14 +11,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
+import inspect
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from espshell import chips, cli
+from espshell import api, chips, cli, pytest_plugin
 from espshell.nor import parts
 from espshell.shell.declaration import Option, Verb
 from espshell.shell.registry import COMMANDS
@@ -27,13 +27,12 @@ from espshell.shell.settings import SETTINGS, Settings
 from espshell.sim import fault, ram_fault, url
 from espshell.units import size_text
 from scripts.pages import DOCS, PROMPT, Example, Page
+from tests.shell import example_files
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
 
-EXAMPLE_FILES = "tests.shell.example_files"
-"""The module that writes the files which the examples name."""
 MOST_ROWS = 24
 """Of the answer to an example."""
 
@@ -56,6 +55,7 @@ def pages(*, run: bool = False) -> dict[str, str]:
         "reference/command-line.md": _command_line(),
         "reference/settings.md": _settings(),
         "reference/simulator-url.md": _simulator(),
+        "reference/python.md": _python(),
         "reference/chips.md": _chips(),
         "reference/flash-parts.md": _flash_parts(),
     }
@@ -69,7 +69,7 @@ def slug(text: str) -> str:
 def prose(text: str) -> str:
     """Return a text of the program with what Markdown would take for markup escaped."""
     plain = {ord(mark): f"\\{mark}" for mark in "*_<[]|"}
-    pieces = enumerate(_CODE.split(text))
+    pieces = enumerate(_CODE.split(text.replace("``", "`")))
     return "".join(piece if n % 2 else piece.translate(plain) for n, piece in pieces)
 
 
@@ -137,19 +137,13 @@ def _option(option: Option) -> tuple[str, str]:
     return names, prose(about)
 
 
-def example_lines(verb: Verb) -> tuple[str, ...]:
-    """Return the lines that a declaration gives as examples, if it gives any."""
-    examples = getattr(verb, "examples", ())
-    return tuple(str(getattr(example, "line", example)) for example in examples)
-
-
 def _examples(verb: Verb, *, run: bool) -> str:
     """Return the examples of a declaration, and what they answer on a demo board.
 
     One of several lines is a piece of a script, and stands there without an answer.
     """
     text = ""
-    for line in example_lines(verb):
+    for line in verb.examples:
         if "\n" in line:
             text += f"\n```text\n{line}\n```\n"
         else:
@@ -161,8 +155,7 @@ def _answer(line: str) -> str:
     """Return what a line says on a board of its own; nothing if it wants a terminal, or ends it."""
     page = Page("")
     with page.prepared(), contextlib.suppress(Quit):
-        if find_spec(EXAMPLE_FILES):
-            importlib.import_module(EXAMPLE_FILES).write(Path.cwd())
+        example_files.write(Path.cwd())
         rows = page.run(Example(PROMPT + line, "")).splitlines(keepends=True)
         more = "...\n" if len(rows) > MOST_ROWS else ""
         return "".join(rows[:MOST_ROWS]) + more if page.status == 0 else ""
@@ -209,7 +202,7 @@ def _settings() -> str:
 def entries(module: Any) -> dict[str, str]:
     """Return the rows ``name  text`` of a module's docstring."""
     found = _ENTRY.findall((module.__doc__ or "").partition("Sources:")[0])
-    return {name: " ".join(text.replace("``", "`").split()) for name, text in found}
+    return {name: " ".join(text.split()) for name, text in found}
 
 
 def _simulator() -> str:
@@ -226,6 +219,36 @@ def _simulator() -> str:
         f"## Faults of the link\n\n```text\n{(fault.__doc__ or '').strip()}\n```\n\n"
         f"## Faults of RAM\n\n```text\n{(ram_fault.__doc__ or '').strip()}\n```\n"
     )
+
+
+def _python() -> str:
+    """Return the page of the class for programs: what each method takes, and what it does."""
+    rows = (
+        (code(f"{name}{_signature(member)}"), prose(_first_line(member)))
+        for name, member in vars(api.ConnectedChip).items()
+        if callable(member) and not name.startswith("_")
+    )
+    return (
+        "# Python\n\n```python\nimport espshell\n\n"
+        'with espshell.connect("sim://esp32c3") as chip:\n'
+        '    assert chip.poke("DRAM", 0xCAFE_F00D).ok\n'
+        '    print(hex(chip.peek("DRAM").last_value))\n```\n\n'
+        "A method is a command of the shell. What is not as expected is a result whose `ok` is "
+        "False; what could not be found out is an exception, an `espshell.EspError` with "
+        f"`message`, `hint` and `status`.\n\n{table(('method', 'what it does'), rows)}"
+        f"\n## Fixtures for pytest\n\n```text\n{(pytest_plugin.__doc__ or '').strip()}\n```\n"
+    )
+
+
+def _signature(member: Any) -> str:
+    """Return what a method takes: names and defaults, without types."""
+    taken = list(inspect.signature(member).parameters.values())[1:]
+    plain = [parameter.replace(annotation=parameter.empty) for parameter in taken]
+    return str(inspect.Signature(plain))
+
+
+def _first_line(member: Any) -> str:
+    return (inspect.getdoc(member) or "").partition("\n")[0]
 
 
 def _chips() -> str:
