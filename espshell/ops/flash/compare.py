@@ -81,10 +81,10 @@ class _Search:
         """Return the sectors whose sums differ, if both boards tell them, and they are all."""
         if span.start % SECTOR or span.size % SECTOR:
             return []
-        sums = [flash.sector_crcs(span) for flash in (self.one, self.other)]
-        if sums[0] is None or sums[1] is None:
+        ours, theirs = self.one.sector_crcs(span), self.other.sector_crcs(span)
+        if ours is None or theirs is None:
             return []
-        pairs = zip(span.pieces(SECTOR), *sums, strict=True)
+        pairs = zip(span.pieces(SECTOR), ours, theirs, strict=True)
         return [part for part, one, other in pairs if one != other]
 
     def _is_equal(self, span: Span) -> bool:

@@ -18,7 +18,7 @@ from espshell.shell.session import OtherPort, Session
 from espshell.span import Span
 
 if TYPE_CHECKING:
-    from espshell.device import Flash
+    pass
 
 VERBS = Registry()
 
@@ -46,11 +46,11 @@ def compare(
             other.connect(bench)
         except PortError as error:  # this board is still there
             raise OtherPort(error.message, hint=error.hint) from error
-        flashes: list[Flash] = [one.flash(one.chip.flash.size) for one in (session, other)]
-        smallest = min(flash.size for flash in flashes)
+        ours, theirs = (one.flash(one.chip.flash.size) for one in (session, other))
+        smallest = min(ours.size, theirs.size)
         span = Span.of(region.address, region.size) if region else Span(0, smallest)
         if span.end > smallest:
             raise UsageError(f"flash {span} is not on both boards: the smaller has {smallest:#x}")
         titles = session.bench.port, port
-        result = ops.compare(*flashes, span, titles, session.output.progress)
+        result = ops.compare(ours, theirs, span, titles, session.output.progress)
     return Presentation(result, partitions=lambda: session.connected.known_partitions)
