@@ -109,7 +109,8 @@ class Registry:
         first, _, second = name.lower().partition(" ")
         if family := self.family(first):
             self._require_second(first, second, family, prefixes=prefixes)
-        names = [n for n in self._verbs if _begins(n, name.lower())] if prefixes else []
+        begins = re.compile(r"\S* ".join(map(re.escape, name.lower().split(" ")))).match
+        names = [n for n in self._verbs if begins(n)] if prefixes else []
         names = [n for n in names if not self._verbs[n].alias_of] or names  # ours come first
         shortest = {self._verbs[n].run: n for n in sorted(names, key=len, reverse=True)}
         if len(shortest) == 1:
@@ -352,10 +353,3 @@ def _option(verb: Verb, word: Word) -> tuple[Option, Word | None]:
     flags = [option.flag for option in verb.options]
     hint = did_you_mean(text, flags) or f"usage: {verb.usage}"
     raise UsageError(f"{verb.name} has no option `{text}`", hint=hint)
-
-
-def _begins(name: str, typed: str) -> bool:
-    """Return whether each typed word is the beginning of one of a command's name."""
-    words = typed.split(" ")
-    both = zip(name.split(" "), words, strict=False)
-    return len(words) <= name.count(" ") + 1 and all(full.startswith(word) for full, word in both)

@@ -118,6 +118,10 @@ class Runner:
             self._is_running = not outermost
             output.finished()
         session.variables["?"] = str(outcome.status)
+        verb = COMMANDS.get(command.name.raw)
+        if outcome.error is not None or (verb and Trait.VERDICT in verb.traits):
+            message = outcome.error.one_line() if outcome.error else ""
+            session.verdicts.append((command.text, outcome.status, message))
         if outcome.bare and outcome.bare.interrupted and self._depth:
             raise KeyboardInterrupt  # its result has been shown; a script ends here
         return outcome
@@ -159,7 +163,7 @@ class Runner:
         with session.journal.recording(prepared.command.text) as changes:
             try:
                 return prepared.verb.run(session, **arguments)
-            except KeyboardInterrupt:
+            except BaseException:
                 session.output.finished()
                 for change in changes:
                     where = Span.of(change.address, change.size)
