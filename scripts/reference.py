@@ -133,14 +133,10 @@ def example_lines(verb: Verb) -> tuple[str, ...]:
 
 
 def _examples(verb: Verb) -> str:
-    """Return the examples of a declaration with what they answer on a demo board."""
-    from scripts.pages import Page
-
+    """Return the examples of a declaration; tests/shell/test_examples.py runs them."""
     lines = example_lines(verb)
-    if not lines:
-        return ""
-    block = "".join(f"espshell> {line}\n" for line in lines)
-    return "\n" + Page(f"```console\n{block}```\n").filled()
+    block = "\n".join(lines)
+    return f"\n```text\n{block}\n```\n" if lines else ""
 
 
 def _command_line() -> str:

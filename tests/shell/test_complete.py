@@ -141,8 +141,8 @@ def test_size(shell: Shell, text: str, size: int) -> None:
         ("nosuch", ""),
         ('echo "', "echo [WORDS...]"),
         ("wait (UART0.ST", "wait [--timeout TIMEOUT] [--interval INTERVAL] EXPRESSION"),
-        ("peek (", "peek [--check] [--force] PLACE [COUNT]"),
-        ("peek [0x10] > ", "peek [--check] [--force] PLACE [COUNT]"),
+        ("peek (", "peek PLACE [COUNT] [--check] [--force]"),
+        ("peek [0x10] > ", "peek PLACE [COUNT] [--check] [--force]"),
     ],
 )
 def test_usage(offline: Shell, text: str, usage: str) -> None:
