@@ -1,6 +1,6 @@
 """How help is shown, and what it is as JSON, which a reference can be made from.
 
-``docs/help.md`` lists the keys; a test compares them.
+``docs/reference/help-json.md`` lists the keys; a test compares them.
 """
 
 from __future__ import annotations
