@@ -43,7 +43,7 @@ def words(shell: Shell, text: str) -> list[str]:
         ("connect --before u", ["usb-reset"]),
         ("set ", list(SETTINGS)),
         ("set squeeze o", ["on", "off"]),
-        ("set c", ["check", "confirm", "compress", "color", "complete"]),
+        ("set c", ["check", "confirm", "complete", "compress", "color"]),
         ("ima", ["image", "image-info"]),
         ("image ", ["info", "make", "merge", "elf"]),
         ("image m", ["make", "merge"]),
