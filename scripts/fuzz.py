@@ -212,6 +212,7 @@ VALID = {
     "rate": "115200",
     "pin": "3",
     "SVD file": "off",
+    "help on": "DRAM",
 }
 """Words that are right, by the kind of the argument; for all other kinds ``4``."""
 

@@ -60,8 +60,8 @@ def about(session: Session, name: str) -> About | None:
         return _partition(scope, rest)
     if colon and space != "mem":
         return None
-    if found := _in_memory(scope, rest if colon else name):
-        return found
+    if in_memory := _in_memory(scope, rest if colon else name):
+        return in_memory
     return None if colon else _fuse_named(session, name) or _partition_if_any(scope, name)
 
 
@@ -70,8 +70,8 @@ def _in_memory(scope: TargetScope, name: str) -> About | None:
         where = Span.of(symbol.address, symbol.size) if symbol.size else number_text(symbol.address)
         facts: Facts = (("at", str(where)), ("kind", symbol.kind.value))
         return About(symbol.name, "symbol", facts=facts, see=f"dump {symbol.name}")
-    if found := scope.field(name):
-        return _field(*found)
+    if field := scope.field(name):
+        return _field(*field)
     if register := scope.register(name):
         return _register(register)
     if peripheral := scope.peripheral(name):

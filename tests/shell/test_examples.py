@@ -53,6 +53,7 @@ def test_example(
     monkeypatch.setattr(protocol_sim, "_kept", {})  # a new board
     offline.session.folder = folder
     offline.session.assume_yes = True
+    offline.session.settings.shell = True  # as at the prompt
     offline.session.connect(Bench(port="sim://demo"))
     with contextlib.suppress(Quit):
         ran = offline.script(example)

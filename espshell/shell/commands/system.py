@@ -25,6 +25,8 @@ def run_system(session: Session, command: Annotated[str, TEXT]) -> None:
     """Run a command of the system: !ls -l.
 
     All that stands behind ! belongs to it. Scripts do so only after `set shell on`.
+
+    Example: !ls -l
     """
     _require_permission(session, "!")
     session.output.finished()
@@ -38,6 +40,8 @@ def change_folder(session: Session, folder: Annotated[Path | None, ANY_PATH] = N
     """Change the folder that files are in; without one, to the home folder.
 
     Scripts do so only after `set shell on`.
+
+    Example: cd ..
     """
     _require_permission(session, "cd")
     settings = session.settings

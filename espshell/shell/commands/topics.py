@@ -133,12 +133,12 @@ def _by_name(session: Session, name: str) -> Help | About:
             return result
         if not error.message.startswith("unknown command"):
             raise
-        near = None if session.target is None else session.scope.suggest(name)
-        hint = f"did you mean `{near}`?" if near and not _is_near(error) else error.hint
-        if session.target is None and not _is_near(error):
-            hint = "`help` lists commands and topics; names of a chip need one: `connect PORT`"
+        hint = error.hint
+        if not hint.startswith("did you mean"):
+            near = session.scope.suggest(name) if session.target else None
+            hint = f"did you mean `{near}`?" if near else _LISTED if session.target else _OFFLINE
         raise UsageError(f"`{name}` is no command, topic or name", hint=hint) from None
 
 
-def _is_near(error: UsageError) -> bool:
-    return error.hint.startswith("did you mean")
+_LISTED = "`help` lists commands and topics, `map`, `regs`, `parts` and `efuse` names"
+_OFFLINE = "`help` lists commands and topics; names of a chip need one: `connect PORT`"

@@ -53,6 +53,9 @@ def print_value(session: Session, expression: Expr, *, form: str = "") -> Printe
     In hexadecimal, decimal, binary and as a character; print/x, /d, /t and /c show one of these.
     At the prompt an expression alone on a line does so, too, and the values are kept: $~1 is the
     first, $_ the last. A name is an address; `print [UART0.STATUS]` shows the contents.
+
+    Example: print DRAM + 0x100
+    Example: print/x [UART0.CLKDIV] & 0xfff
     """
     scope = session.scope
     value = expression.evaluate(scope)
