@@ -31,6 +31,7 @@ from espshell.shell.transcript import Transcript
 from espshell.units import KIB, size_text
 
 if TYPE_CHECKING:
+    from espshell.image.partitions import PartitionTable
     from espshell.ops.memory.registers import SvdTables
     from espshell.ops.memory.symbols import Symbols
 
@@ -119,10 +120,18 @@ class Session:
     @property
     def scope(self) -> TargetScope:
         """The meaning of names, as of now."""
+        return self._scope(lambda: self.connected.partition_table())
+
+    @property
+    def scope_at_hand(self) -> TargetScope:
+        """The meaning of names as far as the chip need not be asked: partitions once read."""
+        return self._scope(lambda: self.connected.partitions_at_hand())
+
+    def _scope(self, partitions: Callable[[], PartitionTable]) -> TargetScope:
         return TargetScope(
             self.target,
             prefixes=self.interactive,
-            partitions=lambda: self.connected.partition_table(),
+            partitions=partitions,
             parttable=self.settings.parttable,
             symbols=self.symbols,
             check=self.settings.check,
@@ -316,7 +325,8 @@ class Session:
         self._regain(self.chip.link.port.baud)
 
     def apply_settings(self) -> None:
-        """Pass the settings on to the connected chip."""
+        """Pass the settings on to the output and the connected chip."""
+        self.output.theme = self.settings.theme
         if self.connection is not None:
             target = self.connection.target
             target.memory.dry_run = target.flash.dry_run = self.dry_run
