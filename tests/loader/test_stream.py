@@ -181,7 +181,6 @@ def test_a_read_that_never_comes_right_is_given_up(monkeypatch: pytest.MonkeyPat
     def fail(_loader: object, _kind: object, _span: Span, part: int) -> Iterator[bytes]:
         tries.append(part)
         raise Fault("bytes were lost")
-        yield b""
 
     monkeypatch.setattr(stream, "run", fail)
     with pytest.raises(NoReply, match="in a row"):
