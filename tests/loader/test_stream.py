@@ -165,6 +165,14 @@ def test_a_frame_of_another_size_ends_a_part_at_once() -> None:
     assert run(target) < target.link.wire_s(4 * KIB)
 
 
+def test_after_a_fault_nothing_is_asked_for_ahead() -> None:
+    """A stub keeps one request during a stream; whether it still does is not known then."""
+    target = opened("esp32c3")
+    spoil(target, "flip@reply:3:7.3", Direction.REPLY)
+    assert read(target, "mem") == expected(target, "mem")
+    assert not target.loader.streams_ahead
+
+
 def test_a_read_that_never_comes_right_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """After some faults in a row, of ever shorter parts, a read is an error."""
     target = opened("esp32c3")
