@@ -306,7 +306,7 @@ def started(*arguments: str) -> subprocess.Popen[str]:
 
 def test_reader_that_leaves() -> None:
     """Nobody reads on: the rest is not done, without a word."""
-    with started("-b", "115200", "-c", "dump ROM0 --all", "-c", "echo no") as process:
+    with started("-c", "dump ROM0 --all", "-c", "echo no") as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.readline().startswith("40000000")
@@ -413,30 +413,6 @@ def test_lines_that_need_no_chip_touch_no_board(
     monkeypatch.setattr(ports, "list_ports", lambda: (FIRST, SECOND))
 
     assert in_process("-c", "echo hi", capsys=capsys) == (0, "hi\n", "")
-
-
-@pytest.mark.parametrize(
-    ("port", "script", "arguments"),
-    [
-        ("sim://esp32c3", "tour", ()),
-        ("sim://esp32c3?flash=W25Q32JV&sr=1c,02", "flash", ("app.bin", "0x20000")),
-    ],
-)
-def test_scripts_that_come_with_it(
-    port: str,
-    script: str,
-    arguments: tuple[str, ...],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """The examples in scripts/bringup run as they say."""
-    path = Path(__file__).parent.parent / "scripts" / "bringup" / f"{script}.espsh"
-    monkeypatch.chdir(tmp_path)
-    Path("app.bin").write_bytes(bytes(range(256)) * 40)
-    status, out, err = in_process("-p", port, "--yes", str(path), *arguments, capsys=capsys)
-    assert (status, err.count("Traceback")) == (0, 0), err
-    assert "--- " in out
 
 
 # Files -------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from espshell.ops.chip import info as chip
 from espshell.ops.flash import partitions as partitions_module
 from espshell.ops.status import registers as status
 from espshell.records import dataclass
+from espshell.shell.dumps import Dumps
 from espshell.shell.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ class Connection:
 
     target: Target
     settings: Settings
-    dumps: dict[tuple[str, int, int], bytes] = field(default_factory=dict)
-    """The last dumps, by space, address and size, to mark changes."""
+    dumps: Dumps = field(default_factory=Dumps)
+    """What dumps have shown, to mark changes."""
     partitions: PartitionTable | None = None
     """The partition table, once it has been read."""
     part: Identified | None = None
@@ -58,6 +59,7 @@ class Connection:
         """Pass the settings on to the flash."""
         flash, settings = self.target.flash, self.settings
         flash.may_slow_down = settings.slower
+        self.target.loader.may_deflate = settings.compress == "auto"
         if flash.declared_size != settings.flash_size:
             flash.declared_size, flash.is_ready = settings.flash_size, False
         pads = parse_pads(settings.spi_connection)

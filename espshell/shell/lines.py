@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from espshell.errors import UsageError
 from espshell.records import dataclass
-from espshell.shell import registry
+from espshell.shell import bare, registry
 from espshell.shell.declaration import Verb
 from espshell.shell.esptool import spelling
 from espshell.shell.language import grammar
@@ -70,7 +70,7 @@ def parse(session: Session, text: str) -> Iterator[Command]:
     So an alias that a line defines is valid for the rest of it.  Raises: UsageError, at the first
     command.
     """
-    for command in _expand(session, cut(text), frozenset()):
+    for command in _expand(session, cut(bare.as_command(session, text)), frozenset()):
         if command.name.is_plain:
             yield COMMANDS.whole(command, {}, prefixes=session.interactive)
         else:
@@ -88,6 +88,8 @@ def prepare(session: Session, command: Command, *, depth: int = 0) -> Prepared:
         spelling.program(command), session.variables, prefixes=session.interactive
     )
     name = command.name.expand(session.variables)
+    if name.startswith("?") and name != "?":
+        return prepare(session, cut(f"help {name[1:]} {command.rest(0)}")[0])
     if subject := spelling.asks_help(name, command):
         return prepare(session, cut(f"help {subject}")[0])
     verb = COMMANDS.find(name, prefixes=session.interactive, also=session.aliases)

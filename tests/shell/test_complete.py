@@ -47,7 +47,7 @@ def words(shell: Shell, text: str) -> list[str]:
         ("connect --before u", ["usb-reset"]),
         ("set ", list(SETTINGS)),
         ("set squeeze o", ["on", "off"]),
-        ("set c", ["check", "confirm", "color", "complete"]),
+        ("set c", ["check", "confirm", "complete", "compress", "color"]),
         ("ima", ["image", "image-info"]),
         ("image ", ["info", "make", "merge", "elf"]),
         ("image m", ["make", "merge"]),
@@ -55,7 +55,7 @@ def words(shell: Shell, text: str) -> list[str]:
         ("image info --ver", ["--verify"]),
         ("image info --chip esp32c3", ["esp32c3"]),
         ("image nosuch ", []),
-        ("help ima", ["image", "image-info"]),
+        ("help ima", ["image", "image-info", "images"]),
         ("help poke", ["poke", "poke8", "poke16", "poke32"]),
         ("echo $im", ["$image"]),
         ("nosuch x", []),
@@ -131,22 +131,22 @@ def test_size(shell: Shell, text: str, size: int) -> None:
     ("text", "usage"),
     [
         ("", ""),
-        ("pee", "peek [--check] [--force] PLACE [COUNT]"),
-        ("peek 0", "peek [--check] [--force] PLACE [COUNT]"),
+        ("pee", "peek PLACE [COUNT] [--check] [--force]"),
+        ("peek 0", "peek PLACE [COUNT] [--check] [--force]"),
         ("echo a; reset ", "reset [boot|run]"),
         ("let x", "let NAME = VALUE"),
         ("expect ", "expect [--message MESSAGE] EXPRESSION"),
         ("fails", "fails COMMAND"),
-        ("fails save x", "save [--resume] [--check] [--force] REGION FILE"),
+        ("fails save x", "save REGION FILE [--resume] [--check] [--force]"),
         ("image", "image info|make|merge|elf"),
         ("image m", "image info|make|merge|elf"),
-        ("image info ", "image info [--verify] [--chip CHIP] FILE|flash:PLACE"),
+        ("image info ", "image info FILE|flash:PLACE [--verify] [--chip CHIP]"),
         ("p", ""),
         ("nosuch", ""),
         ('echo "', "echo [WORDS...]"),
         ("wait (UART0.ST", "wait [--timeout TIMEOUT] [--interval INTERVAL] EXPRESSION"),
-        ("peek (", "peek [--check] [--force] PLACE [COUNT]"),
-        ("peek [0x10] > ", "peek [--check] [--force] PLACE [COUNT]"),
+        ("peek (", "peek PLACE [COUNT] [--check] [--force]"),
+        ("peek [0x10] > ", "peek PLACE [COUNT] [--check] [--force]"),
     ],
 )
 def test_usage(offline: Shell, text: str, usage: str) -> None:
@@ -287,3 +287,28 @@ def test_any_line(pieces: list[str]) -> None:
         complete.usage(OFFLINE.session, text[:end])
         complete.candidates(OFFLINE.session, text[:end])
         complete.candidates(ONLINE.session, text[:end], may_read=False)
+
+
+# The same, for a person.
+AT_THE_PROMPT = [
+    ("du UART0.ST", "UART0.STATUS", ""),
+    ("mine UART0.ST", "UART0.STATUS", ""),
+    ("fails mine (UART0.ST", "UART0.STATUS", ""),
+    ("UART0.ST", "UART0.STATUS", "peek"),
+    ("[UART0.ST", "UART0.STATUS", "peek"),
+    ("(DR", "DRAM DROM", "dump"),
+    ("dram + UA", "UART0", "peek"),
+    ("nosuch UA", "", "UART0"),
+    ("?UA", "UART0 UART1", "peek"),
+]
+
+
+@pytest.mark.parametrize(("line", "must", "must_not"), AT_THE_PROMPT)
+def test_position_at_the_prompt(shell: Shell, line: str, must: str, must_not: str) -> None:
+    """Behind abbreviations and aliases, and in an expression alone on a line, names are offered."""
+    shell.session.interactive = True
+    shell.session.aliases["mine"] = "peek"
+    offered = set(words(shell, line))
+    assert set(must.split()) <= offered
+    assert not set(must_not.split()) & offered
+    assert must or not offered

@@ -20,6 +20,9 @@ from espshell.shell.commands import (
     shell,
     spi,
     status,
+    system,
+    topics,
+    values,
     watch,
 )
 from espshell.shell.registry import COMMANDS
@@ -29,6 +32,7 @@ VERBS = COMMANDS
 
 for _module in (
     memory,
+    values,
     flash,
     esptool,
     image,
@@ -45,6 +49,8 @@ for _module in (
     registers,
     pasted,
     script,
+    topics,
     shell,
+    system,
 ):
     VERBS.include(_module.VERBS)

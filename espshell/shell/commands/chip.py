@@ -105,6 +105,8 @@ def connect(
     """Reset a chip into its loader and stay connected.
 
     Without a port, the last one again.
+
+    Example: connect sim://demo
     """
     bench = session.bench
     target_bench = replace(
@@ -121,7 +123,10 @@ def connect(
 
 @VERBS.add("disconnect", group=GROUP)
 def disconnect(session: Session) -> None:
-    """Leave the chip as --after says and give the port back."""
+    """Leave the chip as --after says and give the port back.
+
+    Example: disconnect
+    """
     session.disconnect()
 
 
@@ -130,13 +135,18 @@ def reconnect(session: Session) -> connection.ConnectionInfo:
     """Find a lost chip again: the same device, its stub too.
 
     What was read before is forgotten; the command that was interrupted is not run again.
+
+    Example: reconnect
     """
     return connection.describe(recovery.reconnect(session))
 
 
 @VERBS.add("ports", group=GROUP)
 def list_ports(session: Session) -> Ports:
-    """List the serial ports of this machine, likely boards first."""
+    """List the serial ports of this machine, likely boards first.
+
+    Example: ports
+    """
     return Ports(ports.list_ports())
 
 
@@ -154,6 +164,8 @@ def stub(
 
     auto (as it comes): when a command needs it. always: now, and after every connect. Without it
     everything works that the ROM can do, and RAM is as it was; with it long reads are faster.
+
+    Example: stub never
     """
     bench = session.bench
     session.bench = replace(
@@ -173,13 +185,19 @@ def stub(
 
 @VERBS.add("info", group=GROUP, needs="chip")
 def info(session: Session) -> ops.Info:
-    """Tell chip, revision, features, crystal, MAC and security."""
+    """Tell chip, revision, features, crystal, MAC and security.
+
+    Example: info
+    """
     return ops.info(session.chip)
 
 
 @VERBS.add("read-mac", group=GROUP, needs="memory")
 def read_mac(session: Session) -> ops.Mac:
-    """Read the base MAC address from eFuse."""
+    """Read the base MAC address from eFuse.
+
+    Example: read-mac
+    """
     return ops.mac(session.chip)
 
 
@@ -188,13 +206,18 @@ def chip_id(session: Session) -> ops.ChipId:
     """Read the chip's id, and the MAC.
 
     Only an ESP8266 has an id; the MAC is what tells two of the other chips apart.
+
+    Example: chip-id
     """
     return ops.chip_id(session.chip)
 
 
 @VERBS.add("map", group=GROUP, needs="chip")
 def memory_map(session: Session, place: Annotated[int | None, ADDRESS] = None) -> Map:
-    """List the regions of memory, or the one at an address."""
+    """List the regions of memory, or the one at an address.
+
+    Example: map DRAM
+    """
     chip = session.chip.chip
     if place is None:
         return Map(chip.name, chip.regions)
@@ -208,7 +231,10 @@ def memory_map(session: Session, place: Annotated[int | None, ADDRESS] = None) -
 def reset(
     session: Session, into: Annotated[str, choice("boot", "run")] = "boot"
 ) -> connection.ConnectionInfo | connection.Left:
-    """Reset into the loader, or into the application (run)."""
+    """Reset into the loader, or into the application (run).
+
+    Example: reset
+    """
     if into == "run":
         return run(session)
     before = session.bench.before
@@ -222,7 +248,10 @@ def reset(
 
 @VERBS.add("run", group=GROUP, needs="chip")
 def run(session: Session) -> connection.Left:
-    """Start the application; `connect` comes back."""
+    """Start the application; `connect` comes back.
+
+    Example: run
+    """
     result = connection.run_application(session.chip)
     session.disconnect(after="no-reset")
     return result
@@ -238,6 +267,8 @@ def baud(
     baud auto goes up from the present rate to 230400, 460800, 921600, 1500000, 2000000 and
     3000000, as far as the bridge can, and keeps the highest at which data is right both ways. A
     chip that gets lost on the way is reset into the loader.
+
+    Example: baud 460800
     """
     if rate is None:
         return connection.describe(session.chip)
@@ -254,6 +285,8 @@ def link(session: Session) -> LinkReport:
     How long round trips take, how fast bytes go both ways at the present rate, and how many
     exchanges are lost or wrong, which is a failure (status 1). Nothing on the chip changes.
     link; baud auto; link.
+
+    Example: link
     """
     return link_ops.measure(session.chip)
 
@@ -273,6 +306,8 @@ def trace(session: Session, where: Annotated[Path, TRACE_TARGET] = Path("on")) -
     """Show every frame that passes, or write them to a file.
 
     trace on, trace FILE, trace off. A file can be played back with --port replay://FILE.
+
+    Example: trace off
     """
     if str(where) == "off":
         session.watch(None)

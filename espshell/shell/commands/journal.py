@@ -140,6 +140,8 @@ def snap(
     FILE writes all of them into a file, and snap load FILE brings them back: to compare registers
     or memory of two boards. snap before UART0; snap save a.json; then, on the other board, snap
     load a.json; diff before UART0.
+
+    Example: snap before DRAM 64; diff before DRAM 64
     """
     if words is None:
         return Snapshots(tuple(session.snapshots.values()))
@@ -190,6 +192,8 @@ def journal(session: Session, count: Annotated[int, POSITIVE] = _SHOWN) -> journ
 
     The last 1000 writes of poke, fill, copy and reg are remembered with what was there before, up
     to 64 KiB each.
+
+    Example: poke DRAM 1; journal
     """
     return session.journal.last(count)
 
@@ -201,6 +205,8 @@ def undo(session: Session, count: Annotated[int, POSITIVE] = 1) -> undoing.Undon
     undo N for the last N, the newest first, those of one command together; reads back. Refused if
     what was there before was not read, or the chip was reset since. What a write to a register
     has set going is not undone.
+
+    Example: poke DRAM 1; undo
     """
     entries = session.journal.to_undo(count)
     writes = []

@@ -133,6 +133,9 @@ def reg(
     `reg UART0.CONF0` shows a register and its fields, `reg UART0.*` the values of all that can be
     read without changing anything. `reg UART0.CONF0.PARITY=1 .PARITY_EN=0` is one write that the
     chip masks itself, read back like a poke. `reg UART0.CONF0.PARITY=?` lists what there is.
+
+    Example: reg UART0.CONF0
+    Example: reg UART0.CONF0.PARITY=1
     """
     registers.tables(session.chip.memory)
     if any(request.choices for request in requests):
@@ -153,6 +156,8 @@ def regs(session: Session, pattern: Annotated[str, PATTERN] = "") -> RegisterLis
     """List peripherals or registers, without reading any.
 
     Registers by a part of their name, the name of their peripheral, or a pattern with `*` and `?`.
+
+    Example: regs UART0
     """
     return registers.list_registers(session.chip.memory, pattern)
 
@@ -173,6 +178,8 @@ def svd(session: Session, file: Annotated[str, SVD] = "") -> SvdTables | BuiltIn
     svd chip.svd; svd off; svd tells what applies. Rows, clusters, derived parts, names of values
     and their meanings are taken over: `reg UART0.CONF0` shows them, `reg UART0.CONF0.PARITY=?`
     lists them. It stays until the end of the session, whatever is connected.
+
+    Example: svd board.svd
     """
     if file.lower() == _OFF:
         session.svd = None

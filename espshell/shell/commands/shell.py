@@ -1,9 +1,10 @@
-"""set, alias, history, help, quit: the shell itself."""
+"""set, alias, history, log, quit: the shell itself."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,26 +13,24 @@ from espshell.errors import UsageError
 from espshell.files import path_of, require_readable
 from espshell.ops.result import Result
 from espshell.records import dataclass
-from espshell.render.theme import THEME_NAMES
 from espshell.shell import config, lines, replay
 from espshell.shell.arguments.types import (
     BARE_NUMBER,
     FILE,
     POSITIVE,
     TEXT,
-    ArgType,
     Completed,
     Unfinished,
     complete_files,
     did_you_mean,
 )
-from espshell.shell.declaration import Option, Trait, Verb
+from espshell.shell.declaration import Option, Trait
 from espshell.shell.language.assignment import assigned
 from espshell.shell.language.grammar import Command
 from espshell.shell.output import Output
 from espshell.shell.registry import COMMANDS, Registry
 from espshell.shell.session import Quit, Session
-from espshell.shell.settings import ABOUT, MOST_FLASH, SAVED, SETTINGS, SWITCHES, Settings
+from espshell.shell.settings import ABOUT, CHOICES, MOST_FLASH, SAVED, SETTINGS, SWITCHES, Settings
 from espshell.shell.transcript import Record
 from espshell.units import KIB, parse_number, size_text
 
@@ -41,8 +40,6 @@ GROUP = "Shell"
 
 _SWITCH = {"on": True, "off": False, "true": True, "false": False, "yes": True, "no": False}
 _COLORS = ("auto", "always", "never")
-_RATES = ("auto", "fixed")
-_COMPLETE = ("tab", "typing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,40 +57,16 @@ class History(Result):
     lines: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Help(Result):
-    """Help on one command, on a family of them, or on all."""
-
-    verbs: tuple[Verb, ...]
-    family: str = ""
-    """The first word of their names, if it is a family."""
-
-
-def _complete_verbs(at: Unfinished) -> Iterable[Completed]:
-    if at.before:
-        return COMMANDS.family(at.before[0])
-    return {verb.name.partition(" ")[0]: verb.summary for verb in COMMANDS.verbs()}.items()
-
-
-VERB_NAME: ArgType[str, str] = ArgType(
-    "command",
-    " ".join,
-    complete_at=_complete_verbs,
-    most=2,
-)
-"""The name of a command, or of a family of them: of one word or two."""
-
 SETTING_NAME = replace(
     TEXT, complete=lambda text, scope: ((name, ABOUT.get(name, "")) for name in SETTINGS)
 )
 
 _VALUES = {
+    **CHOICES,
     "color": _COLORS,
-    "complete": _COMPLETE,
     "flash-size": ("auto",),
-    "rate": _RATES,
+    "pager": ("auto", "off"),
     "spi-connection": ("auto", "SPI", "HSPI"),
-    "theme": THEME_NAMES,
 }
 
 
@@ -129,8 +102,16 @@ def set_setting(
     flash-size: auto, or what the flash has: 4M. spi-connection: auto, SPI, HSPI, or the pins of
     the flash: CLK,Q,D,HD,CS. parttable: where the partition table stands: an address in flash, or
     a file. rate: auto raises a baud rate that nobody has chosen before more than 256 KiB go over
-    a bridge; fixed leaves it alone. complete: offer names on tab, or typing: with every key.
-    theme: auto, dark, light, mono, or terminal: its own 16 colours.
+    a bridge; fixed leaves it alone. compress: auto has the stub compress 128 KiB of flash and more
+    where that is quicker, which writes over 170 KiB of RAM; off leaves the RAM alone.
+    complete: offer names on tab, or typing: with every key. editing: the keys of the prompt, emacs
+    or vi. theme: auto, dark, light, mono, or terminal: its own 16 colours. pager: what shows a
+    result that does not fit on the terminal: auto ($PAGER, or less), off, or a command. pipe: an
+    empty Enter behind `dump ... | less` goes through less, too. shell: scripts may run `!COMMAND`
+    and `cd`. aliases: names of uboot (md, mw) or gdb (x/16xw, p).
+
+    Example: set verify on
+    Example: set
     """
     if name and name not in SETTINGS:
         names = ", ".join(SETTINGS)
@@ -201,6 +182,8 @@ def alias(session: Session, assignment: Command) -> NamedValues | None:
     """Give a command line a name: alias NAME = COMMAND.
 
     Without arguments, list them. What follows the name is put behind the command.
+
+    Example: alias look = peek DRAM; look 4
     """
     if not assignment.words:
         return NamedValues(tuple(sorted(session.aliases.items())))
@@ -223,7 +206,10 @@ def define(session: Session, alias: str, line: str) -> None:
 
 @VERBS.add("history", group=GROUP)
 def history(session: Session, count: Annotated[int, POSITIVE] = 20) -> History:
-    """Show the last lines that were typed."""
+    """Show the last lines that were typed.
+
+    Example: history 5
+    """
     lines = session.history()
     first = max(0, len(lines) - count)
     return History(first + 1, tuple(lines[first:]))
@@ -239,6 +225,8 @@ def log(session: Session, file: Annotated[Path | None, LOG_TARGET] = None) -> Na
 
     Commands stand in it as they are, what came of them as comments, so that it can be run as a
     script. What the file held before stays.
+
+    Example: log session.log
     """
     if file is not None:
         session.log_to(None if str(file) == "off" else file)
@@ -254,24 +242,13 @@ def _set_variables(transcript: Record, variables: Mapping[str, str]) -> None:
             transcript.command(replay.assignment(name, value))
 
 
-@VERBS.add("help", group=GROUP, aliases=["?"])
-def help_on(session: Session, command: Annotated[str, VERB_NAME] = "") -> Help:
-    """List the commands, or explain one.
-
-    `COMMAND --help` does so too.
-    """
-    if COMMANDS.family(command):
-        return Help(COMMANDS.members(command), command.lower())
-    if command:
-        return Help((COMMANDS.find(command, prefixes=session.interactive),))
-    return Help(tuple(COMMANDS.verbs()))
-
-
 @VERBS.add("quit", group=GROUP, aliases=["exit"], traits=Trait.ONCE)
 def leave(session: Session, status: Annotated[int | None, BARE_NUMBER] = None) -> None:
     """Leave the shell, perhaps with an exit status.
 
     The chip is left as --after says.
+
+    Example: quit
     """
     if status is not None and not 0 <= status <= 255:
         raise UsageError(f"an exit status is 0 to 255, not {status}")
@@ -285,7 +262,7 @@ def _setting(session: Session, name: str) -> bool | str:
         return session.dry_run
     if name == "parttable":
         return session.settings.parttable
-    if name in ("rate", "spi-connection", "complete", "theme"):
+    if name in ("pager", "spi-connection", *CHOICES):
         return str(getattr(session.settings, name.replace("-", "_")))
     if name == "flash-size":
         size = session.settings.flash_size
@@ -308,17 +285,16 @@ def _pads(value: str) -> str:
     return value
 
 
-_PARSERS: dict[str, Callable[[str], object]] = {
-    "flash-size": _flash_size,
-    "spi-connection": _pads,
-    "rate": lambda value: _choice("rate", value, _RATES),
-    "complete": lambda value: _choice("complete", value, _COMPLETE),
-    "theme": lambda value: _choice("theme", value, THEME_NAMES),
-}
-"""What becomes of the text of a setting that is neither a switch nor special."""
-
-
 def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
     if value.lower() not in choices:
         raise UsageError(f"`{name}` is {' or '.join(choices)}, not `{value}`")
     return value.lower()
+
+
+_PARSERS: dict[str, Callable[[str], object]] = {
+    "flash-size": _flash_size,
+    "spi-connection": _pads,
+    "pager": str,
+    **{name: partial(_choice, name, choices=words) for name, words in CHOICES.items()},
+}
+"""What becomes of the text of a setting that is neither a switch nor special."""

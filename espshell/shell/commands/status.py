@@ -116,6 +116,8 @@ def show(session: Session, *, part: PartName = "") -> Presentation:
     """Show the flash's status registers bit by bit.
 
     What is protected, what locks the registers, and settings that can be typed back: `sr set`.
+
+    Example: sr
     """
     return Presentation(
         _status(session, part), partitions=lambda: session.connected.known_partitions
@@ -124,7 +126,10 @@ def show(session: Session, *, part: PartName = "") -> Presentation:
 
 @VERBS.add("sr bits", group=GROUP, needs="memory")
 def bits(session: Session, name: Annotated[str, BITS] = "", *, part: PartName = "") -> StatusBits:
-    """Explain the bits of the registers, or one of them."""
+    """Explain the bits of the registers, or one of them.
+
+    Example: sr bits QE
+    """
     return ops.StatusBits(_status(session, part), name)
 
 
@@ -140,6 +145,8 @@ def set_fields(
     Shows the bits that would change, what would be protected and what would be sent, and asks.
     Where the part has it the change is volatile, unless --nv is given. Reads back, and fails if a
     bit is not as wanted.
+
+    Example: sr set QE=1
     """
     identified = session.connected.identified(how.part or None)
     requested = typed.parse(identified.part, settings)
@@ -154,7 +161,10 @@ def edit(
     *,
     how: How,
 ) -> StatusChange | None:
-    """Change bits in a grid: arrows, space, Enter to review, Escape to leave."""
+    """Change bits in a grid: arrows, space, Enter to review, Escape to leave.
+
+    Example: sr edit
+    """
     if session.ask is None:
         raise UsageError("`sr edit` is for a terminal", hint="`sr set NAME=VALUE` works everywhere")
 
@@ -179,6 +189,8 @@ def protect(
     """Protect exactly a region, a partition, or all (chip).
 
     Only ranges that the part has can be protected; `sr ranges` lists them.
+
+    Example: sr protect flash:fctry
     """
     identified = session.connected.identified(how.part or None)
     plan = ops.plan_protection(
@@ -197,7 +209,10 @@ def unprotect(
     *,
     how: How,
 ) -> StatusChange | None:
-    """Lift the protection of the whole flash."""
+    """Lift the protection of the whole flash.
+
+    Example: sr unprotect
+    """
     identified = session.connected.identified(how.part or None)
     volatile = _volatile(identified, how)
     plan = ops.plan_protection(session.flash(), identified, 0, 0, volatile=volatile)
@@ -206,13 +221,19 @@ def unprotect(
 
 @VERBS.add("sr ranges", group=GROUP, needs="memory")
 def list_ranges(session: Session, *, part: PartName = "") -> Ranges:
-    """List the ranges that the part can protect, and the settings for each."""
+    """List the ranges that the part can protect, and the settings for each.
+
+    Example: sr ranges
+    """
     return ops.protection_ranges(session.flash(), session.connected.identified(part or None))
 
 
 @VERBS.add("sr save", group=GROUP, needs="memory")
 def save(session: Session, file: Annotated[Path, FILE], *, part: PartName = "") -> Status:
-    """Write the registers to a file, with the id of the flash."""
+    """Write the registers to a file, with the id of the flash.
+
+    Example: sr save status.json
+    """
     result = _status(session, part)
     contents = {
         "format": _FORMAT,
@@ -231,7 +252,10 @@ def restore(
     *,
     how: How,
 ) -> StatusChange | None:
-    """Put the registers back: as in a file of `sr save`, or as this session found them."""
+    """Put the registers back: as in a file of `sr save`, or as this session found them.
+
+    Example: sr save status.json; sr restore status.json
+    """
     identified = session.connected.identified(how.part or None)
     saved = _saved(file, identified) if file else _first_look(session)
     now = _status(session, "").registers
@@ -253,7 +277,10 @@ def restore(
 def show_sfdp(
     session: Session, *, raw: Annotated[bool, Option("--raw", "show the bytes, too")] = False
 ) -> Presentation:
-    """Decode what the flash says of itself (SFDP, JESD216)."""
+    """Decode what the flash says of itself (SFDP, JESD216).
+
+    Example: sfdp
+    """
     return Presentation(sfdp.read_sfdp(session.flash()), every_row=raw)
 
 

@@ -141,7 +141,7 @@ _CLOSERS = {"(": ")", "[": "]"}
 _PLAIN = re.compile(r"""[^\s;()\[\]'"\\$]+""")
 _PLAIN_IN_DOUBLE = re.compile(r'[^"\\$]+')
 _SINGLE = re.compile(r"'\\''|'[^']*'")
-_VARIABLE = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*|[0-9]+|\?)|\{([^}]*)(\})?)")
+_VARIABLE = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*|~?[0-9]+|\?)|\{([^}]*)(\})?)")
 _BRACED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*|[0-9]+|\?)(:-)?")
 
 

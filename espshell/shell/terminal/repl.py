@@ -19,6 +19,7 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.application import Application
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.cursor_shapes import ModalCursorShapeConfig
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples
@@ -37,7 +38,7 @@ from espshell.shell.registry import COMMANDS
 from espshell.shell.runner import Runner
 from espshell.shell.script import Script
 from espshell.shell.session import Quit, Session
-from espshell.shell.terminal import colors, complete, highlight, last_port
+from espshell.shell.terminal import colors, complete, editing, highlight, last_port
 from espshell.shell.terminal.history import LastingHistory
 
 HISTORY_FILE = "history"
@@ -56,6 +57,7 @@ def run(session: Session, first: Script | None = None) -> int:
     _load_meanwhile(session, prompt)
     session.history = prompt.history.get_strings
     session.ask = _ask
+    session.output.pager = lambda: session.settings.pager if session.interactive else ""
     runner = Runner(session)
     failures = 0  # in a row, of the prompt itself
     while failures < _MOST_FAILURES:
@@ -130,6 +132,7 @@ def _run_first(runner: Runner, text: Script) -> None:
 
 def _read(session: Session, prompt: PromptSession[str]) -> str:
     """Return the typed text: several lines if pasted, or continued by a backslash."""
+    editing.prepare(prompt, session)
     text = prompt.prompt(lambda: ANSI(_prompt_text(session)))
     while is_continued(text):
         text = text[:-1] + prompt.prompt("... ")
@@ -138,9 +141,10 @@ def _read(session: Session, prompt: PromptSession[str]) -> str:
 
 def _run_lines(runner: Runner, text: str) -> None:
     """Run lines until one fails; Ctrl-C ends the command, and the session goes on."""
-    session = runner.session
+    session, rest = runner.session, list(split_lines(text))
     try:
-        for _, line in split_lines(text):
+        while rest:
+            _, line = rest.pop(0)
             before = session.lost
             status = runner.run_line(line)
             if session.lost is not None and session.lost is not before:  # lost just now
@@ -150,10 +154,11 @@ def _run_lines(runner: Runner, text: str) -> None:
                 with contextlib.suppress(EspError):  # the next command will report it
                     target.read_revision()  # for the toolbar
             if status:
-                return
+                break
     except KeyboardInterrupt:
         session.variables["?"] = str(Interrupted.exit_status)
         session.output.interrupted()
+    editing.tell_not_run(session, rest)
 
 
 def _prompt_text(session: Session) -> str:
@@ -226,6 +231,8 @@ def _prompt_session(session: Session) -> PromptSession[str]:
         style=DynamicStyle(lambda: _style(session)),
         include_default_pygments_style=False,
         enable_open_in_editor=True,
+        enable_suspend=True,
+        cursor=ModalCursorShapeConfig(),
         color_depth=None if session.output.color else ColorDepth.MONOCHROME,
     )
 
