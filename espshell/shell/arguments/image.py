@@ -16,7 +16,6 @@ from espshell.shell.arguments.types import (
     TEXT,
     ArgType,
     Completed,
-    Scope,
     Unfinished,
     complete_files,
     mapped,
@@ -62,12 +61,6 @@ def _parse_file_or_flash(word: str) -> Path | place.Place:
     return where
 
 
-def _complete_file_or_flash(text: str, scope: Scope) -> Iterable[Completed]:
-    if text.lower().startswith("flash:"):
-        return PLACE.complete(text, scope)
-    return (*complete_files(text, scope), "flash:")
-
-
 FILE_OR_FLASH: ArgType[Path | place.Place, Path | Location] = ArgType(
     "file or place in flash",
     single_word(_parse_file_or_flash),
@@ -75,7 +68,11 @@ FILE_OR_FLASH: ArgType[Path | place.Place, Path | Location] = ArgType(
     names=lambda parsed: () if isinstance(parsed, Path) else PLACE.names(parsed),
     files=lambda parsed: (parsed,) if isinstance(parsed, Path) else (),
     needs_chip=lambda parsed: not isinstance(parsed, Path),
-    complete=_complete_file_or_flash,
+    complete=lambda text, scope: (
+        PLACE.complete(text, scope)
+        if text.lower().startswith("flash:")
+        else (*complete_files(text, scope), "flash:")
+    ),
     raw=True,
     label="FILE|flash:PLACE",
 )

@@ -124,7 +124,10 @@ def set_setting(
     if value:
         _change(session, name, value)
     if save:
-        _save(session, name)
+        values = {key: _saved(session, key) for key in ((name,) if name else SAVED)}
+        first = replace(session, output=Output(), settings=Settings())
+        path = config.save(values, {} if name else {key: _saved(first, key) for key in SAVED})
+        session.output.note(f"saved in {path}")
     if value or save:
         return None
     shown = (name,) if name else SETTINGS
@@ -147,14 +150,6 @@ def _change(session: Session, name: str, value: str) -> None:
     else:
         setattr(session.settings, name, _SWITCH[_choice(name, value, tuple(_SWITCH))])
     session.apply_settings()
-
-
-def _save(session: Session, name: str) -> None:
-    """Save a setting, or without a name all that are not as at the start."""
-    values = {key: _saved(session, key) for key in ((name,) if name else SAVED)}
-    first = replace(session, output=Output(), settings=Settings())
-    path = config.save(values, {} if name else {key: _saved(first, key) for key in SAVED})
-    session.output.note(f"saved in {path}")
 
 
 def _saved(session: Session, name: str) -> bool | str:

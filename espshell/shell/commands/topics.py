@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 from espshell.errors import UsageError
 from espshell.ops.result import Result
 from espshell.records import dataclass
-from espshell.shell.about import About, about
+from espshell.shell import about
 from espshell.shell.arguments.types import ArgType, Completed, Unfinished, offer_names
 from espshell.shell.declaration import Verb
 from espshell.shell.registry import COMMANDS, Registry
 
 if TYPE_CHECKING:
+    from espshell.shell.about import About
     from espshell.shell.session import Session
 
 VERBS = Registry()
@@ -128,7 +129,7 @@ def _by_name(session: Session, name: str) -> Help | About:
     try:
         return Help((COMMANDS.find(name, prefixes=session.interactive),))
     except UsageError as error:
-        if result := about(session, name):
+        if result := about.about(session, name):
             return result
         if not error.message.startswith("unknown command"):
             raise

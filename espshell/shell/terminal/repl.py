@@ -186,7 +186,9 @@ def _toolbar(session: Session, text: str, columns: int) -> StyleAndTextTuples:
 def _connection_text(session: Session) -> str:
     target = session.target
     if target is None:
-        return "not connected"
+        return f"lost {session.bench.port}" if session.lost else "not connected"
+    if editing.is_gone(target.link.port.url):
+        return f"{target.link.port.url} is gone"
     chip = target.chip.title
     if target.revision is not None:
         chip += " v{}.{}".format(*target.revision)
