@@ -287,3 +287,28 @@ def test_any_line(pieces: list[str]) -> None:
         complete.usage(OFFLINE.session, text[:end])
         complete.candidates(OFFLINE.session, text[:end])
         complete.candidates(ONLINE.session, text[:end], may_read=False)
+
+
+# The same, for a person.
+AT_THE_PROMPT = [
+    ("du UART0.ST", "UART0.STATUS", ""),
+    ("mine UART0.ST", "UART0.STATUS", ""),
+    ("fails mine (UART0.ST", "UART0.STATUS", ""),
+    ("UART0.ST", "UART0.STATUS", "peek"),
+    ("[UART0.ST", "UART0.STATUS", "peek"),
+    ("(DR", "DRAM DROM", "dump"),
+    ("dram + UA", "UART0", "peek"),
+    ("nosuch UA", "", "UART0"),
+    ("?UA", "UART0 UART1", "peek"),
+]
+
+
+@pytest.mark.parametrize(("line", "must", "must_not"), AT_THE_PROMPT)
+def test_position_at_the_prompt(shell: Shell, line: str, must: str, must_not: str) -> None:
+    """Behind abbreviations and aliases, and in an expression alone on a line, names are offered."""
+    shell.session.interactive = True
+    shell.session.aliases["mine"] = "peek"
+    offered = set(words(shell, line))
+    assert set(must.split()) <= offered
+    assert not set(must_not.split()) & offered
+    assert must or not offered

@@ -188,7 +188,7 @@ def test_names_may_be_shortened_by_a_person_only(shell: Shell) -> None:
     shell.session.interactive = True
     assert shell.type("pee rtc").out == "0x50000000  0x00000000  0\n"
     assert shell.type("dump dr 16").err == "dump: `dr` could be DRAM, DROM\n"
-    assert shell.type("p rtc").err == "p: `p` could be parts, peek, poke, ports\n"
+    assert shell.type("p rtc").err == "p: `p` could be parts, peek, poke, ports, print\n"
     assert shell.script("peek rtc").status == 2
     assert shell.script("pee RTC_FAST").status == 2
     assert shell.session.interactive

@@ -10,7 +10,7 @@ from espshell.errors import UsageError
 from espshell.ops.result import Result
 from espshell.records import dataclass
 from espshell.shell import about
-from espshell.shell.arguments.types import ArgType, Completed, Unfinished
+from espshell.shell.arguments.types import ArgType, Completed, Unfinished, offer_names
 from espshell.shell.declaration import Verb
 from espshell.shell.registry import COMMANDS, Registry
 
@@ -71,7 +71,7 @@ def _complete(at: Unfinished) -> Iterable[Completed]:
     yield from ((name, line) for name, line in TOPICS.items() if name not in summaries)
     yield from (group.lower() for group in groups() if group.lower() not in TOPICS)
     if at.word and at.scope.chip is not None:
-        yield from at.scope.names(at.word)
+        yield from offer_names(at.word, at.scope)
 
 
 def _is_of_chip(subject: str | None) -> bool:

@@ -8,7 +8,13 @@ from collections.abc import Iterable, Sequence
 from espshell import files
 from espshell.errors import EspError
 from espshell.records import dataclass
-from espshell.shell.arguments.types import Completed, Offer, Unfinished
+from espshell.shell.arguments.types import (
+    Completed,
+    Offer,
+    Unfinished,
+    complete_names,
+    offer_names,
+)
 from espshell.shell.declaration import Option, Param, Trait, Verb
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.words import Word
@@ -16,6 +22,7 @@ from espshell.shell.lines import cut
 from espshell.shell.registry import COMMANDS, REST
 from espshell.shell.session import Session
 
+_BARE_WORD = re.compile(r"(?:[A-Za-z!][\w-]*)?")
 _VARIABLE = re.compile(r"\$\w*$")
 
 
@@ -35,7 +42,7 @@ def candidates(session: Session, text: str, *, may_read: bool = True) -> tuple[C
     Those that begin with what was typed, or if there are none those that have its letters in this
     order.  ``may_read``: whether the chip may be asked, for partitions and its flash part.
     """
-    at = _cursor(text)
+    at = _cursor(_unaliased(session, text))
     if at is None:
         return ()
     prefixed: dict[str, Candidate] = {}
@@ -49,6 +56,15 @@ def candidates(session: Session, text: str, *, may_read: bool = True) -> tuple[C
         elif len(typed) > 1 and not prefixed and _has_letters(offer.text.lower(), typed):
             fuzzy.setdefault(offer.text, candidate)
     return tuple((prefixed or fuzzy).values())
+
+
+def _unaliased(session: Session, text: str) -> str:
+    """Return a line with the meaning of the alias that its last command is; its end stays."""
+    at = _cursor(text)
+    name = at.command.name if at and at.command else None
+    if name is None or name.raw not in session.aliases:
+        return text
+    return session.aliases[name.raw] + text[name.column - 1 + len(name.raw) :]
 
 
 def _has_letters(text: str, letters: str) -> bool:
@@ -65,18 +81,37 @@ def _offers(session: Session, at: _Cursor, *, may_read: bool) -> Iterable[Comple
     variable = _VARIABLE.search(at.typed)
     if variable is not None and at.command is not None:
         return (Offer(f"${name}", value, variable[0]) for name, value in session.variables.items())
-    if at.command is None:
-        return _commands(session)
-    verb = COMMANDS.get(at.command.name.raw)
+    if at.command is None or (verb := _verb(session, at.command.name.raw)) is None:
+        return _without_command(session, at)
     if not at.command.words and at.typed[:1] != "-" and (family := _family(at)):
-        words_too = verb is not None and Trait.WORDS_TOO in verb.traits
-        values = _values(session, verb, at, may_read) if verb and words_too else ()
-        return (*family, *values)
-    if verb is None:
-        return ()
+        words_too = Trait.WORDS_TOO in verb.traits
+        return (*family, *(_values(session, verb, at, may_read) if words_too else ()))
     if at.typed.startswith("-") and (options := [(o.flag, o.help) for o in verb.options]):
         return options
     return _values(session, verb, at, may_read)
+
+
+def _verb(session: Session, name: str) -> Verb | None:
+    """Return a command, for a person also by its unique beginning; of a family any."""
+    try:
+        return COMMANDS.find(name, prefixes=session.interactive)
+    except EspError:
+        family = COMMANDS.family(name)
+        return COMMANDS.get(f"{name} {family[0]}") if family else None
+
+
+def _without_command(session: Session, at: _Cursor) -> Iterable[Completed]:
+    """Yield commands, and for a person what stands without one: expressions, and ``?NAME``."""
+    scope = session.scope_at_hand
+    if at.command is None:
+        yield from _commands(session)
+    if not session.interactive or at.holder:
+        return
+    first = at.command.name.raw if at.command else at.typed
+    if first.startswith("?"):
+        yield from offer_names(at.typed.removeprefix("?"), scope)
+    elif not _BARE_WORD.fullmatch(first) or (at.command and scope.about(first.upper())):
+        yield from complete_names(at.typed, scope)
 
 
 def _values(session: Session, verb: Verb, at: _Cursor, may_read: bool) -> Iterable[Completed]:
