@@ -257,7 +257,7 @@ def measured(*, keep: bool = False) -> tuple[Figures, str]:
             rows = bench.rows(() if latency == LATENCIES[0] else PROMISED)
             ready = rows["id"].ours, rows["id"].theirs
             lines += [f"| **latency {latency}** | | | |", *(r.text(ready) for r in rows.values())]
-            figures += compared(latency, rows) + streamed(bench, rows)
+            figures += compared(latency, rows) + streamed(bench, rows) + from_rom(bench)
             if latency == LATENCIES[0]:
                 figures += [
                     (
@@ -313,6 +313,19 @@ def compared(latency: str, rows: dict[str, Row]) -> Figures:
     ]
 
 
+def from_rom(bench: Bench) -> Figures:
+    """Return what one byte that differs costs `verify --diff` where no stub ran before."""
+    whole = bench.whole
+    differs = bench.file("differs", whole[:-999] + bytes([whole[-999] ^ 1]) + whole[-998:])
+    equal = bench.file("whole", whole)
+    one_s, none_s = (
+        bench.run(whole, "espshell", "-c", f"verify --diff {file} flash:0", status=status).seconds
+        for file, status in ((differs, 1), (equal, 0))
+    )
+    name = f"`verify --diff`, {bench.latency}, no stub before, one byte / equal"
+    return [(name, one_s / none_s, 1.15, "x", False)]
+
+
 def streamed(bench: Bench, rows: dict[str, Row]) -> Figures:
     """Return the part of the wire's rate that reads through the stub have."""
     ready_s = rows["id"].ours.seconds
@@ -330,20 +343,31 @@ def streamed(bench: Bench, rows: dict[str, Row]) -> Figures:
 
 
 def compressed(bench: Bench) -> Figures:
-    """Return how many times the wire code and blank flash take, and what a slow core costs."""
-    bench.latency = LATENCIES[0]
+    """Return how many times the wire code and blank flash take, and what a slow core costs.
+
+    Code with all that comes before it, once a connection: the upload of the handler and its proof.
+    Blank flash, which takes half a second, also without: as what a second save adds.
+    """
     modules = Path(sysconfig.get_path("stdlib"), "lib-dynload").glob("*.so")
     code = b"".join(path.read_bytes() for path in sorted(modules))[:MIB]
     line = f"save flash:0 1M {bench.file('out', b'')}"
     figures: Figures = []
-    for baud in (BAUD, 115200):
-        ready = bench.run(b"", "espshell", "-c", "stub always; flash-id", baud=baud).seconds
-        for name, contents, bound in (("code", code, 1.6), ("blank flash", b"", 20)):
-            took_s = bench.run(contents, "espshell", "-c", line, baud=baud).seconds - ready
-            times = MIB * 10 / baud / took_s
-            figures.append(
-                (f"save 1 MiB, {name}, {baud} baud, of the wire", times, bound, "x", True)
+    for bench.latency in LATENCIES:
+        for baud in (BAUD, 115200):
+            lines = "stub always; flash-id", line, f"{line}; {line}"
+            ready_s, once_s, twice_s = (
+                bench.run(b"", "espshell", "-c", words, baud=baud).seconds for words in lines
             )
+            code_s = bench.run(code, "espshell", "-c", line, baud=baud).seconds - ready_s
+            where = f"{baud} baud, {bench.latency}, of the wire"
+            for name, took_s, bound in (
+                ("code", code_s, 1.6),
+                ("blank flash, the first time", once_s - ready_s, 15),
+                ("blank flash", twice_s - once_s, 20),
+            ):
+                times = MIB * 10 / baud / took_s
+                figures.append((f"save 1 MiB, {name}, {where}", times, bound, "x", True))
+    bench.latency = LATENCIES[0]
     plain, slow = (
         bench.run(contents, "espshell", "-c", line, more=more).seconds
         for contents, more in ((bench.one, ""), (code, "&core=20"))

@@ -22,7 +22,9 @@ from espshell.loader import stub_file
 from espshell.loader.plugins import catalogue, install
 from espshell.protocol import slip
 from espshell.protocol.commands import LoaderCommand, ReadReg
+from espshell.protocol.dialect import STUB
 from espshell.protocol.handlers import SectorCrcs, StreamFlash, StreamMemory
+from espshell.protocol.packet import Opcode
 from espshell.sim import romcode
 from espshell.span import Span
 from tests.loader.support import open_sim, wire_of
@@ -283,3 +285,11 @@ def test_the_bytes_come_from_the_source() -> None:
     if status == 3:
         pytest.skip("needs gcc-riscv64-unknown-elf and gcc-xtensa-lx106, as the data file says")
     assert status == 0
+
+
+@pytest.mark.parametrize("opcode", [*install.BASE, *install.LATER], ids=lambda opcode: opcode.name)
+def test_no_flipped_bit_makes_another_command(opcode: Opcode) -> None:
+    """Opcodes of ours are two bits or more from all that erases, writes or runs something."""
+    others = set(STUB.commands) - {*install.BASE, *install.LATER}
+    assert not {opcode ^ 1 << bit for bit in range(8)} & {int(other) for other in others}
+    assert opcode not in (0xD5, 0xD8, 0xD9)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
 import pytest
 
 from espshell.device import Target
-from espshell.errors import EspError
+from espshell.errors import EspError, NoReply
 from espshell.loader import flash_read, stream
 from espshell.loader.dialogue import OVERDUE_S
 from espshell.loader.window import Fault
 from espshell.protocol.commands import ReadReg
-from espshell.protocol.handlers import SectorCrcs, StreamFlash
+from espshell.protocol.handlers import SectorCrcs, StreamFlash, StreamMemory
 from espshell.sim import fault
 from espshell.sim.fault import Direction, Faults
+from espshell.span import Span
 from espshell.units import KIB, SECTOR
 from tests.loader.support import held, open_sim, wire_of
 from tests.loader.test_flash_read import interrupt
@@ -146,6 +148,38 @@ def test_a_handler_that_reads_something_else(monkeypatch: pytest.MonkeyPatch) ->
     target.loader.has_streams, target.loader.has_flash_streams = True, None
     assert target.flash.read(0, 3 * SECTOR) == DATA[: 3 * SECTOR]
     assert target.loader.has_flash_streams is False
+
+
+def run(target: Target, size: int = 64 * KIB) -> float:
+    """Read memory as one part that fails; return the seconds until that is noticed."""
+    began = target.link.clock.now()
+    with pytest.raises(Fault):
+        list(stream.run(target.loader, StreamMemory, Span.of(ROM, size), size))
+    return target.link.clock.now() - began
+
+
+def test_a_frame_of_another_size_ends_a_part_at_once() -> None:
+    """Nobody waits for the rest of a part that cannot be right any more."""
+    target = opened("esp32c3")
+    spoil(target, "cut@reply:3:9", Direction.REPLY)
+    assert run(target) < target.link.wire_s(4 * KIB)
+
+
+def test_a_read_that_never_comes_right_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After some faults in a row, of ever shorter parts, a read is an error."""
+    target = opened("esp32c3")
+    tries: list[int] = []
+
+    def fail(_loader: object, _kind: object, _span: Span, part: int) -> Iterator[bytes]:
+        tries.append(part)
+        raise Fault("bytes were lost")
+        yield b""
+
+    monkeypatch.setattr(stream, "run", fail)
+    with pytest.raises(NoReply, match="in a row"):
+        list(stream.read_memory(target.loader, ROM, 64 * KIB))
+    assert len(tries) == stream.RETRIES + 1
+    assert tries[-1] < tries[0]
 
 
 def test_sums_of_sectors() -> None:
