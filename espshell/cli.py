@@ -21,7 +21,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NoReturn
 
-from espshell import __version__, boards, signals
+from espshell import __version__, boards, completion, signals
 from espshell.errors import BenchError, EspError, ScriptError, UsageError, file_error, printable
 from espshell.files import SCRIPT, path_of, read_stream, require_folder
 from espshell.link import ports, reset
@@ -138,6 +138,7 @@ class _ArgumentParser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
+    """Return the parser of the options that the program itself takes."""
     folder = os.environ.get("ESPSHELL_STUB_DIR")
     port = os.environ.get("ESPSHELL_PORT", "")
     parser = _ArgumentParser(
@@ -177,8 +178,24 @@ def _parser() -> argparse.ArgumentParser:
     add("--color", choices=("auto", "always", "never"), default="auto", help="when to colour")
     add("--elf", type=path_of, metavar="FILE", help="names of a program for its addresses")
     add("--svd", type=path_of, metavar="FILE", help="names of registers from an SVD file")
+    add("--print-completion", action=_Completion, choices=completion.SHELLS, help="a script for it")
     add("--version", action="version", version=f"espshell {__version__}")
     return parser
+
+
+class _Completion(argparse.Action):
+    """An option that prints the completion script of a shell, and ends the program."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        """Print the script. Raises: UsageError without what makes it, SystemExit."""
+        print(completion.script(_parser(), str(values)), end="")  # noqa: T201
+        parser.exit()
 
 
 class _Once(argparse.Action):

@@ -39,8 +39,7 @@ class LazyModule(ModuleType):
             lock, runs = ModuleType.__getattribute__(self, "__spec__").loader_state
             with lock:  # another thread waits; the one that runs the module may ask for more of it
                 if not runs:
-                    runs.append(True)
-                    _run(self)
+                    _run(self, runs)
         return ModuleType.__getattribute__(self, name)
 
 
@@ -54,13 +53,18 @@ class _Loader(LazyLoader):
         module.__class__ = LazyModule
 
 
-def _run(module: ModuleType) -> None:
+def _run(module: ModuleType, runs: list[bool]) -> None:
     spec = module.__spec__
     assert spec
     assert spec.loader
-    with signals.uninterrupted():
-        spec.loader.exec_module(module)
-    module.__class__ = ModuleType
+    with signals.uninterrupted():  # before it counts as run
+        runs.append(True)
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            runs.clear()  # the next use runs it again, and fails for the same reason or not at all
+            raise
+        module.__class__ = ModuleType
 
 
 class LazyModules:

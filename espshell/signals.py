@@ -39,8 +39,7 @@ def as_exceptions() -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        _restore(before)
 
 
 @contextlib.contextmanager
@@ -51,10 +50,9 @@ def uninterrupted() -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    for number in pending[-1:]:
-        signal.raise_signal(number)
+        _restore(before)
+        for number in pending[-1:]:
+            signal.raise_signal(number)
 
 
 def _install(interrupt: Handler, end: Handler) -> dict[int, Handler]:
@@ -67,6 +65,11 @@ def _install(interrupt: Handler, end: Handler) -> dict[int, Handler]:
                 before[number] = handler
                 signal.signal(number, interrupt if number == signal.SIGINT else end)
     return before
+
+
+def _restore(before: dict[int, Handler]) -> None:
+    for number, handler in reversed(before.items()):  # Ctrl-C last: it may raise at once
+        signal.signal(number, handler)
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:

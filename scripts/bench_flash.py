@@ -25,7 +25,7 @@ from pathlib import Path
 MIB = 1024 * 1024
 BAUD = 921600
 LATENCIES = ("1ms", "4ms", "16ms")  # of the bridge, once a round trip
-KEPT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+KEPT = Path(__file__).parents[1] / "docs" / "explanation" / "benchmarks.md"
 
 PROGRAM = """
 import json, runpy, sys, time

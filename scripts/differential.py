@@ -5,7 +5,7 @@ status, the flash, the files, and of the address space what the job names; witho
 RAM and every register but those that a loader works with.  Both programs run in processes of their
 own, forked from one that has imported them; the simulator runs inside, in virtual time.
 
-What differs on purpose stands in ``KNOWN``, with its reason; docs/esptool.md says the same.
+What differs on purpose stands in ``KNOWN``, with its reason; docs/howto/esptool.md says the same.
 """
 
 from __future__ import annotations

@@ -306,7 +306,7 @@ def started(*arguments: str) -> subprocess.Popen[str]:
 
 def test_reader_that_leaves() -> None:
     """Nobody reads on: the rest is not done, without a word."""
-    with started("-b", "115200", "-c", "dump ROM0 --all", "-c", "echo no") as process:
+    with started("-c", "dump ROM0 --all", "-c", "echo no") as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.readline().startswith("40000000")

@@ -25,7 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("ops",),
     ("render",),
     ("shell",),
-    ("api", "boards"),
+    ("api", "boards", "completion"),
     ("cli", "pytest_plugin"),
     ("__main__",),
 )
@@ -52,6 +52,7 @@ THIRD_PARTY = {
     "render": {"rich"},
     "shell": {"prompt_toolkit", "pygments", "rich", "platformdirs", "tomli", "tomlkit"},
     "cli": {"rich"},
+    "completion": {"shtab"},
     "pytest_plugin": {"pytest"},
 }
 

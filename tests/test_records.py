@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import inspect
 import pickle
+import subprocess
+import sys
 from dataclasses import field, replace
 from typing import ClassVar, Generic, TypeVar
 
 import pytest
 
+from espshell.ops.progress import Step
 from espshell.records import dataclass
 
 T = TypeVar("T")
@@ -73,3 +77,79 @@ def test_wrong_arguments_are_named_as_everywhere() -> None:
     for _ in range(2):
         with pytest.raises(TypeError, match=r"missing 1 required positional argument: 'first'"):
             Late()  # type: ignore[call-arg]
+
+
+@dataclass(frozen=True, slots=True)
+class Empty:
+    """A class without fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Fields that do not take part, and an equality of the class's own."""
+
+    name: str
+    note: str = field(default="", compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A class with an equality of its own, and a first instance that a subclass begins."""
+
+    name: str
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Folded) and self.name.lower() == other.name.lower()
+
+
+class Loud(Folded):
+    """An ordinary subclass with an ``__init__`` that calls the one of its base."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name.upper())
+
+
+def test_a_class_is_a_dataclass_before_its_first_instance() -> None:
+    """What asks a class and not an instance gets what ``dataclasses`` says."""
+
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class New(Base[int]):
+        last: str = ""
+
+    assert dataclasses.is_dataclass(New)
+    assert [f.name for f in dataclasses.fields(New)] == ["first", "items", "last"]
+    assert New.__match_args__ == ("first", "items")
+    assert str(inspect.signature(New)).startswith("(first: 'T', items: 'list[int]' = ")
+
+
+def test_a_value_is_unpickled_where_its_class_has_no_instance() -> None:
+    """Another process gets an equal value."""
+    value = Step("read", 1, 2)
+    code = (
+        "import pickle, sys; value = pickle.loads(sys.stdin.buffer.read());"
+        "print(value, value == type(value)('read', 1, 2))"
+    )
+    command = [sys.executable, "-c", code]
+    ran = subprocess.run(command, input=pickle.dumps(value), capture_output=True, check=False)
+    assert ran.stdout.decode().strip() == f"{value} True", ran.stderr
+
+
+def test_equality_hash_and_text_go_by_what_takes_part() -> None:
+    """Fields can be left out, a class may have none, and may have an equality of its own."""
+    assert Empty() == Empty()
+    assert hash(Empty()) == hash(Empty())
+    assert Chosen("x", "y") == Chosen("x", "z")
+    assert hash(Chosen("x", "y")) == hash(Chosen("x", "z"))
+    assert repr(Chosen("x", "y")) == "Chosen(name='x')"
+    assert Loud("x") == Folded("X")
+    assert hash(Folded("x")) == hash(Folded("x"))
+
+
+def test_copies_and_refusals_are_those_of_dataclasses() -> None:
+    """``copy.replace`` (Python 3.13) works, and messages say what was tried."""
+    value = Chosen("x", "y")
+    assert value.__replace__(name="z") == Chosen("z")  # type: ignore[attr-defined]
+    with pytest.raises(dataclasses.FrozenInstanceError, match="cannot assign to field 'name'"):
+        value.name = "z"  # type: ignore[misc]
+    with pytest.raises(dataclasses.FrozenInstanceError, match="cannot delete field 'name'"):
+        del value.name

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,6 +20,7 @@ from espshell.signals import Terminated, as_exceptions, uninterrupted
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
 
 SIM = "sim://esp32c3"
+ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def stop_at(monkeypatch: pytest.MonkeyPatch, number: int, action: str, left: list[str]) -> None:
@@ -145,3 +147,59 @@ def test_a_module_that_is_running_is_run_to_its_end(
     finally:
         for name in ("slow", "slow.module"):
             del sys.modules[name]
+
+
+def test_a_module_is_whole_wherever_ctrl_c_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At whichever line it is pressed, it leaves a whole module and the handlers of before."""
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "slow" / "__init__.py").touch()
+    (tmp_path / "slow" / "module.py").write_text("begin = 1\nend = 2\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "meta_path", [lazy.LazyModules("slow"), *sys.meta_path])
+    names: dict[str, object] = {}
+    before, tracing = [signal.getsignal(n) for n in ENDING], sys.gettrace()
+    for pressed_at in range(1, 500):
+        for name in ("slow", "slow.module"):
+            sys.modules.pop(name, None)
+        exec("import slow.module", names)
+        lines = iter(range(1, 500))
+
+        def press(frame: object, event: str, argument: object) -> object:
+            if event == "line" and next(lines) == pressed_at:  # noqa: B023
+                signal.raise_signal(signal.SIGINT)
+            return press
+
+        sys.settrace(press)
+        try:
+            exec("slow.module.end", names)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(tracing)
+        assert eval("slow.module.begin, slow.module.end", names) == (1, 2), pressed_at
+        assert [signal.getsignal(n) for n in ENDING] == before, pressed_at
+        if next(lines) <= pressed_at:
+            break
+    assert 20 < pressed_at < 400
+    for name in ("slow", "slow.module"):
+        del sys.modules[name]
+
+
+def test_a_module_that_fails_is_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error in a module is there again with the next use, until its cause has gone."""
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "slow" / "__init__.py").touch()
+    (tmp_path / "slow" / "module.py").write_text("import cause\nend = cause.value\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "meta_path", [lazy.LazyModules("slow"), *sys.meta_path])
+    names: dict[str, object] = {}
+    exec("import slow.module", names)
+    for _ in range(2):
+        with pytest.raises(ModuleNotFoundError, match="cause"):
+            exec("slow.module.end", names)
+    monkeypatch.setitem(sys.modules, "cause", SimpleNamespace(value=2))
+    assert eval("slow.module.end", names) == 2
+    for name in ("slow", "slow.module"):
+        del sys.modules[name]

@@ -15,7 +15,7 @@ from espshell.device.flash import Flash
 from espshell.device.memory import Memory
 from espshell.device.pins import Pads, require_pads
 from espshell.efuse import table
-from espshell.errors import EspError, UsageError
+from espshell.errors import EspError, NoReply, UsageError
 from espshell.files import path_of
 from espshell.link import ports
 from espshell.link.link import Link
@@ -23,6 +23,7 @@ from espshell.link.port import Port, open_port
 from espshell.link.ports import Bridge, PortInfo
 from espshell.link.trace import ReplayPort, Tap, read_recording
 from espshell.loader import bulk, connect, spi, stream, stub, stub_file
+from espshell.loader.dialogue import Gone
 from espshell.loader.loader import Loader
 from espshell.loader.plugins import install
 from espshell.loader.spi import Controller, FlashCommand
@@ -46,6 +47,10 @@ def require_rate(baud: int) -> None:
     """Require a baud rate that a chip may have. Raises: UsageError."""
     if not SLOWEST <= baud <= FASTEST:
         raise UsageError(f"{baud} baud is no rate of a chip", hint=f"{SLOWEST} to {FASTEST} are")
+
+
+class HandlerFailed(NoReply):
+    """The stub has not outlived the first call of a handler of ours: it has to be reset."""
 
 
 class Target:
@@ -115,11 +120,13 @@ class Target:
         if not (dialect.is_stub or dialect.is_secure):
             self.memory.send(self.register_writes(self.chip.watchdogs))
 
-    def start_stub(self, *, folder: Path | None = None, version: int | None = None) -> Stub:
+    def start_stub(
+        self, *, folder: Path | None = None, version: int | None = None, handlers: bool = True
+    ) -> Stub:
         """Upload the flasher stub, with our handlers in it where it has a place for them.
 
         Raises: UsageError if there is no stub for this chip; DeviceError or NoReply if it does not
-        start.
+        start; HandlerFailed if it ran and a handler has ended it.
         """
         secure_boot = self.security is not None and self.security.secure_boot
         if secure_boot and Quirk.NO_STUB_WITH_SECURE_BOOT in self.chip.quirks:
@@ -129,15 +136,22 @@ class Target:
             )
         name = self._stub_name()
         file = stub_file.find(self.chip, name, folder=folder, version=version)
-        better = install.with_handlers(file, self.chip)
+        better = install.with_handlers(file, self.chip) if handlers else None
         by_read = secure_boot and Quirk.STUB_START_BY_READ in self.chip.quirks
         pointer = self.chip.read_pointer if by_read else None
         stub.start(self.loader, better or file, read_pointer=pointer)
         self._flash_attached = self.flash.is_ready = False
-        if better is not None:
-            bulk.enable(self.loader)
-            stream.enable(self.loader)
+        if better is not None and not (bulk.enable(self.loader) and stream.enable(self.loader)):
+            self._require_stub()
         return file
+
+    def _require_stub(self) -> None:
+        """Require a stub that still answers after a handler did not. Raises: HandlerFailed."""
+        try:
+            with self.loader.exchange():
+                pass
+        except Gone as error:
+            raise HandlerFailed(error.message, hint=error.hint) from error
 
     def recognise_stub(self, folder: Path | None = None) -> bool:
         """Find out which stub it is that was running before we came; return whether it is known.

@@ -3,8 +3,9 @@
 Whether it is depends on what the flash holds, on the wire and on the clock of the core, so it is
 measured: a first part of 4 KiB, proven by its MD5, says how long the core takes; where that is too
 long for the wire, that is all that is compressed.  Then each part is measured; they become larger
-as they become quicker.  Where one was slower than a plain stream would have been, the next MiB
-comes as one.  After some faults nothing is compressed any more.
+as they become quicker, and the next is asked for while one comes.  Where two in a row were slower
+than a plain stream would have been, or the first was, the next MiB comes as one.  After some faults
+nothing is compressed any more.
 
 The state of ``tdefl`` takes 170 KiB of RAM, whose content is lost; which, is in ``plugins/data``.
 Faults in frames are those of ``stream``: here, too, the CRC-32 is of everything that was read.
@@ -47,6 +48,8 @@ def is_worth_trying(loader: Loader, span: Span) -> bool:
 
     The first time the handler is uploaded. Raises: NoReply.
     """
+    if not loader.may_deflate:
+        return False
     if loader.deflating is None and span.size >= WORTH and loader.has_streams:
         loader.deflating = Deflating()
         if not install.ensure(loader, Opcode.DEFLATE):
@@ -59,9 +62,17 @@ def is_worth_trying(loader: Loader, span: Span) -> bool:
     return not known.rate or _is_quick(loader, known, span.start)
 
 
+def area(loader: Loader, size: int) -> Span | None:
+    """Return the RAM whose content a read of so many bytes loses, if it is the first such one."""
+    is_first = loader.may_deflate and loader.deflating is None and loader.has_streams
+    address = install.deflate_state(loader) if is_first and size >= WORTH else None
+    return None if address is None else Span.of(address, install.DEFLATE_STATE)
+
+
 def takes_blank(loader: Loader) -> bool:
     """Return whether blank flash comes more quickly compressed than by digests, as far as known."""
-    return loader.deflating is not None and loader.deflating.core_s < _QUICK_CORE_S
+    known = loader.deflating
+    return known is not None and loader.may_deflate and known.core_s < _QUICK_CORE_S
 
 
 def plain_span(loader: Loader, span: Span) -> Span:
@@ -95,7 +106,9 @@ def _plain(known: Deflating) -> range:
 
 def _first(loader: Loader, known: Deflating, span: Span) -> bytes:
     """Return a part whose MD5 agrees, for which the stub uses the same ROM function."""
+    loader.on_trial = True
     data = b"".join(_parts(loader, known, span))
+    loader.on_trial = False
     if digest(loader, span.start, span.size) != md5(data):
         known.faults = _FAULTS
         raise Fault("the digest of the stub does not agree")
@@ -105,38 +118,46 @@ def _first(loader: Loader, known: Deflating, span: Span) -> bytes:
 
 def _parts(loader: Loader, known: Deflating, span: Span) -> Iterator[bytes]:
     """Yield parts as long as they are quicker than plain ones. Raises: Fault."""
-    clock = loader.link.clock
     frames: deque[bytes] = deque()
     part = _next(loader, known, span, span.start)
     with loader.exchange():
-        began, waits_s = clock.now(), 2 * loader.latency_s
         send(loader, _command(loader, part))
+        is_blank = False
         while part:
             ahead = Span(part.end, part.end)
-            may_send = loader.streams_ahead and known.rate and takes_blank(loader)
-            if may_send and _is_quick(loader, known, part.end):
+            may_send = loader.streams_ahead and (takes_blank(loader) or not is_blank)
+            if may_send and _gains(loader, known):
                 ahead = _next(loader, known, span, part.end)
-            data, packed = _part(loader, frames, part, ahead)
-            took_s = max(1e-6, clock.now() - began - waits_s)
+            data, packed, took_s = _part(loader, frames, part, ahead)
             known.rate, known.size = part.size / took_s, part.size
             known.core_s = (took_s - loader.link.wire_s(packed)) / part.size
             if not ahead:
                 loader.stream_until = 0.0
             yield data
-            began, waits_s = clock.now(), 0.0
-            if not takes_blank(loader) and not data.strip(b"\xff"):
-                return
-            if not ahead and part.end < span.end and _is_quick(loader, known, part.end):
-                ahead, waits_s = _next(loader, known, span, part.end), 2 * loader.latency_s
+            is_blank = not data.strip(b"\xff")
+            if not ahead:
+                if part.end == span.end or (is_blank and not takes_blank(loader)):
+                    return
+                if not _is_quick(loader, known, part.end):
+                    return
+                ahead = _next(loader, known, span, part.end)
                 send(loader, _command(loader, ahead))
             part = ahead
 
 
+def _gains(loader: Loader, known: Deflating) -> bool:
+    """Return whether the last part was quicker than a plain one."""
+    return known.rate * loader.link.wire_s(1) > _LEAST_GAIN
+
+
 def _is_quick(loader: Loader, known: Deflating, offset: int) -> bool:
-    """Return whether the last part was quicker than a plain one; else plain ones follow it."""
-    wire_s = loader.link.wire_s(1)
-    may_gain = known.size == _FIRST and known.core_s < wire_s * _MOST_CORE
-    if may_gain or known.rate * wire_s > _LEAST_GAIN:
+    """Return whether to go on; else plain parts follow.
+
+    One part that was slower than a plain one is forgiven if that before it was quicker.
+    """
+    gained, known.has_gained = known.has_gained, _gains(loader, known)
+    may_gain = known.size == _FIRST and known.core_s < loader.link.wire_s(1) * _MOST_CORE
+    if may_gain or gained or known.has_gained:
         return True
     known.rate = 0.0
     known.plain_from, known.plain_until = offset, offset + _PLAIN_FOR
@@ -158,15 +179,19 @@ def _command(loader: Loader, part: Span) -> DeflateFlash:
     return DeflateFlash(part.start, part.size, install.deflate_state(loader) or 0)
 
 
-def _part(loader: Loader, frames: deque[bytes], part: Span, ahead: Span) -> tuple[bytes, int]:
+def _part(
+    loader: Loader, frames: deque[bytes], part: Span, ahead: Span
+) -> tuple[bytes, int, float]:
     """Receive a part, and send the request for the next one meanwhile.
 
-    Return the bytes, and how many came over the wire for them. Raises: Fault.
+    Return the bytes, how many came over the wire for them, and the seconds from the reply, which
+    leaves before the core begins, to the end: no latency is in them. Raises: Fault.
     """
     link = loader.link
     inflate, pieces, packed = zlib.decompressobj(), list[bytes](), 0
     with link.streaming(frames):
         await_acceptance(loader, Opcode.DEFLATE)
+        began = link.clock.now()
         if ahead:
             send(loader, _command(loader, ahead))
         while not inflate.eof:
@@ -183,4 +208,4 @@ def _part(loader: Loader, frames: deque[bytes], part: Span, ahead: Span) -> tupl
     is_whole = len(data) == part.size and not inflate.unused_data
     if not is_whole or crc != zlib.crc32(data).to_bytes(WORD, "little"):
         raise Fault("the CRC-32 does not agree")
-    return data, packed
+    return data, packed, max(1e-6, link.clock.now() - began)

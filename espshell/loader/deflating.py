@@ -11,6 +11,8 @@ class Deflating:
 
     rate: float = 0.0
     """Bytes of flash a second, of the last part; 0: none has been read just now."""
+    has_gained: bool = False
+    """Whether the part before was quicker than a plain one."""
     is_proven: bool = False
     """Whether a part had the MD5 of the chip."""
     core_s: float = 0.0

@@ -53,12 +53,16 @@ class Loader(Dialogue):
         """Whether such a stream of flash was seen to be right; None: it was not tried yet."""
         self.deflating: Deflating | None = None
         """What is known of compressed reads (``loader.deflate``); None: they were not tried yet."""
+        self.may_deflate = True
+        """Whether flash may come compressed, for which RAM is written over."""
         self.streams_ahead = True
         """Whether the next part of a stream is asked for while the last one comes."""
         self.handlers: dict[Opcode, Span] = {}
         """Where handlers of ours lie that came after the start of the stub."""
         self.proven: set[Opcode] = set()
         """Handlers that have given a known answer."""
+        self.on_trial = False
+        """Whether a handler runs that has not given a known answer yet."""
         self._other_baud: int | None = None
         """Another rate at which the loader may be, after a change that was interrupted."""
         self.latency_s = math.inf

@@ -11,7 +11,8 @@ for are blank.  Values of 16, 32 and 64 bits are little-endian; the gutter at th
 in the order of memory.  Where only a part of a value was asked for, the digits of its bytes stand
 at their places in the value.
 
-Where 16 bytes have no room a row has 8 or 4 of them, and the name of a place stands above it.
+Where 16 bytes have no room a row has 8 or 4 of them.  Names of places that have no room beside
+their rows stand below the dump, with their addresses: no line of their own comes between rows.
 
 How it works.  A byte on its way to a row is a *symbol*: 0..255 as it is, plus 256 if it changed,
 or 512 for a cell that was not asked for.  Tables give a symbol's digits, character and style;
@@ -45,6 +46,11 @@ ROW: Final = 16
 Label = Callable[[int], str]
 """Gives the name of the place at an address, or an empty text."""
 
+Before = Sequence[int | None] | None
+"""Bytes that are compared with; None for one that is not known."""
+
+_MOST_NAMES = 40  # below a dump
+
 _CHANGED = 256
 _BLANK = 512
 
@@ -61,8 +67,8 @@ class HexWriter:
     width: 8, 16, 32 or 64 bits in a value.
     color: colour bytes by class and changes by ``changed``; without it a change has ``^^`` below.
     squeeze: show a run of equal rows as its first row and one line that counts the others.
-    before: what the range held the last time, from ``address``; bytes beyond its end are not
-        compared.
+    before: what the range held the last time, from ``address``; bytes beyond its end, or None,
+        are not compared.
     label: names the place of a row's first byte; shown at the right where the name changes.
     columns: that a row may take; 0 for any number.
 
@@ -76,7 +82,7 @@ class HexWriter:
         width: int = 8,
         color: bool = False,
         squeeze: bool = True,
-        before: bytes | None = None,
+        before: Before = None,
         label: Label | None = None,
         columns: int = 0,
     ) -> None:
@@ -91,6 +97,7 @@ class HexWriter:
         self._address = address  # of the first byte that is not yet in a row
         self._held = b""  # the bytes from there, less than a row
         self._last: _Row | None = None  # the row before, printed or not
+        self._names: list[str] = []  # places whose names had no room beside their rows
         self._skipped = 0  # rows since the last printed one, all equal to it
 
     def feed(self, data: bytes) -> str:
@@ -115,6 +122,11 @@ class HexWriter:
             self._skipped -= 1
             self._end_run(last, lines)
             lines.append(self._line(last, self._last))
+        if self._names:
+            texts = [Styled(", ".join(self._names), "label")]
+            pieces = wrap(texts, self._columns, hang=0)
+            lines += [written(piece, color=self._color) + "\n" for piece in pieces]
+            self._names = []
         return "".join(lines)
 
     def _add(self, data: bytes, lines: list[str]) -> None:
@@ -157,9 +169,10 @@ class HexWriter:
             return b""
         offset = self._address - self._start
         old = self._before[offset : offset + len(data)]
-        if data.startswith(old):
+        if isinstance(old, bytes) and data.startswith(old):
             return b""
-        return bytes(a != b for a, b in zip(data, old, strict=False)).ljust(len(data), b"\0")
+        changes = bytes(b is not None and a != b for a, b in zip(data, old, strict=False))
+        return changes.ljust(len(data), b"\0") if any(changes) else b""
 
     def _line(self, address: int, row: _Row) -> str:
         offset = address % self._row
@@ -168,17 +181,18 @@ class HexWriter:
         cells, gutter = (_coloured if self._color else _plain)(self._layout, symbols)
         line = f"{place}  {cells}  |{gutter}|"
         if row.name and (self._last is None or row.name != self._last.name):
-            line = self._named(line, row.name)
+            line = self._named(line, address, row.name)
         if row.changes and not self._color:
             line += f"\n{' ' * len(place)}  {self._layout.write(_CARETS, symbols)}".rstrip()
         return line + "\n"
 
-    def _named(self, line: str, name: str) -> str:
-        painted = self._paint(name, "label")
+    def _named(self, line: str, address: int, name: str) -> str:
         columns = _row_columns(self._layout, self._row) + len(f"  {name}")
         if 0 < self._columns < columns:
-            return f"{' ' * _PLACE}{painted}\n{line}"
-        return f"{line}  {painted}"
+            if len(self._names) < _MOST_NAMES:
+                self._names.append(f"{address:08x} {name}")
+            return line
+        return f"{line}  {self._paint(name, 'label')}"
 
     def _paint(self, text: str, style: str) -> str:
         return theme.paint(text, style, color=self._color)
@@ -195,7 +209,7 @@ class Hexdump(Block):
     data: bytes
     width: int = 8
     squeeze: bool = True
-    before: bytes | None = None
+    before: Before = None
     label: Label | None = None
 
     def lines(self, view: View) -> Iterator[Line]:

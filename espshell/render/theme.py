@@ -1,12 +1,15 @@
 """The colours of everything that espshell prints, in one table.
 
-``STYLES`` gives each style its SGR codes (ECMA-48, 8.3.117).  The direct writers (hexdump, bit
-diff) and rich take them from here, so the two agree.
+``STYLES`` gives each style its SGR codes (ECMA-48, 8.3.117) in the 16 named colours.  The direct
+writers (hexdump, bit diff) and rich take them from here, so the two agree.
 
-Only the 16 named colours and attributes are used: the person's terminal decides what they look
-like, on dark and on light.  Left out on purpose: blue (34), unreadable on many dark terminals;
-grey (90), which is the background in Solarized; white and black.  What should recede is dim (2),
-which a terminal that does not know it prints as plain text.
+``recolored`` then puts a theme in their place, as the last step before a terminal: ``dark`` and
+``light`` are of colours 16 to 255 of xterm's palette, which look alike everywhere, so that their
+contrast can be computed and is tested: at least 4.5 to 1 (WCAG 2.2, 1.4.3); ``mono`` has attributes
+alone.  ``terminal`` keeps the named colours: the person's terminal decides what they look like.
+Left out of these on purpose: blue (34), unreadable on many dark terminals; grey (90), which is the
+background in Solarized; white and black.  What should recede is dim (2), which a terminal that does
+not know it prints as plain text.
 """
 
 from __future__ import annotations
@@ -46,12 +49,75 @@ STYLES: Final[Mapping[str, str]] = {
     "hint": "36",
     "note": "2",
     "prompt": "1;32",
+    # At the prompt. ``place`` and ``variable`` are those that exist.
+    "command": "1",
+    "unknown": "4",
+    "option": "35",
+    "number": "36",
+    "string": "32",
+    "place": "1;36",
+    "variable": "1;33",
+    "comment": "3",
 }
+
+THEME_NAMES: Final = ("auto", "dark", "light", "mono", "terminal")
+
+_TABLE = """
+    #      dark            light           mono
+    1      1               1               1
+    2      38;5;247        38;5;239        -
+    3      3;38;5;247      3;38;5;239      3
+    4      4               4               4
+    31     38;5;210        38;5;124        4
+    32     38;5;114        38;5;22         -
+    33     38;5;221        38;5;94         1
+    35     38;5;176        38;5;90         -
+    36     38;5;80         38;5;23         -
+    1;31   1;38;5;210      1;38;5;124      1;4
+    1;32   1;38;5;114      1;38;5;22       1
+    1;33   1;38;5;221      1;38;5;94       1
+    1;36   1;38;5;80       1;38;5;24       1
+    2;32   38;5;108        38;5;58         -
+    2;35   38;5;146        38;5;60         -
+    7;33   7;38;5;221      7;38;5;88       7
+"""  # numbers behind 38;5 are those of xterm's palette
+_ROWS = [line.split() for line in _TABLE.split("\n    ")[2:]]
+THEMES: Final[Mapping[str, Mapping[str, str]]] = {
+    name: {row[0]: row[column].replace("-", "") for row in _ROWS}
+    for column, name in enumerate(("dark", "light", "mono"), start=1)
+} | {"terminal": {row[0]: row[0] for row in _ROWS}}
+"""What stands for the SGR codes of ``STYLES``, by theme."""
 
 RESET: Final = "\x1b[0m"
 
 _SGR = re.compile(r"\x1b\[([0-9;]*)m")
 _NAMES = {codes: name for name, codes in STYLES.items() if codes}
+
+
+def chosen(theme: str, environment: Mapping[str, str]) -> str:
+    """Return the theme that ``auto`` stands for; any other is itself.
+
+    That of the background that the terminal tells in COLORFGBG, where it has 256 colours: 0 to 6
+    and 8 are dark.  Else its own colours, which its owner can read.
+    Source: rxvt(1), ENVIRONMENT; Konsole, iTerm2 and others set it alike.
+    """
+    if theme != "auto":
+        return theme
+    background = environment.get("COLORFGBG", "").rpartition(";")[2]
+    has_256 = "256" in environment.get("TERM", "") or "COLORTERM" in environment
+    if not (background.isdecimal() and has_256):
+        return "terminal"
+    return "dark" if int(background) in (0, 1, 2, 3, 4, 5, 6, 8) else "light"
+
+
+def recolored(text: str, theme: str) -> str:
+    """Return painted text with the colours of a theme in place of the named ones."""
+    if theme == "terminal" or "\x1b" not in text:
+        return text
+    codes = THEMES[theme]
+    return _SGR.sub(
+        lambda match: f"\x1b[{code}m" if (code := codes.get(match[1], match[1])) else "", text
+    )
 
 
 def sgr(name: str) -> str:

@@ -190,7 +190,7 @@ class _Checker:
             with self._to_run_if(Trait.FAILS not in verb.traits):
                 return self._prepared(prepared.inner, text, depth)
         if verb.rest == "assignment":
-            return self._assignment(command)
+            return bool(command.words) and self._assignment(command)
         if Trait.SYMBOLS in verb.traits:
             self._symbols(prepared)
         if Trait.LINES in verb.traits:

@@ -2,7 +2,7 @@
 
 Read are the file in the user's configuration directory and the one in the current folder, whose
 values come first; or only the one that ``--config`` names.  Each may have profiles.  Keys, types
-and values are checked before any of it is used; see docs/configuration.md.
+and values are checked before any of it is used; see docs/reference/configuration.md.
 
 Scripts read none of it unless they are asked to: what a bench does must be written down with it.
 """

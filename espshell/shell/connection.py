@@ -17,6 +17,7 @@ from espshell.ops.chip import info as chip
 from espshell.ops.flash import partitions as partitions_module
 from espshell.ops.status import registers as status
 from espshell.records import dataclass
+from espshell.shell.dumps import Dumps
 from espshell.shell.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ class Connection:
 
     target: Target
     settings: Settings
-    dumps: dict[tuple[str, int, int], bytes] = field(default_factory=dict)
-    """The last dumps, by space, address and size, to mark changes."""
+    dumps: Dumps = field(default_factory=Dumps)
+    """What dumps have shown, to mark changes."""
     partitions: PartitionTable | None = None
     """The partition table, once it has been read."""
     part: Identified | None = None
@@ -58,6 +59,7 @@ class Connection:
         """Pass the settings on to the flash."""
         flash, settings = self.target.flash, self.settings
         flash.may_slow_down = settings.slower
+        self.target.loader.may_deflate = settings.compress == "auto"
         if flash.declared_size != settings.flash_size:
             flash.declared_size, flash.is_ready = settings.flash_size, False
         pads = parse_pads(settings.spi_connection)
@@ -69,6 +71,12 @@ class Connection:
         """Return the partition table, read once. Raises: UsageError if there is none."""
         if self.partitions is None:
             self.partitions = partitions_module.read_table(self.target, self.settings.parttable)
+        return self.partitions
+
+    def partitions_at_hand(self) -> PartitionTable:
+        """Return the partition table if it has been read. Raises: UsageError."""
+        if self.partitions is None:
+            raise UsageError("the partition table has not been read")
         return self.partitions
 
     def partition_name(self, address: int) -> str:

@@ -44,6 +44,16 @@ RESTS = {"expression": "EXPRESSION", "command": "COMMAND", "assignment": "NAME =
 """What the rest of a line can be where it is not words, and how it stands in the usage line."""
 
 
+EXAMPLE = "Example: "
+"""Begins a line of a command's docstring that shows it at work."""
+
+MORE = "> "
+"""Begins the next line of an example of several."""
+
+USAGE_WIDTH = 72
+"""Columns of a usage line behind what is wrong."""
+
+
 class Trait(enum.Flag):
     """What a command is to the lines around it."""
 
@@ -119,10 +129,14 @@ class Option:
         return self.into or self.flag.lstrip("-").replace("-", "_")
 
     @property
+    def value(self) -> str:
+        """How its value stands in the usage line; empty for a flag."""
+        return self.type.label or self.flag.lstrip("-").upper() if self.type else ""
+
+    @property
     def usage(self) -> str:
         """How it stands in the usage line."""
-        value = f" {self.flag.lstrip('-').upper()}" if self.type else ""
-        return f"[{self.flag}{value}]" + "..." * self.many
+        return f"[{' '.join(filter(None, (self.flag, self.value)))}]" + "..." * self.many
 
 
 DRY_RUN = Option("--dry-run", "show what would be written, send nothing", setting="dry_run")
@@ -142,6 +156,8 @@ class Verb:
     group: str
     summary: str = ""
     details: str = ""
+    examples: tuple[str, ...] = ()
+    """Lines that show it at work on ``sim://demo``; the tests run them."""
     extra: tuple[Option, ...] = ()
     """Options that no parameter of the function stands for."""
     preset: Mapping[str, object] = field(default_factory=dict)
@@ -182,10 +198,40 @@ class Verb:
 
     @property
     def usage(self) -> str:
-        """The usage line."""
-        parts = [self.name, *(o.usage for o in self.options), *(p.usage for p in self.params)]
-        parts += [RESTS[self.rest]] if self.rest != "words" else []
-        return " ".join(parts)
+        """The usage line as an error and 80 columns have room for it."""
+        return self.usage_within(USAGE_WIDTH)
+
+    def usage_within(self, width: int) -> str:
+        """Return the usage line, its options as ``[options]`` where not all fit into a width.
+
+        They stand behind the arguments, unless what follows is passed on as it is.
+        """
+        arguments = [*(param.usage for param in self.params)]
+        arguments += [RESTS[self.rest]] if self.rest != "words" else []
+        first = arguments if self.first_passed_on is None else []
+        last = [] if first else arguments
+        every = " ".join((self.name, *first, *(option.usage for option in self.options), *last))
+        if len(every) <= width:
+            return every
+        return " ".join((self.name, *first, "[options]", *last))
+
+
+def parse_doc(doc: str) -> tuple[str, str, tuple[str, ...]]:
+    """Cut a docstring into summary, details, and the examples behind ``Example:``.
+
+    A line that begins with ``>`` goes on with the example above it.
+    """
+    summary, _, rest = doc.strip().partition("\n")
+    details: list[str] = []
+    examples: list[str] = []
+    for line in map(str.strip, rest.splitlines()):
+        if line.startswith(EXAMPLE):
+            examples.append(line.removeprefix(EXAMPLE))
+        elif examples and line.startswith(MORE):
+            examples[-1] += "\n" + line.removeprefix(MORE)
+        else:
+            details.append(line)
+    return summary, "\n".join(details).strip(), tuple(examples)
 
 
 @cache

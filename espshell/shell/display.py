@@ -5,37 +5,40 @@ Results of operations are at home in ``render``; these belong to no chip.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
+from espshell.lazy import run
 from espshell.ops.result import Result
 from espshell.render import render, to_json
-from espshell.render.document import Block, Indented, Styled, Table, Text
+from espshell.render.document import Block, Styled, Table, Text, spaced
 from espshell.render.forms import Json, form, json_form, json_rows
 from espshell.render.memory.journal import snapshot_row
 from espshell.render.view import View
+from espshell.shell import manual
 from espshell.shell.commands.chip import Map, Ports, Stub
 from espshell.shell.commands.journal import Snapshots
 from espshell.shell.commands.pasted import Version
 from espshell.shell.commands.report import Reported
 from espshell.shell.commands.script import Echo, Failed, Variable
-from espshell.shell.commands.shell import Help, History, NamedValues
-from espshell.shell.declaration import Verb
+from espshell.shell.commands.shell import History, NamedValues
+from espshell.shell.commands.values import Printed
 from espshell.shell.outcome import Outcome, Presentation
 from espshell.shell.output import Output
 from espshell.span import Span
 from espshell.units import size_text
 
+run(manual)  # it has the forms of help
+
 json_rows(
-    Help="=verbs",
     History="=lines",
     Map="=regions",
     PortInfo="device likely=is_likely kind vid pid product serial location",
     Ports="=ports",
+    Printed="expression value number symbol register region",
     Region="name address=start size kind note",
     Snapshots="=snapshots",
     Variable="name value",
-    Verb="name usage summary",
 )
 
 
@@ -129,6 +132,24 @@ def variable(result: Variable, view: View) -> Iterator[Block]:
 
 
 @form
+def printed(result: Printed, view: View) -> Iterator[Block]:
+    """Yield the value in a form or in all, and what lies at that address."""
+    value, number = result.value, f"$~{result.number} = " if result.number else ""
+    bits = value if value >= 0 else value & ((1 << (32 if value >= -(1 << 31) else 64)) - 1)
+    character = repr(chr(value)) if 0x20 <= value < 0x7F else ""
+    texts = {"x": f"{bits:#010x}" if bits > 0xFFFF else f"{bits:#x}", "d": str(value)}
+    texts |= {"t": f"{bits:#_b}", "c": character or f"'\\x{value & 0xFF:02x}'"}
+    if result.form:
+        yield Text(Styled(number, "note"), Styled(texts[result.form], "value"))
+        return
+    at = Styled(result.symbol, "label"), Styled(result.register, "name")
+    region = "" if result.register else result.region
+    rest = spaced(Styled(texts["x"], "value"), texts["d"], character, *at, region)
+    yield Text(Styled(number, "note"), *next(rest.lines(View())))
+    yield Text(texts["t"])
+
+
+@form
 def failed(result: Failed, view: View) -> Iterator[Block]:
     """Yield the command and its error."""
     yield Text(Styled("failed as it should", "ok"), f"  {result.command}: {result.error}")
@@ -159,62 +180,3 @@ def settings_json(result: NamedValues) -> Json:
 def history(result: History, view: View) -> Iterator[Block]:
     """Yield the lines, numbered."""
     yield Table((str(number), line) for number, line in enumerate(result.lines, result.first))
-
-
-@form
-def help_text(result: Help, view: View) -> Iterator[Block]:
-    """Yield all about one command, or a row for each of a family or of all, by group."""
-    if len(result.verbs) == 1:
-        yield from _explained(result.verbs[0])
-        return
-    bare = next((verb for verb in result.verbs if verb.name == result.family), None)
-    if bare:
-        yield from _explained(bare)
-        yield Text()
-    named = [verb for verb in result.verbs if verb is not bare and not verb.preset]
-    ours = [verb for verb in named if not verb.alias_of or " " in verb.name]
-    rows = [(verb.group, row) for verb in ours for row in _help_rows(verb, result)]
-    indent = 2
-    inner = replace(view, width=view.width - indent)
-    blocks = list(Table((row for _, row in rows), wrap=True).rows(inner))
-    for group in dict.fromkeys(group for group, _ in rows):
-        yield Text(Styled(group, "label"))
-        inside = (block for (at, _), block in zip(rows, blocks, strict=True) if at == group)
-        yield Indented(indent, *inside)
-    yield Text()
-    if others := ", ".join(verb.name for verb in named if verb not in ours):
-        yield Text(f"Also: {others}.", hang=0, wraps=True)
-    yield Text("`help COMMAND` explains one.")
-
-
-def _help_rows(verb: Verb, among: Help) -> Iterator[tuple[str, str]]:
-    """Yield a command's name and summary; of a family in a list of all, its second words once."""
-    first, _, second = verb.name.partition(" ")
-    if not second or among.family:
-        yield _with_variants(verb, among.verbs), verb.summary
-        return
-    family = f"{first} "
-    seconds = [v.name.removeprefix(family) for v in among.verbs if v.name.startswith(family)]
-    if second == seconds[0]:
-        yield f"{first} ...", ", ".join(seconds)
-
-
-def _with_variants(verb: Verb, verbs: Sequence[Verb]) -> str:
-    """Return the name of a command and of its variants: ``peek[8|16|32]``."""
-    variants = [other.name for other in verbs if other.preset and other.run is verb.run]
-    ends = "|".join(name.removeprefix(verb.name) for name in variants)
-    return f"{verb.name}[{ends}]" if ends else verb.name
-
-
-def _explained(verb: Verb) -> Iterator[Block]:
-    yield Text(Styled(verb.usage, "value"))
-    yield Text(verb.summary, hang=0)
-    if verb.alias_of:
-        yield Text(f"Another tool's name for `{verb.alias_of}`.")
-    if verb.details:
-        yield Text()
-        yield from (Text(text, hang=0) for text in verb.details.splitlines())
-    if verb.options:
-        yield Text()
-        rows = ((", ".join(filter(None, (o.flag, o.short))), o.help) for o in verb.options)
-        yield Indented(2, Table(rows))

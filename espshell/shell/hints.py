@@ -17,8 +17,8 @@ from espshell.shell.output import Output
 PROGRAM = (
     "--after", "--all-likely", "--baud", "--before", "--chip", "--color", "--command", "--config",
     "--dry-run", "--elf", "--help", "--interactive", "--json", "--junit", "--keep-going", "--log",
-    "--port", "--ports", "--profile", "--stub", "--stub-dir", "--stub-version", "--svd", "--trace",
-    "--transcript", "--version", "--yes",
+    "--port", "--ports", "--print-completion", "--profile", "--stub", "--stub-dir",
+    "--stub-version", "--svd", "--trace", "--transcript", "--version", "--yes",
 )  # fmt: skip
 """Options of the program, valid in any advice; a test compares them with the parser."""
 

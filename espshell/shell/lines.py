@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from espshell.errors import UsageError
 from espshell.records import dataclass
-from espshell.shell import registry
+from espshell.shell import bare, registry
 from espshell.shell.declaration import Verb
 from espshell.shell.esptool import spelling
 from espshell.shell.language import grammar
@@ -54,10 +54,13 @@ class Held:
         return self.prepared.command.text
 
 
-def cut(text: str) -> tuple[Command, ...]:
+def cut(text: str, *, unfinished: bool = False) -> tuple[Command, ...]:
     """Cut a line into commands without replacing aliases. Raises: UsageError."""
     return grammar.parse_line(
-        text, rest_is_expression=COMMANDS.takes_expression, inner_command=COMMANDS.holds_command
+        text,
+        rest_is_expression=COMMANDS.takes_expression,
+        inner_command=COMMANDS.holds_command,
+        unfinished=unfinished,
     )
 
 
@@ -67,7 +70,7 @@ def parse(session: Session, text: str) -> Iterator[Command]:
     So an alias that a line defines is valid for the rest of it.  Raises: UsageError, at the first
     command.
     """
-    for command in _expand(session, cut(text), frozenset()):
+    for command in _expand(session, cut(bare.as_command(session, text)), frozenset()):
         if command.name.is_plain:
             yield COMMANDS.whole(command, {}, prefixes=session.interactive)
         else:
@@ -85,6 +88,8 @@ def prepare(session: Session, command: Command, *, depth: int = 0) -> Prepared:
         spelling.program(command), session.variables, prefixes=session.interactive
     )
     name = command.name.expand(session.variables)
+    if name.startswith("?") and name != "?":
+        return prepare(session, cut(f"help {name[1:]} {command.rest(0)}")[0])
     if subject := spelling.asks_help(name, command):
         return prepare(session, cut(f"help {subject}")[0])
     verb = COMMANDS.find(name, prefixes=session.interactive, also=session.aliases)

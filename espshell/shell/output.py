@@ -22,7 +22,7 @@ from espshell.errors import UsageError, file_error, system_reason
 from espshell.ops.progress import Step
 from espshell.render.document import Document, Styled, Text
 from espshell.render.hexdump import Hexdump
-from espshell.render.theme import paint, themed_console
+from espshell.render.theme import chosen, paint, recolored, themed_console
 from espshell.render.view import COLUMNS, View
 from espshell.units import size_text
 
@@ -37,6 +37,8 @@ STREAM_ABOVE = 1024
 _PROGRESS_AFTER_S = 0.5
 _HAD_ENOUGH = (-13, 141)
 """What a shell ends with whose reader has closed its pipe: SIGPIPE, told in two ways."""
+_NO_COMMAND = (126, 127)
+"""What a shell ends with that cannot run a command."""
 
 
 class Output:
@@ -55,11 +57,17 @@ class Output:
         self.stderr = stderr or sys.stderr
         self.color_when = color
         """``auto``, ``always`` or ``never``."""
+        self.theme = "auto"
+        """The colours, one of ``theme.THEME_NAMES``."""
         self._redirected = False
         self._bar: _Bar | None = None
+        self._alive_since = 0.0
+        self._is_alive_shown = False
         self._is_silent = False
         self.worded: Callable[[str], str] = str
         """How a note is worded for the command that runs."""
+        self.pager: Callable[[], str] = str
+        """Returns what shows a result that does not fit: a command, ``auto`` or nothing."""
         self.transcript: Transcript | None = None
         """Where all of it is written to, too."""
         self.records: list[Record] = []
@@ -89,8 +97,32 @@ class Output:
         if self.as_json:
             return
         text = str(document) if not document.view.color else _drawn(document)
-        if text:
+        if text and not self._paged(text):
             self.write(text)
+
+    def _paged(self, text: str) -> bool:
+        """Show a text by the pager if a person looks and it does not fit; return whether."""
+        rows = self.live_rows
+        command = self.pager() if rows and text.count("\n") >= rows else ""
+        if command == "auto":
+            command = os.environ.get("PAGER") or ("less" if shutil.which("less") else "")
+        if not command or command in ("off", "cat"):
+            return False
+        import signal
+        import subprocess
+
+        self.finished()
+        # As git does: less leaves at the end of what fits, keeps colours and the screen.
+        environment = {"LESS": "FRX", "LV": "-c", **os.environ}
+        kept = signal.signal(signal.SIGINT, lambda number, frame: None)  # that is the pager's
+        try:
+            done = subprocess.run(command, shell=True, input=text.encode(), env=environment)
+        finally:
+            signal.signal(signal.SIGINT, kept)
+        if done.returncode in _NO_COMMAND:
+            return False
+        self.logged(lambda transcript: transcript.output(text))
+        return True
 
     @contextlib.contextmanager
     def dumping(self, dump: Hexdump, size: int) -> Iterator[Callable[[bytes], None]]:
@@ -119,9 +151,32 @@ class Output:
         if self._stdout.isatty():
             self._end_progress()
         with self._told():
-            self._stdout.write(text)
+            self._stdout.write(self.recolored(text))
         if not self._redirected:
             self.logged(lambda transcript: transcript.output(text))
+
+    def recolored(self, text: str) -> str:
+        """Return painted text in the colours of the theme."""
+        return recolored(text, chosen(self.theme, os.environ))
+
+    def draw(self, text: str) -> None:
+        """Write a piece of a picture to the terminal, which no transcript gets."""
+        self._end_progress()
+        with self._told():
+            self._stdout.write(text)
+            self._stdout.flush()
+
+    def alive(self, text: str) -> None:
+        """Show on a terminal what a command is at, from half a second on, until it shows more."""
+        if self.as_json or not self.stderr.isatty() or os.environ.get("TERM") == "dumb":
+            return
+        now = time.monotonic()
+        self._alive_since = self._alive_since or now
+        if now - self._alive_since >= _PROGRESS_AFTER_S:
+            with contextlib.suppress(OSError):
+                self.stderr.write(f"\r{text[: self.notes_view.width - 1]}\x1b[K")
+                self.stderr.flush()
+            self._is_alive_shown = True
 
     def logged(self, write: Callable[[Record], None]) -> None:
         """Write to all that keeps a record; end one that fails, and say so."""
@@ -206,6 +261,11 @@ class Output:
                 self.stderr.flush()
 
     def _end_progress(self) -> None:
+        if self._is_alive_shown:
+            self._is_alive_shown = False
+            with contextlib.suppress(OSError):
+                self.stderr.write("\r\x1b[K")
+                self.stderr.flush()
         bar, self._bar = self._bar, None
         if bar is not None:
             with contextlib.suppress(OSError):
@@ -220,6 +280,7 @@ class Output:
     def finished(self) -> None:
         """Bring out what a command has written, and take away what it has left on the screen."""
         self._end_progress()
+        self._alive_since = 0.0
         with self._told():
             self._stdout.flush()
 
@@ -294,7 +355,7 @@ class Output:
         with contextlib.suppress(OSError):  # who has failed already has been told so
             self._stdout.flush()
         with contextlib.suppress(OSError):  # nobody can be told that nobody can be told
-            self.stderr.write(text)
+            self.stderr.write(self.recolored(text))
             self.stderr.flush()
         self.logged(lambda transcript: transcript.output(text))
 

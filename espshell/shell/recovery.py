@@ -45,6 +45,10 @@ def reconnect(session: Session) -> Target:
     Raises: BenchError if the device is not there; else as ``Session.connect``.
     """
     before, bench = session.lost, session.bench
+    loader = session.chip.loader if session.connection is not None else None
+    if loader is not None and loader.on_trial and not loader.in_step:
+        session.without_handlers.add(session.chip.chip.name)
+        session.output.note("a handler of ours was on trial: the stub is started without them")
     lost = session.connection.as_lost() if session.connection else before
     if lost is not None and lost.usb is not None:
         device = _current_name(lost.usb)
@@ -52,15 +56,15 @@ def reconnect(session: Session) -> Target:
             raise BenchError(f"{lost.usb.device} is not there", hint="plug it in, then `reconnect`")
         bench = replace(bench, port=device)
     try:
-        target = session.connect(bench)
+        session.connect(bench)
     except BaseException:
         session.lost = before  # so that the next try looks for it
         raise
-    if lost is not None and lost.had_stub and not target.loader.dialect.is_stub:
+    if lost is not None and lost.had_stub and not session.chip.loader.dialect.is_stub:
         session.start_stub()
     session.variables.pop("_", None)
     session.output.note("what was read before may be stale: $_ and the marks of dumps are gone")
-    return target
+    return session.chip
 
 
 def wait_and_reconnect(session: Session, clock: Clock | None = None) -> bool:

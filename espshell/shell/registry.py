@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from espshell.errors import UsageError
 from espshell.shell.arguments.types import EXPRESSION, AnyType, Scope, did_you_mean
-from espshell.shell.declaration import RESTS, Option, Param, Run, Trait, Verb, groups
+from espshell.shell.declaration import RESTS, Option, Param, Run, Trait, Verb, groups, parse_doc
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.words import PlainText, Variables, Word
 
@@ -62,13 +62,14 @@ class Registry:
             raise ValueError(f"{name}: the grammar knows only the first word of a command")
 
         def declare(run: F) -> F:
-            summary, _, details = (run.__doc__ or "").strip().partition("\n")
+            summary, details, examples = parse_doc(run.__doc__ or "")
             verb = Verb(
                 name,
                 run,
                 group,
                 summary,
-                "\n".join(line.strip() for line in details.strip().splitlines()),
+                details,
+                examples,
                 tuple(options),
                 needs=needs,
                 rest=rest,
@@ -108,6 +109,7 @@ class Registry:
         if family := self.family(first):
             self._require_second(first, second, family, prefixes=prefixes)
         names = [n for n in self._verbs if _begins(n, name.lower())] if prefixes else []
+        names = [n for n in names if not self._verbs[n].alias_of] or names  # ours come first
         shortest = {self._verbs[n].run: n for n in sorted(names, key=len, reverse=True)}
         if len(shortest) == 1:
             return self._verbs[next(iter(shortest.values()))]

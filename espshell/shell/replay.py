@@ -54,7 +54,7 @@ def assignment(name: str, value: str) -> str:
 
 
 def _without_arguments(word: Word, variables: Variables) -> str:
-    """Return the source of a word with the values of ``$1`` and so on."""
+    """Return the source of a word with the values of ``$1``, ``$~1`` and so on."""
     return "".join(_pieces(word.pieces, variables, in_quotes=False))
 
 
@@ -63,7 +63,7 @@ def _pieces(pieces: tuple[Piece, ...], variables: Variables, *, in_quotes: bool)
         if isinstance(piece, PlainText):
             in_quotes ^= piece.raw == '"'
             yield piece.raw
-        elif not piece.name.isdigit():
+        elif not piece.name.lstrip("~").isdigit():
             yield piece.raw
         elif (value := variables.get(piece.name)) is not None:
             yield _escaped(value) if in_quotes else quoted(value)

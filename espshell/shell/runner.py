@@ -99,6 +99,7 @@ class Runner:
                 if outcome.error is not None:
                     hints.reword(outcome.error, inner, COMMANDS.get)
                 display.show(output, command.name.raw, outcome, clock.now() - start)
+            _go_on_by_pipe(session, command)
         except BrokenPipeError:  # the reader of the output is gone
             raise
         except STOPPING as stop:
@@ -319,6 +320,13 @@ class Runner:
             path = files.path_of(redirect.target.expand(self.session.variables))
             with output.to_file(path, append=redirect.kind == ">>"):
                 yield
+
+
+def _go_on_by_pipe(session: Session, command: Command) -> None:
+    """Let an empty Enter go through the same program as the command that it goes on with."""
+    redirect = command.redirect
+    if session.next_line and redirect and redirect.kind == "|" and session.settings.pipe:
+        session.next_line += f" | {redirect.target.raw}"
 
 
 def _require_chip(session: Session, verb: Verb) -> None:

@@ -73,5 +73,5 @@ def argument_variables(arguments: Sequence[str]) -> dict[str, str]:
 
 
 def without_arguments(variables: dict[str, str]) -> dict[str, str]:
-    """Return all variables but ``$1`` and so on."""
-    return {name: value for name, value in variables.items() if not name.isdigit()}
+    """Return all variables but ``$1`` and so on, and the values of the prompt (``$~1``)."""
+    return {k: value for k, value in variables.items() if not k.lstrip("~").isdigit()}

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from espshell.chips import Kind
 from espshell.clock import Clock, SystemClock
 from espshell.device import Flash, Space, Target
-from espshell.device.target import SYNC_BAUD, first_baud
+from espshell.device.target import SYNC_BAUD, HandlerFailed, first_baud
 from espshell.errors import EspError, NoReply, PortError, UsageError
 from espshell.link.trace import Recorder, Viewer
+from espshell.loader import deflate
 from espshell.ops.chip import connection as ops
 from espshell.ops.chip import rate
 from espshell.ops.memory import journal as journaling
@@ -31,6 +32,7 @@ from espshell.shell.transcript import Transcript
 from espshell.units import KIB, size_text
 
 if TYPE_CHECKING:
+    from espshell.image.partitions import PartitionTable
     from espshell.ops.memory.registers import SvdTables
     from espshell.ops.memory.symbols import Symbols
 
@@ -96,6 +98,8 @@ class Session:
     """The device whose port is gone."""
     verdicts: deque[tuple[str, int, str]] = field(default_factory=lambda: deque(maxlen=1000))
     """The last lines that judged the chip or failed: the line, its status, what it said."""
+    without_handlers: set[str] = field(default_factory=set)
+    """Chips by name whose stub did not outlive a handler of ours: it is started as it is."""
     clean_rates: dict[str, int] = field(default_factory=dict)
     """By port, the highest rate that is tried unasked: faster ones have failed."""
 
@@ -119,10 +123,18 @@ class Session:
     @property
     def scope(self) -> TargetScope:
         """The meaning of names, as of now."""
+        return self._scope(lambda: self.connected.partition_table())
+
+    @property
+    def scope_at_hand(self) -> TargetScope:
+        """The meaning of names as far as the chip need not be asked: partitions once read."""
+        return self._scope(lambda: self.connected.partitions_at_hand())
+
+    def _scope(self, partitions: Callable[[], PartitionTable]) -> TargetScope:
         return TargetScope(
             self.target,
             prefixes=self.interactive,
-            partitions=lambda: self.connected.partition_table(),
+            partitions=partitions,
             parttable=self.settings.parttable,
             symbols=self.symbols,
             check=self.settings.check,
@@ -168,20 +180,20 @@ class Session:
         if self.symbols is not None and (note := self.symbols.mismatch(target.chip)):
             self.output.note(note)
         try:
-            self._settle(target, bench)
+            self._settle(bench)
         except BaseException:
             self.disconnect(after="no-reset")
             raise
-        return target
+        return self.chip
 
-    def _settle(self, target: Target, bench: Bench) -> None:
+    def _settle(self, bench: Bench) -> None:
         """Start the stub and raise the baud rate as the bench requires."""
-        dialect = target.loader.dialect
+        dialect = self.chip.loader.dialect
         if bench.stub == "always" and not (self.dry_run or dialect.is_stub or dialect.is_secure):
             self.start_stub()
-        if bench.rate == "climb" and target.has_rate:
+        if bench.rate == "climb" and self.chip.has_rate:
             self.climb(self.clean_rates.get(bench.port))
-        elif bench.baud != target.link.port.baud:
+        elif bench.baud != self.chip.link.port.baud:
             self.change_baud(bench.baud)
 
     def _open(self, bench: Bench) -> Target:
@@ -274,7 +286,7 @@ class Session:
         bench, had_stub = self.bench, self.chip.loader.dialect.is_stub
         if bench.before.startswith("no-reset"):
             raise NoReply(
-                "the loader was lost when the rate changed, and --before forbids a reset",
+                "the loader was lost, and --before forbids a reset",
                 hint="`connect --before default-reset`",
             )
         try:
@@ -294,12 +306,30 @@ class Session:
         if self.dry_run:
             raise UsageError("a dry run starts no flasher stub: it would be written into RAM")
         bench = self.bench
-        stub = self.chip.start_stub(folder=bench.stub_dir, version=bench.stub_version)
+        try:
+            stub = self.chip.start_stub(
+                folder=bench.stub_dir,
+                version=bench.stub_version,
+                handlers=self.chip.chip.name not in self.without_handlers,
+            )
+        except HandlerFailed:
+            self._start_without_handlers()
+            return
         where = f" ({stub.path})" if bench.stub_dir else ""
         self.output.note(f"flasher stub started, version {stub.version}{where}")
 
+    def _start_without_handlers(self) -> None:
+        """Reset a chip whose stub did not outlive our handlers, and start it as it is.
+
+        Raises: NoReply where it must not be reset.
+        """
+        self.without_handlers.add(self.chip.chip.name)
+        self.output.note("our handlers have ended the stub: the chip is reset, and does without")
+        self._regain(self.chip.link.port.baud)
+
     def apply_settings(self) -> None:
-        """Pass the settings on to the connected chip."""
+        """Pass the settings on to the output and the connected chip."""
+        self.output.theme = self.settings.theme
         if self.connection is not None:
             target = self.connection.target
             target.memory.dry_run = target.flash.dry_run = self.dry_run
@@ -331,15 +361,21 @@ class Session:
         if name == "efuse":
             return self.chip.efuse
         self.raise_rate(size)
-        return self.flash(size) if name == "flash" else self.chip.memory
+        if name != "flash":
+            return self.chip.memory
+        flash = self.flash(size)
+        if ram := deflate.area(self.chip.loader, size):
+            text = f"the RAM {ram} is written over, for flash that comes compressed"
+            self.output.note(f"{text}; `set compress off` leaves it alone")
+        return flash
 
     def flash(self, size: int = 0) -> Flash:
         """Return the flash; start the stub where that is faster and ``auto`` allows it.
 
         Where there is no stub, the ROM does what it can.
         """
-        connection, target = self.connected, self.chip
-        dialect = target.loader.dialect
+        connection = self.connected
+        dialect = self.chip.loader.dialect
         is_faster = self.bench.stub != "never" and size > ROM_SIZE
         cannot = dialect.is_stub or dialect.is_secure or self.dry_run or connection.no_stub
         if is_faster and not cannot:
@@ -348,7 +384,7 @@ class Session:
             except UsageError as error:
                 connection.no_stub = True
                 self.output.note(f"without the flasher stub ({error.message}): it will take longer")
-        return target.flash
+        return self.chip.flash
 
     def go_on_with(self, line: str, **flags: bool) -> None:
         """Let an empty Enter run a line, with those of its flags that were given."""

@@ -11,16 +11,51 @@ from pathlib import Path
 from espshell.chips import Chip
 from espshell.device.target import SYNC_BAUD
 from espshell.records import dataclass
+from espshell.render.theme import THEME_NAMES
 from espshell.units import MIB
 
 MOST_FLASH = 256 * MIB
 """Twice the largest flash that any of the chips addresses (bytes)."""
 
-SWITCHES = ("check", "confirm", "slower", "squeeze", "verify")
-SETTINGS = (*SWITCHES, "color", "dry-run", "flash-size", "spi-connection", "parttable", "rate")
+SWITCHES = ("check", "confirm", "pipe", "shell", "slower", "squeeze", "verify")
+CHOICES = {
+    "aliases": ("off", "uboot", "gdb"),
+    "complete": ("tab", "typing"),
+    "compress": ("auto", "off"),
+    "editing": ("emacs", "vi"),
+    "rate": ("auto", "fixed"),
+    "theme": THEME_NAMES,
+}
+"""Settings that are one of some words."""
+ABOUT = {
+    "check": "read everything twice",
+    "confirm": "ask before flash is changed",
+    "pipe": "an empty Enter behind `dump ... | less` goes through less, too",
+    "shell": "scripts may run !COMMAND and cd",
+    "slower": "lower the rate where flash reads badly",
+    "squeeze": "show runs of equal rows as one line",
+    "verify": "read back what was written",
+    "aliases": "names of uboot (md, mw) or gdb (x/16xw, p)",
+    "complete": "offer names on tab, or while typing",
+    "compress": "auto has the stub compress flash where that is quicker, over 170 KiB of RAM",
+    "editing": "the keys of the prompt: emacs or vi",
+    "rate": "auto raises a rate that nobody has chosen; fixed leaves it alone",
+    "theme": "colours: auto, dark, light, mono, or those of the terminal",
+    "color": "auto, always or never",
+    "dry-run": "show what would be written, and send nothing",
+    "flash-size": "auto, or what the flash has: 4M",
+    "pager": "what shows a result that does not fit: auto ($PAGER, or less), off, a command",
+    "spi-connection": "the pins of the flash",
+    "parttable": "where the partition table stands: an address or a file",
+}
+"""What each setting means, in a few words."""
+SETTINGS = tuple(ABOUT)
 """The names that ``set`` takes."""
-SAVED = tuple(name for name in SETTINGS if name != "dry-run")
-"""Those that a file may have; whether writes are sent is said anew at every start."""
+SAVED = tuple(name for name in SETTINGS if name not in ("dry-run", "pager", "shell"))
+"""Those that a file may have; whether writes are sent is said anew at every start.
+
+A file in the folder of a project must not choose programs of the system.
+"""
 
 
 @dataclasses.dataclass(slots=True)
@@ -39,10 +74,26 @@ class Settings:
     """Go on at a lower baud rate when reads of flash keep failing."""
     rate: str = "auto"
     """``auto``: raise a rate that was left at the default for long transfers; ``fixed``: never."""
+    compress: str = "auto"
+    """``auto``: flash comes compressed where that is quicker, for which RAM is written; ``off``."""
+    pipe: bool = True
+    """Whether an empty Enter behind ``dump | less`` goes through ``less``, too."""
+    shell: bool = False
+    """Whether scripts may run ``!COMMAND`` and ``cd``."""
+    aliases: str = "off"
+    """The names of other tools that are understood: ``uboot`` or ``gdb``."""
+    editing: str = "emacs"
+    """The keys of the prompt: ``emacs`` or ``vi``."""
+    pager: str = "auto"
+    """What shows a result that does not fit on the terminal: a command, ``auto`` or ``off``."""
     flash_size: int | None = None
     """The size of the flash (bytes); None takes it from the JEDEC id."""
     spi_connection: str = "auto"
     """The pins of the flash; see ``device.pins``."""
+    complete: str = "tab"
+    """When names are offered: ``tab``, or ``typing``: with every key."""
+    theme: str = "auto"
+    """The colours; see ``render.theme``."""
     parttable: str = "0x8000"
     """The offset of the partition table in flash, or a file with a table."""
 

@@ -22,9 +22,9 @@ CODE = b"".join(random.Random(n).randbytes(8) * 4 for n in range(8 * KIB))
 BLANK = b"\xff" * 64 * KIB
 
 
-def opened(contents: bytes, *, baud: int = 921600, core: int = 160) -> Target:
+def opened(contents: bytes, *, baud: int = 921600, core: int = 160, latency: str = "1ms") -> Target:
     """Return a chip with a stub, whose flash has been asked for its size."""
-    target = Target.open(f"sim://esp32c3?latency=1ms&core={core}", baud=baud)
+    target = Target.open(f"sim://esp32c3?latency={latency}&core={core}", baud=baud)
     target.start_stub()
     wire_of(target).chip.flash.load(contents)
     assert target.flash.size
@@ -50,6 +50,18 @@ def test_what_becomes_smaller_is_quicker() -> None:
     for contents, core in ((NOISE * 8, 160), (NOISE * 8, 20), (CODE * 2, 20)):
         plain = seconds(contents, plain=True, core=core)
         assert seconds(contents, core=core) < 1.015 * plain
+
+
+def test_neither_latency_nor_one_poor_part_ends_it() -> None:
+    """At 16 ms code with 64 KiB of noise in it comes compressed, all but the noise smaller."""
+    contents = CODE + NOISE + CODE * 2
+    target = opened(contents, latency="16ms")
+    before, began = wire_of(target).count.bytes_to_host, target.link.clock.now()
+    assert target.flash.read(0, len(contents)) == contents
+    assert target.loader.deflating
+    assert not target.loader.deflating.plain_until
+    assert wire_of(target).count.bytes_to_host - before < 0.55 * len(contents)
+    assert target.link.clock.now() - began < target.link.wire_s(len(contents)) / 1.4
 
 
 @pytest.mark.long

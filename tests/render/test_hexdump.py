@@ -453,7 +453,7 @@ def test_streamed_or_by_rich(address: int, data: bytes, look: Look) -> None:
 def test_styles_are_portable(name: str) -> None:
     """Every style is made of attributes and named colours that can be read on any background."""
     codes = [int(code) for code in theme.STYLES[name].split(";") if code]
-    assert set(codes) <= {1, 2, 4, 7, 31, 32, 33, 35, 36}
+    assert set(codes) <= {1, 2, 3, 4, 7, 31, 32, 33, 35, 36}
 
 
 def test_rich_is_not_loaded() -> None:

@@ -69,6 +69,10 @@ class Names:
         """Return the names of the regions."""
         return [region.name for region in self.chip.regions]
 
+    def about(self, name: str) -> str:
+        """Return nothing."""
+        return ""
+
     def space(self, name: str) -> Names:
         """Return the same names for every space."""
         return self

@@ -43,7 +43,7 @@ def words(shell: Shell, text: str) -> list[str]:
         ("connect --before u", ["usb-reset"]),
         ("set ", list(SETTINGS)),
         ("set squeeze o", ["on", "off"]),
-        ("set c", ["check", "confirm", "color"]),
+        ("set c", ["check", "confirm", "color", "complete"]),
         ("ima", ["image", "image-info"]),
         ("image ", ["info", "make", "merge", "elf"]),
         ("image m", ["make", "merge"]),
@@ -51,7 +51,7 @@ def words(shell: Shell, text: str) -> list[str]:
         ("image info --ver", ["--verify"]),
         ("image info --chip esp32c3", ["esp32c3"]),
         ("image nosuch ", []),
-        ("help ima", ["image", "image-info"]),
+        ("help ima", ["image", "image-info", "images"]),
         ("help poke", ["poke", "poke8", "poke16", "poke32"]),
         ("echo $im", ["$image"]),
         ("nosuch x", []),
@@ -104,42 +104,165 @@ def test_candidates_say_what_they_are(offline: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "typed"),
+    ("text", "size"),
     [
-        ("pee", "pee"),
-        ("peek ", ""),
-        ("peek dr", "dr"),
-        ("a; fails pe", "pe"),
-        ("a;", ""),
-        ("peek 'a b", ""),
-        ("save x /tmp/f", "/tmp/f"),
-        ("peek --fo", "--fo"),
+        ("pee", 3),
+        ("peek ", 0),
+        ("peek dr", 2),
+        ("a; fails pe", 2),
+        ("a;", 0),
+        ("peek --fo", 4),
+        ("expect [UART0.ST", 8),
+        ("dump DRAM..DR", 2),
+        ("erase flash:pa", 2),
+        ("reg UART0.CONF0.PARITY=1 .PAR", 4),
     ],
 )
-def test_typed_word(offline: Shell, text: str, typed: str) -> None:
-    """What a candidate replaces is the word before the cursor, all of it."""
-    assert complete.typed_word(offline.session, text) == typed
+def test_size(shell: Shell, text: str, size: int) -> None:
+    """What a candidate replaces is the last name before the cursor, all of it."""
+    assert {one.size for one in complete.candidates(shell.session, text)} == {size}
 
 
 @pytest.mark.parametrize(
     ("text", "usage"),
     [
         ("", ""),
-        ("pee", "peek [--check] [--force] PLACE [COUNT]"),
-        ("peek 0", "peek [--check] [--force] PLACE [COUNT]"),
+        ("pee", "peek PLACE [COUNT] [--check] [--force]"),
+        ("peek 0", "peek PLACE [COUNT] [--check] [--force]"),
         ("echo a; reset ", "reset [boot|run]"),
         ("let x", "let NAME = VALUE"),
         ("expect ", "expect [--message MESSAGE] EXPRESSION"),
         ("fails", "fails COMMAND"),
-        ("fails save x", "save [--resume] [--check] [--force] REGION FILE"),
+        ("fails save x", "save REGION FILE [--resume] [--check] [--force]"),
         ("image", "image info|make|merge|elf"),
         ("image m", "image info|make|merge|elf"),
-        ("image info ", "image info [--verify] [--chip CHIP] FILE|flash:PLACE"),
+        ("image info ", "image info FILE|flash:PLACE [--verify] [--chip CHIP]"),
         ("p", ""),
         ("nosuch", ""),
-        ('echo "', ""),
+        ('echo "', "echo [WORDS...]"),
+        ("wait (UART0.ST", "wait [--timeout TIMEOUT] [--interval INTERVAL] EXPRESSION"),
+        ("peek (", "peek [--check] [--force] PLACE [COUNT]"),
+        ("peek [0x10] > ", "peek [--check] [--force] PLACE [COUNT]"),
     ],
 )
 def test_usage(offline: Shell, text: str, usage: str) -> None:
     """The usage line is that of the command being typed, also inside another."""
     assert complete.usage(offline.session, text) == usage
+
+
+# Lines up to the cursor, what must be offered there, and what must not.
+POSITIONS = [
+    ("expect [UART0.ST", "UART0.STATUS", "DRAM"),
+    ("expect [ UART0.ST", "UART0.STATUS", "DRAM"),
+    ("expect [UART0.STATUS].", "", "UART0.STATUS DRAM"),
+    ("expect 3 == UART0.CONF0.PAR", "UART0.CONF0.PARITY", "UART0.CONF0"),
+    ("wait (UART0.ST", "UART0.STATUS", "DRAM"),
+    ("wait (DRAM + 1) == UART0.ST", "UART0.STATUS", ""),
+    ("wait (DRAM)", "", "DRAM UART0"),
+    ("expect u8[DR", "DRAM DROM", "UART0"),
+    ("expect not (u16[UA", "UART0 UART1", "DRAM"),
+    ("expect ", "u8[ u16[ efuse: gpio: DRAM", "flash:"),
+    ("expect efuse:DIS_F", "DIS_FORCE_DOWNLOAD", "DRAM"),
+    ("expect gpio:1", "gpio:1 gpio:10", "gpio:9"),
+    ("peek DRAM+UART0.ST", "UART0.STATUS", "DRAM"),
+    ("peek DRAM+", "UART0 DRAM", "flash:"),
+    ("peek 0x3fc9", "", "DRAM UART0"),
+    ("peek DRAM ", "", "DRAM UART0"),
+    ("dump DRAM..DRO", "DROM", "DRAM mem:"),
+    ("dump DRAM..+", "UART0", ""),
+    ("dump DRAM ", "", "DRAM UART0"),
+    ("dump fl", "flash:", "DRAM"),
+    ("dump flash:", "bootloader parttable all", "DRAM UART0"),
+    ("dump flash:bootloader..pa", "parttable", "PERIPH"),
+    ("dump efuse:DIS_F", "DIS_FORCE_DOWNLOAD", ""),
+    ("dump 'a", "", "DRAM"),
+    ("watch UART0.ST", "UART0.STATUS", ""),
+    ("watch UART0.CONF0.PAR", "UART0.CONF0.PARITY", ""),
+    ("watch ", "DRAM UART0 gpio: flash:", ""),
+    ("watch gpio:2", "gpio:2 gpio:20", ""),
+    ("diff UART0.ST", "UART0.STATUS", ""),
+    ("diff flash:pa", "parttable", ""),
+    ("diff be", "before", "drop"),
+    ("diff before UA", "UART0", ""),
+    ("hash UART0.ST", "UART0.STATUS", "md5"),
+    ("hash flash:pa", "parttable", "md5"),
+    ("hash DRAM ", "md5 sha256 crc32", "DRAM UART0"),
+    ("hash DRAM 64 ", "md5 sha256", "DRAM UART0"),
+    ("snap ", "drop save load before", "DRAM"),
+    ("snap a UART0.ST", "UART0.STATUS", "drop"),
+    ("snap a flash:pa", "parttable", ""),
+    ("snap a DRAM ", "", "DRAM"),
+    ("snap drop ", "before", "DRAM UART0 drop"),
+    ("snap save ", "fw.bin", "DRAM drop before"),
+    ("reg UART0.CONF0.PARITY=1 .PAR", ".PARITY_EN .PARITY", "UART0"),
+    ("reg UART0.CONF0 .STOP", ".STOP_BIT_NUM", ""),
+    ("reg UART0.CONF0.PARITY=", "?", "DRAM"),
+    ("reg UART0.CONF0.PARITY_EN=[UART1.CONF", "UART1.CONF0", ""),
+    ("regs UA", "UART0 UART1", "DRAM"),
+    ("sr set ", "QE= BP=", "DRAM"),
+    ("sr set Q", "QE=", "BP="),
+    ("sr set QE=", "0 1", "QE="),
+    ("sr set QE=1 ", "BP=", "DRAM"),
+    ("connect sim://esp32s", "sim://esp32s3 sim://esp32s2", "DRAM"),
+    ("trace ", "on off fw.bin", "DRAM"),
+    ("peek DRAM > ", "fw.bin", "DRAM"),
+    ("peek DRAM > fw", "fw.bin", "DRAM"),
+    ("peek DRAM | ", "", "DRAM fw.bin"),
+    ("peek DRAM # ", "", "DRAM"),
+    ("peek DRAM > a ", "", "fw.bin DRAM"),
+    ("erase ", "chip flash:bootloader", "DRAM UART0"),
+    ("erase boot", "flash:bootloader", "DRAM"),
+    ("erase flash:bootloader ", "", "chip DRAM"),
+    ("load ", "fw.bin", "DRAM UART0"),
+    ("load fw.bin ", "flash: DRAM", "fw.bin"),
+    ("write-flash 0 ", "fw.bin", "DRAM"),
+    ("save DRAM ", "fw.bin", "UART0"),
+    ("copy DRAM ", "IRAM flash:", ""),
+    ("alias x = ", "peek dump", "DRAM fw.bin"),
+    ("alias x = peek UART0.ST", "UART0.STATUS", ""),
+    ("alias x", "", "DRAM peek"),
+    ("let ", "", "DRAM peek"),
+    ("let x = ", "DRAM", "peek"),
+    ("let x = (UART0.ST", "UART0.STATUS", ""),
+    ("set ", "color theme complete", "on"),
+    ("set color ", "auto always never", "on fixed"),
+    ("set rate ", "auto fixed", "on always"),
+    ("set theme ", "auto dark light mono", "on always"),
+    ("set complete ", "tab typing", "on"),
+    ("set check ", "on off", "auto"),
+    ("set dry-run ", "on off", "auto"),
+    ("set flash-size ", "auto", "on fw.bin"),
+    ("set parttable ", "fw.bin", "on auto"),
+    ("set color auto ", "", "on auto"),
+    ("help image ", "info make", "peek"),
+    ("echo a$im", "$image", "peek"),
+    ("peek DRAM+$im", "$image", "DRAM"),
+    ("du", "dump dump8", "peek"),
+    ("fails repeat 3 peek UART0.ST", "UART0.STATUS", ""),
+    ("repeat 3 ", "peek", "DRAM"),
+    ("echo a; expect (UA", "UART0", ""),
+    ("poke ua0.st", "", "DRAM"),
+    ("peek u0.sta", "", "DRAM"),
+    ("peek prph", "PERIPH", "DRAM"),
+    ("set sqz", "squeeze", "check"),
+]
+
+
+@pytest.mark.parametrize(("line", "must", "must_not"), POSITIONS)
+def test_position(
+    shell: Shell,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    line: str,
+    must: str,
+    must_not: str,
+) -> None:
+    """At every position what could stand there is offered, and nothing that could not."""
+    (tmp_path / "fw.bin").touch()
+    monkeypatch.chdir(tmp_path)
+    shell.session.variables["image"] = "fw.bin"
+    shell.type("snap before 0x3fc90000 4")
+    offered = set(words(shell, line))
+    assert set(must.split()) <= offered
+    assert not set(must_not.split()) & offered
+    assert must or not offered

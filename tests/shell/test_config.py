@@ -105,8 +105,8 @@ def test_what_is_nearer_goes_before(
 
 
 def test_the_example_of_the_documentation(folder: Path) -> None:
-    """The file in docs/configuration.md is read as it stands there."""
-    page = Path(__file__).parents[2] / "docs" / "configuration.md"
+    """The file in docs/reference/configuration.md is read as it stands there."""
+    page = Path(__file__).parents[2] / "docs" / "reference" / "configuration.md"
     (folder / "my.toml").write_text(page.read_text().split("```toml\n")[1].split("```")[0])
     loaded = config.load(file=Path("my.toml"), profile="bench")
     assert loaded.options["port"] == "rfc2217://bench-7:4000"

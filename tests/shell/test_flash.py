@@ -536,3 +536,31 @@ def test_a_bare_number_is_a_place_in_memory(shell: Shell) -> None:
     assert said.status == 2
     assert "in flash it is flash:0x10000" in said.err
     assert untouched(shell)
+
+
+def test_ram_that_a_compressed_read_takes(shell: Shell) -> None:
+    """It is named once, before it is written over; `set compress off` leaves it alone."""
+    chip = wire_of(shell.session.chip).chip
+    mark, address = b"mine", 0x3FCA_0000
+    chip.memory.write_word(address, int.from_bytes(mark, "little"))
+    shell.type("set compress off")
+    assert "RAM" not in shell.type("save flash:0 128K a").err
+    assert chip.memory.read(address, 4) == mark
+    shell.type("set compress auto")
+    assert "RAM" not in shell.type("save flash:0 64K a").err
+    assert "the RAM 0x3fca0000..0x3fcca800 is written over" in shell.type("save flash:0 128K b").err
+    assert chip.memory.read(address, 4) != mark
+    assert "RAM" not in shell.type("save flash:0 128K c").err
+    assert Path("a").read_bytes() + Path("b").read_bytes() == OLD[: 64 * KIB] + OLD
+
+
+@pytest.mark.parametrize(("size", "is_stub"), [(1024, True), (512, False)])
+def test_differences_in_much_are_looked_for_by_the_stub(
+    shell: Shell, size: int, is_stub: bool
+) -> None:
+    """Equal or not, `verify --diff` of a MiB starts it; less does not, nor does `verify` alone."""
+    Path("image.bin").write_bytes(OLD.ljust(size * KIB, b"\xff"))
+    assert shell.type("verify image.bin flash:0").status == 0
+    assert not shell.session.chip.loader.dialect.is_stub
+    assert shell.type("verify --diff image.bin flash:0").status == 0
+    assert shell.session.chip.loader.dialect.is_stub is is_stub

@@ -203,7 +203,7 @@ def test_help(offline: Shell) -> None:
     assert "peek" not in listed
     assert offline.type("image --help").out == listed
     one = offline.type("help image make").out
-    assert one.startswith("image make [--segfile SEGFILE]... ")
+    assert one.startswith("image make OUT [options]\n")
     assert offline.type("image make --help").out == one
 
 

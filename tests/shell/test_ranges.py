@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from pathlib import Path
 
 import pytest
 
 from espshell.files import CONTENTS
-from espshell.ops.memory.watch import Sample
-from espshell.shell.output import Output
 from espshell.shell.settings import Bench
 from espshell.shell.terminal import complete
-from espshell.shell.terminal.live import Live
 from tests.shell.support import RAM, Shell
 
 ROW = "3fc90000  00 01 02 03 04 05 06 07  08 09 0a 0b 0c 0d 0e 0f  |................|"
@@ -301,29 +297,6 @@ def test_transcript_that_cannot_be_written(shell: Shell, tmp_path: Path) -> None
     if Path("/dev/full").exists():
         assert shell.type("log /dev/full").status == 2
     assert shell.type("log").out.split() == ["log", "off"]
-
-
-class _Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_live_view_is_drawn_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal each look replaces the picture before, however long it is."""
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setenv("LINES", "5")
-    monkeypatch.setenv("COLUMNS", "80")
-    screen = _Terminal()
-    view = Live(Output(stdout=screen, stderr=io.StringIO()), "[X]", None)
-    for look, seen in enumerate((1, 1, 3), 1):
-        view.look(Sample(look, look / 2, seen))
-        view.change(Sample(look, look / 2, seen))
-    first, second, third = screen.getvalue().split("\x1b[2A\x1b[J")
-    assert first == "[X]  look 1, 0.5 s\n0x00000001  1\n"
-    assert second == "[X]  look 2, 1.0 s\n0x00000001  1\n"
-    assert third.splitlines()[0] == "[X]  look 3, 1.5 s"
-    assert third.splitlines()[-1] == "..."
-    assert len(third.splitlines()) == 4
 
 
 def test_completion_of_ranges(shell: Shell, tmp_path: Path) -> None:

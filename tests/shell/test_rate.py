@@ -70,7 +70,7 @@ def test_a_chip_that_must_not_be_reset_is_lost(offline: Shell) -> None:
     ran = offline.type("baud auto")
     assert ran.status == 3
     assert ran.err.count("\n") == 1
-    assert "was lost when the rate changed" in ran.err
+    assert "the loader was lost, and --before forbids" in ran.err
 
 
 def test_the_own_usb_has_no_rate(offline: Shell) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from espshell.chips import Chip
 from espshell.clock import VirtualClock
 from espshell.errors import NoSync, UsageError
 from espshell.link import ports
 from espshell.link.ports import PortInfo
+from espshell.loader.plugins import catalogue
 from espshell.shell import recovery
 from espshell.shell.settings import Bench
 from tests.shell.support import RAM, Shell
@@ -186,3 +190,42 @@ def test_reset_sequence_of_another_board(offline: Shell) -> None:
     """After one that does not suit, what the chip says is told: its flash holds no program."""
     with pytest.raises(NoSync, match="its flash holds no program"):
         offline.session.connect(Bench(port="sim://esp32c3", before="usb-reset"))
+
+
+def spoil(monkeypatch: pytest.MonkeyPatch, spoilt: str) -> None:
+    """Have a handler uploaded as code that does not run."""
+    place = catalogue.place
+
+    def other(name: str, chip: Chip, address: int) -> tuple[bytes, int] | None:
+        placed = place(name, chip, address)
+        return (bytes(len(placed[0])), placed[1]) if placed and name == spoilt else placed
+
+    monkeypatch.setattr(catalogue, "place", other)
+
+
+@pytest.mark.parametrize("chip", ["esp8266", "esp32c3"])
+@pytest.mark.parametrize("handler", ["words", "stream"])
+def test_a_handler_that_ends_the_stub(
+    offline: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, chip: str, handler: str
+) -> None:
+    """At the start of the stub the chip is reset, and the stub does without, until the end."""
+    spoil(monkeypatch, handler)
+    monkeypatch.chdir(tmp_path)
+    offline.session.connect(Bench(port=f"sim://{chip}", stub="always"))
+    said = offline.type("save flash:0 64K a.bin; reconnect; dump flash:0 16")
+    assert said.status == 0
+    assert offline.session.chip.loader.dialect.is_stub
+    assert not offline.session.chip.loader.has_bulk_read
+    assert offline.session.without_handlers == {chip}
+
+
+def test_a_handler_that_ends_the_stub_later(
+    offline: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The command fails; after `reconnect` the stub runs without handlers, and it works."""
+    spoil(monkeypatch, "deflate")
+    monkeypatch.chdir(tmp_path)
+    offline.connect()
+    assert offline.type("save flash:0 128K a.bin").status == 3
+    assert "on trial" in offline.type("reconnect").err
+    assert offline.type("save flash:0 128K a.bin").status == 0

@@ -196,10 +196,10 @@ def test_find() -> None:
     assert VERBS.find("pee", prefixes=True).name == "peek"
     with pytest.raises(UsageError, match="unknown command `pee`"):
         VERBS.find("pee")
-    with pytest.raises(
-        UsageError, match=r"`re` could be read-flash, .*read-mac, read-mem, reconnect, .*reset"
-    ):
-        VERBS.find("re", prefixes=True)
+    with pytest.raises(UsageError, match=r"`re` could be read-mac, reconnect, reg, .*reset"):
+        VERBS.find("re", prefixes=True)  # our own names come before read-flash and read-mem
+    assert VERBS.find("du", prefixes=True).name == "dump"
+    assert VERBS.find("dump-", prefixes=True).name == "dump-mem"
     with pytest.raises(UsageError) as raised:
         VERBS.find("mine1", also=["mine"])
     assert raised.value.hint == "did you mean `mine`?"

@@ -296,7 +296,7 @@ def test_prompt_and_toolbar(shell: Shell) -> None:
     """The prompt says chip and loader; the toolbar the port, the rate and the usage."""
     shell.type("info")
     where = "sim://esp32c3  115200 baud  ESP32-C3 v0.4  rom"
-    usage = "peek [--check] [--force] PLACE [COUNT]"
+    usage = "peek PLACE [COUNT] [--check] [--force]"
 
     def toolbar(text: str, columns: int = 100) -> str:
         return "".join(part[1] for part in repl._toolbar(shell.session, text, columns))
@@ -387,10 +387,10 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 def test_terminal_completion_menu(terminal: Terminal) -> None:
     """Tab completes as far as it is clear and shows what is left, with explanations."""
     terminal.send("pe" + TAB)
-    shown = terminal.wait(lambda text: "peek32" in text and "[--force] PLACE" in text)
+    shown = terminal.wait(lambda text: "peek32" in text and "PLACE [COUNT]" in text)
     assert "esp32c3:rom> peek\n" in shown
     assert "peek    Read values, in hexadecimal and decimal." in shown
-    assert "sim://esp32c3  115200 baud  ESP32-C3 v0.4  rom  peek [--check] [--force] PLACE" in shown
+    assert "sim://esp32c3  115200 baud  ESP32-C3 v0.4  rom  peek PLACE [COUNT]" in shown
 
 
 def test_terminal_interrupted_dump(terminal: Terminal) -> None:

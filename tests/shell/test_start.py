@@ -64,6 +64,7 @@ def test_without_a_board(
     assert others in said
     assert "`connect sim://demo`" in said
     assert "`ports`" in said
+    assert "`help tour`" in said
 
 
 def test_the_last_port_is_taken_again(offline: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

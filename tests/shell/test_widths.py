@@ -28,6 +28,7 @@ NOT_DRAWN = {"Restored", "Watched", "Repeated", "WriteResult"}
 """Parts and bases of others, and what has been shown while it was made."""
 
 DRAWS_LESS = {
+    "Help",
     "Dump",
     "Found",
     "Difference",
@@ -57,7 +58,8 @@ ONLINE = """
 efuse; efuse *USB*; efuse FLASH_TPUW; efuse save fuses.json; efuse diff fuses.json
 info; chip-id; read-mac; flash-id; get-security-info; map; link; baud auto; baud
 memtest 0x3fc90000 64; memtest 0x3fc90000 64 --dry-run; call 0x40000000 1 --dry-run
-connect sim://esp32c3; trace off
+connect sim://esp32c3; trace off; ?UART0.CONF0; ?DRAM
+print UART0.STATUS
 peek 0x3fc90000 4; peek GPIO.ENABLE; poke 0x3fc90000 0x12345678; poke --no-verify 0x3fc90010 5
 dump 0x3fc90000; dump 0x60000000 64; dump32 0x3fc90000 64; fill 0x3fc90100 64 7
 copy 0x3fc90000 64 0x3fc92000

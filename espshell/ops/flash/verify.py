@@ -27,11 +27,14 @@ from espshell.ops.memory.diff import Difference
 from espshell.ops.progress import Report, Step, silent
 from espshell.ops.result import Result
 from espshell.span import Span, align_down
-from espshell.units import SECTOR, count_text, size_text
+from espshell.units import MIB, SECTOR, count_text, size_text
 
 if TYPE_CHECKING:
     from espshell.chips import Chip
     from espshell.image.partitions import PartitionTable
+
+DIFF_BY_STUB = MIB
+"""Bytes from which on a stub that is to be started first finds differences sooner than a ROM."""
 
 MOST = 64
 """Sectors that are compared byte by byte by default."""

@@ -137,10 +137,12 @@ def _is_proven(memory: Memory, opcode: Opcode) -> bool:
     start = align_down(min(marker.address for marker in loader.markers), WORD)
     data = struct.pack(f"<{_WORDS}I", *memory.words(start, _WORDS))
     span, last = Span.of(start, len(data)), data[-WORD:]
+    loader.on_trial = True
     if opcode is Opcode.CRC32:
         right = _answer(memory, Crc32(start, span.size), 0) == zlib.crc32(data)
     else:
         right = _answer(memory, Find(start, span.size, last), 0) == start + data.index(last)
+    loader.on_trial = False
     if right:
         loader.proven.add(opcode)
     return right

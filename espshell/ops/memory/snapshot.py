@@ -1,6 +1,6 @@
 """The verb ``snap``: bytes under a name, to be compared with later, here or on another board.
 
-The format of a file of snapshots is described in ``docs/snapshots.md``.
+The format of a file of snapshots is described in ``docs/reference/snapshots.md``.
 """
 
 from __future__ import annotations

@@ -15,6 +15,9 @@ from espshell.ops.result import Result
 
 T = TypeVar("T")
 
+Seen = int | bytes | tuple[int | bytes, ...]
+"""What was seen at a look: a number, bytes, or one of these for each thing that is watched."""
+
 LEAST_INTERVAL_S = 0.001
 """Between two looks; a look may take no time on a clock that is virtual."""
 
@@ -91,11 +94,14 @@ class Sample(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Watched(Result):
-    """The values, each time that they had changed: numbers, or bytes from ``address`` on."""
+    """The values, each time that they had changed: numbers, or bytes from ``address`` on.
+
+    Of several things ``what`` has all names, and each value is a tuple.
+    """
 
     what: str
     address: int | None
-    samples: tuple[Sample[int | bytes], ...]
+    samples: tuple[Sample[Seen], ...]
     looks: int
     interrupted: bool = False
     """Whether Ctrl-C ended it."""
@@ -114,10 +120,11 @@ def wait(
     *,
     timeout_s: float = 10.0,
     interval_s: float = 0.1,
+    looked: Callable[[Expectation, float], None] = lambda expectation, seconds: None,
 ) -> Waited:
     """Look until an expectation is true or the time is over; at least once, and once at its end.
 
-    Blocks for as long as that takes.
+    Blocks for as long as that takes; ``looked`` gets each look and the seconds so far.
     """
     start = clock.now()
     looks = 0
@@ -127,6 +134,7 @@ def wait(
         passed = clock.now() - start
         if expectation.ok or passed >= timeout_s:
             return Waited(expectation, looks, passed)
+        looked(expectation, passed)
         clock.sleep(min(max(interval_s, LEAST_INTERVAL_S), timeout_s - passed))
 
 

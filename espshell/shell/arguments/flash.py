@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,13 +15,19 @@ from espshell.shell.arguments.types import (
     FILE,
     TEXT,
     ArgType,
+    Completed,
+    Offer,
     Scope,
+    Unfinished,
     checked,
     complete_files,
     offer,
+    offer_names,
 )
 from espshell.shell.language import place
 from espshell.units import parse_number
+
+_FLASH = "flash:"
 
 Pair = tuple[Path, Location]
 Pairs = tuple[tuple[Path, place.Place], ...]
@@ -54,13 +60,17 @@ def file_places(
     def resolve(parsed: Pairs, scope: Scope) -> tuple[Pair, ...]:
         return tuple((file, where.resolve(place, scope)) for file, place in parsed)
 
+    def complete(at: Unfinished) -> Iterable[Completed]:
+        is_file = len(at.before) % 2 == swapped
+        return (complete_files if is_file else where.complete)(at.word, at.scope)
+
     return ArgType(
         "places and files" if swapped else "files and places",
         parse,
         resolve,
         names=lambda parsed: [name for _, place in parsed for name in where.names(place)],
         files=lambda parsed: [file for file, _ in parsed],
-        complete=lambda text, scope: (*complete_files(text, scope), *where.complete(text, scope)),
+        complete_at=complete,
         least=2,
         most=999,
         raw=True,
@@ -90,11 +100,20 @@ def erasable(*, bare: bool = False) -> ArgType[place.Range, Extent]:
             )
         return region
 
+    def complete(at: Unfinished) -> Iterable[Completed]:
+        if not at.before:
+            yield "chip", "all of it"
+            if at.word[:6].lower() == _FLASH:
+                yield from REGION.complete(at.word, at.scope)
+            else:
+                for one in offer_names(at.word, at.scope.space("flash")):
+                    yield Offer(_FLASH + one.text, one.about)
+
     return replace(
         REGION,
         kind="region of flash",
         parse=parse,
-        complete=lambda text, scope: (*REGION.complete(text, scope), "chip"),
+        complete_at=complete,
         label="REGION|chip",
     )
 

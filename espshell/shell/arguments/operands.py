@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from espshell import files
@@ -13,7 +13,16 @@ from espshell.ops.memory import find
 from espshell.ops.memory import hash as hashing
 from espshell.records import dataclass
 from espshell.shell.arguments.places import PLACE, REGION, Extent, Location
-from espshell.shell.arguments.types import ArgType, Scope, choice, complete_files, single_word
+from espshell.shell.arguments.types import (
+    ArgType,
+    Completed,
+    Scope,
+    Unfinished,
+    choice,
+    complete_files,
+    complete_names,
+    single_word,
+)
 from espshell.shell.language import expr, place
 
 _HEX = "hex:"
@@ -33,7 +42,7 @@ PATTERN: ArgType[find.Pattern | expr.Expr, find.Pattern | int] = ArgType(
     single_word(_parse_pattern),
     lambda parsed, scope: parsed if isinstance(parsed, find.Pattern) else parsed.evaluate(scope),
     names=lambda parsed: () if isinstance(parsed, find.Pattern) else parsed.names(),
-    complete=lambda text, scope: (*scope.names(), _HEX),
+    complete=lambda text, scope: (*complete_names(text, scope), (_HEX, "bytes, ?? for any")),
     raw=True,
 )
 """What to look for: ``"text"``, ``hex:de??be``, or a number, whose width the command knows."""
@@ -96,13 +105,20 @@ def _place_or_file(parsed: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(word for word in dotted if not word[0].isdigit())
 
 
+def _complete_operands(at: Unfinished) -> Iterable[Completed]:
+    for name in at.state.snapshots:
+        yield name, "snapshot"
+    yield from REGION.complete(at.word, at.scope)
+    yield from complete_files(at.word, at.scope)
+
+
 OPERANDS: ArgType[tuple[str, ...], tuple[Operand, Operand]] = ArgType(
     "operands",
     _parse_operands,
     _resolve_operands,
     files=_operand_files,
     either=_place_or_file,
-    complete=lambda text, scope: (*scope.names(), *complete_files(text, scope)),
+    complete_at=_complete_operands,
     least=2,
     most=4,
     raw=True,
@@ -129,7 +145,7 @@ HASHED: ArgType[tuple[place.Range, str], tuple[Extent, str]] = ArgType(
     _parse_hashed,
     lambda parsed, scope: (REGION.resolve(parsed[0], scope), parsed[1]),
     names=lambda parsed: REGION.names(parsed[0]),
-    complete=lambda text, scope: (*scope.names(), *hashing.ALGORITHMS),
+    complete_at=lambda at: hashing.ALGORITHMS if at.before else REGION.complete(at.word, at.scope),
     most=3,
     raw=True,
     label=f"REGION [{'|'.join(hashing.ALGORITHMS)}]",

@@ -8,7 +8,18 @@ from dataclasses import replace
 from espshell.device.memory import require_32_bits
 from espshell.errors import UsageError
 from espshell.records import dataclass
-from espshell.shell.arguments.types import ArgType, Scope, checked, mapped, single_word
+from espshell.shell.arguments.types import (
+    ArgType,
+    Completed,
+    Offer,
+    Scope,
+    Unfinished,
+    checked,
+    last_name,
+    mapped,
+    offer_names,
+    single_word,
+)
 from espshell.shell.language import expr, place
 
 
@@ -57,12 +68,31 @@ def _location(parsed: place.Place, scope: Scope) -> Location:
     return Location(address, parsed.space)
 
 
-def _complete_places(text: str, scope: Scope) -> Iterable[str]:
-    """Return names and spaces that what is typed could become."""
-    space, colon, name = text.partition(":")
-    if colon and space in place.SPACES:
-        return [f"{space}:{suffix}" for suffix in scope.space(space).names(name)]
-    return (*scope.names(text), "mem:", "flash:", "efuse:")
+_ABOUT_SPACES = {
+    "mem": "addresses on the bus",
+    "flash": "the flash, partitions by name",
+    "efuse": "the eFuses",
+}
+
+
+def _complete_places(
+    text: str, scope: Scope, spaces: Sequence[str] = place.SPACES
+) -> Iterable[Completed]:
+    """Offer names of places in the space that a word begins with, and the spaces."""
+    typed = last_name(text)
+    if typed is None:
+        return
+    space, colon, _ = text.partition(":")
+    if colon and ":" not in typed and space.lower() in place.SPACES:
+        scope = scope.space(space.lower())  # behind an operator
+    yield from offer_names(typed, scope)
+    if not colon and typed == text:
+        yield from (Offer(f"{space}:", _ABOUT_SPACES[space]) for space in spaces)
+
+
+def _complete_region(at: Unfinished) -> Iterable[Completed]:
+    """Offer places for the first word; the second is a length."""
+    return () if at.before else _complete_places(at.word, at.scope)
 
 
 PLACE: ArgType[place.Place, Location] = ArgType(
@@ -95,7 +125,7 @@ def _addresses(places: ArgType[place.Place, Location]) -> ArgType[place.Place, i
     return replace(
         mapped(checked(places, _require_memory), lambda location: location.address),
         kind="address",
-        complete=lambda text, scope: (*scope.names(text), "mem:"),
+        complete=lambda text, scope: _complete_places(text, scope, ("mem",)),
     )
 
 
@@ -128,6 +158,7 @@ def region(default_size: int | None = None) -> ArgType[place.Range, Extent]:
         lambda parsed, scope: _extent(parsed, scope, default_size),
         names=names,
         complete=_complete_places,
+        complete_at=_complete_region,
         most=2,
         raw=True,
     )

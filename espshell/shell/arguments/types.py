@@ -10,7 +10,8 @@ A type is a value: a small one is made of others by ``many``, ``checked``, ``map
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, cast
@@ -49,12 +50,53 @@ class Scope(expr.Environment, Protocol):
     def space(self, name: str) -> Scope:
         """Return the meaning of names in a space: those of partitions in ``flash``."""
 
+    def about(self, name: str) -> str:
+        """Describe a name in a few words for those who choose among several."""
 
-Completed = str | tuple[str, str]
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What could stand in place of ``typed``, the end of an unfinished word."""
+
+    text: str
+    about: str = ""
+    typed: str | None = None
+    """None for all of the word."""
+
+
+Completed = str | tuple[str, str] | Offer
 """A word, perhaps with what is shown beside it."""
 
 Completion = Callable[[str, Scope], Iterable[Completed]]
 """What the word that is being typed could become."""
+
+
+class State(Protocol):
+    """What a session keeps under names of a person's own."""
+
+    @property
+    def snapshots(self) -> Mapping[str, object]:
+        """The snapshots by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """An unfinished word, and what stands before it."""
+
+    word: str
+    words: tuple[str, ...]
+    """The words of the command before it, without options."""
+    start: int
+    """The index of the argument's first word among these."""
+    scope: Scope
+    state: State
+    may_read: bool
+    """Whether the chip may be asked: a person has pressed Tab."""
+
+    @property
+    def before(self) -> tuple[str, ...]:
+        """The words of the same argument before it."""
+        return self.words[self.start :]
 
 
 def _unchanged(parsed: Any, scope: Scope) -> Any:
@@ -74,9 +116,40 @@ def no_completion(text: str, scope: Scope) -> Iterable[str]:
     return ()
 
 
-def complete_names(text: str, scope: Scope) -> Iterable[str]:
-    """Complete names of places."""
-    return scope.names(text)
+_LAST_NAME = re.compile(r"""(?<![\w'"$])(?:[A-Za-z_]\w*:)?[A-Za-z_]\w*(?:\.\w+)*\.?$""")
+_SPACE_NAME = re.compile(r"(?<!\w)[A-Za-z_]\w*:\d*$")
+_BEFORE_A_NAME = (*" ([+-*/%&|^~<>=!,", "..")
+_NARROW = tuple((f"u{bits}[", f"{bits} bits at an address") for bits in (8, 16))
+_OTHER_SPACES = (("efuse:", "a field of the eFuses"), ("gpio:", "the level of a pin"))
+
+
+def last_name(word: str) -> str | None:
+    """Return the name at the end of an unfinished word, behind an operator or bracket.
+
+    It is empty where one could begin, and None where none can.
+    """
+    match = _LAST_NAME.search(word) or _SPACE_NAME.search(word)
+    if match is not None:
+        return match[0]
+    return "" if not word or word.endswith(_BEFORE_A_NAME) else None
+
+
+def offer_names(typed: str, scope: Scope) -> Iterable[Offer]:
+    """Offer what the beginning of a name, perhaps with its space, could become."""
+    space, colon, rest = typed.partition(":")
+    if colon and space.lower() in ("mem", "flash", "efuse"):
+        scope, typed = scope.space(space.lower()), rest
+    for name in scope.names(typed):
+        yield Offer(name, scope.about(name), typed)
+
+
+def complete_names(text: str, scope: Scope) -> Iterable[Completed]:
+    """Complete the last name in an expression."""
+    typed = last_name(text)
+    if typed is not None:
+        yield from offer_names(typed, scope)
+        if scope.chip is not None:
+            yield from (Offer(*word, typed) for word in (*_NARROW, *_OTHER_SPACES))
 
 
 def complete_files(text: str, scope: Scope) -> Iterable[str]:
@@ -111,6 +184,8 @@ class ArgType(Generic[P, V]):
     None is what only shows when the line runs.
     """
     complete: Completion = no_completion
+    complete_at: Callable[[Unfinished], Iterable[Completed]] | None = None
+    """Instead of ``complete`` where it depends on the words before."""
     least: int = 1
     most: int = 1
     raw: bool = False
@@ -150,6 +225,7 @@ def many(item: ArgType[P, V], *, least: int = 1) -> ArgType[tuple[P, ...], tuple
         resolve,
         names=names,
         complete=item.complete,
+        complete_at=item.complete_at,
         least=least,
         most=999,
         raw=item.raw,

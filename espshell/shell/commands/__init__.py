@@ -22,6 +22,9 @@ from espshell.shell.commands import (
     shell,
     spi,
     status,
+    system,
+    topics,
+    values,
     watch,
 )
 from espshell.shell.registry import COMMANDS
@@ -31,6 +34,7 @@ VERBS = COMMANDS
 
 for _module in (
     memory,
+    values,
     flash,
     esptool,
     image,
@@ -49,6 +53,8 @@ for _module in (
     report,
     pasted,
     script,
+    topics,
     shell,
+    system,
 ):
     VERBS.include(_module.VERBS)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from espshell import chips
 from espshell.chips import Chip, Region
 from espshell.link import ports
 from espshell.link import reset as reset_lines
@@ -26,8 +28,11 @@ from espshell.shell.arguments.types import (
     GENERATION,
     RATE_OR_AUTO,
     TEXT,
+    Completed,
+    Scope,
     checked,
     choice,
+    complete_files,
     offer,
 )
 from espshell.shell.declaration import Option, Trait
@@ -72,10 +77,19 @@ RESET_MODE = replace(checked(TEXT, reset_lines.plan), kind="mode", complete=offe
 """A mode of ``--before``, or a sequence of one's own."""
 
 
+def _complete_ports(text: str, scope: Scope) -> Iterable[Completed]:
+    for port in ports.list_ports():
+        yield port.device, " ".join(filter(None, (port.product, port.serial)))
+    yield from ((f"sim://{name}", "simulated") for name in chips.NAMES)
+
+
+PORT = replace(TEXT, complete=_complete_ports)
+
+
 @VERBS.add("connect", group=GROUP, traits=Trait.PARTITIONS | Trait.CHIP)
 def connect(
     session: Session,
-    port: Annotated[str, TEXT] = "",
+    port: Annotated[str, PORT] = "",
     *,
     baud: Annotated[
         int | str | None, Option("--baud", "rate after the first contact, or auto", RATE_OR_AUTO)
@@ -91,6 +105,8 @@ def connect(
     """Reset a chip into its loader and stay connected.
 
     Without a port, the last one again.
+
+    Example: connect sim://demo
     """
     bench = session.bench
     target_bench = replace(
@@ -107,7 +123,10 @@ def connect(
 
 @VERBS.add("disconnect", group=GROUP)
 def disconnect(session: Session) -> None:
-    """Leave the chip as --after says and give the port back."""
+    """Leave the chip as --after says and give the port back.
+
+    Example: disconnect
+    """
     session.disconnect()
 
 
@@ -116,13 +135,18 @@ def reconnect(session: Session) -> connection.ConnectionInfo:
     """Find a lost chip again: the same device, its stub too.
 
     What was read before is forgotten; the command that was interrupted is not run again.
+
+    Example: reconnect
     """
     return connection.describe(recovery.reconnect(session))
 
 
 @VERBS.add("ports", group=GROUP)
 def list_ports(session: Session) -> Ports:
-    """List the serial ports of this machine, likely boards first."""
+    """List the serial ports of this machine, likely boards first.
+
+    Example: ports
+    """
     return Ports(ports.list_ports())
 
 
@@ -140,6 +164,8 @@ def stub(
 
     auto (as it comes): when a command needs it. always: now, and after every connect. Without it
     everything works that the ROM can do, and RAM is as it was; with it long reads are faster.
+
+    Example: stub never
     """
     bench = session.bench
     session.bench = replace(
@@ -159,13 +185,19 @@ def stub(
 
 @VERBS.add("info", group=GROUP, needs="chip")
 def info(session: Session) -> ops.Info:
-    """Tell chip, revision, features, crystal, MAC and security."""
+    """Tell chip, revision, features, crystal, MAC and security.
+
+    Example: info
+    """
     return ops.info(session.chip)
 
 
 @VERBS.add("read-mac", group=GROUP, needs="memory")
 def read_mac(session: Session) -> ops.Mac:
-    """Read the base MAC address from eFuse."""
+    """Read the base MAC address from eFuse.
+
+    Example: read-mac
+    """
     return ops.mac(session.chip)
 
 
@@ -174,13 +206,18 @@ def chip_id(session: Session) -> ops.ChipId:
     """Read the chip's id, and the MAC.
 
     Only an ESP8266 has an id; the MAC is what tells two of the other chips apart.
+
+    Example: chip-id
     """
     return ops.chip_id(session.chip)
 
 
 @VERBS.add("map", group=GROUP, needs="chip")
 def memory_map(session: Session, place: Annotated[int | None, ADDRESS] = None) -> Map:
-    """List the regions of memory, or the one at an address."""
+    """List the regions of memory, or the one at an address.
+
+    Example: map DRAM
+    """
     chip = session.chip.chip
     if place is None:
         return Map(chip.name, chip.regions)
@@ -194,7 +231,10 @@ def memory_map(session: Session, place: Annotated[int | None, ADDRESS] = None) -
 def reset(
     session: Session, into: Annotated[str, choice("boot", "run")] = "boot"
 ) -> connection.ConnectionInfo | connection.Left:
-    """Reset into the loader, or into the application (run)."""
+    """Reset into the loader, or into the application (run).
+
+    Example: reset
+    """
     if into == "run":
         return run(session)
     before = session.bench.before
@@ -208,7 +248,10 @@ def reset(
 
 @VERBS.add("run", group=GROUP, needs="chip")
 def run(session: Session) -> connection.Left:
-    """Start the application; `connect` comes back."""
+    """Start the application; `connect` comes back.
+
+    Example: run
+    """
     result = connection.run_application(session.chip)
     session.disconnect(after="no-reset")
     return result
@@ -224,6 +267,8 @@ def baud(
     baud auto goes up from the present rate to 230400, 460800, 921600, 1500000, 2000000 and
     3000000, as far as the bridge can, and keeps the highest at which data is right both ways. A
     chip that gets lost on the way is reset into the loader.
+
+    Example: baud 460800
     """
     if rate is None:
         return connection.describe(session.chip)
@@ -240,15 +285,29 @@ def link(session: Session) -> LinkReport:
     How long round trips take, how fast bytes go both ways at the present rate, and how many
     exchanges are lost or wrong, which is a failure (status 1). Nothing on the chip changes.
     link; baud auto; link.
+
+    Example: link
     """
     return link_ops.measure(session.chip)
 
 
+TRACE_TARGET = replace(
+    FILE,
+    complete=lambda text, scope: (
+        ("on", "show every frame"),
+        ("off", "stop"),
+        *complete_files(text, scope),
+    ),
+)
+
+
 @VERBS.add("trace", group=GROUP)
-def trace(session: Session, where: Annotated[Path, FILE] = Path("on")) -> None:
+def trace(session: Session, where: Annotated[Path, TRACE_TARGET] = Path("on")) -> None:
     """Show every frame that passes, or write them to a file.
 
     trace on, trace FILE, trace off. A file can be played back with --port replay://FILE.
+
+    Example: trace off
     """
     if str(where) == "off":
         session.watch(None)

@@ -37,6 +37,8 @@ def memtest(
     memtest 0x3fc98000 0x8000. It is said which addresses and which bits are wrong. What the RAM
     holds is lost, without --restore; what the ROM keeps there, too. The flasher stub tests on the
     chip and cannot test the RAM that it uses; without it the host does, at most 1 KiB.
+
+    Example: memtest DRAM 64
     """
     if region.space != "mem":
         raise UsageError(f"{region.address:#x} is in {region.space}, not in RAM")
@@ -73,6 +75,8 @@ def call(
 
     call 0x4037c000 1 2. The flasher stub calls it, and is started for that. A function that does
     not return, or does harm, takes the loader with it, so it is asked about first.
+
+    Example: call 0x40000000 1 --dry-run
     """
     target = session.chip
     calling.require_callable(target, address, arguments, force=force)

@@ -51,6 +51,8 @@ def efuse(
     SECURE_VERSION` one with all that is known. `efuse:SECURE_VERSION` is its number in
     expressions. Keys that can be read are shown with --keys only. Burning is not there: espefuse
     does that.
+
+    Example: efuse *USB*
     """
     report = ops.secure_report(session.chip)
     if report is not None:
@@ -66,6 +68,8 @@ def save(session: Session, file: Annotated[Path, FILE], *, keys: Keys = False) -
     """Write the words of all blocks to a JSON file, for `efuse diff`.
 
     Blocks with a key that can be read are left out without --keys.
+
+    Example: efuse save efuses.json
     """
     contents, saved = ops.words(session.chip, keys=keys)
     files.write_bytes(file, (json.dumps(contents, indent=2) + "\n").encode())
@@ -77,6 +81,8 @@ def diff(session: Session, file: Annotated[Path, INPUT_FILE]) -> ops.FuseDiff:
     """Compare with a file of `efuse save`: what differs between two boards of one kind.
 
     Status 1 if anything differs, as two chips always do: in their MAC at least.
+
+    Example: efuse save efuses.json; efuse diff efuses.json
     """
     try:
         saved = files.parse_json(files.read_bytes(file, files.JSON))

@@ -62,7 +62,10 @@ def write_flash_files(
     header: Header,
     force: Force = False,
 ) -> Written | Loaded | Erased | None:
-    """Write files to flash, as esptool does; but only what differs, and verified."""
+    """Write files to flash, as esptool does; but only what differs, and verified.
+
+    Example: write-flash 0x110000 app.bin
+    """
     if erase_all:
         require_possible(session, files, force=force)
         erased = erase_flash(session, force=force)
@@ -82,7 +85,10 @@ def verify_flash(
     every_row: Annotated[bool, Option("--all", "show all of it")] = False,
     header: Header,
 ) -> Presentation:
-    """Compare files with flash, as esptool does."""
+    """Compare files with flash, as esptool does.
+
+    Example: verify-flash 0x10000 app.bin
+    """
     return verify_files(
         session, files, header.settings, diff=diff, every_row=every_row, like_esptool=True
     )
@@ -110,7 +116,10 @@ def verify_flash(
 def read_flash(
     session: Session, region: Annotated[Extent, erasable(bare=True)], file: Annotated[Path, FILE]
 ) -> Saved:
-    """Read flash into a file, as esptool does: ADDRESS SIZE FILE, or ADDRESS ALL FILE."""
+    """Read flash into a file, as esptool does: ADDRESS SIZE FILE, or ADDRESS ALL FILE.
+
+    Example: read-flash 0x9000 0x5000 nvs.bin
+    """
     return save_region(session, region, file)
 
 
@@ -125,7 +134,10 @@ def read_flash(
 def erase_region(
     session: Session, region: Annotated[Extent, erasable(bare=True)], *, force: Force = False
 ) -> Erased | None:
-    """Erase a region of flash, as esptool does: ADDRESS SIZE, or ADDRESS ALL."""
+    """Erase a region of flash, as esptool does: ADDRESS SIZE, or ADDRESS ALL.
+
+    Example: erase-region 0x210000 0x1000
+    """
     return erase(session, region, force=force)
 
 
@@ -138,5 +150,8 @@ def erase_region(
     traits=Trait.PARTITIONS,
 )
 def erase_flash(session: Session, *, force: Force = False) -> Erased | None:
-    """Erase the whole chip, as esptool does."""
+    """Erase the whole chip, as esptool does.
+
+    Example: sr unprotect; erase-flash
+    """
     return erase(session, Extent(0, session.chip.flash.size, "", "flash"), force=force)

@@ -94,6 +94,9 @@ def load(
     and sent; then all is verified.
     The header of a bootloader is written as it is, unless --flash-mode, --flash-freq or
     --flash-size is given. What is stopped half-way is finished by running it again.
+
+    Example: load app.bin flash:app1
+    Example: load data.bin DRAM
     """
     return load_files(
         session,
@@ -153,6 +156,8 @@ def verify(
 
     --diff shows what differs, side by side. The wire cost follows the size of the difference, not
     of the file. Fails if anything differs.
+
+    Example: verify app.bin flash:app0
     """
     return verify_files(session, files, header.settings, diff=diff, every_row=every_row)
 
@@ -173,9 +178,10 @@ def verify_files(
     for note in (note for image in images for note in image.notes):
         session.output.note(note)
     images = tuple(image for image in images if image.data)
-    flash = session.chip.flash
+    size = sum(len(image.data) for image in images)
+    by_stub = not session.chip.flash.has_digest or (diff and size >= verifying.DIFF_BY_STUB)
     result = verifying.verify(
-        session.flash(0 if flash.has_digest else sum(len(image.data) for image in images)),
+        session.flash(size if by_stub else 0),
         images,
         diff=diff,
         most=None if every_row else 64,
@@ -201,6 +207,8 @@ def erase(
 
     erase flash:nvs; erase flash:0x9000 0x6000; erase chip. What is blank already is left alone.
     With secure boot or flash encryption nothing is erased without --force.
+
+    Example: erase flash:storage 4K
     """
     session.require_permission("erase")
     target, size = session.chip, region.size
@@ -227,6 +235,8 @@ def list_parts(session: Session) -> Parts:
 
     Their names are places: flash:nvs. The table is read from 0x8000, or from where `set parttable`
     says: another address, or a file (binary or CSV).
+
+    Example: parts
     """
     return partitions.parts(
         session.chip, session.connected.partition_table(), session.settings.parttable
@@ -235,7 +245,10 @@ def list_parts(session: Session) -> Parts:
 
 @VERBS.add("flash-id", group=GROUP, options=[CONNECTION], needs="memory")
 def flash_id(session: Session) -> FlashId:
-    """Tell manufacturer, id and size of the flash chip."""
+    """Tell manufacturer, id and size of the flash chip.
+
+    Example: flash-id
+    """
     flash = chip_ops.flash_id(session.chip)
     if flash is None:
         raise DeviceError("no flash chip answers", hint="is it connected and powered?")

@@ -77,6 +77,9 @@ def gpio(
     gpio is one table; gpio 8 explains one. gpio 8 out 1; gpio 8 toggle; gpio 8 pulse 5 --period
     100ms; gpio 9 in --pull up; gpio 8 release. In expressions gpio:9 is the level of a pin, as in
     wait gpio:9 == 0. `undo` puts back what was there before.
+
+    Example: gpio 9
+    Example: gpio 4 out 1
     """
     memory = session.chip.memory
     if pin is None or not action:

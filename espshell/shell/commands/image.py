@@ -91,6 +91,9 @@ def image_info(
     tables, flash images, ELF, Intel HEX, UF2. The offset of a segment is that of its data in the
     file, behind its own header. Of a chip only headers are read; --verify reads all and checks the
     sums. Fails if a sum is wrong.
+
+    Example: image info app.bin
+    Example: image info flash:app1 --verify
     """
     if isinstance(file, Path):
         return inspect.inspect_file(file, chip=chip)
@@ -157,6 +160,8 @@ def image_make(
 
     image make -f text.bin -a 0x40100000 -f data.bin -a 0x3ffe8000 -e 0x40100004 out.bin.
     -f and -a stand in pairs, one for each segment. A segment in flash becomes a file of its own.
+
+    Example: image make -f data.bin -a 0x40100000 esp8266.bin
     """
     return _make(out, segments, header)
 
@@ -168,6 +173,8 @@ def make_image(
     """Make an ESP8266 image of files, named as esptool 4 did: OUT0x00000.bin.
 
     A segment in flash becomes a file of its own, OUT0x10000.bin.
+
+    Example: make-image -f data.bin -a 0x40100000 esp8266
     """
     return _make(out, segments, header, always_ending=True)
 
@@ -214,6 +221,8 @@ def image_merge(
     image merge all.bin boot.bin 0x1000 app.bin 0x10000.
     Raw bytes with FF between them, Intel HEX (.hex) or UF2 (.uf2). Files must not overlap.
     --flash-mode, --flash-freq and --flash-size change the header of the bootloader.
+
+    Example: image merge all.bin boot.bin 0 app.bin 0x10000 --chip esp32c3
     """
     return _merge(
         session,
@@ -275,6 +284,8 @@ def merge_bin(
     """Make one file of several, as esptool does: -o OUT ADDRESS FILE, and again.
 
     Intel HEX goes to its own addresses.
+
+    Example: merge-bin -o all.bin --chip esp32c3 0x0 boot.bin 0x10000 app.bin
     """
     if output is None:
         raise UsageError("where to is missing", hint="--output FILE")
@@ -310,6 +321,8 @@ def image_elf(
     image elf app.elf --chip esp32c3; the image is app.bin then.
     The installed esptool runs; its options are passed on, and what it prints goes to stderr.
     What it has made is then looked at as `image info` does.
+
+    Example: image elf program.elf --chip esp32c3 -o converted.bin
     """
     target = chip or _at_hand(session)
     if target is None:

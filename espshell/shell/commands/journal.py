@@ -21,7 +21,9 @@ from espshell.shell.arguments.types import (
     POSITIVE,
     ArgType,
     Completed,
+    Offer,
     Scope,
+    Unfinished,
     complete_files,
     did_you_mean,
 )
@@ -91,10 +93,18 @@ def _resolve_snap(parsed: Snap | None, scope: Scope) -> Snap | None:
     return replace(parsed, region=REGION.resolve(parsed.region, scope))
 
 
-def _complete_snap(text: str, scope: Scope) -> Iterable[Completed]:
-    yield from _ACTIONS.items()
-    yield from scope.names(text)
-    yield from complete_files(text, scope)
+def _complete_snap(at: Unfinished) -> Iterable[Completed]:
+    kept = [Offer(name, "snapshot") for name in at.state.snapshots]
+    match [word.lower() for word in at.before]:
+        case []:
+            yield from _ACTIONS.items()
+            yield from kept
+        case [action] if action in _FILES:
+            yield from complete_files(at.word, at.scope)
+        case [action] if action == _DROP:
+            yield from kept
+        case [_]:
+            yield from REGION.complete(at.word, at.scope)
 
 
 SNAP_WORDS: ArgType[Snap | None, Snap | None] = ArgType(
@@ -107,7 +117,7 @@ SNAP_WORDS: ArgType[Snap | None, Snap | None] = ArgType(
     files=lambda parsed: (
         (parsed.path,) if parsed and parsed.path and parsed.action == _LOAD else ()
     ),
-    complete=_complete_snap,
+    complete_at=_complete_snap,
     least=0,
     most=3,
     raw=True,
@@ -130,6 +140,8 @@ def snap(
     FILE writes all of them into a file, and snap load FILE brings them back: to compare registers
     or memory of two boards. snap before UART0; snap save a.json; then, on the other board, snap
     load a.json; diff before UART0.
+
+    Example: snap before DRAM 64; diff before DRAM 64
     """
     if words is None:
         return Snapshots(tuple(session.snapshots.values()))
@@ -180,6 +192,8 @@ def journal(session: Session, count: Annotated[int, POSITIVE] = _SHOWN) -> journ
 
     The last 1000 writes of poke, fill, copy and reg are remembered with what was there before, up
     to 64 KiB each.
+
+    Example: poke DRAM 1; journal
     """
     return session.journal.last(count)
 
@@ -191,6 +205,8 @@ def undo(session: Session, count: Annotated[int, POSITIVE] = 1) -> undoing.Undon
     undo N for the last N, the newest first, those of one command together; reads back. Refused if
     what was there before was not read, or the chip was reset since. What a write to a register
     has set going is not undone.
+
+    Example: poke DRAM 1; undo
     """
     entries = session.journal.to_undo(count)
     writes = []

@@ -72,6 +72,9 @@ def peek(
     RAM and ROM are read twice, with --check registers too.
     Of a single register the fields are shown too.
     An empty Enter goes on behind it.
+
+    Example: peek DRAM 4
+    Example: peek UART0.CLKDIV
     """
     at, size = place.address, count * width // 8
     space = session.space(place.space, size)
@@ -114,6 +117,9 @@ def poke(
     Several values go to places one behind the other. A masked or narrow write is one command
     that the chip masks itself. Reads back and fails if it differs, except where reading changes
     a register. In flash the sector is read, erased and written back.
+
+    Example: poke DRAM 0x12345678
+    Example: poke8 (DRAM + 1) 0xff
     """
     if place.space == "flash":
         if mask is not None:
@@ -142,36 +148,54 @@ def dump(
 ) -> Presentation:
     """Show a range as a hexdump, row by row as it arrives.
 
-    Any size and alignment. Repeated rows become one line that counts them; what has changed since
-    the last dump of the same range is marked. An address alone shows 256 bytes; an empty Enter
-    goes on behind it.
+    Any size and alignment. Repeated rows become one line that counts them; bytes that
+    have changed since a dump showed them last are marked. An address alone shows 256 bytes; an
+    empty Enter goes on behind it, or from where Ctrl-C has stopped it.
+
+    Example: dump DRAM 64
+    Example: dump32 flash:parttable 32
     """
-    key = (region.space, region.address, region.size)
     space = session.space(region.space, region.size)
     settings, output = session.settings, session.output
+    seen, is_marked = session.connected.dumps, region.size <= _MARKED_SIZE
     rows = Hexdump(
         region.address,
         b"",
         width,
         squeeze=settings.squeeze and not every_row,
-        before=session.connected.dumps.get(key),
+        before=seen.recall(region.space, region.address, region.size) if is_marked else None,
         label=lambda address: _label(session, region, address),
     )
-    with output.dumping(rows, region.size) as sink:
-        result = memory.dump(
-            space,
-            region.address,
-            region.size,
-            width=width,
-            check=check or settings.check,
-            force=force,
-            report=output.progress,
-            sink=sink,
-        )
-    if region.size <= _MARKED_SIZE:
-        session.connected.dumps[key] = result.data
-    line = f"dump{width} {region.typed(region.end)} {region.size}"
-    session.go_on_with(line, all=every_row, check=check, force=force)
+
+    def go_on(address: int, size: int) -> None:
+        line = f"dump{width} {region.typed(address)} {size}"
+        session.go_on_with(line, all=every_row, check=check, force=force)
+
+    shown_size = 0
+    try:
+        with output.dumping(rows, region.size) as sink:
+
+            def show(piece: bytes) -> None:
+                nonlocal shown_size
+                sink(piece)
+                shown_size += len(piece)
+
+            result = memory.dump(
+                space,
+                region.address,
+                region.size,
+                width=width,
+                check=check or settings.check,
+                force=force,
+                report=output.progress,
+                sink=show,
+            )
+    except KeyboardInterrupt:
+        go_on(region.address + shown_size, region.size - shown_size)
+        raise
+    if is_marked:
+        seen.keep(region.space, region.address, result.data)
+    go_on(region.end, region.size)
     return shown(result)
 
 
@@ -215,6 +239,8 @@ def fill(
 
     RAM is written in blocks with a checksum, registers word by word, flash in sectors of which
     the rest is kept. Reads back and fails if it differs.
+
+    Example: fill DRAM 256 0xffffffff
     """
     if region.space == "flash":
         session.chip.flash.check(region.address, region.size)
@@ -250,6 +276,9 @@ def save_region(
 
     The file appears whole or not at all. What was read of flash when it stops half-way is kept
     in FILE.part.
+
+    Example: save flash:nvs nvs.bin
+    Example: save DRAM 4K ram.hex
     """
     flash = session.chip.flash
     if region.space == "flash" and region.address + region.size > flash.size:
@@ -274,7 +303,10 @@ def save_region(
 
 @VERBS.add("read-mem", group=GROUP, needs="memory", alias_of="peek")
 def read_mem(session: Session, address: Annotated[int, ADDRESS]) -> memory.Peek:
-    """Read one word, as esptool does."""
+    """Read one word, as esptool does.
+
+    Example: read-mem 0x3fc80000
+    """
     return peek(session, Location(address), force=_is_unmapped(session, address, WORD))
 
 
@@ -292,7 +324,10 @@ def write_mem(
     value: Annotated[int, NUMBER],
     mask: Annotated[int | None, NUMBER] = None,
 ) -> memory.Poke | Written | None:
-    """Write one word, perhaps under a mask, as esptool does; but read it back."""
+    """Write one word, perhaps under a mask, as esptool does; but read it back.
+
+    Example: write-mem 0x3fc80000 0x12 0xff
+    """
     force = _is_unmapped(session, address, WORD, write=True)
     return poke(session, Location(address), (value,), mask=mask, unverified=force, force=force)
 
@@ -304,7 +339,10 @@ def dump_mem(
     size: Annotated[int, POSITIVE],
     file: Annotated[Path, FILE],
 ) -> saving.Saved:
-    """Read a range into a file, as esptool does; but all of it, to the last byte."""
+    """Read a range into a file, as esptool does; but all of it, to the last byte.
+
+    Example: dump-mem 0x3fc80000 64 ram.bin
+    """
     force = _is_unmapped(session, address, size)
     return save_region(session, Extent(address, size), file, force=force)
 

@@ -50,6 +50,8 @@ def esptool(session: Session, command: Held, *, line: GlobalOptions) -> Outcome:
     Commands: chip-id, dump-mem, elf2image, erase-flash, erase-region, flash-id, get-security-info,
     image-info, load-ram, make-image, merge-bin, read-flash, read-flash-sfdp, read-flash-status,
     read-mac, read-mem, run, verify-flash, version, write-flash, write-flash-status, write-mem.
+
+    Example: esptool --chip esp32c3 flash-id
     """
     if line.silent and (line.trace or line.verbose):
         raise UsageError("--silent excludes --trace and --verbose")
@@ -70,6 +72,8 @@ def espefuse(
     """Answer `espefuse summary` with `efuse`.
 
     The rest, which burns fuses, is refused.
+
+    Example: espefuse summary
     """
     if words[0] != "summary":
         raise UsageError("nothing here burns fuses", hint=_FUSES_HINT)
@@ -80,17 +84,26 @@ def espefuse(
 
 @VERBS.add("espsecure", group=GROUP)
 def espsecure(session: Session, words: Annotated[tuple[str, ...], TEXTS]) -> None:
-    """Say that nothing here signs, encrypts or makes keys."""
+    """Say that nothing here signs, encrypts or makes keys.
+
+    Example: fails espsecure generate-signing-key key.pem
+    """
     raise UsageError("espsecure is another program; nothing here signs or makes keys")
 
 
 @VERBS.add("get-security-info", group=GROUP, needs="chip")
 def get_security_info(session: Session) -> ops.SecurityReport:
-    """Tell what the ROM says of secure boot and flash encryption."""
+    """Tell what the ROM says of secure boot and flash encryption.
+
+    Example: get-security-info
+    """
     return ops.security_report(session.chip)
 
 
 @VERBS.add("version", group=GROUP)
 def version(session: Session) -> Version:
-    """Tell the version, and which esptool's lines are understood."""
+    """Tell the version, and which esptool's lines are understood.
+
+    Example: version
+    """
     return Version(__version__, LIKE)

@@ -87,6 +87,8 @@ def loadram(
     against the chip's RAM and the running stub before anything is sent. Ctrl-C stops listening.
     `load FILE mem:ADDRESS` puts raw bytes into RAM.
     For a script: loadram x.bin --until "ready" --timeout 5.
+
+    Example: loadram --no-run program.bin
     """
     wish = monitor.Wish(until, timeout, baud)
     if wish.is_bounded and (no_run or no_monitor):
@@ -125,6 +127,8 @@ def monitor_command(
 
     After `run` the port is opened without a reset; `monitor --run` leaves the loader by itself and
     shows the boot log, too. For a script: monitor --run --until "ready" -t 5.
+
+    Example: monitor --run --timeout 100ms
     """
     wish = monitor.Wish(until, timeout, baud)
     monitor.require_end(session, wish)
@@ -140,6 +144,8 @@ def syms(session: Session, what: Annotated[str, FILE_OR_PATTERN] = "") -> Symbol
     syms build/app.elf, then syms *counter*. Their names are addresses in every expression:
     peek app_main, dump some_buffer, expect [g_counter] == 3. Registers and regions come first.
     A file is what exists; ./NAME is always one. Alone it tells what is loaded.
+
+    Example: syms program.elf
     """
     path = files.path_of(what) if what else Path()
     if what and (files.is_file(path) or what.startswith((".", "/", "~")) or what.endswith(".elf")):

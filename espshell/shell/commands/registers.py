@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple, cast
 
 from espshell import files
 from espshell.errors import UsageError
@@ -15,9 +15,12 @@ from espshell.shell.arguments.types import (
     TEXT,
     ArgType,
     Completed,
+    Offer,
     Scope,
+    Unfinished,
     complete_files,
     complete_names,
+    offer_names,
 )
 from espshell.shell.commands.memory import Check, Unverified
 from espshell.shell.declaration import DRY_RUN, Option, Trait
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
         SvdTables,
     )
     from espshell.registers import BitField, Register
+    from espshell.shell.language.scope import TargetScope
     from espshell.shell.session import Session
 
 VERBS = Registry()
@@ -75,11 +79,37 @@ def _request_names(parsed: tuple[Request, ...]) -> tuple[str, ...]:
     )
 
 
+def _complete_requests(at: Unfinished) -> Iterable[Completed]:
+    """Offer registers, fields (``.F`` of the register before), and the values of a field."""
+    last = ""
+    for word in (*at.before, at.word):
+        name = word.partition("=")[0]
+        register = ".".join(last.split(".")[:2])
+        last = register + name if name.startswith(".") else name
+    typed, equals, value = at.word.partition("=")
+    if equals:
+        return _field_values(last, value, at.scope)
+    if not typed.startswith("."):
+        return complete_names(typed, at.scope)
+    return (
+        Offer(f".{one.text.rpartition('.')[2]}", one.about) for one in offer_names(last, at.scope)
+    )
+
+
+def _field_values(name: str, value: str, scope: Scope) -> Iterable[Completed]:
+    match = cast("TargetScope", scope).field(name)
+    for number, word in match[1].values if match else ():
+        yield Offer(word, f"{number}", value)
+    yield Offer("?", "list what there is", value)
+    if value:
+        yield from complete_names(value, scope)
+
+
 REQUESTS: ArgType[tuple[Request, ...], tuple[Request, ...]] = ArgType(
     "registers and fields",
     _parse_requests,  # what a value means depends on its field
     names=_request_names,
-    complete=complete_names,
+    complete_at=_complete_requests,
     most=999,
     raw=True,
     label="PATTERN|P.R[.F][=V]",
@@ -103,6 +133,9 @@ def reg(
     `reg UART0.CONF0` shows a register and its fields, `reg UART0.*` the values of all that can be
     read without changing anything. `reg UART0.CONF0.PARITY=1 .PARITY_EN=0` is one write that the
     chip masks itself, read back like a poke. `reg UART0.CONF0.PARITY=?` lists what there is.
+
+    Example: reg UART0.CONF0
+    Example: reg UART0.CONF0.PARITY=1
     """
     registers.tables(session.chip.memory)
     if any(request.choices for request in requests):
@@ -114,11 +147,17 @@ def reg(
     return _read(session, requests, check=check, force=force)
 
 
+PATTERN = replace(TEXT, complete=lambda text, scope: offer_names(text, scope))
+"""A part of names, a peripheral or a pattern."""
+
+
 @VERBS.add("regs", group=GROUP, needs="chip")
-def regs(session: Session, pattern: Annotated[str, TEXT] = "") -> RegisterList:
+def regs(session: Session, pattern: Annotated[str, PATTERN] = "") -> RegisterList:
     """List peripherals or registers, without reading any.
 
     Registers by a part of their name, the name of their peripheral, or a pattern with `*` and `?`.
+
+    Example: regs UART0
     """
     return registers.list_registers(session.chip.memory, pattern)
 
@@ -139,6 +178,8 @@ def svd(session: Session, file: Annotated[str, SVD] = "") -> SvdTables | BuiltIn
     svd chip.svd; svd off; svd tells what applies. Rows, clusters, derived parts, names of values
     and their meanings are taken over: `reg UART0.CONF0` shows them, `reg UART0.CONF0.PARITY=?`
     lists them. It stays until the end of the session, whatever is connected.
+
+    Example: svd board.svd
     """
     if file.lower() == _OFF:
         session.svd = None

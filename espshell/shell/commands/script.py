@@ -13,6 +13,7 @@ from espshell.ops.result import Result
 from espshell.records import dataclass
 from espshell.shell import registry
 from espshell.shell.arguments.types import ANY_PATH, CHIPS, SECONDS, TEXT, WORDS
+from espshell.shell.commands.shell import NamedValues
 from espshell.shell.declaration import Option, Trait
 from espshell.shell.language import expr
 from espshell.shell.language.assignment import assigned
@@ -63,11 +64,17 @@ class Echo(Result):
 
 
 @VERBS.add("let", group=GROUP, rest="assignment")
-def let(session: Session, assignment: Command) -> Variable:
+def let(session: Session, assignment: Command) -> Variable | NamedValues:
     """Set a variable: let NAME = EXPRESSION.
 
-    Text stands in quotes. `$NAME` puts the value into any later line.
+    Text stands in quotes. `$NAME` puts the value into any later line. Without arguments, list
+    the variables, and at the prompt the values of `print` ($~1, $~2, ...).
+
+    Example: let place = DRAM + 0x100; peek $place
     """
+    if not assignment.words:
+        shown = sorted(session.variables.items(), key=_by_name)
+        return NamedValues(tuple((f"${name}", value) for name, value in shown))
     setting = assigned(assignment)
     scope = session.scope
     value = _value(session, setting.value, scope)
@@ -88,6 +95,8 @@ def expect(
     """Fail, with both sides, unless an expression is true.
 
     `[ADDRESS]` is the word at an address, u8[..] and u16[..] are narrower.
+
+    Example: expect --message "RAM is zero" [DRAM] == 0
     """
     return evaluated(session, expression, message)
 
@@ -107,7 +116,10 @@ def evaluated(session: Session, expression: Expr, message: str = "") -> watch.Ex
 
 @VERBS.add("need", group=GROUP, needs="chip", traits=Trait.NEED | Trait.VERDICT)
 def need(session: Session, chip: Annotated[tuple[Chip, ...], CHIPS]) -> None:
-    """Refuse any chip but these."""
+    """Refuse any chip but these.
+
+    Example: need esp32c3
+    """
     connected = session.chip.chip
     if connected not in chip:
         titles = " or ".join(one.title for one in chip)
@@ -119,6 +131,8 @@ def fails(session: Session, command: Held) -> Failed:
     """Succeed only if a command fails.
 
     A typing error does not count, and a chip that is lost does not either.
+
+    Example: fails poke ROM0 0
     """
     list(registry.parsed(command.prepared.bound))  # raises for what is mistyped
     try:
@@ -135,13 +149,22 @@ def fails(session: Session, command: Held) -> Failed:
 
 @VERBS.add("echo", group=GROUP)
 def echo(session: Session, words: Annotated[tuple[str, ...], WORDS] = ()) -> Echo:
-    """Show words."""
+    """Show words, with the values of variables: echo QE is $qe.
+
+    It calculates nothing: `let qe = EXPRESSION` first gives a value a name, and `print
+    EXPRESSION` shows one.
+
+    Example: echo "RAM begins here:"; peek DRAM
+    """
     return Echo(" ".join(words))
 
 
 @VERBS.add("sleep", group=GROUP)
 def sleep(session: Session, seconds: Annotated[float, SECONDS]) -> None:
-    """Let time pass: sleep 2, sleep 200ms."""
+    """Let time pass: sleep 2, sleep 200ms.
+
+    Example: sleep 200ms
+    """
     session.clock.sleep(seconds)
 
 
@@ -156,6 +179,8 @@ def source(
     """Run the lines of another file.
 
     The arguments are its $1 to $9. A script finds it beside itself. What it sets by `let` stays.
+
+    Example: source first.espsh
     """
     run_file(file, arguments)
 
@@ -165,6 +190,10 @@ def begin_if(session: Session, expression: Expr) -> None:
     """Run the lines up to end, or those behind else, by a condition.
 
     if u32[DRAM] == 0, the lines, perhaps else and more lines, and end: each on a line of its own.
+
+    Example: if [DRAM] == 0
+    >     echo "RAM is empty"
+    > end
     """
     raise _only_in_scripts("if")
 
@@ -175,24 +204,47 @@ def begin_for(session: Session, words: Annotated[tuple[str, ...], WORDS]) -> Non
 
     for NAME in WORD...: the lines have it as $NAME. 0..8 stands for the numbers 0 to 7, and
     0..0x4000..0x1000 for those in steps of 0x1000.
+
+    Example: for name in app0 app1
+    >     hash flash:$name
+    > end
     """
     raise _only_in_scripts("for")
 
 
 @VERBS.add("else", group=GROUP, traits=Trait.BLOCK)
 def begin_else(session: Session) -> None:
-    """Begin the lines for a condition of if that is false."""
+    """Begin the lines for a condition of if that is false.
+
+    Example: if [DRAM] == 0
+    >     echo empty
+    > else
+    >     dump DRAM 16
+    > end
+    """
     raise _only_in_scripts("else")
 
 
 @VERBS.add("end", group=GROUP, traits=Trait.BLOCK)
 def end_block(session: Session) -> None:
-    """End the lines of if, for, or repeat without a command."""
+    """End the lines of if, for, or repeat without a command.
+
+    Example: repeat 2
+    >     peek DRAM
+    > end
+    """
     raise _only_in_scripts("end")
 
 
 def _only_in_scripts(name: str) -> UsageError:
     return UsageError(f"`{name}` belongs to a block of lines", hint="`source FILE` runs a script")
+
+
+def _by_name(variable: tuple[str, str]) -> tuple[bool, int, str]:
+    """Return the key that sorts names first, then values of the prompt by number."""
+    name = variable[0]
+    number = name.removeprefix("~")
+    return name.startswith("~"), int(number) if number.isdigit() else 0, name
 
 
 def _value(session: Session, word: Word, scope: TargetScope) -> int | str:

@@ -45,6 +45,8 @@ def copy(
 
     All of it is read before anything is written, so the two may overlap. Reads back and fails if
     it differs. In flash what else is in the sectors is kept.
+
+    Example: copy DRAM 64 (DRAM + 0x100)
     """
     source = session.space(region.space, region.size)
     if place.space == "flash":
@@ -91,6 +93,9 @@ def find(
     A number is a 32-bit value, with find8 and find16 a narrower one, at any alignment. ?? stands
     for any byte. $_ becomes the first place; an empty Enter goes on behind the last one. Not found
     is a failure (status 1).
+
+    Example: find flash:fctry "serial"
+    Example: find DRAM 4K 0
     """
     if isinstance(pattern, int):
         pattern = search.Pattern.of_number(pattern, width)
@@ -146,6 +151,9 @@ def diff(
     The first side is what is expected. Sizes must agree; an address alone takes the size of the
     other side. Of three words the first two belong together if the first is a place in memory;
     A..+LEN is never taken apart.
+
+    Example: diff flash:app0 20K app.bin
+    Example: diff data.bin data.bin
     """
     expected, actual = (_side(session, operand) for operand in sides)
     check = check or session.settings.check
@@ -176,6 +184,8 @@ def digest(
 
     hash flash:app0, hash DRAM --crc32. The chip itself computes the md5 of flash and, while the
     flasher stub runs, the crc32 of memory; other digests are of what is read.
+
+    Example: hash flash:app0 sha256
     """
     region, algorithm = what
     if crc32:

@@ -1,9 +1,10 @@
-"""set, alias, history, help, quit: the shell itself."""
+"""set, alias, history, log, quit: the shell itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,18 +19,18 @@ from espshell.shell.arguments.types import (
     NUMBER,
     POSITIVE,
     TEXT,
-    ArgType,
+    Completed,
+    Unfinished,
     complete_files,
     did_you_mean,
-    offer,
 )
-from espshell.shell.declaration import Option, Trait, Verb
+from espshell.shell.declaration import Option, Trait
 from espshell.shell.language.assignment import assigned
 from espshell.shell.language.grammar import Command
 from espshell.shell.output import Output
 from espshell.shell.registry import COMMANDS, Registry
 from espshell.shell.session import Quit, Session
-from espshell.shell.settings import MOST_FLASH, SAVED, SETTINGS, Settings
+from espshell.shell.settings import ABOUT, CHOICES, MOST_FLASH, SAVED, SETTINGS, SWITCHES, Settings
 from espshell.shell.transcript import Record
 from espshell.units import KIB, parse_number, size_text
 
@@ -39,7 +40,6 @@ GROUP = "Shell"
 
 _SWITCH = {"on": True, "off": False, "true": True, "false": False, "yes": True, "no": False}
 _COLORS = ("auto", "always", "never")
-_RATES = ("auto", "fixed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +57,30 @@ class History(Result):
     lines: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Help(Result):
-    """Help on one command, on a family of them, or on all."""
-
-    verbs: tuple[Verb, ...]
-    family: str = ""
-    """The first word of their names, if it is a family."""
-
-
-VERB_NAME: ArgType[str, str] = ArgType(
-    "command",
-    " ".join,
-    complete=lambda text, scope: {verb.name.partition(" ")[0]: 0 for verb in COMMANDS.verbs()},
-    most=2,
+SETTING_NAME = replace(
+    TEXT, complete=lambda text, scope: ((name, ABOUT.get(name, "")) for name in SETTINGS)
 )
-"""The name of a command, or of a family of them: of one word or two."""
 
-SETTING_NAME = replace(TEXT, complete=offer(*SETTINGS))
+_VALUES = {
+    **CHOICES,
+    "color": _COLORS,
+    "flash-size": ("auto",),
+    "pager": ("auto", "off"),
+    "spi-connection": ("auto", "SPI", "HSPI"),
+}
 
-SETTING_VALUE = replace(TEXT, complete=offer("on", "off", *_COLORS, "fixed"))
-"""What any setting can be."""
+
+def _complete_value(at: Unfinished) -> Iterable[Completed]:
+    name = at.words[0]
+    if name in _VALUES:
+        return _VALUES[name]
+    if name == "parttable":
+        return complete_files(at.word, at.scope)
+    return ("on", "off") if name in (*SWITCHES, "dry-run") else ()
+
+
+SETTING_VALUE = replace(TEXT, complete_at=_complete_value)
+"""What the setting before it can be."""
 
 
 @VERBS.add("set", group=GROUP, traits=Trait.PARTITIONS)
@@ -99,7 +102,16 @@ def set_setting(
     flash-size: auto, or what the flash has: 4M. spi-connection: auto, SPI, HSPI, or the pins of
     the flash: CLK,Q,D,HD,CS. parttable: where the partition table stands: an address in flash, or
     a file. rate: auto raises a baud rate that nobody has chosen before more than 256 KiB go over
-    a bridge; fixed leaves it alone.
+    a bridge; fixed leaves it alone. compress: auto has the stub compress 128 KiB of flash and more
+    where that is quicker, which writes over 170 KiB of RAM; off leaves the RAM alone.
+    complete: offer names on tab, or typing: with every key. editing: the keys of the prompt, emacs
+    or vi. theme: auto, dark, light, mono, or terminal: its own 16 colours. pager: what shows a
+    result that does not fit on the terminal: auto ($PAGER, or less), off, or a command. pipe: an
+    empty Enter behind `dump ... | less` goes through less, too. shell: scripts may run `!COMMAND`
+    and `cd`. aliases: names of uboot (md, mw) or gdb (x/16xw, p).
+
+    Example: set verify on
+    Example: set
     """
     if name and name not in SETTINGS:
         names = ", ".join(SETTINGS)
@@ -170,6 +182,8 @@ def alias(session: Session, assignment: Command) -> NamedValues | None:
     """Give a command line a name: alias NAME = COMMAND.
 
     Without arguments, list them. What follows the name is put behind the command.
+
+    Example: alias look = peek DRAM; look 4
     """
     if not assignment.words:
         return NamedValues(tuple(sorted(session.aliases.items())))
@@ -192,7 +206,10 @@ def define(session: Session, alias: str, line: str) -> None:
 
 @VERBS.add("history", group=GROUP)
 def history(session: Session, count: Annotated[int, POSITIVE] = 20) -> History:
-    """Show the last lines that were typed."""
+    """Show the last lines that were typed.
+
+    Example: history 5
+    """
     lines = session.history()
     first = max(0, len(lines) - count)
     return History(first + 1, tuple(lines[first:]))
@@ -208,6 +225,8 @@ def log(session: Session, file: Annotated[Path | None, LOG_TARGET] = None) -> Na
 
     Commands stand in it as they are, what came of them as comments, so that it can be run as a
     script. What the file held before stays.
+
+    Example: log session.log
     """
     if file is not None:
         session.log_to(None if str(file) == "off" else file)
@@ -223,24 +242,13 @@ def _set_variables(transcript: Record, variables: Mapping[str, str]) -> None:
             transcript.command(replay.assignment(name, value))
 
 
-@VERBS.add("help", group=GROUP, aliases=["?"])
-def help_on(session: Session, command: Annotated[str, VERB_NAME] = "") -> Help:
-    """List the commands, or explain one.
-
-    `COMMAND --help` does so too.
-    """
-    if COMMANDS.family(command):
-        return Help(COMMANDS.members(command), command.lower())
-    if command:
-        return Help((COMMANDS.find(command, prefixes=session.interactive),))
-    return Help(tuple(COMMANDS.verbs()))
-
-
 @VERBS.add("quit", group=GROUP, aliases=["exit"], traits=Trait.ONCE)
 def leave(session: Session, status: Annotated[int | None, NUMBER] = None) -> None:
     """Leave the shell, perhaps with an exit status.
 
     The chip is left as --after says.
+
+    Example: quit
     """
     if status is not None and not 0 <= status <= 255:
         raise UsageError(f"an exit status is 0 to 255, not {status}")
@@ -254,7 +262,7 @@ def _setting(session: Session, name: str) -> bool | str:
         return session.dry_run
     if name == "parttable":
         return session.settings.parttable
-    if name in ("rate", "spi-connection"):
+    if name in ("pager", "spi-connection", *CHOICES):
         return str(getattr(session.settings, name.replace("-", "_")))
     if name == "flash-size":
         size = session.settings.flash_size
@@ -277,15 +285,16 @@ def _pads(value: str) -> str:
     return value
 
 
-_PARSERS: dict[str, Callable[[str], object]] = {
-    "flash-size": _flash_size,
-    "spi-connection": _pads,
-    "rate": lambda value: _choice("rate", value, _RATES),
-}
-"""What becomes of the text of a setting that is neither a switch nor special."""
-
-
 def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
     if value.lower() not in choices:
         raise UsageError(f"`{name}` is {' or '.join(choices)}, not `{value}`")
     return value.lower()
+
+
+_PARSERS: dict[str, Callable[[str], object]] = {
+    "flash-size": _flash_size,
+    "spi-connection": _pads,
+    "pager": str,
+    **{name: partial(_choice, name, choices=words) for name, words in CHOICES.items()},
+}
+"""What becomes of the text of a setting that is neither a switch nor special."""

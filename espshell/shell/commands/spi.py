@@ -49,6 +49,8 @@ def spi(
 
     Bytes are hexadecimal: spi 0x01 00 02 --force. What may write, erase, lock or change the way the
     flash listens is refused without --force.
+
+    Example: spi 0x9f --read 3
     """
     sent = b"".join(_byte_text(text) for text in data)
     return sfdp.spi_command(
@@ -72,7 +74,10 @@ def spi(
 def read_flash_sfdp(
     session: Session, address: Annotated[int, NUMBER], count: Annotated[int, POSITIVE]
 ) -> SpiAnswer:
-    """Read bytes of SFDP, as esptool does; of any number."""
+    """Read bytes of SFDP, as esptool does; of any number.
+
+    Example: read-flash-sfdp 0 16
+    """
     if not 0 <= address < 1 << 24:
         raise UsageError(f"{address:#x} is no address of 24 bits")
     if address + count > 1 << 24:
@@ -95,7 +100,10 @@ def read_flash_status(
     count: ByteCount = "2",
     force: Annotated[bool, Option("--force", "send 35h and 15h whatever they mean here")] = False,
 ) -> StatusBytes:
-    """Read status bytes by 05h, 35h and 15h, as esptool does."""
+    """Read status bytes by 05h, 35h and 15h, as esptool does.
+
+    Example: read-flash-status --bytes 2
+    """
     return status_bytes.read_status_bytes(session.flash(), int(count), force=force)
 
 
@@ -120,6 +128,8 @@ def write_flash_status(
     """Write status bytes, as esptool does; but wait, compare and tell what changed.
 
     `sr set` changes single fields by the commands that the part wants.
+
+    Example: write-flash-status --bytes 1 0x04
     """
     size = int(count)
     if not 0 <= value < 1 << 8 * size:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from espshell import files
-from espshell.errors import UsageError
+from espshell.errors import EspError, UsageError
 from espshell.nor import layout, parts
 from espshell.nor import plan as planning
 from espshell.nor import settings as typed
@@ -21,7 +22,16 @@ from espshell.render.status import change
 from espshell.render.view import View
 from espshell.shell.arguments.flash import erasable
 from espshell.shell.arguments.places import Extent
-from espshell.shell.arguments.types import FILE, INPUT_FILE, TEXT, checked, many
+from espshell.shell.arguments.types import (
+    FILE,
+    INPUT_FILE,
+    TEXT,
+    Completed,
+    Offer,
+    Unfinished,
+    checked,
+    many,
+)
 from espshell.shell.commands.flash import NOTHING_DONE
 from espshell.shell.declaration import DRY_RUN, Option
 from espshell.shell.outcome import Presentation
@@ -29,7 +39,7 @@ from espshell.shell.registry import Registry
 from espshell.shell.terminal import grid
 
 if TYPE_CHECKING:
-    from espshell.nor.parts import Identified
+    from espshell.nor.parts import Identified, Part
     from espshell.nor.plan import StatusPlan
     from espshell.ops.status.registers import Ranges, Status, StatusBits, StatusChange
     from espshell.shell.session import Session
@@ -43,7 +53,37 @@ _FORMAT = 1
 
 _RISK = "the board may not boot any more, or its flash stay locked"
 
-FIELD_SETTINGS = replace(many(checked(TEXT, lambda text: typed.split(text))), kind="settings")
+
+def _part_of(at: Unfinished) -> Part | None:
+    """Return the flash part, asked for its id only if a person waits for it."""
+    connection = cast("Session", at.state).connection
+    if connection is None or not (connection.part or at.may_read):
+        return None
+    with contextlib.suppress(EspError):
+        return connection.identified().part
+    return None
+
+
+def _complete_fields(at: Unfinished) -> Iterable[Completed]:
+    part = _part_of(at)
+    layout = part.layout if part else None
+    name, equals, value = at.word.partition("=")
+    if layout is None:
+        return
+    if field := layout.field(name.upper()) if equals else None:
+        words = field.values or tuple((n, str(n)) for n in range(min(field.most, 15) + 1))
+        yield from (Offer(word, f"{field.name} {number}", value) for number, word in words)
+    elif not equals:
+        for field in layout.fields:
+            if field.kind.settable and part and field.register in part.written:
+                yield f"{field.name}=", field.meaning
+
+
+FIELD_SETTINGS = replace(
+    many(checked(TEXT, lambda text: typed.split(text))),
+    kind="settings",
+    complete_at=_complete_fields,
+)
 """Settings of fields: NAME=VALUE.  Which names there are only the flash can tell."""
 
 PartName = Annotated[
@@ -68,6 +108,8 @@ def show(session: Session, *, part: PartName = "") -> Presentation:
     """Show the flash's status registers bit by bit.
 
     What is protected, what locks the registers, and settings that can be typed back: `sr set`.
+
+    Example: sr
     """
     return Presentation(
         _status(session, part), partitions=lambda: session.connected.known_partitions
@@ -76,7 +118,10 @@ def show(session: Session, *, part: PartName = "") -> Presentation:
 
 @VERBS.add("sr bits", group=GROUP, needs="memory")
 def bits(session: Session, name: Annotated[str, TEXT] = "", *, part: PartName = "") -> StatusBits:
-    """Explain the bits of the registers, or one of them."""
+    """Explain the bits of the registers, or one of them.
+
+    Example: sr bits QE
+    """
     return ops.StatusBits(_status(session, part), name)
 
 
@@ -92,6 +137,8 @@ def set_fields(
     Shows the bits that would change, what would be protected and what would be sent, and asks.
     Where the part has it the change is volatile, unless --nv is given. Reads back, and fails if a
     bit is not as wanted.
+
+    Example: sr set QE=1
     """
     identified = session.connected.identified(how.part or None)
     requested = typed.parse(identified.part, settings)
@@ -106,7 +153,10 @@ def edit(
     *,
     how: How,
 ) -> StatusChange | None:
-    """Change bits in a grid: arrows, space, Enter to review, Escape to leave."""
+    """Change bits in a grid: arrows, space, Enter to review, Escape to leave.
+
+    Example: sr edit
+    """
     if session.ask is None:
         raise UsageError("`sr edit` is for a terminal", hint="`sr set NAME=VALUE` works everywhere")
 
@@ -131,6 +181,8 @@ def protect(
     """Protect exactly a region, a partition, or all (chip).
 
     Only ranges that the part has can be protected; `sr ranges` lists them.
+
+    Example: sr protect flash:fctry
     """
     identified = session.connected.identified(how.part or None)
     plan = ops.plan_protection(
@@ -149,7 +201,10 @@ def unprotect(
     *,
     how: How,
 ) -> StatusChange | None:
-    """Lift the protection of the whole flash."""
+    """Lift the protection of the whole flash.
+
+    Example: sr unprotect
+    """
     identified = session.connected.identified(how.part or None)
     volatile = _volatile(identified, how)
     plan = ops.plan_protection(session.flash(), identified, 0, 0, volatile=volatile)
@@ -158,13 +213,19 @@ def unprotect(
 
 @VERBS.add("sr ranges", group=GROUP, needs="memory")
 def list_ranges(session: Session, *, part: PartName = "") -> Ranges:
-    """List the ranges that the part can protect, and the settings for each."""
+    """List the ranges that the part can protect, and the settings for each.
+
+    Example: sr ranges
+    """
     return ops.protection_ranges(session.flash(), session.connected.identified(part or None))
 
 
 @VERBS.add("sr save", group=GROUP, needs="memory")
 def save(session: Session, file: Annotated[Path, FILE], *, part: PartName = "") -> Status:
-    """Write the registers to a file, with the id of the flash."""
+    """Write the registers to a file, with the id of the flash.
+
+    Example: sr save status.json
+    """
     result = _status(session, part)
     contents = {
         "format": _FORMAT,
@@ -183,7 +244,10 @@ def restore(
     *,
     how: How,
 ) -> StatusChange | None:
-    """Put the registers back: as in a file of `sr save`, or as this session found them."""
+    """Put the registers back: as in a file of `sr save`, or as this session found them.
+
+    Example: sr save status.json; sr restore status.json
+    """
     identified = session.connected.identified(how.part or None)
     saved = _saved(file, identified) if file else _first_look(session)
     now = _status(session, "").registers
@@ -205,7 +269,10 @@ def restore(
 def show_sfdp(
     session: Session, *, raw: Annotated[bool, Option("--raw", "show the bytes, too")] = False
 ) -> Presentation:
-    """Decode what the flash says of itself (SFDP, JESD216)."""
+    """Decode what the flash says of itself (SFDP, JESD216).
+
+    Example: sfdp
+    """
     return Presentation(sfdp.read_sfdp(session.flash()), every_row=raw)
 
 

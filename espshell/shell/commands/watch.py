@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
+from espshell.errors import UsageError
 from espshell.ops.memory import watch as ops
-from espshell.ops.memory import words
+from espshell.ops.memory import words, writing
 from espshell.ops.result import Result
 from espshell.records import dataclass
 from espshell.shell.arguments.places import REGION, Extent, region
-from espshell.shell.arguments.types import POSITIVE, SECONDS, ArgType, Scope
+from espshell.shell.arguments.types import (
+    POSITIVE,
+    SECONDS,
+    ArgType,
+    Completed,
+    Scope,
+    Unfinished,
+)
 from espshell.shell.commands.script import evaluated
 from espshell.shell.declaration import Option, Trait
 from espshell.shell.language import expr, place
@@ -27,6 +35,8 @@ if TYPE_CHECKING:
 VERBS = Registry()
 
 GROUP = "Again and again"
+
+_ALL_PINS = ("[GPIO.IN]", "[GPIO.IN] | [GPIO.IN1] << 32")  # of one bank, of two
 
 _KEPT = 10_000  # changes that a watch hands back; the first ones, as a script asked for them
 
@@ -48,6 +58,24 @@ class Repeated(Result):
         return not self.failure
 
 
+def _parse_watchables(texts: Sequence[str]) -> tuple[Expr | place.Range, ...]:
+    """Parse each word, a length together with the place before it; contents have no length."""
+    groups: list[list[str]] = []
+    for text in texts:
+        if groups and len(groups[-1]) == 1 and "[" not in groups[-1][0] and _is_length(text):
+            groups[-1].append(text)
+        else:
+            groups.append([text])
+    return tuple(map(_parse_watchable, groups))
+
+
+def _is_length(text: str) -> bool:
+    try:
+        return expr.parse(text).constant() is not None
+    except UsageError:
+        return False
+
+
 def _parse_watchable(texts: Sequence[str]) -> Expr | place.Range:
     if texts[0].lower().startswith("gpio:"):
         return expr.parse(texts[0])
@@ -61,23 +89,30 @@ def _resolve_watchable(parsed: Expr | place.Range, scope: Scope) -> Expr | Exten
         return REGION.resolve(parsed, scope)
     name = parsed.lone_name()
     if name == "gpio" and scope.chip is not None:  # in capitals it is the peripheral
-        banks = "[GPIO.IN] | [GPIO.IN1] << 32"
-        return expr.parse(banks if scope.knows("GPIO.IN1") else "[GPIO.IN]")
+        return expr.parse(_ALL_PINS[scope.knows("GPIO.IN1")])
     named = scope.place(name) if name else None
     return parsed if named is None else Extent(named.start, named.size, named.name)
 
 
-WATCHABLE: ArgType[Expr | place.Range, Expr | Extent] = ArgType(
-    "expression or region",
-    _parse_watchable,
-    _resolve_watchable,
-    names=lambda parsed: parsed.names() if isinstance(parsed, Expr) else REGION.names(parsed),
-    complete=lambda text, scope: scope.names(),
-    most=2,
+def _complete_watchable(at: Unfinished) -> Iterable[Completed]:
+    return (*REGION.complete(at.word, at.scope), ("gpio:", "a pin"))
+
+
+def _names(parsed: Expr | place.Range) -> Sequence[str]:
+    return parsed.names() if isinstance(parsed, Expr) else REGION.names(parsed)
+
+
+WATCHABLES: ArgType[tuple[Expr | place.Range, ...], tuple[Expr | Extent, ...]] = ArgType(
+    "expressions or regions",
+    _parse_watchables,
+    lambda parsed, scope: tuple(_resolve_watchable(each, scope) for each in parsed),
+    names=lambda parsed: tuple(name for each in parsed for name in _names(each)),
+    complete_at=_complete_watchable,
+    most=40,
     raw=True,
-    label="EXPRESSION|REGION",
+    label="EXPRESSION|REGION...",
 )
-"""An expression, or a region; a lone name is the region or register of that name."""
+"""Expressions and regions; a lone name is the region or register of that name."""
 
 
 @VERBS.add("wait", group=GROUP, rest="expression", traits=Trait.VERDICT)
@@ -95,12 +130,20 @@ def wait(
     """Look until an expression is true; fail after 10 s.
 
     wait -t 2 (GPIO.IN & 1) == 1. Fails with both sides, as expect does.
+
+    Example: wait --timeout 1 [DRAM] == 0
     """
+
+    def looked(last: ops.Expectation, seconds: float) -> None:
+        value = last.value if last.left is None else last.left
+        session.output.alive(f"{expression.text}: {value:#x}, {seconds:.1f} of {timeout:g} s")
+
     return ops.wait(
         lambda: evaluated(session, expression),
         session.clock,
         timeout_s=timeout,
         interval_s=interval,
+        looked=looked,
     )
 
 
@@ -109,12 +152,15 @@ def repeat(session: Session, count: Annotated[int, POSITIVE], command: Held) -> 
     """Run a command so many times; stops when it fails.
 
     repeat 10 peek 0x3fc90000. Each result is shown as it comes.
+
+    Example: repeat 3 peek DRAM
     """
     results = []
     failure = ""
     number = 0
     while number < count and not failure:
         number += 1
+        session.output.alive(f"{command.text}: run {number} of {count}")
         outcome = command.run()
         if session.output.as_json:
             results.append(outcome.bare)
@@ -129,44 +175,63 @@ def repeat(session: Session, count: Annotated[int, POSITIVE], command: Held) -> 
 @VERBS.add("watch", group=GROUP, needs="memory")
 def watch(
     session: Session,
-    what: Annotated[Expr | Extent, WATCHABLE],
+    what: Annotated[tuple[Expr | Extent, ...], WATCHABLES],
     *,
     interval: Annotated[
         float, Option("--interval", "look this often (1 s)", SECONDS, short="-n")
     ] = 1.0,
     count: Annotated[int | None, Option("--count", "stop after so many looks", POSITIVE)] = None,
 ) -> Presentation:
-    """Show a value or a range live; Ctrl-C stops.
+    """Show values and ranges live; Ctrl-C stops.
 
-    `watch gpio` shows the levels of all pins as bits of a number, `watch gpio:9` one.
-    What has changed is marked. Without a terminal, prints what is seen first and each change;
-    --count ends it in a script.
+    `watch UART0.STATUS DRAM+4 16 [0x3fc90000]` shows a register with its fields, a range and a
+    word. `watch gpio` shows the levels of all pins as bits of a number, `watch gpio:9` one.
+    What has changed is marked, with the time of its last change. Without a terminal, prints what
+    is seen first and each change; --count ends it in a script.
+
+    Example: watch --count 2 --interval 100ms [DRAM]
     """
-    address = what.address if isinstance(what, Extent) else None
-    title = what.text if isinstance(what, Expr) else what.name or f"{what.address:#010x}"
-    view = live.Live(session.output, title, address)
-    samples: list[ops.Sample[int | bytes]] = []
+    items = [_item(session, each) for each in what]
+    view = live.Live(session.output, items, session.clock)
+    samples: list[ops.Sample[ops.Seen]] = []
     looks = 0
     notes: dict[str, None] = {}
+    readers = [_look(session, each, notes) for each in what]
 
-    def looked(sample: ops.Sample[int | bytes]) -> None:
+    def look() -> ops.Seen:
+        seen = tuple(read() for read in readers)
+        return seen if len(seen) > 1 else seen[0]
+
+    def looked(sample: ops.Sample[ops.Seen]) -> None:
         nonlocal looks
         looks = sample.look
         view.look(sample)
 
-    changes = ops.changes(
-        _look(session, what, notes), session.clock, interval_s=interval, count=count, looked=looked
-    )
+    changes = ops.changes(look, view.clock, interval_s=interval, count=count, looked=looked)
     interrupted = False
-    try:
-        for sample in changes:
-            view.change(sample)
-            if len(samples) < _KEPT:
-                samples.append(sample)
-    except KeyboardInterrupt:
-        interrupted = True
+    with view.screen():
+        try:
+            for sample in changes:
+                view.change(sample)
+                if len(samples) < _KEPT:
+                    samples.append(sample)
+        except KeyboardInterrupt:
+            interrupted = True
+    if interrupted:
         session.output.note("stopped")
+    title, address = ", ".join(item.title for item in items), items[0].address
+    address = address if len(items) == 1 else None
     return shown(ops.Watched(title, address, tuple(samples), looks, interrupted, tuple(notes)))
+
+
+def _item(session: Session, what: Expr | Extent) -> live.Item:
+    """Return what is drawn of a thing that is watched."""
+    if isinstance(what, Expr):
+        return live.Item(what.text, is_pins=what.text in _ALL_PINS)
+    title, register = what.name or f"{what.address:#010x}", None
+    if what.space == "mem" and what.size == WORD and "." in what.name:
+        register = next(iter(writing.registers_at(session.chip.memory, what.address)), None)
+    return live.Item(title, what.address, register)
 
 
 def _look(

@@ -1,7 +1,7 @@
 """``espshell esptool ARGS...``: esptool's arguments, environment, settings and exit status.
 
 The arguments become one line, which runs like any other; like esptool, it asks no questions.
-``docs/esptool.md`` lists what differs.
+``docs/howto/esptool.md`` lists what differs.
 """
 
 from __future__ import annotations

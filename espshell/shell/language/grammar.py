@@ -85,19 +85,23 @@ def parse_line(
     *,
     rest_is_expression: Callable[[str], bool],
     inner_command: Callable[[str], int | None] = lambda _name: None,
+    unfinished: bool = False,
 ) -> tuple[Command, ...]:
     """Cut a logical line into commands; an empty line or a comment has none.
 
     ``rest_is_expression(name)``: whether ``>``, ``>>`` and ``|`` are operators in a command.
     ``inner_command(name)``: the index of the argument that begins another command, or None: 0 for
     ``fails COMMAND``, 1 for ``repeat N COMMAND``.
+    ``unfinished``: whether it is still being typed, so that a bracket or quote may be open, and a
+    redirect without its file.
 
     Raises:
         UsageError: unclosed quote or bracket, redirect without a side, no command between ``;``.
     """
     if (end := text.rstrip().find("\n")) >= 0:
         raise UsageError(f"expected one line, found a line break at column {end + 1}")
-    return tuple(_Line(text, rest_is_expression, inner_command).commands())
+    line = _Line(text, rest_is_expression, inner_command, unfinished=unfinished)
+    return tuple(line.commands())
 
 
 def is_continued(text: str) -> bool:
@@ -137,17 +141,18 @@ _CLOSERS = {"(": ")", "[": "]"}
 _PLAIN = re.compile(r"""[^\s;()\[\]'"\\$]+""")
 _PLAIN_IN_DOUBLE = re.compile(r'[^"\\$]+')
 _SINGLE = re.compile(r"'\\''|'[^']*'")
-_VARIABLE = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*|[0-9]+|\?)|\{([^}]*)(\})?)")
+_VARIABLE = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*|~?[0-9]+|\?)|\{([^}]*)(\})?)")
 _BRACED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*|[0-9]+|\?)(:-)?")
 
 
 class _Scanner:
     """Cuts ``text[at:end]`` into pieces and words; ``at`` is the position of the next character."""
 
-    def __init__(self, text: str, at: int, end: int) -> None:
+    def __init__(self, text: str, at: int, end: int, *, unfinished: bool = False) -> None:
         self.text = text
         self.at = at
         self.end = end
+        self.unfinished = unfinished
         self.open: list[int] = []  # the positions of unclosed brackets
 
     def peek(self) -> str:
@@ -166,11 +171,21 @@ class _Scanner:
         return Word(self.text[start : self.at], start + 1, tuple(pieces))
 
     def check_closed(self) -> None:
-        if self.open:
+        if self.open and not self.unfinished:
             raise _unclosed(self.text[self.open[-1]], self.open[-1])
 
     def pieces(self) -> Iterator[Piece]:
         """Take the pieces at the next character, outside of double quotes."""
+        start = self.at
+        try:
+            yield from self.closed_pieces()
+        except UsageError:
+            if not self.unfinished:
+                raise
+            self.at = start
+            yield self.take(self.end)
+
+    def closed_pieces(self) -> Iterator[Piece]:
         match self.peek():
             case "'":
                 yield self.single()
@@ -286,8 +301,10 @@ class _Line:
         text: str,
         rest_is_expression: Callable[[str], bool],
         inner_command: Callable[[str], int | None],
+        *,
+        unfinished: bool,
     ) -> None:
-        self.scanner = _Scanner(text, 0, len(text))
+        self.scanner = _Scanner(text, 0, len(text), unfinished=unfinished)
         self.text = text
         self.rest_is_expression = rest_is_expression
         self.inner_command = inner_command
@@ -346,6 +363,8 @@ class _Line:
             )
         if not words:
             raise UsageError(f"expected a command before `{mark.raw}` at column {mark.column}")
+        if self.scanner.unfinished and self.at_end_of_command():
+            return Redirect(mark.raw, Word("", len(self.text) + 1, ()))
         if mark.raw == "|":
             return Redirect("|", self.shell_text())
         if self.at_end_of_command():

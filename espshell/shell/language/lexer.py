@@ -21,7 +21,7 @@ from pygments.token import (
     Whitespace,
 )
 
-_VARIABLE = r"\$(?:\{[^}\n]*\}|[A-Za-z_]\w*|[0-9]|\?)"
+_VARIABLE = r"\$(?:\{[^}\n]*\}|[A-Za-z_]\w*|~?[0-9]+|\?)"
 _NUMBER = r"(?:0[xX][0-9A-Fa-f_]+|0[bB][01_]+|0[oO][0-7_]+|[0-9][0-9_]*)[kKmM]?(?!\.?\w)"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from espshell.ops.chip import efuse as efuses
 from espshell.ops.chip import gpio
 from espshell.ops.memory import words as memory
 from espshell.shell.arguments.types import Scope, nearest
-from espshell.units import WORD, parse_number
+from espshell.units import WORD, hex32, parse_number, size_text
 
 if TYPE_CHECKING:
     from espshell.image.partitions import PartitionTable
@@ -222,6 +223,23 @@ class TargetScope:
         symbols = self._symbols.starting(text) if self._symbols and text else ()
         return dict.fromkeys((*self._own_names(text), *islice(symbols, _MOST_SYMBOLS)))
 
+    def about(self, name: str) -> str:
+        """Describe a name: where it is, what may be done to it; empty for an unknown one."""
+        tables = self.tables
+        if tables is not None and (match := tables.find_field(name)) is not None:
+            field = match[1]
+            bits = f"bits {field.bits}" if field.width > 1 else f"bit {field.bits}"
+            return "  ".join(filter(None, (bits, field.access.text, field.meaning)))
+        if tables is not None and (register := tables.find(name)) is not None:
+            parts = (hex32(register.address), register.access.text, register.meaning)
+            return "  ".join(filter(None, parts))
+        for place in self._places() if self.chip else ():
+            if place.name == name:
+                return _about(place.start, place.size)
+        peripheral = tables.peripheral(name) if tables else None
+        named = peripheral or (self._symbols.find(name) if self._symbols else None)
+        return _about(named.address, named.size) if named else ""
+
     def _own_names(self, text: str) -> Iterable[str]:
         """Return the names of the chip itself."""
         if self.chip is None:
@@ -230,6 +248,8 @@ class TargetScope:
         if tables is None:
             return [place.name for place in self._places()]
         *before, _ = text.upper().split(".")
+        with contextlib.suppress(UsageError):  # the beginning of several peripherals
+            before[:1] = [p.name for p in map(self.peripheral, before[:1]) if p] or before[:1]
         match before:
             case []:
                 places = [place.name for place in self._places() if "." not in place.name]
@@ -325,6 +345,15 @@ class FlashScope:
             names = []
         return dict.fromkeys((*names, *(place.name for place in self._fixed()), _ALL))
 
+    def about(self, name: str) -> str:
+        """Describe a partition: its place and size; nothing that would have to be asked for."""
+        if name == _ALL:
+            return "the whole flash"
+        with contextlib.suppress(EspError):
+            place = self.place(name)
+            return _about(place.start, place.size) if place else ""
+        return ""
+
     def space(self, name: str) -> Scope:
         """Return the meaning of names in a space."""
         return self._outer.space(name)
@@ -390,6 +419,11 @@ class EfuseScope:
         """Return the names of all fields."""
         return [fuse.name for fuse in self._target.efuse.table.fuses]
 
+    def about(self, name: str) -> str:
+        """Describe a field by its meaning."""
+        fuse = self._target.efuse.table.find(name)
+        return fuse.meaning.text if fuse else ""
+
     def space(self, name: str) -> Scope:
         """Return the meaning of names in a space."""
         return self._outer.space(name)
@@ -405,6 +439,10 @@ _ALL, _END, _EFUSE, _GPIO = "all", "end", "efuse", "gpio"
 def not_connected() -> BenchError:
     """Return the error of a command that needs a chip, without one."""
     return BenchError("no chip is connected", hint="`connect PORT`, or start with --port")
+
+
+def _about(address: int, size: int) -> str:
+    return f"{hex32(address)}  {size_text(size)}" if size else hex32(address)
 
 
 def _completed(text: str, names: Sequence[str]) -> str | None:

@@ -115,6 +115,8 @@ def _used(pieces: Iterable[Piece]) -> Iterator[VariableUse]:
 def _not_set(name: str) -> UsageError:
     if name in ("_", "?"):
         hint = "no command has set it yet"
+    elif name.startswith("~"):
+        hint = "`print` numbers its values at the prompt, and scripts have none"
     elif name.isdigit():
         hint = f"the script needs at least {name} argument{'' if name == '1' else 's'}"
     else:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
+from espshell import files
 from espshell.errors import EspError
 from espshell.records import dataclass
+from espshell.shell.arguments.types import Completed, Offer, Unfinished
 from espshell.shell.declaration import Option, Param, Trait, Verb
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.words import Word
@@ -13,53 +16,88 @@ from espshell.shell.lines import cut
 from espshell.shell.registry import COMMANDS, REST
 from espshell.shell.session import Session
 
+_VARIABLE = re.compile(r"\$\w*$")
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A replacement for the word before the cursor; ``about`` is shown beside it."""
+    """A replacement for what is before the cursor; ``about`` is shown beside it."""
 
     text: str
-    about: str = ""
+    about: str
+    size: int
+    """Characters before the cursor that it replaces."""
 
 
-def candidates(session: Session, text: str) -> Iterable[Candidate]:
-    """Return the completions of the last word of a line, best first."""
-    at = _cursor(session, text)
+def candidates(session: Session, text: str, *, may_read: bool = True) -> tuple[Candidate, ...]:
+    """Return the completions of the last name in an unfinished line.
+
+    Those that begin with what was typed, or if there are none those that have its letters in this
+    order.  ``may_read``: whether the chip may be asked, for partitions and its flash part.
+    """
+    at = _cursor(text)
     if at is None:
         return ()
+    prefixed: dict[str, Candidate] = {}
+    fuzzy: dict[str, Candidate] = {}
+    for one in _offers(session, at, may_read=may_read):
+        offer = one if isinstance(one, Offer) else Offer(*((one,) if isinstance(one, str) else one))
+        typed = (at.typed if offer.typed is None else offer.typed).lower()
+        candidate = Candidate(offer.text, offer.about, len(typed))
+        if offer.text.lower().startswith(typed):
+            prefixed.setdefault(offer.text, candidate)
+        elif len(typed) > 1 and not prefixed and _has_letters(offer.text.lower(), typed):
+            fuzzy.setdefault(offer.text, candidate)
+    return tuple((prefixed or fuzzy).values())
+
+
+def _has_letters(text: str, letters: str) -> bool:
+    """Return whether a text has letters in their order; the first one begins a part of a name."""
+    start = re.search(rf"(?<![a-z0-9]){re.escape(letters[0])}", text)
+    remaining = iter(text[start.start() :] if start else "")
+    return all(letter in remaining for letter in letters)
+
+
+def _offers(session: Session, at: _Cursor, *, may_read: bool) -> Iterable[Completed]:
+    """Yield what could stand at the cursor."""
+    if at.is_file:
+        return files.completions(at.typed)
+    variable = _VARIABLE.search(at.typed)
+    if variable is not None and at.command is not None:
+        return (Offer(f"${name}", value, variable[0]) for name, value in session.variables.items())
     if at.command is None:
-        result: Iterable[Candidate] = _commands(session)
-    elif not at.command.words and at.typed[:1] not in ("-", "$") and (family := _family(at)):
-        bare = COMMANDS.get(at.command.name.raw)
-        words_too = bare is not None and Trait.WORDS_TOO in bare.traits
-        result = (*family, *_values(session, bare, at)) if bare and words_too else family
-    elif (verb := COMMANDS.get(at.command.name.raw)) is None:
+        return _commands(session)
+    verb = COMMANDS.get(at.command.name.raw)
+    if not at.command.words and at.typed[:1] != "-" and (family := _family(at)):
+        words_too = verb is not None and Trait.WORDS_TOO in verb.traits
+        values = _values(session, verb, at, may_read) if verb and words_too else ()
+        return (*family, *values)
+    if verb is None:
         return ()
-    elif at.typed.startswith("-"):
-        result = (Candidate(option.flag, option.help) for option in verb.options)
-    elif at.typed.startswith("$"):
-        result = (Candidate(f"${name}") for name in session.variables)
-    else:
-        result = _values(session, verb, at)
-    return (one for one in result if one.text.lower().startswith(at.typed.lower()))
+    if at.typed.startswith("-") and (options := [(o.flag, o.help) for o in verb.options]):
+        return options
+    return _values(session, verb, at, may_read)
 
 
-def _values(session: Session, verb: Verb, at: _Cursor) -> Iterable[Candidate]:
+def _values(session: Session, verb: Verb, at: _Cursor, may_read: bool) -> Iterable[Completed]:
     """Yield what could stand in the place of an argument."""
-    for slot in _slots(verb, at.command.words if at.command else ()):
-        for offer in slot.type.complete(at.typed, session.scope) if slot.type else ():
-            yield Candidate(*((offer,) if isinstance(offer, str) else offer))
-
-
-def typed_word(session: Session, text: str) -> str:
-    """Return the word before the cursor, which a candidate would replace."""
-    at = _cursor(session, text)
-    return at.typed if at else ""
+    words = at.command.words if at.command else ()
+    scope = session.scope if may_read else session.scope_at_hand
+    for slot, before, start in _slots(verb, words):
+        kind = slot.type
+        if kind is None:
+            continue
+        if kind.complete_at is not None:
+            yield from kind.complete_at(
+                Unfinished(at.typed, before, start, scope, session, may_read)
+            )
+        else:
+            yield from kind.complete(at.typed, scope)
 
 
 def usage(session: Session, text: str) -> str:
     """Return the usage of the command in a typed line; empty if there is none."""
-    at = _cursor(session, text)
+    at = _cursor(text)
     name = (at.command.name.raw if at.command else at.typed or at.holder) if at else ""
     if (family := COMMANDS.family(name)) and COMMANDS.get(name) is None:
         return f"{name} {'|'.join(family)}"
@@ -80,25 +118,44 @@ class _Cursor:
     command: Command | None
     typed: str
     holder: str = ""
+    is_file: bool = False
+    """Whether it is the file of a redirect."""
 
 
-def _cursor(session: Session, text: str) -> _Cursor | None:
-    """Return the end of a line; None if the line cannot be cut, or ends in a redirect."""
+def _cursor(text: str) -> _Cursor | None:
+    """Return the end of a line; None if the line cannot be cut, or ends in a comment."""
     try:
-        commands = cut(text)
-    except EspError:
-        return None
-    if not commands or text.rstrip().endswith(";"):
-        return _Cursor(None, "")
+        commands = cut(text, unfinished=True)
+    except EspError:  # nothing but `-`, or nothing before a redirect
+        return _Cursor(None, "") if text.strip()[-1:] == "-" else None
+    if not commands:
+        return None if text.strip() else _Cursor(None, "")
     command = commands[-1]
-    if command.redirect is not None:
+    redirect = command.redirect
+    last = redirect.target if redirect else (command.name, *command.words)[-1]
+    tail = text[last.column - 1 + len(last.raw) :]
+    typed = "" if tail else last.raw
+    if tail.lstrip().startswith(";"):
+        return _Cursor(None, "")
+    if tail.lstrip().startswith("#"):
         return None
-    words, typed = [command.name, *command.words], ""
-    if not text[-1:].isspace():
-        typed = words.pop().raw
+    if redirect is not None:
+        is_file = redirect.kind != "|" and not (tail and last.raw)
+        return _Cursor(command, typed, is_file=True) if is_file else None
+    words = [command.name, *command.words]
+    return _innermost(command, words if tail else words[:-1], typed)
+
+
+def _innermost(command: Command, words: list[Word], typed: str) -> _Cursor:
+    """Return the cursor in the command that others hold, as do `fails` and `alias x =`."""
     holder = ""
-    while words and (verb := COMMANDS.get(words[0].raw)) is not None and verb.rest == "command":
-        holder, words = verb.name, words[1 + len(verb.params) :]
+    while words and (verb := COMMANDS.get(words[0].raw)) is not None:
+        if Trait.ALIAS in verb.traits and len(words) > 2 and words[2].raw == "=":
+            holder, words = verb.name, words[3:]
+        elif verb.rest == "command":
+            holder, words = verb.name, words[1 + len(verb.params) :]
+        else:
+            break
     if not words:
         return _Cursor(None, typed, holder)
     first, second = (word.raw.lower() for word in (*words, words[0])[:2])
@@ -110,30 +167,36 @@ def _cursor(session: Session, text: str) -> _Cursor | None:
     return _Cursor(inner, typed)
 
 
-def _family(at: _Cursor) -> list[Candidate]:
+def _family(at: _Cursor) -> list[tuple[str, str]]:
     """Return the second words of the commands whose first word was typed."""
     name = at.command.name.raw.lower() if at.command else ""
     verbs = {second: COMMANDS.find(f"{name} {second}") for second in COMMANDS.family(name)}
-    return [Candidate(second, verb.summary) for second, verb in verbs.items()]
+    return [(second, verb.summary) for second, verb in verbs.items()]
 
 
-def _commands(session: Session) -> Iterable[Candidate]:
+def _commands(session: Session) -> Iterable[Completed]:
+    """Yield commands, ours before other tools' names of them, and a person's own."""
     firsts = set()
-    for verb in COMMANDS.verbs():
+    for verb in sorted(COMMANDS.verbs(), key=lambda verb: bool(verb.alias_of)):
         about = ", ".join(f"{key} {value}" for key, value in verb.preset.items())
         first, _, second = verb.name.partition(" ")
         if first not in firsts:
-            yield Candidate(
-                first, ", ".join(COMMANDS.family(first)) if second else about or verb.summary
+            alias = f"another tool's name for {verb.alias_of}" if verb.alias_of else ""
+            yield (
+                first,
+                ", ".join(COMMANDS.family(first)) if second else about or alias or verb.summary,
             )
         firsts.add(first)
-    for name, meaning in session.aliases.items():
-        yield Candidate(name, meaning)
+    yield from session.aliases.items()
 
 
-def _slots(verb: Verb, words: Sequence[Word]) -> Iterable[Param | Option]:
-    """Yield the parameters and options that could take the next word."""
-    index = 0
+Slot = tuple[Param | Option, tuple[str, ...], int]
+"""A parameter or option, the words before the next one, and where among these it begins."""
+
+
+def _slots(verb: Verb, words: Sequence[Word]) -> Iterable[Slot]:
+    """Yield what could take the next word."""
+    before: list[str] = []
     waiting: Option | None = None
     for word in words:
         if waiting is not None:
@@ -141,19 +204,19 @@ def _slots(verb: Verb, words: Sequence[Word]) -> Iterable[Param | Option]:
             continue
         option = next((o for o in verb.options if word.raw in (o.flag, o.short)), None)
         if option is None:
-            index += 1
+            before.append(word.raw)
         elif option.type is not None:
             waiting = option
+    index = len(before)
     if waiting is not None:
-        yield waiting
+        yield waiting, (), 0
         return
     least = most = 0  # words of the parameters so far
     for param in verb.params:
         first = least if param.least else most
-        # The second of two words is a length, which has no completions.
-        last = most if param.type.most == 2 else most + param.type.most - 1
-        if first <= index <= last:
-            yield param
+        if first <= index < most + param.type.most:
+            yield param, tuple(before), first
         least, most = least + param.least, most + param.type.most
-    if verb.rest in ("expression", "assignment") and index >= least:
-        yield REST
+    is_value = verb.rest == "assignment" and "=" in before and Trait.ALIAS not in verb.traits
+    if (verb.rest == "expression" or is_value) and index >= least:
+        yield REST, tuple(before), index

@@ -68,4 +68,6 @@ def _advise(session: Session, present: Sequence[PortInfo]) -> None:
         "no board found: looked for USB ports of Espressif chips and of common bridges"
         + (f"; there is {others}{more}" if others else "")
     )
-    session.output.note("try `ports`, `connect PORT`, or `connect sim://demo`, a simulated board")
+    session.output.note(
+        "try `ports`, `connect PORT`, `connect sim://demo` (a simulated board), or `help tour`"
+    )

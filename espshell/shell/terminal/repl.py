@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import threading
 from collections.abc import Iterable
 from importlib import import_module
@@ -18,46 +19,31 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.application import Application
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.cursor_shapes import ModalCursorShapeConfig
 from prompt_toolkit.document import Document
+from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples
-from prompt_toolkit.lexers import DynamicLexer, Lexer, PygmentsLexer
+from prompt_toolkit.lexers import DynamicLexer, Lexer
 from prompt_toolkit.output import ColorDepth
-from prompt_toolkit.styles import Style
+from prompt_toolkit.styles import BaseStyle, DynamicStyle
 
 from espshell.errors import EspError
 from espshell.link.ports import PortInfo
-from espshell.render.theme import paint
+from espshell.render.theme import chosen, paint
 from espshell.shell import recovery, script
 from espshell.shell.check import check
 from espshell.shell.crash import InternalError, Interrupted, as_error
-from espshell.shell.language import lexer
 from espshell.shell.language.grammar import is_continued, split_lines
 from espshell.shell.runner import Runner
 from espshell.shell.script import Script
 from espshell.shell.session import Quit, Session
-from espshell.shell.terminal import complete, last_port
+from espshell.shell.terminal import colors, complete, editing, highlight, last_port
 from espshell.shell.terminal.history import LastingHistory
 
 HISTORY_FILE = "history"
 
 _MOST_FAILURES = 3
 """The shell ends after so many failures of the prompt in a row."""
-
-_STYLE = Style.from_dict(
-    {
-        "bottom-toolbar": "noreverse",
-        "bottom-toolbar.usage": "fg:ansicyan",
-        "pygments.name.builtin": "bold",
-        "pygments.name.function": "bold",
-        "pygments.keyword": "fg:ansimagenta",
-        "pygments.literal.number": "fg:ansicyan",
-        "pygments.literal.string": "fg:ansigreen",
-        "pygments.name.variable": "fg:ansiyellow",
-        "pygments.name.attribute": "fg:ansimagenta",
-        "pygments.comment": "italic",
-        "pygments.operator": "",
-    }
-)
 
 
 def run(session: Session, first: Script | None = None) -> int:
@@ -67,10 +53,10 @@ def run(session: Session, first: Script | None = None) -> int:
     """
     usb = _remember_port(session, None)
     prompt = _prompt_session(session)
-    if session.output.color:
-        _load_rich_meanwhile(prompt)
+    _load_meanwhile(session, prompt)
     session.history = prompt.history.get_strings
     session.ask = _ask
+    session.output.pager = lambda: session.settings.pager if session.interactive else ""
     runner = Runner(session)
     failures = 0  # in a row, of the prompt itself
     while failures < _MOST_FAILURES:
@@ -96,14 +82,20 @@ def run(session: Session, first: Script | None = None) -> int:
     return InternalError.exit_status
 
 
-def _load_rich_meanwhile(prompt: PromptSession[str]) -> None:
-    """Import rich while the first line is typed: it takes 50 ms, which no command need wait for."""
+def _load_meanwhile(session: Session, prompt: PromptSession[str]) -> None:
+    """Import what the first key needs, and rich, while a person looks: each takes 50 ms."""
 
-    def load(app: Application[str]) -> None:
-        app.after_render -= load
-        threading.Thread(target=import_module, args=("rich.console",)).start()
+    def load() -> None:
+        highlight.KnowingLexer(session)
+        complete.usage(session, "peek 0")
+        if session.output.color:
+            import_module("rich.console")
 
-    prompt.app.after_render += load
+    def start(app: Application[str]) -> None:
+        app.after_render -= start
+        threading.Thread(target=load).start()
+
+    prompt.app.after_render += start
 
 
 def _ask(question: str) -> bool:
@@ -139,6 +131,7 @@ def _run_first(runner: Runner, text: Script) -> None:
 
 def _read(session: Session, prompt: PromptSession[str]) -> str:
     """Return the typed text: several lines if pasted, or continued by a backslash."""
+    editing.prepare(prompt, session)
     text = prompt.prompt(lambda: ANSI(_prompt_text(session)))
     while is_continued(text):
         text = text[:-1] + prompt.prompt("... ")
@@ -147,9 +140,10 @@ def _read(session: Session, prompt: PromptSession[str]) -> str:
 
 def _run_lines(runner: Runner, text: str) -> None:
     """Run lines until one fails; Ctrl-C ends the command, and the session goes on."""
-    session = runner.session
+    session, rest = runner.session, list(split_lines(text))
     try:
-        for _, line in split_lines(text):
+        while rest:
+            _, line = rest.pop(0)
             before = session.lost
             status = runner.run_line(line)
             if session.lost is not None and session.lost is not before:  # lost just now
@@ -159,17 +153,18 @@ def _run_lines(runner: Runner, text: str) -> None:
                 with contextlib.suppress(EspError):  # the next command will report it
                     target.read_revision()  # for the toolbar
             if status:
-                return
+                break
     except KeyboardInterrupt:
         session.variables["?"] = str(Interrupted.exit_status)
         session.output.interrupted()
+    editing.tell_not_run(session, rest)
 
 
 def _prompt_text(session: Session) -> str:
     """Return ``esp32c3:rom> ``, coloured."""
     target = session.target
     name = f"{target.chip.name}:{target.loader.dialect.name}" if target else "espshell"
-    return paint(f"{name}> ", "prompt")
+    return session.output.recolored(paint(f"{name}> ", "prompt"))
 
 
 def _toolbar(session: Session, text: str, columns: int) -> StyleAndTextTuples:
@@ -210,26 +205,33 @@ class _Completer(Completer):
     ) -> Iterable[Completion]:
         """Yield the completions of the word before the cursor."""
         text = document.text_before_cursor
+        pressed = complete_event.completion_requested
         try:
-            start = -len(complete.typed_word(self._session, text))
-            candidates = tuple(complete.candidates(self._session, text))
+            candidates = complete.candidates(self._session, text, may_read=pressed)
         except Exception as error:  # noqa: BLE001 - a bug is logged, and the line stays
             as_error(error)
             return
         for candidate in candidates:
-            yield Completion(candidate.text, start, display_meta=candidate.about)
+            yield Completion(candidate.text, -candidate.size, display_meta=candidate.about)
 
 
 def _prompt_session(session: Session) -> PromptSession[str]:
+    @functools.cache
+    def lexer() -> Lexer:  # imported with the first key, so that the prompt need not wait
+        return highlight.KnowingLexer(session)
+
     path = Path(user_data_path("espshell", appauthor=False)) / HISTORY_FILE
     prompt: PromptSession[str] = PromptSession(
         history=LastingHistory(path, session.output.note),
         completer=_Completer(session),
-        complete_while_typing=False,
+        complete_while_typing=Condition(lambda: session.settings.complete == "typing"),
         auto_suggest=AutoSuggestFromHistory(),
-        lexer=DynamicLexer(lambda: _lexer() if prompt.default_buffer.text else None),
-        style=_STYLE,
+        lexer=DynamicLexer(lambda: lexer() if prompt.default_buffer.text else None),
+        style=DynamicStyle(lambda: _style(session)),
+        include_default_pygments_style=False,
         enable_open_in_editor=True,
+        enable_suspend=True,
+        cursor=ModalCursorShapeConfig(),
         color_depth=None if session.output.color else ColorDepth.MONOCHROME,
     )
 
@@ -246,6 +248,10 @@ def _prompt_session(session: Session) -> PromptSession[str]:
 
 
 @functools.cache
-def _lexer() -> Lexer:
-    """Return the lexer, imported with the first key, so that the prompt need not wait."""
-    return PygmentsLexer(lexer.EspshLexer)
+def _prompt_style(theme: str) -> BaseStyle:
+    return colors.prompt_style(theme)
+
+
+def _style(session: Session) -> BaseStyle:
+    """Return the style of the theme as of now; each is made once."""
+    return _prompt_style(chosen(session.settings.theme, os.environ))

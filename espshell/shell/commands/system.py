@@ -1,0 +1,57 @@
+"""! and cd: the system around the shell, for a person; scripts only where it is allowed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Annotated
+
+from espshell.errors import UsageError, system_reason
+from espshell.files import path_of
+from espshell.shell.arguments.types import ANY_PATH, TEXT
+from espshell.shell.declaration import Trait
+from espshell.shell.registry import Registry
+from espshell.shell.session import Session
+from espshell.units import parse_number
+
+VERBS = Registry()
+
+GROUP = "Shell"
+
+
+@VERBS.add("!", group=GROUP, traits=Trait.ONCE)
+def run_system(session: Session, command: Annotated[str, TEXT]) -> None:
+    """Run a command of the system: !ls -l.
+
+    All that stands behind ! belongs to it. Scripts do so only after `set shell on`.
+    """
+    _require_permission(session, "!")
+    session.output.finished()
+    status = subprocess.run(command, shell=True).returncode
+    if status:
+        raise UsageError(f"`{command}` ended with status {status}")
+
+
+@VERBS.add("cd", group=GROUP, traits=Trait.ONCE)
+def change_folder(session: Session, folder: Annotated[Path | None, ANY_PATH] = None) -> None:
+    """Change the folder that files are in; without one, to the home folder.
+
+    Scripts do so only after `set shell on`.
+    """
+    _require_permission(session, "cd")
+    settings = session.settings
+    if parse_number(settings.parttable) is None:
+        settings.parttable = str(path_of(settings.parttable).absolute())
+    try:
+        os.chdir(folder or Path.home())
+    except OSError as error:
+        raise UsageError(f"cannot go to {folder}: {system_reason(error)}") from error
+    session.output.note(str(Path.cwd()))
+
+
+def _require_permission(session: Session, name: str) -> None:
+    if not (session.interactive or session.settings.shell):
+        raise UsageError(
+            f"`{name}` is for the prompt, not for scripts", hint="`set shell on` allows it"
+        )

@@ -1,0 +1,140 @@
+"""help: the commands, topics, and what a name is."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+from espshell.errors import UsageError
+from espshell.ops.result import Result
+from espshell.records import dataclass
+from espshell.shell.about import About, about
+from espshell.shell.arguments.types import ArgType, Completed, Scope
+from espshell.shell.declaration import Verb
+from espshell.shell.registry import COMMANDS, Registry
+
+if TYPE_CHECKING:
+    from espshell.shell.session import Session
+
+VERBS = Registry()
+
+GROUP = "Shell"
+
+TOPICS = {
+    "tour": "ten lines to begin with",
+    "numbers": "decimal, hexadecimal, 64k, 'A'",
+    "places": "addresses, names, flash:, efuse:",
+    "regions": "a start with a length or an end",
+    "expressions": "operators, [contents], fields",
+    "flash": "load, verify, erase",
+    "status": "status registers; exit status",
+    "scripts": "checks, arguments, blocks",
+    "keys": "at the prompt",
+    "esptool": "its lines and names",
+    "colours": "what they say",
+}
+"""Texts in the folder ``help`` of ``espshell.shell``, by name, with what they are about."""
+
+_OTHER_NAMES = {"colors": "colours", "expression": "expressions", "number": "numbers"}
+
+
+@dataclass(frozen=True, slots=True)
+class Help(Result):
+    """Help on one command, on a family, a group or all of them, and the text of a topic."""
+
+    verbs: tuple[Verb, ...]
+    family: str = ""
+    """The first word of their names, if it is a family."""
+    group: str = ""
+    """The name of their group, if they are one."""
+    topic: str = ""
+    """The name of a text that belongs to them."""
+
+    @property
+    def text(self) -> str:
+        """The text of the topic; empty without one."""
+        data = pkgutil.get_data("espshell.shell", f"help/{self.topic}.txt") if self.topic else b""
+        return (data or b"").decode()
+
+
+def _complete(text: str, scope: Scope) -> Iterable[Completed]:
+    summaries: dict[str, str] = {}
+    for verb in COMMANDS.verbs():
+        first, _, second = verb.name.partition(" ")
+        summaries.setdefault(first, "" if second else verb.summary)
+    yield from summaries.items()
+    yield from ((name, line) for name, line in TOPICS.items() if name not in summaries)
+    yield from (group.lower() for group in groups() if group.lower() not in TOPICS)
+    if text and scope.chip is not None:
+        yield from scope.names(text)
+
+
+def _is_of_chip(subject: str | None) -> bool:
+    """Return whether it may be a name that only a connected chip can explain."""
+    words = (subject or "").lower()
+    ours = {*TOPICS, *_OTHER_NAMES, *map(str.lower, groups())}
+    return bool(words) and not (words in ours or COMMANDS.get(words) or COMMANDS.family(words))
+
+
+SUBJECT: ArgType[str, str] = ArgType(
+    "help on",
+    " ".join,
+    complete=_complete,
+    needs_chip=_is_of_chip,
+    most=3,
+    label="COMMAND|GROUP|TOPIC|NAME",
+)
+"""A command or a family of them (one or two words), a group, a topic or the name of something."""
+
+
+def groups() -> tuple[str, ...]:
+    """Return the names of all groups of commands, in the order of their declaration."""
+    return tuple(dict.fromkeys(verb.group for verb in COMMANDS.verbs()))
+
+
+@VERBS.add("help", group=GROUP, aliases=["?"])
+def help_on(session: Session, command: Annotated[str, SUBJECT] = "") -> Help | About:
+    """List the commands, or explain a command, a group, a topic or a name.
+
+    `COMMAND --help` does so too. `?NAME` tells what a register, field, partition, symbol, pin
+    (gpio:9) or eFuse is, and where.
+
+    Example: help peek
+    Example: help numbers
+    Example: ?UART0.STATUS
+    """
+    subject = " ".join(command.split()).lower()
+    topic = _OTHER_NAMES.get(subject, subject) if subject else ""
+    topic = topic if topic in TOPICS else ""
+    if not subject:
+        return Help(tuple(COMMANDS.verbs()))
+    if COMMANDS.family(subject):
+        return Help(COMMANDS.members(subject), subject, topic=topic)
+    if verb := COMMANDS.get(subject):
+        return Help((verb,), topic=topic)
+    group = next((name for name in groups() if name.lower() == subject), "")
+    if group or topic:
+        inside = tuple(verb for verb in COMMANDS.verbs() if group and verb.group == group)
+        return Help(inside, group=group, topic=topic)
+    return _by_name(session, command)
+
+
+def _by_name(session: Session, name: str) -> Help | About:
+    """Explain a name or the beginning of a command. Raises: UsageError if it is neither."""
+    try:
+        return Help((COMMANDS.find(name, prefixes=session.interactive),))
+    except UsageError as error:
+        if result := about(session, name):
+            return result
+        if not error.message.startswith("unknown command"):
+            raise
+        near = None if session.target is None else session.scope.suggest(name)
+        hint = f"did you mean `{near}`?" if near and not _is_near(error) else error.hint
+        if session.target is None and not _is_near(error):
+            hint = "`help` lists commands and topics; names of a chip need one: `connect PORT`"
+        raise UsageError(f"`{name}` is no command, topic or name", hint=hint) from None
+
+
+def _is_near(error: UsageError) -> bool:
+    return error.hint.startswith("did you mean")

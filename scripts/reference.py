@@ -1,0 +1,290 @@
+#!/usr/bin/env python3
+"""Write the pages of the reference that follow from the declarations of the program.
+
+The site gets them from ``on_files`` while it is built (``scripts/docs``); they are in no commit, so
+a new command, option, setting, chip or part is in the manual with the commit that declares it.
+``scripts/reference.py FOLDER`` writes them into a folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import re
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from espshell import chips, cli
+from espshell.nor import parts
+from espshell.shell.declaration import Option, Verb
+from espshell.shell.registry import COMMANDS
+from espshell.shell.settings import SETTINGS, Settings
+from espshell.sim import fault, ram_fault, url
+from espshell.units import size_text
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
+
+ROOT = Path(__file__).parent.parent
+_CODE = re.compile(r"(`[^`]*`)")
+_SHOWN = {"True": "on", "False": "off", "None": "auto"}
+_ENTRY = re.compile(r"^ {4}(\S+) {2,}(.*(?:\n {8,}\S.*)*)", re.MULTILINE)
+
+
+def pages() -> dict[str, str]:
+    """Return the text of each generated page, by its path below docs/, in the order of the site."""
+    importlib.import_module("espshell.shell.commands")
+    found = {f"reference/commands/{slug(g)}.md": _group(g, v) for g, v in command_groups()}
+    return {
+        "reference/commands/index.md": _overview(),
+        **found,
+        "reference/command-line.md": _command_line(),
+        "reference/settings.md": _settings(),
+        "reference/simulator-url.md": _simulator(),
+        "reference/chips.md": _chips(),
+        "reference/flash-parts.md": _flash_parts(),
+    }
+
+
+def slug(text: str) -> str:
+    """Return a heading as it stands in an address."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def prose(text: str) -> str:
+    """Return a text of the program with what Markdown would take for markup escaped."""
+    plain = {ord(mark): f"\\{mark}" for mark in "*_<[]|"}
+    pieces = enumerate(_CODE.split(text))
+    return "".join(piece if n % 2 else piece.translate(plain) for n, piece in pieces)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cell or ' ' for cell in row)} |\n" for row in lines)
+
+
+def code(text: str) -> str:
+    """Return a text as code in a cell of a table."""
+    return f"`{text}`".replace("|", "\\|")
+
+
+def command_groups() -> Iterator[tuple[str, list[list[Verb]]]]:
+    """Yield the groups, each with its commands; variants of one function are one command."""
+    importlib.import_module("espshell.shell.commands")
+    groups: dict[str, dict[object, list[Verb]]] = {}
+    for verb in COMMANDS.verbs():
+        groups.setdefault(verb.group, {}).setdefault(verb.run, []).append(verb)
+    for name, commands in groups.items():
+        yield name, list(commands.values())
+
+
+def _overview() -> str:
+    text = "# Commands\n\nA page for each group; `help COMMAND` shows the same in the shell.\n"
+    for name, commands in command_groups():
+        rows = (
+            (f"[{verbs[0].name}]({slug(name)}.md#{slug(verbs[0].name)})", prose(verbs[0].summary))
+            for verbs in commands
+        )
+        text += f"\n## {name}\n\n{table(('command', 'what it does'), rows)}"
+    return text
+
+
+def _group(name: str, commands: Sequence[Sequence[Verb]]) -> str:
+    return f"# {name}\n" + "".join(_command(verbs) for verbs in commands)
+
+
+def _command(verbs: Sequence[Verb]) -> str:
+    """Return the section of a command: usage, what it does, options, and examples that were run."""
+    verb, others = verbs[0], verbs[1:]
+    usage = textwrap.fill(verb.usage, 78, subsequent_indent="    ", break_on_hyphens=False)
+    text = f"\n## {verb.name}\n\n{prose(verb.summary)}\n\n```text\n{usage}\n```\n"
+    if verb.details:
+        text += f"\n{prose(verb.details)}\n"
+    if verb.options:
+        text += "\n" + table(("option", "what it does"), map(_option, verb.options))
+    variants = [other.name for other in others if not other.alias_of]
+    if variants:
+        text += f"\nVariants: {', '.join(map(code, variants))}; the number is the width in bits.\n"
+    aliases = [other.name for other in others if other.alias_of]
+    if aliases:
+        text += f"\nAlso: {', '.join(map(code, aliases))}.\n"
+    if verb.alias_of:
+        text += f"\nAnother tool's name; ours is `{verb.alias_of}`.\n"
+    if verb.needs:
+        text += "\nNeeds a connected chip.\n"
+    return text + _examples(verb)
+
+
+def _option(option: Option) -> tuple[str, str]:
+    names = ", ".join(code(name) for name in (option.flag, option.short) if name)
+    about = option.help or (f"refused: {option.refusal}" if option.refusal else "")
+    return names, prose(about)
+
+
+def example_lines(verb: Verb) -> tuple[str, ...]:
+    """Return the lines that a declaration gives as examples, if it gives any."""
+    examples = getattr(verb, "examples", ())
+    return tuple(str(getattr(example, "line", example)) for example in examples)
+
+
+def _examples(verb: Verb) -> str:
+    """Return the examples of a declaration with what they answer on a demo board."""
+    from scripts.pages import Page
+
+    lines = example_lines(verb)
+    if not lines:
+        return ""
+    block = "".join(f"espshell> {line}\n" for line in lines)
+    return "\n" + Page(f"```console\n{block}```\n").filled()
+
+
+def _command_line() -> str:
+    """Return the page of the program's own options, as argparse has them."""
+    actions: list[Any] = cli._parser()._actions  # noqa: SLF001 - argparse has no other list
+    rows = (
+        (", ".join(map(code, action.option_strings or [action.metavar])), prose(action.help or ""))
+        for action in actions
+    )
+    usage = (cli.__doc__ or "").partition("\n\n")[2]
+    return (
+        f"# Command line\n\n```text\n{usage.strip()}\n```\n\n"
+        f"{table(('option', 'what it does'), rows)}"
+    )
+
+
+def setting_texts() -> dict[str, str]:
+    """Return what `set` says of each setting."""
+    verb = COMMANDS.get("set")
+    text = " ".join(verb.details.split()) if verb else ""
+    pieces = re.split(rf"\b({'|'.join(SETTINGS)}): ", text)
+    return dict(zip(pieces[1::2], (piece.strip() for piece in pieces[2::2]), strict=True))
+
+
+def _settings() -> str:
+    texts, start = setting_texts(), Settings()
+
+    def row(name: str) -> tuple[str, str, str]:
+        value: object = getattr(start, name.replace("-", "_"), {"color": "auto"}.get(name, False))
+        shown = _SHOWN.get(str(value), str(value))
+        return code(name), code(shown), prose(texts.get(name, ""))
+
+    return (
+        "# Settings\n\n`set` shows them, `set NAME VALUE` changes one, `--save` keeps it for the "
+        "next session; see [configuration](configuration.md).\n\n"
+        + table(("setting", "at the start", "what it does"), map(row, SETTINGS))
+    )
+
+
+def entries(module: Any) -> dict[str, str]:
+    """Return the rows ``name  text`` of a module's docstring."""
+    found = _ENTRY.findall((module.__doc__ or "").partition("Sources:")[0])
+    return {name: " ".join(text.replace("``", "`").split()) for name, text in found}
+
+
+def _simulator() -> str:
+    def rows(module: Any) -> list[tuple[str, str]]:
+        return [(code(name), prose(text)) for name, text in entries(module).items()]
+
+    names = ", ".join(f"`sim://{name}`" for name in chips.NAMES)
+    return (
+        "# Simulator\n\nA port `sim://CHIP?OPTION=VALUE&OPTION=VALUE` is a simulated chip: "
+        f"{names}, and `sim://demo`, a board with something in its flash.\n"
+        "`espshell sim CHIP?OPTIONS` serves one in real time to any other program.\n"
+        "What it does not do is in [the explanation](../explanation/simulator.md).\n\n"
+        f"## Options\n\n{table(('option', 'value'), rows(url))}\n"
+        f"## Faults of the link\n\n```text\n{(fault.__doc__ or '').strip()}\n```\n\n"
+        f"## Faults of RAM\n\n```text\n{(ram_fault.__doc__ or '').strip()}\n```\n"
+    )
+
+
+def _chips() -> str:
+    text = "# Chips\n\nWhat the tables have of each chip; sources stand in `espshell/chips/`.\n"
+    for name in chips.NAMES:
+        chip = chips.by_name(name)
+        if chip is None:
+            raise SystemExit(f"{name} is not in the tables")
+        facts = [
+            ("core", chip.isa.name.split("_")[0].capitalize()),
+            ("image id", str(chip.id) if chip.id < 0xFFFF else "none"),
+            ("crystal", " or ".join(map(str, chip.crystals_mhz)) + " MHz"),
+            ("bootloader", f"at {chip.bootloader_offset:#x}"),
+            ("own USB", ", ".join(_usb(chip)) or "none"),
+            ("stub", "yes" if chip.stub_name((0, 0)) or chip.stub_names else "none"),
+            ("packages", prose(", ".join(dict.fromkeys(p.name for p in chip.packages)))),
+            ("oddities", ", ".join(code(quirk.name) for quirk in chip.quirks) or "none known"),
+        ]
+        regions = (
+            (code(r.name), f"`{r.start:#010x}..{r.end:#010x}`", size_text(r.size), prose(r.note))
+            for r in chip.regions
+        )
+        text += f"\n## {chip.title}\n\n{table(('what', 'value'), facts)}\n"
+        text += table(("region", "addresses", "size", "what it is"), regions)
+    return text
+
+
+def _usb(chip: Any) -> Iterator[str]:
+    if chip.usb_serial_jtag:
+        yield "USB-Serial/JTAG"
+    if chip.usb_otg:
+        yield "USB-OTG"
+
+
+def _flash_parts() -> str:
+    rows = [
+        (
+            code(f"{part.jedec_id:06x}"),
+            ", ".join(part.names),
+            size_text(part.size) if part.size else "",
+            code(part.layout.name),
+            part.volatile.value,
+            part.confidence,
+            prose(part.note),
+        )
+        for part in parts.rows()
+    ]
+    return (
+        f"# Flash parts\n\n{len(rows)} rows. An id is not a part: several have the same one, and "
+        "SFDP tells some of them apart.\n"
+        "`layout` is the bits of its status registers (`sr bits` shows them); `50h` is whether "
+        "they can be changed until the power goes; confidence A is two independent sources, B one, "
+        "C inferred or disputed. Sources stand in `espshell/nor/data/parts.txt`.\n\n"
+        + table(("id", "names", "size", "layout", "50h", "confidence", "remark"), rows)
+    )
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Put the generated pages into the navigation: a hook of mkdocs."""
+    sys.path.insert(0, str(ROOT))
+    reference = next(row["Reference"] for row in config.nav or [] if "Reference" in row)
+    paths = list(pages())
+    commands = [path for path in paths if "commands/" in path]
+    reference += [{"Commands": commands}, *(path for path in paths if path not in commands)]
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the generated pages to the site: a hook of mkdocs."""
+    from mkdocs.structure.files import File
+
+    for path, text in pages().items():
+        files.append(File.generated(config, path, content=text))
+    return files
+
+
+def main() -> None:
+    """Write the pages into a folder."""
+    parser = argparse.ArgumentParser(description="Write the generated pages of the reference.")
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    for path, text in pages().items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main()

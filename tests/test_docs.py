@@ -1,0 +1,142 @@
+"""The manual: its pages show what the program says, and nothing is without documentation."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+import pytest
+
+from espshell import cli
+from espshell.link.reset import AFTER
+from espshell.shell.registry import COMMANDS
+from espshell.shell.settings import SETTINGS
+from espshell.sim import fault, url
+from scripts import reference
+from scripts.pages import DOCS, Page
+
+ROOT = DOCS.parent
+PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+GENERATED = reference.pages()
+
+
+def _page(path: Path) -> object:
+    marks = [pytest.mark.long] if "<!-- long -->" in path.read_text("utf-8") else []
+    return pytest.param(path, id=str(path.relative_to(ROOT)), marks=marks)
+
+
+def _with_examples() -> list[object]:
+    return [_page(path) for path in PAGES if Page(path.read_text("utf-8")).blocks]
+
+
+@pytest.mark.parametrize("path", _with_examples())
+def test_a_page_shows_what_the_program_says(path: Path) -> None:
+    """Each line of its blocks is typed, and answers what stands below it."""
+    differences = [
+        f"{example}but got:\n{output}"
+        for example, output in Page(path.read_text("utf-8")).differences()
+    ]
+    assert not differences, "\n".join(differences)
+
+
+@pytest.mark.parametrize(
+    ("block", "is_right"),
+    [
+        ("espshell> echo one\none\n", True),
+        ("espshell> echo one\ntwo\n", False),
+        ("espshell> echo one\n", False),
+        ("espshell> echo one   two\none ...\n", True),
+        ("espshell> peek 0x10\npeek: 0x00000010 is outside...\n", True),
+        ("$ espshell -p sim://esp32 -c 'expect 1 == 2'\n...\n$ echo $?\n1\n", True),
+        ("$ espshell -p sim://esp32 -c 'expect 1 == 1'\n$ echo $?\n1\n", False),
+    ],
+)
+def test_what_a_page_shows_is_compared(block: str, is_right: bool) -> None:
+    """Output, errors and exit status count; an ellipsis stands for anything."""
+    differences = list(Page(f"```console\n{block}```\n").differences())
+    assert (not differences) is is_right
+
+
+def test_a_page_is_filled_with_what_the_program_says() -> None:
+    """What is missing is written below its line, what is right stays, also an ellipsis."""
+    text = "```console\nespshell> echo one\nespshell> echo two\nt...\n```\n"
+    filled = "```console\nespshell> echo one\none\nespshell> echo two\nt...\n```\n"
+    assert Page(text).filled() == filled
+
+
+@pytest.mark.parametrize("path", [_page(path) for path in PAGES])
+def test_links_lead_somewhere(path: Path) -> None:
+    """Each link to a file is one of the repository, each anchor a heading of it."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text("utf-8")):
+        name, _, anchor = target.partition("#")
+        if "://" in name:
+            continue
+        there = (path.parent / name) if name else path
+        assert there.is_file(), target
+        headings = re.findall(r"^#+ (.+)$", there.read_text("utf-8"), re.MULTILINE)
+        assert not anchor or anchor in map(reference.slug, headings), target
+
+
+def test_each_page_has_its_place_in_the_navigation() -> None:
+    """mkdocs.yml names all of them, and none that is not there."""
+    named = set(re.findall(r"\S+\.md$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE))
+    assert named == {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")}
+
+
+def test_each_command_and_option_is_documented() -> None:
+    """A command has a section with a sentence, each of its options says what it does."""
+    text = "\n".join(GENERATED.values())
+    for verb in COMMANDS.verbs():
+        assert f"\n## {verb.name}\n" in text or f"`{verb.name}`" in text, verb.name
+        assert verb.summary.endswith("."), verb.name
+        silent = [o.flag for o in verb.options if not (o.help or o.refusal)]
+        assert not silent, verb.name
+
+
+def test_each_option_of_the_program_is_documented() -> None:
+    """Its row in the page of the command line is not empty."""
+    parser: argparse.ArgumentParser = cli._parser()
+    assert all(action.help for action in parser._actions)
+
+
+def test_each_setting_is_documented() -> None:
+    """`set` says of each of its names what it does."""
+    assert set(reference.setting_texts()) == set(SETTINGS)
+
+
+def test_each_option_of_the_simulator_is_documented() -> None:
+    """The table of its URLs names all that are understood, and no other."""
+    assert set(reference.entries(url)) == set(url._OPTIONS)
+
+
+def test_each_fault_is_documented() -> None:
+    """The table of faults names all actions."""
+    named = {entry.partition(":")[0] for entry in reference.entries(fault)}
+    assert {action.value for action in fault.FaultAction} <= named
+
+
+@pytest.mark.parametrize("pattern", [r"\bESPSHELL_[A-Z_]+\b", r"\bESPTOOL_[A-Z_]+\b"])
+def test_each_variable_of_the_environment_is_documented(pattern: str) -> None:
+    """The page of the environment has all that the sources have."""
+    page = (DOCS / "reference" / "environment.md").read_text("utf-8")
+    sources = "\n".join(path.read_text("utf-8") for path in (ROOT / "espshell").rglob("*.py"))
+    assert set(re.findall(pattern, sources)) <= set(re.findall(pattern, page))
+
+
+def test_each_exit_status_is_documented() -> None:
+    """The page of exit statuses has each class of error."""
+    page = (DOCS / "reference" / "exit-status.md").read_text("utf-8")
+    assert all(f"| {status} |" in page for status in (0, 1, 2, 3, 70, 130, 143, 129))
+    assert all(f"`{after}`" in page for after in AFTER)
+
+
+def test_messages_of_troubleshooting_are_those_of_the_program() -> None:
+    """The longest piece of each that has no value in it stands in the sources."""
+    page = (DOCS / "howto" / "troubleshooting.md").read_text("utf-8")
+    sources = "\n".join(path.read_text("utf-8") for path in (ROOT / "espshell").rglob("*.py"))
+    quotes = re.findall(r"^> (.+)$", page, re.MULTILINE)
+    assert len(quotes) > 10
+    for quote in quotes:
+        pieces = re.split(r"[;:]|\.\.\.|0x\w+| \(|\)|\d+|/\S+|PORT|[A-Z_]{4,}", quote)
+        assert max(pieces, key=len).strip() in sources, quote
