@@ -51,13 +51,18 @@ def memtest(
     if region.size > testing.HOST_SIZE:
         start_stub(session)
         testing.require_testable(target.memory, region.address, region.size, force=force)
-    return testing.examine(
-        target.memory,
-        region.address,
-        region.size,
-        restore=restore,
-        report=session.output.progress,
-    )
+    try:
+        return testing.examine(
+            target.memory,
+            region.address,
+            region.size,
+            restore=restore,
+            report=session.output.progress,
+        )
+    except BaseException:
+        session.output.finished()
+        session.output.note(f"RAM {where} holds test patterns now")
+        raise
 
 
 @VERBS.add("call", group="Programs", options=[DRY_RUN], needs="memory")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from espshell.errors import PortError, UsageError
 from espshell.ops.flash import compare as ops
@@ -16,9 +16,6 @@ from espshell.shell.outcome import Presentation
 from espshell.shell.registry import Registry
 from espshell.shell.session import OtherPort, Session
 from espshell.span import Span
-
-if TYPE_CHECKING:
-    pass
 
 VERBS = Registry()
 
@@ -35,6 +32,8 @@ def compare(
 
     compare /dev/ttyUSB1; compare sim://demo flash:app0. Without a region all of it, as far as both
     have it. The other board is reset before and left as --after says. Fails if anything differs.
+
+    Example: -compare sim://esp32c3
     """
     if session.bench.is_on(port):
         raise UsageError(f"{port} is this board", hint="name the port of another one")
@@ -46,11 +45,11 @@ def compare(
             other.connect(bench)
         except PortError as error:  # this board is still there
             raise OtherPort(error.message, hint=error.hint) from error
-        ours, theirs = (one.flash(one.chip.flash.size) for one in (session, other))
-        smallest = min(ours.size, theirs.size)
+        here, there = (one.flash(one.chip.flash.size) for one in (session, other))
+        smallest = min(here.size, there.size)
         span = Span.of(region.address, region.size) if region else Span(0, smallest)
         if span.end > smallest:
             raise UsageError(f"flash {span} is not on both boards: the smaller has {smallest:#x}")
         titles = session.bench.port, port
-        result = ops.compare(ours, theirs, span, titles, session.output.progress)
+        result = ops.compare(here, there, span, titles, session.output.progress)
     return Presentation(result, partitions=lambda: session.connected.known_partitions)

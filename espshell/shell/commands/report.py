@@ -34,6 +34,8 @@ def report(session: Session, file: Annotated[Path, FILE]) -> Reported:
     Chip, verdict of the eFuses, flash and its registers, SFDP, partitions, versions of the
     applications, pins, and the verdicts of the script so far. report board.html; report board.md;
     report board.json. What the board does not tell is named, and no failure.
+
+    Example: report board.html
     """
     from espshell.shell import board_report
 
