@@ -18,7 +18,6 @@ Notes go to the logger ``espshell``, progress to the function that ``connect`` w
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
 import os
 import tempfile
@@ -38,12 +37,12 @@ from espshell.ops.memory import diff, find, watch, words
 from espshell.ops.memory import hash as hashing
 from espshell.ops.memory import save as saving
 from espshell.ops.memory import snapshot as snapshots
-from espshell.ops.progress import Report, Step
+from espshell.ops.progress import Report
 from espshell.ops.result import Result
 from espshell.ops.status import registers as status
 from espshell.shell import lines, script
 from espshell.shell.arguments.types import chip_named
-from espshell.shell.output import Output
+from espshell.shell.quiet_output import QuietOutput
 from espshell.shell.replay import quoted
 from espshell.shell.runner import Runner
 from espshell.shell.session import Session
@@ -66,7 +65,6 @@ if TYPE_CHECKING:
     from espshell.ops.memory.watch import Waited
     from espshell.ops.memory.words import Loaded, Peek
     from espshell.ops.status.registers import Status, StatusChange
-    from espshell.render.document import Document
 
 Place = int | str
 """An address, or what the shell takes for a place: a name, an expression, ``flash:OFFSET``."""
@@ -74,9 +72,9 @@ Place = int | str
 FilePlace = tuple["str | os.PathLike[str]", Place]
 """A file and the place that it belongs to."""
 
-R = TypeVar("R", bound=Result)
-
 _log = logging.getLogger("espshell")
+
+R = TypeVar("R", bound=Result)
 
 
 def connect(
@@ -110,7 +108,7 @@ def connect(
         stub=stub,
     )
     bench = bench if baud is None else bench.at_rate(baud)
-    session = Session(_Quiet(progress), assume_yes=True)
+    session = Session(QuietOutput(progress), assume_yes=True)
     try:
         session.connect(bench)
     except BaseException:
@@ -253,7 +251,12 @@ class ConnectedChip:
         self, place: Place, pattern: bytes | str | int, size: int | None = None, *, most: int = 16
     ) -> Found:
         """Find bytes, a text or a 32-bit value in a range."""
-        return self._call(find.Found, "find", place, size, _pattern(pattern), max=most)
+        sought: object = pattern
+        if isinstance(pattern, bytes):
+            sought = Raw(f"hex:{pattern.hex()}")
+        elif isinstance(pattern, str):
+            sought = Raw(quoted(pattern, always=True))
+        return self._call(find.Found, "find", place, size, sought, max=most)
 
     def hash(self, place: Place, size: int | None = None, method: str = "md5") -> Digest:
         """Return a digest of a range: ``md5``, ``sha1``, ``sha256`` or ``crc32``."""
@@ -380,45 +383,9 @@ def _word(value: object) -> str:
     return hex(value) if value > 9 else str(value)
 
 
-def _pattern(pattern: bytes | str | int) -> object:
-    if isinstance(pattern, bytes):
-        return Raw(f"hex:{pattern.hex()}")
-    return Raw(quoted(pattern, always=True)) if isinstance(pattern, str) else pattern
-
-
 def _flat(pairs: Sequence[FilePlace]) -> list[object]:
     """Return files and places as the arguments of a command."""
     return [word for path, place in pairs for word in (Path(path), place)]
-
-
-class _Quiet(Output):
-    """An output that shows nothing: notes go to the logger, progress to a function."""
-
-    def __init__(self, report: Report | None) -> None:
-        super().__init__(color="never", stdout=io.StringIO(), stderr=io.StringIO())
-        self._report = report
-
-    def write(self, text: str) -> None:
-        """Drop the text of a result."""
-
-    def show(self, document: Document) -> None:
-        """Draw nothing."""
-
-    def note(self, text: str) -> None:
-        """Tell the logger."""
-        _log.info("%s", text)
-
-    def error(self, text: str) -> None:
-        """Tell the logger."""
-        _log.error("%s", text)
-
-    def plain(self, text: str) -> None:
-        """Drop the line of a script: the exception has it."""
-
-    def progress(self, step: Step) -> None:
-        """Tell the function that ``connect`` was given."""
-        if self._report is not None:
-            self._report(step)
 
 
 def _only_board() -> str:

@@ -88,12 +88,12 @@ def _selected(text: str) -> list[str]:
 
     Raises: UsageError for another selector; BenchError if no port fits.
     """
-    wanted = [part.partition("=")[::2] for part in text.split(",") if part]
-    for name, _ in wanted:
+    selectors = [part.partition("=")[::2] for part in text.split(",") if part]
+    for name, _ in selectors:
         if name not in _SELECTORS:
-            known = ", ".join(_SELECTORS)
-            raise UsageError(f"{SELECTION} knows no `{name}`", hint=f"it knows {known}")
-    fits = [p.device for p in list_ports() if p.is_likely and _fits(p, wanted)]
+            names = ", ".join(_SELECTORS)
+            raise UsageError(f"{SELECTION} knows no `{name}`", hint=f"it knows {names}")
+    fits = [p.device for p in list_ports() if p.is_likely and _fits(p, selectors)]
     if not fits:
         raise BenchError(
             f"no port fits {text!r}" if text else "there is no likely board",
@@ -102,10 +102,10 @@ def _selected(text: str) -> list[str]:
     return fits
 
 
-def _fits(port: PortInfo, wanted: Sequence[Sequence[str]]) -> bool:
+def _fits(port: PortInfo, selectors: Sequence[Sequence[str]]) -> bool:
     held = {name: getattr(port, name) for name in _SELECTORS}
     held["vid"], _, held["pid"] = port.ids.partition(":")
-    return all(fnmatch.fnmatchcase(str(held[n]).lower(), v.lower()) for n, v in wanted)
+    return all(fnmatch.fnmatchcase(str(held[n]).lower(), v.lower()) for n, v in selectors)
 
 
 def _require_own_files(arguments: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 espshell [options] [-c LINE]... [SCRIPT [ARG...]]    a shell, or the given lines and script
 espshell sim CHIP [--pty | --tcp HOST:PORT | --rfc2217 HOST:PORT]          serve a simulated chip
 espshell check SCRIPT...                             parse without a device
+espshell compare PORT1 PORT2 [REGION]                where the flash of two boards differs
 espshell ports                                       list the serial ports
 espshell esptool ARGS...                             like esptool, with its arguments and status
 """
@@ -11,24 +12,23 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import functools
 import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from espshell import __version__, boards, completion, signals
-from espshell.errors import BenchError, EspError, ScriptError, UsageError, file_error, printable
+from espshell import __version__, boards, completion, signals, subcommands
+from espshell.errors import BenchError, ScriptError, UsageError, file_error, printable
 from espshell.files import SCRIPT, path_of, read_stream, require_folder
 from espshell.link import ports, reset
 from espshell.link.reset import AFTER, BEFORE
 from espshell.link.trace import Recorder, Viewer
 from espshell.shell import script, startup
 from espshell.shell.arguments.types import AUTO, chip_named, did_you_mean
-from espshell.shell.check import check, every_error
+from espshell.shell.check import check
 from espshell.shell.commands.shell import configure
 from espshell.shell.crash import STOPPING, Interrupted, as_error
 from espshell.shell.esptool import front
@@ -41,6 +41,7 @@ from espshell.shell.session import Quit, Session
 from espshell.shell.settings import Bench
 from espshell.shell.terminal import greeting, repl
 from espshell.shell.transcript import Log
+from espshell.subcommands import ArgumentParser
 from espshell.units import parse_number
 
 if TYPE_CHECKING:
@@ -69,7 +70,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: list[str]) -> int:
-    commands = {"sim": _simulate, "check": _check, "ports": _list_ports}
+    commands = {
+        "sim": subcommands.simulate,
+        "check": subcommands.check_scripts,
+        "compare": lambda words: _main(subcommands.comparison(words)),
+        "ports": subcommands.list_ports,
+    }
     if arguments and (command := commands.get(arguments[0])):
         return command(arguments[1:])
     if arguments[:1] == ["esptool"]:
@@ -124,22 +130,11 @@ def _leave_streams() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-class _ArgumentParser(argparse.ArgumentParser):
-    """An argument parser whose errors are usage errors like all others."""
-
-    def __init__(self, prog: str, description: str, epilog: str = "") -> None:
-        super().__init__(prog, description=description, epilog=epilog, allow_abbrev=False)
-
-    def error(self, message: str) -> NoReturn:
-        """Raise a UsageError with the message of argparse."""
-        raise UsageError(message, hint="`espshell --help` shows the options")
-
-
 def _parser() -> argparse.ArgumentParser:
     """Return the parser of the options that the program itself takes."""
     folder = os.environ.get("ESPSHELL_STUB_DIR")
     port = os.environ.get("ESPSHELL_PORT", "")
-    parser = _ArgumentParser(
+    parser = ArgumentParser(
         prog="espshell",
         description="An interactive shell for the serial bootloader of Espressif chips.",
         epilog="espshell sim CHIP serves a simulated chip; espshell check SCRIPT parses one; "
@@ -327,15 +322,12 @@ def _bench(options: argparse.Namespace) -> Bench:
         stub_dir=options.stub_dir,
         stub_version=options.stub_version,
     )
-    return bench.at_rate(_baud(options.baud)) if options.baud else bench
-
-
-def _baud(text: str) -> int | str:
-    """Return a rate, or ``auto``. Raises: UsageError."""
-    baud = parse_number(text)
-    if not baud and text.lower() != AUTO:
-        raise UsageError(f"expected a baud rate such as 115200, or {AUTO}, not `{text}`")
-    return baud or AUTO
+    if not options.baud:
+        return bench
+    baud = parse_number(options.baud)
+    if not baud and options.baud.lower() != AUTO:
+        raise UsageError(f"expected a baud rate such as 115200, or {AUTO}, not `{options.baud}`")
+    return bench.at_rate(baud or AUTO)
 
 
 def _tap(trace: str | None, output: Output) -> Viewer | Recorder | None:
@@ -371,7 +363,7 @@ def _read(name: str, arguments: Sequence[str]) -> Script:
     try:
         return script.read(path_of(name))
     except UsageError as error:
-        near = did_you_mean(name, ("sim", "check", "ports", "esptool"))
+        near = did_you_mean(name, ("sim", "check", "compare", "ports", "esptool"))
         hint = _command_hint(name, arguments) or near
         raise UsageError(error.message, hint=hint) from error
 
@@ -418,62 +410,3 @@ def _type(session: Session, first: Script | None) -> int:
     session.interactive = True
     greeting.greet(session)
     return repl.run(session, first)
-
-
-def _check(arguments: Sequence[str]) -> int:
-    parser = _ArgumentParser(prog="espshell check", description="Parse scripts without a device.")
-    parser.add_argument("scripts", nargs="+", metavar="SCRIPT")
-    output, worst = Output(), 0
-    for name in parser.parse_args(arguments).scripts:
-        try:
-            for error in every_error(Session(output), script.read(path_of(name))):
-                output.error(error.at_column())
-                output.plain(f"    {error.source}")
-                worst = max(worst, error.status)
-        except EspError as error:
-            script.report(output, error)
-            worst = max(worst, error.status)
-    return worst
-
-
-def _list_ports(arguments: Sequence[str]) -> int:
-    parser = _ArgumentParser("espshell ports", "List the serial ports, likely boards first.")
-    parser.add_argument("--json", action="store_true", help="as a JSON object")
-    options = parser.parse_args(arguments)
-    return Runner(Session(Output(as_json=options.json))).run_line("ports")
-
-
-def _simulate(arguments: Sequence[str]) -> int:
-    from espshell.sim import serve, url
-
-    parser = _ArgumentParser(
-        prog="espshell sim", description="Serve a simulated chip in real time."
-    )
-    add = parser.add_argument
-    add("chip", metavar="CHIP", help="esp32c3, demo, also with options: 'esp32c3?flash=8M'")
-    place = parser.add_mutually_exclusive_group().add_argument
-    place("--pty", action="store_true", help="on a pseudo-terminal (the default)")
-    place("--tcp", metavar="HOST:PORT", help="on a TCP port, for socket://; loopback if no HOST")
-    place("--rfc2217", metavar="HOST:PORT", help="likewise, for rfc2217://: with resets and rates")
-    add("--flash-file", type=path_of, help="contents of the flash, read and written")
-    add("--fault", action="append", default=[], metavar="RULE", help="such as drop@reply:37")
-    options = parser.parse_args(arguments)
-    chip = options.chip if "://" in options.chip else f"{url.SCHEME}{options.chip}"
-    chip = url.with_faults(chip, options.fault)
-    announce = functools.partial(print, flush=True)
-    if address := options.tcp or options.rfc2217:
-        serve_network = serve.serve_tcp if options.tcp else serve.serve_rfc2217
-        serve_network(chip, *_address(address), announce, flash_file=options.flash_file)
-    else:
-        serve.serve_pty(chip, announce, flash_file=options.flash_file)
-    return 0
-
-
-def _address(text: str) -> tuple[str, int]:
-    """Return host and port of ``HOST:PORT``, ``[IPV6]:PORT`` or ``PORT``; loopback by default."""
-    host, _, port = text.rpartition(":")
-    host, bracketed = host.removeprefix("[").removesuffix("]"), host[:1] + host[-1:] == "[]"
-    if not port.isdecimal() or int(port) > 65535 or bracketed != (":" in host):
-        hint = "such as 127.0.0.1:5555 or [::1]:5555; 0 takes any port"
-        raise UsageError(f"expected HOST:PORT, not `{text}`", hint=hint)
-    return host or "127.0.0.1", int(port)

@@ -78,10 +78,6 @@ def _set_state(self: Any, state: list[object]) -> None:
         object.__setattr__(self, field.name, value)
 
 
-def _replace(self: Any, /, **changes: object) -> Any:
-    return dataclasses.replace(self, **changes)
-
-
 _DATACLASS = ("__dataclass_fields__", "__dataclass_params__", "__match_args__", "__init__")
 _LATE = {name: _Late(name) for name in ("__record_key__", *_DATACLASS)}
 _COMMON = {
@@ -92,7 +88,7 @@ _COMMON = {
     "__delattr__": _refuse,
     "__getstate__": _state,
     "__setstate__": _set_state,
-    "__replace__": _replace,
+    "__replace__": lambda self, /, **changes: dataclasses.replace(self, **changes),
 }
 
 if TYPE_CHECKING:

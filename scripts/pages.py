@@ -94,9 +94,8 @@ class Page:
         self._port = match[1] if match else port
         self._session: Session | None = None
         self._out = io.StringIO()
-        self._status = 0
-        self._board: dict[str, object] = {}
-        """What the simulator keeps between the connections of the session."""
+        self.status = 0
+        """The exit status of the last line."""
 
     @property
     def blocks(self) -> list[str]:
@@ -125,31 +124,34 @@ class Page:
     @contextlib.contextmanager
     def prepared(self) -> Iterator[None]:
         """Stand in a folder with the files of the page; close the session in the end."""
-        before = Path.cwd()
+        before, environment = Path.cwd(), dict(os.environ)
         kept = dict(protocol_sim._kept)  # noqa: SLF001 - boards of others stay as they are
         with tempfile.TemporaryDirectory() as folder:
             for name, contents in _FILE.findall(self.text):
                 (Path(folder) / name).write_text(contents)
             os.chdir(folder)
+            os.environ.update(XDG_CONFIG_HOME=folder, XDG_STATE_HOME=folder, XDG_DATA_HOME=folder)
             try:
                 yield
             finally:
                 if self._session:
                     self._session.close()
                 os.chdir(before)
+                os.environ.clear()
+                os.environ.update(environment)
                 protocol_sim._kept.clear()  # noqa: SLF001
                 protocol_sim._kept.update(kept)  # noqa: SLF001
 
     def run(self, example: Example) -> str:
         """Return what a line says."""
         if example.line == STATUS:
-            return f"{self._status}\n"
+            return f"{self.status}\n"
         if example.line.startswith(SHELL):
             return self._program(example.line[len(SHELL) :])
         session = self._connected()
         self._out.seek(0)
         self._out.truncate()
-        self._status = Runner(session).run_line(example.line[len(PROMPT) :])
+        self.status = Runner(session).run_line(example.line[len(PROMPT) :])
         return _plain(self._out.getvalue())
 
     def _connected(self) -> Session:
@@ -172,9 +174,9 @@ class Page:
         protocol_sim._kept.clear()  # noqa: SLF001
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
             try:
-                self._status = cli.main(shlex.split(arguments))
+                self.status = cli.main(shlex.split(arguments))
             except SystemExit as leaving:
-                self._status = int(leaving.code or 0)
+                self.status = int(leaving.code or 0)
         protocol_sim._kept.clear()  # noqa: SLF001
         protocol_sim._kept.update(boards)  # noqa: SLF001
         return _plain(out.getvalue())

@@ -9,42 +9,53 @@ a new command, option, setting, chip or part is in the manual with the commit th
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import inspect
 import re
-import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from espshell import chips, cli
+from espshell import api, chips, cli, pytest_plugin
 from espshell.nor import parts
 from espshell.shell.declaration import Option, Verb
 from espshell.shell.registry import COMMANDS
+from espshell.shell.session import Quit
 from espshell.shell.settings import SETTINGS, Settings
 from espshell.sim import fault, ram_fault, url
 from espshell.units import size_text
+from scripts.pages import DOCS, PROMPT, Example, Page
+from tests.shell import example_files
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
 
-ROOT = Path(__file__).parent.parent
+MOST_ROWS = 24
+"""Of the answer to an example."""
+
 _CODE = re.compile(r"(`[^`]*`)")
 _SHOWN = {"True": "on", "False": "off", "None": "auto"}
 _ENTRY = re.compile(r"^ {4}(\S+) {2,}(.*(?:\n {8,}\S.*)*)", re.MULTILINE)
 
 
-def pages() -> dict[str, str]:
-    """Return the text of each generated page, by its path below docs/, in the order of the site."""
-    importlib.import_module("espshell.shell.commands")
-    found = {f"reference/commands/{slug(g)}.md": _group(g, v) for g, v in command_groups()}
+def pages(*, run: bool = False) -> dict[str, str]:
+    """Return the text of each generated page, by its path below docs/, in the order of the site.
+
+    run: whether the examples of commands are run, for what they answer; that takes a while.
+    """
+    groups = {
+        f"reference/commands/{slug(g)}.md": _group(g, v, run=run) for g, v in command_groups()
+    }
     return {
         "reference/commands/index.md": _overview(),
-        **found,
+        **groups,
         "reference/command-line.md": _command_line(),
         "reference/settings.md": _settings(),
         "reference/simulator-url.md": _simulator(),
+        "reference/python.md": _python(),
         "reference/chips.md": _chips(),
         "reference/flash-parts.md": _flash_parts(),
     }
@@ -58,7 +69,7 @@ def slug(text: str) -> str:
 def prose(text: str) -> str:
     """Return a text of the program with what Markdown would take for markup escaped."""
     plain = {ord(mark): f"\\{mark}" for mark in "*_<[]|"}
-    pieces = enumerate(_CODE.split(text))
+    pieces = enumerate(_CODE.split(text.replace("``", "`")))
     return "".join(piece if n % 2 else piece.translate(plain) for n, piece in pieces)
 
 
@@ -94,11 +105,11 @@ def _overview() -> str:
     return text
 
 
-def _group(name: str, commands: Sequence[Sequence[Verb]]) -> str:
-    return f"# {name}\n" + "".join(_command(verbs) for verbs in commands)
+def _group(name: str, commands: Sequence[Sequence[Verb]], *, run: bool) -> str:
+    return f"# {name}\n" + "".join(_command(verbs, run=run) for verbs in commands)
 
 
-def _command(verbs: Sequence[Verb]) -> str:
+def _command(verbs: Sequence[Verb], *, run: bool) -> str:
     """Return the section of a command: usage, what it does, options, and examples that were run."""
     verb, others = verbs[0], verbs[1:]
     usage = textwrap.fill(verb.usage, 78, subsequent_indent="    ", break_on_hyphens=False)
@@ -117,7 +128,7 @@ def _command(verbs: Sequence[Verb]) -> str:
         text += f"\nAnother tool's name; ours is `{verb.alias_of}`.\n"
     if verb.needs:
         text += "\nNeeds a connected chip.\n"
-    return text + _examples(verb)
+    return text + _examples(verb, run=run)
 
 
 def _option(option: Option) -> tuple[str, str]:
@@ -126,21 +137,29 @@ def _option(option: Option) -> tuple[str, str]:
     return names, prose(about)
 
 
-def example_lines(verb: Verb) -> tuple[str, ...]:
-    """Return the lines that a declaration gives as examples, if it gives any."""
-    examples = getattr(verb, "examples", ())
-    return tuple(str(getattr(example, "line", example)) for example in examples)
+def _examples(verb: Verb, *, run: bool) -> str:
+    """Return the examples of a declaration, and what they answer on a demo board.
+
+    One of several lines is a piece of a script, and stands there without an answer.
+    """
+    text = ""
+    for line in verb.examples:
+        if "\n" in line:
+            text += f"\n```text\n{line}\n```\n"
+        else:
+            text += f"\n```console\n{PROMPT}{line}\n{_answer(line) if run else ''}```\n"
+    return text
 
 
-def _examples(verb: Verb) -> str:
-    """Return the examples of a declaration with what they answer on a demo board."""
-    from scripts.pages import Page
-
-    lines = example_lines(verb)
-    if not lines:
-        return ""
-    block = "".join(f"espshell> {line}\n" for line in lines)
-    return "\n" + Page(f"```console\n{block}```\n").filled()
+def _answer(line: str) -> str:
+    """Return what a line says on a board of its own; nothing if it wants a terminal, or ends it."""
+    page = Page("")
+    with page.prepared(), contextlib.suppress(Quit):
+        example_files.write(Path.cwd())
+        rows = page.run(Example(PROMPT + line, "")).splitlines(keepends=True)
+        more = "...\n" if len(rows) > MOST_ROWS else ""
+        return "".join(rows[:MOST_ROWS]) + more if page.status == 0 else ""
+    return ""
 
 
 def _command_line() -> str:
@@ -183,7 +202,7 @@ def _settings() -> str:
 def entries(module: Any) -> dict[str, str]:
     """Return the rows ``name  text`` of a module's docstring."""
     found = _ENTRY.findall((module.__doc__ or "").partition("Sources:")[0])
-    return {name: " ".join(text.replace("``", "`").split()) for name, text in found}
+    return {name: " ".join(text.split()) for name, text in found}
 
 
 def _simulator() -> str:
@@ -200,6 +219,36 @@ def _simulator() -> str:
         f"## Faults of the link\n\n```text\n{(fault.__doc__ or '').strip()}\n```\n\n"
         f"## Faults of RAM\n\n```text\n{(ram_fault.__doc__ or '').strip()}\n```\n"
     )
+
+
+def _python() -> str:
+    """Return the page of the class for programs: what each method takes, and what it does."""
+    rows = (
+        (code(f"{name}{_signature(member)}"), prose(_first_line(member)))
+        for name, member in vars(api.ConnectedChip).items()
+        if callable(member) and not name.startswith("_")
+    )
+    return (
+        "# Python\n\n```python\nimport espshell\n\n"
+        'with espshell.connect("sim://esp32c3") as chip:\n'
+        '    assert chip.poke("DRAM", 0xCAFE_F00D).ok\n'
+        '    print(hex(chip.peek("DRAM").last_value))\n```\n\n'
+        "A method is a command of the shell. What is not as expected is a result whose `ok` is "
+        "False; what could not be found out is an exception, an `espshell.EspError` with "
+        f"`message`, `hint` and `status`.\n\n{table(('method', 'what it does'), rows)}"
+        f"\n## Fixtures for pytest\n\n```text\n{(pytest_plugin.__doc__ or '').strip()}\n```\n"
+    )
+
+
+def _signature(member: Any) -> str:
+    """Return what a method takes: names and defaults, without types."""
+    taken = list(inspect.signature(member).parameters.values())[1:]
+    plain = [parameter.replace(annotation=parameter.empty) for parameter in taken]
+    return str(inspect.Signature(plain))
+
+
+def _first_line(member: Any) -> str:
+    return (inspect.getdoc(member) or "").partition("\n")[0]
 
 
 def _chips() -> str:
@@ -258,20 +307,24 @@ def _flash_parts() -> str:
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Put the generated pages into the navigation: a hook of mkdocs."""
-    sys.path.insert(0, str(ROOT))
+    """Put the generated pages, and those that mkdocs.yml does not name, into the navigation."""
     reference = next(row["Reference"] for row in config.nav or [] if "Reference" in row)
-    paths = list(pages())
+    paths = [*_not_named(str(config.nav)), *pages()]
     commands = [path for path in paths if "commands/" in path]
     reference += [{"Commands": commands}, *(path for path in paths if path not in commands)]
     return config
+
+
+def _not_named(navigation: str) -> list[str]:
+    paths = (path.relative_to(DOCS).as_posix() for path in sorted(DOCS.rglob("*.md")))
+    return [path for path in paths if repr(path) not in navigation]
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages to the site: a hook of mkdocs."""
     from mkdocs.structure.files import File
 
-    for path, text in pages().items():
+    for path, text in pages(run=True).items():
         files.append(File.generated(config, path, content=text))
     return files
 
@@ -281,7 +334,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Write the generated pages of the reference.")
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
-    for path, text in pages().items():
+    for path, text in pages(run=True).items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, "utf-8")
 

@@ -17,9 +17,11 @@ import signal
 from collections.abc import Callable
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("espshell", deadline=None, derandomize=True)
+settings.register_profile(
+    "espshell", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile("explore", deadline=None)
 settings.load_profile("espshell")
 

@@ -78,10 +78,11 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert not anchor or anchor in map(reference.slug, headings), target
 
 
-def test_each_page_has_its_place_in_the_navigation() -> None:
-    """mkdocs.yml names all of them, and none that is not there."""
-    named = set(re.findall(r"\S+\.md$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE))
-    assert named == {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")}
+def test_the_navigation_names_pages_that_are_there() -> None:
+    """Pages that it does not name are put behind the reference when the site is built."""
+    named = re.findall(r"\S+\.md$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE)
+    assert len(named) > 30
+    assert not [name for name in named if not (DOCS / name).is_file()]
 
 
 def test_each_command_and_option_is_documented() -> None:

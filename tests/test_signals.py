@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import FrameType, SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -166,7 +167,7 @@ def test_a_module_is_whole_wherever_ctrl_c_comes(
         exec("import slow.module", names)
         lines = iter(range(1, 500))
 
-        def press(frame: object, event: str, argument: object) -> object:
+        def press(frame: FrameType, event: str, argument: object) -> Any:
             if event == "line" and next(lines) == pressed_at:  # noqa: B023
                 signal.raise_signal(signal.SIGINT)
             return press

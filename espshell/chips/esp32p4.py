@@ -89,7 +89,7 @@ ESP32P4 = Chip(
         ("I2C1.DATA", 0x500C_501C),
         *((f"UART{n}.FIFO", 0x500C_A000 + 0x1000 * n) for n in range(5)),
         ("USB_DEVICE.EP1", 0x500D_2000),
-        *(each for n in range(3) for each in twai(f"TWAI{n}", 0x500D_7000 + 0x1000 * n)),
+        *(port for n in range(3) for port in twai(f"TWAI{n}", 0x500D_7000 + 0x1000 * n)),
         ("I3C_MST.RX", 0x500D_A00C, 2 * 4),  # response and data ports; not checked on a chip
         ("LP_UART.FIFO", 0x5012_1000),
         ("LP_I2C0.DATA", 0x5012_201C),

@@ -26,7 +26,7 @@ from espshell.span import Span
 from espshell.units import WORD, hex32, number_text
 
 if TYPE_CHECKING:
-    from espshell.registers import Registers
+    from espshell.registers.table import Registers
 
 ADDRESS_SPACE = 1 << 32
 

@@ -123,9 +123,9 @@ class Contents:
     def errors(self) -> tuple[str, ...]:
         """Return what the controller says about bits that are damaged."""
         messages = [
-            f"block {error.block}: {_failure(self.words[error.offset] >> error.low)}"
+            f"block {error.block}: {bits & 7} errors, {'not ' * (bits >> 3)}corrected"
             for error in self.table.errors
-            if self.words[error.offset] >> error.low & 0xF
+            if (bits := self.words[error.offset] >> error.low & 0xF)
         ]
         copies = sum(self.words[offset].bit_count() for offset in self.table.repeat_errors)
         if copies:
@@ -145,11 +145,6 @@ def mac_crc(mac: bytes) -> int:
         for _ in range(8):
             crc = crc >> 1 ^ (_CRC_POLYNOMIAL if crc & 1 else 0)
     return crc
-
-
-def _failure(bits: int) -> str:
-    count = bits & 7
-    return f"{count} errors, not corrected" if bits & 8 else f"{count} errors, corrected"
 
 
 def _number(contents: Contents, fuse: Fuse, argument: str) -> str:
@@ -178,11 +173,6 @@ def _words(contents: Contents, fuse: Fuse, argument: str) -> str:
     return texts[number] if number < len(texts) else f"{number}, which means nothing"
 
 
-def _purpose(contents: Contents, fuse: Fuse, argument: str) -> str:
-    number = contents.number(fuse)
-    return contents.purposes.get(number, f"{number}, which is not known")
-
-
 def _bytes(contents: Contents, fuse: Fuse, argument: str) -> str:
     data = contents.data(fuse)
     return data.hex(" ", -4) if any(data) else f"blank ({len(data)} bytes)"
@@ -194,20 +184,8 @@ def _key(contents: Contents, fuse: Fuse, argument: str) -> str:
     return _bytes(contents, fuse, argument)
 
 
-def _mac(contents: Contents, fuse: Fuse, argument: str) -> str:
-    return contents.data(fuse)[::-1].hex(":")
-
-
-def _mac_first(contents: Contents, fuse: Fuse, argument: str) -> str:
-    return contents.data(fuse).hex(":")
-
-
 def _crc(contents: Contents, fuse: Fuse, argument: str) -> str:
     return _with_crc(contents, contents.data(fuse)[::-1], fuse)
-
-
-def _crc_first(contents: Contents, fuse: Fuse, argument: str) -> str:
-    return _with_crc(contents, contents.data(fuse), fuse)
 
 
 def _with_crc(contents: Contents, mac: bytes, fuse: Fuse) -> str:
@@ -222,11 +200,13 @@ _TEXTS: Mapping[str, Callable[[Contents, Fuse, str], str]] = {
     "count": _count,
     "bits": _bits,
     "words": _words,
-    "purpose": _purpose,
+    "purpose": lambda contents, fuse, _: contents.purposes.get(
+        contents.number(fuse), f"{contents.number(fuse)}, which is not known"
+    ),
     "bytes": _bytes,
     "key": _key,
-    "mac": _mac,
-    "mac_first": _mac_first,
+    "mac": lambda contents, fuse, _: contents.data(fuse)[::-1].hex(":"),
+    "mac_first": lambda contents, fuse, _: contents.data(fuse).hex(":"),
     "crc": _crc,
-    "crc_first": _crc_first,
+    "crc_first": lambda contents, fuse, _: _with_crc(contents, contents.data(fuse), fuse),
 }

@@ -211,16 +211,14 @@ class _Judge:
         return f"{name}{use} ({state})"
 
     def last_steps(self) -> Statement:
-        steps = [*self._last_count(), *self._last_key(), *self._last_version()]
+        steps = [*self._last_steps()]
         tone = Tone.LIMITED if steps else Tone.OPEN
         return Statement("at the last step", "; ".join(steps) or "nothing", tone)
 
-    def _last_count(self) -> Iterator[str]:
+    def _last_steps(self) -> Iterator[str]:
         if self.contents.is_writable(self.count) and self.count.width - self.bits == 1:
             turns = "off" if self.bits % 2 else "on"
             yield f"one more bit of {self.count.name} turns encryption {turns} for good"
-
-    def _last_key(self) -> Iterator[str]:
         revoked = sum(bool(self.burnt(f"SECURE_BOOT_KEY_REVOKE{n}")) for n in range(_LIVES))
         if self.burnt("SECURE_BOOT_EN") and revoked == _LIVES - 1:
             yield "two of three signing keys are revoked: without the last nothing boots"
@@ -228,8 +226,6 @@ class _Judge:
             read = self.contents.table.find("RD_DIS")
             if read and self.contents.is_writable(read):
                 yield "RD_DIS can still be burnt: read-protecting the digest would end booting"
-
-    def _last_version(self) -> Iterator[str]:
         fuse = self.contents.table.find("SECURE_VERSION")
         if fuse and self.contents.number(fuse).bit_count() == fuse.width - 1:
             yield "SECURE_VERSION has one bit left"

@@ -120,19 +120,14 @@ def contents(data: bytes, *, base: int = 0) -> tuple[Content, ...]:
             things.append(Content(offset, FileKind.PARTITION_TABLE))
             continue
         layout = layout_of(data[offset : offset + _ROW_SIZE])
-        size = _image_size(data, offset)
+        size = 0
+        with contextlib.suppress(UsageError):  # no whole image
+            size = parse_from(reader(data, offset), len(data) - offset, verify=False).end
         plausible = size or (offset == 0 and 1 <= data[1] <= MAX_SEGMENTS)
         if layout and plausible:
             things.append(Content(offset, KINDS[layout]))
             end = offset + size
     return tuple(things)
-
-
-def _image_size(data: bytes, base: int) -> int:
-    # 0 if there is no whole image.
-    with contextlib.suppress(UsageError):
-        return parse_from(reader(data, base), len(data) - base, verify=False).end
-    return 0
 
 
 def _foreign(data: bytes) -> FileKind:

@@ -183,7 +183,7 @@ class SerialPort:
         except _LOST as error:
             raise PortError(
                 f"lost {self.url} while {doing}: {_reason(error)}",
-                hint="plug it in again, then `connect`",
+                hint="plug it in again, then `reconnect`",
             ) from error
 
 

@@ -196,18 +196,13 @@ def _ask(loader: Loader) -> tuple[Chip, SecurityInfo | None]:
             raise _unknown(f"chip id {security.chip_id}")
         return chip, security
     if security is not None and security.secure_download:
-        return _by_short_answer(), security
+        short = GetSecurityInfo.WITHOUT_ID  # the one ROM that tells all but its id
+        return next(c for c in chips.CHIPS if c.rom.security_info_size == short), security
     word = loader.execute(ReadReg(MAGIC_ADDRESS))
     chip = chips.by_magic(word)
     if chip is None:
         raise _unknown(f"magic word 0x{word:08x}")
     return chip, security
-
-
-def _by_short_answer() -> Chip:
-    """Return the chip whose ROM tells everything about security but its id."""
-    short = GetSecurityInfo.WITHOUT_ID
-    return next(chip for chip in chips.CHIPS if chip.rom.security_info_size == short)
 
 
 def _unknown(what: str) -> DeviceError:

@@ -152,7 +152,10 @@ class Dialogue:
         if not self.in_step:
             self.doubtful_until = self.link.clock.now() + OVERDUE_S
         self.in_step = False
-        self._outwait_stream()
+        remaining_s = self.stream_until - self.link.clock.now()
+        if remaining_s > 0:  # until a stream that was given up is silent for a while
+            self.link.drain(_STREAM_QUIET_S, limit_s=remaining_s)
+        self.stream_until = 0.0
         lead_home = self._lead_stub_home if self.dialect.is_stub else self._lead_rom_home
         if not lead_home(quick):
             raise Gone(
@@ -179,13 +182,6 @@ class Dialogue:
                 self._take_echoes()
                 return response.value
         return None
-
-    def _outwait_stream(self) -> None:
-        """Wait until a stream that was given up has ended: until it is silent for a while."""
-        remaining_s = self.stream_until - self.link.clock.now()
-        if remaining_s > 0:
-            self.link.drain(_STREAM_QUIET_S, limit_s=remaining_s)
-        self.stream_until = 0.0
 
     def _lead_rom_home(self, quick: bool) -> bool:
         for tried, wait_s in enumerate(_tries(_ROM_WAITS_S, quick)):

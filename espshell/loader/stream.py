@@ -99,7 +99,7 @@ def sector_crcs(loader: Loader, offset: int, size: int) -> list[int]:
 
     Nothing protects them on the wire. Raises: Refused, NoReply; Fault if some are missing.
     """
-    found: list[int] = []
+    crcs: list[int] = []
     for span in Span.of(offset, size).chunks(MIB):
         frames: deque[bytes] = deque()
         with loader.exchange():
@@ -112,13 +112,13 @@ def sector_crcs(loader: Loader, offset: int, size: int) -> list[int]:
                     frame = loader.link.receive_frame(_FRAME_S + _CRC_S_PER_MIB)
                     if frame is None or len(frame) != WORD * expected:
                         raise Fault("sums were lost")
-                    found += (
+                    crcs += (
                         int.from_bytes(frame[at : at + WORD], "little")
                         for at in range(0, len(frame), WORD)
                     )
                     count -= expected
             loader.stream_until = 0.0
-    return found
+    return crcs
 
 
 def run(

@@ -122,7 +122,8 @@ def run(
             if loader.dialect.is_secure:
                 waits += _require(loader, GetSecurityInfo(), security)
             elif done % _LONG_EVERY == 0 and not reads_only:
-                waits += _send_long(loader)
+                _require_refusal(loader, min(_LONG_SIZE, _announce_nothing(loader)))
+                waits += 2
             elif loader.has_bulk_read and done % 4:
                 waits += _read_in_bulk(loader)
             else:
@@ -170,12 +171,6 @@ def upload(loader: Loader) -> Exchange | None:
     except Fault:
         loader.distrust()
         return None
-
-
-def _send_long(loader: Loader) -> int:
-    """Send a long block, which is refused; return the waits. Raises: Fault."""
-    _require_refusal(loader, min(_LONG_SIZE, _announce_nothing(loader)))
-    return 2
 
 
 def _announce_nothing(loader: Loader) -> int:

@@ -9,7 +9,6 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import field
-from functools import cached_property
 
 from espshell.records import dataclass
 
@@ -104,13 +103,9 @@ class Pins:
                     pins.append(_pin(int(number), functions, uses))
         return cls(function, signal, straps, tuple(rules), meanings, tuple(pins), signals)
 
-    @cached_property
-    def _by_number(self) -> dict[int, Pin]:
-        return {pin.number: pin for pin in self.pins}
-
     def get(self, number: int) -> Pin | None:
         """Return the pin of a number, None if there is none."""
-        return self._by_number.get(number)
+        return next((pin for pin in self.pins if pin.number == number), None)
 
     @property
     def numbers(self) -> str:

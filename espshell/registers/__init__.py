@@ -9,9 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from espshell.registers.table import Access, BitField, Peripheral, Register, Registers
-
-__all__ = ["WORD", "Access", "BitField", "Peripheral", "Register", "Registers", "of"]
+    from espshell.registers.table import Registers
 
 WORD = 4
 """Bytes of a register."""
@@ -29,13 +27,3 @@ def of(chip: str) -> Registers | None:
     except FileNotFoundError:
         return None
     return Registers.from_text(data.decode()) if data else None
-
-
-if not TYPE_CHECKING:  # a type checker would take any name for one that is there
-
-    def __getattr__(name: str) -> object:
-        if name not in __all__:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from espshell.registers import table
-
-        return getattr(table, name)

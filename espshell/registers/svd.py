@@ -174,7 +174,9 @@ class _Tree:
         """Return an element with what it derives from. Raises: UsageError for a circle."""
         chain = [element]
         while model := chain[-1].get("derivedFrom"):
-            origin = self._model(tuple(model.split(".")), self._scopes[chain[-1]])
+            scope = self._scopes[chain[-1]]  # the nearest that has the name counts
+            paths = ((*scope[:end], *model.split(".")) for end in range(len(scope), -1, -1))
+            origin = next((self._by_path[path] for path in paths if path in self._by_path), None)
             if origin is None or origin in chain:
                 where = _where(path)
                 why = "what there is not" if origin is None else "itself"
@@ -183,12 +185,6 @@ class _Tree:
             if len(chain) > MOST_MODELS:
                 raise UsageError(f"{_where(path)} derives through more than {MOST_MODELS} others")
         return _Item(tuple(chain), path)
-
-    def _model(self, name: tuple[str, ...], scope: tuple[str, ...]) -> Element | None:
-        """Return the element of a name, in the nearest scope that has it."""
-        scopes = (scope[:end] for end in range(len(scope), -1, -1))
-        found = (self._by_path.get((*outer, *name)) for outer in scopes)
-        return next((element for element in found if element is not None), None)
 
     def children(self, item: _Item) -> list[tuple[Element, tuple[str, ...]]]:
         """Return registers and clusters of an item: its own, and those that it inherits."""
@@ -266,14 +262,20 @@ class _Sheet:
         """The registers by name, by offset; of two of one name the second gets its offset."""
         named: dict[str, _Place] = {}
         outside = {tag: self._tree.device.findtext(tag) or "" for tag in _INHERITED}
-        for name, place in sorted(self._rows(self.item, "", 0, outside), key=_offset_of):
+        rows = self._rows(self.item, "", 0, outside)
+        for name, place in sorted(rows, key=lambda row: row[1].offset):
             named[name if name not in named else f"{name}_{place.offset:X}"] = place
         return named
 
     @cached_property
     def names(self) -> dict[str, int]:
         """Their names and offsets: those of 32 bits at multiples of four."""
-        return {name: p.offset for name, p in self.places.items() if _is_word(p)}
+        return {
+            name: place.offset
+            for name, place in self.places.items()
+            for size in [place.item.text("size") or place.defaults["size"]]
+            if place.offset % WORD == 0 and size.lower() in ("", "32", "0x20")
+        }
 
     @property
     def left_out(self) -> int:
@@ -319,7 +321,7 @@ class _Sheet:
                     yield name, _Place(offset + i * step, child, defaults, index)
 
     def _fields(self, place: _Place, access: Access) -> Iterator[BitField]:
-        seen: set[str] = set()
+        names: set[str] = set()
         for element in (f for e in place.item.chain for f in e.iterfind("fields/field")):
             path = (*place.item.path, (element.findtext("name") or "").strip())
             item = self._tree.item(element, path)
@@ -328,8 +330,8 @@ class _Sheet:
             for i, index in enumerate(item.indices()):
                 name = identifier(_numbered(item.require("name"), index))
                 one = replace(field, name=name, low=field.low + i * step)
-                if name not in seen and one.high < 32:
-                    seen.add(name)
+                if name not in names and one.high < 32:
+                    names.add(name)
                     yield one
 
     def _field(self, item: _Item, access: Access) -> BitField:
@@ -364,15 +366,6 @@ def _where(path: tuple[str, ...]) -> str:
 
 
 _INHERITED = ("access", "size", "resetValue")
-
-
-def _offset_of(row: tuple[str, _Place]) -> int:
-    return row[1].offset
-
-
-def _is_word(place: _Place) -> bool:
-    size = place.item.text("size") or place.defaults["size"]
-    return place.offset % WORD == 0 and size.lower() in ("", "32", "0x20")
 
 
 def _access(item: _Item, defaults: Mapping[str, str]) -> Access:

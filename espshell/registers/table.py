@@ -157,7 +157,7 @@ class Registers:
         """All of them, by name."""
         self._sheets = sheets
         self._by_name = {item.name: item for item in self.peripherals}
-        self._register = cache(self._made)
+        self._register = cache(lambda item, name: sheets[item].register(self._by_name[item], name))
         self._by_offset = cache(self._names_by_offset)
 
     @classmethod
@@ -250,9 +250,6 @@ class Registers:
         for name, offset in self._sheets[peripheral].names.items():
             names.setdefault(offset, []).append(name)
         return names
-
-    def _made(self, peripheral: str, name: str) -> Register:
-        return self._sheets[peripheral].register(self._by_name[peripheral], name)
 
 
 def is_pattern(text: str) -> bool:

@@ -41,7 +41,10 @@ def bit_diff(
         return
     count = count_text(changed.bit_count(), "bit")
     yield Text(*head, values[0], " → ", values[1], f"   {count} changed")
-    for top in range(width, 0, -(room := _bits_in_room(view, width))):
+    room = width  # all bits beside each other, or half of them, or a quarter
+    while view.fold and room > _GROUP and LABEL + room + room // _GROUP - 1 > view.width:
+        room = -(-room // 2 // _GROUP) * _GROUP
+    for top in range(width, 0, -room):
         yield from _picture(old, new, top, min(room, top))
     for caption, mask in (("0→1", new & ~old), ("1→0", old & ~new)):
         if ranges := bit_ranges(mask):
@@ -57,13 +60,6 @@ def bit_ranges(mask: int) -> list[str]:
         (top - run.start(), top + 1 - run.end()) for run in re.finditer("1+", format(mask, "b"))
     ]
     return [str(high) if high == low else f"{high}..{low}" for high, low in spans]
-
-
-def _bits_in_room(view: View, width: int) -> int:
-    """Return how many bits stand beside each other: all, or half of them, or a quarter."""
-    while view.fold and width > _GROUP and LABEL + width + width // _GROUP - 1 > view.width:
-        width = -(-width // 2 // _GROUP) * _GROUP
-    return width
 
 
 def _picture(old: int, new: int, top: int, count: int) -> Iterator[Block]:

@@ -123,7 +123,7 @@ class HexWriter:
             self._end_run(last, lines)
             lines.append(self._line(last, self._last))
         if self._names:
-            texts = [Styled(", ".join(self._names), "label")]
+            texts = (Styled(", ".join(self._names), "label"),)
             pieces = wrap(texts, self._columns, hang=0)
             lines += [written(piece, color=self._color) + "\n" for piece in pieces]
             self._names = []

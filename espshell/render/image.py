@@ -145,17 +145,16 @@ def _header_rows(info: FirmwareInfo) -> Iterator[Row]:
 
 def _extended_rows(head: ExtendedHeader, chip: str) -> Iterator[Row]:
     yield "chip id", f"{head.chip_id}" + ("" if chip else " (not known)")
-    yield "revision", f"{_revisions(head)} (legacy byte {head.min_revision_legacy})"
+    least, most = (
+        "v{}.{}".format(*revision) if revision else "any"
+        for revision in (head.min_revision, head.max_revision)
+    )
+    revisions = least if least == most else f"{least} to {most}"
+    yield "revision", f"{revisions} (legacy byte {head.min_revision_legacy})"
     yield "WP pin", "none" if head.wp_pin == _NO_PIN else f"{head.wp_pin}"
     if any(head.drives):
         pins = zip(_DRIVES, head.drives, strict=True)
         yield "drives", " ".join(f"{name}={drive}" for name, drive in pins)
-
-
-def _revisions(head: ExtendedHeader) -> str:
-    least = "v{}.{}".format(*head.min_revision) if head.min_revision else "any"
-    most = "v{}.{}".format(*head.max_revision) if head.max_revision else "any"
-    return least if least == most else f"{least} to {most}"
 
 
 def _sum_rows(image: Firmware) -> Iterator[Row]:
@@ -211,14 +210,17 @@ def _segments(pieces: Iterable[SegmentInfo]) -> Block:
 @json_form
 def firmware_json(result: FirmwareInfo) -> Json:
     """Return the fields of its headers, its segments, sums, description and signatures."""
-    image = result.firmware
+    image, description = result.firmware, result.description
+    kind = "app" if isinstance(description, AppDescription) else "bootloader"
     return {
         **pick(image, "layout"),
         **pick(result, "chip? entry=firmware.header.entry flash_mode=mode? flash_size?"),
         **pick(result, "flash_freq=frequencies end=firmware.end trailing=firmware.trailing"),
         **pick(result, "extended=firmware.extended segments"),
         **pick(image, "checksum digest crc"),
-        "description": _description_json(result),
+        "description": None
+        if description is None
+        else {"kind": kind, **pick(description, *(f.name for f in fields(description)))},
         "signatures": [
             {**pick(block, *(f.name for f in fields(block))), "ok": block.ok}
             for block in result.signatures
@@ -232,14 +234,6 @@ def extended_json(result: ExtendedHeader) -> Json:
     drives: dict[str, Json] = dict(zip(_DRIVES, result.drives, strict=True))
     revisions = pick(result, "min_revision? max_revision? min_revision_legacy hash_appended")
     return {**pick(result, "chip_id wp_pin"), "drives": drives, **revisions}
-
-
-def _description_json(info: FirmwareInfo) -> Json:
-    description = info.description
-    if description is None:
-        return None
-    kind = "app" if isinstance(description, AppDescription) else "bootloader"
-    return {"kind": kind, **pick(description, *(f.name for f in fields(description)))}
 
 
 def _safe(text: str) -> str:

@@ -145,11 +145,16 @@ def runs(text: str) -> Iterator[tuple[str, str]]:
 
 
 def themed_console(
-    stream: IO[str], *, width: int | None = None, color_system: ColorSystem | None = None
+    stream: IO[str],
+    *,
+    width: int | None = None,
+    color_system: ColorSystem | None = None,
+    theme: str = "terminal",
 ) -> Console:
     """Return a console of rich that knows these styles; names work in markup, as ``[error]``.
 
     color_system: where somebody else has decided on colour; else rich finds out by itself.
+    theme: for what rich writes itself, as progress bars.
     """
     from rich.console import Console
     from rich.theme import Theme
@@ -158,7 +163,10 @@ def themed_console(
     return Console(
         file=stream,
         width=width,
-        theme=Theme({name: rich_style(name) for name in STYLES}),
+        theme=Theme(
+            {name: rich_style(name, theme) for name in STYLES}
+            | {part: rich_style(name, theme) for part, name in _PROGRESS.items()}
+        ),
         color_system=color_system or "auto",
         force_terminal=chosen or None,
         no_color=False if chosen else None,
@@ -166,12 +174,27 @@ def themed_console(
     )
 
 
+_PROGRESS = {
+    "bar.back": "note",
+    "bar.complete": "name",
+    "bar.finished": "ok",
+    "bar.pulse": "name",
+    "progress.data.speed": "note",
+    "progress.download": "note",
+    "progress.elapsed": "note",
+    "progress.percentage": "value",
+    "progress.remaining": "note",
+}
+"""What the parts of a progress bar look like, which has colours of its own in rich."""
+
+
 @cache
-def rich_style(name: str) -> Style:
+def rich_style(name: str, theme: str = "terminal") -> Style:
     """Return a style as rich has it."""
     from rich.ansi import SGR_STYLE_MAP
     from rich.style import Style
 
-    return Style.parse(
-        " ".join(SGR_STYLE_MAP[int(code)] for code in STYLES[name].split(";") if code)
-    )
+    codes = THEMES[theme].get(STYLES[name], "")
+    indexed = re.search(r"38;5;(\d+)", codes)
+    words = [SGR_STYLE_MAP[int(code)] for code in re.sub(r"38;5;\d+", "", codes).split(";") if code]
+    return Style.parse(" ".join([*words, f"color({indexed[1]})"] if indexed else words))

@@ -17,7 +17,7 @@ from espshell.units import number_text, size_text
 if TYPE_CHECKING:
     from espshell.chips import Chip
     from espshell.efuse.table import Fuse
-    from espshell.registers import BitField, Register
+    from espshell.registers.table import BitField, Register
     from espshell.shell.language.scope import TargetScope
     from espshell.shell.session import Session
 

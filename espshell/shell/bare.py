@@ -18,6 +18,7 @@ from espshell.shell.language import expr, grammar
 from espshell.shell.registry import COMMANDS
 from espshell.shell.session import Session
 
+_ADDRESSED = re.compile(r"(\w+)\s+([0-9a-f]{8})(?![\w.])")
 _FIRST = re.compile(r"""[\w$(\['~]|-\s*[\d($\[]""")
 """What an expression begins with; ``-NAME`` is a command whose failure does not matter."""
 
@@ -27,8 +28,10 @@ def as_command(session: Session, text: str) -> str:
     text = text.strip()
     if text.startswith("!") and text[1:].strip():
         return f"! {shlex.quote(text[1:].strip())}"
-    if not (session.interactive and _FIRST.match(text)) or _is_command(session, text):
+    if not (session.interactive and _FIRST.match(text)):
         return text
+    if _is_command(session, text):
+        return _with_address(session, text)
     line = f"print {text}"
     try:
         (command,) = grammar.parse_line(line, rest_is_expression=lambda name: name == "print")
@@ -38,6 +41,23 @@ def as_command(session: Session, text: str) -> str:
     except (EspError, ValueError):
         return text
     return line if is_known and not _is_command(session, source) else text
+
+
+def _with_address(session: Session, text: str) -> str:
+    """Return a command with ``0x`` before an address as a dump prints it: ``peek 3fc90000``.
+
+    Only where it would be an error as it stands: it has letters, or is no address in decimal.
+    """
+    match = _ADDRESSED.match(text)
+    chip = session.target.chip if session.target else None
+    if match is None or chip is None or (verb := COMMANDS.get(match[1])) is None:
+        return text
+    digits = match[2]
+    is_decimal = digits.isdigit() and chip.region_at(int(digits)) is not None
+    takes_place = verb.params and verb.params[0].type.kind in ("place", "region", "address")
+    if is_decimal or not takes_place or chip.region_at(int(digits, 16)) is None:
+        return text
+    return f"{text[: match.start(2)]}0x{text[match.start(2) :]}"
 
 
 def _is_command(session: Session, text: str) -> bool:

@@ -19,6 +19,7 @@ from espshell.shell import manual
 from espshell.shell.commands.chip import Map, Ports, Stub
 from espshell.shell.commands.journal import Snapshots
 from espshell.shell.commands.pasted import Version
+from espshell.shell.commands.report import Reported
 from espshell.shell.commands.script import Echo, Failed, Variable
 from espshell.shell.commands.shell import History, NamedValues
 from espshell.shell.commands.values import Printed
@@ -87,6 +88,13 @@ def regions(result: Map, view: View) -> Iterator[Block]:
         )
         for region in result.regions
     )
+
+
+@form
+def reported(result: Reported, view: View) -> Iterator[Block]:
+    """Yield the file, and what the board did not tell."""
+    missing = f"; no answer: {', '.join(result.missing)}" if result.missing else ""
+    yield Text(Styled(result.file, "name"), f": {len(result.sections)} sections{missing}")
 
 
 @form

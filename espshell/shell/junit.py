@@ -107,10 +107,10 @@ def _element(case: Case) -> Element:
     if case.status:
         kind = "failure" if case.status == _FAILURE else "error"
         kind = "skipped" if case.is_ignored else kind
-        told = {"message": _text(case.message)}
+        attributes = {"message": _text(case.message)}
         if kind != "skipped":
-            told["type"] = f"status {case.status}"
-        SubElement(element, kind, told).text = _text(case.message)
+            attributes["type"] = f"status {case.status}"
+        SubElement(element, kind, attributes).text = _text(case.message)
     if case.output:
         SubElement(element, "system-out").text = _text(case.output)
     return element

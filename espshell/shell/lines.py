@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from espshell.errors import UsageError
 from espshell.records import dataclass
-from espshell.shell import bare, registry
+from espshell.shell import bare, dialects, registry
 from espshell.shell.declaration import Verb
 from espshell.shell.esptool import spelling
 from espshell.shell.language import grammar
@@ -54,11 +54,18 @@ class Held:
         return self.prepared.command.text
 
 
-def cut(text: str, *, unfinished: bool = False) -> tuple[Command, ...]:
-    """Cut a line into commands without replacing aliases. Raises: UsageError."""
+def cut(
+    text: str, session: Session | None = None, *, unfinished: bool = False
+) -> tuple[Command, ...]:
+    """Cut a line into commands without replacing the aliases of a session. Raises: UsageError."""
+
+    def takes_expression(name: str) -> bool:
+        first = (_meaning(session, name, "") or name).split()[0] if session else name
+        return COMMANDS.takes_expression(first)
+
     return grammar.parse_line(
         text,
-        rest_is_expression=COMMANDS.takes_expression,
+        rest_is_expression=takes_expression,
         inner_command=COMMANDS.holds_command,
         unfinished=unfinished,
     )
@@ -70,7 +77,7 @@ def parse(session: Session, text: str) -> Iterator[Command]:
     So an alias that a line defines is valid for the rest of it.  Raises: UsageError, at the first
     command.
     """
-    for command in _expand(session, cut(bare.as_command(session, text)), frozenset()):
+    for command in _expand(session, cut(bare.as_command(session, text), session), frozenset()):
         if command.name.is_plain:
             yield COMMANDS.whole(command, {}, prefixes=session.interactive)
         else:
@@ -111,10 +118,11 @@ def _expand(
         raise UsageError(f"aliases stand for each other more than {MAX_DEPTH} deep")
     for command in commands:
         name = command.name.raw
-        if name not in session.aliases or name in within:
+        line = _meaning(session, name, command.rest(0))
+        if line is None or name in within:
             yield command
             continue
-        meaning = cut(f"{session.aliases[name]} {command.rest(0)}")
+        meaning = cut(line, session)
         *before, last = _expand(session, meaning, within | {name})
         yield from before
         yield replace(
@@ -122,3 +130,12 @@ def _expand(
             redirect=command.redirect or last.redirect,
             ignore_failure=command.ignore_failure or last.ignore_failure,
         )
+
+
+def _meaning(session: Session, name: str, rest: str) -> str | None:
+    """Return the line that a command stands for as an alias, of the person's or another tool's."""
+    pack = session.settings.aliases
+    own = session.aliases.get(name, dialects.PACKS[pack].get(name))
+    if own is not None:
+        return f"{own} {rest}"
+    return dialects.examined(name, rest) if pack == "gdb" else None

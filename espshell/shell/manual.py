@@ -1,20 +1,25 @@
 """How help is shown, and what it is as JSON, which a reference can be made from.
 
-``docs/help.md`` lists the keys; a test compares them.
+``docs/reference/help-json.md`` lists the keys; a test compares them.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from espshell.render.document import Block, Indented, Styled, Table, Text, spaced
+from espshell.render.document import Block, Indented, Line, Styled, Table, Text, spaced
 from espshell.render.forms import Json, form, json_form
 from espshell.render.view import COLUMNS, View
-from espshell.shell.about import About
-from espshell.shell.commands.topics import TOPICS, Help
+from espshell.shell.commands.topics import TOPICS
 from espshell.shell.declaration import RESTS, Option, Param, Verb
 from espshell.shell.registry import COMMANDS
+
+if TYPE_CHECKING:
+    from espshell.shell.about import About
+    from espshell.shell.commands.topics import Help
 
 _INDENT = 2
 _LABEL = 17  # columns of a group's name
@@ -26,6 +31,17 @@ HOW = (
 
 STATUSES = {0: "done", 1: "the chip is not as it should be", 2: "the line is wrong"}
 NO_CHIP = {3: "no chip is connected, or it does not answer"}
+
+
+class Paragraph(Block):
+    """Text that is wrapped at words, with at most 80 columns, also in files."""
+
+    def __init__(self, text: str) -> None:
+        self._text = Text(text, hang=0, wraps=True)
+
+    def lines(self, view: View) -> Iterator[Line]:
+        """Yield its lines."""
+        return self._text.lines(replace(view, width=min(view.width, COLUMNS)))
 
 
 @form
@@ -60,7 +76,7 @@ def _overview(verbs: Sequence[Verb], view: View) -> Iterator[Block]:
     yield from _beside("Other names", f"{len(others)} of other tools, such as write-flash", view)
     yield from _beside("Topics", "  ".join(TOPICS), view)
     yield Text()
-    yield Text(HOW, hang=0, wraps=True)
+    yield Paragraph(HOW)
 
 
 def _beside(label: str, text: str, view: View) -> Iterator[Block]:
@@ -69,7 +85,7 @@ def _beside(label: str, text: str, view: View) -> Iterator[Block]:
         yield Text(Styled(f"{label:<{_LABEL}}", "label"), text, hang=_LABEL, wraps=True)
     else:
         yield Text(Styled(label, "label"))
-        yield Indented(_INDENT, Text(text, hang=0, wraps=True))
+        yield Indented(_INDENT, Paragraph(text))
 
 
 def _listed(result: Help, view: View) -> Iterator[Block]:
@@ -85,7 +101,7 @@ def _listed(result: Help, view: View) -> Iterator[Block]:
     yield Indented(_INDENT, Table(rows, wrap=True))
     if others := ", ".join(verb.name for verb in named if verb not in ours):
         yield Text()
-        yield Text(f"Also: {others}.", hang=0, wraps=True)
+        yield Paragraph(f"Also: {others}.")
 
 
 def _with_variants(verb: Verb, verbs: Sequence[Verb]) -> str:
@@ -97,9 +113,9 @@ def _with_variants(verb: Verb, verbs: Sequence[Verb]) -> str:
 
 def _explained(verb: Verb, view: View) -> Iterator[Block]:
     yield Text(Styled(verb.usage_within(view.width), "value"), wraps=True)
-    yield Text(verb.summary, hang=0, wraps=True)
+    yield Paragraph(verb.summary)
     if verb.alias_of:
-        yield Text(f"Another name for `{verb.alias_of}`.", hang=0, wraps=True)
+        yield Paragraph(f"Another name for `{verb.alias_of}`.")
     if verb.details:
         yield Text()
         yield from _paragraphs(verb.details)
@@ -138,7 +154,7 @@ def _paragraphs(text: str) -> Iterator[Block]:
             rows = [re.split(r"\s{2,}", line.strip(), maxsplit=1) for line in lines[start:index]]
             yield Indented(_INDENT, Table(rows, wrap=True))
         else:
-            yield Text(" ".join(map(str.strip, lines[start:index])), hang=0, wraps=True)
+            yield Paragraph(" ".join(map(str.strip, lines[start:index])))
 
 
 @json_form
@@ -211,7 +227,7 @@ def about_text(result: About, view: View) -> Iterator[Block]:
     """Yield the name and kind, facts in rows, fields, and how to see its value."""
     yield spaced(Styled(result.name, "name"), result.kind)
     if result.meaning:
-        yield Text(result.meaning, hang=0, wraps=True)
+        yield Paragraph(result.meaning)
     yield Indented(_INDENT, Table([(Styled(k, "label"), v) for k, v in result.facts], wrap=True))
     if result.fields:
         yield Indented(_INDENT, Table(result.fields, wrap=True))

@@ -239,7 +239,7 @@ class Output:
         if self.as_json or not self.stderr.isatty():
             return
         if self._bar is None:
-            self._bar = _Bar(self.stderr)
+            self._bar = _Bar(self.stderr, chosen(self.theme, os.environ))
         with contextlib.suppress(OSError):  # a terminal that is gone stops no write half-way
             self._bar.show(step)
 
@@ -370,8 +370,9 @@ class Output:
 class _Bar:
     """A progress bar of rich, made only when an operation takes longer than half a second."""
 
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: IO[str], theme: str) -> None:
         self._stream = stream
+        self._theme = theme
         self._start = time.monotonic()
         self._progress: Progress | None = None
 
@@ -407,7 +408,8 @@ class _Bar:
             TransferSpeedColumn(),
             TimeRemainingColumn(),
         )
-        progress = Progress(*columns, console=themed_console(self._stream), transient=True)
+        console = themed_console(self._stream, theme=self._theme)
+        progress = Progress(*columns, console=console, transient=True)
         progress.add_task(step.action, total=step.total)
         progress.start()
         return progress

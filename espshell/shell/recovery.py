@@ -72,7 +72,9 @@ def wait_and_reconnect(session: Session, clock: Clock | None = None) -> bool:
     lost, output = session.lost, session.output
     if lost is None:
         return False
-    output.note(f"waiting for {session.bench.port} to come back; Ctrl-C stops that")
+    output.note(
+        f"waiting for {session.bench.port} to come back; after Ctrl-C only `reconnect` tries again"
+    )
     clock = clock or SystemClock()
     end = clock.now() + PATIENCE_S
     while clock.now() < end:
@@ -86,7 +88,7 @@ def wait_and_reconnect(session: Session, clock: Clock | None = None) -> bool:
                 output.error(error.one_line())
                 return False
         clock.sleep(_POLL_S)
-    output.note("it has not come back; `reconnect` tries again")
+    output.note("it has not come back")
     return False
 
 

@@ -17,6 +17,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from espshell.errors import UsageError
+from espshell.shell import dialects
 from espshell.shell.arguments.types import EXPRESSION, AnyType, Scope, did_you_mean
 from espshell.shell.declaration import RESTS, Option, Param, Run, Trait, Verb, groups, parse_doc
 from espshell.shell.language.grammar import Command
@@ -108,14 +109,16 @@ class Registry:
         first, _, second = name.lower().partition(" ")
         if family := self.family(first):
             self._require_second(first, second, family, prefixes=prefixes)
-        names = [n for n in self._verbs if _begins(n, name.lower())] if prefixes else []
+        begins = re.compile(r"\S* ".join(map(re.escape, name.lower().split(" ")))).match
+        names = [n for n in self._verbs if begins(n)] if prefixes else []
         names = [n for n in names if not self._verbs[n].alias_of] or names  # ours come first
         shortest = {self._verbs[n].run: n for n in sorted(names, key=len, reverse=True)}
         if len(shortest) == 1:
             return self._verbs[next(iter(shortest.values()))]
         if shortest:
             raise UsageError(f"`{name}` could be {', '.join(sorted(shortest.values()))}")
-        hint = did_you_mean(name, [*self._verbs, *also]) or "`help` lists the commands"
+        near = did_you_mean(name, [*self._verbs, *also])
+        hint = dialects.hint(name) or near or "`help` lists the commands"
         raise UsageError(f"unknown command `{name}`", hint=hint)
 
     def family(self, name: str) -> tuple[str, ...]:
@@ -350,10 +353,3 @@ def _option(verb: Verb, word: Word) -> tuple[Option, Word | None]:
     flags = [option.flag for option in verb.options]
     hint = did_you_mean(text, flags) or f"usage: {verb.usage}"
     raise UsageError(f"{verb.name} has no option `{text}`", hint=hint)
-
-
-def _begins(name: str, typed: str) -> bool:
-    """Return whether each typed word is the beginning of one of a command's name."""
-    words = typed.split(" ")
-    both = zip(name.split(" "), words, strict=False)
-    return len(words) <= name.count(" ") + 1 and all(full.startswith(word) for full, word in both)

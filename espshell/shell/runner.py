@@ -110,12 +110,18 @@ class Runner:
                 raise
             if isinstance(stop, PortError) and not isinstance(stop, PortStalled | OtherPort):
                 recovery.lose(session)
+                if session.interactive and outcome.error is not None:
+                    outcome.error.hint = ""  # the prompt waits for it, and says so
             elif isinstance(stop, (NoReply, DeviceError)):
                 recovery.slow_down(session)
         finally:
             self._is_running = not outermost
             output.finished()
         session.variables["?"] = str(outcome.status)
+        verb = COMMANDS.get(command.name.raw)
+        if outcome.error is not None or (verb and Trait.VERDICT in verb.traits):
+            message = outcome.error.one_line() if outcome.error else ""
+            session.verdicts.append((command.text, outcome.status, message))
         if outcome.bare and outcome.bare.interrupted and self._depth:
             raise KeyboardInterrupt  # its result has been shown; a script ends here
         return outcome
@@ -157,7 +163,7 @@ class Runner:
         with session.journal.recording(prepared.command.text) as changes:
             try:
                 return prepared.verb.run(session, **arguments)
-            except KeyboardInterrupt:
+            except BaseException:
                 session.output.finished()
                 for change in changes:
                     where = Span.of(change.address, change.size)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -97,6 +98,8 @@ class Session:
     """The device whose port is gone."""
     without_handlers: set[str] = field(default_factory=set)
     """Chips by name whose stub did not outlive a handler of ours: it is started as it is."""
+    verdicts: deque[tuple[str, int, str]] = field(default_factory=lambda: deque(maxlen=1000))
+    """The last lines that judged the chip or failed: the line, its status, what it said."""
     clean_rates: dict[str, int] = field(default_factory=dict)
     """By port, the highest rate that is tried unasked: faster ones have failed."""
 

@@ -100,8 +100,11 @@ class Bootloader:
         yield "boot", "Partition Table:"
         yield "boot", "## Label            Usage          Type ST Offset   Length"
         for number, row in enumerate(self._rows):
+            usage = _USAGES.get((row.kind, row.subtype), "Unknown data")
+            if row.kind == _APP:
+                usage = "OTA app" if row.subtype & 0xF0 == _OTA_0 else "factory app"
             ids = f"{row.kind:02x} {row.subtype:02x} {row.offset:08x} {row.size:08x}"
-            yield "boot", f"{number:2} {row.name:16} {_usage(row):16} {ids}"
+            yield "boot", f"{number:2} {row.name:16} {usage:16} {ids}"
         yield "boot", "End of partition table"
         for row in self._candidates():
             image = _image(self._read, row.offset, row.size)
@@ -205,12 +208,6 @@ def _image(read: Read, offset: int, size: int = MIB) -> _Image | None:
     digest = hashlib.sha256(data).digest()
     is_whole = data[-1] == check and (not has_digest or read(end + 1, len(digest)) == digest)
     return _Image(chip, mode, size_frequency, entry, tuple(segments), is_whole)
-
-
-def _usage(row: _Row) -> str:
-    if row.kind == _APP:
-        return "OTA app" if row.subtype & 0xF0 == _OTA_0 else "factory app"
-    return _USAGES.get((row.kind, row.subtype), "Unknown data")
 
 
 def _text(field: bytes) -> str:

@@ -308,15 +308,14 @@ class Gpio:
         is_plain = function == model.gpio_function or not (function or pin in model.own_function)
         return is_plain and select & (2 * model.signal - 1) == model.signal
 
-    def _reads(self, pin: int) -> bool:
-        return not self.model.signal or bool(self._pad(pin) & INPUT_ENABLE)
-
     def _reader(self, bank: int) -> Callable[[], int]:
         pins = [pin for pin in self.model.pins if pin // BANK == bank]
 
         def read() -> int:
-            word = sum(self.level(pin) << pin % BANK for pin in pins if self._reads(pin))
-            return word if self.model.signal else word | self._straps << 16
+            if not self.model.signal:
+                return sum(self.level(pin) << pin % BANK for pin in pins) | self._straps << 16
+            enabled = (pin for pin in pins if self._pad(pin) & INPUT_ENABLE)
+            return sum(self.level(pin) << pin % BANK for pin in enabled)
 
         return read
 

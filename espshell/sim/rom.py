@@ -137,7 +137,9 @@ class RomLoader:
             Opcode.FLASH_END: lambda: Completed(next=Next.BOOT),
             Opcode.MEM_BEGIN: self._mem_begin,
             Opcode.MEM_END: self._mem_end,
-            Opcode.MEM_DATA: lambda: self._take_block(self._store),
+            Opcode.MEM_DATA: lambda: self._take_block(
+                lambda data: DONE if self.chip.download.add(data) else Completed(next=Next.NOTHING)
+            ),
             Opcode.SYNC: lambda: Completed(value=self._dialect.sync_value),
             Opcode.WRITE_REG: self._write_reg,
             Opcode.READ_REG: lambda: Completed(value=memory.word(word(0))),
@@ -192,9 +194,6 @@ class RomLoader:
         self.chip.download.begin(self._word(3))
         self._sequence = 0
         return DONE
-
-    def _store(self, data: bytes) -> Completed:
-        return DONE if self.chip.download.add(data) else Completed(next=Next.NOTHING)
 
     def _mem_end(self) -> Completed:
         starts = not self._word(0) and not self.chip.starts_only_signed

@@ -68,7 +68,15 @@ def find(download: Download, memory: AddressSpace, entry: int) -> StubImage | No
         if table is not None:
             offset, default = table
             return StubImage(contents, start + offset, default)
-    return StubImage(contents, None) if any(_greets(data) for _, data in contents) else None
+    greets = any(
+        GREETING in data
+        or any(
+            int.from_bytes(data[at : at + WORD], "little") >> 12 == _GREETING_LUI
+            for at in range(0, len(data) - 3, 2)
+        )
+        for _, data in contents
+    )
+    return StubImage(contents, None) if greets else None
 
 
 def _find_table(download: Download, data: bytes) -> tuple[int, int] | None:
@@ -81,10 +89,3 @@ def _find_table(download: Download, data: bytes) -> tuple[int, int] | None:
         if count >= most and all(download.is_ram(word) for word in words[index : index + SLOTS]):
             most, table = count, (WORD * index, value)
     return table
-
-
-def _greets(data: bytes) -> bool:
-    return GREETING in data or any(
-        int.from_bytes(data[at : at + WORD], "little") >> 12 == _GREETING_LUI
-        for at in range(0, len(data) - 3, 2)
-    )

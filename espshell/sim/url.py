@@ -261,11 +261,6 @@ def _flags(setup: Setup, text: str) -> int | None:
     return None if flags is None else setup.flags | flags
 
 
-def _secure_download(setup: Setup, text: str) -> int | None:
-    has_it = setup.chip.rom.security_info_size
-    return setup.flags | SECURE_DOWNLOAD if text == "1" and has_it else None
-
-
 def _noise(setup: Setup, text: str) -> tuple[tuple[int, float], ...] | None:
     match = re.fullmatch(r"([1-9]\d*):(\d*\.?\d+)", text)
     if match is None or float(match[2]) > 1:
@@ -279,8 +274,8 @@ def _pins(setup: Setup) -> tuple[int, ...]:
 
 def _levels(setup: Setup, text: str) -> tuple[tuple[int, int], ...] | None:
     pin, _, level = text.partition("=")
-    known = level in ("0", "1") and int(pin) in _pins(setup)
-    return (*setup.levels, (int(pin), int(level))) if known else None
+    is_pin = level in ("0", "1") and int(pin) in _pins(setup)
+    return (*setup.levels, (int(pin), int(level))) if is_pin else None
 
 
 def _wires(setup: Setup, text: str) -> tuple[tuple[int, int], ...] | None:
@@ -349,7 +344,13 @@ _OPTIONS = {
         "BLOCK.WORD:HEX such as 0.2:40000, a word that {chip.title} has, not {text!r}",
     ),
     "sdm": UrlOption(
-        "flags", _secure_download, "1, on a chip that has it, not {text!r} ({chip.title})"
+        "flags",
+        lambda setup, text: (
+            setup.flags | SECURE_DOWNLOAD
+            if text == "1" and setup.chip.rom.security_info_size
+            else None
+        ),
+        "1, on a chip that has it, not {text!r} ({chip.title})",
     ),
     "usb": UrlOption(
         "over_usb",

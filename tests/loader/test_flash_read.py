@@ -92,7 +92,7 @@ def test_right_or_an_error(
     first = number()
     target.flash.read(0, 2 * half)
     last = number()
-    for at in range(first + 1, last + 1, stride(3) * max(1, (last - first) // 6)):
+    for at in range(first + 1, last + 1, stride(6) * max(1, (last - first) // 6)):
         options = f"fault={fault}:{at}{FAULTS[fault]}"
         target = opened(chip, stub, options, contents)
         assert target.flash.read(0, 2 * half) == contents

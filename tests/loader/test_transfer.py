@@ -62,7 +62,10 @@ def rules() -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("rule", rules())
+@pytest.mark.parametrize(
+    "rule",
+    [pytest.param(r, marks=[pytest.mark.long] * (n % 3 > 0)) for n, r in enumerate(rules())],
+)
 def test_one_fault_never_shifts_a_word(rule: str) -> None:
     """Any one frame lost, doubled, late, cut or damaged costs a second reading and no word."""
     target = open_sim(f"fault={rule}")

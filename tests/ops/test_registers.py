@@ -11,7 +11,7 @@ from espshell.errors import UsageError
 from espshell.ops.memory import registers as ops
 from espshell.ops.memory import words as memory
 from espshell.ops.memory.writing import registers_at
-from espshell.registers import BitField, Register
+from espshell.registers.table import BitField, Register
 from tests.loader.support import held, open_sim, wire_of
 
 ESP32 = open_sim()

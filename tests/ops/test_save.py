@@ -154,7 +154,7 @@ def test_killed(chip: str, stub: bool, tmp_path: Path, stride: Callable[[int], i
     save(target.flash, 0, size, path)
     last = wire_of(target).count.requests
     kept = 0
-    for number in random.Random(20).choices(range(first + 1, last + 1), k=20)[:: stride(3)]:
+    for number in random.Random(20).choices(range(first + 1, last + 1), k=20)[:: stride(6)]:
         path.unlink(missing_ok=True)
         part_of(path).unlink(missing_ok=True)
         target = started(f"kill@request:{number}")

@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
-from espshell.registers import Registers
+from espshell.registers.table import Registers
 
 SVD = """<device><name>ESP32-X1</name><version>3</version>
 <licenseText>Copyright 2024 Somebody

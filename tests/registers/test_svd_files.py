@@ -17,7 +17,7 @@ from xml.etree.ElementTree import Element
 import pytest
 
 from espshell import chips, registers
-from espshell.registers import Register
+from espshell.registers.table import Register
 
 FOLDER = Path(os.environ.get("ESPSHELL_SVD", Path(__file__).parents[3] / "shared" / "svd"))
 SAMPLE = 1000

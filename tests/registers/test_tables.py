@@ -11,7 +11,7 @@ import pytest
 
 from espshell import chips, registers
 from espshell.chips import Chip, Kind
-from espshell.registers import Register, Registers
+from espshell.registers.table import Register, Registers
 
 NAMES = chips.NAMES
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
+from prompt_toolkit.styles.defaults import PROMPT_TOOLKIT_STYLE
 
-from espshell.render.theme import STYLES, THEMES, chosen, paint, recolored
+from espshell.render.theme import STYLES, THEMES, chosen, paint, recolored, rich_style
 from espshell.shell.terminal import colors, highlight
 
 LEAST = 4.5
@@ -17,6 +18,10 @@ BACKGROUNDS = {
     "light": ["#ffffff", "#fdf6e3", "#eeeeee", "#fafafa"],
 }
 """Black and white, and those of VS Code, Solarized, Dracula, Ubuntu and One Light."""
+
+
+UNUSED = {"cursor-column", "color-column", "line-number", "tilde"}
+"""Classes of prompt_toolkit's that belong to editors."""
 
 
 def luminance(color: str) -> float:
@@ -73,8 +78,8 @@ def test_every_class_of_the_prompt_is_ours(theme: str) -> None:
     assert {f"espsh.{name}" for name in highlight._STYLES.values()} <= set(rules)
     shown = " ".join(rules.values())
     assert "ansi" not in shown or theme == "terminal"
-    for part in ("completion-menu.completion.current", "auto-suggestion", "bottom-toolbar"):
-        assert part in rules
+    theirs = {name for name, style in PROMPT_TOOLKIT_STYLE if re.search("#|ansi", style)}
+    assert {name for name in theirs - set(rules) if "fuzzymatch" not in name} == UNUSED
 
 
 @pytest.mark.parametrize(
@@ -103,3 +108,11 @@ def test_recolored() -> None:
     assert recolored(painted, "dark") == "\x1b[1;38;5;210mff\x1b[0m \x1b[38;5;247m00\x1b[0m"
     assert recolored(paint("00", "note"), "mono") == "00\x1b[0m"
     assert recolored("\x1b[0;34mof the chip", "dark") == "\x1b[0;34mof the chip"
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_rich_has_the_same(theme: str) -> None:
+    """What rich writes by itself, as progress bars, is in the colours of the theme."""
+    for name in STYLES:
+        shown = recolored(paint("ff", name), theme).replace("ff\x1b[0m", "ff")
+        assert rich_style(name, theme).render("ff").removesuffix("\x1b[0m") == shown

@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from espshell.shell.settings import SETTINGS
 from espshell.shell.terminal import complete
 from tests.shell.support import Shell
+
+OFFLINE, ONLINE = Shell(), Shell().connect()
 
 REGIONS = ["DROM", "DRAM", "ROM1", "ROM0", "CACHE", "IRAM", "IROM", "RTC_FAST", "PERIPH"]
 
@@ -43,7 +47,7 @@ def words(shell: Shell, text: str) -> list[str]:
         ("connect --before u", ["usb-reset"]),
         ("set ", list(SETTINGS)),
         ("set squeeze o", ["on", "off"]),
-        ("set c", ["check", "confirm", "color", "complete"]),
+        ("set c", ["check", "confirm", "complete", "compress", "color"]),
         ("ima", ["image", "image-info"]),
         ("image ", ["info", "make", "merge", "elf"]),
         ("image m", ["make", "merge"]),
@@ -141,8 +145,8 @@ def test_size(shell: Shell, text: str, size: int) -> None:
         ("nosuch", ""),
         ('echo "', "echo [WORDS...]"),
         ("wait (UART0.ST", "wait [--timeout TIMEOUT] [--interval INTERVAL] EXPRESSION"),
-        ("peek (", "peek [--check] [--force] PLACE [COUNT]"),
-        ("peek [0x10] > ", "peek [--check] [--force] PLACE [COUNT]"),
+        ("peek (", "peek PLACE [COUNT] [--check] [--force]"),
+        ("peek [0x10] > ", "peek PLACE [COUNT] [--check] [--force]"),
     ],
 )
 def test_usage(offline: Shell, text: str, usage: str) -> None:
@@ -215,7 +219,13 @@ POSITIONS = [
     ("erase flash:bootloader ", "", "chip DRAM"),
     ("load ", "fw.bin", "DRAM UART0"),
     ("load fw.bin ", "flash: DRAM", "fw.bin"),
+    ("write-flash ", "flash:bootloader", "DRAM fw.bin mem:"),
     ("write-flash 0 ", "fw.bin", "DRAM"),
+    ("image merge a b ", "flash:bootloader", "DRAM mem:"),
+    ("quit ", "", "DRAM"),
+    ("spi ", "", "DRAM"),
+    ("repeat ", "", "peek"),
+    ("sr bits ", "QE BP", "QE="),
     ("save DRAM ", "fw.bin", "UART0"),
     ("copy DRAM ", "IRAM flash:", ""),
     ("alias x = ", "peek dump", "DRAM fw.bin"),
@@ -266,3 +276,14 @@ def test_position(
     assert set(must.split()) <= offered
     assert not set(must_not.split()) & offered
     assert must or not offered
+
+
+@settings(max_examples=60)
+@given(st.lists(st.sampled_from([*(line for line, _, _ in POSITIONS), *"([{'\"\\$;|>#=.: -"])))
+def test_any_line(pieces: list[str]) -> None:
+    """Whatever is typed, completion and usage raise nothing, with and without a chip."""
+    text = "".join(pieces)
+    for end in {len(text), len(text) // 2}:
+        complete.usage(OFFLINE.session, text[:end])
+        complete.candidates(OFFLINE.session, text[:end])
+        complete.candidates(ONLINE.session, text[:end], may_read=False)

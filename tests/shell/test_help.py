@@ -19,7 +19,7 @@ from espshell.sim import protocol_sim
 from tests.shell.support import Shell
 
 FOLDER = Path(espshell.shell.__file__).parent / "help"
-DOCUMENT = Path(__file__).parents[2] / "docs" / "help.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "help-json.md"
 
 
 def narrow(shell: Shell, line: str, width: int) -> list[str]:
@@ -151,7 +151,7 @@ def as_json(shell: Shell, line: str) -> Any:
 
 
 def documented(heading: str) -> list[str]:
-    """Return the keys that a section of docs/help.md lists."""
+    """Return the keys that a section of docs/reference/help-json.md lists."""
     section = DOCUMENT.read_text("utf-8").partition(f"## {heading}\n")[2].partition("\n## ")[0]
     return re.findall(r"^\| `(\w+)` ", section, re.MULTILINE)
 

@@ -23,7 +23,7 @@ def styles(lexer: KnowingLexer, text: str) -> dict[str, str]:
     [
         ("peek DRAM", {"peek": "command", "DRAM": "place"}),
         ("pee DRAN", {"pee": "command", "DRAN": ""}),
-        ("p zz", {"p": "", "zz": ""}),
+        ("p x", {"p": "", "x": ""}),
         ("frob", {"frob": "unknown"}),
         ("mine", {"mine": "command"}),
         ("image info", {"image": "command", "info": "command"}),

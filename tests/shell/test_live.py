@@ -62,7 +62,11 @@ class Bench:
     def poke(self, address: int, value: int) -> Callable[[], None]:
         """Return an event that changes a word."""
         memory = self.shell.session.chip.memory
-        return lambda: words.poke(memory, address, (value,)) and None
+
+        def event() -> None:
+            words.poke(memory, address, (value,))
+
+        return event
 
 
 @pytest.fixture

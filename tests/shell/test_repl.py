@@ -393,6 +393,27 @@ def test_terminal_completion_menu(terminal: Terminal) -> None:
     assert "sim://esp32c3  115200 baud  ESP32-C3 v0.4  rom  peek PLACE [COUNT]" in shown
 
 
+def test_terminal_completes_inside_a_bracket(terminal: Terminal) -> None:
+    """The last name is completed with its meta; the usage stays, and what exists is coloured."""
+    terminal.send("set theme dark" + ENTER + "expect [UART0.INT_" + TAB)
+    shown = terminal.wait(lambda text: "UART0.INT_CLR" in text and "[--message MESSAGE]" in text)
+    assert "UART0.INT_ST   0x60000008  read-only" in shown
+    terminal.send("ST] == DRAN")
+    terminal.wait(lambda text: "UART0.INT_ST] == DRAN" in text and "INT_CLR" not in text)
+    row = terminal.text().split("\n").index("esp32c3:rom> expect [UART0.INT_ST] == DRAN")
+    cells = terminal.screen.buffer[row]
+    colors = {name: cells[column].fg for name, column in (("place", 21), ("none", 38))}
+    assert colors == {"place": "5fd7d7", "none": "default"}  # 80 of xterm's palette
+    assert (cells[13].bold, cells[38].bold) == (True, False)
+
+
+def test_terminal_offers_while_typing(terminal: Terminal) -> None:
+    """As a setting, names are offered without Tab, and nothing is asked of the chip for them."""
+    terminal.send("set complete typing" + ENTER)
+    terminal.send("peek DR")
+    terminal.wait(lambda text: "DROM   0x3c000000" in text)
+
+
 def test_terminal_interrupted_dump(terminal: Terminal) -> None:
     """Ctrl-C in the middle of a dump of 1 MiB ends it; the next command works."""
     terminal.send("dump DROM 1M --all" + ENTER)

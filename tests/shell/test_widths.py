@@ -72,6 +72,7 @@ gpio; gpio 9; gpio 4 out 1 --pull up; spi 0x9f --read 3; sfdp; sr; sr bits; sr r
 sr protect flash:0 0x100000; sr set QE=0; sr set QE=0; read-flash-status --bytes 2; sr unprotect
 load --force app.bin flash:0x10000; verify app.bin flash:0x10000; verify data.bin flash:0x10000
 verify --diff data.bin flash:0x10000; set parttable parts.csv; parts; erase flash:0x10000 0x1000
+-compare sim://demo flash:0x8000 0x2000; report board.md
 stub never; reset; loadram --no-run --force ram.bin
 monitor --run -t 10ms; connect sim://esp32c3; run
 """

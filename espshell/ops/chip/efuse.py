@@ -130,7 +130,13 @@ def show(target: Target, pattern: str = "", *, keys: bool = False) -> Fuses | Fu
     fuse = table.find(pattern) if pattern else None
     if fuse is not None:
         return _detail(contents, fuse, keys=keys)
-    chosen = [f for f in table.fuses if _is_chosen(f, pattern.upper())]
+    glob = pattern.upper() if set(pattern) & set(_PATTERN) else f"*{pattern.upper()}*"
+    chosen = [
+        fuse
+        for fuse in table.fuses
+        for names in [(fuse.name, *fuse.meaning.aliases, fuse.meaning.theme.upper())]
+        if any(fnmatch.fnmatchcase(name, glob) for name in names)
+    ]
     if not chosen:
         raise UsageError(
             f"no eFuse of the {target.chip.title} is called `{pattern}`", hint="`efuse` lists all"
@@ -237,18 +243,11 @@ def _numbers(values: object) -> list[int] | None:
 
 def _key_blocks(contents: Contents) -> list[Fuse]:
     """Return the fields that are whole blocks with a key that can be read."""
-    seen: dict[int, Fuse] = {}
+    firsts: dict[int, Fuse] = {}
     for fuse in contents.table.fuses:
         if contents.is_key(fuse):
-            seen.setdefault(fuse.block, fuse)
-    return list(seen.values())
-
-
-def _is_chosen(fuse: Fuse, pattern: str) -> bool:
-    names = (fuse.name, *fuse.meaning.aliases, fuse.meaning.theme.upper())
-    if set(pattern) & set(_PATTERN):
-        return any(fnmatch.fnmatchcase(name, pattern) for name in names)
-    return any(pattern in name for name in names)
+            firsts.setdefault(fuse.block, fuse)
+    return list(firsts.values())
 
 
 def _value(contents: Contents, fuse: Fuse, *, keys: bool) -> FuseValue:

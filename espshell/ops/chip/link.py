@@ -6,7 +6,7 @@ known, in both directions at once.  What to do about it is a pure function of th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -103,7 +103,10 @@ def measure(target: Target) -> LinkReport:
     words = trial.run(loader, target.security, reads_only=True)
     lost = ROUND_TRIPS - len(trips) + uploads.count(None)
     wire = link.port.baud / 10 if target.has_rate else None
-    latency = _latency(trips, wire)
+    waits = [  # beyond the bytes on the wire
+        max(0.0, t.seconds - (t.sent + t.received) / wire if wire else t.seconds) for t in trips
+    ]
+    latency = Latency(min(waits), median(waits), max(waits)) if waits else None
     wait_s = latency.median if latency else 0.0
     in_turns = words.sent if not loader.dialect.pipeline_bytes else 0  # on the wire alone
     report = LinkReport(
@@ -165,14 +168,6 @@ def _advise_on_latency(latency: Latency, bridge: Bridge | None, port: str) -> It
             f"round trips wait from {1000 * latency.least:.1f} to {1000 * latency.most:.1f} ms: a"
             " hub that others use, too, or a busy machine; try a port of the machine itself"
         )
-
-
-def _latency(trips: Sequence[Exchange], wire: float | None) -> Latency | None:
-    """Return least, median and most of what round trips take beyond their bytes on the wire."""
-    waits = [
-        max(0.0, t.seconds - (t.sent + t.received) / wire if wire else t.seconds) for t in trips
-    ]
-    return Latency(min(waits), median(waits), max(waits)) if waits else None
 
 
 def _throughput(

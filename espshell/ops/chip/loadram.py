@@ -17,7 +17,7 @@ Source: "RAM download" of the esptool manual; the rest as measured, see the test
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations, product
 from pathlib import Path
@@ -25,12 +25,9 @@ from pathlib import Path
 from espshell.chips import Chip, Isa, Kind, Quirk
 from espshell.device import Target
 from espshell.errors import BenchError, DeviceError, NoReply, UsageError
-from espshell.files import read_bytes
-from espshell.image import elf, firmware, intel_hex
-from espshell.image.firmware import Firmware, ImageLayout
-from espshell.image.recognise import FOREIGN, recognise
 from espshell.loader import stub_file
 from espshell.loader.stub_file import Stub
+from espshell.ops.chip import ram_file
 from espshell.ops.chip.monitor import Monitored
 from espshell.ops.flash.payload import Payload
 from espshell.ops.image.objections import chip_objection, revision_objections
@@ -40,14 +37,12 @@ from espshell.ops.result import Result
 from espshell.protocol.commands import MemEnd
 from espshell.protocol.dialect import STUB
 from espshell.span import Span, ceil_div
-from espshell.units import WORD, hex32
+from espshell.units import hex32
 
 _JUMP_S = 0.2
 """How long a ROM's answer to MEM_END is waited for: the program may be quicker than it."""
 
 _PROBES_S = (0.1, 0.3)
-
-_PROGRAMS = "a program is an image (.bin), the same as Intel HEX, or an ELF file"
 
 _MACHINES = {Isa.RISCV: "riscv", Isa.XTENSA: "xtensa", Isa.XTENSA_CALL0: "xtensa"}
 
@@ -142,17 +137,6 @@ class RamLoaded(Result):
         return self.monitored.failure if self.monitored else ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Program:
-    # The contents of a file, before it is compared with a chip.
-    entry: int
-    segments: tuple[Payload, ...]
-    firmware: Firmware | None = None
-    machine: str = ""
-    zeroed: tuple[Span, ...] = ()
-    # Memory that is not loaded: zero when the program starts, or its own to set up.
-
-
 def plan_ram(target: Target, file: Path, *, run: bool = True, force: bool = False) -> RamPlan:
     """Read a program and see what loading it would mean; nothing is written.
 
@@ -163,7 +147,7 @@ def plan_ram(target: Target, file: Path, *, run: bool = True, force: bool = Fals
     overwrites the stub is left to ``RamPlan.clash``, so that it can be shown.
     """
     chip = target.chip
-    program = _read(file, chip)
+    program = ram_file.read(file, chip)
     objections = tuple(_objections(target, str(file), program, run=run))
     if objections and not force:
         raise UsageError(objections[0], hint="--force loads it all the same")
@@ -266,81 +250,12 @@ def _start(target: Target, entry: int) -> bool:
     return True
 
 
-# -- the file --------------------------------------------------------------------------------------
-
-
-def _read(file: Path, chip: Chip) -> _Program:
-    """Read a program of any kind. Raises: UsageError."""
-    data = read_bytes(file)
-    if not data:
-        raise UsageError(f"{file} is empty", hint="was it built?")
-    if elf.is_elf(data):
-        program = _from_elf(data, str(file))
-    else:
-        if intel_hex.is_given(data, file):
-            data = _from_hex(data, str(file))
-        program = _from_image(data, str(file), esp8266=chip.name == "esp8266")
-    if not program.segments:
-        raise UsageError(f"{file} has no segment to load")
-    return program
-
-
-def _from_elf(data: bytes, name: str) -> _Program:
-    file = elf.parse_elf(data, name=name)
-    segments = _whole_words(name, [(segment.address, segment.data) for segment in file.segments])
-    zeroed = tuple(
-        Span(segment.address + len(segment.data), segment.address + segment.mem_size)
-        for segment in file.segments
-        if segment.mem_size > len(segment.data)
-    )
-    return _Program(file.entry, segments, machine=file.machine, zeroed=zeroed)
-
-
-def _from_hex(data: bytes, name: str) -> bytes:
-    """Return the image in an Intel HEX file; where it is said to stand does not matter."""
-    pieces = intel_hex.read(data, name=name)
-    if len(pieces) > 1:
-        raise UsageError(
-            f"{name} has a gap behind {hex32(pieces[0][0] + len(pieces[0][1]))}; an image is whole",
-            hint="`load FILE mem:0` puts each piece where it belongs",
-        )
-    return pieces[0][1]
-
-
-def _from_image(data: bytes, name: str, *, esp8266: bool) -> _Program:
-    kind = recognise(data)
-    if kind in FOREIGN:
-        raise UsageError(f"{name} is no program: {kind.value}", hint=_PROGRAMS)
-    try:
-        image = firmware.parse(data, esp8266=esp8266 if firmware.layout_of(data) is None else None)
-    except UsageError as error:
-        raise UsageError(f"{name}: {error.message}", hint=error.hint) from error
-    if image.layout is ImageLayout.ESP8266_V2:
-        raise UsageError(
-            f"{name} is an image of version 2, whose first part stays in flash",
-            hint="`load FILE flash:ADDRESS` writes it there",
-        )
-    pieces = [
-        (segment.address, data[segment.offset : segment.offset + segment.size])
-        for segment in image.segments
-        if segment.placed
-    ]
-    return _Program(image.header.entry, _whole_words(name, pieces), image)
-
-
-def _whole_words(name: str, pieces: Sequence[tuple[int, bytes]]) -> tuple[Payload, ...]:
-    for address, _ in pieces:
-        if address % WORD:
-            raise UsageError(f"{name}: the segment at {hex32(address)} does not start at a word")
-    return tuple(
-        Payload(address, data + bytes(-len(data) % WORD), name) for address, data in pieces if data
-    )
-
-
 # -- the file and the chip -------------------------------------------------------------------------
 
 
-def _objections(target: Target, name: str, program: _Program, *, run: bool) -> Iterator[str]:
+def _objections(
+    target: Target, name: str, program: ram_file.Program, *, run: bool
+) -> Iterator[str]:
     """Yield objections to a program, the most serious first."""
     chip = target.chip
     if program.machine and program.machine != _MACHINES[chip.isa]:
@@ -382,7 +297,7 @@ def _require_ram(chip: Chip, name: str, span: Span) -> None:
             )
 
 
-def _pieces(chip: Chip, program: _Program) -> list[Occupant]:
+def _pieces(chip: Chip, program: ram_file.Program) -> list[Occupant]:
     return [
         _piece(chip, f"segment {number}", segment.span)
         for number, segment in enumerate(program.segments)

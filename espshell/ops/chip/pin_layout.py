@@ -14,7 +14,7 @@ from espshell import registers
 from espshell.chips import Chip, Isa, Words
 from espshell.pins import Pin, Pins
 from espshell.pins.table import Place
-from espshell.registers import Register
+from espshell.registers.table import Register
 
 BANK = 32
 """Pins of one register."""
@@ -86,16 +86,16 @@ class PinLayout:
             "select": f"GPIO.FUNC{pin.number}_OUT_SEL_CFG",
             "pulls": f"RTC_IO.{pin.pulls.partition('.')[0]}",
         }
-        found = {key: self.find(name) for key, name in named.items()}
-        return {key: register for key, register in found.items() if register is not None}
+        registers = {key: self.find(name) for key, name in named.items()}
+        return {key: register for key, register in registers.items() if register is not None}
 
     def pull_bits(self, pin: Pin) -> tuple[str, int, int | None]:
         """Return which register has the pulls of a pin, and the bits for up and down."""
         if not pin.pulls:
             return "pad", self.pad.pull_up, self.pad.pull_down
         register, _, prefix = pin.pulls.partition(".")
-        found = self.find(f"RTC_IO.{register}")
-        up, down = (found and found.field(f"{prefix}{name}") for name in ("RUE", "RDE"))
+        pad = self.find(f"RTC_IO.{register}")
+        up, down = (pad and pad.field(f"{prefix}{name}") for name in ("RUE", "RDE"))
         assert up
         assert down
         return "pulls", up.low, down.low
@@ -105,8 +105,8 @@ class PinLayout:
         register = self.find("GPIO.STRAP")
         if register is not None:
             return register.address, 0
-        found = self._table.find_field("GPIO.IN.STRAPPING")
-        return (found[0].address, found[1].low) if found else None
+        strapping = self._table.find_field("GPIO.IN.STRAPPING")
+        return (strapping[0].address, strapping[1].low) if strapping else None
 
     @property
     def strap_pins(self) -> list[Pin]:

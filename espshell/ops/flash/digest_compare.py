@@ -68,10 +68,10 @@ def differing_sectors(
     whole = Span.of(address, len(data))
     search = _SectorSearch(flash, whole, data, unit, confirm, report, contents)
     spans = [whole] if contents is None else whole.pieces(_block_size(flash, whole.size))
-    found: dict[int, bytes] = {}
+    differing: dict[int, bytes] = {}
     for span in spans if whole else ():
-        found |= search.sectors(span)
-    return found
+        differing |= search.sectors(span)
+    return differing
 
 
 def _block_size(flash: Flash, size: int) -> int:
@@ -109,10 +109,10 @@ class _SectorSearch:
         if (
             self.unit == SECTOR
             and span.units(SECTOR) > 2
-            and (found := self._by_crcs(span, digest))
+            and (differing := self._by_crcs(span, digest))
         ):
             self._done(span)
-            return found
+            return differing
         unit = self.unit
         while span.units(unit) > _FAN_OUT:
             unit *= _FAN_OUT
@@ -158,10 +158,10 @@ class _SectorSearch:
                 }
         if not parts or len(parts) > _MANY:
             return {}
-        found: dict[int, bytes] = {}
+        differing: dict[int, bytes] = {}
         for part in sorted([*parts, *gaps(span, parts)]):
-            found |= self.sectors(part)
-        return found
+            differing |= self.sectors(part)
+        return differing
 
     def _differing(self, span: Span) -> bytes | None:
         """Return the digest of a range that is not as expected; None of one that is."""

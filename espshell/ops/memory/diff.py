@@ -15,7 +15,7 @@ from espshell.span import Span
 from espshell.units import WORD, count_text
 
 if TYPE_CHECKING:
-    from espshell.registers import BitField, Register, Registers
+    from espshell.registers.table import BitField, Register, Registers
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +111,11 @@ def diff(
 def differing_registers(result: Difference, tables: Registers) -> tuple[RegisterDifference, ...]:
     """Return the registers of a difference, by address; those that end outside are left out."""
     words = (span.aligned(WORD) for span in result.differing)
-    found = []
+    differences = []
     for place in sorted({at for word in words for at in range(word.start, word.end, WORD)}):
         start = place - result.address
         old, new = (data[start : start + WORD] for data in (result.expected, result.actual))
         if start >= 0 and len(old) == WORD:
             expected, actual = (int.from_bytes(data, "little") for data in (old, new))
-            found += [RegisterDifference(r, expected, actual) for r in tables.at(place)]
-    return tuple(found)
+            differences += [RegisterDifference(r, expected, actual) for r in tables.at(place)]
+    return tuple(differences)

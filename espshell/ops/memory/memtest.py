@@ -159,19 +159,16 @@ def examine(
                 key = at, TITLES[kind]
                 faults[key] = faults.get(key, 0) | wrong
     finally:
-        restored = None if held is None else _restore(memory, address, held)
+        restored = None
+        if held is not None:
+            for _ in memory.load(address, held):
+                pass
+            restored = memory.read(address, len(held)) == held
     places = tuple(Fault(at, wrong, title) for (at, title), wrong in faults.items())[:_PLACES]
     return MemoryTested(address, size, tests, count, bits, places, on_chip, restored)
 
 
 Results = Iterator[tuple[RamTest, RamFaults]]
-
-
-def _restore(memory: Memory, address: int, held: bytes) -> bool:
-    """Write back what a range held; return whether it is there."""
-    for _ in memory.load(address, held):
-        pass
-    return memory.read(address, len(held)) == held
 
 
 def _on_chip(memory: Memory, span: Span, report: Report) -> Results:
@@ -216,7 +213,8 @@ def _by_host(memory: Memory, span: Span, report: Report) -> Results:
             words.write(at, bit)
             words.check(at, bit)
     yield RamTest.WALK, words.taken()
-    lines = {span.start: ALL_BITS, **{span.start + size: size for size in _powers(span.size)}}
+    powers = [1 << n for n in range(WORD.bit_length() - 1, (span.size - 1).bit_length())]
+    lines = {span.start: ALL_BITS, **{span.start + bit: bit for bit in powers}}
     for at, value in lines.items():
         words.write(at, value)
     for at, value in lines.items():
@@ -248,10 +246,3 @@ class _Words:
         for _, wrong in faults:
             bits |= wrong
         return RamFaults(len(faults), bits, tuple(faults[:_FIRST]))
-
-
-def _powers(size: int) -> Iterator[int]:
-    offset = WORD
-    while offset < size:
-        yield offset
-        offset *= 2

@@ -109,11 +109,10 @@ def _read_places(memory: Memory, start: int, stop: int, pattern: Bytes) -> Itera
     """Yield the places from ``start`` to before ``stop``, by reading them."""
     if start < stop:
         data = memory.read(start, stop - start + len(pattern) - 1)
-        yield from (at for at in range(start, stop) if _matches(data[at - start :], pattern))
-
-
-def _matches(data: bytes, pattern: Bytes) -> bool:
-    return all(item in (None, byte) for item, byte in zip(pattern, data, strict=False))
+        for at in range(start, stop):
+            pairs = zip(pattern, data[at - start :], strict=False)
+            if all(item in (None, byte) for item, byte in pairs):
+                yield at
 
 
 def _answer(memory: Memory, command: LoaderCommand[T], size: int) -> T:

@@ -16,7 +16,8 @@ from espshell.errors import ReadsDiffer, UsageError, printable
 from espshell.ops.memory import words
 from espshell.ops.memory.words import Poke
 from espshell.ops.result import Result
-from espshell.registers import BitField, Peripheral, Register, Registers, svd
+from espshell.registers import svd
+from espshell.registers.table import Access, BitField, Peripheral, Register, Registers
 from espshell.units import ALL_BITS, count_text, hex32
 
 MOST_READ = 1024
@@ -340,9 +341,7 @@ def check_fits(register: Register, field: BitField, value: int) -> None:
         )
 
 
-def _accesses(
-    register: Register, fields: Iterable[BitField]
-) -> Iterable[tuple[str, registers.Access]]:
+def _accesses(register: Register, fields: Iterable[BitField]) -> Iterable[tuple[str, Access]]:
     """Yield the names and accesses that decide: of the fields if there are any."""
     named = [(f"{register.full_name}.{field.name}", field.access) for field in fields]
     return named or [(register.full_name, register.access)]

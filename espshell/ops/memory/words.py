@@ -28,7 +28,7 @@ from espshell.span import align_down
 from espshell.units import hex32, hex_width
 
 if TYPE_CHECKING:
-    from espshell.registers import Register
+    from espshell.registers.table import Register
 
 
 @dataclass(frozen=True, slots=True)

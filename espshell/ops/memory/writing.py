@@ -23,7 +23,7 @@ from espshell.span import Span, align_down
 from espshell.units import ALL_BITS, KIB, MIB, WORD, count_text, hex32, size_text
 
 if TYPE_CHECKING:
-    from espshell.registers import Register
+    from espshell.registers.table import Register
 
 DRY_RUN = "dry run: nothing was sent"
 """The note of a write that was not."""
@@ -163,7 +163,10 @@ def write_and_verify(
     obstacle = _why_not_read(memory, address, size)
     read = (verify or memory.dry_run) and not obstacle
     wants_old = read and size <= KEEP and (remember or poked is not None)
-    old = _read_old(memory, address, size) if wants_old else None
+    old = None
+    if wants_old:  # a few bytes twice where that is plain memory
+        few = size <= LOAD_FROM
+        old = read_agreed(memory, address, size)[0] if few else memory.read(address, size)
     if poked:
         triples = zip(repeated(mask, width, size), old or bytes(size), data, strict=True)
         expected = bytes(before & ~bits | new & bits for bits, before, new in triples)
@@ -263,13 +266,6 @@ def _why_not_read(memory: Memory, address: int, size: int) -> str:
             if hidden and not any(register.access.readable for register in hidden):
                 return f"not read back: {hidden[0].full_name} is write-only"
     return ""
-
-
-def _read_old(memory: Memory, address: int, size: int) -> bytes:
-    """Read what will be overwritten; a few bytes twice where that is plain memory."""
-    if size > LOAD_FROM:
-        return memory.read(address, size)
-    return read_agreed(memory, address, size)[0]
 
 
 def _read_back(memory: Memory, done: MemoryWrite, report: Report) -> MemoryWrite:

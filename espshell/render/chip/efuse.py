@@ -37,18 +37,14 @@ def fuses(result: Fuses, view: View) -> Iterator[Block]:
 
 def _row(field: FuseValue, *, wide: bool) -> tuple[Styled | str, ...]:
     style = "value" if field.is_burnt else "note"
-    row = Styled(field.name, "name"), Styled(field.text, style), _marks(field)
+    marks = f"{'r' if field.readable else '-'}{'w' if field.writable else '-'}"  # w: to burn
+    row = Styled(field.name, "name"), Styled(field.text, style), marks
     return (*row, _meaning(field)) if wide else row
 
 
 def _meaning(field: FuseValue) -> str:
     """Return the meaning, and of a switch that is off what it would be."""
     return f"if set: {field.meaning}" if field.text == "no" else field.meaning
-
-
-def _marks(field: FuseValue) -> str:
-    """Return what is allowed: r to read, w to burn."""
-    return ("r" if field.readable else "-") + ("w" if field.writable else "-")
 
 
 @json_form

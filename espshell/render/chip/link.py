@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from espshell.ops.chip.link import Latency, LinkReport, Throughput
+from espshell.ops.chip.link import LinkReport, Throughput
 from espshell.ops.chip.rate import RateChosen
 from espshell.render.document import Block, Styled, Table, Text
 from espshell.render.forms import Json, form, json_form, pick
@@ -20,9 +20,13 @@ def link_report(result: LinkReport, view: View) -> Iterator[Block]:
     rate = f"{result.baud} baud" if result.baud else "no rate"
     place = f"{result.kind} {result.port}" if result.kind else result.port
     errors = f"{result.errors or 'none'} in {count_text(result.exchanges, 'exchange')}"
+    latency = ""
+    if took := result.latency:
+        least, middle, most = (1000 * s for s in (took.least, took.median, took.most))
+        latency = f"{middle:.1f} ms ({least:.1f} to {most:.1f})"
     rows = [
         ("link", f"{place}, {rate}, {result.loader}"),
-        ("latency", _milliseconds(result.latency) if result.latency else ""),
+        ("latency", latency),
         ("to chip", _speed(result.up) if result.up else ""),
         ("from chip", _speed(result.down) if result.down else ""),
         ("errors", errors),
@@ -55,11 +59,6 @@ def rate_chosen(result: RateChosen, view: View) -> Iterator[Block]:
     limit = ", the most that its bridge can" if result.baud == result.limit else ""
     place = f"  {result.loader} on {result.port} at {result.baud} baud{limit}"
     yield Text(Styled(result.chip, "name"), place)
-
-
-def _milliseconds(latency: Latency) -> str:
-    least, middle, most = (1000 * s for s in (latency.least, latency.median, latency.most))
-    return f"{middle:.1f} ms ({least:.1f} to {most:.1f})"
 
 
 def _speed(speed: Throughput) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from espshell.nor.bfpt import Basic, Duration, EraseType, FastRead
+from espshell.nor.bfpt import Basic, Duration, EraseType
 from espshell.nor.sfdp import Sfdp
 from espshell.ops.flash.sfdp import SfdpRead, SpiAnswer
 from espshell.render.document import Block, Labelled, Styled, Table, Text
@@ -94,7 +94,12 @@ def _basic(basic: Basic) -> Iterator[tuple[str, str]]:
     yield from _column("erase", [_erase(item) for item in basic.erase_types])
     yield "chip erase", _time(basic.chip_erase)
     yield "program", f"page {_time(basic.page_program)}, first byte {_time(basic.byte_program)}"
-    yield from _column("fast reads", [_fast_read(item) for item in basic.fast_reads])
+    fast_reads = [
+        f"{read.mode}   {read.opcode:02X}h  {count_text(read.mode_clocks, 'mode clock')}, "
+        f"{count_text(read.dummy_clocks, 'dummy clock')}"
+        for read in basic.fast_reads
+    ]
+    yield from _column("fast reads", fast_reads)
     yield "others", f"QPI (4-4-4) {_yes(basic.qpi)}, double rate {_yes(basic.double_rate)}"
     if basic.enters_qpi_by_35h:
         yield "", "35h enters QPI, so it does not read SR2"
@@ -102,8 +107,8 @@ def _basic(basic: Basic) -> Iterator[tuple[str, str]]:
     if basic.qer is not None:
         yield "", f"QER {basic.qer:03b}"
     yield "status write", basic.status_write
-    yield "suspend", _pair(basic.suspend, "resumed by", said=count >= _SUSPEND)
-    yield "power-down", _pair(basic.power_down, "left by", said=count >= _POWER_DOWN)
+    yield "suspend", _pair(basic.suspend, "resumed by", is_given=count >= _SUSPEND)
+    yield "power-down", _pair(basic.power_down, "left by", is_given=count >= _POWER_DOWN)
     yield "reset", basic.reset_text
     yield "HOLD#", f"can be switched off: {_yes(basic.hold_can_be_disabled)}"
     if basic.address_bytes != "3":
@@ -124,14 +129,6 @@ def _erase(kind: EraseType) -> str:
     return f"{size_text(kind.size):<8}{kind.opcode:02X}h{time}"
 
 
-def _fast_read(read: FastRead) -> str:
-    mode, dummy = (
-        count_text(count, noun)
-        for count, noun in ((read.mode_clocks, "mode clock"), (read.dummy_clocks, "dummy clock"))
-    )
-    return f"{read.mode}   {read.opcode:02X}h  {mode}, {dummy}"
-
-
 def _time(time: Duration | None) -> str:
     if time is None:
         return _NOT_SAID
@@ -145,9 +142,9 @@ def _seconds(value: float) -> str:
     return f"{value / 1e-6:.4g} µs"
 
 
-def _pair(opcodes: tuple[int, int] | None, word: str, *, said: bool) -> str:
+def _pair(opcodes: tuple[int, int] | None, word: str, *, is_given: bool) -> str:
     if opcodes is None:
-        return "no" if said else _NOT_SAID
+        return "no" if is_given else _NOT_SAID
     return f"{opcodes[0]:02X}h, {word} {opcodes[1]:02X}h"
 
 

@@ -85,7 +85,9 @@ def _bytes(result: Verify, view: View) -> Iterator[Block]:
     room, hidden = compare.ROWS, 0
     for area in (piece for difference in result.compared for piece in _pieces(difference)):
         if not view.every_row and not area.actual.strip(_BLANK):
-            yield _blank_line(area)
+            span = Span.of(area.address, len(area.actual))
+            text = f"  {span} is blank (FF), {area.bytes_differing} bytes of it differ"
+            yield Text(Styled(text, "squeeze"))
             continue
         rows = len(compare.differing_rows(area.differing))
         if room <= 0 and not view.every_row:
@@ -116,12 +118,6 @@ def _pieces(area: Difference) -> Iterator[Difference]:
         piece = diff(expected, actual, address=run.start)
         if not piece.equal:
             yield piece
-
-
-def _blank_line(area: Difference) -> Block:
-    span = Span.of(area.address, len(area.actual))
-    text = f"  {span} is blank (FF), {area.bytes_differing} bytes of it differ"
-    return Text(Styled(text, "squeeze"))
 
 
 def side_by_side(address: int, old: bytes, new: bytes, view: View) -> Iterator[Block]:

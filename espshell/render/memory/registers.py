@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         RegisterValues,
         SvdTables,
     )
-    from espshell.registers import BitField, Register
+    from espshell.registers.table import BitField, Register
 
 
 json_rows(
@@ -81,11 +81,13 @@ def register_value_json(result: RegisterValue) -> Json:
 def field_json(result: BitField) -> Json:
     """Return its place and what its values are called."""
     values: dict[str, Json] = {name: value for value, name in result.values}
+    by_value = dict(result.value_meanings)
+    meanings: Json = {name: by_value[value] for value, name in result.values if value in by_value}
     return {
         **pick(result, "name low width access=access.text"),
         "values": values,
         **({"meaning": result.meaning} if result.meaning else {}),
-        **({"meanings": _value_meanings(result)} if result.value_meanings else {}),
+        **({"meanings": meanings} if result.value_meanings else {}),
     }
 
 
@@ -169,11 +171,6 @@ def _choices(field: BitField) -> str:
     most = (1 << field.width) - 1
     named = ", ".join(f"{name} ({value})" for value, name in field.values)
     return named or ("0, 1" if most == 1 else f"0..{_number(most)}")
-
-
-def _value_meanings(field: BitField) -> Json:
-    meanings = dict(field.value_meanings)
-    return {name: meanings[value] for value, name in field.values if value in meanings}
 
 
 @form

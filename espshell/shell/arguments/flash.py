@@ -61,8 +61,9 @@ def file_places(
         return tuple((file, where.resolve(place, scope)) for file, place in parsed)
 
     def complete(at: Unfinished) -> Iterable[Completed]:
-        is_file = len(at.before) % 2 == swapped
-        return (complete_files if is_file else where.complete)(at.word, at.scope)
+        if len(at.before) % 2 == swapped:
+            return complete_files(at.word, at.scope)
+        return (complete_in_flash if swapped else where.complete)(at.word, at.scope)
 
     return ArgType(
         "places and files" if swapped else "files and places",
@@ -81,6 +82,15 @@ def file_places(
 def in_flash(text: str) -> str:
     """Return the text of a place, a bare number with the space ``flash:``."""
     return text if ":" in text else f"flash:{text}"
+
+
+def complete_in_flash(text: str, scope: Scope) -> Iterable[Completed]:
+    """Offer partitions, with the space that not everybody types."""
+    if text[: len(_FLASH)].lower() == _FLASH:
+        yield from REGION.complete(text, scope)
+    else:
+        for one in offer_names(text, scope.space("flash")) if scope.chip else ():
+            yield Offer(_FLASH + one.text, one.about)
 
 
 def erasable(*, bare: bool = False) -> ArgType[place.Range, Extent]:
@@ -103,11 +113,7 @@ def erasable(*, bare: bool = False) -> ArgType[place.Range, Extent]:
     def complete(at: Unfinished) -> Iterable[Completed]:
         if not at.before:
             yield "chip", "all of it"
-            if at.word[:6].lower() == _FLASH:
-                yield from REGION.complete(at.word, at.scope)
-            else:
-                for one in offer_names(at.word, at.scope.space("flash")):
-                    yield Offer(_FLASH + one.text, one.about)
+            yield from complete_in_flash(at.word, at.scope)
 
     return replace(
         REGION,

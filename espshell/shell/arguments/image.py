@@ -8,7 +8,7 @@ from pathlib import Path
 
 from espshell.errors import UsageError
 from espshell.ops.flash import settings
-from espshell.shell.arguments.flash import Pair, Pairs, file_places, in_flash
+from espshell.shell.arguments.flash import Pair, Pairs, complete_in_flash, file_places, in_flash
 from espshell.shell.arguments.operands import unquoted
 from espshell.shell.arguments.places import PLACE, Location
 from espshell.shell.arguments.types import (
@@ -16,7 +16,7 @@ from espshell.shell.arguments.types import (
     TEXT,
     ArgType,
     Completed,
-    Scope,
+    Unfinished,
     complete_files,
     mapped,
     offer,
@@ -61,12 +61,6 @@ def _parse_file_or_flash(word: str) -> Path | place.Place:
     return where
 
 
-def _complete_file_or_flash(text: str, scope: Scope) -> Iterable[Completed]:
-    if text.lower().startswith("flash:"):
-        return PLACE.complete(text, scope)
-    return (*complete_files(text, scope), "flash:")
-
-
 FILE_OR_FLASH: ArgType[Path | place.Place, Path | Location] = ArgType(
     "file or place in flash",
     single_word(_parse_file_or_flash),
@@ -74,7 +68,11 @@ FILE_OR_FLASH: ArgType[Path | place.Place, Path | Location] = ArgType(
     names=lambda parsed: () if isinstance(parsed, Path) else PLACE.names(parsed),
     files=lambda parsed: (parsed,) if isinstance(parsed, Path) else (),
     needs_chip=lambda parsed: not isinstance(parsed, Path),
-    complete=_complete_file_or_flash,
+    complete=lambda text, scope: (
+        PLACE.complete(text, scope)
+        if text.lower().startswith("flash:")
+        else (*complete_files(text, scope), "flash:")
+    ),
     raw=True,
     label="FILE|flash:PLACE",
 )
@@ -95,9 +93,14 @@ def file_offsets(*, swapped: bool = False) -> ArgType[Pairs, tuple[Pair, ...]]:
                 raise UsageError(f"`{where.space}:{where.expr.text}` is not in flash")
         return pairs
 
+    def complete(at: Unfinished) -> Iterable[Completed]:
+        is_file = len(at.before) % 2 == swapped
+        return (complete_files if is_file else complete_in_flash)(at.word, at.scope)
+
     return replace(
         base,
         parse=parse,
+        complete_at=complete,
         # The name of a partition is looked up in the chip's flash.
         needs_chip=lambda parsed: parsed is not None and bool(base.names(parsed)),
     )

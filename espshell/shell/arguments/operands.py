@@ -93,16 +93,7 @@ def _resolve_operands(parsed: tuple[str, ...], scope: Scope) -> tuple[Operand, O
     return Operand(parsed[:cut]), Operand(parsed[cut:])
 
 
-def _operand_files(parsed: tuple[str, ...]) -> tuple[Path, ...]:
-    """Return the sides that can only be files; other words may be snapshots or places."""
-    words = [unquoted(word) for word in parsed]
-    return tuple(files.path_of(w) for w in words if w.startswith(_OF_PATHS))
-
-
-def _place_or_file(parsed: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the words with a dot in them, which are no names of snapshots."""
-    dotted = (word for word in parsed if re.fullmatch(r"\w[\w-]*(\.[\w-]+)+", word))
-    return tuple(word for word in dotted if not word[0].isdigit())
+_DOTTED = re.compile(r"[^\W\d][\w-]*(\.[\w-]+)+")  # no name of a snapshot
 
 
 def _complete_operands(at: Unfinished) -> Iterable[Completed]:
@@ -116,8 +107,10 @@ OPERANDS: ArgType[tuple[str, ...], tuple[Operand, Operand]] = ArgType(
     "operands",
     _parse_operands,
     _resolve_operands,
-    files=_operand_files,
-    either=_place_or_file,
+    files=lambda parsed: tuple(  # others may be snapshots or places
+        files.path_of(word) for word in map(unquoted, parsed) if word.startswith(_OF_PATHS)
+    ),
+    either=lambda parsed: tuple(word for word in parsed if _DOTTED.fullmatch(word)),
     complete_at=_complete_operands,
     least=2,
     most=4,

@@ -99,16 +99,8 @@ class Unfinished:
         return self.words[self.start :]
 
 
-def _unchanged(parsed: Any, scope: Scope) -> Any:
-    return parsed
-
-
 def _none(parsed: Any) -> tuple[()]:
     return ()
-
-
-def _never(parsed: Any) -> bool:
-    return False
 
 
 def no_completion(text: str, scope: Scope) -> Iterable[str]:
@@ -170,7 +162,7 @@ class ArgType(Generic[P, V]):
     """What an argument is, in a word or two: ``place``, ``input file``."""
     parse: Callable[[Sequence[str]], P]
     """Check the text of the words. Raises: UsageError with what was expected."""
-    resolve: Callable[[P, Scope], V] = _unchanged
+    resolve: Callable[[P, Scope], V] = lambda parsed, scope: cast(Any, parsed)
     """Return the value of a parsed argument. Raises: UsageError for an unknown name."""
     names: Callable[[P], Sequence[str]] = _none
     """Return the names that must be known."""
@@ -178,7 +170,7 @@ class ArgType(Generic[P, V]):
     """Return the files that must be there, because they are read."""
     either: Callable[[P], Sequence[str]] = _none
     """Return the words that must be the name of a place or of a file that is read."""
-    needs_chip: Callable[[P | None], bool] = _never
+    needs_chip: Callable[[P | None], bool] = lambda parsed: False
     """Whether a chip must be connected for this, whatever the command needs.
 
     None is what only shows when the line runs.
@@ -316,11 +308,16 @@ EXPRESSION: ArgType[expr.Expr, expr.Expr] = ArgType(
 """An expression that the command evaluates by itself."""
 
 NUMBER = number()
+BARE_NUMBER = replace(NUMBER, complete=no_completion)
+"""A number for which no place or register would be typed: an opcode, a status."""
 NUMBERS = many(NUMBER)
 NUMBERS_OR_NONE = many(NUMBER, least=0)
 
 POSITIVE = replace(number(1, 0xFFFF_FFFF), complete=no_completion)
 """An expression that must be at least 1, and fit into 32 bits: a count or a rate."""
+
+MOST_NAMES = 8
+"""Names in a message."""
 
 AUTO = "auto"
 
@@ -363,6 +360,21 @@ GENERATION: ArgType[str, int] = mapped(choice("1", "2"), int)
 
 CHIP: ArgType[Chip, Chip] = ArgType("chip", single_word(chip_named), complete=offer(*chips.NAMES))
 CHIPS = many(CHIP)
+
+
+def completed(text: str, names: Sequence[str]) -> str | None:
+    """Return the only name that begins with a text, or equals it; None if there is none.
+
+    Raises: UsageError if several begin with it.
+    """
+    prefix = text.upper()
+    matches = sorted({name for name in names if name.startswith(prefix)})
+    if prefix in matches:
+        return prefix
+    if len(matches) > 1:
+        more = ", ..." if len(matches) > MOST_NAMES else ""
+        raise UsageError(f"`{text}` could be {', '.join(matches[:MOST_NAMES])}{more}")
+    return matches[0] if matches else None
 
 
 def nearest(word: str, words: Iterable[str]) -> str | None:

@@ -2,55 +2,16 @@
 
 from __future__ import annotations
 
-from espshell.shell.commands import (
-    chip,
-    chip_code,
-    efuse,
-    esptool,
-    flash,
-    gpio,
-    image,
-    journal,
-    memory,
-    pasted,
-    ram,
-    registers,
-    script,
-    search,
-    shell,
-    spi,
-    status,
-    system,
-    topics,
-    values,
-    watch,
-)
+from importlib import import_module
+
 from espshell.shell.registry import COMMANDS
 
 VERBS = COMMANDS
 """Every command there is, filled below."""
 
-for _module in (
-    memory,
-    values,
-    flash,
-    esptool,
-    image,
-    spi,
-    status,
-    search,
-    journal,
-    watch,
-    chip,
-    efuse,
-    gpio,
-    ram,
-    chip_code,
-    registers,
-    pasted,
-    script,
-    topics,
-    shell,
-    system,
-):
-    VERBS.include(_module.VERBS)
+_GROUPS = """
+    memory values flash esptool image spi status search journal watch chip efuse gpio ram chip_code
+    compare registers report pasted script topics shell system
+"""
+for _name in _GROUPS.split():
+    VERBS.include(import_module(f"{__name__}.{_name}").VERBS)

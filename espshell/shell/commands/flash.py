@@ -138,7 +138,13 @@ def load_files(
         )
     images = _with_settings(session, images, settings, force=force)
     if like_esptool and not keep_edges:
-        images = tuple(map(_noted_inside, images))
+        note = "{0.name}: {0.address:#x} is inside a sector; what else is in it is kept"
+        images = tuple(
+            replace(image, notes=(*image.notes, note.format(image)))
+            if image.data and image.address % SECTOR
+            else image
+            for image in images
+        )
         keep_edges = any(image.address % SECTOR for image in images if image.data)
     return _write(session, images, everything=everything, keep_edges=keep_edges, force=force)
 
@@ -320,7 +326,10 @@ def _write(
         if session.ask is not None:
             for warning in (*work.notes, *plan.warnings):
                 session.output.note(warning)
-        if not session.may_destroy(_question(work)):
+        changed = f"{work.sectors} of {count_text(work.plan.sectors, 'sector')}"
+        where = working.ranges_text([segment.span for segment in work.segments])
+        time = f"{max(1, work.seconds):.0f} s at most"
+        if not session.may_destroy(f"erase and write {changed} ({where}), {time}"):
             session.output.note(NOTHING_DONE)
             return None
     result = _carried_out(session, plan, work, everything=everything)
@@ -361,13 +370,6 @@ def _changing(session: Session, work: WriteJob) -> Iterator[None]:
         raise
 
 
-def _question(work: WriteJob) -> str:
-    plan = work.plan
-    changed = f"{work.sectors} of {count_text(plan.sectors, 'sector')}"
-    where = working.ranges_text([segment.span for segment in work.segments])
-    return f"erase and write {changed} ({where}), {max(1, work.seconds):.0f} s at most"
-
-
 def _with_settings(
     session: Session, images: Sequence[Payload], settings: FlashSettings, *, force: bool
 ) -> tuple[Payload, ...]:
@@ -377,11 +379,3 @@ def _with_settings(
     target = session.chip
     size = target.flash.size if settings.size.lower() == patch.DETECT else None
     return patch.with_settings(images, target.chip, settings, flash_size=size, force=force)
-
-
-def _noted_inside(image: Payload) -> Payload:
-    """Return an image, with a note if it begins inside a sector."""
-    if not image.data or not image.address % SECTOR:
-        return image
-    note = f"{image.name}: {image.address:#x} is inside a sector; what else is in it is kept"
-    return replace(image, notes=(*image.notes, note))

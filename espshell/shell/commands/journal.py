@@ -22,7 +22,6 @@ from espshell.shell.arguments.types import (
     ArgType,
     Completed,
     Offer,
-    Scope,
     Unfinished,
     complete_files,
     did_you_mean,
@@ -87,12 +86,6 @@ def _parse_snap(texts: Sequence[str]) -> Snap | None:
     return Snap("", first, REGION.parse(others))
 
 
-def _resolve_snap(parsed: Snap | None, scope: Scope) -> Snap | None:
-    if parsed is None or not isinstance(parsed.region, place.Range):
-        return parsed
-    return replace(parsed, region=REGION.resolve(parsed.region, scope))
-
-
 def _complete_snap(at: Unfinished) -> Iterable[Completed]:
     kept = [Offer(name, "snapshot") for name in at.state.snapshots]
     match [word.lower() for word in at.before]:
@@ -110,7 +103,11 @@ def _complete_snap(at: Unfinished) -> Iterable[Completed]:
 SNAP_WORDS: ArgType[Snap | None, Snap | None] = ArgType(
     "snapshot",
     _parse_snap,
-    _resolve_snap,
+    lambda parsed, scope: (
+        replace(parsed, region=REGION.resolve(parsed.region, scope))
+        if parsed and isinstance(parsed.region, place.Range)
+        else parsed
+    ),
     names=lambda parsed: (
         REGION.names(parsed.region) if parsed and isinstance(parsed.region, place.Range) else ()
     ),

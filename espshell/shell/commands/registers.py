@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         RegisterList,
         SvdTables,
     )
-    from espshell.registers import BitField, Register
+    from espshell.registers.table import BitField, Register
     from espshell.shell.language.scope import TargetScope
     from espshell.shell.session import Session
 
@@ -162,12 +162,15 @@ def regs(session: Session, pattern: Annotated[str, PATTERN] = "") -> RegisterLis
     return registers.list_registers(session.chip.memory, pattern)
 
 
-def _offered(text: str, scope: Scope) -> Iterable[Completed]:
-    yield _OFF, "the tables that come with the program"
-    yield from complete_files(text, scope)
-
-
-SVD = replace(TEXT, kind="SVD file", complete=_offered, label="FILE|off")
+SVD = replace(
+    TEXT,
+    kind="SVD file",
+    complete=lambda text, scope: (
+        (_OFF, "the tables that come with the program"),
+        *complete_files(text, scope),
+    ),
+    label="FILE|off",
+)
 """The name of an SVD file, or ``off``."""
 
 

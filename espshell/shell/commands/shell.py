@@ -15,8 +15,8 @@ from espshell.ops.result import Result
 from espshell.records import dataclass
 from espshell.shell import config, lines, replay
 from espshell.shell.arguments.types import (
+    BARE_NUMBER,
     FILE,
-    NUMBER,
     POSITIVE,
     TEXT,
     Completed,
@@ -124,7 +124,10 @@ def set_setting(
     if value:
         _change(session, name, value)
     if save:
-        _save(session, name)
+        values = {key: _saved(session, key) for key in ((name,) if name else SAVED)}
+        first = replace(session, output=Output(), settings=Settings())
+        path = config.save(values, {} if name else {key: _saved(first, key) for key in SAVED})
+        session.output.note(f"saved in {path}")
     if value or save:
         return None
     shown = (name,) if name else SETTINGS
@@ -147,14 +150,6 @@ def _change(session: Session, name: str, value: str) -> None:
     else:
         setattr(session.settings, name, _SWITCH[_choice(name, value, tuple(_SWITCH))])
     session.apply_settings()
-
-
-def _save(session: Session, name: str) -> None:
-    """Save a setting, or without a name all that are not as at the start."""
-    values = {key: _saved(session, key) for key in ((name,) if name else SAVED)}
-    first = replace(session, output=Output(), settings=Settings())
-    path = config.save(values, {} if name else {key: _saved(first, key) for key in SAVED})
-    session.output.note(f"saved in {path}")
 
 
 def _saved(session: Session, name: str) -> bool | str:
@@ -243,7 +238,7 @@ def _set_variables(transcript: Record, variables: Mapping[str, str]) -> None:
 
 
 @VERBS.add("quit", group=GROUP, aliases=["exit"], traits=Trait.ONCE)
-def leave(session: Session, status: Annotated[int | None, NUMBER] = None) -> None:
+def leave(session: Session, status: Annotated[int | None, BARE_NUMBER] = None) -> None:
     """Leave the shell, perhaps with an exit status.
 
     The chip is left as --after says.

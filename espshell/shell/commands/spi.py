@@ -11,7 +11,7 @@ from espshell.nor import settings as typed
 from espshell.ops.flash import sfdp
 from espshell.ops.status import raw_bytes as status_bytes
 from espshell.ops.status import registers as ops
-from espshell.shell.arguments.types import NUMBER, POSITIVE, TEXT, checked, choice, many
+from espshell.shell.arguments.types import BARE_NUMBER, POSITIVE, TEXT, checked, choice, many
 from espshell.shell.commands.flash import NOTHING_DONE
 from espshell.shell.commands.status import keep_first_look, may_write, require_confirmed
 from espshell.shell.declaration import DRY_RUN, Option
@@ -37,12 +37,14 @@ BYTES = replace(many(checked(TEXT, lambda text: _byte_text(text))), kind="bytes"
 @VERBS.add("spi", group=GROUP, needs="memory")
 def spi(
     session: Session,
-    opcode: Annotated[int, NUMBER],
+    opcode: Annotated[int, BARE_NUMBER],
     data: Annotated[tuple[str, ...], BYTES] = (),
     *,
-    read: Annotated[int, Option("--read", "bytes to read", NUMBER)] = 0,
-    address: Annotated[int | None, Option("--address", "24 bits behind the opcode", NUMBER)] = None,
-    dummy: Annotated[int, Option("--dummy", "clocks before the data", NUMBER)] = 0,
+    read: Annotated[int, Option("--read", "bytes to read", BARE_NUMBER)] = 0,
+    address: Annotated[
+        int | None, Option("--address", "24 bits behind the opcode", BARE_NUMBER)
+    ] = None,
+    dummy: Annotated[int, Option("--dummy", "clocks before the data", BARE_NUMBER)] = 0,
     force: Annotated[bool, Option("--force", "send also what may change something")] = False,
 ) -> SpiAnswer:
     """Send any command to the flash: spi 0x9f --read 3.
@@ -72,7 +74,7 @@ def spi(
     alias_of="sfdp",
 )
 def read_flash_sfdp(
-    session: Session, address: Annotated[int, NUMBER], count: Annotated[int, POSITIVE]
+    session: Session, address: Annotated[int, BARE_NUMBER], count: Annotated[int, POSITIVE]
 ) -> SpiAnswer:
     """Read bytes of SFDP, as esptool does; of any number.
 
@@ -116,7 +118,7 @@ def read_flash_status(
 )
 def write_flash_status(
     session: Session,
-    value: Annotated[int, NUMBER],
+    value: Annotated[int, BARE_NUMBER],
     *,
     count: ByteCount = "2",
     non_volatile: Annotated[

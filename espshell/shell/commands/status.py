@@ -79,6 +79,14 @@ def _complete_fields(at: Unfinished) -> Iterable[Completed]:
                 yield f"{field.name}=", field.meaning
 
 
+def _complete_bits(at: Unfinished) -> Iterable[Completed]:
+    part = _part_of(at)
+    return [(field.name, field.meaning) for field in part.layout.fields] if part else ()
+
+
+BITS = replace(TEXT, complete_at=_complete_bits)
+"""The name of a field."""
+
 FIELD_SETTINGS = replace(
     many(checked(TEXT, lambda text: typed.split(text))),
     kind="settings",
@@ -117,7 +125,7 @@ def show(session: Session, *, part: PartName = "") -> Presentation:
 
 
 @VERBS.add("sr bits", group=GROUP, needs="memory")
-def bits(session: Session, name: Annotated[str, TEXT] = "", *, part: PartName = "") -> StatusBits:
+def bits(session: Session, name: Annotated[str, BITS] = "", *, part: PartName = "") -> StatusBits:
     """Explain the bits of the registers, or one of them.
 
     Example: sr bits QE
@@ -163,7 +171,7 @@ def edit(
     current = _status(session, how.part)
     volatile = _volatile(current.identified, how)
     view = replace(session.output.view, partitions=session.connected.known_partitions)
-    requested = grid.edit(current, view, volatile=volatile)
+    requested = grid.edit(current, view, volatile=volatile, recolored=session.output.recolored)
     if requested is None:
         session.output.note(NOTHING_DONE)
         return None

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 from espshell.errors import UsageError
 from espshell.ops.result import Result
 from espshell.records import dataclass
-from espshell.shell.about import About, about
-from espshell.shell.arguments.types import ArgType, Completed, Scope
+from espshell.shell import about
+from espshell.shell.arguments.types import ArgType, Completed, Unfinished
 from espshell.shell.declaration import Verb
 from espshell.shell.registry import COMMANDS, Registry
 
 if TYPE_CHECKING:
+    from espshell.shell.about import About
     from espshell.shell.session import Session
 
 VERBS = Registry()
@@ -58,7 +59,10 @@ class Help(Result):
         return (data or b"").decode()
 
 
-def _complete(text: str, scope: Scope) -> Iterable[Completed]:
+def _complete(at: Unfinished) -> Iterable[Completed]:
+    if at.before:
+        yield from COMMANDS.family(at.before[0])
+        return
     summaries: dict[str, str] = {}
     for verb in COMMANDS.verbs():
         first, _, second = verb.name.partition(" ")
@@ -66,8 +70,8 @@ def _complete(text: str, scope: Scope) -> Iterable[Completed]:
     yield from summaries.items()
     yield from ((name, line) for name, line in TOPICS.items() if name not in summaries)
     yield from (group.lower() for group in groups() if group.lower() not in TOPICS)
-    if text and scope.chip is not None:
-        yield from scope.names(text)
+    if at.word and at.scope.chip is not None:
+        yield from at.scope.names(at.word)
 
 
 def _is_of_chip(subject: str | None) -> bool:
@@ -80,7 +84,7 @@ def _is_of_chip(subject: str | None) -> bool:
 SUBJECT: ArgType[str, str] = ArgType(
     "help on",
     " ".join,
-    complete=_complete,
+    complete_at=_complete,
     needs_chip=_is_of_chip,
     most=3,
     label="COMMAND|GROUP|TOPIC|NAME",
@@ -125,7 +129,7 @@ def _by_name(session: Session, name: str) -> Help | About:
     try:
         return Help((COMMANDS.find(name, prefixes=session.interactive),))
     except UsageError as error:
-        if result := about(session, name):
+        if result := about.about(session, name):
             return result
         if not error.message.startswith("unknown command"):
             raise

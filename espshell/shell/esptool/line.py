@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,14 +42,9 @@ AUTO = "auto"
 BEFORE_DEFAULT, AFTER_DEFAULT = "default-reset", "hard-reset"
 
 
-def _chip_or_auto(text: str) -> str:
-    name = text.lower()
-    return name if name == AUTO else chip_named(name).name
-
-
 CHIP_OR_AUTO: ArgType[str, Chip | None] = ArgType(
     "chip",
-    single_word(_chip_or_auto),
+    single_word(lambda text: AUTO if text.lower() == AUTO else chip_named(text.lower()).name),
     lambda name, scope: chips.by_name(name),
     complete=offer(AUTO, *chips.NAMES),
 )
@@ -284,7 +279,7 @@ def choose_port(filters: Sequence[str] = ()) -> str:
         port
         for port in ports.list_ports()
         if (filters or port.is_likely)
-        and all(any(_passes(port, k, v) for v in values) for k, values in kinds.items())
+        and all(any(_PASSES[key](port, v) for v in values) for key, values in kinds.items())
     ]
     if len(matching) > 1:
         names = ", ".join(port.device for port in matching)
@@ -294,7 +289,9 @@ def choose_port(filters: Sequence[str] = ()) -> str:
     return matching[0].device
 
 
-def _passes(port: ports.PortInfo, key: str, value: str) -> bool:
-    if key in ("vid", "pid"):
-        return int(value) == (port.vid if key == "vid" else port.pid)
-    return value in (port.device if key == "name" else port.serial)
+_PASSES: dict[str, Callable[[ports.PortInfo, str], bool]] = {
+    "vid": lambda port, value: int(value) == port.vid,
+    "pid": lambda port, value: int(value) == port.pid,
+    "name": lambda port, value: value in port.device,
+    "serial": lambda port, value: value in port.serial,
+}

@@ -12,12 +12,12 @@ takes a value and then every operator that binds tighter than ``power``.  It is 
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from espshell.errors import UsageError
 from espshell.records import dataclass
+from espshell.shell.language.tokens import CHARACTER, ESCAPES, HEX, HINTS, TOKEN, Token, printable
 from espshell.units import parse_number
 
 MAX_TOKENS = 150
@@ -148,55 +148,10 @@ def compare(lhs: int, symbol: str, rhs: int) -> bool:
 def unknown_name(name: str, suggestion: str | None = None) -> UsageError:
     """Return the error for an unknown name; hexadecimal digits without 0x get a hint."""
     likely = [suggestion] if suggestion else []
-    if _HEX.fullmatch(name):
+    if HEX.fullmatch(name):
         likely.append(f"0x{name}")
     hint = "did you mean {}?".format(" or ".join(f"`{text}`" for text in likely)) if likely else ""
     return UsageError(f"`{name}` is not a known name", hint=hint)
-
-
-# Tokens ------------------------------------------------------------------------------------------
-
-
-class _Token(NamedTuple):
-    kind: str
-    text: str
-    start: int
-
-
-_TOKEN = re.compile(
-    r"""
-      (?P<space>\s+)
-    | (?P<char>'(?:\\x[0-9A-Fa-f]{2}|\\.|[^'\\])*'?)
-    | (?P<number>[0-9]\w*(?:\.\w+)*)
-    | (?P<operator>(?:and|or|not)\b(?!\.\w)|\*\*|//|<<|>>|<=|>=|==|!=|&&|\|\||\.\.)
-    | (?P<name>(?:[Ee][Ff][Uu][Ss][Ee]:(?=[A-Za-z_])|[Gg][Pp][Ii][Oo]:(?=\d))?\w+(?:\.\w+)*)
-    | (?P<other>.)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_HEX = re.compile(r"[0-9A-Fa-f][0-9A-Fa-f_]*")
-_CHARACTER = re.compile(r"'(?:\\x([0-9A-Fa-f]{2})|\\([nrt0\\'])|([ -&(-\[\]-~]))'")
-_ESCAPES = {"n": 10, "r": 13, "t": 9, "0": 0, "\\": 92, "'": 39}
-
-_HINTS = {
-    "/": "division of whole numbers is `//`",
-    "**": "there is no power operator; use `<<` or `*`",
-    "=": "equality is `==`",
-    "&&": "write `and`",
-    "||": "write `or`",
-    "!": "write `not`",
-    "(": "there are no functions to call",
-    "[": "contents are `[A]`, `u8[A]`, `u16[A]` and `u32[A]`",
-    "not": "put `not` and what follows it in parentheses",
-    "..": "a range is one word, `A..B` or `A..+LEN`, where a region is expected",
-    ":": "a space such as `flash:` goes once, in front of the whole place",
-    '"': "a character is written `'A'`",
-}
-
-
-def printable(text: str) -> str:
-    """Replace characters that would break the line of a message; columns stay."""
-    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 # The parser --------------------------------------------------------------------------------------
@@ -220,16 +175,16 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
         self.tokens = [
-            _Token(match.lastgroup or "", match[0], match.start())
-            for match in _TOKEN.finditer(text)
+            Token(match.lastgroup or "", match[0], match.start())
+            for match in TOKEN.finditer(text)
             if match.lastgroup != "space"
         ]
-        self.tokens.append(_Token("end", "", len(text)))
+        self.tokens.append(Token("end", "", len(text)))
         self.index = 0
         self.end = 0  # of the token before this one
 
     @property
-    def token(self) -> _Token:
+    def token(self) -> Token:
         return self.tokens[self.index]
 
     def advance(self) -> str:
@@ -311,12 +266,12 @@ class _Parser:
         return Number(value)
 
     def character(self) -> Node:
-        match = _CHARACTER.fullmatch(self.token.text)
+        match = CHARACTER.fullmatch(self.token.text)
         if match is None:
             raise self.expected("one ASCII character in quotes")
         self.advance()
         code, escape, plain = match.groups()
-        return Number(int(code, 16) if code else _ESCAPES[escape] if escape else ord(plain))
+        return Number(int(code, 16) if code else ESCAPES[escape] if escape else ord(plain))
 
     def expected(self, what: str) -> UsageError:
         """Return the error for the current token."""
@@ -327,7 +282,7 @@ class _Parser:
         elif what == "a value":
             where = "at the end"
         message = f"`{printable(self.text)}`: expected {what} {where}"
-        return UsageError(message, hint=_HINTS.get(token.text, ""))
+        return UsageError(message, hint=HINTS.get(token.text, ""))
 
     def not_a_number(self, word: str, *, too_large: bool) -> UsageError:
         where = "" if word == self.text else f" at column {self.token.start + 1}"
@@ -338,7 +293,7 @@ class _Parser:
             octal = f"0o{bare}" if parse_number(f"0o{bare}") is not None else ""
             hint = " or ".join(f"`{text}`" for text in (bare or "0", octal) if text)
             return UsageError(f"{shown} has a leading zero", hint=f"write {hint}")
-        if _HEX.fullmatch(word):
+        if HEX.fullmatch(word):
             return UsageError(f"{shown} is not a number", hint=f"did you mean `0x{word}`?")
         return UsageError(f"{shown} is not a number")
 

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from espshell.errors import UsageError
 from espshell.records import dataclass
-from espshell.shell.language.expr import Expr, parse, printable
+from espshell.shell.language.expr import Expr, parse
+from espshell.shell.language.tokens import printable
 
 SPACES = ("mem", "flash", "efuse")
 

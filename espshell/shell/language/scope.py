@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -15,14 +15,14 @@ from espshell.image import partitions as partitions_module
 from espshell.ops.chip import efuse as efuses
 from espshell.ops.chip import gpio
 from espshell.ops.memory import words as memory
-from espshell.shell.arguments.types import Scope, nearest
+from espshell.shell.arguments.types import Scope, completed, nearest
 from espshell.units import WORD, hex32, parse_number, size_text
 
 if TYPE_CHECKING:
     from espshell.image.partitions import PartitionTable
     from espshell.image.symbol_table import Symbol
     from espshell.ops.memory.symbols import Symbols
-    from espshell.registers import BitField, Peripheral, Register, Registers
+    from espshell.registers.table import BitField, Peripheral, Register, Registers
 
 
 class TargetScope:
@@ -78,7 +78,7 @@ class TargetScope:
         if name.upper() in places:
             return places[name.upper()]
         if self.prefixes and "." not in name:
-            whole = _completed(name, [place for place in places if "." not in place])
+            whole = completed(name, [place for place in places if "." not in place])
             if whole is not None:
                 return places[whole]
         register = self.register(name)
@@ -105,7 +105,7 @@ class TargetScope:
         if tables is None:
             return None
         if self.prefixes and tables.peripheral(name) is None:
-            name = _completed(name, [p.name for p in tables.peripherals]) or name
+            name = completed(name, [p.name for p in tables.peripherals]) or name
         return tables.peripheral(name)
 
     def register(self, name: str) -> Register | None:
@@ -119,7 +119,7 @@ class TargetScope:
         peripheral = self.peripheral(first)
         if peripheral is None:
             return None
-        whole = _completed(last, tables.names(peripheral.name)) or last
+        whole = completed(last, tables.names(peripheral.name)) or last
         register = tables.find(f"{peripheral.name}.{whole}")
         if register is None or whole == last.upper():
             return register
@@ -133,7 +133,7 @@ class TargetScope:
         if register is None:
             return None
         if self.prefixes and register.field(last) is None:
-            last = _completed(last, [field.name for field in register.fields]) or last
+            last = completed(last, [field.name for field in register.fields]) or last
         field = register.field(last)
         return (register, field) if field else None
 
@@ -277,7 +277,48 @@ class TargetScope:
         return (*self.chip.regions, *self.chip.synonyms, *self.chip.read_effects, self.chip.efuse)
 
 
-class FlashScope:
+class _SpaceScope:
+    """Names of places in another space than memory, which alone ``[...]`` reads."""
+
+    def __init__(self, outer: TargetScope, target: Target) -> None:
+        self._outer, self._target = outer, target
+        self.chip = outer.chip
+
+    def place(self, name: str) -> Region | None:
+        """Return the place of a name; None for an unknown name."""
+        raise NotImplementedError
+
+    def names(self, text: str = "") -> Iterable[str]:
+        """Return all names."""
+        raise NotImplementedError
+
+    def name(self, name: str) -> int | None:
+        """Return the offset of a place; None for any other name."""
+        place = self.place(name)
+        return place.start if place else None
+
+    def knows(self, name: str) -> bool:
+        """Return whether a name has a meaning here."""
+        return self.name(name) is not None
+
+    def is_field(self, name: str) -> bool:
+        """Return False: here all names are places."""
+        return False
+
+    def read(self, address: int, bits: int) -> int:
+        """Return the contents of memory."""
+        return self._outer.read(address, bits)
+
+    def suggest(self, name: str) -> str | None:
+        """Return the name nearest to an unknown one; None if none is near."""
+        return nearest(name, self.names(name))
+
+    def space(self, name: str) -> Scope:
+        """Return the meaning of names in a space."""
+        return self._outer.space(name)
+
+
+class FlashScope(_SpaceScope):
     """Names in ``flash:``: partitions, and four names that need no table.
 
     ``bootloader`` is where the ROM boots from, ``parttable`` the table itself, ``all`` the whole
@@ -288,8 +329,8 @@ class FlashScope:
     def __init__(
         self, outer: TargetScope, target: Target, partitions: Callable[[], PartitionTable]
     ) -> None:
-        self._outer, self._target, self._partitions = outer, target, partitions
-        self.chip = outer.chip
+        super().__init__(outer, target)
+        self._partitions = partitions
 
     def place(self, name: str) -> Region | None:
         """Return the partition of a name; None if there is none.
@@ -310,7 +351,7 @@ class FlashScope:
             return fixed
         if row is None and self._outer.prefixes:
             names = {row.name.upper(): row.name for row in table.partitions}
-            whole = _completed(name, list(names))
+            whole = completed(name, list(names))
             row = table.find(names[whole]) if whole else None
         return Region(row.name, row.offset, row.end, Kind.FLASH) if row else None
 
@@ -318,24 +359,7 @@ class FlashScope:
         """Return the offset of a partition, or the end of the flash; None for any other name."""
         if name.lower() == _END:
             return self._target.flash.size
-        place = self.place(name)
-        return place.start if place else None
-
-    def knows(self, name: str) -> bool:
-        """Return whether a name has a meaning in flash."""
-        return name.lower() == _END or self.place(name) is not None
-
-    def is_field(self, name: str) -> bool:
-        """Return False: flash has partitions only."""
-        return False
-
-    def read(self, address: int, bits: int) -> int:
-        """Return the contents of memory: ``[...]`` reads no flash."""
-        return self._outer.read(address, bits)
-
-    def suggest(self, name: str) -> str | None:
-        """Return the name nearest to an unknown one; None if none is near."""
-        return nearest(name, self.names(name))
+        return super().name(name)
 
     def names(self, text: str = "") -> Iterable[str]:
         """Return the names of all partitions, and those that need no table."""
@@ -354,10 +378,6 @@ class FlashScope:
             return _about(place.start, place.size) if place else ""
         return ""
 
-    def space(self, name: str) -> Scope:
-        """Return the meaning of names in a space."""
-        return self._outer.space(name)
-
     def _table(self) -> PartitionTable:
         table = self._partitions()
         if table.md5_ok is False:
@@ -368,48 +388,26 @@ class FlashScope:
         return table
 
     def _fixed(self) -> tuple[Region, ...]:
-
-        boot = self._target.chip.bootloader_offset
         at = parse_number(self._outer.parttable)
         start = partitions_module.OFFSET if at is None else at
         return (
-            Region("bootloader", boot, start, Kind.FLASH),
+            Region("bootloader", self._target.chip.bootloader_offset, start, Kind.FLASH),
             Region("parttable", start, start + partitions_module.SIZE, Kind.FLASH),
         )
 
 
-class EfuseScope:
+class EfuseScope(_SpaceScope):
     """Names in ``efuse:``: fields, which as places are the words that hold them."""
-
-    def __init__(self, outer: TargetScope, target: Target) -> None:
-        self._outer, self._target = outer, target
-        self.chip = outer.chip
 
     def place(self, name: str) -> Region | None:
         """Return the words of a field; None for an unknown name."""
         space = self._target.efuse
-        fuse = space.table.find(self._whole(name))
+        whole = completed(name, list(self.names())) if self._outer.prefixes else None
+        fuse = space.table.find(whole or name)
         if fuse is None:
             return None
         span = space.span(fuse)
         return Region(fuse.name, span.start, span.end, Kind.PERIPHERAL)
-
-    def name(self, name: str) -> int | None:
-        """Return the offset of the words of a field, or None."""
-        place = self.place(name)
-        return place.start if place else None
-
-    def knows(self, name: str) -> bool:
-        """Return whether a field has this name."""
-        return self.place(name) is not None
-
-    def is_field(self, name: str) -> bool:
-        """Return False: here a field is a place."""
-        return False
-
-    def read(self, address: int, bits: int) -> int:
-        """Return the contents of memory: ``[...]`` reads no eFuses."""
-        return self._outer.read(address, bits)
 
     def suggest(self, name: str) -> str | None:
         """Return the name nearest to an unknown one; None if none is near."""
@@ -424,14 +422,6 @@ class EfuseScope:
         fuse = self._target.efuse.table.find(name)
         return fuse.meaning.text if fuse else ""
 
-    def space(self, name: str) -> Scope:
-        """Return the meaning of names in a space."""
-        return self._outer.space(name)
-
-    def _whole(self, name: str) -> str:
-        names = list(self.names())
-        return (_completed(name, names) if self._outer.prefixes else None) or name
-
 
 _ALL, _END, _EFUSE, _GPIO = "all", "end", "efuse", "gpio"
 
@@ -445,21 +435,5 @@ def _about(address: int, size: int) -> str:
     return f"{hex32(address)}  {size_text(size)}" if size else hex32(address)
 
 
-def _completed(text: str, names: Sequence[str]) -> str | None:
-    """Return the only name that begins with a text, or equals it; None if there is none.
-
-    Raises: UsageError if several begin with it.
-    """
-    prefix = text.upper()
-    matches = sorted({name for name in names if name.startswith(prefix)})
-    if prefix in matches:
-        return prefix
-    if len(matches) > 1:
-        more = ", ..." if len(matches) > _MOST else ""
-        raise UsageError(f"`{text}` could be {', '.join(matches[:_MOST])}{more}")
-    return matches[0] if matches else None
-
-
-_MOST = 8  # names in a message
 _MOST_SYMBOLS = 500  # shown or compared; a longer beginning finds the others
 _NEAR = 3  # letters of a wrong name that are supposed to be right

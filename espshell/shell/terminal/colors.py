@@ -14,28 +14,45 @@ _MENUS = {
 }
 """Text and background of a menu, then of its chosen row; elsewhere it is reverse."""
 
-_MENU_PARTS = ("completion-menu", "completion-menu.completion", "completion-menu.meta.completion")
+# What prompt_toolkit would else show in colours of its own.
+_MENU_PARTS = (
+    "completion-menu",
+    "completion-menu.completion",
+    "completion-menu.meta.completion",
+    "completion-toolbar.completion",
+)
+_MENU_REST = (
+    "completion-menu.multi-column-meta",
+    "completion-toolbar",
+    "completion-toolbar.arrow",
+    "scrollbar.background",
+)
+_RECEDE = ("aborting", "exiting", "auto-suggestion", "tab", "trailing-whitespace")
+_ODD = ("control-character", "nbsp", "digraph")
+_MARKED = (
+    "search",
+    "matching-bracket.cursor",
+    "matching-bracket.other",
+    "multiple-cursors",
+    "validation-toolbar",
+    "window-too-small",
+)
 
 
 def prompt_style(theme: str) -> Style:
     """Return the style of the prompt: every class that it can show, in colours of a theme."""
     styles = {name: attributes(THEMES[theme].get(codes, "")) for name, codes in STYLES.items()}
     rules = {f"espsh.{name}": style for name, style in styles.items()}
-    rules |= {
-        "bottom-toolbar": "noreverse",
-        "bottom-toolbar.usage": styles["hint"],
-        "auto-suggestion": styles["note"],
-        "multi-column-completion-menu": "noinherit",
-        "search": "reverse",
-        "selected": "reverse",
-    }
+    rules |= {"bottom-toolbar": "noreverse", "bottom-toolbar.usage": styles["hint"]}
+    for name, style in (("note", _RECEDE), ("warning", _ODD), ("changed", _MARKED)):
+        rules |= dict.fromkeys(style, f"noinherit {styles[name]}")
     menu = _MENUS.get(theme)
     rest = "noinherit " + (f"{menu[0]} bg:{menu[1]}" if menu else "reverse")
     current = "noinherit " + (f"{menu[2]} bg:{menu[3]}" if menu else "bold")
     for part in _MENU_PARTS:
         rules[part] = rest
         rules[f"{part}.current"] = current
-    rules |= {"scrollbar.background": rest, "scrollbar.button": current}
+    rules |= dict.fromkeys(_MENU_REST, rest) | {"scrollbar.button": current}
     return Style.from_dict(rules)
 
 

@@ -152,7 +152,7 @@ def _innermost(command: Command, words: list[Word], typed: str) -> _Cursor:
     while words and (verb := COMMANDS.get(words[0].raw)) is not None:
         if Trait.ALIAS in verb.traits and len(words) > 2 and words[2].raw == "=":
             holder, words = verb.name, words[3:]
-        elif verb.rest == "command":
+        elif verb.rest == "command" and len(words) > len(verb.params):
             holder, words = verb.name, words[1 + len(verb.params) :]
         else:
             break

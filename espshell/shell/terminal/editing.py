@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.filters import Always
 
+from espshell import files
 from espshell.shell.session import Session
 
 _MODES = {"emacs": EditingMode.EMACS, "vi": EditingMode.VI}
 _MOST_LINES = 10
+_LOOK_S = 1.0  # the toolbar shows so soon that a device is gone
 
 
 def prepare(prompt: PromptSession[str], session: Session) -> None:
@@ -21,7 +24,18 @@ def prepare(prompt: PromptSession[str], session: Session) -> None:
     while typing.
     """
     prompt.editing_mode = _MODES[session.settings.editing]
+    port = session.target.link.port.url if session.target else ""
+    prompt.refresh_interval = _LOOK_S if _is_device(port) else 0
     prompt.default_buffer.enable_history_search = Always()
+
+
+def is_gone(port: str) -> bool:
+    """Return whether a port is a device that is no longer there."""
+    return _is_device(port) and not files.exists(Path(port))
+
+
+def _is_device(port: str) -> bool:
+    return port.startswith("/")
 
 
 def tell_not_run(session: Session, rest: Sequence[tuple[int, str]]) -> None:

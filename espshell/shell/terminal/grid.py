@@ -12,7 +12,7 @@ they are, and the plan of all of it is made anew at every key.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -144,10 +144,17 @@ def lines(grid: Grid, view: View, *, rows: int = _ROWS) -> list[str]:
     return [*bits, *after, *protected[: max(room, 0)], *keys][-rows:]
 
 
-def edit(status: Status, view: View, *, volatile: bool = False) -> Answer:
+def edit(
+    status: Status,
+    view: View,
+    *,
+    volatile: bool = False,
+    recolored: Callable[[str], str] = str,
+) -> Answer:
     """Let a person toggle bits at the terminal; blocks until Enter, Escape or Ctrl-C.
 
     volatile: whether what comes of it will be written so; what is refused then is told at once.
+    recolored: puts the colours of a theme into painted text.
 
     Returns settings for ``plan.make``; empty if nothing was changed; None if the person left.
 
@@ -161,7 +168,8 @@ def edit(status: Status, view: View, *, volatile: bool = False) -> Answer:
             f"the grid needs {COLUMNS} columns, and the terminal has {columns}",
             hint="make it wider, or `sr set NAME=VALUE`",
         )
-    return _application(Grid(status, volatile=volatile), replace(view, width=COLUMNS)).run()
+    edited = Grid(status, volatile=volatile)
+    return _application(edited, replace(view, width=COLUMNS), recolored).run()
 
 
 # --- the picture
@@ -217,7 +225,9 @@ def _changes(grid: Grid) -> Iterator[Block]:
 # --- the terminal
 
 
-def _application(grid: Grid, view: View) -> Application[tuple[Setting, ...] | None]:
+def _application(
+    grid: Grid, view: View, recolored: Callable[[str], str]
+) -> Application[tuple[Setting, ...] | None]:
     from prompt_toolkit.application import Application, get_app
     from prompt_toolkit.formatted_text import ANSI
     from prompt_toolkit.layout import FormattedTextControl, Layout, Window
@@ -226,7 +236,7 @@ def _application(grid: Grid, view: View) -> Application[tuple[Setting, ...] | No
     def picture() -> str | ANSI:
         rows = get_app().output.get_size().rows
         text = "\n".join(lines(grid, view, rows=rows))
-        return ANSI(text) if view.color else text
+        return ANSI(recolored(text)) if view.color else text
 
     control = FormattedTextControl(picture, focusable=True, show_cursor=False)
     application: Application[tuple[Setting, ...] | None] = Application(

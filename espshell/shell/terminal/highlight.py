@@ -100,9 +100,9 @@ class KnowingLexer(Lexer):
         key = (space, name)
         if key not in self._names:
             self.lookups += 1
-            self._names[key] = bool(re.match(r"[A-Za-z_]", name)) and _is_known(
-                session.scope_at_hand, space, name
-            )
+            scope = session.scope_at_hand
+            scope.prefixes = False  # whole names only: one letter may begin a name by chance
+            self._names[key] = bool(re.match(r"[A-Za-z_]", name)) and _is_known(scope, space, name)
         return self._names[key]
 
 

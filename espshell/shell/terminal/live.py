@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from espshell.clock import Clock, VirtualClock
 from espshell.ops.memory.watch import Sample, Seen
 from espshell.records import dataclass
-from espshell.registers import Register
+from espshell.registers.table import Register
 from espshell.render.bits import bit_diff
 from espshell.render.document import Block, Cell, Document, Indented, Styled, Table, Text
 from espshell.render.hexdump import Hexdump

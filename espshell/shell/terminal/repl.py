@@ -34,6 +34,7 @@ from espshell.shell import recovery, script
 from espshell.shell.check import check
 from espshell.shell.crash import InternalError, Interrupted, as_error
 from espshell.shell.language.grammar import is_continued, split_lines
+from espshell.shell.registry import COMMANDS
 from espshell.shell.runner import Runner
 from espshell.shell.script import Script
 from espshell.shell.session import Quit, Session
@@ -87,7 +88,7 @@ def _load_meanwhile(session: Session, prompt: PromptSession[str]) -> None:
 
     def load() -> None:
         highlight.KnowingLexer(session)
-        complete.usage(session, "peek 0")
+        COMMANDS.find("peek").usage  # noqa: B018 - runs the modules of the types of arguments
         if session.output.color:
             import_module("rich.console")
 
@@ -185,7 +186,9 @@ def _toolbar(session: Session, text: str, columns: int) -> StyleAndTextTuples:
 def _connection_text(session: Session) -> str:
     target = session.target
     if target is None:
-        return "not connected"
+        return f"lost {session.bench.port}" if session.lost else "not connected"
+    if editing.is_gone(target.link.port.url):
+        return f"{target.link.port.url} is gone"
     chip = target.chip.title
     if target.revision is not None:
         chip += " v{}.{}".format(*target.revision)

@@ -1,0 +1,56 @@
+"""compare: this board with another."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+from espshell.errors import PortError, UsageError
+from espshell.ops.flash import compare as ops
+from espshell.shell.arguments.flash import erasable
+from espshell.shell.arguments.places import Extent
+from espshell.shell.arguments.types import TEXT
+from espshell.shell.declaration import Trait
+from espshell.shell.outcome import Presentation
+from espshell.shell.registry import Registry
+from espshell.shell.session import OtherPort, Session
+from espshell.span import Span
+
+if TYPE_CHECKING:
+    from espshell.device import Flash
+
+VERBS = Registry()
+
+REGION = replace(erasable(), kind="region of flash", label="REGION")
+
+
+@VERBS.add("compare", group="Flash", needs="memory", traits=Trait.VERDICT)
+def compare(
+    session: Session,
+    port: Annotated[str, TEXT],
+    region: Annotated[Extent | None, REGION] = None,
+) -> Presentation:
+    """Compare the flash of this board with that of another, by digests, down to sectors.
+
+    compare /dev/ttyUSB1; compare sim://demo flash:app0. Without a region all of it, as far as both
+    have it. The other board is reset before and left as --after says. Fails if anything differs.
+    """
+    if session.bench.is_on(port):
+        raise UsageError(f"{port} is this board", hint="name the port of another one")
+    bench = replace(session.bench, port=port, chip=None)
+    other = Session(session.output, bench, settings=session.settings)
+    with contextlib.ExitStack() as stack:
+        stack.callback(other.disconnect)
+        try:
+            other.connect(bench)
+        except PortError as error:  # this board is still there
+            raise OtherPort(error.message, hint=error.hint) from error
+        flashes: list[Flash] = [one.flash(one.chip.flash.size) for one in (session, other)]
+        smallest = min(flash.size for flash in flashes)
+        span = Span.of(region.address, region.size) if region else Span(0, smallest)
+        if span.end > smallest:
+            raise UsageError(f"flash {span} is not on both boards: the smaller has {smallest:#x}")
+        titles = session.bench.port, port
+        result = ops.compare(*flashes, span, titles, session.output.progress)
+    return Presentation(result, partitions=lambda: session.connected.known_partitions)

@@ -1,0 +1,45 @@
+"""report: what this board is, in a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from espshell import files
+from espshell.ops.result import Result
+from espshell.records import dataclass
+from espshell.shell.arguments.types import FILE
+from espshell.shell.registry import Registry
+
+if TYPE_CHECKING:
+    from espshell.shell.session import Session
+
+VERBS = Registry()
+
+
+@dataclass(frozen=True, slots=True)
+class Reported(Result):
+    """A report was written."""
+
+    file: str
+    sections: tuple[str, ...]
+    missing: tuple[str, ...]
+    """Sections for which the board gave no answer."""
+
+
+@VERBS.add("report", group="Chip", needs="chip")
+def report(session: Session, file: Annotated[Path, FILE]) -> Reported:
+    """Write what this board is into a file: HTML, Markdown or JSON, by its name.
+
+    Chip, verdict of the eFuses, flash and its registers, SFDP, partitions, versions of the
+    applications, pins, and the verdicts of the script so far. report board.html; report board.md;
+    report board.json. What the board does not tell is named, and no failure.
+    """
+    from espshell.shell import board_report
+
+    board_report.require_format(file)
+    result = board_report.gather(session)
+    files.write_bytes(file, board_report.text_of(result, file).encode())
+    names = tuple(section.name for section in result.sections)
+    missing = tuple(section.name for section in result.sections if section.error)
+    return Reported(str(file), names, missing)

@@ -1,0 +1,45 @@
+"""The output of a program that uses the shell's commands and shows nothing."""
+
+from __future__ import annotations
+
+import io
+import logging
+from typing import TYPE_CHECKING
+
+from espshell.ops.progress import Report, Step
+from espshell.shell.output import Output
+
+if TYPE_CHECKING:
+    from espshell.render.document import Document
+
+_log = logging.getLogger("espshell")
+
+
+class QuietOutput(Output):
+    """An output that shows nothing: notes go to the logger, progress to a function."""
+
+    def __init__(self, report: Report | None) -> None:
+        super().__init__(color="never", stdout=io.StringIO(), stderr=io.StringIO())
+        self._report = report
+
+    def write(self, text: str) -> None:
+        """Drop the text of a result."""
+
+    def show(self, document: Document) -> None:
+        """Draw nothing."""
+
+    def note(self, text: str) -> None:
+        """Tell the logger."""
+        _log.info("%s", text)
+
+    def error(self, text: str) -> None:
+        """Tell the logger."""
+        _log.error("%s", text)
+
+    def plain(self, text: str) -> None:
+        """Drop the line of a script: the exception has it."""
+
+    def progress(self, step: Step) -> None:
+        """Tell the function that ``connect`` was given."""
+        if self._report is not None:
+            self._report(step)
