@@ -25,11 +25,11 @@ _FIRST = re.compile(r"""[\w$(\['~]|-\s*[\d($\[]""")
 
 def as_command(session: Session, text: str) -> str:
     """Return a line as one of a command: of ``print`` if it is an expression, or of ``!``."""
-    text = text.strip()
-    if text.startswith("!") and text[1:].strip():
-        return f"! {shlex.quote(text[1:].strip())}"
-    if not (session.interactive and _FIRST.match(text)):
-        return text
+    if (line := text.strip()).startswith("!") and line[1:].strip():
+        return f"! {shlex.quote(line[1:].strip())}"
+    if not (session.interactive and _FIRST.match(line)):
+        return text  # with its indentation, by which errors count their columns
+    text = line
     if _is_command(session, text):
         return _with_address(session, text)
     line = f"print {text}"
