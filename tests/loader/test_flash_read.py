@@ -62,7 +62,7 @@ def test_the_rom_of_an_esp8266() -> None:
 
 @pytest.mark.parametrize(("chip", "stub"), LOADERS[1:3])
 def test_blank_flash_is_not_transferred(chip: str, stub: bool) -> None:
-    """4 MiB of nothing are less than 8 KB on the wire, stub included; what stands in them is found."""
+    """4 MiB of nothing are less than 8 KB on the wire, stub included; what is in them is found."""
     target = opened(chip, stub, contents=b"")
     count = wire_of(target).count
     assert target.flash.read(0, 4 * MIB) == b"\xff" * 4 * MIB
