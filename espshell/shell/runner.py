@@ -19,6 +19,7 @@ from espshell.errors import (
     NoReply,
     PortError,
     PortStalled,
+    ReadsDiffer,
     ScriptError,
     UsageError,
 )
@@ -112,7 +113,7 @@ class Runner:
                 recovery.lose(session)
                 if session.interactive and outcome.error is not None:
                     outcome.error.hint = ""  # the prompt waits for it, and says so
-            elif isinstance(stop, (NoReply, DeviceError)):
+            elif isinstance(stop, NoReply | ReadsDiffer):  # the link, and no finding about the chip
                 recovery.slow_down(session)
         finally:
             self._is_running = not outermost
