@@ -138,7 +138,7 @@ def test_a_transcript_repeats_the_rounds(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("line", ["if 1", "for i in 1", "else", "end"])
+@pytest.mark.parametrize("line", ["if 1", "for", "for i in 1", "else", "end"])
 def test_no_block_at_the_prompt(line: str) -> None:
     """A typed edge of a block says where blocks belong."""
     ran = Shell().type(line)

@@ -374,3 +374,11 @@ def test_needs_chip_by_argument() -> None:
     for text, wanted in (("a.bin", False), ("flash:0", True), ("$1", True)):
         found = registry.bind(line, command(f"v {text}"))
         assert registry.needs_chip(line, found) is wanted, text
+
+
+@pytest.mark.parametrize("verb", COMMANDS.verbs(), ids=lambda verb: verb.name)
+def test_what_may_be_absent_has_a_default(verb: Verb) -> None:
+    """A command whose argument may be left out is called without it."""
+    parameters = inspect.signature(verb.run).parameters
+    for param in verb.params:
+        assert param.least or parameters[param.key].default is not inspect.Parameter.empty

@@ -199,7 +199,7 @@ def begin_if(session: Session, expression: Expr) -> None:
 
 
 @VERBS.add("for", group=GROUP, traits=Trait.BLOCK)
-def begin_for(session: Session, words: Annotated[tuple[str, ...], WORDS]) -> None:
+def begin_for(session: Session, words: Annotated[tuple[str, ...], WORDS] = ()) -> None:
     """Run the lines up to end once for each word.
 
     for NAME in WORD...: the lines have it as $NAME. 0..8 stands for the numbers 0 to 7, and
