@@ -376,7 +376,7 @@ def test_needs_chip_by_argument() -> None:
         assert registry.needs_chip(line, found) is wanted, text
 
 
-@pytest.mark.parametrize("verb", COMMANDS.verbs(), ids=lambda verb: verb.name)
+@pytest.mark.parametrize("verb", VERBS.verbs(), ids=lambda verb: verb.name)
 def test_what_may_be_absent_has_a_default(verb: Verb) -> None:
     """A command whose argument may be left out is called without it."""
     parameters = inspect.signature(verb.run).parameters
