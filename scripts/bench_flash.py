@@ -362,7 +362,7 @@ def compressed(bench: Bench) -> Figures:
             where = f"{baud} baud, {bench.latency}, of the wire"
             for name, took_s, bound in (
                 ("code", code_s, 1.6),
-                ("blank flash, the first time", once_s - ready_s, 15),
+                ("blank flash, the first time", once_s - ready_s, 12),
                 ("blank flash", twice_s - once_s, 20),
             ):
                 times = MIB * 10 / baud / took_s
