@@ -39,6 +39,6 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture
 def stride(request: pytest.FixtureRequest) -> Callable[[int], int]:
-    """Return how many cases of a sweep a step is: as many as asked for, one with ``--all``."""
+    """Return how many cases of a sweep a step is: twice what is asked for, one with ``--all``."""
     is_quick = bool(request.config.option.markexpr)
-    return lambda quick: quick if is_quick else 1
+    return lambda quick: 2 * quick if is_quick else 1
