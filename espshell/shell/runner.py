@@ -119,8 +119,7 @@ class Runner:
             self._is_running = not outermost
             output.finished()
         session.variables["?"] = str(outcome.status)
-        verb = COMMANDS.get(command.name.raw)
-        if outcome.error is not None or (verb and Trait.VERDICT in verb.traits):
+        if _is_verdict(command, outcome):
             message = outcome.error.one_line() if outcome.error else ""
             session.verdicts.append((command.text, outcome.status, message))
         if outcome.bare and outcome.bare.interrupted and self._depth:
@@ -263,8 +262,7 @@ class Runner:
                 outcome = self.run(command)
             except STOPPING as stop:
                 stopped, outcome = stop, Outcome(as_error(stop).status, error=as_error(stop))
-        verb = COMMANDS.get(command.name.raw)
-        if outcome.error is not None or (verb and Trait.VERDICT in verb.traits):
+        if _is_verdict(command, outcome):
             case.seconds, case.output = clock.now() - start, copy.text
             case.status, case.is_ignored = outcome.status, command.ignore_failure
             case.message = outcome.error.one_line() if outcome.error else ""
@@ -330,6 +328,12 @@ def _go_on_by_pipe(session: Session, command: Command) -> None:
     redirect = command.redirect
     if session.next_line and redirect and redirect.kind == "|" and session.settings.pipe:
         session.next_line += f" | {redirect.target.raw}"
+
+
+def _is_verdict(command: Command, outcome: Outcome) -> bool:
+    """Return whether a command judges the chip, or has failed."""
+    verb = COMMANDS.get(command.name.raw)
+    return outcome.error is not None or (verb is not None and Trait.VERDICT in verb.traits)
 
 
 def _require_chip(session: Session, verb: Verb) -> None:
