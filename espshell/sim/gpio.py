@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field
+from functools import partial
 
 from espshell.records import dataclass
 from espshell.sim.memory import AddressSpace
@@ -84,6 +85,18 @@ _PADS_ESP8266 = dict(
         (12, 13, 14, 15, 3, 1, 6, 7, 8, 9, 10, 11, 0, 2, 4, 5), range(0x04, 0x44, WORD), strict=True
     )
 )
+
+_LATER = partial(
+    GpioModel,
+    out=4,
+    enable=0x34,
+    level=0x64,
+    strap=0,
+    pin0=0xD4,
+    select0=0xAD4,
+    bank1=(0x10, 0x40, 0x68),
+)
+"""The registers of the ESP32-C5 and C61, which lie in another order."""
 
 MODELS: Mapping[str, GpioModel] = {
     "esp8266": GpioModel(
@@ -157,35 +170,21 @@ MODELS: Mapping[str, GpioModel] = {
         (None, None, 8, 9),
         (*range(2, 6), *range(15, 21), 23, 24),
     ),
-    "esp32c5": GpioModel(
+    "esp32c5": _LATER(
         0x6009_1000,
         0x6009_0000,
         29,
         256,
         (None, None, None, 27, 28),
         (*range(2, 6), 11, 12, *range(15, 19), 20, 21, 22),
-        out=4,
-        enable=0x34,
-        level=0x64,
-        strap=0,
-        pin0=0xD4,
-        select0=0xAD4,
-        bank1=(0x10, 0x40, 0x68),
     ),
-    "esp32c61": GpioModel(
+    "esp32c61": _LATER(
         0x6009_1000,
         0x6009_0000,
         30,
         256,
         (None, None, 8, 9),
         (*range(3, 7), 10, 11, *range(14, 18), 19, 20, 21),
-        out=4,
-        enable=0x34,
-        level=0x64,
-        strap=0,
-        pin0=0xD4,
-        select0=0xAD4,
-        bank1=(0x10, 0x40, 0x68),
     ),
     "esp32p4": GpioModel(
         0x500E_0000,
