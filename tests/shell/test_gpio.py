@@ -79,6 +79,7 @@ def test_what_moves(offline: Shell) -> None:
         ("gpio 3 out", "`out` needs 0 or 1; gpio 3 out 1"),
         ("gpio 3 out 2", "a pin can be 0 or 1, not 2"),
         ("gpio 3 in 1", "`in` takes no number; gpio 3 in"),
+        ("gpio 3 pulse 0", "a pin is pulsed at least once, not 0 times"),
         ("gpio 15 out 1", "GPIO15 carries the flash (CLK); --force sets it all the same"),
         ("gpio 21 out 1", "GPIO21 carries the connection (TX); --force sets it all the same"),
         ("gpio 3 sideways", "`sideways` is not one of in, out, toggle, pulse, release"),

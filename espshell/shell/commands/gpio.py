@@ -95,8 +95,8 @@ def gpio(
     usb = session.chip.usb
     over_usb = session.chip.over_usb_otg or (usb is not None and usb.is_usb_serial_jtag)
     result = ops.set_pin(memory, pin, setting, force=force, over_usb=over_usb)
-    if action == "pulse" and result.ok:
-        return ops.pulse(memory, result, value or 1, session.clock, period_s=period)
+    if action == "pulse" and value and result.ok:
+        return ops.pulse(memory, result, value, session.clock, period_s=period)
     return result
 
 
@@ -109,5 +109,7 @@ def _output(session: Session, pin: int, action: str, value: int | None) -> int |
     if action == "toggle":
         return ops.toggled(session.chip.memory, pin)
     if action == "pulse":
+        if value is None or value < 1:
+            raise UsageError(f"a pin is pulsed at least once, not {value} times")
         return 1 - ops.toggled(session.chip.memory, pin)
     return None
