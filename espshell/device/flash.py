@@ -17,10 +17,9 @@ from espshell.device.board import Board
 from espshell.device.memory import require_32_bits
 from espshell.errors import DeviceError, EspError, NoReply, ReadsDiffer, UsageError
 from espshell.loader import digest, flash, flash_read, spi, stream
-from espshell.loader.agreed import agreed
 from espshell.loader.erase import BLOCK, LARGEST, ROM_SEGMENT
+from espshell.loader.loader import Fault, agreed
 from espshell.loader.spi import FlashCommand
-from espshell.loader.window import Fault
 from espshell.nor import makers, opcodes
 from espshell.protocol import flash as frames
 from espshell.protocol.packet import Opcode

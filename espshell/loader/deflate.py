@@ -17,12 +17,10 @@ import zlib
 from collections import deque
 from collections.abc import Iterator
 
-from espshell.loader.deflating import Deflating
 from espshell.loader.digest import digest, md5
-from espshell.loader.loader import Loader
+from espshell.loader.loader import Deflating, Fault, Loader
 from espshell.loader.plugins import install
 from espshell.loader.stream import await_acceptance, send
-from espshell.loader.window import Fault
 from espshell.protocol.handlers import DeflateFlash
 from espshell.protocol.packet import Opcode
 from espshell.span import Span
@@ -50,11 +48,11 @@ def is_worth_trying(loader: Loader, span: Span) -> bool:
     """
     if not loader.may_deflate:
         return False
-    if loader.deflating is None and span.size >= WORTH and loader.has_streams:
-        loader.deflating = Deflating()
+    if loader.loader is None and span.size >= WORTH and loader.has_streams:
+        loader.loader = Deflating()
         if not install.ensure(loader, Opcode.DEFLATE):
-            loader.deflating.faults = _FAULTS
-    known = loader.deflating
+            loader.loader.faults = _FAULTS
+    known = loader.loader
     if known is None or known.faults >= _FAULTS or span.size < _FIRST:
         return False
     if span.start in _plain(known):
@@ -64,20 +62,20 @@ def is_worth_trying(loader: Loader, span: Span) -> bool:
 
 def area(loader: Loader, size: int) -> Span | None:
     """Return the RAM whose content a read of so many bytes loses, if it is the first such one."""
-    is_first = loader.may_deflate and loader.deflating is None and loader.has_streams
+    is_first = loader.may_deflate and loader.loader is None and loader.has_streams
     address = install.deflate_state(loader) if is_first and size >= WORTH else None
     return None if address is None else Span.of(address, install.DEFLATE_STATE)
 
 
 def takes_blank(loader: Loader) -> bool:
     """Return whether blank flash comes more quickly compressed than by digests, as far as known."""
-    known = loader.deflating
+    known = loader.loader
     return known is not None and loader.may_deflate and known.core_s < _QUICK_CORE_S
 
 
 def plain_span(loader: Loader, span: Span) -> Span:
     """Return how much of a range comes as a plain stream before compression is tried again."""
-    known = loader.deflating
+    known = loader.loader
     if known is None or known.faults >= _FAULTS or span.start not in _plain(known):
         return span
     return Span(span.start, min(span.end, known.plain_until))
@@ -88,7 +86,7 @@ def read(loader: Loader, span: Span) -> Iterator[bytes]:
 
     Raises: Fault; what has been yielded before was good.
     """
-    known = loader.deflating
+    known = loader.loader
     assert known is not None
     try:
         if not known.is_proven:

@@ -19,8 +19,7 @@ from functools import lru_cache
 
 from espshell.errors import DeviceError, NoReply, Refused
 from espshell.loader import erase
-from espshell.loader.agreed import agreed
-from espshell.loader.loader import Loader
+from espshell.loader.loader import Loader, agreed
 from espshell.protocol.commands import ReadReg
 from espshell.protocol.flash import SpiFlashMd5
 from espshell.span import Span

@@ -23,9 +23,8 @@ from collections.abc import Callable, Iterator
 from espshell.errors import NoReply, Refused
 from espshell.loader import deflate, stream
 from espshell.loader.digest import blank_digest, confirmed_digest, digest, md5
-from espshell.loader.loader import Loader
+from espshell.loader.loader import Fault, Loader, Window
 from espshell.loader.spi import MOST_BYTES, Controller, FlashCommand
-from espshell.loader.window import Fault, Window
 from espshell.nor import opcodes
 from espshell.protocol import packet, slip
 from espshell.protocol.flash import ReadFlash, ReadFlashSlow

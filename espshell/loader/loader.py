@@ -9,18 +9,26 @@ What this file must survive, measured on real ROM code:
 - Only the first status byte decides.  The second is left over when the first is zero, and so is the
   value field of everything but READ_REG.
 
-Being in step is the subject of ``dialogue``.
+``Loader.execute`` asks one command.  A ``Window`` has several requests in flight: a ROM's UART holds
+128 bytes and the ROM may be busy, so at most ``dialect.pipeline_bytes`` of *encoded* requests are
+unanswered at any time; then nothing can overflow however slow the ROM is.  A stub has one request
+in flight, by the same code: of two that are sent back to back it answers one.
+
+What nothing on the wire protects counts when two readings in a row are ``agreed``.  Being in step
+is the subject of ``dialogue``.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from espshell.errors import DeviceError, NoReply, Refused, UsageError
+from espshell.errors import DeviceError, NoReply, ReadsDiffer, Refused, UsageError
 from espshell.link.link import Link
-from espshell.loader.deflating import Deflating
 from espshell.loader.dialogue import Dialogue, Gone
 from espshell.protocol import packet
 from espshell.protocol.bootlog import recognise
@@ -209,3 +217,136 @@ class Loader(Dialogue):
         with contextlib.suppress(Gone):
             self.resynchronise(quick=quick)
         return self.in_step
+
+
+READINGS = 8
+"""Readings after which it is given up that two of them agree."""
+
+
+def agreed(
+    read: Callable[[], T],
+    what: str,
+    *,
+    first: T | None = None,
+    most: int = READINGS,
+    show: Callable[[T], str] | None = None,
+) -> T:
+    """Return the first reading that is equal to the one before it; ``first`` has been read already.
+
+    Raises: ReadsDiffer, with the place or thing that ``what`` names and the last two values if
+    ``show`` makes them text, if no two in a row agree.
+    """
+    before = last = read() if first is None else first
+    for _ in range(most - 1):
+        before, last = last, read()
+        if last == before:
+            return last
+    values = f": {show(before)}, then {show(last)}" if show else ""
+    raise ReadsDiffer(
+        f"{most} readings of {what} do not agree with each other{values}",
+        hint="check cable and baud rate; is it something that changes by itself?",
+    )
+
+
+@dataclass(slots=True)
+class Deflating:
+    """What is known of compressed reads through one loader."""
+
+    rate: float = 0.0
+    """Bytes of flash a second, of the last part; 0: none has been read just now."""
+    has_gained: bool = False
+    """Whether the part before was quicker than a plain one."""
+    is_proven: bool = False
+    """Whether a part had the MD5 of the chip."""
+    core_s: float = 0.0
+    """What reading and compressing a byte of it took the core."""
+    size: int = 0
+    """Bytes of it."""
+    plain_until: int = 0
+    """The offset up to which a plain stream is taken, from ``plain_from`` on."""
+    plain_from: int = 0
+    faults: int = 0
+
+
+class Fault(Exception):
+    """A run of requests is not to be trusted; ``code`` is the status if a reply was a refusal."""
+
+    def __init__(self, what: str, code: int = 0) -> None:
+        super().__init__(what)
+        self.code = code
+
+
+class Window:
+    """One run of requests of a kind, until the end or the first fault.
+
+    ``alone`` leaves one request in flight; then, or if ``patient``, no reply counts as late.
+    """
+
+    def __init__(
+        self,
+        loader: Loader,
+        opcode: Opcode,
+        *,
+        payload: int = 0,
+        alone: bool = False,
+        patient: bool = False,
+    ) -> None:
+        self._loader = loader
+        self._opcode = opcode
+        self._body_size = payload + loader.dialect.status_size
+        self._limit = 0 if alone else loader.dialect.pipeline_bytes
+        self.late_after_s = math.inf if alone or patient else loader.late_after_s
+        self.longest_wait_s = 0.0
+        self._unanswered: deque[int] = deque()  # encoded sizes
+        self._in_flight = 0
+
+    def replies(self, requests: Iterator[bytes], timeout_s: float) -> Iterator[list[Response]]:
+        """Send encoded requests as the window allows; yield the replies as they come.
+
+        Raises: Fault if replies are missing, too many, late, damaged, refusals or of another kind.
+        """
+        link = self._loader.link
+        with self._loader.exchange():
+            damaged = link.damaged
+            waiting = next(requests, None)
+            while True:
+                batch: list[bytes] = []
+                while waiting and self._fits(len(waiting)):
+                    batch.append(waiting)
+                    self._unanswered.append(len(waiting))
+                    self._in_flight += len(waiting)
+                    waiting = next(requests, None)
+                if batch:
+                    link.send(b"".join(batch))
+                if not self._unanswered:
+                    return
+                replies = self._receive(timeout_s)
+                if link.damaged != damaged:
+                    raise Fault("replies were damaged")
+                yield [self._checked(reply) for reply in replies]
+
+    def _fits(self, size: int) -> bool:
+        return not self._unanswered or self._in_flight + size <= self._limit
+
+    def _receive(self, timeout_s: float) -> list[Response]:
+        link = self._loader.link
+        start = link.clock.now()
+        wire_s = link.wire_s(2 * self._in_flight + self._body_size * len(self._unanswered))
+        replies = link.receive_all(timeout_s + wire_s)
+        waited_s = link.clock.now() - start
+        self.longest_wait_s = max(self.longest_wait_s, waited_s)
+        if not replies:
+            raise Fault("no reply")
+        if waited_s > self.late_after_s:
+            raise Fault("replies were late")
+        if len(replies) > len(self._unanswered):
+            raise Fault("more replies than requests")
+        return replies
+
+    def _checked(self, reply: Response) -> Response:
+        self._in_flight -= self._unanswered.popleft()
+        if code := self._loader.failure(reply):
+            raise Fault("refused", code)
+        if reply.opcode != self._opcode or len(reply.body) != self._body_size:
+            raise Fault("a reply of another kind")
+        return reply

@@ -20,8 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import zip_longest
 
 from espshell.errors import EspError, NoReply, Refused
-from espshell.loader.loader import Loader
-from espshell.loader.window import Fault
+from espshell.loader.loader import Fault, Loader
 from espshell.protocol import packet
 from espshell.protocol.handlers import FRAME, SectorCrcs, StreamFlash, StreamMemory
 from espshell.protocol.packet import Opcode

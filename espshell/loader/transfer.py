@@ -31,10 +31,8 @@ from collections.abc import Iterator, Sequence
 
 from espshell.errors import BenchError, DeviceError, NoReply, ReadsDiffer, Refused
 from espshell.loader import stream
-from espshell.loader.agreed import agreed
 from espshell.loader.dialogue import Gone, Marker
-from espshell.loader.loader import Loader
-from espshell.loader.window import Fault, Window
+from espshell.loader.loader import Fault, Loader, Window, agreed
 from espshell.protocol import packet
 from espshell.protocol.commands import ReadMemory, ReadReg
 from espshell.protocol.packet import Opcode

@@ -21,8 +21,7 @@ from typing import TypeVar
 from espshell.errors import DeviceError, NoReply, Refused
 from espshell.link.link import Link
 from espshell.loader.dialogue import Gone, Marker
-from espshell.loader.loader import Loader
-from espshell.loader.window import Fault, Window
+from espshell.loader.loader import Fault, Loader, Window
 from espshell.protocol.commands import (
     GetSecurityInfo,
     LoaderCommand,

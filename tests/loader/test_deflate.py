@@ -8,8 +8,8 @@ import pytest
 
 from espshell.device import Target
 from espshell.loader import deflate
-from espshell.loader.deflating import Deflating
 from espshell.loader.dialogue import OVERDUE_S
+from espshell.loader.loader import Deflating
 from espshell.protocol.commands import ReadReg
 from espshell.sim.fault import Direction
 from espshell.units import KIB

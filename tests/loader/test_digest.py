@@ -9,7 +9,7 @@ import pytest
 from espshell.device import Target
 from espshell.errors import ReadsDiffer, Refused
 from espshell.loader import digest, flash_read
-from espshell.loader.agreed import READINGS, agreed
+from espshell.loader.loader import READINGS, agreed
 from espshell.protocol.commands import ReadReg
 from espshell.protocol.flash import SpiFlashMd5
 from espshell.units import KIB

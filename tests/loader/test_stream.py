@@ -11,7 +11,7 @@ from espshell.device import Target
 from espshell.errors import EspError, NoReply
 from espshell.loader import flash_read, stream
 from espshell.loader.dialogue import OVERDUE_S
-from espshell.loader.window import Fault
+from espshell.loader.loader import Fault
 from espshell.protocol.commands import ReadReg
 from espshell.protocol.handlers import SectorCrcs, StreamFlash, StreamMemory
 from espshell.sim import fault

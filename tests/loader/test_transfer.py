@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from espshell.device import Target
 from espshell.errors import EspError
 from espshell.loader import transfer
-from espshell.loader.window import Fault, Window
+from espshell.loader.loader import Fault, Window
 from espshell.protocol.commands import ReadReg
 from espshell.protocol.packet import Opcode, Response
 from tests.loader.support import held, open_sim, wire_of

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from espshell.loader.loader import Loader
-from espshell.loader.window import Fault, Window
+from espshell.loader.loader import Fault, Loader, Window
 from espshell.protocol.commands import ReadReg
 from espshell.protocol.dialect import ESP32_ROM, STUB, Dialect
 from espshell.protocol.packet import Opcode

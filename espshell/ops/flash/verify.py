@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from espshell.device import Flash
 from espshell.errors import ReadsDiffer
-from espshell.loader.agreed import agreed
 from espshell.loader.digest import md5
+from espshell.loader.loader import agreed
 from espshell.ops.flash.digest_compare import differing_sectors, sector_spans
 from espshell.ops.flash.explain import explain, known_contents
 from espshell.ops.flash.payload import Payload

@@ -17,7 +17,7 @@ from espshell.chips import Kind
 from espshell.device import Memory
 from espshell.errors import DeviceError
 from espshell.loader import digest
-from espshell.loader.agreed import agreed
+from espshell.loader.loader import agreed
 from espshell.loader.plugins import install
 from espshell.protocol.commands import LoaderCommand
 from espshell.protocol.handlers import Crc32, Find

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from espshell.chips import Kind
 from espshell.device import Flash, Memory, Space
 from espshell.errors import ReadsDiffer
-from espshell.loader.agreed import agreed
+from espshell.loader.loader import agreed
 from espshell.ops.progress import Report, Step, silent
 from espshell.span import Span
 from espshell.units import KIB, WORD, hex32
