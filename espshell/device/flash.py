@@ -17,7 +17,8 @@ from espshell.device.board import Board
 from espshell.device.memory import require_32_bits
 from espshell.errors import DeviceError, EspError, NoReply, ReadsDiffer, UsageError
 from espshell.loader import digest, flash, flash_read, spi, stream
-from espshell.loader.erase import BLOCK, LARGEST, ROM_SEGMENT
+from espshell.loader.digest import BLOCK, LARGEST
+from espshell.loader.flash import ROM_SEGMENT
 from espshell.loader.loader import Fault, agreed
 from espshell.loader.spi import FlashCommand
 from espshell.nor import makers, opcodes

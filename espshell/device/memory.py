@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 from espshell import registers
 from espshell.chips import Chip, Kind
 from espshell.errors import UsageError
-from espshell.loader import ram, transfer
+from espshell.loader import transfer
 from espshell.loader.loader import Loader
 from espshell.loader.stream import cropped
+from espshell.loader.stub import write_blocks
 from espshell.protocol.commands import RegisterWrite, WriteReg
 from espshell.records import dataclass
 from espshell.span import Span
@@ -170,7 +171,7 @@ class Memory:
         require_32_bits(address, len(data))
         if self.dry_run:
             return iter((len(data),))
-        return ram.write_blocks(self.loader, address, data)
+        return write_blocks(self.loader, address, data)
 
     def _pieces(self, start: int, end: int) -> Iterator[bytes]:
         """Yield the words of a range; registers that change when they are read alone and once."""

@@ -22,7 +22,7 @@ from espshell.link.link import Link
 from espshell.link.port import Port, open_port
 from espshell.link.ports import Bridge, PortInfo
 from espshell.link.trace import ReplayPort, Tap, read_recording
-from espshell.loader import bulk, connect, spi, stream, stub, stub_file
+from espshell.loader import connect, spi, stream, stub, stub_file, transfer
 from espshell.loader.dialogue import Gone
 from espshell.loader.loader import Loader
 from espshell.loader.plugins import install
@@ -141,7 +141,9 @@ class Target:
         pointer = self.chip.read_pointer if by_read else None
         stub.start(self.loader, better or file, read_pointer=pointer)
         self._flash_attached = self.flash.is_ready = False
-        if better is not None and not (bulk.enable(self.loader) and stream.enable(self.loader)):
+        if better is not None and not (
+            transfer.enable_bulk(self.loader) and stream.enable(self.loader)
+        ):
             self._require_stub()
         return file
 

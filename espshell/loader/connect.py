@@ -22,7 +22,7 @@ from espshell.chips import MAGIC_ADDRESS, Chip
 from espshell.errors import DeviceError, NoReply, NoSync, Refused, UsageError
 from espshell.link import reset
 from espshell.link.link import Link
-from espshell.loader import bulk, stream, transfer
+from espshell.loader import stream, transfer
 from espshell.loader.dialogue import SYNC_TIMEOUTS_S
 from espshell.loader.loader import Loader
 from espshell.protocol import dialect, slip
@@ -86,7 +86,7 @@ def connect(
         loader.dialect = dialect.secure_download(chip.rom) if secure else chip.rom
     if not loader.dialect.is_secure:
         transfer.learn_markers(loader, chip.markers)
-    if loader.dialect == dialect.STUB and bulk.enable(loader):
+    if loader.dialect == dialect.STUB and transfer.enable_bulk(loader):
         stream.enable(loader)
     link.forget_noise()  # the boot log; what is heard from now on is news
     return Connected(loader, chip, security, tuple(notes))

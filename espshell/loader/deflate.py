@@ -48,37 +48,37 @@ def is_worth_trying(loader: Loader, span: Span) -> bool:
     """
     if not loader.may_deflate:
         return False
-    if loader.loader is None and span.size >= WORTH and loader.has_streams:
-        loader.loader = Deflating()
+    if loader.deflating is None and span.size >= WORTH and loader.has_streams:
+        loader.deflating = Deflating()
         if not install.ensure(loader, Opcode.DEFLATE):
-            loader.loader.faults = _FAULTS
-    known = loader.loader
-    if known is None or known.faults >= _FAULTS or span.size < _FIRST:
+            loader.deflating.faults = _FAULTS
+    measured = loader.deflating
+    if measured is None or measured.faults >= _FAULTS or span.size < _FIRST:
         return False
-    if span.start in _plain(known):
+    if span.start in _plain(measured):
         return False
-    return not known.rate or _is_quick(loader, known, span.start)
+    return not measured.rate or _is_quick(loader, measured, span.start)
 
 
 def area(loader: Loader, size: int) -> Span | None:
     """Return the RAM whose content a read of so many bytes loses, if it is the first such one."""
-    is_first = loader.may_deflate and loader.loader is None and loader.has_streams
+    is_first = loader.may_deflate and loader.deflating is None and loader.has_streams
     address = install.deflate_state(loader) if is_first and size >= WORTH else None
     return None if address is None else Span.of(address, install.DEFLATE_STATE)
 
 
 def takes_blank(loader: Loader) -> bool:
-    """Return whether blank flash comes more quickly compressed than by digests, as far as known."""
-    known = loader.loader
-    return known is not None and loader.may_deflate and known.core_s < _QUICK_CORE_S
+    """Return whether blank flash comes more quickly compressed than by digests."""
+    measured = loader.deflating
+    return measured is not None and loader.may_deflate and measured.core_s < _QUICK_CORE_S
 
 
 def plain_span(loader: Loader, span: Span) -> Span:
     """Return how much of a range comes as a plain stream before compression is tried again."""
-    known = loader.loader
-    if known is None or known.faults >= _FAULTS or span.start not in _plain(known):
+    measured = loader.deflating
+    if measured is None or measured.faults >= _FAULTS or span.start not in _plain(measured):
         return span
-    return Span(span.start, min(span.end, known.plain_until))
+    return Span(span.start, min(span.end, measured.plain_until))
 
 
 def read(loader: Loader, span: Span) -> Iterator[bytes]:
@@ -86,49 +86,49 @@ def read(loader: Loader, span: Span) -> Iterator[bytes]:
 
     Raises: Fault; what has been yielded before was good.
     """
-    known = loader.loader
-    assert known is not None
+    measured = loader.deflating
+    assert measured is not None
     try:
-        if not known.is_proven:
-            yield _first(loader, known, Span.of(span.start, min(_FIRST, span.size)))
+        if not measured.is_proven:
+            yield _first(loader, measured, Span.of(span.start, min(_FIRST, span.size)))
         else:
-            yield from _parts(loader, known, span)
+            yield from _parts(loader, measured, span)
     except Fault:
-        known.faults += 1
+        measured.faults += 1
         raise
 
 
-def _plain(known: Deflating) -> range:
-    return range(known.plain_from, known.plain_until)
+def _plain(measured: Deflating) -> range:
+    return range(measured.plain_from, measured.plain_until)
 
 
-def _first(loader: Loader, known: Deflating, span: Span) -> bytes:
+def _first(loader: Loader, measured: Deflating, span: Span) -> bytes:
     """Return a part whose MD5 agrees, for which the stub uses the same ROM function."""
     loader.on_trial = True
-    data = b"".join(_parts(loader, known, span))
+    data = b"".join(_parts(loader, measured, span))
     loader.on_trial = False
     if digest(loader, span.start, span.size) != md5(data):
-        known.faults = _FAULTS
+        measured.faults = _FAULTS
         raise Fault("the digest of the stub does not agree")
-    known.is_proven = True
+    measured.is_proven = True
     return data
 
 
-def _parts(loader: Loader, known: Deflating, span: Span) -> Iterator[bytes]:
+def _parts(loader: Loader, measured: Deflating, span: Span) -> Iterator[bytes]:
     """Yield parts as long as they are quicker than plain ones. Raises: Fault."""
     frames: deque[bytes] = deque()
-    part = _next(loader, known, span, span.start)
+    part = _next(loader, measured, span, span.start)
     with loader.exchange():
         send(loader, _command(loader, part))
         is_blank = False
         while part:
             ahead = Span(part.end, part.end)
             may_send = loader.streams_ahead and (takes_blank(loader) or not is_blank)
-            if may_send and _gains(loader, known):
-                ahead = _next(loader, known, span, part.end)
+            if may_send and _gains(loader, measured):
+                ahead = _next(loader, measured, span, part.end)
             data, packed, took_s = _part(loader, frames, part, ahead)
-            known.rate, known.size = part.size / took_s, part.size
-            known.core_s = (took_s - loader.link.wire_s(packed)) / part.size
+            measured.rate, measured.size = part.size / took_s, part.size
+            measured.core_s = (took_s - loader.link.wire_s(packed)) / part.size
             if not ahead:
                 loader.stream_until = 0.0
             yield data
@@ -136,39 +136,39 @@ def _parts(loader: Loader, known: Deflating, span: Span) -> Iterator[bytes]:
             if not ahead:
                 if part.end == span.end or (is_blank and not takes_blank(loader)):
                     return
-                if not _is_quick(loader, known, part.end):
+                if not _is_quick(loader, measured, part.end):
                     return
-                ahead = _next(loader, known, span, part.end)
+                ahead = _next(loader, measured, span, part.end)
                 send(loader, _command(loader, ahead))
             part = ahead
 
 
-def _gains(loader: Loader, known: Deflating) -> bool:
+def _gains(loader: Loader, measured: Deflating) -> bool:
     """Return whether the last part was quicker than a plain one."""
-    return known.rate * loader.link.wire_s(1) > _LEAST_GAIN
+    return measured.rate * loader.link.wire_s(1) > _LEAST_GAIN
 
 
-def _is_quick(loader: Loader, known: Deflating, offset: int) -> bool:
+def _is_quick(loader: Loader, measured: Deflating, offset: int) -> bool:
     """Return whether to go on; else plain parts follow.
 
     One part that was slower than a plain one is forgiven if that before it was quicker.
     """
-    gained, known.has_gained = known.has_gained, _gains(loader, known)
-    may_gain = known.size == _FIRST and known.core_s < loader.link.wire_s(1) * _MOST_CORE
-    if may_gain or gained or known.has_gained:
+    gained, measured.has_gained = measured.has_gained, _gains(loader, measured)
+    may_gain = measured.size == _FIRST and measured.core_s < loader.link.wire_s(1) * _MOST_CORE
+    if may_gain or gained or measured.has_gained:
         return True
-    known.rate = 0.0
-    known.plain_from, known.plain_until = offset, offset + _PLAIN_FOR
+    measured.rate = 0.0
+    measured.plain_from, measured.plain_until = offset, offset + _PLAIN_FOR
     return False
 
 
-def _next(loader: Loader, known: Deflating, span: Span, start: int) -> Span:
+def _next(loader: Loader, measured: Deflating, span: Span, start: int) -> Span:
     """Return the part from an offset on: as much as takes a second or so at the last rate."""
     size = _FIRST
-    largest = _LARGEST if known.core_s < _QUICK_CORE_S else _LARGEST_SLOW
-    growth = _GROWTH if known.size > _FIRST else _SECOND
-    largest = min(largest, growth * known.size) if known.rate else _FIRST
-    while size < largest and (2 * size <= known.rate * _PART_S or known.size == _FIRST):
+    largest = _LARGEST if measured.core_s < _QUICK_CORE_S else _LARGEST_SLOW
+    growth = _GROWTH if measured.size > _FIRST else _SECOND
+    largest = min(largest, growth * measured.size) if measured.rate else _FIRST
+    while size < largest and (2 * size <= measured.rate * _PART_S or measured.size == _FIRST):
         size *= 2
     return Span(start, min(span.end, start + size))
 

@@ -18,14 +18,26 @@ import hashlib
 from functools import lru_cache
 
 from espshell.errors import DeviceError, NoReply, Refused
-from espshell.loader import erase
 from espshell.loader.loader import Loader, agreed
 from espshell.protocol.commands import ReadReg
 from espshell.protocol.flash import SpiFlashMd5
-from espshell.span import Span
-from espshell.units import KIB, MIB
+from espshell.span import Span, ceil_div
+from espshell.units import KIB, MIB, SECTOR
 
+BLOCK = 0x1_0000
+"""What a larger erase covers, much faster than its sectors (bytes)."""
+
+LARGEST = 16 * BLOCK
+"""What a stub is asked to erase in one go at most (bytes)."""
+
+_SECTOR_S = 0.4  # the slowest sector erase of common parts
+_ANSWER_S = 3.0
 _DIGEST_S_PER_MIB = 8.0
+
+
+def work_s(size: int) -> float:
+    """Return how long erasing and programming so much may take, at the slowest."""
+    return _ANSWER_S + _SECTOR_S * ceil_div(size, SECTOR)
 
 
 def digest(loader: Loader, offset: int, size: int) -> bytes:
@@ -107,7 +119,7 @@ def md5(data: bytes) -> bytes:
 
 
 def _asked(loader: Loader, offset: int, size: int) -> bytes:
-    timeout_s = erase.work_s(erase.BLOCK) + _DIGEST_S_PER_MIB * size / MIB
+    timeout_s = work_s(BLOCK) + _DIGEST_S_PER_MIB * size / MIB
     try:
         return loader.execute(SpiFlashMd5(offset, size), timeout_s=timeout_s)
     except DeviceError:  # a bit has flipped, or that was the refusal of a block that came twice

@@ -16,10 +16,11 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
-from espshell.chips import Chip
+from espshell.chips import Chip, Quirk
 from espshell.errors import DeviceError, EspError, NoReply, Refused
-from espshell.loader import digest, erase
+from espshell.loader import digest
 from espshell.loader.dialogue import Gone
+from espshell.loader.digest import BLOCK
 from espshell.loader.loader import Loader
 from espshell.loader.spi import Controller, FlashCommand
 from espshell.nor import opcodes
@@ -36,6 +37,9 @@ from espshell.protocol.flash import (
 from espshell.protocol.packet import Opcode
 from espshell.span import ceil_div
 from espshell.units import KIB, MIB, SECTOR, hex32
+
+ROM_SEGMENT = 15 * SECTOR
+"""What is announced to a ROM at once: a whole number of its largest blocks (bytes)."""
 
 _TRIES = 3
 _ANNOUNCED = 0x400  # what an erase announces and never sends, as esptool does
@@ -68,17 +72,36 @@ def erase_sectors(
 
 
 def _erase(loader: Loader, chip: Chip, controller: Controller, offset: int, size: int) -> None:
-    timeout_s = erase.work_s(size)
+    timeout_s = digest.work_s(size)
     if Opcode.ERASE_REGION in loader.dialect.commands:
         loader.execute(EraseRegion(offset, size), timeout_s=timeout_s)
         return
-    announced, odd_sector = erase.asked_size(chip, offset, size)
+    announced, odd_sector = announced_size(chip, offset, size)
     if odd_sector:
         _erase_sector(controller, offset + size - odd_sector)
     words = loader.dialect.flash_begin_words
     blocks = ceil_div(announced, _ANNOUNCED)
     begin = FlashBegin(announced, blocks, _ANNOUNCED, offset, words)
     loader.execute(begin, timeout_s=timeout_s)
+
+
+def announced_size(chip: Chip, offset: int, size: int) -> tuple[int, int]:
+    """Return the size to announce to a ROM, and how many bytes at the end that does not erase.
+
+    The ROM of the ESP8266 counts the sectors up to the first 64 KiB boundary twice.  With ``head``
+    sectors up to there, announcing n erases n + min(n, head): an even number wherever n is small.
+    Here that is turned round, and an odd sector at the end is left to the caller.
+
+    ``offset`` and ``size`` are whole sectors.  The second is 0, or a sector where the ROM would
+    erase another one behind the range.
+    """
+    if Quirk.ERASES_TOO_MUCH not in chip.quirks:
+        return size, 0
+    sectors = size // SECTOR
+    head = (BLOCK - offset % BLOCK) // SECTOR
+    if sectors >= 2 * head:
+        return size - head * SECTOR, 0
+    return sectors // 2 * SECTOR, sectors % 2 * SECTOR
 
 
 def limit(loader: Loader, end: int) -> bool:
@@ -142,10 +165,10 @@ def _download(
     block_size = _block_size(loader, size)
     blocks = list(_blocks(stream, block_size, _LAST_BLOCKS if is_stub else ()))
     begin, block_of = (FlashDeflBegin, FlashDeflData) if packed else (FlashBegin, FlashData)
-    announced, odd_sector = (size, 0) if is_stub else erase.asked_size(chip, offset, size)
+    announced, odd_sector = (size, 0) if is_stub else announced_size(chip, offset, size)
     if odd_sector:
         _erase_sector(controller, offset + size - odd_sector)
-    timeout_s = erase.work_s(size)
+    timeout_s = digest.work_s(size)
     loader.execute(begin(announced, len(blocks), block_size, offset, words), timeout_s=timeout_s)
     sent = 0
     for sequence, block in enumerate(blocks):

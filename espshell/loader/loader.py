@@ -9,8 +9,8 @@ What this file must survive, measured on real ROM code:
 - Only the first status byte decides.  The second is left over when the first is zero, and so is the
   value field of everything but READ_REG.
 
-``Loader.execute`` asks one command.  A ``Window`` has several requests in flight: a ROM's UART holds
-128 bytes and the ROM may be busy, so at most ``dialect.pipeline_bytes`` of *encoded* requests are
+``Loader.execute`` asks one command.  A ``Window`` has several in flight: a ROM's UART holds 128
+bytes and the ROM may be busy, so at most ``dialect.pipeline_bytes`` of *encoded* requests are
 unanswered at any time; then nothing can overflow however slow the ROM is.  A stub has one request
 in flight, by the same code: of two that are sent back to back it answers one.
 
@@ -36,6 +36,7 @@ from espshell.protocol.commands import ChangeBaudrate, LoaderCommand, Sync
 from espshell.protocol.dialect import Dialect
 from espshell.protocol.packet import Opcode, Response
 from espshell.span import Span
+from espshell.units import WORD
 
 if TYPE_CHECKING:
     from espshell.loader.stub_file import Stub
@@ -54,7 +55,7 @@ class Loader(Dialogue):
         self.stub: Stub | None = None
         """The stub that runs, where it is known which."""
         self.has_bulk_read = False
-        """Whether the stub's handler of ``loader.bulk`` was seen to read right."""
+        """Whether the stub's handler for READ_MEMORY was seen to read right."""
         self.has_streams = False
         """Whether the stub's handler of ``loader.stream`` was seen to read right."""
         self.has_flash_streams: bool | None = None
@@ -74,7 +75,7 @@ class Loader(Dialogue):
         self._other_baud: int | None = None
         """Another rate at which the loader may be, after a change that was interrupted."""
         self.latency_s = math.inf
-        """What the quickest round trip took besides the time on the wire, since ``bulk.enable``."""
+        """What the quickest round trip took besides the time on the wire, since ``enable_bulk``."""
         self.erases_in_doubt = 0
         """Erases that were not answered: each may have been one of everything, a bit away."""
         self.last_digest = b""
@@ -167,6 +168,15 @@ class Loader(Dialogue):
             recognise(self.link.noise).sentence
             or f"the loader is lost: it answers neither at {baud} nor at {old} baud",
             hint="`reconnect` resets it into the loader again",
+        )
+
+    def agrees_with_markers(self, start: int, data: bytes) -> bool:
+        """Return whether bytes that were read in another way hold the markers among them."""
+        offsets = {marker.address - start: marker.value for marker in self.markers}
+        return all(
+            int.from_bytes(data[at : at + WORD], "little") == value
+            for at, value in offsets.items()
+            if at < len(data)
         )
 
     def failure(self, response: Response) -> int:

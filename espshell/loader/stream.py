@@ -50,10 +50,7 @@ def enable(loader: Loader) -> bool:
         data = b"".join(run(loader, StreamMemory, Span.of(start, _PROOF), _LEAST))
     except (EspError, Fault):
         return False
-    words = {m.address - start: m.value.to_bytes(WORD, "little") for m in loader.markers}
-    loader.has_streams = all(
-        data[at : at + WORD] == word for at, word in words.items() if at < _PROOF
-    )
+    loader.has_streams = loader.agrees_with_markers(start, data)
     return loader.has_streams
 
 

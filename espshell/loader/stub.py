@@ -1,18 +1,18 @@
-"""Starting a flasher stub in the ROM loader's place, and recognising one that runs already."""
+"""RAM in announced blocks, and the flasher stub: started in the ROM's place, or recognised."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from espshell.errors import DeviceError, NoReply
-from espshell.loader import ram, transfer
-from espshell.loader.dialogue import SYNC_TIMEOUTS_S
+from espshell.errors import DeviceError, NoReply, Refused
+from espshell.loader import transfer
+from espshell.loader.dialogue import SYNC_TIMEOUTS_S, Gone
 from espshell.loader.loader import Loader
 from espshell.loader.stub_file import Stub
 from espshell.protocol import dialect, flash
-from espshell.protocol.commands import MemEnd, RegisterWrite, WriteReg
-from espshell.units import WORD
+from espshell.protocol.commands import MemBegin, MemData, MemEnd, RegisterWrite, WriteReg
+from espshell.units import WORD, hex32
 
 GREETING = b"OHAI"
 """What a stub says when it runs, as a frame of its own."""
@@ -63,10 +63,43 @@ def recognise(loader: Loader, candidates: Iterable[Stub]) -> Stub | None:
     return None
 
 
+def write_blocks(loader: Loader, address: int, data: bytes) -> Iterator[int]:
+    """Put data into RAM; yield the bytes that are there after each block.
+
+    ``address`` and the size of ``data`` are multiples of 4.  A refused or unanswered block is sent
+    again, under a new announcement, because a refused one has used up its number.
+
+    Raises: DeviceError or NoReply if a block fails again and again.
+    """
+    done = failures = 0
+    while done < len(data):
+        try:
+            for reached in _announced(loader, address, data, done):
+                done, failures = reached, 0
+                yield done
+        except (Refused, NoReply) as error:
+            failures += 1
+            if failures == _TRIES or isinstance(error, Gone):
+                kind = NoReply if isinstance(error, NoReply) else DeviceError
+                what = f"writing at {hex32(address + done)} failed"
+                raise kind(f"{what}: {error.message}", hint=error.hint) from error
+
+
+def _announced(loader: Loader, address: int, data: bytes, done: int) -> Iterator[int]:
+    """Announce what is left and send it; yield the bytes that are there after each block."""
+    size = loader.dialect.block_size
+    blocks = [data[i : i + size] for i in range(done, len(data), size)]
+    loader.execute(MemBegin(len(data) - done, len(blocks), size, address + done))
+    for sequence, block in enumerate(blocks):
+        loader.execute(MemData(sequence, block))
+        done += len(block)
+        yield done
+
+
 def _upload(loader: Loader, stub: Stub) -> None:
     for _ in range(_TRIES):
         for address, data in stub.segments:
-            for _ in ram.write_blocks(loader, address, data):
+            for _ in write_blocks(loader, address, data):
                 pass
         if _is_in_ram(loader, stub.segments):
             return

@@ -13,7 +13,8 @@ not a dead end.
 
 A reply that was given up may still come, seconds later, while another is waited for.  So for
 ``OVERDUE_S`` after a fault everything is read twice (``_confirmed``).  A stub's handler for bulk
-reads (``bulk``) says the checksum of what it sends, and by it what is meant for another request.
+reads brings sixteen words a round trip: the value of its reply is the address plus all words in it,
+so a bit that flips is seen, and so is a reply to another request.
 
 What is ugly.  A bit that flips inside a reply is not seen here, because nothing protects it on the
 wire; ``--check`` (``ops.memory.words``) reads twice.  Two faults that cancel out, one reply lost
@@ -26,10 +27,11 @@ Source: lost and shifted replies, the FIFO and the pipelining were measured on R
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator, Sequence
 
-from espshell.errors import BenchError, DeviceError, NoReply, ReadsDiffer, Refused
+from espshell.errors import BenchError, DeviceError, EspError, NoReply, ReadsDiffer, Refused
 from espshell.loader import stream
 from espshell.loader.dialogue import Gone, Marker
 from espshell.loader.loader import Fault, Loader, Window, agreed
@@ -85,6 +87,22 @@ def learn_markers(loader: Loader, candidates: Sequence[int]) -> None:
         "readings of ROM words do not agree; the link is not to be trusted",
         hint="check cable and baud rate",
     )
+
+
+def enable_bulk(loader: Loader) -> bool:
+    """Have long reads go through the handler for READ_MEMORY, if it reads what READ_REG reads.
+
+    The words that are compared are the connection's markers, so it costs one round trip.  Whatever
+    goes wrong, the loader is as good as without it.
+    """
+    start = min(marker.address for marker in loader.markers)
+    loader.latency_s = math.inf  # a reply that came together with others looked like a quick one
+    try:
+        data = loader.execute(ReadMemory(start, ReadMemory.MOST))
+    except EspError:
+        return False
+    loader.has_bulk_read = loader.agrees_with_markers(start, data)
+    return loader.has_bulk_read
 
 
 def read_blocks(

@@ -196,7 +196,7 @@ class ChangeBaudrate(Action):
 
 @dataclass(frozen=True, slots=True)
 class ReadMemory(LoaderCommand[bytes]):
-    """Read up to 16 consecutive words at once; see ``loader.bulk``."""
+    """Read up to 16 consecutive words at once; see ``loader.transfer``."""
 
     opcode = Opcode.READ_MEMORY
     FORMAT = "<II"

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from espshell.chips import Chip
-from espshell.loader.plugins import catalogue
+from espshell.loader.plugins import install
 from scripts.plugins import build
 
 IS_HERE = all(map(shutil.which, ("qemu-xtensa", "xtensa-lx106-elf-gcc")))
@@ -48,7 +48,7 @@ class Ran:
 @cache
 def program(name: str, chip: Chip) -> Path:
     """Return a program that runs a handler as it would be uploaded."""
-    handler = catalogue.handler(name, chip)
+    handler = install.handler(name, chip)
     assert handler is not None
     code = handler.placed(CODE_AT, {"spiflash_read": symbol_of(chip.isa.value)})
     assert code is not None

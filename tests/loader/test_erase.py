@@ -7,26 +7,26 @@ from hypothesis import strategies as st
 
 from espshell.chips.esp32 import ESP32
 from espshell.chips.esp8266 import ESP8266
-from espshell.loader.erase import asked_size
+from espshell.loader.flash import announced_size
 from espshell.units import SECTOR
 
 
-def erased_by_the_rom(offset: int, asked: int) -> int:
+def erased_by_the_rom(offset: int, announced: int) -> int:
     """Return the sectors that the ROM of an ESP8266 erases: those up to the boundary twice."""
-    sectors = asked // SECTOR
+    sectors = announced // SECTOR
     head = 16 - offset // SECTOR % 16
     return sectors + min(sectors, head)
 
 
 @given(st.integers(0, 1024), st.integers(0, 300))
 def test_quirk_of_the_esp8266(first: int, count: int) -> None:
-    """What is asked for and what is left are all that is wanted, and nothing else."""
-    asked, left = asked_size(ESP8266, first * SECTOR, count * SECTOR)
-    assert left in (0, SECTOR)
-    assert erased_by_the_rom(first * SECTOR, asked) + left // SECTOR == count
+    """What is announced and the odd sector are all that is to be erased, and nothing else."""
+    announced, odd = announced_size(ESP8266, first * SECTOR, count * SECTOR)
+    assert odd in (0, SECTOR)
+    assert erased_by_the_rom(first * SECTOR, announced) + odd // SECTOR == count
 
 
 @given(st.integers(0, 1024), st.integers(0, 0x100))
 def test_other_roms_erase_what_they_are_asked_for(first: int, count: int) -> None:
     """Without the quirk the size is what is wanted."""
-    assert asked_size(ESP32, first * SECTOR, count * SECTOR) == (count * SECTOR, 0)
+    assert announced_size(ESP32, first * SECTOR, count * SECTOR) == (count * SECTOR, 0)

@@ -19,7 +19,7 @@ from espshell.chips.esp32 import ESP32
 from espshell.chips.esp32c3 import ESP32C3
 from espshell.device import Target
 from espshell.loader import stub_file
-from espshell.loader.plugins import catalogue, install
+from espshell.loader.plugins import install
 from espshell.protocol import slip
 from espshell.protocol.commands import LoaderCommand, ReadReg
 from espshell.protocol.dialect import STUB
@@ -79,7 +79,7 @@ def test_the_table_of_the_roms(name: str) -> None:
     """Each function lies where the simulator has it, too, and in no RAM; RAM is free RAM."""
     chip = chips.by_name(name)
     assert chip is not None
-    facts = dict(catalogue.rom(name))
+    facts = dict(install.rom(name))
     ram = facts.pop("ram", None)
     facts.pop("cached", None)
     assert "spiflash_read" in facts

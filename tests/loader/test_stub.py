@@ -14,8 +14,8 @@ from espshell.chips.esp32 import ESP32
 from espshell.chips.esp32c3 import ESP32C3
 from espshell.device import Target
 from espshell.errors import NoReply, UsageError
-from espshell.loader import bulk, stub, stub_file
-from espshell.loader.plugins import catalogue, install
+from espshell.loader import stub, stub_file, transfer
+from espshell.loader.plugins import install
 from espshell.protocol.commands import ReadReg
 from espshell.protocol.packet import Opcode
 from tests.loader.support import held, open_sim, wire_of
@@ -161,7 +161,7 @@ def test_handler_that_reads_wrong_is_not_used() -> None:
     target = open_sim(chip="esp32c3")
     found = install.with_handlers(stub_file.find(target.chip, "esp32c3"), target.chip)
     assert found is not None
-    words = catalogue.handler("words", target.chip)
+    words = install.handler("words", target.chip)
     assert words is not None
     # The same in assembly, and in it lw t4, 4(t0): every word is the next one.
     code = bytes.fromhex(
@@ -172,7 +172,7 @@ def test_handler_that_reads_wrong_is_not_used() -> None:
     assert broken != found.text
     stub.start(target.loader, replace(found, text=broken))
 
-    assert not bulk.enable(target.loader)
+    assert not transfer.enable_bulk(target.loader)
     assert target.memory.words(0x4000_1000, 40) == [
         held(target, 0x4000_1000 + 4 * i) for i in range(40)
     ]
@@ -250,8 +250,8 @@ def test_every_marker_decides_about_the_handler(monkeypatch: pytest.MonkeyPatch)
     answers.append(right)
     monkeypatch.setattr(loader, "execute", lambda command: answers.pop(0))
     for _ in places:
-        assert not bulk.enable(loader)
-    assert bulk.enable(loader)
+        assert not transfer.enable_bulk(loader)
+    assert transfer.enable_bulk(loader)
 
 
 def test_stub_that_does_not_run() -> None:

@@ -11,7 +11,7 @@ from espshell.clock import VirtualClock
 from espshell.errors import NoSync, UsageError
 from espshell.link import ports
 from espshell.link.ports import PortInfo
-from espshell.loader.plugins import catalogue
+from espshell.loader.plugins import install
 from espshell.shell import recovery
 from espshell.shell.settings import Bench
 from tests.shell.support import RAM, Shell
@@ -194,13 +194,13 @@ def test_reset_sequence_of_another_board(offline: Shell) -> None:
 
 def spoil(monkeypatch: pytest.MonkeyPatch, spoilt: str) -> None:
     """Have a handler uploaded as code that does not run."""
-    place = catalogue.place
+    place = install.place
 
     def other(name: str, chip: Chip, address: int) -> tuple[bytes, int] | None:
         placed = place(name, chip, address)
         return (bytes(len(placed[0])), placed[1]) if placed and name == spoilt else placed
 
-    monkeypatch.setattr(catalogue, "place", other)
+    monkeypatch.setattr(install, "place", other)
 
 
 @pytest.mark.parametrize("chip", ["esp8266", "esp32c3"])

@@ -11,7 +11,7 @@ import pytest
 from espshell.chips.esp32 import ESP32 as CHIP
 from espshell.chips.esp32c3 import ESP32C3 as C3_CHIP
 from espshell.errors import PortError
-from espshell.loader.plugins import catalogue
+from espshell.loader.plugins import install
 from espshell.protocol.commands import MemEnd, ReadReg, RegisterWrite, WriteReg
 from espshell.sim.protocol_sim import Serial
 from tests.sim import support
@@ -27,7 +27,7 @@ DRAM = 0x3FC9_0000
 READ = ReadReg(0x4000_1000).encode()
 FIRST, LAST = 0xD5, 0xEF
 
-WORDS = catalogue.handler("words", CHIP).code  # type: ignore[union-attr]
+WORDS = install.handler("words", CHIP).code  # type: ignore[union-attr]
 
 # Assembled with binutils 2.40 (-march=rv32imc).
 RISCV = {
@@ -139,7 +139,7 @@ def test_other_xtensa_code_crashes(start: Start, exchange: Exchange, byte: int) 
 @pytest.mark.parametrize("chip", ["esp32", "esp32c3"])
 def test_more_words_than_a_reply_holds(start: Start, answers: Answers, chip: str) -> None:
     """They are refused, and nothing behind the reply is written over."""
-    words = catalogue.handler("words", CHIP if chip == "esp32" else C3_CHIP)
+    words = install.handler("words", CHIP if chip == "esp32" else C3_CHIP)
     assert words is not None
     port = start(words.code.hex(), url=f"sim://{chip}")
     assert answers(port, request(LAST, 0x4000_1000, 17)) == ["ef 00000000+c000"]

@@ -14,24 +14,106 @@ chips (``data/rom.txt``).  ``Deflate*`` writes over 170 KiB of RAM (``deflate_st
 
 Source: esp-flasher-stub's plugin interface (Apache-2.0 or MIT), seen working on the real ROMs of an
 ESP32 and an ESP32-C3; that the stub of an ESP8266 calls handlers in the same way is what its code
-says.  Xtensa IRAM takes 32-bit accesses only, so everything is padded to words.
+says.  Machine code and ROM addresses stand in ``data``: ``handlers.txt`` is written by
+``scripts/plugins/build.py`` from the C beside it, ``rom.txt`` is kept by hand and has the sources.
+Xtensa IRAM takes 32-bit accesses only, so everything is padded to words.
 """
 
 from __future__ import annotations
 
+import pkgutil
 import struct
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
 
 from espshell.chips import Chip, Kind
 from espshell.errors import DeviceError
-from espshell.loader import ram, transfer
+from espshell.loader import transfer
 from espshell.loader.loader import Loader
-from espshell.loader.plugins import catalogue
+from espshell.loader.stub import write_blocks
 from espshell.loader.stub_file import Stub
 from espshell.protocol.commands import RegisterWrite, WriteReg
 from espshell.protocol.packet import Opcode
 from espshell.span import Span
 from espshell.units import KIB, WORD
+
+_MASK = 0xFFFF_FFFF
+_BASE = "base"
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """Machine code of one handler for one kind of core, not yet in its place."""
+
+    entry: int
+    """Offset of its first instruction."""
+    fills: tuple[tuple[int, str], ...]
+    """Offsets of words, and what belongs into them: a function of the ROM, or ``base``, where the
+    handler's own address is added."""
+    code: bytes
+
+    def placed(self, address: int, rom: Mapping[str, int]) -> bytes | None:
+        """Return the code for an address; None if the chip's ROM lacks a function."""
+        code = bytearray(self.code)
+        for offset, name in self.fills:
+            if name == _BASE:
+                value = address + int.from_bytes(code[offset : offset + WORD], "little")
+            elif name in rom:
+                value = rom[name]
+            else:
+                return None
+            code[offset : offset + WORD] = (value & _MASK).to_bytes(WORD, "little")
+        return bytes(code)
+
+
+def handler(name: str, chip: Chip) -> Handler | None:
+    """Return a handler for a chip's cores, or None if there is none."""
+    return _handlers().get((name, chip.isa.value))
+
+
+def place(name: str, chip: Chip, address: int) -> tuple[bytes, int] | None:
+    """Return the code of a handler for an address, and its entry.
+
+    None if there is none for the chip's cores, or if its ROM lacks a function that it calls.
+    """
+    row = handler(name, chip)
+    code = None if row is None else row.placed(address, rom(chip.name))
+    return None if row is None or code is None else (code, address + row.entry)
+
+
+@cache
+def rom(name: str) -> Mapping[str, int]:
+    """Return what ``rom.txt`` says about a chip: addresses by name."""
+    for line in _lines("rom.txt"):
+        chip, *words = line.split()
+        if chip == name:
+            return {key: int(value, 0) for key, _, value in (w.partition("=") for w in words)}
+    return {}
+
+
+@cache
+def _handlers() -> Mapping[tuple[str, str], Handler]:
+    handlers: dict[tuple[str, str], Handler] = {}
+    key = ("", "")
+    for line in _lines("handlers.txt"):
+        head, *words = line.split(" ")
+        if not words:
+            last = handlers[key]
+            handlers[key] = Handler(last.entry, last.fills, last.code + bytes.fromhex(head))
+            continue
+        key = (head, words[0])
+        marks = (mark.split("=") for mark in words[2:])
+        fills = tuple((int(at, 0), name) for at, name in marks)
+        handlers[key] = Handler(int(words[1], 0), fills, b"")
+    return handlers
+
+
+def _lines(name: str) -> list[str]:
+    data = pkgutil.get_data(__package__, f"data/{name}")
+    assert data is not None, name
+    return [line for line in data.decode().splitlines() if line and not line.startswith("#")]
+
 
 BASE = {Opcode.READ_MEMORY: "words", Opcode.STREAM: "stream"}
 """The handlers that a stub is uploaded with."""
@@ -63,7 +145,7 @@ def with_handlers(stub: Stub, chip: Chip) -> Stub | None:
     text, data = stub.text + bytes(-len(stub.text) % WORD), bytearray(stub.data)
     for opcode, name in BASE.items():
         address = stub.text_start + len(text)
-        if placed := catalogue.place(name, chip, address):
+        if placed := place(name, chip, address):
             code, entry = placed
             struct.pack_into("<I", data, table + slot(opcode), entry)
             text += code
@@ -90,14 +172,14 @@ def ensure(loader: Loader, opcode: Opcode) -> bool:
     address = max(
         (span.end for span in loader.handlers.values()), default=stub.text_start + len(stub.text)
     )
-    rom = catalogue.rom(stub.chip.name)
-    placed = None if "cached" in rom else catalogue.place(LATER[opcode], stub.chip, address)
-    if placed is None or (opcode is Opcode.DEFLATE and "ram" not in rom):
+    functions = rom(stub.chip.name)
+    placed = None if "cached" in functions else place(LATER[opcode], stub.chip, address)
+    if placed is None or (opcode is Opcode.DEFLATE and "ram" not in functions):
         return False
     code, entry = placed
     pointer = stub.table + slot(opcode)
     try:
-        for _ in ram.write_blocks(loader, address, code):
+        for _ in write_blocks(loader, address, code):
             pass
         loader.execute(WriteReg((RegisterWrite(pointer, entry),)))
         held = b"".join(transfer.read_range(loader, address, address + len(code)))
@@ -116,7 +198,7 @@ def deflate_state(loader: Loader) -> int | None:
     What the RAM holds is lost.
     """
     chip = loader.stub.chip if loader.stub else None
-    return catalogue.rom(chip.name).get("ram") if chip else None
+    return rom(chip.name).get("ram") if chip else None
 
 
 def slot(opcode: Opcode) -> int:

@@ -17,8 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from espshell.device import Flash, Target
-from espshell.loader.digest import blank_digest
-from espshell.loader.erase import BLOCK, LARGEST
+from espshell.loader.digest import BLOCK, LARGEST, blank_digest
 from espshell.ops.flash import load as ops
 from espshell.ops.flash.guard import Stray, witness
 from espshell.ops.flash.payload import Payload

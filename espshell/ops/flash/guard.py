@@ -25,8 +25,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from espshell.device import Flash
-from espshell.loader.digest import blank_digest, md5
-from espshell.loader.erase import BLOCK
+from espshell.loader.digest import BLOCK, blank_digest, md5
 from espshell.span import Span, align_down, gaps
 from espshell.units import SECTOR
 
