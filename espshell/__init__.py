@@ -139,9 +139,9 @@ if TYPE_CHECKING:
     from espshell.ops.memory.words import load_memory as load_memory
     from espshell.ops.memory.words import peek as peek
     from espshell.ops.memory.words import poke as poke
-    from espshell.ops.progress import Report as Report
-    from espshell.ops.progress import Step as Step
+    from espshell.ops.result import Report as Report
     from espshell.ops.result import Result as Result
+    from espshell.ops.result import Step as Step
     from espshell.ops.status.raw_bytes import StatusBytes as StatusBytes
     from espshell.ops.status.raw_bytes import read_status_bytes as read_status_bytes
     from espshell.ops.status.raw_bytes import write_status_bytes as write_status_bytes

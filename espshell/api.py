@@ -37,8 +37,7 @@ from espshell.ops.memory import diff, find, watch, words
 from espshell.ops.memory import hash as hashing
 from espshell.ops.memory import save as saving
 from espshell.ops.memory import snapshot as snapshots
-from espshell.ops.progress import Report
-from espshell.ops.result import Result
+from espshell.ops.result import Report, Result
 from espshell.ops.status import registers as status
 from espshell.shell import lines, script
 from espshell.shell.arguments.types import chip_named

@@ -13,7 +13,7 @@ import pytest
 import espshell
 from espshell import api
 from espshell.errors import BenchError, DeviceError, ScriptError, UsageError
-from espshell.ops.progress import Step
+from espshell.ops.result import Step
 from espshell.shell.registry import COMMANDS
 
 pytest_plugins = ["pytester"]

@@ -14,7 +14,7 @@ import pytest
 
 from espshell import cli, lazy
 from espshell.device import Target
-from espshell.ops.progress import Step
+from espshell.ops.result import Step
 from espshell.shell.output import Output
 from espshell.signals import Terminated, as_exceptions, uninterrupted
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from espshell.device.flash import Flash
-from espshell.device.memory import Memory
-from espshell.device.space import Space
+from espshell.device.memory import Memory, Space
 from espshell.device.target import Target
 
 __all__ = ["Flash", "Memory", "Space", "Target"]

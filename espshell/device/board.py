@@ -1,4 +1,9 @@
-"""What the spaces and the ways to leave need of a connected chip; ``Target`` is one."""
+"""What the spaces and the ways to leave need of a connected chip; ``Target`` is one.
+
+And the pins that a flash hangs on, where these are not the usual ones.  Source:
+``--spi-connection`` in the esptool manual, "Advanced Options"; which pins a chip takes stands in
+``chips`` (``custom_spi_pins``); HSPI is pin 1 as CLK and no others, observed.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +12,53 @@ from typing import Protocol
 
 from espshell.chips import Chip, Write
 from espshell.device.memory import Memory
-from espshell.device.pins import Pads
+from espshell.errors import UsageError
 from espshell.link.link import Link
 from espshell.link.ports import PortInfo
 from espshell.loader.loader import Loader
 from espshell.loader.spi import Controller, FlashCommand
 from espshell.protocol.commands import RegisterWrite
+from espshell.units import parse_number
+
+Pads = tuple[int, int, int, int, int]
+"""GPIO numbers of CLK, Q, D, HD and CS; all 0: the pins of SPI; ``HSPI``: those of HSPI."""
+
+SPI: Pads = (0, 0, 0, 0, 0)
+HSPI: Pads = (1, 0, 0, 0, 0)
+
+_NAMES = {"auto": None, "spi": SPI, "hspi": HSPI}
+_LARGEST_HD = 46
+"""SPI_ATTACH has six bits for a pin, but the ROM of an ESP32-S3 takes no HD behind this one."""
+
+
+def parse_pads(text: str) -> Pads | None:
+    """Return the pins that a text names, None for ``auto``. Raises: UsageError."""
+    if text.lower() in _NAMES:
+        return _NAMES[text.lower()]
+    numbers = [parse_number(word.strip()) for word in text.split(",")]
+    pins = tuple(number for number in numbers if number is not None and 0 <= number <= 63)
+    if len(numbers) != 5 or len(pins) != 5:
+        raise UsageError(
+            f"`{text}` names no pins of a flash",
+            hint="auto, SPI, HSPI, or five numbers: CLK,Q,D,HD,CS, as in 6,17,8,11,16",
+        )
+    clk, q, d, hd, cs = pins
+    return clk, q, d, hd, cs
+
+
+def require_pads(chip: Chip, pads: Pads) -> None:
+    """Check that a chip can reach a flash on these pins. Raises: UsageError."""
+    if pads == SPI or (pads == HSPI and chip.name == "esp32"):
+        return
+    if pads == HSPI or not chip.custom_spi_pins:
+        raise UsageError(
+            f"the pins of the flash of an {chip.title} cannot be chosen so",
+            hint="`set spi-connection auto` takes the usual ones",
+        )
+    wrong = [pin for pin in pads if pin not in chip.custom_spi_pins]
+    wrong += [pads[3]] if pads[3] > _LARGEST_HD else []
+    if wrong:
+        raise UsageError(f"GPIO {wrong[0]} of an {chip.title} is not for a flash")
 
 
 class Board(Protocol):

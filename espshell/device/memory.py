@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from espshell import registers
 from espshell.chips import Chip, Kind
@@ -28,6 +28,27 @@ from espshell.units import WORD, hex32, number_text
 
 if TYPE_CHECKING:
     from espshell.registers.table import Registers
+
+
+class Space(Protocol):
+    """``mem:`` or ``flash:``, as the verbs that read see it."""
+
+    @property
+    def name(self) -> str:
+        """The word before the colon."""
+
+    def check(self, address: int, size: int, *, write: bool = False) -> None:
+        """Require a range that is there. Raises: UsageError; nothing is sent that could do harm."""
+
+    def chunks(self, address: int, size: int) -> Iterator[bytes]:
+        """Yield a range of any alignment in pieces, as they arrive, together exactly ``size``."""
+
+    def read(self, address: int, size: int) -> bytes:
+        """Return a range of any alignment."""
+
+    def words(self, address: int, count: int) -> list[int]:
+        """Return consecutive words; ``address`` is a multiple of 4."""
+
 
 ADDRESS_SPACE = 1 << 32
 

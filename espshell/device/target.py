@@ -10,10 +10,10 @@ from pathlib import Path
 from espshell.chips import USB_VID, Chip, Quirk, Write
 from espshell.chips.common import USB_OTG_RAM_BLOCK
 from espshell.device import leave
+from espshell.device.board import Pads, require_pads
 from espshell.device.efuse import Efuse
 from espshell.device.flash import Flash
 from espshell.device.memory import Memory
-from espshell.device.pins import Pads, require_pads
 from espshell.efuse import table
 from espshell.errors import EspError, NoReply, UsageError
 from espshell.files import path_of

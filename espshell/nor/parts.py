@@ -22,9 +22,8 @@ from functools import cache
 from espshell.errors import UsageError
 from espshell.nor import layout as layouts
 from espshell.nor import makers, opcodes, table
-from espshell.nor.layout import Bit, BitKind, Layout, RegisterLayout
+from espshell.nor.layout import WRITE_PLANS, Bit, BitKind, Layout, RegisterLayout, WritePlan
 from espshell.nor.sfdp import Sfdp
-from espshell.nor.writes import WRITE_PLANS, WritePlan
 from espshell.records import dataclass
 from espshell.units import size_text
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from espshell.nor import opcodes
-from espshell.nor.layout import BitKind, Values
+from espshell.nor.layout import BitKind, Form, Values
 from espshell.nor.parts import Part
-from espshell.nor.writes import Form
 from espshell.records import dataclass
 
 

@@ -1,6 +1,10 @@
-"""What every result of an operation can be asked, whatever it holds."""
+"""What every result of an operation can be asked, and how progress of a long one is reported."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+
+from espshell.records import dataclass
 
 
 class Result:
@@ -35,3 +39,19 @@ class Result:
     def last_value(self) -> int | str | None:
         """The value that ``$_`` becomes; None leaves it as it is."""
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How far an action has come, in bytes."""
+
+    action: str
+    done: int
+    total: int
+
+
+Report = Callable[[Step], None]
+
+
+def silent(step: Step) -> None:
+    """Ignore progress."""

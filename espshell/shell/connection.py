@@ -9,7 +9,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from espshell.device import Target
-from espshell.device.pins import parse_pads
+from espshell.device.board import parse_pads
 from espshell.errors import DeviceError, UsageError
 from espshell.image import partitions as partition_format
 from espshell.link.ports import PortInfo

@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from espshell import files
 from espshell.errors import UsageError, file_error, system_reason
-from espshell.ops.progress import Step
+from espshell.ops.result import Step
 from espshell.render.document import Document, Styled, Text
 from espshell.render.hexdump import Hexdump
 from espshell.render.theme import chosen, paint, recolored, themed_console

@@ -6,7 +6,7 @@ import io
 import logging
 from typing import TYPE_CHECKING
 
-from espshell.ops.progress import Report, Step
+from espshell.ops.result import Report, Step
 from espshell.shell.output import Output
 
 if TYPE_CHECKING:

@@ -89,7 +89,7 @@ class Settings:
     flash_size: int | None = None
     """The size of the flash (bytes); None takes it from the JEDEC id."""
     spi_connection: str = "auto"
-    """The pins of the flash; see ``device.pins``."""
+    """The pins of the flash; see ``device.board``."""
     complete: str = "tab"
     """When names are offered: ``tab``, or ``typing``: with every key."""
     theme: str = "auto"

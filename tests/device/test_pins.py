@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from espshell import chips
-from espshell.device.pins import HSPI, SPI, Pads, parse_pads, require_pads
+from espshell.device.board import HSPI, SPI, Pads, parse_pads, require_pads
 from espshell.errors import UsageError
 from espshell.protocol import slip
 from espshell.protocol.packet import HEADER, Opcode

@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 
 from espshell.errors import UsageError
 from espshell.nor import layout, makers, opcodes, parts
-from espshell.nor.layout import BitKind
+from espshell.nor.layout import WRITE_PLANS, BitKind
 from espshell.nor.parts import Part, Volatile
 from espshell.nor.sfdp import BASIC, Sfdp, Table
-from espshell.nor.writes import WRITE_PLANS
 
 VECTORS = json.loads((Path(__file__).parents[1] / "data/nor-vectors.json").read_text("utf-8"))
 ROWS = parts.rows()

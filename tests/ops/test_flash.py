@@ -14,7 +14,7 @@ from espshell.ops.flash.load import Written, compare, facts_of, load, write
 from espshell.ops.flash.payload import Payload
 from espshell.ops.flash.plan import plan_write
 from espshell.ops.flash.write_job import WriteJob
-from espshell.ops.progress import Step
+from espshell.ops.result import Step
 from espshell.protocol.flash import FlashBegin
 from espshell.span import Span
 from espshell.units import KIB, MIB

@@ -14,7 +14,7 @@ from espshell.device import Target
 from espshell.errors import DeviceError, UsageError
 from espshell.image import firmware, intel_hex, partitions, uf2
 from espshell.image.recognise import FileKind
-from espshell.ops.flash.settings import FlashSettings
+from espshell.ops.flash.payload import FlashSettings
 from espshell.ops.image import build
 from espshell.ops.image.build import FilePart, elf_to_image, make_image, merge_files
 from espshell.ops.image.inspect import PADDING, ImageInfo, inspect, inspect_file, inspect_flash

@@ -13,7 +13,7 @@ from intelhex import IntelHex
 from espshell.errors import EspError, NoReply, ReadsDiffer, UsageError
 from espshell.ops.memory import words as memory
 from espshell.ops.memory.save import save
-from espshell.ops.progress import Step
+from espshell.ops.result import Step
 from tests.loader.support import held, open_sim, wire_of
 
 C3 = open_sim(chip="esp32c3")

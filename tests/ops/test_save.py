@@ -15,7 +15,7 @@ from espshell.errors import EspError, UsageError
 from espshell.image import intel_hex
 from espshell.loader.stream import part_size
 from espshell.ops.memory.save import held_part, part_of, save
-from espshell.ops.progress import Step
+from espshell.ops.result import Step
 from espshell.units import KIB
 from tests.loader.support import open_sim, wire_of
 from tests.ops.support import every_loader, noise, on_file, opened

@@ -8,8 +8,7 @@ from espshell import chips
 from espshell.errors import UsageError
 from espshell.image import firmware
 from espshell.ops.flash.explain import explain
-from espshell.ops.flash.payload import Payload
-from espshell.ops.flash.settings import FlashSettings, with_settings
+from espshell.ops.flash.payload import FlashSettings, Payload, with_settings
 from espshell.span import Span
 from espshell.units import KIB
 from tests.image import support

@@ -14,7 +14,7 @@ from espshell.ops.flash.erase import Erased, erase, prepare
 from espshell.ops.flash.load import Written, compare, facts_of, load, write
 from espshell.ops.flash.plan import plan_write
 from espshell.ops.flash.write_job import Stage, WriteJob
-from espshell.ops.progress import Report, Step, silent
+from espshell.ops.result import Report, Step, silent
 from espshell.units import MIB
 from tests.loader.support import open_sim, wire_of
 from tests.ops.support import (

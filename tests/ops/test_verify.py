@@ -14,7 +14,7 @@ from espshell.errors import EspError, ReadsDiffer, UsageError
 from espshell.ops.flash.digest_compare import differing_sectors, sector_spans
 from espshell.ops.flash.payload import Payload
 from espshell.ops.flash.verify import Verify, verify
-from espshell.ops.progress import Step
+from espshell.ops.result import Step
 from espshell.span import Span
 from espshell.units import MIB
 from tests.loader.support import open_sim, wire_of

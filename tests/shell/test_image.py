@@ -8,8 +8,7 @@ import pytest
 
 from espshell import chips
 from espshell.image import intel_hex, merge
-from espshell.ops.flash import plan
-from espshell.ops.flash import settings as patch
+from espshell.ops.flash import payload as patch
 from espshell.shell.arguments.image import FLASH_BYTES
 from espshell.shell.commands import image as commands
 from tests.image import support
@@ -230,5 +229,5 @@ def test_elf(offline: Shell, files: Path) -> None:
 
 def test_words_that_are_offered() -> None:
     """The choices of the options are those of the operations, which are imported later."""
-    assert (commands.KEEP, commands.FLASH_MODES) == (patch.KEEP, plan.FLASH_MODES)
+    assert (commands.KEEP, commands.FLASH_MODES) == (patch.KEEP, patch.FLASH_MODES)
     assert commands.FORMATS == merge.FORMATS

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from espshell.errors import UsageError
-from espshell.ops.progress import Step
+from espshell.ops.result import Step
 from espshell.render.document import Document, Text
 from espshell.shell.output import Output
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from espshell.ops.progress import Step
+from espshell.ops.result import Step
 from espshell.protocol.commands import MemBegin, MemData, WriteReg
 from espshell.sim import fault
 from espshell.sim.fault import Direction, Faults

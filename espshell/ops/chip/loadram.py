@@ -32,8 +32,7 @@ from espshell.ops.chip.monitor import Monitored
 from espshell.ops.flash.payload import Payload
 from espshell.ops.image.objections import chip_objection, revision_objections
 from espshell.ops.memory.writing import DRY_RUN, not_as_written, write_and_verify
-from espshell.ops.progress import Report, silent
-from espshell.ops.result import Result
+from espshell.ops.result import Report, Result, silent
 from espshell.protocol.commands import MemEnd
 from espshell.protocol.dialect import STUB
 from espshell.span import Span, ceil_div

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from espshell.device import Flash
 from espshell.errors import UsageError
 from espshell.ops.flash.digest_compare import sector_spans
-from espshell.ops.progress import Report, Step, silent
-from espshell.ops.result import Result
+from espshell.ops.result import Report, Result, Step, silent
 from espshell.span import Span
 from espshell.units import SECTOR, count_text, size_text
 

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from espshell.device.flash import Flash
 from espshell.errors import ReadsDiffer
 from espshell.loader.digest import BLOCK, blank_digest, md5
-from espshell.ops.progress import Report, Step, silent
+from espshell.ops.result import Report, Step, silent
 from espshell.span import Span, align_down, gaps, merged
 from espshell.units import SECTOR, WORD
 

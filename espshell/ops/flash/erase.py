@@ -23,8 +23,7 @@ from espshell.ops.flash.guard import Stray, witness
 from espshell.ops.flash.payload import Payload
 from espshell.ops.flash.plan import Facts, Plan, plan_erase, plan_write
 from espshell.ops.flash.write_job import BLANK, JobSegment, WriteJob, is_there, ranges_text, run
-from espshell.ops.progress import Report, Step, silent
-from espshell.ops.result import Result
+from espshell.ops.result import Report, Result, Step, silent
 from espshell.span import Span, gaps, merged
 from espshell.units import SECTOR
 

@@ -20,8 +20,7 @@ from espshell.errors import UsageError
 from espshell.image import firmware
 from espshell.image.firmware import Firmware
 from espshell.loader.digest import md5
-from espshell.ops.flash.payload import Payload
-from espshell.ops.flash.plan import FLASH_MODES
+from espshell.ops.flash.payload import FLASH_MODES, Payload
 from espshell.ops.memory.diff import diff
 from espshell.span import Span
 from espshell.units import SECTOR, count_text, hex32

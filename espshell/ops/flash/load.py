@@ -34,8 +34,7 @@ from espshell.ops.flash.write_job import (
     sectors_of,
 )
 from espshell.ops.memory.reading import read_chunks
-from espshell.ops.progress import Report, silent
-from espshell.ops.result import Result
+from espshell.ops.result import Report, Result, silent
 from espshell.span import Span, align_up, merged
 from espshell.units import SECTOR, WORD
 

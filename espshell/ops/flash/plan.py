@@ -19,9 +19,6 @@ from espshell.records import dataclass
 from espshell.span import Span, align_down, gaps, merged
 from espshell.units import SECTOR, hex32, size_text
 
-FLASH_MODES = ("qio", "qout", "dio", "dout")
-"""Modes by their code in an image's header (ESP-IDF, ``esp_image_spi_mode_t``)."""
-
 _ERASE_S = 0.05  # of a sector, typical
 _PROGRAM_S = 0.012  # of a sector, typical
 _LOADS_BEFORE = 0x8000  # a bootloader ends before the partition table

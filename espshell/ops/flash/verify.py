@@ -24,8 +24,7 @@ from espshell.ops.flash.explain import explain, known_contents
 from espshell.ops.flash.payload import Payload
 from espshell.ops.memory import diff as bytewise
 from espshell.ops.memory.diff import Difference
-from espshell.ops.progress import Report, Step, silent
-from espshell.ops.result import Result
+from espshell.ops.result import Report, Result, Step, silent
 from espshell.span import Span, align_down
 from espshell.units import MIB, SECTOR, count_text, size_text
 

@@ -20,7 +20,7 @@ from espshell.loader.digest import blank_digest, md5
 from espshell.ops.flash import guard
 from espshell.ops.flash.guard import Guard, Stray
 from espshell.ops.flash.plan import Plan
-from espshell.ops.progress import Report, Step
+from espshell.ops.result import Report, Step
 from espshell.span import Span, align_down, merged
 from espshell.units import SECTOR, count_text
 

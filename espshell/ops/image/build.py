@@ -26,8 +26,7 @@ from espshell.files import (
 )
 from espshell.image import elf, firmware, intel_hex, make, merge
 from espshell.image.merge import Format
-from espshell.ops.flash.payload import Payload, read_payloads
-from espshell.ops.flash.settings import FlashSettings, with_settings
+from espshell.ops.flash.payload import FlashSettings, Payload, read_payloads, with_settings
 from espshell.ops.image.inspect import ImageInfo, chip_of, inspect
 from espshell.ops.image.objections import FlashMap, objections
 from espshell.ops.result import Result

@@ -24,10 +24,9 @@ from espshell.image.partitions import APP
 from espshell.image.recognise import KINDS, Content, FileKind, contents, recognise
 from espshell.image.signature import Signature
 from espshell.ops.flash.partitions import Parts
-from espshell.ops.flash.plan import FLASH_MODES
+from espshell.ops.flash.payload import FLASH_MODES
 from espshell.ops.memory.reading import read_chunks
-from espshell.ops.progress import Report, silent
-from espshell.ops.result import Result
+from espshell.ops.result import Report, Result, silent
 from espshell.span import Span, align_up
 from espshell.units import SECTOR
 

@@ -17,8 +17,7 @@ from espshell.errors import UsageError
 from espshell.ops.memory import on_chip
 from espshell.ops.memory.reading import read_chunks, reading_notes
 from espshell.ops.memory.words import check_fits
-from espshell.ops.progress import Report, silent
-from espshell.ops.result import Result
+from espshell.ops.result import Report, Result, silent
 from espshell.records import dataclass
 from espshell.span import Span
 from espshell.units import count_text

@@ -10,8 +10,7 @@ from espshell.device import Flash, Memory, Space
 from espshell.errors import UsageError
 from espshell.ops.memory import on_chip
 from espshell.ops.memory.reading import read_chunks, reading_notes, trust_notes
-from espshell.ops.progress import Report, silent
-from espshell.ops.result import Result
+from espshell.ops.result import Report, Result, silent
 from espshell.records import dataclass
 
 ALGORITHMS = ("md5", "sha1", "sha256", "crc32")

@@ -20,8 +20,7 @@ from espshell.device import Memory
 from espshell.errors import UsageError
 from espshell.loader import digest
 from espshell.loader.plugins import install
-from espshell.ops.progress import Report, Step, silent
-from espshell.ops.result import Result
+from espshell.ops.result import Report, Result, Step, silent
 from espshell.protocol.commands import ReadReg, RegisterWrite
 from espshell.protocol.handlers import Memtest, RamFaults, RamTest
 from espshell.protocol.packet import Opcode

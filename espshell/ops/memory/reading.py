@@ -8,7 +8,7 @@ from espshell.chips import Kind
 from espshell.device import Flash, Memory, Space
 from espshell.errors import ReadsDiffer
 from espshell.loader.loader import agreed
-from espshell.ops.progress import Report, Step, silent
+from espshell.ops.result import Report, Step, silent
 from espshell.span import Span
 from espshell.units import KIB, WORD, hex32
 

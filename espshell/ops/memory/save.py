@@ -25,8 +25,7 @@ from espshell.files import (
 from espshell.image import intel_hex
 from espshell.loader import digest
 from espshell.ops.memory.reading import read_chunks, reading_notes, trust_notes
-from espshell.ops.progress import Report, Step, silent
-from espshell.ops.result import Result
+from espshell.ops.result import Report, Result, Step, silent
 from espshell.units import size_text
 
 _POSIX = os.name == "posix"

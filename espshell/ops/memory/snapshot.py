@@ -15,8 +15,7 @@ from espshell.device import Space
 from espshell.device.memory import ADDRESS_SPACE
 from espshell.errors import UsageError, printable
 from espshell.ops.memory.words import dump
-from espshell.ops.progress import Report, silent
-from espshell.ops.result import Result
+from espshell.ops.result import Report, Result, silent
 
 FORMAT, VERSION = "espshell snapshots", 1
 

@@ -21,8 +21,7 @@ from espshell.ops.memory.writing import (
     require_size,
     write_and_verify,
 )
-from espshell.ops.progress import Report, silent
-from espshell.ops.result import Result
+from espshell.ops.result import Report, Result, silent
 from espshell.records import dataclass
 from espshell.span import align_down
 from espshell.units import hex32, hex_width

@@ -15,8 +15,7 @@ from espshell.device import Memory
 from espshell.device.memory import Change
 from espshell.errors import EspError, NoReply, UsageError
 from espshell.ops.memory.reading import read_agreed, read_chunks
-from espshell.ops.progress import Report, Step, silent
-from espshell.ops.result import Result
+from espshell.ops.result import Report, Result, Step, silent
 from espshell.protocol.commands import RegisterWrite
 from espshell.records import dataclass
 from espshell.span import Span, align_down

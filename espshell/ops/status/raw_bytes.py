@@ -16,7 +16,7 @@ from espshell.nor.layout import Bit, BitKind, RegisterLayout
 from espshell.nor.parts import Identified
 from espshell.nor.plan import Confirmation, ConfirmationKind
 from espshell.ops.result import Result
-from espshell.ops.status.wire import (
+from espshell.ops.status.registers import (
     disable,
     disable_soon,
     read_register,

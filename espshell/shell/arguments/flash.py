@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from espshell.device.pins import parse_pads
+from espshell.device.board import parse_pads
 from espshell.errors import UsageError
 from espshell.ops.flash import payload as images
 from espshell.shell.arguments.operands import unquoted

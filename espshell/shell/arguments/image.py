@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from espshell.errors import UsageError
-from espshell.ops.flash import settings
+from espshell.ops.flash import payload
 from espshell.shell.arguments.flash import Pair, Pairs, complete_in_flash, file_places, in_flash
 from espshell.shell.arguments.operands import unquoted
 from espshell.shell.arguments.places import PLACE, Location
@@ -44,7 +44,7 @@ FLASH_BYTES: ArgType[int, int] = ArgType("size", single_word(_flash_bytes))
 def _flash_size(word: str) -> int | None:
     if word.lower() in ("detect", "keep"):
         return None
-    settings.refuse_megabits(word)
+    payload.refuse_megabits(word)
     return _flash_bytes(word.removesuffix("-c1"))
 
 

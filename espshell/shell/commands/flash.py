@@ -14,8 +14,8 @@ from espshell.ops.flash import erase as erasing
 from espshell.ops.flash import load as ops
 from espshell.ops.flash import partitions
 from espshell.ops.flash import payload as images
+from espshell.ops.flash import payload as patch
 from espshell.ops.flash import plan as planning
-from espshell.ops.flash import settings as patch
 from espshell.ops.flash import verify as verifying
 from espshell.ops.flash import write_job as working
 from espshell.ops.memory import words
@@ -41,9 +41,8 @@ if TYPE_CHECKING:
     from espshell.ops.flash.erase import Erased
     from espshell.ops.flash.load import Written
     from espshell.ops.flash.partitions import Parts
-    from espshell.ops.flash.payload import Payload
+    from espshell.ops.flash.payload import FlashSettings, Payload
     from espshell.ops.flash.plan import Facts, Plan
-    from espshell.ops.flash.settings import FlashSettings
     from espshell.ops.flash.write_job import WriteJob
     from espshell.ops.memory.words import Loaded
     from espshell.shell.session import Session

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from espshell.chips import Chip
 from espshell.errors import UsageError
-from espshell.ops.flash import settings as settings_module
+from espshell.ops.flash import payload as settings_module
 from espshell.ops.image import build, inspect
 from espshell.records import dataclass
 from espshell.shell.arguments.flash import Pair
@@ -19,7 +19,7 @@ from espshell.shell.registry import Registry
 
 if TYPE_CHECKING:
     from espshell.image.merge import Format
-    from espshell.ops.flash.settings import FlashSettings
+    from espshell.ops.flash.payload import FlashSettings
     from espshell.ops.image.build import Made, Merged
     from espshell.ops.image.inspect import ImageInfo
     from espshell.shell.session import Session

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from espshell.device.pins import parse_pads
+from espshell.device.board import parse_pads
 from espshell.errors import UsageError
 from espshell.files import path_of, require_readable
 from espshell.ops.result import Result
