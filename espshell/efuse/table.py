@@ -16,10 +16,10 @@ What the names mean, for all chips, stands in ``data/names.txt``, where its form
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Mapping
 from functools import cache
 
+from espshell import tables
 from espshell.records import dataclass
 
 Revision = tuple[int, int]
@@ -147,7 +147,10 @@ def of(chip: str, revision: Revision | None = None) -> Table:
     """Return the table of a chip; a revision selects among several. Raises: KeyError."""
     later = LATER.get(chip, ())
     file = next((name for since, name in later if (revision or (0, 0)) >= since), chip)
-    lines = [line.split() for line in _lines(f"{file}.txt")]
+    try:
+        lines = [line.split() for line in tables.rows(__package__, file)]
+    except FileNotFoundError:
+        raise KeyError(file) from None
     meanings, values = _names()
     rows: dict[str, list[list[str]]] = {}
     for line in lines:
@@ -217,7 +220,7 @@ def _names() -> tuple[dict[str, Meaning], dict[str, tuple[str, ...]]]:
     """Return the meanings by name or pattern, and the lists of values."""
     meanings: dict[str, Meaning] = {}
     values: dict[str, tuple[str, ...]] = {}
-    for line in _lines("names.txt"):
+    for line in tables.rows(__package__, "names"):
         head, *columns = (column.strip() for column in line.split("|"))
         if head.startswith("values "):
             values[head.split()[1]] = tuple(text.partition(" ")[2] for text in columns)
@@ -227,11 +230,3 @@ def _names() -> tuple[dict[str, Meaning], dict[str, tuple[str, ...]]]:
         aliases = tuple(filter(None, others.split(",")))
         meanings[name] = Meaning(theme, kind, text, aliases)
     return meanings, values
-
-
-def _lines(file: str) -> list[str]:
-    try:
-        data = pkgutil.get_data("espshell.efuse", f"data/{file}") or b""
-    except FileNotFoundError:
-        raise KeyError(file) from None
-    return [line for line in data.decode().splitlines() if line and not line.startswith("#")]

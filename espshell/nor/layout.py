@@ -21,7 +21,8 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from functools import cache
 
-from espshell.nor import opcodes, table
+from espshell import tables
+from espshell.nor import opcodes
 from espshell.records import dataclass
 
 Values = Mapping[str, int]
@@ -189,7 +190,10 @@ _NOT_DESCRIBED = ("not described", "")
 @cache
 def _meanings() -> dict[str, tuple[str, str]]:
     """Return what a field does and what to fear, by its name; a hazard may be empty."""
-    rows = ([part.strip() for part in f"{line}|".split("|")] for line in table.lines("fields"))
+    rows = (
+        [part.strip() for part in f"{line}|".split("|")]
+        for line in tables.rows(__package__, "fields")
+    )
     return {name: (text, hazard) for names, text, hazard, *_ in rows for name in names.split()}
 
 
@@ -240,7 +244,7 @@ def _blocks() -> dict[str, tuple[str, list[str]]]:
     """Return a layout's remark and its lines by its name."""
     blocks: dict[str, tuple[str, list[str]]] = {}
     name = ""
-    for line in table.lines("layouts"):
+    for line in tables.rows(__package__, "layouts"):
         if line.startswith(" "):
             blocks[name][1].append(line)
         else:

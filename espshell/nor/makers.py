@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from espshell.nor import table
+from espshell import tables
 from espshell.units import KIB, MIB
 
 MACRONIX, ISSI, EON, ESMT, MICRON_XMC, ADESTO, SST = 0xC2, 0x9D, 0x1C, 0x8C, 0x20, 0x1F, 0xBF
@@ -35,7 +35,7 @@ def name(jedec_id: int) -> str:
 
 @cache
 def _names() -> dict[int, str]:
-    rows = (line.split(maxsplit=1) for line in table.lines("makers"))
+    rows = (line.split(maxsplit=1) for line in tables.rows(__package__, "makers"))
     return {int(number, 16): text for number, text in rows}
 
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from enum import Enum
 from functools import cache
 
-from espshell.nor import table
+from espshell import tables
 from espshell.records import dataclass
 
 RDSR1, RDSR2, RDSR3 = 0x05, 0x35, 0x15
@@ -76,7 +76,7 @@ def describe(opcode: int, manufacturer: int | None = None) -> OpcodeInfo:
 def _rows() -> dict[tuple[int | None, int], OpcodeInfo]:
     """Return the table by maker, None for what holds where no maker has a row, and opcode."""
     rows: dict[tuple[int | None, int], OpcodeInfo] = {}
-    for line in table.lines("opcodes"):
+    for line in tables.rows(__package__, "opcodes"):
         makers, number, effect, name = line.split(maxsplit=3)
         row = OpcodeInfo(int(number, 16), name, Effect[effect.upper()])
         for maker in makers.split(","):

@@ -19,9 +19,10 @@ from dataclasses import replace
 from enum import Enum
 from functools import cache
 
+from espshell import tables
 from espshell.errors import UsageError
 from espshell.nor import layout as layouts
-from espshell.nor import makers, opcodes, table
+from espshell.nor import makers, opcodes
 from espshell.nor.layout import WRITE_PLANS, Bit, BitKind, Layout, RegisterLayout, WritePlan
 from espshell.nor.sfdp import Sfdp
 from espshell.records import dataclass
@@ -340,7 +341,7 @@ def _with_qe(layout: Layout, place: tuple[str, int], qer: int) -> Layout:
 @cache
 def _by_id() -> dict[int, tuple[Part, ...]]:
     parts: dict[int, tuple[Part, ...]] = {}
-    for part in map(_row, table.lines("parts")):
+    for part in map(_row, tables.rows(__package__, "parts")):
         parts[part.jedec_id] = (*parts.get(part.jedec_id, ()), part)
     return parts
 

@@ -8,13 +8,13 @@ code does is shown by running the same code in ``qemu-xtensa``.
 from __future__ import annotations
 
 import hashlib
-import pkgutil
 import struct
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from espshell import tables
 from espshell.sim import xtensa
 from espshell.sim.chip import SimChip
 from espshell.sim.nor import SECTOR
@@ -201,9 +201,7 @@ _IMITATIONS: dict[str, Callable[[SimChip, int, bytes], Imitated | None]] = {
 
 @cache
 def _digests(isa: str) -> tuple[CodeDigest, ...]:
-    data = pkgutil.get_data(__package__ or "", "data/handlers.txt")
-    assert data is not None
-    rows = [line.split() for line in data.decode().splitlines() if not line.startswith("#")]
+    rows = [line.split() for line in tables.rows(__package__, "handlers")]
     return tuple(
         CodeDigest(
             name,

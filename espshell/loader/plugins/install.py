@@ -21,12 +21,12 @@ Xtensa IRAM takes 32-bit accesses only, so everything is padded to words.
 
 from __future__ import annotations
 
-import pkgutil
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
+from espshell import tables
 from espshell.chips import Chip, Kind
 from espshell.errors import DeviceError
 from espshell.loader import transfer
@@ -85,7 +85,7 @@ def place(name: str, chip: Chip, address: int) -> tuple[bytes, int] | None:
 @cache
 def rom(name: str) -> Mapping[str, int]:
     """Return what ``rom.txt`` says about a chip: addresses by name."""
-    for line in _lines("rom.txt"):
+    for line in tables.rows(__package__, "rom"):
         chip, *words = line.split()
         if chip == name:
             return {key: int(value, 0) for key, _, value in (w.partition("=") for w in words)}
@@ -96,7 +96,7 @@ def rom(name: str) -> Mapping[str, int]:
 def _handlers() -> Mapping[tuple[str, str], Handler]:
     handlers: dict[tuple[str, str], Handler] = {}
     key = ("", "")
-    for line in _lines("handlers.txt"):
+    for line in tables.rows(__package__, "handlers"):
         head, *words = line.split(" ")
         if not words:
             last = handlers[key]
@@ -107,12 +107,6 @@ def _handlers() -> Mapping[tuple[str, str], Handler]:
         fills = tuple((int(at, 0), name) for at, name in marks)
         handlers[key] = Handler(int(words[1], 0), fills, b"")
     return handlers
-
-
-def _lines(name: str) -> list[str]:
-    data = pkgutil.get_data(__package__, f"data/{name}")
-    assert data is not None, name
-    return [line for line in data.decode().splitlines() if line and not line.startswith("#")]
 
 
 BASE = {Opcode.READ_MEMORY: "words", Opcode.STREAM: "stream"}
