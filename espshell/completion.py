@@ -7,7 +7,7 @@ actions here: which values are files, and words for those that are no choices of
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -48,18 +48,15 @@ def _describe(actions: dict[str, argparse.Action], shtab: ModuleType) -> None:
     actions["chip"].choices = chips.NAMES
     actions["before"].choices = tuple(BEFORE)
     actions["baud"].choices = _RATES
-    actions["command"].choices = _first_words(verb.name for verb in COMMANDS.verbs())
+    actions["command"].choices = tuple(
+        dict.fromkeys(verb.name.partition(" ")[0] for verb in COMMANDS.verbs() if verb.name != "?")
+    )
     _complete(actions["script"], _file_or(COMMANDS_OF_PROGRAM))
     _complete(actions["arguments"], shtab.FILE)
 
 
 def _complete(action: argparse.Action, how: object) -> None:
     setattr(action, "complete", how)  # noqa: B010 - shtab looks for it
-
-
-def _first_words(names: Iterable[str]) -> Sequence[str]:
-    """Return the first words of names, each once, without those that a shell would read."""
-    return tuple(dict.fromkeys(name.partition(" ")[0] for name in names if name != "?"))
 
 
 def _file_or(words: Sequence[str]) -> dict[str, Any]:

@@ -199,20 +199,14 @@ def _protection(words: list[str], inherited: Protection) -> Protection:
 
 
 def _meaning(name: str, chip: str, meanings: dict[str, Meaning]) -> Meaning:
-    exact = meanings.get(f"{name}@{chip}") or meanings.get(name)
-    return exact or next(
+    if exact := meanings.get(f"{name}@{chip}") or meanings.get(name):
+        return exact
+    patterns = ((pattern.partition(_ANY), meaning) for pattern, meaning in meanings.items())
+    return next(
         meaning
-        for start, end, meaning in _families()
-        if name.startswith(start) and name.endswith(end)
+        for (start, star, end), meaning in patterns
+        if star and name.startswith(start) and name.endswith(end)
     )
-
-
-@cache
-def _families() -> tuple[tuple[str, str, Meaning], ...]:
-    """Return the meanings of patterns: the beginning and the end of the names that agree."""
-    meanings, _ = _names()
-    patterns = ((name.partition(_ANY), meaning) for name, meaning in meanings.items())
-    return tuple((start, end, meaning) for (start, star, end), meaning in patterns if star)
 
 
 @cache

@@ -192,7 +192,8 @@ class Dialogue:
                 continue
             if tried:  # it may have been reset, and wait for a SYNC to find the rate
                 self.sync(wait_s)
-            if all(self._is_answered(next(self._probes), wait_s) for _ in range(2)):
+            pair = itertools.islice(self._probes, 2)
+            if all(self._ask(probe.request, wait_s, probe) for probe in pair):
                 return True
         return False
 
@@ -202,8 +203,7 @@ class Dialogue:
         waits = iter(_tries(_STUB_WAITS_S, quick))
         for wait_s in waits:
             first, second = next(self._probes), next(self._probes)
-            self.link.send(first.tail + second.tail)
-            if self._await(wait_s, first, second) is second:
+            if self._ask(first.tail + second.tail, wait_s, first, second) is second:
                 proofs += 1
                 if proofs == 2:
                     return True
@@ -211,17 +211,13 @@ class Dialogue:
             proofs = 0
             for single_s in itertools.islice(waits, _SINGLES):
                 probe = next(self._probes)
-                self.link.send(probe.tail)
-                if self._await(single_s, probe):
+                if self._ask(probe.tail, single_s, probe):
                     break
         return False
 
-    def _is_answered(self, probe: Probe, wait_s: float) -> bool:
-        self.link.send(probe.request)
-        return self._await(wait_s, probe) is not None
-
-    def _await(self, wait_s: float, *probes: Probe) -> Probe | None:
-        """Return the probe whose reply comes first, or None if none comes in time."""
+    def _ask(self, request: bytes, wait_s: float, *probes: Probe) -> Probe | None:
+        """Send a request; return the probe whose reply comes first, None if none comes in time."""
+        self.link.send(request)
         size = sum(len(probe.request) for probe in probes)
         end = self.link.clock.now() + wait_s + self.link.wire_s(2 * size)
         while (remaining_s := end - self.link.clock.now()) > 0:

@@ -193,9 +193,12 @@ class Loader(Dialogue):
                 break
             if response.opcode == opcode:
                 return response
-            if self.failure(response) and not self._is_stray(response):
+            if not self.failure(response):
+                continue
+            if response.opcode != Opcode.SYNC or not self.strays:
                 self.strays = Sync.REPLIES - 1 if response.opcode == Opcode.SYNC else 0
                 return response
+            self.strays -= 1
         sentence = recognise(self.link.noise).sentence
         raise NoReply(
             sentence or f"no reply to {opcode.name} within {timeout_s:.1f} s",
@@ -203,12 +206,6 @@ class Loader(Dialogue):
             if sentence
             else "is the chip still powered?",
         )
-
-    def _is_stray(self, response: Response) -> bool:
-        if response.opcode != Opcode.SYNC or not self.strays:
-            return False
-        self.strays -= 1
-        return True
 
     def _meaning(self, command: LoaderCommand[T], response: Response) -> T:
         name = command.opcode.name

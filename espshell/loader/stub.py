@@ -42,10 +42,12 @@ def start(loader: Loader, stub: Stub, *, read_pointer: int | None = None) -> Non
         running = loader.link.hear(GREETING, _GREETING_S)
         if running:
             loader.begin_anew()
-        elif _syncs_as_stub(loader):
-            loader.distrust()
         else:
-            continue
+            values = (loader.sync(wait_s, opened=True) for wait_s in SYNC_TIMEOUTS_S)
+            answer = next((value for value in values if value is not None), None)
+            if answer != dialect.STUB.sync_value:
+                continue
+            loader.distrust()
         loader.dialect = dialect.STUB_V1 if stub.version == 1 else dialect.STUB
         loader.stub = stub
         loader.handlers.clear()
@@ -127,8 +129,3 @@ def _jump(loader: Loader, entry: int, read_pointer: int | None) -> None:
 
     loader.execute(WriteReg((RegisterWrite(read_pointer, entry),)))
     loader.execute(flash.ReadFlashSlow(0, 64), timeout_s=_JUMP_S)
-
-
-def _syncs_as_stub(loader: Loader) -> bool:
-    values = (loader.sync(wait_s, opened=True) for wait_s in SYNC_TIMEOUTS_S)
-    return next((value for value in values if value is not None), None) == dialect.STUB.sync_value

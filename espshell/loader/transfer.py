@@ -134,19 +134,16 @@ def read_range(loader: Loader, start: int, end: int, *, once: bool = False) -> I
 
     Raises: as ``read_blocks``.
     """
-    if loader.has_streams and not once and _streams(loader, end - start):
+    size, latency_s, wire_s = end - start, loader.latency_s, loader.link.wire_s
+    requests = ceil_div(size, WORD * ReadMemory.MOST)
+    words_s = requests * (latency_s + wire_s(_WORDS_FRAMES)) + wire_s(size)
+    stream_s = 2 * latency_s + wire_s(_STREAM_FRAMES + size + size // _ESCAPED)
+    is_quicker = not loader.has_bulk_read or stream_s < words_s
+    if loader.has_streams and not once and is_quicker:
         yield from stream.read_memory(loader, start, end - start)
         return
     for words in read_blocks(loader, range(start, end, WORD), once=once):
         yield struct.pack(f"<{len(words)}I", *words)
-
-
-def _streams(loader: Loader, size: int) -> bool:
-    """Return whether a stream is quicker than words in replies, by bytes and round trips."""
-    requests, wire_s = ceil_div(size, WORD * ReadMemory.MOST), loader.link.wire_s
-    words_s = requests * (loader.latency_s + wire_s(_WORDS_FRAMES)) + wire_s(size)
-    stream_s = 2 * loader.latency_s + wire_s(_STREAM_FRAMES + size + size // _ESCAPED)
-    return not loader.has_bulk_read or stream_s < words_s
 
 
 def read_words(loader: Loader, addresses: Sequence[int], *, once: bool = False) -> list[int]:

@@ -33,7 +33,7 @@ from espshell.protocol.commands import (
 )
 from espshell.protocol.packet import Opcode
 from espshell.span import ceil_div
-from espshell.units import KIB, WORD
+from espshell.units import KIB
 
 T = TypeVar("T")
 
@@ -119,7 +119,9 @@ def run(
             return Trial(*meter.read(), done - 1, failures, waits)
         try:
             if loader.dialect.is_secure:
-                waits += _require(loader, GetSecurityInfo(), security)
+                if _answer(loader, GetSecurityInfo()) != security:
+                    raise Fault("an answer is wrong")
+                waits += 1
             elif done % _LONG_EVERY == 0 and not reads_only:
                 _require_refusal(loader, min(_LONG_SIZE, _announce_nothing(loader)))
                 waits += 2
@@ -212,16 +214,8 @@ def _read_in_bulk(loader: Loader) -> int:
     """Read the words around the markers at once; each answer has a sum. Raises: Fault."""
     start = min(marker.address for marker in loader.markers)
     data = _answer(loader, ReadMemory(start, ReadMemory.MOST))
-    for marker in loader.markers:
-        at = marker.address - start
-        if at < len(data) and int.from_bytes(data[at : at + WORD], "little") != marker.value:
-            raise Fault("a word is wrong")
-    return 1
-
-
-def _require(loader: Loader, command: LoaderCommand[object], expected: object) -> int:
-    if _answer(loader, command) != expected:
-        raise Fault("an answer is wrong")
+    if not loader.agrees_with_markers(start, data):
+        raise Fault("a word is wrong")
     return 1
 
 

@@ -92,13 +92,9 @@ def _register(register: Register) -> About:
         ("reset", f"{register.reset:#010x}"),
         *((("reading", "changes it"),) if register.changes_when_read else ()),
     )
-    fields = tuple(map(_field_row, register.fields))
+    fields = tuple((f.name, f.bits, f.access.text, f.meaning) for f in register.fields)
     see = f"reg {register.full_name}"
     return About(register.full_name, "register", register.meaning, facts, fields, see)
-
-
-def _field_row(field: BitField) -> tuple[str, str, str, str]:
-    return field.name, field.bits, field.access.text, field.meaning
 
 
 def _field(register: Register, field: BitField) -> About:

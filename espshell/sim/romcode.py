@@ -122,7 +122,7 @@ class RomCode:
             return _BAD_STATE, 0
         size, room = self._word(size_at), self._word(room_at)
         if deflate.pending or deflate.finished:
-            size = 0
+            size, data = 0, b""
         else:
             deflate.pending += deflate.engine.compress(data := self._space.read(source, size))
             if flush == _FINISH:
@@ -134,14 +134,10 @@ class RomCode:
         self._space.write(size_at, size.to_bytes(WORD, "little"))
         self._space.write(room_at, len(out).to_bytes(WORD, "little"))
         done = _DONE if deflate.finished and not deflate.pending else 0
-        return done, _instructions(data, deflate.probes) if size else 0
+        a_byte = _BLANK_INSTRUCTIONS
+        if len(set(data)) > 1:
+            a_byte = 138 + 74 * max(0, deflate.probes.bit_length() - 1) // 7
+        return done, a_byte * size
 
     def _word(self, address: int) -> int:
         return int.from_bytes(self._space.read(address, WORD), "little")
-
-
-def _instructions(data: bytes, probes: int) -> int:
-    a_byte = _BLANK_INSTRUCTIONS
-    if len(set(data)) > 1:
-        a_byte = 138 + 74 * max(0, probes.bit_length() - 1) // 7
-    return a_byte * len(data)

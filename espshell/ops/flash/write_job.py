@@ -145,7 +145,8 @@ def run(flash: Flash, job: WriteJob, action: str, report: Report) -> None:
     Raises: DeviceError, NoReply or PortError; ``job.state()`` says what is known then.
     """
     done, before = 0, flash.erases_in_doubt
-    for span, end in _neighbours(job.plan.ranges, flash.size):
+    ranges = job.plan.ranges
+    for span, end in zip(ranges, [*(r.start for r in ranges[1:]), flash.size], strict=True):
         segments = [segment for segment in job.segments if segment.address in span]
         if not segments:
             continue
@@ -159,12 +160,7 @@ def run(flash: Flash, job: WriteJob, action: str, report: Report) -> None:
         if job.failed:
             break
     if flash.has_chip_erase and flash.has_digest and flash.erases_in_doubt != before:
-        job.strays.extend(guard.erased_all(flash, job.plan.ranges))
-
-
-def _neighbours(ranges: Sequence[Span], end: int) -> Iterator[tuple[Span, int]]:
-    """Yield each range and where the next one begins, or the flash ends."""
-    return zip(ranges, [*(span.start for span in ranges[1:]), end], strict=True)
+        job.strays.extend(guard.erased_all(flash, ranges))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,22 +29,15 @@ json_rows(
 @form
 def journaled(result: Journaled, view: View) -> Iterator[Block]:
     """Yield a row a write; its last cell says why it cannot be undone, if so."""
-    yield Table(
-        (
-            str(entry.number),
-            hex32(entry.change.address),
-            _values(entry.change.old, entry.change.new),
-            entry.command,
-            _remarks(entry),
-        )
-        for entry in result.entries
-    )
-
-
-def _remarks(entry: Entry) -> str:
-    unsure = "" if entry.is_sure else "may have been written"
-    remarks = ", ".join(filter(None, (unsure, entry.obstacle)))
-    return f"({remarks})" if remarks else ""
+    rows = []
+    for entry in result.entries:
+        unsure = "" if entry.is_sure else "may have been written"
+        remarks = ", ".join(filter(None, (unsure, entry.obstacle)))
+        change = entry.change
+        values = _values(change.old, change.new)
+        last = f"({remarks})" if remarks else ""
+        rows.append((str(entry.number), hex32(change.address), values, entry.command, last))
+    yield Table(rows)
 
 
 @form
