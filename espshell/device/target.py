@@ -224,7 +224,7 @@ class Target:
             words = self.memory.gather([divider.address, *factors]).__getitem__
             mhz = self.chip.crystal_mhz(divider.of(words(divider.address)), self.link.port.baud)
             request = clock.asked_baud(baud, mhz * 1_000_000, words)
-        self.loader.change_baud(baud, asked=request)
+        self.loader.change_baud(baud, requested=request)
 
     def flash_command(self, command: FlashCommand) -> bytes:
         """Run one command of the flash chip; the flash is powered and connected first if needed.

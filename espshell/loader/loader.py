@@ -123,18 +123,18 @@ class Loader(Dialogue):
         hint = "" if self.dialect.is_stub else "the flasher stub may: `stub always` starts it"
         raise UsageError(f"the {self.dialect.name} loader does not know {opcode.name}", hint=hint)
 
-    def change_baud(self, baud: int, *, asked: int | None = None) -> None:
+    def change_baud(self, baud: int, *, requested: int | None = None) -> None:
         """Change the rate at both ends and prove the link by a read; on failure go back.
 
-        ``asked`` is what the loader is asked for where it is wrong about its clock.  Whether it has
-        changed is not known before it answers, so it is looked for at either rate.
+        ``requested`` is what the loader is asked for where it is wrong about its clock.  Whether it
+        has changed is not known before it answers, so it is looked for at either rate.
 
         Raises: DeviceError if the new rate does not work and the old one does again; Gone if
         neither does.
         """
         old = self.link.port.baud
         try:
-            self._change_baud(baud, old, asked or baud)
+            self._change_baud(baud, old, requested or baud)
         except (KeyboardInterrupt, SystemExit):
             self._other_baud = old if self.link.port.baud == baud else baud
             self.distrust()
@@ -154,9 +154,9 @@ class Loader(Dialogue):
             self.link.port.baud = other
             super().resynchronise(quick=quick)
 
-    def _change_baud(self, baud: int, old: int, asked: int) -> None:
+    def _change_baud(self, baud: int, old: int, requested: int) -> None:
         with contextlib.suppress(NoReply):  # perhaps only the answer was lost: the rate will tell
-            self.execute(ChangeBaudrate(asked, old if self.dialect.is_stub else 0))
+            self.execute(ChangeBaudrate(requested, old if self.dialect.is_stub else 0))
         for quick in (True, False):
             if self._answers_at(baud, quick=quick):
                 return

@@ -23,11 +23,11 @@ class Dumps:
         if not any((space, page) in self._pages for page in _pages(span)):
             return None
         blank = [None] * _PAGE
-        seen: list[int | None] = []
+        cells: list[int | None] = []
         for page in _pages(span):
-            seen += self._pages.get((space, page), blank)
+            cells += self._pages.get((space, page), blank)
         start = address % _PAGE
-        return seen[start : start + size]
+        return cells[start : start + size]
 
     def keep(self, space: str, address: int, data: bytes) -> None:
         """Keep what was shown."""

@@ -157,13 +157,13 @@ def dump(
     """
     space = session.space(region.space, region.size)
     settings, output = session.settings, session.output
-    seen, is_marked = session.connected.dumps, region.size <= _MARKED_SIZE
+    dumps, is_marked = session.connected.dumps, region.size <= _MARKED_SIZE
     rows = Hexdump(
         region.address,
         b"",
         width,
         squeeze=settings.squeeze and not every_row,
-        before=seen.recall(region.space, region.address, region.size) if is_marked else None,
+        before=dumps.recall(region.space, region.address, region.size) if is_marked else None,
         label=lambda address: _label(session, region, address),
     )
 
@@ -194,7 +194,7 @@ def dump(
         go_on(region.address + shown_size, region.size - shown_size)
         raise
     if is_marked:
-        seen.keep(region.space, region.address, result.data)
+        dumps.keep(region.space, region.address, result.data)
     go_on(region.end, region.size)
     return shown(result)
 

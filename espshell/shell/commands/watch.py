@@ -105,8 +105,8 @@ def _names(parsed: Expr | place.Range) -> Sequence[str]:
 WATCHABLES: ArgType[tuple[Expr | place.Range, ...], tuple[Expr | Extent, ...]] = ArgType(
     "expressions or regions",
     _parse_watchables,
-    lambda parsed, scope: tuple(_resolve_watchable(each, scope) for each in parsed),
-    names=lambda parsed: tuple(name for each in parsed for name in _names(each)),
+    lambda parsed, scope: tuple(_resolve_watchable(item, scope) for item in parsed),
+    names=lambda parsed: tuple(name for item in parsed for name in _names(item)),
     complete_at=_complete_watchable,
     most=40,
     raw=True,
@@ -191,16 +191,16 @@ def watch(
 
     Example: watch --count 2 --interval 100ms [DRAM]
     """
-    items = [_item(session, each) for each in what]
+    items = [_item(session, subject) for subject in what]
     view = live.Live(session.output, items, session.clock)
     samples: list[ops.Sample[ops.Seen]] = []
     looks = 0
     notes: dict[str, None] = {}
-    readers = [_look(session, each, notes) for each in what]
+    readers = [_look(session, subject, notes) for subject in what]
 
     def look() -> ops.Seen:
-        seen = tuple(read() for read in readers)
-        return seen if len(seen) > 1 else seen[0]
+        values = tuple(read() for read in readers)
+        return values if len(values) > 1 else values[0]
 
     def looked(sample: ops.Sample[ops.Seen]) -> None:
         nonlocal looks

@@ -50,7 +50,9 @@ class Grid:
     def __init__(self, status: Status, *, volatile: bool = False) -> None:
         self.status = status
         self.registers = tuple(
-            each for each in status.part.layout.registers if each.name in status.registers
+            register
+            for register in status.part.layout.registers
+            if register.name in status.registers
         )
         self.row = 0
         self.position = WIDTH - 1
@@ -73,12 +75,12 @@ class Grid:
     @property
     def settings(self) -> tuple[Setting, ...]:
         """The fields whose value is another one now."""
-        found = []
+        settings = []
         for field in self.status.part.layout.fields:
             before, after = field.value(self.status.registers), field.value(self.values)
             if after is not None and before != after:
-                found.append(Setting(field.name, after))
-        return tuple(found)
+                settings.append(Setting(field.name, after))
+        return tuple(settings)
 
     def move(self, rows: int, bits: int) -> None:
         """Move the cursor down by rows and left by bits, as far as there is something."""
@@ -123,8 +125,8 @@ class Grid:
         return next((field for field in fields if bit in field.bits), None)
 
     def _planned(self) -> StatusPlan:
-        before, found = self.status.registers, self.status.identified
-        return plan.make(found, before, self.settings, volatile=self._volatile)
+        before, identified = self.status.registers, self.status.identified
+        return plan.make(identified, before, self.settings, volatile=self._volatile)
 
 
 def lines(grid: Grid, view: View, *, rows: int = _ROWS) -> list[str]:

@@ -111,7 +111,7 @@ def _is_known(scope: Scope, space: str, name: str) -> bool:
         return False
     try:
         if space == "flash":
-            return name.lower() in {known.lower() for known in scope.space(space).names()}
+            return name.lower() in {place.lower() for place in scope.space(space).names()}
         return (scope.space(space) if space else scope).knows(name)
     except EspError:
         return False

@@ -77,11 +77,11 @@ class Live:
         """Draw a look on a terminal; elsewhere do nothing."""
         if not self.is_live:
             return
-        seen = sample.seen if isinstance(sample.seen, tuple) else (sample.seen,)
-        self._before, self._seen = self._seen or (None,) * len(seen), seen
+        values = sample.seen if isinstance(sample.seen, tuple) else (sample.seen,)
+        self._before, self._seen = self._seen or (None,) * len(values), values
         self._now = sample.seconds
         for index, item in enumerate(self._items):
-            for part in _changes(item, self._before[index], seen[index]):
+            for part in _changes(item, self._before[index], values[index]):
                 self._changed[index, part] = sample.seconds
         self._head = f"look {sample.look}, {sample.seconds:.1f} s"
         self._draw()
@@ -95,18 +95,18 @@ class Live:
         """Print a change where there is no terminal."""
         if self.is_live:
             return
-        seen = sample.seen if isinstance(sample.seen, tuple) else (sample.seen,)
-        before = self._seen or (None,) * len(seen)
+        values = sample.seen if isinstance(sample.seen, tuple) else (sample.seen,)
+        before = self._seen or (None,) * len(values)
 
         def blocks(view: View) -> Iterator[Block]:
             yield Text(f"{sample.seconds:.3f} s")
-            for item, old, new in zip(self._items, before, seen, strict=True):
-                if len(seen) > 1:
+            for item, old, new in zip(self._items, before, values, strict=True):
+                if len(values) > 1:
                     yield Text(Styled(item.title, "name"))
                 yield from _piece(item, old, new, view)
 
         self._output.show(Document(blocks, self._output.view))
-        self._seen = seen
+        self._seen = values
 
     def _draw(self) -> None:
         self._size = shutil.get_terminal_size()
