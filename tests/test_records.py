@@ -12,7 +12,7 @@ from dataclasses import field, replace
 from typing import ClassVar, Generic, TypeVar
 
 import pytest
-from espshell.ops.progress import Step
+from espshell.ops.result import Step
 
 from espshell.records import dataclass
 

@@ -50,9 +50,7 @@ class Grid:
     def __init__(self, status: Status, *, volatile: bool = False) -> None:
         self.status = status
         self.registers = tuple(
-            register
-            for register in status.part.layout.registers
-            if register.name in status.registers
+            row for row in status.part.layout.registers if row.name in status.registers
         )
         self.row = 0
         self.position = WIDTH - 1
