@@ -173,6 +173,7 @@ def command_json(verb: Verb) -> dict[str, Json]:
     if verb.rest != "words":
         label = RESTS[verb.rest]
         arguments.append({**dict.fromkeys(_ARGUMENT), "name": label, "kind": verb.rest} | _ONE)
+    statuses = STATUSES | NO_CHIP if verb.needs_chip else {n: STATUSES[n] for n in (0, 2)}
     return {
         "name": verb.name,
         "group": verb.group,
@@ -186,7 +187,7 @@ def command_json(verb: Verb) -> dict[str, Json]:
         "alias_of": verb.alias_of or None,
         "variants": [other.name for other in same if other.preset and not verb.preset],
         "needs": verb.needs or None,
-        "exit_status": {str(n): text for n, text in _statuses(verb).items()},
+        "exit_status": {str(n): text for n, text in statuses.items()},
     }
 
 
@@ -216,10 +217,6 @@ def _option_json(option: Option) -> dict[str, Json]:
         "many": option.many,
         "refused": option.refusal or None,
     }
-
-
-def _statuses(verb: Verb) -> dict[int, str]:
-    return STATUSES | NO_CHIP if verb.needs_chip else {n: STATUSES[n] for n in (0, 2)}
 
 
 @form
