@@ -100,10 +100,10 @@ class Labelled(Block):
             words = (w.replace("/", " / ") if len(w) > room else w for w in text.split(" "))
             line.append(Styled(" ".join(words), style))
         wrapped = list(wrap(tuple(line), room))
-        for number, text in enumerate(wrapped):
+        for number, row in enumerate(wrapped):
             before = Styled(" " * LABEL) if number else self._label
             behind = () if number == len(wrapped) - 1 or not self._end else (Styled(self._end),)
-            yield (before, *text, *behind)
+            yield (before, *row, *behind)
 
 
 class Table(Block):

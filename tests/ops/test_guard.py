@@ -205,7 +205,7 @@ def test_an_erase_beforehand_that_goes_elsewhere_is_named() -> None:
     target = opened("esp32c3", True, FULL)
     flash = target.flash
     erase_at = flash.erase
-    flash.erase = lambda at, size: erase_at(at ^ 0x2_0000, size)  # type: ignore[method-assign]
+    flash.erase = lambda address, size: erase_at(address ^ 0x2_0000, size)  # type: ignore[method-assign]
     result = write_again(target)
     assert not result.ok
     strays = merged(stray.span for stray in result.elsewhere)

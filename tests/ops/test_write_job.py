@@ -66,7 +66,7 @@ def test_one_wrong_digest_is_not_believed() -> None:
         confirmed.append(bool(options))
         return ask(address, size, **options) if options else bytes(16)
 
-    flash.digest = once_wrong  # type: ignore[method-assign, assignment]
+    flash.digest = once_wrong  # type: ignore[method-assign]
     assert is_there(flash, Span(0, 4096), blank_digest(4096))
     assert not is_there(flash, Span(0, 4096), bytes(15) + b"x")
     assert confirmed == [False, True] * 2
