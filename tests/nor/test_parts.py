@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -282,3 +283,21 @@ def test_what_the_incumbents_sequence_loses(name: str, count: int, said: str | N
     assert part is not None
     text = parts.loses_bits(part, count)
     assert text is None if said is None else text is not None and said in text
+
+
+def test_sizes_of_the_ids_of_1_8_v_parts() -> None:
+    """MX25U and others count from 30h on; what lies beside that range is another code."""
+    sizes = {code: makers.size(0xC22500 | code) for code in (0x30, 0x36, 0x3C, 0x2F, 0x40)}
+    assert sizes == {0x30: 1 << 16, 0x36: 1 << 22, 0x3C: 1 << 28, 0x2F: None, 0x40: None}
+
+
+def test_a_part_that_does_not_know_50h_overrules_sfdp() -> None:
+    """SFDP may be a copy's; the data sheet says no."""
+    part = parts.by_name("MX25R6435F")
+    assert part is not None
+    assert part.volatile is Volatile.NO
+    found = parts.identify(part.jedec_id, None, name="MX25R6435F")
+    says_yes = replace(found, sfdp=table(QPI))
+    assert says_yes.sfdp is not None
+    assert says_yes.sfdp.basic is not None
+    assert not parts.volatile_possible(says_yes)[0]
