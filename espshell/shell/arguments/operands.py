@@ -146,10 +146,16 @@ HASHED: ArgType[tuple[place.Range, str], tuple[Extent, str]] = ArgType(
 """A region and perhaps the name of an algorithm behind it."""
 
 
+_ESCAPED = re.compile(r"""\\([\s;()\[\]'"$#])""")
+
+
 def unquoted(text: str) -> str:
-    """Return a word without its quotes."""
+    """Return a word without its quotes, and without the backslashes that stand for them.
+
+    Any other backslash may be one of a variable's value: a path of Windows.
+    """
     try:
-        return text if text[:1] not in "'\"" else " ".join(shlex.split(text))
+        return " ".join(shlex.split(text)) if text[:1] in ("'", '"') else _ESCAPED.sub(r"\1", text)
     except ValueError as error:  # as a completion of a line that is being typed
         raise UsageError(f"`{text}` has an opening quote and no closing one") from error
 
