@@ -408,5 +408,5 @@ def _type(session: Session, first: Script | None) -> int:
     if not _is_terminal():
         return session.worst
     session.interactive = True
-    greeting.greet(session)
-    return repl.run(session, first)
+    asked = greeting.greet(session)
+    return repl.run(session, first, asked)

@@ -108,17 +108,23 @@ def real_path(path: Path) -> Path:
     return Path(os.path.realpath(path))  # ``resolve`` raises RuntimeError for a circle
 
 
-def completions(text: str) -> Iterator[str]:
-    """Yield the names in the directory of a typed path, a slash after each directory."""
-    head, slash, _ = text.rpartition("/")
+def completions(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the names in the directory of a typed path, and what each is: a folder, or its size.
+
+    A slash follows each directory; hidden files are for those who have typed the dot.
+    """
+    head, slash, name = text.rpartition("/")
     try:
         folder = path_of(head + slash) if slash else Path()
         paths = sorted(folder.iterdir())
     except (UsageError, OSError):
         return
     for path in paths:
-        if path.name.isprintable():
-            yield f"{head}{slash}{path.name}{'/' if is_folder(path) else ''}"
+        if path.name.isprintable() and path.name.startswith(".") == name.startswith("."):
+            info = status(path)
+            folder = info is not None and stat.S_ISDIR(info.st_mode)
+            size = size_text(info.st_size) if info and stat.S_ISREG(info.st_mode) else ""
+            yield f"{head}{slash}{path.name}{'/' * folder}", "folder" if folder else size
 
 
 # Reading -----------------------------------------------------------------------------------------

@@ -12,8 +12,8 @@ from dataclasses import field, replace
 from typing import ClassVar, Generic, TypeVar
 
 import pytest
-from espshell.ops.result import Step
 
+from espshell.ops.result import Step
 from espshell.records import dataclass
 
 T = TypeVar("T")

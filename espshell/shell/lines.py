@@ -60,7 +60,7 @@ def cut(
     """Cut a line into commands without replacing the aliases of a session. Raises: UsageError."""
 
     def takes_expression(name: str) -> bool:
-        first = (_meaning(session, name, "") or name).split()[0] if session else name
+        first = (meaning(session, name, "") or name).split()[0] if session else name
         return COMMANDS.takes_expression(first)
 
     return grammar.parse_line(
@@ -118,12 +118,11 @@ def _expand(
         raise UsageError(f"aliases stand for each other more than {MAX_DEPTH} deep")
     for command in commands:
         name = command.name.raw
-        line = _meaning(session, name, command.rest(0))
+        line = meaning(session, name, command.rest(0))
         if line is None or name in within:
             yield command
             continue
-        meaning = cut(line, session)
-        *before, last = _expand(session, meaning, within | {name})
+        *before, last = _expand(session, cut(line, session), within | {name})
         yield from before
         yield replace(
             last,
@@ -132,7 +131,7 @@ def _expand(
         )
 
 
-def _meaning(session: Session, name: str, rest: str) -> str | None:
+def meaning(session: Session, name: str, rest: str) -> str | None:
     """Return the line that a command stands for as an alias, of the person's or another tool's."""
     pack = session.settings.aliases
     own = session.aliases.get(name, dialects.PACKS[pack].get(name))

@@ -59,6 +59,8 @@ class Output:
         """``auto``, ``always`` or ``never``."""
         self.theme = "auto"
         """The colours, one of ``theme.THEME_NAMES``."""
+        self.background = ""
+        """``dark`` or ``light``, as the terminal has answered; empty if it has not been asked."""
         self._redirected = False
         self._bar: _Bar | None = None
         self._alive_since = 0.0
@@ -77,6 +79,11 @@ class Output:
     def color(self) -> bool:
         """Whether results are coloured."""
         return not self._redirected and self._wants_color(self._stdout)
+
+    @property
+    def chosen_theme(self) -> str:
+        """The theme that ``auto`` stands for here, or the one that was chosen."""
+        return chosen(self.theme, os.environ, self.background)
 
     @property
     def view(self) -> View:
@@ -157,7 +164,7 @@ class Output:
 
     def recolored(self, text: str) -> str:
         """Return painted text in the colours of the theme."""
-        return recolored(text, chosen(self.theme, os.environ))
+        return recolored(text, self.chosen_theme)
 
     def draw(self, text: str) -> None:
         """Write a piece of a picture to the terminal, which no transcript gets."""
@@ -239,7 +246,7 @@ class Output:
         if self.as_json or not self.stderr.isatty():
             return
         if self._bar is None:
-            self._bar = _Bar(self.stderr, chosen(self.theme, os.environ))
+            self._bar = _Bar(self.stderr, self.chosen_theme)
         with contextlib.suppress(OSError):  # a terminal that is gone stops no write half-way
             self._bar.show(step)
 

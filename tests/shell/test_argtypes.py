@@ -22,6 +22,7 @@ from espshell.shell.arguments.types import (
     TEXT,
     WORDS,
     AnyType,
+    Offer,
     checked,
     chip_named,
     choice,
@@ -217,8 +218,12 @@ def test_file_completion(tmp_path: Path) -> None:
     """Files of the folder that is being typed, as they would be typed; a folder has a slash."""
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "fw.bin").touch()
-    assert list(FILE.complete(f"{tmp_path}/", SCOPE)) == [f"{tmp_path}/sub/"]
-    assert list(FILE.complete(f"{tmp_path}/sub/f", SCOPE)) == [f"{tmp_path}/sub/fw.bin"]
+    (tmp_path / ".hidden").touch()
+    assert list(FILE.complete(f"{tmp_path}/", SCOPE)) == [Offer(f"{tmp_path}/sub/", "folder")]
+    assert list(FILE.complete(f"{tmp_path}/.", SCOPE)) == [Offer(f"{tmp_path}/.hidden", "0 bytes")]
+    assert list(FILE.complete(f"{tmp_path}/sub/f", SCOPE)) == [
+        Offer(f"{tmp_path}/sub/fw.bin", "0 bytes")
+    ]
     assert list(FILE.complete(f"{tmp_path}/nosuch/", SCOPE)) == []
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from espshell.chips import common
 from espshell.errors import UsageError
-from espshell.ops.flash import payload
+from espshell.ops.flash import payload, plan, settings
 from espshell.shell.arguments.flash import Pair, Pairs, complete_in_flash, file_places, in_flash
 from espshell.shell.arguments.operands import unquoted
 from espshell.shell.arguments.places import PLACE, Location
@@ -16,6 +17,7 @@ from espshell.shell.arguments.types import (
     TEXT,
     ArgType,
     Completed,
+    Scope,
     Unfinished,
     complete_files,
     mapped,
@@ -109,3 +111,19 @@ def file_offsets(*, swapped: bool = False) -> ArgType[Pairs, tuple[Pair, ...]]:
 def passed_on(flag: str, *choices: str) -> ArgType[str, str]:
     """Take the value of another program's option, to be passed on with its flag as one word."""
     return mapped(replace(TEXT, complete=offer(*choices)), lambda text: f"{flag}={text}")
+
+
+def _complete_frequencies(text: str, scope: Scope) -> Iterable[Completed]:
+    frequencies = scope.chip.flash_frequencies if scope.chip else ()
+    return (settings.KEEP, *(name for name, _ in frequencies or common.FLASH_FREQUENCIES))
+
+
+def _complete_sizes(text: str, scope: Scope) -> Iterable[Completed]:
+    sizes = scope.chip.flash_sizes if scope.chip else common.FLASH_SIZES
+    return (settings.KEEP, settings.DETECT, *(size.name for size in sizes))
+
+
+HEADER_MODE = replace(TEXT, complete=offer(settings.KEEP, *plan.FLASH_MODES))
+HEADER_FREQUENCY = replace(TEXT, complete=_complete_frequencies)
+HEADER_SIZE = replace(TEXT, complete=_complete_sizes)
+"""Settings in the header of an image, of which only the chip can tell which there are."""

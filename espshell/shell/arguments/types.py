@@ -20,7 +20,7 @@ from espshell import chips, files
 from espshell.chips import Chip
 from espshell.errors import UsageError
 from espshell.records import dataclass
-from espshell.shell.language import expr
+from espshell.shell.language import expr, quoting
 from espshell.units import number_text, parse_seconds
 
 P = TypeVar("P")
@@ -144,9 +144,11 @@ def complete_names(text: str, scope: Scope) -> Iterable[Completed]:
             yield from (Offer(*word, typed) for word in (*_NARROW, *_OTHER_SPACES))
 
 
-def complete_files(text: str, scope: Scope) -> Iterable[str]:
-    """Complete names in the directory that is being typed."""
-    return files.completions(text)
+def complete_files(text: str, scope: Scope) -> Iterable[Completed]:
+    """Complete names in the directory that is being typed, quoted as what is typed of them."""
+    begun, _ = quoting.unquoted(text)
+    for path, about in files.completions(begun):
+        yield Offer(quoting.quoted(path, text), about)
 
 
 def offer(*words: str) -> Completion:
@@ -321,12 +323,15 @@ MOST_NAMES = 8
 
 AUTO = "auto"
 
+RATES = ("115200", "230400", "460800", "921600", "1500000", "2000000")
+"""Rates to choose from; any other may be typed."""
+
 RATE_OR_AUTO: ArgType[expr.Expr | None, int | str] = ArgType(
     "rate",
     single_word(lambda text: None if text.lower() == AUTO else expr.parse(text)),
     lambda parsed, scope: AUTO if parsed is None else POSITIVE.resolve(parsed, scope),
     names=lambda parsed: () if parsed is None else parsed.names(),
-    complete=offer(AUTO),
+    complete=offer(AUTO, *RATES),
     raw=True,
     label="RATE|auto",
 )

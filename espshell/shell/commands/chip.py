@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from espshell import chips
 from espshell.chips import Chip, Region
 from espshell.link import ports
 from espshell.link import reset as reset_lines
@@ -21,6 +19,7 @@ from espshell.ops.result import Result
 from espshell.records import dataclass
 from espshell.shell import recovery
 from espshell.shell.arguments.places import ADDRESS
+from espshell.shell.arguments.ports import PORT
 from espshell.shell.arguments.types import (
     ANY_PATH,
     CHIPS,
@@ -28,8 +27,6 @@ from espshell.shell.arguments.types import (
     GENERATION,
     RATE_OR_AUTO,
     TEXT,
-    Completed,
-    Scope,
     checked,
     choice,
     complete_files,
@@ -75,15 +72,6 @@ class Stub(Result):
 
 RESET_MODE = replace(checked(TEXT, reset_lines.plan), kind="mode", complete=offer(*BEFORE))
 """A mode of ``--before``, or a sequence of one's own."""
-
-
-def _complete_ports(text: str, scope: Scope) -> Iterable[Completed]:
-    for port in ports.list_ports():
-        yield port.device, " ".join(filter(None, (port.product, port.serial)))
-    yield from ((f"sim://{name}", "simulated") for name in chips.NAMES)
-
-
-PORT = replace(TEXT, complete=_complete_ports)
 
 
 @VERBS.add("connect", group=GROUP, traits=Trait.PARTITIONS | Trait.CHIP)

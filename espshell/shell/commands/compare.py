@@ -10,7 +10,7 @@ from espshell.errors import PortError, UsageError
 from espshell.ops.flash import compare as ops
 from espshell.shell.arguments.flash import erasable
 from espshell.shell.arguments.places import Extent
-from espshell.shell.arguments.types import TEXT
+from espshell.shell.arguments.ports import PORT
 from espshell.shell.declaration import Trait
 from espshell.shell.outcome import Presentation
 from espshell.shell.registry import Registry
@@ -25,7 +25,7 @@ REGION = replace(erasable(), kind="region of flash", label="REGION")
 @VERBS.add("compare", group="Flash", needs="memory", traits=Trait.VERDICT)
 def compare(
     session: Session,
-    port: Annotated[str, TEXT],
+    port: Annotated[str, PORT],
     region: Annotated[Extent | None, REGION] = None,
 ) -> Presentation:
     """Compare the flash of this board with that of another, by digests, down to sectors.

@@ -27,8 +27,8 @@ from espshell.shell.arguments.flash import (
     read_pairs,
     require_one_space,
 )
+from espshell.shell.arguments.image import HEADER_FREQUENCY, HEADER_MODE, HEADER_SIZE
 from espshell.shell.arguments.places import WRITABLE_PLACE, Extent, Location
-from espshell.shell.arguments.types import TEXT
 from espshell.shell.declaration import DRY_RUN, Option, Trait
 from espshell.shell.esptool.options import CONNECTION
 from espshell.shell.outcome import Presentation
@@ -65,9 +65,11 @@ KeepEdges = Annotated[
 class Header:
     """What the header of a bootloader is to say instead of what is in its file."""
 
-    flash_mode: Annotated[str, Option("--flash-mode", _PATCH, TEXT, short="-fm")] = "keep"
-    flash_freq: Annotated[str, Option("--flash-freq", _PATCH, TEXT, short="-ff")] = "keep"
-    flash_size: Annotated[str, Option("--flash-size", _PATCH, TEXT, short="-fs")] = "keep"
+    flash_mode: Annotated[str, Option("--flash-mode", _PATCH, HEADER_MODE, short="-fm")] = "keep"
+    flash_freq: Annotated[str, Option("--flash-freq", _PATCH, HEADER_FREQUENCY, short="-ff")] = (
+        "keep"
+    )
+    flash_size: Annotated[str, Option("--flash-size", _PATCH, HEADER_SIZE, short="-fs")] = "keep"
 
     @property
     def settings(self) -> FlashSettings:

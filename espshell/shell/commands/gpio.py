@@ -52,6 +52,7 @@ ACTION = replace(choice(*_ACTIONS), complete=lambda text, scope: _ACTIONS.items(
 VALUE = replace(number(0, 0xFFFF_FFFF), complete=offer("0", "1"))
 """A level, or how many pulses."""
 
+STRENGTH = replace(number(0, 3), complete=offer("0", "1", "2", "3"))
 PULL = choice("up", "down", "none")
 
 
@@ -64,7 +65,7 @@ def gpio(
     *,
     pull: Annotated[str | None, Option("--pull", "up, down or none", PULL)] = None,
     drive: Annotated[
-        int | None, Option("--drive", "strength: 0 to 3, about 5 to 40 mA", number(0, 3))
+        int | None, Option("--drive", "strength: 0 to 3, about 5 to 40 mA", STRENGTH)
     ] = None,
     open_drain: Annotated[bool, Option("--open-drain", "drive low only")] = False,
     period: Annotated[float, Option("--period", "of a pulse (200ms)", SECONDS)] = 0.2,

@@ -6,14 +6,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from espshell.chips import Chip
+from espshell.chips.common import FLASH_FREQUENCIES, FLASH_SIZES
 from espshell.errors import UsageError
 from espshell.ops.flash import payload as settings_module
 from espshell.ops.image import build, inspect
 from espshell.records import dataclass
 from espshell.shell.arguments.flash import Pair
-from espshell.shell.arguments.image import FILE_OR_FLASH, FLASH_BYTES, file_offsets, passed_on
+from espshell.shell.arguments.image import (
+    FILE_OR_FLASH,
+    FLASH_BYTES,
+    HEADER_FREQUENCY,
+    HEADER_SIZE,
+    file_offsets,
+    passed_on,
+)
 from espshell.shell.arguments.places import Location
-from espshell.shell.arguments.types import CHIP, FILE, INPUT_FILE, NUMBER, TEXT, choice
+from espshell.shell.arguments.types import BARE_NUMBER, CHIP, FILE, INPUT_FILE, NUMBER, choice
 from espshell.shell.declaration import Option
 from espshell.shell.registry import Registry
 
@@ -46,14 +54,14 @@ ImageChip = Annotated[
     Chip | None, Option("--chip", "which chip it is for, where that is not said", CHIP)
 ]
 TargetOffset = Annotated[
-    int, Option("--target-offset", "where in flash a raw file is to begin", NUMBER, short="-t")
+    int, Option("--target-offset", "where in flash a raw file is to begin", BARE_NUMBER, short="-t")
 ]
-ChunkSize = Annotated[int | None, Option("--chunk-size", "payload of a UF2 block", NUMBER)]
+ChunkSize = Annotated[int | None, Option("--chunk-size", "payload of a UF2 block", BARE_NUMBER)]
 _HEADER = "written to the header"
 _PASSED_ON = (
     _passed("--flash-mode", _HEADER, *FLASH_MODES, short="-fm"),
-    _passed("--flash-freq", _HEADER, short="-ff"),
-    _passed("--flash-size", _HEADER, short="-fs"),
+    _passed("--flash-freq", _HEADER, *(name for name, _ in FLASH_FREQUENCIES), short="-ff"),
+    _passed("--flash-size", _HEADER, *(size.name for size in FLASH_SIZES), short="-fs"),
     _passed("--version", "of an ESP8266 image", "1", "2", "3", short="-e"),
     _passed("--min-rev", "least minor revision, as once", short="-r"),
     _passed("--min-rev-full", "least revision of the chip, major * 100 + minor"),
@@ -123,10 +131,10 @@ class Header:
         Option("--flash-mode", f"{_HEADER} (keep)", choice(KEEP, *FLASH_MODES), short="-fm"),
     ] = KEEP
     flash_freq: Annotated[
-        str, Option("--flash-freq", f"{_HEADER} (keep): 40m", TEXT, short="-ff")
+        str, Option("--flash-freq", f"{_HEADER} (keep): 40m", HEADER_FREQUENCY, short="-ff")
     ] = KEEP
     flash_size: Annotated[
-        str, Option("--flash-size", f"{_HEADER} (keep): 4MB", TEXT, short="-fs")
+        str, Option("--flash-size", f"{_HEADER} (keep): 4MB", HEADER_SIZE, short="-fs")
     ] = KEEP
 
     @property

@@ -21,11 +21,12 @@ from espshell.render.document import Document
 from espshell.shell.arguments.types import (
     INPUT_FILE,
     NUMBER,
+    RATES,
     SECONDS,
     TEXT,
     complete_files,
     mapped,
-    no_completion,
+    offer,
 )
 from espshell.shell.declaration import DRY_RUN, Option, Trait
 from espshell.shell.outcome import Presentation, shown
@@ -55,7 +56,7 @@ def _possible_rate(rate: int) -> int:
     return rate
 
 
-RATE = replace(mapped(NUMBER, _possible_rate), complete=no_completion)
+RATE = replace(mapped(NUMBER, _possible_rate), complete=offer("74880", *RATES))
 """A baud rate that a chip can have."""
 
 Until = Annotated[

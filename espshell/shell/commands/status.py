@@ -28,6 +28,7 @@ from espshell.shell.arguments.types import (
     TEXT,
     Completed,
     Offer,
+    Scope,
     Unfinished,
     checked,
     many,
@@ -94,8 +95,15 @@ FIELD_SETTINGS = replace(
 )
 """Settings of fields: NAME=VALUE.  Which names there are only the flash can tell."""
 
+
+def _complete_parts(text: str, scope: Scope) -> Iterable[Completed]:
+    return ((name, f"id {part.jedec_id:06x}") for part in parts.rows() for name in part.names)
+
+
+PART = replace(TEXT, complete=_complete_parts)
+
 PartName = Annotated[
-    str, Option("--part", "what is printed on the flash, if its id leaves it open", TEXT)
+    str, Option("--part", "what is printed on the flash, if its id leaves it open", PART)
 ]
 
 

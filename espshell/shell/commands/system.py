@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 from espshell.errors import UsageError, system_reason
 from espshell.files import path_of
-from espshell.shell.arguments.types import ANY_PATH, TEXT
+from espshell.shell.arguments.types import (
+    ANY_PATH,
+    TEXT,
+    Completed,
+    Offer,
+    Scope,
+    complete_files,
+)
 from espshell.shell.declaration import Trait
 from espshell.shell.registry import Registry
 from espshell.shell.session import Session
@@ -18,6 +27,14 @@ from espshell.units import parse_number
 VERBS = Registry()
 
 GROUP = "Shell"
+
+
+def _folders(text: str, scope: Scope) -> Iterable[Completed]:
+    offers = (offer for offer in complete_files(text, scope) if isinstance(offer, Offer))
+    return (offer for offer in offers if offer.text.endswith("/"))
+
+
+FOLDER = replace(ANY_PATH, complete=_folders)
 
 
 @VERBS.add("!", group=GROUP, traits=Trait.ONCE)
@@ -36,7 +53,7 @@ def run_system(session: Session, command: Annotated[str, TEXT]) -> None:
 
 
 @VERBS.add("cd", group=GROUP, traits=Trait.ONCE)
-def change_folder(session: Session, folder: Annotated[Path | None, ANY_PATH] = None) -> None:
+def change_folder(session: Session, folder: Annotated[Path | None, FOLDER] = None) -> None:
     """Change the folder that files are in; without one, to the home folder.
 
     Scripts do so only after `set shell on`.

@@ -21,11 +21,11 @@ from espshell.link.reset import AFTER, BEFORE
 from espshell.link.trace import Viewer
 from espshell.ops.memory import words
 from espshell.records import dataclass
+from espshell.shell.arguments.ports import PORT
 from espshell.shell.arguments.types import (
+    BARE_NUMBER,
     GENERATION,
-    NUMBER,
     POSITIVE,
-    TEXT,
     ArgType,
     chip_named,
     choice,
@@ -80,7 +80,7 @@ ChipOrAuto = Annotated[
     Option("--chip", "refuse any other chip; auto takes what is there", CHIP_OR_AUTO, short="-c"),
 ]
 PortName = Annotated[
-    str, Option("--port", "connect to it, if the session is not", TEXT, short="-p")
+    str, Option("--port", "connect to it, if the session is not", PORT, short="-p")
 ]
 
 VDDSDIO = {"1.8v": 0x8060_0000, "1.9v": 0xFE60_0000, "off": 0x0060_0000}
@@ -127,12 +127,15 @@ class GlobalOptions:
         str, Option("--override-vddsdio", "set the flash's voltage (ESP32)", choice(*VDDSDIO))
     ] = ""
     connect_attempts: Annotated[
-        int, Option("--connect-attempts", "how often to try to connect; 0: until it works", NUMBER)
+        int,
+        Option("--connect-attempts", "how often to try to connect; 0: until it works", BARE_NUMBER),
     ] = 1
     open_port_attempts: Annotated[
         int,
         Option(
-            "--open-port-attempts", "how often to try to open the port; 0: until it works", NUMBER
+            "--open-port-attempts",
+            "how often to try to open the port; 0: until it works",
+            BARE_NUMBER,
         ),
     ] = 1
 

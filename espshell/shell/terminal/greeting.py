@@ -5,6 +5,8 @@ Apart from the prompt, whose import takes longer than all of this: a person sees
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,15 +17,23 @@ from espshell.ops.chip import info as chip
 from espshell.render import render
 from espshell.shell.crash import as_error
 from espshell.shell.session import Session
-from espshell.shell.terminal import last_port
+from espshell.shell.terminal import background, last_port
+from espshell.shell.terminal.background import Asked
 
 _MOST_PORTS = 4
 """How many ports that are no board are named."""
 
 
-def greet(session: Session) -> None:
-    """Connect and describe the chip; without an answer of one the shell opens, too."""
-    output = session.output
+def greet(session: Session) -> Asked:
+    """Connect and describe the chip; without an answer of one the shell opens, too.
+
+    Returns what the terminal was asked, and what was typed meanwhile.
+    """
+    output, asked = session.output, Asked()
+    if output.color and output.chosen_theme == "terminal" and output.theme == "auto":
+        with contextlib.suppress(KeyboardInterrupt):
+            asked = background.learn(os.environ)
+        output.background = asked.background
     output.note(f"espshell {__version__}; `help` lists the commands, Tab completes, Ctrl-D leaves")
     if session.target is None:
         try:
@@ -37,6 +47,7 @@ def greet(session: Session) -> None:
     if session.target is not None:
         # Painted without rich, which is imported while the first line is typed.
         output.write(str(render(chip.info(session.target, with_flash=False), output.view)))
+    return asked
 
 
 def _choose_port(session: Session) -> None:

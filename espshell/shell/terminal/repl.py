@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import threading
 from collections.abc import Iterable
 from importlib import import_module
@@ -29,7 +28,7 @@ from prompt_toolkit.styles import BaseStyle, DynamicStyle
 
 from espshell.errors import EspError
 from espshell.link.ports import PortInfo
-from espshell.render.theme import chosen, paint
+from espshell.render.theme import paint
 from espshell.shell import recovery, script
 from espshell.shell.check import check
 from espshell.shell.crash import InternalError, Interrupted, as_error
@@ -39,6 +38,7 @@ from espshell.shell.runner import Runner
 from espshell.shell.script import Script
 from espshell.shell.session import Quit, Session
 from espshell.shell.terminal import colors, complete, editing, highlight, last_port
+from espshell.shell.terminal.background import Asked
 from espshell.shell.terminal.history import LastingHistory
 
 HISTORY_FILE = "history"
@@ -47,14 +47,18 @@ _MOST_FAILURES = 3
 """The shell ends after so many failures of the prompt in a row."""
 
 
-def run(session: Session, first: Script | None = None) -> int:
+def run(session: Session, first: Script | None = None, asked: Asked | None = None) -> int:
     """Run start-up lines, then what is typed, until `quit` or Ctrl-D.
+
+    ``asked``: what the terminal was asked before, and what was typed meanwhile.
 
     Returns the exit status: 0, or the argument of `quit`.
     """
     usb = _remember_port(session, None)
     prompt = _prompt_session(session)
     _load_meanwhile(session, prompt)
+    if asked is not None:
+        editing.take_over(prompt, session, asked)
     session.history = prompt.history.get_strings
     session.ask = _ask
     session.output.pager = lambda: session.settings.pager if session.interactive else ""
@@ -257,4 +261,4 @@ def _prompt_style(theme: str) -> BaseStyle:
 
 def _style(session: Session) -> BaseStyle:
     """Return the style of the theme as of now; each is made once."""
-    return _prompt_style(chosen(session.settings.theme, os.environ))
+    return _prompt_style(session.output.chosen_theme)
