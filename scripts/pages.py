@@ -8,6 +8,8 @@ A line ``espshell> LINE`` is typed at the prompt of one session for the whole pa
 ``$ espshell ARGUMENTS`` is a program of its own; both run in one folder.  ``$ echo $?`` is the
 status of the program before.  What stands below is the expected output, errors included;
 ``...`` in it stands for anything, also for whole lines.  A question is answered with y.
+It is what a person sees on a terminal of 80 columns, in colours that a page has not;
+tests/test_pages_typed.py types the same in a real one.
 
 Comments of the page, which no reader sees, say what differs from a demo board:
 
@@ -34,6 +36,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pyte
+
 from espshell import cli
 from espshell.shell.output import Output
 from espshell.shell.runner import Runner
@@ -42,6 +46,8 @@ from espshell.shell.settings import Bench
 from espshell.sim import protocol_sim
 
 DOCS = Path(__file__).parent.parent / "docs"
+COLUMNS, LINES = 80, 24
+"""Of the terminal that a page shows."""
 PROMPT, SHELL, STATUS = "espshell> ", "$ espshell ", "$ echo $?"
 
 _BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -85,15 +91,23 @@ def examples(block: str) -> Iterator[Example]:
         yield example
 
 
+class _Screen(io.StringIO):
+    """A terminal, for whom output is folded and coloured."""
+
+    def isatty(self) -> bool:
+        """Return True: it is one."""
+        return True
+
+
 class Page:
     """A page in Markdown, and the session that its lines are typed into."""
 
     def __init__(self, text: str, port: str = "sim://demo") -> None:
         self.text = text
         match = _PORT.search(text)
-        self._port = match[1] if match else port
+        self.port = match[1] if match else port
         self._session: Session | None = None
-        self._out = io.StringIO()
+        self._out = _Screen()
         self.status = 0
         """The exit status of the last line."""
 
@@ -130,6 +144,7 @@ class Page:
             for name, contents in _FILE.findall(self.text):
                 (Path(folder) / name).write_text(contents)
             os.chdir(folder)
+            os.environ.update(COLUMNS=str(COLUMNS), LINES=str(LINES), TERM="xterm-256color")
             os.environ.update(XDG_CONFIG_HOME=folder, XDG_STATE_HOME=folder, XDG_DATA_HOME=folder)
             try:
                 yield
@@ -156,20 +171,22 @@ class Page:
 
     def _connected(self) -> Session:
         if self._session is None:
-            output = Output(stdout=self._out, stderr=self._out)
-            self._session = Session(output, Bench(port=self._port))
+            output = Output(stdout=self._out, stderr=self._out, color="always")
+            self._session = Session(output, Bench(port=self.port))
+            self._session.interactive = True
             self._session.ask = self._agree
             protocol_sim._kept.clear()  # noqa: SLF001 - a board that nobody has touched
-            self._session.connect(Bench(port=self._port))
+            self._session.connect(Bench(port=self.port))
         return self._session
 
     def _agree(self, question: str) -> bool:
-        self._out.write(f"{question} [y/N] y\n")
+        output = Output(stdout=self._out, stderr=self._out)
+        self._out.write(f"{output.question(question)}y\n")
         return True
 
     def _program(self, arguments: str) -> str:
         """Run the program with boards of its own, as a process has them."""
-        out = io.StringIO()
+        out = _Screen()
         boards = dict(protocol_sim._kept)  # noqa: SLF001
         protocol_sim._kept.clear()  # noqa: SLF001
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
@@ -183,8 +200,14 @@ class Page:
 
 
 def _plain(output: str) -> str:
-    """Return an output as it stands on a page: without blanks at the ends of lines."""
-    return "".join(f"{row.rstrip()}\n" for row in output.splitlines())
+    """Return what stays of an output on a terminal, without blanks at the ends of lines.
+
+    It is one without a right edge: what the program does not fold itself stays one line.
+    """
+    lines = output.replace("\n", "\r\n")
+    screen = pyte.Screen(max(map(len, lines.split("\n"))) + 1, output.count("\n") + 1)
+    pyte.Stream(screen).feed(lines)
+    return "".join(f"{row.rstrip()}\n" for row in screen.display[: screen.cursor.y])
 
 
 def main() -> int:

@@ -237,6 +237,11 @@ class Output:
         """Tell something without a colour: a line of a script."""
         self._tell(text, "")
 
+    def question(self, text: str) -> str:
+        """Return a yes-or-no question as it is put, folded at words as notes are."""
+        asked = Text(f"{text} [y/N]")
+        return str(Document(lambda _: [asked], self.notes_view)).rstrip("\n") + " "
+
     def aside(self, document: Document) -> None:
         """Tell something that has a form, with the notes."""
         self._write_note(str(document))

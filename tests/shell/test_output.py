@@ -66,6 +66,14 @@ def test_streams() -> None:
     assert (out.getvalue(), err.getvalue()) == ("a\nb\n", "note\nerror\n")
 
 
+def test_a_question_is_folded_at_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal it breaks as notes do; the answer stands behind it."""
+    monkeypatch.setenv("COLUMNS", "20")
+    told = output(Terminal(), Terminal(), color="never")
+    assert told.question("erase all of the flash?") == "erase all of the\n    flash? [y/N] "
+    assert output(io.StringIO()).question("erase it?") == "erase it? [y/N] "
+
+
 def test_colour_is_not_for_files(tmp_path: Path) -> None:
     """What is redirected is plain, even where colour is always wanted."""
     told = output(Terminal(), color="always")

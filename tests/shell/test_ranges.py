@@ -132,6 +132,13 @@ def test_snapshots(filled: Shell) -> None:
     assert filled.type("snap drop a").status == 2
 
 
+def test_snapshot_whose_name_begins_as_places_do(filled: Shell) -> None:
+    """At the prompt, where names are abbreviated, a new one is no abbreviation."""
+    filled.session.interactive = True
+    assert filled.type("snap uart UART1; snap dr 0x3fc90000 4").status == 0
+    assert filled.type("diff dr 0x3fc90000").status == 0
+
+
 # journal and undo --------------------------------------------------------------------------------
 
 

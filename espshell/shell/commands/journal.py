@@ -151,7 +151,9 @@ def snap(
         return Snapshots(tuple(session.snapshots.values()))
     if words.path is not None:
         return _exchange(session, words.action, words.path)
-    if session.scope.place(words.name) is not None:
+    scope = session.scope
+    scope.prefixes = False  # a new name may begin as those of places do
+    if scope.place(words.name) is not None:
         raise UsageError(f"`{words.name}` is the name of a place in memory")
     assert isinstance(words.region, Extent)
     kept = snapshots_ops.snapshot(

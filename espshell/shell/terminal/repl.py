@@ -33,6 +33,7 @@ from espshell.shell import recovery, script
 from espshell.shell.check import check
 from espshell.shell.crash import InternalError, Interrupted, as_error
 from espshell.shell.language.grammar import is_continued, split_lines
+from espshell.shell.output import Output
 from espshell.shell.registry import COMMANDS
 from espshell.shell.runner import Runner
 from espshell.shell.script import Script
@@ -60,7 +61,7 @@ def run(session: Session, first: Script | None = None, asked: Asked | None = Non
     if asked is not None:
         editing.take_over(prompt, session, asked)
     session.history = prompt.history.get_strings
-    session.ask = _ask
+    session.ask = functools.partial(_ask, session.output)
     session.output.pager = lambda: session.settings.pager if session.interactive else ""
     runner = Runner(session)
     failures = 0  # in a row, of the prompt itself
@@ -103,10 +104,10 @@ def _load_meanwhile(session: Session, prompt: PromptSession[str]) -> None:
     prompt.app.after_render += start
 
 
-def _ask(question: str) -> bool:
+def _ask(output: Output, question: str) -> bool:
     """Ask a yes-or-no question; the default is no."""
     try:
-        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+        return input(output.question(question)).strip().lower() in ("y", "yes")
     except EOFError:
         return False
 
