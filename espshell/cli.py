@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from espshell import __version__, boards, completion, signals, subcommands
-from espshell.errors import BenchError, ScriptError, UsageError, file_error, printable
+from espshell.errors import BenchError, EspError, ScriptError, UsageError, file_error, printable
 from espshell.files import SCRIPT, path_of, read_stream, require_folder
 from espshell.link import ports, reset
 from espshell.link.reset import AFTER, BEFORE
@@ -86,7 +86,7 @@ def _main(arguments: list[str]) -> int:
         loaded = None if several else _configuration(options)
         if loaded:
             options = _parsed(arguments, loaded.options)
-    except UsageError as error:
+    except EspError as error:
         Runner(Session(Output(as_json="--json" in arguments))).refuse(error)
         raise
     return _run_on_boards(several, options) if several else _run(options, loaded)

@@ -71,7 +71,11 @@ class BenchError(EspError):
 
 
 class PortError(BenchError):
-    """The port could not be opened, or was lost."""
+    """The port could not be opened, or was lost; ``port`` is its URL, where the error has one."""
+
+    def __init__(self, message: str, *, hint: str = "", port: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.port = port
 
 
 class PortStalled(PortError):

@@ -45,6 +45,7 @@ Source: esp-pylib, ``serial_reset`` (Apache 2.0); not tried here.
 
 _POLL_S = 0.02
 _READ_SIZE = 65536
+_LOST_HINT = "plug it in again, then `reconnect`"
 _SIMULATORS = "espshell.sim"
 
 
@@ -124,7 +125,8 @@ class SerialPort:
                     self._device.dtr = dtr
         except (OSError, NotImplementedError) as error:
             if getattr(error, "errno", errno.ENOTTY) not in (errno.ENOTTY, errno.EINVAL):
-                raise PortError(f"lost {self.url} while resetting: {_reason(error)}") from error
+                message = f"lost {self.url} while resetting: {_reason(error)}"
+                raise PortError(message, hint=_LOST_HINT, port=self.url) from error
             self.has_lines = False
 
     @property
@@ -179,11 +181,13 @@ class SerialPort:
             raise PortStalled(
                 f"{self.url} is there and has taken no bytes for {WRITE_TIMEOUT_S:.0f} s",
                 hint="nobody reads at its other end, or flow control holds it; `reconnect` resets",
+                port=self.url,
             ) from error
         except _LOST as error:
             raise PortError(
                 f"lost {self.url} while {doing}: {_reason(error)}",
-                hint="plug it in again, then `reconnect`",
+                hint=_LOST_HINT,
+                port=self.url,
             ) from error
 
 
@@ -215,7 +219,7 @@ def open_port(url: str, baud: int) -> SerialPort:
     except _SYSTEM_ERRORS as error:
         reason = _reason(error)
         hint = next((hint for words, hint in _OPEN_HINTS.items() if words in reason), "")
-        raise PortError(f"cannot open {url}: {reason}", hint=hint) from error
+        raise PortError(f"cannot open {url}: {reason}", hint=hint, port=url) from error
     return SerialPort(url, device)
 
 

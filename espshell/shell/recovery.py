@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from espshell.clock import Clock, SystemClock
-from espshell.errors import BenchError, EspError
+from espshell.errors import BenchError, EspError, PortError, PortStalled
 from espshell.link import ports
 from espshell.link.ports import PortInfo
 
@@ -22,6 +22,13 @@ PATIENCE_S = 30.0
 """How long the prompt waits for a lost device to come back."""
 
 _POLL_S = 0.3
+
+
+def is_lost(session: Session, error: PortError) -> bool:
+    """Return whether an error says that the connected port is gone, and not that of another."""
+    if session.target is None or isinstance(error, PortStalled):
+        return False
+    return error.port in ("", session.target.link.port.url)
 
 
 def lose(session: Session) -> None:

@@ -18,7 +18,6 @@ from espshell.errors import (
     EspError,
     NoReply,
     PortError,
-    PortStalled,
     ReadsDiffer,
     ScriptError,
     UsageError,
@@ -44,7 +43,7 @@ from espshell.shell.lines import Held, Prepared
 from espshell.shell.outcome import Outcome
 from espshell.shell.registry import COMMANDS
 from espshell.shell.script import Script
-from espshell.shell.session import OtherPort, Quit, Session
+from espshell.shell.session import Quit, Session
 from espshell.span import Span
 from espshell.units import number_text
 
@@ -109,7 +108,7 @@ class Runner:
             display.show(output, command.name.raw, outcome, clock.now() - start)
             if outcome.error is None or not isinstance(stop, Exception):
                 raise
-            if isinstance(stop, PortError) and not isinstance(stop, PortStalled | OtherPort):
+            if isinstance(stop, PortError) and recovery.is_lost(session, stop):
                 recovery.lose(session)
                 if session.interactive and outcome.error is not None:
                     outcome.error.hint = ""  # the prompt waits for it, and says so

@@ -16,7 +16,7 @@ from espshell.chips import Kind
 from espshell.clock import Clock, SystemClock
 from espshell.device import Flash, Space, Target
 from espshell.device.target import SYNC_BAUD, HandlerFailed, first_baud
-from espshell.errors import EspError, NoReply, PortError, UsageError
+from espshell.errors import EspError, NoReply, UsageError
 from espshell.link.trace import Recorder, Viewer
 from espshell.loader import deflate
 from espshell.ops.chip import connection as ops
@@ -49,10 +49,6 @@ class Quit(Exception):
     def __init__(self, status: int | None) -> None:
         super().__init__(status)
         self.status = status
-
-
-class OtherPort(PortError):
-    """A port that was to be connected to; the one that is connected has not failed."""
 
 
 @dataclass
@@ -197,23 +193,18 @@ class Session:
             self.change_baud(bench.baud)
 
     def _open(self, bench: Bench) -> Target:
-        """Connect to a chip without leaving the one before. Raises: OtherPort if there is one."""
+        """Connect to a chip without leaving the one before."""
         with contextlib.ExitStack() as stack:
             if not isinstance(self.tap, Viewer):  # which shows more
                 stack.enter_context(self.output.waiting(f"connecting to {bench.port} ..."))
-            try:
-                return Target.open(
-                    bench.port,
-                    baud=first_baud(bench.baud, bench.before),
-                    before=bench.before,
-                    expected=bench.chip,
-                    taps=(self.tap,) if self.tap else (),
-                    stub_dir=bench.stub_dir,
-                )
-            except PortError as error:
-                if self.connection is not None:
-                    raise OtherPort(error.message, hint=error.hint) from error
-                raise
+            return Target.open(
+                bench.port,
+                baud=first_baud(bench.baud, bench.before),
+                before=bench.before,
+                expected=bench.chip,
+                taps=(self.tap,) if self.tap else (),
+                stub_dir=bench.stub_dir,
+            )
 
     def change_baud(self, baud: int) -> ops.ConnectionInfo:
         """Change the baud rate at both ends; start the stub where the ROM cannot."""

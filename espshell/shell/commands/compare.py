@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import replace
 from typing import Annotated
 
-from espshell.errors import PortError, UsageError
+from espshell.errors import UsageError
 from espshell.ops.flash import compare as ops
 from espshell.shell.arguments.flash import erasable
 from espshell.shell.arguments.places import Extent
@@ -14,7 +14,7 @@ from espshell.shell.arguments.ports import PORT
 from espshell.shell.declaration import Trait
 from espshell.shell.outcome import Presentation
 from espshell.shell.registry import Registry
-from espshell.shell.session import OtherPort, Session
+from espshell.shell.session import Session
 from espshell.span import Span
 
 VERBS = Registry()
@@ -41,10 +41,7 @@ def compare(
     other = Session(session.output, bench, settings=session.settings)
     with contextlib.ExitStack() as stack:
         stack.callback(other.disconnect)
-        try:
-            other.connect(bench)
-        except PortError as error:  # this board is still there
-            raise OtherPort(error.message, hint=error.hint) from error
+        other.connect(bench)
         here, there = (one.flash(one.chip.flash.size) for one in (session, other))
         smallest = min(here.size, there.size)
         span = Span.of(region.address, region.size) if region else Span(0, smallest)
