@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+from espshell.errors import DeviceError
+
+R = TypeVar("R", bound="Result")
+
 
 class Result:
     """The base of results: frozen values that answer these questions; most answers are the same.
@@ -35,3 +41,9 @@ class Result:
     def last_value(self) -> int | str | None:
         """The value that ``$_`` becomes; None leaves it as it is."""
         return None
+
+    def require_ok(self: R) -> R:
+        """Return the result if it is as expected. Raises: DeviceError, with its ``failure``."""
+        if not self.ok:
+            raise DeviceError(self.failure)
+        return self
