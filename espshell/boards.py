@@ -110,10 +110,12 @@ def _fits(port: PortInfo, selectors: Sequence[Sequence[str]]) -> bool:
 
 def _require_own_files(arguments: Sequence[str]) -> None:
     """Require a file of its own for each board. Raises: UsageError."""
-    for argument in arguments:
-        if argument.startswith(_WRITTEN) and "=" in argument and _PLACE not in argument:
+    for argument, following in zip(arguments, (*arguments[1:], ""), strict=True):
+        name, has_value, value = argument.partition("=")
+        file = value if has_value or name == "--trace" else following
+        if name in _WRITTEN and file and _PLACE not in file:
             raise UsageError(
-                f"{argument}: several boards would write one file",
+                f"{name}={file}: several boards would write one file",
                 hint=f"{_PLACE} in its name stands for the board",
             )
 
