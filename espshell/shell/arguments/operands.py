@@ -148,6 +148,8 @@ HASHED: ArgType[tuple[place.Range, str], tuple[Extent, str]] = ArgType(
 
 def unquoted(text: str) -> str:
     """Return a word without its quotes."""
+    if text[:1] == '"':  # in which shlex knows two of the four escapes
+        text = re.sub(r"\\(.)", lambda match: match[match[1] in "$`"], text)
     try:
         return text if text[:1] not in "'\"" else " ".join(shlex.split(text))
     except ValueError as error:  # as a completion of a line that is being typed

@@ -21,6 +21,7 @@ from espshell.chips import Chip
 from espshell.errors import UsageError
 from espshell.records import dataclass
 from espshell.shell.language import expr
+from espshell.shell.settings import AUTO
 from espshell.units import number_text, parse_seconds
 
 P = TypeVar("P")
@@ -319,7 +320,6 @@ POSITIVE = replace(number(1, 0xFFFF_FFFF), complete=no_completion)
 MOST_NAMES = 8
 """Names in a message."""
 
-AUTO = "auto"
 
 RATE_OR_AUTO: ArgType[expr.Expr | None, int | str] = ArgType(
     "rate",
