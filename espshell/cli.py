@@ -27,7 +27,7 @@ from espshell.link import ports, reset
 from espshell.link.reset import AFTER, BEFORE
 from espshell.link.trace import Recorder, Viewer
 from espshell.shell import script, startup
-from espshell.shell.arguments.types import AUTO, chip_named, did_you_mean
+from espshell.shell.arguments.types import chip_named, did_you_mean
 from espshell.shell.check import check
 from espshell.shell.commands.shell import configure
 from espshell.shell.crash import STOPPING, Interrupted, as_error
@@ -42,7 +42,6 @@ from espshell.shell.settings import Bench
 from espshell.shell.terminal import greeting, repl
 from espshell.shell.transcript import Log
 from espshell.subcommands import ArgumentParser
-from espshell.units import parse_number
 
 if TYPE_CHECKING:
     from espshell.shell.config import Config
@@ -322,12 +321,7 @@ def _bench(options: argparse.Namespace) -> Bench:
         stub_dir=options.stub_dir,
         stub_version=options.stub_version,
     )
-    if not options.baud:
-        return bench
-    baud = parse_number(options.baud)
-    if not baud and options.baud.lower() != AUTO:
-        raise UsageError(f"expected a baud rate such as 115200, or {AUTO}, not `{options.baud}`")
-    return bench.at_rate(baud or AUTO)
+    return bench.at_rate(options.baud) if options.baud else bench
 
 
 def _tap(trace: str | None, output: Output) -> Viewer | Recorder | None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from espshell.errors import UsageError
 from espshell.records import dataclass
 from espshell.shell import bare, dialects, registry
-from espshell.shell.declaration import Verb
+from espshell.shell.declaration import Trait, Verb
 from espshell.shell.esptool import spelling
 from espshell.shell.language import grammar
 from espshell.shell.language.grammar import Command
@@ -37,6 +37,13 @@ class Prepared:
     def innermost(self) -> Prepared:
         """The last of the commands in each other."""
         return self if self.inner is None else self.inner.innermost
+
+    @property
+    def is_verdict(self) -> bool:
+        """Whether it judges the chip, or a command in it does."""
+        return Trait.VERDICT in self.verb.traits or (
+            self.inner is not None and self.inner.is_verdict
+        )
 
 
 @dataclass(frozen=True, slots=True)

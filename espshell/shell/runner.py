@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from operator import methodcaller
 from pathlib import Path
 
@@ -89,11 +90,11 @@ class Runner:
         session.next_line = ""
         clock = session.clock  # that of the chip connected now; the command may leave it
         start = clock.now()
-        outcome = Outcome(0)
+        outcome, is_verdict = Outcome(0), False
         outermost, self._is_running = not self._is_running, True
         try:
             prepared = self._logged(command) if outermost else lines.prepare(session, command)
-            inner = prepared.innermost.verb
+            inner, is_verdict = prepared.innermost.verb, prepared.is_verdict
             with self._redirected(command), hints.worded(output, inner, COMMANDS.get):
                 outcome = self.execute(prepared)
                 if outcome.error is not None:
@@ -118,7 +119,8 @@ class Runner:
             self._is_running = not outermost
             output.finished()
         session.variables["?"] = str(outcome.status)
-        if _is_verdict(command, outcome):
+        if is_verdict or outcome.error is not None:
+            outcome = replace(outcome, is_verdict=True)
             message = outcome.error.one_line() if outcome.error else ""
             session.verdicts.append((command.text, outcome.status, message))
         if outcome.bare and outcome.bare.interrupted and self._depth:
@@ -222,7 +224,7 @@ class Runner:
                 rounds = [("", "")] * blocks.rounds(block, number)
         except EspError as error:
             located = script.located(text, head.number, error, line=head.text, command=command)
-            self.refuse(located)
+            self._refuse_line(text, head.number, head.text, located)
             raise located from error
         worst = 0
         for name, value in rounds:
@@ -244,7 +246,7 @@ class Runner:
                 self.session.output.note(f"{located.one_line()} (ignored)")
         except UsageError as error:
             located = script.located(text, number, error, line=line)
-            self.refuse(located)
+            self._refuse_line(text, number, line, located)
             raise located from error
 
     def _reported(self, text: Script, number: int, command: Command) -> Outcome:
@@ -254,21 +256,29 @@ class Runner:
             return self.run(command)
         if session.target is not None:
             report.describe(session.target)
-        name, suite, clock = f"{number}: {command.text}", text.name or "-c", session.clock
-        case, start, stopped = Case(suite, name), clock.now(), None
+        case, clock, stopped = _case(text, number, command.text), session.clock, None
+        start, failures = clock.now(), report.failures
         with session.output.copied() as copy:
             try:
                 outcome = self.run(command)
             except STOPPING as stop:
-                stopped, outcome = stop, Outcome(as_error(stop).status, error=as_error(stop))
-        if _is_verdict(command, outcome):
+                error = as_error(stop)
+                stopped, outcome = stop, Outcome(error.status, error=error, is_verdict=True)
+        # If a line of the file that it sources has failed, that is a case.
+        is_reported = outcome.error is not None and report.failures > failures
+        if outcome.is_verdict and not is_reported:
             case.seconds, case.output = clock.now() - start, copy.text
-            case.status, case.is_ignored = outcome.status, command.ignore_failure
-            case.message = outcome.error.one_line() if outcome.error else ""
-            report.cases.append(case)
+            case.is_ignored = command.ignore_failure
+            report.add(case, outcome.error)
         if stopped is not None:
             raise stopped
         return outcome
+
+    def _refuse_line(self, text: Script, number: int, line: str, error: ScriptError) -> None:
+        """Show and report a line that was refused before it could run."""
+        self.refuse(error)
+        if self.report is not None:
+            self.report.add(_case(text, number, line.strip()), error)
 
     @contextlib.contextmanager
     def _entered(self, text: Script, arguments: Sequence[str]) -> Iterator[None]:
@@ -329,10 +339,8 @@ def _go_on_by_pipe(session: Session, command: Command) -> None:
         session.next_line += f" | {redirect.target.raw}"
 
 
-def _is_verdict(command: Command, outcome: Outcome) -> bool:
-    """Return whether a command judges the chip, or has failed."""
-    verb = COMMANDS.get(command.name.raw)
-    return outcome.error is not None or (verb is not None and Trait.VERDICT in verb.traits)
+def _case(text: Script, number: int, line: str) -> Case:
+    return Case(text.name or "-c", f"{number}: {line}")
 
 
 def _require_chip(session: Session, verb: Verb) -> None:

@@ -10,9 +10,13 @@ from pathlib import Path
 
 from espshell.chips import Chip
 from espshell.device.target import SYNC_BAUD
+from espshell.errors import UsageError
 from espshell.records import dataclass
 from espshell.render.theme import THEME_NAMES
-from espshell.units import MIB
+from espshell.units import MIB, parse_number
+
+AUTO = "auto"
+"""Stands for the highest rate that is clean."""
 
 MOST_FLASH = 256 * MIB
 """Twice the largest flash that any of the chips addresses (bytes)."""
@@ -117,10 +121,16 @@ class Bench:
     """The stub's generation; None takes the newest one available."""
 
     def at_rate(self, baud: int | str) -> Bench:
-        """Return the same with a rate that was chosen, or with ``auto``: the highest."""
-        if isinstance(baud, str):
+        """Return the same with a rate that was chosen, or with ``auto``: the highest.
+
+        Raises: UsageError for another text than ``auto`` or a number.
+        """
+        if isinstance(baud, str) and baud.lower() == AUTO:
             return replace(self, baud=SYNC_BAUD, rate="climb")
-        return replace(self, baud=baud, rate="fixed")
+        number = parse_number(baud) if isinstance(baud, str) else baud
+        if not number or number < 0:
+            raise UsageError(f"expected a baud rate such as {SYNC_BAUD}, or {AUTO}, not `{baud}`")
+        return replace(self, baud=number, rate="fixed")
 
     def is_on(self, port: str) -> bool:
         """Return whether a port is this one, perhaps by another name of its device."""

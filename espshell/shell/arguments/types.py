@@ -21,6 +21,7 @@ from espshell.chips import Chip
 from espshell.errors import UsageError
 from espshell.records import dataclass
 from espshell.shell.language import expr, quoting
+from espshell.shell.settings import AUTO
 from espshell.units import number_text, parse_seconds
 
 P = TypeVar("P")
@@ -321,7 +322,6 @@ POSITIVE = replace(number(1, 0xFFFF_FFFF), complete=no_completion)
 MOST_NAMES = 8
 """Names in a message."""
 
-AUTO = "auto"
 
 RATES = ("115200", "230400", "460800", "921600", "1500000", "2000000")
 """Rates to choose from; any other may be typed."""

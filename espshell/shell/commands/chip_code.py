@@ -11,7 +11,7 @@ from espshell.shell.arguments.places import ADDRESS, REGION, Extent
 from espshell.shell.arguments.types import NUMBERS_OR_NONE, SECONDS
 from espshell.shell.commands.flash import NOTHING_DONE
 from espshell.shell.commands.memory import Force
-from espshell.shell.declaration import DRY_RUN, Option
+from espshell.shell.declaration import DRY_RUN, Option, Trait
 from espshell.shell.registry import Registry
 from espshell.span import Span
 from espshell.units import hex32, size_text
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 VERBS = Registry()
 
 
-@VERBS.add("memtest", group="Memory", options=[DRY_RUN], needs="memory")
+@VERBS.add("memtest", group="Memory", options=[DRY_RUN], needs="memory", traits=Trait.VERDICT)
 def memtest(
     session: Session,
     region: Annotated[Extent, REGION],
