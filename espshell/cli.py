@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except STOPPING as stop:
         error = as_error(stop)
         with contextlib.suppress(OSError):
-            print(f"espshell: {printable(error.one_line())}", file=sys.stderr)  # noqa: T201
+            print(f"espshell: {printable(error.with_link())}", file=sys.stderr)  # noqa: T201
         return error.status
     finally:
         _leave_streams()

@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from espshell import messages
+
 
 class EspError(Exception):
     """The root of all errors; one line explains each to a person or a script."""
@@ -34,10 +36,19 @@ class EspError(Exception):
         self.column = 0
         """Where in its line the fault is, from 1; 0 where that is not known."""
 
+    @property
+    def slug(self) -> str:
+        """The section of the manual, and of ``help``, that explains it: ``no-sync``."""
+        return messages.slug_of(self.message, self.status)
+
     def one_line(self) -> str:
         """Return message and hint as one line, safe for a terminal."""
         text = f"{self.message}; {self.hint}" if self.hint else self.message
         return printable(" ".join(text.split()))
+
+    def with_link(self) -> str:
+        """Return the line with the command that explains it, if one says more than the hint."""
+        return "; ".join(filter(None, (self.one_line(), messages.link(self.slug))))
 
 
 class UsageError(EspError):

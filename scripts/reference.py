@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from espshell import api, chips, cli, pytest_plugin
+from espshell import api, chips, cli, messages, pytest_plugin
 from espshell.nor import parts
 from espshell.shell.declaration import Option, Verb
 from espshell.shell.registry import COMMANDS
@@ -32,6 +32,9 @@ from tests.shell import example_files
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
+
+TROUBLESHOOTING = "howto/troubleshooting.md"
+"""In the repository it says where the texts are, in the site it is them."""
 
 MOST_ROWS = 24
 """Of the answer to an example."""
@@ -324,7 +327,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages to the site: a hook of mkdocs."""
     from mkdocs.structure.files import File
 
-    for path, text in pages(run=True).items():
+    for path, text in {**pages(run=True), TROUBLESHOOTING: messages.page()}.items():
+        if (other := files.get_file_from_path(path)) is not None:
+            files.remove(other)
         files.append(File.generated(config, path, content=text))
     return files
 

@@ -16,6 +16,7 @@ import espshell
 SOURCE = Path(espshell.__file__).parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
+    ("messages",),
     ("errors", "units", "records", "span", "clock", "signals", "tables"),
     ("files", "lazy"),
     ("protocol", "chips", "nor", "image", "registers", "efuse", "pins"),

@@ -167,6 +167,8 @@ def _heard(link: Link) -> str:
 
 def _advice(link: Link) -> str:
     heard = recognise(link.noise)
+    if heard.brownout and not heard.panic:
+        return "it needs more current: a better cable, no hub, or a supply of its own"
     if heard.in_download_mode:
         return "it does not hear us: check the wire to its RX pin"
     if heard.resets:

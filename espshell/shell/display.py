@@ -72,6 +72,7 @@ def _object(name: str | None, outcome: Outcome, value: Json, seconds: float) -> 
         "error": error.message if error else None,
         "hint": (error.hint or None) if error else None,
         "seconds": round(seconds, 6),
+        "slug": error.slug if error else None,
     }
 
 

@@ -67,12 +67,12 @@ class Runner:
                 outcome = self.run(command)
                 status = outcome.status
                 if outcome.error is not None:
-                    session.output.error(f"{command.name.raw}: {outcome.error.one_line()}")
+                    session.output.error(f"{command.name.raw}: {outcome.error.with_link()}")
                 if status and not command.ignore_failure:
                     break
         except EspError as error:
             self.refuse(error)
-            session.output.error(error.one_line())
+            session.output.error(error.with_link())
             status = error.status
         session.variables["?"] = str(status)
         return status

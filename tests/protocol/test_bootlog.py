@@ -38,6 +38,14 @@ APPLICATION = (
             "the chip had a brown-out: its supply voltage drops",
         ),
         (
+            b"rst:0xf (RTCWDT_BROWN_OUT_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\n",
+            "the chip had a brown-out: its supply voltage drops",
+        ),
+        (
+            b"rst:0xf (BROWNOUT_RST),boot:0x8 (SPI_FAST_FLASH_BOOT)\r\n" * 3,
+            "the chip had a brown-out: its supply voltage drops",
+        ),
+        (
             b" ets Jan  8 2013,rst cause:2, boot mode:(1,6)\r\n",
             "the chip was reset (cause 2) and waits in download mode",
         ),

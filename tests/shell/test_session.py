@@ -10,7 +10,7 @@ from espshell.shell.session import Quit
 from espshell.shell.settings import Bench
 from tests.shell.support import RAM, Shell
 
-JSON_FIELDS = ["command", "ok", "value", "error", "hint", "seconds"]
+JSON_FIELDS = ["command", "ok", "value", "error", "hint", "seconds", "slug"]
 
 
 def test_result_goes_to_stdout_and_error_to_stderr(shell: Shell) -> None:
@@ -100,8 +100,9 @@ def test_json_has_exactly_the_promised_fields(shell: Shell) -> None:
         "value": {"address": RAM, "width": 32, "values": [0, 0], "readings": 2},
         "error": None,
         "hint": None,
+        "slug": None,
     }
-    assert (bad["ok"], bad["value"]) == (False, None)
+    assert (bad["ok"], bad["value"], bad["slug"]) == (False, None, "wrong-line")
     assert (bad["error"], bad["hint"]) == ("unknown command `pek`", "did you mean `peek`?")
 
 

@@ -6,6 +6,7 @@ import pkgutil
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
+from espshell import messages
 from espshell.errors import UsageError
 from espshell.ops.result import Result
 from espshell.records import dataclass
@@ -34,6 +35,7 @@ TOPICS = {
     "keys": "at the prompt",
     "esptool": "its lines and names",
     "colours": "what they say",
+    "messages": "what is behind an error",
 }
 """Texts in the folder ``help`` of ``espshell.shell``, by name, with what they are about."""
 
@@ -54,9 +56,11 @@ class Help(Result):
 
     @property
     def text(self) -> str:
-        """The text of the topic; empty without one."""
+        """The text of the topic or of a section on messages; empty without one."""
+        if section := messages.sections().get(self.topic):
+            return section.plain
         data = pkgutil.get_data("espshell.shell", f"help/{self.topic}.txt") if self.topic else b""
-        return (data or b"").decode()
+        return (data or b"").decode().replace("SLUGS", ", ".join(messages.troubles()))
 
 
 def _complete(at: Unfinished) -> Iterable[Completed]:
@@ -70,6 +74,8 @@ def _complete(at: Unfinished) -> Iterable[Completed]:
     yield from summaries.items()
     yield from ((name, line) for name, line in TOPICS.items() if name not in summaries)
     yield from (group.lower() for group in groups() if group.lower() not in TOPICS)
+    if at.word:
+        yield from ((slug, "") for slug in messages.troubles())
     if at.word and at.scope.chip is not None:
         yield from offer_names(at.word, at.scope)
 
@@ -77,7 +83,7 @@ def _complete(at: Unfinished) -> Iterable[Completed]:
 def _is_of_chip(subject: str | None) -> bool:
     """Return whether it may be a name that only a connected chip can explain."""
     words = (subject or "").lower()
-    ours = {*TOPICS, *_OTHER_NAMES, *map(str.lower, groups())}
+    ours = {*TOPICS, *_OTHER_NAMES, *messages.sections(), *map(str.lower, groups())}
     return bool(words) and not (words in ours or COMMANDS.get(words) or COMMANDS.family(words))
 
 
@@ -102,15 +108,16 @@ def help_on(session: Session, command: Annotated[str, SUBJECT] = "") -> Help | A
     """List the commands, or explain a command, a group, a topic or a name.
 
     `COMMAND --help` does so too. `?NAME` tells what a register, field, partition, symbol, pin
-    (gpio:9) or eFuse is, and where.
+    (gpio:9) or eFuse is, and where. `help SLUG` shows what is behind an error (`help messages`).
 
     Example: help peek
     Example: help numbers
+    Example: help no-sync
     Example: ?UART0.STATUS
     """
     subject = " ".join(command.split()).lower()
     topic = _OTHER_NAMES.get(subject, subject) if subject else ""
-    topic = topic if topic in TOPICS else ""
+    topic = topic if topic in TOPICS or topic in messages.sections() else ""
     if not subject:
         return Help(tuple(COMMANDS.verbs()))
     if COMMANDS.family(subject):

@@ -43,7 +43,7 @@ def greet(session: Session) -> Asked:
         except (KeyboardInterrupt, EOFError):
             output.note("not connected")
         except Exception as error:  # noqa: BLE001 - whatever it is, the shell opens
-            output.error(as_error(error).one_line())
+            output.error(as_error(error).with_link())
     if session.target is not None:
         # Painted without rich, which is imported while the first line is typed.
         output.write(str(render(chip.info(session.target, with_flash=False), output.view)))
