@@ -150,19 +150,23 @@ def _parser() -> argparse.ArgumentParser:
     baud = os.environ.get("ESPSHELL_BAUD", "")
     add("-b", "--baud", action=_Once, default=baud, help="rate, or auto: the highest that is clean")
     add("--chip", action=_Once, help="refuse any other chip")
-    add("--before", default="default-reset", help=f"how to reset it: {', '.join(BEFORE)}")
+    add(
+        "--before",
+        default="default-reset",
+        help=f"how to reset into the bootloader: {', '.join(BEFORE)}",
+    )
     add("--after", choices=AFTER, default="hard-reset", help="how to leave the chip")
     add("--stub", choices=("auto", "always", "never"), default="auto", help="the flasher stub")
     stub_dir = path_of(folder) if folder else None
     add("--stub-dir", type=path_of, default=stub_dir, help="where the stub's files are")
-    add("--stub-version", type=int, choices=(1, 2), help="which generation of stubs")
+    add("--stub-version", type=int, choices=(1, 2), help="generation of the flasher stub")
     add("--config", type=path_of, metavar="FILE", help="this instead of every espshell.toml")
     add("--profile", default="", metavar="NAME", help="[profile.NAME] of espshell.toml")
     add("-c", "--command", action="append", default=[], metavar="LINE", help="run a line")
     add("-i", "--interactive", action="store_true", help="stay after -c and SCRIPT")
     add("--yes", action="store_true", help="confirm what is destructive")
     add("--keep-going", action="store_true", help="run all lines, exit with the worst status")
-    add("--dry-run", action="store_true", help="show what would be written, send nothing")
+    add("--dry-run", action="store_true", help="show what would be written; write nothing")
     add("--json", action="store_true", help="one JSON object a command")
     add("--transcript", type=path_of, metavar="FILE", help="write commands and what came of them")
     add("--log", type=path_of, metavar="FILE", help="append what is run and shown, with the time")

@@ -139,7 +139,7 @@ class Option:
         return f"[{' '.join(filter(None, (self.flag, self.value)))}]" + "..." * self.many
 
 
-DRY_RUN = Option("--dry-run", "show what would be written, send nothing", setting="dry_run")
+DRY_RUN = Option("--dry-run", "show what would be written; write nothing", setting="dry_run")
 """For commands that change something."""
 
 

@@ -131,11 +131,12 @@ def snap(
     check: Check = False,
     force: Force = False,
 ) -> snapshots_ops.Snapshot | snapshots_ops.SnapshotFile | Snapshots:
-    """Keep a range under a name, to `diff` it with later.
+    """Keep a copy of a range under a name for a later `diff`.
 
-    snap NAME REGION; snap lists them; snap drop NAME. They are gone with the session, but snap save
-    FILE writes all of them into a file, and snap load FILE brings them back: to compare registers
-    or memory of two boards. snap before UART0; snap save a.json; then, on the other board, snap
+    snap NAME REGION; snap lists them; snap drop NAME. Snapshots last for the session; snap save
+    FILE writes all of them to a file and snap load FILE reads them back, for instance to compare
+    the registers or memory of two boards. snap before UART0; snap save a.json; then, on the other
+    board, snap
     load a.json; diff before UART0.
 
     Example: snap before DRAM 64; diff before DRAM 64
@@ -185,10 +186,10 @@ def _exchange(session: Session, action: str, path: Path) -> snapshots_ops.Snapsh
 
 @VERBS.add("journal", group=GROUP)
 def journal(session: Session, count: Annotated[int, POSITIVE] = _SHOWN) -> journaling.Journaled:
-    """List what was written, the newest last.
+    """List the writes of this session, newest last.
 
-    The last 1000 writes of poke, fill, copy and reg are remembered with what was there before, up
-    to 64 KiB each.
+    The last 1000 writes of poke, fill, copy and reg are kept with their previous contents, up to 64
+    KiB each.
 
     Example: poke DRAM 1; journal
     """
@@ -197,11 +198,11 @@ def journal(session: Session, count: Annotated[int, POSITIVE] = _SHOWN) -> journ
 
 @VERBS.add("undo", group=GROUP, options=[DRY_RUN], needs="memory")
 def undo(session: Session, count: Annotated[int, POSITIVE] = 1) -> undoing.Undone:
-    """Put back what was there before the last write, or writes.
+    """Restore what the last write, or the last COUNT writes, replaced.
 
-    undo N for the last N, the newest first, those of one command together; reads back. Refused if
-    what was there before was not read, or the chip was reset since. What a write to a register
-    has set going is not undone.
+    The newest write is undone first; the writes of one command count as one. The result is read
+    back. Refused if the previous contents were not read or the chip was reset since. What a
+    register write triggered is not undone.
 
     Example: poke DRAM 1; undo
     """

@@ -42,15 +42,17 @@ def spi(
     *,
     read: Annotated[int, Option("--read", "bytes to read", BARE_NUMBER)] = 0,
     address: Annotated[
-        int | None, Option("--address", "24 bits behind the opcode", BARE_NUMBER)
+        int | None, Option("--address", "24-bit address sent after the opcode", BARE_NUMBER)
     ] = None,
-    dummy: Annotated[int, Option("--dummy", "clocks before the data", BARE_NUMBER)] = 0,
-    force: Annotated[bool, Option("--force", "send also what may change something")] = False,
+    dummy: Annotated[int, Option("--dummy", "dummy clocks before the data", BARE_NUMBER)] = 0,
+    force: Annotated[
+        bool, Option("--force", "also send opcodes that may change the flash")
+    ] = False,
 ) -> SpiAnswer:
-    """Send any command to the flash: spi 0x9f --read 3.
+    """Send any SPI command to the flash: spi 0x9f --read 3.
 
-    Bytes are hexadecimal: spi 0x01 00 02 --force. What may write, erase, lock or change the way the
-    flash listens is refused without --force.
+    Data bytes are hexadecimal: spi 0x01 00 02 --force. Opcodes that may write, erase, lock or
+    change the flash's bus mode are refused without --force.
 
     Example: spi 0x9f --read 3
     """
@@ -124,7 +126,9 @@ def write_flash_status(
     non_volatile: Annotated[
         bool, Option("--non-volatile", "permanently (06h), not by 50h")
     ] = False,
-    otp: Annotated[str, Option("--otp", "set a one-way bit: the part's name typed out", TEXT)] = "",
+    otp: Annotated[
+        str, Option("--otp", "allow one-time-programmable bits: give the part's full name", TEXT)
+    ] = "",
     risk: Annotated[bool, Option("--risk", "yes to what can stop the board from booting")] = False,
 ) -> StatusBytes | None:
     """Write status bytes, as esptool does; but wait, compare and tell what changed.

@@ -22,9 +22,9 @@ GROUP = "Shell"
 
 @VERBS.add("!", group=GROUP, traits=Trait.ONCE)
 def run_system(session: Session, command: Annotated[str, TEXT]) -> None:
-    """Run a command of the system: !ls -l.
+    """Run a system command: !ls -l.
 
-    All that stands behind ! belongs to it. Scripts do so only after `set shell on`.
+    The rest of the line belongs to it. In scripts only after `set shell on`.
 
     Example: !ls -l
     """
@@ -37,9 +37,9 @@ def run_system(session: Session, command: Annotated[str, TEXT]) -> None:
 
 @VERBS.add("cd", group=GROUP, traits=Trait.ONCE)
 def change_folder(session: Session, folder: Annotated[Path | None, ANY_PATH] = None) -> None:
-    """Change the folder that files are in; without one, to the home folder.
+    """Change the working folder; without FOLDER, to your home folder.
 
-    Scripts do so only after `set shell on`.
+    In scripts only after `set shell on`.
 
     Example: cd ..
     """

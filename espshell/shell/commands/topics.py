@@ -99,10 +99,10 @@ def groups() -> tuple[str, ...]:
 
 @VERBS.add("help", group=GROUP, aliases=["?"])
 def help_on(session: Session, command: Annotated[str, SUBJECT] = "") -> Help | About:
-    """List the commands, or explain a command, a group, a topic or a name.
+    """List the commands, or explain a command, group, topic or name.
 
-    `COMMAND --help` does so too. `?NAME` tells what a register, field, partition, symbol, pin
-    (gpio:9) or eFuse is, and where.
+    `COMMAND --help` does the same. `?NAME` explains a register, field, partition, symbol, pin
+    (gpio:9) or eFuse.
 
     Example: help peek
     Example: help numbers

@@ -77,10 +77,10 @@ PORT_FILTER: ArgType[str, str] = ArgType("port filter", single_word(_port_filter
 
 ChipOrAuto = Annotated[
     Chip | None,
-    Option("--chip", "refuse any other chip; auto takes what is there", CHIP_OR_AUTO, short="-c"),
+    Option("--chip", "refuse any other chip; auto accepts all", CHIP_OR_AUTO, short="-c"),
 ]
 PortName = Annotated[
-    str, Option("--port", "connect to it, if the session is not", TEXT, short="-p")
+    str, Option("--port", "connect to this port, if the session is not connected", TEXT, short="-p")
 ]
 
 VDDSDIO = {"1.8v": 0x8060_0000, "1.9v": 0xFE60_0000, "off": 0x0060_0000}
@@ -100,11 +100,12 @@ class GlobalOptions:
 
     chip: ChipOrAuto = None
     port: PortName = ""
-    baud: Annotated[int | None, Option("--baud", "change to this rate", POSITIVE, short="-b")] = (
-        None
-    )
+    baud: Annotated[
+        int | None, Option("--baud", "change to this baud rate", POSITIVE, short="-b")
+    ] = None
     port_filter: Annotated[
-        tuple[str, ...], Option("--port-filter", "take only such a port", PORT_FILTER, many=True)
+        tuple[str, ...],
+        Option("--port-filter", "use only ports that match", PORT_FILTER, many=True),
     ] = ()
     before: Annotated[
         str, Option("--before", "how to reset the chip when connecting", mode(*BEFORE))
@@ -112,28 +113,28 @@ class GlobalOptions:
     after: Annotated[
         str, Option("--after", "how to leave the chip at the end", mode(*AFTER), short="-a")
     ] = ""
-    no_stub: Annotated[bool, Option("--no-stub", "start no flasher stub for this command")] = False
+    no_stub: Annotated[
+        bool, Option("--no-stub", "do not start the flasher stub for this command")
+    ] = False
     stub_version: Annotated[
-        int | None, Option("--stub-version", "which generation of stubs", GENERATION)
+        int | None, Option("--stub-version", "generation of the flasher stub", GENERATION)
     ] = None
     trace: Annotated[bool, Option("--trace", "show every frame of this command", short="-t")] = (
         False
     )
     verbose: Annotated[
-        bool, Option("--verbose", "is accepted: results are shown whole", short="-v")
+        bool, Option("--verbose", "accepted; results are always shown in full", short="-v")
     ] = False
     silent: Annotated[bool, Option("--silent", "show errors only", short="-s")] = False
     override_vddsdio: Annotated[
         str, Option("--override-vddsdio", "set the flash's voltage (ESP32)", choice(*VDDSDIO))
     ] = ""
     connect_attempts: Annotated[
-        int, Option("--connect-attempts", "how often to try to connect; 0: until it works", NUMBER)
+        int, Option("--connect-attempts", "number of attempts to connect; 0: no limit", NUMBER)
     ] = 1
     open_port_attempts: Annotated[
         int,
-        Option(
-            "--open-port-attempts", "how often to try to open the port; 0: until it works", NUMBER
-        ),
+        Option("--open-port-attempts", "number of attempts to open the port; 0: no limit", NUMBER),
     ] = 1
 
     def bench(self, bench: Bench) -> Bench:
