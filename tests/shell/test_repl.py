@@ -389,7 +389,7 @@ def test_terminal_completion_menu(terminal: Terminal) -> None:
     terminal.send("pe" + TAB)
     shown = terminal.wait(lambda text: "peek32" in text and "PLACE [COUNT]" in text)
     assert "esp32c3:rom> peek\n" in shown
-    assert "peek    Read values, in hexadecimal and decimal." in shown
+    assert "peek    Read memory and show it in hexadecimal and decimal." in shown
     assert "sim://esp32c3  115200 baud  ESP32-C3 v0.4  rom  peek PLACE [COUNT]" in shown
 
 
