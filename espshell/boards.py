@@ -73,7 +73,7 @@ def requested(arguments: Sequence[str]) -> Request | None:
         return None
     if doubled := {port for port in ports if ports.count(port) > 1}:
         raise UsageError(
-            f"{', '.join(sorted(doubled))} is named twice", hint="a board has one port"
+            f"{', '.join(sorted(doubled))} is named twice", hint="each board needs its own port"
         )
     _require_own_files(others)
     return Request(tuple(ports), tuple(others))
@@ -86,7 +86,7 @@ def _value(remaining: Iterator[str]) -> list[str]:
 def _selected(text: str) -> list[str]:
     """Return the likely ports whose USB descriptors fit ``serial=A5*,kind=CP210x``.
 
-    Raises: UsageError for another selector; BenchError if no port fits.
+    Raises: UsageError for another selector; BenchError if no port matches.
     """
     selectors = [part.partition("=")[::2] for part in text.split(",") if part]
     for name, _ in selectors:
@@ -96,8 +96,8 @@ def _selected(text: str) -> list[str]:
     fits = [p.device for p in list_ports() if p.is_likely and _fits(p, selectors)]
     if not fits:
         raise BenchError(
-            f"no port fits {text!r}" if text else "there is no likely board",
-            hint="`espshell ports` lists them",
+            f"no port matches {text!r}" if text else "there is no likely board",
+            hint="`espshell ports` lists the ports",
         )
     return fits
 
@@ -113,8 +113,8 @@ def _require_own_files(arguments: Sequence[str]) -> None:
     for argument in arguments:
         if argument.startswith(_WRITTEN) and "=" in argument and _PLACE not in argument:
             raise UsageError(
-                f"{argument}: several boards would write one file",
-                hint=f"{_PLACE} in its name stands for the board",
+                f"{argument}: several boards would write the same file",
+                hint=f"{_PLACE} in the name stands for the board",
             )
 
 

@@ -64,7 +64,7 @@ def test_an_image_of_esp32_is_read_field_by_field() -> None:
 
 @pytest.mark.parametrize("unset", [b"\0\0", b"\xff\xff"])
 def test_revisions_that_are_not_set(unset: bytes) -> None:
-    """0, as before there were such fields, and FFFF, as without a limit, are no revisions."""
+    """0, as before there were such fields, and FFFF, as without a limit, are not revisions."""
     found = firmware.parse(UNHASHED[:15] + unset * 2 + UNHASHED[19:]).extended
     assert found is not None
     assert (found.min_revision, found.max_revision) == (None, None)

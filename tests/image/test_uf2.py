@@ -98,8 +98,8 @@ def test_blocks_that_are_not_for_the_flash(flag: int) -> None:
         (block(number=1, count=1), "number 1 of 1"),
         (block(count=3), "lacks its last blocks .2."),
         (block(number=1, count=3), "does not follow"),
-        (block(count=2) + block(address=0), "begins anew, but 1 are missing"),
-        (block() + block(address=0xFFF), "two blocks of a.uf2 have bytes for 0x1000"),
+        (block(count=2) + block(address=0), "starts over, but 1 are missing"),
+        (block() + block(address=0xFFF), "two blocks of a.uf2 have data for 0x1000"),
         (block(flags=0x6000, tail=digest(0x1000, 4, b"abce")), "wrong MD5"),
     ],
 )

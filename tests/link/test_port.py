@@ -181,7 +181,7 @@ def test_a_port_that_takes_nothing(pty: Pty) -> None:
     """It is not gone, and nobody is told to plug it in again."""
     port = open_port(pty.name, BAUD)
     port._device.write_timeout = 0.01
-    with pytest.raises(PortStalled, match="is there and has taken no bytes for 5 s") as caught:
+    with pytest.raises(PortStalled, match="is open but has accepted no data for 5 s") as caught:
         port.write(bytes(1 << 20))
     assert "plug" not in caught.value.one_line()
     port.close()

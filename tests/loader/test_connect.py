@@ -75,7 +75,7 @@ def test_reset_takes_a_chip_out_of_its_application(before: str) -> None:
 
 def test_no_reset_leaves_an_application_alone() -> None:
     """Without a reset a running application answers nothing, and what it says is no answer."""
-    with pytest.raises(NoSync, match="bytes were heard, none of them an answer"):
+    with pytest.raises(NoSync, match="bytes were received, none of them an answer"):
         Target.open("sim://esp32?boot=app", before="no-reset")
 
 

@@ -155,7 +155,7 @@ def test_bad_link_is_slow_and_right() -> None:
 
 
 def test_data_that_holds_the_markers() -> None:
-    """Reading the marker words themselves is no fault, and one doubled reply there is found."""
+    """Reading the marker words themselves is not a fault, and one doubled reply there is found."""
     addresses = range(0x4000_1000, 0x4000_1100, 4)
     for place in range(50, 90):
         target = open_sim(f"fault=double@reply:{place}")

@@ -91,7 +91,7 @@ def test_a_signed_bootloader(curve: int) -> None:
     assert (kept.data, "it is signed" in kept.notes[0]) == (data, True)
     (changed,) = with_settings([image], chip, settings, force=True)
     assert firmware.parse(changed.data).header.size_code == 0x10
-    assert "its signature is no longer right" in changed.notes[0]
+    assert "its signature becomes invalid" in changed.notes[0]
     same = FlashSettings(size="4MB")
     assert with_settings([image], chip, same)[0].notes == ()
 

@@ -122,7 +122,7 @@ def test_the_program_by_any_name(line: str, name: str) -> None:
     "line", ["python x.py", "peek 0", "echo esptool", "python", "$", "my-esptool x"]
 )
 def test_other_lines_are_left_alone(line: str) -> None:
-    """What is no call of esptool stays as it is."""
+    """What is not a call of esptool stays as it is."""
     command = lines.cut(line)[0]
     assert spelling.program(command) is command
 

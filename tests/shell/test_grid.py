@@ -142,7 +142,7 @@ def test_one_way_bit_can_be_asked_for() -> None:
     assert not model.plan.refusals
     volatile = at(Grid(status(), volatile=True), "SR2", 3)
     assert volatile.toggle()
-    assert volatile.plan.refusals == ("LB1 is one-way and cannot be set for a while only",)
+    assert volatile.plan.refusals == ("LB1 is one-way and cannot be set temporarily",)
 
 
 def test_bits_of_candidates() -> None:

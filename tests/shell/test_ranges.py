@@ -211,7 +211,7 @@ def test_watch_prints_changes(shell: Shell) -> None:
 
 
 def test_watch_ends_by_ctrl_c(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C stops it, is no failure, and leaves a chip that answers."""
+    """Ctrl-C stops it, is not a failure, and leaves a chip that answers."""
 
     def interrupted(_: float) -> None:
         raise KeyboardInterrupt
@@ -338,8 +338,8 @@ def test_snapshots_in_a_file(shell: Shell, offline: Shell, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is no file of snapshots"),
-        ("[1]", "is no file of snapshots"),
+        ("", "is not a file of snapshots"),
+        ("[1]", "is not a file of snapshots"),
         ('{"format": "espshell snapshots", "version": 2}', "is of version 2"),
         ('{"format": "espshell snapshots", "version": 1, "snapshots": 7}', "is damaged"),
         (

@@ -126,7 +126,7 @@ def test_secure_download_mode(offline: Shell) -> None:
     said = shell.type(f"peek {RAM}")
 
     assert said.status == 2
-    assert "`peek` cannot work: the chip is in secure download mode" in said.err
+    assert "`peek` is not possible: the chip is in secure download mode" in said.err
     assert "these can: load, write-flash, " in said.err
     assert "secure download mode" in shell.type("info").out
 
@@ -171,7 +171,10 @@ def test_rate_without_the_stub(offline: Shell) -> None:
 
 def test_rate_of_no_chip(shell: Shell) -> None:
     """A rate that no chip can make is refused before anything is sent."""
-    assert shell.type("baud 1").err == "baud: 1 baud is no rate of a chip; 300 to 8000000 are\n"
+    assert (
+        shell.type("baud 1").err
+        == "baud: 1 baud is not a rate that a chip supports; 300 to 8000000 are\n"
+    )
     assert shell.type(f"peek {RAM}").status == 0
 
 

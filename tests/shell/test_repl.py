@@ -279,7 +279,7 @@ def test_a_history_that_fails(
     ran = type_keys(shell, "echo one", ENTER, "echo two", ENTER, "history", ENTER)
     assert ran.out.splitlines()[-5:-3] == ["one", "two"]
     assert "2  echo two" in ran.out
-    assert ran.err.count("the lines of this session are not kept: cannot write") == 1
+    assert ran.err.count("the history of this session is not kept: cannot write") == 1
 
 
 def _append_once() -> Callable[[Path, bytes], None]:

@@ -71,7 +71,7 @@ def test_the_last_port_is_taken_again(offline: Shell, monkeypatch: pytest.Monkey
     """It goes before a menu, under the name that it has now, and that is said."""
     last_port.remember(replace(FIRST, device="/dev/ttyUSB7"))
     said = greeted(offline, SECOND, FIRST, monkeypatch=monkeypatch)
-    assert "taking sim://esp32c3, as the last time (CP210x)" in said
+    assert "using sim://esp32c3, as last time (CP210x)" in said
     assert offline.session.chip.chip.name == "esp32c3"
 
 

@@ -60,7 +60,7 @@ class Operand:
         return " ".join(unquoted(word) for word in self.words)
 
     def span(self, scope: Scope) -> Extent | Location | None:
-        """Return the range, or the address alone; None if it is no place."""
+        """Return the range, or the address alone; None if it is not a place."""
         word = self.words[0]
         if len(self.words) == 1 and _range(word) is None:
             return _lone(word, scope)
@@ -151,7 +151,7 @@ def unquoted(text: str) -> str:
     try:
         return text if text[:1] not in "'\"" else " ".join(shlex.split(text))
     except ValueError as error:  # as a completion of a line that is being typed
-        raise UsageError(f"`{text}` has an opening quote and no closing one") from error
+        raise UsageError(f"`{text}` has an unclosed quote") from error
 
 
 def _range(word: str) -> place.Range | None:

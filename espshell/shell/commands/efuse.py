@@ -56,7 +56,7 @@ def efuse(
     report = ops.secure_report(session.chip)
     if report is not None:
         session.output.note(
-            "secure download mode: no eFuse can be read; this is what the ROM tells"
+            "secure download mode: no eFuse can be read; this is what the ROM reports"
         )
         return report
     return ops.show(session.chip, pattern, keys=keys)

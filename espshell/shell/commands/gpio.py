@@ -31,9 +31,9 @@ GROUP = "Chip"
 _ACTIONS = {
     "in": "make it an input",
     "out": "drive it: out 1, out 0",
-    "toggle": "drive the other level",
-    "pulse": "drive the other level for a moment, some times",
-    "release": "an input without pulls, as nobody's",
+    "toggle": "drive the opposite level",
+    "pulse": "drive the opposite level briefly, COUNT times",
+    "release": "an input without pulls, unused",
 }
 
 

@@ -73,7 +73,9 @@ _PASSED_ON = (
 @VERBS.add(
     "image-info",
     group=GROUP,
-    options=[Option("--version", "is accepted: all is shown", choice("1", "2"), is_accepted=True)],
+    options=[
+        Option("--version", "accepted: everything is shown", choice("1", "2"), is_accepted=True)
+    ],
     alias_of="image info",
 )
 @VERBS.add("image info", group=GROUP)
@@ -101,7 +103,7 @@ def image_info(
         return inspect.inspect_file(file, chip=chip)
     flash = session.flash()
     if not flash.is_readable:
-        raise UsageError("in secure download mode nobody can read the flash")
+        raise UsageError("in secure download mode the flash cannot be read")
     size = (file.end or flash.size) - file.address
     if verify:
         flash = session.flash(size)
@@ -185,10 +187,11 @@ def _make(out: Path, segments: Segments, header: Header, *, always_ending: bool 
     files, addresses = segments.segfile, segments.segaddr
     if len(files) != len(addresses) or not files:
         raise UsageError(
-            f"there are {len(files)} of -f and {len(addresses)} of -a, expected as many of both"
+            f"there are {len(files)} of -f and {len(addresses)} of -a, expected one of each "
+            "per segment"
             if files or addresses
-            else "there are no segments to make an image of",
-            hint="-f FILE -a ADDRESS, as often as there are segments",
+            else "no segments given",
+            hint="-f FILE -a ADDRESS, once per segment",
         )
     return build.make_image(
         list(zip(files, addresses, strict=True)),
@@ -290,7 +293,7 @@ def merge_bin(
     Example: merge-bin -o all.bin --chip esp32c3 0x0 boot.bin 0x10000 app.bin
     """
     if output is None:
-        raise UsageError("where to is missing", hint="--output FILE")
+        raise UsageError("the destination is missing", hint="--output FILE")
 
     return _merge(
         session,
@@ -327,7 +330,7 @@ def image_elf(
     """
     target = chip or _at_hand(session)
     if target is None:
-        raise UsageError("an ELF file does not say which chip it is for", hint="--chip esp32c3")
+        raise UsageError("an ELF file does not give the target chip", hint="--chip esp32c3")
     return build.elf_to_image(file, output, chip=target, options=options, tell=session.output.plain)
 
 

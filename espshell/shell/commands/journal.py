@@ -43,8 +43,8 @@ _DROP, _SAVE, _LOAD = "drop", "save", "load"
 _FILES = (_SAVE, _LOAD)
 _ACTIONS = {
     _DROP: "forget one",
-    _SAVE: "write all of them into a file",
-    _LOAD: "bring back those of a file",
+    _SAVE: "write all snapshots to a file",
+    _LOAD: "read the snapshots of a file",
 }
 _SHOWN = 20  # writes that `journal` lists unless told
 
@@ -77,12 +77,12 @@ def _parse_snap(texts: Sequence[str]) -> Snap | None:
         return Snap(action, path=FILE.parse([unquoted(others[0])]))
     if action == _DROP:
         if len(others) != 1:
-            raise UsageError("a name is missing", hint="snap drop NAME")
+            raise UsageError("the name is missing", hint="snap drop NAME")
         return Snap(_DROP, others[0])
     if not _NAME.fullmatch(first):
-        raise UsageError(f"`{first}` is no name", hint="letters, digits, _ and -: snap a DRAM")
+        raise UsageError(f"`{first}` is not a name", hint="letters, digits, _ and -: snap a DRAM")
     if not others:
-        raise UsageError("a region is missing", hint=f"snap {first} REGION")
+        raise UsageError("the region is missing", hint=f"snap {first} REGION")
     return Snap("", first, REGION.parse(others))
 
 
@@ -174,7 +174,9 @@ def _exchange(session: Session, action: str, path: Path) -> snapshots_ops.Snapsh
     chip = target.chip.name if target else ""
     if action == _SAVE:
         if not session.snapshots:
-            raise UsageError("there are no snapshots to save", hint="`snap NAME REGION` takes one")
+            raise UsageError(
+                "there are no snapshots to save", hint="`snap NAME REGION` takes a snapshot"
+            )
         return snapshots_ops.save_snapshots(path, session.snapshots.values(), chip=chip)
     result = snapshots_ops.load_snapshots(path)
     for snapshot in result.snapshots:

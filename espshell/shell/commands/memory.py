@@ -296,7 +296,7 @@ def save_region(
     except (KeyboardInterrupt, Terminated):
         if region.space == "flash" and (held := saving.held_part(file)):
             text = f"{saving.part_of(file).name} holds the first {size_text(held)}"
-            session.output.note(f"{text}; --resume goes on with it")
+            session.output.note(f"{text}; --resume continues it")
         raise
 
 
@@ -358,6 +358,6 @@ def _is_unmapped(session: Session, address: int, size: int, *, write: bool = Fal
     except UsageError as error:
         if not 0 <= address <= ADDRESS_SPACE - size:
             raise
-        session.output.note(f"{error.message}; sent all the same, as esptool does")
+        session.output.note(f"{error.message}; sent anyway, as esptool does")
         return True
     return False

@@ -76,9 +76,9 @@ def espefuse(
     Example: espefuse summary
     """
     if words[0] != "summary":
-        raise UsageError("nothing here burns fuses", hint=_FUSES_HINT)
+        raise UsageError("espshell does not burn eFuses", hint=_FUSES_HINT)
     with lines.applied(session, GlobalOptions(chip, port), needs_chip=True):
-        session.output.note("this is `efuse`; espefuse is another program")
+        session.output.note("here the command is `efuse`; espefuse is a separate program")
         return efuse_ops.secure_report(session.chip) or efuse_ops.show(session.chip)
 
 
@@ -88,7 +88,7 @@ def espsecure(session: Session, words: Annotated[tuple[str, ...], TEXTS]) -> Non
 
     Example: fails espsecure generate-signing-key key.pem
     """
-    raise UsageError("espsecure is another program; nothing here signs or makes keys")
+    raise UsageError("espsecure is a separate program; espshell does not sign or generate keys")
 
 
 @VERBS.add("get-security-info", group=GROUP, needs="chip")

@@ -42,7 +42,7 @@ VERBS = Registry()
 
 GROUP = "Programs"
 
-GONE = "the loader is gone; `reconnect` resets the chip into it again"
+GONE = "the loader has stopped; `reconnect` resets the chip into it again"
 
 FILE_OR_PATTERN = replace(
     TEXT, kind="file or pattern", complete=complete_files, label="FILE|PATTERN"
@@ -94,7 +94,7 @@ def loadram(
     """
     wish = monitor.Wish(until, timeout, baud)
     if wish.is_bounded and (no_run or no_monitor):
-        raise UsageError("what is not started or listened to says nothing to wait for")
+        raise UsageError("--until and --timeout need a program that is started and monitored")
     target = session.chip
     plan = loadram_module.plan_ram(target, file, run=not no_run, force=force)
     if plan.clash is not None:  # who lies where; the refusal follows
@@ -112,7 +112,7 @@ def loadram(
         return result
     listens = not no_monitor and (wish.is_bounded or monitor.is_live(session))
     if not (listens or no_monitor):
-        session.output.note("not listened to; --until TEXT or --timeout S does")
+        session.output.note("its output is not shown; --until TEXT or --timeout S shows it")
     return _followed(session, result, wish if listens else None)
 
 
@@ -194,8 +194,8 @@ def _line(session: Session, baud: int, *, run: bool) -> Iterator[Port]:
     if target is not None:
         if not run:
             raise UsageError(
-                "the loader runs, and says nothing by itself",
-                hint="`monitor --run` starts the application and listens",
+                "the loader is running and sends nothing by itself",
+                hint="`monitor --run` starts the application and shows its output",
             )
         try:
             connection.run_application(target)

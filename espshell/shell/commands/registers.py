@@ -166,7 +166,7 @@ SVD = replace(
     TEXT,
     kind="SVD file",
     complete=lambda text, scope: (
-        (_OFF, "the tables that come with the program"),
+        (_OFF, "the built-in tables"),
         *complete_files(text, scope),
     ),
     label="FILE|off",
@@ -196,11 +196,15 @@ def _request(text: str, before: str) -> Request:
     match = re.fullmatch(_ASSIGNMENT, text)
     name = match["name"] if match else text
     if re.fullmatch(_NAME, name) is None:
-        raise UsageError(f"`{text}` is no name of a register", hint="for example `UART0.CONF0`")
+        raise UsageError(
+            f"`{text}` is not the name of a register", hint="for example `UART0.CONF0`"
+        )
     if name.startswith("."):
         register = ".".join(before.split(".")[:2])
         if register.count(".") != 1:
-            raise UsageError(f"`{name}` is a field of no register", hint="name the register first")
+            raise UsageError(
+                f"`{name}` is a field without a register", hint="name the register first"
+            )
         name = register + name
     if match is None:
         return Request(name)
@@ -235,7 +239,7 @@ def _write(
 ) -> FieldWrite:
 
     if any(request.value is None for request in requests):
-        raise UsageError("either all of these are set or none", hint="write NAME=VALUE for each")
+        raise UsageError("either all of these are set, or none", hint="write NAME=VALUE for each")
     targets = [(*_meant(session, request.name), request) for request in requests]
     register = targets[0][0]
     if any(other != register for other, _, _ in targets):

@@ -141,7 +141,7 @@ def fails(session: Session, command: Held) -> Failed:
         error = raised
     session.next_line = ""
     if error is None:
-        raise DeviceError(f"`{command.text}` should have failed, and did not")
+        raise DeviceError(f"`{command.text}` should have failed but did not")
     return Failed(command.text, error.message)
 
 

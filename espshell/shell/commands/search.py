@@ -218,7 +218,7 @@ def _side(session: Session, operand: Operand) -> _Side:
     path = operand.path
     if path is None:
         raise UsageError(
-            f"`{operand.text}` is no place in memory, no snapshot and no file",
+            f"`{operand.text}` is not a place in memory, a snapshot or a file",
             hint="`map`, `snap` and the shell's `ls` list what there is",
         )
     return _Side(operand.text, read_bytes(path), is_file=True)
@@ -232,7 +232,7 @@ def _bytes(
         return side.data, ()
     size = side.size or other.size or (len(other.data) if other.data is not None else None)
     if not size:
-        raise UsageError(f"`{side.text}` has no length, and neither has the other side")
+        raise UsageError(f"`{side.text}` has no length, nor has the other side")
     space, report = session.space(side.space, size), session.output.progress
     read = words.dump(space, side.address, size, check=check, force=force, report=report)
     return read.data, read.notes

@@ -120,7 +120,7 @@ def set_setting(
             hint=did_you_mean(name, SETTINGS) or f"there are {names}",
         )
     if save and name and name not in SAVED:
-        raise UsageError(f"`{name}` is never saved: it is for one session")
+        raise UsageError(f"`{name}` is not saved: it applies to one session")
     if value:
         _change(session, name, value)
     if save:
@@ -188,10 +188,10 @@ def alias(session: Session, assignment: Command) -> NamedValues | None:
 
 
 def define(session: Session, alias: str, line: str) -> None:
-    """Let an alias stand for a line. Raises: UsageError if that is no command."""
+    """Let an alias stand for a line. Raises: UsageError if that is not a command."""
     commands = tuple(lines.parse(session, line))
     if not commands:
-        raise UsageError(f"`{alias}` would stand for nothing")
+        raise UsageError(f"`{alias}` would be empty")
     for command in commands:
         name = command.name.expand({}) if command.name.is_plain else ""
         if name and not COMMANDS.family(name):
@@ -271,7 +271,9 @@ def _flash_size(value: str) -> int | None:
         return None
     size = parse_number(value.upper().removesuffix("B"))
     if not size or size % (64 * KIB) or size > MOST_FLASH:
-        raise UsageError(f"`{value}` is no size of a flash", hint="4M, 512k, or auto; at most 256M")
+        raise UsageError(
+            f"`{value}` is not a size of a flash", hint="4M, 512k, or auto; at most 256M"
+        )
     return size
 
 

@@ -83,9 +83,11 @@ def read_flash_sfdp(
     Example: read-flash-sfdp 0 16
     """
     if not 0 <= address < 1 << 24:
-        raise UsageError(f"{address:#x} is no address of 24 bits")
+        raise UsageError(f"{address:#x} is not a 24-bit address")
     if address + count > 1 << 24:
-        raise UsageError(f"{count} bytes from {address:#x} on go past the end of SFDP, of 24 bits")
+        raise UsageError(
+            f"{count} bytes from {address:#x} on go past the end of the 24-bit SFDP space"
+        )
     flash = session.flash()
     return sfdp.SpiAnswer(
         opcodes.RDSFDP, "read SFDP", b"", sfdp.read_sfdp_bytes(flash, address, count)
@@ -102,7 +104,9 @@ def read_flash_status(
     session: Session,
     *,
     count: ByteCount = "2",
-    force: Annotated[bool, Option("--force", "send 35h and 15h whatever they mean here")] = False,
+    force: Annotated[
+        bool, Option("--force", "send 35h and 15h whatever they mean on this part")
+    ] = False,
 ) -> StatusBytes:
     """Read status bytes by 05h, 35h and 15h, as esptool does.
 
@@ -139,7 +143,7 @@ def write_flash_status(
     """
     size = int(count)
     if not 0 <= value < 1 << 8 * size:
-        raise UsageError(f"{value:#x} does not fit into {count_text(size, 'byte')}")
+        raise UsageError(f"{value:#x} does not fit {count_text(size, 'byte')}")
     session.require_permission("writing status registers")
     flash = session.flash()
     identified = session.connected.identified()
@@ -187,5 +191,5 @@ def _byte_text(text: str) -> bytes:
         return bytes.fromhex(digits if len(digits) % 2 == 0 else f"0{digits}")
     except ValueError:
         raise UsageError(
-            f"`{text}` is no byte", hint="two hexadecimal digits each: 01 ff"
+            f"`{text}` is not a byte", hint="two hexadecimal digits each: 01 ff"
         ) from None

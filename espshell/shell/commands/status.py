@@ -51,7 +51,7 @@ GROUP = "Flash status"
 
 _FORMAT = 1
 
-_RISK = "the board may not boot any more, or its flash stay locked"
+_RISK = "the board may no longer boot, or its flash may stay locked"
 
 
 def _part_of(at: Unfinished) -> Part | None:
@@ -174,7 +174,7 @@ def edit(
     Example: sr edit
     """
     if session.ask is None:
-        raise UsageError("`sr edit` is for a terminal", hint="`sr set NAME=VALUE` works everywhere")
+        raise UsageError("`sr edit` needs a terminal", hint="`sr set NAME=VALUE` works everywhere")
 
     current = _status(session, how.part)
     volatile = _volatile(current.identified, how)
@@ -350,13 +350,13 @@ def require_confirmed(session: Session, plan: StatusPlan, *, otp: str, risk: boo
             wrong = f"; this is no {otp}" if otp else ""
             raise UsageError(
                 f"{confirmation.reason}: it can never be undone{wrong}",
-                hint=f"--otp {names} does it, with the name typed out",
+                hint=f"--otp {names} confirms it with the part's full name",
             )
     risks = [c.reason for c in plan.confirmations if c.kind is planning.ConfirmationKind.DANGER]
     if not risks or risk or session.dry_run:
         return
     if session.ask is None:
-        raise UsageError(f"{risks[0]}: {_RISK}", hint="--risk says yes to that")
+        raise UsageError(f"{risks[0]}: {_RISK}", hint="--risk confirms that")
     if not session.ask(f"{'; '.join(risks)}: {_RISK}. Go on?"):
         raise UsageError(NOTHING_DONE)
 
@@ -365,7 +365,7 @@ def may_write(session: Session, what: str, *, volatile: bool) -> bool:
     """Ask whether registers shall be written; twice, if it cannot be undone by a power cycle."""
     if not session.may_destroy(what):
         return False
-    return volatile or session.may_destroy("it stays without power, too; really write")
+    return volatile or session.may_destroy("it is permanent; really write")
 
 
 def _saved(file: Path, identified: Identified) -> dict[str, int]:
@@ -378,7 +378,7 @@ def _saved(file: Path, identified: Identified) -> dict[str, int]:
             raise ValueError(registers)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
-            f"{file} holds no status registers", hint="`sr save` writes such"
+            f"{file} contains no status registers", hint="`sr save` writes such a file"
         ) from error
     if number != identified.jedec_id:
         raise UsageError(
@@ -397,6 +397,6 @@ def _first_look(session: Session) -> dict[str, int]:
     first = session.first_looks.get(session.connected.flash_key())
     if first is None:
         raise UsageError(
-            "nothing has been seen of this flash before", hint="sr restore FILE takes a file"
+            "nothing was read from this flash before", hint="sr restore FILE takes a file"
         )
     return first

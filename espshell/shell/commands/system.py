@@ -57,5 +57,5 @@ def change_folder(session: Session, folder: Annotated[Path | None, ANY_PATH] = N
 def _require_permission(session: Session, name: str) -> None:
     if not (session.interactive or session.settings.shell):
         raise UsageError(
-            f"`{name}` is for the prompt, not for scripts", hint="`set shell on` allows it"
+            f"`{name}` works at the prompt, not in scripts", hint="`set shell on` allows it"
         )

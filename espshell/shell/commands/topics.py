@@ -137,8 +137,8 @@ def _by_name(session: Session, name: str) -> Help | About:
         if not hint.startswith("did you mean"):
             near = session.scope.suggest(name) if session.target else None
             hint = f"did you mean `{near}`?" if near else _LISTED if session.target else _OFFLINE
-        raise UsageError(f"`{name}` is no command, topic or name", hint=hint) from None
+        raise UsageError(f"`{name}` is not a command, topic or name", hint=hint) from None
 
 
 _LISTED = "`help` lists commands and topics, `map`, `regs`, `parts` and `efuse` names"
-_OFFLINE = "`help` lists commands and topics; names of a chip need one: `connect PORT`"
+_OFFLINE = "`help` lists commands and topics; names of registers need a chip: `connect PORT`"

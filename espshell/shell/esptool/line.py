@@ -61,13 +61,13 @@ def _port_filter(text: str) -> str:
     key, mark, value = text.partition("=")
     if key not in ("vid", "pid", "name", "serial") or not (mark and value):
         raise UsageError(
-            f"`{text}` is no filter of ports",
+            f"`{text}` is not a port filter",
             hint="vid=0x303a, pid=0x1001, name=TEXT and serial=TEXT are",
         )
     if key in ("vid", "pid"):
         with contextlib.suppress(ValueError):
             return f"{key}={int(value, 0)}"
-        raise UsageError(f"`{value}` is no number", hint=f"{key}=0x303a")
+        raise UsageError(f"`{value}` is not a number", hint=f"{key}=0x303a")
     return text
 
 
@@ -199,7 +199,7 @@ def _reach(session: Session, line: GlobalOptions) -> None:
             session.output.note("the flasher stub runs already; `reset` leaves it")
         if line.before or line.after:
             session.output.note(
-                "the session stays connected: --before and --after count when it connects or leaves"
+                "the session stays connected: --before and --after apply when it connects or leaves"
             )
         if line.baud and line.baud != target.link.port.baud:
             _change_baud(session, line.baud)
@@ -248,7 +248,7 @@ def _change_baud(session: Session, baud: int) -> None:
     except UsageError as error:
         there = session.chip.link.port.baud
         session.bench = replace(session.bench, baud=there)
-        session.output.note(f"the rate stays {there}: {error.message}")
+        session.output.note(f"the baud rate stays {there}: {error.message}")
 
 
 def _set_voltage(session: Session, voltage: str) -> None:
@@ -284,9 +284,9 @@ def choose_port(filters: Sequence[str] = ()) -> str:
     ]
     if len(matching) > 1:
         names = ", ".join(port.device for port in matching)
-        raise BenchError(f"there are several boards: {names}", hint="say which with --port")
+        raise BenchError(f"there are several boards: {names}", hint="choose one with --port")
     if not matching:
-        raise PortError("no serial port with a board was found", hint="say which with --port")
+        raise PortError("no serial port with a board was found", hint="choose one with --port")
     return matching[0].device
 
 
