@@ -70,11 +70,11 @@ def test_a_pipe_with_nobody(tmp_path: Path) -> None:
     """Neither reading nor writing waits for ever for the other end of a pipe."""
     path = tmp_path / "pipe"
     os.mkfifo(path)
-    with pytest.raises(UsageError, match="nobody has written into this pipe"):
+    with pytest.raises(UsageError, match="nothing was written into this pipe"):
         read_bytes(path)
-    with pytest.raises(UsageError, match="nobody has read from this pipe"):
+    with pytest.raises(UsageError, match="nothing was read from this pipe"):
         files.write_bytes(path, b"x")
-    with pytest.raises(UsageError, match="nobody has read from this pipe"):
+    with pytest.raises(UsageError, match="nothing was read from this pipe"):
         files.open_text(path, "a")
 
 
@@ -86,7 +86,7 @@ def test_a_pipe_with_nobody(tmp_path: Path) -> None:
         ("n" * 300, "name too long"),
         ("circle", "symbolic links"),
         ("file/x", "not a directory"),
-        ("a\0b", "no file name"),
+        ("a\0b", "not a file name"),
     ],
 )
 def test_what_cannot_be_read(tmp_path: Path, name: str, reason: str) -> None:
@@ -106,7 +106,7 @@ def test_what_cannot_be_read(tmp_path: Path, name: str, reason: str) -> None:
         ("", "an empty word"),
         ("a\0b", r"`a\\x00b` is not a file name: it contains a NUL"),
         ("~nouser/x", "there is no user or home directory of `~nouser`"),
-        ("\ud800", "no file name on this system"),
+        ("\ud800", "not a file name on this system"),
         ("-", "`-` is not a file name here"),
     ],
 )

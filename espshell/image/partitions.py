@@ -339,7 +339,7 @@ def _number(text: str, what: str, names: dict[str, int] | None = None) -> int:
         raise UsageError(f"no {what}")
     if value is None:
         hint = f"one of {', '.join(names)}, or a number" if names else ""
-        raise UsageError(f"{what}: {text!r} is no {'name' if names else 'number'}", hint=hint)
+        raise UsageError(f"{what}: {text!r} is not a {'name' if names else 'number'}", hint=hint)
     return value
 
 

@@ -297,7 +297,7 @@ def test_settings_that_are_not_given_stay() -> None:
 
 @pytest.mark.parametrize(
     ("data", "says"),
-    [(V2, "0xea"), (ESP32[:-1] + b"?", "does not agree"), (ESP32[:40], "is broken")],
+    [(V2, "0xea"), (ESP32[:-1] + b"?", "is wrong"), (ESP32[:40], "is damaged")],
 )
 def test_new_settings_are_refused_for_what_they_would_hide(data: bytes, says: str) -> None:
     """Version 2, a damaged image and a broken one are not given a new digest."""

@@ -195,10 +195,10 @@ def test_a_file_is_at_no_place(contents: bytes) -> None:
         ("a, app, , , 4k", "no subtype"),
         ("a, 0xff, 0, , 4k", "0 to 0xfe"),
         ("a, data, nvs, 010, 4k", "offset: '010' is not a number"),
-        ("a, data, nvs, , 4k, secret", "flags: 'secret' is unknown"),
+        ("a, data, nvs, , 4k, secret", "flags: 'secret' is not a name"),
         ("a, data, nvs, 0x9000, -0x8000", "start at 0x9000 and end at 0x8000"),
         ("a, data, nvs, 0xffffffff, 2", "end at 0x100000001"),
-        ("a, bootloader, primary, ,", "chip is not known"),
+        ("a, bootloader, primary, ,", "chip is unknown"),
     ],
 )
 def test_csv_that_cannot_be_meant(text: str, part: str) -> None:

@@ -434,7 +434,7 @@ def test_what_will_not_boot_is_noted(tmp_path: Path) -> None:
     cut.write_bytes(APP[:-8])
     first, second = merge_files([(page, 0x1_0000), (cut, 0x2_0000)], out, chip=C3).notes
     assert "is not firmware: HTML or XML page; 0x10000 is for an application" in first
-    assert "cut: the image is broken" in second
+    assert "cut: the image is damaged" in second
     assert out.stat().st_size == 0x2_0000 + len(APP) - 8
 
 
@@ -479,9 +479,9 @@ def test_new_settings_of_the_bootloader(tmp_path: Path, files: list[tuple[Path, 
         (
             support.esp8266_v2(bytes(64), [(0x4010_0000, b"code")]),
             0,
-            "not set: flash settings stand in",
+            "not set: only images that begin with 0xe9",
         ),
-        (b"something", 0, "not set: no firmware image"),
+        (b"something", 0, "not set: not a firmware image"),
         (BOOT, 0x1000, "no file is for 0x0, where the bootloader is"),
         (damaged(BOOT), 0, "not set: the image is damaged"),
         (support.signed(BOOT), 0, "not set: it is signed"),
@@ -625,7 +625,7 @@ def test_elf_that_becomes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     source = program(tmp_path)
     monkeypatch.setattr(build, "_run_esptool", cut)
-    with pytest.raises(UsageError, match=r"app\.bin: the image is broken") as caught:
+    with pytest.raises(UsageError, match=r"app\.bin: the image is damaged") as caught:
         elf_to_image(source, chip=C3)
     assert str(tmp_path / "app.bin") in caught.value.message
     assert [path.name for path in tmp_path.iterdir()] == ["app.elf"]

@@ -335,4 +335,4 @@ def test_force_goes_past_the_map() -> None:
 
 def test_flash_behind_the_cache_is_said() -> None:
     """Reading flash through the cache in download mode comes with a warning."""
-    assert "mean nothing" in memory.peek(MEM, 0x3C00_0000).notes[0]
+    assert "are meaningless" in memory.peek(MEM, 0x3C00_0000).notes[0]

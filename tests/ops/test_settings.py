@@ -40,7 +40,7 @@ def test_every_size(name: str) -> None:
         rows = [row for row in chip.flash_sizes if row.size == size]
         found = written(name, FlashSettings(size="detect"), flash_size=size)
         if not rows:
-            assert (found.data, "stays as it is" in found.notes[0]) == (boot(name), True)
+            assert (found.data, "stays unchanged" in found.notes[0]) == (boot(name), True)
             continue
         (plain,) = (row for row in rows if "-" not in row.name)
         assert firmware.parse(found.data).header.size_code == plain.code

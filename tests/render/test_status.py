@@ -40,8 +40,8 @@ storage,data,spiffs,0x210000,0x1f0000
 
 STATUS = """\
 flash     ef4016  Winbond  W25Q32JV  4 MiB  no SFDP
-layout    w25q: confirmed by two independent sources; protected ranges are computed, not from a
-datasheet
+layout    w25q: confirmed by two independent sources; protected ranges are
+          computed, not from a datasheet
           7       6       5       4       3       2       1       0
 SR1  05h  SRP0!   SEC     TB      BP2     BP1     BP0     wel     busy
           0       0       1       1       0       1       1       .       0x36
