@@ -344,5 +344,5 @@ def _require_chip(session: Session, verb: Verb) -> None:
         possible = [other.name for other in COMMANDS.verbs() if other.needs in ("chip", "flash")]
         raise UsageError(
             f"`{verb.name}` is not possible: the chip is in secure download mode",
-            hint=f"possible: {', '.join(possible)}",
+            hint=f"available: {', '.join(possible)}",
         )

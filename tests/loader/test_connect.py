@@ -177,7 +177,7 @@ def test_running_stub_is_found(left: str, version: int, before: str) -> None:
     assert target.loader.dialect == (STUB_V1 if version == 1 else STUB)
     assert target.loader.has_bulk_read is (version == 2)
     assert leave.ignores_commands(target) is (version == 2)
-    with pytest.raises(UsageError, match="is running that is not known"):
+    with pytest.raises(UsageError, match="an unknown flasher stub is running"):
         target.memory.check(0x3FCD_0000, 4, write=True)
     assert target.recognise_stub()
     assert target.loader.stub == first.loader.stub
@@ -214,7 +214,7 @@ def test_another_stub_is_not_taken_for_ours() -> None:
 
     assert len(text) < len(first.loader.stub.text)
     assert not target.recognise_stub()
-    with pytest.raises(UsageError, match="is running that is not known"):
+    with pytest.raises(UsageError, match="an unknown flasher stub is running"):
         target.memory.check(0x3FCD_0000, 4, write=True)
 
 

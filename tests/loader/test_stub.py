@@ -263,7 +263,7 @@ def test_stub_that_does_not_run() -> None:
     jump = before + 1 + opcodes.index(Opcode.MEM_END)
     target = open_sim(f"fault=hang@request:{jump}", "esp32c3")
 
-    with pytest.raises(NoReply, match="was loaded and does not answer"):
+    with pytest.raises(NoReply, match="was loaded but does not answer"):
         target.start_stub()
     assert not target.loader.dialect.is_stub
 

@@ -196,7 +196,7 @@ def test_registers_that_change_are_read_once() -> None:
     target = open_sim("fault=drop@reply:31")
     before = wire_of(target).count.requests
 
-    with pytest.raises(EspError, match="must not be read twice"):
+    with pytest.raises(EspError, match="reading it twice is not allowed"):
         transfer.read_words(target.loader, range(START, START + 64, 4), once=True)
     assert wire_of(target).count.requests - before <= 18
 

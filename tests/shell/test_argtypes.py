@@ -131,7 +131,7 @@ def test_value(kind: AnyType, texts: tuple[str, ...], wanted: object) -> None:
         (PLACE, ("nowhere:0",), "`nowhere` is not a space"),
         (REGION, ("16",), "`16` has no length"),
         (REGION, ("16..",), "expected an end"),
-        (REGION, ("16..20", "4"), "is a whole region"),
+        (REGION, ("16..20", "4"), "is already a region"),
         (FILE, ("",), "expected a file name"),
         (choice("boot", "run"), ("rum",), "did you mean `run`?"),
         (CHIPS, ("esp99",), "known are "),

@@ -222,7 +222,7 @@ def test_a_profile_that_nobody_has(folder: Path, capsys: pytest.CaptureFixture[s
     status, _, err = run(capsys, "--config", "my.toml", "--profile", "s2", "-c", "echo")
     assert (status, err) == (
         2,
-        "espshell: there is no profile `s2` in my.toml; profiles are s3\n",
+        "espshell: there is no profile `s2` in my.toml; profiles: s3\n",
     )
 
 

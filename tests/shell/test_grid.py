@@ -161,7 +161,7 @@ def test_all_is_locked() -> None:
     doubtful = Grid(explain_status(doubted, W25Q32JV))
     assert doubtful.locked(doubtful.bit) == "it may be a copy"
     security = Grid(status("MX25L3233F", SR1=0, CR=7, SCUR=0))
-    assert "nothing here writes SCUR" in security.locked(at(security, "SCUR", 1).bit)
+    assert "espshell does not write SCUR" in security.locked(at(security, "SCUR", 1).bit)
 
 
 def test_picture() -> None:

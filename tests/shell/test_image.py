@@ -106,7 +106,7 @@ def test_every_length(offline: Shell, files: Path) -> None:
         ("image info app.bin --chip esp31", "image info: `esp31` is not a known chip"),
         (
             "image",
-            "image: `image` is an incomplete command; it goes on with info, make, merge, elf",
+            "image: `image` is an incomplete command; it continues with info, make, merge, elf",
         ),
         ("image inof app.bin", "image inof: there is no `image inof`; did you mean `info`?"),
         ("image make out", "image make: no segments given; -f FILE"),
@@ -168,7 +168,7 @@ def test_flash_of_the_connected_chip(offline: Shell, tmp_path: Path) -> None:
     offline.connect(f"?flash=4M&flash-file={path}")
     ran = offline.type("image info flash:0x10000")
     assert (ran.status, "not checked" in ran.out) == (0, True)
-    assert "--verify reads all of it" in ran.err
+    assert "--verify reads everything" in ran.err
     ran = offline.type("image-info flash:0x10000 --verify")
     assert ran.status == 1
     assert "flash:0x10000: the SHA-256 is wrong" in ran.err

@@ -332,7 +332,7 @@ def test_find_refuses_two_words(name: str, prefixes: bool, told: str) -> None:
     assert raised.value.one_line().startswith(told)
     with pytest.raises(UsageError) as raised:
         registry.find("pot")
-    assert raised.value.one_line() == "`pot` is an incomplete command; it goes on with set, show"
+    assert raised.value.one_line() == "`pot` is an incomplete command; it continues with set, show"
 
 
 def test_family() -> None:

@@ -60,7 +60,7 @@ def test_without_a_board(
 ) -> None:
     """The first lines say what was looked for and what to try; each fits 80 columns or folds."""
     said = greeted(offline, *present, monkeypatch=monkeypatch)
-    assert "no board found: looked for USB ports of Espressif chips" in said
+    assert "no board found (looked for USB ports of Espressif chips" in said
     assert others in said
     assert "`connect sim://demo`" in said
     assert "`ports`" in said

@@ -131,7 +131,7 @@ def test_what_may_stop_a_board_from_booting(offline: Shell, flash: str, line: st
     asked: list[str] = []
     shell.session.ask = answering(asked, yes=False)
     assert shell.type(line).status == 2
-    assert "may not boot any more" in asked[0]
+    assert "may no longer boot" in asked[0]
     assert nor_of(shell).status.active == before
     assert shell.type(f"{line} --risk").status == 0
     assert nor_of(shell).status.active != before

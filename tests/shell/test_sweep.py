@@ -65,7 +65,10 @@ def test_a_sample_of_the_fuzz() -> None:
         ("peek 0x1ffffffff", "peek: 0x1ffffffff is outside the 32-bit address space\n"),
         ("peek --force 0xfffffffc 2", "0xfffffffc..0x100000004 is outside the 32-bit"),
         ("dump --force -1", "dump: -1 is outside the 32-bit address space"),
-        ("dump --force flash:0x100000000 4", "0x100000000 is outside the 32-bit addresses of a fl"),
+        (
+            "dump --force flash:0x100000000 4",
+            "0x100000000 is outside the 32-bit address range of fl",
+        ),
         ("poke --force 0x100000000 1", "0x100000000 is outside the 32-bit address space"),
         ("fill --force 0 0xfffffffc 0", "is too much for one write; at most 64 MiB"),
         ("fill flash:0 0xfffffffc 0", "is past the end of the flash"),
@@ -73,7 +76,7 @@ def test_a_sample_of_the_fuzz() -> None:
         ("sleep 10000000", "`10000000` is too long; at most 1000000 seconds"),
         ("fails " * 500 + "echo", "nested more than 20 deep"),
         ("set flash-size 9999999M", "`9999999M` is not a size of a flash"),
-        ("read-flash-sfdp 0 0xffffffff", "go past the end of SFDP"),
+        ("read-flash-sfdp 0 0xffffffff", "go past the end of the 24-bit SFDP"),
         ("peek dram 0x100000000", "at most 0xffffffff was expected"),
     ],
 )
