@@ -108,7 +108,7 @@ def _value(remaining: Iterator[str]) -> list[str]:
 def _selected(text: str) -> list[str]:
     """Return the likely ports whose USB descriptors fit ``serial=A5*,kind=CP210x``.
 
-    Raises: UsageError for another selector; BenchError if no port fits.
+    Raises: UsageError for another selector; BenchError if no port matches.
     """
     selectors = [part.partition("=")[::2] for part in text.split(",") if part]
     for name, _ in selectors:
@@ -118,8 +118,8 @@ def _selected(text: str) -> list[str]:
     fits = [p.device for p in list_ports() if p.is_likely and _fits(p, selectors)]
     if not fits:
         raise BenchError(
-            f"no port fits {text!r}" if text else "there is no likely board",
-            hint="`espshell ports` lists them",
+            f"no port matches {text!r}" if text else "there is no likely board",
+            hint="`espshell ports` lists the ports",
         )
     return fits
 

@@ -1,7 +1,7 @@
 """Completion scripts for bash, zsh and fish, made by shtab from the parser of the command line.
 
 shtab (1.13) knows all three and needs only what argparse has; what it cannot know is put onto the
-actions here: which values are files, and words for those that are no choices of the parser.
+actions here: which values are files, and words for those that are not choices of the parser.
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ def printable(text: str) -> str:
 
 def system_reason(error: OSError) -> str:
     """Return the system's reason in lower case, to end a sentence with."""
-    text = error.strerror or "the system refuses it"
+    text = error.strerror or "the system refused it"
     return f"{text[:1].lower()}{text[1:]}"
 
 

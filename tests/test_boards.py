@@ -164,7 +164,7 @@ def test_boards_by_their_descriptors(
     assert everything.ports == tuple(port.device for port in BOARDS[:3])
     with pytest.raises(UsageError, match="knows no `colour`"):
         boards.requested(["--ports=colour=red"])
-    with pytest.raises(BenchError, match="no port fits"):
+    with pytest.raises(BenchError, match="no port matches"):
         boards.requested(["--ports=serial=Z*"])
 
 
@@ -179,8 +179,8 @@ def test_one_board_is_not_several(arguments: list[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-p", "a", "-p", "a", "-c", "info"], "a is named twice; a board has one port"),
-        (["-p", "a", "-p", "b", "-i", "-c", "info"], "a prompt has one board; "),
+        (["-p", "a", "-p", "a", "-c", "info"], "a is named twice; each board needs its own port"),
+        (["-p", "a", "-p", "b", "-i", "-c", "info"], "the prompt works with one board; "),
         (["-p", "a", "-p", "b", "--trace=x", "-c", "info"], "--trace=x: several boards would "),
         (["-p", "a", "-p", "b", "--junit", "x", "-c", "info"], "--junit x: several boards would "),
         (["-p", "/dev/null", "-p", "/dev/../dev/null", "x"], "/dev/null and /dev/../dev/null are "),

@@ -56,7 +56,7 @@ CASES = (
     Case("harness", "sim://esp32c3", "4 5 6", 1, "pin 5 does not follow pin 4"),
     Case("harness", "sim://esp32c3?wire=4:5&wire=5:6", "4 5 6", 1, "pin 6 is connected with pin 4"),
     Case("registers", "sim://esp32c3", "GPIO {}/step.espsh", text="1 of 1792 bytes differ"),
-    Case("registers", "sim://esp32c3", "GPIO {}/none.espsh", 1, "should have failed, and did not"),
+    Case("registers", "sim://esp32c3", "GPIO {}/none.espsh", 1, "should have failed but did not"),
     Case(
         "rescue",
         "sim://demo?boot=loop&sr=0,2&flash=2M",

@@ -118,7 +118,7 @@ def test_line_may_begin_with_a_dash() -> None:
         (["-c", "peek NOSUCH"], 2, "peek: `NOSUCH` is not a known name"),
         (["-c", "expect 1 == 2"], 1, "expect: `1 == 2` is false"),
         (["-c", "need esp32"], 1, "need: this is an ESP32-C3"),
-        (["--chip", "esp99", "-c", "info"], 2, "espshell: `esp99` is no chip that is known"),
+        (["--chip", "esp99", "-c", "info"], 2, "espshell: `esp99` is not a known chip"),
         (
             ["--baud", "0", "-c", "info"],
             2,
@@ -402,7 +402,7 @@ def test_several_boards_are_an_error_in_a_script(
 
     assert (status, out) == (3, "")
     assert err == (
-        "espshell: there are several boards: sim://esp32c3, sim://esp32; say which with --port\n"
+        "espshell: there are several boards: sim://esp32c3, sim://esp32; choose one with --port\n"
     )
 
 
@@ -438,7 +438,7 @@ def test_hostile_paths(
 def test_a_second_rate_is_the_only_fault(capsys: pytest.CaptureFixture[str]) -> None:
     """The hint is for what is wrong; the command behind -c is right."""
     status, _, err = in_process("-b", "9600", "-b", "115200", "-c", "info", capsys=capsys)
-    assert (status, err) == (2, "espshell: -b is given twice; one value is enough\n")
+    assert (status, err) == (2, "espshell: -b is given twice; give it once\n")
 
 
 def test_input_without_end(

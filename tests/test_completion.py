@@ -118,4 +118,4 @@ def test_the_manual_page_renders(tmp_path: Path) -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
     text = " ".join(ran.stdout.split())
     assert "espshell - An interactive shell for the serial bootloader" in text
-    assert "peek PLACE [COUNT] [--check] [--force] Read values" in text
+    assert "peek PLACE [COUNT] [--check] [--force] Read memory" in text

@@ -67,7 +67,7 @@ SYNTAX = (
     _bad("peek NOSUCH", "`NOSUCH` is not a known name"),
     _bad("peek UART0.NOSUCH", ""),
     _bad("repeat 2\necho x", "`repeat` has no `end`", command=""),
-    _bad("end", "`end` belongs to no block", command=""),
+    _bad("end", "`end` is outside of any block", command=""),
     _bad("if 1\nelse\nelse\nend", "a second `else`", line=3, command=""),
     _bad("if 0\npook\nend", "unknown command", line=2),
     _bad("for i of 1 2\nend", "a loop is"),

@@ -107,20 +107,20 @@ class Memory:
             raise UsageError(
                 f"{hex32(hole)} is outside the memory map of the {self.chip.title}: "
                 f"{self._neighbourhood(hole)}",
-                hint="`map` lists it; --force sends it all the same",
+                hint="`map` lists it; --force sends it anyway",
             )
         region = self.chip.region_at(address)
         if write and region is not None and region.kind not in (Kind.RAM, Kind.PERIPHERAL):
             raise UsageError(
                 f"{hex32(address)} is in {region.name} ({region.note}), which cannot be written",
-                hint="--force sends it all the same",
+                hint="--force sends it anyway",
             )
         efuse = self.chip.efuse
         if write and address < efuse.end and efuse.start <= last:
             raise UsageError(
-                f"{hex32(max(address, efuse.start))} is in the eFuse controller: what is written "
-                "there can burn bits for good",
-                hint="--force sends it all the same",
+                f"{hex32(max(address, efuse.start))} is in the eFuse controller: a write there "
+                "can burn fuses irreversibly",
+                hint="--force sends it anyway",
             )
         if write:
             self.require_spared(address, size)
@@ -129,12 +129,12 @@ class Memory:
         """Check that a write spares the stub that is running, on either bus. Raises: UsageError."""
         if not self.loader.dialect.is_stub:
             return
-        hint = "`stub never` and `reset` leave it; --force overwrites it"
+        hint = "`stub never` and `reset` stop it; --force overwrites it"
         stub = self.loader.stub
         region = self.chip.region_at(address)
         if stub is None and region is not None and region.kind is Kind.RAM:
             raise UsageError(
-                f"a flasher stub is running that is not known, and {region.name} may hold it",
+                f"an unknown flasher stub is running, and {region.name} may hold it",
                 hint=hint,
             )
         spans = self.chip.same_ram(Span.of(address, max(size, 1)))

@@ -31,7 +31,7 @@ else:
     _SYSTEM_ERRORS = (OSError, termios.error)  # pyserial lets some of the latter through
 
 # TypeError: pyserial 3.5 on a descriptor that another thread or a hang-up has closed.
-# OverflowError: a baud rate that does not fit into the system's structures.
+# OverflowError: a baud rate that does not fit the system's structures.
 _LOST: tuple[type[Exception], ...] = (*_SYSTEM_ERRORS, ValueError, TypeError, OverflowError)
 
 WRITE_TIMEOUT_S = 5.0
@@ -141,7 +141,7 @@ class SerialPort:
                 self._device.baudrate = baud
 
     def close(self) -> None:
-        """Close the device; a port that is gone already is no error."""
+        """Close the device; a port that is gone already is not an error."""
         self._fd = None  # the number may soon be another file's
         with contextlib.suppress(OSError, EspError):
             self._device.close()
@@ -236,7 +236,7 @@ def _scheme(url: str) -> str:
 def _check_place(url: str) -> None:
     """Require a network URL with host and port, and a path that can be one. Raises: ValueError."""
     if "\0" in url:
-        raise ValueError("there is a NUL in it")
+        raise ValueError("it contains a NUL")
     if _scheme(url) not in ("socket", "rfc2217"):
         return
     try:
@@ -245,7 +245,7 @@ def _check_place(url: str) -> None:
     except ValueError:
         is_complete = False
     if not is_complete:
-        raise ValueError("it names no host and port up to 65535, as socket://HOST:PORT does")
+        raise ValueError("expected a host and a port up to 65535: socket://HOST:PORT")
 
 
 def _descriptor(device: Any) -> int | None:
@@ -277,8 +277,8 @@ def _reason(error: Exception) -> str:
 
 
 _OPEN_HINTS = {
-    "permission": "may this user use it? (on Linux: group dialout)",
-    "no such file": "is it plugged in, and the name right?",
+    "permission": "does this user have permission? (on Linux: group dialout)",
+    "no such file": "is it plugged in, and is the name right?",
     "in use": "close the other program first",
 }
 """Advice on a port that cannot be opened, by words of the reason."""

@@ -220,7 +220,7 @@ def common(layouts: Sequence[Layout]) -> Layout:
     opcodes = {r.name: r.read_opcode for layout in layouts for r in layout.registers}
     registers = tuple(_agreed(name, opcodes[name], layouts) for name in opcodes)
     values = {field.name: field.values for layout in layouts for field in layout.fields}
-    return _layout("common", registers, values, "what all candidates have in common")
+    return _layout("common", registers, values, "what all candidates share")
 
 
 def _agreed(name: str, opcode: int, layouts: Sequence[Layout]) -> RegisterLayout:

@@ -31,7 +31,7 @@ class Result:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Lines that a person should read, and that are no part of the value."""
+        """Lines that a person should read, and that are not part of the value."""
         return ()
 
     @property

@@ -42,7 +42,7 @@ class Heard:
     def sentence(self) -> str:
         """The state of the chip as one clause; empty if the text says nothing about it."""
         if self.panic:
-            return f"the chip has panicked ({self.panic})"
+            return f"the application panicked ({self.panic})"
         if self.brownout:
             return "the chip had a brown-out: its supply voltage drops"
         why = f" ({self.reason})" if self.reason else ""

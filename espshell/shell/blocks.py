@@ -66,7 +66,7 @@ def parse(text: Script) -> tuple[Node, ...]:
     remaining.reverse()  # the next one is the last: taken by pop
     nodes, closing = _nodes(text, remaining, depth=0)
     if closing is not None:
-        raise _wrong(text, closing, f"`{_kind(closing)}` belongs to no block")
+        raise _wrong(text, closing, f"`{_kind(closing)}` is outside of any block")
     return nodes
 
 
@@ -118,9 +118,9 @@ def _kind(line: Line) -> str:
         if not is_edge:
             continue
         if len(commands) > 1 or command.ignore_failure or command.redirect is not None:
-            raise UsageError(f"`{name}` stands alone on its line")
+            raise UsageError(f"`{name}` must be alone on its line")
         if name in (ELSE, END) and command.words:
-            raise UsageError(f"nothing stands behind `{name}`")
+            raise UsageError(f"nothing may follow `{name}`")
         return name
     return ""
 

@@ -125,7 +125,7 @@ def _questions(
     )
     yield "flash", "Flash", lambda: flash.flash_id(session)
     yield "status", "Status registers of the flash", lambda: status.show(session)
-    yield "sfdp", "What the flash says of itself", lambda: status.show_sfdp(session)
+    yield "sfdp", "SFDP parameters of the flash", lambda: status.show_sfdp(session)
     yield "partitions", "Partitions", lambda: flash.list_parts(session)
     yield "pins", "Pins", lambda: gpio.gpio(session)
 
@@ -156,8 +156,8 @@ def require_format(path: Path) -> None:
     """Check that the name of a file says what is to be written. Raises: UsageError."""
     if path.suffix.lower() not in _FORMATS:
         raise UsageError(
-            f"expected a name that ends in {', '.join(_FORMATS)}, not `{path.name}`",
-            hint="the ending says what is written",
+            f"expected a file name ending in {', '.join(_FORMATS)}, not `{path.name}`",
+            hint="the suffix selects the format",
         )
 
 
@@ -183,7 +183,7 @@ def _json(report: BoardReport) -> str:
 def _markdown(report: BoardReport) -> str:
     parts = [f"# {report.title}\n\n{report.about}\n"]
     blocks = [(section.title, section.text) for section in report.sections]
-    for title, text in (*blocks, ("Verdicts of the script", _verdict_lines(report))):
+    for title, text in (*blocks, ("Results of the script", _verdict_lines(report))):
         fence = "`" * (3 if "```" not in text else 8)
         parts.append(f"\n## {title}\n\n{fence}text\n{text}{fence}\n")
     return "".join(parts)
@@ -191,7 +191,7 @@ def _markdown(report: BoardReport) -> str:
 
 def _html(report: BoardReport) -> str:
     parts = [(s.title, _drawn(s.document or s.text)) for s in report.sections]
-    parts.append(("Verdicts of the script", _drawn(_verdict_lines(report))))
+    parts.append(("Results of the script", _drawn(_verdict_lines(report))))
     sections = "\n".join(f"<h2>{html.escape(t)}</h2>\n<pre>{body}</pre>" for t, body in parts)
     return _PAGE.format(
         title=html.escape(report.title),

@@ -83,7 +83,7 @@ class _Files:
             self._knows_written = False
             return
         for word in words:
-            with contextlib.suppress(UsageError):  # the word is no path
+            with contextlib.suppress(UsageError):  # the word is not a path
                 self._written.add(_stem(files.path_of(word.expand({}))))
 
 

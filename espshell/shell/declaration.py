@@ -71,7 +71,7 @@ class Trait(enum.Flag):
     CHIP = enum.auto()
     """Behind it another chip may be connected."""
     WORDS_TOO = enum.auto()
-    """The bare name of a family that takes words: what is no second name is an argument."""
+    """The bare name of a family that takes words: what is not a second name is an argument."""
     PARTITIONS = enum.auto()
     """Behind it the names of partitions may be others than they are now."""
     BLOCK = enum.auto()
@@ -139,7 +139,7 @@ class Option:
         return f"[{' '.join(filter(None, (self.flag, self.value)))}]" + "..." * self.many
 
 
-DRY_RUN = Option("--dry-run", "show what would be written, send nothing", setting="dry_run")
+DRY_RUN = Option("--dry-run", "show what would be written; write nothing", setting="dry_run")
 """For commands that change something."""
 
 
@@ -273,7 +273,7 @@ def _options(name: str, hint: object) -> list[Option]:
 
 
 def _options_of(group: object) -> Iterator[Option]:
-    """Yield the options that the fields of a class stand for; none if it is no group."""
+    """Yield the options that the fields of a class stand for; none if it is not a group."""
     for name, hint in getattr(group, "__annotations__", {}).items():
         if isinstance(hint, str) and isinstance(group, type):
             yield from _options(name, _evaluated(group, hint))

@@ -1,6 +1,6 @@
 """Adapt advice to the command that was typed.
 
-Operations name the options of our own verbs: "--force sends it all the same".  A command under
+Operations name the options of our own verbs: "--force sends it anyway".  A command under
 another tool's name, or one without that option, does not take it.
 """
 

@@ -97,7 +97,7 @@ def prepare(session: Session, command: Command, *, depth: int = 0) -> Prepared:
     Raises: UsageError.
     """
     if depth > MAX_DEPTH:
-        raise UsageError(f"commands that hold each other are nested more than {MAX_DEPTH} deep")
+        raise UsageError(f"commands are nested more than {MAX_DEPTH} deep")
     command = COMMANDS.whole(
         spelling.program(command), session.variables, prefixes=session.interactive
     )
@@ -120,9 +120,9 @@ def prepare(session: Session, command: Command, *, depth: int = 0) -> Prepared:
 def _expand(
     session: Session, commands: tuple[Command, ...], within: frozenset[str]
 ) -> Iterator[Command]:
-    """Yield commands with aliases replaced; in its own meaning, an alias is no alias."""
+    """Yield commands with aliases replaced; in its own meaning, an alias is not an alias."""
     if len(within) > MAX_DEPTH:
-        raise UsageError(f"aliases stand for each other more than {MAX_DEPTH} deep")
+        raise UsageError(f"aliases are nested more than {MAX_DEPTH} deep")
     for command in commands:
         name = command.name.raw
         line = meaning(session, name, command.rest(0))

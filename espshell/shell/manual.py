@@ -29,7 +29,7 @@ HOW = (
     "`?NAME` a register, partition or pin."
 )
 
-STATUSES = {0: "done", 1: "the chip is not as it should be", 2: "the line is wrong"}
+STATUSES = {0: "done", 1: "the chip is not as expected", 2: "the command line is wrong"}
 NO_CHIP = {3: "no chip is connected, or it does not answer"}
 
 

@@ -225,7 +225,7 @@ class Output:
         self.write(json.dumps(value) + "\n")
 
     def note(self, text: str) -> None:
-        """Tell something that is no result."""
+        """Tell something that is not a result."""
         if not self._is_silent and (text := self.worded(text)):
             self._tell(text, "note")
 
@@ -323,7 +323,7 @@ class Output:
         pipe = subprocess.PIPE
         with subprocess.Popen(text, shell=True, stdin=pipe, encoding="utf-8") as process:
             closing = contextlib.closing(cast(IO[str], process.stdin))
-            # A reader that has had enough ends the command, and that is no failure.
+            # A reader that has had enough ends the command, and that is not a failure.
             with contextlib.suppress(BrokenPipeError), closing as stream, self._instead(stream):
                 yield
         if process.returncode not in (0, *_HAD_ENOUGH):

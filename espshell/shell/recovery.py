@@ -55,7 +55,9 @@ def reconnect(session: Session) -> Target:
     loader = session.chip.loader if session.connection is not None else None
     if loader is not None and loader.on_trial and not loader.in_step:
         session.without_handlers.add(session.chip.chip.name)
-        session.output.note("a handler of ours was on trial: the stub is started without them")
+        session.output.note(
+            "one of espshell's handlers was on trial: the stub is started without them"
+        )
     lost = session.connection.as_lost() if session.connection else before
     if lost is not None and lost.usb is not None:
         device = _current_name(lost.usb)
@@ -70,7 +72,7 @@ def reconnect(session: Session) -> Target:
     if lost is not None and lost.had_stub and not session.chip.loader.dialect.is_stub:
         session.start_stub()
     session.variables.pop("_", None)
-    session.output.note("what was read before may be stale: $_ and the marks of dumps are gone")
+    session.output.note("what was read before may be stale: $_ and the marks in dumps were dropped")
     return session.chip
 
 
@@ -95,7 +97,7 @@ def wait_and_reconnect(session: Session, clock: Clock | None = None) -> bool:
                 output.error(error.one_line())
                 return False
         clock.sleep(_POLL_S)
-    output.note("it has not come back")
+    output.note("it did not come back")
     return False
 
 

@@ -173,7 +173,9 @@ class Registry:
             return
         there = ", ".join(family)
         if not second:
-            raise UsageError(f"`{first}` is half a command", hint=f"it goes on with {there}")
+            raise UsageError(
+                f"`{first}` is an incomplete command", hint=f"it continues with {there}"
+            )
         hint = did_you_mean(second, family) or f"there are {there}"
         raise UsageError(f"there is no `{first} {second}`", hint=hint)
 
@@ -210,7 +212,9 @@ def bind(verb: Verb, command: Command) -> Bound:
             bound.append((param, tuple(positional[:size])))
             positional = positional[size:]
     if positional:
-        raise UsageError(f"`{positional[0].raw}` is one word too many", hint=f"usage: {verb.usage}")
+        raise UsageError(
+            f"`{positional[0].raw}` is one argument too many", hint=f"usage: {verb.usage}"
+        )
     return tuple(bound)
 
 
@@ -305,7 +309,7 @@ def _split(
                 raise UsageError(f"{option.flag} takes no value", hint=f"usage: {verb.usage}")
             options.append((option, ()))
         elif value is None and not remaining:
-            raise UsageError(f"{option.flag} wants a value", hint=f"usage: {verb.usage}")
+            raise UsageError(f"{option.flag} needs a value", hint=f"usage: {verb.usage}")
         else:
             options.append((option, (value or remaining.pop(0),)))
     return positional + remaining, options

@@ -183,7 +183,7 @@ class Runner:
         worst = self.run_script(loaded, arguments)
         self.session.next_line = ""
         if worst:  # with --keep-going; the errors themselves have been reported
-            raise EspError(f"commands of {loaded.name} have failed", status=worst)
+            raise EspError(f"commands of {loaded.name} failed", status=worst)
 
     def run_script(self, text: Script, arguments: Sequence[str] = ()) -> int:
         """Run a script line by line; return 0, or with ``session.keep_going`` the worst status.
@@ -350,6 +350,6 @@ def _require_chip(session: Session, verb: Verb) -> None:
     if verb.needs == "memory" and session.target.loader.dialect.is_secure:
         possible = [other.name for other in COMMANDS.verbs() if other.needs in ("chip", "flash")]
         raise UsageError(
-            f"`{verb.name}` cannot work: the chip is in secure download mode",
-            hint=f"these can: {', '.join(possible)}",
+            f"`{verb.name}` is not possible: the chip is in secure download mode",
+            hint=f"available: {', '.join(possible)}",
         )

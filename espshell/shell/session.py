@@ -250,7 +250,7 @@ class Session:
         if chosen.baud > SYNC_BAUD:
             self.connected.rate_raised = True
             note = f"rate raised to {chosen.baud} baud for {size_text(size)}"
-            self.output.note(f"{note}; `set rate fixed` leaves it alone")
+            self.output.note(f"{note}; `set rate fixed` prevents that")
 
     def lower_rate(self) -> bool:
         """Go back if the rate is one of ``raise_rate``; return whether it was.
@@ -293,9 +293,9 @@ class Session:
         if self.bench.stub == "never":
             raise UsageError("this needs the flasher stub", hint="`stub auto` allows it")
         if self.chip.loader.dialect.is_secure:
-            raise UsageError("a chip in secure download mode starts no flasher stub")
+            raise UsageError("a chip in secure download mode does not start a flasher stub")
         if self.dry_run:
-            raise UsageError("a dry run starts no flasher stub: it would be written into RAM")
+            raise UsageError("a dry run does not start the flasher stub: that would write to RAM")
         bench = self.bench
         try:
             stub = self.chip.start_stub(
@@ -315,7 +315,9 @@ class Session:
         Raises: NoReply where it must not be reset.
         """
         self.without_handlers.add(self.chip.chip.name)
-        self.output.note("our handlers have ended the stub: the chip is reset, and does without")
+        self.output.note(
+            "espshell's handlers stopped the stub: the chip is reset and runs without them"
+        )
         self._regain(self.chip.link.port.baud)
 
     def apply_settings(self) -> None:
@@ -356,8 +358,8 @@ class Session:
             return self.chip.memory
         flash = self.flash(size)
         if ram := deflate.area(self.chip.loader, size):
-            text = f"the RAM {ram} is written over, for flash that comes compressed"
-            self.output.note(f"{text}; `set compress off` leaves it alone")
+            text = f"the RAM {ram} is overwritten to read flash compressed"
+            self.output.note(f"{text}; `set compress off` prevents that")
         return flash
 
     def flash(self, size: int = 0) -> Flash:
@@ -374,7 +376,7 @@ class Session:
                 self.start_stub()
             except UsageError as error:
                 connection.no_stub = True
-                self.output.note(f"without the flasher stub ({error.message}): it will take longer")
+                self.output.note(f"without the flasher stub ({error.message}): this takes longer")
         return self.chip.flash
 
     def go_on_with(self, line: str, **flags: bool) -> None:
@@ -388,7 +390,8 @@ class Session:
         """
         if not (self.assume_yes or self.dry_run or self.ask):
             raise UsageError(
-                f"{what} cannot be undone, and nobody can be asked", hint="--yes allows it"
+                f"{what} cannot be undone, and there is no terminal to ask at",
+                hint="--yes allows it",
             )
 
     def may_destroy(self, what: str) -> bool:
@@ -409,7 +412,7 @@ class Session:
             try:
                 target.leave(self.bench.after if after is None else after)
             except EspError as error:
-                self.output.note(f"the chip was not left as wanted: {error.one_line()}")
+                self.output.note(f"the chip was not left as requested: {error.one_line()}")
             finally:
                 target.link.port.close()
         self.journal.turn_stale()

@@ -260,7 +260,7 @@ def test_volatile(name: str, found: Sfdp | None, possible: bool) -> None:
 
 
 def test_volatile_of_candidates() -> None:
-    """With one candidate that does not know 50h it is not sent."""
+    """With one candidate that does not support 50h it is not sent."""
     assert parts.identify(0xC84016, None).part.volatile is Volatile.NO
 
 

@@ -156,7 +156,7 @@ def test_encryption_of_downloads_that_is_off(chip: str, off: bool) -> None:
     facts = facts_of(target)
     assert (facts.encrypted, facts.plain_only) == (True, off)
     if off:
-        with pytest.raises(UsageError, match="this chip encrypts nothing"):
+        with pytest.raises(UsageError, match="the loader does not encrypt"):
             load(target, image(NEW, 0x1_0000))
     else:
         assert "unencrypted" in load(target, image(NEW, 0x1_0000)).notes[0]
@@ -171,7 +171,7 @@ def test_beyond_what_a_loader_reaches() -> None:
         lambda: erase(target, 17 * MIB, SECTOR),
         lambda: prepare(target, 16 * MIB - SECTOR, 2 * SECTOR, facts),
     ):
-        with pytest.raises(UsageError, match="reaches only the first 16 MiB"):
+        with pytest.raises(UsageError, match="can only access the first 16 MiB"):
             deed()
     assert changes(target) == (0, 0)
 
@@ -298,7 +298,7 @@ def test_secure_download_mode() -> None:
     assert (result.ok, result.verified) == (True, None)
     assert "not verified: this loader cannot read flash" in result.notes
     assert held(target) == with_new(OLD, (AT, NEW))
-    with pytest.raises(UsageError, match="nothing of a sector can be kept"):
+    with pytest.raises(UsageError, match="the rest of a sector cannot be kept"):
         load(target, image(NEW, AT + 1), keep_edges=True)
     erased = erase(target, 0x1000, 0x2000)
     assert (erased.verified, erased.skipped) == (None, 0)

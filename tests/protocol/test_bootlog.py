@@ -30,9 +30,9 @@ APPLICATION = (
         (
             b"Guru Meditation Error: Core  0 panic'ed (LoadProhibited). Exception was unhandled."
             + APPLICATION,
-            "the chip has panicked (LoadProhibited)",
+            "the application panicked (LoadProhibited)",
         ),
-        (b"abort() was called at PC 0x400d", "the chip has panicked (abort)"),
+        (b"abort() was called at PC 0x400d", "the application panicked (abort)"),
         (
             b"\r\nBrownout detector was triggered\r\n\r\n" + APPLICATION,
             "the chip had a brown-out: its supply voltage drops",

@@ -81,7 +81,7 @@ def test_results() -> None:
 
 
 def test_json() -> None:
-    """Numbers are numbers, the stub is no segment, and what was said is inside."""
+    """Numbers are numbers, the stub is not a segment, and what was said is inside."""
     loaded = RamLoaded("x", 4, (CODE, *STUB), 8, 1, True, False, monitored=SAID)
     assert json.loads(json.dumps(to_json(loaded))) == {
         "file": "x",

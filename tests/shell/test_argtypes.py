@@ -132,7 +132,7 @@ def test_value(kind: AnyType, texts: tuple[str, ...], wanted: object) -> None:
         (PLACE, ("nowhere:0",), "`nowhere` is not a space"),
         (REGION, ("16",), "`16` has no length"),
         (REGION, ("16..",), "expected an end"),
-        (REGION, ("16..20", "4"), "is a whole region"),
+        (REGION, ("16..20", "4"), "is already a region"),
         (FILE, ("",), "expected a file name"),
         (choice("boot", "run"), ("rum",), "did you mean `run`?"),
         (CHIPS, ("esp99",), "known are "),
@@ -153,8 +153,8 @@ def test_text_that_cannot_be_meant(kind: AnyType, texts: tuple[str, ...], told: 
         (POSITIVE, ("0",), "`0` is 0; at least 1 was expected"),
         (POSITIVE, ("1-2",), "`1-2` is -1"),
         (REGION, ("16", "0"), "`0` is 0; a length is at least 1 byte"),
-        (REGION, ("16..16",), "the end 0x10 is not behind the start 0x10"),
-        (REGION, ("NOSUCH",), "`NOSUCH` is the name of no region"),
+        (REGION, ("16..16",), "the end 0x10 is not after the start 0x10"),
+        (REGION, ("NOSUCH",), "`NOSUCH` is not the name of a region"),
     ],
 )
 def test_meaning_that_cannot_be(kind: AnyType, texts: tuple[str, ...], told: str) -> None:

@@ -88,5 +88,5 @@ def test_the_format_is_known_before_the_board_is_asked(
 ) -> None:
     """A name that says no format is a usage error."""
     assert cli.main(["-p", "sim://demo", "-c", f"report {tmp_path}/board.txt"]) == 2
-    assert "expected a name that ends in .html, .htm, .md, .json" in capsys.readouterr().err
+    assert "expected a file name ending in .html, .htm, .md, .json" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

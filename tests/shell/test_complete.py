@@ -102,7 +102,7 @@ def test_candidates_say_what_they_are(offline: Shell) -> None:
     offline.type("alias peekaboo = map")
     about = {each.text: each.about for each in complete.candidates(offline.session, "peek")}
     assert about == {
-        "peek": "Read values, in hexadecimal and decimal.",
+        "peek": "Read memory and show it in hexadecimal and decimal.",
         "peek8": "width 8",
         "peek16": "width 16",
         "peek32": "width 32",

@@ -151,7 +151,7 @@ WRONG = [
     ('settings.check = "on"', 'settings.check: expected true or false, not "on"'),
     ("settings.color = false", "settings.color: expected a text as `set` takes it"),
     ('settings.color = "red"', "settings.color: expected auto, always or never"),
-    ('settings.flash-size = "5"', "my.toml: settings.flash-size: `5` is no size of a flash"),
+    ('settings.flash-size = "5"', "my.toml: settings.flash-size: `5` is not a size of a flash"),
     ("[settings]\ncheck = {}", "settings.check: expected true or false"),
     ("aliases = []", "my.toml: aliases: expected a table"),
     ("aliases.a = 1", "my.toml: aliases.a: expected a line of the shell, not 1"),
@@ -162,10 +162,10 @@ WRONG = [
     ("profile = 1", "my.toml: profile: expected a table [profile]"),
     ("profile.x = 1", "my.toml: profile.x: expected a table [profile.x]"),
     ("[profile.x]\nbaud = 0", "my.toml: profile.x.baud: expected"),
-    ("[profile.x.profile.y]", "my.toml: profile.x.profile: expected no profile inside of one"),
+    ("[profile.x.profile.y]", "my.toml: profile.x.profile: expected profiles cannot be nested"),
     ("[profile.x]\nsettings.chek = true", "my.toml: profile.x.settings.chek: there is no such"),
-    ("port", "my.toml is no TOML: "),
-    ("a = 1\na = 2", "my.toml is no TOML: "),
+    ("port", "my.toml is not TOML: "),
+    ("a = 1\na = 2", "my.toml is not TOML: "),
     ("a = " + "[" * 5000, "my.toml is nested too deeply"),
     ("a = '\xff'", "my.toml is not text (UTF-8): byte 5 is wrong"),
 ]
@@ -222,7 +222,7 @@ def test_a_profile_that_nobody_has(folder: Path, capsys: pytest.CaptureFixture[s
     status, _, err = run(capsys, "--config", "my.toml", "--profile", "s2", "-c", "echo")
     assert (status, err) == (
         2,
-        "espshell: there is no profile `s2` in my.toml; profiles are s3\n",
+        "espshell: there is no profile `s2` in my.toml; profiles: s3\n",
     )
 
 
@@ -233,7 +233,7 @@ def test_scripts_read_nothing_unless_asked(
     mine = config.user_file()
     mine.parent.mkdir(parents=True)
     for path in (mine, folder / "espshell.toml"):
-        path.write_text("this is no TOML")
+        path.write_text("this is not TOML")
     assert run(capsys, "-c", "set squeeze") == (0, "squeeze  on\n", "")
 
 

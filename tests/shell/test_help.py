@@ -125,9 +125,9 @@ def test_what_a_symbol_is(shell: Shell, tmp_path: Path) -> None:
     [
         (
             "?UART0.STATSU",
-            "`UART0.STATSU` is no command, topic or name; did you mean `UART0.STATUS`?",
+            "`UART0.STATSU` is not a command, topic or name; did you mean `UART0.STATUS`?",
         ),
-        ("?nosuch:name", "`nosuch:name` is no command, topic or name"),
+        ("?nosuch:name", "`nosuch:name` is not a command, topic or name"),
         ("help sr nosuch", "there is no `sr nosuch`; there are"),
         ("help pekk", "did you mean `peek`?"),
         ("?gpio:77", "an ESP32-C3 has no GPIO77"),

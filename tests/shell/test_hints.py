@@ -78,7 +78,7 @@ def test_options_of_the_program_are_those_of_its_parser() -> None:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("peek 0", "; `map` lists it; --force sends it all the same"),
+        ("peek 0", "; `map` lists it; --force sends it anyway"),
         ("find 0x30000000 16 1", "outside the memory map"),
         ("erase-region 0x10 0x10", "`erase ... --keep-edges`"),
     ],

@@ -157,7 +157,7 @@ def test_full_disk_is_told() -> None:
 
 
 def test_reader_that_has_had_enough_ends_the_command(tmp_path: Path) -> None:
-    """A closed pipe is no failure, but nothing more is computed for it."""
+    """A closed pipe is not a failure, but nothing more is computed for it."""
     told, mark = output(io.StringIO()), tmp_path / "mark"
     with told.to_shell("true"):
         for _ in range(100_000):

@@ -175,10 +175,10 @@ def test_bind(which: Verb, text: str, wanted: dict[str, list[str]]) -> None:
     ("which", "text", "told"),
     [
         (REGION_FILE, "f", "FILE is missing; usage: v REGION FILE"),
-        (REGION_FILE, "0 16 f g", "`g` is one word too many"),
+        (REGION_FILE, "0 16 f g", "`g` is one argument too many"),
         (PLACE_VALUES, "0", "VALUE is missing"),
         (PLACE_VALUES, "0 1 --masc 1", "v has no option `--masc`; did you mean `--mask`?"),
-        (PLACE_VALUES, "0 1 --mask", "--mask wants a value"),
+        (PLACE_VALUES, "0 1 --mask", "--mask needs a value"),
         (FILE_WORDS, "--flag f", "v has no option `--flag`"),
         (EXPRESSION, "-m text", "EXPRESSION is missing"),
     ],
@@ -214,7 +214,7 @@ def test_a_variant_is_its_command_with_a_preset() -> None:
 
 @pytest.mark.parametrize("each", list(VERBS.verbs()), ids=lambda verb: verb.name)
 def test_every_command_gives_its_function_all(each: Verb) -> None:
-    """What is no argument and no option is set by a variant, or given by what runs the command."""
+    """What is neither argument nor option is set by a variant, or given by the runner."""
     _, *parameters = inspect.signature(each.run).parameters.values()
     given = {each.rest, *each.preset} | ({"run_file"} if Trait.LINES in each.traits else set())
     given |= {key for verb in VERBS.verbs() if verb.run is each.run for key in verb.preset}
@@ -332,7 +332,7 @@ def test_find_refuses_two_words(name: str, prefixes: bool, told: str) -> None:
     assert raised.value.one_line().startswith(told)
     with pytest.raises(UsageError) as raised:
         registry.find("pot")
-    assert raised.value.one_line() == "`pot` is half a command; it goes on with set, show"
+    assert raised.value.one_line() == "`pot` is an incomplete command; it continues with set, show"
 
 
 def test_family() -> None:

@@ -279,7 +279,7 @@ def test_a_history_that_fails(
     ran = type_keys(shell, "echo one", ENTER, "echo two", ENTER, "history", ENTER)
     assert ran.out.splitlines()[-5:-3] == ["one", "two"]
     assert "2  echo two" in ran.out
-    assert ran.err.count("the lines of this session are not kept: cannot write") == 1
+    assert ran.err.count("the history of this session is not kept: cannot write") == 1
 
 
 def _append_once() -> Callable[[Path, bytes], None]:
@@ -389,7 +389,7 @@ def test_terminal_completion_menu(terminal: Terminal) -> None:
     terminal.send("pe" + TAB)
     shown = terminal.wait(lambda text: "peek32" in text and "PLACE [COUNT]" in text)
     assert "esp32c3:rom> peek\n" in shown
-    assert "peek    Read values, in hexadecimal and decimal." in shown
+    assert "peek    Read memory and show it in hexadecimal and decimal." in shown
     assert "sim://esp32c3  115200 baud  ESP32-C3 v0.4  rom  peek PLACE [COUNT]" in shown
 
 

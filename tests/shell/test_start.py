@@ -60,7 +60,7 @@ def test_without_a_board(
 ) -> None:
     """The first lines say what was looked for and what to try; each fits 80 columns or folds."""
     said = greeted(offline, *present, monkeypatch=monkeypatch)
-    assert "no board found: looked for USB ports of Espressif chips" in said
+    assert "no board found (looked for USB ports of Espressif chips" in said
     assert others in said
     assert "`connect sim://demo`" in said
     assert "`ports`" in said
@@ -71,7 +71,7 @@ def test_the_last_port_is_taken_again(offline: Shell, monkeypatch: pytest.Monkey
     """It goes before a menu, under the name that it has now, and that is said."""
     last_port.remember(replace(FIRST, device="/dev/ttyUSB7"))
     said = greeted(offline, SECOND, FIRST, monkeypatch=monkeypatch)
-    assert "taking sim://esp32c3, as the last time (CP210x)" in said
+    assert "using sim://esp32c3, as last time (CP210x)" in said
     assert offline.session.chip.chip.name == "esp32c3"
 
 

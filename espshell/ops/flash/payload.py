@@ -95,9 +95,7 @@ def _read(
     if not data:
         if not empty:
             raise UsageError(f"{path} is empty", hint="was it built?")
-        yield Payload(
-            address, b"", str(path), limit, (f"{path} is empty: nothing of it is written",)
-        )
+        yield Payload(address, b"", str(path), limit, (f"{path} is empty: nothing to write",))
         return
     if not intel_hex.is_given(data, path):
         yield Payload(address, data, str(path), limit)
@@ -108,7 +106,8 @@ def _read(
     first = pieces[0][0]
     if address and first == address:
         raise UsageError(
-            f"{path} begins at {hex32(first)} by itself, and would go to {hex32(first + address)}",
+            f"{path} begins at {hex32(first)} by its own addresses, and would go to "
+            f"{hex32(first + address)}",
             hint="flash:0 (mem:0) takes the addresses in the file as they are",
         )
     notes = (
@@ -128,7 +127,7 @@ def _require_apart(payloads: Sequence[Payload]) -> None:
         if last is not None and payload.address < last.end and payload.data:
             both = payload.span.intersection(last.span)
             raise UsageError(
-                f"{payload.name} overlaps {last.name} in {both}", hint="which shall be there?"
+                f"{payload.name} overlaps {last.name} in {both}", hint="give two different places"
             )
         if last is None or payload.end > last.end:
             last = payload

@@ -94,11 +94,11 @@ def reading_notes(space: Space, address: int, size: int) -> tuple[str, ...]:
         if region.span.overlaps(Span.of(address, size)) and region.kind in (Kind.FLASH, Kind.PSRAM):
             notes.append(
                 f"{region.name} is seen through the cache, which is off in download mode: "
-                "these values mean nothing"
+                "these values are meaningless"
             )
     touched = space.chip.changes_when_read(address, size)
     if touched is not None:
-        notes.append(f"reading {touched.name} has changed it")
+        notes.append(f"reading {touched.name} changed it")
     return tuple(notes)
 
 

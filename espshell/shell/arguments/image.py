@@ -35,7 +35,7 @@ def _flash_bytes(word: str) -> int:
     text = word.upper()
     size = parse_number(text.removesuffix("B") if text[-2:] in ("KB", "MB") else word)
     if not size or size > MOST_FLASH:
-        raise UsageError(f"`{word}` is no size", hint="4MB, 512k or 0x1000 are; at most 256M")
+        raise UsageError(f"`{word}` is not a size", hint="4MB, 512k or 0x1000 are; at most 256M")
     return size
 
 
@@ -59,7 +59,7 @@ def _parse_file_or_flash(word: str) -> Path | place.Place:
         return FILE.parse([unquoted(word)])
     where = place.parse_place(word)
     if where.space != "flash":
-        raise UsageError(f"`{word}` is not in flash", hint="an image stands in a file or in flash")
+        raise UsageError(f"`{word}` is not in flash", hint="an image is a file or in flash")
     return where
 
 

@@ -59,7 +59,7 @@ class Operand:
         return " ".join(unquoted(word) for word in self.words)
 
     def span(self, scope: Scope) -> Extent | Location | None:
-        """Return the range, or the address alone; None if it is no place."""
+        """Return the range, or the address alone; None if it is not a place."""
         word = self.words[0]
         if len(self.words) == 1 and _range(word) is None:
             return _lone(word, scope)

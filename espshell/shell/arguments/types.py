@@ -301,7 +301,7 @@ def chip_named(name: str) -> Chip:
     chip = chips.by_name(name)
     if chip is None:
         names = ", ".join(chips.NAMES)
-        raise UsageError(f"`{name}` is no chip that is known", hint=f"known are {names}")
+        raise UsageError(f"`{name}` is not a known chip", hint=f"known are {names}")
     return chip
 
 

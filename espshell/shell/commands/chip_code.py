@@ -29,14 +29,15 @@ def memtest(
     session: Session,
     region: Annotated[Extent, REGION],
     *,
-    restore: Annotated[bool, Option("--restore", "put back what it held")] = False,
+    restore: Annotated[bool, Option("--restore", "restore the contents afterwards")] = False,
     force: Force = False,
 ) -> MemoryTested | None:
     """Test RAM: march C-, walking ones, address lines; fails if a bit is wrong.
 
-    memtest 0x3fc98000 0x8000. It is said which addresses and which bits are wrong. What the RAM
-    holds is lost, without --restore; what the ROM keeps there, too. The flasher stub tests on the
-    chip and cannot test the RAM that it uses; without it the host does, at most 1 KiB.
+    memtest 0x3fc98000 0x8000. Reports the faulty addresses and bits. The contents of the RAM are
+    lost unless --restore is given, including what the ROM keeps there. The flasher stub runs the
+    test on the chip and cannot test the RAM it occupies; without the stub the host tests at most 1
+    KiB.
 
     Example: memtest DRAM 64
     """
@@ -72,14 +73,14 @@ def call(
     arguments: Annotated[tuple[int, ...], NUMBERS_OR_NONE] = (),
     *,
     timeout: Annotated[
-        float | None, Option("--timeout", "how long it may take (3 s)", SECONDS, short="-t")
+        float | None, Option("--timeout", "time the function may take (3 s)", SECONDS, short="-t")
     ] = None,
     force: Force = False,
 ) -> Called | None:
-    """Call a function on the chip, with up to eight arguments; $_ becomes what it returns.
+    """Call a function on the chip with up to eight arguments; $_ is its return value.
 
-    call 0x4037c000 1 2. The flasher stub calls it, and is started for that. A function that does
-    not return, or does harm, takes the loader with it, so it is asked about first.
+    call 0x4037c000 1 2. The flasher stub makes the call and is started for it. A function that does
+    not return or corrupts memory takes the stub down with it, so you are asked first.
 
     Example: call 0x40000000 1 --dry-run
     """

@@ -28,10 +28,11 @@ def compare(
     port: Annotated[str, PORT],
     region: Annotated[Extent | None, REGION] = None,
 ) -> Presentation:
-    """Compare the flash of this board with that of another, by digests, down to sectors.
+    """Compare the flash of two boards by digests, down to sectors.
 
-    compare /dev/ttyUSB1; compare sim://demo flash:app0. Without a region all of it, as far as both
-    have it. The other board is reset before and left as --after says. Fails if anything differs.
+    compare /dev/ttyUSB1; compare sim://demo flash:app0. Without REGION the flash is compared up to
+    the smaller size. The other board is reset first and left as --after says. Fails if anything
+    differs.
 
     Example: -compare sim://esp32c3
     """

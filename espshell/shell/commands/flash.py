@@ -55,9 +55,9 @@ NOTHING_DONE = "nothing was changed"
 
 _PATCH = "patch the bootloader's header (keep)"
 
-Force = Annotated[bool, Option("--force", "write also what this chip cannot boot")]
+Force = Annotated[bool, Option("--force", "write even an image this chip cannot boot")]
 KeepEdges = Annotated[
-    bool, Option("--keep-edges", "keep what else is in the first and last sector")
+    bool, Option("--keep-edges", "keep the other bytes of the first and last sector")
 ]
 
 
@@ -82,19 +82,19 @@ def load(
     session: Session,
     files: Annotated[tuple[Pair, ...], file_places(where=WRITABLE_PLACE)],
     *,
-    everything: Annotated[bool, Option("--all", "send also what does not differ")] = False,
+    everything: Annotated[bool, Option("--all", "also write sectors that already match")] = False,
     keep_edges: KeepEdges = False,
     header: Header,
     force: Force = False,
 ) -> Written | Loaded | None:
-    """Write files to flash, as far as they differ, or to memory.
+    """Write files to flash (only the sectors that differ) or to memory.
 
     load app.bin flash:app0; load boot.bin flash:0x1000 app.bin flash:0x10000; load x.bin mem:DRAM.
-    Raw bytes or Intel HEX, whose addresses are added to the place: flash:0 takes them as they are.
-    What is known not to boot is refused without --force. Only the sectors that differ are erased
-    and sent; then all is verified.
-    The header of a bootloader is written as it is, unless --flash-mode, --flash-freq or
-    --flash-size is given. What is stopped half-way is finished by running it again.
+    Files are raw binary or Intel HEX; HEX addresses are offsets from the place, so flash:0 uses
+    them unchanged. An image that cannot boot there is refused without --force. Only sectors that
+    differ are erased and sent; then everything is verified.
+    A bootloader's header is written unchanged unless --flash-mode, --flash-freq or --flash-size is
+    given. An interrupted load is completed by running it again.
 
     Example: load app.bin flash:app1
     Example: load data.bin DRAM
@@ -161,8 +161,8 @@ def verify(
 ) -> Presentation:
     """Compare files with flash by digest.
 
-    --diff shows what differs, side by side. The wire cost follows the size of the difference, not
-    of the file. Fails if anything differs.
+    --diff shows the differences side by side. The amount of data transferred depends on the size of
+    the difference, not of the file. Fails if anything differs.
 
     Example: verify app.bin flash:app0
     """
@@ -205,15 +205,17 @@ def erase(
     region: Annotated[Extent, erasable()],
     *,
     keep_edges: KeepEdges = False,
-    everything: Annotated[bool, Option("--all", "erase also what is blank")] = False,
+    everything: Annotated[
+        bool, Option("--all", "also erase sectors that are already blank")
+    ] = False,
     force: Annotated[
-        bool, Option("--force", "erase also with secure boot or flash encryption")
+        bool, Option("--force", "erase even with secure boot or flash encryption enabled")
     ] = False,
 ) -> Erased | None:
-    """Erase sectors of flash, or the whole chip.
+    """Erase flash sectors or the whole flash.
 
-    erase flash:nvs; erase flash:0x9000 0x6000; erase chip. What is blank already is left alone.
-    With secure boot or flash encryption nothing is erased without --force.
+    erase flash:nvs; erase flash:0x9000 0x6000; erase chip. Sectors that are already blank are
+    skipped. With secure boot or flash encryption enabled, nothing is erased without --force.
 
     Example: erase flash:storage 4K
     """
@@ -238,10 +240,10 @@ def erase(
 
 @VERBS.add("parts", group=GROUP, needs="memory")
 def list_parts(session: Session) -> Parts:
-    """List the partitions of the flash.
+    """List the partitions in flash.
 
-    Their names are places: flash:nvs. The table is read from 0x8000, or from where `set parttable`
-    says: another address, or a file (binary or CSV).
+    Partition names can be used as places: flash:nvs. The table is read from 0x8000, or as `set
+    parttable` says: from another address or a file (binary or CSV).
 
     Example: parts
     """
@@ -252,7 +254,7 @@ def list_parts(session: Session) -> Parts:
 
 @VERBS.add("flash-id", group=GROUP, options=[CONNECTION], needs="memory")
 def flash_id(session: Session) -> FlashId:
-    """Tell manufacturer, id and size of the flash chip.
+    """Show manufacturer, device ID and size of the flash chip.
 
     Example: flash-id
     """

@@ -29,11 +29,11 @@ class Reported(Result):
 
 @VERBS.add("report", group="Chip", needs="chip")
 def report(session: Session, file: Annotated[Path, FILE]) -> Reported:
-    """Write what this board is into a file: HTML, Markdown or JSON, by its name.
+    """Write a report on this board: HTML, Markdown or JSON, by the file's suffix.
 
-    Chip, verdict of the eFuses, flash and its registers, SFDP, partitions, versions of the
-    applications, pins, and the verdicts of the script so far. report board.html; report board.md;
-    report board.json. What the board does not tell is named, and no failure.
+    Contains chip, eFuse summary, flash part, status registers, SFDP, partitions with application
+    versions, pins, and the results of the script so far. report board.html; report board.md; report
+    board.json. What cannot be read is named in the report and is not a failure.
 
     Example: report board.html
     """

@@ -42,15 +42,17 @@ def spi(
     *,
     read: Annotated[int, Option("--read", "bytes to read", BARE_NUMBER)] = 0,
     address: Annotated[
-        int | None, Option("--address", "24 bits behind the opcode", BARE_NUMBER)
+        int | None, Option("--address", "24-bit address sent after the opcode", BARE_NUMBER)
     ] = None,
-    dummy: Annotated[int, Option("--dummy", "clocks before the data", BARE_NUMBER)] = 0,
-    force: Annotated[bool, Option("--force", "send also what may change something")] = False,
+    dummy: Annotated[int, Option("--dummy", "dummy clocks before the data", BARE_NUMBER)] = 0,
+    force: Annotated[
+        bool, Option("--force", "also send opcodes that may change the flash")
+    ] = False,
 ) -> SpiAnswer:
-    """Send any command to the flash: spi 0x9f --read 3.
+    """Send any SPI command to the flash: spi 0x9f --read 3.
 
-    Bytes are hexadecimal: spi 0x01 00 02 --force. What may write, erase, lock or change the way the
-    flash listens is refused without --force.
+    Data bytes are hexadecimal: spi 0x01 00 02 --force. Opcodes that may write, erase, lock or
+    change the flash's bus mode are refused without --force.
 
     Example: spi 0x9f --read 3
     """
@@ -81,9 +83,11 @@ def read_flash_sfdp(
     Example: read-flash-sfdp 0 16
     """
     if not 0 <= address < 1 << 24:
-        raise UsageError(f"{address:#x} is no address of 24 bits")
+        raise UsageError(f"{address:#x} is not a 24-bit address")
     if address + count > 1 << 24:
-        raise UsageError(f"{count} bytes from {address:#x} on go past the end of SFDP, of 24 bits")
+        raise UsageError(
+            f"{count} bytes from {address:#x} on go past the end of the 24-bit SFDP space"
+        )
     flash = session.flash()
     return sfdp.SpiAnswer(
         opcodes.RDSFDP, "read SFDP", b"", sfdp.read_sfdp_bytes(flash, address, count)
@@ -100,7 +104,9 @@ def read_flash_status(
     session: Session,
     *,
     count: ByteCount = "2",
-    force: Annotated[bool, Option("--force", "send 35h and 15h whatever they mean here")] = False,
+    force: Annotated[
+        bool, Option("--force", "send 35h and 15h whatever they mean on this part")
+    ] = False,
 ) -> StatusBytes:
     """Read status bytes by 05h, 35h and 15h, as esptool does.
 
@@ -124,7 +130,9 @@ def write_flash_status(
     non_volatile: Annotated[
         bool, Option("--non-volatile", "permanently (06h), not by 50h")
     ] = False,
-    otp: Annotated[str, Option("--otp", "set a one-way bit: the part's name typed out", TEXT)] = "",
+    otp: Annotated[
+        str, Option("--otp", "allow one-time-programmable bits: give the part's full name", TEXT)
+    ] = "",
     risk: Annotated[bool, Option("--risk", "yes to what can stop the board from booting")] = False,
 ) -> StatusBytes | None:
     """Write status bytes, as esptool does; but wait, compare and tell what changed.
@@ -135,7 +143,7 @@ def write_flash_status(
     """
     size = int(count)
     if not 0 <= value < 1 << 8 * size:
-        raise UsageError(f"{value:#x} does not fit into {count_text(size, 'byte')}")
+        raise UsageError(f"{value:#x} does not fit {count_text(size, 'byte')}")
     session.require_permission("writing status registers")
     flash = session.flash()
     identified = session.connected.identified()
@@ -183,5 +191,5 @@ def _byte_text(text: str) -> bytes:
         return bytes.fromhex(digits if len(digits) % 2 == 0 else f"0{digits}")
     except ValueError:
         raise UsageError(
-            f"`{text}` is no byte", hint="two hexadecimal digits each: 01 ff"
+            f"`{text}` is not a byte", hint="two hexadecimal digits each: 01 ff"
         ) from None

@@ -52,7 +52,7 @@ GROUP = "Flash status"
 
 _FORMAT = 1
 
-_RISK = "the board may not boot any more, or its flash stay locked"
+_RISK = "the board may no longer boot, or its flash may stay locked"
 
 
 def _part_of(at: Unfinished) -> Part | None:
@@ -111,19 +111,27 @@ PartName = Annotated[
 class How:
     """The options of a change: how long it lasts, what a person insists on, of which part."""
 
-    nv: Annotated[bool, Option("--nv", "permanently, not only until the flash loses power")] = False
-    otp: Annotated[str, Option("--otp", "set a one-way bit: the part's name typed out", TEXT)] = ""
+    nv: Annotated[
+        bool,
+        Option(
+            "--nv", "write non-volatile bits; otherwise lost at power-off where the part allows"
+        ),
+    ] = False
+    otp: Annotated[
+        str, Option("--otp", "allow one-time-programmable bits: give the part's full name", TEXT)
+    ] = ""
     risk: Annotated[
-        bool, Option("--risk", "yes to what can stop the board from booting, where nobody is asked")
+        bool, Option("--risk", "allow, without a question, what can stop the board from booting")
     ] = False
     part: PartName = ""
 
 
 @VERBS.add("sr", group=GROUP, aliases=["sr show"], needs="memory")
 def show(session: Session, *, part: PartName = "") -> Presentation:
-    """Show the flash's status registers bit by bit.
+    """Show the flash status registers bit by bit.
 
-    What is protected, what locks the registers, and settings that can be typed back: `sr set`.
+    Also shows the protected range, what locks the registers, and the settings in the form that `sr
+    set` accepts.
 
     Example: sr
     """
@@ -134,7 +142,7 @@ def show(session: Session, *, part: PartName = "") -> Presentation:
 
 @VERBS.add("sr bits", group=GROUP, needs="memory")
 def bits(session: Session, name: Annotated[str, BITS] = "", *, part: PartName = "") -> StatusBits:
-    """Explain the bits of the registers, or one of them.
+    """Explain the status register bits, or one of them.
 
     Example: sr bits QE
     """
@@ -150,9 +158,9 @@ def set_fields(
 ) -> StatusChange | None:
     """Change fields: sr set QE=1 BP=0 DRV=50%.
 
-    Shows the bits that would change, what would be protected and what would be sent, and asks.
-    Where the part has it the change is volatile, unless --nv is given. Reads back, and fails if a
-    bit is not as wanted.
+    Shows the bits that would change, the resulting protection and the commands to be sent, then
+    asks. The change is volatile where the part supports that, unless --nv is given. The registers
+    are read back and must match.
 
     Example: sr set QE=1
     """
@@ -169,12 +177,12 @@ def edit(
     *,
     how: How,
 ) -> StatusChange | None:
-    """Change bits in a grid: arrows, space, Enter to review, Escape to leave.
+    """Edit bits in a grid: arrows move, Space toggles, Enter reviews, Escape leaves.
 
     Example: sr edit
     """
     if session.ask is None:
-        raise UsageError("`sr edit` is for a terminal", hint="`sr set NAME=VALUE` works everywhere")
+        raise UsageError("`sr edit` needs a terminal", hint="`sr set NAME=VALUE` works everywhere")
 
     current = _status(session, how.part)
     volatile = _volatile(current.identified, how)
@@ -194,9 +202,9 @@ def protect(
     *,
     how: How,
 ) -> StatusChange | None:
-    """Protect exactly a region, a partition, or all (chip).
+    """Write-protect exactly a region, a partition or the whole flash (chip).
 
-    Only ranges that the part has can be protected; `sr ranges` lists them.
+    Only the ranges that the part supports can be protected; `sr ranges` lists them.
 
     Example: sr protect flash:fctry
     """
@@ -217,7 +225,7 @@ def unprotect(
     *,
     how: How,
 ) -> StatusChange | None:
-    """Lift the protection of the whole flash.
+    """Remove write protection from the whole flash.
 
     Example: sr unprotect
     """
@@ -229,7 +237,7 @@ def unprotect(
 
 @VERBS.add("sr ranges", group=GROUP, needs="memory")
 def list_ranges(session: Session, *, part: PartName = "") -> Ranges:
-    """List the ranges that the part can protect, and the settings for each.
+    """List the ranges that the part can protect and the settings for each.
 
     Example: sr ranges
     """
@@ -238,7 +246,7 @@ def list_ranges(session: Session, *, part: PartName = "") -> Ranges:
 
 @VERBS.add("sr save", group=GROUP, needs="memory")
 def save(session: Session, file: Annotated[Path, FILE], *, part: PartName = "") -> Status:
-    """Write the registers to a file, with the id of the flash.
+    """Save the status registers and the flash ID to a file.
 
     Example: sr save status.json
     """
@@ -260,7 +268,7 @@ def restore(
     *,
     how: How,
 ) -> StatusChange | None:
-    """Put the registers back: as in a file of `sr save`, or as this session found them.
+    """Restore the status registers from a file of `sr save`, or as this session found them.
 
     Example: sr save status.json; sr restore status.json
     """
@@ -283,9 +291,9 @@ def restore(
 
 @VERBS.add("sfdp", group=GROUP, aliases=["sr sfdp"], needs="memory")
 def show_sfdp(
-    session: Session, *, raw: Annotated[bool, Option("--raw", "show the bytes, too")] = False
+    session: Session, *, raw: Annotated[bool, Option("--raw", "also show the raw bytes")] = False
 ) -> Presentation:
-    """Decode what the flash says of itself (SFDP, JESD216).
+    """Decode the parameter tables of the flash (SFDP, JESD216).
 
     Example: sfdp
     """
@@ -350,13 +358,13 @@ def require_confirmed(session: Session, plan: StatusPlan, *, otp: str, risk: boo
             wrong = f"; this is no {otp}" if otp else ""
             raise UsageError(
                 f"{confirmation.reason}: it can never be undone{wrong}",
-                hint=f"--otp {names} does it, with the name typed out",
+                hint=f"--otp {names} confirms it with the part's full name",
             )
     risks = [c.reason for c in plan.confirmations if c.kind is planning.ConfirmationKind.DANGER]
     if not risks or risk or session.dry_run:
         return
     if session.ask is None:
-        raise UsageError(f"{risks[0]}: {_RISK}", hint="--risk says yes to that")
+        raise UsageError(f"{risks[0]}: {_RISK}", hint="--risk confirms that")
     if not session.ask(f"{'; '.join(risks)}: {_RISK}. Go on?"):
         raise UsageError(NOTHING_DONE)
 
@@ -365,7 +373,7 @@ def may_write(session: Session, what: str, *, volatile: bool) -> bool:
     """Ask whether registers shall be written; twice, if it cannot be undone by a power cycle."""
     if not session.may_destroy(what):
         return False
-    return volatile or session.may_destroy("it stays without power, too; really write")
+    return volatile or session.may_destroy("it is permanent; really write")
 
 
 def _saved(file: Path, identified: Identified) -> dict[str, int]:
@@ -378,7 +386,7 @@ def _saved(file: Path, identified: Identified) -> dict[str, int]:
             raise ValueError(registers)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
-            f"{file} holds no status registers", hint="`sr save` writes such"
+            f"{file} contains no status registers", hint="`sr save` writes such a file"
         ) from error
     if number != identified.jedec_id:
         raise UsageError(
@@ -397,6 +405,6 @@ def _first_look(session: Session) -> dict[str, int]:
     first = session.first_looks.get(session.connected.flash_key())
     if first is None:
         raise UsageError(
-            "nothing has been seen of this flash before", hint="sr restore FILE takes a file"
+            "nothing was read from this flash before", hint="sr restore FILE takes a file"
         )
     return first

@@ -39,9 +39,9 @@ FOLDER = replace(ANY_PATH, complete=_folders)
 
 @VERBS.add("!", group=GROUP, traits=Trait.ONCE)
 def run_system(session: Session, command: Annotated[str, TEXT]) -> None:
-    """Run a command of the system: !ls -l.
+    """Run a system command: !ls -l.
 
-    All that stands behind ! belongs to it. Scripts do so only after `set shell on`.
+    The rest of the line belongs to it. In scripts only after `set shell on`.
 
     Example: !ls -l
     """
@@ -56,7 +56,7 @@ def run_system(session: Session, command: Annotated[str, TEXT]) -> None:
 def change_folder(session: Session, folder: Annotated[Path | None, FOLDER] = None) -> None:
     """Change the folder that files are in; without one, to the home folder.
 
-    Scripts do so only after `set shell on`.
+    In scripts only after `set shell on`.
 
     Example: cd ..
     """
@@ -74,5 +74,5 @@ def change_folder(session: Session, folder: Annotated[Path | None, FOLDER] = Non
 def _require_permission(session: Session, name: str) -> None:
     if not (session.interactive or session.settings.shell):
         raise UsageError(
-            f"`{name}` is for the prompt, not for scripts", hint="`set shell on` allows it"
+            f"`{name}` works at the prompt, not in scripts", hint="`set shell on` allows it"
         )

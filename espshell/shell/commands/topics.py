@@ -105,7 +105,7 @@ def groups() -> tuple[str, ...]:
 
 @VERBS.add("help", group=GROUP, aliases=["?"])
 def help_on(session: Session, command: Annotated[str, SUBJECT] = "") -> Help | About:
-    """List the commands, or explain a command, a group, a topic or a name.
+    """List the commands, or explain a command, group, topic or name.
 
     `COMMAND --help` does so too. `?NAME` tells what a register, field, partition, symbol, pin
     (gpio:9) or eFuse is, and where. `help SLUG` shows what is behind an error (`help messages`).
@@ -144,8 +144,8 @@ def _by_name(session: Session, name: str) -> Help | About:
         if not hint.startswith("did you mean"):
             near = session.scope.suggest(name) if session.target else None
             hint = f"did you mean `{near}`?" if near else _LISTED if session.target else _OFFLINE
-        raise UsageError(f"`{name}` is no command, topic or name", hint=hint) from None
+        raise UsageError(f"`{name}` is not a command, topic or name", hint=hint) from None
 
 
 _LISTED = "`help` lists commands and topics, `map`, `regs`, `parts` and `efuse` names"
-_OFFLINE = "`help` lists commands and topics; names of a chip need one: `connect PORT`"
+_OFFLINE = "`help` lists commands and topics; names of registers need a chip: `connect PORT`"

@@ -58,7 +58,7 @@ def _choose_port(session: Session) -> None:
     likely = [port for port in present if port.is_likely]
     number = 1
     if (last := last_port.recall(present)) is not None:
-        session.output.note(f"taking {last.device}, as the last time ({last.kind or 'a port'})")
+        session.output.note(f"using {last.device}, as last time ({last.kind or 'a port'})")
         likely = [last]
     elif not likely:
         _advise(session, present)
@@ -76,7 +76,7 @@ def _advise(session: Session, present: Sequence[PortInfo]) -> None:
     others = ", ".join(port.device for port in present[:_MOST_PORTS])
     more = " and more" if len(present) > _MOST_PORTS else ""
     session.output.note(
-        "no board found: looked for USB ports of Espressif chips and of common bridges"
+        "no board found (looked for USB ports of Espressif chips and common bridges)"
         + (f"; there is {others}{more}" if others else "")
     )
     session.output.note(
