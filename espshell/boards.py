@@ -93,7 +93,7 @@ def _distinct(named: Sequence[str], selected: Sequence[str]) -> list[str]:
             text = f"{port} is named twice" if by_device[device] == port else None
             raise UsageError(
                 text or f"{by_device[device]} and {port} are one device",
-                hint="a board has one port",
+                hint="each board needs its own port",
             )
         by_device[device] = port
     for port in selected:
@@ -140,9 +140,9 @@ def _require_own_files(arguments: Sequence[str]) -> None:
             continue
         if name in _WRITTEN and _PLACE not in (value if has_value else following):
             raise UsageError(
-                f"{argument if has_value else f'{argument} {following}'}: several boards would"
-                " write one file",
-                hint=f"{_PLACE} in its name stands for the board",
+                f"{argument if has_value else f'{argument} {following}'}: several boards would "
+                "write the same file",
+                hint=f"{_PLACE} in the name stands for the board",
             )
 
 
@@ -258,7 +258,7 @@ class _Copies:
                     _send(self._boards, signal.SIGTERM)
 
     def notes(self, board: Board) -> None:
-        """Copy what else a board says; the last line that is no line of a script is its error."""
+        """Copy other output of a board; its last line outside of the script is its error."""
         for line in board.process.stderr or ():
             text = line.decode("utf-8", "replace").rstrip("\r\n")
             if not text.startswith("    "):

@@ -190,7 +190,7 @@ def test_a_typed_program(tmp_path: Path) -> None:
 
 
 def test_an_exception_in_the_block_closes() -> None:
-    """The chip is left as it was to be, the exception goes on, and closing again is no error."""
+    """The chip is left as requested, the exception propagates; closing again is not an error."""
     chip = espshell.connect("sim://esp32c3", after="no-reset")
     with pytest.raises(ZeroDivisionError), chip:
         raise ZeroDivisionError

@@ -68,7 +68,7 @@ def test_slugs_are_words_of_their_own() -> None:
             "no loader answers on COM3: the chip had a brown-out: its supply voltage drops",
             "brown-out",
         ),
-        ("no loader answers on x: 12 bytes were heard, none of them an answer", "wrong-rate"),
+        ("no loader answers on x: 12 bytes were received, none of them an answer", "wrong-rate"),
         ("cannot open /dev/ttyUSB0: permission denied", "permission"),
         ("cannot open /dev/ttyUSB0: in use by another program", "port-busy"),
         ("cannot open socket://10.0.0.1:5: connection refused", "no-server"),
@@ -76,9 +76,9 @@ def test_slugs_are_words_of_their_own() -> None:
         ("lost /dev/ttyACM0 while reading: device reports readiness to read", "usb-gone"),
         ("no reply to READ_REG within 3.0 s", "power"),
         ("board.espsh:12: peek: no reply to READ_REG within 3.0 s", "power"),
-        ("`peek` cannot work: the chip is in secure download mode", "secure-download"),
+        ("`peek` is not possible: the chip is in secure download mode", "secure-download"),
         (
-            "flash is not as wanted: x; 0x00010000..0x00020000 in doubt: as before, erased or"
+            "flash is not as intended: x; 0x00010000..0x00020000 in doubt: as before, erased or"
             " partly written",
             "in-doubt",
         ),

@@ -146,7 +146,7 @@ def test_what_a_case_is(tmp_path: Path) -> None:
 
 
 def test_a_failure_in_a_sourced_file_is_one_failure(tmp_path: Path) -> None:
-    """The line that sources it is no second one; a file that cannot be read is its own."""
+    """The line that sources it is not a second one; a file that cannot be read is its own."""
     inner, outer, report = (tmp_path / name for name in ("in.espsh", "out.espsh", "x.xml"))
     inner.write_text("expect 0\n")
     outer.write_text("fails source in.espsh\nsource in.espsh\n")
@@ -186,7 +186,7 @@ def test_several_boards_write_a_file_each(tmp_path: Path) -> None:
     """With {port} in its name; without it nothing runs, however the option is spelled."""
     words = ["-p", SIM, "-p", "sim://esp32", "-c", "expect 1"]
     for option in (["--junit", "x.xml"], ["--junit=x.xml"], ["--log", "x"], ["--trace=x"]):
-        with pytest.raises(UsageError, match="several boards would write one file"):
+        with pytest.raises(UsageError, match="several boards would write the same file"):
             boards.requested([*words, *option])
     command = [sys.executable, "-m", "espshell", *words]
     subprocess.run([*command, "--junit", f"{tmp_path}/{{port}}.xml"], check=True)

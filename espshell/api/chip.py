@@ -248,7 +248,7 @@ class ConnectedChip(ChipConnection):
         return self._call(status.StatusChange, "sr protect", place, size, nv=not volatile)
 
     def unprotect(self, *, volatile: bool = True) -> StatusChange:
-        """Lift the protection of the whole flash."""
+        """Remove write protection from the whole flash."""
         return self._call(status.StatusChange, "sr unprotect", nv=not volatile)
 
     def sfdp(self) -> SfdpRead:

@@ -179,8 +179,9 @@ class SerialPort:
             yield
         except serial.SerialTimeoutException as error:
             raise PortStalled(
-                f"{self.url} is there and has taken no bytes for {WRITE_TIMEOUT_S:.0f} s",
-                hint="nobody reads at its other end, or flow control holds it; `reconnect` resets",
+                f"{self.url} is open but has accepted no data for {WRITE_TIMEOUT_S:.0f} s",
+                hint="nothing reads at the other end, or flow control blocks it; `reconnect` "
+                "resets it",
                 port=self.url,
             ) from error
         except _LOST as error:

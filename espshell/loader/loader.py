@@ -252,8 +252,8 @@ def agreed(
             return last
     values = f": {show(before)}, then {show(last)}" if show else ""
     raise ReadsDiffer(
-        f"{most} readings of {what} do not agree with each other{values}",
-        hint="check cable and baud rate; is it something that changes by itself?",
+        f"{most} readings of {what} do not agree{values}",
+        hint="check cable and baud rate; or does the value change by itself?",
     )
 
 

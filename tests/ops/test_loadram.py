@@ -96,7 +96,10 @@ Plan = Callable[..., RamPlan]
         (image([(0x4000_0000, CODE)], chip=5, entry=0x4000_0000), "is in ROM0"),
         (image([(0x6000_0000, CODE)], chip=5, entry=0x6000_0000), "is in PERIPH"),
         (image([(0x3FCD_FFF0, CODE)], chip=5, entry=0x3FCD_FFF0), "0x3fce0000 is outside the mem"),
-        (image([(IRAM + 2, CODE)], chip=5, entry=IRAM + 2), "does not start at a word boundary"),
+        (
+            image([(IRAM + 2, CODE)], chip=5, entry=IRAM + 2),
+            "does not start at a word boundary boundary",
+        ),
         (image([(0, CODE)], chip=5), "has no segments to load"),
         (image([(IRAM, b"")], chip=5), "has no segments to load"),
         (good()[: -len(CODE)], "the image is damaged"),

@@ -133,7 +133,7 @@ def test_snapshots(filled: Shell) -> None:
 
 
 def test_snapshot_whose_name_begins_as_places_do(filled: Shell) -> None:
-    """At the prompt, where names are abbreviated, a new one is no abbreviation."""
+    """At the prompt, where names are abbreviated, a new one is not an abbreviation."""
     filled.session.interactive = True
     assert filled.type("snap uart UART1; snap dr 0x3fc90000 4").status == 0
     assert filled.type("diff dr 0x3fc90000").status == 0

@@ -46,9 +46,7 @@ class BootMode:
         """What the pins would give at the next reset, in words."""
         if not self.next_mode:
             return "the pins do not tell how the next reset starts"
-        return (
-            f"now {_levels_text(self.next_levels)}: the next reset enters {MODES[self.next_mode]}"
-        )
+        return f"now {_levels_text(self.next_levels)}: {MODES[self.next_mode]} at the next reset"
 
 
 def _levels_text(levels: Sequence[tuple[int, int]]) -> str:

@@ -185,7 +185,7 @@ def with_settings(
         if row is None:
             del given["size"]
             size = "no flash" if flash_size is None else f"a flash of {size_text(flash_size)}"
-            notes.append(f"flash size detect: a header has no code for {size}, it stays as it is")
+            notes.append(f"flash size detect: a header has no code for {size}, it stays unchanged")
     codes = {name: _code(chip, name, value) for name, value in given.items()}
     text = ", ".join(f"{name} {value}" for name, value in given.items())
     boot = [
@@ -220,7 +220,7 @@ def _changed(payload: Payload, codes: dict[str, int], text: str, *, force: bool)
     if is_signed and not force:
         note = f"{payload.name}: flash {text} not set: it is signed, and its signature covers that"
         return replace(payload, notes=(*payload.notes, note))
-    note = f"{payload.name}: with flash {text} its signature is no longer right"
+    note = f"{payload.name}: with flash {text} its signature becomes invalid"
     return replace(
         payload,
         data=data,
@@ -243,7 +243,7 @@ def _code(chip: Chip, name: str, value: str) -> int:
     if code is None:
         raise UsageError(
             f"an {chip.title} has no flash {name} `{value}`",
-            hint=f"it has {', '.join(codes)}; `{KEEP}` leaves what the file says",
+            hint=f"it has {', '.join(codes)}; `{KEEP}` keeps the file's value",
         )
     return code
 

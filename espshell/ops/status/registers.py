@@ -61,7 +61,7 @@ def disable(flash: Flash) -> None:
     """Take WEL back. Raises: DeviceError if it stays."""
     send(flash, opcodes.WRDI)
     if read_register(flash, opcodes.RDSR1) & WEL:
-        raise DeviceError("WEL stays set after 04h: what is written next could be permanent")
+        raise DeviceError("WEL stays set after 04h: the next write could be permanent")
 
 
 def disable_soon(flash: Flash) -> None:

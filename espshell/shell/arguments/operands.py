@@ -157,7 +157,7 @@ def unquoted(text: str) -> str:
         return _ESCAPED.sub(r"\1", text)
     word, is_open = quoting.unquoted(text)
     if is_open:  # as a completion of a line that is being typed
-        raise UsageError(f"`{text}` has an opening quote and no closing one")
+        raise UsageError(f"`{text}` has an unclosed quote")
     return word
 
 

@@ -65,7 +65,7 @@ def gpio(
     *,
     pull: Annotated[str | None, Option("--pull", "up, down or none", PULL)] = None,
     drive: Annotated[
-        int | None, Option("--drive", "strength: 0 to 3, about 5 to 40 mA", STRENGTH)
+        int | None, Option("--drive", "drive strength: 0 to 3, about 5 to 40 mA", STRENGTH)
     ] = None,
     open_drain: Annotated[bool, Option("--open-drain", "drive low only")] = False,
     period: Annotated[float, Option("--period", "length of a pulse (200ms)", SECONDS)] = 0.2,

@@ -54,9 +54,12 @@ ImageChip = Annotated[
     Chip | None, Option("--chip", "target chip, if the file does not name it", CHIP)
 ]
 TargetOffset = Annotated[
-    int, Option("--target-offset", "where in flash a raw file is to begin", BARE_NUMBER, short="-t")
+    int,
+    Option("--target-offset", "flash offset at which the raw file starts", BARE_NUMBER, short="-t"),
 ]
-ChunkSize = Annotated[int | None, Option("--chunk-size", "payload of a UF2 block", BARE_NUMBER)]
+ChunkSize = Annotated[
+    int | None, Option("--chunk-size", "payload bytes per UF2 block", BARE_NUMBER)
+]
 _HEADER = "written to the header"
 _PASSED_ON = (
     _passed("--flash-mode", _HEADER, *FLASH_MODES, short="-fm"),

@@ -103,7 +103,7 @@ def _complete_parts(text: str, scope: Scope) -> Iterable[Completed]:
 PART = replace(TEXT, complete=_complete_parts)
 
 PartName = Annotated[
-    str, Option("--part", "what is printed on the flash, if its id leaves it open", PART)
+    str, Option("--part", "part number on the package, if the ID is ambiguous", PART)
 ]
 
 
@@ -386,7 +386,7 @@ def _saved(file: Path, identified: Identified) -> dict[str, int]:
             raise ValueError(registers)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
-            f"{file} contains no status registers", hint="`sr save` writes such a file"
+            f"{file} contains no status registers", hint="`sr save` writes such a file a file"
         ) from error
     if number != identified.jedec_id:
         raise UsageError(

@@ -54,7 +54,7 @@ def run_system(session: Session, command: Annotated[str, TEXT]) -> None:
 
 @VERBS.add("cd", group=GROUP, traits=Trait.ONCE)
 def change_folder(session: Session, folder: Annotated[Path | None, FOLDER] = None) -> None:
-    """Change the folder that files are in; without one, to the home folder.
+    """Change the working folder; without FOLDER, to your home folder.
 
     In scripts only after `set shell on`.
 

@@ -107,8 +107,8 @@ def groups() -> tuple[str, ...]:
 def help_on(session: Session, command: Annotated[str, SUBJECT] = "") -> Help | About:
     """List the commands, or explain a command, group, topic or name.
 
-    `COMMAND --help` does so too. `?NAME` tells what a register, field, partition, symbol, pin
-    (gpio:9) or eFuse is, and where. `help SLUG` shows what is behind an error (`help messages`).
+    `COMMAND --help` does the same. `?NAME` explains a register, field, partition, symbol, pin
+    (gpio:9) or eFuse. `help SLUG` shows what is behind an error (`help messages`).
 
     Example: help peek
     Example: help numbers

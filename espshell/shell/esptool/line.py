@@ -80,7 +80,7 @@ ChipOrAuto = Annotated[
     Option("--chip", "refuse any other chip; auto accepts all", CHIP_OR_AUTO, short="-c"),
 ]
 PortName = Annotated[
-    str, Option("--port", "connect to it, if the session is not", PORT, short="-p")
+    str, Option("--port", "connect to this port, if the session is not connected", PORT, short="-p")
 ]
 
 VDDSDIO = {"1.8v": 0x8060_0000, "1.9v": 0xFE60_0000, "off": 0x0060_0000}
@@ -131,13 +131,13 @@ class GlobalOptions:
     ] = ""
     connect_attempts: Annotated[
         int,
-        Option("--connect-attempts", "how often to try to connect; 0: until it works", BARE_NUMBER),
+        Option("--connect-attempts", "number of attempts to connect; 0: no limit", BARE_NUMBER),
     ] = 1
     open_port_attempts: Annotated[
         int,
         Option(
             "--open-port-attempts",
-            "how often to try to open the port; 0: until it works",
+            "number of attempts to open the port; 0: no limit",
             BARE_NUMBER,
         ),
     ] = 1
