@@ -65,7 +65,7 @@ class Terminal:
         self._stream = pyte.ByteStream(self.screen)
         self.pieces: list[Piece] = []
         self._start = time.monotonic()
-        self.screen.child = self.child = pexpect.spawn(
+        self.child: pexpect.spawn[bytes] = pexpect.spawn(
             command[0],
             command[1:],
             cwd=str(folder),
@@ -73,6 +73,7 @@ class Terminal:
             env=_environment(folder, theme),
             timeout=_TIMEOUT_S,
         )
+        self.screen.child = self.child
 
     def __enter__(self) -> Terminal:
         return self

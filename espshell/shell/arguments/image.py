@@ -8,7 +8,7 @@ from pathlib import Path
 
 from espshell.chips import common
 from espshell.errors import UsageError
-from espshell.ops.flash import payload, plan, settings
+from espshell.ops.flash import payload, plan
 from espshell.shell.arguments.flash import Pair, Pairs, complete_in_flash, file_places, in_flash
 from espshell.shell.arguments.operands import unquoted
 from espshell.shell.arguments.places import PLACE, Location
@@ -115,15 +115,15 @@ def passed_on(flag: str, *choices: str) -> ArgType[str, str]:
 
 def _complete_frequencies(text: str, scope: Scope) -> Iterable[Completed]:
     frequencies = scope.chip.flash_frequencies if scope.chip else ()
-    return (settings.KEEP, *(name for name, _ in frequencies or common.FLASH_FREQUENCIES))
+    return (payload.KEEP, *(name for name, _ in frequencies or common.FLASH_FREQUENCIES))
 
 
 def _complete_sizes(text: str, scope: Scope) -> Iterable[Completed]:
     sizes = scope.chip.flash_sizes if scope.chip else common.FLASH_SIZES
-    return (settings.KEEP, settings.DETECT, *(size.name for size in sizes))
+    return (payload.KEEP, payload.DETECT, *(size.name for size in sizes))
 
 
-HEADER_MODE = replace(TEXT, complete=offer(settings.KEEP, *plan.FLASH_MODES))
+HEADER_MODE = replace(TEXT, complete=offer(payload.KEEP, *payload.FLASH_MODES))
 HEADER_FREQUENCY = replace(TEXT, complete=_complete_frequencies)
 HEADER_SIZE = replace(TEXT, complete=_complete_sizes)
 """Settings in the header of an image, of which only the chip can tell which there are."""
