@@ -8,7 +8,7 @@ from pathlib import Path
 
 from espshell.chips import common
 from espshell.errors import UsageError
-from espshell.ops.flash import payload, plan
+from espshell.ops.flash import payload
 from espshell.shell.arguments.flash import Pair, Pairs, complete_in_flash, file_places, in_flash
 from espshell.shell.arguments.operands import unquoted
 from espshell.shell.arguments.places import PLACE, Location
