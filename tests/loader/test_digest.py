@@ -8,10 +8,10 @@ import pytest
 
 from espshell.device import Target
 from espshell.errors import ReadsDiffer, Refused
-from espshell.loader import digest, flash_read
+from espshell.loader import digest, flash, flash_read
 from espshell.loader.loader import READINGS, agreed
 from espshell.protocol.commands import ReadReg
-from espshell.protocol.flash import SpiFlashMd5
+from espshell.protocol.flash import SpiFlashMd5, SpiSetParams
 from espshell.units import KIB
 from tests.loader.support import open_sim, wire_of
 
@@ -145,3 +145,24 @@ def test_a_read_with_trouble_ends_with_a_digest_of_all(
     else:
         target.flash.read(0, 4 * KIB)
         assert wire_of(target).count.requests == before
+
+
+def test_a_digest_like_the_last_is_asked_for_again_behind_a_fence() -> None:
+    """It may be the last one's reply, come twice: the second answer counts."""
+    target = opened()
+    a, b = bytes(16), bytes(15) + b"b"
+    asked = answered(target, [a, a, b, b, b])
+    digest.digest(target.loader, 0, 4096)
+
+    assert digest.ask(target.loader, 4096, 4096) == (b, False)
+    assert [kind for kind, _ in asked] == [SpiFlashMd5, SpiFlashMd5, ReadReg, SpiFlashMd5]
+    assert digest.ask(target.loader, 8192, 4096) == (b, True)
+
+
+def test_the_refusal_behind_a_limit_is_fenced_off() -> None:
+    """One that comes twice would be taken for that of the next digest."""
+    target = opened()
+    asked = answered(target, [Refused("no", code=0xC4)])
+
+    assert flash.limit(target.loader, 0x10000)
+    assert [kind for kind, _ in asked] == [SpiSetParams, SpiFlashMd5, ReadReg]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from functools import partial
 
 import pytest
 
 from espshell.device import Target
-from espshell.errors import DeviceError
+from espshell.errors import DeviceError, NoReply
 from espshell.loader import spi
 from espshell.loader.spi import START, FlashCommand
+from espshell.protocol.commands import WriteReg
 from espshell.sim.fault import Direction, Faults, parse
 from tests.loader.support import open_sim, wire_of
 
@@ -93,6 +95,32 @@ def test_a_start_that_never_comes() -> None:
         fault(target, f"flip@request:1:{byte}.2")
         assert target.flash.command(FlashCommand(0x05, read_size=1)) == b"\xff"
         assert target.flash.command(FlashCommand(0x05, read_size=1)) == b"\x00"
+
+
+@pytest.mark.parametrize(
+    ("command", "starts"),
+    [
+        (FlashCommand(0x01, data=b"\0"), 1),
+        (FlashCommand(0x20, address=0x1000), 1),
+        (FlashCommand(0x05, read_size=1), 2),
+    ],
+)
+def test_only_what_reads_is_started_again(command: FlashCommand, starts: int) -> None:
+    """A command that may have been run, and whose answer is lost, is not run a second time."""
+    target = opened("esp32c3", True)
+    execute, started = target.loader.execute, list[WriteReg]()
+
+    def lose(sent: object, **options: object) -> object:
+        if isinstance(sent, WriteReg):
+            started.append(sent)
+            if len(started) == 1:
+                raise NoReply("lost")
+        return execute(sent, **options)  # type: ignore[arg-type]
+
+    target.loader.execute = lose  # type: ignore[method-assign, assignment]
+    with contextlib.suppress(NoReply):
+        target.flash.command(command)
+    assert len(started) == starts
 
 
 @pytest.mark.parametrize("bit", range(32))

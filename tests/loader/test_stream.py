@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Iterator
 
 import pytest
@@ -11,15 +12,18 @@ from espshell.device import Target
 from espshell.errors import EspError, NoReply
 from espshell.loader import flash_read, stream
 from espshell.loader.dialogue import OVERDUE_S
-from espshell.loader.loader import Fault
+from espshell.loader.loader import Fault, Loader
 from espshell.protocol.commands import ReadReg
+from espshell.protocol.dialect import STUB
 from espshell.protocol.handlers import SectorCrcs, StreamFlash, StreamMemory
+from espshell.protocol.packet import Opcode
 from espshell.sim import fault
 from espshell.sim.fault import Direction, Faults
 from espshell.span import Span
 from espshell.units import KIB, SECTOR
-from tests.loader.support import held, open_sim, wire_of
+from tests.loader.support import held, open_sim, scripted, wire_of
 from tests.loader.test_flash_read import interrupt
+from tests.loader.test_loader import reply
 
 ROM = 0x4000_0000
 CHIPS = ["esp32", "esp32c3", "esp8266"]
@@ -231,3 +235,14 @@ def test_never_slower_than_the_rom(chip: str, latency: int) -> None:
     stub.memory.read(ROM, size)
     fraction = stub.link.wire_s(size) / (stub.link.clock.now() - began)
     assert fraction > (0.95 if latency <= 16 else 0.9)
+
+
+def test_only_the_answer_to_the_request_accepts_it() -> None:
+    """A good reply to another command may be one that was given up: what follows is no stream."""
+    link, port = scripted()
+    port.say(reply(Opcode.READ_REG, 7, bytes(2)))
+    with link.streaming(deque()), pytest.raises(Fault, match="no reply"):
+        stream.await_acceptance(Loader(link, STUB))
+    port.say(reply(Opcode.READ_REG, 7, bytes(2)) + reply(Opcode.STREAM, 0, bytes(2)))
+    with link.streaming(deque()):
+        stream.await_acceptance(Loader(link, STUB))

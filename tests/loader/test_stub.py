@@ -304,3 +304,17 @@ def test_rom_is_seven_times_faster() -> None:
     target.memory.read(0x4000_0000, 65536)
 
     assert one_at_a_time / (clock.now() - start) >= 7
+
+
+@pytest.mark.parametrize("at", [0, 0x1800 - 4, 0x1800, -4])
+def test_a_stub_is_recognised_by_the_ends_of_each_block(at: int) -> None:
+    """A block that went elsewhere, also the short last one, is seen by an end of it."""
+    target = open_sim(chip="esp32c3")
+    target.start_stub()
+    running = target.loader.stub
+    assert running is not None
+    assert stub.recognise(target.loader, [running]) is running
+    address = running.text_start + at % len(running.text)
+    memory = wire_of(target).chip.memory
+    memory.write(address, bytes(byte ^ 1 for byte in memory.read(address, 4)))
+    assert stub.recognise(target.loader, [running]) is None

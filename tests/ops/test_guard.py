@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -10,11 +11,13 @@ from espshell.device import Target
 from espshell.loader import digest
 from espshell.loader.dialogue import OVERDUE_S
 from espshell.loader.loader import Loader
+from espshell.ops.flash import guard
 from espshell.ops.flash.erase import Erased, erase
 from espshell.ops.flash.load import Written, load
 from espshell.protocol.flash import EraseRegion, FlashBegin
 from espshell.sim import fault
 from espshell.sim.fault import Direction, Faults
+from espshell.span import Span
 from espshell.units import KIB
 from tests.loader.support import open_sim, wire_of
 from tests.ops.support import NEW, SECTOR, image, noise, nor, requests_of
@@ -153,3 +156,45 @@ def test_the_look_at_an_erase_costs_little() -> None:
         assert erase(target, 0x10_0000, 512 * KIB).ok
     assert sum(digests) <= 512 * KIB // 20
     assert wire_of(target).count.requests - before <= 30
+
+
+def test_where_guards_are_posted() -> None:
+    """In front of what does not begin at a block, and behind where the loader takes no limit."""
+    flash = opened("esp32c3", True, FULL).flash
+    guards = partial(guard.post, flash, end=flash.size, far=False)
+    inside, block = Span(0x11000, 0x12000), Span(0x20000, 0x21000)
+
+    assert [g.span for g in guards(inside, limited=True)] == [Span(0x10000, 0x11000)]
+    assert guards(block, limited=True) == ()
+    assert [g.span for g in guards(block, limited=False)] == [
+        Span(0x1F000, 0x20000),
+        Span(0x21000, 0x22000),
+    ]
+
+
+def test_each_piece_of_an_erase_may_have_gone_elsewhere() -> None:
+    """An erase is sent in pieces: one of them alone may be a bit away."""
+    target = opened("esp32c3", True, FULL)
+    nor(target).data[0x50000:0x51000] = b"\xff" * 0x1000
+    strays = guard.search(target.flash, Span(0x0F000, 0x11000), None)
+    assert [stray.span for stray in strays] == [Span(0x50000, 0x51000)]
+
+
+def test_the_first_bytes_alone_prove_nothing() -> None:
+    """A place holds the same data, or is blank, if all of it is."""
+    target = opened("esp32c3", True, FULL)
+    place, data = Span(0x3000, 0x4000), FULL[0x3000:0x4000]
+    assert guard.holds(target.flash, place, data)
+    assert not guard.holds(target.flash, place, data[:0x800] + bytes(0x800))
+    nor(target).data[0x3000:0x3800] = b"\xff" * 0x800
+    assert not guard.holds(target.flash, place, None)
+
+
+def test_all_is_erased_only_if_nothing_is_left() -> None:
+    """One sector of the rest that holds something says that it was not everything."""
+    target = opened("esp32c3", True, b"\xff" * (512 * KIB))
+    done = [Span(0x1000, 0x2000)]
+    rest = [Span(0, 0x1000), Span(0x2000, 512 * KIB)]
+    assert [stray.span for stray in guard.erased_all(target.flash, done)] == rest
+    nor(target).data[0x40000] = 0
+    assert guard.erased_all(target.flash, done) == ()

@@ -135,7 +135,14 @@ class Outer:
             },
         ),
         (
-            Erased(0, 8, 0, False, (Span(4, 8),), elsewhere=(Stray(Span(16, 20), "is blank"),)),
+            Erased(
+                address=0,
+                size=8,
+                skipped=0,
+                verified=False,
+                failed=(Span(4, 8),),
+                elsewhere=(Stray(Span(16, 20), "is blank"),),
+            ),
             {
                 "address": 0,
                 "size": 8,

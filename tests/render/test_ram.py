@@ -7,6 +7,7 @@ import json
 from espshell.image.symbol_table import Symbol, SymbolKind
 from espshell.ops.chip.loadram import Occupant, RamLoaded
 from espshell.ops.chip.monitor import Monitored
+from espshell.ops.flash.payload import Payload
 from espshell.ops.memory.symbols import SymbolList
 from espshell.protocol.bootlog import Heard
 from espshell.render import to_json
@@ -72,8 +73,9 @@ def test_alone_there_is_no_bar() -> None:
 
 def test_results() -> None:
     """The last line says what was loaded, and whether it runs."""
-    loaded = RamLoaded("x.bin", 0x4038_0004, (CODE,), 0x2000, 2, started=True, verified=True)
-    planned = RamLoaded("x.bin", 4, (CODE,), 0x2000, 2, False, False, dry_run=True)
+    code = (Payload(0x4038_0000, bytes(0x2000), "x.bin"),)
+    loaded = RamLoaded("x.bin", 0x4038_0004, code, (CODE,), 0x1800, started=True, verified=True)
+    planned = RamLoaded("x.bin", 4, code, (CODE,), 0x1800, dry_run=True)
     told = "x.bin: 1 segment, 8 KiB in 2 blocks, read back; started at 0x40380004"
     assert drawn(loaded)[-1] == told
     told = "dry run: x.bin: 1 segment, 8 KiB in 2 blocks would be loaded, entry 0x00000004"
@@ -81,8 +83,9 @@ def test_results() -> None:
 
 
 def test_json() -> None:
-    """Numbers are numbers, the stub is not a segment, and what was said is inside."""
-    loaded = RamLoaded("x", 4, (CODE, *STUB), 8, 1, True, False, monitored=SAID)
+    """Numbers are numbers, the stub is no segment, and what was said is inside."""
+    code = (Payload(0x4038_0000, bytes(8), "x"),)
+    loaded = RamLoaded("x", 4, code, (CODE, *STUB), 0x1800, started=True, monitored=SAID)
     assert json.loads(json.dumps(to_json(loaded))) == {
         "file": "x",
         "entry": 4,

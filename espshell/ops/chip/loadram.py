@@ -102,22 +102,16 @@ class RamPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class RamLoaded(Result):
+class RamLoaded(RamPlan, Result):
     """A program is in RAM, and runs if ``started``; in a dry run nothing was sent."""
 
-    file: str
-    entry: int
-    pieces: tuple[Occupant, ...]
-    size: int
-    blocks: int
-    started: bool
-    verified: bool
+    started: bool = False
+    verified: bool = False
     """Whether it was read back."""
     returned: bool | None = None
     """Whether the program has come back to the stub; None where that is not known."""
     monitored: Monitored | None = None
     """Its output, where that was monitored."""
-    notes: tuple[str, ...] = ()
     dry_run: bool = False
 
     @property
@@ -211,9 +205,9 @@ def load_ram(
     return RamLoaded(
         file=plan.file,
         entry=plan.entry,
+        segments=plan.segments,
         pieces=plan.pieces,
-        size=plan.size,
-        blocks=plan.blocks,
+        block_size=plan.block_size,
         started=run and not memory.dry_run,
         verified=all(write.verified for write in writes),
         notes=notes,

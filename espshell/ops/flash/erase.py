@@ -19,10 +19,18 @@ from dataclasses import dataclass
 from espshell.device import Flash, Target
 from espshell.loader.digest import BLOCK, LARGEST, blank_digest
 from espshell.ops.flash import load as ops
-from espshell.ops.flash.guard import Stray, witness
+from espshell.ops.flash.guard import witness
 from espshell.ops.flash.payload import Payload
 from espshell.ops.flash.plan import Facts, Plan, plan_erase, plan_write
-from espshell.ops.flash.write_job import BLANK, JobSegment, WriteJob, is_there, ranges_text, run
+from espshell.ops.flash.write_job import (
+    BLANK,
+    JobOutcome,
+    JobSegment,
+    WriteJob,
+    is_there,
+    ranges_text,
+    run,
+)
 from espshell.ops.result import Report, Result, Step, silent
 from espshell.span import Span, gaps, merged
 from espshell.units import SECTOR
@@ -56,9 +64,9 @@ class Erasing:
         notes = () if verifiable or flash.dry_run else ("not verified: this loader has no digests",)
         doubt = self.job.doubt()
         return Erased(
-            self.address,
-            self.size,
-            self.skipped,
+            address=self.address,
+            size=self.size,
+            skipped=self.skipped,
             verified=not (failed or doubt) if verifiable else None,
             failed=failed,
             notes=(*self.job.notes, *notes),
@@ -68,28 +76,12 @@ class Erasing:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Erased(Result):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erased(JobOutcome, Result):
     """A range is blank."""
 
-    address: int
-    size: int
     skipped: int
     """Bytes of it that were blank already."""
-    verified: bool | None
-    """None where the loader has no digests."""
-    failed: tuple[Span, ...] = ()
-    notes: tuple[str, ...] = ()
-    dry_run: bool = False
-    elsewhere: tuple[Stray, ...] = ()
-    """Other places that may have changed."""
-    doubt: str = ""
-    """Why another place may have changed, in a sentence; empty if none may."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether all of it is blank, as far as that is known, and nothing else may be."""
-        return not self.failed and not self.doubt
 
     @property
     def failure(self) -> str:

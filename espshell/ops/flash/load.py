@@ -20,11 +20,11 @@ from espshell.image.partitions import PartitionTable
 from espshell.loader.digest import blank_digest, md5
 from espshell.ops.chip.info import info
 from espshell.ops.flash.digest_compare import differing_sectors
-from espshell.ops.flash.guard import Stray
 from espshell.ops.flash.payload import Payload
 from espshell.ops.flash.plan import Facts, Plan, plan_write, seconds
 from espshell.ops.flash.write_job import (
     BLANK,
+    JobOutcome,
     JobSegment,
     Stage,
     WriteJob,
@@ -41,38 +41,21 @@ from espshell.units import SECTOR, WORD
 _LEAST_SAMPLES = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Written(Result):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written(JobOutcome, Result):
     """The result of a write to flash."""
 
     files: tuple[str, ...]
-    address: int
-    size: int
-    """Bytes of the images."""
     sectors: int
     """Sectors that they touch."""
     sectors_written: int
-    verified: bool | None
-    """None where the loader has no digests and nothing was read back."""
-    failed: tuple[Span, ...] = ()
     state: str = ""
-    notes: tuple[str, ...] = ()
     written: tuple[Span, ...] = ()
     """The sectors that were erased and programmed; in a dry run those that would be."""
     erased: tuple[Span, ...] = ()
     """The sectors that were only erased, because they shall be blank."""
     seconds: float = 0.0
     """About how long it was expected to take at most."""
-    dry_run: bool = False
-    elsewhere: tuple[Stray, ...] = ()
-    """Other places that may have changed."""
-    doubt: str = ""
-    """Why another place may have changed, in a sentence; empty if none may."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether flash holds all of it, and nothing else may have changed."""
-        return not self.failed and not self.doubt
 
     @property
     def failure(self) -> str:

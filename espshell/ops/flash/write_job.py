@@ -31,6 +31,29 @@ _TRIES = 3
 _RANGES = 8  # in a sentence
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOutcome:
+    """What came of a job on a range of flash; the results add what was to be there."""
+
+    address: int
+    size: int
+    """Bytes of the images or of the range."""
+    verified: bool | None
+    """None where the loader has no digests and nothing was read back."""
+    failed: tuple[Span, ...] = ()
+    notes: tuple[str, ...] = ()
+    dry_run: bool = False
+    elsewhere: tuple[Stray, ...] = ()
+    """Other places that may have changed."""
+    doubt: str = ""
+    """Why another place may have changed, in a sentence; empty if none may."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether flash is as expected, where that is known, and nothing else has changed."""
+        return not self.failed and not self.doubt
+
+
 class Stage(Enum):
     """The state of a segment: of one that is written, and of one that is erased."""
 
