@@ -162,7 +162,8 @@ class Core:
         for page, before in self._pages.items():
             after = self._pages[page] = bytes(self._core.mem_read(page, _PAGE))
             for at in range(0, _PAGE if after != before else 0, WORD):
-                is_broken = any(page + at in broken for broken in self._chip.memory.broken)
-                if after[at : at + WORD] != before[at : at + WORD] and not is_broken:
+                if after[at : at + WORD] == before[at : at + WORD]:
+                    continue
+                if not any(page + at in broken for broken in self._chip.memory.broken):
                     word = int.from_bytes(after[at : at + WORD], "little")
                     self._chip.memory.write_word(page + at, word)

@@ -95,10 +95,12 @@ class AddressSpace:
         words = range(align_down(address, WORD), address + size, WORD)
         region = self._region(address)
         if region is not None and region.kind is Kind.PERIPHERAL and region.holds(words[-1]):
-            values = dict.fromkeys(self._computed.keys() & words, 0) if self._computed else {}
-            values = {at: self._computed[at]() for at in values}
-            held = self._registers
-            data = array("I", (values.get(at, held.get(at, 0)) for at in words)).tobytes()
+            values = array("I", bytes(WORD * len(words)))
+            for at in self._registers.keys() & words:
+                values[words.index(at)] = self._registers[at]
+            for at in self._computed.keys() & words:
+                values[words.index(at)] = self._computed[at]()
+            data = values.tobytes()
         else:
             data = b"".join(self.word(at).to_bytes(WORD, "little") for at in words)
         return data[address % WORD : address % WORD + size]
