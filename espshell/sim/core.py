@@ -29,8 +29,8 @@ SEND, POLL, RELEASE = (RETURN_TO + 16 * n for n in range(1, 4))
 _SCRATCH_SIZE = 64 * KIB
 
 _PAGE = 4 * KIB
-_LEAST_PIECE = 512
-_PRECISION = 4  # a piece is a sixteenth of what has been executed
+_LEAST_PIECE = 1024
+_PRECISION = 3  # a piece is an eighth of what has been executed
 
 
 class Crash(Exception):
