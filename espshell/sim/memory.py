@@ -12,6 +12,7 @@ import hashlib
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 
 from espshell.chips import Chip, Isa, Kind, Region
 from espshell.span import Span, align_down
@@ -152,9 +153,13 @@ def _first_contents(chip: Chip, region: Region) -> bytearray | None:
     if region.kind is Kind.RAM:
         return bytearray(region.size)
     if region.kind is Kind.ROM:
-        seed = f"{chip.name} {region.name}".encode()
-        return bytearray(hashlib.shake_128(seed).digest(region.size))
+        return bytearray(_invented(f"{chip.name} {region.name}", region.size))
     return None
+
+
+@cache
+def _invented(seed: str, size: int) -> bytes:
+    return hashlib.shake_128(seed.encode()).digest(size)
 
 
 class Download:
