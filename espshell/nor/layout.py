@@ -175,8 +175,9 @@ class Layout:
             for field in self.fields
             if len(field.bits) > 1
             for bit in field.bits
+            if bit.name == upper
         )
-        return next((entry for entry in (*self.fields, *single) if entry.name == upper), None)
+        return next((field for field in self.fields if field.name == upper), next(single, None))
 
     def without(self, opcode: int) -> Layout:
         """Return the layout without the registers that an opcode reads."""

@@ -327,6 +327,10 @@ class Wire:
 
     def _send_reply(self, reply: bytes, at: float) -> None:
         """Put a reply on the line, or what faults make of it."""
+        if not self._replies:
+            if self.mode is ChipMode.DOWNLOAD:
+                self._emit(reply, at)
+            return
         for passage in self._replies.apply(reply):
             if self.mode is not ChipMode.DOWNLOAD:
                 return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -328,20 +328,22 @@ def test_plan_with_two_ways() -> None:
     ]
 
 
-def _toggles(found: Identified, before: int) -> Iterator[StatusPlan]:
-    """Yield plans that change one bit each."""
-    held = {each.name: before for each in found.part.layout.registers}
-    for register in found.part.layout.registers:
-        for position in range(8):
-            wanted = settings.Setting(register.name, before ^ 1 << position)
-            yield plan.make(found, held, [wanted], volatile=False)
+def _toggles(found: Identified) -> list[tuple[int, settings.Setting]]:
+    """Return each change of one bit, from all zeros and from all ones: before, and the setting."""
+    return [
+        (before, settings.Setting(register.name, before ^ 1 << position))
+        for before in (0x00, 0xFF)
+        for register in found.part.layout.registers
+        for position in range(8)
+    ]
 
 
 @pytest.mark.parametrize("found", EVERY, ids=lambda each: f"{each.jedec_id:06x}")
 def test_carets_stand_below_what_differs(found: Identified, stride: Callable[[int], int]) -> None:
     """In every part, at every bit: before and after differ exactly where the caret is."""
-    plans = [each for value in (0x00, 0xFF) for each in _toggles(found, value)]
-    for made in plans[:: stride(5)]:
+    for old, setting in _toggles(found)[:: stride(5)]:
+        held = {each.name: old for each in found.part.layout.registers}
+        made = plan.make(found, held, [setting], volatile=False)
         lines = plan_lines(made)
         assert max(map(len, lines)) <= 80
         assert uncoloured(plan_lines(made, color=True)) == lines
