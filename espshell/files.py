@@ -122,9 +122,9 @@ def completions(text: str) -> Iterator[tuple[str, str]]:
     for path in paths:
         if path.name.isprintable() and path.name.startswith(".") == name.startswith("."):
             info = status(path)
-            folder = info is not None and stat.S_ISDIR(info.st_mode)
+            leads_on = info is not None and stat.S_ISDIR(info.st_mode)
             size = size_text(info.st_size) if info and stat.S_ISREG(info.st_mode) else ""
-            yield f"{head}{slash}{path.name}{'/' * folder}", "folder" if folder else size
+            yield f"{head}{slash}{path.name}{'/' * leads_on}", "folder" if leads_on else size
 
 
 # Reading -----------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import pyte
 
 ENTER, CTRL_C, CTRL_D, CTRL_Z, UP, TAB = "\r", "\x03", "\x04", "\x1a", "\x1b[A", "\t"
 
-TIMEOUT_S = 30
+TIMEOUT_S = int(os.environ.get("TT", "30"))
 """Nothing takes a second; this only ends what hangs."""
 
 
@@ -85,12 +86,21 @@ class Terminal:
         """Press keys."""
         self.child.send(keys)
 
-    def enter(self, line: str, *, prompt: str = "> ") -> str:
-        """Run a line on a screen that is cleared before; return what it shows up to the prompt."""
+    def clear(self) -> None:
+        """Clear the screen; the prompt is in its first row then."""
         self.send("\x0c")
-        self.wait(lambda text: text.splitlines()[0].rstrip().endswith(prompt.rstrip()))
+        self.wait(lambda text: text.split("\n")[0].endswith(">"))
+
+    def enter(self, line: str) -> str:
+        """Run a line on a clear screen; return what it shows up to the next prompt."""
+        self.clear()
         self.send(line + ENTER)
-        return self.wait(lambda text: _is_back(text, prompt))
+        return self.back()
+
+    def back(self) -> str:
+        """Wait for a prompt below the first row, and its toolbar; return the rows between."""
+        text = self.wait(lambda text: _PROMPT.search(text) is not None)
+        return text[: text.rindex("\n", 0, text.rindex(">"))] + "\n"
 
     def resize(self, columns: int, rows: int) -> None:
         """Give the terminal another size."""
@@ -102,13 +112,11 @@ class Terminal:
         self.send(CTRL_D)
         self.child.expect(pexpect.EOF)
         self.child.close()
-        return int(self.child.exitstatus)
+        assert self.child.exitstatus is not None
+        return self.child.exitstatus
 
 
-def _is_back(text: str, prompt: str) -> bool:
-    """Return whether a prompt waits below the one of the line that was entered."""
-    ends = [row for row in text.splitlines()[1:] if row.endswith(prompt.rstrip())]
-    return bool(ends) and "baud" in text.splitlines()[-1] + text.rstrip().splitlines()[-1]
+_PROMPT = re.compile(r"\n\S+>\n*\n\S.*(?:baud|connected|is gone|lost ).*\n*$")
 
 
 @contextmanager
