@@ -60,8 +60,11 @@ def help_text(result: Help, view: View) -> Iterator[Block]:
         if result.topic:
             yield Text()
             yield from _paragraphs(result.text)
-        return
-    yield from _listed(result, view)
+    else:
+        yield from _listed(result, view)
+    if result.also:
+        yield Text()
+        yield from about_text(result.also, view)
 
 
 def _overview(verbs: Sequence[Verb], view: View) -> Iterator[Block]:

@@ -11,6 +11,7 @@ import io
 import os
 import shutil
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -65,6 +66,9 @@ class Output:
         self._bar: _Bar | None = None
         self._alive_since = 0.0
         self._is_alive_shown = False
+        self._alive_text = self._alive_around = ""
+        self._alive_timer: threading.Timer | None = None
+        self._alive_lock = threading.Lock()
         self._is_silent = False
         self.worded: Callable[[str], str] = str
         """How a note is worded for the command that runs."""
@@ -173,17 +177,33 @@ class Output:
             self._stdout.write(text)
             self._stdout.flush()
 
-    def alive(self, text: str) -> None:
-        """Show on a terminal what a command is at, from half a second on, until it shows more."""
+    def alive(self, text: str, *, around: bool = False) -> None:
+        """Show on a terminal what a command is at, from half a second on, until it shows more.
+
+        ``around``: what stands before that of the commands which it runs.
+        """
         if self.as_json or not self.stderr.isatty() or os.environ.get("TERM") == "dumb":
             return
-        now = time.monotonic()
-        self._alive_since = self._alive_since or now
-        if now - self._alive_since >= _PROGRESS_AFTER_S:
-            with contextlib.suppress(OSError):
-                self.stderr.write(f"\r{text[: self.notes_view.width - 1]}\x1b[K")
+        with self._alive_lock:
+            self._alive_around = text if around else self._alive_around
+            inside = f", {text}" if self._alive_around else text
+            self._alive_text = text if around else self._alive_around + inside
+            now = time.monotonic()
+            self._alive_since = self._alive_since or now
+            rest = _PROGRESS_AFTER_S - (now - self._alive_since)
+            if rest > 0 and self._alive_timer is None:  # the command may not come by until then
+                self._alive_timer = threading.Timer(rest, self._draw_alive)
+                self._alive_timer.daemon = True
+                self._alive_timer.start()
+        if rest <= 0:
+            self._draw_alive()
+
+    def _draw_alive(self) -> None:
+        with self._alive_lock, contextlib.suppress(OSError):
+            if self._alive_text:
+                self.stderr.write(f"\r{self._alive_text[: self.notes_view.width - 1]}\x1b[K")
                 self.stderr.flush()
-            self._is_alive_shown = True
+                self._is_alive_shown = True
 
     def logged(self, write: Callable[[Record], None]) -> None:
         """Write to all that keeps a record; end one that fails, and say so."""
@@ -273,9 +293,10 @@ class Output:
                 self.stderr.flush()
 
     def _end_progress(self) -> None:
-        if self._is_alive_shown:
-            self._is_alive_shown = False
-            with contextlib.suppress(OSError):
+        with self._alive_lock, contextlib.suppress(OSError):
+            self._alive_text = ""
+            if self._is_alive_shown:
+                self._is_alive_shown = False
                 self.stderr.write("\r\x1b[K")
                 self.stderr.flush()
         bar, self._bar = self._bar, None
@@ -292,7 +313,9 @@ class Output:
     def finished(self) -> None:
         """Bring out what a command has written, and take away what it has left on the screen."""
         self._end_progress()
-        self._alive_since = 0.0
+        if self._alive_timer is not None:
+            self._alive_timer.cancel()
+        self._alive_timer, self._alive_since, self._alive_around = None, 0.0, ""
         with self._told():
             self._stdout.flush()
 

@@ -35,7 +35,7 @@ from espshell.shell import (
     script,
 )
 from espshell.shell.blocks import Block, Node
-from espshell.shell.crash import STOPPING, as_error
+from espshell.shell.crash import STOPPING, Interrupted, as_error
 from espshell.shell.declaration import Answer, Trait, Verb
 from espshell.shell.junit import Case, Report
 from espshell.shell.language.grammar import Command
@@ -154,6 +154,8 @@ class Runner:
             return outcome
         if (value := result.last_value) is not None:
             session.variables["_"] = number_text(value) if isinstance(value, int) else value
+        if result.interrupted:  # it is shown as far as it came
+            return Outcome(Interrupted.exit_status, answer)
         if result.ok:
             return outcome
         return Outcome(1, outcome.result, DeviceError(result.failure))

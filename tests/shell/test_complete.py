@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from espshell.shell import lines
 from espshell.shell.arguments.operands import unquoted
-from espshell.shell.declaration import Option, Param
 from espshell.shell.registry import COMMANDS
 from espshell.shell.settings import SETTINGS
 from espshell.shell.terminal import complete
@@ -352,8 +351,8 @@ def test_every_position_offers_or_is_free(shell: Shell, tmp_path: Path, monkeypa
     shell.type("snap before 0x3fc90000 4")
     bare = set()
     for verb in COMMANDS.verbs():
-        slots: list[tuple[Param | Option, str]] = []
-        slots += [(slot, " ".join(["1"] * index)) for index, slot in enumerate(verb.params)]
+        slots: list[tuple[Param | Option, str]]
+        slots = [(slot, " ".join(["1"] * index)) for index, slot in enumerate(verb.params)]
         slots += [(slot, slot.flag) for slot in verb.options if slot.type is not None]
         bare |= {
             slot.key

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("termios")
 
 from espshell.link import ports
-from tests.shell.test_repl import ENTER, Terminal
+from tests.shell.terminals import ENTER, Terminal
 
 HAS_BOARD = any(port.is_likely for port in ports.list_ports())
 

@@ -190,3 +190,12 @@ def test_a_choice_and_an_alias_as_json(offline: Shell) -> None:
     assert peek["variants"] == ["peek8", "peek16", "peek32"]
     (load,) = as_json(offline, "help loadram")
     assert load["aliases"] == ["load-ram"]
+
+
+def test_a_name_of_a_command_and_of_the_chip(shell: Shell) -> None:
+    """In capitals it is explained as both; as a command is written, as the command alone."""
+    for name in ("GPIO", "EFUSE"):
+        both, command = shell.type(f"?{name}").out, shell.type(f"?{name.lower()}").out
+        assert both.startswith(command)
+        assert f"\n{name}  peripheral\n" in both
+        assert "peripheral" not in command

@@ -20,7 +20,7 @@ from espshell.shell.script import Script
 from espshell.shell.settings import Bench
 from espshell.shell.terminal import greeting, last_port, repl
 from tests.shell.support import Ran, Shell
-from tests.shell.test_repl import CTRL_C, CTRL_D, ENTER, Terminal
+from tests.shell.terminals import CTRL_C, CTRL_D, ENTER, Terminal
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")
 

@@ -32,6 +32,9 @@ VERBS = Registry()
 
 GROUP = "Scripts"
 
+_TICK_S, _MOST_TICKS = 0.1, 1000
+"""How often `sleep` shows that it lives, and how many times at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Variable(Result):
@@ -163,7 +166,11 @@ def sleep(session: Session, seconds: Annotated[float, SECONDS]) -> None:
 
     Example: sleep 200ms
     """
-    session.clock.sleep(seconds)
+    clock, start = session.clock, session.clock.now()
+    step = max(_TICK_S, seconds / _MOST_TICKS)
+    while (passed := clock.now() - start) < seconds:
+        session.output.alive(f"{passed:.1f} of {seconds:g} s")
+        clock.sleep(min(step, seconds - passed))
 
 
 @VERBS.add("source", group=GROUP, traits=Trait.LINES)

@@ -53,6 +53,8 @@ class Help(Result):
     """The name of their group, if they are one."""
     topic: str = ""
     """The name of a text that belongs to them."""
+    also: About | None = None
+    """What else has that name on the chip: a peripheral, as GPIO."""
 
     @property
     def text(self) -> str:
@@ -121,14 +123,20 @@ def help_on(session: Session, command: Annotated[str, SUBJECT] = "") -> Help | A
     if not subject:
         return Help(tuple(COMMANDS.verbs()))
     if COMMANDS.family(subject):
-        return Help(COMMANDS.members(subject), subject, topic=topic)
+        return Help(COMMANDS.members(subject), subject, topic=topic, also=_also(session, command))
     if verb := COMMANDS.get(subject):
-        return Help((verb,), topic=topic)
+        return Help((verb,), topic=topic, also=_also(session, command))
     group = next((name for name in groups() if name.lower() == subject), "")
     if group or topic:
         inside = tuple(verb for verb in COMMANDS.verbs() if group and verb.group == group)
         return Help(inside, group=group, topic=topic)
     return _by_name(session, command)
+
+
+def _also(session: Session, name: str) -> About | None:
+    """Return what a name of a command is on the chip, in capitals as there; None mostly."""
+    found = about.about(session, name) if name.isupper() and session.target else None
+    return found if found and found.name == name else None
 
 
 def _by_name(session: Session, name: str) -> Help | About:

@@ -160,7 +160,7 @@ def repeat(session: Session, count: Annotated[int, POSITIVE], command: Held) -> 
     number = 0
     while number < count and not failure:
         number += 1
-        session.output.alive(f"{command.text}: run {number} of {count}")
+        session.output.alive(f"{command.text}: run {number} of {count}", around=True)
         outcome = command.run()
         if session.output.as_json:
             results.append(outcome.bare)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
@@ -19,7 +21,7 @@ from espshell.shell.terminal.background import Asked
 
 _MODES = {"emacs": EditingMode.EMACS, "vi": EditingMode.VI}
 _MOST_LINES = 10
-_LOOK_S = 1.0  # the toolbar shows so soon that a device is gone
+_LOOK_S = 0.5  # the toolbar shows so soon that a device is gone
 
 
 def prepare(prompt: PromptSession[str], session: Session) -> None:
@@ -52,6 +54,24 @@ def take_over(prompt: PromptSession[str], session: Session, asked: Asked) -> Non
             feed(answer.typed)
 
         parser.feed = feed_keys
+
+
+@contextlib.contextmanager
+def unseen_control_keys() -> Iterator[None]:
+    """Do not show ``^C`` meanwhile, which would stand in front of what a command says of it."""
+    if sys.platform == "win32" or not sys.stdin.isatty():
+        yield
+        return
+    import termios
+
+    before = termios.tcgetattr(sys.stdin)
+    echo = before[3] & ~termios.ECHOCTL
+    termios.tcsetattr(sys.stdin, termios.TCSANOW, [*before[:3], echo, *before[4:]])
+    try:
+        yield
+    finally:
+        with contextlib.suppress(termios.error):
+            termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
 
 
 def is_gone(port: str) -> bool:

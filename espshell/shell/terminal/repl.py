@@ -44,6 +44,8 @@ from espshell.shell.terminal.history import LastingHistory
 
 HISTORY_FILE = "history"
 
+_ADVICE = "plug it in, then `reconnect`"
+
 _MOST_FAILURES = 3
 """The shell ends after so many failures of the prompt in a row."""
 
@@ -55,6 +57,11 @@ def run(session: Session, first: Script | None = None, asked: Asked | None = Non
 
     Returns the exit status: 0, or the argument of `quit`.
     """
+    with editing.unseen_control_keys():
+        return _run(session, first, asked)
+
+
+def _run(session: Session, first: Script | None, asked: Asked | None) -> int:
     usb = _remember_port(session, None)
     prompt = _prompt_session(session)
     _load_meanwhile(session, prompt)
@@ -191,9 +198,9 @@ def _toolbar(session: Session, text: str, columns: int) -> StyleAndTextTuples:
 def _connection_text(session: Session) -> str:
     target = session.target
     if target is None:
-        return f"lost {session.bench.port}" if session.lost else "not connected"
+        return f"lost {session.bench.port}; {_ADVICE}" if session.lost else "not connected"
     if editing.is_gone(target.link.port.url):
-        return f"{target.link.port.url} is gone"
+        return f"{target.link.port.url} is gone; {_ADVICE}"
     chip = target.chip.title
     if target.revision is not None:
         chip += " v{}.{}".format(*target.revision)
