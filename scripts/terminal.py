@@ -20,11 +20,11 @@ import pyte
 from pyte.screens import Char
 
 ROOT = Path(__file__).parent.parent
-ENTER, TAB, CTRL_C, CTRL_D, ESCAPE = "\r", "\t", "\x03", "\x04", "\x1b"
+ENTER, TAB, CTRL_D, CTRL_L = "\r", "\t", "\x04", "\x0c"
 READY = re.compile(r"(espshell|esp\w+:\w+)> ?$|^\$ ?$")
 """The prompt of the shell, of a connected one, or of `sh`."""
 
-_HISTORY = 5000
+HISTORY = 5000
 _TIMEOUT_S = 60
 """Nothing takes as long; this only ends what hangs."""
 _QUIET_S = 0.12
@@ -36,17 +36,34 @@ class Piece:
     """What the program has written at once, and when: seconds since it was started."""
 
     seconds: float
-    data: bytes
+    text: str
 
 
 class _Screen(pyte.HistoryScreen):
     """A screen that answers the questions which a terminal is asked."""
 
-    child: pexpect.spawn[bytes]
+    child: pexpect.spawn[str]
 
     def write_process_input(self, data: str) -> None:
         """Answer where the cursor is."""
         self.child.send(data)
+
+
+def all_rows(screen: pyte.HistoryScreen) -> list[str]:
+    """Return all rows since the start without blanks at their ends, scrolled ones first."""
+    above = ("".join(row[x].data for x in range(screen.columns)) for row in screen.history.top)
+    return [row.rstrip() for row in (*above, *screen.display)]
+
+
+def cells(screen: pyte.Screen) -> tuple[tuple[Char, ...], ...]:
+    """Return what a screen shows, the cursor reversed, without the empty rows below."""
+    rows = [[screen.buffer[y][x] for x in range(screen.columns)] for y in range(screen.lines)]
+    if not screen.cursor.hidden:
+        row, x = rows[screen.cursor.y], min(screen.cursor.x, screen.columns - 1)
+        row[x] = row[x]._replace(reverse=not row[x].reverse)
+    while rows and all(cell == screen.default_char for cell in rows[-1]):
+        rows.pop()
+    return tuple(map(tuple, rows))
 
 
 class Terminal:
@@ -61,8 +78,8 @@ class Terminal:
         rows: int = 24,
         theme: str = "dark",
     ) -> None:
-        self.screen = _Screen(columns, rows, history=_HISTORY, ratio=0.5)
-        self._stream = pyte.ByteStream(self.screen)
+        self.screen = _Screen(columns, rows, history=HISTORY)
+        self._stream = pyte.Stream(self.screen)
         self.pieces: list[Piece] = []
         self._start = time.monotonic()
         self.child: pexpect.spawn[bytes] = pexpect.spawn(
@@ -71,6 +88,7 @@ class Terminal:
             cwd=str(folder),
             dimensions=(rows, columns),
             env=_environment(folder, theme),
+            encoding="utf-8",
             timeout=_TIMEOUT_S,
         )
         self.screen.child = self.child
@@ -100,12 +118,12 @@ class Terminal:
         is_new = False
         while True:
             try:
-                data = self.child.read_nonblocking(65536, seconds)
+                text = self.child.read_nonblocking(65536, seconds)
             except (pexpect.TIMEOUT, pexpect.EOF):
                 return is_new
             is_new = True
-            self.pieces.append(Piece(self.seconds, data))
-            self._stream.feed(data)
+            self.pieces.append(Piece(self.seconds, text))
+            self._stream.feed(text)
 
     def watch(self, seconds: float) -> None:
         """Take in what comes for a time."""
@@ -151,20 +169,8 @@ class Terminal:
         return self.screen.display[self.screen.cursor.y].rstrip()
 
     def text(self) -> list[str]:
-        """Return all rows since the start without blanks at their ends, scrolled ones first."""
-        columns = range(self.screen.columns)
-        above = ["".join(row[x].data for x in columns) for row in self.screen.history.top]
-        return [row.rstrip() for row in (*above, *self.screen.display)]
-
-    def cells(self) -> list[list[Char]]:
-        """Return the characters of the screen with their colours, without the empty rows below."""
-        rows = [
-            [self.screen.buffer[y][x] for x in range(self.screen.columns)]
-            for y in range(self.screen.lines)
-        ]
-        while rows and all(cell == self.screen.default_char for cell in rows[-1]):
-            rows.pop()
-        return rows
+        """Return all rows since the start."""
+        return all_rows(self.screen)
 
     def _row_number(self) -> int:
         return len(self.screen.history.top) + self.screen.cursor.y
