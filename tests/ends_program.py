@@ -112,18 +112,23 @@ def _fill_disk(_wire: Wire | None) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
 
 
+def _fill_stdout(_wire: Wire | None) -> None:
+    os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
+
+
 def _end_of(name: str) -> Callable[[Wire | None], None]:
     """Prepare an end of a name; return what brings it."""
     if name.startswith("SIG"):
         return lambda _: os.kill(os.getpid(), signal.Signals[name])
     if name in ("stdout closed", "stderr closed"):
         return _close_reader(1 if name == "stdout closed" else 2)
-    return {
+    ends: dict[str, Callable[[Wire | None], None]] = {
         "": lambda _: None,
-        "stdout full": lambda _: os.dup2(os.open("/dev/full", os.O_WRONLY), 1),
+        "stdout full": _fill_stdout,
         "disk full": _fill_disk,
         "unplugged": _unplug,
-    }[name]
+    }
+    return ends[name]
 
 
 def _run(case: dict[str, Any], report: int, streams: tuple[int, int]) -> None:
