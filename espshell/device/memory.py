@@ -52,6 +52,7 @@ class Space(Protocol):
 
 ADDRESS_SPACE = 1 << 32
 
+_TWICE_AT_ONCE = 8
 _ENTRIES_PER_FRAME = 6  # of WRITE_REG: one frame stays below the 112 bytes of the pipeline
 
 
@@ -150,6 +151,15 @@ class Memory:
         require_32_bits(address, WORD * count)
         data = b"".join(self._pieces(address, address + WORD * count))
         return list(struct.unpack(f"<{count}I", data))
+
+    def words_twice(self, address: int, count: int) -> tuple[list[int], list[int]]:
+        """Return two readings of consecutive words; of a few in one exchange."""
+        if count > _TWICE_AT_ONCE or not self.loader.dialect.pipeline_bytes:
+            return self.words(address, count), self.words(address, count)
+        require_32_bits(address, WORD * count)
+        addresses = range(address, address + WORD * count, WORD)
+        words = transfer.read_words(self.loader, (*addresses, *addresses))
+        return words[:count], words[count:]
 
     def gather(self, addresses: Sequence[int]) -> dict[int, int]:
         """Return the words at scattered addresses (multiples of 4)."""

@@ -33,6 +33,7 @@ MAX_DEPTH = 20
 
 _MOST_ROUNDS = 1 << 20
 _RANGE = re.compile(r"([^.]+)\.\.([^.]+)(?:\.\.([^.]+))?")
+_EDGE = re.compile(r"\b(if|for|else|end|repeat)\b", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -108,6 +109,8 @@ def _kind(line: Line) -> str:
 
     Raises: UsageError if there is more on the line.
     """
+    if not _EDGE.search(line.text):
+        return ""  # most lines need not be cut for that
     try:
         commands = lines.cut(line.text)
     except UsageError:

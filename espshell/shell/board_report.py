@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from espshell import __version__
-from espshell.errors import EspError, UsageError, printable
+from espshell.errors import EspError, PortError, UsageError, printable
 from espshell.ops.chip import efuse as fuses
 from espshell.ops.result import Result
 from espshell.records import dataclass
@@ -148,6 +148,8 @@ def _applications(session: Session) -> Iterator[Section]:
 def _section(name: str, title: str, ask: Callable[[], Result | Presentation]) -> Section:
     try:
         return Section(name, title, ask())
+    except PortError:
+        raise
     except EspError as error:
         return Section(name, title, error=error.one_line())
 

@@ -175,13 +175,12 @@ class Verb:
     @property
     def params(self) -> tuple[Param, ...]:
         """Its positional arguments, in their order."""
-        return tuple(slot for slot in derive(self.run, self.rest) if isinstance(slot, Param))
+        return _params(self.run, self.rest)
 
     @property
     def options(self) -> tuple[Option, ...]:
         """Its options, those of parameters first."""
-        derived = derive(self.run, self.rest)
-        return (*(slot for slot in derived if isinstance(slot, Option)), *self.extra)
+        return _all_options(self.run, self.rest, self.extra)
 
     @property
     def first_passed_on(self) -> int | None:
@@ -243,6 +242,16 @@ def derive(run: Run, rest: str) -> tuple[Param | Option, ...]:
     _, *parameters = inspect.signature(run).parameters.values()  # but the session
     derived = (p for p in parameters if p.name != rest or rest not in RESTS)
     return tuple(slot for parameter in derived for slot in _slots(run, parameter))
+
+
+@cache
+def _params(run: Run, rest: str) -> tuple[Param, ...]:
+    return tuple(slot for slot in derive(run, rest) if isinstance(slot, Param))
+
+
+@cache
+def _all_options(run: Run, rest: str, extra: tuple[Option, ...]) -> tuple[Option, ...]:
+    return (*(slot for slot in derive(run, rest) if isinstance(slot, Option)), *extra)
 
 
 @cache

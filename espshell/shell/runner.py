@@ -15,6 +15,7 @@ from pathlib import Path
 import espshell.shell.commands  # noqa: F401 - they register themselves
 from espshell import files
 from espshell.errors import (
+    BenchError,
     DeviceError,
     EspError,
     NoReply,
@@ -36,7 +37,7 @@ from espshell.shell import (
 )
 from espshell.shell.blocks import Block, Node
 from espshell.shell.crash import STOPPING, Interrupted, as_error
-from espshell.shell.declaration import Answer, Trait, Verb
+from espshell.shell.declaration import DRY_RUN, Answer, Trait, Verb
 from espshell.shell.junit import Case, Report
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.scope import not_connected
@@ -44,7 +45,7 @@ from espshell.shell.lines import Held, Prepared
 from espshell.shell.outcome import Outcome
 from espshell.shell.registry import COMMANDS
 from espshell.shell.script import Script
-from espshell.shell.session import Quit, Session
+from espshell.shell.session import NOTHING_CHANGED, Quit, Session
 from espshell.span import Span
 from espshell.units import number_text
 
@@ -100,6 +101,7 @@ class Runner:
                 if outcome.error is not None:
                     hints.reword(outcome.error, inner, COMMANDS.get)
                 display.show(output, command.name.raw, outcome, clock.now() - start)
+                output.finished()
             _go_on_by_pipe(session, command)
         except BrokenPipeError:  # the reader of the output is gone
             raise
@@ -117,7 +119,8 @@ class Runner:
                 recovery.slow_down(session)
         finally:
             self._is_running = not outermost
-            output.finished()
+            with contextlib.suppress(*(UsageError,) if outcome.error else ()):  # one is enough
+                output.finished()
         session.variables["?"] = str(outcome.status)
         if is_verdict or outcome.error is not None:
             outcome = replace(outcome, is_verdict=True)
@@ -163,11 +166,15 @@ class Runner:
     def _recorded(self, prepared: Prepared, arguments: dict[str, object]) -> Answer:
         """Run a verb; journal its writes to memory, and note them if Ctrl-C stops it."""
         session = self.session
+        session.is_unchanged = DRY_RUN in prepared.verb.options
         with session.journal.recording(prepared.command.text) as changes:
             try:
                 return prepared.verb.run(session, **arguments)
-            except BaseException:
+            except BaseException as stop:
                 session.output.finished()
+                is_stopped = not isinstance(stop, Exception) or isinstance(stop, BenchError)
+                if session.is_unchanged and is_stopped and not changes:
+                    session.output.note(NOTHING_CHANGED)
                 for change in changes:
                     where = Span.of(change.address, change.size)
                     session.output.note(f"{where} may have been written; `journal` lists it")

@@ -29,6 +29,7 @@ from espshell.shell.language.scope import TargetScope, not_connected
 from espshell.shell.output import Output
 from espshell.shell.settings import Bench, Settings
 from espshell.shell.transcript import Transcript
+from espshell.signals import Terminated
 from espshell.units import KIB, size_text
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 RAISED_FROM = 256 * KIB
 """Bytes over a bridge from which on a rate that nobody has chosen is raised."""
+
+NOTHING_CHANGED = "nothing was changed"
 
 ROM_SIZE = 4096
 """Flash size (bytes) up to which a read through the ROM takes no longer than loading the stub."""
@@ -74,6 +77,8 @@ class Session:
     """The tap of the wire; None for no trace."""
     first_looks: dict[tuple[str, int], dict[str, int]] = field(default_factory=dict)
     """The status registers as first read, by ``Connection.flash_key``."""
+    is_unchanged: bool = False
+    """Whether the running command is one that changes the chip, and has not begun to."""
     ask: Callable[[str], bool] | None = None
     """Asks the person a yes-or-no question; None without a person."""
     snapshots: dict[str, snapshots_ops.Snapshot] = field(default_factory=dict)
@@ -403,6 +408,17 @@ class Session:
         if self.assume_yes or self.dry_run or not self.settings.confirm or self.ask is None:
             return True
         return self.ask(f"{what}?")
+
+    @contextlib.contextmanager
+    def changing(self, state: str) -> Iterator[None]:
+        """Say in which state the chip is if a signal stops what changes it meanwhile."""
+        self.is_unchanged = False
+        try:
+            yield
+        except (KeyboardInterrupt, Terminated):
+            self.output.finished()
+            self.output.note(state)
+            raise
 
     def disconnect(self, *, after: str | None = None) -> None:
         """Leave the chip, by default as the bench says, and close the port."""

@@ -55,9 +55,13 @@ def read_agreed(
     span = Span.of(address, size)
     around = span.aligned(WORD)
     readings: list[list[int]] = []
+    count = around.size // WORD
+    ahead: list[list[int]] = []
 
     def read() -> list[int]:
-        readings.append(space.words(around.start, around.size // WORD))
+        if isinstance(space, Memory) and not ahead:
+            ahead.extend(space.words_twice(around.start, count))
+        readings.append(ahead.pop(0) if ahead else space.words(around.start, count))
         return readings[-1]
 
     notes = reading_notes(space, around.start, around.size)
@@ -67,7 +71,7 @@ def read_agreed(
         is_plain = region is not None and region.kind in (Kind.RAM, Kind.ROM)
         touched = space.chip.changes_when_read(around.start, around.size) is not None
     if touched or not (check or is_plain):
-        words = read()
+        readings.append(words := space.words(around.start, count))
     else:
         try:
             words = agreed(read, str(span), most=_READINGS)

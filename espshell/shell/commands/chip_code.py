@@ -9,17 +9,16 @@ from espshell.ops.chip import call as calling
 from espshell.ops.memory import memtest as testing
 from espshell.shell.arguments.places import ADDRESS, REGION, Extent
 from espshell.shell.arguments.types import NUMBERS_OR_NONE, SECONDS
-from espshell.shell.commands.flash import NOTHING_DONE
 from espshell.shell.commands.memory import Force
 from espshell.shell.declaration import DRY_RUN, Option, Trait
 from espshell.shell.registry import Registry
+from espshell.shell.session import NOTHING_CHANGED, Session
 from espshell.span import Span
 from espshell.units import hex32, size_text
 
 if TYPE_CHECKING:
     from espshell.ops.chip.call import Called
     from espshell.ops.memory.memtest import MemoryTested
-    from espshell.shell.session import Session
 
 VERBS = Registry()
 
@@ -47,11 +46,12 @@ def memtest(
     testing.require_testable(target.memory, region.address, region.size, force=force)
     where = f"{Span.of(region.address, region.size)} ({size_text(region.size)})"
     if not session.may_destroy(f"overwrite RAM {where} with test patterns"):
-        session.output.note(NOTHING_DONE)
+        session.output.note(NOTHING_CHANGED)
         return None
     if region.size > testing.HOST_SIZE:
         start_stub(session)
         testing.require_testable(target.memory, region.address, region.size, force=force)
+    session.is_unchanged = False
     try:
         return testing.examine(
             target.memory,
@@ -88,9 +88,10 @@ def call(
     calling.require_callable(target, address, arguments, force=force)
     words = ", ".join(f"{argument & 0xFFFF_FFFF:#x}" for argument in arguments)
     if not session.may_destroy(f"call {hex32(address)}({words})"):
-        session.output.note(NOTHING_DONE)
+        session.output.note(NOTHING_CHANGED)
         return None
     start_stub(session)
+    session.is_unchanged = False
     timeout_s = calling.TIMEOUT_S if timeout is None else timeout
     return calling.call(target, address, arguments, timeout_s=timeout_s)
 

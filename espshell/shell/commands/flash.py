@@ -33,6 +33,7 @@ from espshell.shell.declaration import DRY_RUN, Option, Trait
 from espshell.shell.esptool.options import CONNECTION
 from espshell.shell.outcome import Presentation
 from espshell.shell.registry import Registry
+from espshell.shell.session import NOTHING_CHANGED, Session
 from espshell.span import Span
 from espshell.units import SECTOR, count_text, parse_number, size_text
 
@@ -45,13 +46,10 @@ if TYPE_CHECKING:
     from espshell.ops.flash.plan import Facts, Plan
     from espshell.ops.flash.write_job import WriteJob
     from espshell.ops.memory.words import Loaded
-    from espshell.shell.session import Session
 
 VERBS = Registry()
 
 GROUP = "Flash"
-
-NOTHING_DONE = "nothing was changed"
 
 _PATCH = "patch the bootloader's header (keep)"
 
@@ -227,7 +225,7 @@ def erase(
     where = working.ranges_text([Span.of(region.address, size)])
     text = f"erase {what} {where} ({size_text(size)})"
     if not session.may_destroy(text):
-        session.output.note(NOTHING_DONE)
+        session.output.note(NOTHING_CHANGED)
         return None
     report = session.output.progress
     session.flash(size)
@@ -333,7 +331,7 @@ def _write(
         where = working.ranges_text([segment.span for segment in work.segments])
         time = f"{max(1, work.seconds):.0f} s at most"
         if not session.may_destroy(f"erase and write {changed} ({where}), {time}"):
-            session.output.note(NOTHING_DONE)
+            session.output.note(NOTHING_CHANGED)
             return None
     result = _carried_out(session, plan, work, everything=everything)
     return replace(result, notes=()) if work.segments and session.ask else result
@@ -362,6 +360,7 @@ def _carried_out(session: Session, plan: Plan, work: WriteJob, *, everything: bo
 def _changing(session: Session, work: WriteJob) -> Iterator[None]:
     """Whatever stops what is done meanwhile, say which sectors are in which state."""
     session.output.finished()
+    session.is_unchanged = False
     session.connected.forget_partitions(
         [(segment.address, segment.size) for segment in work.segments]
     )
@@ -369,7 +368,7 @@ def _changing(session: Session, work: WriteJob) -> Iterator[None]:
         yield
     except BaseException:
         session.output.finished()
-        session.output.note(work.state() or NOTHING_DONE)
+        session.output.note(work.state() or NOTHING_CHANGED)
         raise
 
 

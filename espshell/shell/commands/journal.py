@@ -30,6 +30,7 @@ from espshell.shell.commands.memory import Check, Force
 from espshell.shell.declaration import DRY_RUN
 from espshell.shell.language import place
 from espshell.shell.registry import Registry
+from espshell.span import Span
 
 if TYPE_CHECKING:
     from espshell.shell.session import Session
@@ -213,7 +214,9 @@ def undo(session: Session, count: Annotated[int, POSITIVE] = 1) -> undoing.Undon
     entries = session.journal.to_undo(count)
     writes = []
     for entry in entries:
-        (done,) = undoing.undo(session.chip.memory, [entry.change]).writes
+        where = Span.of(entry.change.address, entry.change.size)
+        with session.changing(f"{where} may have been put back; `journal` still lists it"):
+            (done,) = undoing.undo(session.chip.memory, [entry.change]).writes
         writes.append(done)
         if not done.ok:
             break

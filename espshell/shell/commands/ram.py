@@ -102,13 +102,14 @@ def loadram(
         notes = session.output.notes_view
         session.output.aside(Document(lambda view: ram.picture(plan.pieces, view), notes))
     by_stub = target.loader.dialect.is_stub
-    result = loadram_module.load_ram(
-        target,
-        plan,
-        run=not no_run,
-        verify=check or (by_stub and session.settings.verify),
-        report=session.output.progress,
-    )
+    with session.changing("RAM may hold a part of the program"):
+        result = loadram_module.load_ram(
+            target,
+            plan,
+            run=not no_run,
+            verify=check or (by_stub and session.settings.verify),
+            report=session.output.progress,
+        )
     if not result.started:
         return result
     listens = not no_monitor and (wish.is_bounded or monitor.is_live(session))

@@ -12,11 +12,16 @@ from espshell.ops.flash import sfdp
 from espshell.ops.status import raw_bytes as status_bytes
 from espshell.ops.status import registers as ops
 from espshell.shell.arguments.types import BARE_NUMBER, POSITIVE, TEXT, checked, choice, many
-from espshell.shell.commands.flash import NOTHING_DONE
-from espshell.shell.commands.status import keep_first_look, may_write, require_confirmed
+from espshell.shell.commands.status import (
+    MAY_BE_WRITTEN,
+    keep_first_look,
+    may_write,
+    require_confirmed,
+)
 from espshell.shell.declaration import DRY_RUN, Option
 from espshell.shell.esptool import options
 from espshell.shell.registry import Registry
+from espshell.shell.session import NOTHING_CHANGED, Session
 from espshell.units import count_text
 
 if TYPE_CHECKING:
@@ -24,7 +29,6 @@ if TYPE_CHECKING:
     from espshell.nor.plan import StatusPlan
     from espshell.ops.flash.sfdp import SpiAnswer
     from espshell.ops.status.raw_bytes import StatusBytes
-    from espshell.shell.session import Session
 
 VERBS = Registry()
 
@@ -165,11 +169,12 @@ def write_flash_status(
     digits = 2 * size
     question = f"write 0x{value:0{digits}x} over 0x{read.value:0{digits}x} {kind}"
     if not may_write(session, question, volatile=not non_volatile):
-        session.output.note(NOTHING_DONE)
+        session.output.note(NOTHING_CHANGED)
         return None
-    return status_bytes.write_status_bytes(
-        flash, value, size, non_volatile=non_volatile, identified=identified
-    )
+    with session.changing(MAY_BE_WRITTEN):
+        return status_bytes.write_status_bytes(
+            flash, value, size, non_volatile=non_volatile, identified=identified
+        )
 
 
 def _as_plan(session: Session, identified: Identified, value: int, count: int) -> StatusPlan:

@@ -33,19 +33,20 @@ from espshell.shell.arguments.types import (
     checked,
     many,
 )
-from espshell.shell.commands.flash import NOTHING_DONE
 from espshell.shell.declaration import DRY_RUN, Option
 from espshell.shell.outcome import Presentation
 from espshell.shell.registry import Registry
+from espshell.shell.session import NOTHING_CHANGED, Session
 from espshell.shell.terminal import grid
 
 if TYPE_CHECKING:
     from espshell.nor.parts import Identified, Part
     from espshell.nor.plan import StatusPlan
     from espshell.ops.status.registers import Ranges, Status, StatusBits, StatusChange
-    from espshell.shell.session import Session
 
 VERBS = Registry()
+
+MAY_BE_WRITTEN = "the status registers may have been written; `sr` shows them"
 
 
 GROUP = "Flash status"
@@ -189,7 +190,7 @@ def edit(
     view = replace(session.output.view, partitions=session.connected.known_partitions)
     requested = grid.edit(current, view, volatile=volatile, recolored=session.output.recolored)
     if requested is None:
-        session.output.note(NOTHING_DONE)
+        session.output.note(NOTHING_CHANGED)
         return None
     plan = ops.plan_change(session.flash(), current.identified, requested, volatile=volatile)
     return _change(session, plan, how)
@@ -340,9 +341,10 @@ def _change(session: Session, plan: StatusPlan, how: How) -> StatusChange | None
         require_confirmed(session, plan, otp=how.otp, risk=how.risk)
         kind = "until the flash loses power or is reset" if plan.volatile else "PERMANENTLY"
         if not may_write(session, f"write {kind}", volatile=plan.volatile):
-            output.note(NOTHING_DONE)
+            output.note(NOTHING_CHANGED)
             return None
-    return ops.change_status(flash, plan)
+    with session.changing(MAY_BE_WRITTEN):
+        return ops.change_status(flash, plan)
 
 
 def require_confirmed(session: Session, plan: StatusPlan, *, otp: str, risk: bool) -> None:
@@ -366,7 +368,7 @@ def require_confirmed(session: Session, plan: StatusPlan, *, otp: str, risk: boo
     if session.ask is None:
         raise UsageError(f"{risks[0]}: {_RISK}", hint="--risk confirms that")
     if not session.ask(f"{'; '.join(risks)}: {_RISK}. Go on?"):
-        raise UsageError(NOTHING_DONE)
+        raise UsageError(NOTHING_CHANGED)
 
 
 def may_write(session: Session, what: str, *, volatile: bool) -> bool:
