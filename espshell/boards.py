@@ -32,7 +32,7 @@ PORT, SELECTION, LIKELY = ("-p", "--port"), "--ports", "--all-likely"
 _PLACE = "{port}"
 """Stands for the board in the name of a file that each board writes."""
 
-_WRITTEN = ("--transcript", "--trace", "--junit", "--log")
+_WRITTEN = ("--transcript", "--trace", "--junit", "--log", "--report")
 """Options with a file that is written: one for all would be overwritten by each."""
 
 _SELECTORS = ("serial", "vid", "pid", "product", "location", "kind", "device")

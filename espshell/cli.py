@@ -15,18 +15,20 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from types import MappingProxyType
+from functools import partial
+from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING
 
-from espshell import __version__, boards, completion, signals, subcommands
+from espshell import boards, signals, subcommands
 from espshell.errors import BenchError, EspError, ScriptError, UsageError, file_error, printable
 from espshell.files import SCRIPT, path_of, read_stream, require_folder
 from espshell.link import ports, reset
-from espshell.link.reset import AFTER, BEFORE
 from espshell.link.trace import Recorder, Viewer
-from espshell.shell import script, startup
+from espshell.options import STREAM, command_hint, parsed
+from espshell.shell import report_page, script, startup
 from espshell.shell.arguments.types import chip_named, did_you_mean
 from espshell.shell.check import check
 from espshell.shell.commands.shell import configure
@@ -34,20 +36,15 @@ from espshell.shell.crash import STOPPING, Interrupted, as_error
 from espshell.shell.esptool import front
 from espshell.shell.junit import Report
 from espshell.shell.output import Output
-from espshell.shell.registry import COMMANDS
 from espshell.shell.runner import Runner
 from espshell.shell.script import Given, Script
 from espshell.shell.session import Quit, Session
 from espshell.shell.settings import Bench
 from espshell.shell.terminal import greeting, repl
 from espshell.shell.transcript import Log
-from espshell.subcommands import ArgumentParser
 
 if TYPE_CHECKING:
     from espshell.shell.config import Config
-
-STREAM = "-"
-"""Stands for standard input as SCRIPT, and for standard error as the file of ``--trace``."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,10 +78,10 @@ def _main(arguments: list[str]) -> int:
         return front.run(arguments[1:])
     try:
         several = boards.requested(arguments)
-        options = _parsed(several.arguments if several else arguments)
+        options = parsed(several.arguments if several else arguments)
         loaded = None if several else _configuration(options)
         if loaded:
-            options = _parsed(arguments, loaded.options)
+            options = parsed(arguments, loaded.options)
     except EspError as error:
         Runner(Session(Output(as_json="--json" in arguments))).refuse(error)
         raise
@@ -129,136 +126,6 @@ def _leave_streams() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _parser() -> argparse.ArgumentParser:
-    """Return the parser of the options that the program itself takes."""
-    folder = os.environ.get("ESPSHELL_STUB_DIR")
-    port = os.environ.get("ESPSHELL_PORT", "")
-    parser = ArgumentParser(
-        prog="espshell",
-        description="An interactive shell for the serial bootloader of Espressif chips.",
-        epilog="espshell sim CHIP serves a simulated chip; espshell check SCRIPT parses one; "
-        "espshell ports lists the serial ports.",
-    )
-    add = parser.add_argument
-    script_help = "a file of commands (.espsh); - for standard input"
-    add("script", nargs="?", metavar="SCRIPT", help=script_help)
-    add(
-        "arguments",
-        nargs="*",
-        metavar="ARG",
-        help="become $1 to $9; after -- they may begin with -",
-    )
-    add("-p", "--port", action=_Once, default=port, help="device or URL; again for more boards")
-    add(
-        "--ports", metavar="SELECTION", help="all boards that match, such as serial=A5*,kind=CP210x"
-    )
-    add("--all-likely", action="store_true", help="all boards plugged in")
-    baud = os.environ.get("ESPSHELL_BAUD", "")
-    add(
-        "-b",
-        "--baud",
-        action=_Once,
-        default=baud,
-        help="baud rate, or auto: the highest without errors",
-    )
-    add("--chip", action=_Once, help="refuse any other chip")
-    add(
-        "--before",
-        default="default-reset",
-        help=f"how to reset into the bootloader: {', '.join(BEFORE)}",
-    )
-    add("--after", choices=AFTER, default="hard-reset", help="how to leave the chip")
-    add("--stub", choices=("auto", "always", "never"), default="auto", help="the flasher stub")
-    stub_dir = path_of(folder) if folder else None
-    add("--stub-dir", type=path_of, default=stub_dir, help="folder with the stub files")
-    add("--stub-version", type=int, choices=(1, 2), help="generation of the flasher stub")
-    add("--config", type=path_of, metavar="FILE", help="use this file instead of any espshell.toml")
-    add("--profile", default="", metavar="NAME", help="[profile.NAME] of espshell.toml")
-    add("-c", "--command", action="append", default=[], metavar="LINE", help="run a line")
-    add("-i", "--interactive", action="store_true", help="stay after -c and SCRIPT")
-    add("--yes", action="store_true", help="answer yes to questions about destructive commands")
-    add("--keep-going", action="store_true", help="run all lines; exit with the worst status")
-    add("--dry-run", action="store_true", help="show what would be written; write nothing")
-    add("--json", action="store_true", help="print one JSON object per command")
-    add("--transcript", type=path_of, metavar="FILE", help="write commands and their results")
-    add("--log", type=path_of, metavar="FILE", help="append commands and output with time stamps")
-    add("--junit", type=path_of, metavar="FILE", help="write test results as JUnit XML")
-    add("--trace", metavar="[=FILE]", help="show every frame, or record them in a file")
-    add("--color", choices=("auto", "always", "never"), default="auto", help="when to colour")
-    add("--elf", type=path_of, metavar="FILE", help="ELF file whose symbols name addresses")
-    add("--svd", type=path_of, metavar="FILE", help="take register definitions from an SVD file")
-    add("--print-completion", action=_Completion, choices=completion.SHELLS, help="a script for it")
-    add("--version", action="version", version=f"espshell {__version__}")
-    return parser
-
-
-class _Completion(argparse.Action):
-    """An option that prints the completion script of a shell, and ends the program."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: object,
-        option_string: str | None = None,
-    ) -> None:
-        """Print the script. Raises: UsageError without what makes it, SystemExit."""
-        print(completion.script(_parser(), str(values)), end="")  # noqa: T201
-        parser.exit()
-
-
-class _Once(argparse.Action):
-    """An option that may be given once."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: object,
-        option_string: str | None = None,
-    ) -> None:
-        """Store the value. Raises: UsageError for a second one."""
-        if self.dest in vars(namespace).setdefault("given", set()):
-            raise UsageError(f"{option_string} is given twice", hint="give it once")
-        namespace.given.add(self.dest)
-        setattr(namespace, self.dest, values)
-
-
-def _parsed(
-    arguments: Sequence[str], defaults: Mapping[str, str] = MappingProxyType({})
-) -> argparse.Namespace:
-    """Return the options. Raises: UsageError; a command in place of a script gets a hint."""
-    words, parser = _joined(arguments), _parser()
-    parser.set_defaults(**defaults)
-    try:
-        return parser.parse_intermixed_args(words)
-    except UsageError as error:
-        hints = filter(None, (_command_hint(word, ["..."]) for word in words))
-        raise UsageError(error.message, hint=next(hints, error.hint)) from error
-
-
-def _command_hint(word: str, rest: Sequence[str]) -> str:
-    """Return the hint for a command in place of a script; empty if the word is not a command."""
-    if not word or word.startswith("-") or not (COMMANDS.get(word) or COMMANDS.family(word)):
-        return ""
-    return f"`{word}` is a command: -c '{' '.join((word, *rest))}' runs it"
-
-
-def _joined(arguments: Sequence[str]) -> list[str]:
-    """Join -c to its line, which may begin with a dash, and a lone --trace to its target."""
-    joined: list[str] = []
-    remaining = iter(arguments)
-    for argument in remaining:
-        if argument == "--":
-            return [*joined, argument, *remaining]
-        if argument in ("-c", "--command"):
-            line = next(remaining, None)
-            joined.append(argument if line is None else f"--command={line}")
-        else:
-            joined.append(f"--trace={STREAM}" if argument == "--trace" else argument)
-    return joined
-
-
 def _run(options: argparse.Namespace, loaded: Config | None) -> int:
     output = Output(as_json=options.json, color=options.color)
     session = Session(output, assume_yes=options.yes, keep_going=options.keep_going)
@@ -274,6 +141,7 @@ def _run(options: argparse.Namespace, loaded: Config | None) -> int:
             error = as_error(stop)
             runner.refuse(error)
             script.report(output, error)
+            session.verdicts.append(("start", error.status, error.one_line()))
             if runner.report is not None:
                 runner.report.refuse(error)
             return error.status
@@ -293,11 +161,26 @@ def _open_records(runner: Runner, options: argparse.Namespace, stack: contextlib
         require_folder(options.junit)
         runner.report = Report(options.junit)
         stack.callback(runner.report.write)
+    if options.report:
+        report_page.require_format(options.report)
+        require_folder(options.report)
+        stack.push(partial(_write_report, session, options.report))
     if options.log:
         session.output.records.append(log := Log(options.log))
         stack.callback(log.close)
     session.watch(_tap(options.trace, session.output))
     session.log_to(options.transcript)
+
+
+def _write_report(
+    session: Session,
+    path: Path,
+    _kind: type[BaseException] | None,
+    stop: BaseException | None,
+    _trace: TracebackType | None,
+) -> None:
+    """Write what the board is; one whose run was ended from outside is asked nothing."""
+    report_page.write(session, path, as_error(stop).one_line() if stop else "")
 
 
 def _prepared(
@@ -375,7 +258,7 @@ def _read(name: str, arguments: Sequence[str]) -> Script:
         return script.read(path_of(name))
     except UsageError as error:
         near = did_you_mean(name, ("sim", "check", "compare", "ports", "esptool"))
-        hint = _command_hint(name, arguments) or near
+        hint = command_hint(name, arguments) or near
         raise UsageError(error.message, hint=hint) from error
 
 

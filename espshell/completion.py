@@ -21,7 +21,7 @@ SHELLS = ("bash", "zsh", "fish")
 COMMANDS_OF_PROGRAM = ("sim", "check", "ports", "esptool")
 """What can stand in the place of a script."""
 
-_FILES = ("config", "transcript", "log", "junit", "elf", "svd", "trace")
+_FILES = ("config", "transcript", "log", "junit", "report", "elf", "svd", "trace")
 _RATES = ("auto", "115200", "230400", "460800", "921600")
 
 

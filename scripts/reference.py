@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from espshell import api, chips, cli, messages, pytest_plugin
+from espshell import api, chips, cli, messages, options, pytest_plugin
 from espshell.nor import parts
 from espshell.shell.declaration import Option, Verb
 from espshell.shell.registry import COMMANDS
@@ -167,7 +167,7 @@ def _answer(line: str) -> str:
 
 def _command_line() -> str:
     """Return the page of the program's own options, as argparse has them."""
-    actions: list[Any] = cli._parser()._actions  # noqa: SLF001 - argparse has no other list
+    actions: list[Any] = options.program_parser()._actions  # noqa: SLF001
     rows = (
         (", ".join(map(code, action.option_strings or [action.metavar])), prose(action.help or ""))
         for action in actions
@@ -228,7 +228,8 @@ def _python() -> str:
     """Return the page of the class for programs: what each method takes, and what it does."""
     rows = (
         (code(f"{name}{_signature(member)}"), prose(_first_line(member)))
-        for name, member in vars(api.ConnectedChip).items()
+        for base in (api.ConnectedChip.__base__, api.ConnectedChip)
+        for name, member in vars(base).items()
         if callable(member) and not name.startswith("_")
     )
     return (

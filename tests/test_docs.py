@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from espshell import cli
+from espshell import options
 from espshell.link.reset import AFTER
 from espshell.shell.registry import COMMANDS
 from espshell.shell.settings import SETTINGS
@@ -99,7 +99,7 @@ def test_each_command_and_option_is_documented() -> None:
 
 def test_each_option_of_the_program_is_documented() -> None:
     """Its row in the page of the command line is not empty."""
-    parser: argparse.ArgumentParser = cli._parser()
+    parser: argparse.ArgumentParser = options.program_parser()
     assert all(action.help for action in parser._actions)
 
 

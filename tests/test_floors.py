@@ -27,7 +27,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("render",),
     ("shell",),
     ("api", "boards", "completion", "subcommands"),
-    ("cli", "pytest_plugin"),
+    ("options", "pytest_plugin"),
+    ("cli",),
     ("__main__",),
 )
 """Bottom up.  The package's own names (``from espshell import Target``) come after ``ops``."""

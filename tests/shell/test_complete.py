@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from espshell.shell import lines
 from espshell.shell.arguments.operands import unquoted
+from espshell.shell.declaration import Option, Param
 from espshell.shell.registry import COMMANDS
 from espshell.shell.settings import SETTINGS
 from espshell.shell.terminal import complete

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from espshell import cli
+from espshell import options as options_module
 from espshell.errors import UsageError
 from espshell.shell import config, startup, trust
 from tests.shell.support import Shell
@@ -381,7 +382,7 @@ def test_the_command_line_decides_on_colour(folder: Path) -> None:
     (folder / "my.toml").write_text('settings.color = "always"')
     loaded = config.load(file=Path("my.toml"))
     assert (loaded.options, loaded.settings) == ({"color": "always"}, {})
-    assert cli._parsed(["--color", "never"], loaded.options).color == "never"
+    assert options_module.parsed(["--color", "never"], loaded.options).color == "never"
 
 
 def test_files_are_beside_the_configuration(folder: Path) -> None:
@@ -414,7 +415,7 @@ def test_one_file_in_both_places_is_read_once(
 
 def test_every_option_is_one_of_the_program() -> None:
     """The keys of a file are names of the command line's options."""
-    options = vars(cli._parsed([]))
+    options = vars(options_module.parsed([]))
     assert set(config._OPTIONS) <= set(options)
     with pytest.raises(UsageError):
         config.load(profile="none")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import espshell
-from espshell import cli
+from espshell import options
 from espshell.shell import hints
 from espshell.shell.declaration import Verb
 from espshell.shell.registry import COMMANDS as VERBS
@@ -71,7 +71,7 @@ def test_lines_in_advice_are_of_commands_that_have_the_option() -> None:
 
 def test_options_of_the_program_are_those_of_its_parser() -> None:
     """The list of what any advice may name is the parser's."""
-    actions = cli._parser()._option_string_actions
+    actions = options.program_parser()._option_string_actions
     assert set(hints.PROGRAM) == {flag for flag in actions if flag.startswith("--")}
 
 
