@@ -11,17 +11,14 @@ from __future__ import annotations
 import argparse
 import inspect
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from espshell import api, chips, cli, messages, pytest_plugin
-from espshell.nor import parts
 from espshell.shell.registry import COMMANDS
 from espshell.shell.settings import SETTINGS, Settings
 from espshell.sim import fault, ram_fault, url
-from espshell.units import size_text
-from scripts import command_pages
+from scripts import chip_pages, command_pages
 from scripts.markdown import code, prose, table
 from scripts.pages import DOCS
 
@@ -47,8 +44,7 @@ def pages(*, run: bool = False) -> dict[str, str]:
         "reference/settings.md": _settings(),
         "reference/simulator-url.md": _simulator(),
         "reference/python.md": _python(),
-        "reference/chips.md": _chips(),
-        "reference/flash-parts.md": _flash_parts(),
+        **chip_pages.pages(),
     }
 
 
@@ -141,67 +137,19 @@ def _first_line(member: Any) -> str:
     return (inspect.getdoc(member) or "").partition("\n")[0]
 
 
-def _chips() -> str:
-    text = "# Chips\n\nWhat the tables have of each chip; sources stand in `espshell/chips/`.\n"
-    for name in chips.NAMES:
-        chip = chips.by_name(name)
-        if chip is None:
-            raise SystemExit(f"{name} is not in the tables")
-        facts = [
-            ("core", chip.isa.name.split("_")[0].capitalize()),
-            ("image id", str(chip.id) if chip.id < 0xFFFF else "none"),
-            ("crystal", " or ".join(map(str, chip.crystals_mhz)) + " MHz"),
-            ("bootloader", f"at {chip.bootloader_offset:#x}"),
-            ("own USB", ", ".join(_usb(chip)) or "none"),
-            ("stub", "yes" if chip.stub_name((0, 0)) or chip.stub_names else "none"),
-            ("packages", prose(", ".join(dict.fromkeys(p.name for p in chip.packages)))),
-            ("oddities", ", ".join(code(quirk.name) for quirk in chip.quirks) or "none known"),
-        ]
-        regions = (
-            (code(r.name), f"`{r.start:#010x}..{r.end:#010x}`", size_text(r.size), prose(r.note))
-            for r in chip.regions
-        )
-        text += f"\n## {chip.title}\n\n{table(('what', 'value'), facts)}\n"
-        text += table(("region", "addresses", "size", "what it is"), regions)
-    return text
-
-
-def _usb(chip: Any) -> Iterator[str]:
-    if chip.usb_serial_jtag:
-        yield "USB-Serial/JTAG"
-    if chip.usb_otg:
-        yield "USB-OTG"
-
-
-def _flash_parts() -> str:
-    rows = [
-        (
-            code(f"{part.jedec_id:06x}"),
-            ", ".join(part.names),
-            size_text(part.size) if part.size else "",
-            code(part.layout.name),
-            part.volatile.value,
-            part.confidence,
-            prose(part.note),
-        )
-        for part in parts.rows()
-    ]
-    return (
-        f"# Flash parts\n\n{len(rows)} rows. An id is not a part: several have the same one, and "
-        "SFDP tells some of them apart.\n"
-        "`layout` is the bits of its status registers (`sr bits` shows them); `50h` is whether "
-        "they can be changed until the power goes; confidence A is two independent sources, B one, "
-        "C inferred or disputed. Sources stand in `espshell/nor/data/parts.txt`.\n\n"
-        + table(("id", "names", "size", "layout", "50h", "confidence", "remark"), rows)
-    )
-
-
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put the generated pages, and those that mkdocs.yml does not name, into the navigation."""
     reference = next(row["Reference"] for row in config.nav or [] if "Reference" in row)
+    groups = [
+        {name: [command_pages.path_of(command) for command in commands]}
+        for name, commands in command_pages.groups()
+    ]
     paths = [*_not_named(str(config.nav)), *pages()]
-    commands = [path for path in paths if "commands/" in path]
-    reference += [{"Commands": commands}, *(path for path in paths if path not in commands)]
+    reference += [
+        {"Commands": [f"{command_pages.FOLDER}/index.md", *groups]},
+        {"Chips": [path for path in paths if path.startswith(chip_pages.FOLDER)]},
+        *(path for path in paths if path.count("/") == 1 and path != TROUBLESHOOTING),
+    ]
     return config
 
 
