@@ -10,10 +10,9 @@ import pytest
 
 from espshell import options
 from espshell.link.reset import AFTER
-from espshell.shell.registry import COMMANDS
 from espshell.shell.settings import SETTINGS
 from espshell.sim import fault, url
-from scripts import reference
+from scripts import command_pages, markdown, reference
 from scripts.pages import DOCS, Page
 
 ROOT = DOCS.parent
@@ -77,7 +76,7 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert there.is_file(), target
         headings = re.findall(r"^#+ (.+)$", there.read_text("utf-8"), re.MULTILINE)
         is_page = there.suffix == ".md"
-        assert not (anchor and is_page) or anchor in map(reference.slug, headings), target
+        assert not (anchor and is_page) or anchor in map(markdown.slug, headings), target
 
 
 def test_the_navigation_names_pages_that_are_there() -> None:
@@ -88,13 +87,17 @@ def test_the_navigation_names_pages_that_are_there() -> None:
 
 
 def test_each_command_and_option_is_documented() -> None:
-    """A command has a section with a sentence, each of its options says what it does."""
-    text = "\n".join(GENERATED.values())
-    for verb in COMMANDS.verbs():
-        assert f"\n## {verb.name}\n" in text or f"`{verb.name}`" in text, verb.name
-        assert verb.summary.endswith("."), verb.name
-        silent = [o.flag for o in verb.options if not (o.help or o.refusal)]
-        assert not silent, verb.name
+    """A command has a page with a sentence; each argument and option stands there with a text."""
+    for _, commands in command_pages.groups():
+        for command in commands:
+            page = GENERATED[command_pages.path_of(command)]
+            for verb in command:
+                assert f"# {verb.name}\n" in page or f"`{verb.name}`" in page, verb.name
+                assert verb.summary.endswith("."), verb.name
+            rows = dict(re.findall(r"^\| `([^`]+)`.* \| (.+) \|$", page, re.MULTILINE))
+            silent = [o.flag for o in command[0].options if not rows.get(o.flag, "").strip()]
+            assert not silent, command[0].name
+            assert len(rows) >= len(command[0].options) + len(command[0].params)
 
 
 def test_each_option_of_the_program_is_documented() -> None:

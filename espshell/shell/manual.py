@@ -189,7 +189,7 @@ def command_json(verb: Verb) -> dict[str, Json]:
         "alias_of": verb.alias_of or None,
         "variants": [other.name for other in same if other.preset and not verb.preset],
         "needs": verb.needs or None,
-        "exit_status": {str(n): text for n, text in _statuses(verb).items()},
+        "exit_status": {str(n): text for n, text in statuses(verb).items()},
     }
 
 
@@ -221,7 +221,8 @@ def _option_json(option: Option) -> dict[str, Json]:
     }
 
 
-def _statuses(verb: Verb) -> dict[int, str]:
+def statuses(verb: Verb) -> dict[int, str]:
+    """Return what each exit status of a command means."""
     return STATUSES | NO_CHIP if verb.needs_chip else {n: STATUSES[n] for n in (0, 2)}
 
 
