@@ -31,35 +31,48 @@ def program_parser() -> argparse.ArgumentParser:
     add = options.add_argument
     script_help = "a file of commands (.espsh); - for standard input"
     add("script", nargs="?", metavar="SCRIPT", help=script_help)
-    add("arguments", nargs="*", metavar="ARG", help="its $1 to $9; behind -- they may begin with -")
+    add(
+        "arguments",
+        nargs="*",
+        metavar="ARG",
+        help="become $1 to $9; after -- they may begin with -",
+    )
     add("-p", "--port", action=_Once, default=port, help="device or URL; again for more boards")
-    add("--ports", metavar="SELECTION", help="all boards that fit, such as serial=A5*,kind=CP210x")
-    add("--all-likely", action="store_true", help="all boards that are plugged in")
+    add(
+        "--ports", metavar="SELECTION", help="all boards that match, such as serial=A5*,kind=CP210x"
+    )
+    add("--all-likely", action="store_true", help="all boards plugged in")
     baud = os.environ.get("ESPSHELL_BAUD", "")
-    add("-b", "--baud", action=_Once, default=baud, help="rate, or auto: the highest that is clean")
+    add(
+        "-b",
+        "--baud",
+        action=_Once,
+        default=baud,
+        help="baud rate, or auto: the highest without errors",
+    )
     add("--chip", action=_Once, help="refuse any other chip")
     add("--before", default="default-reset", help=f"how to reset it: {', '.join(BEFORE)}")
     add("--after", choices=AFTER, default="hard-reset", help="how to leave the chip")
     add("--stub", choices=("auto", "always", "never"), default="auto", help="the flasher stub")
     stub_dir = path_of(folder) if folder else None
-    add("--stub-dir", type=path_of, default=stub_dir, help="where the stub's files are")
-    add("--stub-version", type=int, choices=(1, 2), help="which generation of stubs")
-    add("--config", type=path_of, metavar="FILE", help="this instead of every espshell.toml")
+    add("--stub-dir", type=path_of, default=stub_dir, help="folder with the stub files")
+    add("--stub-version", type=int, choices=(1, 2), help="generation of the flasher stub")
+    add("--config", type=path_of, metavar="FILE", help="use this file instead of any espshell.toml")
     add("--profile", default="", metavar="NAME", help="[profile.NAME] of espshell.toml")
     add("-c", "--command", action="append", default=[], metavar="LINE", help="run a line")
     add("-i", "--interactive", action="store_true", help="stay after -c and SCRIPT")
-    add("--yes", action="store_true", help="confirm what is destructive")
-    add("--keep-going", action="store_true", help="run all lines, exit with the worst status")
-    add("--dry-run", action="store_true", help="show what would be written, send nothing")
-    add("--json", action="store_true", help="one JSON object a command")
-    add("--transcript", type=path_of, metavar="FILE", help="write commands and what came of them")
-    add("--log", type=path_of, metavar="FILE", help="append what is run and shown, with the time")
-    add("--junit", type=path_of, metavar="FILE", help="write verdicts as JUnit XML")
+    add("--yes", action="store_true", help="answer yes to questions about destructive commands")
+    add("--keep-going", action="store_true", help="run all lines; exit with the worst status")
+    add("--dry-run", action="store_true", help="show what would be written; write nothing")
+    add("--json", action="store_true", help="print one JSON object per command")
+    add("--transcript", type=path_of, metavar="FILE", help="write commands and their results")
+    add("--log", type=path_of, metavar="FILE", help="append commands and output with time stamps")
+    add("--junit", type=path_of, metavar="FILE", help="write test results as JUnit XML")
     add("--report", type=path_of, metavar="FILE", help="write what the board is: html, md or json")
     add("--trace", metavar="[=FILE]", help="show every frame, or record them in a file")
     add("--color", choices=("auto", "always", "never"), default="auto", help="when to colour")
-    add("--elf", type=path_of, metavar="FILE", help="names of a program for its addresses")
-    add("--svd", type=path_of, metavar="FILE", help="names of registers from an SVD file")
+    add("--elf", type=path_of, metavar="FILE", help="ELF file whose symbols name addresses")
+    add("--svd", type=path_of, metavar="FILE", help="take register definitions from an SVD file")
     add("--print-completion", action=_Completion, choices=completion.SHELLS, help="a script for it")
     add("--version", action="version", version=f"espshell {__version__}")
     return options
@@ -92,7 +105,7 @@ class _Once(argparse.Action):
     ) -> None:
         """Store the value. Raises: UsageError for a second one."""
         if self.dest in vars(namespace).setdefault("given", set()):
-            raise UsageError(f"{option_string} is given twice", hint="one value is enough")
+            raise UsageError(f"{option_string} is given twice", hint="give it once")
         namespace.given.add(self.dest)
         setattr(namespace, self.dest, values)
 
@@ -111,7 +124,7 @@ def parsed(
 
 
 def command_hint(word: str, rest: Sequence[str]) -> str:
-    """Return the hint for a command in place of a script; empty if the word is no command."""
+    """Return the hint for a command in place of a script; empty if the word is not a command."""
     if not word or word.startswith("-") or not (COMMANDS.get(word) or COMMANDS.family(word)):
         return ""
     return f"`{word}` is a command: -c '{' '.join((word, *rest))}' runs it"

@@ -59,8 +59,8 @@ def require_format(path: Path) -> None:
     """Check that the name of a file says what is to be written. Raises: UsageError."""
     if path.suffix.lower() not in _FORMATS:
         raise UsageError(
-            f"expected a name that ends in {', '.join(_FORMATS)}, not `{path.name}`",
-            hint="the ending says what is written",
+            f"expected a file name ending in {', '.join(_FORMATS)}, not `{path.name}`",
+            hint="the suffix selects the format",
         )
 
 

@@ -238,7 +238,7 @@ def test_never_slower_than_the_rom(chip: str, latency: int) -> None:
 
 
 def test_only_the_answer_to_the_request_accepts_it() -> None:
-    """A good reply to another command may be one that was given up: what follows is no stream."""
+    """A good reply to another command may belong to one given up: no stream follows."""
     link, port = scripted()
     port.say(reply(Opcode.READ_REG, 7, bytes(2)))
     with link.streaming(deque()), pytest.raises(Fault, match="no reply"):

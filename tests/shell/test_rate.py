@@ -191,7 +191,7 @@ def test_a_raw_socket_has_no_rate_to_raise(offline: Shell) -> None:
 
 
 def test_a_finding_about_the_chip_leaves_the_rate(offline: Shell) -> None:
-    """Only faults of the link lower a rate: an image that is none is no fault of the link."""
+    """Only faults of the link lower a rate: an image that is none is not a fault of the link."""
     shell = offline.connect()
     shell.session.space("mem", LONG)
     raised = baud(shell)

@@ -30,9 +30,9 @@ class Reported(Result):
 def report(session: Session, file: Annotated[Path, FILE]) -> Reported:
     """Write a report on this board: HTML, Markdown or JSON, by the file's suffix.
 
-    Chip, verdict of the eFuses, flash and its registers, SFDP, partitions, versions of the
-    applications, pins, and the verdicts of the script so far. report board.html; report board.md;
-    report board.json. What the board does not tell is named, and no failure. The option --report
+    Contains chip, eFuse summary, flash part, status registers, SFDP, partitions with application
+    versions, pins, and the results of the script so far. report board.html; report board.md; report
+    board.json. What cannot be read is named in the report and is not a failure. The option --report
     FILE of the program writes one at the end, also of a script that fails or a board that is lost.
 
     Example: report board.html
