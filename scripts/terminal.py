@@ -82,7 +82,7 @@ class Terminal:
         self._stream = pyte.Stream(self.screen)
         self.pieces: list[Piece] = []
         self._start = time.monotonic()
-        self.child: pexpect.spawn[bytes] = pexpect.spawn(
+        self.child: pexpect.spawn[str] = pexpect.spawn(
             command[0],
             command[1:],
             cwd=str(folder),

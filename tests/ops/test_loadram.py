@@ -98,7 +98,7 @@ Plan = Callable[..., RamPlan]
         (image([(0x3FCD_FFF0, CODE)], chip=5, entry=0x3FCD_FFF0), "0x3fce0000 is outside the mem"),
         (
             image([(IRAM + 2, CODE)], chip=5, entry=IRAM + 2),
-            "does not start at a word boundary boundary",
+            "does not start at a word boundary",
         ),
         (image([(0, CODE)], chip=5), "has no segments to load"),
         (image([(IRAM, b"")], chip=5), "has no segments to load"),
