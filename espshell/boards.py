@@ -139,9 +139,9 @@ def _require_own_files(arguments: Sequence[str]) -> None:
         if name == "--trace" and not has_value:  # to the screen
             continue
         if name in _WRITTEN and _PLACE not in (value if has_value else following):
+            written = argument if has_value else f"{argument} {following}"
             raise UsageError(
-                f"{argument if has_value else f'{argument} {following}'}: several boards would "
-                "write the same file",
+                f"{written}: several boards would write the same file",
                 hint=f"{_PLACE} in the name stands for the board",
             )
 

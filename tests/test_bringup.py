@@ -42,7 +42,7 @@ CASES = (
     Case("quad_enable", "sim://demo?sr=0,0", "b.json", text="done and verified: QE 0→1"),
     Case("quad_enable", "sim://demo?sr=9c,00&wp=low", "b.json", 1, "SR2.QE was 0, wanted 1, got 0"),
     Case("unlock", "sim://demo?sr=1c,02", "b.json", text="true  0x600dcafe == 0x600dcafe"),
-    Case("unlock", "sim://demo?sr=9c,00&wp=low", "b.json", 1, "the flash did not take it"),
+    Case("unlock", "sim://demo?sr=9c,00&wp=low", "b.json", 1, "the flash did not accept the write"),
     Case("backup", "sim://demo?flash=1M", "copy", text="equal"),
     Case("backup", "sim://demo", "none/copy", status=2, text="none"),
     Case("clone", "sim://esp32c3", "demo", text="the board's own"),

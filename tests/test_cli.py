@@ -451,7 +451,7 @@ def test_input_without_end(
         monkeypatch.setattr(sys, "stdin", endless)
         status, _, err = in_process("-", capsys=capsys)
     assert status == 2
-    assert err.startswith("espshell: standard input has more than 1 MiB, the most that")
+    assert err.startswith("espshell: standard input has more than 1 MiB, the limit for")
 
 
 # Every exit ---------------------------------------------------------------------------------------

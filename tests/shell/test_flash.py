@@ -518,7 +518,7 @@ def test_a_script_that_writes_the_partition_table(tmp_path: Path) -> None:
     (tmp_path / "table.bin").write_bytes(partition_table(table))
     shell = Shell().connect()
     shell.session.assume_yes = True
-    assert "no partition table" in shell.script("dump flash:nvs 16").err
+    assert "not a partition table" in shell.script("dump flash:nvs 16").err
     text = f"load {tmp_path}/table.bin flash:0x8000\ndump flash:nvs 16\ndump flash:nosuch 16"
     said = shell.script(text)
     assert "ff ff ff ff  ff ff ff ff" in said.out

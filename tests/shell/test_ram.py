@@ -100,7 +100,7 @@ def test_loaded_only(offline: Shell, file: str) -> None:
 def test_options_that_exclude_each_other(shell: Shell, file: str, option: str) -> None:
     """What is not started or not heard cannot be waited for."""
     ran = shell.type(f"loadram {file} {option} --until ready")
-    assert (ran.status, "nothing to wait for" in ran.err) == (2, True)
+    assert (ran.status, "started and monitored" in ran.err) == (2, True)
     assert shell.session.target is not None
 
 
@@ -134,7 +134,10 @@ def test_a_rate_that_no_chip_has(shell: Shell, file: str, line: str, rate: int) 
     """It is refused before anything is sent, and the connection stays."""
     before = wire_of(shell.session.chip).count.requests
     ran = shell.type(line.format(file, rate))
-    assert (ran.status, "is not a rate of a chip; 300 to 8000000 are" in ran.err) == (2, True)
+    assert (ran.status, "is not a rate that a chip supports; 300 to 8000000 are" in ran.err) == (
+        2,
+        True,
+    )
     assert wire_of(shell.session.chip).count.requests == before
 
 

@@ -47,8 +47,8 @@ def greeted(shell: Shell, *present: PortInfo, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("present", "others"),
     [
-        ((), "bridges\n"),
-        ((SERIAL,), "bridges; there is /dev/ttyS0\n"),
+        ((), "bridges)\n"),
+        ((SERIAL,), "bridges); there is /dev/ttyS0\n"),
         (tuple(PortInfo(f"COM{n}") for n in range(9)), "COM0, COM1, COM2, COM3 and more\n"),
     ],
 )

@@ -83,7 +83,7 @@ def test_a_partition_is_a_range(yes: Shell) -> None:
         ("sr set BP2=1 BP=0", "BP contradicts another setting"),
         ("sr set busy=1", "BUSY is read-only"),
         ("sr protect flash:0x1000..0x1800", "cannot protect exactly 0x1000..0x1800"),
-        ("sr protect nvs", "no partition table"),
+        ("sr protect nvs", "not a partition table"),
         ("sr set QE=1 --part W25Q64FV", "does not have the id ef4016"),
         ("sr edit", "needs a terminal"),
         ("sr bits FOO", "has no FOO"),
@@ -94,7 +94,7 @@ def test_a_partition_is_a_range(yes: Shell) -> None:
 def test_what_cannot_be_meant(yes: Shell, line: str, told: str) -> None:
     """It names what there is, and nothing is written; status 2, or 1 where the device is wrong."""
     ran = yes.type(line)
-    assert ran.status == (1 if told == "no partition table" else 2)
+    assert ran.status == (1 if told == "not a partition table" else 2)
     assert told in ran.err
     assert nor_of(yes).status.active == [0, 0, 0x60]
 

@@ -95,8 +95,7 @@ def _whole_words(name: str, pieces: Sequence[tuple[int, bytes]]) -> tuple[Payloa
     for address, _ in pieces:
         if address % WORD:
             raise UsageError(
-                f"{name}: the segment at {hex32(address)} does not start at a word boundary "
-                "boundary"
+                f"{name}: the segment at {hex32(address)} does not start at a word boundary"
             )
     return tuple(
         Payload(address, data + bytes(-len(data) % WORD), name) for address, data in pieces if data
