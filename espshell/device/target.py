@@ -43,12 +43,13 @@ REPLAY = "replay://"
 """Scheme of a port that plays a recording back."""
 
 
-def require_rate(baud: int) -> None:
-    """Require a baud rate that a chip may have. Raises: UsageError."""
+def require_rate(baud: int) -> int:
+    """Return a baud rate that a chip may have. Raises: UsageError."""
     if not SLOWEST <= baud <= FASTEST:
         raise UsageError(
             f"{baud} baud is not a rate that a chip supports", hint=f"{SLOWEST} to {FASTEST} are"
         )
+    return baud
 
 
 class HandlerFailed(NoReply):

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from itertools import accumulate
+from operator import attrgetter
 
 
 class SymbolKind(Enum):
@@ -42,12 +43,18 @@ class Symbol:
         """The first address that is not its own; its own address if that is not known."""
         return self.address + self.size if self.size else max(self.address, self.section_end)
 
+    @property
+    def rank(self) -> tuple[int, bool, bool, bool, str]:
+        """By address, then the more telling later: with a size, global, more than a label."""
+        telling = (self.size > 0, self.is_global, self.kind is not SymbolKind.LABEL)
+        return (self.address, *telling, self.name)
+
 
 class SymbolTable:
     """Symbols, by address ascending; of those at one address the best name comes last."""
 
     def __init__(self, symbols: Iterable[Symbol]) -> None:
-        self._symbols = tuple(sorted(symbols, key=_order))
+        self._symbols = tuple(sorted(symbols, key=attrgetter("rank")))
         self._exact: dict[str, Symbol] = {}
         self._folded: dict[str, Symbol] = {}
         for symbol in self._symbols:
@@ -88,12 +95,6 @@ class SymbolTable:
         """Return the symbols whose names match ``*``, ``?`` and ``[..]`` in any case, ascending."""
         match = re.compile(fnmatch.translate(pattern), re.IGNORECASE).match
         return tuple(symbol for symbol in self._symbols if match(symbol.name))
-
-
-def _order(symbol: Symbol) -> tuple[int, bool, bool, bool, str]:
-    """Sort by address, then the more telling later: with a size, global, more than a label."""
-    telling = (symbol.size > 0, symbol.is_global, symbol.kind is not SymbolKind.LABEL)
-    return (symbol.address, *telling, symbol.name)
 
 
 def _keep(symbols: dict[str, Symbol], name: str, symbol: Symbol) -> None:

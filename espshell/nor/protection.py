@@ -168,8 +168,9 @@ def protected_span(variant: str, code: Code, size: int) -> Span | None:
         return None if code.cmp else _std("std", code, size)
     if variant == "b64k_tb5":
         return _std("b64k", Code(code.bp, code.full, tb=code.cmp), size)
-    rule = {"eon_inv": _eon_inv, "mx_type2": _mx_type2, "issi_b": _issi_b}.get(variant)
-    return rule(code, size) if rule else None
+    if variant in ("eon_inv", "mx_type2"):
+        return _other_end(variant, code, size)
+    return _issi_b(code, size) if variant == "issi_b" else None
 
 
 _LENGTHS: dict[str, tuple[int, int]] = {
@@ -199,18 +200,17 @@ def _std(variant: str, code: Code, size: int) -> Span:
     return _placed(length, size, at_end)
 
 
-def _eon_inv(code: Code, size: int) -> Span:
-    """BP counts the part that stays free, at the end unless TB is set."""
+def _other_end(variant: str, code: Code, size: int) -> Span:
+    """Return what EON (``eon_inv``) and Macronix of type 2 protect.
+
+    EON: BP counts the part that stays free, at the end unless TB is set.  Macronix: the upper half
+    of the codes protects from 0 on, and leaves less free with each step.
+    """
     if code.bp in (0, code.full):
         return _placed(size if code.bp else 0, size, at_end=False)
-    free = min(_BLOCK << code.bp - 1, size)
-    return _placed(size - free, size, at_end=bool(code.tb))
-
-
-def _mx_type2(code: Code, size: int) -> Span:
-    """Let the upper half of the codes protect from 0 on, and leave less free with each step."""
-    if code.bp in (0, code.full):
-        return _placed(size if code.bp else 0, size, at_end=False)
+    if variant == "eon_inv":
+        free = min(_BLOCK << code.bp - 1, size)
+        return _placed(size - free, size, at_end=bool(code.tb))
     if code.bp <= code.full // 2:
         return _placed(min(_BLOCK << code.bp - 1, size), size, at_end=True)
     return _placed(max(size - (_BLOCK << code.full - 1 - code.bp), 0), size, at_end=False)

@@ -33,6 +33,7 @@ _ACCESS = {
     "read-writeOnce": Access.BOTH,
 }
 _NUMBER = re.compile(r"\+?(0[xX][0-9a-fA-F]+|(?:#|0b)[01]+|\d+)([kmgtKMGT]?)")
+_RESET = re.compile(r"0[xX][0-9a-fA-F]{1,16}|[1-9]\d{0,18}|0")
 _RANGE = re.compile(r"\[\s*(\d+)\s*:\s*(\d+)\s*\]")
 _MEANING, _PLACE = 120, 80  # characters of one
 _MOST_WORD = 1 << 32
@@ -292,7 +293,9 @@ class _Sheet:
             any(getattr(a, what) for a in accesses) for what in ("readable", "writable")
         )
         own = Access.BOTH if reads and writes else Access.READ if reads else Access.WRITE
-        reset = place.item.number("resetValue", _or_zero(place.defaults["resetValue"]))
+        text = place.defaults["resetValue"]
+        default = int(text, 0) if _RESET.fullmatch(text) else 0
+        reset = place.item.number("resetValue", default)
         return Register(
             peripheral.name,
             name,
@@ -370,10 +373,6 @@ _INHERITED = ("access", "size", "resetValue")
 
 def _access(item: _Item, defaults: Mapping[str, str]) -> Access:
     return _ACCESS.get(item.text("access") or defaults["access"], Access.BOTH)
-
-
-def _or_zero(text: str) -> int:
-    return int(text, 0) if re.fullmatch(r"0[xX][0-9a-fA-F]{1,16}|[1-9]\d{0,18}|0", text) else 0
 
 
 def _numbered(name: str, index: str) -> str:

@@ -95,11 +95,15 @@ class Labelled(Block):
     def lines(self, view: View) -> Iterator[Line]:
         """Yield its lines."""
         room = max(view.width - LABEL - len(self._end), _LEAST)
-        wrapped = list(wrap(_with_gaps(self._line, room), room))
-        for number, text in enumerate(wrapped):
+        line = []
+        for text, style in self._line:  # names of many parts in one are the only too long words
+            words = (w.replace("/", " / ") if len(w) > room else w for w in text.split(" "))
+            line.append(Styled(" ".join(words), style))
+        wrapped = list(wrap(tuple(line), room))
+        for number, row in enumerate(wrapped):
             before = Styled(" " * LABEL) if number else self._label
             behind = () if number == len(wrapped) - 1 or not self._end else (Styled(self._end),)
-            yield (before, *text, *behind)
+            yield (before, *row, *behind)
 
 
 class Table(Block):
@@ -243,14 +247,6 @@ def cut(text: Line, start: int, end: int) -> Line:
 
 def _indented(text: Line, by: int) -> Line:
     return (Styled(" " * by), *text) if by else text
-
-
-def _with_gaps(text: Line, room: int) -> Line:
-    # Names of many parts in one are the only words that are too long.
-    return tuple(
-        Styled(" ".join(w.replace("/", " / ") if len(w) > room else w for w in part.split(" ")), s)
-        for part, s in text
-    )
 
 
 def _line_width(text: Line) -> int:

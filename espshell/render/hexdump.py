@@ -29,7 +29,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from espshell.errors import printable
 from espshell.records import dataclass
@@ -284,7 +284,7 @@ def _plain(layout: _Layout, symbols: Sequence[int]) -> tuple[str, str]:
 
 
 def _coloured(layout: _Layout, symbols: Sequence[int]) -> tuple[str, str]:
-    digits, characters = _inks()
+    digits, characters = _ink("digits"), _ink("characters")
     cells = layout.template % tuple(digits.paint(layout.order(symbols)))
     return cells, "".join(characters.paint(symbols))
 
@@ -331,11 +331,8 @@ class _Ink:
 
 
 @cache
-def _inks() -> tuple[_Ink, _Ink]:
-    return _ink(_DIGITS), _ink(_CHARACTERS)
-
-
-def _ink(texts: Sequence[str]) -> _Ink:
+def _ink(name: Literal["digits", "characters"]) -> _Ink:
+    texts: Sequence[str] = _DIGITS if name == "digits" else _CHARACTERS
     styles = [_style(symbol) for symbol in range(len(texts))]
     tables = {
         current: [_cell(*cell, current=current) for cell in zip(texts, styles, strict=True)]

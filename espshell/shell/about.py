@@ -62,7 +62,11 @@ def about(session: Session, name: str) -> About | None:
         return None
     if in_memory := _in_memory(scope, rest if colon else name):
         return in_memory
-    return None if colon else _fuse_named(session, name) or _partition_if_any(scope, name)
+    if colon or (fuse := _fuse_named(session, name)):
+        return None if colon else fuse
+    with contextlib.suppress(EspError):  # where no table can be read
+        return _partition(scope, name)
+    return None
 
 
 def _in_memory(scope: TargetScope, name: str) -> About | None:
@@ -118,13 +122,6 @@ def _partition(scope: TargetScope, name: str) -> About | None:
     where = str(Span(row.start, row.end))
     facts = (("at", where), ("size", size_text(row.size)))
     return About(f"flash:{row.name}", "partition", facts=facts, see=f"dump flash:{row.name} 64")
-
-
-def _partition_if_any(scope: TargetScope, name: str) -> About | None:
-    """Return the partition of a name; None also where no table can be read."""
-    with contextlib.suppress(EspError):
-        return _partition(scope, name)
-    return None
 
 
 def _pin(chip: Chip, number: int) -> About:

@@ -17,7 +17,7 @@ from espshell.ops.flash.load import Written, load
 from espshell.protocol.flash import EraseRegion, FlashBegin
 from espshell.sim import fault
 from espshell.sim.fault import Direction, Faults
-from espshell.span import Span
+from espshell.span import Span, merged
 from espshell.units import KIB
 from tests.loader.support import open_sim, wire_of
 from tests.ops.support import NEW, SECTOR, image, noise, nor, requests_of
@@ -198,3 +198,15 @@ def test_all_is_erased_only_if_nothing_is_left() -> None:
     assert [stray.span for stray in guard.erased_all(target.flash, done)] == rest
     nor(target).data[0x40000] = 0
     assert guard.erased_all(target.flash, done) == ()
+
+
+def test_an_erase_beforehand_that_goes_elsewhere_is_named() -> None:
+    """What is there already is erased first: where it stays, a place a bit away may be blank."""
+    target = opened("esp32c3", True, FULL)
+    flash = target.flash
+    erase_at = flash.erase
+    flash.erase = lambda address, size: erase_at(address ^ 0x2_0000, size)  # type: ignore[method-assign]
+    result = write_again(target)
+    assert not result.ok
+    strays = merged(stray.span for stray in result.elsewhere)
+    assert strays == (Span.of(PLACE ^ 0x2_0000, SIZE),)

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from espshell.loader.digest import blank_digest
 from espshell.ops.flash import load
 from espshell.ops.flash.payload import Payload
+from espshell.ops.flash.write_job import is_there
+from espshell.span import Span
 from tests.loader.support import open_sim, wire_of
 
 DATA = bytes(range(256)) * 16
@@ -33,3 +36,37 @@ def test_a_segment_is_tried_three_times(failures: int) -> None:
 
     there = wire_of(target).chip.flash.data[0x1_0000:0x1_1000] == DATA
     assert (tried, there) == (min(failures + 1, 3), failures < 3)
+
+
+def test_nothing_is_written_behind_a_range_that_failed() -> None:
+    """The job ends there: what was to come after it stays as it is."""
+    target = open_sim(chip="esp32c3")
+    target.start_stub()
+    flash = target.flash
+    program, places = flash.program, list[int]()
+
+    def lossy(address: int, data: bytes) -> Iterator[int]:
+        places.append(address)
+        return iter((len(data),)) if address == 0x1_0000 else program(address, data)
+
+    flash.program = lossy  # type: ignore[method-assign]
+    payloads = [Payload(at, DATA, "x.bin") for at in (0x1_0000, 0x2_0000)]
+    result = load.load(target, payloads, force=True)
+
+    assert (result.ok, set(places)) == (False, {0x1_0000})
+
+
+def test_one_wrong_digest_is_not_believed() -> None:
+    """A range is not as expected if it is so twice."""
+    flash = open_sim(chip="esp32c3").flash
+    assert flash.size
+    ask, confirmed = flash.digest, list[bool]()
+
+    def once_wrong(address: int, size: int, **options: bool) -> bytes:
+        confirmed.append(bool(options))
+        return ask(address, size, **options) if options else bytes(16)
+
+    flash.digest = once_wrong  # type: ignore[method-assign]
+    assert is_there(flash, Span(0, 4096), blank_digest(4096))
+    assert not is_there(flash, Span(0, 4096), bytes(15) + b"x")
+    assert confirmed == [False, True] * 2

@@ -131,8 +131,7 @@ def verify(
     for payload in payloads:
         flash.check(payload.address, payload.size)
     by_digest = flash.has_digest
-    compare = partial(_by_digest, diff=diff) if by_digest else _by_reading
-    compared = [compare(flash, payload, report) for payload in payloads]
+    compared = [_compared(flash, payload, report, diff=diff) for payload in payloads]
     count = sum(len(comparison.digests) for comparison in compared)
     pairs = [(comparison, at) for comparison in compared for at in comparison.digests]
     chosen = pairs[:most] if diff else []
@@ -175,16 +174,14 @@ class _Comparison:
         return self.payload.span.intersection(Span.of(sector, SECTOR))
 
 
-def _by_digest(flash: Flash, payload: Payload, report: Report, *, diff: bool) -> _Comparison:
+def _compared(flash: Flash, payload: Payload, report: Report, *, diff: bool) -> _Comparison:
+    """Compare by digest or, where there are none, by reading everything."""
     contents: dict[int, bytes] = {}
-    digests = differing_sectors(
-        flash, payload.address, payload.data, contents=contents if diff else None, report=report
-    )
-    return _Comparison(payload, digests, known_contents(payload, digests) | contents)
-
-
-def _by_reading(flash: Flash, payload: Payload, report: Report) -> _Comparison:
-    contents: dict[int, bytes] = {}
+    if flash.has_digest:
+        digests = differing_sectors(
+            flash, payload.address, payload.data, contents=contents if diff else None, report=report
+        )
+        return _Comparison(payload, digests, known_contents(payload, digests) | contents)
     for part in payload.span.pieces(SECTOR):
         expected = payload.part(part)
         actual = flash.read(part.start, part.size)

@@ -13,7 +13,6 @@ from espshell.shell.arguments.types import (
     Completed,
     Offer,
     Scope,
-    Unfinished,
     checked,
     last_name,
     mapped,
@@ -90,11 +89,6 @@ def _complete_places(
         yield from (Offer(f"{space}:", _ABOUT_SPACES[space]) for space in spaces)
 
 
-def _complete_region(at: Unfinished) -> Iterable[Completed]:
-    """Offer places for the first word; the second is a length."""
-    return () if at.before else _complete_places(at.word, at.scope)
-
-
 PLACE: ArgType[place.Place, Location] = ArgType(
     "place",
     single_word(place.parse_place),
@@ -158,7 +152,7 @@ def region(default_size: int | None = None) -> ArgType[place.Range, Extent]:
         lambda parsed, scope: _extent(parsed, scope, default_size),
         names=names,
         complete=_complete_places,
-        complete_at=_complete_region,
+        complete_at=lambda at: () if at.before else _complete_places(at.word, at.scope),
         most=2,
         raw=True,
     )

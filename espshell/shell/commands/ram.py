@@ -51,12 +51,7 @@ FILE_OR_PATTERN = replace(
 """The name of a file, or a pattern of names."""
 
 
-def _possible_rate(rate: int) -> int:
-    require_rate(rate)
-    return rate
-
-
-RATE = replace(mapped(NUMBER, _possible_rate), complete=offer("74880", *RATES))
+RATE = replace(mapped(NUMBER, require_rate), complete=offer("74880", *RATES))
 """A baud rate that a chip can have."""
 
 Until = Annotated[

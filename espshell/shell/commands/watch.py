@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from espshell.errors import UsageError
@@ -15,9 +15,7 @@ from espshell.shell.arguments.types import (
     POSITIVE,
     SECONDS,
     ArgType,
-    Completed,
     Scope,
-    Unfinished,
 )
 from espshell.shell.commands.script import evaluated
 from espshell.shell.declaration import Option, Trait
@@ -94,10 +92,6 @@ def _resolve_watchable(parsed: Expr | place.Range, scope: Scope) -> Expr | Exten
     return parsed if named is None else Extent(named.start, named.size, named.name)
 
 
-def _complete_watchable(at: Unfinished) -> Iterable[Completed]:
-    return (*REGION.complete(at.word, at.scope), ("gpio:", "a pin"))
-
-
 def _names(parsed: Expr | place.Range) -> Sequence[str]:
     return parsed.names() if isinstance(parsed, Expr) else REGION.names(parsed)
 
@@ -107,7 +101,7 @@ WATCHABLES: ArgType[tuple[Expr | place.Range, ...], tuple[Expr | Extent, ...]] =
     _parse_watchables,
     lambda parsed, scope: tuple(_resolve_watchable(item, scope) for item in parsed),
     names=lambda parsed: tuple(name for item in parsed for name in _names(item)),
-    complete_at=_complete_watchable,
+    complete_at=lambda at: (*REGION.complete(at.word, at.scope), ("gpio:", "a pin")),
     most=40,
     raw=True,
     label="EXPRESSION|REGION...",

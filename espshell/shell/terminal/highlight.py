@@ -66,7 +66,9 @@ class KnowingLexer(Lexer):
             elif kind in (Text, Name.Class) and self._exists(space, piece):
                 style = "place"
             elif kind in (Name.Variable, String.Interpol):
-                style = self._variable(piece)
+                name = piece.strip("${}").partition(":-")[0]
+                exists = name in self._session.variables or ":-" in piece
+                style = "variable" if exists else "unknown"
             if not piece.isspace() and kind is not Keyword:
                 first = ""
             if kind is Keyword.Namespace:
@@ -83,10 +85,6 @@ class KnowingLexer(Lexer):
         except EspError as error:
             return "" if "could be" in error.message else "unknown"
         return "command"
-
-    def _variable(self, text: str) -> str:
-        name = text.strip("${}").partition(":-")[0]
-        return "variable" if name in self._session.variables or ":-" in text else "unknown"
 
     def _exists(self, space: str, name: str) -> bool:
         """Return whether a name has a meaning; remembered until what gives names changes."""
