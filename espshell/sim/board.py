@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import pkgutil
 import zlib
+from functools import cache
 
 
+@cache
 def flash_of(board: str) -> bytes:
     """Return what the flash of a board holds from its start on; empty for no board."""
     return zlib.decompress(_data(f"{board}.bin.z")) if board else b""
