@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import espshell
+from tests.rows import every
 
 SOURCE = Path(espshell.__file__).parent
 
@@ -145,7 +146,7 @@ def fault(found: Import) -> str:
     return ""
 
 
-@pytest.mark.parametrize("module", modules())
+@every(modules())
 def test_every_module_stands_on_a_floor(module: str) -> None:
     """A new package must say where it belongs."""
     assert floor(module) >= 0, f"espshell.{module} stands on no floor; give it one in FLOORS."

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from espshell.nor.writes import WRITE_PLANS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,10 +17,11 @@ from espshell.nor import layout, makers, opcodes, parts
 from espshell.nor.layout import WRITE_PLANS, BitKind
 from espshell.nor.parts import Part, Volatile
 from espshell.nor.sfdp import BASIC, Sfdp, Table
+from tests.rows import every
 
 VECTORS = json.loads((Path(__file__).parents[1] / "data/nor-vectors.json").read_text("utf-8"))
 ROWS = parts.rows()
-EACH = pytest.mark.parametrize("part", ROWS, ids=lambda part: part.name)
+EACH = every(ROWS, lambda part: part.name)
 IDS = sorted({part.jedec_id for part in ROWS})
 
 MX25R = next(each["bfpt"] for each in VECTORS["sfdp"] if each["part"] == "MX25R6435F")

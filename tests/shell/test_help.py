@@ -16,6 +16,7 @@ from espshell.shell.commands.topics import TOPICS, groups, help_on
 from espshell.shell.declaration import Verb
 from espshell.shell.manual import HOW
 from espshell.sim import protocol_sim
+from tests.rows import every
 from tests.shell.support import Shell
 
 FOLDER = Path(espshell.shell.__file__).parent / "help"
@@ -156,10 +157,10 @@ def documented(heading: str) -> list[str]:
     return re.findall(r"^\| `(\w+)` ", section, re.MULTILINE)
 
 
-@pytest.mark.parametrize("verb", VERBS.verbs(), ids=lambda verb: verb.name)
-def test_keys_of_a_command(offline: Shell, verb: Verb) -> None:
+@every(VERBS.verbs(), lambda verb: verb.name)
+def test_keys_of_a_command(verb: Verb) -> None:
     """The JSON value of help has the documented keys, in every command, argument and option."""
-    value = as_json(offline, f"help {verb.name}")
+    value = as_json(Shell(), f"help {verb.name}")
     commands = value["commands"] if isinstance(value, dict) else value
     one = next(command for command in commands if command["name"] == verb.name)
     assert list(one) == documented("A command")

@@ -14,6 +14,7 @@ from espshell import options
 from espshell.shell import hints
 from espshell.shell.declaration import Verb
 from espshell.shell.registry import COMMANDS as VERBS
+from tests.rows import every
 from tests.shell.support import Shell
 
 _FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
@@ -48,7 +49,7 @@ def constants(node: ast.AST) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("verb", list(VERBS.verbs()), ids=lambda verb: verb.name)
+@every(VERBS.verbs(), lambda verb: verb.name)
 def test_no_advice_names_an_option_that_the_command_lacks(verb: Verb) -> None:
     """An option in a text is the command's, the program's, or stands behind another command."""
     flags = {option.flag for option in verb.options} | set(hints.PROGRAM)

@@ -18,6 +18,7 @@ from espshell.shell.language import grammar
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.scope import TargetScope
 from espshell.shell.registry import Registry
+from tests.rows import every
 
 if TYPE_CHECKING:
     from espshell.shell.session import Session
@@ -212,7 +213,7 @@ def test_a_variant_is_its_command_with_a_preset() -> None:
     assert (dict(peek.preset), dict(narrow.preset)) == ({}, {"width": 8})
 
 
-@pytest.mark.parametrize("each", list(VERBS.verbs()), ids=lambda verb: verb.name)
+@every(VERBS.verbs(), lambda verb: verb.name)
 def test_every_command_gives_its_function_all(each: Verb) -> None:
     """What is neither argument nor option is set by a variant, or given by the runner."""
     _, *parameters = inspect.signature(each.run).parameters.values()
@@ -225,7 +226,7 @@ def test_every_command_gives_its_function_all(each: Verb) -> None:
     assert each.summary.endswith(".")
 
 
-@pytest.mark.parametrize("each", list(VERBS.verbs()), ids=lambda verb: verb.name)
+@every(VERBS.verbs(), lambda verb: verb.name)
 def test_every_alias_names_a_command(each: Verb) -> None:
     """Another tool's name leads to one of ours, which is a command of its own."""
     if each.alias_of:
@@ -348,7 +349,7 @@ def test_two_words_and_an_expression() -> None:
         Registry().add("pot boil", group="G", rest="expression")
 
 
-@pytest.mark.parametrize("each", list(VERBS.verbs()), ids=lambda verb: verb.name)
+@every(VERBS.verbs(), lambda verb: verb.name)
 def test_the_bare_name_of_a_family_takes_no_words(each: Verb) -> None:
     """A word behind it is always the second of a name, so that it could never be given any."""
     if VERBS.family(each.name) and Trait.WORDS_TOO not in each.traits:
@@ -376,7 +377,7 @@ def test_needs_chip_by_argument() -> None:
         assert registry.needs_chip(line, found) is wanted, text
 
 
-@pytest.mark.parametrize("verb", VERBS.verbs(), ids=lambda verb: verb.name)
+@every(VERBS.verbs(), lambda verb: verb.name)
 def test_what_may_be_absent_has_a_default(verb: Verb) -> None:
     """A command whose argument may be left out is called without it."""
     parameters = inspect.signature(verb.run).parameters
