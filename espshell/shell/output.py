@@ -103,12 +103,15 @@ class Output:
         width = shutil.get_terminal_size().columns if live else COLUMNS
         return View(width, fold=live, color=self._wants_color(self.stderr))
 
-    def show(self, document: Document) -> None:
-        """Draw a result, unless JSON is wanted: by rich in colour, else as plain text."""
+    def show(self, document: Document, *, paged: bool = True) -> None:
+        """Draw a result, unless JSON is wanted: by rich in colour, else as plain text.
+
+        ``paged``: whether the pager may have it, if it does not fit.
+        """
         if self.as_json:
             return
         text = str(document) if not document.view.color else _drawn(document)
-        if text and not self._paged(text):
+        if text and not (paged and self._paged(text)):
             self.write(text)
 
     def _paged(self, text: str) -> bool:
