@@ -269,6 +269,7 @@ class Output:
         if self.as_json or not self.stderr.isatty():
             return
         if self._bar is None:
+            self._end_progress()
             self._bar = _Bar(self.stderr, self.chosen_theme)
         with contextlib.suppress(OSError):  # a terminal that is gone stops no write half-way
             self._bar.show(step)
@@ -279,6 +280,7 @@ class Output:
         if self.as_json or not self.stderr.isatty():
             yield
             return
+        self._end_progress()
         is_dumb = os.environ.get("TERM") == "dumb"
         with contextlib.suppress(OSError):
             self.stderr.write(text[: self.notes_view.width - 1] + "\n" * is_dumb)

@@ -67,7 +67,7 @@ def _run(session: Session, first: Script | None, asked: Asked | None) -> int:
     if asked is not None:
         editing.take_over(prompt, session, asked)
     session.history = prompt.history.get_strings
-    session.ask = _ask
+    session.ask = functools.partial(_ask, session)
     session.output.pager = lambda: session.settings.pager if session.interactive else ""
     runner = Runner(session)
     failures = 0  # in a row, of the prompt itself
@@ -110,8 +110,9 @@ def _load_meanwhile(session: Session, prompt: PromptSession[str]) -> None:
     prompt.app.after_render += start
 
 
-def _ask(question: str) -> bool:
+def _ask(session: Session, question: str) -> bool:
     """Ask a yes-or-no question; the default is no."""
+    session.output.finished()
     try:
         return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:
