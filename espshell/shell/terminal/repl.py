@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 import threading
 from collections.abc import Iterable
 from importlib import import_module
@@ -44,6 +45,8 @@ from espshell.shell.terminal.history import LastingHistory
 HISTORY_FILE = "history"
 
 _ADVICE = "plug it in, then `reconnect`"
+
+_SWITCH_S = 0.0005  # a key waits no longer for what is imported meanwhile; Python's is 5 ms
 
 _MOST_FAILURES = 3
 """The shell ends after so many failures of the prompt in a row."""
@@ -98,10 +101,15 @@ def _load_meanwhile(session: Session, prompt: PromptSession[str]) -> None:
     """Import what the first key needs, and rich, while a person looks: each takes 50 ms."""
 
     def load() -> None:
-        highlight.KnowingLexer(session)
-        COMMANDS.find("peek").usage  # noqa: B018 - runs the modules of the types of arguments
-        if session.output.color:
-            import_module("rich.console")
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(_SWITCH_S)
+        try:
+            highlight.KnowingLexer(session)
+            COMMANDS.find("peek").usage  # noqa: B018 - runs the modules of the types of arguments
+            if session.output.color:
+                import_module("rich.console")
+        finally:
+            sys.setswitchinterval(before)
 
     def start(app: Application[str]) -> None:
         app.after_render -= start
