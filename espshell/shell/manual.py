@@ -176,7 +176,6 @@ def command_json(verb: Verb) -> dict[str, Json]:
     if verb.rest != "words":
         label = RESTS[verb.rest]
         arguments.append({**dict.fromkeys(_ARGUMENT), "name": label, "kind": verb.rest} | _ONE)
-    statuses = STATUSES | NO_CHIP if verb.needs_chip else {n: STATUSES[n] for n in (0, 2)}
     return {
         "name": verb.name,
         "group": verb.group,

@@ -103,12 +103,15 @@ class Output:
         width = shutil.get_terminal_size().columns if live else COLUMNS
         return View(width, fold=live, color=self._wants_color(self.stderr))
 
-    def show(self, document: Document) -> None:
-        """Draw a result, unless JSON is wanted: by rich in colour, else as plain text."""
+    def show(self, document: Document, *, paged: bool = True) -> None:
+        """Draw a result, unless JSON is wanted: by rich in colour, else as plain text.
+
+        ``paged``: whether the pager may have it, if it does not fit.
+        """
         if self.as_json:
             return
         text = str(document) if not document.view.color else _drawn(document)
-        if text and not self._paged(text):
+        if text and not (paged and self._paged(text)):
             self.write(text)
 
     def _paged(self, text: str) -> bool:
@@ -271,6 +274,7 @@ class Output:
         if self.as_json or not self.stderr.isatty():
             return
         if self._bar is None:
+            self._end_progress()
             self._bar = _Bar(self.stderr, self.chosen_theme)
         with contextlib.suppress(OSError):  # a terminal that is gone stops no write half-way
             self._bar.show(step)
@@ -281,6 +285,7 @@ class Output:
         if self.as_json or not self.stderr.isatty():
             yield
             return
+        self._end_progress()
         is_dumb = os.environ.get("TERM") == "dumb"
         with contextlib.suppress(OSError):
             self.stderr.write(text[: self.notes_view.width - 1] + "\n" * is_dumb)

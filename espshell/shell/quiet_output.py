@@ -25,7 +25,7 @@ class QuietOutput(Output):
     def write(self, text: str) -> None:
         """Drop the text of a result."""
 
-    def show(self, document: Document) -> None:
+    def show(self, document: Document, *, paged: bool = True) -> None:
         """Draw nothing."""
 
     def note(self, text: str) -> None:

@@ -325,6 +325,8 @@ class Runner:
             output.logged(lambda transcript: transcript.comment(text))
         else:
             output.logged(lambda transcript: transcript.command(text))
+        if session.interactive:
+            output.alive(f"{command.text} ...")
         return prepared
 
     @contextlib.contextmanager

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,9 +72,10 @@ class Terminal:
 
     def wait(self, seen: Callable[[str], bool]) -> str:
         """Read until the screen is as wanted; return it."""
+        end = time.monotonic() + TIMEOUT_S
         while not seen(self.text()):
             try:
-                came = self.child.read_nonblocking(4096, TIMEOUT_S)
+                came = self.child.read_nonblocking(4096, max(end - time.monotonic(), 0))
             except (pexpect.TIMEOUT, pexpect.EOF) as error:
                 raise AssertionError(f"not seen; the screen is:\n{self.text()}") from error
             if self._background and "\x1b]11;?" in came:

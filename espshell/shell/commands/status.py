@@ -188,6 +188,7 @@ def edit(
     current = _status(session, how.part)
     volatile = _volatile(current.identified, how)
     view = replace(session.output.view, partitions=session.connected.known_partitions)
+    session.output.finished()
     requested = grid.edit(current, view, volatile=volatile, recolored=session.output.recolored)
     if requested is None:
         session.output.note(NOTHING_CHANGED)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib import import_module
 
 from espshell import __version__
 from espshell.link import ports
@@ -19,6 +21,9 @@ from espshell.shell.crash import as_error
 from espshell.shell.session import Session
 from espshell.shell.terminal import background, last_port
 from espshell.shell.terminal.background import Asked
+
+_PROMPT = "prompt_toolkit.shortcuts.prompt"
+"""What takes longest to import; a chip that is connected to leaves time for it."""
 
 _MOST_PORTS = 4
 """How many ports that are no board are named."""
@@ -39,6 +44,8 @@ def greet(session: Session) -> Asked:
         try:
             _choose_port(session)
             if session.bench.port:
+                if not session.bench.port.startswith("sim:"):  # which needs the processor itself
+                    threading.Thread(target=import_module, args=(_PROMPT,), daemon=True).start()
                 session.connect(session.bench)
         except (KeyboardInterrupt, EOFError):
             output.note("not connected")

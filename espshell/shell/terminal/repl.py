@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 import threading
 from collections.abc import Iterable
 from importlib import import_module
@@ -33,7 +34,6 @@ from espshell.shell import recovery, script
 from espshell.shell.check import check
 from espshell.shell.crash import InternalError, Interrupted, as_error
 from espshell.shell.language.grammar import is_continued, split_lines
-from espshell.shell.output import Output
 from espshell.shell.registry import COMMANDS
 from espshell.shell.runner import Runner
 from espshell.shell.script import Script
@@ -45,6 +45,8 @@ from espshell.shell.terminal.history import LastingHistory
 HISTORY_FILE = "history"
 
 _ADVICE = "plug it in, then `reconnect`"
+
+_SWITCH_S = 0.0005  # a key waits no longer for what is imported meanwhile; Python's is 5 ms
 
 _MOST_FAILURES = 3
 """The shell ends after so many failures of the prompt in a row."""
@@ -68,7 +70,7 @@ def _run(session: Session, first: Script | None, asked: Asked | None) -> int:
     if asked is not None:
         editing.take_over(prompt, session, asked)
     session.history = prompt.history.get_strings
-    session.ask = functools.partial(_ask, session.output)
+    session.ask = functools.partial(_ask, session)
     session.output.pager = lambda: session.settings.pager if session.interactive else ""
     runner = Runner(session)
     failures = 0  # in a row, of the prompt itself
@@ -99,10 +101,15 @@ def _load_meanwhile(session: Session, prompt: PromptSession[str]) -> None:
     """Import what the first key needs, and rich, while a person looks: each takes 50 ms."""
 
     def load() -> None:
-        highlight.KnowingLexer(session)
-        COMMANDS.find("peek").usage  # noqa: B018 - runs the modules of the types of arguments
-        if session.output.color:
-            import_module("rich.console")
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(_SWITCH_S)
+        try:
+            highlight.KnowingLexer(session)
+            COMMANDS.find("peek").usage  # noqa: B018 - runs the modules of the types of arguments
+            if session.output.color:
+                import_module("rich.console")
+        finally:
+            sys.setswitchinterval(before)
 
     def start(app: Application[str]) -> None:
         app.after_render -= start
@@ -111,10 +118,11 @@ def _load_meanwhile(session: Session, prompt: PromptSession[str]) -> None:
     prompt.app.after_render += start
 
 
-def _ask(output: Output, question: str) -> bool:
+def _ask(session: Session, question: str) -> bool:
     """Ask a yes-or-no question; the default is no."""
+    session.output.finished()
     try:
-        return input(output.question(question)).strip().lower() in ("y", "yes")
+        return input(session.output.question(question)).strip().lower() in ("y", "yes")
     except EOFError:
         return False
 
