@@ -304,10 +304,11 @@ def _prepared(
     first = loaded.startup if loaded else None
     if scripts and first:
         scripts, first = [(first, []), *scripts], None
-    needs_chip = check(session, *scripts, to_run=True)
-    if needs_chip and _has_port(session):
+    needs = check(session, *scripts, to_run=True)
+    if needs.chip and _has_port(session):
         session.connect(session.bench)
-        check(session, *scripts, to_run=True)  # now the names, too
+        if needs.names:
+            check(session, *scripts, to_run=True)
     return scripts, first
 
 
