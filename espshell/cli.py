@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from espshell import __version__, boards, completion, signals, subcommands
 from espshell.errors import BenchError, EspError, ScriptError, UsageError, file_error, printable
-from espshell.files import SCRIPT, path_of, read_stream, require_folder
+from espshell.files import SCRIPT, path_of, read_stream, require_folder, require_no_folder
 from espshell.link import ports, reset
 from espshell.link.reset import AFTER, BEFORE
 from espshell.link.trace import Recorder, Viewer
@@ -275,6 +275,7 @@ def _open_records(runner: Runner, options: argparse.Namespace, stack: contextlib
     session = runner.session
     if options.junit:
         require_folder(options.junit)
+        require_no_folder(options.junit)
         runner.report = Report(options.junit)
         stack.callback(runner.report.write)
     if options.log:
