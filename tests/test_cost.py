@@ -12,7 +12,12 @@ import pytest
 from espshell import cli
 
 SIM = "sim://esp32c3"
-RECORDS = ([], ["--json"], ["--junit={folder}/junit.xml"], ["--log={folder}/log.txt"])
+RECORDS: tuple[list[str], ...] = (
+    [],
+    ["--json"],
+    ["--junit={folder}/junit.xml"],
+    ["--log={folder}/log.txt"],
+)
 CALLS = 3_000
 """The most function calls of a line, those of the simulated chip included."""
 
