@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from espshell import boards, signals, subcommands
 from espshell.errors import BenchError, EspError, ScriptError, UsageError, file_error, printable
-from espshell.files import SCRIPT, path_of, read_stream, require_folder
+from espshell.files import SCRIPT, path_of, read_stream, require_folder, require_no_folder
 from espshell.link import ports, reset
 from espshell.link.trace import Recorder, Viewer
 from espshell.options import STREAM, command_hint, parsed
@@ -159,6 +159,7 @@ def _open_records(runner: Runner, options: argparse.Namespace, stack: contextlib
     session = runner.session
     if options.junit:
         require_folder(options.junit)
+        require_no_folder(options.junit)
         runner.report = Report(options.junit)
         stack.callback(runner.report.write)
     if options.report:
@@ -203,10 +204,11 @@ def _prepared(
     first = loaded.startup if loaded else None
     if scripts and first:
         scripts, first = [(first, []), *scripts], None
-    needs_chip = check(session, *scripts, to_run=True)
-    if needs_chip and _has_port(session):
+    needs = check(session, *scripts, to_run=True)
+    if needs.chip and _has_port(session):
         session.connect(session.bench)
-        check(session, *scripts, to_run=True)  # now the names, too
+        if needs.names:
+            check(session, *scripts, to_run=True)
     return scripts, first
 
 

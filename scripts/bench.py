@@ -12,10 +12,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
+from pathlib import Path
 
 from scripts import bench_flash, bench_prompt
 
@@ -49,6 +51,13 @@ alone = (clock.now() - began) / 32 * size / 4
 began, cpu = clock.now(), time.process_time()
 target.memory.read(start, size)
 print(alone, clock.now() - began, time.process_time() - cpu)
+"""
+
+SCRIPT = """
+import sys
+sys.argv = ["espshell", "-p", "sim://esp32c3", *{arguments!r}]
+from espshell.__main__ import main
+sys.exit(main())
 """
 
 
@@ -136,6 +145,30 @@ def prompt() -> list[Figure]:
     ]
 
 
+def script() -> list[Figure]:
+    """Run a script of 10,000 lines on the simulator, plain and with each kind of record."""
+    figures = []
+    with tempfile.TemporaryDirectory() as folder:
+        for count in (1_000, 10_000):
+            lines = (f"peek {0x3FC9_0000 + 4 * (i % 1000):#x}\n" for i in range(count))
+            Path(f"{folder}/{count}.espsh").write_text("".join(lines))
+        short = measure(SCRIPT.format(arguments=[f"{folder}/1000.espsh"]), pipe=False)
+        for name, options in {
+            "": [],
+            ", --json": ["--json"],
+            ", --junit": [f"--junit={folder}/junit.xml"],
+            ", --log": [f"--log={folder}/log.txt"],
+        }.items():
+            program = SCRIPT.format(arguments=[*options, f"{folder}/10000.espsh"])
+            run = measure(program, pipe=False)
+            figures += [
+                Figure(f"script of 10,000 peek{name}", run.seconds, 3.0, "s"),
+                Figure("  memory more than for 1,000", run.memory - short.memory, 4, "MiB"),
+            ]
+    first = best(SCRIPT.format(arguments=["-c", "echo on"]), pipe=False)
+    return [*figures, Figure("from start to first command", first.seconds, 0.15, "s")]
+
+
 def flash() -> list[Figure]:
     """Read, verify, write and erase flash, beside esptool; the table comes first."""
     figures, table = bench_flash.measured(keep="--keep" in sys.argv)
@@ -143,7 +176,7 @@ def flash() -> list[Figure]:
     return [Figure(*figure) for figure in figures]
 
 
-BENCHMARKS: tuple[Callable[[], list[Figure]], ...] = (hexdump, link, prompt, flash)
+BENCHMARKS: tuple[Callable[[], list[Figure]], ...] = (hexdump, link, prompt, script, flash)
 
 
 def output(program: str) -> str:

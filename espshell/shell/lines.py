@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 from espshell.errors import UsageError
 from espshell.records import dataclass
@@ -21,6 +22,8 @@ from espshell.shell.session import Session
 
 MAX_DEPTH = 20
 """The deepest nesting of commands (``fails repeat 2 peek``), and of aliases."""
+
+_LINES_KEPT = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,8 @@ def cut(
     text: str, session: Session | None = None, *, unfinished: bool = False
 ) -> tuple[Command, ...]:
     """Cut a line into commands without replacing the aliases of a session. Raises: UsageError."""
+    if not unfinished and (session is None or _has_no_aliases(session)):
+        return _cut_plain(text)
 
     def takes_expression(name: str) -> bool:
         first = (meaning(session, name, "") or name).split()[0] if session else name
@@ -75,6 +80,20 @@ def cut(
         rest_is_expression=takes_expression,
         inner_command=COMMANDS.holds_command,
         unfinished=unfinished,
+    )
+
+
+def _has_no_aliases(session: Session) -> bool:
+    return not session.aliases and not dialects.PACKS[session.settings.aliases]
+
+
+@lru_cache(maxsize=_LINES_KEPT)
+def _cut_plain(text: str) -> tuple[Command, ...]:
+    """Cut a line in which no command is an alias; kept, for scripts are read again, and loops."""
+    return grammar.parse_line(
+        text,
+        rest_is_expression=COMMANDS.takes_expression,
+        inner_command=COMMANDS.holds_command,
     )
 
 

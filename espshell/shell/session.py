@@ -16,7 +16,7 @@ from espshell.chips import Kind
 from espshell.clock import Clock, SystemClock
 from espshell.device import Flash, Space, Target
 from espshell.device.target import SYNC_BAUD, HandlerFailed, first_baud
-from espshell.errors import EspError, NoReply, UsageError
+from espshell.errors import BenchError, EspError, NoReply, UsageError
 from espshell.link.trace import Recorder, Viewer
 from espshell.loader import deflate
 from espshell.ops.chip import connection as ops
@@ -411,11 +411,11 @@ class Session:
 
     @contextlib.contextmanager
     def changing(self, state: str) -> Iterator[None]:
-        """Say in which state the chip is if a signal stops what changes it meanwhile."""
+        """Say in which state the chip is if a signal or the bench stops what changes it."""
         self.is_unchanged = False
         try:
             yield
-        except (KeyboardInterrupt, Terminated):
+        except (KeyboardInterrupt, Terminated, BenchError):
             self.output.finished()
             self.output.note(state)
             raise

@@ -102,9 +102,7 @@ class SerialLine:
     def take(self, now: float) -> bytes:
         """Return the bytes that have arrived since the last call."""
         data = b""
-        if self._ready is not None and self._ready > now:
-            return data
-        while (ready := self.ready_at()) is not None and ready <= now:
+        while (ready := self._ready or self.ready_at()) is not None and ready <= now:
             data += self._take_packet(ready)
         return data
 

@@ -93,9 +93,9 @@ def reading_notes(space: Space, address: int, size: int) -> tuple[str, ...]:
     """Return notes on values read from a range."""
     if not isinstance(space, Memory):
         return ()
-    notes = []
+    notes, span = [], Span.of(address, size)
     for region in space.chip.regions:
-        if region.span.overlaps(Span.of(address, size)) and region.kind in (Kind.FLASH, Kind.PSRAM):
+        if region.kind in (Kind.FLASH, Kind.PSRAM) and region.span.overlaps(span):
             notes.append(
                 f"{region.name} is seen through the cache, which is off in download mode: "
                 "these values are meaningless"

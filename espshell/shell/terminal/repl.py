@@ -140,7 +140,7 @@ def _run_first(runner: Runner, text: Script) -> None:
     """Run start-up lines; an error ends them, and not the session."""
     session = runner.session
     try:
-        if check(session, (text, ()), to_run=True) and session.target is None:
+        if check(session, (text, ()), to_run=True).chip and session.target is None:
             session.output.note(f"{text.name}: not run, because no chip is connected")
         else:
             runner.run_script(text)
