@@ -74,6 +74,8 @@ class BoardReport:
     verdicts: tuple[tuple[str, int, str], ...]
     """Lines that have judged the chip or failed: the line, its status, what it says."""
 
+    findings: tuple[tuple[str, Result], ...] = ()
+    """The last results that were not as expected, each with its line."""
     lost: str = ""
     """Why nobody answers, or the script has ended early: sections may be missing then."""
 
@@ -118,7 +120,8 @@ def gather(session: Session, stopped: str = "") -> BoardReport:
             lost = error.one_line() if isinstance(error, BenchError) else ""
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     port = session.target.link.port.url if session.target else session.bench.port
-    return BoardReport(port, now, tuple(sections), tuple(session.verdicts), lost)
+    verdicts, findings = tuple(session.verdicts), tuple(session.findings)
+    return BoardReport(port, now, tuple(sections), verdicts, findings, lost)
 
 
 def _reason(session: Session) -> str:

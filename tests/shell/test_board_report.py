@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from espshell import chips, cli
+from espshell import api, chips, cli
 from espshell.shell import report_page
 from espshell.shell.output import Output
 from espshell.sim import protocol_sim
@@ -29,8 +29,9 @@ def report(port: str, file: Path) -> str:
 def test_a_machine_parses_it(tmp_path: Path) -> None:
     """Each section is the JSON of its command, and the verdicts of the script are there."""
     data = json.loads(report("sim://demo", tmp_path / "board.json"))
-    applications = ["image bootloader", "image app0", "image app1"]
-    assert list(data) == ["port", "time", "espshell", "lost", *SECTIONS, *applications, "verdicts"]
+    images = ["image bootloader", "image app0", "image app1"]
+    first, last = ["port", "time", "espshell", "lost"], ["verdicts", "findings"]
+    assert list(data) == [*first, *SECTIONS, *images, *last]
     assert data["info"]["mac"] == "7c:df:a1:de:30:42"
     assert data["flash"]["id"] == 0xEF4016
     assert "otadata" in json.dumps(data["partitions"])
@@ -98,6 +99,25 @@ def test_a_line_of_the_page_is_one_of_the_form(tmp_path: Path) -> None:
     markdown = report("sim://demo", tmp_path / "board.md")
     blocks = re.findall(r"```+text\n(.*?)```", markdown, re.DOTALL)
     assert page.blocks == blocks
+
+
+def test_what_differs_is_drawn(tmp_path: Path) -> None:
+    """The diff of a verify that fails is in the page in colour, and in the JSON with its bytes."""
+    wrong = tmp_path / "wrong.bin"
+    with api.connect("sim://demo") as chip:
+        data = bytearray(chip.read("flash:app0", 0x1000))
+    data[0x123] ^= 0xFF
+    wrong.write_bytes(data)
+    line = f"-diff flash:app0 0x1000 {wrong}"
+    assert cli.main(["-p", "sim://demo", "-c", line, "-c", f"report {tmp_path}/x.html"]) == 0
+    page = _Page()
+    page.feed((tmp_path / "x.html").read_text())
+    assert page.texts["h2"][2].startswith("Finding: diff flash:app0")
+    assert page.blocks[2].count("\n") > 1
+    assert "background-color: #" in (tmp_path / "x.html").read_text()
+    (finding,) = json.loads("".join(page.texts["script"]))["findings"]
+    assert finding["line"] == line[1:]
+    assert finding["result"]["differing"]
 
 
 def test_every_style_has_a_dark_one() -> None:
