@@ -42,10 +42,12 @@ pre {{ font-family: Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: 1
   background: {paper[light]}; color: {ink[light]} }}
 h2 {{ margin-bottom: 0.3em }}
 .bad {{ border-left: 0.4em solid #cf222e; padding-left: 0.6em }}
+span[style*="background-color"] {{ color: {paper[light]} }}
 @media print {{ pre {{ white-space: pre-wrap }} }}
 @media (prefers-color-scheme: dark) {{
 body {{ background: #0d1117; color: {ink[dark]} }}
 pre {{ background: {paper[dark]}; color: {ink[dark]} }}
+span[style*="background-color"] {{ color: {paper[dark]} }}
 {dark}
 }}
 </style></head>

@@ -15,6 +15,7 @@ from espshell.shell import report_page
 from espshell.shell.output import Output
 from espshell.sim import protocol_sim
 
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "report.md"
 SECTIONS = ["info", "efuse", "flash", "status", "sfdp", "partitions", "pins"]
 LINES = ["-c", "expect -m 'a <b> & `c`' 1 == 1", "-c", "-expect 2 == 1"]
 
@@ -32,6 +33,8 @@ def test_a_machine_parses_it(tmp_path: Path) -> None:
     images = ["image bootloader", "image app0", "image app1"]
     first, last = ["port", "time", "espshell", "lost"], ["verdicts", "findings"]
     assert list(data) == [*first, *SECTIONS, *images, *last]
+    documented = re.findall(r"^\| `([\w ]+)` \|", PAGE.read_text(), re.MULTILINE)
+    assert documented == [*first, *SECTIONS, images[0], "image NAME", *last]
     assert data["info"]["mac"] == "7c:df:a1:de:30:42"
     assert data["flash"]["id"] == 0xEF4016
     assert "otadata" in json.dumps(data["partitions"])
