@@ -200,6 +200,18 @@ def test_an_exception_in_the_block_closes() -> None:
         chip.peek("DRAM")
 
 
+def test_progress_ends_an_operation(tmp_path: Path) -> None:
+    """What the function for progress raises is what the caller gets, and the chip still answers."""
+
+    def stop(_step: Step) -> None:
+        raise TimeoutError("enough")
+
+    with espshell.connect("sim://esp32c3", progress=stop) as chip:
+        with pytest.raises(TimeoutError, match="enough"):
+            chip.dump("ROM0", 0x4000)
+        assert chip.peek("DRAM").ok
+
+
 def test_threads_take_turns() -> None:
     """Lines from several threads are run one at a time, and each gets its own result."""
     with espshell.connect("sim://esp32c3") as chip, ThreadPoolExecutor(8) as pool:

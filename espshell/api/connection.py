@@ -10,8 +10,10 @@ from typing import TypeVar, overload
 from espshell import files
 from espshell.api.words import line
 from espshell.device import Target
+from espshell.errors import EspError
 from espshell.ops.result import Result
 from espshell.shell import lines, script
+from espshell.shell.quiet_output import ProgressFailed
 from espshell.shell.runner import Runner
 from espshell.shell.session import Session
 
@@ -71,7 +73,7 @@ class ChipConnection:
                 outcome = self._runner.run(command)
                 result = outcome.bare
                 if outcome.error is not None and result is None and not command.ignore_failure:
-                    raise outcome.error
+                    raise _cause(outcome.error)
         return result
 
     def run_script(self, path: str | os.PathLike[str], *arguments: object) -> int:
@@ -103,3 +105,8 @@ class ChipConnection:
         if not isinstance(result, kind):
             raise TypeError(f"`{name}` returned an unexpected {type(result).__name__}")
         return result
+
+
+def _cause(error: EspError) -> BaseException:
+    """Return what a program's own function has raised, or else the error itself."""
+    return (isinstance(error, ProgressFailed) and error.__cause__) or error

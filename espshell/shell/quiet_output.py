@@ -6,6 +6,7 @@ import io
 import logging
 from typing import TYPE_CHECKING
 
+from espshell.errors import EspError
 from espshell.ops.progress import Report, Step
 from espshell.shell.output import Output
 
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from espshell.render.document import Document
 
 _log = logging.getLogger("espshell")
+
+
+class ProgressFailed(EspError):
+    """The function that is told of progress has raised its cause, which ends the operation."""
 
 
 class QuietOutput(Output):
@@ -41,5 +46,9 @@ class QuietOutput(Output):
 
     def progress(self, step: Step) -> None:
         """Tell the function that ``connect`` was given."""
-        if self._report is not None:
+        if self._report is None:
+            return
+        try:
             self._report(step)
+        except Exception as error:
+            raise ProgressFailed("the function for progress has failed") from error
