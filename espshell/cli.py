@@ -23,10 +23,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from espshell import boards, signals, subcommands
-from espshell.errors import BenchError, ScriptError, UsageError, file_error, printable
+from espshell.errors import BenchError, EspError, ScriptError, UsageError, file_error, printable
 from espshell.files import SCRIPT, path_of, read_stream, require_folder
 from espshell.link import ports, reset
 from espshell.link.trace import Recorder, Viewer
+from espshell.ops.chip import info
 from espshell.options import STREAM, command_hint, parsed
 from espshell.shell import report_page, script, startup
 from espshell.shell.arguments.types import chip_named, did_you_mean
@@ -206,6 +207,9 @@ def _prepared(
     needs_chip = check(session, *scripts, to_run=True)
     if needs_chip and _has_port(session):
         session.connect(session.bench)
+        if options.report:  # it names the board, also one that is lost
+            with contextlib.suppress(EspError):
+                session.identity = info.info(session.chip)
         check(session, *scripts, to_run=True)  # now the names, too
     return scripts, first
 

@@ -111,7 +111,8 @@ def gather(session: Session, stopped: str = "") -> BoardReport:
     sections: list[Section] = []
     for name, title, ask in chain(_questions(session), _applications(session)):
         if lost:
-            sections.append(Section(name, title, error=lost, is_asked=False))
+            known = session.identity if name == "info" else None
+            sections.append(Section(name, title, known, error=lost, is_asked=known is not None))
             continue
         try:
             sections.append(Section(name, title, ask()))

@@ -35,6 +35,7 @@ from espshell.units import KIB, size_text
 
 if TYPE_CHECKING:
     from espshell.image.partitions import PartitionTable
+    from espshell.ops.chip.info import Info
     from espshell.ops.memory.registers import SvdTables
     from espshell.ops.memory.symbols import Symbols
 
@@ -102,6 +103,8 @@ class Session:
     """Chips by name whose stub did not outlive a handler of ours: it is started as it is."""
     verdicts: deque[tuple[str, int, str]] = field(default_factory=lambda: deque(maxlen=1000))
     """The last lines that judged the chip or failed: the line, its status, what it said."""
+    identity: Info | None = None
+    """Who the chip was when a run began at whose end there is a report."""
     findings: deque[tuple[str, Result]] = field(default_factory=lambda: deque(maxlen=20))
     """The last results that were not as expected, each with its line."""
     clean_rates: dict[str, int] = field(default_factory=dict)

@@ -146,7 +146,7 @@ def test_what_a_board_does_not_tell_is_named(port: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("port", "lost", "status"),
     [
-        ("sim://demo?fault=unplug@reply:90", "was unplugged", 3),
+        ("sim://demo?fault=unplug@reply:190", "was unplugged", 3),
         ("/dev/there-is-no-such-port", "cannot open", 3),
     ],
 )
@@ -157,7 +157,9 @@ def test_a_lost_board_gets_one(port: str, lost: str, status: int, tmp_path: Path
     assert cli.main(["-p", port, f"--report={path}", *lines]) == status
     data = json.loads(path.read_text())
     assert lost in data["lost"]
-    assert lost in data["info"]["error"]
+    assert lost in data["efuse"]["error"]
+    is_known = port.startswith("sim:")  # it was there at the beginning
+    assert data["info"].get("mac") == ("7c:df:a1:de:30:42" if is_known else None)
     assert data["port"] == port
     assert data["verdicts"][-1]["status"] == status
 
@@ -187,7 +189,7 @@ def test_a_stopped_run_asks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Output, "progress", lambda *_: signal.raise_signal(signal.SIGTERM))
     assert cli.main(["-p", "sim://demo", f"--report={path}", "-c", "dump flash:app0"]) == 143
     data = json.loads(path.read_text())
-    assert data["lost"] == data["info"]["error"] == "ended by SIGTERM"
+    assert data["lost"] == data["efuse"]["error"] == "ended by SIGTERM"
 
 
 def test_the_format_is_known_before_the_board_is_asked(
