@@ -200,6 +200,19 @@ def test_an_exception_in_the_block_closes() -> None:
         chip.peek("DRAM")
 
 
+def test_scripts(tmp_path: Path) -> None:
+    """A script is checked whole before its first line, and its redirects write files."""
+    lines = tmp_path / "x.espsh"
+    with espshell.connect("sim://esp32c3") as chip:
+        lines.write_text(f"poke DRAM 7 > {tmp_path}/poke.txt\npeek DRAM >> {tmp_path}/poke.txt\n")
+        assert chip.run_script(lines) == 0
+        assert "0x00000007" in (tmp_path / "poke.txt").read_text().splitlines()[-1]
+        lines.write_text("poke DRAM 8\npook\n")
+        with pytest.raises(ScriptError, match=r"x\.espsh:2: pook: unknown command"):
+            chip.run_script(lines)
+        assert chip.peek("DRAM").last_value == 7
+
+
 def test_progress_ends_an_operation(tmp_path: Path) -> None:
     """What the function for progress raises is what the caller gets, and the chip still answers."""
 

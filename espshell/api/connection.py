@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from threading import RLock
 from types import TracebackType
 from typing import TypeVar, overload
 
-from espshell import files
 from espshell.api.words import line
 from espshell.device import Target
 from espshell.errors import EspError
 from espshell.ops.result import Result
-from espshell.shell import lines, script
+from espshell.shell import check, lines, script
 from espshell.shell.quiet_output import ProgressFailed
 from espshell.shell.runner import Runner
 from espshell.shell.session import Session
@@ -77,13 +77,14 @@ class ChipConnection:
         return result
 
     def run_script(self, path: str | os.PathLike[str], *arguments: object) -> int:
-        """Run a script; return 0, or the worst status if the session keeps going.
+        """Check all of a script and run it; return 0, or the worst status if it keeps going.
 
-        Raises: ScriptError, with file and line, at the first command that fails.
+        Raises: ScriptError, with file and line, at the first line that is wrong or fails.
         """
-        text = script.read(files.path_of(os.fspath(path)))
+        text, words = script.read(Path(path)), [str(argument) for argument in arguments]
         with self._turn:
-            return self._runner.run_script(text, [str(argument) for argument in arguments])
+            check.check(self.session, (text, words), to_run=True)
+            return self._runner.run_script(text, words)
 
     @overload
     def _call(self, kind: type[R], name: str, *words: object, **options: object) -> R: ...

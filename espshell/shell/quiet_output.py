@@ -28,10 +28,21 @@ class QuietOutput(Output):
         self._report = report
 
     def write(self, text: str) -> None:
-        """Drop the text of a result."""
+        """Write the text of a result where a line sends it: to a file, a program, a transcript."""
+        if self._is_read:
+            super().write(text)
+            if not self._redirected:
+                self._stdout.seek(0)
+                self._stdout.truncate()
 
     def show(self, document: Document) -> None:
-        """Draw nothing."""
+        """Draw a result where a line sends it."""
+        if self._is_read:
+            super().show(document)
+
+    @property
+    def _is_read(self) -> bool:
+        return self._redirected or self.transcript is not None or bool(self.records)
 
     def note(self, text: str) -> None:
         """Tell the logger."""
