@@ -46,6 +46,8 @@ def test_memory(esp_chip: espshell.ConnectedChip) -> None:
         == espshell.hash_range(esp_chip.target.memory, 0x3FC8_8000, 256).digest
     )
     assert esp_chip.find(place, b"\x10\x11\x12", 1024).hits[0].address == 0x3FC8_8010
+    assert esp_chip.write(place, b'a "$x"\n').ok
+    assert esp_chip.find(place, 'a "$x"\n', 64).hits[0].address == 0x3FC8_8000
     assert esp_chip.copy(place, 256, "DRAM + 0xc000").ok
     assert esp_chip.diff(place, "DRAM + 0xc000", 256).ok
     assert esp_chip.fill("DRAM + 0xc000", 0, 256).ok

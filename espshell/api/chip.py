@@ -112,11 +112,8 @@ class ConnectedChip(ChipConnection):
         self, place: Place, pattern: bytes | str | int, size: int | None = None, *, most: int = 16
     ) -> Found:
         """Find bytes, a text or a 32-bit value in a range, at ``most`` so many places."""
-        sought: object = pattern
-        if isinstance(pattern, bytes):
-            sought = Raw(f"hex:{pattern.hex()}")
-        elif isinstance(pattern, str):
-            sought = Raw(quoted(pattern, always=True))
+        data = pattern.encode() if isinstance(pattern, str) else pattern
+        sought = Raw(f"hex:{data.hex()}") if isinstance(data, bytes) else data
         return self._call(find.Found, "find", place, size, sought, max=most)
 
     def hash(self, place: Place, size: int | None = None, method: Method = "md5") -> Digest:

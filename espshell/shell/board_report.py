@@ -111,8 +111,8 @@ def gather(session: Session, stopped: str = "") -> BoardReport:
     sections: list[Section] = []
     for name, title, ask in chain(_questions(session), _applications(session)):
         if lost:
-            known = session.identity if name == "info" else None
-            sections.append(Section(name, title, known, error=lost, is_asked=known is not None))
+            identity = session.identity if name == "info" else None
+            sections.append(Section(name, title, identity, error=lost, is_asked=bool(identity)))
             continue
         try:
             sections.append(Section(name, title, ask()))
