@@ -27,6 +27,7 @@ from espshell.errors import BenchError, EspError, ScriptError, UsageError, file_
 from espshell.files import SCRIPT, path_of, read_stream, require_folder, require_no_folder
 from espshell.link import ports, reset
 from espshell.link.trace import Recorder, Viewer
+from espshell.ops.chip import info
 from espshell.options import STREAM, command_hint, parsed
 from espshell.shell import report_page, script, startup
 from espshell.shell.arguments.types import chip_named, did_you_mean
@@ -207,6 +208,9 @@ def _prepared(
     needs = check(session, *scripts, to_run=True)
     if needs.chip and _has_port(session):
         session.connect(session.bench)
+        if options.report:  # it names the board, also one that is lost
+            with contextlib.suppress(EspError):
+                session.identity = info.info(session.chip)
         if needs.names:
             check(session, *scripts, to_run=True)
     return scripts, first

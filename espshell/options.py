@@ -114,10 +114,10 @@ def parsed(
     arguments: Sequence[str], defaults: Mapping[str, str] = MappingProxyType({})
 ) -> argparse.Namespace:
     """Return the options. Raises: UsageError; a command in place of a script gets a hint."""
-    words, known = _joined(arguments), program_parser()
-    known.set_defaults(**defaults)
+    words, parser = _joined(arguments), program_parser()
+    parser.set_defaults(**defaults)
     try:
-        return known.parse_intermixed_args(words)
+        return parser.parse_intermixed_args(words)
     except UsageError as error:
         hints = filter(None, (command_hint(word, ["..."]) for word in words))
         raise UsageError(error.message, hint=next(hints, error.hint)) from error

@@ -16,8 +16,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import median
 from pathlib import Path
+from statistics import median
 
 from scripts import bench_flash, bench_prompt
 

@@ -46,6 +46,8 @@ def test_memory(esp_chip: espshell.ConnectedChip) -> None:
         == espshell.hash_range(esp_chip.target.memory, 0x3FC8_8000, 256).digest
     )
     assert esp_chip.find(place, b"\x10\x11\x12", 1024).hits[0].address == 0x3FC8_8010
+    assert esp_chip.write(place, b'a "$x"\n').ok
+    assert esp_chip.find(place, 'a "$x"\n', 64).hits[0].address == 0x3FC8_8000
     assert esp_chip.copy(place, 256, "DRAM + 0xc000").ok
     assert esp_chip.diff(place, "DRAM + 0xc000", 256).ok
     assert esp_chip.fill("DRAM + 0xc000", 0, 256).ok
@@ -198,6 +200,31 @@ def test_an_exception_in_the_block_closes() -> None:
     chip.close()
     with pytest.raises(BenchError, match="no chip is connected"):
         chip.peek("DRAM")
+
+
+def test_scripts(tmp_path: Path) -> None:
+    """A script is checked whole before its first line, and its redirects write files."""
+    lines = tmp_path / "x.espsh"
+    with espshell.connect("sim://esp32c3") as chip:
+        lines.write_text(f"poke DRAM 7 > {tmp_path}/poke.txt\npeek DRAM >> {tmp_path}/poke.txt\n")
+        assert chip.run_script(lines) == 0
+        assert "0x00000007" in (tmp_path / "poke.txt").read_text().splitlines()[-1]
+        lines.write_text("poke DRAM 8\npook\n")
+        with pytest.raises(ScriptError, match=r"x\.espsh:2: pook: unknown command"):
+            chip.run_script(lines)
+        assert chip.peek("DRAM").last_value == 7
+
+
+def test_progress_ends_an_operation(tmp_path: Path) -> None:
+    """What the function for progress raises is what the caller gets, and the chip still answers."""
+
+    def stop(_step: Step) -> None:
+        raise TimeoutError("enough")
+
+    with espshell.connect("sim://esp32c3", progress=stop) as chip:
+        with pytest.raises(TimeoutError, match="enough"):
+            chip.dump("ROM0", 0x4000)
+        assert chip.peek("DRAM").ok
 
 
 def test_threads_take_turns() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from espshell.api.connection import ChipConnection
 from espshell.api.words import FilePlace, Place, Raw, flat
@@ -44,12 +44,17 @@ if TYPE_CHECKING:
     from espshell.ops.status.registers import Status, StatusChange
 
 
+Width = Literal[8, 16, 32]
+Method = Literal["md5", "sha1", "sha256", "crc32"]
+Pull = Literal["up", "down", "none"]
+
+
 class ConnectedChip(ChipConnection):
     """A chip whose loader answers; see ``espshell.api``.  Closing leaves it as ``after`` said."""
 
     # -- memory --------------------------------------------------------------------------------
 
-    def peek(self, place: Place, count: int = 1, *, width: int = 32, force: bool = False) -> Peek:
+    def peek(self, place: Place, count: int = 1, *, width: Width = 32, force: bool = False) -> Peek:
         """Read ``count`` values of 8, 16 or 32 bits; ``values`` has them all.
 
         ``force`` reads also what the memory map says cannot be read.
@@ -60,7 +65,7 @@ class ConnectedChip(ChipConnection):
         self,
         place: Place,
         *values: int,
-        width: int = 32,
+        width: Width = 32,
         mask: int | None = None,
         force: bool = False,
     ) -> Poke | Written:
@@ -92,7 +97,7 @@ class ConnectedChip(ChipConnection):
         value: int,
         size: int | None = None,
         *,
-        width: int = 32,
+        width: Width = 32,
         force: bool = False,
     ) -> Fill | Written:
         """Fill a range with a value of 8, 16 or 32 bits; ``Written`` if it is in flash."""
@@ -107,14 +112,11 @@ class ConnectedChip(ChipConnection):
         self, place: Place, pattern: bytes | str | int, size: int | None = None, *, most: int = 16
     ) -> Found:
         """Find bytes, a text or a 32-bit value in a range, at ``most`` so many places."""
-        sought: object = pattern
-        if isinstance(pattern, bytes):
-            sought = Raw(f"hex:{pattern.hex()}")
-        elif isinstance(pattern, str):
-            sought = Raw(quoted(pattern, always=True))
+        data = pattern.encode() if isinstance(pattern, str) else pattern
+        sought = Raw(f"hex:{data.hex()}") if isinstance(data, bytes) else data
         return self._call(find.Found, "find", place, size, sought, max=most)
 
-    def hash(self, place: Place, size: int | None = None, method: str = "md5") -> Digest:
+    def hash(self, place: Place, size: int | None = None, method: Method = "md5") -> Digest:
         """Return a digest of a range: ``md5``, ``sha1``, ``sha256`` or ``crc32``."""
         return self._call(hashing.Digest, "hash", place, size, method)
 
@@ -169,7 +171,7 @@ class ConnectedChip(ChipConnection):
         options = {"open_drain": open_drain, "force": force}
         return self._call(gpio.PinSet, "gpio", pin, "out", level, **options)
 
-    def release(self, pin: int, *, pull: str = "none", force: bool = False) -> PinSet:
+    def release(self, pin: int, *, pull: Pull = "none", force: bool = False) -> PinSet:
         """Make a pin an input with a pull: ``up``, ``down`` or ``none``."""
         return self._call(gpio.PinSet, "gpio", pin, "in", pull=pull, force=force)
 

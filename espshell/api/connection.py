@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from threading import RLock
 from types import TracebackType
 from typing import TypeVar, overload
 
-from espshell import files
 from espshell.api.words import line
 from espshell.device import Target
+from espshell.errors import EspError
 from espshell.ops.result import Result
-from espshell.shell import lines, script
+from espshell.shell import check, lines, script
+from espshell.shell.quiet_output import ProgressFailed
 from espshell.shell.runner import Runner
 from espshell.shell.session import Session
 
@@ -71,17 +73,18 @@ class ChipConnection:
                 outcome = self._runner.run(command)
                 result = outcome.bare
                 if outcome.error is not None and result is None and not command.ignore_failure:
-                    raise outcome.error
+                    raise _cause(outcome.error)
         return result
 
     def run_script(self, path: str | os.PathLike[str], *arguments: object) -> int:
-        """Run a script; return 0, or the worst status if the session keeps going.
+        """Check all of a script and run it; return 0, or the worst status if it keeps going.
 
-        Raises: ScriptError, with file and line, at the first command that fails.
+        Raises: ScriptError, with file and line, at the first line that is wrong or fails.
         """
-        text = script.read(files.path_of(os.fspath(path)))
+        text, words = script.read(Path(path)), [str(argument) for argument in arguments]
         with self._turn:
-            return self._runner.run_script(text, [str(argument) for argument in arguments])
+            check.check(self.session, (text, words), to_run=True)
+            return self._runner.run_script(text, words)
 
     @overload
     def _call(self, kind: type[R], name: str, *words: object, **options: object) -> R: ...
@@ -103,3 +106,8 @@ class ChipConnection:
         if not isinstance(result, kind):
             raise TypeError(f"`{name}` returned an unexpected {type(result).__name__}")
         return result
+
+
+def _cause(error: EspError) -> BaseException:
+    """Return what a program's own function has raised, or else the error itself."""
+    return (isinstance(error, ProgressFailed) and error.__cause__) or error

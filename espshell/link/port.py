@@ -13,6 +13,7 @@ import errno
 import os
 import select
 import struct
+import warnings
 from collections.abc import Iterator
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
@@ -205,6 +206,10 @@ def open_port(url: str, baud: int) -> SerialPort:
         _check_place(url)
         scheme = _scheme(url)
         can_wait = scheme == "sim" or (os.name == "posix" and scheme in ("", "socket"))
+        if scheme == "rfc2217":  # pyserial 3.5 names its thread by calls that Python deprecates
+            warnings.filterwarnings(
+                "ignore", category=DeprecationWarning, module=r"serial\.rfc2217"
+            )
         device = serial.serial_for_url(url, do_not_open=True)
         device.baudrate = baud
         device.timeout = 0 if can_wait else _POLL_S

@@ -74,6 +74,8 @@ class BoardReport:
     verdicts: tuple[tuple[str, int, str], ...]
     """Lines that have judged the chip or failed: the line, its status, what it says."""
 
+    findings: tuple[tuple[str, Result], ...] = ()
+    """The last results that were not as expected, each with its line."""
     lost: str = ""
     """Why nobody answers, or the script has ended early: sections may be missing then."""
 
@@ -109,7 +111,8 @@ def gather(session: Session, stopped: str = "") -> BoardReport:
     sections: list[Section] = []
     for name, title, ask in chain(_questions(session), _applications(session)):
         if lost:
-            sections.append(Section(name, title, error=lost, is_asked=False))
+            identity = session.identity if name == "info" else None
+            sections.append(Section(name, title, identity, error=lost, is_asked=bool(identity)))
             continue
         try:
             sections.append(Section(name, title, ask()))
@@ -118,7 +121,8 @@ def gather(session: Session, stopped: str = "") -> BoardReport:
             lost = error.one_line() if isinstance(error, BenchError) else ""
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     port = session.target.link.port.url if session.target else session.bench.port
-    return BoardReport(port, now, tuple(sections), tuple(session.verdicts), lost)
+    verdicts, findings = tuple(session.verdicts), tuple(session.findings)
+    return BoardReport(port, now, tuple(sections), verdicts, findings, lost)
 
 
 def _reason(session: Session) -> str:

@@ -10,12 +10,14 @@ import html
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from espshell import __version__, files
 from espshell.errors import UsageError, printable
+from espshell.render import render, to_json
 from espshell.render.document import Block, Document, Labelled, Styled, Text
 from espshell.render.theme import STYLES, rich_style, themed_console
 from espshell.render.view import View
@@ -40,10 +42,12 @@ pre {{ font-family: Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: 1
   background: {paper[light]}; color: {ink[light]} }}
 h2 {{ margin-bottom: 0.3em }}
 .bad {{ border-left: 0.4em solid #cf222e; padding-left: 0.6em }}
+span[style*="background-color"] {{ color: {paper[light]} }}
 @media print {{ pre {{ white-space: pre-wrap }} }}
 @media (prefers-color-scheme: dark) {{
 body {{ background: #0d1117; color: {ink[dark]} }}
 pre {{ background: {paper[dark]}; color: {ink[dark]} }}
+span[style*="background-color"] {{ color: {paper[dark]} }}
 {dark}
 }}
 </style></head>
@@ -87,6 +91,7 @@ def _json(report: BoardReport) -> str:
             {"line": line, "status": number, "message": message}
             for line, number, message in report.verdicts
         ],
+        "findings": [{"line": line, "result": to_json(result)} for line, result in report.findings],
     }
     return json.dumps(value, indent=1) + "\n"
 
@@ -129,7 +134,13 @@ def _parts(report: BoardReport) -> list[tuple[str, Document | str]]:
         for section in report.sections
         if section.is_asked
     ]
-    return [*sections[:1], ("Results of the script", _results(report)), *sections[1:]]
+    findings = [
+        (f"Finding: {printable(line)}", document)
+        for line, result in report.findings
+        if len(list((document := render(result, View(WIDTH))).lines())) > 1
+    ]
+    results = ("Results of the script", _results(report))
+    return [*sections[:1], results, *findings, *sections[1:]]
 
 
 def _drawn(shown: Document | str) -> str:
@@ -141,7 +152,7 @@ def _drawn(shown: Document | str) -> str:
     console = themed_console(io.StringIO(), width=WIDTH)
     console.record = True
     segments: list[Segment] = []
-    for line in shown.lines():
+    for line in shown.lines(replace(shown.view, color=True)):
         segments += [Segment(part, rich_style(s, "light") if s else None) for part, s in line]
         segments.append(Segment.line())
     console.print(Segments(segments), end="", crop=False, soft_wrap=True)

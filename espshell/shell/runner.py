@@ -124,8 +124,7 @@ class Runner:
         session.variables["?"] = str(outcome.status)
         if is_verdict or outcome.error is not None:
             outcome = replace(outcome, is_verdict=True)
-            message = outcome.error.one_line() if outcome.error else ""
-            session.verdicts.append((command.text, outcome.status, message))
+            session.judged(command.text, outcome)
         if outcome.bare and outcome.bare.interrupted and self._depth:
             raise KeyboardInterrupt  # its result has been shown; a script ends here
         return outcome

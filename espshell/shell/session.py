@@ -23,9 +23,11 @@ from espshell.ops.chip import connection as ops
 from espshell.ops.chip import rate
 from espshell.ops.memory import journal as journaling
 from espshell.ops.memory import snapshot as snapshots_ops
+from espshell.ops.result import Result
 from espshell.protocol.packet import Opcode
 from espshell.shell.connection import Connection, Lost
 from espshell.shell.language.scope import TargetScope, not_connected
+from espshell.shell.outcome import Outcome
 from espshell.shell.output import Output
 from espshell.shell.settings import Bench, Settings
 from espshell.shell.transcript import Transcript
@@ -34,6 +36,7 @@ from espshell.units import KIB, size_text
 
 if TYPE_CHECKING:
     from espshell.image.partitions import PartitionTable
+    from espshell.ops.chip.info import Info
     from espshell.ops.memory.registers import SvdTables
     from espshell.ops.memory.symbols import Symbols
 
@@ -101,6 +104,10 @@ class Session:
     """Chips by name whose stub did not outlive a handler of ours: it is started as it is."""
     verdicts: deque[tuple[str, int, str]] = field(default_factory=lambda: deque(maxlen=1000))
     """The last lines that judged the chip or failed: the line, its status, what it said."""
+    identity: Info | None = None
+    """Who the chip was when a run began at whose end there is a report."""
+    findings: deque[tuple[str, Result]] = field(default_factory=lambda: deque(maxlen=20))
+    """The last results that were not as expected, each with its line."""
     clean_rates: dict[str, int] = field(default_factory=dict)
     """By port, the highest rate that is tried unasked: faster ones have failed."""
 
@@ -434,6 +441,13 @@ class Session:
         self.journal.turn_stale()
         for name, kept in self.snapshots.items():
             self.snapshots[name] = replace(kept, is_stale=True)
+
+    def judged(self, line: str, outcome: Outcome) -> None:
+        """Note a line that has judged the chip or failed."""
+        message = outcome.error.one_line() if outcome.error else ""
+        self.verdicts.append((line, outcome.status, message))
+        if outcome.bare is not None and not outcome.bare.ok:
+            self.findings.append((line, outcome.bare))
 
     def close(self) -> None:
         """Leave the chip as the bench says; close transcript and trace."""

@@ -101,6 +101,16 @@ class EspshellDriver(Driver, BootstrapProtocol, ResetProtocol):
         """Run a script of the shell. Raises: ScriptError at the first command that fails."""
         self.chip.run_script(path, *arguments)
 
+    @Driver.check_active
+    @step(args=["ready"])
+    def boot(self, ready: str, timeout_s: float = 10.0) -> str:
+        """Start the application, and return what it says until it is ready.
+
+        The loader is left: ``chip`` answers again after the driver was deactivated and activated.
+        Raises: DeviceError if it does not say so.
+        """
+        return self.chip.monitor(until=ready, timeout_s=timeout_s).require_ok().text
+
     def _path(self, filename: str | None) -> str:
         if filename is not None:
             return filename
@@ -126,7 +136,10 @@ class Status(enum.Enum):
 @target_factory.reg_driver
 @attr.s(eq=False)
 class EspStrategy(Strategy):
-    """Bring a board from its loader to its application."""
+    """Bring a board from its loader to its application.
+
+    ready: what the application says when it is running; without it nobody listens.
+    """
 
     bindings = {  # noqa: RUF012 - labgrid reads it
         "esp": "EspshellDriver",
@@ -134,6 +147,7 @@ class EspStrategy(Strategy):
         "console": {"ConsoleProtocol", None},
     }
 
+    ready = attr.ib(default=None, validator=optional_text)
     status = attr.ib(default=Status.unknown)
 
     @never_retry
@@ -171,6 +185,8 @@ class EspStrategy(Strategy):
 
     def _to_running(self) -> None:
         self.transition(Status.flashed)
-        self.target.deactivate(self.esp)  # resets it, as `after` says
+        if self.ready:
+            self.esp.boot(self.ready)
+        self.target.deactivate(self.esp)  # if nobody listens, this resets it, as `after` says
         if self.console:
             self.target.activate(self.console)

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from espshell import chips, cli
+from espshell import api, chips, cli
 from espshell.shell import report_page
 from espshell.shell.output import Output
 from espshell.sim import protocol_sim
 
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "report.md"
 SECTIONS = ["info", "efuse", "flash", "status", "sfdp", "partitions", "pins"]
 LINES = ["-c", "expect -m 'a <b> & `c`' 1 == 1", "-c", "-expect 2 == 1"]
 
@@ -29,8 +30,11 @@ def report(port: str, file: Path) -> str:
 def test_a_machine_parses_it(tmp_path: Path) -> None:
     """Each section is the JSON of its command, and the verdicts of the script are there."""
     data = json.loads(report("sim://demo", tmp_path / "board.json"))
-    applications = ["image bootloader", "image app0", "image app1"]
-    assert list(data) == ["port", "time", "espshell", "lost", *SECTIONS, *applications, "verdicts"]
+    images = ["image bootloader", "image app0", "image app1"]
+    first, last = ["port", "time", "espshell", "lost"], ["verdicts", "findings"]
+    assert list(data) == [*first, *SECTIONS, *images, *last]
+    documented = re.findall(r"^\| `([\w ]+)` \|", PAGE.read_text(), re.MULTILINE)
+    assert documented == [*first, *SECTIONS, images[0], "image NAME", *last]
     assert data["info"]["mac"] == "7c:df:a1:de:30:42"
     assert data["flash"]["id"] == 0xEF4016
     assert "otadata" in json.dumps(data["partitions"])
@@ -100,6 +104,25 @@ def test_a_line_of_the_page_is_one_of_the_form(tmp_path: Path) -> None:
     assert page.blocks == blocks
 
 
+def test_what_differs_is_drawn(tmp_path: Path) -> None:
+    """The diff of a verify that fails is in the page in colour, and in the JSON with its bytes."""
+    wrong = tmp_path / "wrong.bin"
+    with api.connect("sim://demo") as chip:
+        data = bytearray(chip.read("flash:app0", 0x1000))
+    data[0x123] ^= 0xFF
+    wrong.write_bytes(data)
+    line = f"-diff flash:app0 0x1000 {wrong}"
+    assert cli.main(["-p", "sim://demo", "-c", line, "-c", f"report {tmp_path}/x.html"]) == 0
+    page = _Page()
+    page.feed((tmp_path / "x.html").read_text())
+    assert page.texts["h2"][2].startswith("Finding: diff flash:app0")
+    assert page.blocks[2].count("\n") > 1
+    assert "background-color: #" in (tmp_path / "x.html").read_text()
+    (finding,) = json.loads("".join(page.texts["script"]))["findings"]
+    assert finding["line"] == line[1:]
+    assert finding["result"]["differing"]
+
+
 def test_every_style_has_a_dark_one() -> None:
     """The page needs no colours of its own: those of the themes, whose contrast is tested."""
     rules = report_page._dark_rules()
@@ -123,7 +146,7 @@ def test_what_a_board_does_not_tell_is_named(port: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("port", "lost", "status"),
     [
-        ("sim://demo?fault=unplug@reply:90", "was unplugged", 3),
+        ("sim://demo?fault=unplug@reply:190", "was unplugged", 3),
         ("/dev/there-is-no-such-port", "cannot open", 3),
     ],
 )
@@ -134,7 +157,9 @@ def test_a_lost_board_gets_one(port: str, lost: str, status: int, tmp_path: Path
     assert cli.main(["-p", port, f"--report={path}", *lines]) == status
     data = json.loads(path.read_text())
     assert lost in data["lost"]
-    assert lost in data["info"]["error"]
+    assert lost in data["efuse"]["error"]
+    is_known = port.startswith("sim:")  # it was there at the beginning
+    assert data["info"].get("mac") == ("7c:df:a1:de:30:42" if is_known else None)
     assert data["port"] == port
     assert data["verdicts"][-1]["status"] == status
 
@@ -164,7 +189,7 @@ def test_a_stopped_run_asks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Output, "progress", lambda *_: signal.raise_signal(signal.SIGTERM))
     assert cli.main(["-p", "sim://demo", f"--report={path}", "-c", "dump flash:app0"]) == 143
     data = json.loads(path.read_text())
-    assert data["lost"] == data["info"]["error"] == "ended by SIGTERM"
+    assert data["lost"] == data["efuse"]["error"] == "ended by SIGTERM"
 
 
 def test_the_format_is_known_before_the_board_is_asked(

@@ -201,7 +201,7 @@ def test_answers(came: str, background: str, typed: str, is_late: bool) -> None:
 def test_what_was_typed_before_the_prompt_is_there(
     shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Keys of then come first, and an answer that is late is no key but gives the theme."""
+    """Keys of then come first, and an answer that is late is not a key but gives the theme."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     asked = Asked(typed="echo 1", is_late=True)
     with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
