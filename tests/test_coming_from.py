@@ -13,6 +13,7 @@ import pytest
 
 from espshell import messages
 from espshell.shell import check
+from espshell.shell.commands import topics
 from espshell.shell.registry import COMMANDS
 from espshell.shell.script import Script
 from espshell.shell.settings import Bench
@@ -55,11 +56,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the files that the lines name."""
     path = tmp_path_factory.mktemp("lines")
     example_files.write(path)
+    (path / "other.espsh").write_text("peek DRAM\n")
     (path / "app.hex").write_text(":0400000001020304F2\n:00000001FF\n")
     return path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def demo() -> Iterator[Shell]:
     """Return a shell that is connected to the board of the pages."""
     shell = Shell()
@@ -81,7 +83,9 @@ def _require_line(line: str, demo: Shell, folder: Path, monkeypatch: pytest.Monk
         return
     monkeypatch.chdir(folder)
     text = re.sub(r"\b[A-Z]{4,}\b", lambda match: CONCRETE.get(match[0], match[0]), line)
-    check.check(demo.session, (Script("", f"let x = 1\n{text}", folder), ()), to_run=True)
+    check.check(
+        demo.session, (Script("", f"let x = 1\nlet at = 1\n{text}", folder), ()), to_run=True
+    )
 
 
 NO_LINE = re.compile(
@@ -104,6 +108,22 @@ def test_a_line_of_a_section_is_one(
     line: str, demo: Shell, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a section on a message tells to type can be typed."""
+    _require_line(line, demo, folder, monkeypatch)
+
+
+def lines_of_topics() -> list[str]:
+    """Return what stands in the first column of rows of topics and begins as a command does."""
+    folder = Path(topics.__file__).parents[1] / "help"
+    texts = "\n".join(path.read_text("utf-8") for path in sorted(folder.glob("*.txt")))
+    rows = re.findall(r"^ {2,}(\S+(?: \S+)*)(?=  |$)", texts, re.MULTILINE)
+    return [row for row in dict.fromkeys(rows) if COMMANDS.get(row.split()[0])]
+
+
+@pytest.mark.parametrize("line", lines_of_topics())
+def test_a_line_of_a_topic_is_one(
+    line: str, demo: Shell, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `help TOPIC` shows in its rows can be typed."""
     _require_line(line, demo, folder, monkeypatch)
 
 
