@@ -12,7 +12,6 @@ from espshell.efuse import table as efuse_table
 from espshell.nor import layout, parts
 from scripts import chip_pages, command_pages, json_fields, python_page
 from scripts.pages import Page
-from tests.shell import example_files
 
 COMMANDS = {command[0].name: command for _, inside in command_pages.groups() for command in inside}
 QUICK = ("peek", "sr set", "verify")
@@ -28,7 +27,7 @@ def test_the_page_of_a_command_shows_what_it_answers(name: str) -> None:
     text = command_pages.answered(command_pages.page(command), command)
     assert not [
         f"{example}but got:\n{output}"
-        for example, output in Page(text, prepare=example_files.write).differences()
+        for example, output in Page(text, prepare=command_pages.write_files).differences()
     ]
     assert "\n## Exit status\n" in text
     table = text.partition("\n## JSON\n")[2]
