@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib
 import re
+import tempfile
 import textwrap
 from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from espshell.ops.result import Result
@@ -111,16 +114,29 @@ def _examples(verb: Verb) -> str:
     return text
 
 
+@cache
+def _files() -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        example_files.write(Path(folder))
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def write_files(folder: Path) -> None:
+    """Write the files that examples name."""
+    for name, data in _files().items():
+        (folder / name).write_bytes(data)
+
+
 def answered(text: str, command: Command) -> str:
     """Return a page with the answers to its examples, the value as JSON and exit statuses."""
     verb = command[0]
     found: list[tuple[object, Any]] = []
     for line in _lines(verb):
-        board = Page("", prepare=example_files.write)
+        board = Page("", prepare=write_files)
         with board.prepared():
             board.session.output.as_json = True
             found += json_fields.values(board.session, line)
-    filled = Page(text, prepare=example_files.write).filled()
+    filled = Page(text, prepare=write_files).filled()
     filled = re.sub(r"^```console\n.*?^```", _shortened, filled, flags=re.DOTALL | re.MULTILINE)
     results = {type(result): None for result, _ in found if isinstance(result, Result)}
     return filled + _value(verb, json_fields.fields(found)) + _statuses(verb, list(results))

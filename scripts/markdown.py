@@ -27,5 +27,5 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def code(text: str) -> str:
-    """Return a text as code in a cell of a table."""
-    return f"`{text}`".replace("|", "\\|")
+    """Return a text as code; a bar in it is none of a table, as Python-Markdown takes it."""
+    return f"`{text}`"

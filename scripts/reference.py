@@ -9,16 +9,15 @@ a new command, option, setting, chip or part is in the manual with the commit th
 from __future__ import annotations
 
 import argparse
-import inspect
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from espshell import api, chips, cli, messages, options, pytest_plugin
+from espshell import chips, cli, messages, options
 from espshell.shell.registry import COMMANDS
 from espshell.shell.settings import SETTINGS, Settings
 from espshell.sim import fault, ram_fault, url
-from scripts import chip_pages, command_pages
+from scripts import chip_pages, command_pages, python_page
 from scripts.markdown import code, prose, table
 from scripts.pages import DOCS
 
@@ -43,7 +42,7 @@ def pages(*, run: bool = False) -> dict[str, str]:
         "reference/command-line.md": _command_line(),
         "reference/settings.md": _settings(),
         "reference/simulator-url.md": _simulator(),
-        "reference/python.md": _python(),
+        "reference/python.md": python_page.page(),
         **chip_pages.pages(),
     }
 
@@ -105,37 +104,6 @@ def _simulator() -> str:
         f"## Faults of the link\n\n```text\n{(fault.__doc__ or '').strip()}\n```\n\n"
         f"## Faults of RAM\n\n```text\n{(ram_fault.__doc__ or '').strip()}\n```\n"
     )
-
-
-def _python() -> str:
-    """Return the page of the class for programs: what each method takes, and what it does."""
-    rows = (
-        (code(f"{name}{_signature(member)}"), prose(_first_line(member)))
-        for base in (api.ConnectedChip.__base__, api.ConnectedChip)
-        for name, member in vars(base).items()
-        if callable(member) and not name.startswith("_")
-    )
-    return (
-        "# Python\n\n```python\nimport espshell\n\n"
-        'with espshell.connect("sim://esp32c3") as chip:\n'
-        '    assert chip.poke("DRAM", 0xCAFE_F00D).ok\n'
-        '    print(hex(chip.peek("DRAM").last_value))\n```\n\n'
-        "A method is a command of the shell. What is not as expected is a result whose `ok` is "
-        "False; what could not be found out is an exception, an `espshell.EspError` with "
-        f"`message`, `hint` and `status`.\n\n{table(('method', 'what it does'), rows)}"
-        f"\n## Fixtures for pytest\n\n```text\n{(pytest_plugin.__doc__ or '').strip()}\n```\n"
-    )
-
-
-def _signature(member: Any) -> str:
-    """Return what a method takes: names and defaults, without types."""
-    taken = list(inspect.signature(member).parameters.values())[1:]
-    plain = [parameter.replace(annotation=parameter.empty) for parameter in taken]
-    return str(inspect.Signature(plain))
-
-
-def _first_line(member: Any) -> str:
-    return (inspect.getdoc(member) or "").partition("\n")[0]
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:

@@ -10,6 +10,8 @@ import pytest
 
 from espshell import options
 from espshell.link.reset import AFTER
+from espshell.shell import config
+from espshell.shell.commands.topics import Help
 from espshell.shell.settings import SETTINGS
 from espshell.sim import fault, url
 from scripts import command_pages, markdown, reference
@@ -120,6 +122,20 @@ def test_each_fault_is_documented() -> None:
     """The table of faults names all actions."""
     named = {entry.partition(":")[0] for entry in reference.entries(fault)}
     assert {action.value for action in fault.FaultAction} <= named
+
+
+def test_each_key_of_the_configuration_is_documented() -> None:
+    """The page has each that a file may have."""
+    page = (DOCS / "reference" / "configuration.md").read_text("utf-8")
+    assert all(f"`{key}`" in page or f"[{key}" in page for key in (*config._OPTIONS, *config._BARE))
+
+
+def test_each_key_at_the_prompt_is_documented() -> None:
+    """The page has those of `help keys`."""
+    rows = re.findall(r"^  (\S+(?:, \S+)*)  ", Help((), topic="keys").text, re.MULTILINE)
+    page = (DOCS / "reference" / "keys.md").read_text("utf-8")
+    assert len(rows) > 5
+    assert not [row for row in rows if f"| {row} |" not in page]
 
 
 @pytest.mark.parametrize("pattern", [r"\bESPSHELL_[A-Z_]+\b", r"\bESPTOOL_[A-Z_]+\b"])

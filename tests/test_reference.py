@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from espshell import pins, registers
+from espshell import api, pins, registers
 from espshell.chips import Chip
 from espshell.efuse import table as efuse_table
 from espshell.nor import layout, parts
-from scripts import chip_pages, command_pages, json_fields
+from scripts import chip_pages, command_pages, json_fields, python_page
 from scripts.pages import Page
-from tests.shell import example_files
 
 COMMANDS = {command[0].name: command for _, inside in command_pages.groups() for command in inside}
 QUICK = ("peek", "sr set", "verify")
@@ -26,7 +27,7 @@ def test_the_page_of_a_command_shows_what_it_answers(name: str) -> None:
     text = command_pages.answered(command_pages.page(command), command)
     assert not [
         f"{example}but got:\n{output}"
-        for example, output in Page(text, prepare=example_files.write).differences()
+        for example, output in Page(text, prepare=command_pages.write_files).differences()
     ]
     assert "\n## Exit status\n" in text
     table = text.partition("\n## JSON\n")[2]
@@ -62,3 +63,14 @@ def test_the_page_of_flash_parts_has_all_parts_and_layouts() -> None:
     assert page.count("\n| `") == len(parts.rows())
     assert all(f"\n## {name}\n" in page for name in layout.names())
     assert all(name in page for part in parts.rows() for name in part.names)
+
+
+def test_the_page_on_python_has_every_method_and_its_result() -> None:
+    """Each method is a section with a sentence, and what it returns another one."""
+    page = python_page.page()
+    sections = dict(re.findall(r"^### (\w+)\n\n(.+)$", page, re.MULTILINE))
+    for name, member in vars(api.ConnectedChip).items():
+        if callable(member) and not name.startswith("_"):
+            assert sections.get(name), name
+    assert " |   |" not in page, "a field without a meaning: a line of scripts/fields.txt"
+    assert {"connect", "open_all", "Peek", "Verify", "StatusChange"} <= sections.keys()

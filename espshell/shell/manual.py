@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _INDENT = 2
 _LABEL = 17  # columns of a group's name
+_ROOM = 24  # columns that the texts of options need
 
 HOW = (
     "`help NAME` explains a command, a group such as flash, or a topic; "
@@ -125,12 +126,25 @@ def _explained(verb: Verb, view: View) -> Iterator[Block]:
     if verb.options:
         yield Text()
         rows = [(_flags(option), option.help) for option in verb.options]
-        yield Indented(_INDENT, Table(rows, wrap=True))
+        yield Indented(_INDENT, *_with_texts(rows, view))
     if verb.examples:
         yield Text()
         yield Text(Styled("Examples" if len(verb.examples) > 1 else "Example", "label"))
         lines = (line for example in verb.examples for line in example.splitlines())
         yield Indented(_INDENT, *(Text(line) for line in lines))
+
+
+def _with_texts(rows: Sequence[tuple[str, str]], view: View) -> Iterator[Block]:
+    """Yield a table; or each text below its label, where the longest leaves texts no room.
+
+    On a terminal the table folds such rows itself.
+    """
+    if view.fold or max(len(label) for label, _ in rows) <= min(view.width, COLUMNS) - _ROOM:
+        yield Table(rows, wrap=True)
+        return
+    for label, text in rows:
+        yield Text(label)
+        yield Indented(2 * _INDENT, Paragraph(text))
 
 
 def _flags(option: Option) -> str:
