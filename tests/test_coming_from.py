@@ -92,7 +92,7 @@ NO_LINE = re.compile(
     r"(dialout|uucp|fuser|sudo|ser2net|esp_rfc2217_server|espshell|port|chip|flash:|socket:"
     r"|rfc2217:|sim:|usb:|[a-z]+ COMMAND).*"
 )
-"""What is no line of ours in a section."""
+"""What is not a line of ours in a section."""
 
 
 def lines_of_sections() -> list[str]:

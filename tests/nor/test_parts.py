@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from espshell.nor.writes import WRITE_PLANS
 from hypothesis import given
 from hypothesis import strategies as st
 
 from espshell.errors import UsageError
 from espshell.nor import layout, makers, opcodes, parts
-from espshell.nor.layout import BitKind
+from espshell.nor.layout import WRITE_PLANS, BitKind
 from espshell.nor.parts import Part, Volatile
 from espshell.nor.sfdp import BASIC, Sfdp, Table
 from tests.rows import every

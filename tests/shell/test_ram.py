@@ -153,7 +153,7 @@ def test_ctrl_c_stops_listening(offline: Shell, file: str, monkeypatch: pytest.M
     """Ctrl-C ends what was shown until Ctrl-C; where a text is waited for, it ends the line."""
     interrupt(offline.connect(SAYS), monkeypatch)
     ran = offline.type(f"loadram {file} -t 100")
-    assert (ran.status, ran.err) == (0, GONE)
+    assert (ran.status, ran.err) == (130, GONE)
     interrupt(offline.connect(SAYS), monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         offline.type(f"loadram {file} --until never")
