@@ -216,7 +216,7 @@ def test_what_was_typed_before_the_prompt_is_there(
 def test_a_dumb_terminal_is_asked_nothing(tmp_path: Path) -> None:
     """Neither is one that a person has said to answer nothing."""
     for environment in ({"TERM": "dumb"}, {"PROMPT_TOOLKIT_NO_CPR": "1"}):
-        terminal = Terminal(tmp_path, "sim://demo", **environment)
+        terminal = Terminal(tmp_path, "sim://demo", **environment)  # type: ignore[arg-type]
         terminal.wait(lambda text: "esp32c3:rom>" in text)
         assert "\x1b]11;?" not in terminal.output
         terminal.child.close(force=True)
