@@ -204,6 +204,6 @@ with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOut
 
 
 def test_what_the_first_prompt_needs() -> None:
-    """No import that only a line or a key needs; the table is there, so that no key waits for it."""
+    """No import that a line or a key needs later; the table is there, so no key waits for it."""
     ran = subprocess.run([sys.executable, "-c", AT_THE_PROMPT], capture_output=True, text=True)
     assert ran.stderr.splitlines()[-1] == "[] 1"
