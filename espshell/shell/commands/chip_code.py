@@ -60,6 +60,8 @@ def memtest(
             restore=restore,
             report=session.output.progress,
         )
+    except UsageError:  # refused before anything was written
+        raise
     except BaseException:
         session.output.finished()
         session.output.note(f"RAM {where} holds test patterns now")
