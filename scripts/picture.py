@@ -183,6 +183,8 @@ def recorded(theme: str, *, speed: float = 1) -> list[Piece]:
             for key in keys:
                 terminal.send(key)
                 terminal.watch(chance.uniform(0.01, 0.05) / speed)
+            if keys.endswith((ENTER, CTRL_D)):
+                terminal.wait(terminal.is_ready)
             terminal.wait(lambda: not terminal.look(0.4))
             terminal.watch(pause / speed)
         return terminal.pieces

@@ -150,7 +150,7 @@ class Terminal:
         self.send(line + ENTER)
         self.look()
         while True:
-            self.wait(self._is_done)
+            self.wait(self.is_ready)
             if self.look():
                 continue
             if not self._is_asked():
@@ -161,7 +161,8 @@ class Terminal:
     def _is_asked(self) -> bool:
         return self.row().endswith("[y/N]")
 
-    def _is_done(self) -> bool:
+    def is_ready(self) -> bool:
+        """Return whether a prompt or a question waits."""
         return self._is_asked() or bool(READY.search(self.row()))
 
     def row(self) -> str:
