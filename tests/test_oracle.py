@@ -304,7 +304,7 @@ def test_esptool_over_tcp() -> None:
             assert SEEN["esp32c3"][3] in esptool(f"socket://{address}", "--no-stub", command)
 
 
-LEAVING = ("hard-reset", "no-reset-stub", "no-reset")
+LEAVING = ("hard-reset", "no-reset-stub")
 """How clients leave the chip, one after another."""
 
 
