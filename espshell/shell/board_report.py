@@ -79,6 +79,9 @@ class BoardReport:
     lost: str = ""
     """Why nobody answers, or the script has ended early: sections may be missing then."""
 
+    fault: BenchError | None = None
+    """The error by which the board was lost while it was asked."""
+
     @property
     def title(self) -> str:
         """Which board it is."""
@@ -108,6 +111,7 @@ def gather(session: Session, stopped: str = "") -> BoardReport:
     stopped: why the script was ended from outside: the chip is asked nothing then.
     """
     lost = stopped or ("" if session.target else _reason(session))
+    fault: BenchError | None = None
     sections: list[Section] = []
     for name, title, ask in chain(_questions(session), _applications(session)):
         if lost:
@@ -118,11 +122,12 @@ def gather(session: Session, stopped: str = "") -> BoardReport:
             sections.append(Section(name, title, ask()))
         except EspError as error:
             sections.append(Section(name, title, error=error.one_line()))
-            lost = error.one_line() if isinstance(error, BenchError) else ""
+            if isinstance(error, BenchError):
+                lost, fault = error.one_line(), error
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     port = session.target.link.port.url if session.target else session.bench.port
     verdicts, findings = tuple(session.verdicts), tuple(session.findings)
-    return BoardReport(port, now, tuple(sections), verdicts, findings, lost)
+    return BoardReport(port, now, tuple(sections), verdicts, findings, lost, fault)
 
 
 def _reason(session: Session) -> str:

@@ -59,7 +59,7 @@ def test_a_call_gives_a_value(shell: Shell) -> None:
     assert ran.out.startswith("0x0000002a  42  0x40399000(0x28, 0x2)")
     for refused, reason in (
         (f"call {FREE:#x}", "code cannot run"),
-        (f"call {CODE + 1:#x}", "no multiple of 2"),
+        (f"call {CODE + 1:#x}", "not a multiple of 2"),
         ("stub never; reset; call ROM0", "needs the flasher stub"),
     ):
         ran = shell.type(refused)

@@ -218,7 +218,7 @@ def test_watch_prints_changes(shell: Shell) -> None:
 
 
 def test_watch_ends_by_ctrl_c(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C stops it, is not a failure, and leaves a chip that answers."""
+    """Ctrl-C stops it, which is status 130, and leaves a chip that answers."""
 
     def interrupted(_: float) -> None:
         raise KeyboardInterrupt
@@ -226,7 +226,7 @@ def test_watch_ends_by_ctrl_c(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(shell.session.clock, "sleep", interrupted)
     ran = shell.type("watch [0x3fc90000]")
     monkeypatch.undo()
-    assert (ran.status, ran.err) == (0, "stopped\n")
+    assert (ran.status, ran.err) == (130, "stopped\n")
     assert shell.type("peek 0x3fc90000").status == 0
 
 

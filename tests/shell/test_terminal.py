@@ -74,7 +74,7 @@ MENU = [
     ("erase ", "flash:nvs"),
     ("set color ", "auto"),
     ("set c", "check     read everything twice"),
-    ("alias x = pe", "peek    Read values, in hexadecimal and decimal."),
+    ("alias x = pe", "peek    Read memory and show it in hexadecimal and decimal."),
     ("du", "dump    Show a range as a hexdump,"),
 ]
 

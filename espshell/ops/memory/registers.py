@@ -28,11 +28,12 @@ _MOST_NAMED = 8  # names in a message
 
 @dataclass(frozen=True, slots=True)
 class RegisterValue(Result):
-    """What a register holds; ``field`` is the one that was asked for, if it was only one."""
+    """What a register holds."""
 
     register: Register
     value: int
     field: BitField | None = None
+    """The field that was asked for, if it was only one."""
     notes: tuple[str, ...] = ()
     readings: int = 1
     """How often it was read."""

@@ -136,6 +136,7 @@ class Copied(WriteResult):
     address: int
     to: int
     source_notes: tuple[str, ...] = ()
+    """What to keep in mind of what was read."""
 
     @property
     def notes(self) -> tuple[str, ...]:

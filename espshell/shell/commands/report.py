@@ -32,8 +32,9 @@ def report(session: Session, file: Annotated[Path, FILE]) -> Reported:
 
     Contains chip, eFuse summary, flash part, status registers, SFDP, partitions with application
     versions, pins, and the results of the script so far. report board.html; report board.md; report
-    board.json. What cannot be read is named in the report and is not a failure. The option --report
-    FILE of the program writes one at the end, also of a script that fails or a board that is lost.
+    board.json. What cannot be read is named in the report and is not a failure; if the board is
+    lost, the report is written and the command fails. The option --report FILE of the program
+    writes one at the end, also of a script that fails or a board that is lost.
 
     Example: report board.html
     """
@@ -41,6 +42,8 @@ def report(session: Session, file: Annotated[Path, FILE]) -> Reported:
 
     report_page.require_format(file)
     result = report_page.write(session, file)
+    if result.fault is not None:
+        raise result.fault
     names = tuple(section.name for section in result.sections)
     missing = tuple(section.name for section in result.sections if section.error)
     return Reported(str(file), names, missing)
