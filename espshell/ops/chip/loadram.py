@@ -81,6 +81,7 @@ class RamPlan:
     pieces: tuple[Occupant, ...]
     """The segments, then the parts of the stub that runs."""
     block_size: int
+    """Bytes of a MEM_DATA block."""
     notes: tuple[str, ...] = ()
 
     @property

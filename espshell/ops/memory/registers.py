@@ -51,10 +51,11 @@ class RegisterValue(Result):
 
 @dataclass(frozen=True, slots=True)
 class RegisterValues(Result):
-    """What several registers hold; ``skipped`` were not read."""
+    """What several registers hold."""
 
     registers: tuple[RegisterValue, ...]
     skipped: tuple[Register, ...] = ()
+    """Registers that were not read."""
     notes: tuple[str, ...] = ()
     readings: int = 1
     """How often each was read."""
