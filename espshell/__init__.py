@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from espshell.api import ConnectedChip as ConnectedChip
     from espshell.api import connect as connect
     from espshell.api import open_all as open_all
+    from espshell.api import text_of as text_of
     from espshell.chips import Chip as Chip
     from espshell.chips import Region as Region
     from espshell.device import Flash as Flash
@@ -56,7 +57,12 @@ if TYPE_CHECKING:
     from espshell.ops.chip.connection import change_baud as change_baud
     from espshell.ops.chip.connection import describe as describe
     from espshell.ops.chip.connection import run_application as run_application
+    from espshell.ops.chip.efuse import FuseDetail as FuseDetail
+    from espshell.ops.chip.efuse import Fuses as Fuses
+    from espshell.ops.chip.gpio import PinSet as PinSet
+    from espshell.ops.chip.gpio import PinTable as PinTable
     from espshell.ops.chip.info import ChipId as ChipId
+    from espshell.ops.chip.info import FlashId as FlashId
     from espshell.ops.chip.info import Info as Info
     from espshell.ops.chip.info import Mac as Mac
     from espshell.ops.chip.info import Security as Security
@@ -102,6 +108,7 @@ if TYPE_CHECKING:
     from espshell.ops.memory.hash import hash_range as hash_range
     from espshell.ops.memory.journal import Journal as Journal
     from espshell.ops.memory.journal import Journaled as Journaled
+    from espshell.ops.memory.memtest import MemoryTested as MemoryTested
     from espshell.ops.memory.registers import FieldList as FieldList
     from espshell.ops.memory.registers import FieldWrite as FieldWrite
     from espshell.ops.memory.registers import RegisterList as RegisterList

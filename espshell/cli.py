@@ -15,40 +15,37 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from types import MappingProxyType
+from functools import partial
+from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING
 
-from espshell import __version__, boards, completion, signals, subcommands
-from espshell.errors import BenchError, ScriptError, UsageError, file_error, printable
-from espshell.files import SCRIPT, path_of, read_stream, require_folder
+from espshell import boards, signals, subcommands
+from espshell.errors import BenchError, EspError, ScriptError, UsageError, file_error, printable
+from espshell.files import SCRIPT, path_of, read_stream, require_folder, require_no_folder
 from espshell.link import ports, reset
-from espshell.link.reset import AFTER, BEFORE
 from espshell.link.trace import Recorder, Viewer
-from espshell.shell import script, startup
-from espshell.shell.arguments.types import AUTO, chip_named, did_you_mean
+from espshell.ops.chip import info
+from espshell.options import STREAM, command_hint, parsed
+from espshell.shell import report_page, script, startup
+from espshell.shell.arguments.types import chip_named, did_you_mean
 from espshell.shell.check import check
 from espshell.shell.commands.shell import configure
 from espshell.shell.crash import STOPPING, Interrupted, as_error
 from espshell.shell.esptool import front
 from espshell.shell.junit import Report
 from espshell.shell.output import Output
-from espshell.shell.registry import COMMANDS
 from espshell.shell.runner import Runner
 from espshell.shell.script import Given, Script
 from espshell.shell.session import Quit, Session
 from espshell.shell.settings import Bench
 from espshell.shell.terminal import greeting, repl
 from espshell.shell.transcript import Log
-from espshell.subcommands import ArgumentParser
-from espshell.units import parse_number
 
 if TYPE_CHECKING:
     from espshell.shell.config import Config
-
-STREAM = "-"
-"""Stands for standard input as SCRIPT, and for standard error as the file of ``--trace``."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except STOPPING as stop:
         error = as_error(stop)
         with contextlib.suppress(OSError):
-            print(f"espshell: {printable(error.one_line())}", file=sys.stderr)  # noqa: T201
+            print(f"espshell: {printable(error.with_link())}", file=sys.stderr)  # noqa: T201
         return error.status
     finally:
         _leave_streams()
@@ -82,11 +79,11 @@ def _main(arguments: list[str]) -> int:
         return front.run(arguments[1:])
     try:
         several = boards.requested(arguments)
-        options = _parsed(several.arguments if several else arguments)
+        options = parsed(several.arguments if several else arguments)
         loaded = None if several else _configuration(options)
         if loaded:
-            options = _parsed(arguments, loaded.options)
-    except UsageError as error:
+            options = parsed(arguments, loaded.options)
+    except EspError as error:
         Runner(Session(Output(as_json="--json" in arguments))).refuse(error)
         raise
     return _run_on_boards(several, options) if several else _run(options, loaded)
@@ -106,8 +103,8 @@ def _run_on_boards(request: boards.Request, options: argparse.Namespace) -> int:
     """Run the lines on several boards. Raises: UsageError where a prompt was to follow."""
     has_lines = bool(options.script or options.command)
     if options.interactive or not (has_lines or not sys.stdin.isatty()):
-        hint = "with several boards there is a SCRIPT, or -c LINE"
-        raise UsageError("a prompt has one board", hint=hint)
+        hint = "several boards need a SCRIPT or -c LINE"
+        raise UsageError("the prompt works with one board", hint=hint)
     return boards.run(request, reads_input=options.script == STREAM or not has_lines)
 
 
@@ -130,119 +127,6 @@ def _leave_streams() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _parser() -> argparse.ArgumentParser:
-    """Return the parser of the options that the program itself takes."""
-    folder = os.environ.get("ESPSHELL_STUB_DIR")
-    port = os.environ.get("ESPSHELL_PORT", "")
-    parser = ArgumentParser(
-        prog="espshell",
-        description="An interactive shell for the serial bootloader of Espressif chips.",
-        epilog="espshell sim CHIP serves a simulated chip; espshell check SCRIPT parses one; "
-        "espshell ports lists the serial ports.",
-    )
-    add = parser.add_argument
-    script_help = "a file of commands (.espsh); - for standard input"
-    add("script", nargs="?", metavar="SCRIPT", help=script_help)
-    add("arguments", nargs="*", metavar="ARG", help="its $1 to $9; behind -- they may begin with -")
-    add("-p", "--port", action=_Once, default=port, help="device or URL; again for more boards")
-    add("--ports", metavar="SELECTION", help="all boards that fit, such as serial=A5*,kind=CP210x")
-    add("--all-likely", action="store_true", help="all boards that are plugged in")
-    baud = os.environ.get("ESPSHELL_BAUD", "")
-    add("-b", "--baud", action=_Once, default=baud, help="rate, or auto: the highest that is clean")
-    add("--chip", action=_Once, help="refuse any other chip")
-    add("--before", default="default-reset", help=f"how to reset it: {', '.join(BEFORE)}")
-    add("--after", choices=AFTER, default="hard-reset", help="how to leave the chip")
-    add("--stub", choices=("auto", "always", "never"), default="auto", help="the flasher stub")
-    stub_dir = path_of(folder) if folder else None
-    add("--stub-dir", type=path_of, default=stub_dir, help="where the stub's files are")
-    add("--stub-version", type=int, choices=(1, 2), help="which generation of stubs")
-    add("--config", type=path_of, metavar="FILE", help="this instead of every espshell.toml")
-    add("--profile", default="", metavar="NAME", help="[profile.NAME] of espshell.toml")
-    add("-c", "--command", action="append", default=[], metavar="LINE", help="run a line")
-    add("-i", "--interactive", action="store_true", help="stay after -c and SCRIPT")
-    add("--yes", action="store_true", help="confirm what is destructive")
-    add("--keep-going", action="store_true", help="run all lines, exit with the worst status")
-    add("--dry-run", action="store_true", help="show what would be written, send nothing")
-    add("--json", action="store_true", help="one JSON object a command")
-    add("--transcript", type=path_of, metavar="FILE", help="write commands and what came of them")
-    add("--log", type=path_of, metavar="FILE", help="append what is run and shown, with the time")
-    add("--junit", type=path_of, metavar="FILE", help="write verdicts as JUnit XML")
-    add("--trace", metavar="[=FILE]", help="show every frame, or record them in a file")
-    add("--color", choices=("auto", "always", "never"), default="auto", help="when to colour")
-    add("--elf", type=path_of, metavar="FILE", help="names of a program for its addresses")
-    add("--svd", type=path_of, metavar="FILE", help="names of registers from an SVD file")
-    add("--print-completion", action=_Completion, choices=completion.SHELLS, help="a script for it")
-    add("--version", action="version", version=f"espshell {__version__}")
-    return parser
-
-
-class _Completion(argparse.Action):
-    """An option that prints the completion script of a shell, and ends the program."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: object,
-        option_string: str | None = None,
-    ) -> None:
-        """Print the script. Raises: UsageError without what makes it, SystemExit."""
-        print(completion.script(_parser(), str(values)), end="")  # noqa: T201
-        parser.exit()
-
-
-class _Once(argparse.Action):
-    """An option that may be given once."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: object,
-        option_string: str | None = None,
-    ) -> None:
-        """Store the value. Raises: UsageError for a second one."""
-        if self.dest in vars(namespace).setdefault("given", set()):
-            raise UsageError(f"{option_string} is given twice", hint="one value is enough")
-        namespace.given.add(self.dest)
-        setattr(namespace, self.dest, values)
-
-
-def _parsed(
-    arguments: Sequence[str], defaults: Mapping[str, str] = MappingProxyType({})
-) -> argparse.Namespace:
-    """Return the options. Raises: UsageError; a command in place of a script gets a hint."""
-    words, parser = _joined(arguments), _parser()
-    parser.set_defaults(**defaults)
-    try:
-        return parser.parse_intermixed_args(words)
-    except UsageError as error:
-        hints = filter(None, (_command_hint(word, ["..."]) for word in words))
-        raise UsageError(error.message, hint=next(hints, error.hint)) from error
-
-
-def _command_hint(word: str, rest: Sequence[str]) -> str:
-    """Return the hint for a command in place of a script; empty if the word is no command."""
-    if not word or word.startswith("-") or not (COMMANDS.get(word) or COMMANDS.family(word)):
-        return ""
-    return f"`{word}` is a command: -c '{' '.join((word, *rest))}' runs it"
-
-
-def _joined(arguments: Sequence[str]) -> list[str]:
-    """Join -c to its line, which may begin with a dash, and a lone --trace to its target."""
-    joined: list[str] = []
-    remaining = iter(arguments)
-    for argument in remaining:
-        if argument == "--":
-            return [*joined, argument, *remaining]
-        if argument in ("-c", "--command"):
-            line = next(remaining, None)
-            joined.append(argument if line is None else f"--command={line}")
-        else:
-            joined.append(f"--trace={STREAM}" if argument == "--trace" else argument)
-    return joined
-
-
 def _run(options: argparse.Namespace, loaded: Config | None) -> int:
     output = Output(as_json=options.json, color=options.color)
     session = Session(output, assume_yes=options.yes, keep_going=options.keep_going)
@@ -258,6 +142,7 @@ def _run(options: argparse.Namespace, loaded: Config | None) -> int:
             error = as_error(stop)
             runner.refuse(error)
             script.report(output, error)
+            session.verdicts.append(("start", error.status, error.one_line()))
             if runner.report is not None:
                 runner.report.refuse(error)
             return error.status
@@ -275,13 +160,29 @@ def _open_records(runner: Runner, options: argparse.Namespace, stack: contextlib
     session = runner.session
     if options.junit:
         require_folder(options.junit)
+        require_no_folder(options.junit)
         runner.report = Report(options.junit)
         stack.callback(runner.report.write)
+    if options.report:
+        report_page.require_format(options.report)
+        require_folder(options.report)
+        stack.push(partial(_write_report, session, options.report))
     if options.log:
         session.output.records.append(log := Log(options.log))
         stack.callback(log.close)
     session.watch(_tap(options.trace, session.output))
     session.log_to(options.transcript)
+
+
+def _write_report(
+    session: Session,
+    path: Path,
+    _kind: type[BaseException] | None,
+    stop: BaseException | None,
+    _trace: TracebackType | None,
+) -> None:
+    """Write what the board is; one whose run was ended from outside is asked nothing."""
+    report_page.write(session, path, as_error(stop).one_line() if stop else "")
 
 
 def _prepared(
@@ -304,10 +205,14 @@ def _prepared(
     first = loaded.startup if loaded else None
     if scripts and first:
         scripts, first = [(first, []), *scripts], None
-    needs_chip = check(session, *scripts, to_run=True)
-    if needs_chip and _has_port(session):
+    needs = check(session, *scripts, to_run=True)
+    if needs.chip and _has_port(session):
         session.connect(session.bench)
-        check(session, *scripts, to_run=True)  # now the names, too
+        if options.report:  # it names the board, also one that is lost
+            with contextlib.suppress(EspError):
+                session.identity = info.info(session.chip)
+        if needs.names:
+            check(session, *scripts, to_run=True)
     return scripts, first
 
 
@@ -322,12 +227,7 @@ def _bench(options: argparse.Namespace) -> Bench:
         stub_dir=options.stub_dir,
         stub_version=options.stub_version,
     )
-    if not options.baud:
-        return bench
-    baud = parse_number(options.baud)
-    if not baud and options.baud.lower() != AUTO:
-        raise UsageError(f"expected a baud rate such as 115200, or {AUTO}, not `{options.baud}`")
-    return bench.at_rate(baud or AUTO)
+    return bench.at_rate(options.baud) if options.baud else bench
 
 
 def _tap(trace: str | None, output: Output) -> Viewer | Recorder | None:
@@ -359,12 +259,12 @@ def _standard_input() -> str:
 def _read(name: str, arguments: Sequence[str]) -> Script:
     """Read a script. Raises: UsageError; a port or a command in its place gets a hint."""
     if _PORTS.match(name):
-        raise UsageError(f"{name} is a port, and no script", hint=f"-p {name} connects to it")
+        raise UsageError(f"{name} is a port, not a script", hint=f"-p {name} connects to it")
     try:
         return script.read(path_of(name))
     except UsageError as error:
         near = did_you_mean(name, ("sim", "check", "compare", "ports", "esptool"))
-        hint = _command_hint(name, arguments) or near
+        hint = command_hint(name, arguments) or near
         raise UsageError(error.message, hint=hint) from error
 
 
@@ -381,7 +281,7 @@ def _has_port(session: Session) -> bool:
     likely = [port for port in ports.list_ports() if port.is_likely]
     if len(likely) > 1:
         names = ", ".join(port.device for port in likely)
-        raise BenchError(f"there are several boards: {names}", hint="say which with --port")
+        raise BenchError(f"there are several boards: {names}", hint="choose one with --port")
     for port in likely:
         session.bench = replace(session.bench, port=port.device)
         session.output.note(f"taking {port.device}, the only board ({port.kind})")
@@ -408,5 +308,5 @@ def _type(session: Session, first: Script | None) -> int:
     if not _is_terminal():
         return session.worst
     session.interactive = True
-    greeting.greet(session)
-    return repl.run(session, first)
+    asked = greeting.greet(session)
+    return repl.run(session, first, asked)

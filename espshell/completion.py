@@ -1,7 +1,7 @@
 """Completion scripts for bash, zsh and fish, made by shtab from the parser of the command line.
 
 shtab (1.13) knows all three and needs only what argparse has; what it cannot know is put onto the
-actions here: which values are files, and words for those that are no choices of the parser.
+actions here: which values are files, and words for those that are not choices of the parser.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SHELLS = ("bash", "zsh", "fish")
 COMMANDS_OF_PROGRAM = ("sim", "check", "ports", "esptool")
 """What can stand in the place of a script."""
 
-_FILES = ("config", "transcript", "log", "junit", "elf", "svd", "trace")
+_FILES = ("config", "transcript", "log", "junit", "report", "elf", "svd", "trace")
 _RATES = ("auto", "115200", "230400", "460800", "921600")
 
 

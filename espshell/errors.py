@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from espshell import messages
+
 
 class EspError(Exception):
     """The root of all errors; one line explains each to a person or a script."""
@@ -34,10 +36,19 @@ class EspError(Exception):
         self.column = 0
         """Where in its line the fault is, from 1; 0 where that is not known."""
 
+    @property
+    def slug(self) -> str:
+        """The section of the manual, and of ``help``, that explains it: ``no-sync``."""
+        return messages.slug_of(self.message, self.status)
+
     def one_line(self) -> str:
         """Return message and hint as one line, safe for a terminal."""
         text = f"{self.message}; {self.hint}" if self.hint else self.message
         return printable(" ".join(text.split()))
+
+    def with_link(self) -> str:
+        """Return the line with the command that explains it, if one says more than the hint."""
+        return "; ".join(filter(None, (self.one_line(), messages.link(self.slug))))
 
 
 class UsageError(EspError):
@@ -71,7 +82,11 @@ class BenchError(EspError):
 
 
 class PortError(BenchError):
-    """The port could not be opened, or was lost."""
+    """The port could not be opened, or was lost; ``port`` is its URL, where the error has one."""
+
+    def __init__(self, message: str, *, hint: str = "", port: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.port = port
 
 
 class PortStalled(PortError):
@@ -124,7 +139,7 @@ def printable(text: str) -> str:
 
 def system_reason(error: OSError) -> str:
     """Return the system's reason in lower case, to end a sentence with."""
-    text = error.strerror or "the system refuses it"
+    text = error.strerror or "the system refused it"
     return f"{text[:1].lower()}{text[1:]}"
 
 

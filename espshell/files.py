@@ -32,7 +32,7 @@ class Limit:
     reason: str = ""
 
 
-CONTENTS = Limit(512 * MIB, "a file for a chip", "no chip has as much flash")
+CONTENTS = Limit(512 * MIB, "a file for a chip", "no chip has that much flash")
 """The largest flash is 128 MiB, three times as much as Intel HEX."""
 SCRIPT = Limit(8 * MIB, "a script")
 JSON = Limit(16 * MIB, "a JSON file")
@@ -62,9 +62,9 @@ def path_of(text: str) -> Path:
     if not text:
         raise UsageError("expected a file name, got an empty word")
     if text == "-":
-        raise UsageError("`-` is no file name here", hint="a file of that name is `./-`")
+        raise UsageError("`-` is not a file name here", hint="a file of that name is `./-`")
     if "\0" in text:
-        raise UsageError(f"`{printable(text)}` is no file name: it has a NUL in it")
+        raise UsageError(f"`{printable(text)}` is not a file name: it contains a NUL")
     try:
         os.fsencode(text)
         return Path(text).expanduser()
@@ -75,7 +75,7 @@ def path_of(text: str) -> Path:
             hint=f"a file of that name is `./{printable(text)}`",
         ) from error
     except UnicodeEncodeError as error:
-        raise UsageError(f"`{printable(text)}` is no file name on this system") from error
+        raise UsageError(f"`{printable(text)}` is not a file name on this system") from error
 
 
 def status(path: Path) -> os.stat_result | None:
@@ -108,17 +108,26 @@ def real_path(path: Path) -> Path:
     return Path(os.path.realpath(path))  # ``resolve`` raises RuntimeError for a circle
 
 
-def completions(text: str) -> Iterator[str]:
-    """Yield the names in the directory of a typed path, a slash after each directory."""
-    head, slash, _ = text.rpartition("/")
+def completions(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the names in the directory of a typed path, and what each is: a folder, or its size.
+
+    A slash follows each directory; hidden files are for those who have typed the dot.
+    """
+    head, slash, name = text.rpartition("/")
     try:
         folder = path_of(head + slash) if slash else Path()
         paths = sorted(folder.iterdir())
     except (UsageError, OSError):
         return
     for path in paths:
-        if path.name.isprintable():
-            yield f"{head}{slash}{path.name}{'/' if is_folder(path) else ''}"
+        if path.name.isprintable() and path.name.startswith(".") == name.startswith("."):
+            info = status(path)
+            is_directory = info is not None and stat.S_ISDIR(info.st_mode)
+            size = size_text(info.st_size) if info and stat.S_ISREG(info.st_mode) else ""
+            yield (
+                f"{head}{slash}{path.name}{'/' * is_directory}",
+                "folder" if is_directory else size,
+            )
 
 
 # Reading -----------------------------------------------------------------------------------------
@@ -166,7 +175,7 @@ def parse_json(data: bytes) -> object:
 
     def finite(text: str) -> float:
         if not math.isfinite(value := float(text)):
-            raise ValueError(f"{text} is no number of JSON")
+            raise ValueError(f"{text} is not a number of JSON")
         return value
 
     try:
@@ -194,7 +203,7 @@ def read_stream(file: BinaryIO, name: str, limit: Limit) -> bytes:
         data = bytes(pieces)
     if is_too_large or len(data) > limit.size:
         raise UsageError(
-            f"{name} has more than {size_text(limit.size)}, the most that {limit.kind} may have",
+            f"{name} has more than {size_text(limit.size)}, the limit for {limit.kind}",
             hint=limit.reason,
         )
     return data
@@ -206,7 +215,7 @@ def read_stream(file: BinaryIO, name: str, limit: Limit) -> bytes:
 def open_text(path: Path, mode: str) -> IO[str]:
     """Open a file for text, mode ``w`` or ``a``.
 
-    Raises: UsageError if the system refuses it.
+    Raises: UsageError if the system refused it.
     """
     flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if mode == "w" else os.O_APPEND)
     with _translated("write", path):
@@ -235,7 +244,7 @@ def open_regular(path: Path, *, follow: bool = False) -> BinaryIO:
 def append_private(path: Path, data: bytes) -> None:
     """Append bytes to a file that only its owner may read, created with its folders if missing.
 
-    Raises: UsageError if the system refuses it; then the file is as before.
+    Raises: UsageError if the system refused it; then the file is as before.
     """
     with _translated("write", path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -254,7 +263,7 @@ def append_private(path: Path, data: bytes) -> None:
 def open_binary(path: Path) -> BinaryIO:
     """Open a file to write, emptied; it may be a device or a pipe.
 
-    Raises: UsageError if the system refuses it.
+    Raises: UsageError if the system refused it.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     with _translated("write", path):
@@ -304,7 +313,7 @@ def new_file(path: Path) -> Iterator[Path]:
 
 
 def require_no_folder(path: Path) -> None:
-    """Check that a path to write is no directory. Raises: UsageError."""
+    """Check that a path to write is not a directory. Raises: UsageError."""
     if is_folder(path):
         raise UsageError(f"cannot write {path}: it is a directory")
 
@@ -326,7 +335,7 @@ def _opened(path: Path, flags: int, mode: int = 0) -> int:
     try:
         return os.open(path, flags, mode)
     except ValueError as error:
-        raise OSError(errno.EINVAL, "this is no file name") from error
+        raise OSError(errno.EINVAL, "this is not a file name") from error
 
 
 def _reading_end(path: Path) -> int:
@@ -340,7 +349,7 @@ def _reading_end(path: Path) -> int:
         poll.register(number, select.POLLIN)
         if not poll.poll(WAIT_S * 1000):
             os.close(number)
-            raise OSError(errno.ETIMEDOUT, f"nobody has written into this pipe for {WAIT_S:g} s")
+            raise OSError(errno.ETIMEDOUT, f"nothing was written into this pipe for {WAIT_S:g} s")
     if _POSIX:
         os.set_blocking(number, True)
     return number
@@ -357,7 +366,7 @@ def _writing_end(path: Path, flags: int) -> int:
             if error.errno != errno.ENXIO:
                 raise
             if time.monotonic() >= deadline:
-                text = f"nobody has read from this pipe for {WAIT_S:g} s"
+                text = f"nothing was read from this pipe for {WAIT_S:g} s"
                 raise OSError(errno.ENXIO, text) from error
         time.sleep(_POLL_S)
     if _POSIX:

@@ -1,7 +1,8 @@
 """Measure espshell against its bounds and print a table; exit status 1 if a bound is broken.
 
-Run it by ``scripts/bench``; ``--flash`` measures flash alone, ``--keep`` writes its table to the
-documents.  A benchmark is a function in ``BENCHMARKS`` that returns its figures.
+Run it by ``scripts/bench``; ``--flash``, ``--prompt`` and so on measure these alone, ``--keep``
+writes the table of flash to the documents.  A benchmark is a function in ``BENCHMARKS`` that
+returns its figures.
 Seconds come from fresh interpreters: the person waits for the imports, too.  Times over a link are
 those of the simulated wire.
 """
@@ -11,11 +12,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
 
-from scripts import bench_flash
+from scripts import bench_flash, bench_prompt
 
 RUNS = 3
 CHUNK = 64 * 1024
@@ -47,6 +51,13 @@ alone = (clock.now() - began) / 32 * size / 4
 began, cpu = clock.now(), time.process_time()
 target.memory.read(start, size)
 print(alone, clock.now() - began, time.process_time() - cpu)
+"""
+
+SCRIPT = """
+import sys
+sys.argv = ["espshell", "-p", "sim://esp32c3", *{arguments!r}]
+from espshell.__main__ import main
+sys.exit(main())
 """
 
 
@@ -111,21 +122,51 @@ def link() -> list[Figure]:
 
 
 def prompt() -> list[Figure]:
-    """Start the shell in a terminal and wait for its prompt."""
+    """Start the shell in a terminal, and type; the tables of the ESP32-S3 are the largest."""
     import compileall
 
-    import pexpect
-
     compileall.compile_dir("espshell", quiet=1)  # as it is installed
-    command = [sys.executable, "-m", "espshell", "-p", "sim://esp32c3"]
-    times = []
+    typed = "expect [UART0.STATUS] == UART0.CONF0 + DRAM"
+    starts, firsts, keys = [], [], []
     for _ in range(2 * RUNS):
-        start = time.perf_counter()
-        shell = pexpect.spawn(command[0], command[1:], dimensions=(40, 110))
-        shell.expect("rom> ")
-        times.append(time.perf_counter() - start)
-        shell.close(force=True)
-    return [Figure("from start to prompt", sorted(times)[len(times) // 2], 0.25, "s")]
+        with bench_prompt.Screen("sim://esp32s3") as screen:
+            starts.append(screen.wait("esp32s3:rom> ", screen.start))
+            first, *others = screen.type(typed, "esp32s3:rom> ")
+            firsts.append(first)
+            keys += others
+    with bench_prompt.silent_port() as port:
+        waits = [bench_prompt.until_connecting(port) for _ in range(RUNS)]
+    return [
+        Figure("from start to prompt", median(starts), 0.25, "s"),
+        Figure("from start to `connecting`", median(waits), 0.3, "s"),
+        Figure("first key to screen, at once", 1000 * median(firsts), 30, "ms"),
+        Figure("key to screen, median", 1000 * median(keys), 30, "ms"),
+        Figure("key to screen, 9 of 10", 1000 * sorted(keys)[len(keys) * 9 // 10], 30, "ms"),
+    ]
+
+
+def script() -> list[Figure]:
+    """Run a script of 10,000 lines on the simulator, plain and with each kind of record."""
+    figures = []
+    with tempfile.TemporaryDirectory() as folder:
+        for count in (1_000, 10_000):
+            lines = (f"peek {0x3FC9_0000 + 4 * (i % 1000):#x}\n" for i in range(count))
+            Path(f"{folder}/{count}.espsh").write_text("".join(lines))
+        short = measure(SCRIPT.format(arguments=[f"{folder}/1000.espsh"]), pipe=False)
+        for name, options in {
+            "": [],
+            ", --json": ["--json"],
+            ", --junit": [f"--junit={folder}/junit.xml"],
+            ", --log": [f"--log={folder}/log.txt"],
+        }.items():
+            program = SCRIPT.format(arguments=[*options, f"{folder}/10000.espsh"])
+            run = measure(program, pipe=False)
+            figures += [
+                Figure(f"script of 10,000 peek{name}", run.seconds, 3.0, "s"),
+                Figure("  memory more than for 1,000", run.memory - short.memory, 4, "MiB"),
+            ]
+    first = best(SCRIPT.format(arguments=["-c", "echo on"]), pipe=False)
+    return [*figures, Figure("from start to first command", first.seconds, 0.15, "s")]
 
 
 def flash() -> list[Figure]:
@@ -135,7 +176,7 @@ def flash() -> list[Figure]:
     return [Figure(*figure) for figure in figures]
 
 
-BENCHMARKS: tuple[Callable[[], list[Figure]], ...] = (hexdump, link, prompt, flash)
+BENCHMARKS: tuple[Callable[[], list[Figure]], ...] = (hexdump, link, prompt, script, flash)
 
 
 def output(program: str) -> str:
@@ -191,7 +232,8 @@ def table(figures: list[Figure]) -> str:
 
 def main() -> int:
     """Run every benchmark."""
-    chosen = (flash,) if "--flash" in sys.argv else BENCHMARKS
+    asked = [benchmark for benchmark in BENCHMARKS if f"--{benchmark.__name__}" in sys.argv]
+    chosen = asked or BENCHMARKS
     figures = [figure for benchmark in chosen for figure in benchmark()]
     sys.stdout.write(table(figures))
     return 0 if all(figure.ok for figure in figures) else 1

@@ -192,7 +192,7 @@ KNOWN: tuple[Known, ...] = (
     Known(
         "what cannot boot from its place is refused without --force",
         lambda job, ours, theirs: (
-            (ours.status, theirs.status) == (2, 0) and "--force writes it all the same" in ours.text
+            (ours.status, theirs.status) == (2, 0) and "--force writes it anyway" in ours.text
         ),
     ),
     Known(

@@ -9,7 +9,7 @@ import argparse
 import re
 from collections.abc import Iterator, Sequence
 
-from espshell import __version__, cli
+from espshell import __version__, options
 from espshell.shell.commands import VERBS
 from espshell.shell.commands.topics import groups
 from espshell.shell.declaration import Verb
@@ -48,7 +48,7 @@ def page() -> str:
 
 
 def _lines() -> Iterator[str]:
-    parser = cli._parser()  # noqa: SLF001
+    parser = options.program_parser()
     yield f'.TH ESPSHELL 1 "" "espshell {__version__}" "User Commands"'
     yield from _section("NAME", ["espshell \\- " + escaped(_first(parser.description))])
     synopsis = [

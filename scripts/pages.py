@@ -8,11 +8,14 @@ A line ``espshell> LINE`` is typed at the prompt of one session for the whole pa
 ``$ espshell ARGUMENTS`` is a program of its own; both run in one folder.  ``$ echo $?`` is the
 status of the program before.  What stands below is the expected output, errors included;
 ``...`` in it stands for anything, also for whole lines.  A question is answered with y.
+It is what a person sees on a terminal of 80 columns, in colours that a page has not;
+tests/test_pages_typed.py types the same in a real one.
 
 Comments of the page, which no reader sees, say what differs from a demo board:
 
     <!-- port: sim://esp32c3?flash=W25Q32JV -->    what the session is connected to
     <!-- long -->                                  the page takes seconds: `scripts/test --all`
+    <!-- fresh -->                                 each block begins with a board and a folder anew
 
 A block with a title, as ``toml title="bench.toml"``, is written into the folder first.
 This is no more than doctest's comparison around the program; sybil would bring the parsing of
@@ -30,23 +33,28 @@ import re
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import pyte
 
 from espshell import cli
 from espshell.shell.output import Output
 from espshell.shell.runner import Runner
-from espshell.shell.session import Session
+from espshell.shell.session import Quit, Session
 from espshell.shell.settings import Bench
 from espshell.sim import protocol_sim
 
 DOCS = Path(__file__).parent.parent / "docs"
+COLUMNS, LINES = 80, 24
+"""Of the terminal that a page shows."""
 PROMPT, SHELL, STATUS = "espshell> ", "$ espshell ", "$ echo $?"
 
 _BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r'^```\w+ title="([^"]+)"\n(.*?)^```', re.MULTILINE | re.DOTALL)
 _PORT = re.compile(r"<!-- port: (\S+) -->")
+_FRESH = "<!-- fresh -->"
 _COMPARE = doctest.OutputChecker().check_output
 
 
@@ -85,15 +93,27 @@ def examples(block: str) -> Iterator[Example]:
         yield example
 
 
+class _Screen(io.StringIO):
+    """A terminal, for whom output is folded and coloured."""
+
+    def isatty(self) -> bool:
+        """Return True: it is one."""
+        return True
+
+
 class Page:
     """A page in Markdown, and the session that its lines are typed into."""
 
-    def __init__(self, text: str, port: str = "sim://demo") -> None:
+    def __init__(
+        self, text: str, port: str = "sim://demo", prepare: Callable[[Path], None] | None = None
+    ) -> None:
         self.text = text
+        self._prepare = prepare
+        """Writes more files into the folder."""
         match = _PORT.search(text)
-        self._port = match[1] if match else port
+        self.port = match[1] if match else port
         self._session: Session | None = None
-        self._out = io.StringIO()
+        self._out = _Screen()
         self.status = 0
         """The exit status of the last line."""
 
@@ -106,6 +126,7 @@ class Page:
         """Return the text with the real output below each line; what is right stays."""
 
         def run(match: re.Match[str]) -> str:
+            self._begin_block()
             done = [(example, self.run(example)) for example in examples(match[1])]
             rows = (str(e) if e.accepts(out) else f"{e.line}\n{out}" for e, out in done)
             return "```console\n" + "".join(rows) + "```" if done else match[0]
@@ -117,6 +138,7 @@ class Page:
         """Yield each example whose output is another one, with that."""
         with self.prepared():
             for block in self.blocks:
+                self._begin_block()
                 for example in examples(block):
                     if not example.accepts(output := self.run(example)):
                         yield example, output
@@ -127,9 +149,9 @@ class Page:
         before, environment = Path.cwd(), dict(os.environ)
         kept = dict(protocol_sim._kept)  # noqa: SLF001 - boards of others stay as they are
         with tempfile.TemporaryDirectory() as folder:
-            for name, contents in _FILE.findall(self.text):
-                (Path(folder) / name).write_text(contents)
+            self._write_files(Path(folder))
             os.chdir(folder)
+            os.environ.update(COLUMNS=str(COLUMNS), LINES=str(LINES), TERM="xterm-256color")
             os.environ.update(XDG_CONFIG_HOME=folder, XDG_STATE_HOME=folder, XDG_DATA_HOME=folder)
             try:
                 yield
@@ -142,34 +164,53 @@ class Page:
                 protocol_sim._kept.clear()  # noqa: SLF001
                 protocol_sim._kept.update(kept)  # noqa: SLF001
 
+    def _write_files(self, folder: Path) -> None:
+        for name, contents in _FILE.findall(self.text):
+            (folder / name).write_text(contents)
+        if self._prepare:
+            self._prepare(folder)
+
+    def _begin_block(self) -> None:
+        """Leave the board and what lies in the folder behind, where the page says so."""
+        if _FRESH in self.text and self._session:
+            self._session.close()
+            self._session = None
+            self._write_files(Path.cwd())
+
     def run(self, example: Example) -> str:
         """Return what a line says."""
         if example.line == STATUS:
             return f"{self.status}\n"
         if example.line.startswith(SHELL):
             return self._program(example.line[len(SHELL) :])
-        session = self._connected()
+        session = self.session
         self._out.seek(0)
         self._out.truncate()
-        self.status = Runner(session).run_line(example.line[len(PROMPT) :])
+        with contextlib.suppress(Quit):
+            self.status = Runner(session).run_line(example.line[len(PROMPT) :])
         return _plain(self._out.getvalue())
 
-    def _connected(self) -> Session:
+    @property
+    def session(self) -> Session:
+        """The session of the page, connected to its board."""
         if self._session is None:
-            output = Output(stdout=self._out, stderr=self._out)
-            self._session = Session(output, Bench(port=self._port))
+            output = Output(stdout=self._out, stderr=self._out, color="always")
+            self._session = Session(output, Bench(port=self.port))
+            self._session.interactive = True
             self._session.ask = self._agree
+            self._session.settings.shell = True  # as at the prompt
             protocol_sim._kept.clear()  # noqa: SLF001 - a board that nobody has touched
-            self._session.connect(Bench(port=self._port))
+            self._session.connect(Bench(port=self.port))
         return self._session
 
     def _agree(self, question: str) -> bool:
-        self._out.write(f"{question} [y/N] y\n")
+        output = Output(stdout=self._out, stderr=self._out)
+        self._out.write(f"{output.question(question)}y\n")
         return True
 
     def _program(self, arguments: str) -> str:
         """Run the program with boards of its own, as a process has them."""
-        out = io.StringIO()
+        out = _Screen()
         boards = dict(protocol_sim._kept)  # noqa: SLF001
         protocol_sim._kept.clear()  # noqa: SLF001
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
@@ -183,8 +224,14 @@ class Page:
 
 
 def _plain(output: str) -> str:
-    """Return an output as it stands on a page: without blanks at the ends of lines."""
-    return "".join(f"{row.rstrip()}\n" for row in output.splitlines())
+    """Return what stays of an output on a terminal, without blanks at the ends of lines.
+
+    It is one without a right edge: what the program does not fold itself stays one line.
+    """
+    lines = output.replace("\n", "\r\n")
+    screen = pyte.Screen(max(map(len, lines.split("\n"))) + 1, output.count("\n") + 1)
+    pyte.Stream(screen).feed(lines)
+    return "".join(f"{row.rstrip()}\n" for row in screen.display[: screen.cursor.y])
 
 
 def main() -> int:

@@ -4,7 +4,8 @@ A shell starts what it puts into the background with SIGINT ignored, and ``nohup
 SIGHUP; programs inherit that, and the tests that send one would wait for ever.  So they are given
 their defaults here.
 
-``pytest --hypothesis-profile=explore`` looks for examples that have not been tried.
+``pytest --hypothesis-profile=explore`` looks for examples that have not been tried; the quick run
+tries half as many as ``scripts/test --all``.
 
 A sweep (one fault at every frame, every bit of a request) takes some of its cases in the quick run
 and all of them with ``scripts/test --all``: the fixture ``stride`` says how far apart they are.
@@ -22,12 +23,19 @@ from hypothesis import HealthCheck, settings
 settings.register_profile(
     "espshell", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
+settings.register_profile("quick", settings.get_profile("espshell"), max_examples=50)
 settings.register_profile("explore", deadline=None)
 settings.load_profile("espshell")
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try half as many examples in the quick run, unless a profile is asked for."""
+    if config.option.markexpr and not config.getoption("--hypothesis-profile"):
+        settings.load_profile("quick")
 
 
 @pytest.fixture(autouse=True, scope="session")

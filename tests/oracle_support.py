@@ -35,9 +35,15 @@ def held_open(port: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def esptool(port: str, *arguments: str, before: str = "no-reset", status: int = 0) -> str:
+def esptool(
+    port: str,
+    *arguments: str,
+    before: str = "no-reset",
+    after: str = "no-reset",
+    status: int = 0,
+) -> str:
     """Run esptool, which must exit with a status; return what it prints."""
-    options = ["--port", port, "--before", before, "--after", "no-reset"]
+    options = ["--port", port, "--before", before, "--after", after]
     done = subprocess.run(
         [sys.executable, "-m", "esptool", *options, *arguments],
         capture_output=True,

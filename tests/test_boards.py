@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,8 @@ from espshell.errors import BenchError, UsageError
 from espshell.link.ports import PortInfo
 
 COMMAND = [sys.executable, "-m", "espshell"]
+FAULT = "&fault=kill@flash:20"
+"""In the middle of writing."""
 CHIPS = ("sim://esp32", "sim://esp32c3", "sim://esp32h2")
 
 BOARDS = (
@@ -56,17 +60,87 @@ def test_json_names_the_port() -> None:
     ]
 
 
-def test_ctrl_c_reaches_all() -> None:
-    """All programs end as if they had been interrupted themselves."""
+@pytest.mark.parametrize(
+    ("number", "status", "word"),
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "ended by SIGTERM"),
+        (signal.SIGHUP, 129, "ended by SIGHUP"),
+    ],
+)
+def test_a_signal_reaches_all(number: int, status: int, word: str) -> None:
+    """All programs end as if they had got it themselves, and the table says how each ended."""
     command = [*COMMAND, "-p", CHIPS[0], "-p", CHIPS[1], "-c", "echo on; watch [DRAM]"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         started = {process.stdout.readline() for _ in range(2)}
         assert len(started) == 2
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, errors = process.communicate()
-    assert process.returncode == 130
-    assert errors.endswith(b"espshell: interrupted\n")
+    assert process.returncode == status
+    *table, last = errors.decode().splitlines()[-3:]
+    own = 130 if number == signal.SIGINT else 143
+    assert [line.split()[0] for line in table] == list(CHIPS[:2])
+    assert all(f" status {own}: " in line for line in table)
+    assert last == f"espshell: {word}"
+
+
+def test_results_that_cannot_be_written_end_the_run() -> None:
+    """A full disk is status 2, as it is with one board, and not a success without results."""
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        command = [*COMMAND, "-p", CHIPS[0], "-p", CHIPS[1], "-c", "peek DRAM"]
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ran.returncode == 2
+    assert ran.stderr.endswith("espshell: cannot write the results: no space left on device\n")
+
+
+def test_a_line_that_is_no_json() -> None:
+    """What a program writes into which a line is piped is given as text, with its board."""
+    ran = run(CHIPS[:2], "--json", "-c", "echo 5 | cat; echo on | tr a-z A-Z")
+    assert ran.returncode == 0
+    objects = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert {o["port"] for o in objects} == set(CHIPS[:2])
+
+
+EIGHT = 8
+DYING = 3
+
+
+@pytest.mark.parametrize("as_json", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_eight_boards_of_which_one_dies(as_json: bool, tmp_path: Path) -> None:
+    """Seven hold the file, the dead one is named with its error, and the status is 3."""
+    image = bytes(random.Random(8).randbytes(48 * 1024))
+    (tmp_path / "app.bin").write_bytes(image)
+    ports = [
+        f"sim://esp32c3?flash-file={tmp_path}/{i}.bin{FAULT * (i == DYING)}" for i in range(EIGHT)
+    ]
+    load = f"load {tmp_path}/app.bin flash:0x10000 --force"
+    lines = ["-c", load, "-c", f"verify {tmp_path}/app.bin flash:0x10000"]
+    ran = run(ports, "--yes", *["--json"] * as_json, *lines)
+    assert ran.returncode == 3
+    for i, port in enumerate(ports):
+        contents = (tmp_path / f"{i}.bin").read_bytes()[0x10000:][: len(image)]
+        assert (contents == image) is (i != DYING), port
+    dead = (tmp_path / f"{DYING}.bin").read_bytes()
+    assert dead[0x10000:0x10100] == image[:0x100], "it died before the middle"
+    results: dict[str, list[bool]] = {port: [] for port in ports}
+    for line in ran.stdout.splitlines():
+        if as_json:
+            value = json.loads(line)
+            results[value["port"]].append(value["ok"])
+        else:
+            port, _, text = line[1:].partition("] ")
+            assert text.startswith(("verified  ", "equal  "))
+            results[port].append(True)
+    assert [results.pop(ports[DYING])] == [[False] * as_json]
+    assert list(results.values()) == [[True, True]] * (EIGHT - 1)
+    *notes, table = [ran.stderr.splitlines()[:-EIGHT], ran.stderr.splitlines()[-EIGHT:]]
+    assert all(line.startswith(tuple(f"[{port}] " for port in ports)) for line in notes[0])
+    assert [line.split()[0] for line in table] == ports
+    verdicts = [line.split(" s  ", 1)[1] for line in table]
+    assert verdicts.pop(DYING).startswith("status 3: load: ")
+    assert verdicts == ["ok"] * (EIGHT - 1)
+    assert any(ports[DYING] in line and "in doubt" in line for line in notes[0])
 
 
 @pytest.mark.parametrize(
@@ -90,7 +164,7 @@ def test_boards_by_their_descriptors(
     assert everything.ports == tuple(port.device for port in BOARDS[:3])
     with pytest.raises(UsageError, match="knows no `colour`"):
         boards.requested(["--ports=colour=red"])
-    with pytest.raises(BenchError, match="no port fits"):
+    with pytest.raises(BenchError, match="no port matches"):
         boards.requested(["--ports=serial=Z*"])
 
 
@@ -105,9 +179,11 @@ def test_one_board_is_not_several(arguments: list[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-p", "a", "-p", "a", "-c", "info"], "a is named twice; a board has one port"),
-        (["-p", "a", "-p", "b", "-i", "-c", "info"], "a prompt has one board; "),
+        (["-p", "a", "-p", "a", "-c", "info"], "a is named twice; each board needs its own port"),
+        (["-p", "a", "-p", "b", "-i", "-c", "info"], "the prompt works with one board; "),
         (["-p", "a", "-p", "b", "--trace=x", "-c", "info"], "--trace=x: several boards would "),
+        (["-p", "a", "-p", "b", "--junit", "x", "-c", "info"], "--junit x: several boards would "),
+        (["-p", "/dev/null", "-p", "/dev/../dev/null", "x"], "/dev/null and /dev/../dev/null are "),
         (["-p", "a", "-p", "b", "--bogus", "-c", "info"], "unrecognized arguments: --bogus"),
     ],
 )

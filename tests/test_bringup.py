@@ -42,7 +42,7 @@ CASES = (
     Case("quad_enable", "sim://demo?sr=0,0", "b.json", text="done and verified: QE 0→1"),
     Case("quad_enable", "sim://demo?sr=9c,00&wp=low", "b.json", 1, "SR2.QE was 0, wanted 1, got 0"),
     Case("unlock", "sim://demo?sr=1c,02", "b.json", text="true  0x600dcafe == 0x600dcafe"),
-    Case("unlock", "sim://demo?sr=9c,00&wp=low", "b.json", 1, "the flash did not take it"),
+    Case("unlock", "sim://demo?sr=9c,00&wp=low", "b.json", 1, "the flash did not accept the write"),
     Case("backup", "sim://demo?flash=1M", "copy", text="equal"),
     Case("backup", "sim://demo", "none/copy", status=2, text="none"),
     Case("clone", "sim://esp32c3", "demo", text="the board's own"),
@@ -56,7 +56,7 @@ CASES = (
     Case("harness", "sim://esp32c3", "4 5 6", 1, "pin 5 does not follow pin 4"),
     Case("harness", "sim://esp32c3?wire=4:5&wire=5:6", "4 5 6", 1, "pin 6 is connected with pin 4"),
     Case("registers", "sim://esp32c3", "GPIO {}/step.espsh", text="1 of 1792 bytes differ"),
-    Case("registers", "sim://esp32c3", "GPIO {}/none.espsh", 1, "should have failed, and did not"),
+    Case("registers", "sim://esp32c3", "GPIO {}/none.espsh", 1, "should have failed but did not"),
     Case(
         "rescue",
         "sim://demo?boot=loop&sr=0,2&flash=2M",

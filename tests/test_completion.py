@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from espshell import cli, completion
+from espshell import cli, completion, options
 from espshell.errors import UsageError
 from espshell.shell.commands import VERBS
 from scripts import manpage
@@ -28,7 +28,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 
 @cache
 def made(shell: str) -> str:
-    return completion.script(cli._parser(), shell)
+    return completion.script(options.program_parser(), shell)
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="no bash")
@@ -70,7 +70,7 @@ def test_bash_completes(tmp_path: Path, words: str, offered: set[str]) -> None:
 @pytest.mark.parametrize("shell", completion.SHELLS)
 def test_every_option_is_completed(shell: str, tmp_path: Path) -> None:
     """Each option of the parser is in the script of each shell, and that shell can parse it."""
-    for action in cli._parser()._actions:
+    for action in options.program_parser()._actions:
         for flag in action.option_strings:
             written = flag.lstrip("-") if shell == "fish" else flag
             assert written in made(shell), flag
@@ -91,14 +91,14 @@ def test_without_shtab(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is said what to install."""
     monkeypatch.setitem(sys.modules, "shtab", None)
     with pytest.raises(UsageError) as raised:
-        completion.script(cli._parser(), "bash")
+        completion.script(options.program_parser(), "bash")
     assert "espshell[completion]" in raised.value.hint
 
 
 def test_the_manual_page_has_all() -> None:
     """Every option, and every command under its own name, is on the page."""
     page = manpage.page()
-    flags = {flag for action in cli._parser()._actions for flag in action.option_strings}
+    flags = {flag for action in options.program_parser()._actions for flag in action.option_strings}
     for word in flags | {v.name for v in VERBS.verbs() if not (v.preset or v.alias_of)}:
         assert rf"\fB{manpage.escaped(word)}\fR" in page, word
 
@@ -118,4 +118,4 @@ def test_the_manual_page_renders(tmp_path: Path) -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
     text = " ".join(ran.stdout.split())
     assert "espshell - An interactive shell for the serial bootloader" in text
-    assert "peek PLACE [COUNT] [--check] [--force] Read values" in text
+    assert "peek PLACE [COUNT] [--check] [--force] Read memory" in text

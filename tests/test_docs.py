@@ -8,16 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from espshell import cli
+from espshell import options
 from espshell.link.reset import AFTER
-from espshell.shell.registry import COMMANDS
+from espshell.shell import config
+from espshell.shell.commands.topics import Help
 from espshell.shell.settings import SETTINGS
 from espshell.sim import fault, url
-from scripts import reference
+from scripts import command_pages, markdown, reference
 from scripts.pages import DOCS, Page
 
 ROOT = DOCS.parent
-PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+MESSAGES = ROOT / "espshell" / "data" / "messages.md"
+PAGES = sorted([*DOCS.rglob("*.md"), MESSAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
 GENERATED = reference.pages()
 
 
@@ -75,7 +77,8 @@ def test_links_lead_somewhere(path: Path) -> None:
         there = (path.parent / name) if name else path
         assert there.is_file(), target
         headings = re.findall(r"^#+ (.+)$", there.read_text("utf-8"), re.MULTILINE)
-        assert not anchor or anchor in map(reference.slug, headings), target
+        is_page = there.suffix == ".md"
+        assert not (anchor and is_page) or anchor in map(markdown.slug, headings), target
 
 
 def test_the_navigation_names_pages_that_are_there() -> None:
@@ -86,18 +89,22 @@ def test_the_navigation_names_pages_that_are_there() -> None:
 
 
 def test_each_command_and_option_is_documented() -> None:
-    """A command has a section with a sentence, each of its options says what it does."""
-    text = "\n".join(GENERATED.values())
-    for verb in COMMANDS.verbs():
-        assert f"\n## {verb.name}\n" in text or f"`{verb.name}`" in text, verb.name
-        assert verb.summary.endswith("."), verb.name
-        silent = [o.flag for o in verb.options if not (o.help or o.refusal)]
-        assert not silent, verb.name
+    """A command has a page with a sentence; each argument and option stands there with a text."""
+    for _, commands in command_pages.groups():
+        for command in commands:
+            page = GENERATED[command_pages.path_of(command)]
+            for verb in command:
+                assert f"# {verb.name}\n" in page or f"`{verb.name}`" in page, verb.name
+                assert verb.summary.endswith("."), verb.name
+            rows = dict(re.findall(r"^\| `([^`]+)`.* \| (.+) \|$", page, re.MULTILINE))
+            silent = [o.flag for o in command[0].options if not rows.get(o.flag, "").strip()]
+            assert not silent, command[0].name
+            assert len(rows) >= len(command[0].options) + len(command[0].params)
 
 
 def test_each_option_of_the_program_is_documented() -> None:
     """Its row in the page of the command line is not empty."""
-    parser: argparse.ArgumentParser = cli._parser()
+    parser: argparse.ArgumentParser = options.program_parser()
     assert all(action.help for action in parser._actions)
 
 
@@ -117,6 +124,20 @@ def test_each_fault_is_documented() -> None:
     assert {action.value for action in fault.FaultAction} <= named
 
 
+def test_each_key_of_the_configuration_is_documented() -> None:
+    """The page has each that a file may have."""
+    page = (DOCS / "reference" / "configuration.md").read_text("utf-8")
+    assert all(f"`{key}`" in page or f"[{key}" in page for key in (*config._OPTIONS, *config._BARE))
+
+
+def test_each_key_at_the_prompt_is_documented() -> None:
+    """The page has those of `help keys`."""
+    rows = re.findall(r"^  (\S+(?:, \S+)*)  ", Help((), topic="keys").text, re.MULTILINE)
+    page = (DOCS / "reference" / "keys.md").read_text("utf-8")
+    assert len(rows) > 5
+    assert not [row for row in rows if f"| {row} |" not in page]
+
+
 @pytest.mark.parametrize("pattern", [r"\bESPSHELL_[A-Z_]+\b", r"\bESPTOOL_[A-Z_]+\b"])
 def test_each_variable_of_the_environment_is_documented(pattern: str) -> None:
     """The page of the environment has all that the sources have."""
@@ -130,14 +151,3 @@ def test_each_exit_status_is_documented() -> None:
     page = (DOCS / "reference" / "exit-status.md").read_text("utf-8")
     assert all(f"| {status} |" in page for status in (0, 1, 2, 3, 70, 130, 143, 129))
     assert all(f"`{after}`" in page for after in AFTER)
-
-
-def test_messages_of_troubleshooting_are_those_of_the_program() -> None:
-    """The longest piece of each that has no value in it stands in the sources."""
-    page = (DOCS / "howto" / "troubleshooting.md").read_text("utf-8")
-    sources = "\n".join(path.read_text("utf-8") for path in (ROOT / "espshell").rglob("*.py"))
-    quotes = re.findall(r"^> (.+)$", page, re.MULTILINE)
-    assert len(quotes) > 10
-    for quote in quotes:
-        pieces = re.split(r"[;:]|\.\.\.|0x\w+| \(|\)|\d+|/\S+|PORT|[A-Z_]{4,}", quote)
-        assert max(pieces, key=len).strip() in sources, quote

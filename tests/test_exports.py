@@ -16,6 +16,7 @@ import pytest
 
 import espshell
 from espshell import errors, lazy, ops
+from tests.rows import every
 
 NAMES = dir(espshell)
 HOMES = lazy.homes("espshell")
@@ -28,7 +29,7 @@ def test_no_name_twice() -> None:
     assert len(listed) == len(set(listed))
 
 
-@pytest.mark.parametrize("name", sorted(HOMES.keys() - {"__version__", "chips"}))
+@every(sorted(HOMES.keys() - {"__version__", "chips"}))
 def test_every_name_resolves_to_the_thing_itself(name: str) -> None:
     """A name of the package is the same object as at its home, also the second time."""
     value = getattr(espshell, name)

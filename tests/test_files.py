@@ -45,8 +45,8 @@ def test_a_hole_of_terabytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("limit", "message"),
     [
-        (TEST, "/dev/zero has more than 64 bytes, the most that a test may have"),
-        (CONTENTS, "/dev/zero has more than 1 MiB, the most that what a device gives may have"),
+        (TEST, "/dev/zero has more than 64 bytes, the limit for a test"),
+        (CONTENTS, "/dev/zero has more than 1 MiB, the limit for what a device gives"),
     ],
 )
 def test_what_never_ends(limit: Limit, message: str) -> None:
@@ -70,11 +70,11 @@ def test_a_pipe_with_nobody(tmp_path: Path) -> None:
     """Neither reading nor writing waits for ever for the other end of a pipe."""
     path = tmp_path / "pipe"
     os.mkfifo(path)
-    with pytest.raises(UsageError, match="nobody has written into this pipe"):
+    with pytest.raises(UsageError, match="nothing was written into this pipe"):
         read_bytes(path)
-    with pytest.raises(UsageError, match="nobody has read from this pipe"):
+    with pytest.raises(UsageError, match="nothing was read from this pipe"):
         files.write_bytes(path, b"x")
-    with pytest.raises(UsageError, match="nobody has read from this pipe"):
+    with pytest.raises(UsageError, match="nothing was read from this pipe"):
         files.open_text(path, "a")
 
 
@@ -86,7 +86,7 @@ def test_a_pipe_with_nobody(tmp_path: Path) -> None:
         ("n" * 300, "name too long"),
         ("circle", "symbolic links"),
         ("file/x", "not a directory"),
-        ("a\0b", "no file name"),
+        ("a\0b", "not a file name"),
     ],
 )
 def test_what_cannot_be_read(tmp_path: Path, name: str, reason: str) -> None:
@@ -104,10 +104,10 @@ def test_what_cannot_be_read(tmp_path: Path, name: str, reason: str) -> None:
     ("text", "message"),
     [
         ("", "an empty word"),
-        ("a\0b", r"`a\\x00b` is no file name: it has a NUL in it"),
+        ("a\0b", r"`a\\x00b` is not a file name: it contains a NUL"),
         ("~nouser/x", "there is no user or home directory of `~nouser`"),
-        ("\ud800", "no file name on this system"),
-        ("-", "`-` is no file name here"),
+        ("\ud800", "not a file name on this system"),
+        ("-", "`-` is not a file name here"),
     ],
 )
 def test_what_is_no_path(text: str, message: str) -> None:
@@ -171,7 +171,7 @@ def test_a_link_in_place_of_a_part(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "Infinity", "[1e999]", "NaN", "{", "\xff"])
 def test_json_of_strangers(text: str) -> None:
-    """What is no JSON, has no bounds or is nested too deeply is a ValueError and nothing else."""
+    """What is not JSON, has no bounds or is nested too deeply is a ValueError and nothing else."""
     with pytest.raises(ValueError, match=r"."):
         files.parse_json(text.encode("latin-1"))
     assert files.parse_json(b'{"a": 1.5}') == {"a": 1.5}

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 import espshell
+from tests.rows import every
 
 SOURCE = Path(espshell.__file__).parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
+    ("messages",),
     ("errors", "units", "records", "span", "clock", "signals", "tables"),
     ("files", "lazy"),
     ("protocol", "chips", "nor", "image", "registers", "efuse", "pins"),
@@ -26,7 +28,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("render",),
     ("shell",),
     ("api", "boards", "completion", "subcommands"),
-    ("cli", "pytest_plugin"),
+    ("options", "pytest_plugin"),
+    ("cli",),
     ("__main__",),
 )
 """Bottom up.  The package's own names (``from espshell import Target``) come after ``ops``."""
@@ -143,7 +146,7 @@ def fault(found: Import) -> str:
     return ""
 
 
-@pytest.mark.parametrize("module", modules())
+@every(modules())
 def test_every_module_stands_on_a_floor(module: str) -> None:
     """A new package must say where it belongs."""
     assert floor(module) >= 0, f"espshell.{module} stands on no floor; give it one in FLOORS."

@@ -302,3 +302,31 @@ def test_esptool_over_tcp() -> None:
     with served("esp32c3", "--tcp", "127.0.0.1:0") as address:
         for command in ("read-mac", "chip-id"):
             assert SEEN["esp32c3"][3] in esptool(f"socket://{address}", "--no-stub", command)
+
+
+LEAVING = ("hard-reset", "no-reset-stub")
+"""How clients leave the chip, one after another."""
+
+
+@pytest.mark.parametrize("place", ["--rfc2217", "--pty"])
+def test_esptool_one_client_after_another(place: str, tmp_path: Path) -> None:
+    """Whatever the one before leaves running, the next finds the loader, and may change the rate.
+
+    Over RFC 2217 by the lines; on a pty because the chip is reset when the last client has left.
+    """
+    image = tmp_path / "x.bin"
+    image.write_bytes(os.urandom(8192))
+    where = ("127.0.0.1:0",) if place == "--rfc2217" else ()
+    with served("esp32c3?boot=app" if where else "esp32c3", place, *where) as name:
+        port = f"rfc2217://{name}?ign_set_control" if where else name
+        if not where:
+            esptool(port, "--no-stub", "run")  # no application answers a loader's commands
+        words = ("--baud", "460800", "write-flash", "0x10000", str(image))
+        for after in LEAVING:
+            text = esptool(port, *words, before="default-reset", after=after)
+            assert "Changed." in text
+            assert "Hash of data verified" in text
+        text = esptool(
+            port, "--no-stub", "verify-flash", "0x10000", str(image), before="default-reset"
+        )
+        assert "Verification successful" in text

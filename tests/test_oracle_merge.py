@@ -149,7 +149,7 @@ def test_the_command_writes_the_same_memory(tmp_path: Path) -> None:
 
 
 def test_what_has_no_settings_stays(tmp_path: Path) -> None:
-    """What stands in the bootloader's place and is no image is left as it is, as by esptool."""
+    """What stands in the bootloader's place and is not an image is left as it is, as by esptool."""
     (tmp_path / "app").write_bytes(APP.data)
     line = "merge-bin --chip esp32 -o @ours -fm dout -fs 4MB 0x1000 @app"
     assert by_command(tmp_path, line) == by_esptool(tmp_path, line)

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Base(Generic[T]):
-    """A field without a default, one with a factory, and what is no field."""
+    """A field without a default, one with a factory, and what is not a field."""
 
     first: T
     items: list[int] = field(default_factory=list)
@@ -62,7 +62,7 @@ def test_values_are_equal_by_their_fields(cls: type[Ordinary] | type[Late]) -> N
 
 
 def test_a_value_is_frozen_hashable_and_has_no_dict() -> None:
-    """Nothing can be set, also what is no field; a hash goes by the fields; unlike is not equal."""
+    """Nothing can be set, field or not; the hash follows the fields; unlike is not equal."""
     value = Late(1, (2,))  # type: ignore[arg-type]
     for name in ("first", "other"):
         with pytest.raises(dataclasses.FrozenInstanceError):

@@ -10,11 +10,17 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from espshell.shell.commands import VERBS as COMMANDS
+from tests.shell import example_files
+
+FILE = "{program} -p '{port}' {options} x.espsh {arguments}"
+PIPE = "cat x.espsh | {program} -p '{port}' {options} - {arguments}"
 SIM = "sim://esp32c3"
 PROGRAM = f"{sys.executable} -m espshell"
 RAM = "0x3fc90000"
@@ -29,7 +35,7 @@ class Row:
     out: str | None = ""
     err: str = ""
     options: str = ""
-    how: str = "{program} -p '{port}' {options} x.espsh {arguments}"
+    how: str = FILE
     port: str = SIM
     arguments: str = ""
 
@@ -67,7 +73,7 @@ SYNTAX = (
     _bad("peek NOSUCH", "`NOSUCH` is not a known name"),
     _bad("peek UART0.NOSUCH", ""),
     _bad("repeat 2\necho x", "`repeat` has no `end`", command=""),
-    _bad("end", "`end` belongs to no block", command=""),
+    _bad("end", "`end` is outside of any block", command=""),
     _bad("if 1\nelse\nelse\nend", "a second `else`", line=3, command=""),
     _bad("if 0\npook\nend", "unknown command", line=2),
     _bad("for i of 1 2\nend", "a loop is"),
@@ -199,6 +205,25 @@ SHELLS = (
 ROWS = (*SYNTAX, *RUNS, *FINDINGS, *POLICIES, *BENCHES, *SHELLS)
 
 
+def piped(row: Row) -> Row:
+    """Return a row whose script comes from a pipe."""
+    return replace(row, how=PIPE, err=row.err.replace(r"x\.espsh:", "<stdin>:"))
+
+
+def blank(row: Row) -> Row:
+    """Return a row whose script begins with two blank lines and a comment, from a pipe."""
+
+    def below(match: re.Match[str]) -> str:
+        return f"<stdin>:{int(match[1]) + 3}:"
+
+    text = "\ufeff" * row.text.startswith("\ufeff") + "\n  \n# a comment\n"
+    err = re.sub(r"x\\\.espsh:(\d+):", below, row.err)
+    return replace(row, text=text + row.text.removeprefix("\ufeff"), how=PIPE, err=err)
+
+
+WAYS = {"piped": piped, "blank lines": blank}
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Return a folder with the files that the rows name."""
@@ -244,6 +269,16 @@ def test_a_script(row: Row, folder: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "row", [r for r in ROWS if r.how == FILE], ids=lambda row: ascii(row.text[:30])
+)
+def test_a_script_from_a_pipe(row: Row, way: str, folder: Path) -> None:
+    """Standard input that is piped behaves as a file does, blank lines and errors included."""
+    test_a_script(WAYS[way](row), folder)
+
+
+@pytest.mark.long
 def test_a_transcript_runs_again(folder: Path) -> None:
     """The transcript of a session gives the same results as the session."""
     text = f"let x = 3\nfor i in 1 2\npoke {RAM} $i + 1\npeek {RAM}\nend\nsource in.espsh $x\n"
@@ -251,3 +286,30 @@ def test_a_transcript_runs_again(folder: Path) -> None:
     assert (first.returncode, first.stderr) == (0, "")
     again = run(Row((folder / "t.espsh").read_text()), folder)
     assert (again.returncode, again.stdout) == (0, first.stdout)
+
+
+ELSEWHERE = ("log ", "quit", "!", "cd ", "shell", "monitor", "watch", "ports", "connect")
+"""Examples of what is for a person, another port, or the transcript itself."""
+
+
+@pytest.mark.long
+def test_a_long_session_runs_again(folder: Path) -> None:
+    """The examples of all commands in one session, and its transcript: the same, errors too."""
+    example_files.write(folder)
+    examples = [e for verb in COMMANDS.verbs() for e in verb.examples]
+    lines = [e for e in dict.fromkeys(examples) if not e.startswith(ELSEWHERE)]
+    assert len(lines) > 90
+    options = "--yes --keep-going"
+    row = Row("\n".join(lines), options=f"{options} --transcript t.espsh", port="sim://demo")
+    first = run(row, folder)
+    again = run(replace(row, text=(folder / "t.espsh").read_text(), options=options), folder)
+    assert again.stdout.splitlines() == first.stdout.splitlines()
+    assert again.returncode == first.returncode
+    assert [*errors_of(again.stderr)] == [*errors_of(first.stderr)]
+
+
+def errors_of(text: str) -> Iterator[str]:
+    """Yield the errors without their places and the names of their commands."""
+    for line in text.splitlines():
+        if match := re.match(r"x\.espsh:\d+: [^:]+: (.*)", line):
+            yield match[1]

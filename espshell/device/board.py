@@ -39,7 +39,7 @@ def parse_pads(text: str) -> Pads | None:
     pins = tuple(number for number in numbers if number is not None and 0 <= number <= 63)
     if len(numbers) != 5 or len(pins) != 5:
         raise UsageError(
-            f"`{text}` names no pins of a flash",
+            f"`{text}` does not name flash pins",
             hint="auto, SPI, HSPI, or five numbers: CLK,Q,D,HD,CS, as in 6,17,8,11,16",
         )
     clk, q, d, hd, cs = pins
@@ -52,13 +52,13 @@ def require_pads(chip: Chip, pads: Pads) -> None:
         return
     if pads == HSPI or not chip.custom_spi_pins:
         raise UsageError(
-            f"the pins of the flash of an {chip.title} cannot be chosen so",
-            hint="`set spi-connection auto` takes the usual ones",
+            f"the pins of the flash of an {chip.title} cannot be set this way",
+            hint="`set spi-connection auto` uses the default pins",
         )
     wrong = [pin for pin in pads if pin not in chip.custom_spi_pins]
     wrong += [pads[3]] if pads[3] > _LARGEST_HD else []
     if wrong:
-        raise UsageError(f"GPIO {wrong[0]} of an {chip.title} is not for a flash")
+        raise UsageError(f"GPIO {wrong[0]} of an {chip.title} cannot be a flash pin")
 
 
 class Board(Protocol):

@@ -1,6 +1,7 @@
 """The space ``efuse:``: the blocks as they are read, one behind the other; read-only.
 
-Byte 0 is the first of block 0 (WR_DIS).  The registers that burn are no part of it.  A key that can
+Byte 0 is the first of block 0 (WR_DIS).  The registers that burn are not part of it.  A key that
+can
 be read is not shown unless the caller skips ``check``, as with ``--force``.
 """
 

@@ -36,7 +36,7 @@ _READ_ID = FlashCommand(opcodes.RDID, read_size=3)
 RATES = (921600, 460800, 230400, 115200, 57600)
 """Where a read goes on more slowly when it fails again and again."""
 
-_ADDRESSES = "the 32-bit addresses of a flash"
+_ADDRESSES = "the 32-bit address range of flash"
 
 _SEGMENT_S = 3.0  # on the wire; more than a block is one segment only as long as it is so quick
 
@@ -69,13 +69,13 @@ class Flash:
         size = self.declared_size or makers.size(self.id or 0)
         if size is None and not self.is_readable:
             raise DeviceError(
-                "the size of the flash is not known: in secure download mode its id cannot be read",
+                "the flash size is unknown: in secure download mode the flash ID cannot be read",
                 hint="`set flash-size 4M` declares it",
             )
         if size is None:
             reason = f"its id is {self.id:06x}" if self.id else "no flash chip answers"
             raise DeviceError(
-                f"the size of the flash is not known: {reason}",
+                f"the flash size is unknown: {reason}",
                 hint="`set flash-size 4M` declares it; is the flash connected and powered?",
             )
         return size
@@ -153,9 +153,11 @@ class Flash:
         wide = chip.flash_32bit and self._board.loader.dialect.is_stub
         if address + size > _THREE_BYTES and not wide:
             raise UsageError(
-                f"the {self._board.loader.dialect.name} loader of the {chip.title} reaches only "
-                "the first 16 MiB of the flash",
-                hint="the flasher stub may reach all: `stub always`" if chip.flash_32bit else "",
+                f"the {self._board.loader.dialect.name} loader of the {chip.title} can only "
+                "access the first 16 MiB of the flash",
+                hint="the flasher stub may access all of it: `stub always`"
+                if chip.flash_32bit
+                else "",
             )
 
     def chunks(self, address: int, size: int) -> Iterator[bytes]:
@@ -172,8 +174,8 @@ class Flash:
             if not self.has_digest:
                 if address + size > _THREE_BYTES:
                     raise UsageError(
-                        f"{Span.of(address, size)} is beyond 16 MiB, all that a read "
-                        "command with three bytes of address reaches"
+                        f"{Span.of(address, size)} is beyond 16 MiB, the limit of a read "
+                        "command with a 24-bit address"
                     )
                 yield from flash_read.controller_pieces(self._board.controller, address, size)
                 return
@@ -187,7 +189,7 @@ class Flash:
             troubled = loader.resynchronisations != before
             if troubled and digest.confirmed_digest(loader, address, size) != state.digest():
                 raise ReadsDiffer(
-                    f"what was read of flash {Span.of(address, size)} is not what its digest says",
+                    f"the data read from flash {Span.of(address, size)} does not match its digest",
                     hint="read it again; check cable and baud rate",
                 )
 

@@ -52,6 +52,7 @@ class Space(Protocol):
 
 ADDRESS_SPACE = 1 << 32
 
+_TWICE_AT_ONCE = 8
 _ENTRIES_PER_FRAME = 6  # of WRITE_REG: one frame stays below the 112 bytes of the pipeline
 
 
@@ -107,20 +108,20 @@ class Memory:
             raise UsageError(
                 f"{hex32(hole)} is outside the memory map of the {self.chip.title}: "
                 f"{self._neighbourhood(hole)}",
-                hint="`map` lists it; --force sends it all the same",
+                hint="`map` lists it; --force sends it anyway",
             )
         region = self.chip.region_at(address)
         if write and region is not None and region.kind not in (Kind.RAM, Kind.PERIPHERAL):
             raise UsageError(
                 f"{hex32(address)} is in {region.name} ({region.note}), which cannot be written",
-                hint="--force sends it all the same",
+                hint="--force sends it anyway",
             )
         efuse = self.chip.efuse
         if write and address < efuse.end and efuse.start <= last:
             raise UsageError(
-                f"{hex32(max(address, efuse.start))} is in the eFuse controller: what is written "
-                "there can burn bits for good",
-                hint="--force sends it all the same",
+                f"{hex32(max(address, efuse.start))} is in the eFuse controller: a write there "
+                "can burn fuses irreversibly",
+                hint="--force sends it anyway",
             )
         if write:
             self.require_spared(address, size)
@@ -129,12 +130,12 @@ class Memory:
         """Check that a write spares the stub that is running, on either bus. Raises: UsageError."""
         if not self.loader.dialect.is_stub:
             return
-        hint = "`stub never` and `reset` leave it; --force overwrites it"
+        hint = "`stub never` and `reset` stop it; --force overwrites it"
         stub = self.loader.stub
         region = self.chip.region_at(address)
         if stub is None and region is not None and region.kind is Kind.RAM:
             raise UsageError(
-                f"a flasher stub is running that is not known, and {region.name} may hold it",
+                f"an unknown flasher stub is running, and {region.name} may hold it",
                 hint=hint,
             )
         spans = self.chip.same_ram(Span.of(address, max(size, 1)))
@@ -150,6 +151,15 @@ class Memory:
         require_32_bits(address, WORD * count)
         data = b"".join(self._pieces(address, address + WORD * count))
         return list(struct.unpack(f"<{count}I", data))
+
+    def words_twice(self, address: int, count: int) -> tuple[list[int], list[int]]:
+        """Return two readings of consecutive words; of a few in one exchange."""
+        if count > _TWICE_AT_ONCE or not self.loader.dialect.pipeline_bytes:
+            return self.words(address, count), self.words(address, count)
+        require_32_bits(address, WORD * count)
+        addresses = range(address, address + WORD * count, WORD)
+        words = transfer.read_words(self.loader, (*addresses, *addresses))
+        return words[:count], words[count:]
 
     def gather(self, addresses: Sequence[int]) -> dict[int, int]:
         """Return the words at scattered addresses (multiples of 4)."""

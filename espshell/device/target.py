@@ -37,7 +37,7 @@ SYNC_BAUD = 115200
 SLOWEST, FASTEST = 300, 8_000_000
 """Rates that the dividers of all UARTs can make, and that a bridge might."""
 
-UNKNOWN_STUB = "a flasher stub is running that is not known: nothing is written to RAM unforced"
+UNKNOWN_STUB = "an unknown flasher stub is running: RAM is written with --force only"
 
 REPLAY = "replay://"
 """Scheme of a port that plays a recording back."""
@@ -46,7 +46,9 @@ REPLAY = "replay://"
 def require_rate(baud: int) -> int:
     """Return a baud rate that a chip may have. Raises: UsageError."""
     if not SLOWEST <= baud <= FASTEST:
-        raise UsageError(f"{baud} baud is no rate of a chip", hint=f"{SLOWEST} to {FASTEST} are")
+        raise UsageError(
+            f"{baud} baud is not a rate that a chip supports", hint=f"{SLOWEST} to {FASTEST} are"
+        )
     return baud
 
 
@@ -132,8 +134,8 @@ class Target:
         secure_boot = self.security is not None and self.security.secure_boot
         if secure_boot and Quirk.NO_STUB_WITH_SECURE_BOOT in self.chip.quirks:
             raise UsageError(
-                f"an {self.chip.title} with secure boot starts no flasher stub",
-                hint="everything that the ROM can do works without",
+                f"an {self.chip.title} with secure boot does not start a flasher stub",
+                hint="everything that the ROM supports works without it",
             )
         name = self._stub_name()
         file = stub_file.find(self.chip, name, folder=folder, version=version)

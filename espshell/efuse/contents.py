@@ -170,7 +170,7 @@ def _bits(contents: Contents, fuse: Fuse, argument: str) -> str:
 
 def _words(contents: Contents, fuse: Fuse, argument: str) -> str:
     number, texts = contents.number(fuse), contents.table.values.get(argument, ())
-    return texts[number] if number < len(texts) else f"{number}, which means nothing"
+    return texts[number] if number < len(texts) else f"{number}, which has no meaning"
 
 
 def _bytes(contents: Contents, fuse: Fuse, argument: str) -> str:
@@ -201,7 +201,7 @@ _TEXTS: Mapping[str, Callable[[Contents, Fuse, str], str]] = {
     "bits": _bits,
     "words": _words,
     "purpose": lambda contents, fuse, _: contents.purposes.get(
-        contents.number(fuse), f"{contents.number(fuse)}, which is not known"
+        contents.number(fuse), f"{contents.number(fuse)}, which is unknown"
     ),
     "bytes": _bytes,
     "key": _key,

@@ -46,7 +46,7 @@ class Statement:
 def verdict(contents: Contents, revision: Revision | None = None) -> tuple[Statement, ...]:
     """Return what can be done with the chip, the most important first."""
     if contents.table.find("WR_DIS") is None:
-        return (Statement("protection", "none: no eFuse of this chip closes anything"),)
+        return (Statement("protection", "none: this chip has no eFuse that restricts access"),)
     judged = _Judge(contents, revision or (0, 0))
     statements = [judged.flashing(), judged.firmware(), judged.encryption(), judged.jtag()]
     statements += judged.usb()

@@ -9,7 +9,7 @@ from espshell.errors import UsageError
 
 
 def decoded(data: bytes) -> str:
-    r"""Return text up to a zero byte; what is no UTF-8 or cannot be printed is escaped, ``\x1b``.
+    r"""Return text up to a zero byte; what is not UTF-8 or cannot be printed is escaped, ``\x1b``.
 
     A file from anywhere must not speak to the terminal.
     """

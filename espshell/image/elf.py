@@ -102,12 +102,14 @@ def parse_elf(data: bytes, *, name: str = "the ELF file") -> Elf:
     if not is_elf(data):
         raise UsageError(f"{name} is not an ELF file")
     if data[4:6] != b"\x01\x01":
-        raise UsageError(f"{name} is not for a 32-bit little-endian machine")
+        raise UsageError(f"{name} is not for a 32-bit little-endian CPU")
     try:
         file = ELFFile(io.BytesIO(data))
         _check_tables(file, data, name)
         if file["e_type"] != "ET_EXEC":
-            raise UsageError(f"{name} is not a program", hint="an object file is not linked yet")
+            raise UsageError(
+                f"{name} is not a program", hint="it is an object file, not linked yet"
+            )
         return Elf(
             machine=str(file["e_machine"]).removeprefix("EM_").lower(),
             entry=file["e_entry"],
@@ -115,7 +117,7 @@ def parse_elf(data: bytes, *, name: str = "the ELF file") -> Elf:
             symbols=SymbolTable(_symbols(file, data, name)),
         )
     except (ELFError, *_STUMBLES) as error:
-        raise UsageError(f"{name} is cut off or broken") from error
+        raise UsageError(f"{name} is truncated or damaged") from error
 
 
 def _check_tables(file: ELFFile, data: bytes, name: str) -> None:
@@ -124,7 +126,7 @@ def _check_tables(file: ELFFile, data: bytes, name: str) -> None:
     segments = file["e_phoff"], file.num_segments(), file["e_phentsize"], _SEGMENT_SIZE
     for offset, count, size, right_size in (sections, segments):
         if count and size != right_size:
-            raise UsageError(f"{name} is broken: its headers have {size} bytes")
+            raise UsageError(f"{name} is damaged: its headers have {size} bytes")
         if count:
             _cut(data, offset, count * size, name)
 
@@ -138,7 +140,7 @@ def _segments(file: ELFFile, data: bytes, name: str) -> Iterator[ElfSegment]:
         room -= header.p_filesz
         # Together they cannot have more than the file has, or they name the same bytes again.
         if room < 0 or header.p_filesz > header.p_memsz:
-            raise UsageError(f"{name} is broken: the segment at 0x{header.p_paddr:x} is too large")
+            raise UsageError(f"{name} is damaged: the segment at 0x{header.p_paddr:x} is too large")
         yield ElfSegment(
             address=header.p_paddr,
             data=_cut(data, header.p_offset, header.p_filesz, name),
@@ -182,5 +184,5 @@ def _rows(rows: bytes, names: bytes, ends: dict[int, int]) -> Iterator[Symbol]:
 
 def _cut(data: bytes, offset: int, size: int, name: str) -> bytes:
     if offset + size > len(data):
-        raise UsageError(f"{name} is cut off: it has {len(data)} bytes of {offset + size}")
+        raise UsageError(f"{name} is truncated: it has {len(data)} bytes of {offset + size}")
     return data[offset : offset + size]

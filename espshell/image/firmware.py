@@ -225,7 +225,7 @@ def parse(data: bytes, *, esp8266: bool | None = None) -> Firmware:
     """Take an image apart that is in memory.
 
     ``esp8266`` says which kind it is where that is known; None looks.
-    Raises: UsageError if it is no image, or a broken one.
+    Raises: UsageError if it is not an image, or a broken one.
     """
     firmware = parse_from(reader(data), len(data), esp8266=esp8266)
     if not firmware.trailing:
@@ -242,7 +242,7 @@ def parse_from(
 
     Without ``verify`` only headers and sums are read, and nothing is known of whether the sums
     agree; with it every byte of the image is read, in order, and headers twice.
-    Raises: UsageError if it is no image, or a broken one; whatever ``read`` raises.
+    Raises: UsageError if it is not an image, or a broken one; whatever ``read`` raises.
     """
     pieces = _Pieces(read, size)
     header, first, extended, segments = pieces.header(0), None, None, []
@@ -296,11 +296,11 @@ def patch_header(
     """
     firmware = parse(data)
     if firmware.layout is ImageLayout.ESP8266_V2:
-        raise UsageError("flash settings stand in images that begin with 0xe9, not 0xea")
+        raise UsageError("only images that begin with 0xe9 have flash settings, not 0xea")
     if not firmware.ok:
         raise UsageError(
-            "the image is damaged: its checksum or digest does not agree",
-            hint="without new flash settings it can be used as it is",
+            "the image is damaged: its checksum or digest is wrong",
+            hint="without new flash settings it is written unchanged",
         )
     head = firmware.header
     halves = (head.size_code if size is None else size) | (
@@ -336,7 +336,7 @@ class _Pieces:
             raise _broken(f"its second header at 0x{offset:x} begins with 0x{fields.magic:02x}")
         if fields.magic not in (MAGIC, MAGIC_V2):
             raise UsageError(
-                f"no firmware image: it begins with 0x{fields.magic:02x}, expected 0xe9 or 0xea"
+                f"not a firmware image: it begins with 0x{fields.magic:02x}, expected 0xe9 or 0xea"
             )
         return fields
 
@@ -374,7 +374,7 @@ class _Sums:
 
 
 def _broken(what: str) -> UsageError:
-    return UsageError(f"the image is broken: {what}", hint="it may be cut off or damaged")
+    return UsageError(f"the image is damaged: {what}", hint="it may be truncated or damaged")
 
 
 def _revision(full: int) -> tuple[int, int] | None:

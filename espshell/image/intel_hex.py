@@ -102,7 +102,7 @@ def is_given(data: bytes, path: Path) -> bool:
     beginning = f"a {mark} byte order mark" if mark else f"`{line}`"
     raise UsageError(
         f"{path} is not Intel HEX: it begins with {beginning}, expected a colon and hex digits",
-        hint="save it as plain ASCII" if mark else "under another name it is taken as raw bytes",
+        hint="save it as plain ASCII" if mark else "under another suffix it is read as raw binary",
     )
 
 
@@ -120,7 +120,7 @@ def read(source: Path | bytes, *, name: str = "the Intel HEX file") -> Segments:
         raise UsageError(f"{name} is not Intel HEX", hint="such a file begins with a colon")
     runs = _runs(source, name)
     if not runs:
-        raise UsageError(f"{name} holds no data")
+        raise UsageError(f"{name} contains no data")
     return joined(runs, lambda address: f"{name} has bytes for {hex32(address)} twice")
 
 
@@ -146,7 +146,7 @@ def _runs(text: bytes, name: str) -> list[tuple[int, bytearray]]:
             runs.append((address, bytearray()))
         runs[-1][1].extend(data)
         end = address + len(data)
-    raise UsageError(f"{name} has no end record", hint="it was cut off")
+    raise UsageError(f"{name} has no end-of-file record", hint="it was truncated")
 
 
 def _record(line: bytes, where: str) -> tuple[int, int, bytes]:
@@ -156,12 +156,12 @@ def _record(line: bytes, where: str) -> tuple[int, int, bytes]:
     except ValueError:
         record = b""
     if line[:1] != b":" or len(record) < _SHORTEST:
-        raise UsageError(f"{where} is no record")
+        raise UsageError(f"{where} is not a record")
     kind, data = record[3], record[_HEAD_SIZE:-1]
     if len(data) != record[0] or (kind in _BASES and len(data) != _BASE_SIZE):
-        raise UsageError(f"{where} has {len(data)} bytes of data, which is not right")
+        raise UsageError(f"{where} has {len(data)} data bytes, which does not match its length")
     if sum(record) & 0xFF:
         raise UsageError(f"{where} has a wrong checksum")
     if kind > _LAST_KIND:
-        raise UsageError(f"{where} is of the type {kind}, which is not known")
+        raise UsageError(f"{where} is of the type {kind}, which is unknown")
     return kind, int.from_bytes(record[1:3], "big"), data

@@ -45,7 +45,7 @@ def make_v1(segments: Sequence[tuple[int, bytes]], entry: int = 0) -> tuple[Flas
     """
     for address in (entry, *(address for address, _ in segments)):
         if not 0 <= address <= 0xFFFF_FFFF:
-            raise UsageError(f"{address:#x} is no address: it has more than 32 bits")
+            raise UsageError(f"{address:#x} is not an address: it has more than 32 bits")
     loaded = [segment for segment in segments if segment[0] not in _FLASH]
     if not 1 <= len(loaded) <= MAX_SEGMENTS:
         raise UsageError(f"{len(loaded)} segments to load, expected 1 to {MAX_SEGMENTS}")
@@ -63,7 +63,7 @@ def make_v1(segments: Sequence[tuple[int, bytes]], entry: int = 0) -> tuple[Flas
     for part in in_flash:
         if part.offset < len(image):
             raise UsageError(
-                f"the segment for {hex32(_FLASH.start + part.offset)} lies where the image goes",
+                f"the segment for {hex32(_FLASH.start + part.offset)} overlaps the image itself",
                 hint=f"the image takes 0x{len(image):x} bytes from {hex32(_FLASH.start)} on",
             )
     return (FlashPart(0, image), *in_flash)

@@ -74,7 +74,7 @@ def merge(
     if fmt == "raw":
         return _raw(parts, target_offset, pad_to)
     if family is None:
-        raise UsageError("UF2 needs the chip's family", hint="say which chip it is for")
+        raise UsageError("UF2 needs the chip's family", hint="give the target chip")
     return b"".join(
         uf2.write(part.offset, part.data, family=family, chunk_size=chunk_size, md5=md5)
         for part in parts
@@ -88,7 +88,7 @@ def ordered(parts: Iterable[MergePart]) -> list[MergePart]:
     """
     ordered = sorted(parts, key=lambda part: part.offset)
     if not ordered:
-        raise UsageError("there is nothing to merge")
+        raise UsageError("nothing to merge")
     for part in ordered:
         if not part.data:
             raise UsageError(f"{part.name} is empty")
@@ -97,7 +97,7 @@ def ordered(parts: Iterable[MergePart]) -> list[MergePart]:
                 f"{part.name} would begin before the start of the flash, at {part.offset}"
             )
         if part.end > 1 << 32:
-            raise UsageError(f"{part} ends behind 4 GiB")
+            raise UsageError(f"{part} ends beyond 4 GiB")
     for one, other in pairwise(ordered):
         if other.offset < one.end:
             raise UsageError(f"{other} overlaps {one}")
@@ -111,7 +111,7 @@ def _raw(parts: list[MergePart], target_offset: int, pad_to: int | None) -> byte
     if end - target_offset > MAX_RAW:
         size = size_text(end - target_offset)
         raise UsageError(
-            f"a raw file up to {parts[-1]} would have {size}", hint="hex or uf2 need no filling"
+            f"a raw file up to {parts[-1]} would have {size}", hint="hex or uf2 need no padding"
         )
     pieces = []
     position = target_offset

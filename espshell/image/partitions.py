@@ -139,11 +139,11 @@ class Partition:
         """Yield what is wrong with this partition by itself, each as a sentence."""
         step = ALIGNMENT.get(self.type, SECTOR)
         if self.offset % step:
-            yield f"{self.name} starts at 0x{self.offset:x}, which is no multiple of 0x{step:x}."
+            yield f"{self.name} starts at 0x{self.offset:x}, which is not a multiple of 0x{step:x}."
         if self.size == 0:
             yield f"{self.name} is empty."
         if self.type == APP and self.size % SECTOR:
-            yield f"{self.name} has 0x{self.size:x} bytes, which is no multiple of 0x1000."
+            yield f"{self.name} has 0x{self.size:x} bytes, which is not a multiple of 0x1000."
         small = self.size < _READ_WRITE_NVS and not self.readonly
         if (self.type, self.subtype) == (DATA, NVS) and small:
             yield f"{self.name} is too small to be written: NVS needs 0x{_READ_WRITE_NVS:x} bytes."
@@ -184,7 +184,7 @@ class PartitionTable:
         for partition in self.partitions:
             if flash_size is not None and partition.end > flash_size:
                 size = size_text(flash_size)
-                sentences.append(f"{partition} ends behind the flash, which has {size}.")
+                sentences.append(f"{partition} ends past the end of the flash, which has {size}.")
         return tuple(sentences)
 
     def _wrong_names(self) -> Iterator[str]:
@@ -222,7 +222,7 @@ def parse(data: bytes, *, offset: int = OFFSET) -> PartitionTable:
     try:
         text = data.decode("utf-16" if data[:2] in _UTF_16 else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _no_table(f"it begins with {data[:2].hex(' ')}, not aa 50") from error
+        raise _no_table(f"it begins with {data[:2].hex(' ')}, expected aa 50") from error
     return parse_csv(text, offset=offset)
 
 
@@ -284,7 +284,7 @@ def parse_csv(
 
 
 def _no_table(reason: str) -> UsageError:
-    return UsageError(f"no partition table: {reason}")
+    return UsageError(f"not a partition table: {reason}")
 
 
 def _is_primary(partition: Partition) -> bool:
@@ -323,7 +323,7 @@ def _placed(row: Partition, offset: int, bootloader_offset: int | None) -> Parti
     if row.type == TABLE:
         return replace(row, offset=offset, size=SECTOR)
     if bootloader_offset is None or bootloader_offset >= offset:
-        raise UsageError("the chip is not known, and so not where its bootloader stands")
+        raise UsageError("the chip is unknown, and with it the offset of its bootloader")
     return replace(row, offset=bootloader_offset, size=offset - bootloader_offset)
 
 
@@ -339,7 +339,7 @@ def _number(text: str, what: str, names: dict[str, int] | None = None) -> int:
         raise UsageError(f"no {what}")
     if value is None:
         hint = f"one of {', '.join(names)}, or a number" if names else ""
-        raise UsageError(f"{what}: {text!r} is no {'name' if names else 'number'}", hint=hint)
+        raise UsageError(f"{what}: {text!r} is not a {'name' if names else 'number'}", hint=hint)
     return value
 
 
@@ -347,6 +347,6 @@ def _flags(text: str) -> int:
     flags = 0
     for name in filter(None, text.split(":")):
         if name not in FLAGS:
-            raise UsageError(f"flags: {name!r} is no name", hint=f"one of {', '.join(FLAGS)}")
+            raise UsageError(f"flags: {name!r} is not a name", hint=f"one of {', '.join(FLAGS)}")
         flags |= FLAGS[name]
     return flags

@@ -61,7 +61,7 @@ def write(
     if not 4 <= size <= room or size % 4:
         raise UsageError(f"a UF2 block takes 4 to {room} bytes, a multiple of 4; not {size}")
     if address + len(data) > 1 << 32:
-        raise UsageError(f"UF2 has no addresses behind 4 GiB, as 0x{address + len(data):x} is")
+        raise UsageError(f"UF2 has no addresses beyond 4 GiB, as 0x{address + len(data):x} is")
     flags = _HAS_FAMILY | _HAS_DIGEST * md5
     count = ceil_div(len(data), size)
     blocks = []
@@ -88,7 +88,7 @@ def read(data: bytes, *, name: str = "the UF2 file") -> Uf2:
     if not is_uf2(data):
         raise UsageError(f"{name} is not UF2")
     if len(data) % BLOCK_SIZE:
-        raise UsageError(f"{name} has {len(data)} bytes, which are no whole blocks of 512")
+        raise UsageError(f"{name} has {len(data)} bytes, which is not a multiple of 512")
     families = set()
     pieces = []
     wide: set[tuple[int, int, bytes]] = set()
@@ -98,9 +98,9 @@ def read(data: bytes, *, name: str = "the UF2 file") -> Uf2:
         where = f"block {start // BLOCK_SIZE} of {name}"
         flags, address, size, index, count, family = _fields(block, where)
         if index and (index, count) != expected:
-            raise UsageError(f"{where} has number {index} of {count}, which does not follow")
+            raise UsageError(f"{where} is number {index} of {count}, out of sequence")
         if not index and expected[0] != expected[1]:
-            raise UsageError(f"{where} begins anew, but {expected[1] - expected[0]} are missing")
+            raise UsageError(f"{where} starts over, but {expected[1] - expected[0]} are missing")
         expected = index + 1, count
         if flags & (_NOT_MAIN_FLASH | _FILE_CONTAINER):
             continue
@@ -111,7 +111,7 @@ def read(data: bytes, *, name: str = "the UF2 file") -> Uf2:
             wide |= _wide_digest(block, address, size, where)
     if expected[0] != expected[1]:
         raise UsageError(f"{name} lacks its last blocks ({expected[1] - expected[0]})")
-    segments = tuple(joined(pieces, lambda at: f"two blocks of {name} have bytes for 0x{at:x}"))
+    segments = tuple(joined(pieces, lambda at: f"two blocks of {name} have data for 0x{at:x}"))
     _require_digests(segments, wide, name)
     return Uf2(segments, tuple(sorted(families)))
 

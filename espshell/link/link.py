@@ -81,7 +81,7 @@ class Link:
         return frames.popleft() if frames else None
 
     def hear(self, text: bytes, timeout_s: float) -> bool:
-        """Wait for bytes that are no response, such as a greeting; return whether they came."""
+        """Wait for bytes that are not response, such as a greeting; return whether they came."""
         return self._read_until(lambda: text in self.noise, timeout_s)
 
     def discard(self) -> None:

@@ -13,6 +13,7 @@ import errno
 import os
 import select
 import struct
+import warnings
 from collections.abc import Iterator
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
@@ -31,7 +32,7 @@ else:
     _SYSTEM_ERRORS = (OSError, termios.error)  # pyserial lets some of the latter through
 
 # TypeError: pyserial 3.5 on a descriptor that another thread or a hang-up has closed.
-# OverflowError: a baud rate that does not fit into the system's structures.
+# OverflowError: a baud rate that does not fit the system's structures.
 _LOST: tuple[type[Exception], ...] = (*_SYSTEM_ERRORS, ValueError, TypeError, OverflowError)
 
 WRITE_TIMEOUT_S = 5.0
@@ -45,6 +46,7 @@ Source: esp-pylib, ``serial_reset`` (Apache 2.0); not tried here.
 
 _POLL_S = 0.02
 _READ_SIZE = 65536
+_LOST_HINT = "plug it in again, then `reconnect`"
 _SIMULATORS = "espshell.sim"
 
 
@@ -124,7 +126,8 @@ class SerialPort:
                     self._device.dtr = dtr
         except (OSError, NotImplementedError) as error:
             if getattr(error, "errno", errno.ENOTTY) not in (errno.ENOTTY, errno.EINVAL):
-                raise PortError(f"lost {self.url} while resetting: {_reason(error)}") from error
+                message = f"lost {self.url} while resetting: {_reason(error)}"
+                raise PortError(message, hint=_LOST_HINT, port=self.url) from error
             self.has_lines = False
 
     @property
@@ -139,7 +142,7 @@ class SerialPort:
                 self._device.baudrate = baud
 
     def close(self) -> None:
-        """Close the device; a port that is gone already is no error."""
+        """Close the device; a port that is gone already is not an error."""
         self._fd = None  # the number may soon be another file's
         with contextlib.suppress(OSError, EspError):
             self._device.close()
@@ -177,13 +180,16 @@ class SerialPort:
             yield
         except serial.SerialTimeoutException as error:
             raise PortStalled(
-                f"{self.url} is there and has taken no bytes for {WRITE_TIMEOUT_S:.0f} s",
-                hint="nobody reads at its other end, or flow control holds it; `reconnect` resets",
+                f"{self.url} is open but has accepted no data for {WRITE_TIMEOUT_S:.0f} s",
+                hint="nothing reads at the other end, or flow control blocks it; `reconnect` "
+                "resets it",
+                port=self.url,
             ) from error
         except _LOST as error:
             raise PortError(
                 f"lost {self.url} while {doing}: {_reason(error)}",
-                hint="plug it in again, then `reconnect`",
+                hint=_LOST_HINT,
+                port=self.url,
             ) from error
 
 
@@ -200,6 +206,10 @@ def open_port(url: str, baud: int) -> SerialPort:
         _check_place(url)
         scheme = _scheme(url)
         can_wait = scheme == "sim" or (os.name == "posix" and scheme in ("", "socket"))
+        if scheme == "rfc2217":  # pyserial 3.5 names its thread by calls that Python deprecates
+            warnings.filterwarnings(
+                "ignore", category=DeprecationWarning, module=r"serial\.rfc2217"
+            )
         device = serial.serial_for_url(url, do_not_open=True)
         device.baudrate = baud
         device.timeout = 0 if can_wait else _POLL_S
@@ -215,7 +225,7 @@ def open_port(url: str, baud: int) -> SerialPort:
     except _SYSTEM_ERRORS as error:
         reason = _reason(error)
         hint = next((hint for words, hint in _OPEN_HINTS.items() if words in reason), "")
-        raise PortError(f"cannot open {url}: {reason}", hint=hint) from error
+        raise PortError(f"cannot open {url}: {reason}", hint=hint, port=url) from error
     return SerialPort(url, device)
 
 
@@ -232,7 +242,7 @@ def _scheme(url: str) -> str:
 def _check_place(url: str) -> None:
     """Require a network URL with host and port, and a path that can be one. Raises: ValueError."""
     if "\0" in url:
-        raise ValueError("there is a NUL in it")
+        raise ValueError("it contains a NUL")
     if _scheme(url) not in ("socket", "rfc2217"):
         return
     try:
@@ -241,7 +251,7 @@ def _check_place(url: str) -> None:
     except ValueError:
         is_complete = False
     if not is_complete:
-        raise ValueError("it names no host and port up to 65535, as socket://HOST:PORT does")
+        raise ValueError("expected a host and a port up to 65535: socket://HOST:PORT")
 
 
 def _descriptor(device: Any) -> int | None:
@@ -273,8 +283,8 @@ def _reason(error: Exception) -> str:
 
 
 _OPEN_HINTS = {
-    "permission": "may this user use it? (on Linux: group dialout)",
-    "no such file": "is it plugged in, and the name right?",
+    "permission": "does this user have permission? (on Linux: group dialout)",
+    "no such file": "is it plugged in, and is the name right?",
     "in use": "close the other program first",
 }
 """Advice on a port that cannot be opened, by words of the reason."""

@@ -68,7 +68,7 @@ SIMULATED = Bridge("simulated bridge", 3_000_000, has_latency_timer=True)
 
 @dataclass(frozen=True, slots=True)
 class PortInfo:
-    """A port and its USB descriptors; the ids are None where it is no USB device."""
+    """A port and its USB descriptors; the ids are None where it is not a USB device."""
 
     device: str
     vid: int | None = None
@@ -157,7 +157,7 @@ def device_of(name: str) -> str:
     count = "several devices have" if devices else "no device has"
     raise BenchError(
         f"{count} the USB serial number `{printable(serial)}`",
-        hint=f"there are {there}" if there else "`ports` lists what is there",
+        hint=f"there are {there}" if there else "`ports` lists the ports",
     )
 
 

@@ -70,7 +70,7 @@ TIGHT = parse("U0,0|U1,1|U0,1|W0.1|U1,0|W0.05|U0,0|D0")
 """Both lines in one step: no moment in between in which the chip could boot."""
 
 USB_JTAG = parse("R0|D0|W0.1|D1|R0|W0.1|R1|D0|R1|W0.1|D0|R0")
-"""For the USB-JTAG/serial peripheral, to which the state (1, 1) in between is no reset."""
+"""For the USB-JTAG/serial peripheral, to which the state (1, 1) in between is not a reset."""
 
 HARD_RESET = parse("R1|W0.1|R0")
 """Out of the loader, into the application."""

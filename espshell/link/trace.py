@@ -111,7 +111,7 @@ def describe(direction: Direction, piece: slip.Frame | slip.Noise) -> str:
 def read_recording(path: Path) -> tuple[Event, ...]:
     """Read a recording.
 
-    Raises: UsageError if the file cannot be read or is no recording, with the line.
+    Raises: UsageError if the file cannot be read or is not a recording, with the line.
     """
     lines = files.read_text(path, files.RECORDING).splitlines()
     try:

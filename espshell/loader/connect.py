@@ -162,18 +162,20 @@ def _heard(link: Link) -> str:
     if link.bytes_received == 0:
         return "nothing was heard"
     sentence = recognise(link.noise).sentence
-    return sentence or f"{link.bytes_received} bytes were heard, none of them an answer"
+    return sentence or f"{link.bytes_received} bytes were received, none of them an answer"
 
 
 def _advice(link: Link) -> str:
     heard = recognise(link.noise)
+    if heard.brownout and not heard.panic:
+        return "it needs more current: a better cable, no hub, or a supply of its own"
     if heard.in_download_mode:
-        return "it does not hear us: check the wire to its RX pin"
+        return "the chip does not receive: check the wire to its RX pin"
     if heard.resets:
         return "hold BOOT (IO0 low) while it resets, then `connect --before no-reset`"
     if link.bytes_received == 0:
         return "check power, cable and port, and that the chip is in download mode (IO0 low)"
-    return "another baud rate, or not the loader of an Espressif chip"
+    return "wrong baud rate, or not an Espressif bootloader"
 
 
 def _detect(loader: Loader) -> tuple[Chip, SecurityInfo | None]:
@@ -207,4 +209,4 @@ def _ask(loader: Loader) -> tuple[Chip, SecurityInfo | None]:
 
 def _unknown(what: str) -> DeviceError:
     names = ", ".join(chips.NAMES)
-    return DeviceError(f"a chip that is not known: {what}", hint=f"known are {names}")
+    return DeviceError(f"unknown chip: {what}", hint=f"known are {names}")

@@ -160,7 +160,7 @@ class Dialogue:
         if not lead_home(quick):
             raise Gone(
                 recognise(self.link.noise).sentence
-                or f"the loader on {self.link.port.url} has stopped answering",
+                or f"the loader on {self.link.port.url} stopped answering",
                 hint="`reconnect` resets it into the loader again",
             )
         self.in_step = True
@@ -229,7 +229,7 @@ class Dialogue:
                     if probe.value is not None and len(response.body) != self.dialect.status_size:
                         raise Gone(
                             f"another loader answers on {self.link.port.url}: the chip was reset",
-                            hint="`reconnect` finds out which",
+                            hint="`reconnect` identifies it",
                         )
                     if probe.opcode == Opcode.SYNC:
                         self._take_echoes()

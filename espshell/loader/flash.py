@@ -198,7 +198,7 @@ def _erase_sector(controller: Controller, offset: int) -> None:
             return
     raise DeviceError(
         f"the flash does not finish erasing the sector at {hex32(offset)}",
-        hint="is it powered well?",
+        hint="is its supply stable?",
     )
 
 

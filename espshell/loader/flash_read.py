@@ -176,7 +176,7 @@ def _stub_piece(loader: Loader, offset: int, size: int, tried: int) -> bytes:
         )
     probe = _distinctive_part(data)
     if digest(loader, offset + probe.start, len(probe)) != md5(data[probe.start : probe.stop]):
-        raise Fault("it came from another place")
+        raise Fault("it came from another address")
     return data
 
 

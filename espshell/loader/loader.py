@@ -121,7 +121,9 @@ class Loader(Dialogue):
                 hint="its memory cannot be reached",
             )
         hint = "" if self.dialect.is_stub else "the flasher stub may: `stub always` starts it"
-        raise UsageError(f"the {self.dialect.name} loader does not know {opcode.name}", hint=hint)
+        raise UsageError(
+            f"the {self.dialect.name} loader does not support {opcode.name}", hint=hint
+        )
 
     def change_baud(self, baud: int, *, requested: int | None = None) -> None:
         """Change the rate at both ends and prove the link by a read; on failure go back.
@@ -214,7 +216,7 @@ class Loader(Dialogue):
         try:
             return command.parse(response.value, response.body[: -self.dialect.status_size])
         except ValueError as error:
-            raise DeviceError(f"the answer to {name} makes no sense: {error}") from error
+            raise DeviceError(f"the answer to {name} is invalid: {error}") from error
 
     def _answers_at(self, baud: int, *, quick: bool) -> bool:
         """Set the host's rate and return whether the loader is there; see ``resynchronise``."""
@@ -250,8 +252,8 @@ def agreed(
             return last
     values = f": {show(before)}, then {show(last)}" if show else ""
     raise ReadsDiffer(
-        f"{most} readings of {what} do not agree with each other{values}",
-        hint="check cable and baud rate; is it something that changes by itself?",
+        f"{most} readings of {what} do not agree{values}",
+        hint="check cable and baud rate; or does the value change by itself?",
     )
 
 

@@ -121,7 +121,7 @@ class Controller:
                 self._loader.execute(WriteReg(tuple(writes)))
             if _words(self._loader, list(expected)) == list(expected.values()):
                 return
-        raise DeviceError("the SPI controller does not hold what is written to it")
+        raise DeviceError("the SPI controller does not keep what is written to it")
 
 
 def _setup(spi: SpiController, command: FlashCommand) -> list[RegisterWrite]:

@@ -53,7 +53,7 @@ def start(loader: Loader, stub: Stub, *, read_pointer: int | None = None) -> Non
         loader.handlers.clear()
         loader.proven.clear()
         return
-    raise NoReply("the flasher stub was loaded and does not answer", hint="`reset`, `stub never`")
+    raise NoReply("the flasher stub was loaded but does not answer", hint="`reset`, `stub never`")
 
 
 def recognise(loader: Loader, candidates: Iterable[Stub]) -> Stub | None:
@@ -106,8 +106,8 @@ def _upload(loader: Loader, stub: Stub) -> None:
         if _is_in_ram(loader, stub.segments):
             return
     raise DeviceError(
-        "the flasher stub is not in RAM after it was written there",
-        hint="check cable and baud rate; `stub never` does without",
+        "the flasher stub does not read back from RAM as written",
+        hint="check cable and baud rate; `stub never` works without it",
     )
 
 

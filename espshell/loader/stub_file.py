@@ -84,7 +84,9 @@ def read(path: Path, chip: Chip) -> Stub:
         entry, text_start = (int(fields[k]) for k in ("entry", "text_start"))
         data_start, bss_start = (int(fields.get(k, 0)) for k in ("data_start", "bss_start"))
     except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
-        raise UsageError(f"{path} is no flasher stub, or only a part of one", hint=_HINT) from error
+        raise UsageError(
+            f"{path} is not a flasher stub, or only part of one", hint=_HINT
+        ) from error
     version = 1 if path.parent.name == "1" else 2
     stub = Stub(str(path), version, entry, text_start, text, data_start, data, bss_start)
     _check_fits(stub, chip)
@@ -111,7 +113,7 @@ def _check_fits(stub: Stub, chip: Chip) -> None:
         region = chip.region_at(address, len(data))
         if region is None or region.kind is not Kind.RAM:
             raise UsageError(
-                f"{stub.path} is for another chip: {hex32(address)} is no RAM of the {chip.title}"
+                f"{stub.path} is for another chip: {hex32(address)} is not RAM of the {chip.title}"
             )
     if not stub.text_start <= stub.entry < stub.text_start + len(stub.text):
         raise UsageError(f"{stub.path} is damaged: its entry {hex32(stub.entry)} is not in it")

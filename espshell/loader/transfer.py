@@ -84,7 +84,7 @@ def learn_markers(loader: Loader, candidates: Sequence[int]) -> None:
         if first != second:
             loader.resynchronise()
     raise BenchError(
-        "readings of ROM words do not agree; the link is not to be trusted",
+        "readings of ROM words differ; the link is unreliable",
         hint="check cable and baud rate",
     )
 
@@ -230,7 +230,7 @@ def _given_up(fault: Fault, address: int, times: int) -> Refused | BenchError:
         return Refused(
             f"{where}: the loader refused it: {packet.status_text(fault.code)}", code=fault.code
         )
-    tries = f"{times} times in a row" if times > 1 else "and it must not be read twice"
+    tries = f"{times} times in a row" if times > 1 else "and reading it twice is not allowed"
     return NoReply(f"{where}: {fault}, {tries}", hint="check cable and baud rate")
 
 

@@ -175,8 +175,9 @@ class Layout:
             for field in self.fields
             if len(field.bits) > 1
             for bit in field.bits
+            if bit.name == upper
         )
-        return next((entry for entry in (*self.fields, *single) if entry.name == upper), None)
+        return next((field for field in self.fields if field.name == upper), next(single, None))
 
     def without(self, opcode: int) -> Layout:
         """Return the layout without the registers that an opcode reads."""
@@ -220,7 +221,7 @@ def common(layouts: Sequence[Layout]) -> Layout:
     opcodes = {r.name: r.read_opcode for layout in layouts for r in layout.registers}
     registers = tuple(_agreed(name, opcodes[name], layouts) for name in opcodes)
     values = {field.name: field.values for layout in layouts for field in layout.fields}
-    return _layout("common", registers, values, "what all candidates have in common")
+    return _layout("common", registers, values, "what all candidates share")
 
 
 def _agreed(name: str, opcode: int, layouts: Sequence[Layout]) -> RegisterLayout:

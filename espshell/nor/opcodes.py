@@ -36,8 +36,8 @@ class Effect(Enum):
     READS = "only reads"
     WRITES = "writes"
     ERASES = "erases"
-    LOCKS = "writes bits that cannot be undone"
-    MODE = "changes how the flash listens"
+    LOCKS = "writes bits that cannot be cleared again"
+    MODE = "changes the bus mode of the flash"
     UNKNOWN = "is not known"
 
 

@@ -3,7 +3,7 @@
 Parts stand in ``data/parts.txt``, a line each.  ``identify`` gives one ``Part`` to work with:
 
 * the part, when one row is left;
-* what all candidates have in common, when several are: a bit on which they do not agree cannot be
+* what all candidates share, when several are: a bit on which they do not agree cannot be
   written, and where they are written in different ways both ways are kept (see ``plan``);
 * a stand-in when the id is unknown: BUSY, WEL and, where SFDP says how, QE.
 
@@ -166,13 +166,13 @@ def volatile_possible(identified: Identified) -> tuple[bool, str]:
     by_sfdp = basic.volatile_50h if basic else None
     if table is Volatile.NO:
         which = "one of the parts that it may be" if identified.part.is_open else "the part"
-        return False, f"{which} does not know 50h"
+        return False, f"{which} does not support 50h"
     if by_sfdp is not None:
         how = basic.status_write if basic else ""
         return by_sfdp, f"SFDP says: {how}"
     if table is Volatile.YES:
-        return True, "the part knows 50h"
-    return False, "nothing says that the part knows 50h"
+        return True, "the part supports 50h"
+    return False, "no source says that the part supports 50h"
 
 
 def loses_bits(part: Part, count: int = 2) -> str | None:
@@ -185,7 +185,7 @@ def loses_bits(part: Part, count: int = 2) -> str | None:
     if any(plan.clears_sr2 for plan in part.writes):
         return f"{part.name} may clear SR2 (QE, CMP, SRP1) when SR1 is written alone"
     if not part.written:
-        return f"it is not known how the registers of {part.name} are written"
+        return f"how to write the registers of {part.name} is unknown"
     if count > 1 and "CR" in names:
         return f"the second byte goes to CR of {part.name}, where bit 3 (TB) is one-way"
     missing = [f"SR{n}" for n in range(2, count + 1) if f"SR{n}" not in part.written]
@@ -242,7 +242,7 @@ def _chosen(jedec_id: int, name: str) -> Part:
     match = next((part for part in parts if part.is_called(name)), None)
     if match is None:
         names = ", ".join(text for part in parts for text in part.names)
-        hint = f"parts with this id: {names}" if names else "no part with this id is known"
+        hint = f"parts with this id: {names}" if names else "no known part has this ID"
         raise UsageError(f"{name} does not have the id {jedec_id:06x}", hint=hint)
     return match
 
@@ -253,7 +253,7 @@ def _doubts(part: Part, sfdp: Sfdp | None) -> Iterator[str]:
         return
     if part.size and basic.size != part.size:
         by_sfdp, by_id = size_text(basic.size), size_text(part.size)
-        yield f"SFDP says {by_sfdp} and the id {by_id}: it may be a copy of {part.name}"
+        yield f"SFDP says {by_sfdp} and the id {by_id}: it may be a clone of {part.name}"
     if basic.enters_qpi_by_35h and part.layout.register("SR2"):
         yield f"SFDP says that 35h enters QPI, so SR2 of {part.name} is not read"
     if all(_qe_agrees(alternative, sfdp) is False for alternative in part.alternatives):
@@ -303,7 +303,7 @@ def _stand_in(jedec_id: int, sfdp: Sfdp | None) -> Part:
         variants=("unknown",),
         confidence="C",
         sources=(),
-        note="not in the table; only what SFDP says" + (f"; made by {maker}" if maker else ""),
+        note="not in the table; known from SFDP only" + (f"; made by {maker}" if maker else ""),
         size=makers.size(jedec_id) or (basic.size if basic else 0),
     )
 

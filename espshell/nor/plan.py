@@ -211,7 +211,7 @@ def _not_settable(part: Part, bit: Bit) -> str:
     if bit.kind is BitKind.OPEN:
         return _open(part, bit.name)
     if bit.register not in part.written:
-        return f"{bit.name} cannot be set: nothing here writes {bit.register} of {part.name}"
+        return f"{bit.name} cannot be set: espshell does not write {bit.register} of {part.name}"
     return ""
 
 
@@ -243,7 +243,7 @@ def _forbidden(
         reasons.append(f"a volatile write is not possible: {why}")
     if part.is_open and not after.known and any(f.name in protection.FIELDS for f in fields):
         reasons.append(
-            f"it is not known what would be protected: {after.why}; say which part it is"
+            f"what would be protected is unknown: {after.why}; name the part with --part"
         )
     return reasons
 
@@ -254,9 +254,9 @@ def _one_way(part: Part, field: FieldChange, *, volatile: bool) -> Iterator[str]
     if field.after == "0":
         yield f"{field.name} is one-way: it is 1 and stays 1"
     elif part.is_open:
-        yield f"{field.name} is one-way, and it is not known which part it is: {part.name}"
+        yield f"{field.name} is one-way, and the part is ambiguous: {part.name}"
     elif volatile:
-        yield f"{field.name} is one-way and cannot be set for a while only"
+        yield f"{field.name} is one-way and cannot be set temporarily"
 
 
 _ALWAYS = frozenset({"DC", "LC", "HFM", "HPF"})
@@ -291,7 +291,7 @@ def _warnings(
     if protection.lock_mode(part, before) is LockMode.HARDWARE:
         yield f"lock mode hardware: {LockMode.HARDWARE.text}"
     if "QE" in names and names["QE"].after == "1":
-        yield "with WP# or HOLD# wired to a supply, outputs of the flash would drive against it"
+        yield "with WP# or HOLD# wired to a supply, the flash's outputs would drive against it"
     cmp, bp = (part.layout.field(name) for name in ("CMP", "BP"))
     inverts = cmp is not None and cmp.value(after) == 1 and "bitcmp" not in part.variants
     if names.keys() & {"CMP", "BP"} and inverts and bp is not None and bp.value(after) == 0:

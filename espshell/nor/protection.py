@@ -143,10 +143,10 @@ class LockMode(Enum):
 
 
 _LOCK_TEXT = {
-    LockMode.UNKNOWN: "it is not known what locks the registers",
+    LockMode.UNKNOWN: "what locks the registers is unknown",
     LockMode.SOFTWARE: "the registers can be written",
     LockMode.HARDWARE: "the registers cannot be written while WP# is low",
-    LockMode.POWER_CYCLE: "the registers cannot be written until the flash was without power",
+    LockMode.POWER_CYCLE: "the registers cannot be written until the flash is power-cycled",
     LockMode.PERMANENT: "the registers can never be written again",
 }
 
@@ -268,7 +268,7 @@ def _why(part: Part, registers: Values) -> str:
         if any(1 in _bit(one, registers, name) for one in part.alternatives):
             return f"{name} is set, or may be: each block has its own lock, and BP is ignored"
     if any("unknown" in one.variants for one in part.alternatives):
-        return "how BP counts on this part is not known"
+        return "how this part counts BP is unknown"
     if "SR1" not in registers:
         return "SR1 was not read"
     if part.is_open:

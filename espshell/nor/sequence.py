@@ -101,7 +101,7 @@ def attempts(
         if all(writes is not None for writes in sequences):
             return tuple(writes for writes in sequences if writes is not None), []
     changed = " and ".join(writes.name for writes in changes if writes.changed)
-    return (), [f"nothing is known that writes {changed} of {part.name} with what was read"]
+    return (), [f"no known command writes {changed} of {part.name} from the state that was read"]
 
 
 class _Sequence:

@@ -38,7 +38,7 @@ def split(text: str) -> tuple[str, str]:
     """Return name, in capitals, and value of a setting. Raises: UsageError if it is none."""
     name, equals, value = (piece.strip() for piece in text.partition("="))
     if not equals or not name or not value:
-        raise UsageError(f"{text!r} is no setting", hint="type NAME=VALUE, as in QE=1")
+        raise UsageError(f"{text!r} is not a setting", hint="type NAME=VALUE, as in QE=1")
     return name.upper(), value
 
 
@@ -72,7 +72,7 @@ def _setting(part: Part, text: str) -> Setting:
     if name in {bit_name.rstrip("0123456789") for bit_name in uncertain}:
         raise UsageError(
             f"{name} is not the same on all parts that it may be: {part.name}",
-            hint="--part NAME says which it is",
+            hint="--part NAME chooses one",
         )
     raise _unknown(part, name)
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
+from espshell.errors import DeviceError
 from espshell.records import dataclass
+
+R = TypeVar("R", bound="Result")
 
 
 class Result:
@@ -27,7 +31,7 @@ class Result:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Lines that a person should read, and that are no part of the value."""
+        """Lines that a person should read, and that are not part of the value."""
         return ()
 
     @property
@@ -39,6 +43,12 @@ class Result:
     def last_value(self) -> int | str | None:
         """The value that ``$_`` becomes; None leaves it as it is."""
         return None
+
+    def require_ok(self: R) -> R:
+        """Return the result if it is as expected. Raises: DeviceError, with its ``failure``."""
+        if not self.ok:
+            raise DeviceError(self.failure)
+        return self
 
 
 @dataclass(frozen=True, slots=True)

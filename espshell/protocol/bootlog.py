@@ -17,7 +17,8 @@ _RESET = (
 )
 _PANIC = rb"Guru Meditation Error: Core +\d+ panic'ed \(([^)\r\n]*)\)"
 _ASSERT = rb"(?:abort\(\) was called|assert failed: [^\r\n]*)"
-_BROWNOUT = rb"[Bb]rownout detector was triggered"
+_BROWNOUT = rb"(?i)brownout detector was triggered|rst:0x[0-9a-f]+ \([A-Z_]*BROWN_?OUT"
+"""The application's words, and those of a ROM whose application had none left to say."""
 _BLANK = rb"invalid header: 0x|flash read err|ets_main\.c|csum err"
 _DOWNLOAD_8266 = b"1"
 
@@ -28,6 +29,7 @@ class Heard:
 
     panic: str = ""
     brownout: bool = False
+    """Whether the supply voltage has dropped, by the application or by the cause of a reset."""
     blank_flash: bool = False
     resets: int = 0
     reason: str = ""
@@ -40,7 +42,7 @@ class Heard:
     def sentence(self) -> str:
         """The state of the chip as one clause; empty if the text says nothing about it."""
         if self.panic:
-            return f"the chip has panicked ({self.panic})"
+            return f"the application panicked ({self.panic})"
         if self.brownout:
             return "the chip had a brown-out: its supply voltage drops"
         why = f" ({self.reason})" if self.reason else ""

@@ -41,7 +41,7 @@ _MOST_WORD = 1 << 32
 
 @dataclass(frozen=True, slots=True)
 class SvdFile:
-    """What a file describes; ``left_out`` counts registers that are no aligned words."""
+    """What a file describes; ``left_out`` counts registers that are not aligned words."""
 
     device: str
     registers: Registers
@@ -52,11 +52,11 @@ class SvdFile:
 def read(data: bytes) -> SvdFile:
     """Return the registers that an SVD file describes.
 
-    Raises: UsageError where it is no SVD file, lacks a part, or is more than the limits allow.
+    Raises: UsageError where it is not an SVD file, lacks a part, or is more than the limits allow.
     """
     device = Reader().read(data)
     if device.tag != "device" or device.find("peripherals/peripheral") is None:
-        raise UsageError("it is no SVD file: expected <device> with <peripherals> in it")
+        raise UsageError("not an SVD file: expected <device> with <peripherals> in it")
     tree = _Tree(device)
     sheets: dict[str, _Sheet] = {}
     listed: list[Peripheral] = []
@@ -69,7 +69,7 @@ def read(data: bytes) -> SvdFile:
         if count > MOST_REGISTERS:
             raise UsageError(f"it has more than {count_text(MOST_REGISTERS, 'register')}")
         if name in sheets or not 0 <= base <= _MOST_WORD - size.end:
-            raise UsageError(f"peripheral {name} comes twice or ends outside of 32 bits")
+            raise UsageError(f"peripheral {name} is defined twice or ends beyond 32 bits")
         sheets[name] = sheet
         listed.append(Peripheral(name, base, size.end))
     left_out = sum(sheet.left_out for sheet in sheets.values()) if count <= COUNTED else 0
@@ -122,7 +122,7 @@ class _Item:
         match = _NUMBER.fullmatch(self.require(tag))
         if match is None or len(match[1]) > 40:
             where = _where(self.path)
-            raise UsageError(f"{where}: <{tag}> `{printable(text[:40])}` is no number")
+            raise UsageError(f"{where}: <{tag}> `{printable(text[:40])}` is not a number")
         scale = " kmgt".index(match[2].lower() or " ")
         digits = match[1].lower().replace("#", "0b")
         return int(digits, 0 if digits.startswith(("0x", "0b")) else 10) << 10 * scale
@@ -180,7 +180,7 @@ class _Tree:
             origin = next((self._by_path[path] for path in paths if path in self._by_path), None)
             if origin is None or origin in chain:
                 where = _where(path)
-                why = "what there is not" if origin is None else "itself"
+                why = "something that does not exist" if origin is None else "itself"
                 raise UsageError(f"{where} derives from {why}: `{printable(model[:60])}`")
             chain.append(origin)
             if len(chain) > MOST_MODELS:
@@ -280,7 +280,7 @@ class _Sheet:
 
     @property
     def left_out(self) -> int:
-        """Registers that are no aligned words."""
+        """Registers that are not aligned words."""
         return len(self.places) - len(self.names)
 
     def register(self, peripheral: Peripheral, name: str) -> Register:
@@ -392,5 +392,5 @@ def _bits(item: _Item) -> tuple[int, int]:
         low = item.number("bitOffset")
         high = low + item.number("bitWidth", 1) - 1
     if not 0 <= low <= high < 64:
-        raise UsageError(f"{_where(item.path)}: no bits of a register: {high}:{low}")
+        raise UsageError(f"{_where(item.path)}: not a bit range of a register: {high}:{low}")
     return low, high - low + 1

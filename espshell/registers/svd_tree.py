@@ -44,7 +44,7 @@ class Reader:
         try:
             parser.Parse(data, True)
         except (expat.ExpatError, LookupError, ValueError) as error:  # an encoding that is none
-            raise UsageError(f"it is no XML: {printable(str(error))}") from error
+            raise UsageError(f"not valid XML: {printable(str(error))}") from error
         return self._builder.close()
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:

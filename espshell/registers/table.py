@@ -307,7 +307,7 @@ def _fields(texts: Sequence[str], register: str, default: Access) -> Iterator[Bi
     for text in texts:
         match = _FIELD.fullmatch(text)
         if match is None:
-            raise ValueError(f"{text!r} is no field in the table of {register}")
+            raise ValueError(f"{text!r} is not a field in the table of {register}")
         low = int(match["low"] or match["high"])
         width = int(match["high"]) - low + 1
         access = Access(match["access"]) if match["access"] else default

@@ -94,20 +94,21 @@ _SGR = re.compile(r"\x1b\[([0-9;]*)m")
 _NAMES = {codes: name for name, codes in STYLES.items() if codes}
 
 
-def chosen(theme: str, environment: Mapping[str, str]) -> str:
+def chosen(theme: str, environment: Mapping[str, str], background: str = "") -> str:
     """Return the theme that ``auto`` stands for; any other is itself.
 
-    That of the background that the terminal tells in COLORFGBG, where it has 256 colours: 0 to 6
-    and 8 are dark.  Else its own colours, which its owner can read.
-    Source: rxvt(1), ENVIRONMENT; Konsole, iTerm2 and others set it alike.
+    That of the background, ``dark`` or ``light``, which the terminal tells in COLORFGBG (0 to 6 and
+    8 are dark) or has answered, where it has 256 colours.  Else its own colours, which its owner
+    can read.  Source: rxvt(1), ENVIRONMENT; Konsole, iTerm2 and others set it alike.
     """
     if theme != "auto":
         return theme
-    background = environment.get("COLORFGBG", "").rpartition(";")[2]
-    has_256 = "256" in environment.get("TERM", "") or "COLORTERM" in environment
-    if not (background.isdecimal() and has_256):
+    if not ("256" in environment.get("TERM", "") or "COLORTERM" in environment):
         return "terminal"
-    return "dark" if int(background) in (0, 1, 2, 3, 4, 5, 6, 8) else "light"
+    color = environment.get("COLORFGBG", "").rpartition(";")[2]
+    if color.isdecimal():
+        return "dark" if int(color) in (0, 1, 2, 3, 4, 5, 6, 8) else "light"
+    return background or "terminal"
 
 
 def recolored(text: str, theme: str) -> str:

@@ -46,7 +46,7 @@ def as_command(session: Session, text: str) -> str:
 def _with_address(session: Session, text: str) -> str:
     """Return a command with ``0x`` before an address as a dump prints it: ``peek 3fc90000``.
 
-    Only where it would be an error as it stands: it has letters, or is no address in decimal.
+    Only where it would be an error as it stands: it has letters, or is not an address in decimal.
     """
     match = _ADDRESSED.match(text)
     chip = session.target.chip if session.target else None

@@ -33,6 +33,7 @@ MAX_DEPTH = 20
 
 _MOST_ROUNDS = 1 << 20
 _RANGE = re.compile(r"([^.]+)\.\.([^.]+)(?:\.\.([^.]+))?")
+_EDGE = re.compile(r"\b(if|for|else|end|repeat)\b", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -66,7 +67,7 @@ def parse(text: Script) -> tuple[Node, ...]:
     remaining.reverse()  # the next one is the last: taken by pop
     nodes, closing = _nodes(text, remaining, depth=0)
     if closing is not None:
-        raise _wrong(text, closing, f"`{_kind(closing)}` belongs to no block")
+        raise _wrong(text, closing, f"`{_kind(closing)}` is outside of any block")
     return nodes
 
 
@@ -108,6 +109,8 @@ def _kind(line: Line) -> str:
 
     Raises: UsageError if there is more on the line.
     """
+    if not _EDGE.search(line.text):
+        return ""  # most lines need not be cut for that
     try:
         commands = lines.cut(line.text)
     except UsageError:
@@ -118,9 +121,9 @@ def _kind(line: Line) -> str:
         if not is_edge:
             continue
         if len(commands) > 1 or command.ignore_failure or command.redirect is not None:
-            raise UsageError(f"`{name}` stands alone on its line")
+            raise UsageError(f"`{name}` must be alone on its line")
         if name in (ELSE, END) and command.words:
-            raise UsageError(f"nothing stands behind `{name}`")
+            raise UsageError(f"nothing may follow `{name}`")
         return name
     return ""
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from espshell import files
 from espshell.errors import EspError, ScriptError, UsageError
+from espshell.records import dataclass
 from espshell.shell import blocks, lines, registry, script
 from espshell.shell.arguments.types import AnyType
 from espshell.shell.blocks import Block, Node
@@ -28,18 +29,27 @@ from espshell.shell.script import Given, Script
 from espshell.shell.session import Session
 
 
-def check(session: Session, *scripts: Given, to_run: bool = False) -> bool:
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What scripts that have been checked need."""
+
+    chip: bool
+    """Whether any line needs a chip."""
+    names: bool
+    """Whether the connected chip can show more that is wrong."""
+
+
+def check(session: Session, *scripts: Given, to_run: bool = False) -> Needs:
     """Check every line of scripts that run one after another, and of scripts that they source.
 
     With a chip connected, names are looked up too.  ``to_run``: the scripts run next, so the files
-    that they read must exist, and the connected chip must be the one they need.  Returns whether
-    any line needs a chip.
+    that they read must exist, and the connected chip must be the one they need.
 
     Raises: ScriptError at the first line that is wrong.
     """
     checker = _Checker(session, to_run=to_run)
     needs_chip = [checker.check(text, arguments, depth=0) for text, arguments in scripts]
-    return any(needs_chip)
+    return Needs(any(needs_chip), checker.asks_chip)
 
 
 def every_error(session: Session, text: Script) -> tuple[ScriptError, ...]:
@@ -83,7 +93,7 @@ class _Files:
             self._knows_written = False
             return
         for word in words:
-            with contextlib.suppress(UsageError):  # the word is no path
+            with contextlib.suppress(UsageError):  # the word is not a path
                 self._written.add(_stem(files.path_of(word.expand({}))))
 
 
@@ -102,6 +112,8 @@ class _Checker:
         self._variables: set[str] = {*session.variables, "_", "?"}
         self._knows_names = True  # until a line loads symbols from a file named by a variable
         self._knows_partitions = True  # until a line may write another partition table
+        self.asks_chip = False
+        """Whether something was left open that the connected chip can tell."""
         self._knows_lines = True  # until a line whose meaning is not known before it runs
         self.errors: list[ScriptError] | None = None
         """Collects errors; None: the first one is raised."""
@@ -225,6 +237,7 @@ class _Checker:
                 written.append(files.path_of(to.target.expand({})))
             self._files.require_folders(written)
             is_plain = all(word.is_plain for word in command.words)
+            self.asks_chip |= Trait.NEED in verb.traits
             if Trait.NEED in verb.traits and is_plain and self._knows_chip and session.target:
                 verb.run(session, **registry.values(verb, prepared.bound, {}, session.scope))
         self._files.note_outputs(prepared)
@@ -256,13 +269,17 @@ class _Checker:
 
     def _check_either(self, words: Iterable[str]) -> None:
         """Require words to be files or names of places, once the chip can say which there are."""
-        scope = self._session.scope
+        if not (words := tuple(words)):
+            return
+        scope, self.asks_chip = self._session.scope, True
         if self._to_run and self._knows_lines and self._knows_chip and scope.chip is not None:
             paths = (files.path_of(word) for word in words if not scope.knows(word))
             self._files.require(paths if self._knows_names else ())
 
     def _check_names(self, names: Iterable[str]) -> None:
-        scope = self._session.scope
+        if not (names := tuple(names)):
+            return
+        scope, self.asks_chip = self._session.scope, True
         if scope.chip is None or not (self._knows_names and self._knows_chip):
             return
         for name in names:

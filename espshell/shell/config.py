@@ -105,7 +105,7 @@ def load(
             chosen = sections[profile].over(chosen or Config())
     if profile and chosen is None:
         where = " and ".join(map(str, paths)) or f"{user_file()} or {FILE_NAME}"
-        hint = did_you_mean(profile, names) or (f"profiles are {', '.join(names)}" if names else "")
+        hint = did_you_mean(profile, names) or (f"profiles: {', '.join(names)}" if names else "")
         raise UsageError(f"there is no profile `{printable(profile)}` in {where}", hint=hint)
     present = [name for name, variable in ENVIRONMENT.items() if os.environ.get(variable)]
     return (chosen or Config()).over(base.without(present))
@@ -164,8 +164,8 @@ def _may_use(
         return True
     if ask is None:
         raise UsageError(
-            f"nobody has agreed to the {path} of this folder yet",
-            hint=f"`--config {path}` uses it; a terminal asks",
+            f"the {path} of this folder has not been approved yet",
+            hint=f"`--config {path}` uses it; at a terminal you are asked",
         )
     if not ask([f"{key} = {_shown(value)}" for key, value in _flat(values)]):
         return False
@@ -205,7 +205,9 @@ def _parsed(path: Path, data: bytes) -> _Values:
     except RecursionError as error:
         raise UsageError(f"{path} is nested too deeply") from error
     except ValueError as error:
-        raise UsageError(f"{path} is no TOML: {error}", hint='a line is `key = "value"`') from error
+        raise UsageError(
+            f"{path} is not TOML: {error}", hint='a line is `key = "value"`'
+        ) from error
     return values
 
 
@@ -216,7 +218,7 @@ def _sections(path: Path, values: _Values) -> dict[str, Config]:
         key = f"profile.{printable(name)}"
         section = _table(path, key, section)
         if "profile" in section:
-            raise _wrong(path, f"{key}.profile", "no profile inside of one", section["profile"])
+            raise _wrong(path, f"{key}.profile", "profiles cannot be nested", section["profile"])
         if not name:
             raise _wrong(path, "profile", "profiles with names", name)
         sections[name] = _section(path, f"{key}.", section)
@@ -227,7 +229,7 @@ def _section(path: Path, prefix: str, values: _Values) -> Config:
     for key in values:
         if key not in _OPTIONS and key not in _BARE:
             possible = (*_OPTIONS, *sorted(_BARE))
-            hint = did_you_mean(key, possible) or f"keys are {', '.join(possible)}"
+            hint = did_you_mean(key, possible) or f"possible keys: {', '.join(possible)}"
             raise UsageError(f"{path}: {prefix}{printable(key)}: there is no such key", hint=hint)
     options = {
         key: option.text(path, prefix + key, values[key])

@@ -71,7 +71,7 @@ class Trait(enum.Flag):
     CHIP = enum.auto()
     """Behind it another chip may be connected."""
     WORDS_TOO = enum.auto()
-    """The bare name of a family that takes words: what is no second name is an argument."""
+    """The bare name of a family that takes words: what is not a second name is an argument."""
     PARTITIONS = enum.auto()
     """Behind it the names of partitions may be others than they are now."""
     BLOCK = enum.auto()
@@ -139,7 +139,7 @@ class Option:
         return f"[{' '.join(filter(None, (self.flag, self.value)))}]" + "..." * self.many
 
 
-DRY_RUN = Option("--dry-run", "show what would be written, send nothing", setting="dry_run")
+DRY_RUN = Option("--dry-run", "show what would be written; write nothing", setting="dry_run")
 """For commands that change something."""
 
 
@@ -175,13 +175,12 @@ class Verb:
     @property
     def params(self) -> tuple[Param, ...]:
         """Its positional arguments, in their order."""
-        return tuple(slot for slot in derive(self.run, self.rest) if isinstance(slot, Param))
+        return _params(self.run, self.rest)
 
     @property
     def options(self) -> tuple[Option, ...]:
         """Its options, those of parameters first."""
-        derived = derive(self.run, self.rest)
-        return (*(slot for slot in derived if isinstance(slot, Option)), *self.extra)
+        return _all_options(self.run, self.rest, self.extra)
 
     @property
     def first_passed_on(self) -> int | None:
@@ -246,6 +245,16 @@ def derive(run: Run, rest: str) -> tuple[Param | Option, ...]:
 
 
 @cache
+def _params(run: Run, rest: str) -> tuple[Param, ...]:
+    return tuple(slot for slot in derive(run, rest) if isinstance(slot, Param))
+
+
+@cache
+def _all_options(run: Run, rest: str, extra: tuple[Option, ...]) -> tuple[Option, ...]:
+    return (*(slot for slot in derive(run, rest) if isinstance(slot, Option)), *extra)
+
+
+@cache
 def groups(run: Run) -> Mapping[str, type]:
     """Return the parameters of a command's function that take a group of options as one value."""
     parameters = inspect.signature(run).parameters.values()
@@ -273,7 +282,7 @@ def _options(name: str, hint: object) -> list[Option]:
 
 
 def _options_of(group: object) -> Iterator[Option]:
-    """Yield the options that the fields of a class stand for; none if it is no group."""
+    """Yield the options that the fields of a class stand for; none if it is not a group."""
     for name, hint in getattr(group, "__annotations__", {}).items():
         if isinstance(hint, str) and isinstance(group, type):
             yield from _options(name, _evaluated(group, hint))

@@ -72,6 +72,7 @@ def _object(name: str | None, outcome: Outcome, value: Json, seconds: float) -> 
         "error": error.message if error else None,
         "hint": (error.hint or None) if error else None,
         "seconds": round(seconds, 6),
+        "slug": error.slug if error else None,
     }
 
 
@@ -100,7 +101,7 @@ def reported(result: Reported, view: View) -> Iterator[Block]:
 @form
 def version(result: Version, view: View) -> Iterator[Block]:
     """Yield our version, and whose lines are understood."""
-    yield Text(f"espshell {result.espshell}; understands the lines of esptool {result.esptool}")
+    yield Text(f"espshell {result.espshell}; understands the commands of esptool {result.esptool}")
 
 
 @form
@@ -152,7 +153,7 @@ def printed(result: Printed, view: View) -> Iterator[Block]:
 @form
 def failed(result: Failed, view: View) -> Iterator[Block]:
     """Yield the command and its error."""
-    yield Text(Styled("failed as it should", "ok"), f"  {result.command}: {result.error}")
+    yield Text(Styled("failed, as expected", "ok"), f"  {result.command}: {result.error}")
 
 
 @form

@@ -1,6 +1,6 @@
 """Adapt advice to the command that was typed.
 
-Operations name the options of our own verbs: "--force sends it all the same".  A command under
+Operations name the options of our own verbs: "--force sends it anyway".  A command under
 another tool's name, or one without that option, does not take it.
 """
 
@@ -17,7 +17,7 @@ from espshell.shell.output import Output
 PROGRAM = (
     "--after", "--all-likely", "--baud", "--before", "--chip", "--color", "--command", "--config",
     "--dry-run", "--elf", "--help", "--interactive", "--json", "--junit", "--keep-going", "--log",
-    "--port", "--ports", "--print-completion", "--profile", "--stub", "--stub-dir",
+    "--port", "--ports", "--print-completion", "--profile", "--report", "--stub", "--stub-dir",
     "--stub-version", "--svd", "--trace", "--transcript", "--version", "--yes",
 )  # fmt: skip
 """Options of the program, valid in any advice; a test compares them with the parser."""

@@ -12,9 +12,10 @@ from __future__ import annotations
 import contextlib
 import platform
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from espshell import __version__, files
 from espshell.device import Target
@@ -45,49 +46,65 @@ class Report:
 
     path: Path
     cases: list[Case] = field(default_factory=list)
-    properties: dict[str, str] = field(default_factory=dict)
+    properties: dict[str, str] = field(
+        default_factory=lambda: {"espshell": __version__, "python": platform.python_version()}
+    )
     began: float = field(default_factory=time.time)
+    failures: int = 0
+    """Cases that have failed, those that may included."""
+    _named: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def describe(self, target: Target) -> None:
         """Note which board it is, once: chip, MAC, port, loader."""
-        if self.properties:
+        if "chip" in self.properties:
             return
-        self.properties = {
+        self.properties |= {
             "chip": target.chip.name,
             "port": target.link.port.url,
             "loader": target.loader.dialect.name,
-            "espshell": __version__,
-            "python": platform.python_version(),
         }
         with contextlib.suppress(EspError):  # a chip in secure download mode does not tell
             self.properties["mac"] = info.mac(target).mac
 
     def refuse(self, error: EspError) -> None:
         """Note what kept the run from beginning."""
-        case = Case("espshell", "start", status=error.status, message=error.one_line())
+        self.add(Case("espshell", "start"), error)
+
+    def add(self, case: Case, error: EspError | None) -> None:
+        """Note a line that has been run, and how it has failed."""
+        if error is not None:
+            case.status, case.message = error.status, error.one_line()
+        self.failures += bool(case.status)
+        self._named[case.suite, case.name] += 1
+        if (count := self._named[case.suite, case.name]) > 1:
+            case.name += f" ({count})"  # in a loop; readers take a name for one case
         self.cases.append(case)
 
     def write(self) -> None:
         """Write the file, whole or not at all. Raises: UsageError."""
+        with files.new_file(self.path) as temporary:
+            temporary.write_text(self.document(), encoding="utf-8")
+
+    def document(self) -> str:
+        """Return all of it as XML."""
         root = Element("testsuites", {"name": "espshell"})
         for name in dict.fromkeys(case.suite for case in self.cases) or ("espshell",):
             cases = [case for case in self.cases if case.suite == name]
             root.append(self._suite(name, cases))
         indent(root)
-        with files.new_file(self.path) as temporary:
-            ElementTree(root).write(temporary, "utf-8", xml_declaration=True)
+        return f'<?xml version="1.0" encoding="utf-8"?>\n{tostring(root, "unicode")}\n'
 
     def _suite(self, name: str, cases: list[Case]) -> Element:
         judged = [case for case in cases if not case.is_ignored]
         suite = Element(
             "testsuite",
             {
-                "name": name,
+                "name": _text(name),
                 "tests": str(len(cases)),
                 "failures": str(sum(case.status == _FAILURE for case in judged)),
                 "errors": str(sum(case.status > _FAILURE for case in judged)),
                 "skipped": str(len(cases) - len(judged)),
-                "time": f"{sum(case.seconds for case in cases):.6f}",
+                "time": f"{sum(case.seconds for case in cases):.3f}",
                 "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self.began)),
                 "hostname": platform.node(),
             },
@@ -102,7 +119,7 @@ class Report:
 def _element(case: Case) -> Element:
     element = Element(
         "testcase",
-        {"classname": _text(case.suite), "name": _text(case.name), "time": f"{case.seconds:.6f}"},
+        {"classname": _text(case.suite), "name": _text(case.name), "time": f"{case.seconds:.3f}"},
     )
     if case.status:
         kind = "failure" if case.status == _FAILURE else "error"

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 from espshell.errors import UsageError
 from espshell.records import dataclass
 from espshell.shell import bare, dialects, registry
-from espshell.shell.declaration import Verb
+from espshell.shell.declaration import Trait, Verb
 from espshell.shell.esptool import spelling
 from espshell.shell.language import grammar
 from espshell.shell.language.grammar import Command
@@ -21,6 +22,8 @@ from espshell.shell.session import Session
 
 MAX_DEPTH = 20
 """The deepest nesting of commands (``fails repeat 2 peek``), and of aliases."""
+
+_LINES_KEPT = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,13 @@ class Prepared:
     def innermost(self) -> Prepared:
         """The last of the commands in each other."""
         return self if self.inner is None else self.inner.innermost
+
+    @property
+    def is_verdict(self) -> bool:
+        """Whether it judges the chip, or a command in it does."""
+        return Trait.VERDICT in self.verb.traits or (
+            self.inner is not None and self.inner.is_verdict
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +68,11 @@ def cut(
     text: str, session: Session | None = None, *, unfinished: bool = False
 ) -> tuple[Command, ...]:
     """Cut a line into commands without replacing the aliases of a session. Raises: UsageError."""
+    if not unfinished and (session is None or _has_no_aliases(session)):
+        return _cut_plain(text)
 
     def takes_expression(name: str) -> bool:
-        first = (_meaning(session, name, "") or name).split()[0] if session else name
+        first = (meaning(session, name, "") or name).split()[0] if session else name
         return COMMANDS.takes_expression(first)
 
     return grammar.parse_line(
@@ -68,6 +80,20 @@ def cut(
         rest_is_expression=takes_expression,
         inner_command=COMMANDS.holds_command,
         unfinished=unfinished,
+    )
+
+
+def _has_no_aliases(session: Session) -> bool:
+    return not session.aliases and not dialects.PACKS[session.settings.aliases]
+
+
+@lru_cache(maxsize=_LINES_KEPT)
+def _cut_plain(text: str) -> tuple[Command, ...]:
+    """Cut a line in which no command is an alias; kept, for scripts are read again, and loops."""
+    return grammar.parse_line(
+        text,
+        rest_is_expression=COMMANDS.takes_expression,
+        inner_command=COMMANDS.holds_command,
     )
 
 
@@ -90,7 +116,7 @@ def prepare(session: Session, command: Command, *, depth: int = 0) -> Prepared:
     Raises: UsageError.
     """
     if depth > MAX_DEPTH:
-        raise UsageError(f"commands that hold each other are nested more than {MAX_DEPTH} deep")
+        raise UsageError(f"commands are nested more than {MAX_DEPTH} deep")
     command = COMMANDS.whole(
         spelling.program(command), session.variables, prefixes=session.interactive
     )
@@ -113,17 +139,16 @@ def prepare(session: Session, command: Command, *, depth: int = 0) -> Prepared:
 def _expand(
     session: Session, commands: tuple[Command, ...], within: frozenset[str]
 ) -> Iterator[Command]:
-    """Yield commands with aliases replaced; in its own meaning, an alias is no alias."""
+    """Yield commands with aliases replaced; in its own meaning, an alias is not an alias."""
     if len(within) > MAX_DEPTH:
-        raise UsageError(f"aliases stand for each other more than {MAX_DEPTH} deep")
+        raise UsageError(f"aliases are nested more than {MAX_DEPTH} deep")
     for command in commands:
         name = command.name.raw
-        line = _meaning(session, name, command.rest(0))
+        line = meaning(session, name, command.rest(0))
         if line is None or name in within:
             yield command
             continue
-        meaning = cut(line, session)
-        *before, last = _expand(session, meaning, within | {name})
+        *before, last = _expand(session, cut(line, session), within | {name})
         yield from before
         yield replace(
             last,
@@ -132,7 +157,7 @@ def _expand(
         )
 
 
-def _meaning(session: Session, name: str, rest: str) -> str | None:
+def meaning(session: Session, name: str, rest: str) -> str | None:
     """Return the line that a command stands for as an alias, of the person's or another tool's."""
     pack = session.settings.aliases
     own = session.aliases.get(name, dialects.PACKS[pack].get(name))

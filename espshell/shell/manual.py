@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 
 _INDENT = 2
 _LABEL = 17  # columns of a group's name
+_ROOM = 24  # columns that the texts of options need
 
 HOW = (
     "`help NAME` explains a command, a group such as flash, or a topic; "
     "`?NAME` a register, partition or pin."
 )
 
-STATUSES = {0: "done", 1: "the chip is not as it should be", 2: "the line is wrong"}
+STATUSES = {0: "done", 1: "the chip is not as expected", 2: "the command line is wrong"}
 NO_CHIP = {3: "no chip is connected, or it does not answer"}
 
 
@@ -60,8 +61,11 @@ def help_text(result: Help, view: View) -> Iterator[Block]:
         if result.topic:
             yield Text()
             yield from _paragraphs(result.text)
-        return
-    yield from _listed(result, view)
+    else:
+        yield from _listed(result, view)
+    if result.also:
+        yield Text()
+        yield from about_text(result.also, view)
 
 
 def _overview(verbs: Sequence[Verb], view: View) -> Iterator[Block]:
@@ -122,12 +126,25 @@ def _explained(verb: Verb, view: View) -> Iterator[Block]:
     if verb.options:
         yield Text()
         rows = [(_flags(option), option.help) for option in verb.options]
-        yield Indented(_INDENT, Table(rows, wrap=True))
+        yield Indented(_INDENT, *_with_texts(rows, view))
     if verb.examples:
         yield Text()
         yield Text(Styled("Examples" if len(verb.examples) > 1 else "Example", "label"))
         lines = (line for example in verb.examples for line in example.splitlines())
         yield Indented(_INDENT, *(Text(line) for line in lines))
+
+
+def _with_texts(rows: Sequence[tuple[str, str]], view: View) -> Iterator[Block]:
+    """Yield a table; or each text below its label, where the longest leaves texts no room.
+
+    On a terminal the table folds such rows itself.
+    """
+    if view.fold or max(len(label) for label, _ in rows) <= min(view.width, COLUMNS) - _ROOM:
+        yield Table(rows, wrap=True)
+        return
+    for label, text in rows:
+        yield Text(label)
+        yield Indented(2 * _INDENT, Paragraph(text))
 
 
 def _flags(option: Option) -> str:
@@ -173,7 +190,6 @@ def command_json(verb: Verb) -> dict[str, Json]:
     if verb.rest != "words":
         label = RESTS[verb.rest]
         arguments.append({**dict.fromkeys(_ARGUMENT), "name": label, "kind": verb.rest} | _ONE)
-    statuses = STATUSES | NO_CHIP if verb.needs_chip else {n: STATUSES[n] for n in (0, 2)}
     return {
         "name": verb.name,
         "group": verb.group,
@@ -187,7 +203,7 @@ def command_json(verb: Verb) -> dict[str, Json]:
         "alias_of": verb.alias_of or None,
         "variants": [other.name for other in same if other.preset and not verb.preset],
         "needs": verb.needs or None,
-        "exit_status": {str(n): text for n, text in statuses.items()},
+        "exit_status": {str(n): text for n, text in statuses(verb).items()},
     }
 
 
@@ -217,6 +233,11 @@ def _option_json(option: Option) -> dict[str, Json]:
         "many": option.many,
         "refused": option.refusal or None,
     }
+
+
+def statuses(verb: Verb) -> dict[int, str]:
+    """Return what each exit status of a command means."""
+    return STATUSES | NO_CHIP if verb.needs_chip else {n: STATUSES[n] for n in (0, 2)}
 
 
 @form

@@ -38,6 +38,8 @@ class Outcome:
     status: int
     result: Result | Presentation | None = None
     error: EspError | None = None
+    is_verdict: bool = False
+    """Whether it judges the chip, or has failed."""
 
     @property
     def bare(self) -> Result | None:

@@ -11,6 +11,7 @@ import io
 import os
 import shutil
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -59,10 +60,15 @@ class Output:
         """``auto``, ``always`` or ``never``."""
         self.theme = "auto"
         """The colours, one of ``theme.THEME_NAMES``."""
+        self.background = ""
+        """``dark`` or ``light``, as the terminal has answered; empty if it has not been asked."""
         self._redirected = False
         self._bar: _Bar | None = None
         self._alive_since = 0.0
         self._is_alive_shown = False
+        self._alive_text = self._alive_around = ""
+        self._alive_timer: threading.Timer | None = None
+        self._alive_lock = threading.Lock()
         self._is_silent = False
         self.worded: Callable[[str], str] = str
         """How a note is worded for the command that runs."""
@@ -79,6 +85,11 @@ class Output:
         return not self._redirected and self._wants_color(self._stdout)
 
     @property
+    def chosen_theme(self) -> str:
+        """The theme that ``auto`` stands for here, or the one that was chosen."""
+        return chosen(self.theme, os.environ, self.background)
+
+    @property
     def view(self) -> View:
         """The place that results are drawn in."""
         rows = self.live_rows
@@ -92,12 +103,15 @@ class Output:
         width = shutil.get_terminal_size().columns if live else COLUMNS
         return View(width, fold=live, color=self._wants_color(self.stderr))
 
-    def show(self, document: Document) -> None:
-        """Draw a result, unless JSON is wanted: by rich in colour, else as plain text."""
+    def show(self, document: Document, *, paged: bool = True) -> None:
+        """Draw a result, unless JSON is wanted: by rich in colour, else as plain text.
+
+        ``paged``: whether the pager may have it, if it does not fit.
+        """
         if self.as_json:
             return
         text = str(document) if not document.view.color else _drawn(document)
-        if text and not self._paged(text):
+        if text and not (paged and self._paged(text)):
             self.write(text)
 
     def _paged(self, text: str) -> bool:
@@ -157,7 +171,7 @@ class Output:
 
     def recolored(self, text: str) -> str:
         """Return painted text in the colours of the theme."""
-        return recolored(text, chosen(self.theme, os.environ))
+        return recolored(text, self.chosen_theme)
 
     def draw(self, text: str) -> None:
         """Write a piece of a picture to the terminal, which no transcript gets."""
@@ -166,17 +180,33 @@ class Output:
             self._stdout.write(text)
             self._stdout.flush()
 
-    def alive(self, text: str) -> None:
-        """Show on a terminal what a command is at, from half a second on, until it shows more."""
+    def alive(self, text: str, *, around: bool = False) -> None:
+        """Show on a terminal what a command is at, from half a second on, until it shows more.
+
+        ``around``: what stands before that of the commands which it runs.
+        """
         if self.as_json or not self.stderr.isatty() or os.environ.get("TERM") == "dumb":
             return
-        now = time.monotonic()
-        self._alive_since = self._alive_since or now
-        if now - self._alive_since >= _PROGRESS_AFTER_S:
-            with contextlib.suppress(OSError):
-                self.stderr.write(f"\r{text[: self.notes_view.width - 1]}\x1b[K")
+        with self._alive_lock:
+            self._alive_around = text if around else self._alive_around
+            inside = f", {text}" if self._alive_around else text
+            self._alive_text = text if around else self._alive_around + inside
+            now = time.monotonic()
+            self._alive_since = self._alive_since or now
+            rest = _PROGRESS_AFTER_S - (now - self._alive_since)
+            if rest > 0 and self._alive_timer is None:  # the command may not come by until then
+                self._alive_timer = threading.Timer(rest, self._draw_alive)
+                self._alive_timer.daemon = True
+                self._alive_timer.start()
+        if rest <= 0:
+            self._draw_alive()
+
+    def _draw_alive(self) -> None:
+        with self._alive_lock, contextlib.suppress(OSError):
+            if self._alive_text:
+                self.stderr.write(f"\r{self._alive_text[: self.notes_view.width - 1]}\x1b[K")
                 self.stderr.flush()
-            self._is_alive_shown = True
+                self._is_alive_shown = True
 
     def logged(self, write: Callable[[Record], None]) -> None:
         """Write to all that keeps a record; end one that fails, and say so."""
@@ -218,7 +248,7 @@ class Output:
         self.write(json.dumps(value) + "\n")
 
     def note(self, text: str) -> None:
-        """Tell something that is no result."""
+        """Tell something that is not a result."""
         if not self._is_silent and (text := self.worded(text)):
             self._tell(text, "note")
 
@@ -230,6 +260,11 @@ class Output:
         """Tell something without a colour: a line of a script."""
         self._tell(text, "")
 
+    def question(self, text: str) -> str:
+        """Return a yes-or-no question as it is put, folded at words as notes are."""
+        asked = Text(f"{text} [y/N]")
+        return str(Document(lambda _: [asked], self.notes_view)).rstrip("\n") + " "
+
     def aside(self, document: Document) -> None:
         """Tell something that has a form, with the notes."""
         self._write_note(str(document))
@@ -239,7 +274,8 @@ class Output:
         if self.as_json or not self.stderr.isatty():
             return
         if self._bar is None:
-            self._bar = _Bar(self.stderr, chosen(self.theme, os.environ))
+            self._end_progress()
+            self._bar = _Bar(self.stderr, self.chosen_theme)
         with contextlib.suppress(OSError):  # a terminal that is gone stops no write half-way
             self._bar.show(step)
 
@@ -249,6 +285,7 @@ class Output:
         if self.as_json or not self.stderr.isatty():
             yield
             return
+        self._end_progress()
         is_dumb = os.environ.get("TERM") == "dumb"
         with contextlib.suppress(OSError):
             self.stderr.write(text[: self.notes_view.width - 1] + "\n" * is_dumb)
@@ -261,9 +298,10 @@ class Output:
                 self.stderr.flush()
 
     def _end_progress(self) -> None:
-        if self._is_alive_shown:
-            self._is_alive_shown = False
-            with contextlib.suppress(OSError):
+        with self._alive_lock, contextlib.suppress(OSError):
+            self._alive_text = ""
+            if self._is_alive_shown:
+                self._is_alive_shown = False
                 self.stderr.write("\r\x1b[K")
                 self.stderr.flush()
         bar, self._bar = self._bar, None
@@ -280,7 +318,9 @@ class Output:
     def finished(self) -> None:
         """Bring out what a command has written, and take away what it has left on the screen."""
         self._end_progress()
-        self._alive_since = 0.0
+        if self._alive_timer is not None:
+            self._alive_timer.cancel()
+        self._alive_timer, self._alive_since, self._alive_around = None, 0.0, ""
         with self._told():
             self._stdout.flush()
 
@@ -311,7 +351,7 @@ class Output:
         pipe = subprocess.PIPE
         with subprocess.Popen(text, shell=True, stdin=pipe, encoding="utf-8") as process:
             closing = contextlib.closing(cast(IO[str], process.stdin))
-            # A reader that has had enough ends the command, and that is no failure.
+            # A reader that has had enough ends the command, and that is not a failure.
             with contextlib.suppress(BrokenPipeError), closing as stream, self._instead(stream):
                 yield
         if process.returncode not in (0, *_HAD_ENOUGH):

@@ -6,6 +6,7 @@ import io
 import logging
 from typing import TYPE_CHECKING
 
+from espshell.errors import EspError
 from espshell.ops.result import Report, Step
 from espshell.shell.output import Output
 
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from espshell.render.document import Document
 
 _log = logging.getLogger("espshell")
+
+
+class ProgressFailed(EspError):
+    """The function that is told of progress has raised its cause, which ends the operation."""
 
 
 class QuietOutput(Output):
@@ -23,10 +28,21 @@ class QuietOutput(Output):
         self._report = report
 
     def write(self, text: str) -> None:
-        """Drop the text of a result."""
+        """Write the text of a result where a line sends it: to a file, a program, a transcript."""
+        if self._is_read:
+            super().write(text)
+            if not self._redirected:
+                self._stdout.seek(0)
+                self._stdout.truncate()
 
-    def show(self, document: Document) -> None:
-        """Draw nothing."""
+    def show(self, document: Document, *, paged: bool = True) -> None:
+        """Draw a result where a line sends it."""
+        if self._is_read:
+            super().show(document, paged=paged)
+
+    @property
+    def _is_read(self) -> bool:
+        return self._redirected or self.transcript is not None or bool(self.records)
 
     def note(self, text: str) -> None:
         """Tell the logger."""
@@ -41,5 +57,9 @@ class QuietOutput(Output):
 
     def progress(self, step: Step) -> None:
         """Tell the function that ``connect`` was given."""
-        if self._report is not None:
+        if self._report is None:
+            return
+        try:
             self._report(step)
+        except Exception as error:
+            raise ProgressFailed("the function for progress has failed") from error

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from espshell.clock import Clock, SystemClock
-from espshell.errors import BenchError, EspError
+from espshell.errors import BenchError, EspError, PortError, PortStalled
 from espshell.link import ports
 from espshell.link.ports import PortInfo
 
@@ -22,6 +22,13 @@ PATIENCE_S = 30.0
 """How long the prompt waits for a lost device to come back."""
 
 _POLL_S = 0.3
+
+
+def is_lost(session: Session, error: PortError) -> bool:
+    """Return whether an error says that the connected port is gone, and not that of another."""
+    if session.target is None or isinstance(error, PortStalled):
+        return False
+    return error.port in ("", session.target.link.port.url)
 
 
 def lose(session: Session) -> None:
@@ -48,7 +55,9 @@ def reconnect(session: Session) -> Target:
     loader = session.chip.loader if session.connection is not None else None
     if loader is not None and loader.on_trial and not loader.in_step:
         session.without_handlers.add(session.chip.chip.name)
-        session.output.note("a handler of ours was on trial: the stub is started without them")
+        session.output.note(
+            "one of espshell's handlers was on trial: the stub is started without them"
+        )
     lost = session.connection.as_lost() if session.connection else before
     if lost is not None and lost.usb is not None:
         device = _current_name(lost.usb)
@@ -63,7 +72,7 @@ def reconnect(session: Session) -> Target:
     if lost is not None and lost.had_stub and not session.chip.loader.dialect.is_stub:
         session.start_stub()
     session.variables.pop("_", None)
-    session.output.note("what was read before may be stale: $_ and the marks of dumps are gone")
+    session.output.note("what was read before may be stale: $_ and the marks in dumps were dropped")
     return session.chip
 
 
@@ -88,7 +97,7 @@ def wait_and_reconnect(session: Session, clock: Clock | None = None) -> bool:
                 output.error(error.one_line())
                 return False
         clock.sleep(_POLL_S)
-    output.note("it has not come back")
+    output.note("it did not come back")
     return False
 
 

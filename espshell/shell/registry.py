@@ -39,6 +39,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._verbs: dict[str, Verb] = {}
+        self._firsts: set[str] | None = None  # of names of two words
 
     def add(
         self,
@@ -78,6 +79,7 @@ class Registry:
                 traits=traits,
             )
             self._verbs[name] = verb
+            self._firsts = None
             for variant, preset in (variants or {}).items():
                 self._verbs[variant] = replace(verb, name=variant, preset=preset)
             for alias in aliases:
@@ -89,6 +91,7 @@ class Registry:
     def include(self, other: Registry) -> None:
         """Take over the commands of another registry."""
         self._verbs.update(other._verbs)
+        self._firsts = None
 
     def verbs(self) -> Iterable[Verb]:
         """Return all commands, in the order of their declaration."""
@@ -152,7 +155,9 @@ class Registry:
 
     def _begins_two(self, name: str, *, prefixes: bool) -> bool:
         """Tell the first word of two from a whole name; at the prompt also its beginning."""
-        firsts = {n.partition(" ")[0] for n in self._verbs if " " in n}
+        firsts = self._firsts
+        if firsts is None:
+            firsts = self._firsts = {n.partition(" ")[0] for n in self._verbs if " " in n}
         if name in firsts or not prefixes or self.get(name):
             return name in firsts
         ours = {n for n, verb in self._verbs.items() if not (verb.alias_of or " " in n)}
@@ -173,7 +178,9 @@ class Registry:
             return
         there = ", ".join(family)
         if not second:
-            raise UsageError(f"`{first}` is half a command", hint=f"it goes on with {there}")
+            raise UsageError(
+                f"`{first}` is an incomplete command", hint=f"it continues with {there}"
+            )
         hint = did_you_mean(second, family) or f"there are {there}"
         raise UsageError(f"there is no `{first} {second}`", hint=hint)
 
@@ -210,7 +217,9 @@ def bind(verb: Verb, command: Command) -> Bound:
             bound.append((param, tuple(positional[:size])))
             positional = positional[size:]
     if positional:
-        raise UsageError(f"`{positional[0].raw}` is one word too many", hint=f"usage: {verb.usage}")
+        raise UsageError(
+            f"`{positional[0].raw}` is one argument too many", hint=f"usage: {verb.usage}"
+        )
     return tuple(bound)
 
 
@@ -305,7 +314,7 @@ def _split(
                 raise UsageError(f"{option.flag} takes no value", hint=f"usage: {verb.usage}")
             options.append((option, ()))
         elif value is None and not remaining:
-            raise UsageError(f"{option.flag} wants a value", hint=f"usage: {verb.usage}")
+            raise UsageError(f"{option.flag} needs a value", hint=f"usage: {verb.usage}")
         else:
             options.append((option, (value or remaining.pop(0),)))
     return positional + remaining, options

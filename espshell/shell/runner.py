@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from operator import methodcaller
 from pathlib import Path
 
 import espshell.shell.commands  # noqa: F401 - they register themselves
 from espshell import files
 from espshell.errors import (
+    BenchError,
     DeviceError,
     EspError,
     NoReply,
     PortError,
-    PortStalled,
     ReadsDiffer,
     ScriptError,
     UsageError,
@@ -35,8 +36,8 @@ from espshell.shell import (
     script,
 )
 from espshell.shell.blocks import Block, Node
-from espshell.shell.crash import STOPPING, as_error
-from espshell.shell.declaration import Answer, Trait, Verb
+from espshell.shell.crash import STOPPING, Interrupted, as_error
+from espshell.shell.declaration import DRY_RUN, Answer, Trait, Verb
 from espshell.shell.junit import Case, Report
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.scope import not_connected
@@ -44,7 +45,7 @@ from espshell.shell.lines import Held, Prepared
 from espshell.shell.outcome import Outcome
 from espshell.shell.registry import COMMANDS
 from espshell.shell.script import Script
-from espshell.shell.session import OtherPort, Quit, Session
+from espshell.shell.session import NOTHING_CHANGED, Quit, Session
 from espshell.span import Span
 from espshell.units import number_text
 
@@ -67,12 +68,12 @@ class Runner:
                 outcome = self.run(command)
                 status = outcome.status
                 if outcome.error is not None:
-                    session.output.error(f"{command.name.raw}: {outcome.error.one_line()}")
+                    session.output.error(f"{command.name.raw}: {outcome.error.with_link()}")
                 if status and not command.ignore_failure:
                     break
         except EspError as error:
             self.refuse(error)
-            session.output.error(error.one_line())
+            session.output.error(error.with_link())
             status = error.status
         session.variables["?"] = str(status)
         return status
@@ -90,16 +91,17 @@ class Runner:
         session.next_line = ""
         clock = session.clock  # that of the chip connected now; the command may leave it
         start = clock.now()
-        outcome = Outcome(0)
+        outcome, is_verdict = Outcome(0), False
         outermost, self._is_running = not self._is_running, True
         try:
             prepared = self._logged(command) if outermost else lines.prepare(session, command)
-            inner = prepared.innermost.verb
+            inner, is_verdict = prepared.innermost.verb, prepared.is_verdict
             with self._redirected(command), hints.worded(output, inner, COMMANDS.get):
                 outcome = self.execute(prepared)
                 if outcome.error is not None:
                     hints.reword(outcome.error, inner, COMMANDS.get)
                 display.show(output, command.name.raw, outcome, clock.now() - start)
+                output.finished()
             _go_on_by_pipe(session, command)
         except BrokenPipeError:  # the reader of the output is gone
             raise
@@ -109,7 +111,7 @@ class Runner:
             display.show(output, command.name.raw, outcome, clock.now() - start)
             if outcome.error is None or not isinstance(stop, Exception):
                 raise
-            if isinstance(stop, PortError) and not isinstance(stop, PortStalled | OtherPort):
+            if isinstance(stop, PortError) and recovery.is_lost(session, stop):
                 recovery.lose(session)
                 if session.interactive and outcome.error is not None:
                     outcome.error.hint = ""  # the prompt waits for it, and says so
@@ -117,11 +119,12 @@ class Runner:
                 recovery.slow_down(session)
         finally:
             self._is_running = not outermost
-            output.finished()
+            with contextlib.suppress(*(UsageError,) if outcome.error else ()):  # one is enough
+                output.finished()
         session.variables["?"] = str(outcome.status)
-        if _is_verdict(command, outcome):
-            message = outcome.error.one_line() if outcome.error else ""
-            session.verdicts.append((command.text, outcome.status, message))
+        if is_verdict or outcome.error is not None:
+            outcome = replace(outcome, is_verdict=True)
+            session.judged(command.text, outcome)
         if outcome.bare and outcome.bare.interrupted and self._depth:
             raise KeyboardInterrupt  # its result has been shown; a script ends here
         return outcome
@@ -153,6 +156,8 @@ class Runner:
             return outcome
         if (value := result.last_value) is not None:
             session.variables["_"] = number_text(value) if isinstance(value, int) else value
+        if result.interrupted:  # it is shown as far as it came
+            return Outcome(Interrupted.exit_status, answer)
         if result.ok:
             return outcome
         return Outcome(1, outcome.result, DeviceError(result.failure))
@@ -160,11 +165,15 @@ class Runner:
     def _recorded(self, prepared: Prepared, arguments: dict[str, object]) -> Answer:
         """Run a verb; journal its writes to memory, and note them if Ctrl-C stops it."""
         session = self.session
+        session.is_unchanged = DRY_RUN in prepared.verb.options
         with session.journal.recording(prepared.command.text) as changes:
             try:
                 return prepared.verb.run(session, **arguments)
-            except BaseException:
+            except BaseException as stop:
                 session.output.finished()
+                is_stopped = not isinstance(stop, Exception) or isinstance(stop, BenchError)
+                if session.is_unchanged and is_stopped and not changes:
+                    session.output.note(NOTHING_CHANGED)
                 for change in changes:
                     where = Span.of(change.address, change.size)
                     session.output.note(f"{where} may have been written; `journal` lists it")
@@ -182,7 +191,7 @@ class Runner:
         worst = self.run_script(loaded, arguments)
         self.session.next_line = ""
         if worst:  # with --keep-going; the errors themselves have been reported
-            raise EspError(f"commands of {loaded.name} have failed", status=worst)
+            raise EspError(f"commands of {loaded.name} failed", status=worst)
 
     def run_script(self, text: Script, arguments: Sequence[str] = ()) -> int:
         """Run a script line by line; return 0, or with ``session.keep_going`` the worst status.
@@ -223,7 +232,7 @@ class Runner:
                 rounds = [("", "")] * blocks.rounds(block, number)
         except EspError as error:
             located = script.located(text, head.number, error, line=head.text, command=command)
-            self.refuse(located)
+            self._refuse_line(text, head.number, head.text, located)
             raise located from error
         worst = 0
         for name, value in rounds:
@@ -245,7 +254,7 @@ class Runner:
                 self.session.output.note(f"{located.one_line()} (ignored)")
         except UsageError as error:
             located = script.located(text, number, error, line=line)
-            self.refuse(located)
+            self._refuse_line(text, number, line, located)
             raise located from error
 
     def _reported(self, text: Script, number: int, command: Command) -> Outcome:
@@ -255,21 +264,29 @@ class Runner:
             return self.run(command)
         if session.target is not None:
             report.describe(session.target)
-        name, suite, clock = f"{number}: {command.text}", text.name or "-c", session.clock
-        case, start, stopped = Case(suite, name), clock.now(), None
+        case, clock, stopped = _case(text, number, command.text), session.clock, None
+        start, failures = clock.now(), report.failures
         with session.output.copied() as copy:
             try:
                 outcome = self.run(command)
             except STOPPING as stop:
-                stopped, outcome = stop, Outcome(as_error(stop).status, error=as_error(stop))
-        if _is_verdict(command, outcome):
+                error = as_error(stop)
+                stopped, outcome = stop, Outcome(error.status, error=error, is_verdict=True)
+        # If a line of the file that it sources has failed, that is a case.
+        is_reported = outcome.error is not None and report.failures > failures
+        if outcome.is_verdict and not is_reported:
             case.seconds, case.output = clock.now() - start, copy.text
-            case.status, case.is_ignored = outcome.status, command.ignore_failure
-            case.message = outcome.error.one_line() if outcome.error else ""
-            report.cases.append(case)
+            case.is_ignored = command.ignore_failure
+            report.add(case, outcome.error)
         if stopped is not None:
             raise stopped
         return outcome
+
+    def _refuse_line(self, text: Script, number: int, line: str, error: ScriptError) -> None:
+        """Show and report a line that was refused before it could run."""
+        self.refuse(error)
+        if self.report is not None:
+            self.report.add(_case(text, number, line.strip()), error)
 
     @contextlib.contextmanager
     def _entered(self, text: Script, arguments: Sequence[str]) -> Iterator[None]:
@@ -307,6 +324,8 @@ class Runner:
             output.logged(lambda transcript: transcript.comment(text))
         else:
             output.logged(lambda transcript: transcript.command(text))
+        if session.interactive:
+            output.alive(f"{command.text} ...")
         return prepared
 
     @contextlib.contextmanager
@@ -330,10 +349,8 @@ def _go_on_by_pipe(session: Session, command: Command) -> None:
         session.next_line += f" | {redirect.target.raw}"
 
 
-def _is_verdict(command: Command, outcome: Outcome) -> bool:
-    """Return whether a command judges the chip, or has failed."""
-    verb = COMMANDS.get(command.name.raw)
-    return outcome.error is not None or (verb is not None and Trait.VERDICT in verb.traits)
+def _case(text: Script, number: int, line: str) -> Case:
+    return Case(text.name or "-c", f"{number}: {line}")
 
 
 def _require_chip(session: Session, verb: Verb) -> None:
@@ -343,6 +360,6 @@ def _require_chip(session: Session, verb: Verb) -> None:
     if verb.needs == "memory" and session.target.loader.dialect.is_secure:
         possible = [other.name for other in COMMANDS.verbs() if other.needs in ("chip", "flash")]
         raise UsageError(
-            f"`{verb.name}` cannot work: the chip is in secure download mode",
-            hint=f"these can: {', '.join(possible)}",
+            f"`{verb.name}` is not possible: the chip is in secure download mode",
+            hint=f"available: {', '.join(possible)}",
         )

@@ -40,9 +40,9 @@ def read(path: Path) -> Script:
 def report(output: Output, error: EspError) -> None:
     """Show an error with its location in one line, and below it the line of the script."""
     if not isinstance(error, ScriptError):
-        output.error(f"espshell: {error.one_line()}")
+        output.error(f"espshell: {error.with_link()}")
         return
-    output.error(error.one_line())
+    output.error(error.with_link())
     if error.source:
         output.plain(f"    {error.source}")
 

@@ -16,28 +16,34 @@ from espshell.chips import Kind
 from espshell.clock import Clock, SystemClock
 from espshell.device import Flash, Space, Target
 from espshell.device.target import SYNC_BAUD, HandlerFailed, first_baud
-from espshell.errors import EspError, NoReply, PortError, UsageError
+from espshell.errors import BenchError, EspError, NoReply, UsageError
 from espshell.link.trace import Recorder, Viewer
 from espshell.loader import deflate
 from espshell.ops.chip import connection as ops
 from espshell.ops.chip import rate
 from espshell.ops.memory import journal as journaling
 from espshell.ops.memory import snapshot as snapshots_ops
+from espshell.ops.result import Result
 from espshell.protocol.packet import Opcode
 from espshell.shell.connection import Connection, Lost
 from espshell.shell.language.scope import TargetScope, not_connected
+from espshell.shell.outcome import Outcome
 from espshell.shell.output import Output
 from espshell.shell.settings import Bench, Settings
 from espshell.shell.transcript import Transcript
+from espshell.signals import Terminated
 from espshell.units import KIB, size_text
 
 if TYPE_CHECKING:
     from espshell.image.partitions import PartitionTable
+    from espshell.ops.chip.info import Info
     from espshell.ops.memory.registers import SvdTables
     from espshell.ops.memory.symbols import Symbols
 
 RAISED_FROM = 256 * KIB
 """Bytes over a bridge from which on a rate that nobody has chosen is raised."""
+
+NOTHING_CHANGED = "nothing was changed"
 
 ROM_SIZE = 4096
 """Flash size (bytes) up to which a read through the ROM takes no longer than loading the stub."""
@@ -49,10 +55,6 @@ class Quit(Exception):
     def __init__(self, status: int | None) -> None:
         super().__init__(status)
         self.status = status
-
-
-class OtherPort(PortError):
-    """A port that was to be connected to; the one that is connected has not failed."""
 
 
 @dataclass
@@ -78,6 +80,8 @@ class Session:
     """The tap of the wire; None for no trace."""
     first_looks: dict[tuple[str, int], dict[str, int]] = field(default_factory=dict)
     """The status registers as first read, by ``Connection.flash_key``."""
+    is_unchanged: bool = False
+    """Whether the running command is one that changes the chip, and has not begun to."""
     ask: Callable[[str], bool] | None = None
     """Asks the person a yes-or-no question; None without a person."""
     snapshots: dict[str, snapshots_ops.Snapshot] = field(default_factory=dict)
@@ -100,6 +104,10 @@ class Session:
     """Chips by name whose stub did not outlive a handler of ours: it is started as it is."""
     verdicts: deque[tuple[str, int, str]] = field(default_factory=lambda: deque(maxlen=1000))
     """The last lines that judged the chip or failed: the line, its status, what it said."""
+    identity: Info | None = None
+    """Who the chip was when a run began at whose end there is a report."""
+    findings: deque[tuple[str, Result]] = field(default_factory=lambda: deque(maxlen=20))
+    """The last results that were not as expected, each with its line."""
     clean_rates: dict[str, int] = field(default_factory=dict)
     """By port, the highest rate that is tried unasked: faster ones have failed."""
 
@@ -197,23 +205,18 @@ class Session:
             self.change_baud(bench.baud)
 
     def _open(self, bench: Bench) -> Target:
-        """Connect to a chip without leaving the one before. Raises: OtherPort if there is one."""
+        """Connect to a chip without leaving the one before."""
         with contextlib.ExitStack() as stack:
             if not isinstance(self.tap, Viewer):  # which shows more
                 stack.enter_context(self.output.waiting(f"connecting to {bench.port} ..."))
-            try:
-                return Target.open(
-                    bench.port,
-                    baud=first_baud(bench.baud, bench.before),
-                    before=bench.before,
-                    expected=bench.chip,
-                    taps=(self.tap,) if self.tap else (),
-                    stub_dir=bench.stub_dir,
-                )
-            except PortError as error:
-                if self.connection is not None:
-                    raise OtherPort(error.message, hint=error.hint) from error
-                raise
+            return Target.open(
+                bench.port,
+                baud=first_baud(bench.baud, bench.before),
+                before=bench.before,
+                expected=bench.chip,
+                taps=(self.tap,) if self.tap else (),
+                stub_dir=bench.stub_dir,
+            )
 
     def change_baud(self, baud: int) -> ops.ConnectionInfo:
         """Change the baud rate at both ends; start the stub where the ROM cannot."""
@@ -259,7 +262,7 @@ class Session:
         if chosen.baud > SYNC_BAUD:
             self.connected.rate_raised = True
             note = f"rate raised to {chosen.baud} baud for {size_text(size)}"
-            self.output.note(f"{note}; `set rate fixed` leaves it alone")
+            self.output.note(f"{note}; `set rate fixed` prevents that")
 
     def lower_rate(self) -> bool:
         """Go back if the rate is one of ``raise_rate``; return whether it was.
@@ -302,9 +305,9 @@ class Session:
         if self.bench.stub == "never":
             raise UsageError("this needs the flasher stub", hint="`stub auto` allows it")
         if self.chip.loader.dialect.is_secure:
-            raise UsageError("a chip in secure download mode starts no flasher stub")
+            raise UsageError("a chip in secure download mode does not start a flasher stub")
         if self.dry_run:
-            raise UsageError("a dry run starts no flasher stub: it would be written into RAM")
+            raise UsageError("a dry run does not start the flasher stub: that would write to RAM")
         bench = self.bench
         try:
             stub = self.chip.start_stub(
@@ -324,7 +327,9 @@ class Session:
         Raises: NoReply where it must not be reset.
         """
         self.without_handlers.add(self.chip.chip.name)
-        self.output.note("our handlers have ended the stub: the chip is reset, and does without")
+        self.output.note(
+            "espshell's handlers stopped the stub: the chip is reset and runs without them"
+        )
         self._regain(self.chip.link.port.baud)
 
     def apply_settings(self) -> None:
@@ -365,8 +370,8 @@ class Session:
             return self.chip.memory
         flash = self.flash(size)
         if ram := deflate.area(self.chip.loader, size):
-            text = f"the RAM {ram} is written over, for flash that comes compressed"
-            self.output.note(f"{text}; `set compress off` leaves it alone")
+            text = f"the RAM {ram} is overwritten to read flash compressed"
+            self.output.note(f"{text}; `set compress off` prevents that")
         return flash
 
     def flash(self, size: int = 0) -> Flash:
@@ -383,7 +388,7 @@ class Session:
                 self.start_stub()
             except UsageError as error:
                 connection.no_stub = True
-                self.output.note(f"without the flasher stub ({error.message}): it will take longer")
+                self.output.note(f"without the flasher stub ({error.message}): this takes longer")
         return self.chip.flash
 
     def go_on_with(self, line: str, **flags: bool) -> None:
@@ -397,7 +402,8 @@ class Session:
         """
         if not (self.assume_yes or self.dry_run or self.ask):
             raise UsageError(
-                f"{what} cannot be undone, and nobody can be asked", hint="--yes allows it"
+                f"{what} cannot be undone, and there is no terminal to ask at",
+                hint="--yes allows it",
             )
 
     def may_destroy(self, what: str) -> bool:
@@ -410,6 +416,17 @@ class Session:
             return True
         return self.ask(f"{what}?")
 
+    @contextlib.contextmanager
+    def changing(self, state: str) -> Iterator[None]:
+        """Say in which state the chip is if a signal or the bench stops what changes it."""
+        self.is_unchanged = False
+        try:
+            yield
+        except (KeyboardInterrupt, Terminated, BenchError):
+            self.output.finished()
+            self.output.note(state)
+            raise
+
     def disconnect(self, *, after: str | None = None) -> None:
         """Leave the chip, by default as the bench says, and close the port."""
         connection, self.connection = self.connection, None
@@ -418,12 +435,19 @@ class Session:
             try:
                 target.leave(self.bench.after if after is None else after)
             except EspError as error:
-                self.output.note(f"the chip was not left as wanted: {error.one_line()}")
+                self.output.note(f"the chip was not left as requested: {error.one_line()}")
             finally:
                 target.link.port.close()
         self.journal.turn_stale()
         for name, kept in self.snapshots.items():
             self.snapshots[name] = replace(kept, is_stale=True)
+
+    def judged(self, line: str, outcome: Outcome) -> None:
+        """Note a line that has judged the chip or failed."""
+        message = outcome.error.one_line() if outcome.error else ""
+        self.verdicts.append((line, outcome.status, message))
+        if outcome.bare is not None and not outcome.bare.ok:
+            self.findings.append((line, outcome.bare))
 
     def close(self) -> None:
         """Leave the chip as the bench says; close transcript and trace."""

@@ -10,9 +10,13 @@ from pathlib import Path
 
 from espshell.chips import Chip
 from espshell.device.target import SYNC_BAUD
+from espshell.errors import UsageError
 from espshell.records import dataclass
 from espshell.render.theme import THEME_NAMES
-from espshell.units import MIB
+from espshell.units import MIB, parse_number
+
+AUTO = "auto"
+"""Stands for the highest rate that is clean."""
 
 MOST_FLASH = 256 * MIB
 """Twice the largest flash that any of the chips addresses (bytes)."""
@@ -30,23 +34,23 @@ CHOICES = {
 ABOUT = {
     "check": "read everything twice",
     "confirm": "ask before flash is changed",
-    "pipe": "an empty Enter behind `dump ... | less` goes through less, too",
-    "shell": "scripts may run !COMMAND and cd",
-    "slower": "lower the rate where flash reads badly",
-    "squeeze": "show runs of equal rows as one line",
-    "verify": "read back what was written",
+    "pipe": "an empty Enter after `dump ... | less` uses less again",
+    "shell": "allow !COMMAND and cd in scripts",
+    "slower": "lower the baud rate if flash reads are unreliable",
+    "squeeze": "fold repeated rows into one line",
+    "verify": "read back after writing",
     "aliases": "names of uboot (md, mw) or gdb (x/16xw, p)",
-    "complete": "offer names on tab, or while typing",
-    "compress": "auto has the stub compress flash where that is quicker, over 170 KiB of RAM",
+    "complete": "offer names on tab, or with every key",
+    "compress": "auto compresses flash reads on the chip where faster; uses 170 KiB of RAM",
     "editing": "the keys of the prompt: emacs or vi",
-    "rate": "auto raises a rate that nobody has chosen; fixed leaves it alone",
-    "theme": "colours: auto, dark, light, mono, or those of the terminal",
+    "rate": "auto raises a rate that nobody has chosen; fixed prevents that",
+    "theme": "colours: auto, dark, light, mono, or the terminal's own",
     "color": "auto, always or never",
-    "dry-run": "show what would be written, and send nothing",
-    "flash-size": "auto, or what the flash has: 4M",
-    "pager": "what shows a result that does not fit: auto ($PAGER, or less), off, a command",
+    "dry-run": "show what would be written; write nothing",
+    "flash-size": "auto, or the size of the flash: 4M",
+    "pager": "pager for results longer than the screen: auto ($PAGER, or less), off, a command",
     "spi-connection": "the pins of the flash",
-    "parttable": "where the partition table stands: an address or a file",
+    "parttable": "the partition table: an address in flash, or a file",
 }
 """What each setting means, in a few words."""
 SETTINGS = tuple(ABOUT)
@@ -117,10 +121,16 @@ class Bench:
     """The stub's generation; None takes the newest one available."""
 
     def at_rate(self, baud: int | str) -> Bench:
-        """Return the same with a rate that was chosen, or with ``auto``: the highest."""
-        if isinstance(baud, str):
+        """Return the same with a rate that was chosen, or with ``auto``: the highest.
+
+        Raises: UsageError for another text than ``auto`` or a number.
+        """
+        if isinstance(baud, str) and baud.lower() == AUTO:
             return replace(self, baud=SYNC_BAUD, rate="climb")
-        return replace(self, baud=baud, rate="fixed")
+        number = parse_number(baud) if isinstance(baud, str) else baud
+        if not number or number < 0:
+            raise UsageError(f"expected a baud rate such as {SYNC_BAUD}, or {AUTO}, not `{baud}`")
+        return replace(self, baud=number, rate="fixed")
 
     def is_on(self, port: str) -> bool:
         """Return whether a port is this one, perhaps by another name of its device."""

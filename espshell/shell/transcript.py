@@ -116,7 +116,7 @@ class Copy:
         """Leave out the command itself."""
 
     def comment(self, text: str) -> None:
-        """Leave out what is no output."""
+        """Leave out what is not output."""
 
     def output(self, text: str) -> None:
         """Keep a piece of output."""

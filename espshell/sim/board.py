@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import pkgutil
 import zlib
+from functools import cache
 
 from espshell import tables
 
 
+@cache
 def flash_of(board: str) -> bytes:
     """Return what the flash of a board holds from its start on; empty for no board."""
     return (

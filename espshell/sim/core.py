@@ -29,8 +29,8 @@ SEND, POLL, RELEASE = (RETURN_TO + 16 * n for n in range(1, 4))
 _SCRATCH_SIZE = 64 * KIB
 
 _PAGE = 4 * KIB
-_LEAST_PIECE = 512
-_PRECISION = 4  # a piece is a sixteenth of what has been executed
+_LEAST_PIECE = 1024
+_PRECISION = 3  # a piece is an eighth of what has been executed
 
 
 class Crash(Exception):
@@ -162,7 +162,8 @@ class Core:
         for page, before in self._pages.items():
             after = self._pages[page] = bytes(self._core.mem_read(page, _PAGE))
             for at in range(0, _PAGE if after != before else 0, WORD):
-                is_broken = any(page + at in broken for broken in self._chip.memory.broken)
-                if after[at : at + WORD] != before[at : at + WORD] and not is_broken:
+                if after[at : at + WORD] == before[at : at + WORD]:
+                    continue
+                if not any(page + at in broken for broken in self._chip.memory.broken):
                     word = int.from_bytes(after[at : at + WORD], "little")
                     self._chip.memory.write_word(page + at, word)

@@ -5,14 +5,11 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 
-from espshell.clock import Clock
-
 
 class EventQueue:
     """Events at their time; of two at the same time, the one that was added first."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._count = 0
         self._entries: list[tuple[float, int, Callable[[float], None]]] = []
 
@@ -21,9 +18,8 @@ class EventQueue:
         self._count += 1
         heapq.heappush(self._entries, (at, self._count, event))
 
-    def run_due(self) -> None:
-        """Call all events that have come due."""
-        now = self._clock.now()
+    def run_due(self, now: float) -> None:
+        """Call all events that have come due by now."""
         while self._entries and self._entries[0][0] <= now:
             at, _, event = heapq.heappop(self._entries)
             event(at)

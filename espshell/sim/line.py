@@ -102,7 +102,7 @@ class SerialLine:
     def take(self, now: float) -> bytes:
         """Return the bytes that have arrived since the last call."""
         data = b""
-        while (ready := self.ready_at()) is not None and ready <= now:
+        while (ready := self._ready or self.ready_at()) is not None and ready <= now:
             data += self._take_packet(ready)
         return data
 

@@ -12,6 +12,7 @@ import hashlib
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 
 from espshell.chips import Chip, Isa, Kind, Region
 from espshell.span import Span, align_down
@@ -95,10 +96,12 @@ class AddressSpace:
         words = range(align_down(address, WORD), address + size, WORD)
         region = self._region(address)
         if region is not None and region.kind is Kind.PERIPHERAL and region.holds(words[-1]):
-            values = dict.fromkeys(self._computed.keys() & words, 0) if self._computed else {}
-            values = {at: self._computed[at]() for at in values}
-            held = self._registers
-            data = array("I", (values.get(at, held.get(at, 0)) for at in words)).tobytes()
+            values = array("I", bytes(WORD * len(words)))
+            for at in self._registers.keys() & words:
+                values[words.index(at)] = self._registers[at]
+            for at in self._computed.keys() & words:
+                values[words.index(at)] = self._computed[at]()
+            data = values.tobytes()
         else:
             data = b"".join(self.word(at).to_bytes(WORD, "little") for at in words)
         return data[address % WORD : address % WORD + size]
@@ -150,9 +153,13 @@ def _first_contents(chip: Chip, region: Region) -> bytearray | None:
     if region.kind is Kind.RAM:
         return bytearray(region.size)
     if region.kind is Kind.ROM:
-        seed = f"{chip.name} {region.name}".encode()
-        return bytearray(hashlib.shake_128(seed).digest(region.size))
+        return bytearray(_invented(f"{chip.name} {region.name}", region.size))
     return None
+
+
+@cache
+def _invented(seed: str, size: int) -> bytes:
+    return hashlib.shake_128(seed.encode()).digest(size)
 
 
 class Download:

@@ -76,7 +76,6 @@ class Serial(SerialBase):
     def in_waiting(self) -> int:
         """Bytes that have arrived."""
         self._check()
-        self.wire.settle()
         return self.wire.waiting
 
     def wait_readable(self, timeout_s: float) -> bool:
@@ -88,7 +87,6 @@ class Serial(SerialBase):
         timeout_s = self._timeout
         if timeout_s == 0:
             self._check()
-            self.wire.settle()
         else:
             self._wait(size, None if timeout_s is None else self.clock.now() + timeout_s)
         return self.wire.receive(size)
@@ -107,7 +105,6 @@ class Serial(SerialBase):
     def reset_input_buffer(self) -> None:
         """Drop what has arrived."""
         self._check()
-        self.wire.settle()
         self.wire.receive(self.wire.waiting)
 
     def reset_output_buffer(self) -> None:
@@ -137,7 +134,6 @@ class Serial(SerialBase):
     def _wait(self, size: int, deadline: float | None) -> bool:
         wire, clock = self.wire, self.clock
         self._check()
-        wire.settle()
         while wire.waiting < size:
             at = wire.next_event()
             if at is None or (deadline is not None and at > deadline):
@@ -146,11 +142,11 @@ class Serial(SerialBase):
                     wire.settle()
                 break
             clock.advance_to(at)
-            wire.settle()
             self._check_plugged()
         return wire.waiting >= size
 
     def _check(self) -> None:
+        """Let the wire settle. Raises: SerialException if the port is closed or unplugged."""
         if not self.is_open:
             raise PortNotOpenError
         self._check_plugged()

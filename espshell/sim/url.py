@@ -131,9 +131,11 @@ class Setup:
         A file that is too short is filled up from the board.
         Raises: PortError if the file cannot be used.
         """
-        contents = self.model.flash()[: self.part.size].ljust(self.part.size, b"\xff")
+        contents = bytearray(b"\xff") * self.part.size
+        held = self.model.flash()[: self.part.size]
+        contents[: len(held)] = held
         if self.flash_file is None:
-            return bytearray(contents)
+            return contents
         try:
             with files.open_regular(self.flash_file, follow=True) as file:
                 file.write(contents[file.seek(0, os.SEEK_END) :])

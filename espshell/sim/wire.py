@@ -89,7 +89,7 @@ class Wire:
         self._over_usb = setup.over_usb
         self._cable = Cable(setup.max_baud, setup.noise)
         self._line = SerialLine(setup.latency_s if paced else 0.0)
-        self._events = EventQueue(clock)
+        self._events = EventQueue()
         self._boot = BootState(
             setup, self._events, self._line, print_text=self._print, on_restart=self._restart
         )
@@ -139,9 +139,9 @@ class Wire:
 
     def settle(self) -> None:
         """Run the events that are due, and take in the bytes that have arrived."""
-        self._events.run_due()
-        arrived = self._line.take(self._clock.now())
-        if arrived:
+        now = self._clock.now()
+        self._events.run_due(now)
+        if arrived := self._line.take(now):
             self.count.bytes_to_host += len(arrived)
             self._inbox += arrived
 
@@ -159,7 +159,9 @@ class Wire:
     def next_event(self) -> float | None:
         """Return when ``settle`` has something to do again, or None if nothing is coming."""
         ready, due = self._line.ready_at(), self._events.next_at
-        return min((at for at in (ready, due) if at is not None), default=None)
+        if ready is None or due is None:
+            return ready if due is None else due
+        return min(ready, due)
 
     @property
     def sent_at(self) -> float:
@@ -327,6 +329,10 @@ class Wire:
 
     def _send_reply(self, reply: bytes, at: float) -> None:
         """Put a reply on the line, or what faults make of it."""
+        if not self._replies:
+            if self.mode is ChipMode.DOWNLOAD:
+                self._emit(reply, at)
+            return
         for passage in self._replies.apply(reply):
             if self.mode is not ChipMode.DOWNLOAD:
                 return
@@ -375,7 +381,7 @@ class Wire:
             back_s = passage.back_s if passage.ending is FaultAction.REPLUG else None
             self._events.add(at, lambda then: self._pull(then, back_s))
             if at <= self._clock.now():
-                self._events.run_due()
+                self._events.run_due(self._clock.now())
         elif passage.ending is not None:
             self._boot.end(passage.ending, at)
 

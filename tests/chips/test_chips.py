@@ -161,7 +161,7 @@ def test_every_package_can_be_met(chip: Chip) -> None:
 
 @EACH
 def test_a_chip_has_a_crystal_and_a_loader(chip: Chip) -> None:
-    """The small facts: a rate in MHz, a ROM that is no stub, a title that is its name."""
+    """The small facts: a rate in MHz, a ROM that is not a stub, a title that is its name."""
     assert chip.crystals_mhz
     assert all(20 <= mhz <= 50 for mhz in chip.crystals_mhz)
     assert not chip.rom.is_stub
@@ -431,7 +431,7 @@ def test_every_chip_has_dram(chip: Chip) -> None:
 
 @EACH
 def test_where_code_runs(chip: Chip) -> None:
-    """Stubs start where code runs; data RAM, flash and registers are no places for it."""
+    """Stubs start where code runs; data RAM, flash and registers are not places for it."""
     for version, revision in product((1, 2), ((0, 0), (3, 0))):
         with contextlib.suppress(UsageError):  # there is none of that generation
             stub = stub_file.find(chip, chip.stub_name(revision) or "", version=version)

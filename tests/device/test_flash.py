@@ -53,7 +53,7 @@ def test_size_by_id(part: str) -> None:
 def test_a_declared_size_counts_more() -> None:
     """Also where nothing answers that could be asked."""
     target = open_sim("sdm=1", "esp32c3")
-    with pytest.raises(DeviceError, match="the size of the flash is not known"):
+    with pytest.raises(DeviceError, match="the flash size is unknown"):
         assert target.flash.size
     target.flash.declared_size = 8 * MIB
     assert target.flash.size == 8 * MIB

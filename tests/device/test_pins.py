@@ -30,7 +30,7 @@ def test_words(text: str, pads: Pads | None) -> None:
 @pytest.mark.parametrize("text", ["", "VSPI", "6", "6,17,8,11", "6,17,8,11,16,1", "a,1,2,3,4"])
 def test_no_pins(text: str) -> None:
     """Anything else is refused with what can be said."""
-    with pytest.raises(UsageError, match="names no pins of a flash"):
+    with pytest.raises(UsageError, match="does not name flash pins"):
         parse_pads(text)
     with pytest.raises(UsageError):
         parse_pads("6,17,8,11,64")
@@ -84,7 +84,7 @@ def test_the_flash_is_attached_on_the_pins(stub: bool) -> None:
     assert sent == [0, 11 << 24 | 16 << 18 | 8 << 12 | 17 << 6 | 6, 1, 0]
     shell.type("set spi-connection 6,17,8,11,31")
     ran = shell.type("flash-id")
-    assert (ran.status, ran.err) == (2, "flash-id: GPIO 31 of an ESP32 is not for a flash\n")
+    assert (ran.status, ran.err) == (2, "flash-id: GPIO 31 of an ESP32 cannot be a flash pin\n")
     assert shell.type("set spi-connection 6,17").status == 2
 
 
@@ -97,6 +97,6 @@ def test_pins_for_one_command() -> None:
         assert shell.session.settings.spi_connection == "auto"
         assert shell.session.chip.pads is None
     ran = shell.type("flash-id -sc 6,17")
-    assert (ran.status, "names no pins of a flash" in ran.err) == (2, True)
-    assert "is not for a flash" in shell.type("flash-id -sc 6,17,8,11,31").err
+    assert (ran.status, "does not name flash pins" in ran.err) == (2, True)
+    assert "cannot be a flash pin" in shell.type("flash-id -sc 6,17,8,11,31").err
     assert shell.session.chip.pads is None

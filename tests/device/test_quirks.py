@@ -79,7 +79,7 @@ def test_no_stub_with_secure_boot() -> None:
     target = open_sim("flags=1", "esp32c3")
     before = wire_of(target).count.requests
 
-    with pytest.raises(UsageError, match="with secure boot starts no flasher stub"):
+    with pytest.raises(UsageError, match="with secure boot does not start a flasher stub"):
         target.start_stub()
     assert wire_of(target).count.requests == before
 

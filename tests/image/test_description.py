@@ -56,7 +56,7 @@ def test_a_bootloader_says_what_it_is() -> None:
     ],
 )
 def test_what_is_no_description(first: bytes) -> None:
-    """One that is cut off, another magic, and a P before what is no text count as program."""
+    """One that is cut off, another magic, and a P before what is not text count as program."""
     assert described(first) is None
 
 

@@ -64,7 +64,7 @@ def test_an_image_of_esp32_is_read_field_by_field() -> None:
 
 @pytest.mark.parametrize("unset", [b"\0\0", b"\xff\xff"])
 def test_revisions_that_are_not_set(unset: bytes) -> None:
-    """0, as before there were such fields, and FFFF, as without a limit, are no revisions."""
+    """0, as before there were such fields, and FFFF, as without a limit, are not revisions."""
     found = firmware.parse(UNHASHED[:15] + unset * 2 + UNHASHED[19:]).extended
     assert found is not None
     assert (found.min_revision, found.max_revision) == (None, None)
@@ -297,7 +297,7 @@ def test_settings_that_are_not_given_stay() -> None:
 
 @pytest.mark.parametrize(
     ("data", "says"),
-    [(V2, "0xea"), (ESP32[:-1] + b"?", "does not agree"), (ESP32[:40], "is broken")],
+    [(V2, "0xea"), (ESP32[:-1] + b"?", "is wrong"), (ESP32[:40], "is damaged")],
 )
 def test_new_settings_are_refused_for_what_they_would_hide(data: bytes, says: str) -> None:
     """Version 2, a damaged image and a broken one are not given a new digest."""

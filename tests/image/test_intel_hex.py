@@ -61,7 +61,7 @@ def test_round_trip(pieces: dict[int, bytes]) -> None:
     if pieces:
         assert intel_hex.read(contents) == sorted(pieces.items())
     else:
-        with pytest.raises(UsageError, match="holds no data"):
+        with pytest.raises(UsageError, match="contains no data"):
             intel_hex.read(contents)
 
 
@@ -71,14 +71,14 @@ def test_round_trip(pieces: dict[int, bytes]) -> None:
         (b"", "is not Intel HEX"),
         (b"\xe9\x03\x02\x20", "is not Intel HEX"),
         (WORDS.replace(b"0304E2", b"0305E2"), "line 2 of app.hex has a wrong checksum"),
-        (WORDS.replace(b"0304E2", b"03E2"), "line 2 of app.hex has 3 bytes of data"),
-        (WORDS.replace(b"0304E2", b"03\xb904"), "line 2 of app.hex is no record"),
+        (WORDS.replace(b"0304E2", b"03E2"), "line 2 of app.hex has 3 data bytes"),
+        (WORDS.replace(b"0304E2", b"03\xb904"), "line 2 of app.hex is not a record"),
         (WORDS.replace(b":00000001", b":04001000aabbccdd"), "line 3 of app.hex has"),
         (HEAD + DATA + DATA + END, "has bytes for 0x40070010 twice"),
-        (HEAD + DATA, "has no end record"),
-        (HEAD + b":04 00100001020304E2" + END, "line 2 of app.hex is no record"),
+        (HEAD + DATA, "has no end-of-file record"),
+        (HEAD + b":04 00100001020304E2" + END, "line 2 of app.hex is not a record"),
         (HEAD + b"\r\n:0400100601020304DC\r\n" + END, "line 3 of app.hex is of the type 6"),
-        (b":020000040700F3\n:0300000401000FE9\n" + END, "line 2 of app.hex has 3 bytes of data"),
+        (b":020000040700F3\n:0300000401000FE9\n" + END, "line 2 of app.hex has 3 data bytes"),
         (b":02000004FFFFFC\n:02FFFF000102FD\n" + END, "line 2 of app.hex is for addresses beyond"),
     ],
     ids=[

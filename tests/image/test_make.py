@@ -52,10 +52,10 @@ def test_what_was_made_can_be_read(segments: list[tuple[int, bytes]], entry: int
         ([], 0, "0 segments to load"),
         ([(0x4021_0000, b"flash")], 0, "0 segments to load"),
         ([RAM] * 17, 0, "17 segments to load"),
-        ([RAM], 1 << 32, "0x100000000 is no address"),
-        ([(-4, b"")], 0, "-0x4 is no address"),
+        ([RAM], 1 << 32, "0x100000000 is not an address"),
+        ([(-4, b"")], 0, "-0x4 is not an address"),
         ([RAM, (0x4021_0000, b""), (0x4022_0000, b"")], 0, "2 segments in flash"),
-        ([RAM, (0x4020_001F, b"flash")], 0, "0x4020001f lies where the image goes"),
+        ([RAM, (0x4020_001F, b"flash")], 0, "0x4020001f overlaps the image itself"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(

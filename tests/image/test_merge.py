@@ -68,7 +68,7 @@ def test_a_small_one() -> None:
     [
         ([], "nothing to merge"),
         ([BOOT, MergePart(0x2000, b"", "no.bin")], "no.bin is empty"),
-        ([MergePart(0xFFFF_FFFF, b"ab", "a.bin")], "ends behind 4 GiB"),
+        ([MergePart(0xFFFF_FFFF, b"ab", "a.bin")], "ends beyond 4 GiB"),
         ([MergePart(-1, b"ab", "a.bin")], "a.bin would begin before the start of the flash"),
         (
             [MergePart(0x1003, b"ab", "a.bin"), BOOT],

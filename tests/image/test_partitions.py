@@ -178,8 +178,8 @@ def test_where_there_is_no_table(contents: bytes, part: str) -> None:
     "contents", [LONGER[:96], LONGER[:32] + bytes(32), b"\xaa\x50", b"\xe9\x80"]
 )
 def test_a_file_is_at_no_place(contents: bytes) -> None:
-    """A file that is no table is not said to be somewhere in flash."""
-    with pytest.raises(UsageError, match="no partition table: ") as caught:
+    """A file that is not a table is not said to be somewhere in flash."""
+    with pytest.raises(UsageError, match="not a partition table: ") as caught:
         partitions.parse(contents)
     assert "0x8000" not in caught.value.message
 
@@ -190,15 +190,15 @@ def test_a_file_is_at_no_place(contents: bytes) -> None:
         ("", "has no partitions"),
         ("# only\n\n", "has no partitions"),
         ("nvs, data, nvs, 0x9000", "line 1 .*: no size$"),
-        ("\nnvs, date, nvs, , 4k", "line 2 .*: type: 'date' is no name"),
-        ("a, app, ota_16, , 4k", "subtype: 'ota_16' is no name"),
+        ("\nnvs, date, nvs, , 4k", "line 2 .*: type: 'date' is not a name"),
+        ("a, app, ota_16, , 4k", "subtype: 'ota_16' is not a name"),
         ("a, app, , , 4k", "no subtype"),
         ("a, 0xff, 0, , 4k", "0 to 0xfe"),
-        ("a, data, nvs, 010, 4k", "offset: '010' is no number"),
-        ("a, data, nvs, , 4k, secret", "flags: 'secret' is no name"),
+        ("a, data, nvs, 010, 4k", "offset: '010' is not a number"),
+        ("a, data, nvs, , 4k, secret", "flags: 'secret' is not a name"),
         ("a, data, nvs, 0x9000, -0x8000", "start at 0x9000 and end at 0x8000"),
         ("a, data, nvs, 0xffffffff, 2", "end at 0x100000001"),
-        ("a, bootloader, primary, ,", "chip is not known"),
+        ("a, bootloader, primary, ,", "chip is unknown"),
     ],
 )
 def test_csv_that_cannot_be_meant(text: str, part: str) -> None:
@@ -244,13 +244,13 @@ def test_names_do_not_speak_to_the_terminal() -> None:
     [
         (
             [app("factory", 0x1_1000, 0x1000)],
-            ["factory starts at 0x11000, which is no multiple of 0x10000."],
+            ["factory starts at 0x11000, which is not a multiple of 0x10000."],
         ),
         (
             [app("factory", 0x1_0000, 0x1001)],
-            ["factory has 0x1001 bytes, which is no multiple of 0x1000."],
+            ["factory has 0x1001 bytes, which is not a multiple of 0x1000."],
         ),
-        ([data("phy", 0x9001, 1)], ["phy starts at 0x9001, which is no multiple of 0x1000."]),
+        ([data("phy", 0x9001, 1)], ["phy starts at 0x9001, which is not a multiple of 0x1000."]),
         ([data("fat", 0x9000, 0)], ["fat is empty."]),
         (
             [data("nvs", 0x9000, 0x2000)],
@@ -283,7 +283,7 @@ def test_names_do_not_speak_to_the_terminal() -> None:
         ),
         (
             [data("fat", 0x1F_F000, 0x1001)],
-            ["fat (0x1ff000..0x200001) ends behind the flash, which has 2 MiB."],
+            ["fat (0x1ff000..0x200001) ends past the end of the flash, which has 2 MiB."],
         ),
         ([data("fat", 0x1F_F000, 0x1000)], []),
     ],

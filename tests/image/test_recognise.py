@@ -54,7 +54,7 @@ FILES = {
     "hex with a wrong sum": (b":0400000001020304F3\n", FileKind.TEXT),
     "hex with a wrong size": (b":0300000001020304F3\n", FileKind.TEXT),
     "uf2": (UF2, FileKind.UF2),
-    "uf2 that is cut off": (UF2[:511], FileKind.UNKNOWN),
+    "uf2 that is truncated": (UF2[:511], FileKind.UNKNOWN),
     "gzip": (gzip.compress(b"x"), FileKind.COMPRESSED),
     "zip": (b"PK\x03\x04" + bytes(26), FileKind.COMPRESSED),
     "a page": (b"\n<!DOCTYPE html>\n<html>", FileKind.MARKUP),

@@ -75,7 +75,7 @@ def test_noise_without_an_end_is_seen() -> None:
 
 
 def test_a_greeting_is_heard() -> None:
-    """Bytes that are no response are found however they are cut, and waited for no longer."""
+    """Bytes that are not response are found however they are cut, and waited for no longer."""
     link = Link(FakePort([(0.1, b"\xc0OH"), (0.2, b"AI\xc0" + REPLY)]))
     assert link.hear(b"OHAI", 1.0)
     assert link.clock.now() == pytest.approx(0.2)

@@ -77,12 +77,12 @@ def refused(url: str, baud: int = BAUD) -> EspError:
         ("sim://esp32?colour=red", UsageError, "colour"),
         ("sim://", UsageError, "a chip"),
         ("nosuch://x", UsageError, "nosuch"),
-        ("socket://127.0.0.1", UsageError, "host and port"),
-        ("socket://:5555", UsageError, "host and port"),
-        ("rfc2217://", UsageError, "host and port"),
+        ("socket://127.0.0.1", UsageError, "a host and a port"),
+        ("socket://:5555", UsageError, "a host and a port"),
+        ("rfc2217://", UsageError, "a host and a port"),
         ("socket://127.0.0.1:http", UsageError, "http"),
         ("socket://127.0.0.1:99999", UsageError, "up to 65535"),
-        ("socket://[::1", UsageError, "host and port"),
+        ("socket://[::1", UsageError, "a host and a port"),
         ("a\0b", UsageError, "NUL"),
     ],
 )
@@ -181,7 +181,7 @@ def test_a_port_that_takes_nothing(pty: Pty) -> None:
     """It is not gone, and nobody is told to plug it in again."""
     port = open_port(pty.name, BAUD)
     port._device.write_timeout = 0.01
-    with pytest.raises(PortStalled, match="is there and has taken no bytes for 5 s") as caught:
+    with pytest.raises(PortStalled, match="is open but has accepted no data for 5 s") as caught:
         port.write(bytes(1 << 20))
     assert "plug" not in caught.value.one_line()
     port.close()

@@ -11,8 +11,6 @@ import pytest
 
 from espshell.device import Target
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # pyserial 3.5
-
 
 def started(stack: ExitStack, *command: str) -> str:
     """Start a server and return the first line that it prints: its address."""

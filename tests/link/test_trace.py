@@ -159,7 +159,7 @@ def test_what_is_recorded_can_be_read(tmp_path: Path) -> None:
 
 
 def test_an_empty_recording(tmp_path: Path) -> None:
-    """No line is no event; a replay of it says at once that there is nothing."""
+    """No line is not an event; a replay of it says at once that there is nothing."""
     path = tmp_path / "recording"
     path.touch()
     assert read_recording(path) == ()

@@ -75,7 +75,7 @@ def test_reset_takes_a_chip_out_of_its_application(before: str) -> None:
 
 def test_no_reset_leaves_an_application_alone() -> None:
     """Without a reset a running application answers nothing, and what it says is no answer."""
-    with pytest.raises(NoSync, match="bytes were heard, none of them an answer"):
+    with pytest.raises(NoSync, match="bytes were received, none of them an answer"):
         Target.open("sim://esp32?boot=app", before="no-reset")
 
 
@@ -177,7 +177,7 @@ def test_running_stub_is_found(left: str, version: int, before: str) -> None:
     assert target.loader.dialect == (STUB_V1 if version == 1 else STUB)
     assert target.loader.has_bulk_read is (version == 2)
     assert leave.ignores_commands(target) is (version == 2)
-    with pytest.raises(UsageError, match="is running that is not known"):
+    with pytest.raises(UsageError, match="an unknown flasher stub is running"):
         target.memory.check(0x3FCD_0000, 4, write=True)
     assert target.recognise_stub()
     assert target.loader.stub == first.loader.stub
@@ -214,7 +214,7 @@ def test_another_stub_is_not_taken_for_ours() -> None:
 
     assert len(text) < len(first.loader.stub.text)
     assert not target.recognise_stub()
-    with pytest.raises(UsageError, match="is running that is not known"):
+    with pytest.raises(UsageError, match="an unknown flasher stub is running"):
         target.memory.check(0x3FCD_0000, 4, write=True)
 
 

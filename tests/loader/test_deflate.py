@@ -32,19 +32,19 @@ def opened(contents: bytes, *, baud: int = 921600, core: int = 160, latency: str
 
 
 def seconds(contents: bytes, *, plain: bool = False, core: int = 160) -> float:
-    """Read 512 KiB of flash; return the time that it took on the wire at 921600 baud."""
+    """Read 320 KiB of flash; return the time that it took on the wire at 921600 baud."""
     target = opened(contents, core=core)
     if plain:
         target.loader.deflating = Deflating(faults=9)
     began = target.link.clock.now()
-    data = target.flash.read(0, 512 * KIB)
-    assert data == contents.ljust(512 * KIB, b"\xff")[: 512 * KIB]
+    data = target.flash.read(0, 320 * KIB)
+    assert data == contents.ljust(320 * KIB, b"\xff")[: 320 * KIB]
     return target.link.clock.now() - began
 
 
 def test_what_becomes_smaller_is_quicker() -> None:
     """Code 1.6 and blank flash 17 times the wire; noise, or a slow core, as a plain stream."""
-    wire_s = 512 * KIB * 10 / 921600
+    wire_s = 320 * KIB * 10 / 921600
     assert seconds(CODE * 2) < wire_s / 1.6
     assert seconds(b"") < wire_s / 17
     for contents, core in ((NOISE * 8, 160), (NOISE * 8, 20), (CODE * 2, 20)):

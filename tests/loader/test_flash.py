@@ -22,7 +22,7 @@ REFUSED = Refused("the loader refused FLASH_DATA", code=0x0107)
         ([REFUSED, NoReply("no reply")], 3, None),
         ([REFUSED] * 3, 3, DeviceError),
         ([NoReply("no reply")] * 3, 3, NoReply),
-        ([Gone("has stopped answering")], 1, NoReply),
+        ([Gone("stopped answering")], 1, NoReply),
     ],
 )
 def test_a_failure_begins_anew(

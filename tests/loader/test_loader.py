@@ -117,7 +117,7 @@ def test_reply_that_makes_no_sense() -> None:
     """A payload of another size than promised is an error of the device, not a crash."""
     link, _ = scripted(reply(Opcode.GET_SECURITY_INFO, payload=bytes(7)))
 
-    with pytest.raises(DeviceError, match="makes no sense"):
+    with pytest.raises(DeviceError, match="is invalid"):
         Loader(link, ROM).execute(GetSecurityInfo())
 
 

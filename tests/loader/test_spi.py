@@ -157,7 +157,7 @@ def test_set_up_that_does_not_hold(chip: str, stub: bool) -> None:
     target.flash.command(FlashCommand(0x06))
     before = flash.count.status_writes
     fault(target, "flip@request:1-99:28.7")
-    with pytest.raises(DeviceError, match="does not hold what is written to it"):
+    with pytest.raises(DeviceError, match="does not keep what is written to it"):
         target.flash.command(command)
     assert flash.count.status_writes == before
 

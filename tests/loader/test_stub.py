@@ -71,12 +71,12 @@ def damaged(tmp_path: Path, change: str) -> Path:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("truncated", "is no flasher stub, or only a part of one"),
-        ("binary", "is no flasher stub"),
-        ("base64", "is no flasher stub"),
-        ("list", "is no flasher stub"),
+        ("truncated", "is not a flasher stub, or only part of one"),
+        ("binary", "is not a flasher stub"),
+        ("base64", "is not a flasher stub"),
+        ("list", "is not a flasher stub"),
         ("entry", "is damaged: its entry 0x42000000 is not in it"),
-        ("other", "is for another chip: 0x400a8000 is no RAM of the ESP32-C3"),
+        ("other", "is for another chip: 0x400a8000 is not RAM of the ESP32-C3"),
     ],
 )
 def test_wrong_file(tmp_path: Path, change: str, message: str) -> None:
@@ -263,7 +263,7 @@ def test_stub_that_does_not_run() -> None:
     jump = before + 1 + opcodes.index(Opcode.MEM_END)
     target = open_sim(f"fault=hang@request:{jump}", "esp32c3")
 
-    with pytest.raises(NoReply, match="was loaded and does not answer"):
+    with pytest.raises(NoReply, match="was loaded but does not answer"):
         target.start_stub()
     assert not target.loader.dialect.is_stub
 

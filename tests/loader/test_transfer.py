@@ -155,7 +155,7 @@ def test_bad_link_is_slow_and_right() -> None:
 
 
 def test_data_that_holds_the_markers() -> None:
-    """Reading the marker words themselves is no fault, and one doubled reply there is found."""
+    """Reading the marker words themselves is not a fault, and one doubled reply there is found."""
     addresses = range(0x4000_1000, 0x4000_1100, 4)
     for place in range(50, 90):
         target = open_sim(f"fault=double@reply:{place}")
@@ -196,7 +196,7 @@ def test_registers_that_change_are_read_once() -> None:
     target = open_sim("fault=drop@reply:31")
     before = wire_of(target).count.requests
 
-    with pytest.raises(EspError, match="must not be read twice"):
+    with pytest.raises(EspError, match="reading it twice is not allowed"):
         transfer.read_words(target.loader, range(START, START + 64, 4), once=True)
     assert wire_of(target).count.requests - before <= 18
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from espshell.nor import layout
 from espshell.nor.layout import WIDTH, BitKind, Layout
+from tests.rows import every
 
 WINBOND = 0xEF
 ALL = tuple(layout.of(name) for name in layout.names())
-EACH = pytest.mark.parametrize("each", ALL, ids=lambda each: each.name)
+EACH = every(ALL, lambda each: each.name)
 
 
 @EACH

@@ -17,10 +17,11 @@ from espshell.nor import layout, makers, opcodes, parts
 from espshell.nor.layout import WRITE_PLANS, BitKind
 from espshell.nor.parts import Part, Volatile
 from espshell.nor.sfdp import BASIC, Sfdp, Table
+from tests.rows import every
 
 VECTORS = json.loads((Path(__file__).parents[1] / "data/nor-vectors.json").read_text("utf-8"))
 ROWS = parts.rows()
-EACH = pytest.mark.parametrize("part", ROWS, ids=lambda part: part.name)
+EACH = every(ROWS, lambda part: part.name)
 IDS = sorted({part.jedec_id for part in ROWS})
 
 MX25R = next(each["bfpt"] for each in VECTORS["sfdp"] if each["part"] == "MX25R6435F")
@@ -261,7 +262,7 @@ def test_volatile(name: str, found: Sfdp | None, possible: bool) -> None:
 
 
 def test_volatile_of_candidates() -> None:
-    """With one candidate that does not know 50h it is not sent."""
+    """With one candidate that does not support 50h it is not sent."""
     assert parts.identify(0xC84016, None).part.volatile is Volatile.NO
 
 

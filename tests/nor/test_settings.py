@@ -41,9 +41,9 @@ def test_what_can_be_typed(text: str, setting: Setting) -> None:
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
-        ("QE", "no setting", "NAME=VALUE"),
-        ("=1", "no setting", "NAME=VALUE"),
-        ("QE=", "no setting", "NAME=VALUE"),
+        ("QE", "not a setting", "NAME=VALUE"),
+        ("=1", "not a setting", "NAME=VALUE"),
+        ("QE=", "not a setting", "NAME=VALUE"),
         ("QE=2", "cannot be 2", "0 to 1"),
         ("BP=8", "cannot be 8", "0 to 7"),
         ("BP=-1", "cannot be -1", "0 to 7"),

@@ -96,7 +96,7 @@ def test_a_short_table_says_nothing_of_the_rest() -> None:
 
 
 def test_density_above_two_gigabits() -> None:
-    """With bit 31 set the density is an exponent; a senseless one is no size."""
+    """With bit 31 set the density is an exponent; a senseless one is not a size."""
     assert Basic((0, 0x8000_0000 | 32)).size == 1 << 29
     assert Basic((0, 0x8000_0000 | 1000)).size == 0
 

@@ -52,7 +52,7 @@ def test_settings_and_digest_made_anew(read: bool) -> None:
     patched = firmware.patch_header(APP, mode=0, size=0x10)
     assert told(APP, patched, read=read) == (
         "only the flash settings in the image's header differ: mode dio -> qio, size 4MB -> 2MB, "
-        "and the SHA-256 made anew; a flash tool does that when it writes",
+        "and the SHA-256 recomputed; flash tools do that when writing",
     )
 
 
@@ -63,7 +63,7 @@ def test_settings_without_digest(read: bool) -> None:
         patched = app[:2] + b"\3\x20" + app[4:]
         assert told(app, patched, read=read, chip=chips.load("esp32")) == (
             "only the flash settings in the image's header differ: mode dio -> dout, "
-            "frequency 80m -> 40m; a flash tool patches them when it writes",
+            "frequency 80m -> 40m; flash tools patch them when writing",
         )
 
 
@@ -90,7 +90,7 @@ def test_a_segment() -> None:
     assert told(APP, bytes(held)) == ("all that differs is in segment 1 (0x40080000)",)
     held[-33] ^= 1
     assert told(APP, bytes(held)) == (
-        "all that differs is in segment 1 (0x40080000) and the checksum and digest behind",
+        "all that differs is in segment 1 (0x40080000) and the checksum and digest after it",
     )
     held[100] ^= 1
     assert told(APP, bytes(held)) == ()
@@ -107,9 +107,9 @@ def test_padding() -> None:
     """What differs behind the end of the image is padding if it is blank in the file."""
     file = APP + b"\xff" * SECTOR
     held = file[:-5] + b"12345"
-    assert told(file, held) == ("only padding behind the end of the image differs",)
+    assert told(file, held) == ("only padding past the end of the image differs",)
     file = APP + RANDOM[:SECTOR]
-    assert "only what follows behind the end of the image differs" in told(file, file[:-1] + b"\0")
+    assert "only what follows past the end of the image differs" in told(file, file[:-1] + b"\0")
 
 
 def test_partitions() -> None:

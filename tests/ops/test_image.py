@@ -115,7 +115,7 @@ def test_a_chip_that_is_told() -> None:
     found = inspect(APP, "x", chip=ESP32)
     assert found.firmware is not None
     assert found.firmware.chip == "esp32c3"
-    assert found.notes == ("it says that it is for an ESP32-C3, not for an ESP32",)
+    assert found.notes == ("its header names an ESP32-C3, not for an ESP32",)
 
 
 def test_wrong_sums_are_a_finding() -> None:
@@ -134,7 +134,7 @@ def test_signatures() -> None:
     assert inspect(good, "x").ok
     assert inspect(damaged(good, 0x1000 + 5), "x").problems == ("signature 0 is damaged",)
     other = good[: 0x1000 - 1] + b"\0" + good[0x1000:]
-    assert inspect(other, "x").problems == ("signature 0 is not of this image",)
+    assert inspect(other, "x").problems == ("signature 0 is not part of this image",)
 
 
 @pytest.mark.parametrize("text", [False, True])
@@ -202,15 +202,15 @@ def test_intel_hex_and_uf2() -> None:
         (b"", "x is empty"),
         (b"\xff" * 4096, "x is blank: nothing but FF"),
         (b"hello\n", "x is nothing known: it begins with 68 65 6c 6c"),
-        (APP[:100], "x: the image is broken: the segment for 0x3c000020 has 0x164 bytes"),
-        (APP[:16], "x: the image is broken: its extended header at 0x8 reaches past its end"),
-        (b"\xe9\x00" + APP[2:], "x: the image is broken: it has 0 segments, expected 1 to 16"),
-        (b"\xe9\x11" + APP[2:], "x: the image is broken: it has 17 segments"),
-        (b"\xe9", "x: the image is broken: its header"),
-        (struct.pack("<BBBBI", 0xEA, 4, 0, 0, 0) + b"\xff" * 24, "x: the image is broken: "),
+        (APP[:100], "x: the image is damaged: the segment for 0x3c000020 has 0x164 bytes"),
+        (APP[:16], "x: the image is damaged: its extended header at 0x8 reaches past its end"),
+        (b"\xe9\x00" + APP[2:], "x: the image is damaged: it has 0 segments, expected 1 to 16"),
+        (b"\xe9\x11" + APP[2:], "x: the image is damaged: it has 17 segments"),
+        (b"\xe9", "x: the image is damaged: its header"),
+        (struct.pack("<BBBBI", 0xEA, 4, 0, 0, 0) + b"\xff" * 24, "x: the image is damaged: "),
         (b"\x7fELF" + bytes(60), "x is not for a 32-bit"),
         (b":00000001F", "x is nothing known"),
-        (TABLE[:32], "x: no partition table: it does not end"),
+        (TABLE[:32], "x: not a partition table: it does not end"),
     ],
 )
 def test_what_cannot_be_looked_at(data: bytes, told: str) -> None:
@@ -268,7 +268,7 @@ def test_flash_headers_only(chip: Target) -> None:
     assert (found.ok, found.firmware.firmware.ok) == (True, None)
     assert found.firmware.segments[0].size == 0x8000
     assert counted.bytes_read < 2048
-    assert found.notes == ("the sums were not checked (--verify reads all of it)",)
+    assert found.notes == ("checksum and digest not checked (--verify reads everything)",)
 
 
 def test_flash_verified(chip: Target) -> None:
@@ -296,7 +296,7 @@ def test_flash_table(chip: Target) -> None:
     [
         (0x9000, 0x1000, "flash: neither firmware nor a partition table: it is blank"),
         (0x1_0100, 0x1000, "flash: neither firmware nor a partition table: it begins with 00 00"),
-        (0x2_0000, 0x100, "flash: the image is broken: "),
+        (0x2_0000, 0x100, "flash: the image is damaged: "),
     ],
 )
 def test_flash_without_an_image(chip: Target, address: int, size: int, told: str) -> None:
@@ -421,10 +421,10 @@ def test_whose_family(tmp_path: Path, files: list[tuple[Path, int]]) -> None:
     assert family(files, chip=S3, connected=ESP32) == (S3.uf2_family,)
     assert family(files, connected=ESP32) == (C3.uf2_family,)
     assert family(files[1:], connected=ESP32) == (ESP32.uf2_family,)
-    with pytest.raises(UsageError, match="UF2 names the chip, and nothing says which it is"):
+    with pytest.raises(UsageError, match="UF2 names the chip, and nothing names it"):
         merge_files(files[1:], out)
     (note,) = merge_files(files, out, chip=S3).notes
-    assert note.endswith("is for another chip: its header says id 5, an ESP32-S3 has 9")
+    assert note.endswith("is for another chip: its header has ID 5, an ESP32-S3 has 9")
 
 
 def test_what_will_not_boot_is_noted(tmp_path: Path) -> None:
@@ -433,8 +433,8 @@ def test_what_will_not_boot_is_noted(tmp_path: Path) -> None:
     page.write_bytes(b"<html>404 not found</html>")
     cut.write_bytes(APP[:-8])
     first, second = merge_files([(page, 0x1_0000), (cut, 0x2_0000)], out, chip=C3).notes
-    assert "is no firmware: HTML or XML page; 0x10000 is for an application" in first
-    assert "cut: the image is broken" in second
+    assert "is not firmware: HTML or XML page; 0x10000 is for an application" in first
+    assert "cut: the image is damaged" in second
     assert out.stat().st_size == 0x2_0000 + len(APP) - 8
 
 
@@ -479,9 +479,9 @@ def test_new_settings_of_the_bootloader(tmp_path: Path, files: list[tuple[Path, 
         (
             support.esp8266_v2(bytes(64), [(0x4010_0000, b"code")]),
             0,
-            "not set: flash settings stand in",
+            "not set: only images that begin with 0xe9",
         ),
-        (b"something", 0, "not set: no firmware image"),
+        (b"something", 0, "not set: not a firmware image"),
         (BOOT, 0x1000, "no file is for 0x0, where the bootloader is"),
         (damaged(BOOT), 0, "not set: the image is damaged"),
         (support.signed(BOOT), 0, "not set: it is signed"),
@@ -612,7 +612,7 @@ def test_elf_that_fails(tmp_path: Path) -> None:
     source, lines = program(tmp_path), list[str]()
     with pytest.raises(UsageError, match="esptool could not make an image") as raised:
         elf_to_image(source, chip=C3, options=["--flash-freq=7m"], tell=lines.append)
-    assert raised.value.hint == "it says why above"
+    assert raised.value.hint == "see its message above"
     assert any("7m" in line for line in lines)
     assert [path.name for path in tmp_path.iterdir()] == ["app.elf"]
 
@@ -625,7 +625,7 @@ def test_elf_that_becomes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     source = program(tmp_path)
     monkeypatch.setattr(build, "_run_esptool", cut)
-    with pytest.raises(UsageError, match=r"app\.bin: the image is broken") as caught:
+    with pytest.raises(UsageError, match=r"app\.bin: the image is damaged") as caught:
         elf_to_image(source, chip=C3)
     assert str(tmp_path / "app.bin") in caught.value.message
     assert [path.name for path in tmp_path.iterdir()] == ["app.elf"]

@@ -32,7 +32,9 @@ def test_the_addresses_in_intel_hex(tmp_path: Path) -> None:
     assert read_payloads([(path, 0)]) == own
     for place in (0, 0x1000, 0x5000):
         assert read_payloads([(path, place)], [place + 16], own_addresses=True) == own
-    with pytest.raises(UsageError, match="begins at 0x00001000 by itself, and would go to") as why:
+    with pytest.raises(
+        UsageError, match="begins at 0x00001000 by its own addresses, and would go to"
+    ) as why:
         read_payloads([(path, 0x1000)])
     assert "flash:0" in why.value.hint
 
@@ -64,7 +66,7 @@ def test_an_empty_file_that_is_let_through(tmp_path: Path) -> None:
     path.touch()
     other.write_bytes(bytes(16))
     image, _ = read_payloads([(path, 4), (other, 0)], empty=True)
-    assert (image.data, image.notes) == (b"", (f"{path} is empty: nothing of it is written",))
+    assert (image.data, image.notes) == (b"", (f"{path} is empty: nothing to write",))
 
 
 @pytest.mark.parametrize("contents", [None, b""], ids=["missing", "empty"])

@@ -90,17 +90,20 @@ Plan = Callable[..., RamPlan]
     ("data", "told"),
     [
         (b"", "is empty"),
-        (b"\xe8 not an image", "no firmware image"),
+        (b"\xe8 not an image", "not a firmware image"),
         (image([(0x4200_0000, CODE)], chip=5, entry=0x4200_0000), "is in IROM"),
         (image([(IRAM, CODE), (0x3C00_0000, CODE)], chip=5, entry=IRAM), "is in DROM"),
         (image([(0x4000_0000, CODE)], chip=5, entry=0x4000_0000), "is in ROM0"),
         (image([(0x6000_0000, CODE)], chip=5, entry=0x6000_0000), "is in PERIPH"),
         (image([(0x3FCD_FFF0, CODE)], chip=5, entry=0x3FCD_FFF0), "0x3fce0000 is outside the mem"),
-        (image([(IRAM + 2, CODE)], chip=5, entry=IRAM + 2), "does not start at a word"),
-        (image([(0, CODE)], chip=5), "has no segment to load"),
-        (image([(IRAM, b"")], chip=5), "has no segment to load"),
-        (good()[: -len(CODE)], "the image is broken"),
-        (good(chip=9), "is for another chip: its header says id 9"),
+        (
+            image([(IRAM + 2, CODE)], chip=5, entry=IRAM + 2),
+            "does not start at a word boundary",
+        ),
+        (image([(0, CODE)], chip=5), "has no segments to load"),
+        (image([(IRAM, b"")], chip=5), "has no segments to load"),
+        (good()[: -len(CODE)], "the image is damaged"),
+        (good(chip=9), "is for another chip: its header has ID 9"),
         (good(bounds=(101, 0xFFFF)), "needs a revision of at least v1.1; this chip is v0.4"),
         (good(bounds=(0, 3)), "needs a revision of at most v0.3; this chip is v0.4"),
         (good(entry=IRAM - 4), "starts at 0x40397ffc, which is in none of its segments"),
@@ -110,9 +113,9 @@ Plan = Callable[..., RamPlan]
         (esp8266_v2(bytes(16), [(0x4010_0000, CODE)]), "whose first part stays in flash"),
         (elf([(IRAM, CODE)], entry=IRAM), "is for xtensa, an ESP32-C3 is riscv"),
         (elf([(0x4200_0000, CODE)], entry=0x4200_0000, machine=RISCV), "is in IROM"),
-        (elf([], entry=0, machine=RISCV), "has no segment to load"),
-        (b"\x7fELF" + bytes(60), "is not for a 32-bit little-endian machine"),
-        (hex_lines([(0, CODE)]), "no firmware image"),
+        (elf([], entry=0, machine=RISCV), "has no segments to load"),
+        (b"\x7fELF" + bytes(60), "is not for a 32-bit little-endian CPU"),
+        (hex_lines([(0, CODE)]), "not a firmware image"),
         (hex_lines([(0, good()[:64]), (96, good()[64:])]), "has a gap behind 0x00000040"),
     ],
 )
@@ -255,7 +258,7 @@ def test_where_an_esp32_reverses_its_ram(planned: Plan) -> None:
 def test_segments_that_are_the_same_ram(c3: Target, planned: Plan, other: int) -> None:
     """Two segments for one place, on one bus or on both, are refused, and with force noted."""
     data = image([(IRAM, CODE), (other, CODE[:64])], chip=5, entry=IRAM)
-    with pytest.raises(UsageError, match="segment 0 and segment 1 are in part the same RAM"):
+    with pytest.raises(UsageError, match="segment 0 and segment 1 overlap in RAM"):
         planned(c3, data)
     assert len(planned(c3, data, force=True).notes) == 1
 
@@ -341,7 +344,7 @@ def test_secure_boot_starts_nothing(planned: Plan) -> None:
     """A chip that starts signed code only says so before it is loaded."""
     target = open_sim("flags=1", "esp32s3")
     data = image([(0x3FC9_0000, CODE)], chip=9, entry=0x3FC9_0000)
-    with pytest.raises(UsageError, match="with secure boot starts nothing"):
+    with pytest.raises(UsageError, match="with secure boot does not start code"):
         planned(target, data)
     assert planned(target, data, run=False).notes == ()
 

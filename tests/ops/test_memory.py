@@ -67,7 +67,7 @@ def test_misaligned(width: int, address: int) -> None:
 def test_value_too_wide(width: int, value: int) -> None:
     """A value that does not fit is refused before anything is sent."""
     before = requests()
-    with pytest.raises(UsageError, match=f"does not fit into {width} bits"):
+    with pytest.raises(UsageError, match=f"does not fit {width} bits"):
         memory.poke(MEM, RAM, [value], width=width)
     assert requests() == before
 
@@ -240,7 +240,7 @@ def test_fill_with_words() -> None:
     [
         (RAM, 5, 0, 32, "multiple of 4; 5 is not"),
         (RAM + 1, 8, 0, 16, "fill16 needs an address"),
-        (RAM, 8, 256, 8, "does not fit into 8 bits"),
+        (RAM, 8, 256, 8, "does not fit 8 bits"),
         (0x4000_0000, 8, 0, 32, "cannot be written"),
     ],
 )
@@ -316,7 +316,7 @@ def test_save_refuses_before_reading(tmp_path: Path, name: str) -> None:
 
 
 def test_save_to_a_device_that_is_full() -> None:
-    """What is no regular file is written in place, and its error is one line."""
+    """What is not a regular file is written in place, and its error is one line."""
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("no /dev/full here")
@@ -335,4 +335,4 @@ def test_force_goes_past_the_map() -> None:
 
 def test_flash_behind_the_cache_is_said() -> None:
     """Reading flash through the cache in download mode comes with a warning."""
-    assert "mean nothing" in memory.peek(MEM, 0x3C00_0000).notes[0]
+    assert "are meaningless" in memory.peek(MEM, 0x3C00_0000).notes[0]

@@ -97,7 +97,7 @@ def test_the_time_is_over() -> None:
     assert not heard.ok
     assert heard.seconds == pytest.approx(2)
     assert heard.failure == (
-        "`ready` was not said within 2 s; the chip has panicked (LoadProhibited)"
+        "`ready` did not appear within 2 s; the application panicked (LoadProhibited)"
     )
 
 
@@ -108,7 +108,7 @@ def test_the_time_is_over() -> None:
         (b"rst:0x1 (POWERON),boot:0x8 (SPI)", ("the chip was reset (POWERON) and runs its appl",)),
         (b"rst:0x7 (WDT),boot:0x8 (SPI)\n" * 3, ("the chip is in a boot loop (WDT)",)),
         (b"Brownout detector was triggered", ("the chip had a brown-out",)),
-        (b"abort() was called at PC", ("the chip has panicked (abort)",)),
+        (b"abort() was called at PC", ("the application panicked (abort)",)),
     ],
 )
 def test_what_happened_is_one_note(said: bytes, note: tuple[str, ...]) -> None:

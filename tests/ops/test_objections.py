@@ -175,7 +175,7 @@ def test_an_esp8266() -> None:
             "is damaged: the checksum is wrong"
             in objections(Payload(place, good[:30] + b"\1" + good[31:], "x"), flash_map)[0]
         )
-        assert "is broken" in objections(Payload(place, good[:40], "x"), flash_map)[0]
+        assert "is damaged" in objections(Payload(place, good[:40], "x"), flash_map)[0]
     assert objections(Payload(0, gzip.compress(good), "x"), flash_map)
 
 

@@ -68,9 +68,9 @@ def test_sums_are_those_of_the_host(chip: str) -> None:
     for first, size, by_chip in ((0, SIZE, True), (4, 8, True), (1, 64, False), (0, 63, False)):
         digest = hash_range(target.memory, start + first, size, "crc32")
         assert int(digest.digest, 16) == zlib.crc32(data[first : first + size])
-        assert ("computed by the chip" in digest.notes) == by_chip
+        assert ("computed on the chip" in digest.notes) == by_chip
     rom = hash_range(open_sim(chip=chip).memory, start, 64, "crc32")
-    assert "computed by the chip" not in rom.notes
+    assert "computed on the chip" not in rom.notes
 
 
 def test_a_handler_that_is_wrong_is_not_believed() -> None:
@@ -83,7 +83,7 @@ def test_a_handler_that_is_wrong_is_not_believed() -> None:
     wire_of(target).chip.memory.write(span.start, b"\x01\x45\x82\x80" * 2)  # li a0, 0; ret
     digest = hash_range(target.memory, start, 64, "crc32")
     assert int(digest.digest, 16) == zlib.crc32(data[:64])
-    assert "computed by the chip" not in digest.notes
+    assert "computed on the chip" not in digest.notes
 
 
 FAULTS = [
@@ -135,7 +135,7 @@ def test_good_ram_is_good_and_restored(stub: bool) -> None:
 
 
 def test_what_cannot_be_tested_is_refused() -> None:
-    """The stub's own RAM, its handlers', parts of words, what is no RAM, too much for the host."""
+    """The stub's own RAM, its handlers', parts of words, what is not RAM, too much for the host."""
     target = stubbed("esp32c3")
     stub = target.loader.stub
     assert stub is not None

@@ -67,14 +67,14 @@ def test_places_that_cannot_be() -> None:
 def test_an_image_larger_than_its_partition() -> None:
     """It is refused, and with force it is a warning."""
     held = dataclasses.replace(image(0x1000), limit=0x2000)
-    assert "behind the partition, which ends at 0x00002000" in refusal(held)
+    assert "past the end of the partition at 0x00002000" in refusal(held)
     assert plan_write([held], FACTS, force=True).warnings
 
 
 @pytest.mark.parametrize(
     ("chip", "data", "why"),
     [
-        (ESP32C3, firmware(SEGMENTS, chip=0), "its header says id 0, an ESP32-C3 has 5"),
+        (ESP32C3, firmware(SEGMENTS, chip=0), "its header has ID 0, an ESP32-C3 has 5"),
         (ESP8266, firmware(SEGMENTS, chip=5), "for an ESP32 or later, not for an ESP8266"),
         (ESP32, esp8266_v2(bytes(16), SEGMENTS), "for an ESP8266, not for an ESP32"),
     ],
@@ -116,9 +116,9 @@ def test_what_will_not_boot_is_said() -> None:
 def test_security() -> None:
     """Secure boot guards what is before the partition table; encryption is said."""
     secure = dataclasses.replace(FACTS, secure_boot=True)
-    assert "bricks" in refusal(image(0x2000), facts=secure)
+    assert "makes it unusable" in refusal(image(0x2000), facts=secure)
     assert plan_write([image(0x8000, bytes(SECTOR))], secure).warnings == ()
-    with pytest.raises(UsageError, match="never starts again"):
+    with pytest.raises(UsageError, match="never boots again"):
         plan_erase(0, 4 * MIB, secure)
     encrypted = dataclasses.replace(FACTS, encrypted=True)
     assert "unencrypted" in plan_write([image(0x8000, bytes(SECTOR))], encrypted).warnings[0]
@@ -164,7 +164,7 @@ def test_erases_of_a_secured_chip(
     if guarded:
         with pytest.raises(UsageError) as caught:
             plan_erase(first, SECTOR, facts)
-        assert caught.value.hint == "--force erases it all the same"
+        assert caught.value.hint == "--force erases it anyway"
     assert plan_erase(first, SECTOR, facts, force=True) == Span.of(first, SECTOR)
     assert guarded or plan_erase(first, SECTOR, facts) == Span.of(first, SECTOR)
 
@@ -175,7 +175,7 @@ def test_plain_files_for_a_chip_that_encrypts_nothing(closed: str) -> None:
     facts = dataclasses.replace(FACTS, encrypted=True, revision=(3, 1))
     facts = dataclasses.replace(facts, **{closed: True})  # type: ignore[arg-type]
     for each in (image(0, firmware(SEGMENTS, chip=5)), image(0x9000)):
-        assert "flash encryption is on, and this chip encrypts nothing" in refusal(
+        assert "flash encryption is on, and the loader does not encrypt" in refusal(
             each, facts=facts
         )
         assert plan_write([each], facts, force=True).warnings

@@ -73,7 +73,7 @@ def test_resume_reads_only_the_rest(tmp_path: Path) -> None:
     rest = len(DATA) - len(left)
     on_its_way = part_size(target.loader)  # a stream cannot be stopped
     assert rest < received(target) - before < 1.02 * (rest + on_its_way) + 2 * KIB
-    assert result.notes == (f"went on at {len(left) // KIB} KiB",)
+    assert result.notes == (f"resumed at {len(left) // KIB} KiB",)
     assert path.read_bytes() == DATA
     assert not part_of(path).exists()
 
@@ -86,7 +86,7 @@ def test_a_part_that_is_no_longer_true(tmp_path: Path) -> None:
         part_of(path).write_bytes(wrong)
         result = save(target.flash, 0, len(DATA), path, resume=True)
         assert path.read_bytes() == DATA
-        assert "all is read" in result.notes[0]
+        assert "reading everything" in result.notes[0]
         path.unlink()
 
 
@@ -112,9 +112,9 @@ def test_without_digests_a_part_is_not_believed(tmp_path: Path) -> None:
 def test_what_cannot_be_resumed(tmp_path: Path) -> None:
     """Memory, and Intel HEX, are read whole."""
     target = opened(contents=DATA)
-    with pytest.raises(UsageError, match="--resume is for raw bytes of flash"):
+    with pytest.raises(UsageError, match="--resume works for raw binary saves of flash"):
         save(target.memory, 0x3FC9_0000, 16, tmp_path / "x.bin", resume=True)
-    with pytest.raises(UsageError, match="--resume is for raw bytes of flash"):
+    with pytest.raises(UsageError, match="--resume works for raw binary saves of flash"):
         save(target.flash, 0, 16, tmp_path / "x.hex", resume=True)
 
 

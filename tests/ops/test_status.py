@@ -275,7 +275,7 @@ def test_an_impossible_range(named: Bench) -> None:
 def test_nothing_is_unprotected_in_doubt() -> None:
     """Where it is not known what BP does, lifting protection is refused, and says what helps."""
     bench = opened("W25Q64BV", sr="1c")
-    with pytest.raises(UsageError, match="cannot be unprotected for certain") as caught:
+    with pytest.raises(UsageError, match="cannot be unprotected with certainty") as caught:
         bench.protect(0, 0)
     assert "--part" in caught.value.hint
 
@@ -399,7 +399,7 @@ def test_hardware_lock() -> None:
     bench = opened(sr="80", options="&wp=low")
     result = bench.set("QE=1")
     assert not result.ok
-    assert result.failure == "the flash did not take it: SR2.QE was 0, wanted 1, got 0"
+    assert result.failure == "the flash did not accept the write: SR2.QE was 0, wanted 1, got 0"
     assert "WEL was still set after 31h: the flash ignored the write of SR2" in result.notes
     assert bench.active[:2] == [0x80, 0x00]
     assert not bench.nor.write_enabled
@@ -693,7 +693,9 @@ def test_status_bytes_without_volatile_writes() -> None:
     bench = opened("W25Q64BV")
     result = status_bytes.write_status_bytes(bench.target.flash, 0x0200, 2, non_volatile=False)
     assert not result.ok
-    assert result.failure == ("the flash did not take it: was 0x0000, wanted 0x0200, got 0x0000")
+    assert result.failure == (
+        "the flash did not accept the write: was 0x0000, wanted 0x0200, got 0x0000"
+    )
     assert bench.active[:2] == [0, 0]
 
 

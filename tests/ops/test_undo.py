@@ -73,7 +73,7 @@ def test_what_was_not_read_cannot_be_undone() -> None:
     """Without the old contents there is nothing to put back, and it says so."""
     done = memory.fill(MEM, RAM, 64, 0, verify=False)
     assert done.writes[0].old is None
-    with pytest.raises(UsageError, match="was not read"):
+    with pytest.raises(UsageError, match="were not read"):
         undo(MEM, done.changes)
 
 

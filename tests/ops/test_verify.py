@@ -340,7 +340,7 @@ class Told:
 
 
 def test_answers_that_contradict_each_other() -> None:
-    """A whole that differs while each of its parts is equal is no verdict."""
+    """A whole that differs while each of its parts is equal is not a verdict."""
     import hashlib
 
     data = RANDOM[: 2 * SECTOR]
@@ -349,7 +349,7 @@ def test_answers_that_contradict_each_other() -> None:
         right = hashlib.md5(data[address : address + size]).digest()
         return right if size == SECTOR else bytes(16)
 
-    with pytest.raises(ReadsDiffer, match="is not as expected, and each part of it is"):
+    with pytest.raises(ReadsDiffer, match="does not match its digest, but each of its parts does"):
         differing_sectors(Told(digests), 0, data)  # type: ignore[arg-type]
 
 

@@ -39,7 +39,7 @@ def test_a_segment_is_tried_three_times(failures: int) -> None:
 
 
 def test_nothing_is_written_behind_a_range_that_failed() -> None:
-    """The job ends there: what was to come after it stays as it is."""
+    """The job ends there: what was to come after it stays unchanged."""
     target = open_sim(chip="esp32c3")
     target.start_stub()
     flash = target.flash

@@ -30,11 +30,19 @@ APPLICATION = (
         (
             b"Guru Meditation Error: Core  0 panic'ed (LoadProhibited). Exception was unhandled."
             + APPLICATION,
-            "the chip has panicked (LoadProhibited)",
+            "the application panicked (LoadProhibited)",
         ),
-        (b"abort() was called at PC 0x400d", "the chip has panicked (abort)"),
+        (b"abort() was called at PC 0x400d", "the application panicked (abort)"),
         (
             b"\r\nBrownout detector was triggered\r\n\r\n" + APPLICATION,
+            "the chip had a brown-out: its supply voltage drops",
+        ),
+        (
+            b"rst:0xf (RTCWDT_BROWN_OUT_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\r\n",
+            "the chip had a brown-out: its supply voltage drops",
+        ),
+        (
+            b"rst:0xf (BROWNOUT_RST),boot:0x8 (SPI_FAST_FLASH_BOOT)\r\n" * 3,
             "the chip had a brown-out: its supply voltage drops",
         ),
         (

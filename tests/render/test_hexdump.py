@@ -121,7 +121,7 @@ def test_both_ends_in_one_row() -> None:
 
 
 def test_nothing() -> None:
-    """A dump of nothing is no line."""
+    """A dump of nothing is not a line."""
     assert dump(b"") == []
 
 

@@ -83,7 +83,7 @@ def test_results() -> None:
 
 
 def test_json() -> None:
-    """Numbers are numbers, the stub is no segment, and what was said is inside."""
+    """Numbers are numbers, the stub is not a segment, and what was said is inside."""
     code = (Payload(0x4038_0000, bytes(8), "x"),)
     loaded = RamLoaded("x", 4, code, (CODE, *STUB), 0x1800, started=True, monitored=SAID)
     assert json.loads(json.dumps(to_json(loaded))) == {

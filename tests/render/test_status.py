@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -40,8 +40,8 @@ storage,data,spiffs,0x210000,0x1f0000
 
 STATUS = """\
 flash     ef4016  Winbond  W25Q32JV  4 MiB  no SFDP
-layout    w25q: two independent sources have it; protected ranges are computed,
-          not in print
+layout    w25q: confirmed by two independent sources; protected ranges are
+          computed, not from a datasheet
           7       6       5       4       3       2       1       0
 SR1  05h  SRP0!   SEC     TB      BP2     BP1     BP0     wel     busy
           0       0       1       1       0       1       1       .       0x36
@@ -57,7 +57,7 @@ protected 0x000000..0x100000 (1 MiB, bottom; computed)
            |ota_0----------|ota_1----------|storage-----------------------
 covers    bootloader, partition table, nvs, phy_init; partly ota_0
 lock      software: the registers can be written
-volatile  possible: the part knows 50h
+volatile  possible: the part supports 50h
 settings  sr set BP=5 TB=1 SEC=0 SRP0=0 SRP1=0 QE=1 LB1=0 LB2=0 LB3=0 CMP=0 \\
           WPS=0 DRV=25% HRSW=0"""
 
@@ -76,7 +76,7 @@ protected none (computed) → 0x000000..0x100000 (1 MiB, bottom; computed)
 protects  bootloader, partition table, nvs, phy_init; partly ota_0
 warning   it is lost when the flash loses power or is reset (66h, 99h), as
           esptool does
-write     volatile (50h): the flash forgets it without power or by a reset
+write     volatile (50h): lost at power-off or when the flash is reset
 sends     04 · 05 · 50 · 01 34 02 · 05"""
 
 REFUSED = """\
@@ -88,7 +88,7 @@ SR2  35h  sus     CMP     LB3*    LB2*    LB1*    -       QE      SRP1!
 unchanged SR1 0x00  SR3 0x60
 one-way   LB1: locks security register 1; one-way: once 1 it stays 1; a security
           register becomes read-only for ever
-refused   LB1 is one-way and cannot be set for a while only"""
+refused   LB1 is one-way and cannot be set temporarily"""
 
 MISMATCH = """\
 SR2  35h  sus     CMP     LB3*    LB2*    LB1*    -       QE      SRP1!
@@ -208,8 +208,8 @@ def test_part_that_is_not_in_the_table() -> None:
     """It is said that nothing is known of its range, and why; JSON names no part."""
     found = ops.explain_status(parts.identify(0x123416, None), {"SR1": 0x3C})
     lines = status_lines(found, TABLE)
-    assert "layout    generic1: the id is not in the table; only what SFDP says is known" in lines
-    assert "protected unknown: how BP counts on this part is not known" in lines
+    assert "layout    generic1: the id is not in the table; known from SFDP only is known" in lines
+    assert "protected unknown: how this part counts BP is unknown" in lines
     assert f"         [{'?' * 64}]" in lines
     assert "settings  none can be written" in lines
     value = to_json(found)
@@ -309,7 +309,7 @@ def test_plan_that_frees() -> None:
     )
     lines = plan_lines(made, TABLE)
     assert "frees     bootloader, partition table, nvs, phy_init; partly ota_0" in lines
-    assert "write     permanent (06h): it stays; power must not fail while it is written" in lines
+    assert "write     non-volatile (06h): permanent; power must not fail during the write" in lines
 
 
 def test_plan_with_two_ways() -> None:
@@ -328,20 +328,22 @@ def test_plan_with_two_ways() -> None:
     ]
 
 
-def _toggles(found: Identified, before: int) -> Iterator[StatusPlan]:
-    """Yield plans that change one bit each."""
-    held = {each.name: before for each in found.part.layout.registers}
-    for register in found.part.layout.registers:
-        for position in range(8):
-            wanted = settings.Setting(register.name, before ^ 1 << position)
-            yield plan.make(found, held, [wanted], volatile=False)
+def _toggles(found: Identified) -> list[tuple[int, settings.Setting]]:
+    """Return each change of one bit, from all zeros and from all ones: before, and the setting."""
+    return [
+        (before, settings.Setting(register.name, before ^ 1 << position))
+        for before in (0x00, 0xFF)
+        for register in found.part.layout.registers
+        for position in range(8)
+    ]
 
 
 @pytest.mark.parametrize("found", EVERY, ids=lambda each: f"{each.jedec_id:06x}")
 def test_carets_stand_below_what_differs(found: Identified, stride: Callable[[int], int]) -> None:
     """In every part, at every bit: before and after differ exactly where the caret is."""
-    plans = [each for value in (0x00, 0xFF) for each in _toggles(found, value)]
-    for made in plans[:: stride(5)]:
+    for old, setting in _toggles(found)[:: stride(5)]:
+        held = {each.name: old for each in found.part.layout.registers}
+        made = plan.make(found, held, [setting], volatile=False)
         lines = plan_lines(made)
         assert max(map(len, lines)) <= 80
         assert uncoloured(plan_lines(made, color=True)) == lines
@@ -396,7 +398,7 @@ def test_done() -> None:
 def test_nothing_to_do_and_dry_run() -> None:
     """Both say that nothing was sent."""
     same = planned("QE=1")
-    assert plan_lines(same) == ["nothing to do: the registers hold that already"]
+    assert plan_lines(same) == ["nothing to do: the registers already have these values"]
     assert drawn(StatusChange(same, HELD)) == plan_lines(same)
     dry = drawn(StatusChange(planned("QE=0"), HELD, dry_run=True))
     assert dry == ["dry run: nothing was sent; it would be QE 1→0"]
@@ -461,7 +463,7 @@ def test_bits_of_a_register_or_of_all() -> None:
 def test_bits_that_candidates_do_not_share() -> None:
     """They are listed as such, also when one of their names is asked for."""
     (line,) = bits_lines(shown(parts.identify(0x1C7016, None)), "EBL")
-    assert line.endswith("not the same on all candidates, and never written: SR1.6 (WHDIS/EBL)")
+    assert line.endswith("different between the candidates, and never written: SR1.6 (WHDIS/EBL)")
 
 
 def test_bits_of_no_name() -> None:
@@ -478,7 +480,7 @@ def test_ranges() -> None:
     choices = protection.ranges(found.part, flash.registers)
     result = Ranges(found.part, choices, flash.protected)
     lines = drawn(result)
-    assert lines[0] == "W25Q32JV: computed by a rule, not in print"
+    assert lines[0] == "W25Q32JV: computed by a rule, not from a datasheet"
     assert lines[1] == "   none                                  BP=0 TB=1 SEC=0 CMP=0"
     marked = [line for line in lines if line.startswith(">")]
     assert marked == [">  0x000000..0x100000  1 MiB     bottom  BP=5 TB=1 SEC=0 CMP=0"]
@@ -499,7 +501,7 @@ def test_no_ranges() -> None:
     """A part that protects nothing that is known says so."""
     part = parts.identify(0x123416, None).part
     result = Ranges(part, (), protection.decode(part, {"SR1": 0}))
-    assert drawn(result)[-1] == "no range is known that could be set"
+    assert drawn(result)[-1] == "no range is known that can be set"
 
 
 def test_bytes() -> None:

@@ -80,7 +80,7 @@ RESULTS = [
     (Mac("7c:df:a1:b4:c5:d6"), ["7c:df:a1:b4:c5:d6"]),
     (
         ChipId("esp32c3", None, "7c:df:a1:b4:c5:d6"),
-        ["chip id  none: an esp32c3 has but its MAC", "MAC      7c:df:a1:b4:c5:d6"],
+        ["chip id  none: the esp32c3 has only a MAC", "MAC      7c:df:a1:b4:c5:d6"],
     ),
     (
         ChipId("esp8266", 0xD4E5F6, "5c:cf:7f:d4:e5:f6"),

@@ -120,7 +120,7 @@ def test_colour_changes_no_word(width: int) -> None:
 
 @pytest.mark.parametrize("color", [False, True])
 def test_a_part_of_a_row_and_a_bar_in_it(color: bool) -> None:
-    """Rows that begin or end inside keep their columns; a `|` among the bytes is no border."""
+    """Rows that begin or end inside keep their columns; a `|` among the bytes is not a border."""
     part = Verify(
         (("x", 3, 9),),
         "digest",

@@ -22,6 +22,7 @@ from espshell.shell.arguments.types import (
     TEXT,
     WORDS,
     AnyType,
+    Offer,
     checked,
     chip_named,
     choice,
@@ -131,7 +132,7 @@ def test_value(kind: AnyType, texts: tuple[str, ...], wanted: object) -> None:
         (PLACE, ("nowhere:0",), "`nowhere` is not a space"),
         (REGION, ("16",), "`16` has no length"),
         (REGION, ("16..",), "expected an end"),
-        (REGION, ("16..20", "4"), "is a whole region"),
+        (REGION, ("16..20", "4"), "is already a region"),
         (FILE, ("",), "expected a file name"),
         (choice("boot", "run"), ("rum",), "did you mean `run`?"),
         (CHIPS, ("esp99",), "known are "),
@@ -152,8 +153,8 @@ def test_text_that_cannot_be_meant(kind: AnyType, texts: tuple[str, ...], told: 
         (POSITIVE, ("0",), "`0` is 0; at least 1 was expected"),
         (POSITIVE, ("1-2",), "`1-2` is -1"),
         (REGION, ("16", "0"), "`0` is 0; a length is at least 1 byte"),
-        (REGION, ("16..16",), "the end 0x10 is not behind the start 0x10"),
-        (REGION, ("NOSUCH",), "`NOSUCH` is the name of no region"),
+        (REGION, ("16..16",), "the end 0x10 is not after the start 0x10"),
+        (REGION, ("NOSUCH",), "`NOSUCH` is not the name of a region"),
     ],
 )
 def test_meaning_that_cannot_be(kind: AnyType, texts: tuple[str, ...], told: str) -> None:
@@ -217,8 +218,12 @@ def test_file_completion(tmp_path: Path) -> None:
     """Files of the folder that is being typed, as they would be typed; a folder has a slash."""
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "fw.bin").touch()
-    assert list(FILE.complete(f"{tmp_path}/", SCOPE)) == [f"{tmp_path}/sub/"]
-    assert list(FILE.complete(f"{tmp_path}/sub/f", SCOPE)) == [f"{tmp_path}/sub/fw.bin"]
+    (tmp_path / ".hidden").touch()
+    assert list(FILE.complete(f"{tmp_path}/", SCOPE)) == [Offer(f"{tmp_path}/sub/", "folder")]
+    assert list(FILE.complete(f"{tmp_path}/.", SCOPE)) == [Offer(f"{tmp_path}/.hidden", "0 bytes")]
+    assert list(FILE.complete(f"{tmp_path}/sub/f", SCOPE)) == [
+        Offer(f"{tmp_path}/sub/fw.bin", "0 bytes")
+    ]
     assert list(FILE.complete(f"{tmp_path}/nosuch/", SCOPE)) == []
 
 

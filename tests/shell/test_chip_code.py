@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.loader.support import wire_of
@@ -56,8 +58,8 @@ def test_a_call_gives_a_value(shell: Shell) -> None:
     assert ran.status == 0
     assert ran.out.startswith("0x0000002a  42  0x40399000(0x28, 0x2)")
     for refused, reason in (
-        (f"call {FREE:#x}", "no code runs"),
-        (f"call {CODE + 1:#x}", "no multiple of 2"),
+        (f"call {FREE:#x}", "code cannot run"),
+        (f"call {CODE + 1:#x}", "not a multiple of 2"),
         ("stub never; reset; call ROM0", "needs the flasher stub"),
     ):
         ran = shell.type(refused)
@@ -74,3 +76,12 @@ def test_completion(shell: Shell) -> None:
     assert "auto" in words(shell, "connect --baud ")
     assert "--crc32" in words(shell, "hash --")
     assert words(shell, "set rate f") == ["fixed"]
+
+
+def test_a_memtest_that_is_refused_has_written_nothing(offline: Shell) -> None:
+    """Where the stub must not be started too much RAM is refused, and nothing is said of it."""
+    offline.connect().session.ask = lambda question: True
+    offline.session.bench = replace(offline.session.bench, stub="never")
+    ran = offline.type(f"memtest {FREE:#x} 64k")
+    assert (ran.status, "would take too long" in ran.err) == (2, True)
+    assert "test patterns now" not in ran.err

@@ -71,6 +71,19 @@ def test_what_cannot_be_compared(
     assert out.startswith("0x40000000") or status == 2
 
 
+@pytest.mark.parametrize("request_number", [1, 70])
+def test_a_port_that_is_lost_is_that_of_one_board(
+    request_number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """If the other board goes, when connecting or later, this one stays connected, and is read."""
+    other = f"sim://esp32c3?fault=unplug@request:{request_number}"
+    words = ["-p", "sim://demo", "--keep-going", "-c", f"compare {other}", "-c", "peek ROM0"]
+    assert cli.main(words) == 3
+    out, err = capsys.readouterr()
+    assert f"compare: lost {other} while" in err
+    assert out.startswith("0x40000000")
+
+
 def test_traffic_follows_the_difference(other: str) -> None:
     """Four sectors of a thousand cost a few exchanges, and not a read of the flash."""
     shell = Shell()

@@ -8,6 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from espshell.shell import lines
+from espshell.shell.arguments.operands import unquoted
+from espshell.shell.declaration import Option, Param
+from espshell.shell.registry import COMMANDS
 from espshell.shell.settings import SETTINGS
 from espshell.shell.terminal import complete
 from tests.shell.support import Shell
@@ -99,7 +103,7 @@ def test_candidates_say_what_they_are(offline: Shell) -> None:
     offline.type("alias peekaboo = map")
     about = {each.text: each.about for each in complete.candidates(offline.session, "peek")}
     assert about == {
-        "peek": "Read values, in hexadecimal and decimal.",
+        "peek": "Read memory and show it in hexadecimal and decimal.",
         "peek8": "width 8",
         "peek16": "width 16",
         "peek32": "width 32",
@@ -255,6 +259,24 @@ POSITIONS = [
     ("peek u0.sta", "", "DRAM"),
     ("peek prph", "PERIPH", "DRAM"),
     ("set sqz", "squeeze", "check"),
+    ("esptool --ch", "--chip", "peek"),
+    ("esptool --chip ", "auto esp32c3", "DRAM"),
+    ("esptool --chip esp32c3 --baud 921600 wr", "write-flash", "write-mem-x peek"),
+    ("esptool ", "write-flash chip-id", "peek --chip"),
+    ("esptool write-flash 0 ", "fw.bin", "DRAM"),
+    ("load --flash-freq ", "keep 80m 20m", "DRAM fw.bin"),
+    ("load --flash-size ", "keep detect 4MB", "DRAM"),
+    ("load --flash-mode ", "keep dio", "DRAM"),
+    ("image elf fw.elf --flash-size ", "4MB", "DRAM"),
+    ("sr --part W25Q32", "W25Q32JV", "DRAM"),
+    ("sr set QE=1 --part MX25L32", "MX25L3233F", "QE="),
+    ("gpio 2 out --drive ", "0 3", "DRAM"),
+    ("compare ", "sim://demo", "DRAM"),
+    ("compare sim://demo fl", "flash:bootloader", "DRAM"),
+    ("connect ", "sim://demo", "DRAM"),
+    ("connect --baud ", "auto 921600", "DRAM"),
+    ("monitor --baud ", "74880 115200", "DRAM"),
+    ("cd ", "", "fw.bin"),
 ]
 
 
@@ -287,6 +309,58 @@ def test_any_line(pieces: list[str]) -> None:
         complete.usage(OFFLINE.session, text[:end])
         complete.candidates(OFFLINE.session, text[:end])
         complete.candidates(ONLINE.session, text[:end], may_read=False)
+
+
+NAMES = ["a b.bin", "it's.bin", 'say "hi".bin', "$x;y.bin", "#1.bin", "(1) [2].bin", "d \\ e.bin"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("typed", ["", "'", '"', "{}", "'{}", '"{}'])
+def test_names_of_files_are_quoted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, typed: str
+) -> None:
+    """What is offered is that file when the line runs, behind whichever quote is open."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).touch()
+    typed = typed.format(name[0] if name[0].isalpha() else "")
+    (offered,) = words(OFFLINE, f"source {typed}")
+    assert offered.startswith(typed)
+    assert _meant(offered) == name
+    assert "\\" in name or unquoted(offered) == name  # where words keep their quotes
+
+
+def _meant(text: str) -> str:
+    (command,) = lines.cut(f"source {text}")
+    (word,) = command.words
+    return word.expand({})
+
+
+FREE = """
+    address align arguments baud chunk_size command connect_attempts count data diff_with dummy
+    encrypt_files flash_freq flash_mode flash_size interval message most opcode open_port_attempts
+    options otp pad_to period port_filter read seconds size status target_offset timeout until value
+    words
+"""
+"""Numbers, texts and what is only accepted; the value of `set` depends on the name before it."""
+
+
+def test_every_position_offers_or_is_free(shell: Shell, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    """No position of any command is bare but those where a person's own words or numbers stand."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "fw.bin").touch()
+    monkeypatch.chdir(tmp_path)
+    shell.type("snap before 0x3fc90000 4")
+    bare = set()
+    for verb in COMMANDS.verbs():
+        slots: list[tuple[Param | Option, str]]
+        slots = [(slot, " ".join(["1"] * index)) for index, slot in enumerate(verb.params)]
+        slots += [(slot, slot.flag) for slot in verb.options if slot.type is not None]
+        bare |= {
+            slot.key
+            for slot, before in slots
+            if not words(shell, f"{verb.name} {before}".rstrip() + " ")
+        }
+    assert bare == set(FREE.split())
 
 
 # The same, for a person.

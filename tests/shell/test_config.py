@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from espshell import cli
+from espshell import options as options_module
 from espshell.errors import UsageError
 from espshell.shell import config, startup, trust
 from tests.shell.support import Shell
@@ -138,7 +139,7 @@ WRONG = [
     ('baud = "9600 "', "baud: expected a rate such as 460800, or auto, not `9600 `"),
     ("baud = 1.5", "baud: expected"),
     ("baud = 2024-01-01", "baud: expected"),
-    ('chip = "esp99"', "my.toml: chip: `esp99` is no chip"),
+    ('chip = "esp99"', "my.toml: chip: `esp99` is not a known chip"),
     ('before = "later"', "my.toml: before: expected default-reset"),
     ('after = "never"', "my.toml: after: expected hard-reset"),
     ('stub = "maybe"', "my.toml: stub: expected auto, always, never"),
@@ -151,7 +152,7 @@ WRONG = [
     ('settings.check = "on"', 'settings.check: expected true or false, not "on"'),
     ("settings.color = false", "settings.color: expected a text as `set` takes it"),
     ('settings.color = "red"', "settings.color: expected auto, always or never"),
-    ('settings.flash-size = "5"', "my.toml: settings.flash-size: `5` is no size of a flash"),
+    ('settings.flash-size = "5"', "my.toml: settings.flash-size: `5` is not a size of a flash"),
     ("[settings]\ncheck = {}", "settings.check: expected true or false"),
     ("aliases = []", "my.toml: aliases: expected a table"),
     ("aliases.a = 1", "my.toml: aliases.a: expected a line of the shell, not 1"),
@@ -162,10 +163,10 @@ WRONG = [
     ("profile = 1", "my.toml: profile: expected a table [profile]"),
     ("profile.x = 1", "my.toml: profile.x: expected a table [profile.x]"),
     ("[profile.x]\nbaud = 0", "my.toml: profile.x.baud: expected"),
-    ("[profile.x.profile.y]", "my.toml: profile.x.profile: expected no profile inside of one"),
+    ("[profile.x.profile.y]", "my.toml: profile.x.profile: expected profiles cannot be nested"),
     ("[profile.x]\nsettings.chek = true", "my.toml: profile.x.settings.chek: there is no such"),
-    ("port", "my.toml is no TOML: "),
-    ("a = 1\na = 2", "my.toml is no TOML: "),
+    ("port", "my.toml is not TOML: "),
+    ("a = 1\na = 2", "my.toml is not TOML: "),
     ("a = " + "[" * 5000, "my.toml is nested too deeply"),
     ("a = '\xff'", "my.toml is not text (UTF-8): byte 5 is wrong"),
 ]
@@ -222,7 +223,7 @@ def test_a_profile_that_nobody_has(folder: Path, capsys: pytest.CaptureFixture[s
     status, _, err = run(capsys, "--config", "my.toml", "--profile", "s2", "-c", "echo")
     assert (status, err) == (
         2,
-        "espshell: there is no profile `s2` in my.toml; profiles are s3\n",
+        "espshell: there is no profile `s2` in my.toml; profiles: s3\n",
     )
 
 
@@ -233,7 +234,7 @@ def test_scripts_read_nothing_unless_asked(
     mine = config.user_file()
     mine.parent.mkdir(parents=True)
     for path in (mine, folder / "espshell.toml"):
-        path.write_text("this is no TOML")
+        path.write_text("this is not TOML")
     assert run(capsys, "-c", "set squeeze") == (0, "squeeze  on\n", "")
 
 
@@ -381,7 +382,7 @@ def test_the_command_line_decides_on_colour(folder: Path) -> None:
     (folder / "my.toml").write_text('settings.color = "always"')
     loaded = config.load(file=Path("my.toml"))
     assert (loaded.options, loaded.settings) == ({"color": "always"}, {})
-    assert cli._parsed(["--color", "never"], loaded.options).color == "never"
+    assert options_module.parsed(["--color", "never"], loaded.options).color == "never"
 
 
 def test_files_are_beside_the_configuration(folder: Path) -> None:
@@ -414,7 +415,7 @@ def test_one_file_in_both_places_is_read_once(
 
 def test_every_option_is_one_of_the_program() -> None:
     """The keys of a file are names of the command line's options."""
-    options = vars(cli._parsed([]))
+    options = vars(options_module.parsed([]))
     assert set(config._OPTIONS) <= set(options)
     with pytest.raises(UsageError):
         config.load(profile="none")

@@ -12,8 +12,9 @@ import pytest
 from espshell.shell.output import Output
 from espshell.shell.terminal import editing, repl
 from tests.shell.support import RAM, Shell
+from tests.shell.terminals import ENTER, UP
 from tests.shell.test_live import Screen
-from tests.shell.test_repl import ENTER, UP, type_keys
+from tests.shell.test_repl import type_keys
 
 
 @pytest.fixture(autouse=True)
@@ -167,7 +168,7 @@ def test_the_toolbar_shows_a_device_that_is_gone(shell: Shell, tmp_path: Path) -
     assert not editing.is_gone("sim://esp32c3")
     assert not editing.is_gone(str(tmp_path))
     shell.session.chip.link.port.url = str(tmp_path / "ttyUSB0")
-    assert repl._connection_text(shell.session) == f"{tmp_path / 'ttyUSB0'} is gone"
+    assert repl._connection_text(shell.session) == f"{tmp_path / 'ttyUSB0'} is gone; {repl._ADVICE}"
 
 
 # A real terminal ---------------------------------------------------------------------------------

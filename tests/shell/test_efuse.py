@@ -110,10 +110,10 @@ def test_two_boards(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("contents", "said"),
     [
-        ("{}", "is no file of `efuse save`"),
-        ("[1]", "is no file of `efuse save`"),
-        ("no JSON", "is no file of `efuse save`"),
-        ("\udcff\udcfe", "is no file of `efuse save`"),
+        ("{}", "is not a file of `efuse save`"),
+        ("[1]", "is not a file of `efuse save`"),
+        ("no JSON", "is not a file of `efuse save`"),
+        ("\udcff\udcfe", "is not a file of `efuse save`"),
         ('{"format": "espshell-efuse-1", "chip": "esp32"}', "is of an esp32"),
         (
             '{"format": "espshell-efuse-1", "chip": "esp32c3", "blocks": {"0": ["x"]}}',

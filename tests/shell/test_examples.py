@@ -12,6 +12,7 @@ from espshell.shell.declaration import Verb
 from espshell.shell.session import Quit
 from espshell.shell.settings import Bench
 from espshell.sim import protocol_sim
+from tests.rows import every
 from tests.shell import example_files
 from tests.shell.support import Shell
 
@@ -35,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("verb", VERBS.verbs(), ids=lambda verb: verb.name)
+@every(VERBS.verbs(), lambda verb: verb.name)
 def test_every_command_has_an_example(verb: Verb) -> None:
     """Help on a command shows it at work, by its own name or that of its family's function."""
     names = {other.name for other in VERBS.verbs() if other.run is verb.run}

@@ -427,7 +427,7 @@ FORMS = "a region is `PLACE LEN`, `PLACE..END`, `PLACE..+LEN` or a name"
         (["..3"], "`..3`: expected a start before `..`", FORMS),
         (["3.."], "`3..`: expected an end after `..`", FORMS),
         (["3..+"], "`3..+`: expected an end after `..`", FORMS),
-        (["1..2", "3"], "`1..2` is a whole region, but `3` follows it", ""),
+        (["1..2", "3"], "`1..2` is already a region, but `3` follows it", ""),
         (["sram:3", "4"], "`sram` is not a space", "spaces are mem, flash and efuse"),
         (["flash:"], "`flash:`: expected an address or a name after `flash:`", ""),
         (["flash:.."], "`flash:..`: expected an end after `..`", FORMS),

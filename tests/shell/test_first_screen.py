@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("termios")
 
 from espshell.link import ports
-from tests.shell.test_repl import ENTER, Terminal
+from tests.shell.terminals import ENTER, Terminal
 
 HAS_BOARD = any(port.is_likely for port in ports.list_ports())
 
@@ -23,7 +23,7 @@ def test_without_a_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     terminal = Terminal(tmp_path, "")
     shown = terminal.wait(lambda text: "\n>" in text or "espshell>" in text)
     shown = " ".join(shown.split())  # wherever a line was folded
-    assert "no board found: looked for USB ports" in shown
+    assert "no board found (looked for USB ports" in shown
     assert "`ports`" in shown
     assert "`connect sim://demo` (a simulated board), or `help tour`" in shown
     terminal.send("help tour" + ENTER)

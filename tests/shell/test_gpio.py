@@ -50,7 +50,7 @@ def test_open_drain_and_what_holds_a_pin(offline: Shell) -> None:
     assert shell.type("gpio 3 out 1 --open-drain").out.endswith("out 1 (open drain), reads 0\n")
     assert shell.type("gpio 3 out 1 --open-drain --pull up").out.endswith("reads 1\n")
     ran = shell.type("gpio 10 out 1")
-    assert "GPIO10 reads 0: something else holds it" in ran.err
+    assert "GPIO10 reads 0: something else drives it" in ran.err
 
 
 def test_w1ts_sets_the_output(offline: Shell) -> None:
@@ -80,8 +80,8 @@ def test_what_moves(offline: Shell) -> None:
         ("gpio 3 out 2", "a pin can be 0 or 1, not 2"),
         ("gpio 3 in 1", "`in` takes no number; gpio 3 in"),
         ("gpio 3 pulse 0", "a pin is pulsed at least once, not 0 times"),
-        ("gpio 15 out 1", "GPIO15 carries the flash (CLK); --force sets it all the same"),
-        ("gpio 21 out 1", "GPIO21 carries the connection (TX); --force sets it all the same"),
+        ("gpio 15 out 1", "GPIO15 carries the flash (CLK); --force sets it anyway"),
+        ("gpio 21 out 1", "GPIO21 carries the connection (TX); --force sets it anyway"),
         ("gpio 3 sideways", "`sideways` is not one of in, out, toggle, pulse, release"),
         ("expect gpio:99 == 1", "an ESP32-C3 has no GPIO99; it has 0..21"),
     ],

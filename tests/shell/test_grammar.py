@@ -199,12 +199,12 @@ def test_each_command_may_have_a_redirect() -> None:
         (
             "a >b",
             "expected a space after `>` at column 3",
-            "a redirect stands alone; quote the word if it is none",
+            "put spaces around a redirect, or quote the word",
         ),
         (
             "a || b",
             "expected a space after `|` at column 3",
-            "a redirect stands alone; quote the word if it is none",
+            "put spaces around a redirect, or quote the word",
         ),
         (
             "a $10",

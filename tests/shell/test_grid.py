@@ -142,7 +142,7 @@ def test_one_way_bit_can_be_asked_for() -> None:
     assert not model.plan.refusals
     volatile = at(Grid(status(), volatile=True), "SR2", 3)
     assert volatile.toggle()
-    assert volatile.plan.refusals == ("LB1 is one-way and cannot be set for a while only",)
+    assert volatile.plan.refusals == ("LB1 is one-way and cannot be set temporarily",)
 
 
 def test_bits_of_candidates() -> None:
@@ -161,7 +161,7 @@ def test_all_is_locked() -> None:
     doubtful = Grid(explain_status(doubted, W25Q32JV))
     assert doubtful.locked(doubtful.bit) == "it may be a copy"
     security = Grid(status("MX25L3233F", SR1=0, CR=7, SCUR=0))
-    assert "nothing here writes SCUR" in security.locked(at(security, "SCUR", 1).bit)
+    assert "espshell does not write SCUR" in security.locked(at(security, "SCUR", 1).bit)
 
 
 def test_picture() -> None:

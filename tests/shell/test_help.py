@@ -16,6 +16,7 @@ from espshell.shell.commands.topics import TOPICS, groups, help_on
 from espshell.shell.declaration import Verb
 from espshell.shell.manual import HOW
 from espshell.sim import protocol_sim
+from tests.rows import every
 from tests.shell.support import Shell
 
 FOLDER = Path(espshell.shell.__file__).parent / "help"
@@ -125,9 +126,9 @@ def test_what_a_symbol_is(shell: Shell, tmp_path: Path) -> None:
     [
         (
             "?UART0.STATSU",
-            "`UART0.STATSU` is no command, topic or name; did you mean `UART0.STATUS`?",
+            "`UART0.STATSU` is not a command, topic or name; did you mean `UART0.STATUS`?",
         ),
-        ("?nosuch:name", "`nosuch:name` is no command, topic or name"),
+        ("?nosuch:name", "`nosuch:name` is not a command, topic or name"),
         ("help sr nosuch", "there is no `sr nosuch`; there are"),
         ("help pekk", "did you mean `peek`?"),
         ("?gpio:77", "an ESP32-C3 has no GPIO77"),
@@ -156,10 +157,10 @@ def documented(heading: str) -> list[str]:
     return re.findall(r"^\| `(\w+)` ", section, re.MULTILINE)
 
 
-@pytest.mark.parametrize("verb", VERBS.verbs(), ids=lambda verb: verb.name)
-def test_keys_of_a_command(offline: Shell, verb: Verb) -> None:
+@every(VERBS.verbs(), lambda verb: verb.name)
+def test_keys_of_a_command(verb: Verb) -> None:
     """The JSON value of help has the documented keys, in every command, argument and option."""
-    value = as_json(offline, f"help {verb.name}")
+    value = as_json(Shell(), f"help {verb.name}")
     commands = value["commands"] if isinstance(value, dict) else value
     one = next(command for command in commands if command["name"] == verb.name)
     assert list(one) == documented("A command")
@@ -190,3 +191,12 @@ def test_a_choice_and_an_alias_as_json(offline: Shell) -> None:
     assert peek["variants"] == ["peek8", "peek16", "peek32"]
     (load,) = as_json(offline, "help loadram")
     assert load["aliases"] == ["load-ram"]
+
+
+def test_a_name_of_a_command_and_of_the_chip(shell: Shell) -> None:
+    """In capitals it is explained as both; as a command is written, as the command alone."""
+    for name in ("GPIO", "EFUSE"):
+        both, command = shell.type(f"?{name}").out, shell.type(f"?{name.lower()}").out
+        assert both.startswith(command)
+        assert f"\n{name}  peripheral\n" in both
+        assert "peripheral" not in command

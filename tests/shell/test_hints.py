@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 import espshell
-from espshell import cli
+from espshell import options
 from espshell.shell import hints
 from espshell.shell.declaration import Verb
 from espshell.shell.registry import COMMANDS as VERBS
+from tests.rows import every
 from tests.shell.support import Shell
 
 _FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
@@ -48,7 +49,7 @@ def constants(node: ast.AST) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("verb", list(VERBS.verbs()), ids=lambda verb: verb.name)
+@every(VERBS.verbs(), lambda verb: verb.name)
 def test_no_advice_names_an_option_that_the_command_lacks(verb: Verb) -> None:
     """An option in a text is the command's, the program's, or stands behind another command."""
     flags = {option.flag for option in verb.options} | set(hints.PROGRAM)
@@ -71,14 +72,14 @@ def test_lines_in_advice_are_of_commands_that_have_the_option() -> None:
 
 def test_options_of_the_program_are_those_of_its_parser() -> None:
     """The list of what any advice may name is the parser's."""
-    actions = cli._parser()._option_string_actions
+    actions = options.program_parser()._option_string_actions
     assert set(hints.PROGRAM) == {flag for flag in actions if flag.startswith("--")}
 
 
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("peek 0", "; `map` lists it; --force sends it all the same"),
+        ("peek 0", "; `map` lists it; --force sends it anyway"),
         ("find 0x30000000 16 1", "outside the memory map"),
         ("erase-region 0x10 0x10", "`erase ... --keep-edges`"),
     ],

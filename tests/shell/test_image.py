@@ -102,10 +102,13 @@ def test_every_length(offline: Shell, files: Path) -> None:
         ("image info .", "image info: cannot read .: is a directory"),
         ("image info mem:0", "image info: `mem:0` is not in flash"),
         ("image info", "image info: FILE is missing"),
-        ("image info app.bin --chip esp31", "image info: `esp31` is no chip that is known"),
-        ("image", "image: `image` is half a command; it goes on with info, make, merge, elf"),
+        ("image info app.bin --chip esp31", "image info: `esp31` is not a known chip"),
+        (
+            "image",
+            "image: `image` is an incomplete command; it continues with info, make, merge, elf",
+        ),
         ("image inof app.bin", "image inof: there is no `image inof`; did you mean `info`?"),
-        ("image make out", "image make: there are no segments to make an image of; -f FILE"),
+        ("image make out", "image make: no segments given; -f FILE"),
         ("image make -f text out", "image make: there are 1 of -f and 0 of -a"),
         ("image make -f no -a 0x40100000 out", "image make: cannot read no: no such file"),
         ("image merge out app.bin", "image merge: FILES is missing"),
@@ -116,10 +119,10 @@ def test_every_length(offline: Shell, files: Path) -> None:
         ("image merge out app.bin mem:0", "image merge: `mem:0` is not in flash"),
         ("image merge out app.bin 0 text 4", "image merge: text overlaps app.bin"),
         ("image merge app.bin app.bin 0", "image merge: app.bin would be overwritten"),
-        ("image merge out app.bin 0 --pad-to 3x", "image merge: `3x` is no size"),
+        ("image merge out app.bin 0 --pad-to 3x", "image merge: `3x` is not a size"),
         ("image merge no/out app.bin 0", "image merge: cannot write no/out: no such file"),
-        ("merge-bin 0 app.bin", "merge-bin: where to is missing; --output FILE"),
-        ("image elf app.bin", "image elf: an ELF file does not say which chip it is for"),
+        ("merge-bin 0 app.bin", "merge-bin: the destination is missing; --output FILE"),
+        ("image elf app.bin", "image elf: an ELF file does not give the target chip"),
         ("image elf --chip esp32 app.bin", "image elf: app.bin is not an ELF file"),
     ],
 )
@@ -164,7 +167,7 @@ def test_flash_of_the_connected_chip(offline: Shell, tmp_path: Path) -> None:
     offline.connect(f"?flash=4M&flash-file={path}")
     ran = offline.type("image info flash:0x10000")
     assert (ran.status, "not checked" in ran.out) == (0, True)
-    assert "--verify reads all of it" in ran.err
+    assert "--verify reads everything" in ran.err
     ran = offline.type("image-info flash:0x10000 --verify")
     assert ran.status == 1
     assert "flash:0x10000: the SHA-256 is wrong" in ran.err

@@ -66,6 +66,14 @@ def test_streams() -> None:
     assert (out.getvalue(), err.getvalue()) == ("a\nb\n", "note\nerror\n")
 
 
+def test_a_question_is_folded_at_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal it breaks as notes do; the answer stands behind it."""
+    monkeypatch.setenv("COLUMNS", "20")
+    told = output(Terminal(), Terminal(), color="never")
+    assert told.question("erase all of the flash?") == "erase all of the\n    flash? [y/N] "
+    assert output(io.StringIO()).question("erase it?") == "erase it? [y/N] "
+
+
 def test_colour_is_not_for_files(tmp_path: Path) -> None:
     """What is redirected is plain, even where colour is always wanted."""
     told = output(Terminal(), color="always")
@@ -149,7 +157,7 @@ def test_full_disk_is_told() -> None:
 
 
 def test_reader_that_has_had_enough_ends_the_command(tmp_path: Path) -> None:
-    """A closed pipe is no failure, but nothing more is computed for it."""
+    """A closed pipe is not a failure, but nothing more is computed for it."""
     told, mark = output(io.StringIO()), tmp_path / "mark"
     with told.to_shell("true"):
         for _ in range(100_000):

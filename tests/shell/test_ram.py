@@ -16,7 +16,7 @@ from tests.ops.test_loadram import CODE, IRAM, good, image
 from tests.shell.support import Shell
 
 SAYS = r"?says=hi\r\n\x1b[31mready\x1b[2J\n"
-GONE = "the loader is gone; `reconnect` resets the chip into it again\n"
+GONE = "the loader has stopped; `reconnect` resets the chip into it again\n"
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_what_it_does_not_say_is_a_failure(offline: Shell, file: str) -> None:
     """A bench is told by the status, and the session is in order."""
     ran = offline.connect(SAYS).type(f"loadram {file} --until steady --timeout 5")
     assert ran.status == 1
-    assert ran.err == f"{GONE}loadram: `steady` was not said within 5 s\n"
+    assert ran.err == f"{GONE}loadram: `steady` did not appear within 5 s\n"
     assert offline.type("peek 0x3fc90000").status == 3
     assert offline.type("reconnect").status == 0
     assert offline.type("peek 0x3fc90000").status == 0
@@ -65,14 +65,14 @@ def test_what_it_does_not_say_is_a_failure(offline: Shell, file: str) -> None:
 def test_ten_seconds_by_themselves(offline: Shell, file: str) -> None:
     """Who gives no time waits for ten seconds."""
     ran = offline.connect(SAYS).type(f"loadram {file} --until steady")
-    assert "was not said within 10 s" in ran.err
+    assert "did not appear within 10 s" in ran.err
 
 
 def test_without_a_terminal_nobody_listens_for_ever(offline: Shell, file: str) -> None:
     """Where nobody can press Ctrl-C it is started only, and that is said."""
     ran = offline.connect(SAYS).type(f"loadram {file}")
     assert (ran.status, "ready" in ran.out) == (0, False)
-    assert ran.err == "not listened to; --until TEXT or --timeout S does\n" + GONE
+    assert ran.err == "its output is not shown; --until TEXT or --timeout S shows it\n" + GONE
     assert offline.connect(SAYS).type(f"loadram {file} --no-monitor").err == GONE
 
 
@@ -86,7 +86,7 @@ def test_json(offline: Shell, file: str) -> None:
     assert found["value"]["monitor"]["text"] == "hi\nready\\x1b[2J\n"
     offline.connect(SAYS)
     (found,) = offline.type(f"loadram {file} --until no -t 2").objects
-    assert (found["ok"], found["error"]) == (False, "`no` was not said within 2 s")
+    assert (found["ok"], found["error"]) == (False, "`no` did not appear within 2 s")
 
 
 def test_loaded_only(offline: Shell, file: str) -> None:
@@ -100,7 +100,7 @@ def test_loaded_only(offline: Shell, file: str) -> None:
 def test_options_that_exclude_each_other(shell: Shell, file: str, option: str) -> None:
     """What is not started or not heard cannot be waited for."""
     ran = shell.type(f"loadram {file} {option} --until ready")
-    assert (ran.status, "nothing to wait for" in ran.err) == (2, True)
+    assert (ran.status, "started and monitored" in ran.err) == (2, True)
     assert shell.session.target is not None
 
 
@@ -134,7 +134,10 @@ def test_a_rate_that_no_chip_has(shell: Shell, file: str, line: str, rate: int) 
     """It is refused before anything is sent, and the connection stays."""
     before = wire_of(shell.session.chip).count.requests
     ran = shell.type(line.format(file, rate))
-    assert (ran.status, "is no rate of a chip; 300 to 8000000 are" in ran.err) == (2, True)
+    assert (ran.status, "is not a rate that a chip supports; 300 to 8000000 are" in ran.err) == (
+        2,
+        True,
+    )
     assert wire_of(shell.session.chip).count.requests == before
 
 
@@ -150,7 +153,7 @@ def test_ctrl_c_stops_listening(offline: Shell, file: str, monkeypatch: pytest.M
     """Ctrl-C ends what was shown until Ctrl-C; where a text is waited for, it ends the line."""
     interrupt(offline.connect(SAYS), monkeypatch)
     ran = offline.type(f"loadram {file} -t 100")
-    assert (ran.status, ran.err) == (0, GONE)
+    assert (ran.status, ran.err) == (130, GONE)
     interrupt(offline.connect(SAYS), monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         offline.type(f"loadram {file} --until never")

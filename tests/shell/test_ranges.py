@@ -126,10 +126,17 @@ def test_snapshots(filled: Shell) -> None:
     assert filled.type("snap a").status == 2
     filled.type("reset")
     ran = filled.type("diff a 0x3fc90000")
-    assert "snapshot `a` is of before the chip was reset" in ran.err
+    assert "snapshot `a` was taken before the chip was reset" in ran.err
     assert filled.type("snap").out == "a  0x3fc90000..0x3fc90004  4 bytes  stale\n"
     assert filled.type("snap drop A; snap").out == ""
     assert filled.type("snap drop a").status == 2
+
+
+def test_snapshot_whose_name_begins_as_places_do(filled: Shell) -> None:
+    """At the prompt, where names are abbreviated, a new one is not an abbreviation."""
+    filled.session.interactive = True
+    assert filled.type("snap uart UART1; snap dr 0x3fc90000 4").status == 0
+    assert filled.type("diff dr 0x3fc90000").status == 0
 
 
 # journal and undo --------------------------------------------------------------------------------
@@ -153,7 +160,7 @@ def test_undo_and_journal(shell: Shell) -> None:
 def test_what_cannot_be_undone(shell: Shell) -> None:
     """Where nothing was read before, and behind a reset, `undo` refuses and keeps the entry."""
     shell.type("poke --no-verify 0x3fc90000 5")
-    assert "was not read" in shell.type("undo").err
+    assert "were not read" in shell.type("undo").err
     shell.type("poke 0x3fc90000 6; reset")
     assert "reset or reconnected" in shell.type("undo").err
     shell.session.output.as_json = True
@@ -211,7 +218,7 @@ def test_watch_prints_changes(shell: Shell) -> None:
 
 
 def test_watch_ends_by_ctrl_c(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C stops it, is no failure, and leaves a chip that answers."""
+    """Ctrl-C stops it, which is status 130, and leaves a chip that answers."""
 
     def interrupted(_: float) -> None:
         raise KeyboardInterrupt
@@ -219,7 +226,7 @@ def test_watch_ends_by_ctrl_c(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(shell.session.clock, "sleep", interrupted)
     ran = shell.type("watch [0x3fc90000]")
     monkeypatch.undo()
-    assert (ran.status, ran.err) == (0, "stopped\n")
+    assert (ran.status, ran.err) == (130, "stopped\n")
     assert shell.type("peek 0x3fc90000").status == 0
 
 
@@ -338,8 +345,8 @@ def test_snapshots_in_a_file(shell: Shell, offline: Shell, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is no file of snapshots"),
-        ("[1]", "is no file of snapshots"),
+        ("", "is not a file of snapshots"),
+        ("[1]", "is not a file of snapshots"),
         ('{"format": "espshell snapshots", "version": 2}', "is of version 2"),
         ('{"format": "espshell snapshots", "version": 1, "snapshots": 7}', "is damaged"),
         (

@@ -126,8 +126,8 @@ def test_secure_download_mode(offline: Shell) -> None:
     said = shell.type(f"peek {RAM}")
 
     assert said.status == 2
-    assert "`peek` cannot work: the chip is in secure download mode" in said.err
-    assert "these can: load, write-flash, " in said.err
+    assert "`peek` is not possible: the chip is in secure download mode" in said.err
+    assert "available: load, write-flash, " in said.err
     assert "secure download mode" in shell.type("info").out
 
 
@@ -163,7 +163,7 @@ def test_rate_that_only_the_stub_can_change(offline: Shell) -> None:
 
 def test_rate_without_the_stub(offline: Shell) -> None:
     """If the stub is forbidden, it is said what would help, and the port is given back."""
-    with pytest.raises(UsageError, match="does not know CHANGE_BAUDRATE") as caught:
+    with pytest.raises(UsageError, match="does not support CHANGE_BAUDRATE") as caught:
         offline.session.connect(Bench(port="sim://esp8266", baud=230400, stub="never"))
     assert "stub" in caught.value.hint
     assert offline.session.target is None
@@ -171,7 +171,10 @@ def test_rate_without_the_stub(offline: Shell) -> None:
 
 def test_rate_of_no_chip(shell: Shell) -> None:
     """A rate that no chip can make is refused before anything is sent."""
-    assert shell.type("baud 1").err == "baud: 1 baud is no rate of a chip; 300 to 8000000 are\n"
+    assert (
+        shell.type("baud 1").err
+        == "baud: 1 baud is not a rate that a chip supports; 300 to 8000000 are\n"
+    )
     assert shell.type(f"peek {RAM}").status == 0
 
 

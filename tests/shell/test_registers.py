@@ -100,7 +100,7 @@ def test_suggestion(shell: Shell) -> None:
 
 
 def test_chip_without_tables(offline: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line says so; names that are no registers are still known."""
+    """One line says so; names that are not registers are still known."""
     monkeypatch.setattr(registers, "of", lambda name: None)
     offline.session.connect(Bench(port="sim://esp32p4"))
     for line in ("peek UART0.CONF0", "reg UART0", "regs", "expect GPIO.OUT.DATA == 1"):
@@ -203,21 +203,21 @@ def test_choices_of_a_register(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("reg .PARITY=1", "`.PARITY` is a field of no register"),
-        ("reg UART0 .PARITY=1", "`.PARITY` is a field of no register"),
+        ("reg .PARITY=1", "`.PARITY` is a field without a register"),
+        ("reg UART0 .PARITY=1", "`.PARITY` is a field without a register"),
         ("reg UART0.CONF0.PARITY=", "has no value"),
         ("reg UART0.CONF0.PARITY=1 GPIO.OUT.DATA_ORIG=1", "these are of several registers"),
         ("reg UART0.CONF0=1 .PARITY=1", "is set as a whole or by its fields, not both"),
-        ("reg UART0.CONF0.PARITY=1 .BIT_NUM", "either all of these are set or none"),
+        ("reg UART0.CONF0.PARITY=1 .BIT_NUM", "either all of these are set, or none"),
         ("reg UART0.CONF0.PARITY=? .BIT_NUM=?", "stands alone"),
         ("reg UART0.CONF0.PARTY=1", "UART0.CONF0 has no field `PARTY`; it has PARITY, PARITY_EN"),
-        ("reg UART0.CONF0.PARITY=2", "does not fit into UART0.CONF0.PARITY, which has 1 bit"),
+        ("reg UART0.CONF0.PARITY=2", "does not fit UART0.CONF0.PARITY, which has 1 bit"),
         ("reg GPIO.IN=1", "GPIO.IN is read-only"),
         ("reg GPIO.OUT_W1TS", "GPIO.OUT_W1TS is write-only"),
-        ("reg NOSUCH.*", "no register of the ESP32-C3 fits `NOSUCH.*`"),
-        ("reg {}", "is no name of a register"),
+        ("reg NOSUCH.*", "no register of the ESP32-C3 matches `NOSUCH.*`"),
+        ("reg {}", "is not the name of a register"),
         ("reg UART0.NOSUCH", "is not a known name"),
-        ("regs nosuch", "no register of the ESP32-C3 fits `nosuch`"),
+        ("regs nosuch", "no register of the ESP32-C3 matches `nosuch`"),
     ],
 )
 def test_refusals(shell: Shell, line: str, message: str) -> None:
@@ -333,8 +333,9 @@ def test_no_table_is_loaded_for_memory() -> None:
     """Who names no register and touches no peripheral does not wait for the tables."""
     line = "peek DRAM ; poke DRAM 1 ; dump DRAM 64 ; expect [DRAM] == 1"
     code = f"from espshell.cli import main; main(['-p', 'sim://esp32c3', '-c', {line!r}])"
-    assert "espshell.shell.language.scope" in fresh_modules(code)
-    assert "espshell.registers.table" not in fresh_modules(code)
+    modules = fresh_modules(code)
+    assert "espshell.shell.language.scope" in modules
+    assert "espshell.registers.table" not in modules
     assert "espshell.registers.table" in fresh_modules(code.replace("DRAM 64", "GPIO 64"))
 
 

@@ -18,6 +18,7 @@ from espshell.shell.language import grammar
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.scope import TargetScope
 from espshell.shell.registry import Registry
+from tests.rows import every
 
 if TYPE_CHECKING:
     from espshell.shell.session import Session
@@ -175,10 +176,10 @@ def test_bind(which: Verb, text: str, wanted: dict[str, list[str]]) -> None:
     ("which", "text", "told"),
     [
         (REGION_FILE, "f", "FILE is missing; usage: v REGION FILE"),
-        (REGION_FILE, "0 16 f g", "`g` is one word too many"),
+        (REGION_FILE, "0 16 f g", "`g` is one argument too many"),
         (PLACE_VALUES, "0", "VALUE is missing"),
         (PLACE_VALUES, "0 1 --masc 1", "v has no option `--masc`; did you mean `--mask`?"),
-        (PLACE_VALUES, "0 1 --mask", "--mask wants a value"),
+        (PLACE_VALUES, "0 1 --mask", "--mask needs a value"),
         (FILE_WORDS, "--flag f", "v has no option `--flag`"),
         (EXPRESSION, "-m text", "EXPRESSION is missing"),
     ],
@@ -212,9 +213,9 @@ def test_a_variant_is_its_command_with_a_preset() -> None:
     assert (dict(peek.preset), dict(narrow.preset)) == ({}, {"width": 8})
 
 
-@pytest.mark.parametrize("each", list(VERBS.verbs()), ids=lambda verb: verb.name)
+@every(VERBS.verbs(), lambda verb: verb.name)
 def test_every_command_gives_its_function_all(each: Verb) -> None:
-    """What is no argument and no option is set by a variant, or given by what runs the command."""
+    """What is neither argument nor option is set by a variant, or given by the runner."""
     _, *parameters = inspect.signature(each.run).parameters.values()
     given = {each.rest, *each.preset} | ({"run_file"} if Trait.LINES in each.traits else set())
     given |= {key for verb in VERBS.verbs() if verb.run is each.run for key in verb.preset}
@@ -225,7 +226,7 @@ def test_every_command_gives_its_function_all(each: Verb) -> None:
     assert each.summary.endswith(".")
 
 
-@pytest.mark.parametrize("each", list(VERBS.verbs()), ids=lambda verb: verb.name)
+@every(VERBS.verbs(), lambda verb: verb.name)
 def test_every_alias_names_a_command(each: Verb) -> None:
     """Another tool's name leads to one of ours, which is a command of its own."""
     if each.alias_of:
@@ -332,7 +333,7 @@ def test_find_refuses_two_words(name: str, prefixes: bool, told: str) -> None:
     assert raised.value.one_line().startswith(told)
     with pytest.raises(UsageError) as raised:
         registry.find("pot")
-    assert raised.value.one_line() == "`pot` is half a command; it goes on with set, show"
+    assert raised.value.one_line() == "`pot` is an incomplete command; it continues with set, show"
 
 
 def test_family() -> None:
@@ -348,7 +349,7 @@ def test_two_words_and_an_expression() -> None:
         Registry().add("pot boil", group="G", rest="expression")
 
 
-@pytest.mark.parametrize("each", list(VERBS.verbs()), ids=lambda verb: verb.name)
+@every(VERBS.verbs(), lambda verb: verb.name)
 def test_the_bare_name_of_a_family_takes_no_words(each: Verb) -> None:
     """A word behind it is always the second of a name, so that it could never be given any."""
     if VERBS.family(each.name) and Trait.WORDS_TOO not in each.traits:
@@ -376,7 +377,7 @@ def test_needs_chip_by_argument() -> None:
         assert registry.needs_chip(line, found) is wanted, text
 
 
-@pytest.mark.parametrize("verb", VERBS.verbs(), ids=lambda verb: verb.name)
+@every(VERBS.verbs(), lambda verb: verb.name)
 def test_what_may_be_absent_has_a_default(verb: Verb) -> None:
     """A command whose argument may be left out is called without it."""
     parameters = inspect.signature(verb.run).parameters

@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pexpect
-import pyte
 import pytest
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.completion import CompleteEvent
@@ -28,11 +26,10 @@ from espshell.shell import recovery
 from espshell.shell.settings import Bench
 from espshell.shell.terminal import greeting, repl
 from tests.shell.support import Ran, Shell
+from tests.shell.terminals import CTRL_C, CTRL_D, ENTER, TAB, UP, Terminal, served
 
 # Python since 3.12 warns of a fork where threads are; the child becomes another program at once.
 pytestmark = pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")
-
-ENTER, CTRL_C, CTRL_D, UP, TAB = "\r", "\x03", "\x04", "\x1b[A", "\t"
 
 
 @pytest.fixture(autouse=True)
@@ -279,7 +276,7 @@ def test_a_history_that_fails(
     ran = type_keys(shell, "echo one", ENTER, "echo two", ENTER, "history", ENTER)
     assert ran.out.splitlines()[-5:-3] == ["one", "two"]
     assert "2  echo two" in ran.out
-    assert ran.err.count("the lines of this session are not kept: cannot write") == 1
+    assert ran.err.count("the history of this session is not kept: cannot write") == 1
 
 
 def _append_once() -> Callable[[Path, bytes], None]:
@@ -324,56 +321,6 @@ def test_completer_replaces_the_word_before_the_cursor(shell: Shell) -> None:
 
 # A real terminal ---------------------------------------------------------------------------------
 
-TIMEOUT_S = 30
-"""Nothing takes a second; this only ends what hangs."""
-
-
-class _Screen(pyte.Screen):
-    """A screen that tells where its cursor is, so that there is known to be room for a toolbar."""
-
-    answer: Callable[[str], object]
-
-    def write_process_input(self, data: str) -> None:
-        """Send an answer to the program."""
-        self.answer(data)
-
-
-class Terminal:
-    """The program in a terminal of 110 by 40."""
-
-    def __init__(self, home: Path, port: str = "sim://esp32c3", *options: str) -> None:
-        self.screen = _Screen(110, 40)
-        self._stream = pyte.Stream(self.screen)
-        environment = {
-            **os.environ,
-            "XDG_DATA_HOME": str(home),
-            "TERM": "xterm-256color",
-        }
-        self.child = pexpect.spawn(
-            sys.executable,
-            ["-m", "espshell", "-p", port, *options],
-            env=environment,
-            dimensions=(40, 110),
-            timeout=TIMEOUT_S,
-            encoding="utf-8",
-        )
-        self.child.delaybeforesend = None
-        self.screen.answer = self.child.send
-
-    def text(self) -> str:
-        """Return what is on the screen."""
-        return "\n".join(line.rstrip() for line in self.screen.display)
-
-    def wait(self, seen: Callable[[str], bool]) -> str:
-        """Read until the screen is as wanted; return it."""
-        while not seen(self.text()):
-            self._stream.feed(self.child.read_nonblocking(1024, TIMEOUT_S))
-        return self.text()
-
-    def send(self, keys: str) -> None:
-        """Press keys."""
-        self.child.send(keys)
-
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
@@ -389,7 +336,7 @@ def test_terminal_completion_menu(terminal: Terminal) -> None:
     terminal.send("pe" + TAB)
     shown = terminal.wait(lambda text: "peek32" in text and "PLACE [COUNT]" in text)
     assert "esp32c3:rom> peek\n" in shown
-    assert "peek    Read values, in hexadecimal and decimal." in shown
+    assert "peek    Read memory and show it in hexadecimal and decimal." in shown
     assert "sim://esp32c3  115200 baud  ESP32-C3 v0.4  rom  peek PLACE [COUNT]" in shown
 
 
@@ -504,10 +451,7 @@ def test_a_bug_under_tab_leaves_the_line(
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pty")
 def test_terminal_whose_port_goes_away(tmp_path: Path) -> None:
     """A real port is closed: it is waited for once, Ctrl-C ends that, and the shell goes on."""
-    command = [sys.executable, "-m", "espshell", "sim", "esp32c3", "--pty"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        port = server.stdout.readline().strip()
+    with served() as (port, server):
         terminal = Terminal(tmp_path, port, "--before", "no-reset")
         terminal.wait(lambda text: "esp32c3:rom>" in text)
         server.kill()

@@ -97,7 +97,7 @@ def test_check_says_whether_a_chip_is_needed(offline: Shell) -> None:
         "expect [0] == 1": True,
     }
     for text, wanted in needed.items():
-        assert check(offline.session, (Script("x", text), ())) is wanted, text
+        assert check(offline.session, (Script("x", text), ())).chip is wanted, text
 
 
 def test_checking_changes_nothing(offline: Shell) -> None:
@@ -109,7 +109,7 @@ def test_checking_changes_nothing(offline: Shell) -> None:
 def test_scripts_that_follow_each_other_share_names(offline: Shell) -> None:
     """What one -c sets, the check of the next one knows."""
     lines = [Script("", text) for text in ("let x = 1", "alias say = echo", "say $x")]
-    assert check(offline.session, *((line, ()) for line in lines)) is False
+    assert check(offline.session, *((line, ()) for line in lines)).chip is False
 
 
 def test_arguments(offline: Shell) -> None:
@@ -404,7 +404,7 @@ def test_need_of_what_comes_later(shell: Shell, text: str) -> None:
 
 def test_only_a_script_that_is_run_needs_its_files(offline: Shell) -> None:
     """`espshell check` looks at the text, wherever it will be run."""
-    assert check(offline.session, (Script("x", "load nosuch.bin flash:0"), ()))
+    assert check(offline.session, (Script("x", "load nosuch.bin flash:0"), ())).chip
 
 
 def test_an_alias_holds_for_the_rest_of_its_line(shell: Shell) -> None:

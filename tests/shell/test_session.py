@@ -10,7 +10,7 @@ from espshell.shell.session import Quit
 from espshell.shell.settings import Bench
 from tests.shell.support import RAM, Shell
 
-JSON_FIELDS = ["command", "ok", "value", "error", "hint", "seconds"]
+JSON_FIELDS = ["command", "ok", "value", "error", "hint", "seconds", "slug"]
 
 
 def test_result_goes_to_stdout_and_error_to_stderr(shell: Shell) -> None:
@@ -27,15 +27,15 @@ def test_result_goes_to_stdout_and_error_to_stderr(shell: Shell) -> None:
         ("pek 0", 2, "did you mean `peek`?"),
         ("peek 3ff40000", 2, "did you mean `0x3ff40000`?"),
         ("peek32 0x3fc90001", 2, "a multiple of 4"),
-        ("poke8 0x3fc90000 256", 2, "does not fit into 8 bits"),
+        ("poke8 0x3fc90000 256", 2, "does not fit 8 bits"),
         ("peek", 2, "PLACE is missing"),
-        ("peek 1 2 3", 2, "one word too many"),
+        ("peek 1 2 3", 2, "one argument too many"),
         ("peek --bogus 0", 2, "no option `--bogus`"),
         ("peek --forc 0", 2, "did you mean `--force`?"),
-        ("poke 0x3fc90000 1 --mask", 2, "--mask wants a value"),
+        ("poke 0x3fc90000 1 --mask", 2, "--mask needs a value"),
         ("dump 0x3fcdfff0 64", 2, "DRAM ends at 0x3fcdffff"),
         ("dump 0x3fc90000 0", 2, "a length is at least 1 byte"),
-        ("dump 0x3fc90010..0x3fc90000", 2, "not behind the start"),
+        ("dump 0x3fc90010..0x3fc90000", 2, "not after the start"),
         ("peek NOSUCH", 2, "`NOSUCH` is not a known name"),
         ("save 0x3fc90000 4 /nonexistent/x", 2, "cannot write /nonexistent/x"),
         ("source /nonexistent/x", 2, "cannot read /nonexistent/x"),
@@ -45,7 +45,7 @@ def test_result_goes_to_stdout_and_error_to_stderr(shell: Shell) -> None:
         ("set nothing on", 2, "there is no setting `nothing`"),
         ("set squeeze maybe", 2, "on or off"),
         ("sleep soon", 2, "not a duration"),
-        ("need esp99", 2, "no chip that is known"),
+        ("need esp99", 2, "not a known chip"),
         ("quit 256", 2, "an exit status is 0 to 255"),
         ("expect [0x3fc90000] == 1", 1, "left is 0x0 (0), right is 0x1 (1)"),
         ("need esp32", 1, "this is an ESP32-C3"),
@@ -100,8 +100,9 @@ def test_json_has_exactly_the_promised_fields(shell: Shell) -> None:
         "value": {"address": RAM, "width": 32, "values": [0, 0], "readings": 2},
         "error": None,
         "hint": None,
+        "slug": None,
     }
-    assert (bad["ok"], bad["value"]) == (False, None)
+    assert (bad["ok"], bad["value"], bad["slug"]) == (False, None, "wrong-line")
     assert (bad["error"], bad["hint"]) == ("unknown command `pek`", "did you mean `peek`?")
 
 
@@ -178,7 +179,7 @@ def test_alias_of_an_alias_and_what_follows_it(shell: Shell) -> None:
 
 @pytest.mark.parametrize("line", ['alias a = ""', 'alias a = "# nothing"', "alias a = nosuch"])
 def test_alias_must_stand_for_a_command(shell: Shell, line: str) -> None:
-    """What is no command is refused when it is named, not when it is used."""
+    """What is not a command is refused when it is named, not when it is used."""
     assert shell.type(line).status == 2
     assert shell.session.aliases == {}
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +22,7 @@ from espshell.shell.script import Script
 from espshell.shell.settings import Bench
 from espshell.shell.terminal import greeting, last_port, repl
 from tests.shell.support import Ran, Shell
-from tests.shell.test_repl import CTRL_C, CTRL_D, ENTER, Terminal
+from tests.shell.terminals import CTRL_C, CTRL_D, ENTER, Terminal
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")
 
@@ -47,8 +49,8 @@ def greeted(shell: Shell, *present: PortInfo, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("present", "others"),
     [
-        ((), "bridges\n"),
-        ((SERIAL,), "bridges; there is /dev/ttyS0\n"),
+        ((), "bridges)\n"),
+        ((SERIAL,), "bridges); there is /dev/ttyS0\n"),
         (tuple(PortInfo(f"COM{n}") for n in range(9)), "COM0, COM1, COM2, COM3 and more\n"),
     ],
 )
@@ -60,7 +62,7 @@ def test_without_a_board(
 ) -> None:
     """The first lines say what was looked for and what to try; each fits 80 columns or folds."""
     said = greeted(offline, *present, monkeypatch=monkeypatch)
-    assert "no board found: looked for USB ports of Espressif chips" in said
+    assert "no board found (looked for USB ports of Espressif chips" in said
     assert others in said
     assert "`connect sim://demo`" in said
     assert "`ports`" in said
@@ -71,7 +73,7 @@ def test_the_last_port_is_taken_again(offline: Shell, monkeypatch: pytest.Monkey
     """It goes before a menu, under the name that it has now, and that is said."""
     last_port.remember(replace(FIRST, device="/dev/ttyUSB7"))
     said = greeted(offline, SECOND, FIRST, monkeypatch=monkeypatch)
-    assert "taking sim://esp32c3, as the last time (CP210x)" in said
+    assert "using sim://esp32c3, as last time (CP210x)" in said
     assert offline.session.chip.chip.name == "esp32c3"
 
 
@@ -179,3 +181,29 @@ def test_terminal_with_a_file_of_the_folder(tmp_path: Path) -> None:
     terminal.child.expect(pexpect.EOF)
     terminal.child.close()
     assert terminal.child.exitstatus == 0
+
+
+AT_THE_PROMPT = """
+import sys
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
+from espshell import cli, registers
+from espshell.shell.terminal import repl
+modules = (cli.main, repl.run)  # they run with the first use
+def read(session, prompt):
+    loaded = registers.of.cache_info().currsize
+    print([m for m in HEAVY if m in sys.modules], loaded, file=sys.stderr)
+    raise EOFError
+HEAVY = ("rich", "pygments", "elftools", "intelhex", "unicorn", "shtab", "jinja2", "serial.rfc2217")
+with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
+    repl._read = read
+    cli._is_terminal = lambda: True
+    cli.main(["-p", "sim://esp32s3", "-i"])
+"""
+
+
+def test_what_the_first_prompt_needs() -> None:
+    """No import that a line or a key needs later; the table is there, so no key waits for it."""
+    ran = subprocess.run([sys.executable, "-c", AT_THE_PROMPT], capture_output=True, text=True)
+    assert ran.stderr.splitlines()[-1] == "[] 1"

@@ -79,22 +79,22 @@ def test_a_partition_is_a_range(yes: Shell) -> None:
         ("sr set", "SETTINGS is missing"),
         ("sr set FOO=1", "has no FOO; there are BP, TB"),
         ("sr set BP=9", "BP cannot be 9; 0 to 7"),
-        ("sr set QE", "is no setting"),
+        ("sr set QE", "is not a setting"),
         ("sr set BP2=1 BP=0", "BP contradicts another setting"),
         ("sr set busy=1", "BUSY is read-only"),
         ("sr protect flash:0x1000..0x1800", "cannot protect exactly 0x1000..0x1800"),
-        ("sr protect nvs", "no partition table"),
+        ("sr protect nvs", "not a partition table"),
         ("sr set QE=1 --part W25Q64FV", "does not have the id ef4016"),
-        ("sr edit", "is for a terminal"),
+        ("sr edit", "needs a terminal"),
         ("sr bits FOO", "has no FOO"),
-        ("write-flash-status --bytes 1 0x100", "does not fit into 1 byte"),
+        ("write-flash-status --bytes 1 0x100", "does not fit 1 byte"),
         ("write-flash-status --bytes 4 0", "`4` is not one of 1, 2, 3"),
     ],
 )
 def test_what_cannot_be_meant(yes: Shell, line: str, told: str) -> None:
     """It names what there is, and nothing is written; status 2, or 1 where the device is wrong."""
     ran = yes.type(line)
-    assert ran.status == (1 if told == "no partition table" else 2)
+    assert ran.status == (1 if told == "not a partition table" else 2)
     assert told in ran.err
     assert nor_of(yes).status.active == [0, 0, 0x60]
 
@@ -131,7 +131,7 @@ def test_what_may_stop_a_board_from_booting(offline: Shell, flash: str, line: st
     asked: list[str] = []
     shell.session.ask = answering(asked, yes=False)
     assert shell.type(line).status == 2
-    assert "may not boot any more" in asked[0]
+    assert "may no longer boot" in asked[0]
     assert nor_of(shell).status.active == before
     assert shell.type(f"{line} --risk").status == 0
     assert nor_of(shell).status.active != before
@@ -229,7 +229,7 @@ def test_save_and_restore(yes: Shell, tmp_path: Path) -> None:
     wide = '{"id": "ef4016", "registers": {"SR1": "0x1fc"}}'
     for text in ("", "{}", "[1]", '{"id": 5, "registers": {}}', none, wide):
         file.write_text(text)
-        assert "holds no status registers" in yes.type(f"sr restore {file}").err
+        assert "contains no status registers" in yes.type(f"sr restore {file}").err
     assert yes.type(f"sr restore {tmp_path / 'none'}").status == 2
 
 
@@ -332,7 +332,7 @@ def test_esptool_loses_another_register(yes: Shell) -> None:
     assert nor_of(old).status.stored == [0x04, 0x00]
     assert ran.status == 1
     assert "may clear SR2" in ran.err
-    assert "other registers of the flash changed, too: QE 1→0, CMP 1→0" in ran.err
+    assert "other registers of the flash changed as well: QE 1→0, CMP 1→0" in ran.err
 
 
 @pytest.mark.parametrize(
@@ -379,7 +379,7 @@ def test_a_script(yes: Shell) -> None:
     """Commands of two words work in scripts, and a failure ends one; a wrong form is seen first."""
     ran = yes.script("sr set QE=1\nsr set FOO\n")
     assert (ran.status, nor_of(yes).status.active[1]) == (2, 0)
-    assert "'FOO' is no setting" in ran.err
+    assert "'FOO' is not a setting" in ran.err
     assert yes.script("sr set QE=1\nsr show\nsr unprotect\n").status == 0
     assert yes.script("sr set FOO=1\nsr set CMP=1\n").status == 2
     assert nor_of(yes).status.active[1] == 2

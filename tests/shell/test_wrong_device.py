@@ -45,7 +45,7 @@ def test_no_partition_table(shell: Shell, line: str, contents: bytes) -> None:
     wire_of(shell.session.chip).chip.flash.data[0x8000 : 0x8000 + len(contents)] = contents
     ran = shell.type(line)
     assert ran.status == 1
-    assert "flash:0x8000: no partition table" in ran.err
+    assert "flash:0x8000: not a partition table" in ran.err
     assert "set parttable" in ran.err
 
 

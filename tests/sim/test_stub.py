@@ -372,7 +372,7 @@ def test_iram_takes_words_only(
 def test_an_empty_block_that_no_download_has_announced(
     start: Start, answers: Answers, stub: StubFile
 ) -> None:
-    """It has nothing to store and is no error; the stub goes on."""
+    """It has nothing to store and is not an error; the stub goes on."""
     port = start(stub)
     assert answers(port, request(Opcode.MEM_DATA, 0, 0, 0, 0)) == ["07 00000000+0000"]
     assert answers(port, READ) == [MAGIC]

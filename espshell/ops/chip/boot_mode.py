@@ -12,7 +12,7 @@ MODES = {
     "flash": "start from flash",
     "download": "download mode",
     "SDIO": "start from SDIO",
-    "invalid": "a combination that no manual allows",
+    "invalid": "a combination that no manual defines",
 }
 
 
@@ -37,7 +37,7 @@ class BootMode:
         if self.mode == "download":
             return f"download mode: at reset {_levels_text(self.levels)}"
         if not self.mode:
-            return "the straps do not tell how it has started"
+            return "the straps do not tell how the chip started"
         pins = _levels_text(self.levels)
         return f"in the loader though {pins} at reset ({MODES[self.mode]}): not by the pins"
 
@@ -45,8 +45,8 @@ class BootMode:
     def prospect(self) -> str:
         """What the pins would give at the next reset, in words."""
         if not self.next_mode:
-            return "the pins do not tell what the next reset gives"
-        return f"now {_levels_text(self.next_levels)}: the next reset gives {MODES[self.next_mode]}"
+            return "the pins do not tell how the next reset starts"
+        return f"now {_levels_text(self.next_levels)}: {MODES[self.next_mode]} at the next reset"
 
 
 def _levels_text(levels: Sequence[tuple[int, int]]) -> str:

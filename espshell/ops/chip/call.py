@@ -49,10 +49,10 @@ def require_callable(
     """
     if len(arguments) > Call.MOST:
         raise UsageError(
-            f"{count_text(len(arguments), 'argument')} are too many: at most {Call.MOST}"
+            f"{count_text(len(arguments), 'argument')} are too many, at most {Call.MOST}"
         )
     if not 0 <= address < 1 << 32:
-        raise UsageError(f"{address:#x} is no address of 32 bits")
+        raise UsageError(f"{address:#x} is not a 32-bit address")
     if force:
         return
     chip = target.chip
@@ -60,14 +60,14 @@ def require_callable(
         region = chip.region_at(address)
         where = f"in {region.name} ({region.note})" if region else "outside the memory map"
         raise UsageError(
-            f"{hex32(address)} is {where}, where no code runs in download mode",
-            hint="`map` lists the regions; --force calls it all the same",
+            f"{hex32(address)} is {where}, where code cannot run in download mode",
+            hint="`map` lists the regions; --force calls it anyway",
         )
     if address % _ALIGNED[chip.isa]:
         raise UsageError(
-            f"{hex32(address)} is no multiple of {_ALIGNED[chip.isa]}, as the address of a"
+            f"{hex32(address)} is not a multiple of {_ALIGNED[chip.isa]}, as the address of a"
             " function is",
-            hint="--force calls it all the same",
+            hint="--force calls it anyway",
         )
 
 
@@ -83,8 +83,9 @@ def call(
         return Called(address, words, None, dry_run=True)
     if not install.ensure(target.loader, Opcode.CALL):
         raise UsageError(
-            "calling a function needs the flasher stub, with handlers of ours",
-            hint="`stub always` starts it; one of version 1 or of another program has none",
+            "calling a function needs the flasher stub with espshell's handlers",
+            hint="`stub always` starts it; a version 1 stub, or one started by another "
+            "program, has none",
         )
     clock = target.link.clock
     start = clock.now()

@@ -115,7 +115,7 @@ def read(target: Target) -> Contents:
     if target.loader.dialect.is_secure:
         raise UsageError(
             "the chip is in secure download mode: its eFuses cannot be read",
-            hint="`get-security-info` is what its ROM tells",
+            hint="`get-security-info` shows what the ROM reports",
         )
     return target.efuse.contents()
 
@@ -214,7 +214,7 @@ def secure_report(target: Target) -> info.SecurityReport | None:
 def _from_file(here: Contents, file: str, saved: object, chip: str) -> tuple[Contents, set[int]]:
     """Return the contents of a file, and the numbers of blocks that it leaves out."""
     if not isinstance(saved, Mapping) or saved.get("format") != FORMAT:
-        raise UsageError(f"{file} is no file of `efuse save`")
+        raise UsageError(f"{file} is not a file of `efuse save`")
     if saved.get("chip") != chip:
         raise UsageError(f"{file} is of an {saved.get('chip')}, and this is an {chip}")
     given = saved.get("blocks")

@@ -170,7 +170,7 @@ def level(memory: Memory, number: int) -> int:
     state = read_pins(memory, number).states[0]
     if state.level is None:
         raise UsageError(
-            f"the input of GPIO{number} is off", hint=f"`gpio {number} in` turns it on"
+            f"the input of GPIO{number} is disabled", hint=f"`gpio {number} in` enables it"
         )
     return state.level
 
@@ -204,7 +204,7 @@ def set_pin(
     notes = tuple(dict.fromkeys(note for write in writes for note in write.notes))
     held = setting.output is not None and after.level not in (None, setting.output)
     if held and not memory.dry_run and not (setting.open_drain and setting.output):
-        notes += (f"GPIO{number} reads {after.level}: something else holds it",)
+        notes += (f"GPIO{number} reads {after.level}: something else drives it",)
     return PinSet(before, after, tuple(writes), notes=notes)
 
 
@@ -233,9 +233,7 @@ def _require_free(pin: Pin, over_usb: bool) -> None:
     connection = CONNECTION[1:] if over_usb else CONNECTION[:1]
     for kinds, what in ((FLASH, "the flash"), (connection, "the connection")):
         if signal := pin.role(*kinds):
-            raise UsageError(
-                f"{pin.name} carries {what} ({signal})", hint="--force sets it all the same"
-            )
+            raise UsageError(f"{pin.name} carries {what} ({signal})", hint="--force sets it anyway")
 
 
 def _plan(layout: PinLayout, pin: Pin, setting: Setting) -> Iterator[tuple[int, int, int]]:
@@ -281,7 +279,7 @@ def _plan_pad(layout: PinLayout, pin: Pin, setting: Setting) -> Iterator[tuple[i
         mask, bits = mask | 1 << pad.input_enable, bits | 1 << pad.input_enable
     if setting.drive is not None:
         if pad.drive is None:
-            raise UsageError(f"the drive strength of {pin.name} cannot be chosen")
+            raise UsageError(f"the drive strength of {pin.name} cannot be set")
         low, width = pad.drive
         mask, bits = mask | (1 << width) - 1 << low, bits | setting.drive << low
     yield own["pad"].address, mask, bits

@@ -120,7 +120,7 @@ def security_report(target: Target) -> SecurityReport:
     security, reply = _told_security(target), target.security
     if security is None or reply is None:
         raise UsageError(
-            f"the ROM of an {target.chip.title} knows no GET_SECURITY_INFO",
+            f"the ROM of an {target.chip.title} does not support GET_SECURITY_INFO",
             hint="`info` reads the eFuses",
         )
     return SecurityReport(target.chip.name, reply.chip_id, security)

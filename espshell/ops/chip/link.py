@@ -74,7 +74,7 @@ class LinkReport(Result):
     down: Throughput | None
     exchanges: int
     errors: int
-    """Exchanges that were lost or wrong."""
+    """Exchanges that were lost or damaged."""
     sent: int
     received: int
     advice: tuple[str, ...] = ()
@@ -88,7 +88,7 @@ class LinkReport(Result):
     def failure(self) -> str:
         """How many exchanges failed."""
         rate = f" at {self.baud} baud" if self.baud else ""
-        return f"{self.errors} of {self.exchanges} exchanges were lost or wrong{rate}"
+        return f"{self.errors} of {self.exchanges} exchanges were lost or damaged{rate}"
 
 
 def measure(target: Target) -> LinkReport:
@@ -137,16 +137,16 @@ def advise(report: LinkReport, bridge: Bridge | None) -> Iterator[str]:
         slower = f", or a lower rate: `baud {lower[-1]}`" if lower else ""
         yield f"errors: try a shorter cable, another USB port{slower}"
     if bridge and bridge.max_baud and baud and baud > bridge.max_baud:
-        yield f"{baud} baud is more than a {bridge.name} is made for: {bridge.max_baud}"
+        yield f"{baud} baud is above the maximum of a {bridge.name}: {bridge.max_baud}"
     if latency is not None:
         yield from _advise_on_latency(latency, bridge, report.port)
     for way, speed in (("to", report.up), ("from", report.down)):
         if speed and speed.is_poor:
             share = f"{speed.measured / 1000:.1f} of {(speed.possible or 0) / 1000:.1f} kB/s"
-            yield f"only {share} get {way} the chip: bridge or hub are slower than the rate"
+            yield f"only {share} get {way} the chip: the bridge or hub is slower than the baud rate"
     may_rise = bridge is None or not bridge.max_baud or bridge.max_baud > SYNC_BAUD
     if may_rise and baud == SYNC_BAUD and not report.errors:
-        yield "`baud auto` looks for the highest rate that is clean"
+        yield "`baud auto` finds the highest rate without errors"
 
 
 def _advise_on_latency(latency: Latency, bridge: Bridge | None, port: str) -> Iterator[str]:
@@ -154,7 +154,7 @@ def _advise_on_latency(latency: Latency, bridge: Bridge | None, port: str) -> It
     if _TIMER_S[0] <= latency.median <= _TIMER_S[1] and has_timer:
         name = real_path(Path(port)).name if port.startswith("/dev/") else "ttyUSB0"
         yield (
-            "answers come 16 ms late: that is the latency timer of an FTDI bridge; on Linux"
+            "answers come 16 ms late: this is the latency timer of an FTDI bridge; on Linux"
             f" `echo 1 | sudo tee /sys/bus/usb-serial/devices/{name}/latency_timer`"
             " sets it to 1 ms until the bridge is plugged in again"
         )
@@ -165,8 +165,8 @@ def _advise_on_latency(latency: Latency, bridge: Bridge | None, port: str) -> It
         )
     if latency.most > _IRREGULAR * latency.median and latency.most - latency.median > _SLOW_S:
         yield (
-            f"round trips wait from {1000 * latency.least:.1f} to {1000 * latency.most:.1f} ms: a"
-            " hub that others use, too, or a busy machine; try a port of the machine itself"
+            f"round trips wait from {1000 * latency.least:.1f} to {1000 * latency.most:.1f} "
+            "ms: a shared hub or a busy computer; try a port of the computer itself"
         )
 
 

@@ -81,6 +81,7 @@ class RamPlan:
     pieces: tuple[Occupant, ...]
     """The segments, then the parts of the stub that runs."""
     block_size: int
+    """Bytes of a MEM_DATA block."""
     notes: tuple[str, ...] = ()
 
     @property
@@ -143,7 +144,7 @@ def plan_ram(target: Target, file: Path, *, run: bool = True, force: bool = Fals
     program = ram_file.read(file, chip)
     objections = tuple(_objections(target, str(file), program, run=run))
     if objections and not force:
-        raise UsageError(objections[0], hint="--force loads it all the same")
+        raise UsageError(objections[0], hint="--force loads it anyway")
     for segment in program.segments:
         _require_ram(chip, str(file), segment.span)
     for span in program.zeroed:
@@ -177,7 +178,7 @@ def load_ram(
         where = "" if mine.overlaps(stubs) else ", the same RAM on another bus"
         raise UsageError(
             f"{mine.name} would overwrite the {stubs.name} at {hex32(stubs.span.start)}{where}",
-            hint="`stub never` and `reset` leave the stub",
+            hint="`stub never` and `reset` stop the stub",
         )
     memory = target.memory
     writes = [
@@ -195,13 +196,13 @@ def load_ram(
     if differing := tuple(address for write in writes for address in write.differing):
         raise DeviceError(
             f"{not_as_written(differing)}; nothing was started",
-            hint="does the loader use that RAM itself?",
+            hint="the loader may be using that RAM",
         )
     notes = plan.notes
     if memory.dry_run:
         notes = (*notes, DRY_RUN)
     elif run and not _start(target, plan.entry):
-        notes = (*notes, "MEM_END was not answered; the program may run all the same")
+        notes = (*notes, "MEM_END was not answered; the program may be running anyway")
     return RamLoaded(
         file=plan.file,
         entry=plan.entry,
@@ -267,10 +268,10 @@ def _objections(
         yield f"{name} starts at {hex32(program.entry)}, which is in none of its segments"
     quirks = {Quirk.NO_STUB_WITH_SECURE_BOOT, Quirk.STUB_START_BY_READ} & set(chip.quirks)
     if run and quirks and target.security is not None and target.security.secure_boot:
-        yield f"an {chip.title} with secure boot starts nothing by MEM_END"
+        yield f"an {chip.title} with secure boot does not start code by MEM_END"
     for one, other in combinations(_pieces(chip, program), 2):
         if one.hits(other):
-            yield f"{name}: {one.name} and {other.name} are in part the same RAM"
+            yield f"{name}: {one.name} and {other.name} overlap in RAM"
 
 
 def _require_ram(chip: Chip, name: str, span: Span) -> None:
@@ -283,10 +284,10 @@ def _require_ram(chip: Chip, name: str, span: Span) -> None:
                 hint="`map` lists it",
             )
         if region.kind is not Kind.RAM:
-            for_flash = "it is a program for flash: `load FILE flash:app0`"
+            for_flash = "this program runs from flash: `load FILE flash:app0`"
             raise UsageError(
                 f"{what} is in {region.name} ({region.note}), not in RAM",
-                hint=for_flash if region.kind is Kind.FLASH else "`map` lists what is RAM",
+                hint=for_flash if region.kind is Kind.FLASH else "`map` lists the RAM regions",
             )
 
 

@@ -85,7 +85,7 @@ class Monitored(Result):
     def failure(self) -> str:
         """The text that has not come, and what happened instead."""
         why = f"; {self.heard.sentence}" if self.heard.sentence else ""
-        return f"`{self.until}` was not said within {self.seconds:.3g} s{why}"
+        return f"`{self.until}` did not appear within {self.seconds:.3g} s{why}"
 
     @property
     def notes(self) -> tuple[str, ...]:

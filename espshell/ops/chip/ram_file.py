@@ -43,7 +43,7 @@ def read(file: Path, chip: Chip) -> Program:
             data = _from_hex(data, str(file))
         program = _from_image(data, str(file), esp8266=chip.name == "esp8266")
     if not program.segments:
-        raise UsageError(f"{file} has no segment to load")
+        raise UsageError(f"{file} has no segments to load")
     return program
 
 
@@ -63,7 +63,8 @@ def _from_hex(data: bytes, name: str) -> bytes:
     pieces = intel_hex.read(data, name=name)
     if len(pieces) > 1:
         raise UsageError(
-            f"{name} has a gap behind {hex32(pieces[0][0] + len(pieces[0][1]))}; an image is whole",
+            f"{name} has a gap behind {hex32(pieces[0][0] + len(pieces[0][1]))}; an image must "
+            "be contiguous",
             hint="`load FILE mem:0` puts each piece where it belongs",
         )
     return pieces[0][1]
@@ -72,7 +73,7 @@ def _from_hex(data: bytes, name: str) -> bytes:
 def _from_image(data: bytes, name: str, *, esp8266: bool) -> Program:
     kind = recognise(data)
     if kind in FOREIGN:
-        raise UsageError(f"{name} is no program: {kind.value}", hint=_PROGRAMS)
+        raise UsageError(f"{name} is not a program: {kind.value}", hint=_PROGRAMS)
     try:
         image = firmware.parse(data, esp8266=esp8266 if firmware.layout_of(data) is None else None)
     except UsageError as error:
@@ -93,7 +94,9 @@ def _from_image(data: bytes, name: str, *, esp8266: bool) -> Program:
 def _whole_words(name: str, pieces: Sequence[tuple[int, bytes]]) -> tuple[Payload, ...]:
     for address, _ in pieces:
         if address % WORD:
-            raise UsageError(f"{name}: the segment at {hex32(address)} does not start at a word")
+            raise UsageError(
+                f"{name}: the segment at {hex32(address)} does not start at a word boundary"
+            )
     return tuple(
         Payload(address, data + bytes(-len(data) % WORD), name) for address, data in pieces if data
     )

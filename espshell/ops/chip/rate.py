@@ -63,7 +63,7 @@ def require_rate_change(target: Target) -> None:
     if not target.has_rate:
         raise UsageError(
             f"{target.link.port.url} is the chip's own USB, which has no baud rate",
-            hint="it is as fast as it can be",
+            hint="it always runs at full speed",
         )
 
 
@@ -127,7 +127,7 @@ def step_up(target: Target, baud: int) -> RateStep:
     if not result.failures:
         return RateStep(baud, ok=True)
     go_back(target, old)
-    return RateStep(baud, ok=False, reason=f"block {result.blocks} of a trial was wrong")
+    return RateStep(baud, ok=False, reason=f"block {result.blocks} of a trial was damaged")
 
 
 def go_back(target: Target, baud: int) -> None:
@@ -144,5 +144,5 @@ def go_back(target: Target, baud: int) -> None:
         except (DeviceError, NoReply):
             continue
     raise NoReply(
-        f"the loader does not go back to {baud} baud", hint="`reconnect` resets it into the loader"
+        f"the loader does not return to {baud} baud", hint="`reconnect` resets it into the loader"
     )

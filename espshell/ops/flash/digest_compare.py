@@ -125,7 +125,7 @@ class _SectorSearch:
             if again == md5(self._bytes(span)):
                 return {}
         raise ReadsDiffer(
-            f"flash {span} is not as expected, and each part of it is",
+            f"flash {span} does not match its digest, but each of its parts does",
             hint="check cable and baud rate, and the flash",
         )
 

@@ -8,7 +8,7 @@ Where pieces are not blank, the next one is larger, because contents are seldom 
 first that begins blank they are blocks again.  What is blank already is left alone, and asked about
 once more at the end: an answer may be that of the piece before, doubled.
 
-A range that is no whole sectors is written like an image of FF, its edges kept.
+A range that is not whole sectors is written like an image of FF, its edges kept.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Erased(JobOutcome, Result):
     def failure(self) -> str:
         """The ranges that are not blank, and others that may have been erased."""
         where = ranges_text(self.failed)
-        protected = f"not blank after the erase: {where}; is it write-protected?"
+        protected = f"not blank after erasing: {where}; is it write-protected?"
         return "; ".join(filter(None, [protected if self.failed else "", self.doubt]))
 
 

@@ -118,9 +118,9 @@ class _Case:
         new = self.contents[self.payload.address][2:4]
         text = f"only the flash settings in the image's header differ: {self._changed(new)}"
         if not in_sha:
-            return [f"{text}; a flash tool patches them when it writes"]
+            return [f"{text}; flash tools patch them when writing"]
         if self._has_sha_of(new, sha):
-            return [f"{text}, and the SHA-256 made anew; a flash tool does that when it writes"]
+            return [f"{text}, and the SHA-256 recomputed; flash tools do that when writing"]
         return [f"{text}, and the SHA-256, which fits neither"]
 
     def _has_sha_of(self, settings: bytes, sha: Span) -> bool:
@@ -163,7 +163,7 @@ class _Case:
             return
         if offsets[0].start >= program.end:
             what = "padding" if program.blank_after else "what follows"
-            yield f"only {what} behind the end of the image differs"
+            yield f"only {what} past the end of the image differs"
             return
         last = program.segments[-1]
         tail = Span(last.offset + last.size, program.end)  # from the padding before the checksum on
@@ -171,7 +171,7 @@ class _Case:
         for number, segment in enumerate(program.segments):
             whole = Span.of(segment.offset, segment.size)
             if body and all(map(whole.holds, body)):
-                more = " and the checksum and digest behind" if len(body) < len(offsets) else ""
+                more = " and the checksum and digest after it" if len(body) < len(offsets) else ""
                 place = f" ({hex32(segment.address)})" if segment.placed else ""
                 yield f"all that differs is in segment {number}{place}{more}"
 

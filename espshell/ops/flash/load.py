@@ -60,7 +60,7 @@ class Written(JobOutcome, Result):
     @property
     def failure(self) -> str:
         """The ranges that are wrong, and others that may have changed."""
-        reasons = [f"flash is not as wanted: {self.state}"] if self.failed else []
+        reasons = [f"flash is not as intended: {self.state}"] if self.failed else []
         return "; ".join([*reasons, self.doubt] if self.doubt else reasons)
 
 
@@ -123,13 +123,13 @@ def compare(
     for span in plan.ranges:
         flash.check(span.start, span.size, write=True)
     if plan.keep_edges and plan.edges and not flash.is_readable:
-        raise UsageError("this loader cannot read flash, so nothing of a sector can be kept")
+        raise UsageError("this loader cannot read flash, so the rest of a sector cannot be kept")
     old: dict[int, bytes] = {}
     notes: tuple[str, ...] = ()
     if everything or not flash.has_digest:
         sectors = [at for span in plan.ranges for at in sectors_of(span)]
         if not everything:
-            notes = ("this loader has no digests: everything is sent",)
+            notes = ("this loader has no digests: everything is written",)
     elif old := _sampled(flash, plan):
         sectors = [at for span in plan.ranges for at in sectors_of(span)]
     else:
@@ -188,7 +188,7 @@ def write(flash: Flash, job: WriteJob, report: Report = silent) -> Written:
     elif not flash.dry_run and flash.has_digest and (rests_on_comparison or doubt):
         wrong = [i for i in plan.payloads if not is_there(flash, i.span, md5(i.data))]
         failed = [payload.span for payload in wrong]
-        state = "; ".join(f"{payload.name} has another digest" for payload in wrong)
+        state = "; ".join(f"{payload.name} has a different digest" for payload in wrong)
     notes = [*job.notes, *(plan.warnings if job.segments else ())]
     if not readable and not flash.dry_run:
         notes.append("not verified: this loader cannot read flash")

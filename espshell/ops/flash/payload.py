@@ -95,9 +95,7 @@ def _read(
     if not data:
         if not empty:
             raise UsageError(f"{path} is empty", hint="was it built?")
-        yield Payload(
-            address, b"", str(path), limit, (f"{path} is empty: nothing of it is written",)
-        )
+        yield Payload(address, b"", str(path), limit, (f"{path} is empty: nothing to write",))
         return
     if not intel_hex.is_given(data, path):
         yield Payload(address, data, str(path), limit)
@@ -108,7 +106,8 @@ def _read(
     first = pieces[0][0]
     if address and first == address:
         raise UsageError(
-            f"{path} begins at {hex32(first)} by itself, and would go to {hex32(first + address)}",
+            f"{path} begins at {hex32(first)} by its own addresses, and would go to "
+            f"{hex32(first + address)}",
             hint="flash:0 (mem:0) takes the addresses in the file as they are",
         )
     notes = (
@@ -128,7 +127,7 @@ def _require_apart(payloads: Sequence[Payload]) -> None:
         if last is not None and payload.address < last.end and payload.data:
             both = payload.span.intersection(last.span)
             raise UsageError(
-                f"{payload.name} overlaps {last.name} in {both}", hint="which shall be there?"
+                f"{payload.name} overlaps {last.name} in {both}", hint="give two different places"
             )
         if last is None or payload.end > last.end:
             last = payload
@@ -186,7 +185,7 @@ def with_settings(
         if row is None:
             del given["size"]
             size = "no flash" if flash_size is None else f"a flash of {size_text(flash_size)}"
-            notes.append(f"flash size detect: a header has no code for {size}, it stays as it is")
+            notes.append(f"flash size detect: a header has no code for {size}, it stays unchanged")
     codes = {name: _code(chip, name, value) for name, value in given.items()}
     text = ", ".join(f"{name} {value}" for name, value in given.items())
     boot = [
@@ -221,7 +220,7 @@ def _changed(payload: Payload, codes: dict[str, int], text: str, *, force: bool)
     if is_signed and not force:
         note = f"{payload.name}: flash {text} not set: it is signed, and its signature covers that"
         return replace(payload, notes=(*payload.notes, note))
-    note = f"{payload.name}: with flash {text} its signature is no longer right"
+    note = f"{payload.name}: with flash {text} its signature becomes invalid"
     return replace(
         payload,
         data=data,
@@ -244,7 +243,7 @@ def _code(chip: Chip, name: str, value: str) -> int:
     if code is None:
         raise UsageError(
             f"an {chip.title} has no flash {name} `{value}`",
-            hint=f"it has {', '.join(codes)}; `{KEEP}` leaves what the file says",
+            hint=f"it has {', '.join(codes)}; `{KEEP}` keeps the file's value",
         )
     return code
 

@@ -89,7 +89,7 @@ def plan_write(
     reasons = [text for item in payloads for text in objections(item, flash_map, facts.revision)]
     reasons += _too_large(payloads)
     if facts.secure_boot and any(payload.address < _LOADS_BEFORE for payload in payloads):
-        reasons.append("secure boot is on: a bootloader that is not signed for this chip bricks it")
+        reasons.append("secure boot is on: a bootloader not signed for this chip makes it unusable")
     reasons += _encrypted(payloads, facts)
     for payload in payloads:
         _require_inside(payload.span, facts.flash_size, payload.name)
@@ -103,7 +103,7 @@ def plan_write(
     ranges = merged(payload.span.aligned(SECTOR) for payload in payloads)
     _require_unprotected(ranges, facts)
     if reasons and not force:
-        raise UsageError(reasons[0], hint="--force writes it all the same")
+        raise UsageError(reasons[0], hint="--force writes it anyway")
     notes += [*reasons, *(text for payload in payloads for text in _warnings(payload, facts))]
     spans = [payload.span for payload in payloads]
     edges = tuple(edge for span in ranges for edge in gaps(span, spans))
@@ -131,7 +131,7 @@ def plan_erase(
     _require_unprotected((sectors,), facts)
     reason = _erase_objection(sectors.start, facts)
     if reason and not force:
-        raise UsageError(reason, hint="--force erases it all the same")
+        raise UsageError(reason, hint="--force erases it anyway")
     return sectors
 
 
@@ -143,11 +143,11 @@ def _erase_objection(first: int, facts: Facts) -> str:
     Source: esptool 5.6 refuses to erase where either is on, but not in secure download mode.
     """
     if facts.secure_boot and first < _LOADS_BEFORE:
-        return "secure boot is on: without its signed bootloader this chip never starts again"
+        return "secure boot is on: without its signed bootloader this chip never boots again"
     if facts.secure_download or not (facts.secure_boot or facts.encrypted):
         return ""
     name = "secure boot" if facts.secure_boot else "flash encryption"
-    return f"{name} is on: what is erased may be what this chip needs to start"
+    return f"{name} is on: the erased data may be needed to boot"
 
 
 def seconds(sectors: int, size: int, baud: int) -> float:
@@ -180,8 +180,8 @@ def _require_unprotected(ranges: Sequence[Span], facts: Facts) -> None:
 
 def _too_large(payloads: Sequence[Payload]) -> list[str]:
     return [
-        f"{payload.name} ends at {hex32(payload.end)}, behind the partition, "
-        f"which ends at {hex32(payload.limit)}"
+        f"{payload.name} ends at {hex32(payload.end)}, past the end of the partition at "
+        f"{hex32(payload.limit)}"
         for payload in payloads
         if payload.limit is not None and payload.end > payload.limit
     ]
@@ -192,8 +192,8 @@ def _encrypted(payloads: Sequence[Payload], facts: Facts) -> list[str]:
     if not (facts.encrypted and payloads and (facts.secure_download or facts.plain_only)):
         return []
     return [
-        f"flash encryption is on, and this chip encrypts nothing that it is sent: "
-        f"{payloads[0].name} must have been encrypted before"
+        f"flash encryption is on, and the loader does not encrypt what it writes: "
+        f"{payloads[0].name} must be encrypted beforehand"
     ]
 
 
@@ -204,7 +204,7 @@ def _warnings(payload: Payload, facts: Facts) -> list[str]:
         layout = firmware.layout_of(payload.data[: firmware.HEAD_SIZE])
         if layout is None:
             warnings.append(
-                f"{payload.name} is not a bootable image, and stands where the ROM looks for one"
+                f"{payload.name} is not a bootable image, but goes where the ROM expects one"
             )
         else:
             sizes = {row.code: row.size for row in facts.chip.flash_sizes}
@@ -215,5 +215,5 @@ def _warnings(payload: Payload, facts: Facts) -> list[str]:
                     f"{size_text(facts.flash_size)}"
                 )
     if facts.encrypted:
-        warnings.append(f"flash encryption is on: {payload.name} is written as it is, unencrypted")
+        warnings.append(f"flash encryption is on: {payload.name} is written unencrypted")
     return warnings

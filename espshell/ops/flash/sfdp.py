@@ -91,13 +91,13 @@ def spi_command(
     Raises: UsageError before anything is sent.
     """
     if not 0 <= opcode <= 0xFF:
-        raise UsageError(f"{opcode:#x} is no opcode", hint="an opcode is one byte")
+        raise UsageError(f"{opcode:#x} is not an opcode", hint="an opcode is one byte")
     if read < 0:
         raise UsageError(f"{read} bytes cannot be read")
     if max(len(data), read) > MOST_BYTES:
         raise UsageError(f"the controller moves at most {MOST_BYTES} bytes in one command")
     if address is not None and not 0 <= address < 1 << 24:
-        raise UsageError(f"{address:#x} is no address of 24 bits")
+        raise UsageError(f"{address:#x} is not a 24-bit address")
     if not 0 <= dummy_bits <= 32:
         raise UsageError(f"{dummy_bits} dummy clocks are too many", hint="0 to 32")
     maker = makers.manufacturer(flash.known_id) if flash.known_id else None
@@ -106,7 +106,7 @@ def spi_command(
         note = f" ({command.note})" if command.note else ""
         raise UsageError(
             f"{opcode:02X}h, {command.name}, {command.effect.value}{note}",
-            hint="--force sends it all the same",
+            hint="--force sends it anyway",
         )
     if command.writes and flash.dry_run:
         return SpiAnswer(opcode, command.name, data, b"", dry_run=True)

@@ -140,14 +140,14 @@ class WriteJob:
         sentences = []
         if self.repeated:
             sentences.append(
-                f"{ranges_text(self.repeated)} was not as wanted at the first try and is now: "
+                f"{ranges_text(self.repeated)} was wrong at the first try and is right now: "
                 "another place may have been written"
             )
         sentences += [stray.text for stray in self.strays[:_RANGES]]
         if len(self.strays) > _RANGES:
             sentences.append(count_text(len(self.strays) - _RANGES, "more range"))
         if self.repeated and not self.strays:
-            sentences.append("none was found where one flipped bit of the address leads")
+            sentences.append("none was found at addresses that differ in one bit")
         return "; ".join(sentences)
 
     def state(self) -> str:

@@ -36,7 +36,7 @@ UF2_SUFFIX = ".uf2"
 
 _ESPTOOL = "making an image of an ELF file needs esptool, which is not installed"
 _GET_IT = "pip install 'espshell[stub]'"
-_TWO_FILES = "a segment lies in flash: it is a file of its own, to be written to its own place"
+_TWO_FILES = "a segment is in flash: it becomes a separate file, written to its own offset"
 
 AS_IT_IS = FlashSettings()
 
@@ -150,7 +150,7 @@ def merge_files(
     notes: list[str] = []
     if chip is None and (fmt == "uf2" or not settings.is_empty):
         what = "UF2 names" if fmt == "uf2" else "flash settings depend on"
-        raise UsageError(f"{what} the chip, and nothing says which it is", hint="--chip does")
+        raise UsageError(f"{what} the chip, and nothing names it", hint="--chip does")
     if chip:
         images = with_settings(images, chip, settings)
         flash_map = FlashMap(chip)
@@ -217,7 +217,7 @@ def elf_to_image(
                 _run_esptool(chip, path, within / real.name, options, tell)
             images = sorted(within.iterdir())
             if not images:
-                raise UsageError(f"esptool has made no image of {path}")
+                raise UsageError(f"esptool did not create an image of {path}")
             endings = [file.name.removeprefix(real.name) for file in images]
             names = [
                 file.name if theirs else out.name + end
@@ -276,13 +276,13 @@ def _run_esptool(
     for line in lines:
         tell(line)
     if done.returncode:
-        raise UsageError(f"esptool could not make an image of {path}", hint="it says why above")
+        raise UsageError(f"esptool could not make an image of {path}", hint="see its message above")
 
 
 def _require_other(out: Path, files: Sequence[Path]) -> None:
     """Check that no file that is read is the one to be written. Raises: UsageError."""
     if real_path(out) in map(real_path, files):
-        raise UsageError(f"{out} would be overwritten by what is made of it", hint="another name")
+        raise UsageError(f"{out} would be overwritten by the output", hint="another name")
 
 
 def _offset(ending: str) -> int | None:

@@ -42,7 +42,7 @@ _NOTHING = {
     FileKind.TEXT: f"is {FileKind.TEXT.value}",
     FileKind.UNKNOWN: "is nothing known",
 }
-_LOOKED_FOR = "known are firmware, partition tables, flash images, ELF, Intel HEX and UF2"
+_LOOKED_FOR = "supported: firmware, partition tables, flash images, ELF, Intel HEX and UF2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class FirmwareInfo:
         yield from self.firmware.problems()
         for number, block in enumerate(self.signatures):
             if block.ok is False:
-                damaged = "is damaged" if block.crc_ok is False else "is not of this image"
+                damaged = "is damaged" if block.crc_ok is False else "is not part of this image"
                 yield f"signature {number} {damaged}"
 
 
@@ -124,7 +124,7 @@ class ImageInfo(Result):
 def inspect_file(path: Path, *, chip: Chip | None = None) -> ImageInfo:
     """Inspect a file; ``chip`` is the one that it is for, where it does not say.
 
-    Raises: UsageError if it cannot be read, is nothing known, or is cut off or broken.
+    Raises: UsageError if it cannot be read, is nothing known, or is truncated or damaged.
     """
     return inspect(read_bytes(path), str(path), chip=chip)
 
@@ -187,13 +187,13 @@ def inspect_flash(
             boot = chip.bootloader_offset
             hint = "" if blank else "`info` tells whether the flash is encrypted"
             if address == 0 and boot:
-                hint = f"the bootloader stands at {boot:#x}"
+                hint = f"the bootloader is at {boot:#x}"
             begins = "it is blank (FF)" if blank else f"it begins with {head[:4].hex(' ')}"
             raise UsageError(f"neither firmware nor a partition table: {begins}", hint=hint)
         image = firmware.parse_from(read, size, verify=False)
         bare = ImageInfo(source, KINDS[layout], image.end, address)
         if not verify:
-            note = ("the sums were not checked (--verify reads all of it)",)
+            note = ("checksum and digest not checked (--verify reads everything)",)
             return _of_firmware(replace(bare, notes=note), image, read, chip, verify=False)
         # Signatures follow from the next sector on.
         whole = min(size, align_up(image.end, SECTOR) + SECTOR)
@@ -228,7 +228,7 @@ def _of_firmware(
     own_chip = chip_of(image)
     notes = bare.notes
     if chip and own_chip and chip is not own_chip:
-        notes = (*notes, f"it says that it is for an {own_chip.title}, not for an {chip.title}")
+        notes = (*notes, f"its header names an {own_chip.title}, not for an {chip.title}")
     info = _firmware_info(image, own_chip or chip, read, verify=verify)
     return replace(bare, firmware=info, problems=tuple(info.problems()), notes=notes)
 

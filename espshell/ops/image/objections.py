@@ -33,7 +33,7 @@ _BOOTLOADER_OFFSETS = (0, 0x1000, 0x2000)
 _FIRMWARE = (FileKind.FIRMWARE, FileKind.ESP8266_V1, FileKind.ESP8266_V2, FileKind.FLASH)
 _NEVER_IN_FLASH = {
     FileKind.ELF: "`image elf` makes an image of it",
-    FileKind.UF2: "a UF2 file is for a bootloader that poses as a disk",
+    FileKind.UF2: "a UF2 file is for a bootloader that appears as a disk",
 }
 
 
@@ -104,7 +104,7 @@ def chip_objection(name: str, image: Firmware, chip: Chip) -> str:
         return f"{name} is an image for an ESP8266, not for an {chip.title}"
     if image.extended is not None and image.extended.chip_id != chip.id:
         return (
-            f"{name} is for another chip: its header says id {image.extended.chip_id}, "
+            f"{name} is for another chip: its header has ID {image.extended.chip_id}, "
             f"an {chip.title} has {chip.id}"
         )
     return ""
@@ -144,7 +144,7 @@ def _kind_objections(payload: Payload, kind: FileKind, flash_map: FlashMap) -> I
     if kind is FileKind.PARTITION_TABLE and role is Role.TABLE:
         yield from _table_objections(payload)
         return
-    what = f"{payload.name} is no firmware: {kind.value}"
+    what = f"{payload.name} is not firmware: {kind.value}"
     if role in (Role.BOOTLOADER, Role.TABLE, Role.APP):
         yield f"{what}; {payload.address:#x} is for {role.value}"
     elif kind in _NEVER_IN_FLASH and role is not Role.DATA:

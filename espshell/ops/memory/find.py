@@ -50,7 +50,7 @@ class Pattern:
     def of_bytes(cls, data: bytes) -> Pattern:
         """Return the pattern that is just these bytes. Raises: UsageError if there are none."""
         if not data:
-            raise UsageError("nothing to look for: the pattern is empty")
+            raise UsageError("the pattern is empty")
         return cls(tuple(data))
 
     @classmethod
@@ -69,11 +69,11 @@ class Pattern:
         pairs = re.findall("..", digits)
         if len(digits) % 2 or not all(re.fullmatch(r"[0-9a-fA-F]{2}|\?\?", p) for p in pairs):
             raise UsageError(
-                f"`hex:{text}` is no pattern", hint="pairs of digits, ?? for any: hex:de??be"
+                f"`hex:{text}` is not a pattern", hint="pairs of digits, ?? for any: hex:de??be"
             )
         items = tuple(None if pair == "??" else int(pair, 16) for pair in pairs)
         if not any(item is not None for item in items):
-            raise UsageError(f"`hex:{text}` is found everywhere; at least one byte must be known")
+            raise UsageError(f"`hex:{text}` matches everywhere; give at least one byte")
         return cls(items)
 
     def expression(self) -> re.Pattern[bytes]:
@@ -142,7 +142,7 @@ def find(
     Raises: UsageError for more than ``LARGEST`` places.
     """
     if most > LARGEST:
-        raise UsageError(f"{most} places are too many: at most {LARGEST} are kept")
+        raise UsageError(f"{most} places are too many, at most {LARGEST} are kept")
     if not force:
         space.check(address, size)
     if isinstance(space, Memory) and is_on_chip(
@@ -194,12 +194,12 @@ def _found_by_chip(memory: Memory, span: Span, pattern: Pattern, align: int, mos
         if len(hits) == most:
             break
     complete = len(hits) < most
-    notes = ("searched by the chip",) if complete else ("searched by the chip", _stopped(most))
+    notes = ("searched on the chip",) if complete else ("searched on the chip", _stopped(most))
     return Found(span.start, span.size, pattern, tuple(hits), complete, notes)
 
 
 def _stopped(most: int) -> str:
-    return f"stopped after {count_text(most, 'place')}; --max sets how many"
+    return f"stopped after {count_text(most, 'place')}; --max changes the limit"
 
 
 class _Search:

@@ -47,7 +47,7 @@ def hash_range(
 ) -> Digest:
     """Read a range and return its digest; nothing is kept of it.
 
-    The MD5 of flash is computed by the chip where the loader can, and the CRC-32 of memory by a
+    The MD5 of flash is computed on the chip where the loader can, and the CRC-32 of memory by a
     handler in the stub, twice; then nothing is read.
 
     Raises: UsageError for an algorithm that is not one of ``ALGORITHMS``.
@@ -58,11 +58,11 @@ def hash_range(
         space.check(address, size)
     if algorithm == "md5" and isinstance(space, Flash) and space.has_digest:
         md5 = space.digest(address, size, confirmed=True)  # else a flipped bit would be believed
-        return Digest(address, size, algorithm, md5.hex(), ("computed by the chip",), 2)
+        return Digest(address, size, algorithm, md5.hex(), ("computed on the chip",), 2)
     if algorithm == "crc32" and isinstance(space, Memory):
         crc = on_chip.crc32(space, address, size)
         if crc is not None:
-            return Digest(address, size, algorithm, f"{crc:08x}", ("computed by the chip",), 2)
+            return Digest(address, size, algorithm, f"{crc:08x}", ("computed on the chip",), 2)
     pieces = read_chunks(space, address, size, check=check, report=report)
     digest = _digest(algorithm, pieces)
     notes = (*reading_notes(space, address, size), *trust_notes(space, check=check))

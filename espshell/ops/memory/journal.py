@@ -33,7 +33,7 @@ class Entry:
         """Why it cannot be undone; empty if it can."""
         if self.is_stale:
             return "the chip was reset or reconnected since"
-        return "what was there before was not read" if self.change.old is None else ""
+        return "the previous contents were not read" if self.change.old is None else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ class MemoryTested(Result):
     def failure(self) -> str:
         """Where it is wrong first."""
         if not self.count:
-            return "what the RAM held could not be restored"
+            return "the contents of the RAM could not be restored"
         first = self.faults[0]
         return (
             f"{count_text(self.count, 'read')} of {Span.of(self.address, self.size)} wrong, the"
@@ -109,7 +109,7 @@ def require_testable(memory: Memory, address: int, size: int, *, force: bool = F
     """
     if address % WORD or size % WORD or not size:
         raise UsageError(
-            f"{Span.of(address, size)} is not made of whole words",
+            f"{Span.of(address, size)} is not a whole number of words",
             hint="address and size must be multiples of 4",
         )
     if force:
@@ -118,7 +118,7 @@ def require_testable(memory: Memory, address: int, size: int, *, force: bool = F
     span = Span.of(address, size)
     for region in memory.chip.regions:
         if region.kind is not Kind.RAM and region.span.overlaps(span):
-            raise UsageError(f"{region.name} ({region.note}) is no RAM: there is nothing to test")
+            raise UsageError(f"{region.name} ({region.note}) is not RAM: nothing to test")
 
 
 def is_fast(memory: Memory) -> bool:
@@ -143,7 +143,7 @@ def examine(
         raise UsageError(
             f"without the flasher stub {size_text(size)} would take too long: at most"
             f" {size_text(HOST_SIZE)}",
-            hint="`stub always` starts it; it tests on the chip",
+            hint="`stub always` starts it; it runs the test on the chip",
         )
     tests = tuple(TITLES.values())
     if memory.dry_run:

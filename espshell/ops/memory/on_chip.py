@@ -101,7 +101,9 @@ def _place(memory: Memory, address: int, size: int, pattern: Bytes) -> int | Non
     command = Find(address, size, data, mask)
     place = agreed(lambda: _answer(memory, command, size), "a search")
     if place is not None and not list(_read_places(memory, place, place + 1, pattern)):
-        raise DeviceError("the chip has found what is not there", hint="`stub never`, `reset`")
+        raise DeviceError(
+            "the chip reported a match that is not there", hint="`stub never`, `reset`"
+        )
     return place
 
 

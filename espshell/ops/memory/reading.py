@@ -55,9 +55,13 @@ def read_agreed(
     span = Span.of(address, size)
     around = span.aligned(WORD)
     readings: list[list[int]] = []
+    count = around.size // WORD
+    ahead: list[list[int]] = []
 
     def read() -> list[int]:
-        readings.append(space.words(around.start, around.size // WORD))
+        if isinstance(space, Memory) and not ahead:
+            ahead.extend(space.words_twice(around.start, count))
+        readings.append(ahead.pop(0) if ahead else space.words(around.start, count))
         return readings[-1]
 
     notes = reading_notes(space, around.start, around.size)
@@ -67,7 +71,7 @@ def read_agreed(
         is_plain = region is not None and region.kind in (Kind.RAM, Kind.ROM)
         touched = space.chip.changes_when_read(around.start, around.size) is not None
     if touched or not (check or is_plain):
-        words = read()
+        readings.append(words := space.words(around.start, count))
     else:
         try:
             words = agreed(read, str(span), most=_READINGS)
@@ -89,16 +93,16 @@ def reading_notes(space: Space, address: int, size: int) -> tuple[str, ...]:
     """Return notes on values read from a range."""
     if not isinstance(space, Memory):
         return ()
-    notes = []
+    notes, span = [], Span.of(address, size)
     for region in space.chip.regions:
-        if region.span.overlaps(Span.of(address, size)) and region.kind in (Kind.FLASH, Kind.PSRAM):
+        if region.kind in (Kind.FLASH, Kind.PSRAM) and region.span.overlaps(span):
             notes.append(
                 f"{region.name} is seen through the cache, which is off in download mode: "
-                "these values mean nothing"
+                "these values are meaningless"
             )
     touched = space.chip.changes_when_read(address, size)
     if touched is not None:
-        notes.append(f"reading {touched.name} has changed it")
+        notes.append(f"reading {touched.name} changed it")
     return tuple(notes)
 
 

@@ -28,11 +28,12 @@ _MOST_NAMED = 8  # names in a message
 
 @dataclass(frozen=True, slots=True)
 class RegisterValue(Result):
-    """What a register holds; ``field`` is the one that was asked for, if it was only one."""
+    """What a register holds."""
 
     register: Register
     value: int
     field: BitField | None = None
+    """The field that was asked for, if it was only one."""
     notes: tuple[str, ...] = ()
     readings: int = 1
     """How often it was read."""
@@ -50,10 +51,11 @@ class RegisterValue(Result):
 
 @dataclass(frozen=True, slots=True)
 class RegisterValues(Result):
-    """What several registers hold; ``skipped`` were not read."""
+    """What several registers hold."""
 
     registers: tuple[RegisterValue, ...]
     skipped: tuple[Register, ...] = ()
+    """Registers that were not read."""
     notes: tuple[str, ...] = ()
     readings: int = 1
     """How often each was read."""
@@ -156,7 +158,7 @@ class SvdTables(Result):
     tables: Registers
     count: int
     left_out: int = 0
-    """Registers that are no aligned words, which no loader reads."""
+    """Registers that are not aligned words, which no loader reads."""
     notes: tuple[str, ...] = ()
 
 
@@ -174,7 +176,7 @@ def load_svd(path: Path) -> SvdTables:
         raise UsageError(f"{printable(str(path))}: {error.message}", hint=error.hint) from error
     notes: tuple[str, ...] = ()
     if content.left_out:
-        notes = (f"{count_text(content.left_out, 'register')} that are no aligned words left out",)
+        notes = (f"{count_text(content.left_out, 'register')} that are not aligned words left out",)
     return SvdTables(
         str(path), content.device, content.registers, content.count, content.left_out, notes
     )
@@ -211,7 +213,7 @@ def list_registers(memory: Memory, pattern: str = "") -> RegisterList:
     matches = table.search(pattern)
     if not matches:
         raise UsageError(
-            f"no register of the {chip.title} fits `{pattern}`",
+            f"no register of the {chip.title} matches `{pattern}`",
             hint="`regs` lists the peripherals; a pattern has `*` and `?`",
         )
     return RegisterList(chip.name, registers=matches)
@@ -232,9 +234,7 @@ def read_register(
     if not force:
         for name, access in _accesses(register, (field,) if field else ()):
             if not access.readable:
-                raise UsageError(
-                    f"{name} is write-only", hint="--force reads what there is all the same"
-                )
+                raise UsageError(f"{name} is write-only", hint="--force reads the others anyway")
     result = words.peek(memory, register.address, check=check, force=force)
     return RegisterValue(register, result.values[0], field, result.notes, result.readings)
 
@@ -250,7 +250,7 @@ def read_registers(
     """
     if len(selection) > MOST_READ:
         count = count_text(len(selection), "register")
-        raise UsageError(f"these are {count}; at most {MOST_READ} are read at once")
+        raise UsageError(f"{count} registers match; at most {MOST_READ} are read at once")
     whys = ((register.full_name, _unread(memory, register)) for register in selection)
     reasons = {} if force else {name: why for name, why in whys if why}
     chosen = [register for register in selection if register.full_name not in reasons]
@@ -335,7 +335,7 @@ def check_fits(register: Register, field: BitField, value: int) -> None:
     """
     if not -(1 << field.width - 1) <= value < 1 << field.width:
         raise UsageError(
-            f"{value:#x} does not fit into {register.full_name}.{field.name}, "
+            f"{value:#x} does not fit {register.full_name}.{field.name}, "
             f"which has {count_text(field.width, 'bit')}",
             hint=f"the largest value is {(1 << field.width) - 1:#x}",
         )
@@ -350,7 +350,7 @@ def _accesses(register: Register, fields: Iterable[BitField]) -> Iterable[tuple[
 def _check_writable(register: Register, fields: Iterable[BitField], *, force: bool) -> None:
     for name, access in _accesses(register, fields):
         if not access.writable and not force:
-            raise UsageError(f"{name} is read-only", hint="--force writes it all the same")
+            raise UsageError(f"{name} is read-only", hint="--force writes it anyway")
 
 
 def _unread(memory: Memory, register: Register) -> str:

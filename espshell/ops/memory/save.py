@@ -71,7 +71,7 @@ def save(
     is_hex = path.suffix.lower() in HEX_SUFFIXES
     in_parts = isinstance(space, Flash) and not is_hex and (is_file(path) or not exists(path))
     if resume and not in_parts:
-        raise UsageError("--resume is for raw bytes of flash; other ranges are read whole")
+        raise UsageError("--resume works for raw binary saves of flash only")
     if isinstance(space, Flash) and in_parts:
         return _save_in_parts(space, address, size, path, resume=resume, check=check, report=report)
     if is_hex:
@@ -144,7 +144,7 @@ def _save_in_parts(
 def _resumable(path: Path) -> str:
     kept = held_part(path)
     name = part_of(path).name
-    return f"{name} holds the first {size_text(kept)}; --resume goes on with it" if kept else ""
+    return f"{name} holds the first {size_text(kept)}; --resume continues it" if kept else ""
 
 
 class _InUse(Exception):
@@ -172,11 +172,11 @@ def _good_part(flash: Flash, address: int, size: int, part: Path) -> tuple[int, 
     """Return how many bytes of a part are good, and what to say about it."""
     held = read_bytes(part) if is_file(part) else b""
     if not held:
-        return 0, ("there is nothing to go on with; all is read",)
+        return 0, ("nothing to resume; reading everything",)
     if len(held) > size:
-        return 0, (f"{part.name} is longer than the range; all is read anew",)
+        return 0, (f"{part.name} is longer than the range; reading everything again",)
     if not flash.has_digest:
-        return 0, ("this loader has no digests to check the part by; all is read anew",)
+        return 0, ("this loader has no digests to check the part with; reading everything again",)
     if flash.digest(address, len(held), confirmed=True) != digest.md5(held):
-        return 0, (f"{part.name} is not what the flash holds; all is read anew",)
-    return len(held), (f"went on at {size_text(len(held))}",)
+        return 0, (f"{part.name} differs from the flash; reading everything again",)
+    return len(held), (f"resumed at {size_text(len(held))}",)

@@ -39,7 +39,7 @@ class Snapshot(Result):
         """What to keep in mind when it is compared with; empty if nothing."""
         if not self.is_stale:
             return ""
-        return f"snapshot `{self.name}` is of before the chip was reset or reconnected"
+        return f"snapshot `{self.name}` was taken before the chip was reset or reconnected"
 
 
 def snapshot(
@@ -93,7 +93,7 @@ def load_snapshots(path: Path) -> SnapshotFile:
     except ValueError:
         content = None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise UsageError(f"{where} is no file of snapshots", hint="`snap save FILE` writes one")
+        raise UsageError(f"{where} is not a file of snapshots", hint="`snap save FILE` writes one")
     if content.get("version") != VERSION:
         version = printable(str(content.get("version"))[:20])
         raise UsageError(f"{where} is of version {version}; this program reads {VERSION}")
@@ -101,7 +101,7 @@ def load_snapshots(path: Path) -> SnapshotFile:
     try:
         snapshots = tuple(_snapshot(row) for row in rows or ())
     except (TypeError, KeyError, ValueError, AttributeError) as error:
-        raise UsageError(f"{where} is damaged: a snapshot lacks or garbles a part") from error
+        raise UsageError(f"{where} is damaged: a snapshot is incomplete or garbled") from error
     chip = content.get("chip")
     return SnapshotFile(str(path), chip if isinstance(chip, str) else "", snapshots, True)
 

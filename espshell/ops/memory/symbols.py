@@ -80,7 +80,7 @@ class SymbolList(Result):
 def load_symbols(path: Path) -> Symbols:
     """Read the symbols of a program.
 
-    Raises: UsageError if it is no ELF file, or has none.
+    Raises: UsageError if it is not an ELF file, or has none.
     """
     program = read_elf(path)
     if not program.symbols:

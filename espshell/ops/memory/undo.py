@@ -66,7 +66,7 @@ def undo(memory: Memory, changes: Iterable[Change]) -> Undone:
 
 def _put_back(memory: Memory, change: Change) -> Restored:
     if change.old is None:
-        raise UsageError(f"what was at {hex32(change.address)} before was not read")
+        raise UsageError(f"the previous contents of {hex32(change.address)} were not read")
     memory.require_spared(change.address, change.size)
     current = memory.read(change.address, change.size)
     notes: tuple[str, ...] = ()

@@ -78,7 +78,7 @@ class Poke(WriteResult):
 
     @property
     def differing(self) -> tuple[int, ...]:
-        """Addresses that do not read back what was written under the mask."""
+        """Addresses that do not read back after writing under the mask."""
         if self.new is None:
             return ()
         step = self.width // 8
@@ -100,7 +100,7 @@ class Poke(WriteResult):
         index = (self.differing[0] - self.address) // (self.width // 8)
         reason = "bits may be read-only or clear themselves (--no-verify does not read back)"
         if self.writes[0].answer_lost:
-            reason = "the answer to the write was lost, so it was perhaps not done"
+            reason = "the answer to the write was lost, so it may not have been done"
         return (
             f"{hex32(self.differing[0])} reads back {hex_width(self.new[index], self.width)}, "
             f"not {hex_width(self.wanted[index], self.width)}; {reason}"
@@ -136,6 +136,7 @@ class Copied(WriteResult):
     address: int
     to: int
     source_notes: tuple[str, ...] = ()
+    """What to keep in mind of what was read."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -373,7 +374,7 @@ def check_fits(value: int, width: int) -> None:
     """
     if not -(1 << (width - 1)) <= value < 1 << width:
         raise UsageError(
-            f"{value:#x} does not fit into {width} bits",
+            f"{value:#x} does not fit {width} bits",
             hint=f"the largest value is {hex_width((1 << width) - 1, width)}",
         )
 

@@ -186,7 +186,7 @@ def write_and_verify(
         if not read:
             _add_state(error, address, size, "may have been written")
             raise
-        notes = (f"{_LOST}; what reads back is what counts", *notes)
+        notes = (f"{_LOST}; the value read back decides", *notes)
         write = replace(write, answer_lost=True, notes=notes)
     except EspError as error:
         _add_state(error, address, size, "may have been written")
@@ -198,7 +198,7 @@ def require_size(size: int) -> None:
     """Check that so many bytes can be written at once. Raises: UsageError."""
     if size > MOST:
         raise UsageError(
-            f"{size_text(size)} are too many to be written at once",
+            f"{size_text(size)} is too much for one write",
             hint=f"at most {size_text(MOST)}",
         )
 

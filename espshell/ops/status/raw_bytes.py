@@ -58,10 +58,10 @@ class StatusBytes(Result):
     def failure(self) -> str:
         """The difference between what was written and what reads back."""
         if self.value == self.wanted:
-            return f"other registers of the flash changed, too: {', '.join(self.beside)}"
+            return f"other registers of the flash changed as well: {', '.join(self.beside)}"
         digits = 2 * self.count
         return (
-            f"the flash did not take it: was 0x{self.before or 0:0{digits}x}, "
+            f"the flash did not accept the write: was 0x{self.before or 0:0{digits}x}, "
             f"wanted 0x{self.wanted or 0:0{digits}x}, got 0x{self.value:0{digits}x}"
         )
 
@@ -83,7 +83,7 @@ def read_status_bytes(flash: Flash, count: int, *, force: bool = False) -> Statu
         if command.writes and not force:
             raise UsageError(
                 f"{opcode:02X}h is {command.name} on this flash, and {command.effect.value}",
-                hint="`sr` shows the registers that it has; --force sends it all the same",
+                hint="`sr` shows the registers that it has; --force sends it anyway",
             )
     values = [read_register(flash, opcode) for opcode in reads]
     return StatusBytes(int.from_bytes(bytes(values), "little"), count)
@@ -123,7 +123,7 @@ def write_status_bytes(
                 wait(flash)
             disable(flash)
         except (BenchError, DeviceError) as error:
-            notes.append(f"{error.message}; what reads back is what counts")
+            notes.append(f"{error.message}; the value read back decides")
             require_known(lambda: disable_soon(flash), error, "the status")
         got = require_known(lambda: read_status_bytes(flash, count).value, None, "the status")
         others_now = require_known(lambda: _others(flash, identified, count), None, "the status")
@@ -153,7 +153,7 @@ def unknown_bits(
         rises = (value & ~before) >> position & 1
         if rises and (bit is None or bit.kind in (BitKind.RESERVED, BitKind.OPEN)):
             name = bit.name if bit and bit.kind is BitKind.OPEN else f"bit {position}"
-            why = f"{name}: what it does on {identified.part.name} is not known"
+            why = f"{name}: its effect on {identified.part.name} is unknown"
             unknown.append(Confirmation(ConfirmationKind.ONE_WAY, name, why))
     return tuple(unknown)
 

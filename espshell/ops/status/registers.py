@@ -61,7 +61,7 @@ def disable(flash: Flash) -> None:
     """Take WEL back. Raises: DeviceError if it stays."""
     send(flash, opcodes.WRDI)
     if read_register(flash, opcodes.RDSR1) & WEL:
-        raise DeviceError("WEL stays set after 04h: what is written next could be permanent")
+        raise DeviceError("WEL stays set after 04h: the next write could be permanent")
 
 
 def disable_soon(flash: Flash) -> None:
@@ -165,7 +165,7 @@ class StatusChange(Result):
             f"{d.register}.{d.name} was {d.before}, wanted {d.wanted}, got {d.got}"
             for d in self.differing
         )
-        return f"the flash did not take it: {bits}"
+        return f"the flash did not accept the write: {bits}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +203,8 @@ def explain_status(identified: Identified, registers: dict[str, int]) -> Status:
     notes = list(identified.doubts)
     if part.is_open:
         notes.append(
-            f"the flash may be any of {', '.join(part.names)}; only bits that mean the same on all "
-            "of them can be written (--part NAME says which it is)"
+            f"the flash may be any of {', '.join(part.names)}; only bits with the same meaning "
+            "on all of them can be written (--part NAME chooses one)"
         )
     return Status(
         identified=identified,
@@ -304,7 +304,7 @@ def _attempt(
                 _send(flash, write, notes)
         except (BenchError, DeviceError) as error:
             trouble = error
-            notes.append(f"{error.message}; what reads back is what counts")
+            notes.append(f"{error.message}; the value read back decides")
         names = ", ".join(register.name for register in status_plan.registers if register.changed)
         got = require_known(lambda: _read_back(flash, status_plan.part), trouble, names)
         registers = status_plan.registers
@@ -350,7 +350,9 @@ def _impossible(part: Part, fit: Fit, start: int, end: int) -> UsageError:
     for word, choice in (("smaller", fit.smaller), ("larger", fit.larger)):
         if choice is not None:
             near.append(f"{word}: {choice.span.start:#x}..{choice.span.end:#x}")
-    what = f"protect exactly {start:#x}..{end:#x}" if end > start else "be unprotected for certain"
+    what = (
+        f"protect exactly {start:#x}..{end:#x}" if end > start else "be unprotected with certainty"
+    )
     if part.is_open:
-        near.append("--part NAME says which it is")
+        near.append("--part NAME chooses one")
     return UsageError(f"{part.name} cannot {what}", hint="; ".join(near))

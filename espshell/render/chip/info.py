@@ -23,7 +23,7 @@ def mac(result: Mac, view: View) -> Iterator[Block]:
 @form
 def chip_id(result: ChipId, view: View) -> Iterator[Block]:
     """Yield the id and the MAC."""
-    own = f"none: an {result.chip} has but its MAC"
+    own = f"none: the {result.chip} has only a MAC"
     number = own if result.chip_id is None else hex32(result.chip_id)
     yield Table([("chip id", number), ("MAC", result.mac)])
 
@@ -100,7 +100,7 @@ def _security(security: Security) -> str:
         f"flash encryption {_switch(security.flash_encryption)}",
     ]
     if security.secure_download:
-        facts.append("secure download mode (memory cannot be reached)")
+        facts.append("secure download mode (no access to memory)")
     if security.flags:
         facts.append(f"flags {' '.join(security.flags)}")
     return ", ".join(facts)

@@ -56,7 +56,7 @@ def rate_chosen(result: RateChosen, view: View) -> Iterator[Block]:
     for step in result.steps:
         verdict = Styled("clean", "ok") if step.ok else Styled(step.reason, "error")
         yield Text(f"{step.baud:>7} baud  ", verdict)
-    limit = ", the most that its bridge can" if result.baud == result.limit else ""
+    limit = ", the maximum of its bridge" if result.baud == result.limit else ""
     place = f"  {result.loader} on {result.port} at {result.baud} baud{limit}"
     yield Text(Styled(result.chip, "name"), place)
 

@@ -142,7 +142,9 @@ def found(result: Found, view: View) -> Iterator[Block]:
         before = bytearray(hit.row)
         for i in range(hit.address - hit.row_address, hit.address - hit.row_address + length):
             before[i] ^= 0xFF
-        label = partial(_name, f"{hit.address:#010x}  {hit.label}".rstrip())
+        # Where the row begins, its address says it.
+        where = "" if hit.address == hit.row_address else f"{hit.address:#010x}"
+        label = partial(_name, f"{where}  {hit.label}".strip())
         yield Hexdump(hit.row_address, hit.row, squeeze=False, before=bytes(before), label=label)
 
 

@@ -23,13 +23,13 @@ def memory_tested(result: MemoryTested, view: View) -> Iterator[Block]:
     verdict = Styled("good", "ok")
     if result.count:
         verdict = Styled(f"{count_text(result.count, 'read')} wrong", "error")
-    held = "; what it held is there again" if result.restored else ""
+    held = "; contents restored" if result.restored else ""
     yield Text(Styled(str(span), "name"), "  ", verdict, f"  {tests}, {where}{held}")
     for fault in result.faults:
         bits = Styled(f"bits {_bits(fault.bits)}", "error")
         yield Text(f"  {hex32(fault.address)}  ", bits, f"  {fault.test}")
     if len(result.faults) > 1:
-        yield Text(f"  all wrong bits together: {_bits(result.bits)}")
+        yield Text(f"  all faulty bits: {_bits(result.bits)}")
 
 
 json_rows(

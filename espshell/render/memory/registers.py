@@ -196,4 +196,4 @@ def svd_tables_json(result: SvdTables) -> Json:
 @form
 def built_in_tables(result: BuiltInTables, view: View) -> Iterator[Block]:
     """Yield that no file is in use."""
-    yield Text("the tables that come with the program; `svd FILE` takes those of a file")
+    yield Text("the built-in tables; `svd FILE` loads others")

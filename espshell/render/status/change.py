@@ -19,10 +19,10 @@ from espshell.render.forms import Json, form, json_form, json_rows, pick
 from espshell.render.view import View
 from espshell.units import hex_width
 
-NOTHING_TO_DO = "nothing to do: the registers hold that already"
+NOTHING_TO_DO = "nothing to do: the registers already have these values"
 
-_VOLATILE = "volatile (50h): the flash forgets it without power or by a reset"
-_PERMANENT = "permanent (06h): it stays; power must not fail while it is written"
+_VOLATILE = "volatile (50h): lost at power-off or when the flash is reset"
+_PERMANENT = "non-volatile (06h): permanent; power must not fail during the write"
 _READS = (opcodes.RDSR1, opcodes.RDSR2, opcodes.RDSR3)
 
 

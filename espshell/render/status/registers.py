@@ -21,7 +21,7 @@ from espshell.render.view import View
 from espshell.units import hex_width, size_text
 
 _CONFIDENCE = {
-    "A": "two independent sources have it",
+    "A": "confirmed by two independent sources",
     "B": "from one source only",
     "C": "inferred, or sources disagree",
 }
@@ -81,10 +81,10 @@ def _certainty(identified: Identified) -> str:
     """Return how well the layout is known, in words."""
     part = identified.part
     if not identified.known:
-        return f"{part.layout.name}: the id is not in the table; only what SFDP says is known"
+        return f"{part.layout.name}: the id is not in the table; known from SFDP only is known"
     common = f"what {len(part.candidates)} candidates have in common"
     layout = common if part.is_open else part.layout.name
-    ranges = "in print" if part.published else "computed, not in print"
+    ranges = "in print" if part.published else "computed, not from a datasheet"
     return f"{layout}: {_CONFIDENCE[part.confidence]}; protected ranges are {ranges}"
 
 
@@ -190,7 +190,7 @@ def _open_bits(layout: Layout, name: str) -> Iterator[Block]:
         if bit.kind is BitKind.OPEN and (not upper or upper in (bit.register, *bit.name.split("/")))
     ]
     if open_bits:
-        text = f"not the same on all candidates, and never written: {', '.join(open_bits)}"
+        text = f"different between the candidates, and never written: {', '.join(open_bits)}"
         yield Labelled("?", text)
 
 
@@ -223,10 +223,14 @@ def status_bits_json(result: StatusBits) -> Json:
 def ranges(result: Ranges, view: View) -> Iterator[Block]:
     """Yield the ranges that can be protected, the present one marked by ``>``."""
     part = result.part
-    how = "as a source has them in print" if part.published else "computed by a rule, not in print"
+    how = (
+        "as printed in a datasheet"
+        if part.published
+        else "computed by a rule, not from a datasheet"
+    )
     yield Text(Styled(f"{part.name}: {how}", "note"))
     if not result.choices:
-        yield Text("no range is known that could be set")
+        yield Text("no range is known that can be set")
         return
     if not result.protected.known:
         yield Labelled("now", flashbar.protected_text(result.protected, part.size))

@@ -51,7 +51,9 @@ def file_places(
         for first, second in zip(texts[::2], texts[1::2], strict=True):
             name, place_text = (second, first) if swapped else (first, second)
             if swapped and parse_number(place_text) is None and parse_number(name) is not None:
-                raise UsageError(f"`{place_text}` is no address", hint=f"in this order: {label}")
+                raise UsageError(
+                    f"`{place_text}` is not an address", hint=f"in this order: {label}"
+                )
             if swapped:
                 place_text = in_flash(place_text)
             pairs.append((FILE.parse([unquoted(name)]), where.parse([place_text])))
@@ -105,7 +107,7 @@ def erasable(*, bare: bool = False) -> ArgType[place.Range, Extent]:
         region = REGION.parse(words)
         if region.place.space != "flash":
             raise UsageError(
-                f"`{texts[0]}` is not in flash, and nothing else can be erased",
+                f"`{texts[0]}` is not in flash; only flash can be erased",
                 hint=f"flash:{unquoted(texts[0])}, or `chip`",
             )
         return region
@@ -152,6 +154,6 @@ def require_one_space(files: Sequence[Pair], only: str = "") -> None:
     """Require all places to be in one space. Raises: UsageError."""
     spaces = {where.space for _, where in files}
     if len(spaces) > 1:
-        raise UsageError("some of the files are for memory and some for flash")
+        raise UsageError("some files are for memory and some for flash")
     if only and spaces != {only}:
         raise UsageError("files are compared with flash only; `diff FILE REGION` with memory")

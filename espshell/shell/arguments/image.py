@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from espshell.chips import common
 from espshell.errors import UsageError
 from espshell.ops.flash import payload
 from espshell.shell.arguments.flash import Pair, Pairs, complete_in_flash, file_places, in_flash
@@ -16,6 +17,7 @@ from espshell.shell.arguments.types import (
     TEXT,
     ArgType,
     Completed,
+    Scope,
     Unfinished,
     complete_files,
     mapped,
@@ -33,7 +35,7 @@ def _flash_bytes(word: str) -> int:
     text = word.upper()
     size = parse_number(text.removesuffix("B") if text[-2:] in ("KB", "MB") else word)
     if not size or size > MOST_FLASH:
-        raise UsageError(f"`{word}` is no size", hint="4MB, 512k or 0x1000 are; at most 256M")
+        raise UsageError(f"`{word}` is not a size", hint="4MB, 512k or 0x1000 are; at most 256M")
     return size
 
 
@@ -57,7 +59,7 @@ def _parse_file_or_flash(word: str) -> Path | place.Place:
         return FILE.parse([unquoted(word)])
     where = place.parse_place(word)
     if where.space != "flash":
-        raise UsageError(f"`{word}` is not in flash", hint="an image stands in a file or in flash")
+        raise UsageError(f"`{word}` is not in flash", hint="an image is a file or in flash")
     return where
 
 
@@ -109,3 +111,19 @@ def file_offsets(*, swapped: bool = False) -> ArgType[Pairs, tuple[Pair, ...]]:
 def passed_on(flag: str, *choices: str) -> ArgType[str, str]:
     """Take the value of another program's option, to be passed on with its flag as one word."""
     return mapped(replace(TEXT, complete=offer(*choices)), lambda text: f"{flag}={text}")
+
+
+def _complete_frequencies(text: str, scope: Scope) -> Iterable[Completed]:
+    frequencies = scope.chip.flash_frequencies if scope.chip else ()
+    return (payload.KEEP, *(name for name, _ in frequencies or common.FLASH_FREQUENCIES))
+
+
+def _complete_sizes(text: str, scope: Scope) -> Iterable[Completed]:
+    sizes = scope.chip.flash_sizes if scope.chip else common.FLASH_SIZES
+    return (payload.KEEP, payload.DETECT, *(size.name for size in sizes))
+
+
+HEADER_MODE = replace(TEXT, complete=offer(payload.KEEP, *payload.FLASH_MODES))
+HEADER_FREQUENCY = replace(TEXT, complete=_complete_frequencies)
+HEADER_SIZE = replace(TEXT, complete=_complete_sizes)
+"""Settings in the header of an image, of which only the chip can tell which there are."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from espshell.shell.arguments.types import (
     complete_names,
     single_word,
 )
-from espshell.shell.language import expr, place
+from espshell.shell.language import expr, place, quoting
 
 _HEX = "hex:"
 _OF_PATHS = ("./", "../", "/", "~")
@@ -60,7 +59,7 @@ class Operand:
         return " ".join(unquoted(word) for word in self.words)
 
     def span(self, scope: Scope) -> Extent | Location | None:
-        """Return the range, or the address alone; None if it is no place."""
+        """Return the range, or the address alone; None if it is not a place."""
         word = self.words[0]
         if len(self.words) == 1 and _range(word) is None:
             return _lone(word, scope)
@@ -146,12 +145,20 @@ HASHED: ArgType[tuple[place.Range, str], tuple[Extent, str]] = ArgType(
 """A region and perhaps the name of an algorithm behind it."""
 
 
+_ESCAPED = re.compile(r"""\\([\s;()\[\]'"$#])""")
+
+
 def unquoted(text: str) -> str:
-    """Return a word without its quotes."""
-    try:
-        return text if text[:1] not in "'\"" else " ".join(shlex.split(text))
-    except ValueError as error:  # as a completion of a line that is being typed
-        raise UsageError(f"`{text}` has an opening quote and no closing one") from error
+    """Return a word without its quotes, and without the backslashes that stand for them.
+
+    Any other backslash may be one of a variable's value: a path of Windows.
+    """
+    if text[:1] not in ("'", '"'):
+        return _ESCAPED.sub(r"\1", text)
+    word, is_open = quoting.unquoted(text)
+    if is_open:  # as a completion of a line that is being typed
+        raise UsageError(f"`{text}` has an unclosed quote")
+    return word
 
 
 def _range(word: str) -> place.Range | None:

@@ -110,7 +110,7 @@ def require_writable(where: place.Place) -> None:
     """Require another space than ``efuse:``. Raises: UsageError."""
     if where.space == "efuse":
         raise UsageError(
-            "`efuse:` is read-only: a bit that is burnt stays burnt",
+            "`efuse:` is read-only: a burnt bit cannot be cleared",
             hint="the controller's registers are in `mem:`, where a write takes --force",
         )
 
@@ -159,7 +159,7 @@ def region(default_size: int | None = None) -> ArgType[place.Range, Extent]:
 
 
 def _extent(parsed: place.Range, scope: Scope, default_size: int | None) -> Extent:
-    """Evaluate both ends. Raises: UsageError if the end is not behind the start."""
+    """Evaluate both ends. Raises: UsageError if the end is not after the start."""
     space = parsed.place.space
     scope = scope.space(space)
     name = parsed.place.expr.lone_name()
@@ -169,7 +169,7 @@ def _extent(parsed: place.Range, scope: Scope, default_size: int | None) -> Exte
             return Extent(region.start, region.size, region.name, space)
         if default_size is None:
             raise UsageError(
-                f"`{parsed.place.expr.text}` is the name of no region",
+                f"`{parsed.place.expr.text}` is not the name of a region",
                 hint=f"`{_LISTS[space]}` lists them; or give a length: `A LEN`",
             )
     start = _evaluated(parsed.place, scope)
@@ -185,7 +185,7 @@ def _size(parsed: place.Range, start: int, scope: Scope, default_size: int | Non
     elif parsed.end is not None:
         end = parsed.end.evaluate(scope)
         size = end - start
-        wrong = f"the end {end:#x} is not behind the start {start:#x}"
+        wrong = f"the end {end:#x} is not after the start {start:#x}"
     else:
         return default_size or 1
     if size < 1:

@@ -20,7 +20,8 @@ from espshell import chips, files
 from espshell.chips import Chip
 from espshell.errors import UsageError
 from espshell.records import dataclass
-from espshell.shell.language import expr
+from espshell.shell.language import expr, quoting
+from espshell.shell.settings import AUTO
 from espshell.units import number_text, parse_seconds
 
 P = TypeVar("P")
@@ -144,9 +145,11 @@ def complete_names(text: str, scope: Scope) -> Iterable[Completed]:
             yield from (Offer(*word, typed) for word in (*_NARROW, *_OTHER_SPACES))
 
 
-def complete_files(text: str, scope: Scope) -> Iterable[str]:
-    """Complete names in the directory that is being typed."""
-    return files.completions(text)
+def complete_files(text: str, scope: Scope) -> Iterable[Completed]:
+    """Complete names in the directory that is being typed, quoted as what is typed of them."""
+    begun, _ = quoting.unquoted(text)
+    for path, about in files.completions(begun):
+        yield Offer(quoting.quoted(path, text), about)
 
 
 def offer(*words: str) -> Completion:
@@ -298,7 +301,7 @@ def chip_named(name: str) -> Chip:
     chip = chips.by_name(name)
     if chip is None:
         names = ", ".join(chips.NAMES)
-        raise UsageError(f"`{name}` is no chip that is known", hint=f"known are {names}")
+        raise UsageError(f"`{name}` is not a known chip", hint=f"known are {names}")
     return chip
 
 
@@ -319,14 +322,16 @@ POSITIVE = replace(number(1, 0xFFFF_FFFF), complete=no_completion)
 MOST_NAMES = 8
 """Names in a message."""
 
-AUTO = "auto"
+
+RATES = ("115200", "230400", "460800", "921600", "1500000", "2000000")
+"""Rates to choose from; any other may be typed."""
 
 RATE_OR_AUTO: ArgType[expr.Expr | None, int | str] = ArgType(
     "rate",
     single_word(lambda text: None if text.lower() == AUTO else expr.parse(text)),
     lambda parsed, scope: AUTO if parsed is None else POSITIVE.resolve(parsed, scope),
     names=lambda parsed: () if parsed is None else parsed.names(),
-    complete=offer(AUTO),
+    complete=offer(AUTO, *RATES),
     raw=True,
     label="RATE|auto",
 )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from espshell import chips
 from espshell.chips import Chip, Region
 from espshell.link import ports
 from espshell.link import reset as reset_lines
@@ -21,6 +19,7 @@ from espshell.ops.result import Result
 from espshell.records import dataclass
 from espshell.shell import recovery
 from espshell.shell.arguments.places import ADDRESS
+from espshell.shell.arguments.ports import PORT
 from espshell.shell.arguments.types import (
     ANY_PATH,
     CHIPS,
@@ -28,8 +27,6 @@ from espshell.shell.arguments.types import (
     GENERATION,
     RATE_OR_AUTO,
     TEXT,
-    Completed,
-    Scope,
     checked,
     choice,
     complete_files,
@@ -77,34 +74,26 @@ RESET_MODE = replace(checked(TEXT, reset_lines.plan), kind="mode", complete=offe
 """A mode of ``--before``, or a sequence of one's own."""
 
 
-def _complete_ports(text: str, scope: Scope) -> Iterable[Completed]:
-    for port in ports.list_ports():
-        yield port.device, " ".join(filter(None, (port.product, port.serial)))
-    yield from ((f"sim://{name}", "simulated") for name in chips.NAMES)
-
-
-PORT = replace(TEXT, complete=_complete_ports)
-
-
 @VERBS.add("connect", group=GROUP, traits=Trait.PARTITIONS | Trait.CHIP)
 def connect(
     session: Session,
     port: Annotated[str, PORT] = "",
     *,
     baud: Annotated[
-        int | str | None, Option("--baud", "rate after the first contact, or auto", RATE_OR_AUTO)
+        int | str | None, Option("--baud", "baud rate once connected, or auto", RATE_OR_AUTO)
     ] = None,
     chip: Annotated[tuple[Chip, ...], Option("--chip", "refuse any other chip", CHIPS)] = (),
     before: Annotated[
-        str, Option("--before", "how to reset it: " + ", ".join(BEFORE), RESET_MODE)
+        str,
+        Option("--before", "how to reset into the bootloader: " + ", ".join(BEFORE), RESET_MODE),
     ] = "",
     after: Annotated[
-        str, Option("--after", "how to leave it: " + ", ".join(AFTER), choice(*AFTER))
+        str, Option("--after", "how to leave the chip: " + ", ".join(AFTER), choice(*AFTER))
     ] = "",
 ) -> connection.ConnectionInfo:
-    """Reset a chip into its loader and stay connected.
+    """Reset a chip into its bootloader and stay connected.
 
-    Without a port, the last one again.
+    Without PORT, connect to the last one again.
 
     Example: connect sim://demo
     """
@@ -123,7 +112,7 @@ def connect(
 
 @VERBS.add("disconnect", group=GROUP)
 def disconnect(session: Session) -> None:
-    """Leave the chip as --after says and give the port back.
+    """Leave the chip as --after says and close the port.
 
     Example: disconnect
     """
@@ -132,9 +121,9 @@ def disconnect(session: Session) -> None:
 
 @VERBS.add("reconnect", group=GROUP, traits=Trait.PARTITIONS)
 def reconnect(session: Session) -> connection.ConnectionInfo:
-    """Find a lost chip again: the same device, its stub too.
+    """Connect again to a chip that was lost, and to its stub if that still runs.
 
-    What was read before is forgotten; the command that was interrupted is not run again.
+    Cached data is dropped; the interrupted command is not run again.
 
     Example: reconnect
     """
@@ -143,7 +132,7 @@ def reconnect(session: Session) -> connection.ConnectionInfo:
 
 @VERBS.add("ports", group=GROUP)
 def list_ports(session: Session) -> Ports:
-    """List the serial ports of this machine, likely boards first.
+    """List the serial ports of this computer, likely boards first.
 
     Example: ports
     """
@@ -155,15 +144,16 @@ def stub(
     session: Session,
     when: Annotated[str, choice("auto", "always", "never")] = "",
     *,
-    folder: Annotated[Path | None, Option("--dir", "where its files are", ANY_PATH)] = None,
+    folder: Annotated[Path | None, Option("--dir", "folder with the stub files", ANY_PATH)] = None,
     version: Annotated[
-        int | None, Option("--version", "which generation: 1 or 2", GENERATION)
+        int | None, Option("--version", "stub generation: 1 or 2", GENERATION)
     ] = None,
 ) -> Stub:
-    """Say when the flasher stub is started: auto, always, never.
+    """Choose when the flasher stub is started: auto, always or never.
 
-    auto (as it comes): when a command needs it. always: now, and after every connect. Without it
-    everything works that the ROM can do, and RAM is as it was; with it long reads are faster.
+    auto (the default): when a command benefits from it. always: now and after every connect.
+    Without the stub RAM stays untouched and everything the ROM can do works; with it long reads are
+    faster.
 
     Example: stub never
     """
@@ -185,7 +175,7 @@ def stub(
 
 @VERBS.add("info", group=GROUP, needs="chip")
 def info(session: Session) -> ops.Info:
-    """Tell chip, revision, features, crystal, MAC and security.
+    """Show chip, revision, features, crystal, MAC and security state.
 
     Example: info
     """
@@ -203,9 +193,9 @@ def read_mac(session: Session) -> ops.Mac:
 
 @VERBS.add("chip-id", group=GROUP, needs="memory")
 def chip_id(session: Session) -> ops.ChipId:
-    """Read the chip's id, and the MAC.
+    """Read the chip ID and the MAC.
 
-    Only an ESP8266 has an id; the MAC is what tells two of the other chips apart.
+    Only the ESP8266 has a chip ID; other chips are told apart by their MAC.
 
     Example: chip-id
     """
@@ -214,7 +204,7 @@ def chip_id(session: Session) -> ops.ChipId:
 
 @VERBS.add("map", group=GROUP, needs="chip")
 def memory_map(session: Session, place: Annotated[int | None, ADDRESS] = None) -> Map:
-    """List the regions of memory, or the one at an address.
+    """List the memory regions, or show the one at an address.
 
     Example: map DRAM
     """
@@ -231,7 +221,7 @@ def memory_map(session: Session, place: Annotated[int | None, ADDRESS] = None) -
 def reset(
     session: Session, into: Annotated[str, choice("boot", "run")] = "boot"
 ) -> connection.ConnectionInfo | connection.Left:
-    """Reset into the loader, or into the application (run).
+    """Reset into the bootloader, or into the application (run).
 
     Example: reset
     """
@@ -248,7 +238,7 @@ def reset(
 
 @VERBS.add("run", group=GROUP, needs="chip")
 def run(session: Session) -> connection.Left:
-    """Start the application; `connect` comes back.
+    """Start the application; `connect` returns to the bootloader.
 
     Example: run
     """
@@ -261,12 +251,12 @@ def run(session: Session) -> connection.Left:
 def baud(
     session: Session, rate: Annotated[int | str | None, RATE_OR_AUTO] = None
 ) -> connection.ConnectionInfo | RateChosen:
-    """Change the rate at both ends; without a rate, tell it.
+    """Show the baud rate, or change it at both ends.
 
-    The new rate is proven by a read; if that fails, both ends go back to the old one.
-    baud auto goes up from the present rate to 230400, 460800, 921600, 1500000, 2000000 and
-    3000000, as far as the bridge can, and keeps the highest at which data is right both ways. A
-    chip that gets lost on the way is reset into the loader.
+    The new rate is checked by a read; if that fails, both ends return to the old one.
+    baud auto tries 230400, 460800, 921600, 1500000, 2000000 and 3000000 upwards from the present
+    rate, as far as the bridge supports, and keeps the highest at which data arrives intact in both
+    directions. If the chip is lost on the way, it is reset into the bootloader.
 
     Example: baud 460800
     """
@@ -280,10 +270,10 @@ def baud(
 
 @VERBS.add("link", group=GROUP, needs="chip")
 def link(session: Session) -> LinkReport:
-    """Measure the link, and tell what to do about it.
+    """Measure the serial link and advise on it.
 
-    How long round trips take, how fast bytes go both ways at the present rate, and how many
-    exchanges are lost or wrong, which is a failure (status 1). Nothing on the chip changes.
+    Shows round-trip time, throughput in both directions and lost or damaged exchanges, any of which
+    is a failure (status 1). Nothing on the chip changes.
     link; baud auto; link.
 
     Example: link
@@ -303,9 +293,9 @@ TRACE_TARGET = replace(
 
 @VERBS.add("trace", group=GROUP)
 def trace(session: Session, where: Annotated[Path, TRACE_TARGET] = Path("on")) -> None:
-    """Show every frame that passes, or write them to a file.
+    """Show every frame on the wire, or record them in a file.
 
-    trace on, trace FILE, trace off. A file can be played back with --port replay://FILE.
+    trace on, trace FILE, trace off. A recording is played back with --port replay://FILE.
 
     Example: trace off
     """

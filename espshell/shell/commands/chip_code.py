@@ -9,34 +9,34 @@ from espshell.ops.chip import call as calling
 from espshell.ops.memory import memtest as testing
 from espshell.shell.arguments.places import ADDRESS, REGION, Extent
 from espshell.shell.arguments.types import NUMBERS_OR_NONE, SECONDS
-from espshell.shell.commands.flash import NOTHING_DONE
 from espshell.shell.commands.memory import Force
-from espshell.shell.declaration import DRY_RUN, Option
+from espshell.shell.declaration import DRY_RUN, Option, Trait
 from espshell.shell.registry import Registry
+from espshell.shell.session import NOTHING_CHANGED, Session
 from espshell.span import Span
 from espshell.units import hex32, size_text
 
 if TYPE_CHECKING:
     from espshell.ops.chip.call import Called
     from espshell.ops.memory.memtest import MemoryTested
-    from espshell.shell.session import Session
 
 VERBS = Registry()
 
 
-@VERBS.add("memtest", group="Memory", options=[DRY_RUN], needs="memory")
+@VERBS.add("memtest", group="Memory", options=[DRY_RUN], needs="memory", traits=Trait.VERDICT)
 def memtest(
     session: Session,
     region: Annotated[Extent, REGION],
     *,
-    restore: Annotated[bool, Option("--restore", "put back what it held")] = False,
+    restore: Annotated[bool, Option("--restore", "restore the contents afterwards")] = False,
     force: Force = False,
 ) -> MemoryTested | None:
     """Test RAM: march C-, walking ones, address lines; fails if a bit is wrong.
 
-    memtest 0x3fc98000 0x8000. It is said which addresses and which bits are wrong. What the RAM
-    holds is lost, without --restore; what the ROM keeps there, too. The flasher stub tests on the
-    chip and cannot test the RAM that it uses; without it the host does, at most 1 KiB.
+    memtest 0x3fc98000 0x8000. Reports the faulty addresses and bits. The contents of the RAM are
+    lost unless --restore is given, including what the ROM keeps there. The flasher stub runs the
+    test on the chip and cannot test the RAM it occupies; without the stub the host tests at most 1
+    KiB.
 
     Example: memtest DRAM 64
     """
@@ -46,11 +46,12 @@ def memtest(
     testing.require_testable(target.memory, region.address, region.size, force=force)
     where = f"{Span.of(region.address, region.size)} ({size_text(region.size)})"
     if not session.may_destroy(f"overwrite RAM {where} with test patterns"):
-        session.output.note(NOTHING_DONE)
+        session.output.note(NOTHING_CHANGED)
         return None
     if region.size > testing.HOST_SIZE:
         start_stub(session)
         testing.require_testable(target.memory, region.address, region.size, force=force)
+    session.is_unchanged = False
     try:
         return testing.examine(
             target.memory,
@@ -59,6 +60,8 @@ def memtest(
             restore=restore,
             report=session.output.progress,
         )
+    except UsageError:  # refused before anything was written
+        raise
     except BaseException:
         session.output.finished()
         session.output.note(f"RAM {where} holds test patterns now")
@@ -72,14 +75,14 @@ def call(
     arguments: Annotated[tuple[int, ...], NUMBERS_OR_NONE] = (),
     *,
     timeout: Annotated[
-        float | None, Option("--timeout", "how long it may take (3 s)", SECONDS, short="-t")
+        float | None, Option("--timeout", "time the function may take (3 s)", SECONDS, short="-t")
     ] = None,
     force: Force = False,
 ) -> Called | None:
-    """Call a function on the chip, with up to eight arguments; $_ becomes what it returns.
+    """Call a function on the chip with up to eight arguments; $_ is its return value.
 
-    call 0x4037c000 1 2. The flasher stub calls it, and is started for that. A function that does
-    not return, or does harm, takes the loader with it, so it is asked about first.
+    call 0x4037c000 1 2. The flasher stub makes the call and is started for it. A function that does
+    not return or corrupts memory takes the stub down with it, so you are asked first.
 
     Example: call 0x40000000 1 --dry-run
     """
@@ -87,9 +90,10 @@ def call(
     calling.require_callable(target, address, arguments, force=force)
     words = ", ".join(f"{argument & 0xFFFF_FFFF:#x}" for argument in arguments)
     if not session.may_destroy(f"call {hex32(address)}({words})"):
-        session.output.note(NOTHING_DONE)
+        session.output.note(NOTHING_CHANGED)
         return None
     start_stub(session)
+    session.is_unchanged = False
     timeout_s = calling.TIMEOUT_S if timeout is None else timeout
     return calling.call(target, address, arguments, timeout_s=timeout_s)
 

@@ -6,15 +6,15 @@ import contextlib
 from dataclasses import replace
 from typing import Annotated
 
-from espshell.errors import PortError, UsageError
+from espshell.errors import UsageError
 from espshell.ops.flash import compare as ops
 from espshell.shell.arguments.flash import erasable
 from espshell.shell.arguments.places import Extent
-from espshell.shell.arguments.types import TEXT
+from espshell.shell.arguments.ports import PORT
 from espshell.shell.declaration import Trait
 from espshell.shell.outcome import Presentation
 from espshell.shell.registry import Registry
-from espshell.shell.session import OtherPort, Session
+from espshell.shell.session import Session
 from espshell.span import Span
 
 VERBS = Registry()
@@ -25,13 +25,14 @@ REGION = replace(erasable(), kind="region of flash", label="REGION")
 @VERBS.add("compare", group="Flash", needs="memory", traits=Trait.VERDICT)
 def compare(
     session: Session,
-    port: Annotated[str, TEXT],
+    port: Annotated[str, PORT],
     region: Annotated[Extent | None, REGION] = None,
 ) -> Presentation:
-    """Compare the flash of this board with that of another, by digests, down to sectors.
+    """Compare the flash of two boards by digests, down to sectors.
 
-    compare /dev/ttyUSB1; compare sim://demo flash:app0. Without a region all of it, as far as both
-    have it. The other board is reset before and left as --after says. Fails if anything differs.
+    compare /dev/ttyUSB1; compare sim://demo flash:app0. Without REGION the flash is compared up to
+    the smaller size. The other board is reset first and left as --after says. Fails if anything
+    differs.
 
     Example: -compare sim://esp32c3
     """
@@ -41,10 +42,7 @@ def compare(
     other = Session(session.output, bench, settings=session.settings)
     with contextlib.ExitStack() as stack:
         stack.callback(other.disconnect)
-        try:
-            other.connect(bench)
-        except PortError as error:  # this board is still there
-            raise OtherPort(error.message, hint=error.hint) from error
+        other.connect(bench)
         here, there = (one.flash(one.chip.flash.size) for one in (session, other))
         smallest = min(here.size, there.size)
         span = Span.of(region.address, region.size) if region else Span(0, smallest)

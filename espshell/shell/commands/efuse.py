@@ -23,7 +23,7 @@ VERBS = Registry()
 
 GROUP = "Chip"
 
-Keys = Annotated[bool, Option("--keys", "show keys that can be read, too")]
+Keys = Annotated[bool, Option("--keys", "also show keys that can be read")]
 
 
 def _complete(text: str, scope: Scope) -> Iterable[Completed]:
@@ -43,21 +43,20 @@ FIELD = replace(TEXT, kind="eFuse", complete=_complete, label="PATTERN")
 def efuse(
     session: Session, pattern: Annotated[str, FIELD] = "", *, keys: Keys = False
 ) -> ops.Fuses | ops.FuseDetail | info.SecurityReport:
-    """Tell what is burnt, and what that allows and forbids; never burns.
+    """Show the eFuses and what they allow and forbid; never burns any.
 
-    Alone a verdict first (flashing, firmware, JTAG, USB, rollback, flash supply, keys, and what is
-    one step from final), then all fields by theme: value, r (readable) and w (can be burnt), and
-    meaning. `efuse *USB*`, `efuse jtag` (a theme) and `efuse PURPOSE` show some, `efuse
-    SECURE_VERSION` one with all that is known. `efuse:SECURE_VERSION` is its number in
-    expressions. Keys that can be read are shown with --keys only. Burning is not there: espefuse
-    does that.
+    Without a pattern: a summary first (flashing, firmware, JTAG, USB, rollback, flash supply, keys,
+    and what is one step from irreversible), then all fields by theme with value, r (readable), w
+    (can be burnt) and meaning. `efuse *USB*`, `efuse jtag` (a theme) and `efuse PURPOSE` show a
+    selection, `efuse SECURE_VERSION` one field in detail. In expressions `efuse:SECURE_VERSION` is
+    the field's value. Readable keys are shown with --keys only. To burn eFuses use espefuse.
 
     Example: efuse *USB*
     """
     report = ops.secure_report(session.chip)
     if report is not None:
         session.output.note(
-            "secure download mode: no eFuse can be read; this is what the ROM tells"
+            "secure download mode: no eFuse can be read; this is what the ROM reports"
         )
         return report
     return ops.show(session.chip, pattern, keys=keys)
@@ -65,9 +64,9 @@ def efuse(
 
 @VERBS.add("efuse save", group=GROUP, needs="memory")
 def save(session: Session, file: Annotated[Path, FILE], *, keys: Keys = False) -> ops.FusesSaved:
-    """Write the words of all blocks to a JSON file, for `efuse diff`.
+    """Save the words of all blocks to a JSON file for `efuse diff`.
 
-    Blocks with a key that can be read are left out without --keys.
+    Blocks with a readable key are included with --keys only.
 
     Example: efuse save efuses.json
     """
@@ -78,9 +77,9 @@ def save(session: Session, file: Annotated[Path, FILE], *, keys: Keys = False) -
 
 @VERBS.add("efuse diff", group=GROUP, needs="memory")
 def diff(session: Session, file: Annotated[Path, INPUT_FILE]) -> ops.FuseDiff:
-    """Compare with a file of `efuse save`: what differs between two boards of one kind.
+    """Compare with a file of `efuse save`, for instance of another board.
 
-    Status 1 if anything differs, as two chips always do: in their MAC at least.
+    Status 1 if anything differs; two chips always differ at least in their MAC.
 
     Example: efuse save efuses.json; efuse diff efuses.json
     """

@@ -49,14 +49,12 @@ def write_flash_files(
     erase_all: Annotated[
         bool, Option("--erase-all", "erase the whole chip first", short="-e")
     ] = False,
-    compress: Annotated[
-        bool, Option("--compress", "is always done with the stub", short="-z")
-    ] = False,
+    compress: Annotated[bool, Option("--compress", "always done by the stub", short="-z")] = False,
     no_compress: Annotated[
-        bool, Option("--no-compress", "is accepted, and changes nothing", short="-u")
+        bool, Option("--no-compress", "accepted, without effect", short="-u")
     ] = False,
     no_progress: Annotated[
-        bool, Option("--no-progress", "is accepted, and changes nothing", short="-p")
+        bool, Option("--no-progress", "accepted, without effect", short="-p")
     ] = False,
     skip_flashed: Annotated[bool, Option("--skip-flashed", "is always done", short="-s")] = False,
     header: Header,
@@ -99,11 +97,14 @@ def verify_flash(
     group=GROUP,
     options=[
         Option(
-            "--no-progress", "is accepted: progress is for terminals", short="-p", is_accepted=True
+            "--no-progress",
+            "accepted: progress is shown on terminals only",
+            short="-p",
+            is_accepted=True,
         ),
         Option(
             "--flash-size",
-            "what the flash has, for this command",
+            "size of the flash, for this command",
             FLASH_SIZE,
             short="-fs",
             setting="flash_size",

@@ -27,12 +27,13 @@ from espshell.shell.arguments.flash import (
     read_pairs,
     require_one_space,
 )
+from espshell.shell.arguments.image import HEADER_FREQUENCY, HEADER_MODE, HEADER_SIZE
 from espshell.shell.arguments.places import WRITABLE_PLACE, Extent, Location
-from espshell.shell.arguments.types import TEXT
 from espshell.shell.declaration import DRY_RUN, Option, Trait
 from espshell.shell.esptool.options import CONNECTION
 from espshell.shell.outcome import Presentation
 from espshell.shell.registry import Registry
+from espshell.shell.session import NOTHING_CHANGED, Session
 from espshell.span import Span
 from espshell.units import SECTOR, count_text, parse_number, size_text
 
@@ -45,19 +46,16 @@ if TYPE_CHECKING:
     from espshell.ops.flash.plan import Facts, Plan
     from espshell.ops.flash.write_job import WriteJob
     from espshell.ops.memory.words import Loaded
-    from espshell.shell.session import Session
 
 VERBS = Registry()
 
 GROUP = "Flash"
 
-NOTHING_DONE = "nothing was changed"
-
 _PATCH = "patch the bootloader's header (keep)"
 
-Force = Annotated[bool, Option("--force", "write also what this chip cannot boot")]
+Force = Annotated[bool, Option("--force", "write even an image this chip cannot boot")]
 KeepEdges = Annotated[
-    bool, Option("--keep-edges", "keep what else is in the first and last sector")
+    bool, Option("--keep-edges", "keep the other bytes of the first and last sector")
 ]
 
 
@@ -65,9 +63,11 @@ KeepEdges = Annotated[
 class Header:
     """What the header of a bootloader is to say instead of what is in its file."""
 
-    flash_mode: Annotated[str, Option("--flash-mode", _PATCH, TEXT, short="-fm")] = "keep"
-    flash_freq: Annotated[str, Option("--flash-freq", _PATCH, TEXT, short="-ff")] = "keep"
-    flash_size: Annotated[str, Option("--flash-size", _PATCH, TEXT, short="-fs")] = "keep"
+    flash_mode: Annotated[str, Option("--flash-mode", _PATCH, HEADER_MODE, short="-fm")] = "keep"
+    flash_freq: Annotated[str, Option("--flash-freq", _PATCH, HEADER_FREQUENCY, short="-ff")] = (
+        "keep"
+    )
+    flash_size: Annotated[str, Option("--flash-size", _PATCH, HEADER_SIZE, short="-fs")] = "keep"
 
     @property
     def settings(self) -> FlashSettings:
@@ -80,19 +80,19 @@ def load(
     session: Session,
     files: Annotated[tuple[Pair, ...], file_places(where=WRITABLE_PLACE)],
     *,
-    everything: Annotated[bool, Option("--all", "send also what does not differ")] = False,
+    everything: Annotated[bool, Option("--all", "also write sectors that already match")] = False,
     keep_edges: KeepEdges = False,
     header: Header,
     force: Force = False,
 ) -> Written | Loaded | None:
-    """Write files to flash, as far as they differ, or to memory.
+    """Write files to flash (only the sectors that differ) or to memory.
 
     load app.bin flash:app0; load boot.bin flash:0x1000 app.bin flash:0x10000; load x.bin mem:DRAM.
-    Raw bytes or Intel HEX, whose addresses are added to the place: flash:0 takes them as they are.
-    What is known not to boot is refused without --force. Only the sectors that differ are erased
-    and sent; then all is verified.
-    The header of a bootloader is written as it is, unless --flash-mode, --flash-freq or
-    --flash-size is given. What is stopped half-way is finished by running it again.
+    Files are raw binary or Intel HEX; HEX addresses are offsets from the place, so flash:0 uses
+    them unchanged. An image that cannot boot there is refused without --force. Only sectors that
+    differ are erased and sent; then everything is verified.
+    A bootloader's header is written unchanged unless --flash-mode, --flash-freq or --flash-size is
+    given. An interrupted load is completed by running it again.
 
     Example: load app.bin flash:app1
     Example: load data.bin DRAM
@@ -159,8 +159,8 @@ def verify(
 ) -> Presentation:
     """Compare files with flash by digest.
 
-    --diff shows what differs, side by side. The wire cost follows the size of the difference, not
-    of the file. Fails if anything differs.
+    --diff shows the differences side by side. The amount of data transferred depends on the size of
+    the difference, not of the file. Fails if anything differs.
 
     Example: verify app.bin flash:app0
     """
@@ -203,15 +203,17 @@ def erase(
     region: Annotated[Extent, erasable()],
     *,
     keep_edges: KeepEdges = False,
-    everything: Annotated[bool, Option("--all", "erase also what is blank")] = False,
+    everything: Annotated[
+        bool, Option("--all", "also erase sectors that are already blank")
+    ] = False,
     force: Annotated[
-        bool, Option("--force", "erase also with secure boot or flash encryption")
+        bool, Option("--force", "erase even with secure boot or flash encryption enabled")
     ] = False,
 ) -> Erased | None:
-    """Erase sectors of flash, or the whole chip.
+    """Erase flash sectors or the whole flash.
 
-    erase flash:nvs; erase flash:0x9000 0x6000; erase chip. What is blank already is left alone.
-    With secure boot or flash encryption nothing is erased without --force.
+    erase flash:nvs; erase flash:0x9000 0x6000; erase chip. Sectors that are already blank are
+    skipped. With secure boot or flash encryption enabled, nothing is erased without --force.
 
     Example: erase flash:storage 4K
     """
@@ -223,7 +225,7 @@ def erase(
     where = working.ranges_text([Span.of(region.address, size)])
     text = f"erase {what} {where} ({size_text(size)})"
     if not session.may_destroy(text):
-        session.output.note(NOTHING_DONE)
+        session.output.note(NOTHING_CHANGED)
         return None
     report = session.output.progress
     session.flash(size)
@@ -236,10 +238,10 @@ def erase(
 
 @VERBS.add("parts", group=GROUP, needs="memory")
 def list_parts(session: Session) -> Parts:
-    """List the partitions of the flash.
+    """List the partitions in flash.
 
-    Their names are places: flash:nvs. The table is read from 0x8000, or from where `set parttable`
-    says: another address, or a file (binary or CSV).
+    Partition names can be used as places: flash:nvs. The table is read from 0x8000, or as `set
+    parttable` says: from another address or a file (binary or CSV).
 
     Example: parts
     """
@@ -250,7 +252,7 @@ def list_parts(session: Session) -> Parts:
 
 @VERBS.add("flash-id", group=GROUP, options=[CONNECTION], needs="memory")
 def flash_id(session: Session) -> FlashId:
-    """Tell manufacturer, id and size of the flash chip.
+    """Show manufacturer, device ID and size of the flash chip.
 
     Example: flash-id
     """
@@ -329,7 +331,7 @@ def _write(
         where = working.ranges_text([segment.span for segment in work.segments])
         time = f"{max(1, work.seconds):.0f} s at most"
         if not session.may_destroy(f"erase and write {changed} ({where}), {time}"):
-            session.output.note(NOTHING_DONE)
+            session.output.note(NOTHING_CHANGED)
             return None
     result = _carried_out(session, plan, work, everything=everything)
     return replace(result, notes=()) if work.segments and session.ask else result
@@ -358,6 +360,7 @@ def _carried_out(session: Session, plan: Plan, work: WriteJob, *, everything: bo
 def _changing(session: Session, work: WriteJob) -> Iterator[None]:
     """Whatever stops what is done meanwhile, say which sectors are in which state."""
     session.output.finished()
+    session.is_unchanged = False
     session.connected.forget_partitions(
         [(segment.address, segment.size) for segment in work.segments]
     )
@@ -365,7 +368,7 @@ def _changing(session: Session, work: WriteJob) -> Iterator[None]:
         yield
     except BaseException:
         session.output.finished()
-        session.output.note(work.state() or NOTHING_DONE)
+        session.output.note(work.state() or NOTHING_CHANGED)
         raise
 
 

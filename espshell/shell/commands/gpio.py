@@ -31,9 +31,9 @@ GROUP = "Chip"
 _ACTIONS = {
     "in": "make it an input",
     "out": "drive it: out 1, out 0",
-    "toggle": "drive the other level",
-    "pulse": "drive the other level for a moment, some times",
-    "release": "an input without pulls, as nobody's",
+    "toggle": "drive the opposite level",
+    "pulse": "drive the opposite level briefly, COUNT times",
+    "release": "an input without pulls, unused",
 }
 
 
@@ -52,6 +52,7 @@ ACTION = replace(choice(*_ACTIONS), complete=lambda text, scope: _ACTIONS.items(
 VALUE = replace(number(0, 0xFFFF_FFFF), complete=offer("0", "1"))
 """A level, or how many pulses."""
 
+STRENGTH = replace(number(0, 3), complete=offer("0", "1", "2", "3"))
 PULL = choice("up", "down", "none")
 
 
@@ -64,19 +65,19 @@ def gpio(
     *,
     pull: Annotated[str | None, Option("--pull", "up, down or none", PULL)] = None,
     drive: Annotated[
-        int | None, Option("--drive", "strength: 0 to 3, about 5 to 40 mA", number(0, 3))
+        int | None, Option("--drive", "drive strength: 0 to 3, about 5 to 40 mA", STRENGTH)
     ] = None,
     open_drain: Annotated[bool, Option("--open-drain", "drive low only")] = False,
-    period: Annotated[float, Option("--period", "of a pulse (200ms)", SECONDS)] = 0.2,
+    period: Annotated[float, Option("--period", "length of a pulse (200ms)", SECONDS)] = 0.2,
     force: Annotated[
-        bool, Option("--force", "also a pin that carries the flash or the connection")
+        bool, Option("--force", "allow pins used by the flash or the connection")
     ] = False,
 ) -> PinTable | PinSet:
-    """Show the pins of the chip, or set one.
+    """Show the pins of the chip, or configure one.
 
-    gpio is one table; gpio 8 explains one. gpio 8 out 1; gpio 8 toggle; gpio 8 pulse 5 --period
+    gpio lists all pins; gpio 8 explains one. gpio 8 out 1; gpio 8 toggle; gpio 8 pulse 5 --period
     100ms; gpio 9 in --pull up; gpio 8 release. In expressions gpio:9 is the level of a pin, as in
-    wait gpio:9 == 0. `undo` puts back what was there before.
+    wait gpio:9 == 0. `undo` restores the previous state.
 
     Example: gpio 9
     Example: gpio 4 out 1

@@ -6,14 +6,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from espshell.chips import Chip
+from espshell.chips.common import FLASH_FREQUENCIES, FLASH_SIZES
 from espshell.errors import UsageError
 from espshell.ops.flash import payload as settings_module
 from espshell.ops.image import build, inspect
 from espshell.records import dataclass
 from espshell.shell.arguments.flash import Pair
-from espshell.shell.arguments.image import FILE_OR_FLASH, FLASH_BYTES, file_offsets, passed_on
+from espshell.shell.arguments.image import (
+    FILE_OR_FLASH,
+    FLASH_BYTES,
+    HEADER_FREQUENCY,
+    HEADER_SIZE,
+    file_offsets,
+    passed_on,
+)
 from espshell.shell.arguments.places import Location
-from espshell.shell.arguments.types import CHIP, FILE, INPUT_FILE, NUMBER, TEXT, choice
+from espshell.shell.arguments.types import BARE_NUMBER, CHIP, FILE, INPUT_FILE, NUMBER, choice
 from espshell.shell.declaration import Option
 from espshell.shell.registry import Registry
 
@@ -43,29 +51,32 @@ def _passed_flag(flag: str, text: str) -> Option:
 
 
 ImageChip = Annotated[
-    Chip | None, Option("--chip", "which chip it is for, where that is not said", CHIP)
+    Chip | None, Option("--chip", "target chip, if the file does not name it", CHIP)
 ]
 TargetOffset = Annotated[
-    int, Option("--target-offset", "where in flash a raw file is to begin", NUMBER, short="-t")
+    int,
+    Option("--target-offset", "flash offset at which the raw file starts", BARE_NUMBER, short="-t"),
 ]
-ChunkSize = Annotated[int | None, Option("--chunk-size", "payload of a UF2 block", NUMBER)]
+ChunkSize = Annotated[
+    int | None, Option("--chunk-size", "payload bytes per UF2 block", BARE_NUMBER)
+]
 _HEADER = "written to the header"
 _PASSED_ON = (
     _passed("--flash-mode", _HEADER, *FLASH_MODES, short="-fm"),
-    _passed("--flash-freq", _HEADER, short="-ff"),
-    _passed("--flash-size", _HEADER, short="-fs"),
+    _passed("--flash-freq", _HEADER, *(name for name, _ in FLASH_FREQUENCIES), short="-ff"),
+    _passed("--flash-size", _HEADER, *(size.name for size in FLASH_SIZES), short="-fs"),
     _passed("--version", "of an ESP8266 image", "1", "2", "3", short="-e"),
-    _passed("--min-rev", "least minor revision, as once", short="-r"),
-    _passed("--min-rev-full", "least revision of the chip, major * 100 + minor"),
-    _passed("--max-rev-full", "largest revision of the chip"),
-    _passed_flag("--secure-pad", "fill up for secure boot version 1"),
-    _passed_flag("--secure-pad-v2", "fill up for secure boot version 2"),
-    _passed("--elf-sha256-offset", "where the SHA-256 of the ELF file goes"),
-    _passed_flag("--dont-append-digest", "no SHA-256 at the end"),
-    _passed_flag("--use-segments", "segments of the ELF file, not sections"),
-    _passed("--flash-mmu-page-size", "of the cache", "64KB", "32KB", "16KB", "8KB"),
-    _passed("--pad-to-size", "fill up to a multiple of this"),
-    _passed_flag("--ram-only-header", "a header that names RAM segments only"),
+    _passed("--min-rev", "minimum minor revision (old style)", short="-r"),
+    _passed("--min-rev-full", "minimum chip revision, major * 100 + minor"),
+    _passed("--max-rev-full", "maximum chip revision, major * 100 + minor"),
+    _passed_flag("--secure-pad", "pad for secure boot v1"),
+    _passed_flag("--secure-pad-v2", "pad for secure boot v2"),
+    _passed("--elf-sha256-offset", "offset at which to store the ELF file's SHA-256"),
+    _passed_flag("--dont-append-digest", "do not append a SHA-256 digest"),
+    _passed_flag("--use-segments", "use ELF segments instead of sections"),
+    _passed("--flash-mmu-page-size", "page size of the flash MMU", "64KB", "32KB", "16KB", "8KB"),
+    _passed("--pad-to-size", "pad to a multiple of this size"),
+    _passed_flag("--ram-only-header", "put only RAM segments into the header"),
 )
 """Options of esptool's elf2image, which runs with them."""
 
@@ -73,7 +84,9 @@ _PASSED_ON = (
 @VERBS.add(
     "image-info",
     group=GROUP,
-    options=[Option("--version", "is accepted: all is shown", choice("1", "2"), is_accepted=True)],
+    options=[
+        Option("--version", "accepted: everything is shown", choice("1", "2"), is_accepted=True)
+    ],
     alias_of="image info",
 )
 @VERBS.add("image info", group=GROUP)
@@ -81,16 +94,18 @@ def image_info(
     session: Session,
     file: Annotated[Path | Location, FILE_OR_FLASH],
     *,
-    verify: Annotated[bool, Option("--verify", "of a chip: read all, and check the sums")] = False,
+    verify: Annotated[
+        bool, Option("--verify", "in flash: read everything and check the sums")
+    ] = False,
     chip: ImageChip = None,
 ) -> ImageInfo:
-    """Tell what is in a file, or at a place in flash.
+    """Describe an image in a file or in flash.
 
-    image info app.bin; image info flash:app0; a file needs no chip.
-    Firmware with its header, segments, checksum, digest, description and signatures; partition
-    tables, flash images, ELF, Intel HEX, UF2. The offset of a segment is that of its data in the
-    file, behind its own header. Of a chip only headers are read; --verify reads all and checks the
-    sums. Fails if a sum is wrong.
+    image info app.bin; image info flash:app0; a file needs no chip. Handles firmware (header,
+    segments, checksum, digest, description, signatures), partition tables, flash images, ELF, Intel
+    HEX and UF2. A segment's offset is that of its data, after the segment header. From flash only
+    headers are read; --verify reads everything and checks checksum and digest. Fails if one of them
+    is wrong.
 
     Example: image info app.bin
     Example: image info flash:app1 --verify
@@ -99,7 +114,7 @@ def image_info(
         return inspect.inspect_file(file, chip=chip)
     flash = session.flash()
     if not flash.is_readable:
-        raise UsageError("in secure download mode nobody can read the flash")
+        raise UsageError("in secure download mode the flash cannot be read")
     size = (file.end or flash.size) - file.address
     if verify:
         flash = session.flash(size)
@@ -123,10 +138,10 @@ class Header:
         Option("--flash-mode", f"{_HEADER} (keep)", choice(KEEP, *FLASH_MODES), short="-fm"),
     ] = KEEP
     flash_freq: Annotated[
-        str, Option("--flash-freq", f"{_HEADER} (keep): 40m", TEXT, short="-ff")
+        str, Option("--flash-freq", f"{_HEADER} (keep): 40m", HEADER_FREQUENCY, short="-ff")
     ] = KEEP
     flash_size: Annotated[
-        str, Option("--flash-size", f"{_HEADER} (keep): 4MB", TEXT, short="-fs")
+        str, Option("--flash-size", f"{_HEADER} (keep): 4MB", HEADER_SIZE, short="-fs")
     ] = KEEP
 
     @property
@@ -141,14 +156,14 @@ class Segments:
 
     segfile: Annotated[
         tuple[Path, ...],
-        Option("--segfile", "bytes of a segment", INPUT_FILE, short="-f", many=True),
+        Option("--segfile", "file with the data of a segment", INPUT_FILE, short="-f", many=True),
     ] = ()
     segaddr: Annotated[
         tuple[int, ...],
-        Option("--segaddr", "where in memory they belong", NUMBER, short="-a", many=True),
+        Option("--segaddr", "load address of the segment", NUMBER, short="-a", many=True),
     ] = ()
     entrypoint: Annotated[
-        int, Option("--entrypoint", "where the program starts (0)", NUMBER, short="-e")
+        int, Option("--entrypoint", "entry point of the program (0)", NUMBER, short="-e")
     ] = 0
 
 
@@ -156,10 +171,10 @@ class Segments:
 def image_make(
     session: Session, out: Annotated[Path, FILE], *, segments: Segments, header: Header
 ) -> Made:
-    """Make an ESP8266 image of files, as esptool 4 did.
+    """Build an ESP8266 image from segment files, as esptool 4 did.
 
     image make -f text.bin -a 0x40100000 -f data.bin -a 0x3ffe8000 -e 0x40100004 out.bin.
-    -f and -a stand in pairs, one for each segment. A segment in flash becomes a file of its own.
+    Give one -f and one -a per segment. A segment in flash becomes a separate file.
 
     Example: image make -f data.bin -a 0x40100000 esp8266.bin
     """
@@ -183,10 +198,11 @@ def _make(out: Path, segments: Segments, header: Header, *, always_ending: bool 
     files, addresses = segments.segfile, segments.segaddr
     if len(files) != len(addresses) or not files:
         raise UsageError(
-            f"there are {len(files)} of -f and {len(addresses)} of -a, expected as many of both"
+            f"there are {len(files)} of -f and {len(addresses)} of -a, expected one of each "
+            "per segment"
             if files or addresses
-            else "there are no segments to make an image of",
-            hint="-f FILE -a ADDRESS, as often as there are segments",
+            else "no segments given",
+            hint="-f FILE -a ADDRESS, once per segment",
         )
     return build.make_image(
         list(zip(files, addresses, strict=True)),
@@ -205,22 +221,22 @@ def image_merge(
     *,
     fmt: Annotated[
         str | None,
-        Option("--format", "raw, hex or uf2; else by the name of the file", choice(*FORMATS)),
+        Option("--format", "raw, hex or uf2 (by the file's suffix)", choice(*FORMATS)),
     ] = None,
     target_offset: TargetOffset = 0,
     pad_to: Annotated[
-        int | None, Option("--pad-to", "fill a raw file up to this size of flash", FLASH_BYTES)
+        int | None, Option("--pad-to", "pad the raw file to this flash size", FLASH_BYTES)
     ] = None,
     header: Header,
     chunk_size: ChunkSize = None,
-    no_md5: Annotated[bool, Option("--no-md5", "no MD5 in UF2 blocks")] = False,
+    no_md5: Annotated[bool, Option("--no-md5", "leave the MD5 out of UF2 blocks")] = False,
     chip: ImageChip = None,
 ) -> Merged:
-    """Make one file of several, each with its place in flash.
+    """Merge several files, each at its flash offset, into one.
 
     image merge all.bin boot.bin 0x1000 app.bin 0x10000.
-    Raw bytes with FF between them, Intel HEX (.hex) or UF2 (.uf2). Files must not overlap.
-    --flash-mode, --flash-freq and --flash-size change the header of the bootloader.
+    The output is raw binary padded with FF, Intel HEX (.hex) or UF2 (.uf2). Files must not overlap.
+    --flash-mode, --flash-freq and --flash-size patch the bootloader's header.
 
     Example: image merge all.bin boot.bin 0 app.bin 0x10000 --chip esp32c3
     """
@@ -274,11 +290,11 @@ def merge_bin(
     ] = "raw",
     target_offset: TargetOffset = 0,
     pad_to: Annotated[
-        int | None, Option("--pad-to-size", "fill a raw file up to this size of flash", FLASH_BYTES)
+        int | None, Option("--pad-to-size", "pad the raw file to this flash size", FLASH_BYTES)
     ] = None,
     header: Header,
     chunk_size: ChunkSize = None,
-    no_md5: Annotated[bool, Option("--md5-disable", "no MD5 in UF2 blocks")] = False,
+    no_md5: Annotated[bool, Option("--md5-disable", "leave the MD5 out of UF2 blocks")] = False,
     chip: ImageChip = None,
 ) -> Merged:
     """Make one file of several, as esptool does: -o OUT ADDRESS FILE, and again.
@@ -288,7 +304,7 @@ def merge_bin(
     Example: merge-bin -o all.bin --chip esp32c3 0x0 boot.bin 0x10000 app.bin
     """
     if output is None:
-        raise UsageError("where to is missing", hint="--output FILE")
+        raise UsageError("the destination is missing", hint="--output FILE")
 
     return _merge(
         session,
@@ -316,17 +332,16 @@ def image_elf(
     chip: ImageChip = None,
     options: Annotated[tuple[str, ...], _PASSED_ON] = (),
 ) -> Made:
-    """Make an image of an ELF file, by running esptool.
+    """Convert an ELF file to an image by running esptool.
 
-    image elf app.elf --chip esp32c3; the image is app.bin then.
-    The installed esptool runs; its options are passed on, and what it prints goes to stderr.
-    What it has made is then looked at as `image info` does.
+    image elf app.elf --chip esp32c3; writes app.bin. Runs the installed esptool and passes its
+    options on; its output goes to stderr. The result is then described as by `image info`.
 
     Example: image elf program.elf --chip esp32c3 -o converted.bin
     """
     target = chip or _at_hand(session)
     if target is None:
-        raise UsageError("an ELF file does not say which chip it is for", hint="--chip esp32c3")
+        raise UsageError("an ELF file does not give the target chip", hint="--chip esp32c3")
     return build.elf_to_image(file, output, chip=target, options=options, tell=session.output.plain)
 
 

@@ -30,6 +30,7 @@ from espshell.shell.commands.memory import Check, Force
 from espshell.shell.declaration import DRY_RUN
 from espshell.shell.language import place
 from espshell.shell.registry import Registry
+from espshell.span import Span
 
 if TYPE_CHECKING:
     from espshell.shell.session import Session
@@ -43,8 +44,8 @@ _DROP, _SAVE, _LOAD = "drop", "save", "load"
 _FILES = (_SAVE, _LOAD)
 _ACTIONS = {
     _DROP: "forget one",
-    _SAVE: "write all of them into a file",
-    _LOAD: "bring back those of a file",
+    _SAVE: "write all snapshots to a file",
+    _LOAD: "read the snapshots of a file",
 }
 _SHOWN = 20  # writes that `journal` lists unless told
 
@@ -77,12 +78,12 @@ def _parse_snap(texts: Sequence[str]) -> Snap | None:
         return Snap(action, path=FILE.parse([unquoted(others[0])]))
     if action == _DROP:
         if len(others) != 1:
-            raise UsageError("a name is missing", hint="snap drop NAME")
+            raise UsageError("the name is missing", hint="snap drop NAME")
         return Snap(_DROP, others[0])
     if not _NAME.fullmatch(first):
-        raise UsageError(f"`{first}` is no name", hint="letters, digits, _ and -: snap a DRAM")
+        raise UsageError(f"`{first}` is not a name", hint="letters, digits, _ and -: snap a DRAM")
     if not others:
-        raise UsageError("a region is missing", hint=f"snap {first} REGION")
+        raise UsageError("the region is missing", hint=f"snap {first} REGION")
     return Snap("", first, REGION.parse(others))
 
 
@@ -131,11 +132,12 @@ def snap(
     check: Check = False,
     force: Force = False,
 ) -> snapshots_ops.Snapshot | snapshots_ops.SnapshotFile | Snapshots:
-    """Keep a range under a name, to `diff` it with later.
+    """Keep a copy of a range under a name for a later `diff`.
 
-    snap NAME REGION; snap lists them; snap drop NAME. They are gone with the session, but snap save
-    FILE writes all of them into a file, and snap load FILE brings them back: to compare registers
-    or memory of two boards. snap before UART0; snap save a.json; then, on the other board, snap
+    snap NAME REGION; snap lists them; snap drop NAME. Snapshots last for the session; snap save
+    FILE writes all of them to a file and snap load FILE reads them back, for instance to compare
+    the registers or memory of two boards. snap before UART0; snap save a.json; then, on the other
+    board, snap
     load a.json; diff before UART0.
 
     Example: snap before DRAM 64; diff before DRAM 64
@@ -151,7 +153,9 @@ def snap(
         return Snapshots(tuple(session.snapshots.values()))
     if words.path is not None:
         return _exchange(session, words.action, words.path)
-    if session.scope.place(words.name) is not None:
+    scope = session.scope
+    scope.prefixes = False  # a new name may begin as those of places do
+    if scope.place(words.name) is not None:
         raise UsageError(f"`{words.name}` is the name of a place in memory")
     assert isinstance(words.region, Extent)
     kept = snapshots_ops.snapshot(
@@ -173,7 +177,9 @@ def _exchange(session: Session, action: str, path: Path) -> snapshots_ops.Snapsh
     chip = target.chip.name if target else ""
     if action == _SAVE:
         if not session.snapshots:
-            raise UsageError("there are no snapshots to save", hint="`snap NAME REGION` takes one")
+            raise UsageError(
+                "there are no snapshots to save", hint="`snap NAME REGION` takes a snapshot"
+            )
         return snapshots_ops.save_snapshots(path, session.snapshots.values(), chip=chip)
     result = snapshots_ops.load_snapshots(path)
     for snapshot in result.snapshots:
@@ -185,10 +191,10 @@ def _exchange(session: Session, action: str, path: Path) -> snapshots_ops.Snapsh
 
 @VERBS.add("journal", group=GROUP)
 def journal(session: Session, count: Annotated[int, POSITIVE] = _SHOWN) -> journaling.Journaled:
-    """List what was written, the newest last.
+    """List the writes of this session, newest last.
 
-    The last 1000 writes of poke, fill, copy and reg are remembered with what was there before, up
-    to 64 KiB each.
+    The last 1000 writes of poke, fill, copy and reg are kept with their previous contents, up to 64
+    KiB each.
 
     Example: poke DRAM 1; journal
     """
@@ -197,18 +203,20 @@ def journal(session: Session, count: Annotated[int, POSITIVE] = _SHOWN) -> journ
 
 @VERBS.add("undo", group=GROUP, options=[DRY_RUN], needs="memory")
 def undo(session: Session, count: Annotated[int, POSITIVE] = 1) -> undoing.Undone:
-    """Put back what was there before the last write, or writes.
+    """Restore what the last write, or the last COUNT writes, replaced.
 
-    undo N for the last N, the newest first, those of one command together; reads back. Refused if
-    what was there before was not read, or the chip was reset since. What a write to a register
-    has set going is not undone.
+    The newest write is undone first; the writes of one command count as one. The result is read
+    back. Refused if the previous contents were not read or the chip was reset since. What a
+    register write triggered is not undone.
 
     Example: poke DRAM 1; undo
     """
     entries = session.journal.to_undo(count)
     writes = []
     for entry in entries:
-        (done,) = undoing.undo(session.chip.memory, [entry.change]).writes
+        where = Span.of(entry.change.address, entry.change.size)
+        with session.changing(f"{where} may have been put back; `journal` still lists it"):
+            (done,) = undoing.undo(session.chip.memory, [entry.change]).writes
         writes.append(done)
         if not done.ok:
             break

@@ -48,7 +48,7 @@ _MARKED_SIZE = 64 * 1024  # dumps up to this are remembered, to mark what has ch
 _LABELLED_SIZE = 1024  # dumps up to this name registers; in longer ones equal rows shall be one
 
 Check = Annotated[bool, Option("--check", "read twice and compare")]
-Force = Annotated[bool, Option("--force", "send it even if the memory map says no")]
+Force = Annotated[bool, Option("--force", "skip the memory map check")]
 Unverified = Annotated[bool, Option("--no-verify", "do not read back")]
 
 
@@ -66,12 +66,11 @@ def peek(
     check: Check = False,
     force: Force = False,
 ) -> memory.Peek:
-    """Read values, in hexadecimal and decimal.
+    """Read memory and show it in hexadecimal and decimal.
 
-    The bus reads 32 bits at a time: peek8 and peek16 read the word around and show a part.
-    RAM and ROM are read twice, with --check registers too.
-    Of a single register the fields are shown too.
-    An empty Enter goes on behind it.
+    The bus reads 32-bit words; peek8 and peek16 read the enclosing word and show part of it. RAM
+    and ROM are read twice; registers only with --check. A single register is shown with its fields.
+    An empty Enter continues at the next address.
 
     Example: peek DRAM 4
     Example: peek UART0.CLKDIV
@@ -112,11 +111,11 @@ def poke(
     unverified: Unverified = False,
     force: Force = False,
 ) -> memory.Poke | Written | None:
-    """Write values; shows old, new and the bits that changed.
+    """Write memory; shows the old value, the new one and the changed bits.
 
-    Several values go to places one behind the other. A masked or narrow write is one command
-    that the chip masks itself. Reads back and fails if it differs, except where reading changes
-    a register. In flash the sector is read, erased and written back.
+    Several values go to consecutive addresses. A masked or narrow write is a single command; the
+    chip applies the mask. The result is read back and must match, except where reading changes a
+    register. In flash the sector is read, erased and rewritten.
 
     Example: poke DRAM 0x12345678
     Example: poke8 (DRAM + 1) 0xff
@@ -148,9 +147,9 @@ def dump(
 ) -> Presentation:
     """Show a range as a hexdump, row by row as it arrives.
 
-    Any size and alignment. Repeated rows become one line that counts them; bytes that
-    have changed since a dump showed them last are marked. An address alone shows 256 bytes; an
-    empty Enter goes on behind it, or from where Ctrl-C has stopped it.
+    Any size and alignment. Repeated rows are folded into one line with a count; bytes that changed
+    since a dump last showed them are marked. An address alone shows 256 bytes. An empty Enter
+    continues at the end, or where Ctrl-C stopped it.
 
     Example: dump DRAM 64
     Example: dump32 flash:parttable 32
@@ -235,10 +234,10 @@ def fill(
     unverified: Unverified = False,
     force: Force = False,
 ) -> memory.Fill | Written | None:
-    """Write one value through a range; fill8 writes a byte.
+    """Fill a range with a value; fill8 fills with a byte.
 
-    RAM is written in blocks with a checksum, registers word by word, flash in sectors of which
-    the rest is kept. Reads back and fails if it differs.
+    RAM is written in checksummed blocks, registers word by word, flash by whole sectors whose other
+    bytes are kept. The range is read back and must match.
 
     Example: fill DRAM 256 0xffffffff
     """
@@ -267,15 +266,15 @@ def save_region(
     file: Annotated[Path, FILE],
     *,
     resume: Annotated[
-        bool, Option("--resume", "go on with what a stopped save of flash left")
+        bool, Option("--resume", "continue from the FILE.part of an interrupted save")
     ] = False,
     check: Check = False,
     force: Force = False,
 ) -> saving.Saved:
     """Read a range into a file: raw bytes, or Intel HEX (.hex).
 
-    The file appears whole or not at all. What was read of flash when it stops half-way is kept
-    in FILE.part.
+    The file appears complete or not at all. If reading flash stops half-way, what was read stays in
+    FILE.part.
 
     Example: save flash:nvs nvs.bin
     Example: save DRAM 4K ram.hex
@@ -297,7 +296,7 @@ def save_region(
     except (KeyboardInterrupt, Terminated):
         if region.space == "flash" and (held := saving.held_part(file)):
             text = f"{saving.part_of(file).name} holds the first {size_text(held)}"
-            session.output.note(f"{text}; --resume goes on with it")
+            session.output.note(f"{text}; --resume continues it")
         raise
 
 
@@ -359,6 +358,6 @@ def _is_unmapped(session: Session, address: int, size: int, *, write: bool = Fal
     except UsageError as error:
         if not 0 <= address <= ADDRESS_SPACE - size:
             raise
-        session.output.note(f"{error.message}; sent all the same, as esptool does")
+        session.output.note(f"{error.message}; sent anyway, as esptool does")
         return True
     return False

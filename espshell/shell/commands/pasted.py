@@ -42,11 +42,11 @@ class Version(Result):
 
 @VERBS.add("esptool", group=GROUP, rest="command")
 def esptool(session: Session, command: Held, *, line: GlobalOptions) -> Outcome:
-    """Run a line of esptool's, whole, as it stands in a manual.
+    """Run a complete esptool command line, as it stands in a manual.
 
-    Or as a build prints it: with global options, old spellings and files of arguments.
+    Or as a build prints it: global options, old spellings and argument files included.
     esptool.py -p PORT -b 460800 write_flash 0x10000 app.bin; python -m esptool ..., @FILE.
-    The session stays connected: another chip is refused, another port asked about.
+    The session stays connected: another chip is refused; before another port is used you are asked.
     Commands: chip-id, dump-mem, elf2image, erase-flash, erase-region, flash-id, get-security-info,
     image-info, load-ram, make-image, merge-bin, read-flash, read-flash-sfdp, read-flash-status,
     read-mac, read-mem, run, verify-flash, version, write-flash, write-flash-status, write-mem.
@@ -69,31 +69,31 @@ def espefuse(
     chip: ChipOrAuto = None,
     port: PortName = "",
 ) -> efuse_ops.Fuses | efuse_ops.FuseDetail | ops.SecurityReport:
-    """Answer `espefuse summary` with `efuse`.
+    """Run `espefuse summary` as `efuse`.
 
-    The rest, which burns fuses, is refused.
+    Commands that burn eFuses are refused.
 
     Example: espefuse summary
     """
     if words[0] != "summary":
-        raise UsageError("nothing here burns fuses", hint=_FUSES_HINT)
+        raise UsageError("espshell does not burn eFuses", hint=_FUSES_HINT)
     with lines.applied(session, GlobalOptions(chip, port), needs_chip=True):
-        session.output.note("this is `efuse`; espefuse is another program")
+        session.output.note("here the command is `efuse`; espefuse is a separate program")
         return efuse_ops.secure_report(session.chip) or efuse_ops.show(session.chip)
 
 
 @VERBS.add("espsecure", group=GROUP)
 def espsecure(session: Session, words: Annotated[tuple[str, ...], TEXTS]) -> None:
-    """Say that nothing here signs, encrypts or makes keys.
+    """Explain that espshell does not sign, encrypt or generate keys.
 
     Example: fails espsecure generate-signing-key key.pem
     """
-    raise UsageError("espsecure is another program; nothing here signs or makes keys")
+    raise UsageError("espsecure is a separate program; espshell does not sign or generate keys")
 
 
 @VERBS.add("get-security-info", group=GROUP, needs="chip")
 def get_security_info(session: Session) -> ops.SecurityReport:
-    """Tell what the ROM says of secure boot and flash encryption.
+    """Show the ROM's report on secure boot and flash encryption.
 
     Example: get-security-info
     """
@@ -102,7 +102,7 @@ def get_security_info(session: Session) -> ops.SecurityReport:
 
 @VERBS.add("version", group=GROUP)
 def version(session: Session) -> Version:
-    """Tell the version, and which esptool's lines are understood.
+    """Show the version, and the esptool version whose commands are understood.
 
     Example: version
     """

@@ -21,11 +21,12 @@ from espshell.render.document import Document
 from espshell.shell.arguments.types import (
     INPUT_FILE,
     NUMBER,
+    RATES,
     SECONDS,
     TEXT,
     complete_files,
     mapped,
-    no_completion,
+    offer,
 )
 from espshell.shell.declaration import DRY_RUN, Option, Trait
 from espshell.shell.outcome import Presentation, shown
@@ -42,7 +43,7 @@ VERBS = Registry()
 
 GROUP = "Programs"
 
-GONE = "the loader is gone; `reconnect` resets the chip into it again"
+GONE = "the loader has stopped; `reconnect` resets the chip into it again"
 
 FILE_OR_PATTERN = replace(
     TEXT, kind="file or pattern", complete=complete_files, label="FILE|PATTERN"
@@ -50,13 +51,13 @@ FILE_OR_PATTERN = replace(
 """The name of a file, or a pattern of names."""
 
 
-RATE = replace(mapped(NUMBER, require_rate), complete=no_completion)
+RATE = replace(mapped(NUMBER, require_rate), complete=offer("74880", *RATES))
 """A baud rate that a chip can have."""
 
 Until = Annotated[
-    str, Option("--until", "stop when it says this; fail if it does not within 10 s", TEXT)
+    str, Option("--until", "stop at this output; fail if it does not come within 10 s", TEXT)
 ]
-Timeout = Annotated[float | None, Option("--timeout", "stop after this long", SECONDS, short="-t")]
+Timeout = Annotated[float | None, Option("--timeout", "stop after this time", SECONDS, short="-t")]
 
 
 @VERBS.add("loadram", group=GROUP, aliases=["load-ram"], options=[DRY_RUN], needs="memory")
@@ -64,48 +65,51 @@ def loadram(
     session: Session,
     file: Annotated[Path, INPUT_FILE],
     *,
-    no_run: Annotated[bool, Option("--no-run", "load it only, and stay in the loader")] = False,
-    no_monitor: Annotated[bool, Option("--no-monitor", "do not listen to what it says")] = False,
+    no_run: Annotated[bool, Option("--no-run", "load only; stay in the bootloader")] = False,
+    no_monitor: Annotated[bool, Option("--no-monitor", "do not show the program's output")] = False,
     baud: Annotated[
-        int | None, Option("--monitor-baud", "the rate it speaks at (the loader's)", RATE)
+        int | None,
+        Option("--monitor-baud", "baud rate of the program's output (the loader's)", RATE),
     ] = None,
     until: Until = "",
     timeout: Timeout = None,
-    check: Annotated[bool, Option("--check", "read it back before it is started")] = False,
+    check: Annotated[bool, Option("--check", "read back before starting it")] = False,
     force: Annotated[
-        bool, Option("--force", "load what is for another chip or revision, or damaged")
+        bool,
+        Option("--force", "load even an image that is damaged or for another chip or revision"),
     ] = False,
 ) -> RamLoaded | Presentation:
-    """Load a program into RAM, start it, show what it says.
+    """Load a program into RAM, start it and show its output.
 
-    An image of RAM segments (.bin, or as Intel HEX) or an ELF file. Each segment is checked
-    against the chip's RAM and the running stub before anything is sent. Ctrl-C stops listening.
-    `load FILE mem:ADDRESS` puts raw bytes into RAM.
-    For a script: loadram x.bin --until "ready" --timeout 5.
+    FILE is an image with RAM segments (.bin or Intel HEX) or an ELF file. Every segment is checked
+    against the chip's RAM and the running stub before anything is sent. Ctrl-C stops the output.
+    `load FILE mem:ADDRESS` writes raw bytes to RAM. In a script: loadram x.bin --until "ready"
+    --timeout 5.
 
     Example: loadram --no-run program.bin
     """
     wish = monitor.Wish(until, timeout, baud)
     if wish.is_bounded and (no_run or no_monitor):
-        raise UsageError("what is not started or listened to says nothing to wait for")
+        raise UsageError("--until and --timeout need a program that is started and monitored")
     target = session.chip
     plan = loadram_module.plan_ram(target, file, run=not no_run, force=force)
     if plan.clash is not None:  # who lies where; the refusal follows
         notes = session.output.notes_view
         session.output.aside(Document(lambda view: ram.picture(plan.pieces, view), notes))
     by_stub = target.loader.dialect.is_stub
-    result = loadram_module.load_ram(
-        target,
-        plan,
-        run=not no_run,
-        verify=check or (by_stub and session.settings.verify),
-        report=session.output.progress,
-    )
+    with session.changing("RAM may hold a part of the program"):
+        result = loadram_module.load_ram(
+            target,
+            plan,
+            run=not no_run,
+            verify=check or (by_stub and session.settings.verify),
+            report=session.output.progress,
+        )
     if not result.started:
         return result
     listens = not no_monitor and (wish.is_bounded or monitor.is_live(session))
     if not (listens or no_monitor):
-        session.output.note("not listened to; --until TEXT or --timeout S does")
+        session.output.note("its output is not shown; --until TEXT or --timeout S shows it")
     return _followed(session, result, wish if listens else None)
 
 
@@ -113,15 +117,17 @@ def loadram(
 def monitor_command(
     session: Session,
     *,
-    run: Annotated[bool, Option("--run", "start the application first, and miss nothing")] = False,
-    baud: Annotated[int, Option("--baud", "the rate it speaks at (115200)", RATE)] = SYNC_BAUD,
+    run: Annotated[
+        bool, Option("--run", "start the application first; shows its boot log")
+    ] = False,
+    baud: Annotated[int, Option("--baud", "baud rate of the output (115200)", RATE)] = SYNC_BAUD,
     until: Until = "",
     timeout: Timeout = None,
 ) -> Presentation:
-    """Show what the application says, until Ctrl-C.
+    """Show the application's output until Ctrl-C.
 
-    After `run` the port is opened without a reset; `monitor --run` leaves the loader by itself and
-    shows the boot log, too. For a script: monitor --run --until "ready" -t 5.
+    After `run` the port is opened without a reset; `monitor --run` starts the application itself
+    and shows the boot log, too. In a script: monitor --run --until "ready" -t 5.
 
     Example: monitor --run --timeout 100ms
     """
@@ -134,11 +140,11 @@ def monitor_command(
 
 @VERBS.add("syms", group=GROUP, traits=Trait.SYMBOLS)
 def syms(session: Session, what: Annotated[str, FILE_OR_PATTERN] = "") -> SymbolList:
-    """Load the symbols of an ELF file, or list those loaded.
+    """Load the symbols of an ELF file, or list loaded symbols.
 
-    syms build/app.elf, then syms *counter*. Their names are addresses in every expression:
-    peek app_main, dump some_buffer, expect [g_counter] == 3. Registers and regions come first.
-    A file is what exists; ./NAME is always one. Alone it tells what is loaded.
+    syms build/app.elf, then syms *counter*. Symbols are addresses in every expression: peek
+    app_main, dump some_buffer, expect [g_counter] == 3. Registers and regions take precedence. An
+    existing file is loaded; write ./NAME to force that. Without arguments, shows what is loaded.
 
     Example: syms program.elf
     """
@@ -185,8 +191,8 @@ def _line(session: Session, baud: int, *, run: bool) -> Iterator[Port]:
     if target is not None:
         if not run:
             raise UsageError(
-                "the loader runs, and says nothing by itself",
-                hint="`monitor --run` starts the application and listens",
+                "the loader is running and sends nothing by itself",
+                hint="`monitor --run` starts the application and shows its output",
             )
         try:
             connection.run_application(target)

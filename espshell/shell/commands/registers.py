@@ -125,14 +125,14 @@ def reg(
     unverified: Unverified = False,
     check: Check = False,
     force: Annotated[
-        bool, Option("--force", "read write-only and write read-only ones too")
+        bool, Option("--force", "also read write-only and write read-only registers")
     ] = False,
 ) -> Result:
     """Show registers field by field, or set fields.
 
-    `reg UART0.CONF0` shows a register and its fields, `reg UART0.*` the values of all that can be
-    read without changing anything. `reg UART0.CONF0.PARITY=1 .PARITY_EN=0` is one write that the
-    chip masks itself, read back like a poke. `reg UART0.CONF0.PARITY=?` lists what there is.
+    `reg UART0.CONF0` shows a register and its fields, `reg UART0.*` all registers that can be read
+    without side effects. `reg UART0.CONF0.PARITY=1 .PARITY_EN=0` is a single masked write, read
+    back like a poke. `reg UART0.CONF0.PARITY=?` lists the possible values.
 
     Example: reg UART0.CONF0
     Example: reg UART0.CONF0.PARITY=1
@@ -153,9 +153,9 @@ PATTERN = replace(TEXT, complete=lambda text, scope: offer_names(text, scope))
 
 @VERBS.add("regs", group=GROUP, needs="chip")
 def regs(session: Session, pattern: Annotated[str, PATTERN] = "") -> RegisterList:
-    """List peripherals or registers, without reading any.
+    """List peripherals or registers without reading them.
 
-    Registers by a part of their name, the name of their peripheral, or a pattern with `*` and `?`.
+    Search by part of a name, by peripheral, or by a pattern with `*` and `?`.
 
     Example: regs UART0
     """
@@ -166,7 +166,7 @@ SVD = replace(
     TEXT,
     kind="SVD file",
     complete=lambda text, scope: (
-        (_OFF, "the tables that come with the program"),
+        (_OFF, "the built-in tables"),
         *complete_files(text, scope),
     ),
     label="FILE|off",
@@ -176,11 +176,11 @@ SVD = replace(
 
 @VERBS.add("svd", group=GROUP, traits=Trait.SYMBOLS)
 def svd(session: Session, file: Annotated[str, SVD] = "") -> SvdTables | BuiltInTables:
-    """Take the names of registers from an SVD file, or from the program's own tables again.
+    """Load register definitions from an SVD file, or return to the built-in ones (off).
 
-    svd chip.svd; svd off; svd tells what applies. Rows, clusters, derived parts, names of values
-    and their meanings are taken over: `reg UART0.CONF0` shows them, `reg UART0.CONF0.PARITY=?`
-    lists them. It stays until the end of the session, whatever is connected.
+    svd chip.svd; svd off; svd alone shows what is in use. Arrays, clusters, derived peripherals and
+    enumerated values are supported: `reg UART0.CONF0` shows them, `reg UART0.CONF0.PARITY=?` lists
+    them. The file stays in use until the session ends, whatever is connected.
 
     Example: svd board.svd
     """
@@ -196,11 +196,15 @@ def _request(text: str, before: str) -> Request:
     match = re.fullmatch(_ASSIGNMENT, text)
     name = match["name"] if match else text
     if re.fullmatch(_NAME, name) is None:
-        raise UsageError(f"`{text}` is no name of a register", hint="for example `UART0.CONF0`")
+        raise UsageError(
+            f"`{text}` is not the name of a register", hint="for example `UART0.CONF0`"
+        )
     if name.startswith("."):
         register = ".".join(before.split(".")[:2])
         if register.count(".") != 1:
-            raise UsageError(f"`{name}` is a field of no register", hint="name the register first")
+            raise UsageError(
+                f"`{name}` is a field without a register", hint="name the register first"
+            )
         name = register + name
     if match is None:
         return Request(name)
@@ -235,7 +239,7 @@ def _write(
 ) -> FieldWrite:
 
     if any(request.value is None for request in requests):
-        raise UsageError("either all of these are set or none", hint="write NAME=VALUE for each")
+        raise UsageError("either all of these are set, or none", hint="write NAME=VALUE for each")
     targets = [(*_meant(session, request.name), request) for request in requests]
     register = targets[0][0]
     if any(other != register for other, _, _ in targets):

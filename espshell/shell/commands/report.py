@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from espshell import files
 from espshell.ops.result import Result
 from espshell.records import dataclass
 from espshell.shell.arguments.types import FILE
@@ -29,19 +28,22 @@ class Reported(Result):
 
 @VERBS.add("report", group="Chip", needs="chip")
 def report(session: Session, file: Annotated[Path, FILE]) -> Reported:
-    """Write what this board is into a file: HTML, Markdown or JSON, by its name.
+    """Write a report on this board: HTML, Markdown or JSON, by the file's suffix.
 
-    Chip, verdict of the eFuses, flash and its registers, SFDP, partitions, versions of the
-    applications, pins, and the verdicts of the script so far. report board.html; report board.md;
-    report board.json. What the board does not tell is named, and no failure.
+    Contains chip, eFuse summary, flash part, status registers, SFDP, partitions with application
+    versions, pins, and the results of the script so far. report board.html; report board.md; report
+    board.json. What cannot be read is named in the report and is not a failure; if the board is
+    lost, the report is written and the command fails. The option --report FILE of the program
+    writes one at the end, also of a script that fails or a board that is lost.
 
     Example: report board.html
     """
-    from espshell.shell import board_report
+    from espshell.shell import report_page
 
-    board_report.require_format(file)
-    result = board_report.gather(session)
-    files.write_bytes(file, board_report.text_of(result, file).encode())
+    report_page.require_format(file)
+    result = report_page.write(session, file)
+    if result.fault is not None:
+        raise result.fault
     names = tuple(section.name for section in result.sections)
     missing = tuple(section.name for section in result.sections if section.error)
     return Reported(str(file), names, missing)

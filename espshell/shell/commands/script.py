@@ -32,6 +32,9 @@ VERBS = Registry()
 
 GROUP = "Scripts"
 
+_TICK_S, _MOST_TICKS = 0.1, 1000
+"""How often `sleep` shows that it lives, and how many times at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Variable(Result):
@@ -67,8 +70,8 @@ class Echo(Result):
 def let(session: Session, assignment: Command) -> Variable | NamedValues:
     """Set a variable: let NAME = EXPRESSION.
 
-    Text stands in quotes. `$NAME` puts the value into any later line. Without arguments, list
-    the variables, and at the prompt the values of `print` ($~1, $~2, ...).
+    Quote text. `$NAME` inserts the value into any later line. Without arguments, lists the
+    variables and, at the prompt, the values of `print` ($~1, $~2, ...).
 
     Example: let place = DRAM + 0x100; peek $place
     """
@@ -88,13 +91,11 @@ def expect(
     session: Session,
     expression: Expr,
     *,
-    message: Annotated[
-        str, Option("--message", "what to say if it is false", TEXT, short="-m")
-    ] = "",
+    message: Annotated[str, Option("--message", "message if it is false", TEXT, short="-m")] = "",
 ) -> watch.Expectation:
-    """Fail, with both sides, unless an expression is true.
+    """Fail unless an expression is true; shows both sides.
 
-    `[ADDRESS]` is the word at an address, u8[..] and u16[..] are narrower.
+    `[ADDRESS]` is the 32-bit word at an address; u8[..] and u16[..] are narrower.
 
     Example: expect --message "RAM is zero" [DRAM] == 0
     """
@@ -130,7 +131,7 @@ def need(session: Session, chip: Annotated[tuple[Chip, ...], CHIPS]) -> None:
 def fails(session: Session, command: Held) -> Failed:
     """Succeed only if a command fails.
 
-    A typing error does not count, and a chip that is lost does not either.
+    A usage error does not count as a failure here, nor does a lost chip.
 
     Example: fails poke ROM0 0
     """
@@ -143,16 +144,16 @@ def fails(session: Session, command: Held) -> Failed:
         error = raised
     session.next_line = ""
     if error is None:
-        raise DeviceError(f"`{command.text}` should have failed, and did not")
+        raise DeviceError(f"`{command.text}` should have failed but did not")
     return Failed(command.text, error.message)
 
 
 @VERBS.add("echo", group=GROUP)
 def echo(session: Session, words: Annotated[tuple[str, ...], WORDS] = ()) -> Echo:
-    """Show words, with the values of variables: echo QE is $qe.
+    """Print words and the values of variables: echo QE is $qe.
 
-    It calculates nothing: `let qe = EXPRESSION` first gives a value a name, and `print
-    EXPRESSION` shows one.
+    Expressions are not evaluated: name the value with `let qe = EXPRESSION` first, or use `print
+    EXPRESSION`.
 
     Example: echo "RAM begins here:"; peek DRAM
     """
@@ -161,11 +162,15 @@ def echo(session: Session, words: Annotated[tuple[str, ...], WORDS] = ()) -> Ech
 
 @VERBS.add("sleep", group=GROUP)
 def sleep(session: Session, seconds: Annotated[float, SECONDS]) -> None:
-    """Let time pass: sleep 2, sleep 200ms.
+    """Pause: sleep 2, sleep 200ms.
 
     Example: sleep 200ms
     """
-    session.clock.sleep(seconds)
+    clock, start = session.clock, session.clock.now()
+    step = max(_TICK_S, seconds / _MOST_TICKS)
+    while (passed := clock.now() - start) < seconds:
+        session.output.alive(f"{passed:.1f} of {seconds:g} s")
+        clock.sleep(min(step, seconds - passed))
 
 
 @VERBS.add("source", group=GROUP, traits=Trait.LINES)
@@ -178,7 +183,8 @@ def source(
 ) -> None:
     """Run the lines of another file.
 
-    The arguments are its $1 to $9. A script finds it beside itself. What it sets by `let` stays.
+    ARGUMENTS become $1 to $9. A script looks for the file in its own folder. Variables set by `let`
+    remain set.
 
     Example: source first.espsh
     """
@@ -187,9 +193,9 @@ def source(
 
 @VERBS.add("if", group=GROUP, rest="expression", traits=Trait.BLOCK)
 def begin_if(session: Session, expression: Expr) -> None:
-    """Run the lines up to end, or those behind else, by a condition.
+    """Run the lines up to `end` (or `else`) if a condition is true.
 
-    if u32[DRAM] == 0, the lines, perhaps else and more lines, and end: each on a line of its own.
+    `if`, `else` and `end` each stand on their own line; `else` is optional.
 
     Example: if [DRAM] == 0
     >     echo "RAM is empty"
@@ -200,10 +206,10 @@ def begin_if(session: Session, expression: Expr) -> None:
 
 @VERBS.add("for", group=GROUP, traits=Trait.BLOCK)
 def begin_for(session: Session, words: Annotated[tuple[str, ...], WORDS] = ()) -> None:
-    """Run the lines up to end once for each word.
+    """Run the lines up to `end` once for each word.
 
-    for NAME in WORD...: the lines have it as $NAME. 0..8 stands for the numbers 0 to 7, and
-    0..0x4000..0x1000 for those in steps of 0x1000.
+    for NAME in WORD...: the word is $NAME. 0..8 stands for the numbers 0 to 7, 0..0x4000..0x1000
+    counts in steps of 0x1000.
 
     Example: for name in app0 app1
     >     hash flash:$name
@@ -214,7 +220,7 @@ def begin_for(session: Session, words: Annotated[tuple[str, ...], WORDS] = ()) -
 
 @VERBS.add("else", group=GROUP, traits=Trait.BLOCK)
 def begin_else(session: Session) -> None:
-    """Begin the lines for a condition of if that is false.
+    """Begin the lines that run if the condition of `if` is false.
 
     Example: if [DRAM] == 0
     >     echo empty
@@ -227,7 +233,7 @@ def begin_else(session: Session) -> None:
 
 @VERBS.add("end", group=GROUP, traits=Trait.BLOCK)
 def end_block(session: Session) -> None:
-    """End the lines of if, for, or repeat without a command.
+    """End the lines of `if`, `for` or a `repeat` without a command.
 
     Example: repeat 2
     >     peek DRAM

@@ -41,10 +41,10 @@ def copy(
     unverified: Unverified = False,
     force: Force = False,
 ) -> words.Copied | Written | None:
-    """Copy a range to another place, in memory or in flash.
+    """Copy a range to another place in memory or flash.
 
-    All of it is read before anything is written, so the two may overlap. Reads back and fails if
-    it differs. In flash what else is in the sectors is kept.
+    Everything is read before anything is written, so the ranges may overlap. The copy is read back
+    and must match. In flash, the other bytes of the sectors are kept.
 
     Example: copy DRAM 64 (DRAM + 0x100)
     """
@@ -81,18 +81,18 @@ def find(
     pattern: Annotated[search.Pattern | int, PATTERN],
     *,
     width: int = 32,
-    align: Annotated[int, Option("--align", "only at multiples of this", POSITIVE)] = 1,
+    align: Annotated[int, Option("--align", "only at multiples of this address", POSITIVE)] = 1,
     most: Annotated[
-        int, Option("--max", f"stop after so many places ({search.MOST})", POSITIVE)
+        int, Option("--max", f"stop after this many matches ({search.MOST})", POSITIVE)
     ] = search.MOST,
     check: Check = False,
     force: Force = False,
 ) -> search.Found:
     """Find a value, "text" or hex:de??be in a range.
 
-    A number is a 32-bit value, with find8 and find16 a narrower one, at any alignment. ?? stands
-    for any byte. $_ becomes the first place; an empty Enter goes on behind the last one. Not found
-    is a failure (status 1).
+    A number is a 32-bit value (find8, find16: narrower) at any alignment. ?? matches any byte. $_
+    is set to the first match; an empty Enter searches on after the last one. No match is a failure
+    (status 1).
 
     Example: find flash:fctry "serial"
     Example: find DRAM 4K 0
@@ -148,9 +148,9 @@ def diff(
 ) -> Presentation:
     """Compare regions, files or snapshots; fails if they differ.
 
-    The first side is what is expected. Sizes must agree; an address alone takes the size of the
-    other side. Of three words the first two belong together if the first is a place in memory;
-    A..+LEN is never taken apart.
+    The first side is the expected one. Sizes must agree; an address alone takes the size of the
+    other side. Of three words the first two form a region if the first is a place in memory; write
+    A..+LEN to be explicit.
 
     Example: diff flash:app0 20K app.bin
     Example: diff data.bin data.bin
@@ -176,14 +176,14 @@ def digest(
     session: Session,
     what: Annotated[tuple[Extent, str], HASHED],
     *,
-    crc32: Annotated[bool, Option("--crc32", "the same as crc32 behind the region")] = False,
+    crc32: Annotated[bool, Option("--crc32", "the same as crc32 after the region")] = False,
     check: Check = False,
     force: Force = False,
 ) -> hashing.Digest:
     """Compute md5, sha1, sha256 or crc32 of a range.
 
-    hash flash:app0, hash DRAM --crc32. The chip itself computes the md5 of flash and, while the
-    flasher stub runs, the crc32 of memory; other digests are of what is read.
+    hash flash:app0, hash DRAM --crc32. The chip computes the md5 of flash and, while the flasher
+    stub runs, the crc32 of memory; for other digests the data is read and hashed here.
 
     Example: hash flash:app0 sha256
     """
@@ -218,7 +218,7 @@ def _side(session: Session, operand: Operand) -> _Side:
     path = operand.path
     if path is None:
         raise UsageError(
-            f"`{operand.text}` is no place in memory, no snapshot and no file",
+            f"`{operand.text}` is not a place in memory, a snapshot or a file",
             hint="`map`, `snap` and the shell's `ls` list what there is",
         )
     return _Side(operand.text, read_bytes(path), is_file=True)
@@ -232,7 +232,7 @@ def _bytes(
         return side.data, ()
     size = side.size or other.size or (len(other.data) if other.data is not None else None)
     if not size:
-        raise UsageError(f"`{side.text}` has no length, and neither has the other side")
+        raise UsageError(f"`{side.text}` has no length, nor has the other side")
     space, report = session.space(side.space, size), session.output.progress
     read = words.dump(space, side.address, size, check=check, force=force, report=report)
     return read.data, read.notes

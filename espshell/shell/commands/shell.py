@@ -90,25 +90,25 @@ def set_setting(
     value: Annotated[str, SETTING_VALUE] = "",
     *,
     save: Annotated[
-        bool, Option("--save", "keep it in your espshell.toml; without NAME all")
+        bool, Option("--save", "store it in your espshell.toml; without NAME, all of them")
     ] = False,
 ) -> NamedValues | None:
-    """Change a setting, or show them all.
+    """Show the settings, or change one.
 
-    check: read everything twice. squeeze: show runs of equal rows as one line.
-    verify: read back what was written. color: auto, always or never.
-    dry-run: show what would be written, and send nothing.
-    confirm: ask before flash is changed. slower: lower the rate where flash reads badly.
-    flash-size: auto, or what the flash has: 4M. spi-connection: auto, SPI, HSPI, or the pins of
-    the flash: CLK,Q,D,HD,CS. parttable: where the partition table stands: an address in flash, or
-    a file. rate: auto raises a baud rate that nobody has chosen before more than 256 KiB go over
-    a bridge; fixed leaves it alone. compress: auto has the stub compress 128 KiB of flash and more
-    where that is quicker, which writes over 170 KiB of RAM; off leaves the RAM alone.
-    complete: offer names on tab, or typing: with every key. editing: the keys of the prompt, emacs
-    or vi. theme: auto, dark, light, mono, or terminal: its own 16 colours. pager: what shows a
-    result that does not fit on the terminal: auto ($PAGER, or less), off, or a command. pipe: an
-    empty Enter behind `dump ... | less` goes through less, too. shell: scripts may run `!COMMAND`
-    and `cd`. aliases: names of uboot (md, mw) or gdb (x/16xw, p).
+    check: read everything twice. squeeze: fold repeated rows into one line.
+    verify: read back after writing. color: auto, always or never.
+    dry-run: show what would be written; write nothing.
+    confirm: ask before flash is changed. slower: lower the baud rate if flash reads are unreliable.
+    flash-size: auto, or the size: 4M. spi-connection: auto, SPI, HSPI, or the flash pins:
+    CLK,Q,D,HD,CS. parttable: the partition table's flash offset, or a file. rate: auto raises a
+    baud rate that was not chosen by you before more than 256 KiB go through a bridge; fixed never
+    does. compress: auto lets the stub compress reads of 128 KiB of flash and more where that is
+    faster, which overwrites 170 KiB of RAM; off leaves the RAM alone.
+    complete: offer names on tab, or with every key (typing). editing: key bindings, emacs or vi.
+    theme: auto, dark, light, mono, or terminal (its own 16 colours). pager: for results longer than
+    the screen: auto ($PAGER, or less), off, or a command. pipe: an empty Enter after `dump ... |
+    less` uses less again. shell: allow `!COMMAND` and `cd` in scripts. aliases: command names of
+    uboot (md, mw) or gdb (x/16xw, p).
 
     Example: set verify on
     Example: set
@@ -120,7 +120,7 @@ def set_setting(
             hint=did_you_mean(name, SETTINGS) or f"there are {names}",
         )
     if save and name and name not in SAVED:
-        raise UsageError(f"`{name}` is never saved: it is for one session")
+        raise UsageError(f"`{name}` is not saved: it applies to one session")
     if value:
         _change(session, name, value)
     if save:
@@ -176,7 +176,7 @@ def configure(session: Session, loaded: config.Config) -> None:
 def alias(session: Session, assignment: Command) -> NamedValues | None:
     """Give a command line a name: alias NAME = COMMAND.
 
-    Without arguments, list them. What follows the name is put behind the command.
+    Without arguments, lists the aliases. Arguments after the alias are appended to the command.
 
     Example: alias look = peek DRAM; look 4
     """
@@ -188,10 +188,10 @@ def alias(session: Session, assignment: Command) -> NamedValues | None:
 
 
 def define(session: Session, alias: str, line: str) -> None:
-    """Let an alias stand for a line. Raises: UsageError if that is no command."""
+    """Let an alias stand for a line. Raises: UsageError if that is not a command."""
     commands = tuple(lines.parse(session, line))
     if not commands:
-        raise UsageError(f"`{alias}` would stand for nothing")
+        raise UsageError(f"`{alias}` would be empty")
     for command in commands:
         name = command.name.expand({}) if command.name.is_plain else ""
         if name and not COMMANDS.family(name):
@@ -201,7 +201,7 @@ def define(session: Session, alias: str, line: str) -> None:
 
 @VERBS.add("history", group=GROUP)
 def history(session: Session, count: Annotated[int, POSITIVE] = 20) -> History:
-    """Show the last lines that were typed.
+    """Show the last lines typed.
 
     Example: history 5
     """
@@ -218,8 +218,8 @@ LOG_TARGET = replace(FILE, complete=lambda text, scope: ("off", *complete_files(
 def log(session: Session, file: Annotated[Path | None, LOG_TARGET] = None) -> NamedValues:
     """Write a transcript to a file (log FILE), or stop (log off).
 
-    Commands stand in it as they are, what came of them as comments, so that it can be run as a
-    script. What the file held before stays.
+    Commands are written as typed and their output as comments, so the file can be run as a script.
+    It is appended to.
 
     Example: log session.log
     """
@@ -239,7 +239,7 @@ def _set_variables(transcript: Record, variables: Mapping[str, str]) -> None:
 
 @VERBS.add("quit", group=GROUP, aliases=["exit"], traits=Trait.ONCE)
 def leave(session: Session, status: Annotated[int | None, BARE_NUMBER] = None) -> None:
-    """Leave the shell, perhaps with an exit status.
+    """Leave the shell, optionally with an exit status.
 
     The chip is left as --after says.
 
@@ -271,7 +271,9 @@ def _flash_size(value: str) -> int | None:
         return None
     size = parse_number(value.upper().removesuffix("B"))
     if not size or size % (64 * KIB) or size > MOST_FLASH:
-        raise UsageError(f"`{value}` is no size of a flash", hint="4M, 512k, or auto; at most 256M")
+        raise UsageError(
+            f"`{value}` is not a size of a flash", hint="4M, 512k, or auto; at most 256M"
+        )
     return size
 
 

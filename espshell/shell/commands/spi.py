@@ -12,11 +12,16 @@ from espshell.ops.flash import sfdp
 from espshell.ops.status import raw_bytes as status_bytes
 from espshell.ops.status import registers as ops
 from espshell.shell.arguments.types import BARE_NUMBER, POSITIVE, TEXT, checked, choice, many
-from espshell.shell.commands.flash import NOTHING_DONE
-from espshell.shell.commands.status import keep_first_look, may_write, require_confirmed
+from espshell.shell.commands.status import (
+    MAY_BE_WRITTEN,
+    keep_first_look,
+    may_write,
+    require_confirmed,
+)
 from espshell.shell.declaration import DRY_RUN, Option
 from espshell.shell.esptool import options
 from espshell.shell.registry import Registry
+from espshell.shell.session import NOTHING_CHANGED, Session
 from espshell.units import count_text
 
 if TYPE_CHECKING:
@@ -24,7 +29,6 @@ if TYPE_CHECKING:
     from espshell.nor.plan import StatusPlan
     from espshell.ops.flash.sfdp import SpiAnswer
     from espshell.ops.status.raw_bytes import StatusBytes
-    from espshell.shell.session import Session
 
 VERBS = Registry()
 
@@ -42,15 +46,17 @@ def spi(
     *,
     read: Annotated[int, Option("--read", "bytes to read", BARE_NUMBER)] = 0,
     address: Annotated[
-        int | None, Option("--address", "24 bits behind the opcode", BARE_NUMBER)
+        int | None, Option("--address", "24-bit address sent after the opcode", BARE_NUMBER)
     ] = None,
-    dummy: Annotated[int, Option("--dummy", "clocks before the data", BARE_NUMBER)] = 0,
-    force: Annotated[bool, Option("--force", "send also what may change something")] = False,
+    dummy: Annotated[int, Option("--dummy", "dummy clocks before the data", BARE_NUMBER)] = 0,
+    force: Annotated[
+        bool, Option("--force", "also send opcodes that may change the flash")
+    ] = False,
 ) -> SpiAnswer:
-    """Send any command to the flash: spi 0x9f --read 3.
+    """Send any SPI command to the flash: spi 0x9f --read 3.
 
-    Bytes are hexadecimal: spi 0x01 00 02 --force. What may write, erase, lock or change the way the
-    flash listens is refused without --force.
+    Data bytes are hexadecimal: spi 0x01 00 02 --force. Opcodes that may write, erase, lock or
+    change the flash's bus mode are refused without --force.
 
     Example: spi 0x9f --read 3
     """
@@ -81,9 +87,11 @@ def read_flash_sfdp(
     Example: read-flash-sfdp 0 16
     """
     if not 0 <= address < 1 << 24:
-        raise UsageError(f"{address:#x} is no address of 24 bits")
+        raise UsageError(f"{address:#x} is not a 24-bit address")
     if address + count > 1 << 24:
-        raise UsageError(f"{count} bytes from {address:#x} on go past the end of SFDP, of 24 bits")
+        raise UsageError(
+            f"{count} bytes from {address:#x} on go past the end of the 24-bit SFDP space"
+        )
     flash = session.flash()
     return sfdp.SpiAnswer(
         opcodes.RDSFDP, "read SFDP", b"", sfdp.read_sfdp_bytes(flash, address, count)
@@ -100,7 +108,9 @@ def read_flash_status(
     session: Session,
     *,
     count: ByteCount = "2",
-    force: Annotated[bool, Option("--force", "send 35h and 15h whatever they mean here")] = False,
+    force: Annotated[
+        bool, Option("--force", "send 35h and 15h whatever they mean on this part")
+    ] = False,
 ) -> StatusBytes:
     """Read status bytes by 05h, 35h and 15h, as esptool does.
 
@@ -124,7 +134,9 @@ def write_flash_status(
     non_volatile: Annotated[
         bool, Option("--non-volatile", "permanently (06h), not by 50h")
     ] = False,
-    otp: Annotated[str, Option("--otp", "set a one-way bit: the part's name typed out", TEXT)] = "",
+    otp: Annotated[
+        str, Option("--otp", "allow one-time-programmable bits: give the part's full name", TEXT)
+    ] = "",
     risk: Annotated[bool, Option("--risk", "yes to what can stop the board from booting")] = False,
 ) -> StatusBytes | None:
     """Write status bytes, as esptool does; but wait, compare and tell what changed.
@@ -135,7 +147,7 @@ def write_flash_status(
     """
     size = int(count)
     if not 0 <= value < 1 << 8 * size:
-        raise UsageError(f"{value:#x} does not fit into {count_text(size, 'byte')}")
+        raise UsageError(f"{value:#x} does not fit {count_text(size, 'byte')}")
     session.require_permission("writing status registers")
     flash = session.flash()
     identified = session.connected.identified()
@@ -157,11 +169,12 @@ def write_flash_status(
     digits = 2 * size
     question = f"write 0x{value:0{digits}x} over 0x{read.value:0{digits}x} {kind}"
     if not may_write(session, question, volatile=not non_volatile):
-        session.output.note(NOTHING_DONE)
+        session.output.note(NOTHING_CHANGED)
         return None
-    return status_bytes.write_status_bytes(
-        flash, value, size, non_volatile=non_volatile, identified=identified
-    )
+    with session.changing(MAY_BE_WRITTEN):
+        return status_bytes.write_status_bytes(
+            flash, value, size, non_volatile=non_volatile, identified=identified
+        )
 
 
 def _as_plan(session: Session, identified: Identified, value: int, count: int) -> StatusPlan:
@@ -183,5 +196,5 @@ def _byte_text(text: str) -> bytes:
         return bytes.fromhex(digits if len(digits) % 2 == 0 else f"0{digits}")
     except ValueError:
         raise UsageError(
-            f"`{text}` is no byte", hint="two hexadecimal digits each: 01 ff"
+            f"`{text}` is not a byte", hint="two hexadecimal digits each: 01 ff"
         ) from None

@@ -28,30 +28,32 @@ from espshell.shell.arguments.types import (
     TEXT,
     Completed,
     Offer,
+    Scope,
     Unfinished,
     checked,
     many,
 )
-from espshell.shell.commands.flash import NOTHING_DONE
 from espshell.shell.declaration import DRY_RUN, Option
 from espshell.shell.outcome import Presentation
 from espshell.shell.registry import Registry
+from espshell.shell.session import NOTHING_CHANGED, Session
 from espshell.shell.terminal import grid
 
 if TYPE_CHECKING:
     from espshell.nor.parts import Identified, Part
     from espshell.nor.plan import StatusPlan
     from espshell.ops.status.registers import Ranges, Status, StatusBits, StatusChange
-    from espshell.shell.session import Session
 
 VERBS = Registry()
+
+MAY_BE_WRITTEN = "the status registers may have been written; `sr` shows them"
 
 
 GROUP = "Flash status"
 
 _FORMAT = 1
 
-_RISK = "the board may not boot any more, or its flash stay locked"
+_RISK = "the board may no longer boot, or its flash may stay locked"
 
 
 def _part_of(at: Unfinished) -> Part | None:
@@ -94,8 +96,15 @@ FIELD_SETTINGS = replace(
 )
 """Settings of fields: NAME=VALUE.  Which names there are only the flash can tell."""
 
+
+def _complete_parts(text: str, scope: Scope) -> Iterable[Completed]:
+    return ((name, f"id {part.jedec_id:06x}") for part in parts.rows() for name in part.names)
+
+
+PART = replace(TEXT, complete=_complete_parts)
+
 PartName = Annotated[
-    str, Option("--part", "what is printed on the flash, if its id leaves it open", TEXT)
+    str, Option("--part", "part number on the package, if the ID is ambiguous", PART)
 ]
 
 
@@ -103,19 +112,27 @@ PartName = Annotated[
 class How:
     """The options of a change: how long it lasts, what a person insists on, of which part."""
 
-    nv: Annotated[bool, Option("--nv", "permanently, not only until the flash loses power")] = False
-    otp: Annotated[str, Option("--otp", "set a one-way bit: the part's name typed out", TEXT)] = ""
+    nv: Annotated[
+        bool,
+        Option(
+            "--nv", "write non-volatile bits; otherwise lost at power-off where the part allows"
+        ),
+    ] = False
+    otp: Annotated[
+        str, Option("--otp", "allow one-time-programmable bits: give the part's full name", TEXT)
+    ] = ""
     risk: Annotated[
-        bool, Option("--risk", "yes to what can stop the board from booting, where nobody is asked")
+        bool, Option("--risk", "allow, without a question, what can stop the board from booting")
     ] = False
     part: PartName = ""
 
 
 @VERBS.add("sr", group=GROUP, aliases=["sr show"], needs="memory")
 def show(session: Session, *, part: PartName = "") -> Presentation:
-    """Show the flash's status registers bit by bit.
+    """Show the flash status registers bit by bit.
 
-    What is protected, what locks the registers, and settings that can be typed back: `sr set`.
+    Also shows the protected range, what locks the registers, and the settings in the form that `sr
+    set` accepts.
 
     Example: sr
     """
@@ -126,7 +143,7 @@ def show(session: Session, *, part: PartName = "") -> Presentation:
 
 @VERBS.add("sr bits", group=GROUP, needs="memory")
 def bits(session: Session, name: Annotated[str, BITS] = "", *, part: PartName = "") -> StatusBits:
-    """Explain the bits of the registers, or one of them.
+    """Explain the status register bits, or one of them.
 
     Example: sr bits QE
     """
@@ -142,9 +159,9 @@ def set_fields(
 ) -> StatusChange | None:
     """Change fields: sr set QE=1 BP=0 DRV=50%.
 
-    Shows the bits that would change, what would be protected and what would be sent, and asks.
-    Where the part has it the change is volatile, unless --nv is given. Reads back, and fails if a
-    bit is not as wanted.
+    Shows the bits that would change, the resulting protection and the commands to be sent, then
+    asks. The change is volatile where the part supports that, unless --nv is given. The registers
+    are read back and must match.
 
     Example: sr set QE=1
     """
@@ -161,19 +178,20 @@ def edit(
     *,
     how: How,
 ) -> StatusChange | None:
-    """Change bits in a grid: arrows, space, Enter to review, Escape to leave.
+    """Edit bits in a grid: arrows move, Space toggles, Enter reviews, Escape leaves.
 
     Example: sr edit
     """
     if session.ask is None:
-        raise UsageError("`sr edit` is for a terminal", hint="`sr set NAME=VALUE` works everywhere")
+        raise UsageError("`sr edit` needs a terminal", hint="`sr set NAME=VALUE` works everywhere")
 
     current = _status(session, how.part)
     volatile = _volatile(current.identified, how)
     view = replace(session.output.view, partitions=session.connected.known_partitions)
+    session.output.finished()
     requested = grid.edit(current, view, volatile=volatile, recolored=session.output.recolored)
     if requested is None:
-        session.output.note(NOTHING_DONE)
+        session.output.note(NOTHING_CHANGED)
         return None
     plan = ops.plan_change(session.flash(), current.identified, requested, volatile=volatile)
     return _change(session, plan, how)
@@ -186,9 +204,9 @@ def protect(
     *,
     how: How,
 ) -> StatusChange | None:
-    """Protect exactly a region, a partition, or all (chip).
+    """Write-protect exactly a region, a partition or the whole flash (chip).
 
-    Only ranges that the part has can be protected; `sr ranges` lists them.
+    Only the ranges that the part supports can be protected; `sr ranges` lists them.
 
     Example: sr protect flash:fctry
     """
@@ -209,7 +227,7 @@ def unprotect(
     *,
     how: How,
 ) -> StatusChange | None:
-    """Lift the protection of the whole flash.
+    """Remove write protection from the whole flash.
 
     Example: sr unprotect
     """
@@ -221,7 +239,7 @@ def unprotect(
 
 @VERBS.add("sr ranges", group=GROUP, needs="memory")
 def list_ranges(session: Session, *, part: PartName = "") -> Ranges:
-    """List the ranges that the part can protect, and the settings for each.
+    """List the ranges that the part can protect and the settings for each.
 
     Example: sr ranges
     """
@@ -230,7 +248,7 @@ def list_ranges(session: Session, *, part: PartName = "") -> Ranges:
 
 @VERBS.add("sr save", group=GROUP, needs="memory")
 def save(session: Session, file: Annotated[Path, FILE], *, part: PartName = "") -> Status:
-    """Write the registers to a file, with the id of the flash.
+    """Save the status registers and the flash ID to a file.
 
     Example: sr save status.json
     """
@@ -252,7 +270,7 @@ def restore(
     *,
     how: How,
 ) -> StatusChange | None:
-    """Put the registers back: as in a file of `sr save`, or as this session found them.
+    """Restore the status registers from a file of `sr save`, or as this session found them.
 
     Example: sr save status.json; sr restore status.json
     """
@@ -275,9 +293,9 @@ def restore(
 
 @VERBS.add("sfdp", group=GROUP, aliases=["sr sfdp"], needs="memory")
 def show_sfdp(
-    session: Session, *, raw: Annotated[bool, Option("--raw", "show the bytes, too")] = False
+    session: Session, *, raw: Annotated[bool, Option("--raw", "also show the raw bytes")] = False
 ) -> Presentation:
-    """Decode what the flash says of itself (SFDP, JESD216).
+    """Decode the parameter tables of the flash (SFDP, JESD216).
 
     Example: sfdp
     """
@@ -324,9 +342,10 @@ def _change(session: Session, plan: StatusPlan, how: How) -> StatusChange | None
         require_confirmed(session, plan, otp=how.otp, risk=how.risk)
         kind = "until the flash loses power or is reset" if plan.volatile else "PERMANENTLY"
         if not may_write(session, f"write {kind}", volatile=plan.volatile):
-            output.note(NOTHING_DONE)
+            output.note(NOTHING_CHANGED)
             return None
-    return ops.change_status(flash, plan)
+    with session.changing(MAY_BE_WRITTEN):
+        return ops.change_status(flash, plan)
 
 
 def require_confirmed(session: Session, plan: StatusPlan, *, otp: str, risk: bool) -> None:
@@ -342,22 +361,22 @@ def require_confirmed(session: Session, plan: StatusPlan, *, otp: str, risk: boo
             wrong = f"; this is no {otp}" if otp else ""
             raise UsageError(
                 f"{confirmation.reason}: it can never be undone{wrong}",
-                hint=f"--otp {names} does it, with the name typed out",
+                hint=f"--otp {names} confirms it with the part's full name",
             )
     risks = [c.reason for c in plan.confirmations if c.kind is planning.ConfirmationKind.DANGER]
     if not risks or risk or session.dry_run:
         return
     if session.ask is None:
-        raise UsageError(f"{risks[0]}: {_RISK}", hint="--risk says yes to that")
+        raise UsageError(f"{risks[0]}: {_RISK}", hint="--risk confirms that")
     if not session.ask(f"{'; '.join(risks)}: {_RISK}. Go on?"):
-        raise UsageError(NOTHING_DONE)
+        raise UsageError(NOTHING_CHANGED)
 
 
 def may_write(session: Session, what: str, *, volatile: bool) -> bool:
     """Ask whether registers shall be written; twice, if it cannot be undone by a power cycle."""
     if not session.may_destroy(what):
         return False
-    return volatile or session.may_destroy("it stays without power, too; really write")
+    return volatile or session.may_destroy("it is permanent; really write")
 
 
 def _saved(file: Path, identified: Identified) -> dict[str, int]:
@@ -370,7 +389,7 @@ def _saved(file: Path, identified: Identified) -> dict[str, int]:
             raise ValueError(registers)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
-            f"{file} holds no status registers", hint="`sr save` writes such"
+            f"{file} contains no status registers", hint="`sr save` writes such a file a file"
         ) from error
     if number != identified.jedec_id:
         raise UsageError(
@@ -389,6 +408,6 @@ def _first_look(session: Session) -> dict[str, int]:
     first = session.first_looks.get(session.connected.flash_key())
     if first is None:
         raise UsageError(
-            "nothing has been seen of this flash before", hint="sr restore FILE takes a file"
+            "nothing was read from this flash before", hint="sr restore FILE takes a file"
         )
     return first

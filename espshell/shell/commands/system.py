@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 from espshell.errors import UsageError, system_reason
 from espshell.files import path_of
-from espshell.shell.arguments.types import ANY_PATH, TEXT
+from espshell.shell.arguments.types import (
+    ANY_PATH,
+    TEXT,
+    Completed,
+    Offer,
+    Scope,
+    complete_files,
+)
 from espshell.shell.declaration import Trait
 from espshell.shell.registry import Registry
 from espshell.shell.session import Session
@@ -20,11 +29,19 @@ VERBS = Registry()
 GROUP = "Shell"
 
 
+def _folders(text: str, scope: Scope) -> Iterable[Completed]:
+    offers = (offer for offer in complete_files(text, scope) if isinstance(offer, Offer))
+    return (offer for offer in offers if offer.text.endswith("/"))
+
+
+FOLDER = replace(ANY_PATH, complete=_folders)
+
+
 @VERBS.add("!", group=GROUP, traits=Trait.ONCE)
 def run_system(session: Session, command: Annotated[str, TEXT]) -> None:
-    """Run a command of the system: !ls -l.
+    """Run a system command: !ls -l.
 
-    All that stands behind ! belongs to it. Scripts do so only after `set shell on`.
+    The rest of the line belongs to it. In scripts only after `set shell on`.
 
     Example: !ls -l
     """
@@ -36,10 +53,10 @@ def run_system(session: Session, command: Annotated[str, TEXT]) -> None:
 
 
 @VERBS.add("cd", group=GROUP, traits=Trait.ONCE)
-def change_folder(session: Session, folder: Annotated[Path | None, ANY_PATH] = None) -> None:
-    """Change the folder that files are in; without one, to the home folder.
+def change_folder(session: Session, folder: Annotated[Path | None, FOLDER] = None) -> None:
+    """Change the working folder; without FOLDER, to your home folder.
 
-    Scripts do so only after `set shell on`.
+    In scripts only after `set shell on`.
 
     Example: cd ..
     """
@@ -57,5 +74,5 @@ def change_folder(session: Session, folder: Annotated[Path | None, ANY_PATH] = N
 def _require_permission(session: Session, name: str) -> None:
     if not (session.interactive or session.settings.shell):
         raise UsageError(
-            f"`{name}` is for the prompt, not for scripts", hint="`set shell on` allows it"
+            f"`{name}` works at the prompt, not in scripts", hint="`set shell on` allows it"
         )

@@ -6,6 +6,7 @@ import pkgutil
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
+from espshell import messages
 from espshell.errors import UsageError
 from espshell.ops.result import Result
 from espshell.records import dataclass
@@ -34,6 +35,7 @@ TOPICS = {
     "keys": "at the prompt",
     "esptool": "its lines and names",
     "colours": "what they say",
+    "messages": "what is behind an error",
 }
 """Texts in the folder ``help`` of ``espshell.shell``, by name, with what they are about."""
 
@@ -51,12 +53,16 @@ class Help(Result):
     """The name of their group, if they are one."""
     topic: str = ""
     """The name of a text that belongs to them."""
+    also: About | None = None
+    """What else has that name on the chip: a peripheral, as GPIO."""
 
     @property
     def text(self) -> str:
-        """The text of the topic; empty without one."""
+        """The text of the topic or of a section on messages; empty without one."""
+        if section := messages.sections().get(self.topic):
+            return section.plain
         data = pkgutil.get_data("espshell.shell", f"help/{self.topic}.txt") if self.topic else b""
-        return (data or b"").decode()
+        return (data or b"").decode().replace("SLUGS", ", ".join(messages.troubles()))
 
 
 def _complete(at: Unfinished) -> Iterable[Completed]:
@@ -70,6 +76,8 @@ def _complete(at: Unfinished) -> Iterable[Completed]:
     yield from summaries.items()
     yield from ((name, line) for name, line in TOPICS.items() if name not in summaries)
     yield from (group.lower() for group in groups() if group.lower() not in TOPICS)
+    if at.word:
+        yield from ((slug, "") for slug in messages.troubles())
     if at.word and at.scope.chip is not None:
         yield from offer_names(at.word, at.scope)
 
@@ -77,7 +85,7 @@ def _complete(at: Unfinished) -> Iterable[Completed]:
 def _is_of_chip(subject: str | None) -> bool:
     """Return whether it may be a name that only a connected chip can explain."""
     words = (subject or "").lower()
-    ours = {*TOPICS, *_OTHER_NAMES, *map(str.lower, groups())}
+    ours = {*TOPICS, *_OTHER_NAMES, *messages.sections(), *map(str.lower, groups())}
     return bool(words) and not (words in ours or COMMANDS.get(words) or COMMANDS.family(words))
 
 
@@ -99,29 +107,36 @@ def groups() -> tuple[str, ...]:
 
 @VERBS.add("help", group=GROUP, aliases=["?"])
 def help_on(session: Session, command: Annotated[str, SUBJECT] = "") -> Help | About:
-    """List the commands, or explain a command, a group, a topic or a name.
+    """List the commands, or explain a command, group, topic or name.
 
-    `COMMAND --help` does so too. `?NAME` tells what a register, field, partition, symbol, pin
-    (gpio:9) or eFuse is, and where.
+    `COMMAND --help` does the same. `?NAME` explains a register, field, partition, symbol, pin
+    (gpio:9) or eFuse. `help SLUG` shows what is behind an error (`help messages`).
 
     Example: help peek
     Example: help numbers
+    Example: help no-sync
     Example: ?UART0.STATUS
     """
     subject = " ".join(command.split()).lower()
     topic = _OTHER_NAMES.get(subject, subject) if subject else ""
-    topic = topic if topic in TOPICS else ""
+    topic = topic if topic in TOPICS or topic in messages.sections() else ""
     if not subject:
         return Help(tuple(COMMANDS.verbs()))
     if COMMANDS.family(subject):
-        return Help(COMMANDS.members(subject), subject, topic=topic)
+        return Help(COMMANDS.members(subject), subject, topic=topic, also=_also(session, command))
     if verb := COMMANDS.get(subject):
-        return Help((verb,), topic=topic)
+        return Help((verb,), topic=topic, also=_also(session, command))
     group = next((name for name in groups() if name.lower() == subject), "")
     if group or topic:
         inside = tuple(verb for verb in COMMANDS.verbs() if group and verb.group == group)
         return Help(inside, group=group, topic=topic)
     return _by_name(session, command)
+
+
+def _also(session: Session, name: str) -> About | None:
+    """Return what a name of a command is on the chip, in capitals as there; None mostly."""
+    found = about.about(session, name) if name.isupper() and session.target else None
+    return found if found and found.name == name else None
 
 
 def _by_name(session: Session, name: str) -> Help | About:
@@ -137,8 +152,8 @@ def _by_name(session: Session, name: str) -> Help | About:
         if not hint.startswith("did you mean"):
             near = session.scope.suggest(name) if session.target else None
             hint = f"did you mean `{near}`?" if near else _LISTED if session.target else _OFFLINE
-        raise UsageError(f"`{name}` is no command, topic or name", hint=hint) from None
+        raise UsageError(f"`{name}` is not a command, topic or name", hint=hint) from None
 
 
 _LISTED = "`help` lists commands and topics, `map`, `regs`, `parts` and `efuse` names"
-_OFFLINE = "`help` lists commands and topics; names of a chip need one: `connect PORT`"
+_OFFLINE = "`help` lists commands and topics; names of registers need a chip: `connect PORT`"

@@ -48,11 +48,11 @@ class Printed(Result):
     variants={f"print/{form}": {"form": form} for form in "xdtc"},
 )
 def print_value(session: Session, expression: Expr, *, form: str = "") -> Printed:
-    """Show the value of an expression, and what lies at that address.
+    """Show the value of an expression and what is at that address.
 
-    In hexadecimal, decimal, binary and as a character; print/x, /d, /t and /c show one of these.
-    At the prompt an expression alone on a line does so, too, and the values are kept: $~1 is the
-    first, $_ the last. A name is an address; `print [UART0.STATUS]` shows the contents.
+    Shown in hexadecimal, decimal, binary and as a character; print/x, /d, /t and /c pick one
+    format. At the prompt an expression on its own is printed too, and values are numbered: $~1 is
+    the first, $_ the last. A name is an address; `print [UART0.STATUS]` shows what is stored there.
 
     Example: print DRAM + 0x100
     Example: print/x [UART0.CLKDIV] & 0xfff

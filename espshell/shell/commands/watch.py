@@ -115,13 +115,13 @@ def wait(
     expression: Expr,
     *,
     timeout: Annotated[
-        float, Option("--timeout", "give up after this long (10 s)", SECONDS, short="-t")
+        float, Option("--timeout", "give up after this time (10 s)", SECONDS, short="-t")
     ] = 10.0,
     interval: Annotated[
-        float, Option("--interval", "look this often (100ms)", SECONDS, short="-i")
+        float, Option("--interval", "evaluate at this interval (100ms)", SECONDS, short="-i")
     ] = 0.1,
 ) -> ops.Waited:
-    """Look until an expression is true; fail after 10 s.
+    """Wait until an expression is true; fail after 10 s.
 
     wait -t 2 (GPIO.IN & 1) == 1. Fails with both sides, as expect does.
 
@@ -143,7 +143,7 @@ def wait(
 
 @VERBS.add("repeat", group=GROUP, rest="command")
 def repeat(session: Session, count: Annotated[int, POSITIVE], command: Held) -> Presentation:
-    """Run a command so many times; stops when it fails.
+    """Run a command COUNT times; stops at the first failure.
 
     repeat 10 peek 0x3fc90000. Each result is shown as it comes.
 
@@ -154,7 +154,7 @@ def repeat(session: Session, count: Annotated[int, POSITIVE], command: Held) -> 
     number = 0
     while number < count and not failure:
         number += 1
-        session.output.alive(f"{command.text}: run {number} of {count}")
+        session.output.alive(f"{command.text}: run {number} of {count}", around=True)
         outcome = command.run()
         if session.output.as_json:
             results.append(outcome.bare)
@@ -172,16 +172,18 @@ def watch(
     what: Annotated[tuple[Expr | Extent, ...], WATCHABLES],
     *,
     interval: Annotated[
-        float, Option("--interval", "look this often (1 s)", SECONDS, short="-n")
+        float, Option("--interval", "read at this interval (1 s)", SECONDS, short="-n")
     ] = 1.0,
-    count: Annotated[int | None, Option("--count", "stop after so many looks", POSITIVE)] = None,
+    count: Annotated[
+        int | None, Option("--count", "stop after this many readings", POSITIVE)
+    ] = None,
 ) -> Presentation:
     """Show values and ranges live; Ctrl-C stops.
 
     `watch UART0.STATUS DRAM+4 16 [0x3fc90000]` shows a register with its fields, a range and a
     word. `watch gpio` shows the levels of all pins as bits of a number, `watch gpio:9` one.
-    What has changed is marked, with the time of its last change. Without a terminal, prints what
-    is seen first and each change; --count ends it in a script.
+    Changes are marked, with the time of the last one. Without a terminal the first values and every
+    change are printed; use --count in a script.
 
     Example: watch --count 2 --interval 100ms [DRAM]
     """

@@ -69,7 +69,7 @@ def run(
             return INTERRUPTED
         if error is None:
             return 0
-        session.output.error(f"espshell: {error.one_line()}")
+        session.output.error(f"espshell: {error.with_link()}")
         return LOST if session.lost is not None else FAILED
 
 

@@ -21,11 +21,11 @@ from espshell.link.reset import AFTER, BEFORE
 from espshell.link.trace import Viewer
 from espshell.ops.memory import words
 from espshell.records import dataclass
+from espshell.shell.arguments.ports import PORT
 from espshell.shell.arguments.types import (
+    BARE_NUMBER,
     GENERATION,
-    NUMBER,
     POSITIVE,
-    TEXT,
     ArgType,
     chip_named,
     choice,
@@ -61,13 +61,13 @@ def _port_filter(text: str) -> str:
     key, mark, value = text.partition("=")
     if key not in ("vid", "pid", "name", "serial") or not (mark and value):
         raise UsageError(
-            f"`{text}` is no filter of ports",
+            f"`{text}` is not a port filter",
             hint="vid=0x303a, pid=0x1001, name=TEXT and serial=TEXT are",
         )
     if key in ("vid", "pid"):
         with contextlib.suppress(ValueError):
             return f"{key}={int(value, 0)}"
-        raise UsageError(f"`{value}` is no number", hint=f"{key}=0x303a")
+        raise UsageError(f"`{value}` is not a number", hint=f"{key}=0x303a")
     return text
 
 
@@ -77,10 +77,10 @@ PORT_FILTER: ArgType[str, str] = ArgType("port filter", single_word(_port_filter
 
 ChipOrAuto = Annotated[
     Chip | None,
-    Option("--chip", "refuse any other chip; auto takes what is there", CHIP_OR_AUTO, short="-c"),
+    Option("--chip", "refuse any other chip; auto accepts all", CHIP_OR_AUTO, short="-c"),
 ]
 PortName = Annotated[
-    str, Option("--port", "connect to it, if the session is not", TEXT, short="-p")
+    str, Option("--port", "connect to this port, if the session is not connected", PORT, short="-p")
 ]
 
 VDDSDIO = {"1.8v": 0x8060_0000, "1.9v": 0xFE60_0000, "off": 0x0060_0000}
@@ -100,11 +100,12 @@ class GlobalOptions:
 
     chip: ChipOrAuto = None
     port: PortName = ""
-    baud: Annotated[int | None, Option("--baud", "change to this rate", POSITIVE, short="-b")] = (
-        None
-    )
+    baud: Annotated[
+        int | None, Option("--baud", "change to this baud rate", POSITIVE, short="-b")
+    ] = None
     port_filter: Annotated[
-        tuple[str, ...], Option("--port-filter", "take only such a port", PORT_FILTER, many=True)
+        tuple[str, ...],
+        Option("--port-filter", "use only ports that match", PORT_FILTER, many=True),
     ] = ()
     before: Annotated[
         str, Option("--before", "how to reset the chip when connecting", mode(*BEFORE))
@@ -112,27 +113,32 @@ class GlobalOptions:
     after: Annotated[
         str, Option("--after", "how to leave the chip at the end", mode(*AFTER), short="-a")
     ] = ""
-    no_stub: Annotated[bool, Option("--no-stub", "start no flasher stub for this command")] = False
+    no_stub: Annotated[
+        bool, Option("--no-stub", "do not start the flasher stub for this command")
+    ] = False
     stub_version: Annotated[
-        int | None, Option("--stub-version", "which generation of stubs", GENERATION)
+        int | None, Option("--stub-version", "generation of the flasher stub", GENERATION)
     ] = None
     trace: Annotated[bool, Option("--trace", "show every frame of this command", short="-t")] = (
         False
     )
     verbose: Annotated[
-        bool, Option("--verbose", "is accepted: results are shown whole", short="-v")
+        bool, Option("--verbose", "accepted; results are always shown in full", short="-v")
     ] = False
     silent: Annotated[bool, Option("--silent", "show errors only", short="-s")] = False
     override_vddsdio: Annotated[
         str, Option("--override-vddsdio", "set the flash's voltage (ESP32)", choice(*VDDSDIO))
     ] = ""
     connect_attempts: Annotated[
-        int, Option("--connect-attempts", "how often to try to connect; 0: until it works", NUMBER)
+        int,
+        Option("--connect-attempts", "number of attempts to connect; 0: no limit", BARE_NUMBER),
     ] = 1
     open_port_attempts: Annotated[
         int,
         Option(
-            "--open-port-attempts", "how often to try to open the port; 0: until it works", NUMBER
+            "--open-port-attempts",
+            "number of attempts to open the port; 0: no limit",
+            BARE_NUMBER,
         ),
     ] = 1
 
@@ -198,7 +204,7 @@ def _reach(session: Session, line: GlobalOptions) -> None:
             session.output.note("the flasher stub runs already; `reset` leaves it")
         if line.before or line.after:
             session.output.note(
-                "the session stays connected: --before and --after count when it connects or leaves"
+                "the session stays connected: --before and --after apply when it connects or leaves"
             )
         if line.baud and line.baud != target.link.port.baud:
             _change_baud(session, line.baud)
@@ -247,7 +253,7 @@ def _change_baud(session: Session, baud: int) -> None:
     except UsageError as error:
         there = session.chip.link.port.baud
         session.bench = replace(session.bench, baud=there)
-        session.output.note(f"the rate stays {there}: {error.message}")
+        session.output.note(f"the baud rate stays {there}: {error.message}")
 
 
 def _set_voltage(session: Session, voltage: str) -> None:
@@ -283,9 +289,9 @@ def choose_port(filters: Sequence[str] = ()) -> str:
     ]
     if len(matching) > 1:
         names = ", ".join(port.device for port in matching)
-        raise BenchError(f"there are several boards: {names}", hint="say which with --port")
+        raise BenchError(f"there are several boards: {names}", hint="choose one with --port")
     if not matching:
-        raise PortError("no serial port with a board was found", hint="say which with --port")
+        raise PortError("no serial port with a board was found", hint="choose one with --port")
     return matching[0].device
 
 

@@ -25,7 +25,7 @@ CONNECTION = Option(
 
 FLASH_TYPE = Option(
     "--flash-type",
-    "nor is accepted; there is no other",
+    "nor is accepted; nothing else is supported",
     choice("nor"),
     short="-ft",
     is_accepted=True,
@@ -40,14 +40,14 @@ WRITING = (
     Option("--ignore-flash-enc-efuse", "is refused, as --encrypt", refusal=_ENCRYPT),
     Option(
         "--diff-with",
-        "is accepted and not needed: the flash is asked what it holds",
+        "accepted, not needed: the flash contents are checked",
         TEXT,
         many=True,
         is_accepted=True,
     ),
     Option(
         "--trust-flash-content",
-        "is accepted, and nothing is trusted: all is verified",
+        "accepted, without effect: everything is verified",
         is_accepted=True,
     ),
     Option(
@@ -60,7 +60,7 @@ WRITING = (
 )
 """Of write-flash."""
 
-_NO_CHANGE = "is accepted: it changes nothing here"
+_NO_CHANGE = "accepted, without effect"
 
 HEADER = (
     Option("--flash-mode", _NO_CHANGE, TEXT, short="-fm", is_accepted=True),

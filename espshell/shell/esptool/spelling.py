@@ -107,7 +107,7 @@ def require_command(holder: str, word: Word) -> None:
     if holder != "esptool" or name in COMMANDS:
         return
     if name in ABSENT:
-        raise UsageError(f"`{name}` is not here: {ABSENT[name]}")
+        raise UsageError(f"`{name}` is not supported: {ABSENT[name]}")
     raise UsageError(
         f"esptool has no command `{name}`", hint=f"its commands here: {', '.join(COMMANDS)}"
     )
@@ -147,7 +147,7 @@ def _expanded(words: Sequence[Word]) -> Iterator[Word]:
         try:
             arguments = shlex.split(files.read_text(path, files.SCRIPT))
         except ValueError as error:
-            raise UsageError(f"{path} holds no arguments: a quote is not closed") from error
+            raise UsageError(f"{path} is not an argument file: a quote is not closed") from error
         yield from (replace(argument, column=word.column) for argument in words_of(arguments))
 
 

@@ -312,7 +312,7 @@ class _Nothing:
         return None
 
     def read(self, address: int, bits: int) -> int:
-        raise UsageError("no memory can be read here")
+        raise UsageError("memory cannot be read here")
 
     def suggest(self, name: str) -> str | None:
         return None

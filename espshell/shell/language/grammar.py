@@ -359,7 +359,7 @@ class _Line:
             kind = ">>" if mark.raw.startswith(">>") else mark.raw[0]
             raise UsageError(
                 f"expected a space after `{kind}` at column {mark.column}",
-                hint="a redirect stands alone; quote the word if it is none",
+                hint="put spaces around a redirect, or quote the word",
             )
         if not words:
             raise UsageError(f"expected a command before `{mark.raw}` at column {mark.column}")

@@ -69,7 +69,7 @@ def parse_region(words: Sequence[str]) -> Range:
         return Range(parse_place(start), parse(words[1]) if len(words) == 2 else None)
     shown = printable(words[0].strip())
     if len(words) == 2:
-        raise UsageError(f"`{shown}` is a whole region, but `{printable(words[1])}` follows it")
+        raise UsageError(f"`{shown}` is already a region, but `{printable(words[1])}` follows it")
     if not start.strip() or not stop.strip(" +"):
         side = "an end after" if start.strip() else "a start before"
         raise UsageError(f"`{shown}`: expected {side} `..`", hint=_REGION_HINT)

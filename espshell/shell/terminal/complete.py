@@ -5,20 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from espshell import files
 from espshell.errors import EspError
 from espshell.records import dataclass
+from espshell.shell import lines
 from espshell.shell.arguments.types import (
     Completed,
     Offer,
     Unfinished,
+    complete_files,
     complete_names,
     offer_names,
 )
 from espshell.shell.declaration import Option, Param, Trait, Verb
+from espshell.shell.esptool import spelling
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.words import Word
-from espshell.shell.lines import cut
 from espshell.shell.registry import COMMANDS, REST
 from espshell.shell.session import Session
 
@@ -62,9 +63,10 @@ def _unaliased(session: Session, text: str) -> str:
     """Return a line with the meaning of the alias that its last command is; its end stays."""
     at = _cursor(text)
     name = at.command.name if at and at.command else None
-    if name is None or name.raw not in session.aliases:
+    meaning = lines.meaning(session, name.raw, "") if name else None
+    if name is None or meaning is None:
         return text
-    return session.aliases[name.raw] + text[name.column - 1 + len(name.raw) :]
+    return meaning.rstrip() + text[name.column - 1 + len(name.raw) :]
 
 
 def _has_letters(text: str, letters: str) -> bool:
@@ -77,7 +79,7 @@ def _has_letters(text: str, letters: str) -> bool:
 def _offers(session: Session, at: _Cursor, *, may_read: bool) -> Iterable[Completed]:
     """Yield what could stand at the cursor."""
     if at.is_file:
-        return files.completions(at.typed)
+        return complete_files(at.typed, session.scope_at_hand)
     variable = _VARIABLE.search(at.typed)
     if variable is not None and at.command is not None:
         return (Offer(f"${name}", value, variable[0]) for name, value in session.variables.items())
@@ -104,11 +106,13 @@ def _without_command(session: Session, at: _Cursor) -> Iterable[Completed]:
     """Yield commands, and for a person what stands without one: expressions, and ``?NAME``."""
     scope = session.scope_at_hand
     if at.command is None:
-        yield from _commands(session)
+        yield from _commands(session, at.holder)
     if not session.interactive or at.holder:
         return
     first = at.command.name.raw if at.command else at.typed
-    if first.startswith("?"):
+    if at.command and first.startswith("!"):
+        yield from complete_files(at.typed, scope)
+    elif first.startswith("?"):
         yield from offer_names(at.typed.removeprefix("?"), scope)
     elif not _BARE_WORD.fullmatch(first) or (at.command and scope.about(first.upper())):
         yield from complete_names(at.typed, scope)
@@ -160,7 +164,7 @@ class _Cursor:
 def _cursor(text: str) -> _Cursor | None:
     """Return the end of a line; None if the line cannot be cut, or ends in a comment."""
     try:
-        commands = cut(text, unfinished=True)
+        commands = lines.cut(text, unfinished=True)
     except EspError:  # nothing but `-`, or nothing before a redirect
         return _Cursor(None, "") if text.strip()[-1:] == "-" else None
     if not commands:
@@ -183,14 +187,15 @@ def _cursor(text: str) -> _Cursor | None:
 
 def _innermost(command: Command, words: list[Word], typed: str) -> _Cursor:
     """Return the cursor in the command that others hold, as do `fails` and `alias x =`."""
-    holder = ""
+    holder, is_option = "", typed.startswith("-")
     while words and (verb := COMMANDS.get(words[0].raw)) is not None:
         if Trait.ALIAS in verb.traits and len(words) > 2 and words[2].raw == "=":
             holder, words = verb.name, words[3:]
-        elif verb.rest == "command" and len(words) > len(verb.params):
-            holder, words = verb.name, words[1 + len(verb.params) :]
-        else:
+            continue
+        inside = _options_end(verb, words) + len(verb.params)
+        if verb.rest != "command" or inside > len(words) or (inside == len(words) and is_option):
             break
+        holder, words = verb.name, words[inside:]
     if not words:
         return _Cursor(None, typed, holder)
     first, second = (word.raw.lower() for word in (*words, words[0])[:2])
@@ -202,6 +207,19 @@ def _innermost(command: Command, words: list[Word], typed: str) -> _Cursor:
     return _Cursor(inner, typed)
 
 
+def _options_end(verb: Verb, words: Sequence[Word]) -> int:
+    """Return where the options of a command end that stand before the command that it holds."""
+    end = 1
+    while end < len(words) and words[end].raw.startswith("-"):
+        option = _option(verb, words[end].raw)
+        end += 2 if option and option.type else 1
+    return end
+
+
+def _option(verb: Verb, word: str) -> Option | None:
+    return next((o for o in verb.options if word in (o.flag, o.short)), None)
+
+
 def _family(at: _Cursor) -> list[tuple[str, str]]:
     """Return the second words of the commands whose first word was typed."""
     name = at.command.name.raw.lower() if at.command else ""
@@ -209,8 +227,14 @@ def _family(at: _Cursor) -> list[tuple[str, str]]:
     return [(second, verb.summary) for second, verb in verbs.items()]
 
 
-def _commands(session: Session) -> Iterable[Completed]:
-    """Yield commands, ours before other tools' names of them, and a person's own."""
+def _commands(session: Session, holder: str) -> Iterable[Completed]:
+    """Yield commands, ours before other tools' names of them, and a person's own.
+
+    Behind ``esptool`` only those of that program.
+    """
+    if holder == "esptool":
+        yield from ((name, COMMANDS.find(name).summary) for name in spelling.COMMANDS)
+        return
     firsts = set()
     for verb in sorted(COMMANDS.verbs(), key=lambda verb: bool(verb.alias_of)):
         about = ", ".join(f"{key} {value}" for key, value in verb.preset.items())
@@ -237,7 +261,7 @@ def _slots(verb: Verb, words: Sequence[Word]) -> Iterable[Slot]:
         if waiting is not None:
             waiting = None
             continue
-        option = next((o for o in verb.options if word.raw in (o.flag, o.short)), None)
+        option = _option(verb, word.raw)
         if option is None:
             before.append(word.raw)
         elif option.type is not None:

@@ -5,8 +5,12 @@ Apart from the prompt, whose import takes longer than all of this: a person sees
 
 from __future__ import annotations
 
+import contextlib
+import os
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib import import_module
 
 from espshell import __version__
 from espshell.link import ports
@@ -15,28 +19,42 @@ from espshell.ops.chip import info as chip
 from espshell.render import render
 from espshell.shell.crash import as_error
 from espshell.shell.session import Session
-from espshell.shell.terminal import last_port
+from espshell.shell.terminal import background, last_port
+from espshell.shell.terminal.background import Asked
+
+_PROMPT = "prompt_toolkit.shortcuts.prompt"
+"""What takes longest to import; a chip that is connected to leaves time for it."""
 
 _MOST_PORTS = 4
 """How many ports that are no board are named."""
 
 
-def greet(session: Session) -> None:
-    """Connect and describe the chip; without an answer of one the shell opens, too."""
-    output = session.output
+def greet(session: Session) -> Asked:
+    """Connect and describe the chip; without an answer of one the shell opens, too.
+
+    Returns what the terminal was asked, and what was typed meanwhile.
+    """
+    output, asked = session.output, Asked()
+    if output.color and output.chosen_theme == "terminal" and output.theme == "auto":
+        with contextlib.suppress(KeyboardInterrupt):
+            asked = background.learn(os.environ)
+        output.background = asked.background
     output.note(f"espshell {__version__}; `help` lists the commands, Tab completes, Ctrl-D leaves")
     if session.target is None:
         try:
             _choose_port(session)
             if session.bench.port:
+                if not session.bench.port.startswith("sim:"):  # which needs the processor itself
+                    threading.Thread(target=import_module, args=(_PROMPT,), daemon=True).start()
                 session.connect(session.bench)
         except (KeyboardInterrupt, EOFError):
             output.note("not connected")
         except Exception as error:  # noqa: BLE001 - whatever it is, the shell opens
-            output.error(as_error(error).one_line())
+            output.error(as_error(error).with_link())
     if session.target is not None:
         # Painted without rich, which is imported while the first line is typed.
         output.write(str(render(chip.info(session.target, with_flash=False), output.view)))
+    return asked
 
 
 def _choose_port(session: Session) -> None:
@@ -47,7 +65,7 @@ def _choose_port(session: Session) -> None:
     likely = [port for port in present if port.is_likely]
     number = 1
     if (last := last_port.recall(present)) is not None:
-        session.output.note(f"taking {last.device}, as the last time ({last.kind or 'a port'})")
+        session.output.note(f"using {last.device}, as last time ({last.kind or 'a port'})")
         likely = [last]
     elif not likely:
         _advise(session, present)
@@ -65,7 +83,7 @@ def _advise(session: Session, present: Sequence[PortInfo]) -> None:
     others = ", ".join(port.device for port in present[:_MOST_PORTS])
     more = " and more" if len(present) > _MOST_PORTS else ""
     session.output.note(
-        "no board found: looked for USB ports of Espressif chips and of common bridges"
+        "no board found (looked for USB ports of Espressif chips and common bridges)"
         + (f"; there is {others}{more}" if others else "")
     )
     session.output.note(

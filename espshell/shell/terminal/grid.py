@@ -112,7 +112,7 @@ class Grid:
         if status.lock in _FREEZES:
             return f"lock mode {status.lock.value}: {status.lock.text}"
         if bit.register not in part.written:
-            return f"nothing here writes {bit.register} of {part.name}"
+            return f"espshell does not write {bit.register} of {part.name}"
         if bit.kind is BitKind.ONE_WAY and status.registers[bit.register] & bit.mask:
             return "one-way: it is 1 and stays 1"
         return ""
@@ -166,7 +166,7 @@ def edit(
     if columns < COLUMNS:
         raise UsageError(
             f"the grid needs {COLUMNS} columns, and the terminal has {columns}",
-            hint="make it wider, or `sr set NAME=VALUE`",
+            hint="widen it, or use `sr set NAME=VALUE`",
         )
     edited = Grid(status, volatile=volatile)
     return _application(edited, replace(view, width=COLUMNS), recolored).run()

@@ -52,7 +52,7 @@ class LastingHistory(History):
 
     def _give_up(self, error: UsageError) -> None:
         self._path = None
-        self._note(f"the lines of this session are not kept: {error.message}")
+        self._note(f"the history of this session is not kept: {error.message}")
 
 
 def _entries(rows: Iterable[str]) -> list[str]:

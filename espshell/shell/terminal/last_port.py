@@ -1,6 +1,6 @@
 """The port that was used last, to be taken again if exactly that device is there.
 
-A file that cannot be read or written is no port; nobody is bothered with it.
+A file that cannot be read or written is not a port; nobody is bothered with it.
 """
 
 from __future__ import annotations

@@ -70,8 +70,7 @@ class Live:
         finally:
             self._output.draw(_LEAVE)
             if self._head:
-                self._is_short = False
-                self._output.show(Document(self._blocks, self._output.view))
+                self._output.show(Document(self._blocks, self._output.view), paged=False)
 
     def look(self, sample: Sample[Seen]) -> None:
         """Draw a look on a terminal; elsewhere do nothing."""

@@ -42,7 +42,7 @@ def require_end(session: Session, wish: Wish) -> None:
     """Check that listening will end. Raises: UsageError without a bound and without a person."""
     if not (wish.is_bounded or is_live(session)):
         raise UsageError(
-            "listening would never end: there is no terminal for Ctrl-C",
+            "monitoring would never end: without a terminal there is no Ctrl-C",
             hint="--until TEXT or --timeout S ends it",
         )
 
@@ -61,7 +61,7 @@ def follow(session: Session, port: Port, wish: Wish, first: bytes = b"") -> Moni
     listener = Monitor(port, until=wish.until, taps=(session.tap,) if session.tap else ())
     interrupted = False
     if is_live(session):
-        output.note(f"what it says, at {port.baud} baud; Ctrl-C stops")
+        output.note(f"output at {port.baud} baud; Ctrl-C stops")
     try:
         if first:
             listener.take(first)

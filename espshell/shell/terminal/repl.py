@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
+import sys
 import threading
 from collections.abc import Iterable
 from importlib import import_module
@@ -29,7 +29,7 @@ from prompt_toolkit.styles import BaseStyle, DynamicStyle
 
 from espshell.errors import EspError
 from espshell.link.ports import PortInfo
-from espshell.render.theme import chosen, paint
+from espshell.render.theme import paint
 from espshell.shell import recovery, script
 from espshell.shell.check import check
 from espshell.shell.crash import InternalError, Interrupted, as_error
@@ -39,24 +39,38 @@ from espshell.shell.runner import Runner
 from espshell.shell.script import Script
 from espshell.shell.session import Quit, Session
 from espshell.shell.terminal import colors, complete, editing, highlight, last_port
+from espshell.shell.terminal.background import Asked
 from espshell.shell.terminal.history import LastingHistory
 
 HISTORY_FILE = "history"
+
+_ADVICE = "plug it in, then `reconnect`"
+
+_SWITCH_S = 0.0005  # a key waits no longer for what is imported meanwhile; Python's is 5 ms
 
 _MOST_FAILURES = 3
 """The shell ends after so many failures of the prompt in a row."""
 
 
-def run(session: Session, first: Script | None = None) -> int:
+def run(session: Session, first: Script | None = None, asked: Asked | None = None) -> int:
     """Run start-up lines, then what is typed, until `quit` or Ctrl-D.
+
+    ``asked``: what the terminal was asked before, and what was typed meanwhile.
 
     Returns the exit status: 0, or the argument of `quit`.
     """
+    with editing.unseen_control_keys():
+        return _run(session, first, asked)
+
+
+def _run(session: Session, first: Script | None, asked: Asked | None) -> int:
     usb = _remember_port(session, None)
     prompt = _prompt_session(session)
     _load_meanwhile(session, prompt)
+    if asked is not None:
+        editing.take_over(prompt, session, asked)
     session.history = prompt.history.get_strings
-    session.ask = _ask
+    session.ask = functools.partial(_ask, session)
     session.output.pager = lambda: session.settings.pager if session.interactive else ""
     runner = Runner(session)
     failures = 0  # in a row, of the prompt itself
@@ -87,10 +101,15 @@ def _load_meanwhile(session: Session, prompt: PromptSession[str]) -> None:
     """Import what the first key needs, and rich, while a person looks: each takes 50 ms."""
 
     def load() -> None:
-        highlight.KnowingLexer(session)
-        COMMANDS.find("peek").usage  # noqa: B018 - runs the modules of the types of arguments
-        if session.output.color:
-            import_module("rich.console")
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(_SWITCH_S)
+        try:
+            highlight.KnowingLexer(session)
+            COMMANDS.find("peek").usage  # noqa: B018 - runs the modules of the types of arguments
+            if session.output.color:
+                import_module("rich.console")
+        finally:
+            sys.setswitchinterval(before)
 
     def start(app: Application[str]) -> None:
         app.after_render -= start
@@ -99,10 +118,11 @@ def _load_meanwhile(session: Session, prompt: PromptSession[str]) -> None:
     prompt.app.after_render += start
 
 
-def _ask(question: str) -> bool:
+def _ask(session: Session, question: str) -> bool:
     """Ask a yes-or-no question; the default is no."""
+    session.output.finished()
     try:
-        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+        return input(session.output.question(question)).strip().lower() in ("y", "yes")
     except EOFError:
         return False
 
@@ -120,7 +140,7 @@ def _run_first(runner: Runner, text: Script) -> None:
     """Run start-up lines; an error ends them, and not the session."""
     session = runner.session
     try:
-        if check(session, (text, ()), to_run=True) and session.target is None:
+        if check(session, (text, ()), to_run=True).chip and session.target is None:
             session.output.note(f"{text.name}: not run, because no chip is connected")
         else:
             runner.run_script(text)
@@ -186,9 +206,9 @@ def _toolbar(session: Session, text: str, columns: int) -> StyleAndTextTuples:
 def _connection_text(session: Session) -> str:
     target = session.target
     if target is None:
-        return f"lost {session.bench.port}" if session.lost else "not connected"
+        return f"lost {session.bench.port}; {_ADVICE}" if session.lost else "not connected"
     if editing.is_gone(target.link.port.url):
-        return f"{target.link.port.url} is gone"
+        return f"{target.link.port.url} is gone; {_ADVICE}"
     chip = target.chip.title
     if target.revision is not None:
         chip += " v{}.{}".format(*target.revision)
@@ -257,4 +277,4 @@ def _prompt_style(theme: str) -> BaseStyle:
 
 def _style(session: Session) -> BaseStyle:
     """Return the style of the theme as of now; each is made once."""
-    return _prompt_style(chosen(session.settings.theme, os.environ))
+    return _prompt_style(session.output.chosen_theme)

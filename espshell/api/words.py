@@ -1,0 +1,52 @@
+"""Values of Python as words of a line of the shell."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from espshell.shell.replay import quoted
+
+Place = int | str
+"""An address, or what the shell takes for a place: a name, an expression, ``flash:OFFSET``."""
+
+FilePlace = tuple["str | os.PathLike[str]", Place]
+"""A file and the place that it belongs to."""
+
+
+class Raw(str):
+    """Text that stands in a line as it is: an expression, the setting of a status register."""
+
+    __slots__ = ()
+
+
+def line(name: str, arguments: Sequence[object], options: Mapping[str, object]) -> str:
+    """Return the line of a command; None and False leave an argument or an option out."""
+    return " ".join(
+        [name, *_flags(options), *(_word(word) for word in arguments if word is not None)]
+    )
+
+
+def flat(pairs: Sequence[FilePlace]) -> list[object]:
+    """Return files and places as the arguments of a command."""
+    return [word for path, place in pairs for word in (Path(path), place)]
+
+
+def _flags(options: Mapping[str, object]) -> Iterator[str]:
+    for option, value in options.items():
+        flag = f"--{option.replace('_', '-')}"
+        if value is True:
+            yield flag
+        elif value is not None and value is not False:
+            yield f"{flag}={_word(value)}"
+
+
+def _word(value: object) -> str:
+    if isinstance(value, Raw):
+        return value
+    if isinstance(value, os.PathLike):
+        return quoted(os.path.abspath(value), always=True)  # no name is an option or an expression
+    if isinstance(value, bool) or not isinstance(value, int):
+        return quoted(str(value))
+    return hex(value) if value > 9 else str(value)

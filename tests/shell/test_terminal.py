@@ -1,0 +1,259 @@
+"""What a person sees in a real terminal: one process, on a board with firmware, does most of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
+
+from espshell.shell.terminal import repl
+from espshell.shell.terminal.background import Asked, answered
+from tests.shell.support import Shell
+from tests.shell.terminals import CTRL_C, CTRL_D, ENTER, TAB, UP, Terminal, served
+
+pytestmark = [
+    # Python since 3.12 warns of a fork where threads are; the child becomes another program.
+    pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning"),
+    pytest.mark.skipif(sys.platform == "win32", reason="needs a pty"),
+]
+
+LIGHT, DARK = "rgb:ffff/ffff/ffff", "rgb:1e1e/1e1e/1e1e"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with files to complete, and nobody's settings."""
+    path = tmp_path_factory.mktemp("terminal")
+    (path / "fw.bin").write_bytes(os.urandom(64))
+    (path / "two words.bin").write_bytes(bytes(64))
+    return path
+
+
+@pytest.fixture(scope="module")
+def shared(folder: Path) -> Iterator[Terminal]:
+    """Start the program once, up to its prompt."""
+    before = Path.cwd()
+    os.chdir(folder)
+    terminal = Terminal(
+        folder, "sim://demo", XDG_CONFIG_HOME=str(folder), XDG_STATE_HOME=str(folder)
+    )
+    os.chdir(before)
+    terminal.wait(lambda text: "esp32c3:rom>" in text and "115200 baud" in text)
+    terminal.enter("snap before DRAM 4")
+    yield terminal
+    terminal.child.close(force=True)
+
+
+# Lines up to the cursor, and rows of the menu: what is offered, and what stands beside it.
+MENU = [
+    ("expect [UART0.INT_", "UART0.INT_ST   0x60000008  read-only"),
+    ("wait (UART0.INT_", "UART0.INT_ST   0x60000008  read-only"),
+    ("expect u8[DR", "DRAM   0x3fc80000  384 KiB"),
+    ("peek DRAM+UART0.INT_", "UART0.INT_ST   0x60000008  read-only"),
+    ("dump DRAM..DR", "DROM   0x3c000000  8 MiB"),
+    ("watch UART0.CONF0.PAR", "UART0.CONF0.PARITY     bit 0"),
+    ("diff UART0.INT_", "UART0.INT_ST   0x60000008  read-only"),
+    ("diff flash:ap", "app0   0x00010000  1 MiB"),
+    ("hash flash:ap", "app0   0x00010000  1 MiB"),
+    ("hash DRAM 64 ", "md5"),
+    ("snap a UART0.INT_", "UART0.INT_ST   0x60000008  read-only"),
+    ("snap a flash:ap", "app0   0x00010000  1 MiB"),
+    ("snap ", "before  snapshot"),
+    ("reg UART0.CONF0.PARITY=1 .PAR", ".PARITY     bit 0"),
+    ("sr set ", "QE="),
+    ("sr set BP=", "0"),
+    ("connect sim://esp32s", "sim://esp32s3  simulated"),
+    ("trace ", "on"),
+    ("erase ", "flash:nvs"),
+    ("set color ", "auto"),
+    ("set c", "check     read everything twice"),
+    ("alias x = pe", "peek    Read memory and show it in hexadecimal and decimal."),
+    ("du", "dump    Show a range as a hexdump,"),
+]
+
+
+@pytest.mark.parametrize(("line", "row"), MENU)
+def test_menu(shared: Terminal, line: str, row: str) -> None:
+    """At each position names are offered with what they are, and the usage stays."""
+    shared.clear()
+    shared.send(line + TAB)
+    words = row.split()
+    shown = shared.wait(lambda text: any(_begins(each, words) for each in text.split("\n")[1:]))
+    assert shown.split("\n")[0].startswith(f"esp32c3:rom> {line.rpartition(' ')[0]}")
+    shared.send(CTRL_C)
+
+
+def _begins(row: str, words: list[str]) -> bool:
+    return row.split()[: len(words)] == words
+
+
+def test_a_file_in_quotes_is_completed(shared: Terminal) -> None:
+    """The only one that there is stands on the line, with the quote closed."""
+    shared.clear()
+    shared.send('hash flash:nvs > "two' + TAB)
+    shared.wait(lambda text: 'hash flash:nvs > "two words.bin"' in text)
+    shared.send(CTRL_C)
+    shared.clear()
+    shared.send("load two" + TAB)
+    shared.wait(lambda text: "load two\\ words.bin" in text)
+    shared.send(CTRL_C)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_watch(shared: Terminal, columns: int) -> None:
+    """The picture fits at any width, also after a resize, and its last one stays."""
+    shared.resize(columns, 20)
+    shared.clear()
+    shared.send("watch UART0.CONF0 DRAM 64 -n 200ms" + ENTER)
+    shared.wait(lambda text: "look 2," in text)
+    shared.resize(60, 30)
+    shown = shared.wait(lambda text: "look 4," in text and text.count("look") == 1)
+    assert "3fc80000" in shown
+    assert "STOP_BIT_NUM" in shown
+    shared.send(CTRL_C)
+    shared.wait(lambda text: "stopped" in text)
+    shared.resize(110, 40)
+    assert "\n130\n" in shared.enter("echo $?")
+
+
+def test_paste_with_an_error_in_the_fifth_line(shared: Terminal) -> None:
+    """The four before it run, and the five behind it are said not to have been."""
+    lines = [f"echo line-{n}" for n in range(1, 11)]
+    lines[4] = "pekk 0"
+    shared.clear()
+    shared.send(f"\x1b[200~{chr(10).join(lines)}\x1b[201~")
+    shared.wait(lambda text: "echo line-10" in text)
+    shared.send(ENTER)
+    shown = shared.wait(lambda text: "  10  echo line-10" in text)
+    ran = [row for row in shown.split("\n") if row.startswith("line-")]
+    assert ran == ["line-1", "line-2", "line-3", "line-4"]
+    assert "unknown command `pekk`; did you mean `peek`?" in shown
+    assert "lines 6 to 10 were not run:" in shown
+
+
+def test_vi_keys_in_a_terminal(shared: Terminal) -> None:
+    """Escape leads to vi's commands, and `set editing emacs` leads back."""
+    shared.enter("set editing vi")
+    shared.clear()
+    shared.send("echo two\x1b0wione " + ENTER)
+    shared.wait(lambda text: "\none two\n" in text)
+    shared.enter("set editing emacs")
+
+
+def test_up_searches_what_begins_so(shared: Terminal) -> None:
+    """Up goes to the last line that begins with what is typed."""
+    shared.enter("echo here")
+    shared.enter("let x = 1")
+    shared.clear()
+    shared.send("ec" + UP + ENTER)
+    shared.wait(lambda text: "\nhere\n" in text)
+
+
+def test_pager(shared: Terminal) -> None:
+    """What does not fit is in less, which leaves the prompt below; what fits is not."""
+    shared.resize(110, 12)
+    assert ":" not in shared.enter("echo fits").split("\n")[-2]
+    shared.clear()
+    shared.send("regs UART0" + ENTER)
+    shared.wait(lambda text: text.rstrip().endswith("\n:"))
+    shared.send("q")
+    shared.back()
+    shared.resize(110, 40)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("background", "colors"), [(DARK, "114"), (LIGHT, "22"), ("", "")])
+def test_theme_of_the_terminal(tmp_path: Path, background: str, colors: str) -> None:
+    """The prompt has the colours of the background that the terminal says, else the terminal's."""
+    terminal = Terminal(tmp_path, "sim://demo", background=background, COLORFGBG="")
+    terminal.wait(lambda text: "esp32c3:rom>" in text and "115200 baud" in text)
+    color = f"38;5;{colors}" if colors else "32"
+    assert re.search(rf"\x1b\[0;{color};1mesp32c3:rom>", terminal.output)
+    assert terminal.rows()[-1].startswith("sim://demo") or "rgb" not in terminal.text()
+    assert terminal.leave() == 0
+
+
+@pytest.mark.parametrize(
+    ("came", "background", "typed", "is_late"),
+    [
+        ("\x1b]11;rgb:0000/2b2b/3636\x1b\\\x1b[?62;22c", "dark", "", False),  # Solarized
+        ("\x1b]11;rgb:fdfd/f6f6/e3e3\x07\x1b[?6c", "light", "", False),
+        ("\x1b]11;rgba:ff/ff/ff/80\x07\x1b[?6c", "light", "", False),
+        ("\x1b[?6c", "", "", False),  # a terminal that does not know OSC 11
+        ("pe\x1b]11;rgb:0/0/0\x07ek\x1b[?6c 0\r", "dark", "peek 0\r", False),
+        ("peek", "", "peek", True),
+        ("", "", "", True),
+    ],
+)
+def test_answers(came: str, background: str, typed: str, is_late: bool) -> None:
+    """The colour is taken out of what has come; every key that was typed meanwhile stays."""
+    assert answered(came) == Asked(background, typed, is_late)
+
+
+def test_what_was_typed_before_the_prompt_is_there(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys of then come first, and an answer that is late is not a key but gives the theme."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    asked = Asked(typed="echo 1", is_late=True)
+    with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
+        shell.session.interactive = True
+        pipe.send_text("2\x1b]11;rgb:ff/ff/ff\x07\x1b[?6c3" + ENTER + CTRL_D)
+        assert repl.run(shell.session, None, asked) == 0
+    assert shell.said(0).out == "123\n"
+    assert shell.session.output.background == "light"
+
+
+@pytest.mark.long
+def test_a_dumb_terminal_is_asked_nothing(tmp_path: Path) -> None:
+    """Neither is one that a person has said to answer nothing."""
+    for terminal in (
+        Terminal(tmp_path, "sim://demo", TERM="dumb"),
+        Terminal(tmp_path, "sim://demo", PROMPT_TOOLKIT_NO_CPR="1"),
+    ):
+        terminal.wait(lambda text: "esp32c3:rom>" in text)
+        assert "\x1b]11;?" not in terminal.output
+        terminal.child.close(force=True)
+
+
+@pytest.mark.long
+def test_a_port_that_goes_away_while_nothing_is_done(tmp_path: Path) -> None:
+    """The toolbar says so by itself, with one piece of advice; the prompt stays as it is."""
+    with served() as (port, server):
+        terminal = Terminal(tmp_path, port, "--before", "no-reset")
+        terminal.wait(lambda text: "esp32c3:rom>" in text and "baud" in text)
+        before = terminal.text().count("\n\n")
+        server.kill()
+        server.wait()
+        shown = terminal.wait(lambda text: f"{port} is gone; plug it in, then `reconnect`" in text)
+        assert shown.count("reconnect") == 1
+        assert shown.count("\n\n") <= before + 1
+        terminal.child.close(force=True)
+
+
+@pytest.mark.long
+def test_a_port_that_comes_back(tmp_path: Path) -> None:
+    """What was lost in a command is waited for, and the chip is there again without a word."""
+    link = tmp_path / "ttyUSB0"
+    with served() as (port, server):
+        link.symlink_to(port)
+        terminal = Terminal(tmp_path, str(link), "--before", "no-reset")
+        terminal.wait(lambda text: "esp32c3:rom>" in text and "baud" in text)
+        server.kill()
+        server.wait()
+    terminal.send("peek 0x40000000" + ENTER)
+    terminal.wait(lambda text: "waiting for" in text)
+    with served() as (port, _):
+        link.unlink()
+        link.symlink_to(port)
+        terminal.wait(lambda text: "may be stale" in text and "baud" in text)
+        assert "0x40000000  0x" in terminal.enter("peek 0x40000000")
+        terminal.child.close(force=True)
