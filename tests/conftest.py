@@ -5,7 +5,7 @@ SIGHUP; programs inherit that, and the tests that send one would wait for ever. 
 their defaults here.
 
 ``pytest --hypothesis-profile=explore`` looks for examples that have not been tried; the quick run
-tries half as many as ``scripts/test --all``.
+tries fewer than ``scripts/test --all``.
 
 A sweep (one fault at every frame, every bit of a request) takes some of its cases in the quick run
 and all of them with ``scripts/test --all``: the fixture ``stride`` says how far apart they are.
@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile(
     "espshell", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.register_profile("quick", settings.get_profile("espshell"), max_examples=50)
+settings.register_profile("quick", settings.get_profile("espshell"), max_examples=30)
 settings.register_profile("explore", deadline=None)
 settings.load_profile("espshell")
 
@@ -33,7 +33,7 @@ if hasattr(signal, "SIGHUP"):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Try half as many examples in the quick run, unless a profile is asked for."""
+    """Try fewer examples in the quick run, unless a profile is asked for."""
     if config.option.markexpr and not config.getoption("--hypothesis-profile"):
         settings.load_profile("quick")
 
@@ -47,6 +47,6 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture
 def stride(request: pytest.FixtureRequest) -> Callable[[int], int]:
-    """Return how many cases of a sweep a step is: twice what is asked for, one with ``--all``."""
+    """Return how many cases of a sweep a step is: four times the argument, one with ``--all``."""
     is_quick = bool(request.config.option.markexpr)
-    return lambda quick: 2 * quick if is_quick else 1
+    return lambda quick: 4 * quick if is_quick else 1

@@ -63,9 +63,9 @@ def test_json_names_the_port() -> None:
 @pytest.mark.parametrize(
     ("number", "status", "word"),
     [
-        (signal.SIGINT, 130, "interrupted"),
+        pytest.param(signal.SIGINT, 130, "interrupted", marks=pytest.mark.long),
         (signal.SIGTERM, 143, "ended by SIGTERM"),
-        (signal.SIGHUP, 129, "ended by SIGHUP"),
+        pytest.param(signal.SIGHUP, 129, "ended by SIGHUP", marks=pytest.mark.long),
     ],
 )
 def test_a_signal_reaches_all(number: int, status: int, word: str) -> None:

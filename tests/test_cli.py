@@ -346,7 +346,9 @@ def test_interrupted_script_leaves_nothing_half_written(tmp_path: Path) -> None:
 # A port that is no chip --------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["hang@request:1", "garbage@request:1"])
+@pytest.fixture(
+    params=["hang@request:1", pytest.param("garbage@request:1", marks=pytest.mark.long)]
+)
 def mute(request: pytest.FixtureRequest) -> Iterator[str]:
     """Serve a chip that never answers, or not with sense; give the path of its pty."""
     pytest.importorskip("termios")

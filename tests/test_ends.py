@@ -186,7 +186,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
 
 ENDS = (*SIGNALS, "stdout closed", "stdout full", "stderr closed", "disk full", "unplugged")
 
-QUICK = ("load", "erase", "save flash", "dump > file", "sr set", "report")
+QUICK = ("load", "save flash", "sr set")
 QUICK_ENDS = ("SIGTERM", "stdout closed", "disk full", "unplugged")
 
 

@@ -132,7 +132,11 @@ def test_every_style_has_a_dark_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "port", ["sim://esp32c3?sdm=1", *(f"sim://{name}" for name in chips.NAMES)]
+    "port",
+    [
+        "sim://esp32c3?sdm=1",
+        *(pytest.param(f"sim://{name}", marks=pytest.mark.long) for name in chips.NAMES),
+    ],
 )
 def test_what_a_board_does_not_tell_is_named(port: str, tmp_path: Path) -> None:
     """A chip in secure download mode, without eFuse names or with a blank flash gets a report."""

@@ -484,6 +484,7 @@ def pump(place: str, listener: socket.socket, host: Host, most: int) -> None:
                     return
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("most", [12_000, 40_000])
 def test_the_host_is_killed(most: int, tmp_path: Path) -> None:
     """SIGKILL in the middle of a load: nothing else is touched, and a second run completes."""

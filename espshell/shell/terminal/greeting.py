@@ -35,6 +35,7 @@ def greet(session: Session) -> Asked:
     Returns what the terminal was asked, and what was typed meanwhile.
     """
     output, asked = session.output, Asked()
+    prompt = threading.Thread(target=import_module, args=(_PROMPT,), daemon=True)
     if output.color and output.chosen_theme == "terminal" and output.theme == "auto":
         with contextlib.suppress(KeyboardInterrupt):
             asked = background.learn(os.environ)
@@ -45,12 +46,14 @@ def greet(session: Session) -> Asked:
             _choose_port(session)
             if session.bench.port:
                 if not session.bench.port.startswith("sim:"):  # which needs the processor itself
-                    threading.Thread(target=import_module, args=(_PROMPT,), daemon=True).start()
+                    prompt.start()
                 session.connect(session.bench)
         except (KeyboardInterrupt, EOFError):
             output.note("not connected")
         except Exception as error:  # noqa: BLE001 - whatever it is, the shell opens
             output.error(as_error(error).with_link())
+    if prompt.ident is not None:  # two threads must not import modules that import each other
+        prompt.join()
     if session.target is not None:
         # Painted without rich, which is imported while the first line is typed.
         output.write(str(render(chip.info(session.target, with_flash=False), output.view)))
