@@ -12,6 +12,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -29,6 +30,7 @@ SAYING = re.compile(r"failure|doubt|twice|_applied|_open|_forbidden|_encrypted|\
 Names = Mapping[str, list[ast.expr]]
 
 
+@cache
 def sentences(root: Path = SOURCES) -> dict[str, str]:
     """Return each sentence of the sources with the place that says it first."""
     told: dict[str, str] = {}

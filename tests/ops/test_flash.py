@@ -247,7 +247,15 @@ def frames(chip: str, stub: bool, name: str) -> dict[str, tuple[int, int]]:
 
 
 @every_loader
-@pytest.mark.parametrize("fault", ["drop@reply", "double@reply", "drop@request", "double@request"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "drop@reply",
+        pytest.param("double@reply", marks=pytest.mark.long),
+        "drop@request",
+        pytest.param("double@request", marks=pytest.mark.long),
+    ],
+)
 @pytest.mark.parametrize("name", ["load", "erase"])
 def test_a_bad_link(
     chip: str, stub: bool, fault: str, name: str, stride: Callable[[int], int]

@@ -699,7 +699,7 @@ def test_status_bytes_without_volatile_writes() -> None:
     assert bench.active[:2] == [0, 0]
 
 
-@pytest.mark.parametrize("for_good", [True, False])
+@pytest.mark.parametrize("for_good", [pytest.param(True, marks=pytest.mark.long), False])
 def test_a_fault_while_bytes_are_written(for_good: bool) -> None:
     """Whatever request is lost or garbled, what is told is what the flash holds."""
     bench = opened()

@@ -195,7 +195,7 @@ VALUES = st.recursive(
 KEYS = st.sampled_from([*config._OPTIONS, *config._BARE, "check", "flash-size", "x"])
 
 
-@settings(max_examples=50)
+@settings(max_examples=15)
 @given(st.recursive(st.dictionaries(KEYS, VALUES), lambda inner: st.dictionaries(KEYS, inner)))
 def test_any_values_are_taken_or_refused(values: dict[str, object]) -> None:
     """Whatever stands in a file, it is a configuration or an error of one line."""
