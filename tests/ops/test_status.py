@@ -460,6 +460,38 @@ def test_unstable_reads() -> None:
     assert 0x06 not in bench.opcodes
 
 
+def test_a_flash_that_takes_no_write_enable() -> None:
+    """Without WEL after 06h nothing that writes is sent."""
+    bench = opened()
+
+    def deaf(sent: bytes, answer: bytes) -> bytes:
+        bench.nor.write_enabled &= sent[0] != 0x06
+        return answer
+
+    with through(bench.nor, deaf):
+        result = bench.set("QE=1", volatile=False)
+    assert not result.ok
+    assert "the flash does not set WEL after 06h; the value read back decides" in result.notes
+    assert bench.active[:2] == [0, 0]
+    assert not {0x01, 0x31} & set(bench.opcodes)
+
+
+def test_one_wrong_reading_of_what_was_written_is_not_believed() -> None:
+    """The second of two readings is wrong once: more are taken, and the change is there."""
+    bench = opened()
+    readings: list[int] = []
+
+    def flipped(sent: bytes, answer: bytes) -> bytes:
+        if sent[0] != 0x35 or not bench.active[1]:
+            return answer
+        readings.append(answer[0])
+        return bytes([answer[0] ^ 0x02]) if len(readings) == 2 else answer
+
+    with through(bench.nor, flipped):
+        assert bench.set("QE=1").ok
+    assert bench.active[1] == 0x02
+
+
 def test_unstable_id() -> None:
     """A flash that gives another id each time is not identified, nor one that gives none."""
     bench = opened()
