@@ -86,6 +86,17 @@ def test_a_range_that_does_not_exist() -> None:
     assert fit.larger.span == Span(0, 0x2000)
 
 
+def test_the_nearest_ranges_of_one_that_cannot_be_protected() -> None:
+    """The largest range inside and the smallest one around are offered."""
+    found = part("W25Q32JV")
+    fit = protection.encode(found, status(0, found), 0x0, 0x30000)
+    assert (fit.exact, fit.smaller and fit.smaller.span, fit.larger and fit.larger.span) == (
+        None,
+        Span(0, 0x20000),
+        Span(0, 0x40000),
+    )
+
+
 def test_a_range_is_found_exactly() -> None:
     """All but the first 16 KiB is what flashrom's test asks for: SR1 EC with SRP0, SR2 40."""
     found = part("W25Q128FV")
