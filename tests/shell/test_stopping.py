@@ -31,9 +31,9 @@ FROZEN = LIVES + "|" + LIVES
 """The same, where the chip answers nothing until Ctrl-C: what is written at once takes no time."""
 
 LASTING = [
-    ("report board.html", LIVES, ""),
+    ("report board.html", FROZEN, ""),
     ("peek DRAM 64k", r"peek DRAM 64k \.\.\.", ""),
-    ("dump DRAM --all", "3fc80000", ""),
+    ("dump DRAM --all", FROZEN, ""),
     ("save DRAM ram.bin", "reading", ""),
     ("copy DRAM 8k 0x3fcb0000", "reading", ""),
     ("find DRAM 0x12345678", "reading", ""),
@@ -53,8 +53,8 @@ LASTING = [
     ("sleep 60", "of 60 s", ""),
     ("source lines.espsh", "of 60 s", ""),
     ("!echo on; sleep 60", "^on$", ""),
-    ("connect", "connecting to", ""),
-    ("reconnect", "connecting to", ""),
+    ("connect", FROZEN, ""),
+    ("reconnect", FROZEN, ""),
 ]
 """Lines that last, what is seen while they run, and what is said of what is left behind."""
 
