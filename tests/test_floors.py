@@ -247,9 +247,20 @@ def test_what_a_fresh_interpreter_loads(code: str, unwanted: set[str]) -> None:
     assert not unwanted & loaded
 
 
+def test_reading_memory_runs_nothing_for_flash() -> None:
+    """What only flash and the stub need is not run by a peek on the ROM."""
+    code = "from espshell.cli import main; main(['-p', 'sim://esp32c3', '-c', 'peek DRAM'])"
+    names = {"loader.digest", "loader.flash", "loader.stub", "protocol.flash"}
+    assert not {f"espshell.{name}" for name in names} & fresh_modules(code)
+
+
 def fresh_modules(code: str) -> set[str]:
-    """Return the modules that a new interpreter has loaded after running code."""
-    tail = "\nimport sys; print('\\n', *sys.modules)"
+    """Return the modules that a new interpreter has run after running code."""
+    tail = """
+import sys
+lazy = {name for name, module in sys.modules.items() if type(module).__name__ == "LazyModule"}
+print("\\n", *(sys.modules.keys() - lazy))
+"""
     done = subprocess.run(
         [sys.executable, "-c", code + tail],
         capture_output=True,

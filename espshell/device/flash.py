@@ -17,8 +17,6 @@ from espshell.device.board import Board
 from espshell.device.memory import require_32_bits
 from espshell.errors import DeviceError, EspError, NoReply, ReadsDiffer, UsageError
 from espshell.loader import digest, flash, flash_read, spi, stream
-from espshell.loader.digest import BLOCK, LARGEST
-from espshell.loader.flash import ROM_SEGMENT
 from espshell.loader.loader import Fault, agreed
 from espshell.loader.spi import FlashCommand
 from espshell.nor import makers, opcodes
@@ -114,7 +112,7 @@ class Flash:
     @property
     def largest_erase(self) -> int:
         """What one command should erase at most, but for all (bytes, a power of two)."""
-        return LARGEST if self._board.loader.dialect.is_stub else BLOCK
+        return digest.LARGEST if self._board.loader.dialect.is_stub else digest.BLOCK
 
     @property
     def reach(self) -> int:
@@ -131,9 +129,9 @@ class Flash:
         """What one download should cover at most (bytes, whole sectors)."""
         loader = self._board.loader
         if not loader.dialect.is_stub:
-            return ROM_SEGMENT
-        size = BLOCK
-        while size < LARGEST and loader.link.wire_s(2 * size) <= _SEGMENT_S:
+            return flash.ROM_SEGMENT
+        size = digest.BLOCK
+        while size < digest.LARGEST and loader.link.wire_s(2 * size) <= _SEGMENT_S:
             size *= 2
         return size
 
@@ -283,7 +281,9 @@ class Flash:
                 return
             span = Span.of(address, size)
             largest = self.largest_erase
-            for piece in span.aligned_pieces(largest) if self.has_digest else span.pieces(BLOCK):
+            for piece in (
+                span.aligned_pieces(largest) if self.has_digest else span.pieces(digest.BLOCK)
+            ):
                 if not self.dry_run:
                     flash.erase_sectors(
                         board.loader, board.chip, board.controller, piece.start, piece.size

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Protocol
 from espshell import registers
 from espshell.chips import Chip, Kind
 from espshell.errors import UsageError
+from espshell.loader import stub as stub_loader
 from espshell.loader import transfer
 from espshell.loader.loader import Loader
 from espshell.loader.stream import cropped
-from espshell.loader.stub import write_blocks
 from espshell.protocol.commands import RegisterWrite, WriteReg
 from espshell.records import dataclass
 from espshell.span import Span
@@ -198,11 +198,11 @@ class Memory:
             self.loader.execute(WriteReg(entries))
 
     def load(self, address: int, data: bytes) -> Iterator[int]:
-        """Put data into RAM in blocks; see ``ram.write_blocks``. In a dry run nothing is sent."""
+        """Put data into RAM in blocks; see ``stub.write_blocks``. In a dry run nothing is sent."""
         require_32_bits(address, len(data))
         if self.dry_run:
             return iter((len(data),))
-        return write_blocks(self.loader, address, data)
+        return stub_loader.write_blocks(self.loader, address, data)
 
     def _pieces(self, start: int, end: int) -> Iterator[bytes]:
         """Yield the words of a range; registers that change when they are read alone and once."""
