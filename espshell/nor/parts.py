@@ -139,7 +139,7 @@ def candidates(jedec_id: int, sfdp: Sfdp | None) -> tuple[Part, ...]:
     """Return the parts that have an id and do not contradict SFDP; all of the id if all do."""
     same_id = _by_id().get(jedec_id, ())
     fitting = tuple(part for part in same_id if _fits(part, sfdp)) or same_id
-    agreed = tuple(part for part in fitting if _qe_agrees(part, sfdp) is not False)
+    agreed = tuple(part for part in fitting if _qe_agrees(part, sfdp))
     return agreed or fitting
 
 

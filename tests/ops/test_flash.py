@@ -357,6 +357,16 @@ def test_erase_leaves_alone_what_is_blank() -> None:
     assert changes(target) == (48 + 128, 0)
 
 
+def test_what_was_left_alone_is_looked_at_once_more() -> None:
+    """A piece that was taken for blank, and is not in the end, makes the erase fail."""
+    target = opened(contents=noise(SECTOR) + b"\xff" * 60 * KIB + b"\xff" * 64 * KIB)
+    erasing = prepare(target, 0, 128 * KIB, facts_of(target))
+    assert erasing.left_alone == (Span(64 * KIB, 128 * KIB),)
+    nor(target).data[100 * KIB] = 0
+    result = erasing.finish(target.flash)
+    assert (result.ok, result.verified, result.failed) == (False, False, erasing.left_alone)
+
+
 def test_a_doubled_answer_does_not_pass_for_blank() -> None:
     """A block that looks blank because the answer of the block before came twice is found out."""
     contents = OLD[: 64 * KIB] + b"\xff" * 64 * KIB + OLD[: 64 * KIB]
