@@ -161,6 +161,13 @@ def test_a_transcript_repeats_the_rounds(tmp_path: Path) -> None:
     ]
 
 
+def test_what_is_not_to_be_repeated_is_a_comment_of_the_transcript(tmp_path: Path) -> None:
+    """Run again, it neither writes another log nor leaves."""
+    log = tmp_path / "log.espsh"
+    Shell().script(f'log "{log}"\necho a\nlog off\n')
+    assert log.read_text().splitlines()[-3:] == ["echo a", "# a", "# log off"]
+
+
 @pytest.mark.parametrize("line", ["if 1", "for", "for i in 1", "else", "end"])
 def test_no_block_at_the_prompt(line: str) -> None:
     """A typed edge of a block says where blocks belong."""
