@@ -330,9 +330,8 @@ class Output:
 
         Raises: UsageError if it cannot be written.
         """
-        path = files.real_path(path)  # so that a link stays one
-        if append or (files.exists(path) and not files.is_file(path)):
-            with _opened(path, "a" if append else "w") as stream, self._instead(stream):
+        if append:
+            with _opened(path, "a") as stream, self._instead(stream):
                 yield
             return
         with (

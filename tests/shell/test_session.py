@@ -74,6 +74,16 @@ def test_without_a_chip_the_bench_is_wrong(offline: Shell, line: str) -> None:
     assert (ran.status, "no chip is connected" in ran.err) == (3, True)
 
 
+def test_what_secure_download_mode_leaves(offline: Shell) -> None:
+    """A command that needs memory is refused by its name, with those that are possible."""
+    ran = offline.connect("?sdm=1").type("peek DRAM")
+    assert ran.status == 2
+    assert ran.err.startswith(
+        "peek: `peek` is not possible: the chip is in secure download mode; available: "
+    )
+    assert {"load,", "reset,"} <= set(ran.err.split())
+
+
 def test_commands_of_a_line_run_until_one_fails(shell: Shell) -> None:
     """The first failure ends the line, unless a dash says otherwise."""
     assert shell.type("echo a; peek 0x10; echo b").out == "a\n"
