@@ -162,10 +162,11 @@ def test_a_transcript_repeats_the_rounds(tmp_path: Path) -> None:
 
 
 def test_what_is_not_to_be_repeated_is_a_comment_of_the_transcript(tmp_path: Path) -> None:
-    """Run again, it neither writes another log nor leaves."""
+    """Run again, it neither writes another log nor leaves; what went into a file is not in it."""
     log = tmp_path / "log.espsh"
-    Shell().script(f'log "{log}"\necho a\nlog off\n')
-    assert log.read_text().splitlines()[-3:] == ["echo a", "# a", "# log off"]
+    Shell().script(f'log "{log}"\necho a\necho b > {tmp_path}/b\nlog off\n')
+    lines = log.read_text().splitlines()
+    assert lines[-4:] == ["echo a", "# a", f"echo b > {tmp_path}/b", "# log off"]
 
 
 @pytest.mark.parametrize("line", ["if 1", "for", "for i in 1", "else", "end"])

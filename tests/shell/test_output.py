@@ -66,6 +66,18 @@ def test_streams() -> None:
     assert (out.getvalue(), err.getvalue()) == ("a\nb\n", "note\nerror\n")
 
 
+def test_only_errors_are_told_in_silence() -> None:
+    """Neither results nor notes come out meanwhile; afterwards they do."""
+    out, err = io.StringIO(), io.StringIO()
+    told = output(out, err)
+    with told.silenced():
+        told.write("result\n")
+        told.note("note")
+        told.error("error")
+    told.write("after\n")
+    assert (out.getvalue(), err.getvalue()) == ("after\n", "error\n")
+
+
 def test_a_question_is_folded_at_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal it breaks as notes do; the answer stands behind it."""
     monkeypatch.setenv("COLUMNS", "20")
@@ -164,6 +176,13 @@ def test_reader_that_has_had_enough_ends_the_command(tmp_path: Path) -> None:
             told.write("x" * 100)
         mark.touch()
     assert not mark.exists()
+
+
+@pytest.mark.parametrize("command", ["kill -PIPE $$", "exit 141"])
+def test_a_pipe_that_sigpipe_ends_has_not_failed(command: str) -> None:
+    """Whether the shell itself is ended by it, or says so of its last command."""
+    with output(io.StringIO()).to_shell(command):
+        pass
 
 
 def test_shell_command_that_fails() -> None:
