@@ -212,6 +212,8 @@ class Output:
         """Write to all that keeps a record; end one that fails, and say so."""
         transcripts = [self.transcript] if self.transcript else []
         for record in (*transcripts, *self.records):
+            if record is not self.transcript and record not in self.records:
+                continue  # it has ended while the end of another one was told
             try:
                 write(record)
             except OSError as error:
