@@ -62,6 +62,17 @@ def test_what_cannot_be_written(address: int) -> None:
         C3.memory.check(address, 4, write=True)
 
 
+@pytest.mark.parametrize(("before", "behind"), [(4, 0), (0, 4), (4, 4), (-4, -4)])
+def test_a_write_that_reaches_into_the_efuse_controller(before: int, behind: int) -> None:
+    """Wherever it begins and ends; right in front of it and behind it is allowed."""
+    efuse, check = C3.chip.efuse, C3.memory.check
+    with pytest.raises(UsageError, match="is in the eFuse controller"):
+        check(efuse.start - before, efuse.end - efuse.start + before + behind, write=True)
+    check(efuse.start - 4, 4, write=True)
+    check(efuse.end, 4, write=True)
+    check(efuse.start, 4)
+
+
 def test_writes_in_order_several_in_a_frame() -> None:
     """Eight writes are two frames, applied in order."""
     before = wire_of(C3).count.requests

@@ -137,8 +137,12 @@ def test_after_three_faults_nothing_is_compressed(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(
     ("data", "behind", "good"),
-    [(CODE[:4096], b"", True), (CODE[:4095], b"", False)]
-    + [(CODE[:4096] + b"x", b"", False), (CODE[:4096], b"more", False)],
+    [
+        (CODE[:4096], b"", True),
+        (CODE[:4095], b"", False),
+        (CODE[:4096] + b"x", b"", False),
+        (CODE[:4096], b"more", False),
+    ],
 )
 def test_a_part_is_as_long_as_it_was_asked_for(
     data: bytes, behind: bytes, good: bool, monkeypatch: pytest.MonkeyPatch
