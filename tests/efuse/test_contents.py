@@ -118,6 +118,14 @@ def test_the_last_signing_key(revoked: int) -> None:
     assert ("two of three signing keys" in found["at the last step"]) is (revoked == 2)
 
 
+@pytest.mark.parametrize(("version", "is_said"), [(14, False), (15, True), (16, False)])
+def test_the_last_bit_of_the_version(version: int, is_said: bool) -> None:
+    """It is said while there is one left, and only one."""
+    words = {0x3C: (1 << version) - 1 << 14}
+    found = {each.subject: each.text for each in verdict(contents_of("esp32c3", words))}
+    assert ("SECURE_VERSION has one bit left" in found["at the last step"]) is is_said
+
+
 def test_early_chips_know_fewer_fuses() -> None:
     """ABS_DONE_1 and UART_DOWNLOAD_DIS close nothing on an ESP32 before revision 3.0."""
     contents = contents_of("esp32", {0x00: 1 << 27, 0x18: 1 << 5})

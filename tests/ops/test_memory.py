@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from intelhex import IntelHex
 
+from espshell.device import Memory
 from espshell.errors import EspError, NoReply, ReadsDiffer, UsageError
 from espshell.ops.memory import words as memory
+from espshell.ops.memory import writing
 from espshell.ops.memory.save import save
 from espshell.ops.result import Step
 from tests.loader.support import held, open_sim, wire_of
@@ -336,3 +340,21 @@ def test_force_goes_past_the_map() -> None:
 def test_flash_behind_the_cache_is_said() -> None:
     """Reading flash through the cache in download mode comes with a warning."""
     assert "are meaningless" in memory.peek(MEM, 0x3C00_0000).notes[0]
+
+
+@pytest.mark.parametrize(("wrong", "verified"), [(1, True), (2, False)])
+def test_what_reads_back_otherwise_is_read_twice(
+    wrong: int, verified: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One reading that was damaged is no reason to say that a write has failed."""
+    target = open_sim(chip="esp32c3")
+    read, readings = writing.read_chunks, 0
+
+    def damaged(memory: Memory, address: int, size: int, **how: Any) -> Iterator[bytes]:
+        nonlocal readings
+        readings += 1
+        return iter([bytes(size)]) if readings <= wrong else read(memory, address, size, **how)
+
+    monkeypatch.setattr(writing, "read_chunks", damaged)
+    done = writing.write_and_verify(target.memory, 0x3FC9_0000, b"data" * 50)
+    assert (done.verified, readings) == (verified, 2)
