@@ -358,3 +358,18 @@ def test_what_reads_back_otherwise_is_read_twice(
     monkeypatch.setattr(writing, "read_chunks", damaged)
     done = writing.write_and_verify(target.memory, 0x3FC9_0000, b"data" * 50)
     assert (done.verified, readings) == (verified, 2)
+
+
+def test_only_bits_under_the_mask_count() -> None:
+    """What another has changed beside them meanwhile is no failure of the write."""
+    for mask, differing in ((0x0FFF, ()), (0x1000, (RAM + 4,)), (None, (RAM + 4,))):
+        done = writing.MemoryWrite(RAM, bytes(8), bytes(8), bytes(5) + b"\x10\0\0", 16, mask)
+        assert done.differing == differing
+
+
+def test_a_range_with_a_register_that_cannot_be_read() -> None:
+    """Wherever in the range it is, nothing is read back, and the note names it."""
+    first = 0x6000_4004  # GPIO.OUT, in front of GPIO.OUT_W1TS
+    said = "not read back: GPIO.OUT_W1TS is write-only"
+    assert writing.write_and_verify(MEM, first, bytes(8)).notes == (said,)
+    assert writing.write_and_verify(MEM, first, bytes(4)).verified
