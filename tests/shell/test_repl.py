@@ -24,7 +24,7 @@ from espshell.link import ports
 from espshell.link.ports import PortInfo
 from espshell.shell import recovery
 from espshell.shell.settings import Bench
-from espshell.shell.terminal import greeting, repl
+from espshell.shell.terminal import early, greeting, repl
 from tests.shell.support import Ran, Shell
 from tests.shell.terminals import CTRL_C, CTRL_D, ENTER, TAB, UP, Terminal, served
 
@@ -298,14 +298,14 @@ def test_prompt_and_toolbar(shell: Shell) -> None:
     def toolbar(text: str, columns: int = 100) -> str:
         return "".join(part[1] for part in repl._toolbar(shell.session, text, columns))
 
-    assert "esp32c3:rom> " in repl._prompt_text(shell.session)
+    assert "esp32c3:rom> " in early.prompt_text(shell.session)
     assert toolbar("") == where
     assert toolbar("peek 0") == f"{where}  {usage}"
     assert toolbar("peek 0", columns=60) == usage
     shell.type("poke 0x3fc90000 1 2; poke 0x3fc90000 1")
     assert toolbar("") == f"{where}  journal 2"
     shell.type("disconnect")
-    assert "espshell> " in repl._prompt_text(shell.session)
+    assert "espshell> " in early.prompt_text(shell.session)
     assert toolbar("") == "not connected"
 
 

@@ -17,7 +17,7 @@ from prompt_toolkit.key_binding import KeyPress
 from espshell import files
 from espshell.shell.session import Session
 from espshell.shell.terminal import background
-from espshell.shell.terminal.background import Asked
+from espshell.shell.terminal.background import TerminalInput
 
 _MODES = {"emacs": EditingMode.EMACS, "vi": EditingMode.VI}
 _MOST_LINES = 10
@@ -36,16 +36,17 @@ def prepare(prompt: PromptSession[str], session: Session) -> None:
     prompt.default_buffer.enable_history_search = Always()
 
 
-def take_over(prompt: PromptSession[str], session: Session, asked: Asked) -> None:
+def take_over(prompt: PromptSession[str], session: Session, terminal: TerminalInput) -> None:
     """Give the prompt what was typed before it was there; keep a late answer out of its line."""
-    if asked.typed:
+    session.output.background = session.output.background or terminal.background
+    if terminal.typed:
         keys: list[KeyPress] = []
         typing = Vt100Parser(keys.append)
-        typing.feed(asked.typed)
+        typing.feed(terminal.typed)
         typing.flush()
         typeahead.store_typeahead(prompt.app.input, keys)
     parser = getattr(prompt.app.input, "vt100_parser", None)
-    if asked.is_late and parser is not None:
+    if terminal.is_late and parser is not None:
         feed = parser.feed
 
         def feed_keys(data: str) -> None:

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import sys
-import threading
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 
 from platformdirs import user_data_path
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import Application
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.cursor_shapes import ModalCursorShapeConfig
@@ -29,7 +26,6 @@ from prompt_toolkit.styles import BaseStyle, DynamicStyle
 
 from espshell.errors import EspError
 from espshell.link.ports import PortInfo
-from espshell.render.theme import paint
 from espshell.shell import recovery, script
 from espshell.shell.check import check
 from espshell.shell.crash import InternalError, Interrupted, as_error
@@ -38,37 +34,44 @@ from espshell.shell.registry import COMMANDS
 from espshell.shell.runner import Runner
 from espshell.shell.script import Script
 from espshell.shell.session import Quit, Session
-from espshell.shell.terminal import colors, complete, editing, highlight, last_port
-from espshell.shell.terminal.background import Asked
+from espshell.shell.terminal import colors, complete, early, editing, highlight, last_port
+from espshell.shell.terminal.background import TerminalInput
 from espshell.shell.terminal.history import LastingHistory
 
 HISTORY_FILE = "history"
 
 _ADVICE = "plug it in, then `reconnect`"
 
-_SWITCH_S = 0.0005  # a key waits no longer for what is imported meanwhile; Python's is 5 ms
-
 _MOST_FAILURES = 3
 """The shell ends after so many failures of the prompt in a row."""
 
 
-def run(session: Session, first: Script | None = None, asked: Asked | None = None) -> int:
+def load(session: Session) -> None:
+    """Import what the first key needs, and rich: 50 ms each."""
+    highlight.KnowingLexer(session)
+    COMMANDS.find("peek").usage  # noqa: B018 - runs the modules of the types of arguments
+    if session.output.color:
+        import_module("rich.console")
+
+
+def run(
+    session: Session, first: Script | None = None, terminal: TerminalInput | None = None
+) -> int:
     """Run start-up lines, then what is typed, until `quit` or Ctrl-D.
 
-    ``asked``: what the terminal was asked before, and what was typed meanwhile.
+    ``terminal``: what it has sent before.
 
     Returns the exit status: 0, or the argument of `quit`.
     """
     with editing.unseen_control_keys():
-        return _run(session, first, asked)
+        return _run(session, first, terminal)
 
 
-def _run(session: Session, first: Script | None, asked: Asked | None) -> int:
+def _run(session: Session, first: Script | None, terminal: TerminalInput | None) -> int:
     usb = _remember_port(session, None)
     prompt = _prompt_session(session)
-    _load_meanwhile(session, prompt)
-    if asked is not None:
-        editing.take_over(prompt, session, asked)
+    if terminal is not None:
+        editing.take_over(prompt, session, terminal)
     session.history = prompt.history.get_strings
     session.ask = functools.partial(_ask, session)
     session.output.pager = lambda: session.settings.pager if session.interactive else ""
@@ -95,27 +98,6 @@ def _run(session: Session, first: Script | None, asked: Asked | None) -> int:
             failures += 1
             session.output.error(as_error(error).one_line())
     return InternalError.exit_status
-
-
-def _load_meanwhile(session: Session, prompt: PromptSession[str]) -> None:
-    """Import what the first key needs, and rich, while a person looks: each takes 50 ms."""
-
-    def load() -> None:
-        before = sys.getswitchinterval()
-        sys.setswitchinterval(_SWITCH_S)
-        try:
-            highlight.KnowingLexer(session)
-            COMMANDS.find("peek").usage  # noqa: B018 - runs the modules of the types of arguments
-            if session.output.color:
-                import_module("rich.console")
-        finally:
-            sys.setswitchinterval(before)
-
-    def start(app: Application[str]) -> None:
-        app.after_render -= start
-        threading.Thread(target=load).start()
-
-    prompt.app.after_render += start
 
 
 def _ask(session: Session, question: str) -> bool:
@@ -153,7 +135,7 @@ def _run_first(runner: Runner, text: Script) -> None:
 def _read(session: Session, prompt: PromptSession[str]) -> str:
     """Return the typed text: several lines if pasted, or continued by a backslash."""
     editing.prepare(prompt, session)
-    text = prompt.prompt(lambda: ANSI(_prompt_text(session)))
+    text = prompt.prompt(lambda: ANSI(early.painted(session, early.prompt_text(session))))
     while is_continued(text):
         text = text[:-1] + prompt.prompt("... ")
     return text.strip()
@@ -179,13 +161,6 @@ def _run_lines(runner: Runner, text: str) -> None:
         session.variables["?"] = str(Interrupted.exit_status)
         session.output.interrupted()
     editing.tell_not_run(session, rest)
-
-
-def _prompt_text(session: Session) -> str:
-    """Return ``esp32c3:rom> ``, coloured."""
-    target = session.target
-    name = f"{target.chip.name}:{target.loader.dialect.name}" if target else "espshell"
-    return session.output.recolored(paint(f"{name}> ", "prompt"))
 
 
 def _toolbar(session: Session, text: str, columns: int) -> StyleAndTextTuples:
