@@ -41,7 +41,7 @@ from espshell.shell.runner import Runner
 from espshell.shell.script import Given, Script
 from espshell.shell.session import Quit, Session
 from espshell.shell.settings import Bench
-from espshell.shell.terminal import early, greeting, repl
+from espshell.shell.terminal import greeting, repl
 from espshell.shell.transcript import Log
 
 if TYPE_CHECKING:
@@ -309,6 +309,4 @@ def _type(session: Session, first: Script | None) -> int:
         return session.worst
     session.interactive = True
     terminal = greeting.greet(session)
-    if first is None:
-        terminal = early.prompt(session, terminal, lambda: repl.load(session))
     return repl.run(session, first, terminal)

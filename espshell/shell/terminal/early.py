@@ -14,10 +14,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import TypeVar
 
 from espshell.render.theme import paint
 from espshell.shell.session import Session
 from espshell.shell.terminal.background import TerminalInput, answered, can_ask, hidden_keys
+
+T = TypeVar("T")
 
 _BACKSPACE = b"\x7f\b"
 _SWITCH_S = 0.0005  # a key waits no longer for what is imported meanwhile; Python's is 5 ms
@@ -70,24 +73,27 @@ def painted(session: Session, text: str) -> str:
     return session.output.recolored(paint(text, "prompt", color=session.output.color))
 
 
-def prompt(session: Session, before: TerminalInput, load: Callable[[], object]) -> TerminalInput:
+def prompt(
+    session: Session, before: TerminalInput, load: Callable[[], T]
+) -> tuple[T, TerminalInput]:
     """Show the prompt, and what is typed at it, while ``load`` runs.
 
-    ``before``: what the terminal has sent so far. Returns all that it has sent.
+    ``before``: what the terminal has sent so far.
+
+    Returns what ``load`` returns, and all that the terminal has sent.
     """
     if not can_ask(os.environ):
-        load()
-        return before
+        return load(), before
     keyboard, screen = sys.stdin.fileno(), sys.stdout.fileno()
     text = prompt_text(session)
     line = EarlyLine(os.get_terminal_size(screen).columns - len(text) - 1)
     with hidden_keys(keyboard, as_typed=True), _followed(line, keyboard, screen):
         echo = line.take(before.typed.encode())
         session.output.provisional(painted(session, text) + echo.decode())
-        load()
+        loaded = load()
     os.write(screen, b"\r")  # prompt_toolkit draws from the first column
     typed = line.typed.decode("utf-8", "surrogateescape")
-    return answered(typed) if before.is_late else replace(before, typed=typed)
+    return loaded, answered(typed) if before.is_late else replace(before, typed=typed)
 
 
 @contextlib.contextmanager
