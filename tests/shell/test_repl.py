@@ -52,6 +52,14 @@ def type_keys(shell: Shell, *keys: str) -> Ran:
         return shell.said(repl.run(shell.session))
 
 
+def test_ctrl_c_right_behind_enter(offline: Shell) -> None:
+    """It stops the line that was entered and drops what was typed before it."""
+    ran = type_keys(offline, "echo lost", ENTER, "lost", CTRL_C, "echo yes", ENTER)
+    assert ran.out.endswith("\nyes\n")
+    assert "interrupted" in ran.err
+    assert "lost" not in ran.out
+
+
 def test_greeting_connects_and_tells_the_chip(offline: Shell) -> None:
     """Whoever starts the shell sees which chip is there."""
     ran = type_keys(offline)

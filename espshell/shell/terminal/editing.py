@@ -22,6 +22,7 @@ from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples
 from prompt_toolkit.input import typeahead
 from prompt_toolkit.input.vt100_parser import Vt100Parser
 from prompt_toolkit.key_binding import KeyPress
+from prompt_toolkit.keys import Keys
 from prompt_toolkit.lexers import DynamicLexer
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import BaseStyle, DynamicStyle
@@ -77,6 +78,14 @@ def take_over(prompt: PromptSession[str], session: Session, terminal: TerminalIn
             feed(answer.typed)
 
         parser.feed = feed_keys
+
+
+def is_interrupted(prompt: PromptSession[str]) -> bool:
+    """Return whether Ctrl-C was read behind Enter; what was typed before it is dropped with it."""
+    keys = typeahead.get_typeahead(prompt.app.input)
+    interrupts = [index for index, press in enumerate(keys) if press.key == Keys.ControlC]
+    typeahead.store_typeahead(prompt.app.input, keys[interrupts[0] + 1 :] if interrupts else keys)
+    return bool(interrupts)
 
 
 def is_gone(port: str) -> bool:

@@ -119,11 +119,17 @@ def _run_first(runner: Runner, text: Script) -> None:
 
 
 def _read(session: Session, prompt: PromptSession[str]) -> str:
-    """Return the typed text: several lines if pasted, or continued by a backslash."""
+    """Return the typed text: several lines if pasted, or continued by a backslash.
+
+    Raises: KeyboardInterrupt, also for a Ctrl-C so close behind Enter that it came as a key.
+    """
     editing.prepare(prompt, session)
     text = prompt.prompt(lambda: editing.shown_prompt(session))
     while is_continued(text):
         text = text[:-1] + prompt.prompt("... ")
+    if editing.is_interrupted(prompt):
+        session.output.interrupted()
+        raise KeyboardInterrupt
     return text.strip()
 
 
