@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from espshell.shell.terminal import repl
+from espshell.shell.terminal import early, repl
 from espshell.shell.terminal.background import TerminalInput, answered
 from espshell.shell.terminal.early import EarlyLine
 from tests.shell.support import Shell
@@ -278,6 +279,30 @@ def test_keys_at_the_early_prompt(keys: str, shown: str) -> None:
         line = EarlyLine(8)
         assert b"".join(line.take(piece.encode()) for piece in pieces).decode() == shown
         assert line.typed.decode() == keys
+
+
+def test_a_late_answer_at_the_early_prompt(offline: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no key but gives the theme; the terminal is as it was before."""
+    termios = pytest.importorskip("termios")
+    person, tty = os.openpty()
+    modes = termios.tcgetattr(tty)
+    monkeypatch.setenv("TERM", "xterm")
+    with os.fdopen(tty, "r") as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        monkeypatch.setattr(sys, "stdout", stream)
+
+        def load() -> str:
+            os.write(person, b"pe\x1b]11;rgb:ff/ff/ff\x07\x1b[?6cek\r")
+            while select.select([tty], [], [], 0)[0]:
+                pass  # the thread has not read it yet
+            return "editor"
+
+        loaded, terminal = early.prompt(offline.session, TerminalInput(is_late=True), load)
+        assert termios.tcgetattr(tty) == modes
+    assert (loaded, terminal) == ("editor", TerminalInput("light", "peek\r"))
+    assert os.read(person, 100) == b"pe\r"
+    assert "espshell> " in offline.said(0).out
+    os.close(person)
 
 
 EARLY = """

@@ -86,7 +86,7 @@ def prompt(
         return load(), before
     keyboard, screen = sys.stdin.fileno(), sys.stdout.fileno()
     text = prompt_text(session)
-    line = EarlyLine(os.get_terminal_size(screen).columns - len(text) - 1)
+    line = EarlyLine(session.output.view.width - len(text) - 1)
     with hidden_keys(keyboard, as_typed=True), _followed(line, keyboard, screen):
         echo = line.take(before.typed.encode())
         session.output.provisional(painted(session, text) + echo.decode())
