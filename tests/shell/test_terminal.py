@@ -293,8 +293,7 @@ def test_a_late_answer_at_the_early_prompt(offline: Shell, monkeypatch: pytest.M
 
         def load() -> str:
             os.write(person, b"pe\x1b]11;rgb:ff/ff/ff\x07\x1b[?6cek\r")
-            while select.select([tty], [], [], 0)[0]:
-                pass  # the thread has not read it yet
+            select.select([person], [], [])  # until all of it has been read, and "pe" is shown
             return "editor"
 
         loaded, terminal = early.prompt(offline.session, TerminalInput(is_late=True), load)
