@@ -6,11 +6,20 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from espshell.render.document import Block, Cell, Indented, Styled, Table, Text, line
-from espshell.render.forms import Json, form, json_form, pick
+from espshell.render.forms import form, json_rows
 from espshell.render.view import View
 
 if TYPE_CHECKING:
     from espshell.ops.chip.gpio import PinSet, PinState, PinTable
+
+json_rows(
+    PinSet="before after written=writes# pulses dry_run!",
+    PinState=(
+        "pin=pin.number level is_output driven open_drain pull drive function strap"
+        " input_only=pin.input_only rtc=pin.is_rtc uses=pin.roles: functions=pin.functions"
+    ),
+    PinTable="chip pins=states",
+)
 
 _DRIVES = ("5 mA", "10 mA", "20 mA", "40 mA")
 _HEAD = ("pin", "level", "direction", "drives", "pull", "strength", "function", "use")
@@ -50,24 +59,6 @@ def _short_row(state: PinState) -> Sequence[Cell]:
     return str(state.pin.number), Styled(level, "value"), f"{way} {state.pull}".rstrip(), last
 
 
-@json_form
-def pin_table_json(result: PinTable) -> Json:
-    """Return the pins."""
-    return {"chip": result.chip, "pins": [_state(state) for state in result.states]}
-
-
-def _state(state: PinState) -> Json:
-    return {
-        "pin": state.pin.number,
-        **pick(state, "level", "is_output", "driven", "open_drain", "pull", "drive", "function"),
-        **pick(state, "strap"),
-        "input_only": state.pin.input_only,
-        "rtc": state.pin.is_rtc,
-        "uses": dict(state.pin.roles),
-        "functions": list(state.pin.functions),
-    }
-
-
 @form
 def pin_set(result: PinSet, view: View) -> Iterator[Block]:
     """Yield what the pin was and is."""
@@ -91,15 +82,3 @@ def _words(state: PinState) -> str:
     reads = "" if state.level is None else f", reads {state.level}"
     function = f"{state.function}, " if state.function != "GPIO" else ""
     return f"{function}{way}{pull}{reads}"
-
-
-@json_form
-def pin_set_json(result: PinSet) -> Json:
-    """Return the pin before and after, and how many registers were written."""
-    return {
-        "before": _state(result.before),
-        "after": _state(result.after),
-        "written": len(result.writes),
-        "pulses": result.pulses,
-        **pick(result, "dry_run!"),
-    }

@@ -1,4 +1,4 @@
-"""Where flash is not as files say: ranges, or bytes side by side where there is room.
+"""Where flash is not as files say, or as that of another board: ranges; or bytes side by side.
 
     address   expected                                         | found
     00010010  10 11 12 13 14 15 16 17  18 19 1a 1b 1c 1d 1e 1f | 10 ff 12 13 ...
@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
 
+from espshell.ops.flash.compare import Compared
 from espshell.ops.flash.verify import Verify
 from espshell.ops.memory.diff import Difference, diff
 from espshell.render.document import Block, Styled, Table, Text, cut, plain
-from espshell.render.forms import Json, form, json_form, pick
+from espshell.render.forms import Json, form, json_form, json_rows, pick
 from espshell.render.memory import compare
 from espshell.render.memory.compare import dump_rows
 from espshell.render.view import View
@@ -32,6 +33,8 @@ WIDTH = 110
 
 _CELLS = range(10, 58)  # columns of a hexdump's bytes
 _BLANK = b"\xff"
+
+json_rows(Compared="address size titles equal=ok differing")
 
 
 @form
@@ -137,3 +140,19 @@ def _titles(beside: bool) -> Iterator[Block]:
     else:
         yield Text(Styled("-", "old"), " ", old)
         yield Text(Styled("+", "new"), " ", new)
+
+
+@form
+def compared(result: Compared, view: View) -> Iterator[Block]:
+    """Yield the verdict, and the ranges that differ with the partitions that they begin in."""
+    where = Span.of(result.address, result.size)
+    verdict = Styled("equal", "ok") if result.ok else Styled("different", "error")
+    yield Text(
+        verdict, f"  flash {where} ({size_text(result.size)}) of ", " and ".join(result.titles)
+    )
+    table = view.partitions
+    rows = []
+    for span in result.differing:
+        partition = table.at(span.start) if table else None
+        rows.append((str(span), size_text(span.size), partition.name if partition else ""))
+    yield Table(rows)

@@ -29,6 +29,7 @@ json_rows(
     FieldList="register=register.full_name fields",
     Peripheral="name address size",
     Register="name=full_name address access=access.text reset fields",
+    SvdTables="file device left_out peripherals=tables.peripherals# registers=count",
 )
 
 
@@ -181,16 +182,6 @@ def svd_tables(result: SvdTables, view: View) -> Iterator[Block]:
         Styled(result.file, "name"),
         f"  {result.device}: {count}, {count_text(result.count, 'register')}",
     )
-
-
-@json_form
-def svd_tables_json(result: SvdTables) -> Json:
-    """Return the file, and counts in place of what it describes."""
-    return {
-        **pick(result, "file", "device", "left_out"),
-        "peripherals": len(result.tables.peripherals),
-        "registers": result.count,
-    }
 
 
 @form
