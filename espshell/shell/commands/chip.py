@@ -36,7 +36,6 @@ from espshell.shell.declaration import Option, Trait
 from espshell.shell.registry import Registry
 
 if TYPE_CHECKING:
-    from espshell.ops.chip.link import LinkReport
     from espshell.ops.chip.rate import RateChosen
     from espshell.shell.session import Session
 
@@ -269,7 +268,7 @@ def baud(
 
 
 @VERBS.add("link", group=GROUP, needs="chip")
-def link(session: Session) -> LinkReport:
+def link(session: Session) -> link_ops.LinkReport:
     """Measure the serial link and advise on it.
 
     Shows round-trip time, throughput in both directions and lost or damaged exchanges, any of which

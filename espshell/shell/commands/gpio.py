@@ -21,7 +21,6 @@ from espshell.shell.declaration import DRY_RUN, Option
 from espshell.shell.registry import Registry
 
 if TYPE_CHECKING:
-    from espshell.ops.chip.gpio import PinSet, PinTable
     from espshell.shell.session import Session
 
 VERBS = Registry()
@@ -72,7 +71,7 @@ def gpio(
     force: Annotated[
         bool, Option("--force", "allow pins used by the flash or the connection")
     ] = False,
-) -> PinTable | PinSet:
+) -> ops.PinTable | ops.PinSet:
     """Show the pins of the chip, or configure one.
 
     gpio lists all pins; gpio 8 explains one. gpio 8 out 1; gpio 8 toggle; gpio 8 pulse 5 --period

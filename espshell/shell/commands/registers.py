@@ -28,12 +28,6 @@ from espshell.shell.language import expr
 from espshell.shell.registry import Registry
 
 if TYPE_CHECKING:
-    from espshell.ops.memory.registers import (
-        BuiltInTables,
-        FieldWrite,
-        RegisterList,
-        SvdTables,
-    )
     from espshell.registers.table import BitField, Register
     from espshell.shell.language.scope import TargetScope
     from espshell.shell.session import Session
@@ -152,7 +146,7 @@ PATTERN = replace(TEXT, complete=lambda text, scope: offer_names(text, scope))
 
 
 @VERBS.add("regs", group=GROUP, needs="chip")
-def regs(session: Session, pattern: Annotated[str, PATTERN] = "") -> RegisterList:
+def regs(session: Session, pattern: Annotated[str, PATTERN] = "") -> registers.RegisterList:
     """List peripherals or registers without reading them.
 
     Search by part of a name, by peripheral, or by a pattern with `*` and `?`.
@@ -175,7 +169,9 @@ SVD = replace(
 
 
 @VERBS.add("svd", group=GROUP, traits=Trait.SYMBOLS)
-def svd(session: Session, file: Annotated[str, SVD] = "") -> SvdTables | BuiltInTables:
+def svd(
+    session: Session, file: Annotated[str, SVD] = ""
+) -> registers.SvdTables | registers.BuiltInTables:
     """Load register definitions from an SVD file, or return to the built-in ones (off).
 
     svd chip.svd; svd off; svd alone shows what is in use. Arrays, clusters, derived peripherals and
@@ -236,7 +232,7 @@ def _read(session: Session, requests: Sequence[Request], *, check: bool, force: 
 
 def _write(
     session: Session, requests: Sequence[Request], *, verify: bool, force: bool
-) -> FieldWrite:
+) -> registers.FieldWrite:
 
     if any(request.value is None for request in requests):
         raise UsageError("either all of these are set, or none", hint="write NAME=VALUE for each")

@@ -25,10 +25,7 @@ from espshell.shell.session import NOTHING_CHANGED, Session
 from espshell.units import count_text
 
 if TYPE_CHECKING:
-    from espshell.nor.parts import Identified
     from espshell.nor.plan import StatusPlan
-    from espshell.ops.flash.sfdp import SpiAnswer
-    from espshell.ops.status.raw_bytes import StatusBytes
 
 VERBS = Registry()
 
@@ -52,7 +49,7 @@ def spi(
     force: Annotated[
         bool, Option("--force", "also send opcodes that may change the flash")
     ] = False,
-) -> SpiAnswer:
+) -> sfdp.SpiAnswer:
     """Send any SPI command to the flash: spi 0x9f --read 3.
 
     Data bytes are hexadecimal: spi 0x01 00 02 --force. Opcodes that may write, erase, lock or
@@ -81,7 +78,7 @@ def spi(
 )
 def read_flash_sfdp(
     session: Session, address: Annotated[int, BARE_NUMBER], count: Annotated[int, POSITIVE]
-) -> SpiAnswer:
+) -> sfdp.SpiAnswer:
     """Read bytes of SFDP, as esptool does; of any number.
 
     Example: read-flash-sfdp 0 16
@@ -111,7 +108,7 @@ def read_flash_status(
     force: Annotated[
         bool, Option("--force", "send 35h and 15h whatever they mean on this part")
     ] = False,
-) -> StatusBytes:
+) -> status_bytes.StatusBytes:
     """Read status bytes by 05h, 35h and 15h, as esptool does.
 
     Example: read-flash-status --bytes 2
@@ -138,7 +135,7 @@ def write_flash_status(
         str, Option("--otp", "allow one-time-programmable bits: give the part's full name", TEXT)
     ] = "",
     risk: Annotated[bool, Option("--risk", "yes to what can stop the board from booting")] = False,
-) -> StatusBytes | None:
+) -> status_bytes.StatusBytes | None:
     """Write status bytes, as esptool does; but wait, compare and tell what changed.
 
     `sr set` changes single fields by the commands that the part wants.
@@ -177,7 +174,7 @@ def write_flash_status(
         )
 
 
-def _as_plan(session: Session, identified: Identified, value: int, count: int) -> StatusPlan:
+def _as_plan(session: Session, identified: parts.Identified, value: int, count: int) -> StatusPlan:
     """Return a write of bytes as a plan for the named bits of the part, with its confirmations."""
     by_opcode = {
         register.read_opcode: register.name for register in identified.part.layout.registers

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated, Any, cast
 
 from espshell import files
 from espshell.errors import EspError, UsageError
@@ -39,11 +39,6 @@ from espshell.shell.registry import Registry
 from espshell.shell.session import NOTHING_CHANGED, Session
 from espshell.shell.terminal import grid
 
-if TYPE_CHECKING:
-    from espshell.nor.parts import Identified, Part
-    from espshell.nor.plan import StatusPlan
-    from espshell.ops.status.registers import Ranges, Status, StatusBits, StatusChange
-
 VERBS = Registry()
 
 MAY_BE_WRITTEN = "the status registers may have been written; `sr` shows them"
@@ -56,7 +51,7 @@ _FORMAT = 1
 _RISK = "the board may no longer boot, or its flash may stay locked"
 
 
-def _part_of(at: Unfinished) -> Part | None:
+def _part_of(at: Unfinished) -> parts.Part | None:
     """Return the flash part, asked for its id only if a person waits for it."""
     connection = cast("Session", at.state).connection
     if connection is None or not (connection.part or at.may_read):
@@ -142,7 +137,9 @@ def show(session: Session, *, part: PartName = "") -> Presentation:
 
 
 @VERBS.add("sr bits", group=GROUP, needs="memory")
-def bits(session: Session, name: Annotated[str, BITS] = "", *, part: PartName = "") -> StatusBits:
+def bits(
+    session: Session, name: Annotated[str, BITS] = "", *, part: PartName = ""
+) -> ops.StatusBits:
     """Explain the status register bits, or one of them.
 
     Example: sr bits QE
@@ -156,7 +153,7 @@ def set_fields(
     settings: Annotated[tuple[str, ...], FIELD_SETTINGS],
     *,
     how: How,
-) -> StatusChange | None:
+) -> ops.StatusChange | None:
     """Change fields: sr set QE=1 BP=0 DRV=50%.
 
     Shows the bits that would change, the resulting protection and the commands to be sent, then
@@ -177,7 +174,7 @@ def edit(
     session: Session,
     *,
     how: How,
-) -> StatusChange | None:
+) -> ops.StatusChange | None:
     """Edit bits in a grid: arrows move, Space toggles, Enter reviews, Escape leaves.
 
     Example: sr edit
@@ -203,7 +200,7 @@ def protect(
     region: Annotated[Extent, erasable(bare=True)],
     *,
     how: How,
-) -> StatusChange | None:
+) -> ops.StatusChange | None:
     """Write-protect exactly a region, a partition or the whole flash (chip).
 
     Only the ranges that the part supports can be protected; `sr ranges` lists them.
@@ -226,7 +223,7 @@ def unprotect(
     session: Session,
     *,
     how: How,
-) -> StatusChange | None:
+) -> ops.StatusChange | None:
     """Remove write protection from the whole flash.
 
     Example: sr unprotect
@@ -238,7 +235,7 @@ def unprotect(
 
 
 @VERBS.add("sr ranges", group=GROUP, needs="memory")
-def list_ranges(session: Session, *, part: PartName = "") -> Ranges:
+def list_ranges(session: Session, *, part: PartName = "") -> ops.Ranges:
     """List the ranges that the part can protect and the settings for each.
 
     Example: sr ranges
@@ -247,7 +244,7 @@ def list_ranges(session: Session, *, part: PartName = "") -> Ranges:
 
 
 @VERBS.add("sr save", group=GROUP, needs="memory")
-def save(session: Session, file: Annotated[Path, FILE], *, part: PartName = "") -> Status:
+def save(session: Session, file: Annotated[Path, FILE], *, part: PartName = "") -> ops.Status:
     """Save the status registers and the flash ID to a file.
 
     Example: sr save status.json
@@ -269,7 +266,7 @@ def restore(
     file: Annotated[Path | None, INPUT_FILE] = None,
     *,
     how: How,
-) -> StatusChange | None:
+) -> ops.StatusChange | None:
     """Restore the status registers from a file of `sr save`, or as this session found them.
 
     Example: sr save status.json; sr restore status.json
@@ -305,13 +302,13 @@ def show_sfdp(
 # --- what they share
 
 
-def _status(session: Session, part: str) -> Status:
+def _status(session: Session, part: str) -> ops.Status:
     result = ops.read_status(session.flash(), session.connected.identified(part or None))
     session.first_looks.setdefault(session.connected.flash_key(), dict(result.registers))
     return result
 
 
-def _volatile(identified: Identified, how: How) -> bool:
+def _volatile(identified: parts.Identified, how: How) -> bool:
     """Return whether a change is volatile. Raises: UsageError if it can only be permanent."""
     if how.nv:
         return False
@@ -323,7 +320,7 @@ def _volatile(identified: Identified, how: How) -> bool:
     return True
 
 
-def _change(session: Session, plan: StatusPlan, how: How) -> StatusChange | None:
+def _change(session: Session, plan: planning.StatusPlan, how: How) -> ops.StatusChange | None:
     """Show a plan, ask as much as it needs, and carry it out."""
     output, flash = session.output, session.flash()
 
@@ -348,7 +345,7 @@ def _change(session: Session, plan: StatusPlan, how: How) -> StatusChange | None
         return ops.change_status(flash, plan)
 
 
-def require_confirmed(session: Session, plan: StatusPlan, *, otp: str, risk: bool) -> None:
+def require_confirmed(session: Session, plan: planning.StatusPlan, *, otp: str, risk: bool) -> None:
     """Require that a person insists on what cannot be undone, or can stop a board from booting.
 
     Raises: UsageError.
@@ -379,7 +376,7 @@ def may_write(session: Session, what: str, *, volatile: bool) -> bool:
     return volatile or session.may_destroy("it is permanent; really write")
 
 
-def _saved(file: Path, identified: Identified) -> dict[str, int]:
+def _saved(file: Path, identified: parts.Identified) -> dict[str, int]:
     """Return the registers of a file. Raises: UsageError if it is for another flash, or none."""
     try:
         contents: Any = files.parse_json(files.read_bytes(file, files.JSON))
@@ -398,7 +395,7 @@ def _saved(file: Path, identified: Identified) -> dict[str, int]:
     return registers
 
 
-def keep_first_look(session: Session, plan: StatusPlan) -> None:
+def keep_first_look(session: Session, plan: planning.StatusPlan) -> None:
     """Remember the registers that a plan has read, if this flash was not looked at before."""
     before = {register.name: register.before for register in plan.registers}
     session.first_looks.setdefault(session.connected.flash_key(), before)
