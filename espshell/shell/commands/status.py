@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -28,7 +28,6 @@ from espshell.shell.arguments.types import (
     TEXT,
     Completed,
     Offer,
-    Scope,
     Unfinished,
     checked,
     many,
@@ -38,6 +37,7 @@ from espshell.shell.outcome import Presentation
 from espshell.shell.registry import Registry
 from espshell.shell.session import NOTHING_CHANGED, Session
 from espshell.shell.terminal import grid
+from espshell.span import Span
 
 VERBS = Registry()
 
@@ -45,8 +45,6 @@ MAY_BE_WRITTEN = "the status registers may have been written; `sr` shows them"
 
 
 GROUP = "Flash status"
-
-_FORMAT = 1
 
 _RISK = "the board may no longer boot, or its flash may stay locked"
 
@@ -63,17 +61,14 @@ def _part_of(at: Unfinished) -> parts.Part | None:
 
 def _complete_fields(at: Unfinished) -> Iterable[Completed]:
     part = _part_of(at)
-    layout = part.layout if part else None
     name, equals, value = at.word.partition("=")
-    if layout is None:
-        return
-    if field := layout.field(name.upper()) if equals else None:
+    field = part.layout.field(name.upper()) if part and equals else None
+    if field:
         words = field.values or tuple((n, str(n)) for n in range(min(field.most, 15) + 1))
         yield from (Offer(word, f"{field.name} {number}", value) for number, word in words)
-    elif not equals:
-        for field in layout.fields:
-            if field.kind.settable and part and field.register in part.written:
-                yield f"{field.name}=", field.meaning
+    for field in part.layout.fields if part and not equals else ():
+        if field.kind.settable and part and field.register in part.written:
+            yield f"{field.name}=", field.meaning
 
 
 def _complete_bits(at: Unfinished) -> Iterable[Completed]:
@@ -92,11 +87,12 @@ FIELD_SETTINGS = replace(
 """Settings of fields: NAME=VALUE.  Which names there are only the flash can tell."""
 
 
-def _complete_parts(text: str, scope: Scope) -> Iterable[Completed]:
-    return ((name, f"id {part.jedec_id:06x}") for part in parts.rows() for name in part.names)
-
-
-PART = replace(TEXT, complete=_complete_parts)
+PART = replace(
+    TEXT,
+    complete=lambda text, scope: (
+        (name, f"id {part.jedec_id:06x}") for part in parts.rows() for name in part.names
+    ),
+)
 
 PartName = Annotated[
     str, Option("--part", "part number on the package, if the ID is ambiguous", PART)
@@ -164,9 +160,7 @@ def set_fields(
     """
     identified = session.connected.identified(how.part or None)
     requested = typed.parse(identified.part, settings)
-    volatile = _volatile(identified, how)
-    plan = ops.plan_change(session.flash(), identified, requested, volatile=volatile)
-    return _change(session, plan, how)
+    return _change(session, identified, requested, how)
 
 
 @VERBS.add("sr edit", group=GROUP, options=[DRY_RUN], needs="memory")
@@ -190,8 +184,7 @@ def edit(
     if requested is None:
         session.output.note(NOTHING_CHANGED)
         return None
-    plan = ops.plan_change(session.flash(), current.identified, requested, volatile=volatile)
-    return _change(session, plan, how)
+    return _change(session, current.identified, requested, how)
 
 
 @VERBS.add("sr protect", group=GROUP, options=[DRY_RUN], needs="memory")
@@ -208,14 +201,7 @@ def protect(
     Example: sr protect flash:fctry
     """
     identified = session.connected.identified(how.part or None)
-    plan = ops.plan_protection(
-        session.flash(),
-        identified,
-        region.address,
-        region.address + region.size,
-        volatile=_volatile(identified, how),
-    )
-    return _change(session, plan, how)
+    return _change(session, identified, Span.of(region.address, region.size), how)
 
 
 @VERBS.add("sr unprotect", group=GROUP, options=[DRY_RUN], needs="memory")
@@ -229,9 +215,7 @@ def unprotect(
     Example: sr unprotect
     """
     identified = session.connected.identified(how.part or None)
-    volatile = _volatile(identified, how)
-    plan = ops.plan_protection(session.flash(), identified, 0, 0, volatile=volatile)
-    return _change(session, plan, how)
+    return _change(session, identified, Span(0, 0), how)
 
 
 @VERBS.add("sr ranges", group=GROUP, needs="memory")
@@ -251,7 +235,7 @@ def save(session: Session, file: Annotated[Path, FILE], *, part: PartName = "") 
     """
     result = _status(session, part)
     contents = {
-        "format": _FORMAT,
+        "format": 1,
         "id": f"{result.identified.jedec_id:06x}",
         "part": result.part.name,
         "registers": {name: f"0x{value:02x}" for name, value in result.registers.items()},
@@ -272,7 +256,12 @@ def restore(
     Example: sr save status.json; sr restore status.json
     """
     identified = session.connected.identified(how.part or None)
-    saved = _saved(file, identified) if file else _first_look(session)
+    first = session.first_looks.get(session.connected.flash_key())
+    saved = _saved(file, identified) if file else first
+    if saved is None:
+        raise UsageError(
+            "nothing was read from this flash before", hint="sr restore FILE takes a file"
+        )
     now = _status(session, "").registers
     settings = []
     for register in identified.part.layout.registers:
@@ -283,9 +272,7 @@ def restore(
             if burnt:
                 session.output.note(f"one-way bits of {register.name} stay 1: 0x{burnt:02x}")
             settings.append(typed.Setting(register.name, saved[register.name] | burnt))
-    volatile = _volatile(identified, how)
-    plan = ops.plan_change(session.flash(), identified, settings, volatile=volatile)
-    return _change(session, plan, how)
+    return _change(session, identified, settings, how)
 
 
 @VERBS.add("sfdp", group=GROUP, aliases=["sr sfdp"], needs="memory")
@@ -320,14 +307,23 @@ def _volatile(identified: parts.Identified, how: How) -> bool:
     return True
 
 
-def _change(session: Session, plan: planning.StatusPlan, how: How) -> ops.StatusChange | None:
-    """Show a plan, ask as much as it needs, and carry it out."""
-    output, flash = session.output, session.flash()
+def _change(
+    session: Session,
+    identified: parts.Identified,
+    request: Sequence[typed.Setting] | Span,
+    how: How,
+) -> ops.StatusChange | None:
+    """Plan settings or a protected range, show the plan, ask as much as it needs, carry it out."""
+    volatile, output, flash = _volatile(identified, how), session.output, session.flash()
+    if isinstance(request, Span):
+        ends = request.start, request.end
+        plan = ops.plan_protection(flash, identified, *ends, volatile=volatile)
+    else:
+        plan = ops.plan_change(flash, identified, request, volatile=volatile)
 
     def preview(view: View) -> Iterator[Block]:
-        return change.status_plan(
-            plan, replace(view, partitions=session.connected.known_partitions)
-        )
+        known = session.connected.known_partitions
+        return change.status_plan(plan, replace(view, partitions=known))
 
     if not plan.nothing_to_do:
         output.show(Document(preview, output.view))
@@ -399,12 +395,3 @@ def keep_first_look(session: Session, plan: planning.StatusPlan) -> None:
     """Remember the registers that a plan has read, if this flash was not looked at before."""
     before = {register.name: register.before for register in plan.registers}
     session.first_looks.setdefault(session.connected.flash_key(), before)
-
-
-def _first_look(session: Session) -> dict[str, int]:
-    first = session.first_looks.get(session.connected.flash_key())
-    if first is None:
-        raise UsageError(
-            "nothing was read from this flash before", hint="sr restore FILE takes a file"
-        )
-    return first
