@@ -1,14 +1,17 @@
-"""Arguments that are places and ranges, in memory or in flash."""
+"""Arguments that are places: addresses and ranges in memory or in flash, and ports."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from espshell import chips
 from espshell.device.memory import require_32_bits
 from espshell.errors import UsageError
+from espshell.link import ports
 from espshell.records import dataclass
 from espshell.shell.arguments.types import (
+    TEXT,
     ArgType,
     Completed,
     Offer,
@@ -225,3 +228,14 @@ def _evaluated(where: place.Place, scope: Scope) -> int:
     if name and scope.is_field(name):
         raise UsageError(f"`{name}` is a field, not an address", hint=f"`reg {name}` shows it")
     return where.expr.evaluate(scope)
+
+
+def _complete_ports(text: str, scope: Scope) -> Iterable[Completed]:
+    for port in ports.list_ports():
+        yield port.device, " ".join(filter(None, (port.product, port.serial)))
+    yield "sim://demo", "simulated, with firmware in its flash"
+    yield from ((f"sim://{name}", "simulated") for name in chips.NAMES)
+
+
+PORT = replace(TEXT, complete=_complete_ports)
+"""A port by its name or URL."""

@@ -18,8 +18,7 @@ from espshell.ops.chip import link as link_ops
 from espshell.ops.result import Result
 from espshell.records import dataclass
 from espshell.shell import recovery
-from espshell.shell.arguments.places import ADDRESS
-from espshell.shell.arguments.ports import PORT
+from espshell.shell.arguments.places import ADDRESS, PORT
 from espshell.shell.arguments.types import (
     ANY_PATH,
     CHIPS,

@@ -21,7 +21,7 @@ from espshell.link.reset import AFTER, BEFORE
 from espshell.link.trace import Viewer
 from espshell.ops.memory import words
 from espshell.records import dataclass
-from espshell.shell.arguments.ports import PORT
+from espshell.shell.arguments.places import PORT
 from espshell.shell.arguments.types import (
     BARE_NUMBER,
     GENERATION,
