@@ -51,7 +51,7 @@ def info(result: Info, view: View) -> Iterator[Block]:
         ("EUI-64", result.eui64 or ""),
         ("chip id", hex32(result.sdk_id) if result.sdk_id is not None else ""),
         ("flash", flash),
-        ("security", _security(result.security) if result.security else ""),
+        ("security", ", ".join(_security(result.security)) if result.security else ""),
         ("boot", result.boot.reason if result.boot else ""),
         ("next reset", result.boot.prospect if result.boot else ""),
         ("fuses", result.boot_fuses or ""),
@@ -104,16 +104,13 @@ def _switch(on: bool) -> str:
     return "on" if on else "off"
 
 
-def _security(security: Security) -> str:
-    facts = [
-        f"secure boot {_switch(security.secure_boot)}",
-        f"flash encryption {_switch(security.flash_encryption)}",
-    ]
+def _security(security: Security) -> Iterator[str]:
+    yield f"secure boot {_switch(security.secure_boot)}"
+    yield f"flash encryption {_switch(security.flash_encryption)}"
     if security.secure_download:
-        facts.append("secure download mode (no access to memory)")
+        yield "secure download mode (no access to memory)"
     if security.flags:
-        facts.append(f"flags {' '.join(security.flags)}")
-    return ", ".join(facts)
+        yield f"flags {' '.join(security.flags)}"
 
 
 @form

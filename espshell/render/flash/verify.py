@@ -41,13 +41,22 @@ json_rows(Compared="address size titles equal=ok differing")
 def verify(result: Verify, view: View) -> Iterator[Block]:
     """Yield that files and flash are equal, or where they differ and what that may mean."""
     if result.ok:
-        yield from _equal(result)
+        for name, address, size in result.files:
+            file = f"{name}  " if len(result.files) > 1 else ""
+            text = f"  {file}{size_text(size)} at flash:{address:#x} ({result.method})"
+            yield Text(Styled("equal", "ok"), text)
         return
     if result.compared:
         yield from _bytes(result, view)
         yield Text(result.summary)
     else:
-        yield from _ranges(result, view)
+        spans = result.differing
+        shown = spans if view.every_row else spans[:RANGES]
+        yield Table(
+            (f"flash:{span}", size_text(span.size), count_text(span.units(SECTOR), "sector"))
+            for span in shown
+        )
+        yield from compare.more_hidden(len(spans) - len(shown), "range")
     yield from (Text(Styled(text, "hint")) for text in result.explanations)
 
 
@@ -64,27 +73,13 @@ def verify_json(result: Verify) -> Json:
     }
 
 
-def _equal(result: Verify) -> Iterator[Block]:
-    several = len(result.files) > 1
-    for name, address, size in result.files:
-        file = f"{name}  " if several else ""
-        text = f"  {file}{size_text(size)} at flash:{address:#x} ({result.method})"
-        yield Text(Styled("equal", "ok"), text)
-
-
-def _ranges(result: Verify, view: View) -> Iterator[Block]:
-    spans = result.differing
-    shown = spans if view.every_row else spans[:RANGES]
-    yield Table(
-        (f"flash:{span}", size_text(span.size), count_text(span.units(SECTOR), "sector"))
-        for span in shown
-    )
-    yield from compare.more_hidden(len(spans) - len(shown), "range")
-
-
 def _bytes(result: Verify, view: View) -> Iterator[Block]:
-    beside = view.width >= WIDTH
-    yield from _titles(beside)
+    beside, old, new = view.width >= WIDTH, Styled("expected", "old"), Styled("found", "new")
+    if beside:
+        yield Text(" " * _CELLS.start, old, " " * (len(_CELLS) - len(old.text)), " | ", new)
+    else:
+        yield Text(Styled("-", "old"), " ", old)
+        yield Text(Styled("+", "new"), " ", new)
     room, hidden = compare.ROWS, 0
     for area in (piece for difference in result.compared for piece in _pieces(difference)):
         if not view.every_row and not area.actual.strip(_BLANK):
@@ -130,16 +125,6 @@ def side_by_side(address: int, old: bytes, new: bytes, view: View) -> Iterator[B
     if old != new:
         carets = plain(dump_rows(address, new, old, replace(view, color=False))[1])[_CELLS.start :]
         yield Text(" " * _CELLS.start, f"{carets:<{len(_CELLS)}} | {carets}")
-
-
-def _titles(beside: bool) -> Iterator[Block]:
-    old, new = Styled("expected", "old"), Styled("found", "new")
-    if beside:
-        room = _CELLS.stop - len(old.text)
-        yield Text(" " * _CELLS.start, old, " " * (room - _CELLS.start), " | ", new)
-    else:
-        yield Text(Styled("-", "old"), " ", old)
-        yield Text(Styled("+", "new"), " ", new)
 
 
 @form

@@ -159,19 +159,20 @@ def register_list(result: RegisterList, view: View) -> Iterator[Block]:
 @form
 def field_list(result: FieldList, view: View) -> Iterator[Block]:
     """Yield a row a field: name, bits, access and values; meanings of values below it."""
-    for field in result.fields if any(f.value_meanings for f in result.fields) else ():
-        yield Text(Styled(field.name, "name"), f"  {field.bits}  {field.access.text}")
-        meanings = dict(field.value_meanings)
-        rows = [(name, str(n), *_meaning(meanings.get(n, ""))) for n, name in field.values]
-        yield Indented(2, Table(rows or [("any", _choices(field))]))
-    if not any(f.value_meanings for f in result.fields):
-        yield Table((f.name, f.bits, f.access.text, _choices(f)) for f in result.fields)
-
-
-def _choices(field: BitField) -> str:
-    most = (1 << field.width) - 1
-    named = ", ".join(f"{name} ({value})" for value, name in field.values)
-    return named or ("0, 1" if most == 1 else f"0..{_number(most)}")
+    has_meanings = any(field.value_meanings for field in result.fields)
+    rows: list[Sequence[Cell]] = []
+    for field in result.fields:
+        named = ", ".join(f"{name} ({value})" for value, name in field.values)
+        most = (1 << field.width) - 1
+        choices = named or ("0, 1" if most == 1 else f"0..{_number(most)}")
+        rows.append((field.name, field.bits, field.access.text, choices))
+        if has_meanings:
+            yield Text(Styled(field.name, "name"), f"  {field.bits}  {field.access.text}")
+            meanings = dict(field.value_meanings)
+            values = [(name, str(n), *_meaning(meanings.get(n, ""))) for n, name in field.values]
+            yield Indented(2, Table(values or [("any", choices)]))
+    if not has_meanings:
+        yield Table(rows)
 
 
 @form

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from espshell.ops.memory.diff import diff
 from espshell.render.bits import bit_diff, bit_ranges
-from espshell.render.document import Block, Part, Styled, Table, Text, spaced
+from espshell.render.document import Block, Styled, Table, Text, spaced
 from espshell.render.forms import Json, form, json_form, json_rows, judgement, pick, to_json
 from espshell.render.hexdump import Hexdump
 from espshell.render.memory.compare import difference
@@ -193,7 +193,7 @@ def symbols(result: SymbolList, view: View) -> Iterator[Block]:
 def expectation(result: Expectation, view: View) -> Iterator[Block]:
     """Yield that it is true, and both sides; what is not true is an error and says so itself."""
     if result.ok:
-        yield Text(*_truth(result))
+        yield _truth(result)
 
 
 @form
@@ -201,11 +201,11 @@ def waited(result: Waited, view: View) -> Iterator[Block]:
     """Yield that it has become true, and after how long."""
     if result.expectation.ok:
         looks = f"  after {result.seconds:.3g} s, {count_text(result.looks, 'look')}"
-        yield Text(*_truth(result.expectation), looks)
+        yield _truth(result.expectation, looks)
 
 
-def _truth(result: Expectation) -> tuple[Part, ...]:
+def _truth(result: Expectation, after: str = "") -> Block:
     sides = ""
     if result.left is not None:
         sides = f"  ({result.left:#x} {result.operator} {result.right:#x})"
-    return Styled("true", "ok"), f"  {result.expression}{sides}"
+    return Text(Styled("true", "ok"), f"  {result.expression}{sides}{after}")
