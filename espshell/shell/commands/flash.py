@@ -57,11 +57,6 @@ class Header:
     )
     flash_size: Annotated[str, Option("--flash-size", _PATCH, HEADER_SIZE, short="-fs")] = "keep"
 
-    @property
-    def settings(self) -> payload.FlashSettings:
-        """The same for the operation."""
-        return payload.FlashSettings(self.flash_mode, self.flash_freq, self.flash_size)
-
 
 @VERBS.add("load", group=GROUP, options=[DRY_RUN], traits=Trait.PARTITIONS, needs="flash")
 def load(
@@ -72,6 +67,7 @@ def load(
     keep_edges: KeepEdges = False,
     header: Header,
     force: Force = False,
+    like_esptool: bool = False,
 ) -> ops.Written | words.Loaded | None:
     """Write files to flash (only the sectors that differ) or to memory.
 
@@ -85,31 +81,8 @@ def load(
     Example: load app.bin flash:app1
     Example: load data.bin DRAM
     """
-    return load_files(
-        session,
-        files,
-        header.settings,
-        everything=everything,
-        keep_edges=keep_edges,
-        force=force,
-    )
-
-
-def load_files(
-    session: Session,
-    files: Sequence[Pair],
-    settings: payload.FlashSettings,
-    *,
-    everything: bool = False,
-    keep_edges: bool = False,
-    force: bool = False,
-    like_esptool: bool = False,
-) -> ops.Written | words.Loaded | None:
-    """Write files to flash or memory; see ``load``.
-
-    like_esptool: Intel HEX goes to its own addresses, an empty file is skipped, and a place inside
-    a sector is written with what else is in it kept; a note says each.
-    """
+    # As esptool does it: Intel HEX goes to its own addresses, an empty file is skipped, and a place
+    # inside a sector is written with what else is in it kept; a note says each.
     require_one_space(files)
     images = read_pairs(files, like_esptool=like_esptool)
     if files[0][1].space == "mem":
@@ -123,7 +96,7 @@ def load_files(
             force=force,
             report=session.output.progress,
         )
-    images = _with_settings(session, images, settings, force=force)
+    images = _with_settings(session, images, header, force=force)
     if like_esptool and not keep_edges:
         note = "{0.name}: {0.address:#x} is inside a sector; what else is in it is kept"
         images = tuple(
@@ -144,6 +117,7 @@ def verify(
     diff: Annotated[bool, Option("--diff", "show what differs")] = False,
     every_row: Annotated[bool, Option("--all", "show all of it")] = False,
     header: Header,
+    like_esptool: bool = False,
 ) -> Presentation:
     """Compare files with flash by digest.
 
@@ -152,22 +126,9 @@ def verify(
 
     Example: verify app.bin flash:app0
     """
-    return verify_files(session, files, header.settings, diff=diff, every_row=every_row)
-
-
-def verify_files(
-    session: Session,
-    files: Sequence[Pair],
-    settings: payload.FlashSettings,
-    *,
-    diff: bool = False,
-    every_row: bool = False,
-    like_esptool: bool = False,
-) -> Presentation:
-    """Compare files with flash; see ``verify``, and ``load_files`` for ``like_esptool``."""
     require_one_space(files, only="flash")
     images = read_pairs(files, like_esptool=like_esptool)
-    images = _with_settings(session, images, settings, force=False)
+    images = _with_settings(session, images, header, force=False)
     for note in (note for image in images for note in image.notes):
         session.output.note(note)
     images = tuple(image for image in images if image.data)
@@ -363,13 +324,10 @@ def _changing(session: Session, work: working.WriteJob) -> Iterator[None]:
 
 
 def _with_settings(
-    session: Session,
-    images: Sequence[payload.Payload],
-    settings: payload.FlashSettings,
-    *,
-    force: bool,
+    session: Session, images: Sequence[payload.Payload], header: Header, *, force: bool
 ) -> tuple[payload.Payload, ...]:
     """Return the images, the bootloader with other settings; ``detect`` is the flash's size."""
+    settings = payload.FlashSettings(header.flash_mode, header.flash_freq, header.flash_size)
     if settings.is_empty:
         return tuple(images)
     target = session.chip

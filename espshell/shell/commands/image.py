@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 from espshell.chips import Chip
 from espshell.chips.common import FLASH_FREQUENCIES, FLASH_SIZES
@@ -239,31 +239,6 @@ def image_merge(
 
     Example: image merge all.bin boot.bin 0 app.bin 0x10000 --chip esp32c3
     """
-    return _merge(
-        session,
-        out,
-        files,
-        fmt,
-        header,
-        target_offset=target_offset,
-        pad_to=pad_to,
-        chunk_size=chunk_size,
-        md5=not no_md5,
-        chip=chip,
-    )
-
-
-def _merge(
-    session: Session,
-    out: Path,
-    files: tuple[Pair, ...],
-    fmt: str | None,
-    header: Header,
-    *,
-    chip: Chip | None,
-    own_addresses: bool = False,
-    **layout: Any,
-) -> build.Merged:
     return build.merge_files(
         [(path, where.address) for path, where in files],
         out,
@@ -271,8 +246,10 @@ def _merge(
         chip=chip,
         connected=_at_hand(session),
         settings=header.settings,
-        own_addresses=own_addresses,
-        **layout,
+        target_offset=target_offset,
+        pad_to=pad_to,
+        chunk_size=chunk_size,
+        md5=not no_md5,
     )
 
 
@@ -305,17 +282,17 @@ def merge_bin(
     if output is None:
         raise UsageError("the destination is missing", hint="--output FILE")
 
-    return _merge(
-        session,
+    return build.merge_files(
+        [(path, where.address) for path, where in files],
         output,
-        files,
-        fmt,
-        header,
+        fmt=cast("Format | None", fmt),
+        chip=chip,
+        connected=_at_hand(session),
+        settings=header.settings,
         target_offset=target_offset,
         pad_to=pad_to,
         chunk_size=chunk_size,
         md5=not no_md5,
-        chip=chip,
         own_addresses=True,
     )
 
