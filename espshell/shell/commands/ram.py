@@ -151,19 +151,13 @@ def syms(session: Session, what: Annotated[str, FILE_OR_PATTERN] = "") -> symbol
     Example: syms program.elf
     """
     path = files.path_of(what) if what else Path()
+    pattern = what
     if what and (files.is_file(path) or what.startswith((".", "/", "~")) or what.endswith(".elf")):
-        session.symbols = symbols.load_symbols(path)
-        return _noted(session, symbols.list_symbols(session.symbols))
+        session.symbols, pattern = symbols.load_symbols(path), ""
     if session.symbols is None:
         raise UsageError("no symbols are loaded", hint="`syms FILE.elf`, or start with --elf FILE")
-    return _noted(session, symbols.list_symbols(session.symbols, what))
-
-
-def _noted(session: Session, listed: symbols.SymbolList) -> symbols.SymbolList:
-    """Add a note where the program is for another kind of core than the connected chip has."""
-    if session.target is None or session.symbols is None:
-        return listed
-    note = session.symbols.mismatch(session.target.chip)
+    listed = symbols.list_symbols(session.symbols, pattern)
+    note = session.symbols.mismatch(session.target.chip) if session.target else ""
     return replace(listed, notes=(*listed.notes, note)) if note else listed
 
 

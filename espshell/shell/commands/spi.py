@@ -58,14 +58,9 @@ def spi(
     Example: spi 0x9f --read 3
     """
     sent = b"".join(_byte_text(text) for text in data)
+    flash = session.flash()
     return sfdp.spi_command(
-        session.flash(),
-        opcode,
-        sent,
-        read=read,
-        address=address,
-        dummy_bits=dummy,
-        force=force,
+        flash, opcode, sent, read=read, address=address, dummy_bits=dummy, force=force
     )
 
 
@@ -89,10 +84,8 @@ def read_flash_sfdp(
         raise UsageError(
             f"{count} bytes from {address:#x} on go past the end of the 24-bit SFDP space"
         )
-    flash = session.flash()
-    return sfdp.SpiAnswer(
-        opcodes.RDSFDP, "read SFDP", b"", sfdp.read_sfdp_bytes(flash, address, count)
-    )
+    data = sfdp.read_sfdp_bytes(session.flash(), address, count)
+    return sfdp.SpiAnswer(opcodes.RDSFDP, "read SFDP", b"", data)
 
 
 ByteCount = Annotated[str, Option("--bytes", "how many: 1, 2 or 3 (2)", choice("1", "2", "3"))]
