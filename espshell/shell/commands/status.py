@@ -322,8 +322,8 @@ def _change(
         plan = ops.plan_change(flash, identified, request, volatile=volatile)
 
     def preview(view: View) -> Iterator[Block]:
-        known = session.connected.known_partitions
-        return change.status_plan(plan, replace(view, partitions=known))
+        table = session.connected.known_partitions
+        return change.status_plan(plan, replace(view, partitions=table))
 
     if not plan.nothing_to_do:
         output.show(Document(preview, output.view))
