@@ -207,7 +207,7 @@ def _holds(test: str, sfdp: Sfdp | None) -> bool | None:
     what, _, text = test.partition(operator)
     number = int(text)
     if what == "minor":
-        return sfdp.minor < number if operator == "<" else sfdp.minor == number
+        return sfdp.revision[1] < number if operator == "<" else sfdp.revision[1] == number
     if sfdp.basic is None or len(sfdp.basic.words) < 5:
         return None
     flags = {"444": sfdp.basic.qpi, "quad": sfdp.basic.quad}
