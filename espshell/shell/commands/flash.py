@@ -229,11 +229,9 @@ def erase(
         return None
     report = session.output.progress
     session.flash(size)
-    prepared = erasing.prepare(
-        target, region.address, size, facts, everything=everything, report=report
-    )
-    with _changing(session, prepared.job):
-        return prepared.finish(target.flash, report)
+    job = erasing.prepare(target, region.address, size, facts, everything=everything, report=report)
+    with _changing(session, job):
+        return erasing.finish(target.flash, job, report)
 
 
 @VERBS.add("parts", group=GROUP, needs="memory")
