@@ -374,7 +374,7 @@ def _with_settings(
     session: Session, images: Sequence[Payload], settings: FlashSettings, *, force: bool
 ) -> tuple[Payload, ...]:
     """Return the images, the bootloader with other settings; ``detect`` is the flash's size."""
-    if settings.is_empty:
+    if not settings.given:
         return tuple(images)
     target = session.chip
     size = target.flash.size if settings.size.lower() == patch.DETECT else None
