@@ -60,13 +60,13 @@ _ENTRIES_PER_FRAME = 6  # of WRITE_REG: one frame stays below the 112 bytes of t
 class Change:
     """A range that is written; ``old`` is None where it was not read before.
 
-    ``width`` and ``mask`` are those of a poke whose mask left bits alone; else the mask is None.
+    ``width`` is that of its values in bits; ``mask`` is None unless a poke left bits alone.
     """
 
     address: int
     old: bytes | None
     new: bytes
-    width: int = 8
+    width: int = 32
     mask: int | None = None
 
     @property
