@@ -138,7 +138,8 @@ def by_name(name: str) -> Part | None:
 def candidates(jedec_id: int, sfdp: Sfdp | None) -> tuple[Part, ...]:
     """Return the parts that have an id and do not contradict SFDP; all of the id if all do."""
     same_id = _by_id().get(jedec_id, ())
-    fitting = tuple(part for part in same_id if _fits(part, sfdp)) or same_id
+    fitting = tuple(p for p in same_id if all(_holds(t, sfdp) is not False for t in p.tests))
+    fitting = fitting or same_id
     agreed = tuple(part for part in fitting if _qe_agrees(part, sfdp) is not False)
     return agreed or fitting
 
@@ -193,10 +194,6 @@ def loses_bits(part: Part, count: int = 2) -> str | None:
 
 
 # --- choosing
-
-
-def _fits(part: Part, sfdp: Sfdp | None) -> bool:
-    return all(_holds(test, sfdp) is not False for test in part.tests)
 
 
 def _holds(test: str, sfdp: Sfdp | None) -> bool | None:
