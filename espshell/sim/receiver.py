@@ -46,10 +46,9 @@ class RomReceiver:
         frames: Frames = []
         start = 0
         while (end := data.find(slip.END, start)) >= 0:
-            piece = self._piece + data[start:end] if self._piece else data[start:end]
             if not self._open:
                 self._open = True
-            elif piece:
+            elif piece := self._piece + data[start:end]:
                 # An escape that does not exist is left out.
                 frame = slip.unescape(piece)
                 if frame is None:
