@@ -158,4 +158,4 @@ def test_a_stopped_sequence_holds_no_line(at: int, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(port.clock, "sleep", sleep)
     with pytest.raises(KeyboardInterrupt):
         reset.play(port, 3 * reset.TIGHT)
-    assert port.log[-1][1:] == (False, False)
+    assert port.log[-1] == (port.clock.now(), False, False)

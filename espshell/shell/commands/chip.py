@@ -288,6 +288,7 @@ TRACE_TARGET = replace(
         ("off", "stop"),
         *complete_files(text, scope),
     ),
+    outputs=lambda path: () if str(path) in ("on", "off") else (path,),
 )
 
 
