@@ -11,7 +11,7 @@ from espshell.nor.layout import BitKind, Values
 from espshell.nor.parts import Identified, Part
 from espshell.nor.plan import ConfirmationKind, StatusPlan
 from espshell.nor.sequence import StatusWrite
-from espshell.nor.sfdp import BASIC, Sfdp, Table
+from espshell.nor.sfdp import BASIC, Sfdp, Table, parse_basic
 
 OPEN = tuple(parts.identify(part.jedec_id, None) for part in parts.rows())
 ALONE = tuple(Identified(part.jedec_id, None, part, known=True) for part in parts.rows())
@@ -319,7 +319,8 @@ def test_an_open_bit_is_refused() -> None:
 def test_an_unknown_part_that_reads_ff() -> None:
     """Of a part that is not known, a register that reads FF is not written back."""
     words = (0, (32 << 20) - 1, *[0] * 12, 6 << 20, 0)
-    found = parts.identify(0x774016, Sfdp((1, 6), 0xFF, (Table(BASIC, (1, 6), 0x30, 16, words),)))
+    tables = (Table(BASIC, (1, 6), 0x30, 16, words),)
+    found = parts.identify(0x774016, Sfdp((1, 6), 0xFF, tables, parse_basic(words)))
     assert sent(planned(found, "QE=1")) == ["04", "06", "31 02"]
     assert planned(found, "QE=0", SR2=0xFF).refusals
 

@@ -10,7 +10,7 @@ import pytest
 
 from espshell.device import Target
 from espshell.errors import DeviceError, ReadsDiffer, UsageError
-from espshell.ops.flash.erase import Erased, erase, prepare
+from espshell.ops.flash.erase import Erased, erase, finish, prepare
 from espshell.ops.flash.load import Written, compare, facts_of, load, write
 from espshell.ops.flash.payload import Payload
 from espshell.ops.flash.plan import plan_write
@@ -360,11 +360,12 @@ def test_erase_leaves_alone_what_is_blank() -> None:
 def test_what_was_left_alone_is_looked_at_once_more() -> None:
     """A piece that was taken for blank, and is not in the end, makes the erase fail."""
     target = opened(contents=noise(SECTOR) + b"\xff" * 60 * KIB + b"\xff" * 64 * KIB)
-    erasing = prepare(target, 0, 128 * KIB, facts_of(target))
-    assert erasing.left_alone == (Span(64 * KIB, 128 * KIB),)
+    job = prepare(target, 0, 128 * KIB, facts_of(target))
+    assert [segment.span for segment in job.segments] == [Span(0, 64 * KIB)]
     nor(target).data[100 * KIB] = 0
-    result = erasing.finish(target.flash)
-    assert (result.ok, result.verified, result.failed) == (False, False, erasing.left_alone)
+    result = finish(target.flash, job)
+    assert (result.ok, result.verified) == (False, False)
+    assert result.failed == (Span(64 * KIB, 128 * KIB),)
 
 
 def test_an_image_is_verified_whole_where_sectors_were_left_alone() -> None:
