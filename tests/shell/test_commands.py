@@ -347,10 +347,10 @@ def test_what_dumps_have_shown_is_kept_by_page() -> None:
     assert dumps.recall("mem", page + 2, 4) == [None] * 4
     assert dumps.recall("mem", 4 * page, 4) is None
     assert dumps.recall("flash", page, 4) is None
-    dumps.keep("mem", page + 1, b"D")
-    assert dumps.recall("mem", page - 2, 4) == list(b"abcD")
+    dumps.keep("mem", page - 1, b"B")
+    assert dumps.recall("mem", page - 2, 4) == list(b"aBcd")
     for number in range(1, 1024):
         dumps.keep("flash", number * page, b"x")
     assert len(dumps) == 1024
-    assert dumps.recall("mem", page - 2, 2) is None
-    assert dumps.recall("mem", page, 2) == list(b"cD")
+    assert dumps.recall("mem", page, 2) is None
+    assert dumps.recall("mem", page - 2, 2) == list(b"aB")
