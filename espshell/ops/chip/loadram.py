@@ -57,17 +57,9 @@ class Occupant:
     others: tuple[Span, ...] = ()
     """Other addresses of the same RAM."""
 
-    def overlaps(self, other: Occupant) -> bool:
-        """Return whether both take the same byte under one address."""
-        return self.span.overlaps(other.span)
-
-    def is_elsewhere(self, other: Occupant) -> bool:
-        """Return whether both take the same byte under different addresses."""
-        return any(span.overlaps(other.span) for span in self.others)
-
     def hits(self, other: Occupant) -> bool:
-        """Return whether both take the same byte."""
-        return self.overlaps(other) or self.is_elsewhere(other)
+        """Return whether both take the same byte, under whichever address."""
+        return any(span.overlaps(other.span) for span in (self.span, *self.others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +167,7 @@ def load_ram(
     """
     if plan.clash is not None:
         mine, stubs = plan.clash
-        where = "" if mine.overlaps(stubs) else ", the same RAM on another bus"
+        where = "" if mine.span.overlaps(stubs.span) else ", the same RAM on another bus"
         raise UsageError(
             f"{mine.name} would overwrite the {stubs.name} at {hex32(stubs.span.start)}{where}",
             hint="`stub never` and `reset` stop the stub",
