@@ -7,6 +7,7 @@ the CRC-32 of each sector says at once which differ.  A sector that differs is a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from espshell.device import Flash
@@ -29,13 +30,10 @@ class Compared(Result):
     differing: tuple[Span, ...]
 
     @property
-    def ok(self) -> bool:
-        """Whether nothing differs."""
-        return not self.differing
-
-    @property
     def failure(self) -> str:
         """How much differs, and where it begins."""
+        if not self.differing:
+            return ""
         size = sum(span.size for span in self.differing)
         return (
             f"{size_text(size)} of {size_text(self.size)} differ, in "
@@ -50,42 +48,31 @@ def compare(
     for flash, title in zip((one, other), titles, strict=True):
         if not flash.has_digest:
             raise UsageError(f"the loader on {title} has no digests", hint="`save`, then `diff`")
-    search = _Search(one, other, span, report)
-    return Compared(span.start, span.size, titles, sector_spans(span, search.sectors(span)))
+    starts = _differing(one, other, span, span, report)
+    return Compared(span.start, span.size, titles, sector_spans(span, starts))
 
 
-@dataclass(frozen=True, slots=True)
-class _Search:
-    """A search for the sectors that differ between two boards."""
+def _differing(one: Flash, other: Flash, span: Span, whole: Span, report: Report) -> Iterator[int]:
+    """Yield the starts of the sectors of a range that differ, in ascending order."""
 
-    one: Flash
-    other: Flash
-    whole: Span
-    report: Report
+    def is_equal() -> bool:
+        first, second = (flash.digest(span.start, span.size) for flash in (one, other))
+        return first == second
 
-    def sectors(self, span: Span) -> list[int]:
-        """Return the starts of the sectors of a range that differ, in ascending order."""
-        is_sector = span.size <= SECTOR
-        differs = not self._is_equal(span) and not (is_sector and self._is_equal(span))
-        if not differs or is_sector:
-            self.report(Step("comparing", span.end - self.whole.start, self.whole.size))
-            return [span.start] if differs else []
-        unit = SECTOR
-        while span.units(unit) > _FAN_OUT:
-            unit *= _FAN_OUT
-        parts = self._by_crcs(span) or list(span.pieces(unit))
-        return [start for part in parts for start in self.sectors(part)]
-
-    def _by_crcs(self, span: Span) -> list[Span]:
-        """Return the sectors whose sums differ, if both boards tell them, and they are all."""
-        if span.start % SECTOR or span.size % SECTOR:
-            return []
-        ours, theirs = self.one.sector_crcs(span), self.other.sector_crcs(span)
-        if ours is None or theirs is None:
-            return []
-        pairs = zip(span.pieces(SECTOR), ours, theirs, strict=True)
-        return [part for part, one, other in pairs if one != other]
-
-    def _is_equal(self, span: Span) -> bool:
-        one, other = (flash.digest(span.start, span.size) for flash in (self.one, self.other))
-        return one == other
+    is_sector = span.size <= SECTOR
+    differs = not is_equal() and not (is_sector and is_equal())
+    if not differs or is_sector:
+        report(Step("comparing", span.end - whole.start, whole.size))
+        if differs:
+            yield span.start
+        return
+    parts, unit = [], SECTOR
+    if span.start % SECTOR == 0 and span.size % SECTOR == 0:  # where both boards tell all sums
+        ours, theirs = one.sector_crcs(span), other.sector_crcs(span)
+        if ours is not None and theirs is not None:
+            sums = zip(span.pieces(SECTOR), ours, theirs, strict=True)
+            parts = [part for part, first, second in sums if first != second]
+    while span.units(unit) > _FAN_OUT:
+        unit *= _FAN_OUT
+    for part in parts or span.pieces(unit):
+        yield from _differing(one, other, part, whole, report)

@@ -59,11 +59,6 @@ class Made(Result):
     notes: tuple[str, ...] = ()
 
     @property
-    def ok(self) -> bool:
-        """Whether our reader finds nothing wrong with it."""
-        return self.image.ok
-
-    @property
     def failure(self) -> str:
         """What it finds wrong."""
         return self.image.failure

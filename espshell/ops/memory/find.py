@@ -108,13 +108,10 @@ class Found(Result):
     """How often each byte was read."""
 
     @property
-    def ok(self) -> bool:
-        """Whether it is anywhere."""
-        return bool(self.hits)
-
-    @property
     def failure(self) -> str:
         """What was not found."""
+        if self.hits:
+            return ""
         return f"{self.pattern.text} is not in {Span.of(self.address, self.size)}"
 
     @property

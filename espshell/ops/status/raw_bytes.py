@@ -49,15 +49,10 @@ class StatusBytes(Result):
     dry_run: bool = False
 
     @property
-    def ok(self) -> bool:
-        """Whether a write, if there was one, reads back, and nothing else changed."""
-        if self.wanted is None or self.dry_run:
-            return True
-        return self.value == self.wanted and not self.beside
-
-    @property
     def failure(self) -> str:
         """The difference between what was written and what reads back."""
+        if self.wanted is None or self.dry_run or (self.value == self.wanted and not self.beside):
+            return ""
         if self.value == self.wanted:
             return f"other registers of the flash changed as well: {', '.join(self.beside)}"
         digits = 2 * self.count

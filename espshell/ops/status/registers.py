@@ -154,13 +154,10 @@ class StatusChange(Result):
     dry_run: bool = False
 
     @property
-    def ok(self) -> bool:
-        """Whether every bit is as planned."""
-        return not self.differing
-
-    @property
     def failure(self) -> str:
         """The bits that are not as planned: before, wanted, got."""
+        if not self.differing:
+            return ""
         bits = ", ".join(
             f"{d.register}.{d.name} was {d.before}, wanted {d.wanted}, got {d.got}"
             for d in self.differing
