@@ -11,8 +11,9 @@ import contextlib
 
 from espshell.chips import Quirk
 from espshell.device.board import Board
-from espshell.errors import EspError, NoReply, UsageError
+from espshell.errors import EspError, NoReply, PortError, UsageError
 from espshell.link import reset
+from espshell.link.port import Port
 from espshell.loader import spi
 from espshell.protocol import flash as frames
 from espshell.protocol.commands import RegisterWrite
@@ -35,6 +36,31 @@ def leave(board: Board, after: str) -> None:
         by_watchdog(board)
     elif "|" in after:
         reset.play(board.link.port, reset.parse(after))
+
+
+def early(board: Board, *, before: str, after: str) -> bool:
+    """Leave a chip that was stopped on the way to its stub or rate; return whether it was reset."""
+    if after != "soft-reset":  # which needs a loader that is in step
+        with contextlib.suppress(EspError):
+            leave(board, after)
+            return board.link.port.has_lines and not after.startswith("no-reset")
+    return half_way(board.link.port, before=before, after=after)
+
+
+def half_way(port: Port, *, before: str, after: str) -> bool:
+    """Leave a chip whose connecting was stopped, by the lines alone; return whether it was reset.
+
+    No loader is in step that could be asked to leave; so a port without lines leaves it as it is,
+    and so does a chip that must be reset neither ``before`` nor ``after``.
+    """
+    is_custom = "|" in after
+    may_reset = is_custom or after == "hard-reset" or not before.startswith("no-reset")
+    if after.startswith("no-reset") or not may_reset:
+        return False
+    sequence = reset.parse(after) if is_custom else reset.HARD_RESET
+    with contextlib.suppress(PortError):  # there is no chip left to reset
+        return reset.play(port, (reset.RELEASE, *sequence))
+    return False
 
 
 def by_reset(board: Board) -> bool:

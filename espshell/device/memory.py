@@ -161,7 +161,10 @@ class Memory:
             return self.words(address, count), self.words(address, count)
         require_32_bits(address, WORD * count)
         addresses = range(address, address + WORD * count, WORD)
-        words = transfer.read_words(self.loader, (*addresses, *addresses))
+        if count == 1:
+            words = transfer.read_pair(self.loader, address)
+        else:
+            words = transfer.read_words(self.loader, (*addresses, *addresses))
         return words[:count], words[count:]
 
     def gather(self, addresses: Sequence[int]) -> dict[int, int]:

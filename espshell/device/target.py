@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,8 +86,11 @@ class Target:
         expected: Chip | None = None,
         taps: tuple[Tap, ...] = (),
         stub_dir: Path | None = None,
+        on_stop: Callable[[Port], object] | None = None,
     ) -> Target:
         """Open a port and reach the loader behind it, at 115200 baud first and then at ``baud``.
+
+        ``on_stop`` gets the port, still open, if a signal stops connecting.
 
         Raises: PortError, NoSync, UsageError (another chip than expected); the port is closed
         again then.
@@ -107,7 +111,9 @@ class Target:
                 target.notes += (UNKNOWN_STUB,)
             if baud != link.port.baud:
                 target.change_baud(baud)
-        except BaseException:
+        except BaseException as stop:
+            if on_stop is not None and not isinstance(stop, Exception):
+                on_stop(link.port)
             link.port.close()
             raise
         return target

@@ -135,7 +135,7 @@ def candidates(jedec_id: int, sfdp: Sfdp | None) -> tuple[Part, ...]:
     same_id = _by_id().get(jedec_id, ())
     fitting = tuple(p for p in same_id if all(_holds(t, sfdp) is not False for t in p.tests))
     fitting = fitting or same_id
-    agreed = tuple(part for part in fitting if _qe_agrees(part, sfdp) is not False)
+    agreed = tuple(part for part in fitting if _qe_agrees(part, sfdp))
     return agreed or fitting
 
 

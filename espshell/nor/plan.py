@@ -115,15 +115,14 @@ class StatusPlan:
         return tuple(differences)
 
     def may_go_on(self, got: Values) -> bool:
-        """Whether the next attempt may follow: SR2 reads back unchanged.
+        """Whether the next attempt may follow: something differs, and SR2 reads back unchanged.
 
         Else the part accepted the write of both, and a write of SR1 alone could clear SR2.
         """
-        change = next((one for one in self.registers if one.name == "SR2"), None)
-        if change is None:
-            return True
-        untouched = not (got.get("SR2", ~change.before) ^ change.before) & change.compared
-        return untouched and bool(self.differing(got))
+        sr2 = next((change for change in self.registers if change.name == "SR2"), None)
+        if sr2 and (got.get("SR2", ~sr2.before) ^ sr2.before) & sr2.compared:
+            return False
+        return bool(self.differing(got))
 
 
 def make(

@@ -158,6 +158,14 @@ def test_qer_decides_between_candidates() -> None:
     assert names == ["MX25L3233F"]
 
 
+def test_qer_alone_decides_between_candidates() -> None:
+    """Where nothing else tells parts apart, those stay that have QE where QER says; else all."""
+    found = table(MX25R)
+    without = replace(found, tables=(replace(found.tables[0], words=found.tables[0].words[:9]),))
+    names = [[p.names[0] for p in parts.candidates(0xC84019, each)] for each in (found, without)]
+    assert names == [["GD25Q256C"], ["GD25Q256C", "GD25Q256D"]]
+
+
 def test_a_copy_is_doubted() -> None:
     """SFDP of another size than the id's is a copy of the part (ZD25Q128C), and said."""
     found = parts.identify(0xEF4018, made(8 << 20, minor=5))

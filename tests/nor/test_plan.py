@@ -165,6 +165,16 @@ def test_candidates_without_a_common_way() -> None:
     assert not made.may_go_on({"SR1": 4, "SR2": 2, "SR3": 0})
 
 
+@pytest.mark.parametrize(("jedec_id", "sr2"), [(0xC84016, {"SR2": 2}), (0xC22016, {})])
+def test_no_way_follows_one_that_succeeded(jedec_id: int, sr2: Values) -> None:
+    """With everything as planned nothing more is sent, whether the part has SR2 or not."""
+    made = planned(parts.identify(jedec_id, None), "BP=1", **sr2)
+    held = {change.name: change.after for change in made.registers}
+    assert len(made.attempts) == 2 or not sr2
+    assert not made.may_go_on(held)
+    assert made.may_go_on(held | {"SR1": 0})
+
+
 @given(st.sampled_from(OPEN), st.data())
 def test_every_candidate_ends_as_wanted(found: Identified, data: st.DataObject) -> None:
     """Whichever of the candidates it is, the attempts bring it to what was planned."""

@@ -135,6 +135,24 @@ def test_no_basic_table() -> None:
     assert "no basic flash parameters" in found.problems
 
 
+@pytest.mark.parametrize(
+    ("tables", "words", "problem"),
+    [
+        (15, 64, None),
+        (16, 16, "SFDP promises 17 tables; 16 were looked at"),
+        (0, 65, "table ff00 is too long: 65 words"),
+    ],
+)
+def test_what_is_too_much_is_said(tables: int, words: int, problem: str | None) -> None:
+    """16 tables of 64 words each are taken as they are, and of more what is left out is said."""
+    table = bytes((0, 6, 1, words)) + TAIL_AT.to_bytes(3, "little") + b"\xff"
+    headers = HEADER[:6] + bytes((tables, 0xFF)) + table * min(tables + 1, 16)
+    found = sfdp.parse({0: headers[:8], 8: headers[8:], TAIL_AT: bytes(4 * words)})
+    assert found is not None
+    assert [len(each.words) for each in found.tables] == [min(words, 64)] * min(tables + 1, 16)
+    assert found.problems == ((problem,) if problem else ())
+
+
 @given(st.binary(max_size=64), st.binary(max_size=300))
 def test_garbage_ends(header: bytes, rest: bytes) -> None:
     """Whatever a flash answers, reading ends, nothing is raised, and little is asked for."""
