@@ -193,7 +193,7 @@ def require_format(path: Path) -> None:
 
 
 def write(session: Session, path: Path, stopped: str = "") -> BoardReport:
-    """Write and return a report of the connected board; see ``board_report.gather``."""
+    """Write and return a report of the connected board; see ``gather``."""
     report = gather(session, stopped)
     files.write_bytes(path, text_of(report, path).encode())
     return report

@@ -16,7 +16,6 @@ from prompt_toolkit.lexers import Lexer
 from pygments.token import Comment, Keyword, Name, Number, Operator, String, Text, _TokenType
 
 from espshell.errors import EspError
-from espshell.shell.arguments.types import Scope
 from espshell.shell.language.lexer import EspshLexer
 from espshell.shell.registry import COMMANDS
 from espshell.shell.session import Session
@@ -99,15 +98,16 @@ class KnowingLexer(Lexer):
         key = (space, name)
         if key not in self._names:
             self.lookups += 1
-            scope = session.scope_at_hand
-            scope.prefixes = False  # whole names only: one letter may begin a name by chance
-            self._names[key] = bool(re.match(r"[A-Za-z_]", name)) and _is_known(scope, space, name)
+            self._names[key] = bool(re.match(r"[A-Za-z_]", name)) and self._is_known(space, name)
         return self._names[key]
 
-
-def _is_known(scope: Scope, space: str, name: str) -> bool:
-    with contextlib.suppress(EspError):
-        if space == "flash" and scope.chip is not None:
-            return name.lower() in {place.lower() for place in scope.space(space).names()}
-        return scope.chip is not None and (scope.space(space) if space else scope).knows(name)
-    return False
+    def _is_known(self, space: str, name: str) -> bool:
+        scope = self._session.scope_at_hand
+        scope.prefixes = False  # whole names only: one letter may begin a name by chance
+        if scope.chip is None:
+            return False
+        with contextlib.suppress(EspError):
+            if space == "flash":
+                return name.lower() in {place.lower() for place in scope.space(space).names()}
+            return (scope.space(space) if space else scope).knows(name)
+        return False
