@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from espshell.nor.bfpt import Basic, Duration
-from espshell.nor.sfdp import Sfdp
+from espshell.nor.sfdp import Basic, Duration, Sfdp
 from espshell.ops.flash.sfdp import SfdpRead, SpiAnswer
 from espshell.render.document import Block, Labelled, Styled, Table, Text
 from espshell.render.forms import Json, form, json_form, json_rows, pick

@@ -286,6 +286,7 @@ TRACE_TARGET = replace(
         ("off", "stop"),
         *complete_files(text, scope),
     ),
+    outputs=lambda path: () if str(path) in ("on", "off") else (path,),
 )
 
 

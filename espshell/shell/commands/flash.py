@@ -178,11 +178,9 @@ def erase(
         return None
     report = session.output.progress
     session.flash(size)
-    prepared = erasing.prepare(
-        target, region.address, size, facts, everything=everything, report=report
-    )
-    with _changing(session, prepared.job):
-        return prepared.finish(target.flash, report)
+    job = erasing.prepare(target, region.address, size, facts, everything=everything, report=report)
+    with _changing(session, job):
+        return erasing.finish(target.flash, job, report)
 
 
 @VERBS.add("parts", group=GROUP, needs="memory")
@@ -328,7 +326,7 @@ def _with_settings(
 ) -> tuple[payload.Payload, ...]:
     """Return the images, the bootloader with other settings; ``detect`` is the flash's size."""
     settings = payload.FlashSettings(header.flash_mode, header.flash_freq, header.flash_size)
-    if settings.is_empty:
+    if not settings.given:
         return tuple(images)
     target = session.chip
     size = target.flash.size if settings.size.lower() == payload.DETECT else None

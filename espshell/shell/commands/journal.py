@@ -115,6 +115,9 @@ SNAP_WORDS: ArgType[Snap | None, Snap | None] = ArgType(
     files=lambda parsed: (
         (parsed.path,) if parsed and parsed.path and parsed.action == _LOAD else ()
     ),
+    outputs=lambda parsed: (
+        (parsed.path,) if parsed and parsed.path and parsed.action == _SAVE else ()
+    ),
     complete_at=_complete_snap,
     least=0,
     most=3,

@@ -224,7 +224,11 @@ def history(session: Session, count: Annotated[int, POSITIVE] = 20) -> History:
     return History(first + 1, tuple(lines[first:]))
 
 
-LOG_TARGET = replace(FILE, complete=lambda text, scope: ("off", *complete_files(text, scope)))
+LOG_TARGET = replace(
+    FILE,
+    complete=lambda text, scope: ("off", *complete_files(text, scope)),
+    outputs=lambda path: () if str(path) == "off" else (path,),
+)
 """A file, or ``off``."""
 
 
