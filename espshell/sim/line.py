@@ -102,10 +102,20 @@ class SerialLine:
 
     def take(self, now: float) -> bytes:
         """Return the bytes that have arrived since the last call."""
-        data = b""
+        packets = b""
         while (ready := self.ready_at()) <= now:
-            data += self._take_packet(ready)
-        return data
+            room = PACKET
+            while self._bursts and room:
+                burst = self._bursts[0]
+                taken, size = burst.taken, len(burst.data)
+                burst.taken = end = min(burst.count_by(ready), taken + room)
+                packets += burst.data[taken:end]
+                room -= end - taken
+                if end < size:
+                    break
+                self._bursts.popleft()
+            self._ready = None
+        return packets
 
     def _packet_ready(self) -> float:
         room, deadline = PACKET, inf
@@ -121,17 +131,3 @@ class SerialLine:
                 return min(deadline, first + (taken + room - 1) * byte_s)
             room -= size
         return deadline
-
-    def _take_packet(self, ready: float) -> bytes:
-        packet = b""
-        while self._bursts and len(packet) < PACKET:
-            burst = self._bursts[0]
-            taken, data = burst.taken, burst.data
-            end = min(burst.count_by(ready), taken + PACKET - len(packet))
-            packet += data[taken:end]
-            burst.taken = end
-            if end < len(data):
-                break
-            self._bursts.popleft()
-        self._ready = None
-        return packet

@@ -145,7 +145,8 @@ class Wire:
         """
         now = self._clock.now()
         if now >= self._idle_until:
-            self._events.run_due(now)
+            if now >= self._events.next_at:
+                self._events.run_due(now)
             arrived = self._line.take(now)
             self.count.bytes_to_host += len(arrived)
             self._inbox += arrived
