@@ -3,7 +3,7 @@
     models    what the simulated chips are, as data
     url       ``sim://esp32c3?flash=4M`` to a ``Setup``
     memory    RAM, ROM and registers;  efuse  what is burnt
-    nor, spi  the flash and its controller;  parts, sfdp  flash parts as data;  status, guard
+    nor, spi  the flash and its controller;  parts  flash parts, as data;  status, guard
               their registers, and what those protect;  access  how loaders use all that
     chip      all of it together
     program   what may run on it, and its answer to a frame;  receiver  how bytes become frames

@@ -46,7 +46,8 @@ def connect(chip: str, memory: AddressSpace, now: Callable[[], float]) -> None:
         memory.compute(_FRC2_COUNT, lambda: round(now() * FRC_HZ) & 0xFFFF_FFFF)
     if not words:
         return
-    timer = Timer(*(int(word, 16) for word in words[:-1]), hz=int(words[-1]))
+    *others, hz = words
+    timer = Timer(*(int(word, 16) for word in others), int(hz))
 
     def latch(word: int) -> None:
         if word & timer.bit or timer.bit == 0xFFFF_FFFF:
