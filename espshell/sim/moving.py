@@ -46,8 +46,8 @@ def connect(chip: str, memory: AddressSpace, now: Callable[[], float]) -> None:
         memory.compute(_FRC2_COUNT, lambda: round(now() * FRC_HZ) & 0xFFFF_FFFF)
     if not words:
         return
-    *others, hz = words
-    timer = Timer(*(int(word, 16) for word in others), int(hz))
+    update, bit, valid, low, high = (int(word, 16) for word in words[:-1])
+    timer = Timer(update, bit, valid, low, high, int(words[-1]))
 
     def latch(word: int) -> None:
         if word & timer.bit or timer.bit == 0xFFFF_FFFF:
