@@ -122,13 +122,22 @@ def test_the_folder_goes_before_the_person(folder: Path) -> None:
     """Both files are read, and each key is taken from the nearer one that has it."""
     mine = config.user_file()
     mine.parent.mkdir(parents=True)
-    mine.write_text('baud = 9600\nchip = "esp32"\n[aliases]\na = "info"\nb = "info"')
-    (folder / "espshell.toml").write_text('baud = 19200\n[aliases]\nb = "map"')
+    mine.write_text(
+        'baud = 9600\nchip = "esp32"\n[aliases]\na = "info"\nb = "info"\n'
+        "[settings]\nverify = false\ncheck = true"
+    )
+    (folder / "espshell.toml").write_text(
+        'baud = 19200\n[aliases]\nb = "map"\n[settings]\ncheck = false'
+    )
     loaded = config.load(ask=lambda _: True)
     assert loaded.options == {"baud": "19200", "chip": "esp32"}
     assert [(name, line.text) for name, line in loaded.aliases.items()] == (
         [("a", "info"), ("b", "map")]
     )
+    assert {name: entry.text for name, entry in loaded.settings.items()} == {
+        "verify": "off",
+        "check": "off",
+    }
 
 
 WRONG = [
