@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Protocol
 
 from espshell.errors import UsageError
@@ -24,6 +25,7 @@ MAX_TOKENS = 150
 """Longest expression; it bounds the depth of the tree, and so the use of Python's stack."""
 
 _LIMIT = 1 << 64
+_KEPT = 256  # parsed expressions: a line is parsed when it is checked and when it runs
 
 
 class Environment(Protocol):
@@ -129,6 +131,7 @@ class Expr:
         return lhs, self.root.operators[0], rhs
 
 
+@lru_cache(maxsize=_KEPT)
 def parse(text: str) -> Expr:
     """Parse an expression.
 
