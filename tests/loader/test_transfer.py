@@ -208,7 +208,7 @@ def test_a_pair_stands_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     target = open_sim()
     markers = [marker.value for marker in target.loader.markers[:3]]
     came: list[int] = []
-    word = 0
+    word: int
 
     def values(window: Window, addresses: Sequence[int]) -> list[int]:
         if len(came) < len(addresses):
