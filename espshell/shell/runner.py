@@ -151,7 +151,7 @@ class Runner:
         if Trait.LINES in verb.traits:
             arguments["run_file"] = self.run_file
         changes = registry.settings(prepared.bound, session.variables, scope)
-        with session.with_settings(changes):
+        with session.with_settings(changes) if changes else contextlib.nullcontext():
             answer = self._recorded(prepared, arguments)
         if isinstance(answer, Outcome):  # that of the inner command
             return answer

@@ -25,7 +25,8 @@ MAX_TOKENS = 150
 """Longest expression; it bounds the depth of the tree, and so the use of Python's stack."""
 
 _LIMIT = 1 << 64
-_KEPT = 256  # parsed expressions: a line is parsed when it is checked and when it runs
+KEPT = 1024
+"""Parsed texts that are kept: a line is parsed when it is checked, and again when it runs."""
 
 
 class Environment(Protocol):
@@ -131,7 +132,7 @@ class Expr:
         return lhs, self.root.operators[0], rhs
 
 
-@lru_cache(maxsize=_KEPT)
+@lru_cache(maxsize=KEPT)
 def parse(text: str) -> Expr:
     """Parse an expression.
 

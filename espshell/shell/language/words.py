@@ -82,6 +82,8 @@ class Word:
 
     def required_variables(self) -> tuple[str, ...]:
         """Return the names of the variables without a default, which must be set."""
+        if self.is_plain:
+            return ()
         required = (p for p in self.pieces if isinstance(p, VariableUse) and p.default is None)
         return tuple(dict.fromkeys(variable.name for variable in required))
 
