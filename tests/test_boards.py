@@ -53,12 +53,17 @@ def test_one_dead_board_stops_no_other() -> None:
 
 def test_json_names_the_port() -> None:
     """Each object is that of one board, with its port; an input is for all of them."""
-    ran = run(CHIPS[:2], "--json", "-", given="peek DRAM\nexpect [DRAM] == 1\n")
+    ran = run(
+        CHIPS[:2], "--json", "-", given="peek DRAM\necho 5 | tr a-z A-Z\nexpect [DRAM] == 1\n"
+    )
     objects = [json.loads(line) for line in ran.stdout.splitlines()]
     assert ran.returncode == 1
-    assert sorted((o["port"], o["command"], o["ok"]) for o in objects) == [
+    verdicts = [(o["port"], o["command"], o["ok"]) for o in objects if "command" in o]
+    assert sorted(verdicts) == [
         (chip, command, command == "peek") for chip in CHIPS[:2] for command in ("expect", "peek")
     ]
+    texts = [o["port"] for o in objects if "command" not in o]
+    assert sorted(texts) == [*CHIPS[:2]], "what a program writes is text, with its board"
 
 
 @pytest.mark.parametrize(
@@ -93,14 +98,6 @@ def test_results_that_cannot_be_written_end_the_run() -> None:
         ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert ran.returncode == 2
     assert ran.stderr.endswith("espshell: cannot write the results: no space left on device\n")
-
-
-def test_a_line_that_is_no_json() -> None:
-    """What a program writes into which a line is piped is given as text, with its board."""
-    ran = run(CHIPS[:2], "--json", "-c", "echo 5 | cat; echo on | tr a-z A-Z")
-    assert ran.returncode == 0
-    objects = [json.loads(line) for line in ran.stdout.splitlines()]
-    assert {o["port"] for o in objects} == set(CHIPS[:2])
 
 
 DYING = 1

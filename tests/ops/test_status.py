@@ -243,8 +243,9 @@ def test_every_range_is_what_the_flash_protects(named: Bench) -> None:
     assert len(found.choices) > 2
     layout = named.identified.part.layout
     names = [register.name for register in layout.registers]
+    before = dict(named.status.registers)
     for choice in found.choices:
-        registers = dict(named.status.registers)
+        registers = before
         for setting in choice.settings:
             wanted = layout.field(setting.name)
             assert wanted is not None
