@@ -66,7 +66,8 @@ class Pty:
             codec_errors="replace",
             timeout=TIMEOUT_S,
         )
-        screen.write_process_input = self.child.send  # where its cursor is, if it is asked
+        # Where its cursor is, if it is asked.
+        screen.write_process_input = self.child.send  # type: ignore[method-assign, assignment]
 
     def __enter__(self: Self) -> Self:
         return self
@@ -108,6 +109,8 @@ def cells(screen: pyte.Screen) -> tuple[tuple[Char, ...], ...]:
 
 class Terminal(Pty):
     """A program at a terminal; lines that scroll out of it are kept."""
+
+    screen: pyte.HistoryScreen
 
     def __init__(
         self,

@@ -210,7 +210,7 @@ def test_an_end_in_the_middle(
     job, whole = JOBS[name], programs.whole(name)
     assert whole.stop > whole.begin, "nothing happens on the wire"
     span = whole.stop - whole.begin
-    parts = (0.5, 0.93, 0.0) if job.changes else (0.5,)
+    parts: tuple[float, ...] = (0.5, 0.93, 0.0) if job.changes else (0.5,)
     step = min(stride(1), len(parts))  # the quick run takes one of them, by turns
     parts = parts[(ENDS.index(end) + len(name)) % step :: step]
     for place in sorted({whole.begin + 1 + int(span * part) for part in parts}):
