@@ -12,7 +12,6 @@ import fnmatch
 import functools
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -23,14 +22,11 @@ from dataclasses import dataclass, field
 from typing import IO, cast
 
 from espshell.errors import BenchError, EspError, UsageError, file_error
-from espshell.files import SCRIPT, read_stream
 from espshell.link.ports import PortInfo, list_ports
 from espshell.shell.crash import STOPPING
+from espshell.shell.settings import PORT_PLACE
 
 PORT, SELECTION, LIKELY = ("-p", "--port"), "--ports", "--all-likely"
-
-_PLACE = "{port}"
-"""Stands for the board in the name of a file that each board writes."""
 
 _WRITTEN = ("--transcript", "--trace", "--junit", "--log", "--report")
 """Options with a file that is written: one for all would be overwritten by each."""
@@ -132,17 +128,17 @@ def _fits(port: PortInfo, selectors: Sequence[Sequence[str]]) -> bool:
 
 def _require_own_files(arguments: Sequence[str]) -> None:
     """Require a file of its own for each board. Raises: UsageError."""
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=False):
         if argument == "--":
             return
         name, has_value, value = argument.partition("=")
         if name == "--trace" and not has_value:  # to the screen
             continue
-        if name in _WRITTEN and _PLACE not in (value if has_value else following):
+        if name in _WRITTEN and PORT_PLACE not in (value if has_value else following):
             written = argument if has_value else f"{argument} {following}"
             raise UsageError(
                 f"{written}: several boards would write the same file",
-                hint=f"{_PLACE} in the name stands for the board",
+                hint=f"{PORT_PLACE} in the name stands for the board",
             )
 
 
@@ -168,14 +164,11 @@ class Board:
         return "ok" if status == 0 else f"status {status}: {self.last_error}"
 
 
-def run(request: Request, *, reads_input: bool) -> int:
-    """Run the command line on all boards; return the worst exit status.
-
-    ``reads_input``: each board gets a copy of standard input.
+def run(request: Request, given: bytes) -> int:
+    """Run the command line on all boards, each with the input; return the worst exit status.
 
     Raises: UsageError or BrokenPipeError if results cannot be written; the boards are ended then.
     """
-    given = read_stream(sys.stdin.buffer, "standard input", SCRIPT) if reads_input else b""
     with _ended_with_us() as boards:
         for port in request.ports:
             boards.append(Board(port, _start(port, request.arguments)))
@@ -219,10 +212,8 @@ def _ended_with_us() -> Iterator[list[Board]]:
 
 def _start(port: str, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
     """Start the program for a board."""
-    place = re.sub(r"[^\w.-]+", "_", port).strip("_")
-    words = [argument.replace(_PLACE, place) for argument in arguments]
     return subprocess.Popen(
-        [sys.executable, "-m", "espshell", "--port", port, *words],
+        [sys.executable, "-m", "espshell", "--port", port, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
