@@ -198,16 +198,18 @@ VALUES = st.recursive(
     st.booleans()
     | st.integers(-5, 500_000)
     | st.floats()
-    | st.text()
+    | st.text(max_size=9)
     | st.sampled_from(["esp32c3", "auto", "info", "4M", "usb:1"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=5,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3)
+    ),
+    max_leaves=3,
 )
 KEYS = st.sampled_from([*config._OPTIONS, *config._BARE, "check", "flash-size", "x"])
 
 
 @settings(max_examples=15)
-@given(st.recursive(st.dictionaries(KEYS, VALUES), lambda inner: st.dictionaries(KEYS, inner)))
+@given(st.dictionaries(KEYS, VALUES | st.dictionaries(KEYS, VALUES, max_size=3), max_size=4))
 def test_any_values_are_taken_or_refused(values: dict[str, object]) -> None:
     """Whatever stands in a file, it is a configuration or an error of one line."""
     data = tomlkit.dumps(values).encode("utf-8", "replace")
