@@ -223,7 +223,7 @@ def test_a_byte_that_changes_on_the_way_is_seen_by_the_digest(
     target = opened("esp32", False, contents=contents)
     if stub:
         target.start_stub(handlers=False)
-    feed, damaged = slip.Decoder.feed, []
+    feed, damaged = slip.Decoder.feed, list[int]()
 
     def once_wrong(decoder: slip.Decoder, data: bytes) -> object:
         at = data.find(b"\x55" * 4)
