@@ -14,8 +14,9 @@ from intelhex import IntelHex
 
 from espshell.device import Memory
 from espshell.errors import EspError, NoReply, ReadsDiffer, UsageError
-from espshell.ops.memory import reading, writing
 from espshell.ops.memory import words as memory
+from espshell.ops.memory import writing
+from espshell.ops.memory.reading import read_chunks
 from espshell.ops.memory.save import save
 from espshell.ops.result import Step
 from tests.loader.support import held, open_sim, wire_of
@@ -348,7 +349,7 @@ def test_what_reads_back_otherwise_is_read_twice(
 ) -> None:
     """One reading that was damaged is no reason to say that a write has failed."""
     target = open_sim(chip="esp32c3")
-    read, readings = reading.read_chunks, 0
+    read, readings = read_chunks, 0
 
     def damaged(memory: Memory, address: int, size: int, **how: Any) -> Iterator[bytes]:
         nonlocal readings

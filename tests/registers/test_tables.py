@@ -88,12 +88,13 @@ def rows(name: str) -> Iterator[Register]:
 @pytest.mark.parametrize("name", NAMES)
 def test_addresses(name: str) -> None:
     """Every register is an aligned word in a region for peripherals, and inside its peripheral."""
+    facts, registers = chip(name), table(name)
     for register in rows(name):
-        region = chip(name).region_at(register.address, 4)
+        region = facts.region_at(register.address, 4)
         assert register.address % 4 == 0, register
         assert region is not None, register
         assert region.kind is Kind.PERIPHERAL, register
-        peripheral = table(name).peripheral(register.peripheral)
+        peripheral = registers.peripheral(register.peripheral)
         assert peripheral is not None
         assert peripheral.holds(register.address), register
         assert 0 <= register.reset < 1 << 32, register
