@@ -7,11 +7,12 @@ the CRC-32 of each sector says at once which differ.  A sector that differs is a
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from espshell.device import Flash
-from espshell.errors import UsageError
+from espshell.errors import EspError, UsageError
 from espshell.ops.flash.digest_compare import sector_spans
 from espshell.ops.result import Report, Result, Step, silent
 from espshell.span import Span
@@ -41,6 +42,17 @@ class Compared(Result):
         )
 
 
+@contextlib.contextmanager
+def of_board(title: str) -> Iterator[None]:
+    """Let every error from here name its board: there are two."""
+    try:
+        yield
+    except EspError as error:
+        if title not in error.message:
+            error.message = f"{title}: {error.message}"
+        raise
+
+
 def compare(
     one: Flash, other: Flash, span: Span, titles: tuple[str, str], report: Report = silent
 ) -> Compared:
@@ -48,31 +60,48 @@ def compare(
     for flash, title in zip((one, other), titles, strict=True):
         if not flash.has_digest:
             raise UsageError(f"the loader on {title} has no digests", hint="`save`, then `diff`")
-    starts = _differing(one, other, span, span, report)
-    return Compared(span.start, span.size, titles, sector_spans(span, starts))
+    search = _Search(one, other, span, titles, report)
+    return Compared(span.start, span.size, titles, sector_spans(span, search.sectors(span)))
 
 
-def _differing(one: Flash, other: Flash, span: Span, whole: Span, report: Report) -> Iterator[int]:
-    """Yield the starts of the sectors of a range that differ, in ascending order."""
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """A search for the sectors that differ between two boards."""
 
-    def is_equal() -> bool:
-        first, second = (flash.digest(span.start, span.size) for flash in (one, other))
-        return first == second
+    one: Flash
+    other: Flash
+    whole: Span
+    titles: tuple[str, str]
+    report: Report
 
-    is_sector = span.size <= SECTOR
-    differs = not is_equal() and not (is_sector and is_equal())
-    if not differs or is_sector:
-        report(Step("comparing", span.end - whole.start, whole.size))
-        if differs:
-            yield span.start
-        return
-    parts, unit = [], SECTOR
-    if span.start % SECTOR == 0 and span.size % SECTOR == 0:  # where both boards tell all sums
-        ours, theirs = one.sector_crcs(span), other.sector_crcs(span)
-        if ours is not None and theirs is not None:
-            sums = zip(span.pieces(SECTOR), ours, theirs, strict=True)
-            parts = [part for part, first, second in sums if first != second]
-    while span.units(unit) > _FAN_OUT:
-        unit *= _FAN_OUT
-    for part in parts or span.pieces(unit):
-        yield from _differing(one, other, part, whole, report)
+    def sectors(self, span: Span) -> list[int]:
+        """Return the starts of the sectors of a range that differ, in ascending order."""
+        is_sector = span.size <= SECTOR
+        differs = not self._is_equal(span) and not (is_sector and self._is_equal(span))
+        if not differs or is_sector:
+            self.report(Step("comparing", span.end - self.whole.start, self.whole.size))
+            return [span.start] if differs else []
+        unit = SECTOR
+        while span.units(unit) > _FAN_OUT:
+            unit *= _FAN_OUT
+        parts = self._by_crcs(span) or list(span.pieces(unit))
+        return [start for part in parts for start in self.sectors(part)]
+
+    def _by_crcs(self, span: Span) -> list[Span]:
+        """Return the sectors whose sums differ, if both boards tell them, and they are all."""
+        if span.start % SECTOR or span.size % SECTOR:
+            return []
+        with of_board(self.titles[0]):
+            ours = self.one.sector_crcs(span)
+        with of_board(self.titles[1]):
+            theirs = self.other.sector_crcs(span)
+        if ours is None or theirs is None:
+            return []
+        pairs = zip(span.pieces(SECTOR), ours, theirs, strict=True)
+        return [part for part, one, other in pairs if one != other]
+
+    def _is_equal(self, span: Span) -> bool:
+        with of_board(self.titles[0]):
+            one = self.one.digest(span.start, span.size)
+        with of_board(self.titles[1]):
+            return one == self.other.digest(span.start, span.size)
