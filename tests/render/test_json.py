@@ -14,6 +14,7 @@ from espshell.ops.memory.diff import diff
 from espshell.ops.memory.find import Found, Hit, Pattern
 from espshell.ops.memory.hash import Digest
 from espshell.ops.memory.snapshot import Snapshot
+from espshell.ops.memory.undo import Restored
 from espshell.ops.memory.words import Copied, Dump, Fill, Peek
 from espshell.ops.memory.writing import MemoryWrite
 from espshell.render import to_json
@@ -152,6 +153,10 @@ class Outer:
                 "elsewhere": [{"address": 16, "size": 4, "reason": "is blank"}],
                 "dry_run": False,
             },
+        ),
+        (
+            Restored(A, b"\x01", writes=(), read_notes=("changed",)),
+            {"writes": [], "address": A, "found": "01", "found_notes": ["changed"]},
         ),
         (
             MemoryWrite(A, b"\x34\x12", None, b"\x30\x02", 16, 0x0FF0),

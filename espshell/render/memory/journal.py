@@ -22,6 +22,7 @@ _SHORT = 8  # bytes that are shown as digits
 json_rows(
     Journaled="count entries",
     Snapshot="name address size=data# stale=is_stale readings",
+    Restored="writes address found found_notes=read_notes",
     SnapshotFile="path chip snapshots",
 )
 
