@@ -39,10 +39,7 @@ class SimChip:
             else AddressSpace(self.facts, rom=rom, registers=words)
         )
         self.gpio = Gpio(
-            MODELS[self.facts.name],
-            self.memory,
-            levels=dict(setup.levels),
-            wires=setup.wires,
+            MODELS[self.facts.name], self.memory, levels=dict(setup.levels), wires=setup.wires
         )
         self.memory.add_reset_values(self.gpio.first_values())
         self.flash = Nor(

@@ -9,37 +9,10 @@ import socket
 _CHUNK = 65536
 
 
-class Client:
-    """The other end of a served chip: a program that sends and receives bytes."""
+class PtyClient:
+    """The master side of a pty: a program that sends and receives bytes, but moves no lines."""
 
-    name: str
-    """What a client must open."""
     has_lines = False
-    """Whether it moves DTR and RTS by itself."""
-
-    def wait(self, timeout_s: float | None) -> bytes:
-        """Return what has come, perhaps nothing, within a time."""
-        raise NotImplementedError
-
-    def send(self, data: bytes) -> None:
-        """Give bytes to the client; without one they are lost."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Give everything back."""
-        raise NotImplementedError
-
-    def baud(self) -> int | None:
-        """Return the client's rate, or None if it cannot be known, as on a raw TCP port."""
-        return None
-
-    def has_gone(self) -> bool:
-        """Return True once after the last client has gone: the chip is to be reset then."""
-        return False
-
-
-class PtyClient(Client):
-    """The master side of a pty."""
 
     def __init__(self) -> None:
         import termios
@@ -112,8 +85,11 @@ class PtyClient(Client):
             self._slave = None
 
 
-class TcpClient(Client):
-    """A listening socket and at most one connection."""
+class TcpClient:
+    """A listening socket and at most one connection; ``name`` is what a client must open."""
+
+    has_lines = False
+    """Whether it moves DTR and RTS by itself."""
 
     def __init__(self, host: str, port: int) -> None:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
@@ -140,6 +116,14 @@ class TcpClient(Client):
             self._hang_up()
         return data
 
+    def baud(self) -> int | None:
+        """Return the client's rate; None: on a raw TCP port it cannot be known."""
+        return None
+
+    def has_gone(self) -> bool:
+        """Return False: the chip stays as it is when a client has gone."""
+        return False
+
     def _greet(self) -> None:
         """Begin with a new client."""
 
@@ -161,3 +145,7 @@ class TcpClient(Client):
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+Client = PtyClient | TcpClient
+"""The other end of a served chip."""

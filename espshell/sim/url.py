@@ -305,9 +305,7 @@ _OPTIONS = {
     "package": UrlOption("package", _package, "one of {packages}"),
     "latency": UrlOption("latency_s", lambda _, text: parse_seconds(text), "a time such as 16ms"),
     "maxbaud": UrlOption(
-        "max_baud",
-        lambda _, text: parse_number(text) or None,
-        "a rate such as 921600",
+        "max_baud", lambda _, text: parse_number(text) or None, "a rate such as 921600"
     ),
     "noise": UrlOption("noise", _noise, "a rate and a probability such as 921600:0.001"),
     "crystal": UrlOption(
@@ -356,9 +354,7 @@ _OPTIONS = {
         "jtag, on a chip that has it, not {text!r} ({chip.title})",
     ),
     "flash-file": UrlOption(
-        "flash_file",
-        lambda _, text: files.path_of(text) if text else None,
-        "the name of a file",
+        "flash_file", lambda _, text: files.path_of(text) if text else None, "the name of a file"
     ),
     "sr": UrlOption(
         "status",
@@ -368,16 +364,12 @@ _OPTIONS = {
         "bytes in hex such as 1c,02",
     ),
     "wp": UrlOption(
-        "wp_low",
-        lambda _, text: {"low": True, "high": False}.get(text),
-        "low or high",
+        "wp_low", lambda _, text: {"low": True, "high": False}.get(text), "low or high"
     ),
     "gpioN": UrlOption("levels", _levels, "the level 0 or 1 of a pin that an {chip.title} has"),
     "wire": UrlOption("wires", _wires, "two pins that an {chip.title} has, such as 4:5"),
     "inflight": UrlOption(
-        "inflight",
-        lambda _, text: parse_number(text) or None,
-        "a number of blocks from 1 on",
+        "inflight", lambda _, text: parse_number(text) or None, "a number of blocks from 1 on"
     ),
     "says": UrlOption("says", lambda _, text: fault.unescaped(text), "a text"),
     "returns": UrlOption("returns", lambda _, text: {"0": False, "1": True}.get(text), "0 or 1"),
