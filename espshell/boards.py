@@ -19,12 +19,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import IO, cast
 
 from espshell.errors import BenchError, EspError, UsageError, file_error
 from espshell.files import SCRIPT, read_stream
 from espshell.link.ports import PortInfo, list_ports
+from espshell.records import dataclass, field
 from espshell.shell.crash import STOPPING
 
 PORT, SELECTION, LIKELY = ("-p", "--port"), "--ports", "--all-likely"

@@ -16,7 +16,6 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +28,7 @@ from espshell.link import ports, reset
 from espshell.link.trace import Recorder, Viewer
 from espshell.ops.chip import info
 from espshell.options import STREAM, command_hint, parsed
+from espshell.records import replace
 from espshell.shell import report_page, script, startup
 from espshell.shell.arguments.types import chip_named, did_you_mean
 from espshell.shell.check import check

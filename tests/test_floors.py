@@ -17,8 +17,8 @@ from tests.rows import every
 SOURCE = Path(espshell.__file__).parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("messages",),
-    ("errors", "units", "records", "span", "clock", "signals", "tables"),
+    ("messages", "records"),
+    ("errors", "units", "span", "clock", "signals", "tables"),
     ("files", "lazy"),
     ("protocol", "chips", "nor", "image", "registers", "efuse", "pins"),
     ("link", "sim"),

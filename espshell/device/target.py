@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from espshell.chips import USB_VID, Chip, Quirk, Write
@@ -30,6 +29,7 @@ from espshell.loader.spi import Controller, FlashCommand
 from espshell.loader.stub_file import Stub
 from espshell.protocol.commands import RegisterWrite, SecurityInfo
 from espshell.protocol.dialect import STUB_V1
+from espshell.records import replace
 
 SYNC_BAUD = 115200
 """The rate of the first contact; every ROM finds it."""

@@ -5,12 +5,10 @@ Where their registers are stands in ``registers``, under the names that all chip
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Mapping
-from dataclasses import field
 
-from espshell.records import dataclass
+from espshell.records import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ Rule = tuple[tuple[tuple[int, int], ...], str]
 """Levels of pins, and how the chip starts with these."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Pins:
     """The pins of a chip."""
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import cached_property
 from xml.etree.ElementTree import Element
 
 from espshell.errors import UsageError, printable
+from espshell.records import dataclass, replace
 from espshell.registers.svd_tree import MOST_DEPTH, Reader
 from espshell.registers.table import Access, BitField, Peripheral, Register, Registers
 from espshell.units import WORD, count_text

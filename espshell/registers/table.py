@@ -13,10 +13,11 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from functools import cache, cached_property
 from typing import NamedTuple, Protocol
+
+from espshell.records import dataclass
 
 _FIELD = re.compile(
     r"(?P<name>[^=]+)=(?P<high>\d+)(:(?P<low>\d+))?(\((?P<values>[^)]*)\))?(/(?P<access>\w+))?"

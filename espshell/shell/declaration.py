@@ -28,12 +28,11 @@ import enum
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field, replace
 from functools import cache
 from typing import Annotated, Any, get_args, get_origin
 
 from espshell.ops.result import Result
-from espshell.records import dataclass
+from espshell.records import dataclass, field, replace
 from espshell.shell.arguments.types import AnyType, ArgType
 from espshell.shell.outcome import Outcome, Presentation
 

@@ -6,10 +6,10 @@ Results of operations are at home in ``render``; these belong to no chip.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from espshell.lazy import run
 from espshell.ops.result import Result
+from espshell.records import replace
 from espshell.render import render, to_json
 from espshell.render.document import Block, Styled, Table, Text, spaced
 from espshell.render.forms import Json, form, json_form, json_rows

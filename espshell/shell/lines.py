@@ -6,11 +6,10 @@ Nothing is run here.  The registry of commands is ``registry.COMMANDS``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import lru_cache
 
 from espshell.errors import UsageError
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.shell import bare, dialects, registry
 from espshell.shell.declaration import Trait, Verb
 from espshell.shell.esptool import spelling

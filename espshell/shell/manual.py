@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from espshell.records import replace
 from espshell.render.document import Block, Indented, Line, Styled, Table, Text, spaced
 from espshell.render.forms import Json, form, json_form
 from espshell.render.view import COLUMNS, View

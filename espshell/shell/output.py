@@ -14,13 +14,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from espshell import files
 from espshell.errors import UsageError, file_error, system_reason
 from espshell.ops.result import Step
+from espshell.records import replace
 from espshell.render.document import Document, Styled, Text
 from espshell.render.hexdump import Hexdump
 from espshell.render.theme import chosen, paint, recolored, themed_console

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import chain
 from typing import Any, TypeVar
 
 from espshell.errors import UsageError
+from espshell.records import replace
 from espshell.shell import dialects
 from espshell.shell.arguments.types import EXPRESSION, AnyType, Scope, did_you_mean
 from espshell.shell.declaration import RESTS, Option, Param, Run, Trait, Verb, groups, parse_doc

@@ -10,13 +10,13 @@ import html
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from espshell import __version__, files
 from espshell.errors import UsageError, printable
+from espshell.records import replace
 from espshell.render import render, to_json
 from espshell.render.document import Block, Document, Labelled, Styled, Text
 from espshell.render.theme import STYLES, rich_style, themed_console

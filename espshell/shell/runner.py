@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from operator import methodcaller
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from espshell.errors import (
     ScriptError,
     UsageError,
 )
+from espshell.records import replace
 from espshell.shell import (
     blocks,
     check,

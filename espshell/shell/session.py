@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ from espshell.ops.memory import journal as journaling
 from espshell.ops.memory import snapshot as snapshots_ops
 from espshell.ops.result import Result
 from espshell.protocol.packet import Opcode
+from espshell.records import dataclass, field, replace
 from espshell.shell.connection import Connection, Lost
 from espshell.shell.language.scope import TargetScope, not_connected
 from espshell.shell.outcome import Outcome

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from espshell.chips import Chip
 from espshell.device.target import SYNC_BAUD
 from espshell.errors import UsageError
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.render.theme import THEME_NAMES
 from espshell.units import MIB, parse_number
 
@@ -62,7 +60,7 @@ A file in the folder of a project must not choose programs of the system.
 """
 
 
-@dataclasses.dataclass(slots=True)
+@dataclass(slots=True)
 class Settings:
     """The settings that ``set`` changes."""
 

@@ -12,10 +12,9 @@ are the simulator's own, so that it can examine those of the host side.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import field
 from functools import partial
 
-from espshell.records import dataclass
+from espshell.records import dataclass, field
 from espshell.sim.memory import AddressSpace
 from espshell.units import WORD
 

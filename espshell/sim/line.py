@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from dataclasses import dataclass
+
+from espshell.records import dataclass
 
 BITS_PER_BYTE = 10
 """Start, eight, stop."""

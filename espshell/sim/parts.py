@@ -9,9 +9,8 @@ here: a status write with more bytes than the part has registers for is not exec
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.sim import sfdp
 from espshell.sim.guard import ProtectionBits, Shape, StatusBit
 from espshell.units import KIB, MIB

@@ -41,7 +41,6 @@ import mmap
 import os
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -50,7 +49,7 @@ from urllib.parse import quote, unquote
 from espshell import files
 from espshell.chips import Chip
 from espshell.errors import PortError, UsageError, system_reason
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.sim import efuse, fault, gpio, models, parts, ram_fault
 from espshell.sim.models import Model
 from espshell.sim.nor import SECTOR

@@ -20,13 +20,13 @@ reference manual, chapter "USB Serial/JTAG Controller", table of RTS and DTR.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 from functools import partial
 
 from espshell.clock import Clock
 from espshell.protocol import slip
 from espshell.protocol.commands import Sync
 from espshell.protocol.dialect import UART_FIFO
+from espshell.records import dataclass, field
 from espshell.sim.boot import BootState, ChipMode
 from espshell.sim.cable import GARBLE, Cable
 from espshell.sim.chip import SimChip

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from espshell.chips import Chip, Words
 from espshell.ops.chip.pin_layout import PinLayout, strap_levels
+from espshell.records import dataclass
 
 MODES = {
     "flash": "start from flash",

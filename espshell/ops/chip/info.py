@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from espshell.chips import Quirk, Words
 from espshell.device import Target
 from espshell.efuse import verdict
@@ -12,6 +10,7 @@ from espshell.nor import makers
 from espshell.ops.chip import boot_mode
 from espshell.ops.chip.boot_mode import BootMode
 from espshell.ops.result import Result
+from espshell.records import dataclass, replace
 
 SECURITY_FLAGS = (
     "SECURE_BOOT_EN",

@@ -13,12 +13,12 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from espshell.link.port import Port
 from espshell.link.trace import Tap
 from espshell.ops.result import Result
 from espshell.protocol.bootlog import Heard, recognise
+from espshell.records import dataclass
 from espshell.units import KIB
 
 KEPT = 64 * KIB

@@ -7,12 +7,11 @@ the CRC-32 of each sector says at once which differ.  A sector that differs is a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from espshell.device import Flash
 from espshell.errors import UsageError
 from espshell.ops.flash.digest_compare import sector_spans
 from espshell.ops.result import Report, Result, Step, silent
+from espshell.records import dataclass
 from espshell.span import Span
 from espshell.units import SECTOR, count_text, size_text
 

@@ -7,7 +7,6 @@ opcodes that are another command on the flash at hand are refused.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from espshell.device import Flash
 from espshell.errors import BenchError, DeviceError, UsageError
@@ -24,6 +23,7 @@ from espshell.ops.status.registers import (
     send,
     wait,
 )
+from espshell.records import dataclass
 from espshell.signals import uninterrupted
 
 _READS = (opcodes.RDSR1, opcodes.RDSR2, opcodes.RDSR3)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from espshell import chips
 from espshell.link import ports
+from espshell.records import replace
 from espshell.shell.arguments.types import TEXT, Completed, Scope
 
 

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from espshell import chips, files
 from espshell.chips import Chip
 from espshell.errors import UsageError
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.shell.language import expr, quoting
 from espshell.shell.settings import AUTO
 from espshell.units import number_text, parse_seconds

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 from typing import Annotated
 
 from espshell.errors import UsageError
 from espshell.ops.flash import compare as ops
+from espshell.records import replace
 from espshell.shell.arguments.flash import erasable
 from espshell.shell.arguments.places import Extent
 from espshell.shell.arguments.ports import PORT

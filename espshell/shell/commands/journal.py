@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +12,7 @@ from espshell.ops.memory import journal as journaling
 from espshell.ops.memory import snapshot as snapshots_ops
 from espshell.ops.memory import undo as undoing
 from espshell.ops.result import Result
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.shell.arguments.operands import unquoted
 from espshell.shell.arguments.places import REGION, Extent
 from espshell.shell.arguments.types import (

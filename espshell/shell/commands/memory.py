@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +12,7 @@ from espshell.ops.chip import efuse as efuses
 from espshell.ops.memory import save as saving
 from espshell.ops.memory import words as memory
 from espshell.ops.memory import writing
+from espshell.records import replace
 from espshell.render.hexdump import Hexdump
 from espshell.shell.arguments.places import (
     ADDRESS,

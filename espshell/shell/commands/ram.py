@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +14,7 @@ from espshell.link.port import Port, open_port
 from espshell.ops.chip import connection
 from espshell.ops.chip import loadram as loadram_module
 from espshell.ops.memory import symbols
+from espshell.records import replace
 from espshell.render import render
 from espshell.render.chip import ram
 from espshell.render.document import Document

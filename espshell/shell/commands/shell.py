@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +11,7 @@ from espshell.device.board import parse_pads
 from espshell.errors import UsageError
 from espshell.files import path_of, require_readable
 from espshell.ops.result import Result
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.shell import config, lines, replay
 from espshell.shell.arguments.types import (
     BARE_NUMBER,

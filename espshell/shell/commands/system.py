@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 from espshell.errors import UsageError, system_reason
 from espshell.files import path_of
+from espshell.records import replace
 from espshell.shell.arguments.types import (
     ANY_PATH,
     TEXT,

@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import replace
 
 from espshell.errors import EspError
+from espshell.records import replace
 from espshell.shell import registry
 from espshell.shell.esptool import settings, spelling
 from espshell.shell.language.grammar import Command

@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from espshell import files
 from espshell.errors import UsageError
+from espshell.records import replace
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.words import PlainText, Word
 
