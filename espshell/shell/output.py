@@ -201,6 +201,11 @@ class Output:
         if rest <= 0:
             self._draw_alive()
 
+    def provisional(self, text: str) -> None:
+        """Show on a terminal what the next output takes away again."""
+        self.draw(text)
+        self._is_alive_shown = True
+
     def _draw_alive(self) -> None:
         with self._alive_lock, contextlib.suppress(OSError):
             if self._alive_text:

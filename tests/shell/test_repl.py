@@ -24,7 +24,7 @@ from espshell.link import ports
 from espshell.link.ports import PortInfo
 from espshell.shell import recovery
 from espshell.shell.settings import Bench
-from espshell.shell.terminal import greeting, repl
+from espshell.shell.terminal import early, editing, greeting, repl
 from tests.shell.support import Ran, Shell
 from tests.shell.terminals import CTRL_C, CTRL_D, ENTER, TAB, UP, Terminal, served
 
@@ -50,6 +50,14 @@ def type_keys(shell: Shell, *keys: str) -> Ran:
         pipe.send_text("".join(keys) + CTRL_D)
         greeting.greet(shell.session)
         return shell.said(repl.run(shell.session))
+
+
+def test_ctrl_c_right_behind_enter(offline: Shell) -> None:
+    """It stops the line that was entered and drops what was typed before it."""
+    ran = type_keys(offline, "echo lost", ENTER, "lost", CTRL_C, "echo yes", ENTER)
+    assert ran.out.endswith("\nyes\n")
+    assert "interrupted" in ran.err
+    assert "lost" not in ran.out
 
 
 def test_greeting_connects_and_tells_the_chip(offline: Shell) -> None:
@@ -296,22 +304,22 @@ def test_prompt_and_toolbar(shell: Shell) -> None:
     usage = "peek PLACE [COUNT] [--check] [--force]"
 
     def toolbar(text: str, columns: int = 100) -> str:
-        return "".join(part[1] for part in repl._toolbar(shell.session, text, columns))
+        return "".join(part[1] for part in editing._toolbar(shell.session, text, columns))
 
-    assert "esp32c3:rom> " in repl._prompt_text(shell.session)
+    assert "esp32c3:rom> " in early.prompt_text(shell.session)
     assert toolbar("") == where
     assert toolbar("peek 0") == f"{where}  {usage}"
     assert toolbar("peek 0", columns=60) == usage
     shell.type("poke 0x3fc90000 1 2; poke 0x3fc90000 1")
     assert toolbar("") == f"{where}  journal 2"
     shell.type("disconnect")
-    assert "espshell> " in repl._prompt_text(shell.session)
+    assert "espshell> " in early.prompt_text(shell.session)
     assert toolbar("") == "not connected"
 
 
 def test_completer_replaces_the_word_before_the_cursor(shell: Shell) -> None:
     """A candidate takes the place of what was typed of it, and no more."""
-    completer = repl._Completer(shell.session)
+    completer = editing._Completer(shell.session)
     found = list(completer.get_completions(Document("fails peek rt"), CompleteEvent()))
     assert [(each.text, each.start_position) for each in found] == [
         ("RTC_FAST", -2),
@@ -402,7 +410,7 @@ def test_several_boards_are_a_menu(
 def test_toolbar_knows_the_revision_after_a_reconnect(shell: Shell) -> None:
     """The revision is read once a connection, whichever command made it."""
     repl._run_lines(shell.runner, "connect sim://esp32")
-    assert "ESP32 v3.1" in repl._connection_text(shell.session)
+    assert "ESP32 v3.1" in editing._connection_text(shell.session)
     requests = shell.session.chip.loader.link.port._device.wire.count  # type: ignore[attr-defined]
     before = requests.requests
     repl._run_lines(shell.runner, "echo hi")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,9 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from espshell.shell.terminal import repl
-from espshell.shell.terminal.background import Asked, answered
+from espshell.shell.terminal import early, repl
+from espshell.shell.terminal.background import TerminalInput, answered
+from espshell.shell.terminal.early import EarlyLine
 from tests.shell.support import Shell
 from tests.shell.terminals import CTRL_C, CTRL_D, ENTER, TAB, UP, Terminal, served
 
@@ -174,7 +176,7 @@ def test_pager(shared: Terminal) -> None:
 def test_theme_of_the_terminal(tmp_path: Path, background: str, colors: str) -> None:
     """The prompt has the colours of the background that the terminal says, else the terminal's."""
     terminal = Terminal(tmp_path, "sim://demo", background=background, COLORFGBG="")
-    terminal.wait(lambda text: "esp32c3:rom>" in text and "115200 baud" in text)
+    terminal.wait(lambda text: "esp32c3:rom>" in text and "sim://demo  115200 baud" in text)
     color = f"38;5;{colors}" if colors else "32"
     assert re.search(rf"\x1b\[0;{color};1mesp32c3:rom>", terminal.output)
     assert terminal.rows()[-1].startswith("sim://demo") or "rgb" not in terminal.text()
@@ -195,7 +197,7 @@ def test_theme_of_the_terminal(tmp_path: Path, background: str, colors: str) -> 
 )
 def test_answers(came: str, background: str, typed: str, is_late: bool) -> None:
     """The colour is taken out of what has come; every key that was typed meanwhile stays."""
-    assert answered(came) == Asked(background, typed, is_late)
+    assert answered(came) == TerminalInput(background, typed, is_late)
 
 
 def test_what_was_typed_before_the_prompt_is_there(
@@ -203,11 +205,11 @@ def test_what_was_typed_before_the_prompt_is_there(
 ) -> None:
     """Keys of then come first, and an answer that is late is not a key but gives the theme."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    asked = Asked(typed="echo 1", is_late=True)
+    before = TerminalInput(typed="echo 1", is_late=True)
     with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
         shell.session.interactive = True
         pipe.send_text("2\x1b]11;rgb:ff/ff/ff\x07\x1b[?6c3" + ENTER + CTRL_D)
-        assert repl.run(shell.session, None, asked) == 0
+        assert repl.run(shell.session, None, before) == 0
     assert shell.said(0).out == "123\n"
     assert shell.session.output.background == "light"
 
@@ -257,3 +259,80 @@ def test_a_port_that_comes_back(tmp_path: Path) -> None:
         terminal.wait(lambda text: "may be stale" in text and "baud" in text)
         assert "0x40000000  0x" in terminal.enter("peek 0x40000000")
         terminal.child.close(force=True)
+
+
+@pytest.mark.parametrize(
+    ("keys", "shown"),
+    [
+        ("peek", "peek"),
+        ("pek\x7fek", "pek\b \bek"),
+        ("\x7f\x08", ""),  # nothing is left of the prompt's end
+        ("pe\x1b[Dx", "pe"),  # what an arrow does is for the prompt to say
+        ("pe\rinfo", "pe"),
+        ("é", ""),
+        ("123456789", "12345678"),  # no further than the row
+    ],
+)
+def test_keys_at_the_early_prompt(keys: str, shown: str) -> None:
+    """Plain characters are shown at once, in any pieces; every key is kept."""
+    for pieces in ([keys], list(keys)):
+        line = EarlyLine(8)
+        assert b"".join(line.take(piece.encode()) for piece in pieces).decode() == shown
+        assert line.typed.decode() == keys
+
+
+def test_a_late_answer_at_the_early_prompt(offline: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no key but gives the theme; the terminal is as it was before."""
+    termios = pytest.importorskip("termios")
+    person, tty = os.openpty()
+    modes = termios.tcgetattr(tty)
+    monkeypatch.setenv("TERM", "xterm")
+    with os.fdopen(tty, "r") as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        monkeypatch.setattr(sys, "stdout", stream)
+
+        def load() -> str:
+            os.write(person, b"pe\x1b]11;rgb:ff/ff/ff\x07\x1b[?6cek\r")
+            select.select([person], [], [])  # until all of it has been read, and "pe" is shown
+            return "editor"
+
+        loaded, terminal = early.prompt(offline.session, TerminalInput(is_late=True), load)
+        assert termios.tcgetattr(tty) == modes
+    assert (loaded, terminal) == ("editor", TerminalInput("light", "peek\r"))
+    assert os.read(person, 100) == b"pe\r"
+    assert "espshell> " in offline.said(0).out
+    os.close(person)
+
+
+EARLY = """
+import sys
+from espshell import cli
+from espshell.shell.terminal import editing
+modules = (cli.main, editing.open_prompt)  # they run with the first use
+open_prompt = editing.open_prompt
+def wait(session):
+    prompt = open_prompt(session)
+    open({gate!r}).read()  # the test opens it for writing when it has seen what it wants
+    return prompt
+editing.open_prompt = wait
+sys.exit(cli.main(["-p", "sim://esp32c3"]))
+"""
+
+
+@pytest.mark.parametrize("last", [ENTER, CTRL_C])
+def test_what_is_typed_at_the_early_prompt(tmp_path: Path, last: str) -> None:
+    """It is shown while the rest is imported, and then edited and run as if typed later."""
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    command = (sys.executable, "-c", EARLY.format(gate=str(gate)))
+    terminal = Terminal(tmp_path, command=command)
+    terminal.wait(lambda text: text.endswith("esp32c3:rom>") or "esp32c3:rom>\n" in text)
+    terminal.send("echo 6*8\x7f7")
+    terminal.wait(lambda text: "esp32c3:rom> echo 6*7" in text)
+    assert "baud" not in terminal.text().splitlines()[-1]
+    terminal.send("\x1b[D" * 3 + "#" + last)
+    gate.write_text("")
+    shown = terminal.wait(lambda text: text.count("esp32c3:rom>") == 2 and "115200 baud" in text)
+    assert "\nesp32c3:rom> echo #6*7\n" in shown
+    assert shown.count("echo") == 1
+    assert terminal.leave() == 0
