@@ -32,7 +32,7 @@ from espshell.records import replace
 from espshell.shell import report_page, script, startup
 from espshell.shell.arguments.types import chip_named, did_you_mean
 from espshell.shell.check import check
-from espshell.shell.commands.shell import configure
+from espshell.shell.commands import shell
 from espshell.shell.crash import STOPPING, Interrupted, as_error
 from espshell.shell.esptool import front
 from espshell.shell.junit import Report
@@ -135,7 +135,7 @@ def _run(options: argparse.Namespace, loaded: Config | None) -> int:
     with contextlib.closing(session), contextlib.ExitStack() as stack:
         try:
             if loaded:
-                configure(session, loaded)
+                shell.configure(session, loaded)
             _open_records(runner, options, stack)
             scripts, first = _prepared(session, options, loaded)
         except STOPPING as stop:

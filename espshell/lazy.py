@@ -5,9 +5,6 @@ an attribute of it is asked for.  So imports stand at the top of each file, and 
 program does not wait for what most sessions never do.  Importing a *name* from a module
 (``from espshell.units import hex32``) runs the module at once, as always.
 
-Modules that do something by being run (the commands register themselves) are never lazy; see
-``EAGER``.
-
 A module runs as a whole: a signal that comes meanwhile waits for its end, because half a module
 would stay for the rest of the session.  ``importlib.util.LazyLoader`` runs it even when an import
 statement asks for ``__spec__``, and there the interpreter drops whatever is raised.
@@ -25,9 +22,6 @@ from threading import RLock
 from types import ModuleType
 
 from espshell import signals
-
-EAGER = ("__main__", "shell.commands.")
-"""Beginnings of the names, below the package, of modules that are run when they are imported."""
 
 
 class LazyModule(ModuleType):
@@ -75,13 +69,12 @@ class LazyModules:
 
     def __init__(self, package: str) -> None:
         self._prefix = f"{package}."
-        self._eager = tuple(self._prefix + name for name in EAGER)
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return the spec of a module of the package, with a lazy loader; packages run at once."""
-        if not name.startswith(self._prefix) or name.startswith(self._eager):
+        if not name.startswith(self._prefix) or name == f"{self._prefix}__main__":
             return None
         spec = PathFinder.find_spec(name, path, target)
         if spec and spec.loader and spec.submodule_search_locations is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from espshell.records import replace
 from espshell.render.document import Block, Indented, Line, Styled, Table, Text, spaced
-from espshell.render.forms import Json, form, json_form
+from espshell.render.forms import Json
 from espshell.render.view import COLUMNS, View
 from espshell.shell.commands.topics import TOPICS
 from espshell.shell.declaration import RESTS, Option, Param, Verb
@@ -45,7 +45,6 @@ class Paragraph(Block):
         return self._text.lines(replace(view, width=min(view.width, COLUMNS)))
 
 
-@form
 def help_text(result: Help, view: View) -> Iterator[Block]:
     """Yield all about one command, the rows of some, the names of all; or a text."""
     if not (result.family or result.group or result.topic) and len(result.verbs) > 1:
@@ -174,7 +173,6 @@ def _paragraphs(text: str) -> Iterator[Block]:
             yield Paragraph(" ".join(map(str.strip, lines[start:index])))
 
 
-@json_form
 def help_json(result: Help) -> Json:
     """Return a list of commands; where there is a topic an object with its text and them."""
     commands: Json = [command_json(verb) for verb in result.verbs]
@@ -240,7 +238,6 @@ def statuses(verb: Verb) -> dict[int, str]:
     return STATUSES | NO_CHIP if verb.needs_chip else {n: STATUSES[n] for n in (0, 2)}
 
 
-@form
 def about_text(result: About, view: View) -> Iterator[Block]:
     """Yield the name and kind, facts in rows, fields, and how to see its value."""
     yield spaced(Styled(result.name, "name"), result.kind)
@@ -252,7 +249,6 @@ def about_text(result: About, view: View) -> Iterator[Block]:
     yield Text(f"`{result.see}` shows it.")
 
 
-@json_form
 def about_json(result: About) -> Json:
     """Return the name, its kind, and facts by what they are."""
     columns = ("name", "bits", "access", "meaning")
