@@ -21,21 +21,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from espshell import boards, signals, subcommands
+from espshell import board_programs, boards, signals, subcommands
 from espshell.errors import BenchError, EspError, ScriptError, UsageError, file_error, printable
 from espshell.files import SCRIPT, path_of, read_stream, require_folder, require_no_folder
-from espshell.link import ports, reset
-from espshell.link.trace import Recorder, Viewer
+from espshell.link import ports, reset, trace
 from espshell.ops.chip import info
 from espshell.options import STREAM, command_hint, parsed
 from espshell.records import replace
-from espshell.shell import report_page, script, startup
+from espshell.shell import junit, report_page, script, startup
 from espshell.shell.arguments.types import chip_named, did_you_mean
 from espshell.shell.check import check
 from espshell.shell.commands import shell
 from espshell.shell.crash import STOPPING, Interrupted, as_error
 from espshell.shell.esptool import front
-from espshell.shell.junit import Report
 from espshell.shell.output import Output
 from espshell.shell.runner import Runner
 from espshell.shell.script import Given, Script
@@ -105,7 +103,7 @@ def _run_on_boards(request: boards.Request, options: argparse.Namespace) -> int:
     if options.interactive or not (has_lines or not sys.stdin.isatty()):
         hint = "several boards need a SCRIPT or -c LINE"
         raise UsageError("the prompt works with one board", hint=hint)
-    return boards.run(request, reads_input=options.script == STREAM or not has_lines)
+    return board_programs.run(request, reads_input=options.script == STREAM or not has_lines)
 
 
 def _prepare_streams() -> None:
@@ -161,7 +159,7 @@ def _open_records(runner: Runner, options: argparse.Namespace, stack: contextlib
     if options.junit:
         require_folder(options.junit)
         require_no_folder(options.junit)
-        runner.report = Report(options.junit)
+        runner.report = junit.Report(options.junit)
         stack.callback(runner.report.write)
     if options.report:
         report_page.require_format(options.report)
@@ -230,10 +228,12 @@ def _bench(options: argparse.Namespace) -> Bench:
     return bench.at_rate(options.baud) if options.baud else bench
 
 
-def _tap(trace: str | None, output: Output) -> Viewer | Recorder | None:
-    if trace is None:
+def _tap(target: str | None, output: Output) -> trace.Viewer | trace.Recorder | None:
+    if target is None:
         return None
-    return Viewer(sys.stderr.write) if trace == STREAM else Recorder(path_of(trace), output.error)
+    if target == STREAM:
+        return trace.Viewer(sys.stderr.write)
+    return trace.Recorder(path_of(target), output.error)
 
 
 def _scripts(options: argparse.Namespace) -> list[Given]:

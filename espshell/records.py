@@ -191,6 +191,12 @@ def _replace(value: Any, /, **changes: Any) -> Any:
     return type(value)(**changes)
 
 
+def field_names(cls: type) -> tuple[str, ...] | None:
+    """Return the names of the fields of a class; None if it is no dataclass."""
+    marked = any(not vars(base).keys().isdisjoint(_MARKS) for base in cls.__mro__)
+    return tuple(field.name for field in _fields(cls)) if marked else None
+
+
 _MARKS = {"__record_own__", "__dataclass_fields__"}
 _LATE = {
     name: _Late(name, make)

@@ -28,6 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("render",),
     ("shell",),
     ("api", "boards", "completion", "subcommands"),
+    ("board_programs",),
     ("options", "pytest_plugin"),
     ("cli",),
     ("__main__",),

@@ -16,17 +16,15 @@ from espshell.device.memory import Memory
 from espshell.efuse import table
 from espshell.errors import EspError, NoReply, UsageError
 from espshell.files import path_of
-from espshell.link import ports
+from espshell.link import ports, trace
 from espshell.link.link import Link
 from espshell.link.port import Port, open_port
 from espshell.link.ports import Bridge, PortInfo
-from espshell.link.trace import ReplayPort, Tap, read_recording
 from espshell.loader import connect, spi, stream, stub, stub_file, transfer
 from espshell.loader.dialogue import Gone
 from espshell.loader.loader import Loader
 from espshell.loader.plugins import install
 from espshell.loader.spi import Controller, FlashCommand
-from espshell.loader.stub_file import Stub
 from espshell.protocol.commands import RegisterWrite, SecurityInfo
 from espshell.protocol.dialect import STUB_V1
 from espshell.records import replace
@@ -89,7 +87,7 @@ class Target:
         baud: int = SYNC_BAUD,
         before: str = "default-reset",
         expected: Chip | None = None,
-        taps: tuple[Tap, ...] = (),
+        taps: tuple[trace.Tap, ...] = (),
         stub_dir: Path | None = None,
     ) -> Target:
         """Open a port and reach the loader behind it, at 115200 baud first and then at ``baud``.
@@ -125,7 +123,7 @@ class Target:
 
     def start_stub(
         self, *, folder: Path | None = None, version: int | None = None, handlers: bool = True
-    ) -> Stub:
+    ) -> stub_file.Stub:
         """Upload the flasher stub, with our handlers in it where it has a place for them.
 
         Raises: UsageError if there is no stub for this chip; DeviceError or NoReply if it does not
@@ -318,5 +316,6 @@ def first_baud(baud: int, before: str) -> int:
 
 def _open(url: str, baud: int) -> Port:
     if url.startswith(REPLAY):
-        return ReplayPort(read_recording(path_of(url.removeprefix(REPLAY))), url=url, baud=baud)
+        events = trace.read_recording(path_of(url.removeprefix(REPLAY)))
+        return trace.ReplayPort(events, url=url, baud=baud)
     return open_port(url, baud)

@@ -16,7 +16,7 @@ from espshell.clock import Clock, SystemClock
 from espshell.device import Flash, Space, Target
 from espshell.device.target import SYNC_BAUD, HandlerFailed, first_baud
 from espshell.errors import BenchError, EspError, NoReply, UsageError
-from espshell.link.trace import Recorder, Viewer
+from espshell.link import trace
 from espshell.loader import deflate
 from espshell.ops.chip import connection as ops
 from espshell.ops.chip import rate
@@ -76,7 +76,7 @@ class Session:
     aliases: dict[str, str] = field(default_factory=dict)
     history: Callable[[], Sequence[str]] = tuple
     """Returns the typed lines, the oldest first."""
-    tap: Viewer | Recorder | None = None
+    tap: trace.Viewer | trace.Recorder | None = None
     """The tap of the wire; None for no trace."""
     first_looks: dict[tuple[str, int], dict[str, int]] = field(default_factory=dict)
     """The status registers as first read, by ``Connection.flash_key``."""
@@ -207,7 +207,7 @@ class Session:
     def _open(self, bench: Bench) -> Target:
         """Connect to a chip without leaving the one before."""
         with contextlib.ExitStack() as stack:
-            if not isinstance(self.tap, Viewer):  # which shows more
+            if not isinstance(self.tap, trace.Viewer):  # which shows more
                 stack.enter_context(self.output.waiting(f"connecting to {bench.port} ..."))
             return Target.open(
                 bench.port,
@@ -455,7 +455,7 @@ class Session:
         self.log_to(None)
         self.watch(None)
 
-    def watch(self, tap: Viewer | Recorder | None) -> None:
+    def watch(self, tap: trace.Viewer | trace.Recorder | None) -> None:
         """Replace the tap of the wire; None stops the trace."""
         if self.tap is not None:
             self.tap.close()

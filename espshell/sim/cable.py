@@ -6,8 +6,12 @@ The errors are those of a generator with a fixed seed: a run can be repeated to 
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import random
 
 GARBLE = bytes((n * 167 + 13) & 0xFF for n in range(256))
 """What bytes become where they are not understood."""
@@ -23,9 +27,14 @@ class Cable:
     def __init__(self, max_baud: int, noise: Sequence[tuple[int, float]]) -> None:
         self._max_baud = max_baud
         self._noise = sorted(noise)
-        self._random = random.Random("noise")
         self._good: dict[float, int] = {}
         """Bytes that still get through, by probability."""
+
+    @cached_property
+    def _random(self) -> random.Random:
+        import random  # 1 ms, for noise alone
+
+        return random.Random("noise")
 
     def carry(self, data: bytes, baud: int) -> bytes:
         """Return what arrives of bytes that are sent at a rate."""

@@ -12,7 +12,7 @@ import espshell.shell
 from espshell.render.document import Document
 from espshell.render.view import View
 from espshell.shell.commands import VERBS
-from espshell.shell.commands.topics import TOPICS, groups, help_on
+from espshell.shell.commands.topics import TOPICS, Help, groups, help_on
 from espshell.shell.declaration import Verb
 from espshell.shell.manual import HOW, help_text
 from espshell.sim import protocol_sim
@@ -26,6 +26,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "help-json.md"
 def narrow(shell: Shell, line: str, width: int) -> list[str]:
     """Return the lines that a terminal of a width shows."""
     result = help_on(shell.session, line.removeprefix("help").strip())
+    assert isinstance(result, Help)
     view = View(width=width, fold=True)
     return str(Document(lambda view: help_text(result, view), view)).splitlines()
 
