@@ -207,7 +207,7 @@ class Session:
     def _open(self, bench: Bench) -> Target:
         """Connect to a chip without leaving the one before."""
         with contextlib.ExitStack() as stack:
-            if not isinstance(self.tap, trace.Viewer):  # which shows more
+            if self.tap is None or not isinstance(self.tap, trace.Viewer):  # which shows more
                 stack.enter_context(self.output.waiting(f"connecting to {bench.port} ..."))
             return Target.open(
                 bench.port,
