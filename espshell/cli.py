@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from espshell import board_programs, boards, signals, subcommands
+from espshell import board_programs, boards, regex, signals, subcommands
 from espshell.errors import BenchError, EspError, ScriptError, UsageError, file_error, printable
 from espshell.files import SCRIPT, path_of, read_stream, require_folder, require_no_folder
 from espshell.link import ports, reset, trace
@@ -268,7 +268,7 @@ def _read(name: str, arguments: Sequence[str]) -> Script:
         raise UsageError(error.message, hint=hint) from error
 
 
-_PORTS = re.compile(r"/dev/(tty|cu\.|pts/|serial/|rfcomm)|[\w+]+://|usb:|COM\d+$", re.IGNORECASE)
+_PORTS = regex.late(r"/dev/(tty|cu\.|pts/|serial/|rfcomm)|[\w+]+://|usb:|COM\d+$", re.IGNORECASE)
 
 
 def _has_port(session: Session) -> bool:

@@ -17,7 +17,7 @@ from tests.rows import every
 SOURCE = Path(espshell.__file__).parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("messages", "records"),
+    ("messages", "records", "regex"),
     ("errors", "units", "span", "clock", "signals", "tables"),
     ("files", "lazy"),
     ("protocol", "chips", "nor", "image", "registers", "efuse", "pins"),

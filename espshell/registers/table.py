@@ -17,12 +17,13 @@ from enum import Enum
 from functools import cache, cached_property
 from typing import NamedTuple, Protocol
 
+from espshell import regex
 from espshell.records import dataclass
 
-_FIELD = re.compile(
+_FIELD = regex.late(
     r"(?P<name>[^=]+)=(?P<high>\d+)(:(?P<low>\d+))?(\((?P<values>[^)]*)\))?(/(?P<access>\w+))?"
 )
-_ROW = re.compile(r"\{(\d+)\.\.(\d+)\}")
+_ROW = regex.late(r"\{(\d+)\.\.(\d+)\}")
 
 
 class Access(Enum):

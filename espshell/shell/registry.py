@@ -16,6 +16,7 @@ from importlib import import_module
 from itertools import chain
 from typing import Any, TypeVar
 
+from espshell import regex
 from espshell.errors import UsageError
 from espshell.records import replace
 from espshell.shell import dialects
@@ -26,7 +27,7 @@ from espshell.shell.language.words import PlainText, Variables, Word
 
 F = TypeVar("F", bound=Run)
 
-_OPTION = re.compile(r"--?[A-Za-z]")
+_OPTION = regex.late(r"--?[A-Za-z]")
 
 REST = Param("expression", EXPRESSION)
 """What the rest of a line is given to where it is an expression."""

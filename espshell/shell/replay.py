@@ -12,14 +12,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from espshell import files
+from espshell import files, regex
 from espshell.errors import UsageError
 from espshell.shell.declaration import Trait
 from espshell.shell.language import expr
 from espshell.shell.language.words import Piece, PlainText, Variables, Word
 from espshell.shell.lines import Prepared
 
-_PLAIN = re.compile(r"[\w./:+=,@%-]+")
+_PLAIN = regex.late(r"[\w./:+=,@%-]+")
 
 
 def as_in_a_script(prepared: Prepared, variables: Variables, folder: Path) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from espshell import files
+from espshell import files, regex
 from espshell.errors import UsageError
 from espshell.ops.memory import find
 from espshell.ops.memory import hash as hashing
@@ -92,7 +91,7 @@ def _resolve_operands(parsed: tuple[str, ...], scope: Scope) -> tuple[Operand, O
     return Operand(parsed[:cut]), Operand(parsed[cut:])
 
 
-_DOTTED = re.compile(r"[^\W\d][\w-]*(\.[\w-]+)+")  # no name of a snapshot
+_DOTTED = regex.late(r"[^\W\d][\w-]*(\.[\w-]+)+")  # no name of a snapshot
 
 
 def _complete_operands(at: Unfinished) -> Iterable[Completed]:
@@ -145,7 +144,7 @@ HASHED: ArgType[tuple[place.Range, str], tuple[Extent, str]] = ArgType(
 """A region and perhaps the name of an algorithm behind it."""
 
 
-_ESCAPED = re.compile(r"""\\([\s;()\[\]'"$#])""")
+_ESCAPED = regex.late(r"""\\([\s;()\[\]'"$#])""")
 
 
 def unquoted(text: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from espshell import regex
 from espshell.errors import UsageError
 from espshell.ops.memory import journal as journaling
 from espshell.ops.memory import snapshot as snapshots_ops
@@ -38,7 +38,7 @@ VERBS = Registry()
 
 GROUP = "Undoing"
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_NAME = regex.late(r"[A-Za-z_][A-Za-z0-9_-]*")
 _DROP, _SAVE, _LOAD = "drop", "save", "load"
 _FILES = (_SAVE, _LOAD)
 _ACTIONS = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from espshell import regex
 from espshell.errors import UsageError
 from espshell.records import dataclass
 from espshell.shell.language.expr import Expr, parse
@@ -16,8 +17,8 @@ from espshell.shell.language.tokens import printable
 
 SPACES = ("mem", "flash", "efuse")
 
-_SPACE = re.compile(r"\s*([A-Za-z_]\w*):")
-_RANGE_PART = re.compile(r"'(?:\\.|[^'\\])*'|\.\.|.", re.DOTALL)
+_SPACE = regex.late(r"\s*([A-Za-z_]\w*):")
+_RANGE_PART = regex.late(r"'(?:\\.|[^'\\])*'|\.\.|.", re.DOTALL)
 _REGION_HINT = "a region is `PLACE LEN`, `PLACE..END`, `PLACE..+LEN` or a name"
 
 
