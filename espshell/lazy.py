@@ -16,8 +16,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import LazyLoader
+from os.path import isfile
 from threading import RLock
 from types import ModuleType
 
@@ -76,6 +77,11 @@ class LazyModules:
         """Return the spec of a module of the package, with a lazy loader; packages run at once."""
         if not name.startswith(self._prefix) or name == f"{self._prefix}__main__":
             return None
+        file = f"{path[0]}/{name.rpartition('.')[2]}.py" if path else ""
+        if isfile(file):  # what the system's finders would find, for a fourth of the time
+            found = ModuleSpec(name, _Loader(SourceFileLoader(name, file)), origin=file)
+            found.has_location = True
+            return found
         spec = PathFinder.find_spec(name, path, target)
         if spec and spec.loader and spec.submodule_search_locations is None:
             spec.loader = _Loader(spec.loader)
