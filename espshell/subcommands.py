@@ -24,8 +24,13 @@ class ArgumentParser(argparse.ArgumentParser):
     """An argument parser whose errors are usage errors like all others."""
 
     def __init__(self, prog: str, description: str, epilog: str = "") -> None:
-        super().__init__(prog, description=description, epilog=epilog, allow_abbrev=False)
-        self.formatter_class = functools.partial(argparse.HelpFormatter, width=_columns() - 2)
+        super().__init__(
+            prog,
+            description=description,
+            epilog=epilog,
+            allow_abbrev=False,
+            formatter_class=functools.partial(argparse.HelpFormatter, width=_columns() - 2),
+        )
 
     def error(self, message: str) -> NoReturn:
         """Raise a UsageError with the message of argparse."""
