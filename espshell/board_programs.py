@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import re
 import signal
 import subprocess
 import sys
@@ -19,9 +18,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import IO, cast
 
-from espshell.boards import PLACE, Request
+from espshell.boards import Request
 from espshell.errors import EspError, file_error
-from espshell.files import SCRIPT, read_stream
 from espshell.records import dataclass, field
 from espshell.shell.crash import STOPPING
 
@@ -51,14 +49,11 @@ class Board:
         return "ok" if status == 0 else f"status {status}: {self.last_error}"
 
 
-def run(request: Request, *, reads_input: bool) -> int:
-    """Run the command line on all boards; return the worst exit status.
-
-    ``reads_input``: each board gets a copy of standard input.
+def run(request: Request, given: bytes) -> int:
+    """Run the command line on all boards, each with the input; return the worst exit status.
 
     Raises: UsageError or BrokenPipeError if results cannot be written; the boards are ended then.
     """
-    given = read_stream(sys.stdin.buffer, "standard input", SCRIPT) if reads_input else b""
     with _ended_with_us() as boards:
         for port in request.ports:
             boards.append(Board(port, _start(port, request.arguments)))
@@ -102,10 +97,8 @@ def _ended_with_us() -> Iterator[list[Board]]:
 
 def _start(port: str, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
     """Start the program for a board."""
-    place = re.sub(r"[^\w.-]+", "_", port).strip("_")
-    words = [argument.replace(PLACE, place) for argument in arguments]
     return subprocess.Popen(
-        [sys.executable, "-m", "espshell", "--port", port, *words],
+        [sys.executable, "-m", "espshell", "--port", port, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

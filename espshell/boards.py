@@ -9,11 +9,9 @@ from collections.abc import Iterator, Sequence
 from espshell.errors import BenchError, UsageError
 from espshell.link.ports import PortInfo, list_ports
 from espshell.records import dataclass
+from espshell.shell.settings import PORT_PLACE
 
 PORT, SELECTION, LIKELY = ("-p", "--port"), "--ports", "--all-likely"
-
-PLACE = "{port}"
-"""Stands for the board in the name of a file that each board writes."""
 
 _WRITTEN = ("--transcript", "--trace", "--junit", "--log", "--report")
 """Options with a file that is written: one for all would be overwritten by each."""
@@ -112,15 +110,15 @@ def _fits(port: PortInfo, selectors: Sequence[Sequence[str]]) -> bool:
 
 def _require_own_files(arguments: Sequence[str]) -> None:
     """Require a file of its own for each board. Raises: UsageError."""
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=False):
         if argument == "--":
             return
         name, has_value, value = argument.partition("=")
         if name == "--trace" and not has_value:  # to the screen
             continue
-        if name in _WRITTEN and PLACE not in (value if has_value else following):
+        if name in _WRITTEN and PORT_PLACE not in (value if has_value else following):
             written = argument if has_value else f"{argument} {following}"
             raise UsageError(
                 f"{written}: several boards would write the same file",
-                hint=f"{PLACE} in the name stands for the board",
+                hint=f"{PORT_PLACE} in the name stands for the board",
             )

@@ -15,7 +15,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -30,7 +30,7 @@ from espshell.options import STREAM, command_hint, parsed
 from espshell.records import replace
 from espshell.shell import junit, report_page, script, startup
 from espshell.shell.arguments.types import chip_named, did_you_mean
-from espshell.shell.check import check
+from espshell.shell.check import check, require_own_files
 from espshell.shell.commands import shell
 from espshell.shell.crash import STOPPING, Interrupted, as_error
 from espshell.shell.esptool import front
@@ -78,13 +78,21 @@ def _main(arguments: list[str]) -> int:
     try:
         several = boards.requested(arguments)
         options = parsed(several.arguments if several else arguments)
-        loaded = None if several else _configuration(options)
-        if loaded:
-            options = parsed(arguments, loaded.options)
+        loaded = _configuration(options)
+        if not several:
+            options = _options(arguments, loaded.options if loaded else {})
     except EspError as error:
         Runner(Session(Output(as_json="--json" in arguments))).refuse(error)
         raise
-    return _run_on_boards(several, options) if several else _run(options, loaded)
+    return _run_on_boards(several, options, loaded) if several else _run(options, loaded)
+
+
+def _options(arguments: list[str], defaults: Mapping[str, str]) -> argparse.Namespace:
+    """Return the options, with ``{port}`` in them replaced by the port. Raises: UsageError."""
+    options = parsed(arguments, defaults)
+    bench = Bench(port=options.port or "")
+    words = [bench.placed(word) for word in arguments]
+    return options if words == arguments else parsed(words, defaults)
 
 
 def _configuration(options: argparse.Namespace) -> Config | None:
@@ -97,13 +105,28 @@ def _configuration(options: argparse.Namespace) -> Config | None:
     )
 
 
-def _run_on_boards(request: boards.Request, options: argparse.Namespace) -> int:
+def _run_on_boards(
+    request: boards.Request, options: argparse.Namespace, loaded: Config | None
+) -> int:
     """Run the lines on several boards. Raises: UsageError where a prompt was to follow."""
     has_lines = bool(options.script or options.command)
     if options.interactive or not (has_lines or not sys.stdin.isatty()):
         hint = "several boards need a SCRIPT or -c LINE"
         raise UsageError("the prompt works with one board", hint=hint)
-    return board_programs.run(request, reads_input=options.script == STREAM or not has_lines)
+    output = Output(as_json=options.json, color=options.color)
+    session = Session(output)
+    try:
+        if loaded:
+            shell.configure(session, loaded)
+        scripts = _scripts(options)
+        first = [(loaded.startup, ())] if loaded and loaded.startup else []
+        require_own_files(session, *first, *scripts)
+    except EspError as error:
+        Runner(session).refuse(error)
+        script.report(output, error)
+        return error.status
+    given = next((text.text for text, _ in scripts if text.name == _INPUT), "")
+    return board_programs.run(request, given.encode())
 
 
 def _prepare_streams() -> None:
@@ -243,11 +266,15 @@ def _scripts(options: argparse.Namespace) -> list[Given]:
         scripts.append((_read(options.script, options.arguments), options.arguments))
     reads_on = options.interactive or not scripts
     if options.script == STREAM or (reads_on and not _is_terminal()):
-        scripts.append((Script("<stdin>", _standard_input()), options.arguments))
+        scripts.append((Script(_INPUT, _standard_input()), options.arguments))
     return scripts
 
 
+_INPUT = "<stdin>"
+
+
 def _standard_input() -> str:
+    """Return the script that is piped in. Raises: UsageError."""
     try:
         return read_stream(sys.stdin.buffer, "standard input", SCRIPT).decode("utf-8")
     except UnicodeDecodeError as error:

@@ -51,10 +51,18 @@ def check_scripts(arguments: Sequence[str]) -> int:
     """Parse scripts; return the worst status."""
     parser = ArgumentParser(prog="espshell check", description="Parse scripts without a device.")
     parser.add_argument("scripts", nargs="+", metavar="SCRIPT")
+    parser.add_argument(
+        "--several",
+        action="store_true",
+        help="they run on several boards at once: each must write files of its own",
+    )
+    options = parser.parse_args(arguments)
     output, worst = Output(), 0
-    for name in parser.parse_args(arguments).scripts:
+    for name in options.scripts:
         try:
-            for error in every_error(Session(output), script.read(path_of(name))):
+            for error in every_error(
+                Session(output), script.read(path_of(name)), several=options.several
+            ):
                 output.error(error.at_column())
                 output.plain(f"    {error.source}")
                 worst = max(worst, error.status)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from espshell import boards
+from espshell import board_programs, boards
 from espshell.cli import main
 from espshell.errors import BenchError, UsageError
 from espshell.link.ports import PortInfo
@@ -185,6 +186,7 @@ def test_one_board_is_not_several(arguments: list[str]) -> None:
         (["-p", "a", "-p", "b", "--junit", "x", "-c", "info"], "--junit x: several boards would "),
         (["-p", "/dev/null", "-p", "/dev/../dev/null", "x"], "/dev/null and /dev/../dev/null are "),
         (["-p", "a", "-p", "b", "--bogus", "-c", "info"], "unrecognized arguments: --bogus"),
+        (["-p", "a", "-p", "b", "no-such.espsh"], "cannot read no-such.espsh: no such file"),
     ],
 )
 def test_what_several_boards_cannot_do(
@@ -202,3 +204,82 @@ def test_each_board_has_its_file(tmp_path: object) -> None:
     for name in ("sim_esp32", "sim_esp32c3"):
         with open(f"{tmp_path}/{name}.txt", encoding="utf-8") as transcript:
             assert "echo hello" in transcript.read()
+
+
+SHARED = (
+    "save DRAM 64 x",
+    "save DRAM 64 $1",
+    "-save DRAM 64 x",
+    "fails save DRAM 64 x",
+    "repeat 2 save DRAM 64 x",
+    "dump-mem DRAM 64 x",
+    "read-flash 0 64 x",
+    "snap save x",
+    "sr save x",
+    "efuse save x",
+    "report x.html",
+    "trace x",
+    "log x",
+    "merge-bin -o x 0 in.bin",
+    "peek DRAM > x",
+    "peek DRAM >> x",
+    'let f = "x"; save DRAM 64 $f',
+    "let i = 1; save DRAM 64 x$i",
+    "alias keep = save DRAM 64; keep x",
+    "source inner.espsh x",
+    "for i in x y\nsave DRAM 64 $i\nend",
+    "if [DRAM]\nsave DRAM 64 x\nend",
+)
+OWN = (
+    "save DRAM 64 x-{port}",
+    "save DRAM 64 {port}/$1",
+    "snap load x; diff DRAM 64 x",
+    "trace on; trace off; log off",
+    "peek DRAM > /dev/null",
+    "peek DRAM | cat",
+    "let i = [DRAM]; save DRAM 64 x$i",
+    "peek DRAM; save DRAM 64 x$_",
+    "source inner.espsh x-{port}",
+)
+
+
+@pytest.mark.parametrize("line", [*SHARED, *OWN])
+def test_a_file_that_all_boards_would_write(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is refused at its line before a board is touched; a name with {port}, or a value, is not.
+
+    ``check --several`` says the same, but of names that are arguments.
+    """
+    monkeypatch.chdir(tmp_path)
+    started: list[bytes] = []
+
+    def note(_request: boards.Request, given: bytes) -> int:
+        started.append(given)
+        return 0
+
+    monkeypatch.setattr(board_programs, "run", note)
+    Path("inner.espsh").write_text("echo $1\nsave DRAM 64 $1\n")
+    Path("in.bin").write_bytes(bytes(64))
+    Path("x.espsh").write_text(f"need esp32\n{line}\n")
+    is_shared = line in SHARED
+    words = ["-p", "a", "-p", "b", "x.espsh", "x"]
+    assert main(words) == (2 if is_shared else 0)
+    shown = capsys.readouterr().err
+    assert bool(started) is not is_shared
+    if is_shared:
+        error = shown.splitlines()[0]
+        assert re.match(r"(x|inner)\.espsh:[23]: [a-z -]+: x", error), error
+        assert "several boards would write the same file; {port} in the name stands for" in error
+    is_refused = is_shared and "$1" not in line
+    assert main(["check", "--several", "x.espsh"]) == (2 if is_refused else 0)
+    assert main(["check", "x.espsh"]) == 0
+
+
+def test_the_port_in_lines(tmp_path: Path) -> None:
+    """{port} stands for the board in lines of a script and in options, of one board as of many."""
+    (tmp_path / "x.espsh").write_text('log {port}.log\nlet f = "{port}"\npeek DRAM > $f.txt\n')
+    command = [*COMMAND, "-p", CHIPS[1], "--junit", "{port}.xml", "x.espsh"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"x.espsh", *(f"sim_esp32c3.{kind}" for kind in ("log", "txt", "xml"))}

@@ -182,6 +182,21 @@ def test_a_run_that_is_cut_short(
     assert named(report) == {"1: expect 1": None, f"2: {line}": Error}
 
 
+def test_ctrl_c_ends_a_run_that_keeps_going(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is an error of its line like any other, and yet no line behind it is run."""
+
+    def press(_output: Output, _step: Step) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Output, "progress", press)
+    script, report = tmp_path / "x.espsh", tmp_path / "x.xml"
+    script.write_text("dump ROM0 4096\nexpect 2\n")
+    assert main(["-p", SIM, "--keep-going", f"--junit={report}", str(script)]) == 130
+    assert named(report) == {"1: dump ROM0 4096": Error}
+
+
 def test_several_boards_write_a_file_each(tmp_path: Path) -> None:
     """With {port} in its name; without it nothing runs, however the option is spelled."""
     words = ["-p", SIM, "-p", "sim://esp32", "-c", "expect 1"]

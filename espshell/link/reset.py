@@ -9,8 +9,10 @@ is that of the Apache-licensed esp-pylib.
 
 from __future__ import annotations
 
+import contextlib
+
 from espshell import regex
-from espshell.errors import UsageError
+from espshell.errors import PortError, UsageError
 from espshell.link.port import Port
 from espshell.records import dataclass
 
@@ -119,13 +121,25 @@ AFTER = ("hard-reset", "soft-reset", "watchdog-reset", "no-reset", "no-reset-stu
 """The values of ``--after``."""
 
 
+RELEASE = Lines(dtr=False, rts=False)
+"""EN and IO0 high: the chip runs, and its next reset leads into the application."""
+
+
 def play(port: Port, sequence: Sequence) -> bool:
-    """Play a sequence; return whether the port has control lines."""
-    for step in sequence:
-        if isinstance(step, Wait):
-            port.clock.sleep(step.seconds)
-        else:
-            port.set_lines(dtr=step.dtr, rts=step.rts)
-        if not port.has_lines:
-            return False
+    """Play a sequence; return whether the port has control lines.
+
+    One that is stopped in its middle does not hold the chip in reset, or IO0 low.
+    """
+    try:
+        for step in sequence:
+            if isinstance(step, Wait):
+                port.clock.sleep(step.seconds)
+            else:
+                port.set_lines(dtr=step.dtr, rts=step.rts)
+            if not port.has_lines:
+                return False
+    except BaseException:
+        with contextlib.suppress(PortError):
+            port.set_lines(dtr=RELEASE.dtr, rts=RELEASE.rts)
+        raise
     return True

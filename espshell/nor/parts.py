@@ -137,8 +137,9 @@ def by_name(name: str) -> Part | None:
 def candidates(jedec_id: int, sfdp: Sfdp | None) -> tuple[Part, ...]:
     """Return the parts that have an id and do not contradict SFDP; all of the id if all do."""
     same_id = _by_id().get(jedec_id, ())
-    fitting = tuple(part for part in same_id if _fits(part, sfdp)) or same_id
-    agreed = tuple(part for part in fitting if _qe_agrees(part, sfdp) is not False)
+    fitting = tuple(p for p in same_id if all(_holds(t, sfdp) is not False for t in p.tests))
+    fitting = fitting or same_id
+    agreed = tuple(part for part in fitting if _qe_agrees(part, sfdp))
     return agreed or fitting
 
 
@@ -194,10 +195,6 @@ def loses_bits(part: Part, count: int = 2) -> str | None:
 # --- choosing
 
 
-def _fits(part: Part, sfdp: Sfdp | None) -> bool:
-    return all(_holds(test, sfdp) is not False for test in part.tests)
-
-
 def _holds(test: str, sfdp: Sfdp | None) -> bool | None:
     """Return whether SFDP agrees with a word of the table; None if it does not tell."""
     if sfdp is None:
@@ -206,7 +203,7 @@ def _holds(test: str, sfdp: Sfdp | None) -> bool | None:
     what, _, text = test.partition(operator)
     number = int(text)
     if what == "minor":
-        return sfdp.minor < number if operator == "<" else sfdp.minor == number
+        return sfdp.revision[1] < number if operator == "<" else sfdp.revision[1] == number
     if sfdp.basic is None or len(sfdp.basic.words) < 5:
         return None
     flags = {"444": sfdp.basic.qpi, "quad": sfdp.basic.quad}

@@ -101,16 +101,22 @@ def pick(result: object, *columns: str) -> dict[str, Json]:
     """Return attributes of a result as JSON values; names in one text stand between spaces.
 
     ``key=path.to.it`` gives an attribute another key.  ``#`` behind it is its length; ``?`` is null
-    where it is empty or false, and with ``!`` it is left out then.
+    where it is empty or false, and with ``!`` it is left out then; ``~6`` is rounded to so many
+    decimals, and ``:`` makes an object of pairs.
     """
     picked: dict[str, Json] = {}
     for column in " ".join(columns).split():
-        key, _, path = column.rstrip("#?!").partition("=")
-        value = attrgetter(path or key)(result)
-        if column[-1] == "#":
-            picked[key] = len(value)
-        elif value or column[-1] != "!":
-            picked[key] = to_json(value or None if column[-1] == "?" else value)
+        name, _, decimals = column.partition("~")
+        key, _, path = name.rstrip("#?!:").partition("=")
+        value, sign = attrgetter(path or key)(result), column[-1]
+        if decimals and value is not None:
+            value = round(value, int(decimals) or None)
+        elif sign == "#":
+            value = len(value)
+        elif sign == ":":
+            value = dict(value)
+        if value or sign != "!":
+            picked[key] = to_json(value or None if sign == "?" else value)
     return picked
 
 

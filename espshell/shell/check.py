@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,17 @@ from espshell import files
 from espshell.errors import EspError, ScriptError, UsageError
 from espshell.records import dataclass, replace
 from espshell.shell import blocks, lines, registry, script
-from espshell.shell.arguments.types import AnyType
+from espshell.shell.arguments.types import AnyType, no_outputs
 from espshell.shell.blocks import Block, Node
 from espshell.shell.declaration import Trait
 from espshell.shell.language import expr
 from espshell.shell.language.assignment import assigned
 from espshell.shell.language.grammar import Command
+from espshell.shell.language.words import Word
 from espshell.shell.lines import Prepared
 from espshell.shell.script import Given, Script
 from espshell.shell.session import Session
+from espshell.shell.settings import PORT_PLACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,24 @@ def check(session: Session, *scripts: Given, to_run: bool = False) -> Needs:
     return Needs(any(needs_chip), checker.asks_chip)
 
 
-def every_error(session: Session, text: Script) -> tuple[ScriptError, ...]:
-    """Return all that is wrong with a script and those that it sources, in order."""
-    checker = _Checker(session, to_run=False)
+def require_own_files(session: Session, *scripts: Given) -> None:
+    """Check scripts that are to run on several boards: each must write files of its own.
+
+    Raises: ScriptError at the first line that is wrong.
+    """
+    checker = _Checker(session, to_run=False, several=True)
+    for text, arguments in scripts:
+        checker.check(text, arguments, depth=0)
+
+
+def every_error(
+    session: Session, text: Script, *, several: bool = False
+) -> tuple[ScriptError, ...]:
+    """Return all that is wrong with a script and those that it sources, in order.
+
+    ``several``: it is to run on several boards at once.
+    """
+    checker = _Checker(session, to_run=False, several=several)
     checker.errors = []
     try:
         checker.check(text, ["0"] * 9, depth=0)
@@ -86,7 +103,7 @@ class _Files:
         verb, command, redirect = prepared.verb, prepared.command, prepared.command.redirect
         words = [redirect.target] if redirect is not None else []
         types = [param.type for param in verb.params] + [option.type for option in verb.options]
-        if any(kind is not None and kind.is_output for kind in types):
+        if any(kind is not None and kind.outputs is not no_outputs for kind in types):
             words += command.words
         if (redirect and redirect.kind == "|") or not all(word.is_plain for word in words):
             self._knows_written = False
@@ -96,6 +113,11 @@ class _Files:
                 self._written.add(_stem(files.path_of(word.expand({}))))
 
 
+def _is_same(words: Iterable[Word], same: dict[str, str]) -> bool:
+    """Return whether the words of a line are the same on several boards."""
+    return all(same.keys() >= set(word.required_variables()) for word in words)
+
+
 def _stem(path: Path) -> str:
     return os.path.splitext(path)[0]
 
@@ -103,8 +125,10 @@ def _stem(path: Path) -> str:
 class _Checker:
     """Walks through scripts in the order of their run, on a copy of the session's names."""
 
-    def __init__(self, session: Session, *, to_run: bool) -> None:
+    def __init__(self, session: Session, *, to_run: bool, several: bool = False) -> None:
         self._to_run = to_run
+        self.same: dict[str, str] | None = {} if several else None
+        """Variables that have the same value on all boards; None for one board."""
         self._files = _Files()
         self._knows_chip = True  # until a line connects another chip
         self._session = replace(session, aliases=dict(session.aliases), interactive=False)
@@ -117,14 +141,22 @@ class _Checker:
         self.errors: list[ScriptError] | None = None
         """Collects errors; None: the first one is raised."""
 
-    def check(self, text: Script, arguments: Iterable[str], *, depth: int) -> bool:
+    def check(self, text: Script, arguments: Sequence[str], *, depth: int) -> bool:
         """Check every line; return whether one needs a chip."""
         if depth == script.MAX_DEPTH:
             raise script.too_deep(text)
         outer = {name for name in self._variables if name.isdigit()}
-        self._variables = {*(self._variables - outer), *script.argument_variables(tuple(arguments))}
+        given = script.argument_variables(arguments)
+        self._variables = {*(self._variables - outer), *given}
+        same = self.same
+        if same is not None:
+            is_known = depth or self.errors is None
+            self.same = script.without_arguments(same) | (given if is_known else {})
         needs_chip = self._nodes(text, blocks.parse(text), depth)
         self._variables = {*(name for name in self._variables if not name.isdigit()), *outer}
+        if same is not None and self.same is not None:
+            arguments_of_outer = {name: same[name] for name in outer & same.keys()}
+            self.same = script.without_arguments(self.same) | arguments_of_outer
         return needs_chip
 
     def _nodes(self, text: Script, nodes: Iterable[Node], depth: int) -> bool:
@@ -148,7 +180,7 @@ class _Checker:
             (command,) = lines.parse(self._session, head.text)
             self._check_variables(command)
             if block.kind == blocks.FOR:
-                self._variables.add(blocks.loop_name(command))
+                self._assigned(blocks.loop_name(command), command.words[2:])
             else:
                 needs_chip = self._head(command)
         except EspError as error:
@@ -191,6 +223,8 @@ class _Checker:
         self._check_variables(command)
         arguments = tuple(registry.parsed(prepared.bound))
         self._check_run(prepared, arguments)
+        if self.same is not None:
+            self._require_own_file(prepared, self.same)
         self._check_names(name for kind, value in arguments for name in kind.names(value))
         self._check_either(word for kind, value in arguments for word in kind.either(value))
         if Trait.PARTITIONS in verb.traits:
@@ -231,7 +265,7 @@ class _Checker:
         verb, command, session = prepared.verb, prepared.command, self._session
         if self._to_run and self._knows_lines and not command.ignore_failure:
             self._files.require(path for kind, value in arguments for path in kind.files(value))
-            written = [v for kind, v in arguments if kind.is_output and isinstance(v, Path)]
+            written = [path for kind, value in arguments for path in kind.outputs(value)]
             if (to := command.redirect) and to.kind != "|" and to.target.is_plain:
                 written.append(files.path_of(to.target.expand({})))
             self._files.require_folders(written)
@@ -240,6 +274,29 @@ class _Checker:
             if Trait.NEED in verb.traits and is_plain and self._knows_chip and session.target:
                 verb.run(session, **registry.values(verb, prepared.bound, {}, session.scope))
         self._files.note_outputs(prepared)
+
+    def _require_own_file(self, prepared: Prepared, same: dict[str, str]) -> None:
+        """Check that several boards do not write one file. Raises: UsageError."""
+        arguments = registry.parsed(prepared.bound, same)
+        written = [path for kind, value in arguments for path in kind.outputs(value)]
+        redirect = prepared.command.redirect
+        if redirect and redirect.kind != "|" and _is_same([redirect.target], same):
+            written.append(files.path_of(redirect.target.expand(same)))
+        for path in written:
+            is_device = files.exists(path) and not files.is_file(path)
+            if not (is_device or PORT_PLACE in str(path)):
+                raise UsageError(
+                    f"{path}: several boards would write the same file",
+                    hint=f"{PORT_PLACE} in the name stands for the board",
+                )
+
+    def _assigned(self, name: str, words: Sequence[Word]) -> None:
+        """Note a variable, and one of its values if that is the same on several boards."""
+        self._variables.add(name)
+        if self.same is not None and _is_same(words, self.same):
+            self.same[name] = words[0].expand(self.same)
+        elif self.same is not None:
+            self.same.pop(name, None)
 
     def _symbols(self, prepared: Prepared) -> None:
         """Load the symbols that later lines may name; a file named by a variable is not checked."""
@@ -253,11 +310,14 @@ class _Checker:
 
     def _assignment(self, command: Command) -> bool:
         assignment = assigned(command)
-        self._variables.add(assignment.name)
+        self._assigned(assignment.name, [assignment.value])
         if assignment.value.is_plain and not assignment.value.is_quoted:
             expression = expr.parse(assignment.value.expand_raw({}))
             self._check_names(expression.names())
-            return expression.constant() is None
+            is_open = expression.constant() is None
+            if self.same is not None and is_open:
+                self.same.pop(assignment.name)
+            return is_open
         return True
 
     def _check_variables(self, command: Command) -> None:

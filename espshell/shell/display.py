@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 json_rows(
     History="=lines",
+    NamedValues="=rows:",
     Map="=regions",
     PortInfo="device likely=is_likely kind vid pid product serial location",
     Ports="=ports",
@@ -47,7 +48,18 @@ json_rows(
 def show(output: Output, name: str | None, outcome: Outcome, seconds: float) -> None:
     """Show how a command of a name ended: its result and notes, or one JSON object for it all."""
     if output.as_json:
-        output.object(_object(name, outcome, to_json(outcome.bare), seconds))
+        error = outcome.error
+        output.object(
+            {
+                "command": name,
+                "ok": outcome.status == 0,
+                "value": to_json(outcome.bare),
+                "error": error.message if error else None,
+                "hint": (error.hint or None) if error else None,
+                "seconds": round(seconds, 6),
+                "slug": error.slug if error else None,
+            }
+        )
     show_text(output, outcome.result)
 
 
@@ -65,31 +77,12 @@ def show_text(output: Output, result: Result | Presentation | None) -> None:
         output.note(note)
 
 
-def _object(name: str | None, outcome: Outcome, value: Json, seconds: float) -> dict[str, Json]:
-    error = outcome.error
-    return {
-        "command": name,
-        "ok": outcome.status == 0,
-        "value": value,
-        "error": error.message if error else None,
-        "hint": (error.hint or None) if error else None,
-        "seconds": round(seconds, 6),
-        "slug": error.slug if error else None,
-    }
-
-
 @form
 def regions(result: Map, view: View) -> Iterator[Block]:
     """Yield a row a region."""
     yield Table(
-        (
-            region.name,
-            str(Span(region.start, region.end)),
-            size_text(region.size),
-            region.kind.value,
-            region.note,
-        )
-        for region in result.regions
+        (r.name, str(Span(r.start, r.end)), size_text(r.size), r.kind.value, r.note)
+        for r in result.regions
     )
 
 
@@ -171,12 +164,6 @@ def settings(result: NamedValues, view: View) -> Iterator[Block]:
     yield Table(
         (name, value if isinstance(value, str) else switches[value]) for name, value in result.rows
     )
-
-
-@json_form
-def settings_json(result: NamedValues) -> Json:
-    """Return values by name."""
-    return dict(result.rows)
 
 
 @form

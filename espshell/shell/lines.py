@@ -102,6 +102,7 @@ def parse(session: Session, text: str) -> Iterator[Command]:
     So an alias that a line defines is valid for the rest of it.  Raises: UsageError, at the first
     command.
     """
+    text = session.bench.placed(text)
     for command in _expand(session, cut(bare.as_command(session, text), session), frozenset()):
         if command.name.is_plain:
             yield COMMANDS.whole(command, {}, prefixes=session.interactive)

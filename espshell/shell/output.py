@@ -218,6 +218,8 @@ class Output:
         """Write to all that keeps a record; end one that fails, and say so."""
         transcripts = [self.transcript] if self.transcript else []
         for record in (*transcripts, *self.records):
+            if record is not self.transcript and record not in self.records:
+                continue  # it has ended while the end of another one was told
             try:
                 write(record)
             except OSError as error:
@@ -336,9 +338,8 @@ class Output:
 
         Raises: UsageError if it cannot be written.
         """
-        path = files.real_path(path)  # so that a link stays one
-        if append or (files.exists(path) and not files.is_file(path)):
-            with _opened(path, "a" if append else "w") as stream, self._instead(stream):
+        if append:
+            with _opened(path, "a") as stream, self._instead(stream):
                 yield
             return
         with (

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from espshell import regex
@@ -244,15 +245,21 @@ def missing(what: str, verb: Verb) -> UsageError:
     return UsageError(f"{what} is missing", hint=f"usage: {verb.usage}")
 
 
-def parsed(bound: Bound) -> Iterator[tuple[AnyType, Any]]:
+def parsed(
+    bound: Bound, same: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[tuple[AnyType, Any]]:
     """Yield the arguments whose text is known before anything runs, parsed, with their types.
+
+    ``same`` has the variables whose values are known, too.
 
     Raises: UsageError.
     """
     for slot, words in bound:
-        if slot.type is not None and all(word.is_plain for word in words):
+        if slot.type is not None and all(
+            word.is_plain or same.keys() >= set(word.required_variables()) for word in words
+        ):
             try:
-                yield slot.type, slot.type.parse(_texts(slot.type, words, {}))
+                yield slot.type, slot.type.parse(_texts(slot.type, words, same))
             except UsageError as error:
                 error.column = words[0].column
                 raise

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from espshell.chips import Kind
 from espshell.clock import Clock, SystemClock
-from espshell.device import Flash, Space, Target
+from espshell.device import Flash, Space, Target, leave
 from espshell.device.target import SYNC_BAUD, HandlerFailed, first_baud
 from espshell.errors import BenchError, EspError, NoReply, UsageError
 from espshell.link import trace
+from espshell.link.port import Port
 from espshell.loader import deflate
 from espshell.ops.chip import connection as ops
 from espshell.ops.chip import rate
@@ -189,6 +190,12 @@ class Session:
             self.output.note(note)
         try:
             self._settle(bench)
+        except (KeyboardInterrupt, Terminated):
+            if self.connection is not None:  # else it was stopped in connecting once more
+                is_reset = leave.early(self.chip, before=bench.before, after=bench.after)
+                self.disconnect(after="no-reset")
+                self._connecting_stopped(bench.port, is_reset=is_reset)
+            raise
         except BaseException:
             self.disconnect(after="no-reset")
             raise
@@ -206,17 +213,34 @@ class Session:
 
     def _open(self, bench: Bench) -> Target:
         """Connect to a chip without leaving the one before."""
-        with contextlib.ExitStack() as stack:
-            if self.tap is None or not isinstance(self.tap, trace.Viewer):  # which shows more
-                stack.enter_context(self.output.waiting(f"connecting to {bench.port} ..."))
-            return Target.open(
-                bench.port,
-                baud=first_baud(bench.baud, bench.before),
-                before=bench.before,
-                expected=bench.chip,
-                taps=(self.tap,) if self.tap else (),
-                stub_dir=bench.stub_dir,
-            )
+        is_reset = None
+
+        def leave_half_way(port: Port) -> None:
+            nonlocal is_reset
+            is_reset = leave.half_way(port, before=bench.before, after=bench.after)
+
+        try:
+            with contextlib.ExitStack() as stack:
+                if self.tap is None or not isinstance(self.tap, trace.Viewer):  # which shows more
+                    stack.enter_context(self.output.waiting(f"connecting to {bench.port} ..."))
+                return Target.open(
+                    bench.port,
+                    baud=first_baud(bench.baud, bench.before),
+                    before=bench.before,
+                    expected=bench.chip,
+                    taps=(self.tap,) if self.tap else (),
+                    stub_dir=bench.stub_dir,
+                    on_stop=leave_half_way,
+                )
+        except (KeyboardInterrupt, Terminated):
+            self._connecting_stopped(bench.port, is_reset=is_reset)
+            raise
+
+    def _connecting_stopped(self, port: str, *, is_reset: bool | None) -> None:
+        """Say how a chip is left whose connecting a signal has stopped; None: untouched."""
+        states = {None: NOTHING_CHANGED, True: "the chip was reset"}
+        state = states.get(is_reset, "the chip may still be in its loader")
+        self.output.note(f"connecting to {port} was stopped: {state}")
 
     def change_baud(self, baud: int) -> ops.ConnectionInfo:
         """Change the baud rate at both ends; start the stub where the ROM cannot."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from pathlib import Path
 
 from espshell.chips import Chip
@@ -15,6 +16,9 @@ from espshell.units import MIB, parse_number
 
 AUTO = "auto"
 """Stands for the highest rate that is clean."""
+
+PORT_PLACE = "{port}"
+"""Stands for the board in a line, and in the name of a file of the command line."""
 
 MOST_FLASH = 256 * MIB
 """Twice the largest flash that any of the chips addresses (bytes)."""
@@ -129,6 +133,15 @@ class Bench:
         if not number or number < 0:
             raise UsageError(f"expected a baud rate such as {SYNC_BAUD}, or {AUTO}, not `{baud}`")
         return replace(self, baud=number, rate="fixed")
+
+    def placed(self, text: str) -> str:
+        """Return a text in which ``{port}`` is the port, as files can be named; as it is without.
+
+        Boards that run the same lines write different files by that.
+        """
+        if not self.port or PORT_PLACE not in text:
+            return text
+        return text.replace(PORT_PLACE, re.sub(r"[^\w.-]+", "_", self.port).strip("_"))
 
     def is_on(self, port: str) -> bool:
         """Return whether a port is this one, perhaps by another name of its device."""

@@ -136,12 +136,11 @@ class BootState:
         elif answer.next is Next.RAM:
             self._jump(answer.entry, at)
 
-    def check_watchdog(self, at: float) -> None:
-        """Plan a reset if a command has set the watchdog off."""
-        if self.chip.watchdog_is_set:
-            self.chip.watchdog_is_set = False
-            reason = self.chip.model.log.watchdog
-            self.plan(at + WATCHDOG_S, lambda then: self.start(then, download=False, reason=reason))
+    def plan_watchdog(self, at: float) -> None:
+        """Plan the reset of a watchdog that a command has set off."""
+        self.chip.watchdog_is_set = False
+        reason = self.chip.model.log.watchdog
+        self.plan(at + WATCHDOG_S, lambda then: self.start(then, download=False, reason=reason))
 
     def end(self, action: FaultAction, at: float) -> None:
         """Apply a fault that ends normal operation, for good or until the next reset."""

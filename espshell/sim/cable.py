@@ -40,6 +40,8 @@ class Cable:
         """Return what arrives of bytes that are sent at a rate."""
         if self._max_baud and baud > self._max_baud:
             return data.translate(GARBLE)
+        if not self._noise:
+            return data
         probability = next((p for rate, p in reversed(self._noise) if rate <= baud), 0.0)
         return self._spoiled(data, probability) if probability else data
 

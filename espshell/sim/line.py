@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
+from math import inf
 
 from espshell.records import dataclass
 
@@ -31,10 +32,6 @@ class Burst:
     data: bytearray
     taken: int = 0
 
-    def complete_at(self, index: int) -> float:
-        """Return when a byte is complete."""
-        return self.first + index * self.byte_s
-
     def count_by(self, moment: float) -> int:
         """Return how many bytes are complete at a moment."""
         if moment < self.first:
@@ -52,6 +49,7 @@ class SerialLine:
         self._latency_s = latency_s
         self._bursts: deque[Burst] = deque()
         self._ready: float | None = None
+        """When the next packet arrives at the host, as far as that has been found out."""
         self._held = False
         self._babbling = False
         self._babbled = 0
@@ -60,15 +58,16 @@ class SerialLine:
 
     def send(self, data: bytes, at: float, byte_s: float) -> None:
         """Transmit bytes as soon as the line is free, and not before a moment."""
-        last = self._bursts[-1] if self._bursts else None
-        if last is not None and at <= self.free_at and last.byte_s == byte_s and not self._held:
-            last.data += data
+        free_at, bursts = self.free_at, self._bursts
+        start = max(at, free_at)
+        if bursts and at <= free_at and bursts[-1].byte_s == byte_s and not self._held:
+            bursts[-1].data += data
         else:
-            self._bursts.append(Burst(max(at, self.free_at) + byte_s, byte_s, bytearray(data)))
+            bursts.append(Burst(start + byte_s, byte_s, bytearray(data)))
             self._held = False
-        if self._ready is not None and self.free_at + byte_s <= self._ready:
+        if self._ready is not None and free_at + byte_s <= self._ready:
             self._ready = None  # some of it may still catch the packet
-        self.free_at = max(at, self.free_at) + len(data) * byte_s
+        self.free_at = start + len(data) * byte_s
 
     def hold(self, at: float, seconds: float) -> None:
         """Keep the line busy for a time."""
@@ -79,6 +78,7 @@ class SerialLine:
         """Send meaningless bytes from a moment on."""
         self.hold(at, 0.0)
         self._babbling = True
+        self._ready = None
 
     def cut(self, now: float) -> None:
         """Stop sending: what has not left the chip by now never will."""
@@ -89,45 +89,49 @@ class SerialLine:
         self.free_at = min(self.free_at, now)
         self._ready = None
 
-    def ready_at(self) -> float | None:
-        """Return when the next packet arrives at the host, or None if nothing is coming."""
+    def ready_at(self) -> float:
+        """Return when the next packet arrives at the host; infinity if nothing is coming."""
+        if self._ready is not None:
+            return self._ready
         if self._babbling and not self._bursts:
             seed = f"garbage {self._babbled}".encode()
             self._babbled += 1
             garbage = hashlib.shake_128(seed).digest(PACKET)
             self.send(garbage, self.free_at, BITS_PER_BYTE / _BABBLE_BAUD)
-        if self._ready is None and self._bursts:
-            self._ready = self._packet_ready()
+        self._ready = self._packet_ready() if self._bursts else inf
         return self._ready
 
     def take(self, now: float) -> bytes:
         """Return the bytes that have arrived since the last call."""
         data = b""
-        while (ready := self._ready or self.ready_at()) is not None and ready <= now:
+        while (ready := self.ready_at()) <= now:
             data += self._take_packet(ready)
         return data
 
     def _packet_ready(self) -> float:
-        head = self._bursts[0]
-        deadline = head.complete_at(head.taken) + self._latency_s
-        count = 0
+        room, deadline = PACKET, inf
         for burst in self._bursts:
-            if burst.complete_at(burst.taken) > deadline:
+            first, byte_s, taken = burst.first, burst.byte_s, burst.taken
+            begins = first + taken * byte_s
+            if begins > deadline:
                 break
-            size = len(burst.data) - burst.taken
-            if count + size >= PACKET:
-                return min(deadline, burst.complete_at(burst.taken + PACKET - count - 1))
-            count += size
+            if deadline == inf:
+                deadline = begins + self._latency_s
+            size = len(burst.data) - taken
+            if size >= room:
+                return min(deadline, first + (taken + room - 1) * byte_s)
+            room -= size
         return deadline
 
     def _take_packet(self, ready: float) -> bytes:
         packet = b""
         while self._bursts and len(packet) < PACKET:
             burst = self._bursts[0]
-            end = min(burst.count_by(ready), burst.taken + PACKET - len(packet))
-            packet += burst.data[burst.taken : end]
+            taken, data = burst.taken, burst.data
+            end = min(burst.count_by(ready), taken + PACKET - len(packet))
+            packet += data[taken:end]
             burst.taken = end
-            if end < len(burst.data):
+            if end < len(data):
                 break
             self._bursts.popleft()
         self._ready = None

@@ -43,6 +43,13 @@ def test_values_in_words(chip: str, name: str, words: Words, wanted: str) -> Non
     assert text(chip, name, words) == wanted
 
 
+def test_keys_change_what_is_said_of_keys_alone() -> None:
+    """Where keys are shown, too, a field that is none says the same as without."""
+    contents = contents_of("esp32c3", {0x3C: 1 << 6, 0x9C: 1})
+    fuses = [f for f in contents.table.fuses if contents.text(f) != contents.text(f, keys=True)]
+    assert [fuse.name for fuse in fuses] == ["BLOCK_KEY0"]
+
+
 def test_a_mac_with_its_crc() -> None:
     """An ESP32 keeps a CRC beside its MAC; a wrong one is said, and the right one."""
     right = mac_crc(bytes.fromhex("246f28a1b2c3"))

@@ -144,3 +144,18 @@ def test_what_is_tried() -> None:
     assert reset.plan("R1|W0.1|R0") == (reset.HARD_RESET,)
     with pytest.raises(UsageError, match="expected default-reset, usb-reset"):
         reset.plan("gently")
+
+
+@pytest.mark.parametrize("at", range(4))
+def test_a_stopped_sequence_holds_no_line(at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal in the middle of a reset leaves EN and IO0 high."""
+    port, waits = FakePort(), iter(range(at, -1, -1))
+
+    def sleep(_seconds: float) -> None:
+        if not next(waits):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(port.clock, "sleep", sleep)
+    with pytest.raises(KeyboardInterrupt):
+        reset.play(port, 3 * reset.TIGHT)
+    assert port.log[-1] == (port.clock.now(), False, False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import cycle, pairwise
 
@@ -189,6 +189,42 @@ def test_a_few_words_have_a_marker_behind_them(monkeypatch: pytest.MonkeyPatch) 
 
     places = [START, START + 8]
     assert transfer.read_few(target.loader, places) == [held(target, at) for at in places]
+
+
+def faulty(replies: list[int], markers: list[int]) -> Iterator[list[int]]:
+    """Yield what comes of replies by one fault: lost, doubled, late, flipped, or a stray."""
+    for i, value in enumerate(replies):
+        before, behind = replies[:i], replies[i + 1 :]
+        yield before + behind
+        yield [*before, value, value, *behind]
+        yield [*before, value ^ 1, *behind]
+        for j in range(1, len(behind) + 1):
+            yield [*before, *behind[:j], value, *behind[j:]]
+    yield from ([stray, *replies] for stray in (0, *markers))
+
+
+def test_a_pair_stands_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two faults in two readings of a word none makes them equal and wrong, but two flips."""
+    target = open_sim()
+    markers = [marker.value for marker in target.loader.markers[:3]]
+    came: list[int] = []
+    word: int
+
+    def values(window: Window, addresses: Sequence[int]) -> list[int]:
+        if len(came) < len(addresses):
+            raise Fault("no reply")
+        return came[: len(addresses)]
+
+    monkeypatch.setattr(transfer, "_values", values)
+    monkeypatch.setattr(transfer, "read_words", lambda loader, addresses: [word, word])
+    for word in (0, *markers):
+        sound = [word, markers[0], word, markers[1]]
+        once = list(faulty(sound, markers))
+        for came in (*once, *(twice for replies in once for twice in faulty(replies, markers))):
+            target.loader.in_step = True
+            pair = transfer.read_pair(target.loader, START)
+            flipped = [word ^ 1, markers[0], word ^ 1, markers[1]]
+            assert pair[0] != pair[1] or pair == [word, word] or came == flipped
 
 
 def test_registers_that_change_are_read_once() -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import pytest
 
 from espshell.device import Target
 from espshell.errors import DeviceError, ReadsDiffer, UsageError
-from espshell.ops.flash.erase import Erased, erase, prepare
+from espshell.ops.flash.erase import Erased, erase, finish, prepare
 from espshell.ops.flash.load import Written, compare, facts_of, load, write
 from espshell.ops.flash.payload import Payload
 from espshell.ops.flash.plan import plan_write
@@ -355,6 +355,48 @@ def test_erase_leaves_alone_what_is_blank() -> None:
     assert changes(target) == (48, 0)
     assert erase(target, 0, 512 * KIB, everything=True).skipped == 0
     assert changes(target) == (48 + 128, 0)
+
+
+def test_what_was_left_alone_is_looked_at_once_more() -> None:
+    """A piece that was taken for blank, and is not in the end, makes the erase fail."""
+    target = opened(contents=noise(SECTOR) + b"\xff" * 60 * KIB + b"\xff" * 64 * KIB)
+    job = prepare(target, 0, 128 * KIB, facts_of(target))
+    assert [segment.span for segment in job.segments] == [Span(0, 64 * KIB)]
+    nor(target).data[100 * KIB] = 0
+    result = finish(target.flash, job)
+    assert (result.ok, result.verified) == (False, False)
+    assert result.failed == (Span(64 * KIB, 128 * KIB),)
+
+
+def test_an_image_is_verified_whole_where_sectors_were_left_alone() -> None:
+    """One that was taken for equal, and is not in the end, makes the write fail."""
+    target = opened(contents=with_new(OLD, (AT, NEW)))
+    nor(target).data[AT] ^= 1
+    plan = plan_write(image(NEW), facts_of(target))
+    job = compare(target, plan)
+    assert job.sectors == 1
+    nor(target).data[AT + 5 * SECTOR] ^= 1
+    result = write(target.flash, job)
+    assert (result.ok, result.failed) == (False, (Span.of(AT, len(NEW)),))
+    assert result.state == "file has a different digest"
+
+
+def test_images_are_verified_whole_where_a_try_went_astray() -> None:
+    """A first try that hit what had been verified before is found, though the second was right."""
+    target = opened()
+    program, tried = target.flash.program, list[int]()
+
+    def astray(address: int, data: bytes) -> Iterator[int]:
+        tried.append(address)
+        if tried == [0x1_0000, 0x3_0000]:
+            nor(target).data[0x1_0000] ^= 1
+            return iter((len(data),))
+        return program(address, data)
+
+    target.flash.program = astray  # type: ignore[method-assign]
+    result = load(target, [Payload(at, NEW[:SECTOR], "x") for at in (0x1_0000, 0x3_0000)])
+    assert tried == [0x1_0000, 0x3_0000, 0x3_0000]
+    assert (result.ok, result.failed) == (False, (Span.of(0x1_0000, SECTOR),))
 
 
 def test_a_doubled_answer_does_not_pass_for_blank() -> None:

@@ -579,6 +579,23 @@ def test_two_ways_are_tried_in_order() -> None:
     assert writes == [b"\x01\x04\x02", b"\x01\x04"]
 
 
+def test_no_second_way_once_sr2_has_changed() -> None:
+    """A part that took SR2 and not SR1 is of the older kind: SR1 alone would clear SR2."""
+    bench = opened("GD25Q32C")
+    made, transfer = bench.plan("BP=1", "QE=1"), bench.nor.transfer
+    assert len(made.attempts) == 2
+
+    def stuck(sent: bytes, size: int, now: float) -> bytes:
+        if sent[0] == 0x01 and len(sent) == 3:
+            bench.nor.status.active[1] = sent[2]
+        return transfer(sent, size, now)
+
+    bench.nor.transfer = stuck  # type: ignore[method-assign]
+    assert not ops.change_status(bench.target.flash, made).ok
+    assert bench.active[:2] == [0x00, 0x02]
+    assert [sent for sent in bench.log if sent[0] in (0x01, 0x31)] == [b"\x01\x04\x02"]
+
+
 # faults of the link ------------------------------------------------------------------------------
 
 BYTES = (1, 2, 8, 12, 13, 16, 24, 28, 40, 44, 56, 60, 76, 92)

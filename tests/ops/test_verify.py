@@ -11,6 +11,7 @@ import pytest
 
 from espshell.device import Flash, Target
 from espshell.errors import EspError, ReadsDiffer, UsageError
+from espshell.loader.digest import md5
 from espshell.ops.flash.digest_compare import differing_sectors, sector_spans
 from espshell.ops.flash.payload import Payload
 from espshell.ops.flash.verify import Verify, verify
@@ -351,6 +352,36 @@ def test_answers_that_contradict_each_other() -> None:
 
     with pytest.raises(ReadsDiffer, match="does not match its digest, but each of its parts does"):
         differing_sectors(Told(digests), 0, data)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_parts_are_asked_about_three_times(rounds: int) -> None:
+    """A sector whose digest was taken for equal, as often as twice, is found in the next round."""
+    asked = 0
+
+    def digests(address: int, size: int) -> bytes:
+        nonlocal asked
+        asked += address == SECTOR
+        is_wrong = size > SECTOR or (address == SECTOR and asked >= rounds)
+        return bytes(16) if is_wrong else md5(RANDOM[address : address + size])
+
+    told = Told(digests)
+    assert differing_sectors(told, 0, RANDOM[: 2 * SECTOR]) == {SECTOR: bytes(16)}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("damaged", [2, 3])
+def test_a_sector_is_read_three_times(damaged: int) -> None:
+    """What was read with a fault twice is shown as it came the third time; after that it is not."""
+    held, readings = RANDOM[:SECTOR], [flipped(RANDOM[:SECTOR], n) for n in range(damaged)]
+    told = Told(lambda _address, _size: md5(held))
+    told.read = lambda _address, _size: readings.pop() if readings else held  # type: ignore[method-assign, assignment]
+    expected = image(flipped(held, 77))
+    if damaged == 3:
+        with pytest.raises(ReadsDiffer, match="do not agree"):
+            verify(told, expected, diff=True)  # type: ignore[arg-type]
+    else:
+        (area,) = verify(told, expected, diff=True).compared  # type: ignore[arg-type]
+        assert area.differing == (Span.of(77, 1),)
 
 
 def test_bytes_that_are_not_what_their_digest_says() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from espshell.cli import main
+from espshell.errors import ReadsDiffer
 from espshell.shell.settings import Bench
 from tests.loader.support import wire_of
 from tests.shell.support import Shell
@@ -188,6 +189,22 @@ def test_a_raw_socket_has_no_rate_to_raise(offline: Shell) -> None:
     shell.session.space("mem", LONG)
     assert baud(shell) == 115_200
     assert "no rate" in shell.type("link").out
+
+
+def test_readings_that_differ_lower_a_raised_rate(
+    offline: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are a fault of the link, as silence is."""
+
+    def differ(*_: object, **__: object) -> None:
+        raise ReadsDiffer("two readings differ")
+
+    monkeypatch.setattr("espshell.ops.memory.words.peek", differ)
+    shell = offline.connect()
+    shell.session.space("mem", LONG)
+    raised = baud(shell)
+    assert "two readings differ" in shell.type("peek DRAM").err
+    assert 115_200 <= baud(shell) < raised
 
 
 def test_a_finding_about_the_chip_leaves_the_rate(offline: Shell) -> None:

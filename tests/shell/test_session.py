@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from espshell.errors import BenchError, UsageError
@@ -41,6 +43,7 @@ def test_result_goes_to_stdout_and_error_to_stderr(shell: Shell) -> None:
         ("source /nonexistent/x", 2, "cannot read /nonexistent/x"),
         ('echo "abc', 2, 'unclosed `"`'),
         ("echo $nobody", 2, "`$nobody` is not set"),
+        ("let x == 5", 2, "expected NAME = VALUE, not `x == 5`"),
         ("let x = 1 / 2", 2, "division of whole numbers is `//`"),
         ("set nothing on", 2, "there is no setting `nothing`"),
         ("set squeeze maybe", 2, "on or off"),
@@ -71,10 +74,28 @@ def test_without_a_chip_the_bench_is_wrong(offline: Shell, line: str) -> None:
     assert (ran.status, "no chip is connected" in ran.err) == (3, True)
 
 
+def test_what_secure_download_mode_leaves(offline: Shell) -> None:
+    """A command that needs memory is refused by its name, with those that are possible."""
+    ran = offline.connect("?sdm=1").type("peek DRAM")
+    assert ran.status == 2
+    assert ran.err.startswith(
+        "peek: `peek` is not possible: the chip is in secure download mode; available: "
+    )
+    assert {"load,", "reset,"} <= set(ran.err.split())
+
+
 def test_commands_of_a_line_run_until_one_fails(shell: Shell) -> None:
     """The first failure ends the line, unless a dash says otherwise."""
     assert shell.type("echo a; peek 0x10; echo b").out == "a\n"
     assert shell.type("echo a; -peek 0x10; echo b $?").out == "a\nb 2\n"
+
+
+def test_the_value_of_a_finding_and_an_empty_one_are_values(shell: Shell) -> None:
+    """$_ is the last value also where it is not as expected; a variable may be empty."""
+    shell.type("print 5; -poke --force ROM0 9")
+    assert shell.type("echo $_ $?").out == "0xe9efe1fe 1\n"
+    shell.type('let x = ""')
+    assert shell.type("echo a${x}b").out == "ab\n"
 
 
 def test_last_value_and_status_are_variables(shell: Shell) -> None:
@@ -83,6 +104,26 @@ def test_last_value_and_status_are_variables(shell: Shell) -> None:
     assert shell.type("echo $_ $?").out == "0 0\n"
     shell.type(f"poke {RAM:#x} 7; -peek 0x10")
     assert shell.type("echo $_ $?").out == "7 2\n"
+
+
+def test_the_status_of_a_line_that_cannot_be_cut_is_a_variable(offline: Shell) -> None:
+    """$? is that of the last line, also of one in which no command could run."""
+    offline.type("echo fine")
+    assert offline.type('echo "').status == 2
+    assert offline.type("echo $?").out == "2\n"
+
+
+def test_results_go_to_a_file_and_behind_it(offline: Shell, tmp_path: Path) -> None:
+    """One arrow empties the file, two go on behind what it holds; what is shown stays empty."""
+    offline.session.variables["to"] = str(tmp_path / "x")
+    for line, held in (
+        ("a > $to", "a"),
+        ("b >> $to", "a b"),
+        ("c >> $to", "a b c"),
+        ("d > $to", "d"),
+    ):
+        assert offline.type(f"echo {line}").out == ""
+        assert (tmp_path / "x").read_text().split() == held.split()
 
 
 def test_json_has_exactly_the_promised_fields(shell: Shell) -> None:
@@ -168,6 +209,8 @@ def test_alias_is_replaced_once(shell: Shell) -> None:
     """An alias may have the name of the command that it stands for."""
     shell.type("alias peek = peek8")
     assert shell.type("peek 0x3fc90001").out == "0x3fc90001  0x00  0\n"
+    shell.type("alias echo = echo said")
+    assert shell.type("echo x").out == "said x\n"
 
 
 def test_alias_of_an_alias_and_what_follows_it(shell: Shell) -> None:
@@ -175,6 +218,33 @@ def test_alias_of_an_alias_and_what_follows_it(shell: Shell) -> None:
     shell.type('alias say = "echo $who"; alias tell = say')
     shell.type('let who = "you"')
     assert shell.type("tell a b").out == "you a b\n"
+
+
+def test_an_alias_stands_for_a_line_with_its_dash_and_its_redirect(
+    offline: Shell, tmp_path: Path
+) -> None:
+    """Its own redirect holds, that of the line goes before; either may allow a failure."""
+    to, other = tmp_path / "to", tmp_path / "other"
+    offline.session.variables.update(to=str(to), other=str(other))
+    offline.type('alias say = echo; alias keep = "echo kept > $to"')
+    offline.type("say x > $other; keep")
+    assert (to.read_text(), other.read_text()) == ("kept\n", "x\n")
+    offline.type("keep > $other")
+    assert other.read_text() == "kept\n"
+    offline.type('alias may = "-fails echo"; alias must = fails echo')
+    for line, status in (("may; say on", 0), ("-must; say on", 0), ("must; say on", 1)):
+        ran = offline.type(line)
+        assert (ran.status, ran.out) == (status, "" if status else "on\n"), line
+
+
+def test_an_alias_of_a_condition_takes_one(
+    offline: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the command that it stands for takes an expression, `>` compares."""
+    monkeypatch.chdir(tmp_path)
+    offline.type("alias want = expect")
+    assert [offline.type(f"want {n} > 1").status for n in (2, 1)] == [0, 1]
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("line", ['alias a = ""', 'alias a = "# nothing"', "alias a = nosuch"])
@@ -192,6 +262,8 @@ def test_names_may_be_shortened_by_a_person_only(shell: Shell) -> None:
     assert shell.type("p rtc").err == "p: `p` could be parts, peek, poke, ports, print\n"
     assert shell.script("peek rtc").status == 2
     assert shell.script("pee RTC_FAST").status == 2
+    assert shell.type("im i nosuch.bin").err.startswith("im i: cannot read nosuch.bin")
+    assert "unknown command `im`" in shell.script("im i nosuch.bin").err
     assert shell.session.interactive
 
 

@@ -148,7 +148,7 @@ def merge_files(
     _require_other(out, [path for path, _ in files])
     chip = chip or next(filter(None, map(_chip_of, images)), None) or connected
     notes: list[str] = []
-    if chip is None and (fmt == "uf2" or not settings.is_empty):
+    if chip is None and (fmt == "uf2" or settings.given):
         what = "UF2 names" if fmt == "uf2" else "flash settings depend on"
         raise UsageError(f"{what} the chip, and nothing names it", hint="--chip does")
     if chip:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from espshell import files, registers
 from espshell.device import Memory
-from espshell.device.memory import Change
 from espshell.errors import ReadsDiffer, UsageError, printable
 from espshell.ops.memory import words
 from espshell.ops.memory.words import Poke
@@ -120,11 +119,6 @@ class FieldWrite(Result):
     def last_value(self) -> int:
         """The register as it reads back, or as it was written where nothing was read."""
         return self.wanted if self.new is None else self.new
-
-    @property
-    def changes(self) -> tuple[Change, ...]:
-        """The changes, for a journal."""
-        return self.written.changes
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -102,6 +102,11 @@ def _none(parsed: Any) -> tuple[()]:
     return ()
 
 
+def no_outputs(parsed: Any) -> tuple[Path, ...]:
+    """Write no file."""
+    return ()
+
+
 def no_completion(text: str, scope: Scope) -> Iterable[str]:
     """Complete nothing."""
     return ()
@@ -169,6 +174,8 @@ class ArgType(Generic[P, V]):
     """Return the names that must be known."""
     files: Callable[[P], Sequence[Path]] = _none
     """Return the files that must be there, because they are read."""
+    outputs: Callable[[P], Sequence[Path]] = no_outputs
+    """Return the files that may be written."""
     either: Callable[[P], Sequence[str]] = _none
     """Return the words that must be the name of a place or of a file that is read."""
     needs_chip: Callable[[P | None], bool] = lambda parsed: False
@@ -185,8 +192,6 @@ class ArgType(Generic[P, V]):
     """Whether the words keep their quotes: expressions need those of ``'A'``."""
     label: str = ""
     """How it stands in a usage line, where the name of the parameter would say less."""
-    is_output: bool = False
-    """Whether it is a file that may be written."""
     takes_options: bool = False
     """Whether words behind it that look like options belong to it, too."""
 
@@ -345,14 +350,14 @@ WORDS = replace(many(TEXT, least=0), kind="words", takes_options=True)
 """All words that remain, options too, perhaps none."""
 
 FILE: ArgType[Path, Path] = ArgType(
-    "file", single_word(files.path_of), complete=complete_files, is_output=True
+    "file", single_word(files.path_of), complete=complete_files, outputs=lambda path: (path,)
 )
 """A path; ``~`` is the home directory."""
 
-INPUT_FILE = replace(FILE, kind="input file", files=lambda path: (path,), is_output=False)
+INPUT_FILE = replace(FILE, kind="input file", files=lambda path: (path,), outputs=no_outputs)
 """A path of a file that is read."""
 
-ANY_PATH = replace(FILE, is_output=False)
+ANY_PATH = replace(FILE, outputs=no_outputs)
 """A path of a folder, or of a file that the command itself looks for."""
 
 SECONDS: ArgType[float, float] = ArgType("seconds", single_word(_seconds))

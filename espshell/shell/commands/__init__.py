@@ -13,7 +13,8 @@ memory: dump64, fill, fill8, fill16, fill32, save, read-mem, write-mem, dump-mem
 values: print, print/x, print/d, print/t, print/c
 flash: load, verify, erase, parts, flash-id
 esptool: write-flash, verify-flash, read-flash, erase-region, erase-flash
-image: image info, image-info, image make, make-image, image merge, merge-bin, image elf, elf2image
+image: image info, image-info, image make, make-image, image merge, merge-bin, image elf
+image: elf2image
 spi: spi, read-flash-sfdp, read-flash-status, write-flash-status
 status: sr, sr show, sr bits, sr set, sr edit, sr protect, sr unprotect, sr ranges, sr save
 status: sr restore, sfdp, sr sfdp
@@ -24,16 +25,14 @@ chip: connect, disconnect, reconnect, ports, stub, info, read-mac, chip-id, map,
 chip: link, trace
 efuse: efuse, efuse save, efuse diff
 gpio: gpio
-ram: loadram, load-ram, monitor, syms
-chip_code: memtest, call
+ram: loadram, load-ram, monitor, syms, memtest, call
 compare: compare
 registers: reg, regs, svd
 report: report
 pasted: esptool, espefuse, espsecure, get-security-info, version
 script: let, expect, need, fails, echo, sleep, source, if, for, else, end
 topics: help, ?
-shell: set, alias, history, log, quit, exit
-system: !, cd
+shell: set, alias, history, log, quit, exit, !, cd
 """
 """The names that each module declares, in the order in which help shows them."""
 

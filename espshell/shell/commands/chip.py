@@ -17,8 +17,7 @@ from espshell.ops.chip import link as link_ops
 from espshell.ops.result import Result
 from espshell.records import dataclass, replace
 from espshell.shell import recovery
-from espshell.shell.arguments.places import ADDRESS
-from espshell.shell.arguments.ports import PORT
+from espshell.shell.arguments.places import ADDRESS, PORT
 from espshell.shell.arguments.types import (
     ANY_PATH,
     CHIPS,
@@ -35,7 +34,6 @@ from espshell.shell.declaration import Option, Trait
 from espshell.shell.registry import Registry
 
 if TYPE_CHECKING:
-    from espshell.ops.chip.link import LinkReport
     from espshell.ops.chip.rate import RateChosen
     from espshell.shell.session import Session
 
@@ -268,7 +266,7 @@ def baud(
 
 
 @VERBS.add("link", group=GROUP, needs="chip")
-def link(session: Session) -> LinkReport:
+def link(session: Session) -> link_ops.LinkReport:
     """Measure the serial link and advise on it.
 
     Shows round-trip time, throughput in both directions and lost or damaged exchanges, any of which
@@ -287,6 +285,7 @@ TRACE_TARGET = replace(
         ("off", "stop"),
         *complete_files(text, scope),
     ),
+    outputs=lambda path: () if str(path) in ("on", "off") else (path,),
 )
 
 

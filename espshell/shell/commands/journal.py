@@ -114,6 +114,9 @@ SNAP_WORDS: ArgType[Snap | None, Snap | None] = ArgType(
     files=lambda parsed: (
         (parsed.path,) if parsed and parsed.path and parsed.action == _LOAD else ()
     ),
+    outputs=lambda parsed: (
+        (parsed.path,) if parsed and parsed.path and parsed.action == _SAVE else ()
+    ),
     complete_at=_complete_snap,
     least=0,
     most=3,
@@ -141,14 +144,13 @@ def snap(
 
     Example: snap before DRAM 64; diff before DRAM 64
     """
-    if words is None:
-        return Snapshots(tuple(session.snapshots.values()))
-    key = words.name.lower()
-    if words.action == _DROP:
+    key = words.name.lower() if words else ""
+    if words is not None and words.action == _DROP:
         if key not in session.snapshots:
             hint = did_you_mean(key, session.snapshots) or "`snap` lists them"
             raise UsageError(f"there is no snapshot `{words.name}`", hint=hint)
         del session.snapshots[key]
+    if words is None or words.action == _DROP:
         return Snapshots(tuple(session.snapshots.values()))
     if words.path is not None:
         return _exchange(session, words.action, words.path)

@@ -64,17 +64,12 @@ def load(environment: Mapping[str, str] = os.environ) -> ConfigFile:
 
 
 def _parsed(path: Path, values: Mapping[str, str]) -> ConfigFile:
-    unused = [name for name in values if name in UNUSED]
     strange = [name for name in values if name not in (*OPTIONS, BEFORE, AFTER, *UNUSED)]
+    unused = [name for name in values if name in UNUSED]
     notes = [f"settings of {path} hold"]
-    if unused:
-        notes.append(f"{path}: not used here: {', '.join(unused)}")
-    if strange:
-        notes.append(f"{path}: no settings of esptool's: {', '.join(strange)}")
-    options = [(OPTIONS[name], value) for name, value in values.items() if name in OPTIONS]
-    return ConfigFile(
-        options=tuple(word for pair in options for word in pair),
-        before=values.get(BEFORE, ""),
-        after=values.get(AFTER, ""),
-        notes=tuple(notes),
+    notes += [f"{path}: not used here: {', '.join(unused)}"] * bool(unused)
+    notes += [f"{path}: no settings of esptool's: {', '.join(strange)}"] * bool(strange)
+    options = tuple(
+        word for name in values if name in OPTIONS for word in (OPTIONS[name], values[name])
     )
+    return ConfigFile(options, values.get(BEFORE, ""), values.get(AFTER, ""), tuple(notes))

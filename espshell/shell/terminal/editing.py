@@ -50,7 +50,7 @@ def prepare(prompt: PromptSession[str], session: Session) -> None:
     """
     prompt.editing_mode = _MODES[session.settings.editing]
     port = session.target.link.port.url if session.target else ""
-    prompt.refresh_interval = _LOOK_S if _is_device(port) else 0
+    prompt.refresh_interval = _LOOK_S if port.startswith("/") else 0
     prompt.default_buffer.enable_history_search = Always()
 
 
@@ -90,11 +90,7 @@ def is_interrupted(prompt: PromptSession[str]) -> bool:
 
 def is_gone(port: str) -> bool:
     """Return whether a port is a device that is no longer there."""
-    return _is_device(port) and not files.exists(Path(port))
-
-
-def _is_device(port: str) -> bool:
-    return port.startswith("/")
+    return port.startswith("/") and not files.exists(Path(port))
 
 
 def open_prompt(session: Session) -> PromptSession[str]:

@@ -6,6 +6,7 @@ Nothing is read from the chip for that, and each name is looked up once.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterator
 
@@ -105,11 +106,8 @@ class KnowingLexer(Lexer):
 
 
 def _is_known(scope: Scope, space: str, name: str) -> bool:
-    if scope.chip is None:
-        return False
-    try:
-        if space == "flash":
+    with contextlib.suppress(EspError):
+        if space == "flash" and scope.chip is not None:
             return name.lower() in {place.lower() for place in scope.space(space).names()}
-        return (scope.space(space) if space else scope).knows(name)
-    except EspError:
-        return False
+        return scope.chip is not None and (scope.space(space) if space else scope).knows(name)
+    return False
