@@ -27,7 +27,10 @@ def main() -> int:
     gc.set_threshold(50_000)
     from espshell.cli import main as run
 
-    return run()
+    try:
+        return run()
+    finally:
+        gc.freeze()  # all files are closed: the end of the process need not look for garbage either
 
 
 if __name__ == "__main__":

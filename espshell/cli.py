@@ -16,26 +16,24 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from espshell import boards, signals, subcommands
+from espshell import board_programs, boards, regex, signals, subcommands
 from espshell.errors import BenchError, EspError, ScriptError, UsageError, file_error, printable
 from espshell.files import SCRIPT, path_of, read_stream, require_folder, require_no_folder
-from espshell.link import ports, reset
-from espshell.link.trace import Recorder, Viewer
+from espshell.link import ports, reset, trace
 from espshell.ops.chip import info
 from espshell.options import STREAM, command_hint, parsed
-from espshell.shell import report_page, script, startup
+from espshell.records import replace
+from espshell.shell import junit, report_page, script, startup
 from espshell.shell.arguments.types import chip_named, did_you_mean
 from espshell.shell.check import check, require_own_files
-from espshell.shell.commands.shell import configure
+from espshell.shell.commands import shell
 from espshell.shell.crash import STOPPING, Interrupted, as_error
 from espshell.shell.esptool import front
-from espshell.shell.junit import Report
 from espshell.shell.output import Output
 from espshell.shell.runner import Runner
 from espshell.shell.script import Given, Script
@@ -119,7 +117,7 @@ def _run_on_boards(
     session = Session(output)
     try:
         if loaded:
-            configure(session, loaded)
+            shell.configure(session, loaded)
         scripts = _scripts(options)
         first = [(loaded.startup, ())] if loaded and loaded.startup else []
         require_own_files(session, *first, *scripts)
@@ -128,7 +126,7 @@ def _run_on_boards(
         script.report(output, error)
         return error.status
     given = next((text.text for text, _ in scripts if text.name == _INPUT), "")
-    return boards.run(request, given.encode())
+    return board_programs.run(request, given.encode())
 
 
 def _prepare_streams() -> None:
@@ -163,7 +161,7 @@ def _run_lines(output: Output, options: argparse.Namespace, loaded: Config | Non
     with contextlib.closing(session), contextlib.ExitStack() as stack:
         try:
             if loaded:
-                configure(session, loaded)
+                shell.configure(session, loaded)
             _open_records(runner, options, stack)
             scripts, first = _prepared(session, options, loaded)
         except STOPPING as stop:
@@ -189,7 +187,7 @@ def _open_records(runner: Runner, options: argparse.Namespace, stack: contextlib
     if options.junit:
         require_folder(options.junit)
         require_no_folder(options.junit)
-        runner.report = Report(options.junit)
+        runner.report = junit.Report(options.junit)
         stack.callback(_write_record, session.output, runner.report.write)
     if options.report:
         report_page.require_format(options.report)
@@ -267,14 +265,12 @@ def _bench(options: argparse.Namespace) -> Bench:
     return bench.at_rate(options.baud) if options.baud else bench
 
 
-def _tap(trace: str | None, output: Output) -> Viewer | Recorder | None:
-    if trace is None:
+def _tap(target: str | None, output: Output) -> trace.Viewer | trace.Recorder | None:
+    if target is None:
         return None
-    return (
-        Viewer(sys.stderr.write)
-        if trace == STREAM
-        else Recorder(path_of(trace), output.record_failed)
-    )
+    if target == STREAM:
+        return trace.Viewer(sys.stderr.write)
+    return trace.Recorder(path_of(target), output.record_failed)
 
 
 def _scripts(options: argparse.Namespace) -> list[Given]:
@@ -313,7 +309,7 @@ def _read(name: str, arguments: Sequence[str]) -> Script:
         raise UsageError(error.message, hint=hint) from error
 
 
-_PORTS = re.compile(r"/dev/(tty|cu\.|pts/|serial/|rfcomm)|[\w+]+://|usb:|COM\d+$", re.IGNORECASE)
+_PORTS = regex.late(r"/dev/(tty|cu\.|pts/|serial/|rfcomm)|[\w+]+://|usb:|COM\d+$", re.IGNORECASE)
 
 
 def _has_port(session: Session) -> bool:

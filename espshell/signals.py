@@ -42,11 +42,21 @@ def as_exceptions() -> Iterator[None]:
         _restore(before)
 
 
+class _Pending(list[int]):
+    """A handler that notes the signals that come."""
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        self.append(number)
+
+
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
     """Delay all of these signals until the end of work that must not stop half-way."""
-    pending: list[int] = []
-    before = _install(lambda number, _: pending.append(number), lambda n, _: pending.append(n))
+    if isinstance(signal.getsignal(signal.SIGINT), _Pending):
+        yield  # inside of other such work, at whose end they come
+        return
+    pending = _Pending()
+    before = _install(pending, pending)
     try:
         yield
     finally:

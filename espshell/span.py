@@ -7,7 +7,8 @@ there; spaces, regions and partitions do.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from espshell.records import dataclass
 
 
 def ceil_div(value: int, unit: int) -> int:

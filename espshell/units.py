@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from espshell import regex
+
 KIB = 1024
 MIB = 1024 * 1024
 WORD = 4
@@ -14,8 +16,8 @@ ALL_BITS = 0xFFFF_FFFF
 SECTOR = 4 * KIB
 """Bytes that flash erases at least."""
 
-_NUMBER = re.compile(r"(0x[0-9a-f_]+|0b[01_]+|0o[0-7_]+|[0-9][0-9_]*)([km]?)", re.IGNORECASE)
-_SECONDS = re.compile(r"([0-9]+(?:\.[0-9]*)?)(us|ms|s)?")
+_NUMBER = regex.late(r"(0x[0-9a-f_]+|0b[01_]+|0o[0-7_]+|[0-9][0-9_]*)([km]?)", re.IGNORECASE)
+_SECONDS = regex.late(r"([0-9]+(?:\.[0-9]*)?)(us|ms|s)?")
 
 
 def parse_number(text: str) -> int | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from espshell import boards
+from espshell import board_programs, boards
 from espshell.cli import main
 from espshell.errors import BenchError, UsageError
 from espshell.link.ports import PortInfo
@@ -258,7 +258,7 @@ def test_a_file_that_all_boards_would_write(
         started.append(given)
         return 0
 
-    monkeypatch.setattr(boards, "run", note)
+    monkeypatch.setattr(board_programs, "run", note)
     Path("inner.espsh").write_text("echo $1\nsave DRAM 64 $1\n")
     Path("in.bin").write_bytes(bytes(64))
     Path("x.espsh").write_text(f"need esp32\n{line}\n")

@@ -18,8 +18,8 @@ from tests.rows import every
 SOURCE = Path(espshell.__file__).parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("messages",),
-    ("errors", "units", "records", "span", "clock", "signals", "tables"),
+    ("messages", "records", "regex"),
+    ("errors", "units", "span", "clock", "signals", "tables"),
     ("files", "lazy"),
     ("protocol", "chips", "nor", "image", "registers", "efuse", "pins"),
     ("link", "sim"),
@@ -29,6 +29,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("render",),
     ("shell",),
     ("api", "boards", "completion", "subcommands"),
+    ("board_programs",),
     ("options", "pytest_plugin"),
     ("cli",),
     ("__main__",),

@@ -1,4 +1,4 @@
-"""Frozen dataclasses that are compiled late are as those of ``dataclasses``."""
+"""Dataclasses that are completed late are as those of ``dataclasses``."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import inspect
 import pickle
 import subprocess
 import sys
-from dataclasses import field, replace
+import types
+from dataclasses import replace
 from typing import ClassVar, Generic, TypeVar
 
 import pytest
 
+from espshell import records
 from espshell.ops.result import Step
-from espshell.records import dataclass
+from espshell.records import dataclass, field
 
 T = TypeVar("T")
 
@@ -153,3 +155,93 @@ def test_copies_and_refusals_are_those_of_dataclasses() -> None:
         value.name = "z"  # type: ignore[misc]
     with pytest.raises(dataclasses.FrozenInstanceError, match="cannot delete field 'name'"):
         del value.name
+
+
+SHAPES = """
+@dataclass({options})
+class Base:
+    first: int
+    kind: ClassVar[str] = "base"
+    items: list = field(default_factory=list)
+    note: str = field(default="", compare=False, repr=False)
+
+    def __post_init__(self):
+        made.append(self.first)
+
+@dataclass({options})
+class Value(Base):
+    last: str = "x"
+    first: int = 7
+
+@dataclass({options}, kw_only=True)
+class Keyword(Value):
+    size: int
+    count: int = 3
+    names: list = field(default_factory=list)
+"""
+OPTIONS = (
+    "frozen=True, slots=True",
+    "frozen=True",
+    "slots=True",
+    "frozen=False",
+    "frozen=True, slots=True, order=True",
+)
+TRIALS = """
+    signature(Base) | signature(Value) | signature(Keyword) | Keyword.__match_args__ | Value()
+    Base(1) | Base(1, [2], "n") | Base() | Base(1, 2, 3, 4) | Base(other=1) | Value(last="y")
+    Keyword(1, [2], "n", "z", size=5) | Keyword(1) | Keyword(1, [], "", "", 5)
+    Base(first=1, items=[])
+    Base(1) == Base(1, [], "n") | Base(1) == Value(1) | Base(1) == 1 | Value(1) != Value(1, [2])
+    hash(Base(1, (2,))) == hash(Base(1, (2,), "n")) | Base(1) < Base(2) | Base(2) >= Base(2, [3])
+    sorted([Value(2), Value(1)]) | Base(1) < Value(2) | replace(Keyword(size=1), first=3, size=2)
+    replace(Base(1), other=2) | setattr(Base(1), "first", 2)
+    [f.name for f in fields(Keyword)] | [(f.compare, f.repr, f.kw_only) for f in fields(Keyword)]
+    hasattr(Base(1), "__dict__") | Base(1).items is Base(1).items | Value.kind
+    hasattr(Base, "items")
+    getattr(Value, "last", None) == "x" or Value.__slots__ | is_dataclass(Keyword) | made
+    pickled(Keyword(1, [2], "n", size=5)) | Base.__hash__ is None | asdict(Keyword(size=1))
+    getattr(Keyword, "__dataclass_params__").frozen | astuple(Value(1, [2]))
+    delattr(Base(1), "first")
+"""
+
+
+def trials(module: types.ModuleType, options: str) -> dict[str, str]:
+    """Return what each trial gives with the classes of one of the two modules."""
+    made: list[int] = []
+    names = {"signature": inspect.signature, "made": made, "__name__": __name__}
+    ours = {name: getattr(module, name) for name in ("dataclass", "field", "replace")}
+    scope = {**vars(dataclasses), **names, **ours}
+    source = SHAPES.format(options=options)
+    exec("from __future__ import annotations\n" + source, scope)
+    scope["pickled"] = lambda value: copy.deepcopy(value) == value
+    results = {}
+    for trial in (t for line in TRIALS.split("\n") for t in line.split("|")):
+        try:
+            results[trial.strip()] = str(eval(trial.strip() or "None", scope))
+        except (TypeError, AttributeError) as error:
+            results[trial.strip()] = f"{type(error).__name__}: {error}"
+    return results
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_every_shape_is_as_dataclasses_makes_it(options: str) -> None:
+    """Signatures, values, errors and fields of each kind of class are those of ``dataclasses``."""
+    ours, standard = trials(records, options), trials(dataclasses, options)
+    assert {t: r for t, r in ours.items() if r != standard[t]} == {}
+
+
+def test_what_would_go_wrong_silently_is_refused() -> None:
+    """A field of ``dataclasses`` and one without default behind one with a default are errors."""
+    with pytest.raises(TypeError, match=r"take `field` from espshell\.records"):
+
+        @dataclass(frozen=True, slots=True)
+        class Foreign:
+            names: list[str] = dataclasses.field(default_factory=list)
+
+    @dataclass(frozen=True, slots=True)
+    class Turned:
+        first: int = 1
+        last: str  # type: ignore[misc]
+
+    with pytest.raises(TypeError, match="without default follows"):
+        Turned(1, "")

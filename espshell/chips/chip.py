@@ -7,7 +7,6 @@ never a name.  Defaults are what most chips have.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from espshell.chips import common
 from espshell.chips.facts import (
@@ -33,7 +32,7 @@ from espshell.chips.facts import (
     Write,
 )
 from espshell.protocol.dialect import Dialect
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.span import Span
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from espshell.chips import USB_VID, Chip, Quirk
@@ -16,18 +15,17 @@ from espshell.device.memory import Memory
 from espshell.efuse import table
 from espshell.errors import EspError, NoReply, UsageError
 from espshell.files import path_of
-from espshell.link import ports
+from espshell.link import ports, trace
 from espshell.link.link import Link
 from espshell.link.port import Port, open_port
 from espshell.link.ports import Bridge, PortInfo
-from espshell.link.trace import ReplayPort, Tap, read_recording
 from espshell.loader import connect, stream, stub, stub_file, transfer
 from espshell.loader.dialogue import Gone
 from espshell.loader.loader import Loader
 from espshell.loader.plugins import install
-from espshell.loader.stub_file import Stub
 from espshell.protocol.commands import SecurityInfo
 from espshell.protocol.dialect import STUB_V1
+from espshell.records import replace
 
 SYNC_BAUD = 115200
 """The rate of the first contact; every ROM finds it."""
@@ -84,7 +82,7 @@ class Target:
         baud: int = SYNC_BAUD,
         before: str = "default-reset",
         expected: Chip | None = None,
-        taps: tuple[Tap, ...] = (),
+        taps: tuple[trace.Tap, ...] = (),
         stub_dir: Path | None = None,
         on_stop: Callable[[Port], object] | None = None,
     ) -> Target:
@@ -120,7 +118,7 @@ class Target:
 
     def start_stub(
         self, *, folder: Path | None = None, version: int | None = None, handlers: bool = True
-    ) -> Stub:
+    ) -> stub_file.Stub:
         """Upload the flasher stub, with our handlers in it where it has a place for them.
 
         Raises: UsageError if there is no stub for this chip; DeviceError or NoReply if it does not
@@ -257,5 +255,6 @@ def first_baud(baud: int, before: str) -> int:
 
 def _open(url: str, baud: int) -> Port:
     if url.startswith(REPLAY):
-        return ReplayPort(read_recording(path_of(url.removeprefix(REPLAY))), url=url, baud=baud)
+        events = trace.read_recording(path_of(url.removeprefix(REPLAY)))
+        return trace.ReplayPort(events, url=url, baud=baud)
     return open_port(url, baud)

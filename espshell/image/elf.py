@@ -14,7 +14,6 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from espshell.errors import UsageError
 from espshell.files import read_bytes
 from espshell.image.common import decoded
 from espshell.image.symbol_table import Symbol, SymbolKind, SymbolTable
+from espshell.records import dataclass
 
 if TYPE_CHECKING:
     from elftools.elf.elffile import ELFFile

@@ -23,18 +23,16 @@ checksum and the digests cover, and version 3 as esptool 5.6 writes and reads th
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from enum import Enum
 from functools import reduce
 from operator import xor
 
 from espshell.errors import UsageError
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.span import ceil_div
 from espshell.units import KIB, hex32
 
@@ -312,7 +310,7 @@ def patch_header(
     return bytes(patched)
 
 
-@dataclasses.dataclass(slots=True)
+@dataclass(slots=True)
 class _Pieces:
     # Parts of an image, none of them behind the end; ``offset`` follows the last one.
     read: Read

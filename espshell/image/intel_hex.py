@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import binascii
 import io
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol, TextIO
 
+from espshell import regex
 from espshell.errors import UsageError
 from espshell.files import read_bytes
 from espshell.image.common import decoded, joined
@@ -27,8 +27,8 @@ SUFFIXES = (".hex", ".ihex")
 Segments = list[tuple[int, bytes]]
 """Addresses with what stands there: ascending, not adjacent."""
 
-_RECORD = re.compile(rb"\s*:[0-9A-Fa-f]{10}")
-_GOOD = re.compile(rb"\s*:((?:[0-9a-fA-F]{2}){5,260})\s")
+_RECORD = regex.late(rb"\s*:[0-9A-Fa-f]{10}")
+_GOOD = regex.late(rb"\s*:((?:[0-9a-fA-F]{2}){5,260})\s")
 _LONGEST = 64 * KIB
 _MARKS = ((b"\xef\xbb\xbf", "UTF-8"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
 _SHOWN = 24

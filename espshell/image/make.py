@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import reduce
 from operator import xor
 
 from espshell.errors import UsageError
 from espshell.image.firmware import CHECKSUM_SEED, MAGIC, MAX_SEGMENTS
+from espshell.records import dataclass
 from espshell.units import WORD, hex32
 
 _FLASH = range(0x4020_0000, 0x4030_0000)

@@ -11,12 +11,12 @@ Source: esptool 5.6, observed.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
 from espshell.errors import UsageError
 from espshell.image import intel_hex, uf2
+from espshell.records import dataclass
 from espshell.units import MIB, size_text
 
 Format = Literal["raw", "hex", "uf2"]

@@ -19,12 +19,11 @@ import hashlib
 import struct
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 
 from espshell import tables
 from espshell.errors import UsageError
 from espshell.image.common import decoded
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.span import Span, align_up
 from espshell.units import SECTOR, parse_number, size_text
 

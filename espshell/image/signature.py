@@ -16,10 +16,10 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from dataclasses import dataclass
 from typing import Final
 
 from espshell.image.firmware import Firmware, Read
+from espshell.records import dataclass
 from espshell.span import align_up
 from espshell.units import KIB, SECTOR
 

@@ -11,10 +11,11 @@ import fnmatch
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import Enum
 from itertools import accumulate
 from operator import attrgetter
+
+from espshell.records import dataclass
 
 
 class SymbolKind(Enum):

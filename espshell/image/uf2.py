@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from dataclasses import dataclass
 
 from espshell.errors import UsageError
 from espshell.image.common import joined
+from espshell.records import dataclass
 from espshell.span import ceil_div
 
 BLOCK_SIZE = 512

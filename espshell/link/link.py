@@ -12,8 +12,8 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator
 
+from espshell.link import trace
 from espshell.link.port import Port
-from espshell.link.trace import Direction, Tap
 from espshell.protocol import packet, slip
 from espshell.protocol.packet import Response
 
@@ -30,7 +30,7 @@ class Link:
     def __init__(self, port: Port) -> None:
         self.port = port
         self.clock = port.clock
-        self.taps: list[Tap] = []
+        self.taps: list[trace.Tap] = []
         self._decoder = slip.Decoder(packet.is_response)
         self._ready: deque[Response] = deque()
         self._frames: deque[bytes] | None = None
@@ -141,6 +141,6 @@ class Link:
     def _keep(self, noise: bytes) -> None:
         self._noise = (self._noise + noise)[-NOISE_KEPT:]
 
-    def _tap(self, direction: Direction, data: bytes) -> None:
+    def _tap(self, direction: trace.Direction, data: bytes) -> None:
         for tap in self.taps:
             tap(self.clock.now(), direction, data)

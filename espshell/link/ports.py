@@ -6,11 +6,9 @@ files); Espressif's as in its list of allocated product ids.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from espshell.chips import USB_JTAG_SERIAL_PID, USB_VID
 from espshell.errors import BenchError, printable
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 
 USB = "usb"
 """What ``usb:SERIAL`` begins with: the name of a port by its USB serial number."""

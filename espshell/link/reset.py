@@ -10,8 +10,8 @@ is that of the Apache-licensed esp-pylib.
 from __future__ import annotations
 
 import contextlib
-import re
 
+from espshell import regex
 from espshell.errors import PortError, UsageError
 from espshell.link.port import Port
 from espshell.records import dataclass
@@ -34,7 +34,7 @@ class Wait:
 
 Sequence = tuple[Lines | Wait, ...]
 
-_STEP = re.compile(
+_STEP = regex.late(
     r"(?P<line>[DR])(?P<state>[01])|U(?P<dtr>[01]),(?P<rts>[01])|W(?P<seconds>[\d.]+)"
 )
 

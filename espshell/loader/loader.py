@@ -24,7 +24,6 @@ import contextlib
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from espshell.errors import DeviceError, NoReply, ReadsDiffer, Refused, UsageError
@@ -35,6 +34,7 @@ from espshell.protocol.bootlog import recognise
 from espshell.protocol.commands import ChangeBaudrate, LoaderCommand, Sync
 from espshell.protocol.dialect import Dialect
 from espshell.protocol.packet import Opcode, Response
+from espshell.records import dataclass
 from espshell.span import Span
 from espshell.units import WORD
 

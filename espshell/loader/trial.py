@@ -14,7 +14,6 @@ header says; so bytes that a bridge loses in between are seen.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import TypeVar
 
@@ -32,6 +31,7 @@ from espshell.protocol.commands import (
     SecurityInfo,
 )
 from espshell.protocol.packet import Opcode
+from espshell.records import dataclass
 from espshell.span import ceil_div
 from espshell.units import KIB
 

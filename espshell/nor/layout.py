@@ -16,12 +16,11 @@ newer kind takes 01h, 31h and 11h with one byte each, and ignores 01h with two. 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from functools import cache
 
-from espshell import tables
+from espshell import regex, tables
 from espshell.records import dataclass
 
 Values = Mapping[str, int]
@@ -30,7 +29,7 @@ Values = Mapping[str, int]
 WIDTH = 8
 """Bits of a register."""
 
-_NUMBERED = re.compile(r"(BP|DRV|DC|LC|ODS|BL)\d")
+_NUMBERED = regex.late(r"(BP|DRV|DC|LC|ODS|BL)\d")
 
 ValueNames = tuple[tuple[int, str], ...]
 """Numbers that have a name: ``(2, "50%")``."""

@@ -11,12 +11,11 @@ What each opcode does, and by which maker it differs, stands in ``data/opcodes.t
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import Enum
 from functools import cache
 
 from espshell import tables
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 
 RDSR1, RDSR2, RDSR3 = 0x05, 0x35, 0x15
 WRSR1, WRSR2, WRSR3 = 0x01, 0x31, 0x11

@@ -15,7 +15,6 @@ written at all (``Identified.doubts``).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from enum import Enum
 from functools import cache
 
@@ -25,7 +24,7 @@ from espshell.nor import layout as layouts
 from espshell.nor import makers, opcodes
 from espshell.nor.layout import WRITE_PLANS, Bit, BitKind, Layout, RegisterLayout, WritePlan
 from espshell.nor.sfdp import Sfdp
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.units import size_text
 
 

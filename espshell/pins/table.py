@@ -5,12 +5,10 @@ Where their registers are stands in ``registers``, under the names that all chip
 
 from __future__ import annotations
 
-import dataclasses
-import re
 from collections.abc import Mapping
-from dataclasses import field
 
-from espshell.records import dataclass
+from espshell import regex
+from espshell.records import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ Rule = tuple[tuple[tuple[int, int], ...], str]
 """Levels of pins, and how the chip starts with these."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Pins:
     """The pins of a chip."""
 
@@ -136,7 +134,7 @@ class Pins:
         return next(rules, ())
 
 
-_ROW = re.compile(r"(.*)\{(\d+)\.\.(\d+)\}(.*)")
+_ROW = regex.late(r"(.*)\{(\d+)\.\.(\d+)\}(.*)")
 
 
 def _numbered(text: str) -> list[str]:
@@ -147,8 +145,8 @@ def _numbered(text: str) -> list[str]:
     return [f"{match[1]}{n}{match[4]}" for n in range(int(match[2]), int(match[3]) + 1)]
 
 
-_SETUP = re.compile(r"set=([0-9a-f]+)\.([0-9a-f]+)\.([0-9a-f]+)")
-_PLACE = re.compile(r"(out|enable|in)=([0-9a-f]+)\.(\d+)")
+_SETUP = regex.late(r"set=([0-9a-f]+)\.([0-9a-f]+)\.([0-9a-f]+)")
+_PLACE = regex.late(r"(out|enable|in)=([0-9a-f]+)\.(\d+)")
 
 
 def _pin(number: int, functions: str, uses: list[str]) -> Pin:

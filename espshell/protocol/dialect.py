@@ -6,10 +6,8 @@ Sources: the command table of the esptool manual; sizes and orders measured on R
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from espshell.protocol.packet import Opcode
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 
 UART_FIFO = 128
 """Receive FIFO of a chip's UART (bytes); it loses what arrives while it is full."""

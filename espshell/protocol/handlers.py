@@ -17,12 +17,12 @@ Source: ``scripts/plugins/*.c``; the order of reply and frames as recorded in
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar
 
 from espshell.protocol.commands import Action, LoaderCommand
 from espshell.protocol.packet import Opcode
+from espshell.records import dataclass
 from espshell.units import ALL_BITS
 
 FRAME = 1024

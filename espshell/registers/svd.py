@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import cached_property
 from xml.etree.ElementTree import Element
 
+from espshell import regex
 from espshell.errors import UsageError, printable
+from espshell.records import dataclass, replace
 from espshell.registers.svd_tree import MOST_DEPTH, Reader
 from espshell.registers.table import Access, BitField, Peripheral, Register, Registers
 from espshell.units import WORD, count_text
@@ -32,9 +33,9 @@ _ACCESS = {
     "read-write": Access.BOTH,
     "read-writeOnce": Access.BOTH,
 }
-_NUMBER = re.compile(r"\+?(0[xX][0-9a-fA-F]+|(?:#|0b)[01]+|\d+)([kmgtKMGT]?)")
-_RESET = re.compile(r"0[xX][0-9a-fA-F]{1,16}|[1-9]\d{0,18}|0")
-_RANGE = re.compile(r"\[\s*(\d+)\s*:\s*(\d+)\s*\]")
+_NUMBER = regex.late(r"\+?(0[xX][0-9a-fA-F]+|(?:#|0b)[01]+|\d+)([kmgtKMGT]?)")
+_RESET = regex.late(r"0[xX][0-9a-fA-F]{1,16}|[1-9]\d{0,18}|0")
+_RANGE = regex.late(r"\[\s*(\d+)\s*:\s*(\d+)\s*\]")
 _MEANING, _PLACE = 120, 80  # characters of one
 _MOST_WORD = 1 << 32
 

@@ -13,15 +13,17 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from functools import cache, cached_property
 from typing import NamedTuple, Protocol
 
-_FIELD = re.compile(
+from espshell import regex
+from espshell.records import dataclass
+
+_FIELD = regex.late(
     r"(?P<name>[^=]+)=(?P<high>\d+)(:(?P<low>\d+))?(\((?P<values>[^)]*)\))?(/(?P<access>\w+))?"
 )
-_ROW = re.compile(r"\{(\d+)\.\.(\d+)\}")
+_ROW = regex.late(r"\{(\d+)\.\.(\d+)\}")
 
 
 class Access(Enum):

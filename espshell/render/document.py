@@ -9,14 +9,14 @@ longer than the line.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from espshell import regex
 from espshell.errors import printable
+from espshell.records import replace
 from espshell.render import theme
 from espshell.render.view import View
 
@@ -30,7 +30,7 @@ LABEL: Final = 10
 _HANG = 4  # columns before the second line of a folded row
 _LEAST = 20  # columns of text behind a label, however narrow the terminal is
 _GAP = "  "  # between columns of a table
-_WORD = re.compile(r"\s*\S+")
+_WORD = regex.late(r"\s*\S+")
 
 
 class Styled(NamedTuple):

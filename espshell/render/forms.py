@@ -7,7 +7,6 @@ first such result is to be shown, so that the start of the program need not wait
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache, partial
 from importlib import import_module
@@ -16,6 +15,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from espshell.lazy import run
+from espshell.records import field_names
 from espshell.render.document import Block, Document, Styled
 from espshell.render.view import View
 from espshell.span import Span
@@ -70,8 +70,8 @@ def to_json(result: object) -> Json:
         return _JSON_FORMS[name](result)
     if isinstance(result, Span):
         return {"address": result.start, "size": result.size}
-    if is_dataclass(kind):
-        return pick(result, *(field.name for field in fields(kind)))
+    if (names := field_names(kind)) is not None:
+        return pick(result, *names)
     if isinstance(result, tuple | list):
         return [to_json(item) for item in result]
     if isinstance(result, dict):

@@ -19,6 +19,8 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import IO, TYPE_CHECKING, Final, Literal
 
+from espshell import regex
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.style import Style
@@ -90,7 +92,7 @@ THEMES: Final[Mapping[str, Mapping[str, str]]] = {
 
 RESET: Final = "\x1b[0m"
 
-_SGR = re.compile(r"\x1b\[([0-9;]*)m")
+_SGR = regex.late(r"\x1b\[([0-9;]*)m")
 _NAMES = {codes: name for name, codes in STYLES.items() if codes}
 
 

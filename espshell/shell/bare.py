@@ -13,13 +13,14 @@ from __future__ import annotations
 import re
 import shlex
 
+from espshell import regex
 from espshell.errors import EspError, UsageError
 from espshell.shell.language import expr, grammar
 from espshell.shell.registry import COMMANDS
 from espshell.shell.session import Session
 
-_ADDRESSED = re.compile(r"(\w+)\s+([0-9a-f]{8})(?![\w.])")
-_FIRST = re.compile(r"""[\w$(\['~]|-\s*[\d($\[]""")
+_ADDRESSED = regex.late(r"(\w+)\s+([0-9a-f]{8})(?![\w.])")
+_FIRST = regex.late(r"""[\w$(\['~]|-\s*[\d($\[]""")
 """What an expression begins with; ``-NAME`` is a command whose failure does not matter."""
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from espshell import regex
 from espshell.errors import EspError, UsageError
 from espshell.records import dataclass
 from espshell.shell import lines, script
@@ -32,9 +33,9 @@ MAX_DEPTH = 20
 """The deepest nesting of blocks."""
 
 _MOST_ROUNDS = 1 << 20
-_RANGE = re.compile(r"([^.]+)\.\.([^.]+)(?:\.\.([^.]+))?")
-_EDGE = re.compile(r"\b(if|for|else|end|repeat)\b", re.IGNORECASE)
-_NAME = re.compile(r"[A-Za-z_]\w*")
+_RANGE = regex.late(r"([^.]+)\.\.([^.]+)(?:\.\.([^.]+))?")
+_EDGE = regex.late(r"\b(if|for|else|end|repeat)\b", re.IGNORECASE)
+_NAME = regex.late(r"[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,12 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from espshell import files
 from espshell.errors import EspError, ScriptError, UsageError
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.shell import blocks, lines, registry, script
 from espshell.shell.arguments.types import AnyType
 from espshell.shell.blocks import Block, Node

@@ -15,7 +15,6 @@ import json
 import os
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -25,6 +24,7 @@ from platformdirs import user_config_path, user_state_path
 from espshell import files
 from espshell.errors import UsageError, printable
 from espshell.link import reset
+from espshell.records import dataclass, field, replace
 from espshell.shell.arguments.types import chip_named, did_you_mean
 from espshell.shell.script import Script
 from espshell.shell.settings import SAVED, SWITCHES

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import field
 from typing import TYPE_CHECKING
 
 from espshell.device import Target
@@ -16,7 +14,7 @@ from espshell.link.ports import PortInfo
 from espshell.ops.chip import info as chip
 from espshell.ops.flash import partitions as partitions_module
 from espshell.ops.status import registers as status
-from espshell.records import dataclass
+from espshell.records import dataclass, field
 from espshell.shell.dumps import Dumps
 from espshell.shell.settings import Settings
 
@@ -34,7 +32,7 @@ class Lost:
     had_stub: bool
 
 
-@dataclasses.dataclass(slots=True)
+@dataclass(slots=True)
 class Connection:
     """A connected chip, and facts that are read once a connection."""
 

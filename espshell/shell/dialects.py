@@ -6,8 +6,9 @@ of gdb's manual.  Lengths stay bytes, and numbers stay as they are written here.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+
+from espshell import regex
 
 _WIDTHS = {"": 32, ".b": 8, ".w": 16, ".l": 32, ".q": 64}
 _POKES = {end: width for end, width in _WIDTHS.items() if width <= 32}
@@ -22,7 +23,7 @@ PACKS: Mapping[str, Mapping[str, str]] = {
 }
 """What each name stands for; ``x/16xw`` is taken apart by ``examined``."""
 
-_EXAMINE = re.compile(r"x/(\d*)([xduotac]?)([bhwg]?)")
+_EXAMINE = regex.late(r"x/(\d*)([xduotac]?)([bhwg]?)")
 _UNITS = {"b": 8, "h": 16, "w": 32, "g": 64, "": 32}
 
 

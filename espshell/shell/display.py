@@ -5,30 +5,32 @@ Results of operations are at home in ``render``; these belong to no chip.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from espshell.lazy import run
 from espshell.ops.result import Result
+from espshell.records import replace
 from espshell.render import render, to_json
 from espshell.render.document import Block, Styled, Table, Text, spaced
-from espshell.render.forms import form, json_rows
+from espshell.render.forms import Json, form, json_form, json_rows
 from espshell.render.memory.journal import snapshot_row
 from espshell.render.view import View
 from espshell.shell import manual
-from espshell.shell.commands.chip import Map, Ports, Stub
-from espshell.shell.commands.journal import Snapshots
-from espshell.shell.commands.pasted import Version
-from espshell.shell.commands.report import Reported
-from espshell.shell.commands.script import Echo, Failed, Variable
-from espshell.shell.commands.shell import History, NamedValues
-from espshell.shell.commands.values import Printed
 from espshell.shell.outcome import Outcome, Presentation
 from espshell.shell.output import Output
 from espshell.span import Span
 from espshell.units import size_text
 
-run(manual)  # it has the forms of help
+if TYPE_CHECKING:
+    from espshell.shell.about import About
+    from espshell.shell.commands.chip import Map, Ports, Stub
+    from espshell.shell.commands.journal import Snapshots
+    from espshell.shell.commands.pasted import Version
+    from espshell.shell.commands.report import Reported
+    from espshell.shell.commands.script import Echo, Failed, Variable
+    from espshell.shell.commands.shell import History, NamedValues
+    from espshell.shell.commands.topics import Help
+    from espshell.shell.commands.values import Printed
 
 json_rows(
     History="=lines",
@@ -174,3 +176,27 @@ def settings(result: NamedValues, view: View) -> Iterator[Block]:
 def history(result: History, view: View) -> Iterator[Block]:
     """Yield the lines, numbered."""
     yield Table((str(number), line) for number, line in enumerate(result.lines, result.first))
+
+
+@form
+def help_text(result: Help, view: View) -> Iterable[Block]:
+    """Yield help on commands or a topic."""
+    return manual.help_text(result, view)
+
+
+@json_form
+def help_json(result: Help) -> Json:
+    """Return commands, and a topic's text."""
+    return manual.help_json(result)
+
+
+@form
+def about_text(result: About, view: View) -> Iterable[Block]:
+    """Yield what a name means."""
+    return manual.about_text(result, view)
+
+
+@json_form
+def about_json(result: About) -> Json:
+    """Return what a name means."""
+    return manual.about_json(result)

@@ -13,7 +13,6 @@ import contextlib
 import platform
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
@@ -21,6 +20,7 @@ from espshell import __version__, files
 from espshell.device import Target
 from espshell.errors import EspError, printable
 from espshell.ops.chip import info
+from espshell.records import dataclass, field
 
 _FAILURE = 1
 """The exit status of a finding about the chip."""

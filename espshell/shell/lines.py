@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import replace
 from functools import lru_cache
 
 from espshell.errors import UsageError
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.shell import bare, dialects, registry
 from espshell.shell.declaration import Trait, Verb
 from espshell.shell.esptool import spelling

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from espshell.records import replace
 from espshell.render.document import Block, Indented, Line, Styled, Table, Text, spaced
-from espshell.render.forms import Json, form, json_form, pick
+from espshell.render.forms import Json, pick
 from espshell.render.view import COLUMNS, View
 from espshell.shell.commands.topics import TOPICS
 from espshell.shell.declaration import RESTS, Option, Verb
@@ -45,7 +45,6 @@ class Paragraph(Text):
         return super().lines(replace(view, width=min(view.width, COLUMNS)))
 
 
-@form
 def help_text(result: Help, view: View) -> Iterator[Block]:
     """Yield all about one command, the rows of some, the names of all; or a text."""
     if not (result.family or result.group or result.topic) and len(result.verbs) > 1:
@@ -165,7 +164,6 @@ def _paragraphs(text: str) -> Iterator[Block]:
             yield Paragraph(" ".join(map(str.strip, lines[start:index])))
 
 
-@json_form
 def help_json(result: Help) -> Json:
     """Return a list of commands; where there is a topic an object with its text and them."""
     commands: Json = [command_json(verb) for verb in result.verbs]
@@ -220,7 +218,6 @@ def statuses(verb: Verb) -> dict[int, str]:
     return STATUSES | NO_CHIP if verb.needs_chip else {n: STATUSES[n] for n in (0, 2)}
 
 
-@form
 def about_text(result: About, view: View) -> Iterator[Block]:
     """Yield the name and kind, facts in rows, fields, and how to see its value."""
     yield spaced(Styled(result.name, "name"), result.kind)
@@ -232,7 +229,6 @@ def about_text(result: About, view: View) -> Iterator[Block]:
     yield Text(f"`{result.see}` shows it.")
 
 
-@json_form
 def about_json(result: About) -> Json:
     """Return the name, its kind, and facts by what they are."""
     columns = ("name", "bits", "access", "meaning")

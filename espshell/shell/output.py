@@ -9,18 +9,17 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import shutil
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from espshell import files
 from espshell.errors import UsageError, file_error, system_reason
 from espshell.ops.result import Step
+from espshell.records import replace
 from espshell.render.document import Document, Styled, Text
 from espshell.render.hexdump import Hexdump
 from espshell.render.theme import chosen, paint, recolored, themed_console
@@ -95,14 +94,14 @@ class Output:
     def view(self) -> View:
         """The place that results are drawn in."""
         rows = self.live_rows
-        width = shutil.get_terminal_size().columns if rows else COLUMNS
+        width = _terminal_size().columns if rows else COLUMNS
         return View(width, fold=rows > 0, color=self.color)
 
     @property
     def notes_view(self) -> View:
         """The place that notes and errors are drawn in."""
         live = self.stderr.isatty()
-        width = shutil.get_terminal_size().columns if live else COLUMNS
+        width = _terminal_size().columns if live else COLUMNS
         return View(width, fold=live, color=self._wants_color(self.stderr))
 
     def show(self, document: Document, *, paged: bool = True) -> None:
@@ -121,6 +120,8 @@ class Output:
         rows = self.live_rows
         command = self.pager() if rows and text.count("\n") >= rows else ""
         if command == "auto":
+            import shutil
+
             command = os.environ.get("PAGER") or ("less" if shutil.which("less") else "")
         if not command or command in ("off", "cat"):
             return False
@@ -261,7 +262,7 @@ class Output:
         """Rows of a terminal that results go to, which can be drawn over; 0 if it is none."""
         if self.as_json or self._redirected or not self._stdout.isatty():
             return 0
-        return shutil.get_terminal_size().lines
+        return _terminal_size().lines
 
     def object(self, value: object) -> None:
         """Write one JSON object on one line."""
@@ -479,6 +480,12 @@ class _Bar:
         progress.add_task(step.action, total=step.total)
         progress.start()
         return progress
+
+
+def _terminal_size() -> os.terminal_size:
+    import shutil  # 3 ms, not for a pipe
+
+    return shutil.get_terminal_size()
 
 
 def _drawn(document: Document) -> str:

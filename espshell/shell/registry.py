@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from importlib import import_module
 from itertools import chain
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from espshell import regex
 from espshell.errors import UsageError
+from espshell.records import replace
 from espshell.shell import dialects
 from espshell.shell.arguments.types import EXPRESSION, AnyType, Scope, did_you_mean
 from espshell.shell.declaration import RESTS, Option, Param, Run, Trait, Verb, groups, parse_doc
@@ -26,7 +28,7 @@ from espshell.shell.language.words import PlainText, Variables, Word
 
 F = TypeVar("F", bound=Run)
 
-_OPTION = re.compile(r"--?[A-Za-z]")
+_OPTION = regex.late(r"--?[A-Za-z]")
 
 REST = Param("expression", EXPRESSION)
 """What the rest of a line is given to where it is an expression."""
@@ -39,7 +41,7 @@ class Registry:
     """All commands, found by name."""
 
     def __init__(self) -> None:
-        self._verbs: dict[str, Verb] = {}
+        self._verbs: dict[str, Verb | str] = {}  # or the module that declares it
         self._firsts: set[str] | None = None  # of names of two words
 
     def add(
@@ -94,13 +96,26 @@ class Registry:
         self._verbs.update(other._verbs)
         self._firsts = None
 
-    def verbs(self) -> Iterable[Verb]:
+    def expect(self, module: str, names: Iterable[str]) -> None:
+        """Take over the commands of the registry ``VERBS`` of a module when one is looked up."""
+        self._verbs.update(dict.fromkeys(names, module))
+
+    def verbs(self) -> Sequence[Verb]:
         """Return all commands, in the order of their declaration."""
-        return self._verbs.values()
+        return [self._declared(name) for name in self._verbs]
 
     def get(self, name: str) -> Verb | None:
         """Return the command of exactly that name; ``read_mem`` is ``read-mem``."""
-        return self._verbs.get(name.lower().replace("_", "-"))
+        name = name.lower().replace("_", "-")
+        return self._declared(name) if name in self._verbs else None
+
+    def _declared(self, name: str) -> Verb:
+        verb = self._verbs[name]
+        if isinstance(verb, str):
+            self.include(import_module(verb).VERBS)
+            verb = self._verbs[name]
+            assert isinstance(verb, Verb)
+        return verb
 
     def find(self, name: str, *, prefixes: bool = False, also: Iterable[str] = ()) -> Verb:
         """Return the command of a name, or at the prompt of the unique beginning of one.
@@ -115,10 +130,10 @@ class Registry:
             self._require_second(first, second, family, prefixes=prefixes)
         begins = re.compile(r"\S* ".join(map(re.escape, name.lower().split(" ")))).match
         names = [n for n in self._verbs if begins(n)] if prefixes else []
-        names = [n for n in names if not self._verbs[n].alias_of] or names  # ours come first
-        shortest = {self._verbs[n].run: n for n in sorted(names, key=len, reverse=True)}
+        names = [n for n in names if not self._declared(n).alias_of] or names  # ours come first
+        shortest = {self._declared(n).run: n for n in sorted(names, key=len, reverse=True)}
         if len(shortest) == 1:
-            return self._verbs[next(iter(shortest.values()))]
+            return self._declared(next(iter(shortest.values())))
         if shortest:
             raise UsageError(f"`{name}` could be {', '.join(sorted(shortest.values()))}")
         near = did_you_mean(name, [*self._verbs, *also])
@@ -133,7 +148,7 @@ class Registry:
     def members(self, name: str) -> tuple[Verb, ...]:
         """Return the commands of a family, also that of its bare name, and other names of them."""
         names = {name.lower(), *(f"{name.lower()} {second}" for second in self.family(name))}
-        return tuple(v for v in self._verbs.values() if names & {v.name, v.alias_of})
+        return tuple(v for v in self.verbs() if names & {v.name, v.alias_of})
 
     def whole(self, command: Command, variables: Variables, *, prefixes: bool = False) -> Command:
         """Return a command with both words of its name as one, where it has two.
@@ -161,7 +176,8 @@ class Registry:
             firsts = self._firsts = {n.partition(" ")[0] for n in self._verbs if " " in n}
         if name in firsts or not prefixes or self.get(name):
             return name in firsts
-        ours = {n for n, verb in self._verbs.items() if not (verb.alias_of or " " in n)}
+        single = [n for n in self._verbs if n.startswith(name) and " " not in n]
+        ours = {n for n in single if not self._declared(n).alias_of}
         begun = [n for n in firsts | ours if n.startswith(name)]
         return len(begun) == 1 and begun[0] in firsts
 
@@ -197,7 +213,7 @@ class Registry:
 
 
 COMMANDS = Registry()
-"""Every command there is; importing ``shell.commands`` fills it."""
+"""Every command there is; importing ``shell.commands`` says where each is declared."""
 
 
 def bind(verb: Verb, command: Command) -> Bound:

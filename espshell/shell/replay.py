@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from espshell import files
+from espshell import files, regex
 from espshell.errors import UsageError
 from espshell.shell.declaration import Trait
 from espshell.shell.language import expr
@@ -23,7 +23,7 @@ from espshell.shell.lines import Prepared
 from espshell.shell.registry import REST
 from espshell.units import parse_number
 
-_PLAIN = re.compile(r"[\w./:+=,@%-]+")
+_PLAIN = regex.late(r"[\w./:+=,@%-]+")
 
 
 def as_in_a_script(prepared: Prepared, variables: Variables, folder: Path) -> str:

@@ -16,7 +16,6 @@ import json
 import pkgutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +25,7 @@ from espshell.errors import BenchError, EspError, UsageError, printable
 from espshell.ops.chip import efuse as fuses
 from espshell.ops.chip.info import Info
 from espshell.ops.result import Result
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.render import render, to_json
 from espshell.render.document import Block, Document, Labelled, Styled, Text
 from espshell.render.theme import STYLES, rich_style, themed_console

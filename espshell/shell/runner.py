@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from operator import methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,11 +24,13 @@ from espshell.errors import (
     ScriptError,
     UsageError,
 )
+from espshell.records import replace
 from espshell.shell import (
     blocks,
     check,
     display,
     hints,
+    junit,
     lines,
     recovery,
     registry,
@@ -39,7 +40,6 @@ from espshell.shell import (
 from espshell.shell.blocks import Block, Node
 from espshell.shell.crash import STOPPING, Interrupted, as_error
 from espshell.shell.declaration import DRY_RUN, Answer, Trait, Verb
-from espshell.shell.junit import Case, Report
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.scope import not_connected
 from espshell.shell.lines import Held, Prepared
@@ -60,7 +60,7 @@ class Runner:
     def __init__(self, session: Session) -> None:
         self.session = session
         self._depth = 0  # of running scripts, each sourced by the one before
-        self.report: Report | None = None
+        self.report: junit.Report | None = None
         """Collects what the lines of scripts say of the chip."""
         self._is_running = False  # a command; those that it runs are not in the transcript
 
@@ -352,8 +352,8 @@ def _go_on_by_pipe(session: Session, command: Command) -> None:
         session.next_line += f" | {redirect.target.raw}"
 
 
-def _case(text: Script, number: int, line: str) -> Case:
-    return Case(text.name or "-c", f"{number}: {line}")
+def _case(text: Script, number: int, line: str) -> junit.Case:
+    return junit.Case(text.name or "-c", f"{number}: {line}")
 
 
 def _require_chip(session: Session, verb: Verb) -> None:

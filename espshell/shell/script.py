@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
 from pathlib import Path
 
 from espshell import files
 from espshell.errors import EspError, ScriptError, UsageError
-from espshell.records import dataclass
+from espshell.records import dataclass, field
 from espshell.shell.language.grammar import Command
 from espshell.shell.output import Output
 

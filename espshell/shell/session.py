@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +16,8 @@ from espshell.clock import Clock, SystemClock
 from espshell.device import Flash, Space, Target, leave
 from espshell.device.target import SYNC_BAUD, HandlerFailed, first_baud
 from espshell.errors import BenchError, EspError, NoReply, UsageError
+from espshell.link import trace
 from espshell.link.port import Port
-from espshell.link.trace import Recorder, Viewer
 from espshell.loader import deflate
 from espshell.ops.chip import connection as ops
 from espshell.ops.chip import rate
@@ -26,6 +25,7 @@ from espshell.ops.memory import journal as journaling
 from espshell.ops.memory import snapshot as snapshots_ops
 from espshell.ops.result import Result
 from espshell.protocol.packet import Opcode
+from espshell.records import dataclass, field, replace
 from espshell.shell.connection import Connection, Lost
 from espshell.shell.language.scope import TargetScope, not_connected
 from espshell.shell.outcome import Outcome
@@ -77,7 +77,7 @@ class Session:
     aliases: dict[str, str] = field(default_factory=dict)
     history: Callable[[], Sequence[str]] = tuple
     """Returns the typed lines, the oldest first."""
-    tap: Viewer | Recorder | None = None
+    tap: trace.Viewer | trace.Recorder | None = None
     """The tap of the wire; None for no trace."""
     first_looks: dict[tuple[str, int], dict[str, int]] = field(default_factory=dict)
     """The status registers as first read, by ``Connection.flash_key``."""
@@ -221,7 +221,7 @@ class Session:
 
         try:
             with contextlib.ExitStack() as stack:
-                if not isinstance(self.tap, Viewer):  # which shows more
+                if self.tap is None or not isinstance(self.tap, trace.Viewer):  # which shows more
                     stack.enter_context(self.output.waiting(f"connecting to {bench.port} ..."))
                 return Target.open(
                     bench.port,
@@ -481,7 +481,7 @@ class Session:
         self.log_to(None)
         self.watch(None)
 
-    def watch(self, tap: Viewer | Recorder | None) -> None:
+    def watch(self, tap: trace.Viewer | trace.Recorder | None) -> None:
         """Replace the tap of the wire; None stops the trace."""
         if self.tap is not None:
             self.tap.close()

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import re
-from dataclasses import replace
 from pathlib import Path
 
 from espshell.chips import Chip
 from espshell.device.target import SYNC_BAUD
 from espshell.errors import UsageError
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.render.theme import THEME_NAMES
 from espshell.units import MIB, parse_number
 
@@ -66,7 +64,7 @@ A file in the folder of a project must not choose programs of the system.
 """
 
 
-@dataclasses.dataclass(slots=True)
+@dataclass(slots=True)
 class Settings:
     """The settings that ``set`` changes; ``ABOUT`` says what each means."""
 

@@ -8,15 +8,14 @@ repeated; lines that were no commands are comments.
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from pathlib import Path
 from typing import Protocol
 
-from espshell import __version__, files
+from espshell import __version__, files, regex
 from espshell.errors import file_error
 
-_ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_ESCAPES = regex.late(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 class Record(Protocol):

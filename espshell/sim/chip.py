@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import replace
 
 from espshell.chips import Field, Quirk
+from espshell.records import replace
 from espshell.sim import efuse, models, moving
 from espshell.sim.access import FlashAccess
 from espshell.sim.fault import Direction

@@ -29,13 +29,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from enum import Enum
 from typing import TypeVar
 
 from espshell.errors import UsageError
 from espshell.protocol import slip
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.units import parse_number, parse_seconds
 
 EXAMPLE = "drop@reply:3"

@@ -11,10 +11,10 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 
 from espshell import tables
+from espshell.records import dataclass
 from espshell.sim import xtensa
 from espshell.sim.chip import SimChip
 from espshell.sim.nor import SECTOR

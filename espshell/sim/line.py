@@ -13,11 +13,16 @@ from __future__ import annotations
 
 import hashlib
 import math
-import random
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cached_property
 from math import inf
+from typing import TYPE_CHECKING
+
+from espshell.records import dataclass
+
+if TYPE_CHECKING:
+    import random
 
 BITS_PER_BYTE = 10
 """Start, eight, stop."""
@@ -152,9 +157,14 @@ class Cable:
     def __init__(self, max_baud: int, noise: Sequence[tuple[int, float]]) -> None:
         self._max_baud = max_baud
         self._noise = sorted(noise)
-        self._random = random.Random("noise")
         self._good: dict[float, int] = {}
         """Bytes that still get through, by probability."""
+
+    @cached_property
+    def _random(self) -> random.Random:
+        import random  # 1 ms, for noise alone
+
+        return random.Random("noise")
 
     def carry(self, data: bytes, baud: int) -> bytes:
         """Return what arrives of bytes that are sent at a rate."""

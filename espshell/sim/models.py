@@ -9,11 +9,9 @@ their relatives.  ROM words of the ESP32 as recorded in
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from espshell.chips import MAGIC_ADDRESS, NAMES, Bits, Chip, Field, Isa, by_name
 from espshell.errors import UsageError
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.sim import board
 
 ROM_BAUD = 115_200

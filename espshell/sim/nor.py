@@ -18,8 +18,8 @@ from __future__ import annotations
 import hashlib
 import mmap
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 
+from espshell.records import dataclass, field
 from espshell.sim.guard import BlockLocks, StatusBit, guarded, is_set
 from espshell.sim.parts import BLOCK_ERASE, PartModel, StatusWrite
 from espshell.sim.status import RegisterBank

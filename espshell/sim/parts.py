@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from espshell import tables
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.sim.guard import ProtectionBits, Shape, StatusBit
 from espshell.units import KIB, MIB
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from typing import Protocol
 
+from espshell import regex
 from espshell.protocol import slip
 from espshell.protocol.packet import HEADER
 
-_ESCAPE = re.compile(rb"\xdb(.)", re.DOTALL)
+_ESCAPE = regex.late(rb"\xdb(.)", re.DOTALL)
 _ESCAPED = {b"\xdc": b"\xc0", b"\xdd": b"\xdb"}
-_RIGHT_ESCAPE = re.compile(rb"[\xdc\xdd]")
-_WRONG_ESCAPE = re.compile(rb"\xdb[^\xdc\xdd]", re.DOTALL)
+_RIGHT_ESCAPE = regex.late(rb"[\xdc\xdd]")
+_WRONG_ESCAPE = regex.late(rb"\xdb[^\xdc\xdd]", re.DOTALL)
 
 Frames = list[tuple[int, bytes]]
 """Unescaped frames, each with the number of bytes fed until its end."""

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from espshell import tables
+from espshell.records import dataclass, field
 from espshell.sim.access import FlashAccess
 from espshell.units import KIB, WORD
 

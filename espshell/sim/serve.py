@@ -23,11 +23,11 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from espshell.clock import SystemClock
 from espshell.errors import PortError, system_reason
+from espshell.records import dataclass, replace
 from espshell.sim import rfc2217
 from espshell.sim import url as sim_url
 from espshell.sim.clients import Client, PtyClient, TcpClient

@@ -19,10 +19,10 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from espshell.protocol import slip
 from espshell.protocol.packet import HEADER, RESPONSE, Opcode, checksum
+from espshell.records import dataclass
 from espshell.sim.access import encrypted
 from espshell.sim.chip import SimChip
 from espshell.sim.handler import Caller

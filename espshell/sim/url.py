@@ -41,16 +41,15 @@ import mmap
 import os
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from espshell import files
+from espshell import files, regex
 from espshell.chips import Chip
 from espshell.errors import PortError, UsageError, system_reason
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.sim import efuse, fault, gpio, models, parts, ram_fault
 from espshell.sim.models import Model
 from espshell.sim.nor import SECTOR
@@ -73,8 +72,8 @@ class Boot(Enum):
     LOOP = "loop"
 
 
-_MAC = re.compile(r"[0-9a-f]{2}([:-][0-9a-f]{2}){5}", re.IGNORECASE)
-_BYTES = re.compile(r"[0-9a-f]{1,2}(,[0-9a-f]{1,2})*", re.IGNORECASE)
+_MAC = regex.late(r"[0-9a-f]{2}([:-][0-9a-f]{2}){5}", re.IGNORECASE)
+_BYTES = regex.late(r"[0-9a-f]{1,2}(,[0-9a-f]{1,2})*", re.IGNORECASE)
 _COMMON = parts.plain(4 * MIB)
 _STATE = files.Limit(64 * KIB, "a file of eFuses")
 

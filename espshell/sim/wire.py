@@ -20,7 +20,6 @@ reference manual, chapter "USB Serial/JTAG Controller", table of RTS and DTR.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 
@@ -28,6 +27,7 @@ from espshell.clock import Clock
 from espshell.protocol import slip
 from espshell.protocol.commands import Sync
 from espshell.protocol.dialect import UART_FIFO
+from espshell.records import dataclass, field
 from espshell.sim.boot import BootState, ChipMode, EventQueue
 from espshell.sim.fault import Direction, FaultAction, Faults, Passage, Splitter
 from espshell.sim.line import BITS_PER_BYTE, GARBLE, Cable, SerialLine

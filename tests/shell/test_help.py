@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 import espshell.shell
-from espshell.render import render
+from espshell.render.document import Document
 from espshell.render.view import View
 from espshell.shell.commands import VERBS
-from espshell.shell.commands.topics import TOPICS, groups, help_on
+from espshell.shell.commands.topics import TOPICS, Help, groups, help_on
 from espshell.shell.declaration import Verb
-from espshell.shell.manual import HOW
+from espshell.shell.manual import HOW, help_text
 from espshell.sim import protocol_sim
 from tests.rows import every
 from tests.shell.support import Shell
@@ -26,7 +26,9 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "help-json.md"
 def narrow(shell: Shell, line: str, width: int) -> list[str]:
     """Return the lines that a terminal of a width shows."""
     result = help_on(shell.session, line.removeprefix("help").strip())
-    return str(render(result, View(width=width, fold=True))).splitlines()
+    assert isinstance(result, Help)
+    view = View(width=width, fold=True)
+    return str(Document(lambda view: help_text(result, view), view)).splitlines()
 
 
 def test_help_fits_one_screen(offline: Shell) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import pytest
 
 from espshell.errors import UsageError
-from espshell.shell import registry
+from espshell.shell import commands, registry
 from espshell.shell.arguments.places import REGION, Extent
 from espshell.shell.arguments.types import NUMBER, NUMBERS, POSITIVE, TEXT, WORDS
 from espshell.shell.commands import VERBS
@@ -386,3 +388,16 @@ def test_what_may_be_absent_has_a_default(verb: Verb) -> None:
     parameters = inspect.signature(verb.run).parameters
     for param in verb.params:
         assert param.least or parameters[param.key].default is not inspect.Parameter.empty
+
+
+def test_the_index_names_what_each_module_declares() -> None:
+    """Commands are found where they are declared, and listed in that order."""
+    rows = [row.split(": ") for row in commands.INDEX.strip().split("\n")]
+    modules = dict.fromkeys(module for module, _ in rows)
+    index = {m: [n for o, names in rows if o == m for n in names.split(", ")] for m in modules}
+    folder = Path(commands.__file__).parent
+    assert {*modules, "__init__"} == {path.stem for path in folder.glob("*.py")}
+    for module in modules:
+        declared = import_module(f"{commands.__name__}.{module}").VERBS.verbs()
+        names = [each.name for each in declared]
+        assert index[module] == names, f"INDEX has to say\n{module}: {', '.join(names)}"

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from functools import cache
 
 from espshell import tables
@@ -35,6 +34,7 @@ from espshell.loader.stub import write_blocks
 from espshell.loader.stub_file import Stub
 from espshell.protocol.commands import RegisterWrite, WriteReg
 from espshell.protocol.packet import Opcode
+from espshell.records import dataclass, replace
 from espshell.span import Span
 from espshell.units import KIB, WORD
 

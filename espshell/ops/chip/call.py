@@ -7,7 +7,6 @@ own affair.  One that does not return takes the loader with it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from espshell.chips import Isa
 from espshell.device import Target
@@ -16,6 +15,7 @@ from espshell.loader.plugins import install
 from espshell.ops.result import Result
 from espshell.protocol.handlers import Call
 from espshell.protocol.packet import Opcode
+from espshell.records import dataclass
 from espshell.units import count_text, hex32
 
 TIMEOUT_S = 3.0

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from espshell.device import Target
 from espshell.ops.result import Result
+from espshell.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

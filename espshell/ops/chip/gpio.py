@@ -9,7 +9,6 @@ Where the registers are stands in ``pin_layout``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 
 from espshell import pins as tables
 from espshell.chips import Chip
@@ -22,6 +21,7 @@ from espshell.ops.memory.words import Poke
 from espshell.ops.result import Result
 from espshell.pins import Pin
 from espshell.protocol.commands import RegisterWrite
+from espshell.records import dataclass, replace
 
 FLASH, CONNECTION = ("flash", "psram"), ("uart0", "usb", "otg")
 ROLES = {

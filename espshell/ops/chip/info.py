@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from espshell.chips import Chip, Quirk, Words
 from espshell.device import Target
@@ -12,6 +11,7 @@ from espshell.errors import UsageError
 from espshell.nor import makers
 from espshell.ops.chip.pin_layout import PinLayout, strap_levels
 from espshell.ops.result import Result
+from espshell.records import dataclass, replace
 
 SECURITY_FLAGS = (
     "SECURE_BOOT_EN",

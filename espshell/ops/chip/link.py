@@ -7,7 +7,6 @@ known, in both directions at once.  What to do about it is a pure function of th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -19,6 +18,7 @@ from espshell.loader import trial
 from espshell.loader.trial import Exchange
 from espshell.ops.chip.rate import RATES
 from espshell.ops.result import Result
+from espshell.records import dataclass, replace
 
 ROUND_TRIPS = 24
 

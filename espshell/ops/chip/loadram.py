@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import combinations, product
 from pathlib import Path
 
@@ -35,6 +34,7 @@ from espshell.ops.memory.writing import DRY_RUN, not_as_written, write_and_verif
 from espshell.ops.result import Report, Result, silent
 from espshell.protocol.commands import MemEnd
 from espshell.protocol.dialect import STUB
+from espshell.records import dataclass
 from espshell.span import Span, ceil_div
 from espshell.units import hex32
 

@@ -13,12 +13,13 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
+from espshell import regex
 from espshell.link.port import Port
 from espshell.link.trace import Tap
 from espshell.ops.result import Result
 from espshell.protocol.bootlog import Heard, recognise
+from espshell.records import dataclass
 from espshell.units import KIB
 
 KEPT = 64 * KIB
@@ -26,8 +27,8 @@ KEPT = 64 * KIB
 
 _POLL_S = 0.2
 _COLOR = r"\x1b\[(?:[01]|(?:[01];)?3[0-7])?m"
-_UNSAFE = re.compile(rf"\r*\n|\r+|{_COLOR}|[^\t\x20-\x7e]")
-_CUT = re.compile(r"(?:\r+|\x1b(?:\[[0-9;]{0,4})?)\Z")
+_UNSAFE = regex.late(rf"\r*\n|\r+|{_COLOR}|[^\t\x20-\x7e]")
+_CUT = regex.late(r"(?:\r+|\x1b(?:\[[0-9;]{0,4})?)\Z")
 
 
 class SafeText:

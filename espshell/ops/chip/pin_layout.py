@@ -7,13 +7,13 @@ Sources: the technical reference manuals, "GPIO Matrix and IO MUX"; for the ESP8
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from espshell import pins as tables
 from espshell import registers
 from espshell.chips import Chip, Isa, Words
 from espshell.pins import Pin, Pins
 from espshell.pins.table import Place
+from espshell.records import dataclass
 from espshell.registers.table import Register
 
 BANK = 32

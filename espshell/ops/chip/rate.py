@@ -7,7 +7,6 @@ what a divider misses of a rate stays below 3 %.  Bridges and cables do.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from espshell.device import Target
 from espshell.device.target import SYNC_BAUD
@@ -15,6 +14,7 @@ from espshell.errors import DeviceError, NoReply, UsageError
 from espshell.loader import trial
 from espshell.loader.dialogue import Gone
 from espshell.ops.result import Result
+from espshell.records import dataclass
 
 RATES = (230_400, 460_800, 921_600, 1_500_000, 2_000_000, 3_000_000)
 """The steps of ``baud auto``."""

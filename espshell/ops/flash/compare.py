@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from espshell.device import Flash
 from espshell.errors import EspError, UsageError
 from espshell.ops.flash.digest_compare import sector_spans
 from espshell.ops.result import Report, Result, Step, silent
+from espshell.records import dataclass
 from espshell.span import Span
 from espshell.units import SECTOR, count_text, size_text
 

@@ -22,12 +22,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from espshell.device.flash import Flash
 from espshell.errors import ReadsDiffer
 from espshell.loader.digest import BLOCK, blank_digest, md5
 from espshell.ops.result import Report, Step, silent
+from espshell.records import dataclass
 from espshell.span import Span, align_down, gaps, merged
 from espshell.units import SECTOR, WORD
 

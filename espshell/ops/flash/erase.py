@@ -14,7 +14,6 @@ A range that is not whole sectors is written like an image of FF, its edges kept
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from espshell.device import Flash, Target
 from espshell.loader.digest import BLOCK, LARGEST, blank_digest
@@ -32,6 +31,7 @@ from espshell.ops.flash.write_job import (
     run,
 )
 from espshell.ops.result import Report, Step, silent
+from espshell.records import dataclass
 from espshell.span import Span, gaps
 from espshell.units import SECTOR
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from espshell.chips.common import FLASH_SIZES
@@ -21,6 +20,7 @@ from espshell.image.firmware import Firmware
 from espshell.loader.digest import md5
 from espshell.ops.flash.payload import FLASH_MODES, Payload
 from espshell.ops.memory.diff import diff
+from espshell.records import dataclass
 from espshell.span import Span
 from espshell.units import SECTOR, count_text, hex32
 

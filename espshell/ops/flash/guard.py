@@ -22,10 +22,10 @@ holds something.  Without digests the first bytes of a sector are read instead.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from espshell.device import Flash
 from espshell.loader.digest import BLOCK, blank_digest, md5
+from espshell.records import dataclass
 from espshell.span import Span, align_down, gaps
 from espshell.units import SECTOR
 

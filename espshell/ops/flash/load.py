@@ -11,7 +11,6 @@ What differs on a loader without digests is not known: everything is sent, and r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 from espshell.device import Flash, Target
@@ -36,6 +35,7 @@ from espshell.ops.flash.write_job import (
 )
 from espshell.ops.memory.reading import read_chunks
 from espshell.ops.result import Report, silent
+from espshell.records import dataclass
 from espshell.span import Span, align_up, merged
 from espshell.units import SECTOR, WORD
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from espshell.device import Target
@@ -11,6 +10,7 @@ from espshell.files import path_of, read_bytes
 from espshell.image import partitions
 from espshell.image.partitions import SIZE, PartitionTable
 from espshell.ops.result import Result
+from espshell.records import dataclass
 from espshell.units import parse_number
 
 

@@ -13,7 +13,6 @@ stays as it is, too: its signature covers the header.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from espshell.chips import Chip
 from espshell.errors import UsageError
 from espshell.files import read_bytes
 from espshell.image import firmware, intel_hex, signature
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.span import Span
 from espshell.units import hex32, parse_number, size_text
 

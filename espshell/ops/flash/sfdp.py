@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from espshell.device import Flash
 from espshell.errors import UsageError
 from espshell.loader.spi import MOST_BYTES, FlashCommand
 from espshell.nor import makers, opcodes, sfdp
 from espshell.nor.sfdp import Sfdp
 from espshell.ops.result import Result
+from espshell.records import dataclass
 
 DUMMY_BITS = 8
 """Clocks between the address of 5Ah and its data (JESD216)."""

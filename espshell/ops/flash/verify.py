@@ -11,7 +11,6 @@ A loader without digests (the ROM of an ESP8266) has everything read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ from espshell.ops.flash.payload import Payload
 from espshell.ops.memory import diff as bytewise
 from espshell.ops.memory.diff import Difference
 from espshell.ops.result import Report, Result, Step, silent
+from espshell.records import dataclass
 from espshell.span import Span, align_down
 from espshell.units import MIB, SECTOR, count_text, size_text
 

@@ -12,7 +12,6 @@ A loader acknowledges the last block of a download before it programs it: until 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 
 from espshell.device import Flash
@@ -21,6 +20,7 @@ from espshell.ops.flash import guard
 from espshell.ops.flash.guard import Guards, Stray
 from espshell.ops.flash.plan import Plan
 from espshell.ops.result import Report, Result, Step
+from espshell.records import dataclass, field
 from espshell.span import Span, align_down, merged
 from espshell.units import SECTOR, count_text
 

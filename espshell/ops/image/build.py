@@ -10,7 +10,6 @@ import contextlib
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from espshell import chips
@@ -30,6 +29,7 @@ from espshell.ops.flash.payload import FlashSettings, Payload, read_payloads, wi
 from espshell.ops.image.inspect import ImageInfo, chip_of, inspect
 from espshell.ops.image.objections import FlashMap, objections
 from espshell.ops.result import Result
+from espshell.records import dataclass, replace
 from espshell.units import parse_number
 
 UF2_SUFFIX = ".uf2"

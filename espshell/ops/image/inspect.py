@@ -8,7 +8,6 @@ unless the sums are to be checked, which needs every byte.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from espshell.ops.flash.partitions import Parts
 from espshell.ops.flash.payload import FLASH_MODES
 from espshell.ops.memory.reading import read_chunks
 from espshell.ops.result import Report, Result, silent
+from espshell.records import dataclass, replace
 from espshell.span import Span, align_up
 from espshell.units import SECTOR
 

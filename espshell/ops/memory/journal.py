@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import replace
 
 from espshell.device.memory import Change
 from espshell.errors import UsageError
 from espshell.ops.result import Result
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.units import MIB, count_text
 
 

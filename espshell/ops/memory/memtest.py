@@ -13,7 +13,6 @@ w0); down (r0, w1); down (r1, w0); down (r0).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from espshell.chips import Kind
 from espshell.device import Memory
@@ -24,6 +23,7 @@ from espshell.ops.result import Report, Result, Step, silent
 from espshell.protocol.commands import ReadReg, RegisterWrite
 from espshell.protocol.handlers import Memtest, RamFaults, RamTest
 from espshell.protocol.packet import Opcode
+from espshell.records import dataclass
 from espshell.span import Span
 from espshell.units import ALL_BITS, KIB, WORD, count_text, hex32, size_text
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from espshell import files, registers
@@ -15,6 +14,7 @@ from espshell.errors import ReadsDiffer, UsageError, printable
 from espshell.ops.memory import words
 from espshell.ops.memory.words import Poke
 from espshell.ops.result import Result
+from espshell.records import dataclass
 from espshell.registers import svd
 from espshell.registers.table import Access, BitField, Peripheral, Register, Registers
 from espshell.units import ALL_BITS, count_text, hex32

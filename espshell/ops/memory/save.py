@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,6 +25,7 @@ from espshell.image import intel_hex
 from espshell.loader import digest
 from espshell.ops.memory.reading import read_chunks, reading_notes, trust_notes
 from espshell.ops.result import Report, Result, Step, silent
+from espshell.records import dataclass
 from espshell.units import size_text
 
 _POSIX = os.name == "posix"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from espshell import files
@@ -16,6 +15,7 @@ from espshell.device.memory import ADDRESS_SPACE
 from espshell.errors import UsageError, printable
 from espshell.ops.memory.words import dump
 from espshell.ops.result import Report, Result, silent
+from espshell.records import dataclass
 
 FORMAT, VERSION = "espshell snapshots", 1
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -17,6 +16,7 @@ from espshell.errors import UsageError
 from espshell.image.elf import read_elf
 from espshell.image.symbol_table import Symbol, SymbolTable
 from espshell.ops.result import Result
+from espshell.records import dataclass
 
 
 class Symbols:

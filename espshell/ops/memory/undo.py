@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from espshell.device import Memory
 from espshell.device.memory import Change
 from espshell.errors import UsageError
 from espshell.ops.memory.writing import WriteResult, write_and_verify
 from espshell.ops.result import Result
+from espshell.records import dataclass
 from espshell.units import hex32
 
 

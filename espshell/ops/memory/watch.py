@@ -7,11 +7,11 @@ wait.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from espshell.clock import Clock
 from espshell.ops.result import Result
+from espshell.records import dataclass
 
 T = TypeVar("T")
 

@@ -7,7 +7,6 @@ handed to ``Memory.before_write`` before it is sent, so that a lost answer loses
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from espshell.chips import Kind
@@ -17,7 +16,7 @@ from espshell.errors import EspError, NoReply, UsageError
 from espshell.ops.memory.reading import read_agreed, read_chunks
 from espshell.ops.result import Report, Result, Step, silent
 from espshell.protocol.commands import RegisterWrite
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.span import Span, align_down
 from espshell.units import ALL_BITS, KIB, MIB, WORD, count_text, hex32, size_text
 

@@ -7,7 +7,6 @@ opcodes that are another command on the flash at hand are refused.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain
 
 from espshell.device import Flash
@@ -25,6 +24,7 @@ from espshell.ops.status.registers import (
     send,
     wait,
 )
+from espshell.records import dataclass
 from espshell.signals import uninterrupted
 
 _READS = (opcodes.RDSR1, opcodes.RDSR2, opcodes.RDSR3)

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from espshell.device import Flash
@@ -33,6 +32,7 @@ from espshell.nor.sequence import StatusWrite
 from espshell.nor.settings import Setting
 from espshell.ops.flash.sfdp import read_sfdp
 from espshell.ops.result import Result
+from espshell.records import dataclass
 from espshell.signals import uninterrupted
 from espshell.span import Span
 

@@ -11,12 +11,12 @@ each line has an address and says which side it is, so that it can be searched f
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import groupby
 
 from espshell.ops.flash.compare import Compared
 from espshell.ops.flash.verify import Verify
 from espshell.ops.memory.diff import Difference, diff
+from espshell.records import replace
 from espshell.render.document import Block, Styled, Table, Text, cut, plain
 from espshell.render.forms import Json, form, json_form, json_rows, pick
 from espshell.render.memory import compare

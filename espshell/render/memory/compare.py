@@ -12,10 +12,10 @@ colours apart.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from espshell.records import replace
 from espshell.render.document import Block, Line, Styled, Text
 from espshell.render.forms import form, json_rows
 from espshell.render.hexdump import ROW, Hexdump, row_size

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from espshell.device.board import parse_pads
 from espshell.errors import UsageError
 from espshell.ops.flash import payload as images
+from espshell.records import replace
 from espshell.shell.arguments.operands import unquoted
 from espshell.shell.arguments.places import PLACE, REGION, Extent, Location
 from espshell.shell.arguments.types import (

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from espshell.chips import common
 from espshell.errors import UsageError
 from espshell.ops.flash import payload
+from espshell.records import replace
 from espshell.shell.arguments.flash import Pair, Pairs, complete_in_flash, file_places, in_flash
 from espshell.shell.arguments.operands import unquoted
 from espshell.shell.arguments.places import PLACE, Location

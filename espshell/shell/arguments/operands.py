@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from espshell import files
+from espshell import files, regex
 from espshell.errors import UsageError
 from espshell.ops.memory import find
 from espshell.ops.memory import hash as hashing
@@ -75,7 +74,7 @@ class Operand:
         return path if files.is_file(path) else None
 
 
-_DOTTED = re.compile(r"[^\W\d][\w-]*(\.[\w-]+)+")  # no name of a snapshot
+_DOTTED = regex.late(r"[^\W\d][\w-]*(\.[\w-]+)+")  # no name of a snapshot
 
 
 def _parse_operands(texts: Sequence[str]) -> tuple[str, ...]:
@@ -140,7 +139,7 @@ HASHED: ArgType[tuple[place.Range, str], tuple[Extent, str]] = ArgType(
 """A region and perhaps the name of an algorithm behind it."""
 
 
-_ESCAPED = re.compile(r"""\\([\s;()\[\]'"$#])""")
+_ESCAPED = regex.late(r"""\\([\s;()\[\]'"$#])""")
 
 
 def unquoted(text: str) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from espshell import chips
 from espshell.device.memory import require_32_bits
 from espshell.errors import UsageError
 from espshell.link import ports
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.shell.arguments.types import (
     TEXT,
     ArgType,

@@ -10,16 +10,14 @@ A type is a value: a small one is made of others by ``many``, ``checked``, ``map
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from espshell import chips, files
+from espshell import chips, files, regex
 from espshell.chips import Chip
 from espshell.errors import UsageError
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.shell.language import expr, quoting
 from espshell.shell.settings import AUTO
 from espshell.units import number_text, parse_seconds
@@ -114,8 +112,8 @@ def no_completion(text: str, scope: Scope) -> Iterable[str]:
     return ()
 
 
-_LAST_NAME = re.compile(r"""(?<![\w'"$])(?:[A-Za-z_]\w*:)?[A-Za-z_]\w*(?:\.\w+)*\.?$""")
-_SPACE_NAME = re.compile(r"(?<!\w)[A-Za-z_]\w*:\d*$")
+_LAST_NAME = regex.late(r"""(?<![\w'"$])(?:[A-Za-z_]\w*:)?[A-Za-z_]\w*(?:\.\w+)*\.?$""")
+_SPACE_NAME = regex.late(r"(?<!\w)[A-Za-z_]\w*:\d*$")
 _BEFORE_A_NAME = (*" ([+-*/%&|^~<>=!,", "..")
 _NARROW = tuple((f"u{bits}[", f"{bits} bits at an address") for bits in (8, 16))
 _OTHER_SPACES = (("efuse:", "a field of the eFuses"), ("gpio:", "the level of a pin"))

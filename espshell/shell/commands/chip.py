@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +15,7 @@ from espshell.ops.chip import connection
 from espshell.ops.chip import info as ops
 from espshell.ops.chip import link as link_ops
 from espshell.ops.result import Result
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.shell import recovery
 from espshell.shell.arguments.places import ADDRESS, PORT
 from espshell.shell.arguments.types import (

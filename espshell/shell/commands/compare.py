@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Annotated
 
 from espshell.errors import EspError, UsageError
 from espshell.ops.flash import compare as ops
+from espshell.records import replace
 from espshell.shell.arguments.flash import erasable
 from espshell.shell.arguments.places import PORT, Extent
 from espshell.shell.declaration import Trait

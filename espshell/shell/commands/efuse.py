@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +11,7 @@ from espshell import files
 from espshell.efuse import table
 from espshell.ops.chip import efuse as ops
 from espshell.ops.chip import info
+from espshell.records import replace
 from espshell.shell.arguments.types import FILE, INPUT_FILE, TEXT, Completed, Scope
 from espshell.shell.declaration import Option, Trait
 from espshell.shell.registry import Registry

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Annotated
 
 from espshell.errors import DeviceError, NoReply, UsageError
@@ -17,7 +16,7 @@ from espshell.ops.flash import plan as planning
 from espshell.ops.flash import verify as verifying
 from espshell.ops.flash import write_job as working
 from espshell.ops.memory import words
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.shell.arguments.flash import (
     Pair,
     erasable,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from espshell import pins
 from espshell.errors import UsageError
 from espshell.ops.chip import gpio as ops
+from espshell.records import replace
 from espshell.shell.arguments.types import SECONDS, Completed, Scope, choice, number, offer
 from espshell.shell.declaration import DRY_RUN, Option
 from espshell.shell.registry import Registry

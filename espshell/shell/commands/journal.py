@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from espshell import regex
 from espshell.errors import UsageError
 from espshell.ops.memory import journal as journaling
 from espshell.ops.memory import snapshot as snapshots_ops
 from espshell.ops.memory import undo as undoing
 from espshell.ops.result import Result
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.shell.arguments.operands import unquoted
 from espshell.shell.arguments.places import REGION, Extent
 from espshell.shell.arguments.types import (
@@ -39,7 +38,7 @@ VERBS = Registry()
 
 GROUP = "Undoing"
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_NAME = regex.late(r"[A-Za-z_][A-Za-z0-9_-]*")
 _DROP, _SAVE, _LOAD = "drop", "save", "load"
 _FILES = (_SAVE, _LOAD)
 _ACTIONS = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +12,7 @@ from espshell.ops.chip import efuse as efuses
 from espshell.ops.memory import save as saving
 from espshell.ops.memory import words as memory
 from espshell.ops.memory import writing
+from espshell.records import replace
 from espshell.render.hexdump import Hexdump
 from espshell.shell.arguments.places import (
     ADDRESS,
@@ -26,7 +26,7 @@ from espshell.shell.arguments.places import (
     region,
 )
 from espshell.shell.arguments.types import FILE, NUMBER, NUMBERS, POSITIVE
-from espshell.shell.commands.flash import write_flash
+from espshell.shell.commands import flash as flash_commands
 from espshell.shell.declaration import DRY_RUN, Option, Trait
 from espshell.shell.outcome import Presentation, shown
 from espshell.shell.registry import Registry
@@ -123,7 +123,8 @@ def poke(
     if place.space == "flash":
         if mask is not None:
             raise UsageError("--mask is for memory; flash is written in sectors")
-        return write_flash(session, place, memory.packed(value, width), "a poke", force=force)
+        data = memory.packed(value, width)
+        return flash_commands.write_flash(session, place, data, "a poke", force=force)
     return memory.poke(
         session.chip.memory,
         place.address,
@@ -245,7 +246,8 @@ def fill(
         session.chip.flash.check(region.address, region.size)
         memory.check_aligned("fill", region.size, width)
         data = memory.packed((value,), width) * (region.size * 8 // width)
-        return write_flash(session, Location(region.address, "flash"), data, "a fill", force=force)
+        place = Location(region.address, "flash")
+        return flash_commands.write_flash(session, place, data, "a fill", force=force)
     verify = session.settings.verify and not unverified
     return memory.fill(
         session.chip.memory,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from espshell import __version__
@@ -10,7 +9,7 @@ from espshell.errors import UsageError
 from espshell.ops.chip import efuse as efuse_ops
 from espshell.ops.chip import info as ops
 from espshell.ops.result import Result
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.shell.arguments.types import TEXTS
 from espshell.shell.esptool import line as lines
 from espshell.shell.esptool.line import ChipOrAuto, GlobalOptions, PortName

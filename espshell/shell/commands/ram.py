@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +16,7 @@ from espshell.ops.chip import connection
 from espshell.ops.chip import loadram as loadram_module
 from espshell.ops.memory import memtest as testing
 from espshell.ops.memory import symbols
+from espshell.records import replace
 from espshell.render import render
 from espshell.render.chip import ram
 from espshell.render.document import Document

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, NamedTuple, cast
 
 from espshell import files
 from espshell.errors import UsageError
 from espshell.ops.memory import registers
 from espshell.ops.result import Result
+from espshell.records import replace
 from espshell.shell.arguments.types import (
     TEXT,
     ArgType,

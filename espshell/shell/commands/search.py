@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from espshell.chips import Kind
@@ -12,7 +11,7 @@ from espshell.ops.memory import diff as differences
 from espshell.ops.memory import find as search
 from espshell.ops.memory import hash as hashing
 from espshell.ops.memory import words
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.shell.arguments.operands import HASHED, OPERANDS, PATTERN, Operand
 from espshell.shell.arguments.places import REGION, WRITABLE_PLACE, Extent, Location
 from espshell.shell.arguments.types import POSITIVE

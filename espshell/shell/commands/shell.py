@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +12,7 @@ from espshell.device.board import parse_pads
 from espshell.errors import UsageError, system_reason
 from espshell.files import path_of, require_readable
 from espshell.ops.result import Result
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.shell import config, lines, replay
 from espshell.shell.arguments.types import (
     ANY_PATH,

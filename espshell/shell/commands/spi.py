@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from espshell.errors import UsageError
@@ -11,6 +10,7 @@ from espshell.nor import settings as typed
 from espshell.ops.flash import sfdp
 from espshell.ops.status import raw_bytes as status_bytes
 from espshell.ops.status import registers as ops
+from espshell.records import replace
 from espshell.shell.arguments.types import BARE_NUMBER, POSITIVE, TEXT, checked, choice, many
 from espshell.shell.commands.status import (
     MAY_BE_WRITTEN,

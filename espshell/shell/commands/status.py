@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -16,7 +15,7 @@ from espshell.nor import plan as planning
 from espshell.nor import settings as typed
 from espshell.ops.flash import sfdp
 from espshell.ops.status import registers as ops
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.render.document import Block, Document
 from espshell.render.status import change
 from espshell.render.view import View

@@ -10,12 +10,11 @@ import configparser
 import contextlib
 import os
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from espshell import files
 from espshell.errors import EspError, UsageError
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.shell import registry
 from espshell.shell.esptool import spelling
 from espshell.shell.language.grammar import Command

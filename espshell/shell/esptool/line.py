@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from espshell import chips
@@ -20,7 +19,7 @@ from espshell.link import ports
 from espshell.link.reset import AFTER, BEFORE
 from espshell.link.trace import Viewer
 from espshell.ops.memory import words
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.shell.arguments.places import PORT
 from espshell.shell.arguments.types import (
     BARE_NUMBER,

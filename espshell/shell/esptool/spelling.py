@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
-from espshell import files
+from espshell import files, regex
 from espshell.errors import UsageError
+from espshell.records import replace
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.words import PlainText, Word
 
@@ -59,8 +59,8 @@ MANY = {"--port-filter": "=", "--encrypt-files": "", "--diff-with": ""}
 
 _SHORT = {"--compress": "-z", "--no-compress": "-u", "--skip-flashed": "-s"}
 
-_PROGRAM = re.compile(r"(?:.*[/\\:])?(esptool|espefuse|espsecure)(?:\.py|\.exe)?", re.IGNORECASE)
-_PYTHON = re.compile(r"(?:.*[/\\:])?py(?:thon)?[\d.]*w?(?:\.exe)?", re.IGNORECASE)
+_PROGRAM = regex.late(r"(?:.*[/\\:])?(esptool|espefuse|espsecure)(?:\.py|\.exe)?", re.IGNORECASE)
+_PYTHON = regex.late(r"(?:.*[/\\:])?py(?:thon)?[\d.]*w?(?:\.exe)?", re.IGNORECASE)
 
 
 def program(command: Command) -> Command:

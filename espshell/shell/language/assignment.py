@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
+from espshell import regex
 from espshell.errors import UsageError
 from espshell.records import dataclass
 from espshell.shell.language import grammar
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.words import PlainText, Word
 
-_ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\s*=(?!=)\s*(.*)", re.DOTALL)
+_ASSIGNMENT = regex.late(r"([A-Za-z_][A-Za-z0-9_]*)\s*=(?!=)\s*(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ the character literal of an apostrophe.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
+from espshell import regex
 from espshell.errors import UsageError
 from espshell.records import dataclass
 from espshell.shell.language.words import Piece, PlainText, VariableUse, Word
@@ -141,11 +141,11 @@ def split_lines(text: str) -> list[tuple[int, str]]:
 # Words -------------------------------------------------------------------------------------------
 
 _CLOSERS = {"(": ")", "[": "]"}
-_PLAIN = re.compile(r"""[^\s;()\[\]'"\\$]+""")
-_PLAIN_IN_DOUBLE = re.compile(r'[^"\\$]+')
-_SINGLE = re.compile(r"'\\''|'[^']*'")
-_VARIABLE = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*|~?[0-9]+|\?)|\{([^}]*)(\})?)")
-_BRACED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*|[0-9]+|\?)(:-)?")
+_PLAIN = regex.late(r"""[^\s;()\[\]'"\\$]+""")
+_PLAIN_IN_DOUBLE = regex.late(r'[^"\\$]+')
+_SINGLE = regex.late(r"'\\''|'[^']*'")
+_VARIABLE = regex.late(r"\$(?:([A-Za-z_][A-Za-z0-9_]*|~?[0-9]+|\?)|\{([^}]*)(\})?)")
+_BRACED = regex.late(r"([A-Za-z_][A-Za-z0-9_]*|[0-9]+|\?)(:-)?")
 
 
 class _Scanner:

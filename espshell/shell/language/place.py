@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+from espshell import regex
 from espshell.errors import UsageError
 from espshell.records import dataclass
 from espshell.shell.language.expr import KEPT, Expr, parse
@@ -17,8 +18,8 @@ from espshell.shell.language.tokens import printable
 
 SPACES = ("mem", "flash", "efuse")
 
-_SPACE = re.compile(r"\s*([A-Za-z_]\w*):")
-_RANGE_PART = re.compile(r"'(?:\\.|[^'\\])*'|\.\.|.", re.DOTALL)
+_SPACE = regex.late(r"\s*([A-Za-z_]\w*):")
+_RANGE_PART = regex.late(r"'(?:\\.|[^'\\])*'|\.\.|.", re.DOTALL)
 _REGION_HINT = "a region is `PLACE LEN`, `PLACE..END`, `PLACE..+LEN` or a name"
 
 

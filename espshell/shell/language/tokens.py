@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from espshell import regex
+
 
 class Token(NamedTuple):
     """A piece of an expression, and where it begins."""
@@ -14,7 +16,7 @@ class Token(NamedTuple):
     start: int
 
 
-TOKEN = re.compile(
+TOKEN = regex.late(
     r"""
       (?P<space>\s+)
     | (?P<char>'(?:\\x[0-9A-Fa-f]{2}|\\.|[^'\\])*'?)
@@ -25,8 +27,8 @@ TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-HEX = re.compile(r"[0-9A-Fa-f][0-9A-Fa-f_]*")
-CHARACTER = re.compile(r"'(?:\\x([0-9A-Fa-f]{2})|\\([nrt0\\'])|([ -&(-\[\]-~]))'")
+HEX = regex.late(r"[0-9A-Fa-f][0-9A-Fa-f_]*")
+CHARACTER = regex.late(r"'(?:\\x([0-9A-Fa-f]{2})|\\([nrt0\\'])|([ -&(-\[\]-~]))'")
 ESCAPES = {"n": 10, "r": 13, "t": 9, "0": 0, "\\": 92, "'": 39}
 
 HINTS = {

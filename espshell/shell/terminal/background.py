@@ -17,12 +17,13 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 
+from espshell import regex
 from espshell.records import dataclass
 
 _ASK = b"\x1b]11;?\x1b\\\x1b[c"
 _LEVEL = "([0-9A-Fa-f]+)"
-_COLOR = re.compile(rf"\x1b\]11;rgba?:{_LEVEL}/{_LEVEL}/{_LEVEL}[^\x07\x1b]*(?:\x07|\x1b\\)")
-_ATTRIBUTES = re.compile(r"\x1b\[\?[0-9;]*c")
+_COLOR = regex.late(rf"\x1b\]11;rgba?:{_LEVEL}/{_LEVEL}/{_LEVEL}[^\x07\x1b]*(?:\x07|\x1b\\)")
+_ATTRIBUTES = regex.late(r"\x1b\[\?[0-9;]*c")
 _PATIENCE_S = 0.06  # at hand they answer within 10 ms; a later answer counts from the prompt on
 _WEIGHTS = (0.2126, 0.7152, 0.0722)  # of red, green and blue in how light a colour looks; BT.709
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from espshell import regex
 from espshell.errors import EspError
 from espshell.records import dataclass
 from espshell.shell import lines
@@ -23,8 +24,8 @@ from espshell.shell.language.words import Word
 from espshell.shell.registry import COMMANDS, REST
 from espshell.shell.session import Session
 
-_BARE_WORD = re.compile(r"(?:[A-Za-z!][\w-]*)?")
-_VARIABLE = re.compile(r"\$\w*$")
+_BARE_WORD = regex.late(r"(?:[A-Za-z!][\w-]*)?")
+_VARIABLE = regex.late(r"\$\w*$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ import select
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import TypeVar
 
+from espshell.records import replace
 from espshell.render.theme import paint
 from espshell.shell.session import Session
 from espshell.shell.terminal.background import TerminalInput, answered, can_ask, hidden_keys

@@ -95,7 +95,7 @@ def is_gone(port: str) -> bool:
 def open_prompt(session: Session) -> PromptSession[str]:
     """Return a prompt for the lines of a session, with all that its first key needs imported."""
     lexer = highlight.KnowingLexer(session)
-    COMMANDS.find("peek").usage  # noqa: B018 - runs the modules of the types of arguments
+    COMMANDS.verbs()[0].usage  # noqa: B018 - runs the modules of commands and of arguments
     if session.output.color:
         import_module("rich.console")
     path = Path(user_data_path("espshell", appauthor=False)) / HISTORY_FILE

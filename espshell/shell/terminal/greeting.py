@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 
 from espshell import __version__
 from espshell.link import ports
 from espshell.link.ports import PortInfo
 from espshell.ops.chip import info as chip
+from espshell.records import replace
 from espshell.render import render
 from espshell.shell.crash import as_error
 from espshell.shell.session import Session

@@ -13,7 +13,6 @@ they are, and the plan of all of it is made anew at every key.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from espshell.errors import UsageError
@@ -23,6 +22,7 @@ from espshell.nor.plan import StatusPlan
 from espshell.nor.protection import LockMode
 from espshell.nor.settings import Setting
 from espshell.ops.status.registers import Status
+from espshell.records import replace
 from espshell.render import cells
 from espshell.render.document import Block, Document, Labelled, Styled, Text
 from espshell.render.status.change import fields_text
