@@ -129,13 +129,13 @@ def prompt() -> list[Figure]:
     typed = "expect [UART0.STATUS] == UART0.CONF0 + DRAM"
     starts, firsts, slowest, keys, editors = [], [], [], [], []
     for _ in range(2 * RUNS):
-        with bench_prompt.Screen("sim://esp32s3") as screen:
-            starts.append(screen.wait("esp32s3:rom> ", screen.start))
-            first, *others = screen.type(typed, "esp32s3:rom> ")
+        with bench_prompt.TimedShell("sim://esp32s3") as shell:
+            starts.append(shell.wait("esp32s3:rom> ", shell.start))
+            first, *others = shell.type(typed, "esp32s3:rom> ")
             firsts.append(first)
             slowest.append(max(others))
             keys += others
-            editors.append(screen.wait("sim://esp32s3  115200 baud", screen.start))
+            editors.append(shell.wait("sim://esp32s3  115200 baud", shell.start))
     with bench_prompt.silent_port() as port:
         waits = [bench_prompt.until_connecting(port) for _ in range(RUNS)]
     return [

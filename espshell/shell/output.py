@@ -78,6 +78,8 @@ class Output:
         """Where all of it is written to, too."""
         self.records: list[Record] = []
         """And where else: a log, copies for a report."""
+        self.record_status = 0
+        """What the program ends with, at least: 2 if a record of it is not complete."""
 
     @property
     def color(self) -> bool:
@@ -218,13 +220,29 @@ class Output:
                 continue  # it has ended while the end of another one was told
             try:
                 write(record)
-            except OSError as error:
-                if record is self.transcript:
-                    self.transcript = None
-                else:
-                    self.records.remove(record)
-                record.close()
-                self.error(f"the transcript {record.path} ends here: {system_reason(error)}")
+            except (OSError, ValueError) as error:  # ValueError: it has just been closed
+                self.end_record(record, error)
+
+    def end_record(self, record: Record, failure: Exception | None = None) -> None:
+        """Close a record, once; say if not all of it could be written."""
+        if record is self.transcript:
+            self.transcript = None
+        elif record in self.records:
+            self.records.remove(record)
+        else:
+            return
+        try:
+            record.close()
+        except (OSError, ValueError) as error:
+            failure = failure or error
+        if failure is not None:
+            reason = system_reason(failure) if isinstance(failure, OSError) else "it was closed"
+            self.record_failed(f"the {record.kind} {record.path} ends here: {reason}")
+
+    def record_failed(self, text: str) -> None:
+        """Say that a record is not complete; the work on the chip goes on, the status tells."""
+        self.record_status = UsageError.exit_status
+        self.error(text)
 
     @contextlib.contextmanager
     def copied(self) -> Iterator[Copy]:

@@ -491,8 +491,7 @@ class Session:
 
     def log_to(self, path: Path | None) -> None:
         """Write the transcript to a file, or to none. Raises: UsageError if it cannot be opened."""
-        old, self.output.transcript = self.output.transcript, None
-        if old is not None:
-            old.close()
+        if self.output.transcript is not None:
+            self.output.end_record(self.output.transcript)
         if path is not None:
             self.output.transcript = Transcript(path)

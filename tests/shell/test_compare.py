@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from espshell.sim.wire import Counters
 from tests.shell.support import Shell
 
 SECTOR = 0x1000
-CHANGED = (0x0, 0x1000, 0x11000, 0x3FF000)
+CHANGED = (0x0, 0x1000, 0x11000, 0xFF000)
 
 
 @pytest.fixture
@@ -34,13 +35,13 @@ def test_what_differs_to_the_sector(
     stub: str, other: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Neighbours are one range; by the sums of a stub, and by digests alone from the ROM."""
-    words = ["-p", "sim://demo", "--stub", stub, "--json", "-c", f"compare {other}"]
+    words = ["-p", "sim://demo", "--stub", stub, "--json", "-c", f"compare {other} flash:0 1M"]
     assert cli.main(words) == 1
     value = json.loads(capsys.readouterr().out)["value"]
     assert [(span["address"], span["size"]) for span in value["differing"]] == [
         (0, 2 * SECTOR),
         (0x11000, SECTOR),
-        (0x3FF000, SECTOR),
+        (0xFF000, SECTOR),
     ]
 
 
@@ -77,11 +78,55 @@ def test_a_port_that_is_lost_is_that_of_one_board(
 ) -> None:
     """If the other board goes, when connecting or later, this one stays connected, and is read."""
     other = f"sim://esp32c3?fault=unplug@request:{request_number}"
-    words = ["-p", "sim://demo", "--keep-going", "-c", f"compare {other}", "-c", "peek ROM0"]
+    words = [
+        "-p",
+        "sim://demo",
+        "--keep-going",
+        "-c",
+        f"compare {other} flash:0 1M",
+        "-c",
+        "peek ROM0",
+    ]
     assert cli.main(words) == 3
     out, err = capsys.readouterr()
     assert f"compare: lost {other} while" in err
     assert out.startswith("0x40000000")
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize(
+    ("option", "status"),
+    [
+        *((f"fault={action}@reply:{at}-999", 3) for action in ("hang", "drop") for at in (3, 30)),
+        ("fault=garbage@reply:25", 3),
+        pytest.param("fault=kill@reply:12", 3, marks=pytest.mark.long),
+        *(
+            pytest.param(f"fault={action}@reply:{at}-999", 3, marks=pytest.mark.long)
+            for action in ("hang", "unplug", "reset")
+            for at in range(1, 60, 7)
+        ),
+        ("sdm=1", None),
+    ],
+)
+def test_the_board_at_fault_is_named(
+    which: int, option: str, status: int | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of two boards each error and each note names the one that it is about, and no other."""
+    ports = ["sim://esp32c3", "sim://esp32c3?mac=02:00:00:00:00:09"]
+    ports[which] += f"{'&' if '?' in ports[which] else '?'}{option}"
+    names = [re.escape(port) + r"(?![?&\w])" for port in ports]
+    got = cli.main(["compare", *ports])
+    err = capsys.readouterr().err
+    assert got == status or (status is None and got)
+    last = err.splitlines()[-1]
+    if status is None and not which:
+        assert "the chip is in secure download mode" in last
+        return
+    assert re.search(names[which], last), last
+    assert not re.search(names[1 - which], last), last
+    assert which == 0 or "`reconnect`" not in last
+    for note in err.splitlines()[:-1]:
+        assert any(re.search(name, note) for name in names) or "raised" in note, note
 
 
 def test_traffic_follows_the_difference(other: str) -> None:

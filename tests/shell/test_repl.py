@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from espshell.shell import recovery
 from espshell.shell.settings import Bench
 from espshell.shell.terminal import early, editing, greeting, repl
 from tests.shell.support import Ran, Shell
-from tests.shell.terminals import CTRL_C, CTRL_D, ENTER, TAB, UP, Terminal, served
+from tests.shell.terminals import CTRL_C, CTRL_D, ENTER, TAB, UP, ShellTerminal, served
 
 # Python since 3.12 warns of a fork where threads are; the child becomes another program at once.
 pytestmark = pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")
@@ -330,64 +330,6 @@ def test_completer_replaces_the_word_before_the_cursor(shell: Shell) -> None:
 # A real terminal ---------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    """Start the program in a terminal, up to its prompt."""
-    started = Terminal(tmp_path)
-    started.wait(lambda text: "esp32c3:rom>" in text and "115200 baud  ESP32-C3" in text)
-    yield started
-    started.child.close(force=True)
-
-
-def test_terminal_completion_menu(terminal: Terminal) -> None:
-    """Tab completes as far as it is clear and shows what is left, with explanations."""
-    terminal.send("pe" + TAB)
-    shown = terminal.wait(lambda text: "peek32" in text and "PLACE [COUNT]" in text)
-    assert "esp32c3:rom> peek\n" in shown
-    assert "peek    Read memory and show it in hexadecimal and decimal." in shown
-    assert "sim://esp32c3  115200 baud  ESP32-C3 v0.4  rom  peek PLACE [COUNT]" in shown
-
-
-def test_terminal_completes_inside_a_bracket(terminal: Terminal) -> None:
-    """The last name is completed with its meta; the usage stays, and what exists is coloured."""
-    terminal.send("set theme dark" + ENTER + "expect [UART0.INT_" + TAB)
-    shown = terminal.wait(lambda text: "UART0.INT_CLR" in text and "[--message MESSAGE]" in text)
-    assert "UART0.INT_ST   0x60000008  read-only" in shown
-    terminal.send("ST] == DRAN")
-    terminal.wait(lambda text: "UART0.INT_ST] == DRAN" in text and "INT_CLR" not in text)
-    row = terminal.text().split("\n").index("esp32c3:rom> expect [UART0.INT_ST] == DRAN")
-    cells = terminal.screen.buffer[row]
-    colors = {name: cells[column].fg for name, column in (("place", 21), ("none", 38))}
-    assert colors == {"place": "5fd7d7", "none": "default"}  # 80 of xterm's palette
-    assert (cells[13].bold, cells[38].bold) == (True, False)
-
-
-def test_terminal_offers_while_typing(terminal: Terminal) -> None:
-    """As a setting, names are offered without Tab, and nothing is asked of the chip for them."""
-    terminal.send("set complete typing" + ENTER)
-    terminal.send("peek DR")
-    terminal.wait(lambda text: "DROM   0x3c000000" in text)
-
-
-def test_terminal_interrupted_dump(terminal: Terminal) -> None:
-    """Ctrl-C in the middle of a dump of 1 MiB ends it; the next command works."""
-    terminal.send("dump DROM 1M --all" + ENTER)
-    terminal.wait(lambda text: "3c000200" in text)  # and then nobody reads, so it must wait
-    terminal.send(CTRL_C)
-    terminal.wait(lambda text: "interrupted" in text and text.rstrip().endswith("rom"))
-    terminal.send("peek 0x40000000" + ENTER)
-    terminal.wait(lambda text: "0x40000000  0x" in text)
-    assert "3c0ffff0" not in terminal.text()
-
-
-def test_terminal_leaves_by_ctrl_d(terminal: Terminal) -> None:
-    """Ctrl-D ends the program, with status 0."""
-    terminal.send(CTRL_D)
-    terminal.child.expect(pexpect.EOF)
-    terminal.child.close()
-    assert terminal.child.exitstatus == 0
-
-
 @pytest.mark.parametrize(("answer", "chip"), [("2", "esp32"), ("1", "esp32c3")])
 def test_several_boards_are_a_menu(
     offline: Shell, monkeypatch: pytest.MonkeyPatch, answer: str, chip: str
@@ -460,7 +402,7 @@ def test_a_bug_under_tab_leaves_the_line(
 def test_terminal_whose_port_goes_away(tmp_path: Path) -> None:
     """A real port is closed: it is waited for once, Ctrl-C ends that, and the shell goes on."""
     with served() as (port, server):
-        terminal = Terminal(tmp_path, port, "--before", "no-reset")
+        terminal = ShellTerminal(tmp_path, port, "--before", "no-reset")
         terminal.wait(lambda text: "esp32c3:rom>" in text)
         server.kill()
         server.wait()

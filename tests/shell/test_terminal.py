@@ -18,7 +18,7 @@ from espshell.shell.terminal import early, repl
 from espshell.shell.terminal.background import TerminalInput, answered
 from espshell.shell.terminal.early import EarlyLine
 from tests.shell.support import Shell
-from tests.shell.terminals import CTRL_C, CTRL_D, ENTER, TAB, UP, Terminal, served
+from tests.shell.terminals import CTRL_C, CTRL_D, ENTER, TAB, UP, ShellTerminal, served
 
 pytestmark = [
     # Python since 3.12 warns of a fork where threads are; the child becomes another program.
@@ -39,11 +39,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def shared(folder: Path) -> Iterator[Terminal]:
+def shared(folder: Path) -> Iterator[ShellTerminal]:
     """Start the program once, up to its prompt."""
     before = Path.cwd()
     os.chdir(folder)
-    terminal = Terminal(
+    terminal = ShellTerminal(
         folder, "sim://demo", XDG_CONFIG_HOME=str(folder), XDG_STATE_HOME=str(folder)
     )
     os.chdir(before)
@@ -82,7 +82,7 @@ MENU = [
 
 
 @pytest.mark.parametrize(("line", "row"), MENU)
-def test_menu(shared: Terminal, line: str, row: str) -> None:
+def test_menu(shared: ShellTerminal, line: str, row: str) -> None:
     """At each position names are offered with what they are, and the usage stays."""
     shared.clear()
     shared.send(line + TAB)
@@ -96,7 +96,55 @@ def _begins(row: str, words: list[str]) -> bool:
     return row.split()[: len(words)] == words
 
 
-def test_a_file_in_quotes_is_completed(shared: Terminal) -> None:
+def test_tab_completes_as_far_as_it_is_clear(shared: ShellTerminal) -> None:
+    """What is left is shown with explanations, and the usage behind the connection."""
+    shared.clear()
+    shared.send("pe" + TAB)
+    shown = shared.wait(lambda text: "peek32" in text and "PLACE [COUNT]" in text)
+    assert "esp32c3:rom> peek\n" in shown
+    assert "peek    Read memory and show it in hexadecimal and decimal." in shown
+    assert "sim://demo  115200 baud  ESP32-C3 v0.4  rom  peek PLACE [COUNT]" in shown
+    shared.send(CTRL_C)
+
+
+def test_names_on_the_line_have_colours(shared: ShellTerminal) -> None:
+    """Those of places that exist, and commands; the usage stays while the line is completed."""
+    shared.enter("set theme dark")
+    shared.clear()
+    shared.send("expect [UART0.INT_" + TAB)
+    shared.wait(lambda text: "UART0.INT_CLR" in text and "[--message MESSAGE]" in text)
+    shared.send("ST] == DRAN")
+    shared.wait(lambda text: "UART0.INT_ST] == DRAN" in text and "INT_CLR" not in text)
+    row = shared.rows().index("esp32c3:rom> expect [UART0.INT_ST] == DRAN")
+    cells = shared.screen.buffer[row]
+    colors = {name: cells[column].fg for name, column in (("place", 21), ("none", 38))}
+    assert colors == {"place": "5fd7d7", "none": "default"}  # 80 of xterm's palette
+    assert (cells[13].bold, cells[38].bold) == (True, False)
+    shared.send(CTRL_C)
+
+
+def test_names_are_offered_while_typing(shared: ShellTerminal) -> None:
+    """As a setting, without Tab, and nothing is asked of the chip for them."""
+    shared.enter("set complete typing")
+    shared.clear()
+    shared.send("peek DR")
+    shared.wait(lambda text: "DROM   0x3c000000" in text)
+    shared.send(CTRL_C)
+    shared.enter("set complete tab")
+
+
+def test_ctrl_c_ends_a_dump(shared: ShellTerminal) -> None:
+    """In the middle of 1 MiB, while nobody reads; the next command works."""
+    shared.clear()
+    shared.send("dump DROM 1M --all" + ENTER)
+    shared.wait(lambda text: "3c000200" in text)  # and then nobody reads, so it must wait
+    shared.send(CTRL_C)
+    shared.wait(lambda text: "interrupted" in text and text.rstrip().endswith("rom"))
+    assert "3c0ffff0" not in shared.text()
+    assert "0x40000000  0x" in shared.enter("peek 0x40000000")
+
+
+def test_a_file_in_quotes_is_completed(shared: ShellTerminal) -> None:
     """The only one that there is stands on the line, with the quote closed."""
     shared.clear()
     shared.send('hash flash:nvs > "two' + TAB)
@@ -110,7 +158,7 @@ def test_a_file_in_quotes_is_completed(shared: Terminal) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("columns", [40, 80, 120])
-def test_watch(shared: Terminal, columns: int) -> None:
+def test_watch(shared: ShellTerminal, columns: int) -> None:
     """The picture fits at any width, also after a resize, and its last one stays."""
     shared.resize(columns, 20)
     shared.clear()
@@ -126,7 +174,7 @@ def test_watch(shared: Terminal, columns: int) -> None:
     assert "\n130\n" in shared.enter("echo $?")
 
 
-def test_paste_with_an_error_in_the_fifth_line(shared: Terminal) -> None:
+def test_paste_with_an_error_in_the_fifth_line(shared: ShellTerminal) -> None:
     """The four before it run, and the five behind it are said not to have been."""
     lines = [f"echo line-{n}" for n in range(1, 11)]
     lines[4] = "pekk 0"
@@ -141,7 +189,7 @@ def test_paste_with_an_error_in_the_fifth_line(shared: Terminal) -> None:
     assert "lines 6 to 10 were not run:" in shown
 
 
-def test_vi_keys_in_a_terminal(shared: Terminal) -> None:
+def test_vi_keys_in_a_terminal(shared: ShellTerminal) -> None:
     """Escape leads to vi's commands, and `set editing emacs` leads back."""
     shared.enter("set editing vi")
     shared.clear()
@@ -150,7 +198,7 @@ def test_vi_keys_in_a_terminal(shared: Terminal) -> None:
     shared.enter("set editing emacs")
 
 
-def test_up_searches_what_begins_so(shared: Terminal) -> None:
+def test_up_searches_what_begins_so(shared: ShellTerminal) -> None:
     """Up goes to the last line that begins with what is typed."""
     shared.enter("echo here")
     shared.enter("let x = 1")
@@ -159,7 +207,7 @@ def test_up_searches_what_begins_so(shared: Terminal) -> None:
     shared.wait(lambda text: "\nhere\n" in text)
 
 
-def test_pager(shared: Terminal) -> None:
+def test_pager(shared: ShellTerminal) -> None:
     """What does not fit is in less, which leaves the prompt below; what fits is not."""
     shared.resize(110, 12)
     assert ":" not in shared.enter("echo fits").split("\n")[-2]
@@ -175,7 +223,7 @@ def test_pager(shared: Terminal) -> None:
 @pytest.mark.parametrize(("background", "colors"), [(DARK, "114"), (LIGHT, "22"), ("", "")])
 def test_theme_of_the_terminal(tmp_path: Path, background: str, colors: str) -> None:
     """The prompt has the colours of the background that the terminal says, else the terminal's."""
-    terminal = Terminal(tmp_path, "sim://demo", background=background, COLORFGBG="")
+    terminal = ShellTerminal(tmp_path, "sim://demo", background=background, COLORFGBG="")
     terminal.wait(lambda text: "esp32c3:rom>" in text and "sim://demo  115200 baud" in text)
     color = f"38;5;{colors}" if colors else "32"
     assert re.search(rf"\x1b\[0;{color};1mesp32c3:rom>", terminal.output)
@@ -218,8 +266,8 @@ def test_what_was_typed_before_the_prompt_is_there(
 def test_a_dumb_terminal_is_asked_nothing(tmp_path: Path) -> None:
     """Neither is one that a person has said to answer nothing."""
     for terminal in (
-        Terminal(tmp_path, "sim://demo", TERM="dumb"),
-        Terminal(tmp_path, "sim://demo", PROMPT_TOOLKIT_NO_CPR="1"),
+        ShellTerminal(tmp_path, "sim://demo", TERM="dumb"),
+        ShellTerminal(tmp_path, "sim://demo", PROMPT_TOOLKIT_NO_CPR="1"),
     ):
         terminal.wait(lambda text: "esp32c3:rom>" in text)
         assert "\x1b]11;?" not in terminal.output
@@ -230,7 +278,7 @@ def test_a_dumb_terminal_is_asked_nothing(tmp_path: Path) -> None:
 def test_a_port_that_goes_away_while_nothing_is_done(tmp_path: Path) -> None:
     """The toolbar says so by itself, with one piece of advice; the prompt stays as it is."""
     with served() as (port, server):
-        terminal = Terminal(tmp_path, port, "--before", "no-reset")
+        terminal = ShellTerminal(tmp_path, port, "--before", "no-reset")
         terminal.wait(lambda text: "esp32c3:rom>" in text and "baud" in text)
         before = terminal.text().count("\n\n")
         server.kill()
@@ -247,7 +295,7 @@ def test_a_port_that_comes_back(tmp_path: Path) -> None:
     link = tmp_path / "ttyUSB0"
     with served() as (port, server):
         link.symlink_to(port)
-        terminal = Terminal(tmp_path, str(link), "--before", "no-reset")
+        terminal = ShellTerminal(tmp_path, str(link), "--before", "no-reset")
         terminal.wait(lambda text: "esp32c3:rom>" in text and "baud" in text)
         server.kill()
         server.wait()
@@ -325,7 +373,7 @@ def test_what_is_typed_at_the_early_prompt(tmp_path: Path, last: str) -> None:
     gate = tmp_path / "gate"
     os.mkfifo(gate)
     command = (sys.executable, "-c", EARLY.format(gate=str(gate)))
-    terminal = Terminal(tmp_path, command=command)
+    terminal = ShellTerminal(tmp_path, command=command)
     terminal.wait(lambda text: text.endswith("esp32c3:rom>") or "esp32c3:rom>\n" in text)
     terminal.send("echo 6*8\x7f7")
     terminal.wait(lambda text: "esp32c3:rom> echo 6*7" in text)
