@@ -10,6 +10,9 @@ from types import FrameType
 import pytest
 
 from espshell import cli
+from espshell.shell import lines, registry
+from espshell.shell.declaration import Verb
+from espshell.shell.language.grammar import Command
 
 SIM = "sim://esp32c3"
 RECORDS: tuple[list[str], ...] = (
@@ -18,7 +21,7 @@ RECORDS: tuple[list[str], ...] = (
     ["--junit={folder}/junit.xml"],
     ["--log={folder}/log.txt"],
 )
-CALLS = 3_000
+CALLS = 1_500
 """The most function calls of a line, those of the simulated chip included."""
 
 
@@ -74,3 +77,21 @@ def test_memory_of_many_lines(records: list[str], tmp_path: Path) -> None:
         ran = subprocess.run(command, capture_output=True, text=True, check=True)
         sizes.append(int(ran.stderr.split()[-1]) * (1 if sys.platform == "darwin" else 1024))
     assert sizes[1] - sizes[0] < 3 << 20
+
+
+def test_a_line_is_bound_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a line means is found once, however often it is checked, repeated and run."""
+    bound: list[str] = []
+    bind = registry.bind
+
+    def counted(verb: Verb, command: Command) -> registry.Bound:
+        bound.append(command.text)
+        return bind(verb, command)
+
+    monkeypatch.setattr(registry, "bind", counted)
+    lines._prepared_alike.cache_clear()
+    path = tmp_path / "loop.espsh"
+    path.write_text("repeat 5\npeek DRAM\nfails expect 1 == 2\nend\n" + "peek DRAM\n" * 5)
+
+    assert cli.main(["-p", SIM, str(path)]) == 0
+    assert sorted(bound) == ["expect 1 == 2", "fails expect 1 == 2", "peek DRAM"]

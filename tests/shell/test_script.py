@@ -471,3 +471,12 @@ def test_aliases_of_aliases_have_an_end(shell: Shell) -> None:
     shell.session.aliases.update({f"a{n}": f"a{n + 1}" for n in range(1000)})
     ran = shell.type("a0")
     assert (ran.status, "more than 20 deep" in ran.err) == (2, True)
+
+
+def test_a_line_follows_the_names_that_change(shell: Shell) -> None:
+    """The same text means another command when an alias, a variable or a default is another one."""
+    lines = ("p", "$c DRAM", "repeat 1 $c DRAM", "${c:-peek} DRAM")
+    for name in ("peek8", "peek16"):
+        shell.type(f'alias p = {name} DRAM; let c = "{name}"')
+        expected = shell.type(f"{name} DRAM").out
+        assert [shell.type(line).out for line in lines] == [expected] * 4
