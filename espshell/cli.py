@@ -353,5 +353,5 @@ def _type(session: Session, first: Script | None) -> int:
     if not _is_terminal():
         return session.worst
     session.interactive = True
-    asked = greeting.greet(session)
-    return repl.run(session, first, asked)
+    terminal = greeting.greet(session)
+    return repl.run(session, first, terminal)

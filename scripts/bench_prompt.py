@@ -8,40 +8,24 @@ import sys
 import time
 from collections.abc import Iterator
 
-import pexpect
 import pyte
 
-_TIMEOUT_S = 30
+from scripts.terminal import Pty
 
 
-class Screen(pyte.Screen):
-    """The shell in a terminal of 110 by 40, which answers as terminals do."""
+class TimedShell(Pty):
+    """The shell in a terminal of 110 by 40."""
 
     def __init__(self, port: str) -> None:
-        super().__init__(110, 40)
-        self._stream = pyte.Stream(self)
         self.start = time.perf_counter()
-        environment = {**os.environ, "TERM": "xterm-256color"}
-        words = ["-m", "espshell", "-p", port]
-        self._shell = pexpect.spawn(
-            sys.executable, words, dimensions=(40, 110), encoding="utf-8", env=environment
-        )
-        self._shell.delaybeforesend = None
-
-    def __enter__(self) -> Screen:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._shell.close(force=True)
-
-    def write_process_input(self, data: str) -> None:
-        """Answer the program: where the cursor is, and what the terminal can do."""
-        self._shell.send(data)
+        command = (sys.executable, "-m", "espshell", "-p", port)
+        super().__init__(pyte.Screen(110, 40), command, {**os.environ, "TERM": "xterm-256color"})
+        self.child.delaybeforesend = None
 
     def wait(self, text: str, since: float) -> float:
         """Read until a text has been drawn; return the seconds since a moment."""
-        while not any(text in row for row in self.display):
-            self._stream.feed(self._shell.read_nonblocking(4096, _TIMEOUT_S))
+        while not any(text in row for row in self.screen.display):
+            self.receive()
         return time.perf_counter() - since
 
     def type(self, text: str, prompt: str) -> list[float]:
@@ -49,7 +33,7 @@ class Screen(pyte.Screen):
         seconds = []
         for end in range(1, len(text) + 1):
             moment = time.perf_counter()
-            self._shell.send(text[end - 1])
+            self.send(text[end - 1])
             seconds.append(self.wait(prompt + text[:end].rstrip(), moment))
         return seconds
 
@@ -67,5 +51,5 @@ def silent_port() -> Iterator[str]:
 
 def until_connecting(port: str) -> float:
     """Return the seconds until the shell says that it is connecting."""
-    with Screen(port) as screen:
-        return screen.wait("connecting to", screen.start)
+    with TimedShell(port) as shell:
+        return shell.wait("connecting to", shell.start)

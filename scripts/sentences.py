@@ -45,8 +45,9 @@ def _in_module(tree: ast.Module) -> Iterator[tuple[int, str]]:
     constants = _assigned(tree.body)
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     for function in functions:
-        names = {**constants, **_assigned(ast.walk(function))}
-        for node in ast.walk(function):
+        nodes = list(ast.walk(function))
+        names = {**constants, **_assigned(nodes)}
+        for node in nodes:
             if (said := _said(node, is_saying=bool(SAYING.fullmatch(function.name)))) is not None:
                 for text in set(_texts(said, names)):
                     yield node.lineno, text  # type: ignore[attr-defined]

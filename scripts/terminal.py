@@ -1,7 +1,9 @@
 """A terminal in memory with a program in it: what a person sees who types, and when.
 
-Used by ``picture.py`` for the pictures and the recording of the manual, and by the tests that
-follow its pages character by character.
+``Pty`` is what all have in common: pexpect types, pyte draws, and both answer as a terminal does.
+``Terminal`` is for what a person does who reads, too: it takes in what comes until nothing new
+comes.  ``picture.py`` draws and records by it, and tests follow the manual's pages by it.  Tests of
+the prompt (``tests/shell/terminals.py``) and benchmarks wait for what they know will come.
 """
 
 from __future__ import annotations
@@ -10,10 +12,10 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from typing import TypeVar
 
 import pexpect
 import pyte
@@ -25,7 +27,7 @@ READY = re.compile(r"(espshell|esp\w+:\w+)> ?$|^\$ ?$")
 """The prompt of the shell, of a connected one, or of `sh`."""
 
 HISTORY = 5000
-_TIMEOUT_S = 60
+TIMEOUT_S = 60
 """Nothing takes as long; this only ends what hangs."""
 _QUIET_S = 0.12
 """How long nothing new comes before what is there is taken for all."""
@@ -39,14 +41,53 @@ class Piece:
     text: str
 
 
-class _Screen(pyte.HistoryScreen):
-    """A screen that answers the questions which a terminal is asked."""
+Self = TypeVar("Self", bound="Pty")
 
-    child: pexpect.spawn[str]
 
-    def write_process_input(self, data: str) -> None:
-        """Answer where the cursor is."""
-        self.child.send(data)
+class Pty:
+    """A program at a terminal, whose screen is as large as the terminal."""
+
+    def __init__(
+        self,
+        screen: pyte.Screen,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path | None = None,
+    ) -> None:
+        self.screen = screen
+        self._stream = pyte.Stream(screen)
+        self.child: pexpect.spawn[str] = pexpect.spawn(
+            command[0],
+            [*command[1:]],
+            cwd=folder and str(folder),
+            dimensions=(screen.lines, screen.columns),
+            env=environment,
+            encoding="utf-8",
+            codec_errors="replace",
+            timeout=TIMEOUT_S,
+        )
+        # Where its cursor is, if it is asked.
+        screen.write_process_input = self.child.send  # type: ignore[method-assign, assignment]
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.child.close(force=True)
+
+    def send(self, keys: str) -> None:
+        """Press keys."""
+        self.child.send(keys)
+
+    def receive(self, seconds: float = TIMEOUT_S) -> str:
+        """Draw what comes next, and return it. Raises: pexpect.TIMEOUT, pexpect.EOF."""
+        text = self.child.read_nonblocking(65536, seconds)
+        self._stream.feed(text)
+        return text
+
+    def rows(self) -> list[str]:
+        """Return the rows of the screen, without spaces at their ends."""
+        return [row.rstrip() for row in self.screen.display]
 
 
 def all_rows(screen: pyte.HistoryScreen) -> list[str]:
@@ -66,8 +107,10 @@ def cells(screen: pyte.Screen) -> tuple[tuple[Char, ...], ...]:
     return tuple(map(tuple, rows))
 
 
-class Terminal:
-    """A program in a terminal; lines that scroll out of it are kept."""
+class Terminal(Pty):
+    """A program at a terminal; lines that scroll out of it are kept."""
+
+    screen: pyte.HistoryScreen
 
     def __init__(
         self,
@@ -78,52 +121,26 @@ class Terminal:
         rows: int = 24,
         theme: str = "dark",
     ) -> None:
-        self.screen = _Screen(columns, rows, history=HISTORY)
-        self._stream = pyte.Stream(self.screen)
         self.pieces: list[Piece] = []
         self._start = time.monotonic()
-        self.child: pexpect.spawn[str] = pexpect.spawn(
-            command[0],
-            command[1:],
-            cwd=str(folder),
-            dimensions=(rows, columns),
-            env=_environment(folder, theme),
-            encoding="utf-8",
-            timeout=_TIMEOUT_S,
-        )
-        self.screen.child = self.child
-
-    def __enter__(self) -> Terminal:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.child.close(force=True)
+        screen = pyte.HistoryScreen(columns, rows, history=HISTORY)
+        super().__init__(screen, command, _environment(folder, theme), folder)
 
     @property
     def seconds(self) -> float:
         """The time since the program was started."""
         return time.monotonic() - self._start
 
-    def send(self, keys: str) -> None:
-        """Press keys."""
-        self.child.send(keys)
-
     def look(self, seconds: float = _QUIET_S) -> bool:
         """Take in what comes until nothing new has come for a while; return whether any came."""
         is_new = False
         while True:
             try:
-                text = self.child.read_nonblocking(65536, seconds)
+                text = self.receive(seconds)
             except (pexpect.TIMEOUT, pexpect.EOF):
                 return is_new
             is_new = True
             self.pieces.append(Piece(self.seconds, text))
-            self._stream.feed(text)
 
     def watch(self, seconds: float) -> None:
         """Take in what comes for a time."""
@@ -133,7 +150,7 @@ class Terminal:
 
     def wait(self, condition: Callable[[], bool]) -> None:
         """Take in what comes until a condition is met. Raises: TimeoutError with the screen."""
-        end = time.monotonic() + _TIMEOUT_S
+        end = time.monotonic() + TIMEOUT_S
         while not condition():
             self.look()
             if time.monotonic() > end:
@@ -167,7 +184,7 @@ class Terminal:
 
     def row(self) -> str:
         """Return the text of the row that the cursor is in."""
-        return self.screen.display[self.screen.cursor.y].rstrip()
+        return self.rows()[self.screen.cursor.y]
 
     def text(self) -> list[str]:
         """Return all rows since the start."""

@@ -41,24 +41,30 @@ def run(ports: Sequence[str], *arguments: str, given: str = "") -> subprocess.Co
 
 def test_one_dead_board_stops_no_other() -> None:
     """Each line says whose it is, the dead one is named, and its status is that of the run."""
-    ran = run([*CHIPS, "/dev/no-such-port"], "-c", "peek DRAM")
+    chips = CHIPS[1:]
+    ran = run([*chips, "/dev/no-such-port"], "-c", "peek DRAM")
     assert ran.returncode == 3
     lines = sorted(line.split()[0] for line in ran.stdout.splitlines())
-    assert lines == sorted(f"[{chip}]" for chip in CHIPS)
-    table = ran.stderr.splitlines()[-4:]
-    assert [line.split()[0] for line in table] == [*CHIPS, "no-such-port"]
-    assert [line.split()[3] for line in table] == ["ok", "ok", "ok", "status"]
-    assert "cannot open /dev/no-such-port" in table[3]
+    assert lines == sorted(f"[{chip}]" for chip in chips)
+    table = ran.stderr.splitlines()[-3:]
+    assert [line.split()[0] for line in table] == [*chips, "no-such-port"]
+    assert [line.split()[3] for line in table] == ["ok", "ok", "status"]
+    assert "cannot open /dev/no-such-port" in table[2]
 
 
 def test_json_names_the_port() -> None:
     """Each object is that of one board, with its port; an input is for all of them."""
-    ran = run(CHIPS[:2], "--json", "-", given="peek DRAM\nexpect [DRAM] == 1\n")
+    ran = run(
+        CHIPS[:2], "--json", "-", given="peek DRAM\necho 5 | tr a-z A-Z\nexpect [DRAM] == 1\n"
+    )
     objects = [json.loads(line) for line in ran.stdout.splitlines()]
     assert ran.returncode == 1
-    assert sorted((o["port"], o["command"], o["ok"]) for o in objects) == [
+    verdicts = [(o["port"], o["command"], o["ok"]) for o in objects if "command" in o]
+    assert sorted(verdicts) == [
         (chip, command, command == "peek") for chip in CHIPS[:2] for command in ("expect", "peek")
     ]
+    texts = [o["port"] for o in objects if "command" not in o]
+    assert sorted(texts) == [*CHIPS[:2]], "what a program writes is text, with its board"
 
 
 @pytest.mark.parametrize(
@@ -95,25 +101,19 @@ def test_results_that_cannot_be_written_end_the_run() -> None:
     assert ran.stderr.endswith("espshell: cannot write the results: no space left on device\n")
 
 
-def test_a_line_that_is_no_json() -> None:
-    """What a program writes into which a line is piped is given as text, with its board."""
-    ran = run(CHIPS[:2], "--json", "-c", "echo 5 | cat; echo on | tr a-z A-Z")
-    assert ran.returncode == 0
-    objects = [json.loads(line) for line in ran.stdout.splitlines()]
-    assert {o["port"] for o in objects} == set(CHIPS[:2])
+DYING = 1
 
 
-EIGHT = 8
-DYING = 3
-
-
-@pytest.mark.parametrize("as_json", [False, pytest.param(True, marks=pytest.mark.long)])
-def test_eight_boards_of_which_one_dies(as_json: bool, tmp_path: Path) -> None:
-    """Seven hold the file, the dead one is named with its error, and the status is 3."""
+@pytest.mark.parametrize(
+    ("boards", "as_json"),
+    [(3, False), *(pytest.param(8, as_json, marks=pytest.mark.long) for as_json in (False, True))],
+)
+def test_boards_of_which_one_dies(boards: int, as_json: bool, tmp_path: Path) -> None:
+    """The others hold the file, the dead one is named with its error, and the status is 3."""
     image = bytes(random.Random(8).randbytes(48 * 1024))
     (tmp_path / "app.bin").write_bytes(image)
     ports = [
-        f"sim://esp32c3?flash-file={tmp_path}/{i}.bin{FAULT * (i == DYING)}" for i in range(EIGHT)
+        f"sim://esp32c3?flash-file={tmp_path}/{i}.bin{FAULT * (i == DYING)}" for i in range(boards)
     ]
     load = f"load {tmp_path}/app.bin flash:0x10000 --force"
     lines = ["-c", load, "-c", f"verify {tmp_path}/app.bin flash:0x10000"]
@@ -134,13 +134,13 @@ def test_eight_boards_of_which_one_dies(as_json: bool, tmp_path: Path) -> None:
             assert text.startswith(("verified  ", "equal  "))
             results[port].append(True)
     assert [results.pop(ports[DYING])] == [[False] * as_json]
-    assert list(results.values()) == [[True, True]] * (EIGHT - 1)
-    *notes, table = [ran.stderr.splitlines()[:-EIGHT], ran.stderr.splitlines()[-EIGHT:]]
+    assert list(results.values()) == [[True, True]] * (boards - 1)
+    *notes, table = [ran.stderr.splitlines()[:-boards], ran.stderr.splitlines()[-boards:]]
     assert all(line.startswith(tuple(f"[{port}] " for port in ports)) for line in notes[0])
     assert [line.split()[0] for line in table] == ports
     verdicts = [line.split(" s  ", 1)[1] for line in table]
     assert verdicts.pop(DYING).startswith("status 3: load: ")
-    assert verdicts == ["ok"] * (EIGHT - 1)
+    assert verdicts == ["ok"] * (boards - 1)
     assert any(ports[DYING] in line and "in doubt" in line for line in notes[0])
 
 

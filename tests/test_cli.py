@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from espshell import cli
+from espshell.clock import VirtualClock
 from espshell.link import ports
 from espshell.link.ports import PortInfo
 from scripts import fuzz
@@ -567,13 +568,20 @@ def test_ctrl_c_in_a_script_ends_it(
     line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What a script was looking at or listening to is shown, and no line behind it is run."""
+    sleep = VirtualClock.sleep
 
     def press(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("espshell.clock.VirtualClock.sleep", press)
+    def press_in_long(clock: VirtualClock, seconds: float) -> None:
+        if seconds > 5:
+            raise KeyboardInterrupt
+        sleep(clock, seconds)
+
+    monkeypatch.setattr(VirtualClock, "sleep", press_in_long)
     monkeypatch.setattr("espshell.ops.chip.monitor.Monitor.listen", press)
     before = ["-c", "run"] if line.startswith("monitor") else []
-    status, out, err = in_process("-p", SIM, *before, "-c", line, "-c", "echo no", capsys=capsys)
-    assert (status, "no\n" in out) == (130, False)
+    lines = [*before, "-c", "echo begun", "-c", line, "-c", "echo no"]
+    status, out, err = in_process("-p", SIM, *lines, capsys=capsys)
+    assert (status, "begun\n" in out, "no\n" in out) == (130, True, False)
     assert err.endswith("espshell: interrupted\n")

@@ -53,9 +53,9 @@ def test_calls_of_a_line(
     """Each line costs the same, however many there are and whatever is written down."""
     options = [option.format(folder=tmp_path) for option in records]
     calls([*options, str(script(tmp_path, 1))])  # what is loaded on first use
-    small, medium, large = (calls([*options, str(script(tmp_path, n))]) for n in (10, 30, 70))
-    assert (medium - small) / 20 < CALLS
-    assert (large - medium) / 40 < (medium - small) / 20 * 1.1 + 20
+    small, medium, large = (calls([*options, str(script(tmp_path, n))]) for n in (5, 15, 45))
+    assert (medium - small) / 10 < CALLS
+    assert (large - medium) / 30 < (medium - small) / 10 * 1.1 + 20
 
 
 @pytest.mark.long

@@ -20,7 +20,6 @@ from scripts.pages import DOCS, Page
 ROOT = DOCS.parent
 MESSAGES = ROOT / "espshell" / "data" / "messages.md"
 PAGES = sorted([*DOCS.rglob("*.md"), MESSAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
-GENERATED = reference.pages()
 
 
 def _page(path: Path) -> object:
@@ -90,9 +89,10 @@ def test_the_navigation_names_pages_that_are_there() -> None:
 
 def test_each_command_and_option_is_documented() -> None:
     """A command has a page with a sentence; each argument and option stands there with a text."""
+    generated = reference.pages()
     for _, commands in command_pages.groups():
         for command in commands:
-            page = GENERATED[command_pages.path_of(command)]
+            page = generated[command_pages.path_of(command)]
             for verb in command:
                 assert f"# {verb.name}\n" in page or f"`{verb.name}`" in page, verb.name
                 assert verb.summary.endswith("."), verb.name

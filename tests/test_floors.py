@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -94,8 +95,13 @@ def path_of(module: str) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-def imports(module: str, known: frozenset[str]) -> Iterator[Import]:
-    """Yield every import of a module: at the top, in functions, for type checkers."""
+@cache
+def imports(module: str, known: frozenset[str]) -> tuple[Import, ...]:
+    """Return every import of a module: at the top, in functions, for type checkers."""
+    return tuple(_imports(module, known))
+
+
+def _imports(module: str, known: frozenset[str]) -> Iterator[Import]:
     tree = ast.parse(path_of(module).read_text("utf-8"))
     tops = {id(node) for node in tree.body}
     for node in ast.walk(tree):

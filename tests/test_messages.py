@@ -37,7 +37,7 @@ def test_a_sentence_without_a_section_is_found(tmp_path: Path) -> None:
 def test_every_explained_sentence_is_one_of_the_program() -> None:
     """Its longest piece stands in the sources, but for the system's reasons of a port."""
     sources = " ".join(path.read_text("utf-8") for path in sentences.SOURCES.rglob("*.py"))
-    said = sentences.sentences()
+    said = sentences.sentences(sentences.SOURCES)
     for section in messages.sections().values():
         for text in section.sentences:
             longest = max(text.split(ANY), key=len).strip(" :;")

@@ -13,6 +13,12 @@ ONE = """
 ALONE = ("-p", "no:xdist")
 
 
+@pytest.fixture(autouse=True)
+def _own_root(pytester: pytest.Pytester) -> None:
+    """Let the folder be a root, or each run looks through all folders above and beside it."""
+    pytester.makeini("[pytest]")
+
+
 def test_fixtures(pytester: pytest.Pytester) -> None:
     """A test gets the chip that it is for, and is skipped on another."""
     pytester.makepyfile(
@@ -91,7 +97,9 @@ def test_a_failed_test_leaves_the_chip(pytester: pytest.Pytester) -> None:
             assert esp_chip.info().chip
         """
     )
-    result = pytester.runpytest_inprocess(*ALONE, "--esp-port=sim://esp32c3", "--esp-baud=auto")
+    result = pytester.runpytest_inprocess(
+        *ALONE, "--esp-port=sim://esp32c3", "--esp-baud=auto", "--tb=no"
+    )
     result.assert_outcomes(passed=1, failed=1, skipped=1)
 
 

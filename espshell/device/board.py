@@ -7,17 +7,14 @@ And the pins that a flash hangs on, where these are not the usual ones.  Source:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Protocol
 
-from espshell.chips import Chip, Write
+from espshell.chips import Chip
 from espshell.device.memory import Memory
 from espshell.errors import UsageError
 from espshell.link.link import Link
 from espshell.link.ports import PortInfo
 from espshell.loader.loader import Loader
-from espshell.loader.spi import Controller, FlashCommand
-from espshell.protocol.commands import RegisterWrite
 from espshell.units import parse_number
 
 Pads = tuple[int, int, int, int, int]
@@ -62,28 +59,20 @@ def require_pads(chip: Chip, pads: Pads) -> None:
 
 
 class Board(Protocol):
-    """A chip, the loader on it, and the flash that hangs on it."""
+    """A chip, the loader on it, and how both are reached."""
 
     link: Link
     loader: Loader
     chip: Chip
     memory: Memory
-    controller: Controller
-    pads: Pads | None
     usb: PortInfo | None
 
     @property
     def over_usb_otg(self) -> bool:
         """Whether the port is the chip's own USB-OTG."""
 
-    def attach_flash(self) -> None:
-        """Give the flash its power and connect its pins, once a loader."""
-
-    def flash_command(self, command: FlashCommand) -> bytes:
-        """Run one command of the flash chip."""
+    def read_revision(self) -> tuple[int, int]:
+        """Return major and minor revision, read once."""
 
     def change_baud(self, baud: int) -> None:
         """Change the rate at both ends."""
-
-    def register_writes(self, writes: Iterable[Write]) -> list[RegisterWrite]:
-        """Return writes of the chip tables as entries of WRITE_REG."""

@@ -13,12 +13,13 @@ import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from espshell.device.board import Board
+from espshell.chips import Quirk
+from espshell.device.board import Board, Pads, require_pads
 from espshell.device.memory import require_32_bits
 from espshell.errors import DeviceError, EspError, NoReply, ReadsDiffer, UsageError
 from espshell.loader import digest, flash, flash_read, spi, stream
 from espshell.loader.loader import Fault, agreed
-from espshell.loader.spi import FlashCommand
+from espshell.loader.spi import Controller, FlashCommand
 from espshell.nor import makers, opcodes
 from espshell.protocol import flash as frames
 from espshell.protocol.packet import Opcode
@@ -58,6 +59,10 @@ class Flash:
         """Its JEDEC id, once it has been asked for; 0 if nothing answered."""
         self.is_ready = False
         """Whether the loader that runs now has attached it and knows its size."""
+        self.pads: Pads | None = None
+        """The pins that it hangs on, where these are not the usual ones."""
+        self._controller = Controller(board.loader, board.chip.spi)
+        self._is_attached = False
         self._limit: int | None = None
 
     @property
@@ -175,7 +180,7 @@ class Flash:
                         f"{Span.of(address, size)} is beyond 16 MiB, the limit of a read "
                         "command with a 24-bit address"
                     )
-                yield from flash_read.controller_pieces(self._board.controller, address, size)
+                yield from flash_read.controller_pieces(self._controller, address, size)
                 return
             import hashlib  # 3 ms that only reading flash is worth
 
@@ -272,7 +277,8 @@ class Flash:
 
     def erase(self, address: int, size: int) -> Iterator[int]:
         """Erase whole sectors in pieces; yield the bytes that are erased. Not in a dry run."""
-        _require_whole_sectors(address, size)
+        if address % SECTOR or size % SECTOR:
+            raise ValueError(f"{address:#x} + {size:#x} are not whole sectors")
         board = self._board
         with self._attached():
             if not self.dry_run and self.has_chip_erase and (address, size) == (0, self.size):
@@ -286,7 +292,7 @@ class Flash:
             ):
                 if not self.dry_run:
                     flash.erase_sectors(
-                        board.loader, board.chip, board.controller, piece.start, piece.size
+                        board.loader, board.chip, self._controller, piece.start, piece.size
                     )
                 yield piece.end - address
 
@@ -295,13 +301,14 @@ class Flash:
 
         What the flash holds afterwards only a digest tells.
         """
-        _require_whole_sectors(address, len(data))
+        if address % SECTOR or len(data) % SECTOR:
+            raise ValueError(f"{address:#x} + {len(data):#x} are not whole sectors")
         if self.dry_run:
             yield len(data)
             return
         board = self._board
         with self._attached():
-            yield from flash.program(board.loader, board.chip, board.controller, address, data)
+            yield from flash.program(board.loader, board.chip, self._controller, address, data)
 
     def identify(self) -> int:
         """Return its JEDEC id, asked for anew until two answers agree; 0 if nothing answers.
@@ -316,8 +323,40 @@ class Flash:
         return self.id
 
     def command(self, command: FlashCommand) -> bytes:
-        """Run one command of the flash chip itself; see ``loader.spi``."""
-        return self._board.flash_command(command)
+        """Run one command of the flash chip itself; see ``loader.spi``.
+
+        Raises: UsageError for pins that the chip has not for it; DeviceError if the controller
+        does not finish.
+        """
+        if not self._is_attached:
+            self._attach()
+        return self._controller.run(command)
+
+    def forget(self) -> None:
+        """Attach and identify it anew before the next use: another loader runs now."""
+        self._is_attached = self.is_ready = False
+
+    def choose_pads(self, pads: Pads | None) -> None:
+        """Reach it on other pins from now on."""
+        self.pads, self.id = pads, None
+        self.forget()
+
+    def _attach(self) -> None:
+        """Give it its power and connect its pins, once a loader."""
+        board = self._board
+        chip, loader = board.chip, board.loader
+        if self.pads is not None:
+            require_pads(chip, self.pads)
+        conditions = [condition.field for step in chip.flash_power for condition in step.when]
+        needed = [a for field in (*conditions, *chip.spi_pads) for a in field.addresses]
+        words = board.memory.gather(needed).__getitem__
+        if chip.flash_power:
+            board.memory.send(chip.power_up(board.read_revision(), words))
+        fused = tuple(field.value(words) for field in chip.spi_pads)
+        by_fuse = not loader.dialect.is_stub and Quirk.PADS_FROM_EFUSE in chip.quirks and any(fused)
+        spi.attach(loader, self.pads or (fused if by_fuse else ()))
+        self._controller = Controller(loader, chip.spi)
+        self._is_attached = True
 
     @contextlib.contextmanager
     def _attached(self) -> Iterator[None]:
@@ -336,7 +375,7 @@ class Flash:
         loader = self._board.loader
         if loader.dialect.is_secure:
             # Its eFuses cannot be read; the ROM knows its usual pads.
-            spi.attach(loader, self._board.pads or ())
+            spi.attach(loader, self.pads or ())
         else:
             self.identify()
         size = self._limit or self.declared_size or makers.size(self.id or 0)
@@ -356,8 +395,3 @@ class Flash:
             board.change_baud(rates[0])
             return True
         return False
-
-
-def _require_whole_sectors(address: int, size: int) -> None:
-    if address % SECTOR or size % SECTOR:
-        raise ValueError(f"{address:#x} + {size:#x} are not whole sectors")

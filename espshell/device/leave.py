@@ -65,10 +65,17 @@ def half_way(port: Port, *, before: str, after: str) -> bool:
 
 def by_reset(board: Board) -> bool:
     """Reset by the lines, or by the watchdog where lines cannot; return whether there was a way."""
-    _allow_the_application(board)
-    if board.over_usb_otg and _only_the_watchdog_helps(board):
-        by_watchdog(board)
-        return True
+    chip, is_secure = board.chip, board.loader.dialect.is_secure
+    bit = chip.force_download
+    if Quirk.FORCED_DOWNLOAD_STAYS in chip.quirks and bit is not None and not is_secure:
+        with contextlib.suppress(EspError):  # a loader that is gone cannot be asked
+            board.memory.send([RegisterWrite(bit.address, 0, bit.mask)])
+    if board.over_usb_otg and Quirk.OTG_RESET_BY_WATCHDOG in chip.quirks and not is_secure:
+        # By the lines the chip would come up in download mode again if its strap says so.
+        strap = chip.boot_strap
+        if strap is None or strap.of(board.memory.words(strap.address, 1)[0]) == 0:
+            by_watchdog(board)
+            return True
     return reset.play(board.link.port, reset.HARD_RESET)
 
 
@@ -106,24 +113,5 @@ def by_watchdog(board: Board) -> None:
         loses = Quirk.WATCHDOG_RESET_LOSES_USB in chip.quirks
         why = ": its USB-JTAG/serial port may be gone until plugged in again" if loses else ""
         raise UsageError(f"the {chip.title} cannot be reset by its watchdog{why}")
-    board.memory.send(board.register_writes(chip.watchdog_reset))
+    board.memory.send(chip.watchdog_reset)
     board.link.clock.sleep(_WATCHDOG_S)
-
-
-def _allow_the_application(board: Board) -> None:
-    """Clear FORCE_DOWNLOAD_BOOT, or the reset would end in download mode again."""
-    bit = board.chip.force_download
-    if Quirk.FORCED_DOWNLOAD_STAYS not in board.chip.quirks or bit is None:
-        return
-    if not board.loader.dialect.is_secure:
-        with contextlib.suppress(EspError):  # a loader that is gone cannot be asked
-            board.memory.send([RegisterWrite(bit.address, 0, bit.mask)])
-
-
-def _only_the_watchdog_helps(board: Board) -> bool:
-    """Return whether the chip would come up in download mode again after a reset by the lines."""
-    chip = board.chip
-    if Quirk.OTG_RESET_BY_WATCHDOG not in chip.quirks or board.loader.dialect.is_secure:
-        return False
-    strap = chip.boot_strap
-    return strap is None or strap.of(board.memory.words(strap.address, 1)[0]) == 0

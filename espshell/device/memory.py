@@ -10,12 +10,13 @@ nothing is can hang a ROM loader until the next power cycle.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import islice, product
 from typing import TYPE_CHECKING, Protocol
 
 from espshell import registers
-from espshell.chips import Chip, Kind
+from espshell.chips import Chip, Kind, Region, Write
 from espshell.errors import UsageError
 from espshell.loader import stub as stub_loader
 from espshell.loader import transfer
@@ -60,13 +61,13 @@ _ENTRIES_PER_FRAME = 6  # of WRITE_REG: one frame stays below the 112 bytes of t
 class Change:
     """A range that is written; ``old`` is None where it was not read before.
 
-    ``width`` and ``mask`` are those of a poke whose mask left bits alone; else the mask is None.
+    ``width`` is that of its values in bits; ``mask`` is None unless a poke left bits alone.
     """
 
     address: int
     old: bytes | None
     new: bytes
-    width: int = 8
+    width: int = 32
     mask: int | None = None
 
     @property
@@ -90,6 +91,13 @@ class Memory:
         self.before_write: Callable[[Change], None] = lambda change: None
         """Gets each change before anything of it is sent, so that a journal can forget none."""
 
+    @cached_property
+    def places(self) -> Mapping[str, Region]:
+        """What has a name without a table: regions, registers that change when read, by name."""
+        chip = self.chip
+        rows = (*chip.regions, *chip.synonyms, *chip.read_effects, chip.efuse)
+        return {row.name: row for row in rows}
+
     @property
     def registers(self) -> Registers | None:
         """The registers by name; None where there is no table of the chip."""
@@ -105,9 +113,12 @@ class Memory:
         covered = self.chip.walk(Span(address, last + 1))
         hole = next((at for at, region in covered if region is None), None)
         if hole is not None:
+            before, after = self.chip.neighbours(hole)
+            near = [f"{before.name} ends at {hex32(before.end - 1)}"] if before else []
+            near += [f"{after.name} starts at {hex32(after.start)}"] if after else []
             raise UsageError(
                 f"{hex32(hole)} is outside the memory map of the {self.chip.title}: "
-                f"{self._neighbourhood(hole)}",
+                f"{', '.join(near)}",
                 hint="`map` lists it; --force sends it anyway",
             )
         region = self.chip.region_at(address)
@@ -158,7 +169,10 @@ class Memory:
             return self.words(address, count), self.words(address, count)
         require_32_bits(address, WORD * count)
         addresses = range(address, address + WORD * count, WORD)
-        words = transfer.read_words(self.loader, (*addresses, *addresses))
+        if count == 1:
+            words = transfer.read_pair(self.loader, address)
+        else:
+            words = transfer.read_words(self.loader, (*addresses, *addresses))
         return words[:count], words[count:]
 
     def gather(self, addresses: Sequence[int]) -> dict[int, int]:
@@ -189,13 +203,14 @@ class Memory:
         if not self.dry_run:
             self.send(writes)
 
-    def send(self, writes: Iterable[RegisterWrite]) -> None:
+    def send(self, writes: Iterable[RegisterWrite | Write]) -> None:
         """Write also in a dry run: what belongs to keeping and leaving the connection."""
         pending = iter(writes)
         while entries := tuple(islice(pending, _ENTRIES_PER_FRAME)):
             for entry in entries:
                 require_32_bits(entry.address, WORD)
-            self.loader.execute(WriteReg(entries))
+            frame = (RegisterWrite(e.address, e.value, e.mask, e.delay_us) for e in entries)
+            self.loader.execute(WriteReg(tuple(frame)))
 
     def load(self, address: int, data: bytes) -> Iterator[int]:
         """Put data into RAM in blocks; see ``stub.write_blocks``. In a dry run nothing is sent."""
@@ -212,15 +227,6 @@ class Memory:
             stop = end if touched is None else min(end, touched.end if once else touched.start)
             yield from transfer.read_range(self.loader, start, stop, once=once)
             start = stop
-
-    def _neighbourhood(self, address: int) -> str:
-        before, after = self.chip.neighbours(address)
-        texts = []
-        if before:
-            texts.append(f"{before.name} ends at {hex32(before.end - 1)}")
-        if after:
-            texts.append(f"{after.name} starts at {hex32(after.start)}")
-        return ", ".join(texts)
 
 
 def require_32_bits(address: int, size: int, what: str = "the 32-bit address space") -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from espshell.chips import USB_VID, Chip, Quirk, Write
+from espshell.chips import USB_VID, Chip, Quirk
 from espshell.chips.common import USB_OTG_RAM_BLOCK
 from espshell.device import leave
-from espshell.device.board import Pads, require_pads
 from espshell.device.efuse import Efuse
 from espshell.device.flash import Flash
 from espshell.device.memory import Memory
@@ -22,13 +21,12 @@ from espshell.link.link import Link
 from espshell.link.port import Port, open_port
 from espshell.link.ports import Bridge, PortInfo
 from espshell.link.trace import ReplayPort, Tap, read_recording
-from espshell.loader import connect, spi, stream, stub, stub_file, transfer
+from espshell.loader import connect, stream, stub, stub_file, transfer
 from espshell.loader.dialogue import Gone
 from espshell.loader.loader import Loader
 from espshell.loader.plugins import install
-from espshell.loader.spi import Controller, FlashCommand
 from espshell.loader.stub_file import Stub
-from espshell.protocol.commands import RegisterWrite, SecurityInfo
+from espshell.protocol.commands import SecurityInfo
 from espshell.protocol.dialect import STUB_V1
 
 SYNC_BAUD = 115200
@@ -69,16 +67,13 @@ class Target:
         self.chip: Chip = connected.chip
         self.security: SecurityInfo | None = connected.security
         self.notes = connected.notes
-        if self._may_be_usb_otg and not self.loader.dialect.is_stub:
+        maybe_otg = self.chip.usb_otg and (usb is None or usb.vid is None)
+        if (self.over_usb_otg or maybe_otg) and not self.loader.dialect.is_stub:
+            # The ROM takes smaller blocks there, which no other way minds (esptool 5.6).
             self.loader.dialect = replace(self.loader.dialect, block_size=USB_OTG_RAM_BLOCK)
         self.memory = Memory(self.chip, self.loader)
         self.revision: tuple[int, int] | None = None
         """Major and minor, once they have been read."""
-        self.pads: Pads | None = None
-        """The pins that the flash hangs on, where these are not the usual ones."""
-        self._flash_attached = False
-        self.controller = Controller(self.loader, self.chip.spi)
-        """Runs commands of the flash chip; ``attach_flash`` comes first."""
         self.flash = Flash(self)
 
     @classmethod
@@ -109,8 +104,9 @@ class Target:
                 link, before=before, expected=expected, usb_serial_jtag=own_usb
             )
             target = cls(link, connected, usb)
-            if own_usb:
-                target.quiet_watchdogs()
+            if own_usb and not (target.loader.dialect.is_stub or target.loader.dialect.is_secure):
+                # A reset over the chip's own USB port leaves them running.
+                target.memory.send(target.chip.watchdogs)
             if target.loader.dialect.is_stub and not target.recognise_stub(stub_dir):
                 target.notes += (UNKNOWN_STUB,)
             if baud != link.port.baud:
@@ -121,12 +117,6 @@ class Target:
             link.port.close()
             raise
         return target
-
-    def quiet_watchdogs(self) -> None:
-        """Stop the watchdogs that a reset over the chip's own USB port leaves running."""
-        dialect = self.loader.dialect
-        if not (dialect.is_stub or dialect.is_secure):
-            self.memory.send(self.register_writes(self.chip.watchdogs))
 
     def start_stub(
         self, *, folder: Path | None = None, version: int | None = None, handlers: bool = True
@@ -148,20 +138,14 @@ class Target:
         by_read = secure_boot and Quirk.STUB_START_BY_READ in self.chip.quirks
         pointer = self.chip.read_pointer if by_read else None
         stub.start(self.loader, better or file, read_pointer=pointer)
-        self._flash_attached = self.flash.is_ready = False
-        if better is not None and not (
-            transfer.enable_bulk(self.loader) and stream.enable(self.loader)
-        ):
-            self._require_stub()
+        self.flash.forget()
+        if better and not (transfer.enable_bulk(self.loader) and stream.enable(self.loader)):
+            try:
+                with self.loader.exchange():
+                    pass  # it still answers, though a handler did not
+            except Gone as error:
+                raise HandlerFailed(error.message, hint=error.hint) from error
         return file
-
-    def _require_stub(self) -> None:
-        """Require a stub that still answers after a handler did not. Raises: HandlerFailed."""
-        try:
-            with self.loader.exchange():
-                pass
-        except Gone as error:
-            raise HandlerFailed(error.message, hint=error.hint) from error
 
     def recognise_stub(self, folder: Path | None = None) -> bool:
         """Find out which stub it is that was running before we came; return whether it is known.
@@ -234,42 +218,6 @@ class Target:
             request = clock.asked_baud(baud, mhz * 1_000_000, words)
         self.loader.change_baud(baud, requested=request)
 
-    def flash_command(self, command: FlashCommand) -> bytes:
-        """Run one command of the flash chip; the flash is powered and connected first if needed.
-
-        Raises: DeviceError if the controller does not finish.
-        """
-        self.attach_flash()
-        return self.controller.run(command)
-
-    def attach_flash(self) -> None:
-        """Give the flash its power and connect its pins, once a loader.
-
-        Raises: UsageError for pins that the chip has not for it.
-        """
-        if self._flash_attached:
-            return
-        if self.pads is not None:
-            require_pads(self.chip, self.pads)
-        chip, loader = self.chip, self.loader
-        conditions = [condition.field for step in chip.flash_power for condition in step.when]
-        needed = [a for field in (*conditions, *chip.spi_pads) for a in field.addresses]
-        words = self.memory.gather(needed).__getitem__
-        if chip.flash_power:
-            self.memory.send(self.register_writes(chip.power_up(self.read_revision(), words)))
-        fused = tuple(field.value(words) for field in chip.spi_pads)
-        in_rom = not loader.dialect.is_stub
-        by_fuse = in_rom and any(fused) and Quirk.PADS_FROM_EFUSE in chip.quirks
-        spi.attach(loader, self.pads or (fused if by_fuse else ()))
-        self.controller = Controller(loader, chip.spi)
-        self._flash_attached = True
-
-    def choose_pads(self, pads: Pads | None) -> None:
-        """Reach the flash on other pins from now on; it is attached and identified anew."""
-        self.pads = pads
-        self._flash_attached = self.flash.is_ready = False
-        self.flash.id = None
-
     def run_application(self) -> bool:
         """Leave the loader and start the application; the loader is gone then.
 
@@ -294,20 +242,6 @@ class Target:
         with contextlib.suppress(EspError):  # a chip that is gone cannot be left in order
             self.leave(after)
         self.link.port.close()
-
-    @staticmethod
-    def register_writes(writes: Iterable[Write]) -> list[RegisterWrite]:
-        """Return writes of the chip tables as entries of WRITE_REG."""
-        return [RegisterWrite(w.address, w.value, w.mask, w.delay_us) for w in writes]
-
-    @property
-    def _may_be_usb_otg(self) -> bool:
-        """Whether the port is the chip's own USB-OTG, or it is not known that it is not.
-
-        Its ROM takes smaller blocks, which no other way minds (Source: esptool 5.6).
-        """
-        unknown = self.usb is None or self.usb.vid is None
-        return self.over_usb_otg or (self.chip.usb_otg and unknown)
 
     @property
     def over_usb_otg(self) -> bool:

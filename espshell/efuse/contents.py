@@ -5,7 +5,7 @@ Pure functions of the words: numbers, protection, errors, and values in words of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from espshell.efuse.table import Fuse, Place, Table
 from espshell.records import dataclass
@@ -21,6 +21,9 @@ _FIRST_PAD_ABOVE, _PADS_SKIPPED = 30, 2
 
 _CRC_POLYNOMIAL = 0x8C
 """x^8 + x^5 + x^4 + 1, reflected (ESP-IDF, ``esp_rom_efuse_mac_address_crc8``)."""
+
+_BYTES = ("bytes", "key", "mac", "mac_first", "crc", "crc_first")
+"""Kinds of fields whose value is bytes and not a number."""
 
 _DIGEST = "SECURE_BOOT_DIGEST"
 """Purposes that begin so hold the digest of a public key."""
@@ -113,7 +116,34 @@ class Contents:
         if not self.is_readable(fuse):
             return "read-protected"
         kind, _, argument = fuse.meaning.kind.partition(":")
-        return _TEXTS.get(kind, _number)(self, fuse, "show" if keys else argument)
+        if kind in _BYTES:
+            return self._bytes_text(fuse, kind, argument, keys=keys)
+        number = self.number(fuse)
+        if kind == "words":
+            texts = self.table.values.get(argument, ())
+            return texts[number] if number < len(texts) else f"{number}, which has no meaning"
+        count = number.bit_count()
+        by_kind = {
+            "flag": "yes" if number else "no",
+            "hex": f"{number:#x}",
+            "count": f"{'on' if count % 2 else 'off'} ({count} of {fuse.width} bits set)",
+            "bits": f"{count} of {fuse.width}",
+            "purpose": self.purposes.get(number, f"{number}, which is unknown"),
+        }
+        return by_kind.get(kind) or str(self.value(fuse))
+
+    def _bytes_text(self, fuse: Fuse, kind: str, argument: str, *, keys: bool) -> str:
+        data = self.data(fuse)
+        if kind == "key" and self.is_key(fuse) and not keys:
+            return f"{len(data)} bytes, readable (--keys shows them)"
+        if kind in ("bytes", "key"):
+            return data.hex(" ", -4) if any(data) else f"blank ({len(data)} bytes)"
+        mac = data if kind.endswith("_first") else data[::-1]
+        if kind.startswith("mac"):
+            return mac.hex(":")
+        stored, right = self.named(argument), mac_crc(mac)
+        state = "right" if stored == right else f"wrong, {right:#04x} is right"
+        return f"{mac.hex(':')} (CRC {stored:#04x}: {state})"
 
     def data(self, fuse: Fuse) -> bytes:
         """Return a field's bytes, the lowest bits first."""
@@ -145,68 +175,3 @@ def mac_crc(mac: bytes) -> int:
         for _ in range(8):
             crc = crc >> 1 ^ (_CRC_POLYNOMIAL if crc & 1 else 0)
     return crc
-
-
-def _number(contents: Contents, fuse: Fuse, argument: str) -> str:
-    return str(contents.value(fuse))
-
-
-def _flag(contents: Contents, fuse: Fuse, argument: str) -> str:
-    return "yes" if contents.number(fuse) else "no"
-
-
-def _hex(contents: Contents, fuse: Fuse, argument: str) -> str:
-    return f"{contents.number(fuse):#x}"
-
-
-def _count(contents: Contents, fuse: Fuse, argument: str) -> str:
-    count = contents.number(fuse).bit_count()
-    return f"{'on' if count % 2 else 'off'} ({count} of {fuse.width} bits set)"
-
-
-def _bits(contents: Contents, fuse: Fuse, argument: str) -> str:
-    return f"{contents.number(fuse).bit_count()} of {fuse.width}"
-
-
-def _words(contents: Contents, fuse: Fuse, argument: str) -> str:
-    number, texts = contents.number(fuse), contents.table.values.get(argument, ())
-    return texts[number] if number < len(texts) else f"{number}, which has no meaning"
-
-
-def _bytes(contents: Contents, fuse: Fuse, argument: str) -> str:
-    data = contents.data(fuse)
-    return data.hex(" ", -4) if any(data) else f"blank ({len(data)} bytes)"
-
-
-def _key(contents: Contents, fuse: Fuse, argument: str) -> str:
-    if contents.is_key(fuse) and argument != "show":
-        return f"{len(contents.data(fuse))} bytes, readable (--keys shows them)"
-    return _bytes(contents, fuse, argument)
-
-
-def _crc(contents: Contents, fuse: Fuse, argument: str) -> str:
-    return _with_crc(contents, contents.data(fuse)[::-1], fuse)
-
-
-def _with_crc(contents: Contents, mac: bytes, fuse: Fuse) -> str:
-    stored, right = contents.named(fuse.meaning.kind.partition(":")[2]), mac_crc(mac)
-    state = "right" if stored == right else f"wrong, {right:#04x} is right"
-    return f"{mac.hex(':')} (CRC {stored:#04x}: {state})"
-
-
-_TEXTS: Mapping[str, Callable[[Contents, Fuse, str], str]] = {
-    "flag": _flag,
-    "hex": _hex,
-    "count": _count,
-    "bits": _bits,
-    "words": _words,
-    "purpose": lambda contents, fuse, _: contents.purposes.get(
-        contents.number(fuse), f"{contents.number(fuse)}, which is unknown"
-    ),
-    "bytes": _bytes,
-    "key": _key,
-    "mac": lambda contents, fuse, _: contents.data(fuse)[::-1].hex(":"),
-    "mac_first": lambda contents, fuse, _: contents.data(fuse).hex(":"),
-    "crc": _crc,
-    "crc_first": lambda contents, fuse, _: _with_crc(contents, contents.data(fuse), fuse),
-}

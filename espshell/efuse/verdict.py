@@ -122,7 +122,7 @@ class _Judge:
 
     def encryption(self) -> Statement:
         count, total, on = self.bits, self.count.width, self.bits % 2
-        remaining = (total - count + on) // 2
+        remaining = (total - count) // 2  # of an odd number of bits
         text = f"{'on' if on else 'off'}: {count} of {total} bits of {self.count.name} are set"
         if not self.contents.is_writable(self.count):
             text += ", for good (write-protected)"
@@ -211,21 +211,19 @@ class _Judge:
         return f"{name}{use} ({state})"
 
     def last_steps(self) -> Statement:
-        steps = [*self._last_steps()]
-        tone = Tone.LIMITED if steps else Tone.OPEN
-        return Statement("at the last step", "; ".join(steps) or "nothing", tone)
-
-    def _last_steps(self) -> Iterator[str]:
-        if self.contents.is_writable(self.count) and self.count.width - self.bits == 1:
+        contents, steps = self.contents, []
+        if contents.is_writable(self.count) and self.count.width - self.bits == 1:
             turns = "off" if self.bits % 2 else "on"
-            yield f"one more bit of {self.count.name} turns encryption {turns} for good"
+            steps.append(f"one more bit of {self.count.name} turns encryption {turns} for good")
         revoked = sum(bool(self.burnt(f"SECURE_BOOT_KEY_REVOKE{n}")) for n in range(_LIVES))
         if self.burnt("SECURE_BOOT_EN") and revoked == _LIVES - 1:
-            yield "two of three signing keys are revoked: without the last nothing boots"
-        if self.burnt("SECURE_BOOT_EN", "ABS_DONE_1"):
-            read = self.contents.table.find("RD_DIS")
-            if read and self.contents.is_writable(read):
-                yield "RD_DIS can still be burnt: read-protecting the digest would end booting"
-        fuse = self.contents.table.find("SECURE_VERSION")
-        if fuse and self.contents.number(fuse).bit_count() == fuse.width - 1:
-            yield "SECURE_VERSION has one bit left"
+            steps.append("two of three signing keys are revoked: without the last nothing boots")
+        read = contents.table.find("RD_DIS")
+        signed = self.burnt("SECURE_BOOT_EN", "ABS_DONE_1")
+        if signed and read and contents.is_writable(read):
+            steps.append("RD_DIS can still be burnt: read-protecting the digest would end booting")
+        fuse = contents.table.find("SECURE_VERSION")
+        if fuse and contents.number(fuse).bit_count() == fuse.width - 1:
+            steps.append("SECURE_VERSION has one bit left")
+        tone = Tone.LIMITED if steps else Tone.OPEN
+        return Statement("at the last step", "; ".join(steps) or "nothing", tone)

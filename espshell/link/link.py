@@ -43,17 +43,17 @@ class Link:
     def send(self, data: bytes) -> None:
         """Send bytes without framing them."""
         self.bytes_sent += len(data)
-        self._tap("tx", data)
+        if self.taps:
+            self._tap("tx", data)
         self.port.write(data)
 
     def receive(self, timeout_s: float) -> Response | None:
         """Return the next response, or None if none is complete before the timeout."""
-        self._read_until(lambda: bool(self._ready), timeout_s)
-        return self._ready.popleft() if self._ready else None
+        return self._ready.popleft() if self._read_until(self._ready.__len__, timeout_s) else None
 
     def receive_all(self, timeout_s: float) -> list[Response]:
         """Return all responses received; wait for the first of them until the timeout."""
-        self._read_until(lambda: bool(self._ready), timeout_s)
+        self._read_until(self._ready.__len__, timeout_s)
         responses = list(self._ready)
         self._ready.clear()
         return responses
@@ -77,8 +77,7 @@ class Link:
         frames = self._frames
         if frames is None:
             raise ValueError("frames are received within `streaming` only")
-        self._read_until(lambda: bool(frames), timeout_s)
-        return frames.popleft() if frames else None
+        return frames.popleft() if self._read_until(frames.__len__, timeout_s) else None
 
     def hear(self, text: bytes, timeout_s: float) -> bool:
         """Wait for bytes that are not response, such as a greeting; return whether they came."""
@@ -113,7 +112,7 @@ class Link:
         self._noise = b""
         self._decoder.flush()
 
-    def _read_until(self, is_done: Callable[[], bool], timeout_s: float) -> bool:
+    def _read_until(self, is_done: Callable[[], object], timeout_s: float) -> bool:
         """Read until something has come, or until the timeout; return whether it has."""
         deadline = self.clock.now() + timeout_s
         while not is_done():
@@ -127,12 +126,14 @@ class Link:
         if not data:
             return
         self.bytes_received += len(data)
-        self._tap("rx", data)
+        if self.taps:
+            self._tap("rx", data)
         for piece in self._decoder.feed(data):
-            if isinstance(piece, slip.Frame) and self._frames is not None:
-                self._frames.append(piece.data)
-            elif isinstance(piece, slip.Frame):
-                self._ready.append(packet.parse_response(piece.data))
+            if isinstance(piece, slip.Frame):
+                if self._frames is None:
+                    self._ready.append(packet.parse_response(piece.data))
+                else:
+                    self._frames.append(piece.data)
             else:
                 self.damaged += bool(piece.data.translate(None, delete=_TEXT))
                 self._keep(piece.data)

@@ -14,7 +14,6 @@ import os
 import select
 import struct
 import warnings
-from collections.abc import Iterator
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
@@ -95,19 +94,23 @@ class SerialPort:
 
     def read(self, wait_s: float) -> bytes:
         """Return the bytes received; wait at most ``wait_s`` for the first of them."""
-        with self._translated("reading"):
+        try:
             if self._waiting is not None:
                 ready = self._waiting.wait_readable(wait_s)
-                return self._device.read(_READ_SIZE) if ready else b""
-            if self._fd is not None:
+            elif self._fd is not None:
                 ready = bool(select.select([self._fd], [], [], wait_s)[0])
-                return self._device.read(_READ_SIZE) if ready else b""
-            return self._poll(wait_s)
+            else:
+                return self._poll(wait_s)
+            return self._device.read(_READ_SIZE) if ready else b""
+        except _LOST as error:
+            raise self._failure("reading", error) from error
 
     def write(self, data: bytes) -> None:
         """Write all bytes to the device."""
-        with self._translated("writing"):
+        try:
             self._device.write(data)
+        except _LOST as error:
+            raise self._failure("writing", error) from error
 
     def set_lines(self, *, dtr: bool | None = None, rts: bool | None = None) -> None:
         """Assert or release the control lines; both in one step where the system can.
@@ -137,9 +140,11 @@ class SerialPort:
 
     @baud.setter
     def baud(self, baud: int) -> None:
-        with self._translated(f"changing to {baud} baud"):
+        try:
             if baud != self._device.baudrate:
                 self._device.baudrate = baud
+        except _LOST as error:
+            raise self._failure(f"changing to {baud} baud", error) from error
 
     def close(self) -> None:
         """Close the device; a port that is gone already is not an error."""
@@ -174,23 +179,17 @@ class SerialPort:
     def _is_socket(self) -> bool:
         return _scheme(self.url) == "socket"
 
-    @contextlib.contextmanager
-    def _translated(self, doing: str) -> Iterator[None]:
-        try:
-            yield
-        except serial.SerialTimeoutException as error:
-            raise PortStalled(
+    def _failure(self, doing: str, error: Exception) -> PortError:
+        """Return what went wrong with the device as an error of ours."""
+        if isinstance(error, serial.SerialTimeoutException):
+            return PortStalled(
                 f"{self.url} is open but has accepted no data for {WRITE_TIMEOUT_S:.0f} s",
                 hint="nothing reads at the other end, or flow control blocks it; `reconnect` "
                 "resets it",
                 port=self.url,
-            ) from error
-        except _LOST as error:
-            raise PortError(
-                f"lost {self.url} while {doing}: {_reason(error)}",
-                hint=_LOST_HINT,
-                port=self.url,
-            ) from error
+            )
+        message = f"lost {self.url} while {doing}: {_reason(error)}"
+        return PortError(message, hint=_LOST_HINT, port=self.url)
 
 
 def open_port(url: str, baud: int) -> SerialPort:

@@ -306,6 +306,7 @@ class Window:
         self._limit = 0 if alone else loader.dialect.pipeline_bytes
         self.late_after_s = math.inf if alone or patient else loader.late_after_s
         self.longest_wait_s = 0.0
+        self._byte_s = loader.link.wire_s(1)
         self._unanswered: deque[int] = deque()  # encoded sizes
         self._in_flight = 0
 
@@ -332,18 +333,22 @@ class Window:
                 replies = self._receive(timeout_s)
                 if link.damaged != damaged:
                     raise Fault("replies were damaged")
-                yield [self._checked(reply) for reply in replies]
+                for reply in replies:
+                    self._check(reply)
+                yield replies
 
     def _fits(self, size: int) -> bool:
         return not self._unanswered or self._in_flight + size <= self._limit
 
     def _receive(self, timeout_s: float) -> list[Response]:
         link = self._loader.link
-        start = link.clock.now()
-        wire_s = link.wire_s(2 * self._in_flight + self._body_size * len(self._unanswered))
-        replies = link.receive_all(timeout_s + wire_s)
-        waited_s = link.clock.now() - start
-        self.longest_wait_s = max(self.longest_wait_s, waited_s)
+        now = link.clock.now
+        start = now()
+        size = 2 * self._in_flight + self._body_size * len(self._unanswered)
+        replies = link.receive_all(timeout_s + size * self._byte_s)
+        waited_s = now() - start
+        if waited_s > self.longest_wait_s:
+            self.longest_wait_s = waited_s
         if not replies:
             raise Fault("no reply")
         if waited_s > self.late_after_s:
@@ -352,10 +357,9 @@ class Window:
             raise Fault("more replies than requests")
         return replies
 
-    def _checked(self, reply: Response) -> Response:
+    def _check(self, reply: Response) -> None:
         self._in_flight -= self._unanswered.popleft()
         if code := self._loader.failure(reply):
             raise Fault("refused", code)
         if reply.opcode != self._opcode or len(reply.body) != self._body_size:
             raise Fault("a reply of another kind")
-        return reply

@@ -115,15 +115,14 @@ class StatusPlan:
         return tuple(differences)
 
     def may_go_on(self, got: Values) -> bool:
-        """Whether the next attempt may follow: SR2 reads back unchanged.
+        """Whether the next attempt may follow: something differs, and SR2 reads back unchanged.
 
         Else the part accepted the write of both, and a write of SR1 alone could clear SR2.
         """
-        change = next((one for one in self.registers if one.name == "SR2"), None)
-        if change is None:
-            return True
-        untouched = not (got.get("SR2", ~change.before) ^ change.before) & change.compared
-        return untouched and bool(self.differing(got))
+        sr2 = next((change for change in self.registers if change.name == "SR2"), None)
+        if sr2 and (got.get("SR2", ~sr2.before) ^ sr2.before) & sr2.compared:
+            return False
+        return bool(self.differing(got))
 
 
 def make(
@@ -173,7 +172,10 @@ def _applied(
     after, refusals = dict(before), []
     given: dict[tuple[str, int], int] = {}
     for setting in settings:
-        for bit, value in _bits(part, setting):
+        field, register = part.layout.field(setting.name), part.layout.register(setting.name)
+        bits: Sequence[Bit] = field.bits if field else register.bits if register else ()
+        for i, bit in enumerate(bits):
+            value = setting.value >> i & 1
             if bit.register not in before:
                 refusals.append(f"{bit.register}, which holds {setting.name}, was not read")
                 continue
@@ -188,18 +190,9 @@ def _applied(
                 refusals.append(f"{setting.name} contradicts another setting")
                 continue
             after[bit.register] = after[bit.register] & ~bit.mask | value << bit.position
-        if setting.name in open_names(part.layout) and not part.layout.field(setting.name):
+        if setting.name in open_names(part.layout) and not field:
             refusals.append(_open(part, setting.name))
     return after, refusals
-
-
-def _bits(part: Part, setting: Setting) -> Iterator[tuple[Bit, int]]:
-    """Yield the bits that a setting names and their values."""
-    field = part.layout.field(setting.name)
-    register = part.layout.register(setting.name)
-    bits: Sequence[Bit] = field.bits if field else register.bits if register else ()
-    for i, bit in enumerate(bits):
-        yield bit, setting.value >> i & 1
 
 
 def _not_settable(part: Part, bit: Bit) -> str:
@@ -236,8 +229,13 @@ def _forbidden(
         reasons.append(f"lock mode {mode.value}: {mode.text}")
     if not identified.known and _NOT_ANSWERING in before.values():
         reasons.append("a register reads 0xff, so it is not known what writing it would set")
-    for field in fields:
-        reasons += _one_way(part, field, volatile=volatile)
+    for field in (field for field in fields if field.kind is BitKind.ONE_WAY):
+        if field.after == "0":
+            reasons.append(f"{field.name} is one-way: it is 1 and stays 1")
+        elif part.is_open:
+            reasons.append(f"{field.name} is one-way, and the part is ambiguous: {part.name}")
+        elif volatile:
+            reasons.append(f"{field.name} is one-way and cannot be set temporarily")
     possible, why = volatile_possible(identified)
     if volatile and not possible:
         reasons.append(f"a volatile write is not possible: {why}")
@@ -248,17 +246,6 @@ def _forbidden(
     return reasons
 
 
-def _one_way(part: Part, field: FieldChange, *, volatile: bool) -> Iterator[str]:
-    if field.kind is not BitKind.ONE_WAY:
-        return
-    if field.after == "0":
-        yield f"{field.name} is one-way: it is 1 and stays 1"
-    elif part.is_open:
-        yield f"{field.name} is one-way, and the part is ambiguous: {part.name}"
-    elif volatile:
-        yield f"{field.name} is one-way and cannot be set temporarily"
-
-
 _ALWAYS = frozenset({"DC", "LC", "HFM", "HPF"})
 """Fields of which each value may be the wrong one; of others only 1 is."""
 
@@ -266,22 +253,18 @@ _ALWAYS = frozenset({"DC", "LC", "HFM", "HPF"})
 def _confirmations(part: Part, fields: Sequence[FieldChange]) -> Iterator[Confirmation]:
     for field in fields:
         described = part.layout.field(field.name)
-        if described is None:
-            continue
-        hazard = f"; {described.hazard}" if described.hazard else ""
-        if kind := _kind(field):
+        set_to_one, kind = field.after != "0", None
+        if field.kind is BitKind.ONE_WAY or (field.name == "SRP1" and set_to_one):
+            kind = ConfirmationKind.ONE_WAY
+        elif (
+            field.name in _ALWAYS
+            or (field.name == "QE" and not set_to_one)
+            or (field.kind in (BitKind.LOCK, BitKind.DANGER) and set_to_one)
+        ):
+            kind = ConfirmationKind.DANGER
+        if kind and described:
+            hazard = f"; {described.hazard}" if described.hazard else ""
             yield Confirmation(kind, field.name, f"{field.name}: {described.meaning}{hazard}")
-
-
-def _kind(field: FieldChange) -> ConfirmationKind | None:
-    set_to_one = field.after != "0"
-    if field.kind is BitKind.ONE_WAY or (field.name == "SRP1" and set_to_one):
-        return ConfirmationKind.ONE_WAY
-    if field.name in _ALWAYS or (field.name == "QE" and not set_to_one):
-        return ConfirmationKind.DANGER
-    if field.kind in (BitKind.LOCK, BitKind.DANGER) and set_to_one:
-        return ConfirmationKind.DANGER
-    return None
 
 
 def _warnings(

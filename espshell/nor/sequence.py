@@ -7,7 +7,7 @@ older kind of part (see ``writes``) does not lose QE or CMP.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from espshell.nor import opcodes
 from espshell.nor.layout import BitKind, Form, Values
@@ -97,77 +97,60 @@ def attempts(
     common = [f for f in part.writes[0].forms if all(f in plan.forms for plan in part.writes)]
     order = sorted(part.writes, key=lambda plan: not plan.clears_sr2)
     for ways in ([common], [list(plan.forms) for plan in order]):
-        sequences = [_Sequence(part, forms, changes, volatile).writes() for forms in ways]
+        sequences = [_writes(part, forms, changes, volatile=volatile) for forms in ways]
         if all(writes is not None for writes in sequences):
             return tuple(writes for writes in sequences if writes is not None), []
     changed = " and ".join(writes.name for writes in changes if writes.changed)
     return (), [f"no known command writes {changed} of {part.name} from the state that was read"]
 
 
-class _Sequence:
-    """The writes that bring registers from before to after by some forms."""
+def _writes(
+    part: Part, forms: Sequence[Form], changes: Sequence[RegisterChange], *, volatile: bool
+) -> tuple[StatusWrite, ...] | None:
+    """Return the writes by some forms, what locks last; None if they do not reach all."""
+    held = {change.name: change.before for change in changes}
+    bits = {change.name: change.changed for change in changes}
+    fixed = {register.name: register.mask(BitKind.READ_ONLY) for register in part.layout.registers}
+    enable = opcodes.VOLATILE_WREN if volatile else opcodes.WREN
 
-    def __init__(
-        self, part: Part, forms: Sequence[Form], changes: Sequence[RegisterChange], volatile: bool
-    ) -> None:
-        self._part = part
-        self._forms = forms
-        self._changes = {change.name: change for change in changes}
-        self._held = {change.name: change.before for change in changes}
-        self._enable = opcodes.VOLATILE_WREN if volatile else opcodes.WREN
+    def locks(form: Form, value: int) -> bool:
+        changed = (bit for name in form.registers for bit in bits[name])
+        return any(bit.kind is BitKind.LOCK and bit.after == value for bit in changed)
 
-    def writes(self) -> tuple[StatusWrite, ...] | None:
-        """Return them: unlocking first, locking last; None if the forms do not reach them all."""
-        target = {change.name: change.after for change in self._changes.values()}
-        groups = self._groups([n for n, change in self._changes.items() if change.changed])
-        if groups is None:
-            return None
-        locking = [form for form in groups if self._locks(form, set_to=1)]
-        if len(locking) > 1:
-            open_first = {name: self._unlocked(name) for name in target}
-            changed = [n for n, value in open_first.items() if value != self._held[n]]
-            return self._reach(self._groups(changed) or [], open_first) + self._reach(
-                locking, target
-            )
-        return self._reach(groups, target)
+    def reach(chosen: Sequence[Form], target: Values) -> Iterator[StatusWrite]:
+        for form in sorted(chosen, key=lambda form: locks(form, 1) - locks(form, 0)):
+            held.update((name, target[name]) for name in form.registers)
+            data = bytes(held[name] & ~fixed[name] for name in form.registers)
+            yield StatusWrite(enable, form.opcode, data, form.registers)
 
-    def _reach(self, forms: Sequence[Form], target: Values) -> tuple[StatusWrite, ...]:
-        def locks_last(form: Form) -> int:
-            return self._locks(form, set_to=1) - self._locks(form, set_to=0)
+    target = {change.name: change.after for change in changes}
+    usable = [form for form in forms if held.keys() >= set(form.registers)]
+    groups = _covering(usable, {change.name for change in changes if change.changed})
+    if groups is None:
+        return None
+    locking = [form for form in groups if locks(form, 1)]
+    if len(locking) < 2:
+        return tuple(reach(groups, target))
+    locked = {
+        name: sum(1 << bit.position for bit in bits[name] if bit.kind is BitKind.LOCK and bit.after)
+        for name in target
+    }
+    unlocked = {name: value & ~locked[name] for name, value in target.items()}
+    first = _covering(usable, {name for name, value in unlocked.items() if value != held[name]})
+    return (*reach(first or [], unlocked), *reach(locking, target))
 
-        return tuple(self._write(form, target) for form in sorted(forms, key=locks_last))
 
-    def _write(self, form: Form, target: Values) -> StatusWrite:
-        self._held.update((name, target[name]) for name in form.registers)
-        fixed = {r.name: r.mask(BitKind.READ_ONLY) for r in self._part.layout.registers}
-        data = bytes(self._held[name] & ~fixed[name] for name in form.registers)
-        return StatusWrite(self._enable, form.opcode, data, form.registers)
-
-    def _groups(self, names: Iterable[str]) -> list[Form] | None:
-        """Return forms that reach the registers of these names: few, and few others with them."""
-        missing, chosen = set(names), []
-        usable = [form for form in self._forms if self._held.keys() >= set(form.registers)]
-        while missing:
-            best = max(
-                usable,
-                key=lambda form: (len(missing & set(form.registers)), -len(form.registers)),
-                default=None,
-            )
-            if best is None or not missing & set(best.registers):
-                return None
-            chosen.append(best)
-            missing -= set(best.registers)
-        return chosen
-
-    def _locks(self, form: Form, *, set_to: int) -> bool:
-        return any(
-            bit.kind is BitKind.LOCK and bit.after == set_to
-            for name in form.registers
-            for bit in self._changes[name].changed
+def _covering(forms: Sequence[Form], names: set[str]) -> list[Form] | None:
+    """Return forms that reach the registers of these names: few, and few others with them."""
+    missing, chosen = set(names), list[Form]()
+    while missing:
+        best = max(
+            forms,
+            key=lambda form: (len(missing & set(form.registers)), -len(form.registers)),
+            default=None,
         )
-
-    def _unlocked(self, name: str) -> int:
-        """Return a register after the change, but with bits that would lock as they are."""
-        change = self._changes[name]
-        locking = [b for b in change.changed if b.kind is BitKind.LOCK and b.after]
-        return change.after & ~sum(1 << bit.position for bit in locking)
+        if best is None or not missing & set(best.registers):
+            return None
+        chosen.append(best)
+        missing -= set(best.registers)
+    return chosen

@@ -11,7 +11,7 @@ dots while they are 0; one that is 1 is shown, since a WEL that stayed set is wo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from espshell.nor.layout import WIDTH, Bit, BitKind, RegisterLayout
 from espshell.render.document import LABEL, Block, Part, Styled, Text
@@ -47,7 +47,9 @@ def names(register: RegisterLayout, *, locked: int = 0) -> Block:
     for bit in reversed(register.bits):
         text = short_name(bit)
         gap = " " * (CELL - len(text)) if bit.position else ""
-        parts += [Styled(text, "note" if locked & bit.mask else _style(bit)), gap]
+        is_fixed = bit.kind in (BitKind.READ_ONLY, BitKind.RESERVED) or locked & bit.mask
+        style = "note" if is_fixed else _STYLES[MARKS.get(bit.kind, "")]
+        parts += [Styled(text, style), gap]
     return Text(*parts)
 
 
@@ -65,8 +67,14 @@ def values(
     cursor: position of the bit that stands in brackets.
     """
     parts: list[Part] = [Styled(f"{caption:>{LABEL - 2}} ", "note")]
-    for bit in reversed(register.bits):
-        parts += _value(bit, value, changed=changed, cursor=cursor)
+    for bit in reversed(register.bits):  # a cell begins a column early, where a bracket may stand
+        text, style = str(value >> bit.position & 1), "" if bit.kind.settable else "note"
+        if text == "0" and not bit.kind.settable:
+            text = "."
+        before, after = ("[", "]") if bit.position == cursor else (" ", " ")
+        bracket = "value" if bit.position == cursor else ""
+        parts += [Styled(before, bracket), Styled(text, "changed" if changed & bit.mask else style)]
+        parts += [Styled(after, bracket), " " * (CELL - 3)]
     return Text(*parts, " ", Styled(hex_width(value, WIDTH), "value"))
 
 
@@ -105,22 +113,3 @@ def short_name(bit: Bit) -> str:
 
 def _row(texts: Sequence[str]) -> str:
     return "".join(f"{text:<{CELL}}" for text in texts)
-
-
-def _value(bit: Bit, value: int, *, changed: int, cursor: int | None) -> Iterator[Part]:
-    """Yield the cell of a value; it begins one column early, where a bracket may stand."""
-    text = str(value >> bit.position & 1)
-    style = "" if bit.kind.settable else "note"
-    if text == "0" and not bit.kind.settable:
-        text = "."
-    before, after = ("[", "]") if bit.position == cursor else (" ", " ")
-    yield Styled(before, "value" if bit.position == cursor else "")
-    yield Styled(text, "changed" if changed & bit.mask else style)
-    yield Styled(after, "value" if bit.position == cursor else "")
-    yield " " * (CELL - 3)
-
-
-def _style(bit: Bit) -> str:
-    if bit.kind in (BitKind.READ_ONLY, BitKind.RESERVED):
-        return "note"
-    return _STYLES[MARKS.get(bit.kind, "")]

@@ -52,10 +52,15 @@ class Covered:
 
 def range_text(start: int, end: int, size: int | None = None) -> str:
     """Return ``0x000000..0x100000 (1 MiB, bottom)``; the place if the flash's size is known."""
-    words = [_exact(end - start)]
-    if place := _place(start, end, size):
-        words.append(place)
-    return f"{_address(start)}..{_address(end)} ({', '.join(words)})"
+    length = end - start
+    # Not rounded: all but 4 KiB of 4 MiB is not 4.0 MiB.
+    is_odd = length > MIB and length % MIB and not length % KIB
+    words = f"{length // KIB} KiB" if is_odd else size_text(length)
+    if size and length == size:
+        words += ", all"
+    elif size:
+        words += ", bottom" if not start else ", top" if end == size else ", middle"
+    return f"{_address(start)}..{_address(end)} ({words})"
 
 
 def protected_text(protected: Protected, size: int | None) -> str:
@@ -95,7 +100,13 @@ def partition_rows(table: PartitionTable, size: int, *, most: int = _MOST_ROWS) 
     hidden = 0
     for first, last, name in _labels(table, size):
         text = f"|{name}".ljust(last - first, "-")[: CELLS - first]
-        hidden += not _added(rows, text, first, most)
+        index = next((index for index, row in enumerate(rows) if len(row) <= first), len(rows))
+        if index == most:
+            hidden += 1
+            continue
+        if index == len(rows):
+            rows.append("")
+        rows[index] = rows[index].ljust(first) + text
     if hidden:
         rows.append(f"... and {hidden} more")
     return [" " * LABEL + row for row in rows]
@@ -149,33 +160,8 @@ def _labels(table: PartitionTable, size: int) -> Iterator[tuple[int, int, str]]:
     yield from sorted((*alone, *large), key=lambda label: label[0])
 
 
-def _added(rows: list[str], text: str, first: int, most: int) -> bool:
-    """Put a text into the first row that has room at a column; say whether there was one."""
-    for index, row in enumerate(rows):
-        if len(row) <= first:
-            rows[index] = row.ljust(first) + text
-            return True
-    if len(rows) < most:
-        rows.append(" " * first + text)
-        return True
-    return False
-
-
 def _address(value: int) -> str:
     return f"0x{value:06x}"
-
-
-def _exact(size: int) -> str:
-    """Return a size that is not rounded: all but 4 KiB of 4 MiB is not 4.0 MiB."""
-    return f"{size // KIB} KiB" if size > MIB and size % MIB and not size % KIB else size_text(size)
-
-
-def _place(start: int, end: int, size: int | None) -> str:
-    if not size:
-        return ""
-    if (start, end) == (0, size):
-        return "all"
-    return "bottom" if not start else "top" if end == size else "middle"
 
 
 def _cell(protected: Protected, size: int, index: int) -> str:

@@ -178,7 +178,13 @@ class HexWriter:
         offset = address % self._row
         symbols = row.symbols(offset, self._row)
         place = self._paint(f"{address - offset:08x}", "address")
-        cells, gutter = (_coloured if self._color else _plain)(self._layout, symbols)
+        if self._color:
+            digits, characters = _ink("digits"), _ink("characters")
+            cells = self._layout.template % tuple(digits.paint(self._layout.order(symbols)))
+            gutter = "".join(characters.paint(symbols))
+        else:
+            cells = self._layout.write(_DIGITS, symbols)
+            gutter = "".join([_CHARACTERS[symbol] for symbol in symbols])
         line = f"{place}  {cells}  |{gutter}|"
         if row.name and (self._last is None or row.name != self._last.name):
             line = self._named(line, address, row.name)
@@ -279,16 +285,6 @@ def _layout(width: int, row: int) -> _Layout:
     return _Layout(itemgetter(*order), " ".join(values))
 
 
-def _plain(layout: _Layout, symbols: Sequence[int]) -> tuple[str, str]:
-    return layout.write(_DIGITS, symbols), "".join([_CHARACTERS[symbol] for symbol in symbols])
-
-
-def _coloured(layout: _Layout, symbols: Sequence[int]) -> tuple[str, str]:
-    digits, characters = _ink("digits"), _ink("characters")
-    cells = layout.template % tuple(digits.paint(layout.order(symbols)))
-    return cells, "".join(characters.paint(symbols))
-
-
 def _style(symbol: int) -> str:
     if symbol == _BLANK:
         return "byte.other"
@@ -300,15 +296,11 @@ def _style(symbol: int) -> str:
         return "byte.erased"
     if symbol in b" \t\n\v\f\r":
         return "byte.space"
-    return "byte.printable" if _printable(symbol) else "byte.other"
-
-
-def _printable(byte: int) -> bool:
-    return 0x20 <= byte < 0x7F
+    return "byte.printable" if 0x20 <= symbol < 0x7F else "byte.other"
 
 
 _DIGITS = (*[f"{byte:02x}" for byte in range(256)] * 2, "  ")
-_CHARACTERS = (*[chr(byte) if _printable(byte) else "." for byte in range(256)] * 2, " ")
+_CHARACTERS = (*[chr(byte) if 0x20 <= byte < 0x7F else "." for byte in range(256)] * 2, " ")
 _CARETS = (*["  "] * 256, *["^^"] * 256, "  ")
 
 

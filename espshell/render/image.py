@@ -8,12 +8,11 @@ from dataclasses import fields
 from espshell import chips
 from espshell.image.common import decoded
 from espshell.image.description import AppDescription, BootloaderDescription
-from espshell.image.firmware import ExtendedHeader, Firmware, Sum
+from espshell.image.firmware import ExtendedHeader, Firmware
 from espshell.image.recognise import FileKind
-from espshell.image.signature import Signature
 from espshell.ops.image.build import Made, Merged
 from espshell.ops.image.inspect import FirmwareInfo, ImageInfo, SegmentInfo
-from espshell.render.document import Block, Cell, Indented, Styled, Table, Text
+from espshell.render.document import Block, Cell, Indented, Part, Styled, Table, Text
 from espshell.render.document import line as styled_line
 from espshell.render.flash.write import parts
 from espshell.render.forms import Json, form, json_form, json_rows, pick
@@ -45,7 +44,8 @@ def image_info(result: ImageInfo, view: View) -> Iterator[Block]:
     elif result.table:
         yield from parts(result.table, view)
     elif result.machine:
-        yield Table([("machine", result.machine), ("entry", _hex(result.entry))])
+        entry = "" if result.entry is None else hex32(result.entry)
+        yield Table([("machine", result.machine), ("entry", entry)])
     elif result.families:
         yield Table([("family", ", ".join(result.families))])
     yield _segments(result.segments)
@@ -105,14 +105,14 @@ def _summary(info: ImageInfo) -> str:
 def _content(info: ImageInfo, view: View, *, alone: bool) -> Iterator[Block]:
     """Yield one thing of a flash image: a line, and what it says of itself; all of it if alone."""
     yield Text(Styled(hex32(info.offset), "address"), f"  {_summary(info)}")
+    inside: list[Block] = []
     if info.firmware and alone:
-        yield Indented(4, *_firmware(info.firmware))
+        inside += _firmware(info.firmware)
     elif info.firmware:
         rows = [*_description_rows(info.firmware), *_sum_rows(info.firmware.firmware)]
-        yield Indented(4, Table(rows))
-    if info.table:
-        yield Indented(4, *parts(info.table, view))
-    yield Indented(4, *_problems(info))
+        inside.append(Table(rows))
+    inside += [*(parts(info.table, view) if info.table else ()), *_problems(info)]
+    yield Indented(4, *inside)
 
 
 def _problems(info: ImageInfo) -> Iterator[Block]:
@@ -120,11 +120,15 @@ def _problems(info: ImageInfo) -> Iterator[Block]:
 
 
 def _firmware(info: FirmwareInfo) -> Iterator[Block]:
+    """Yield what its headers, sums, description and signatures say; and its segments."""
     image, end = info.firmware, info.firmware.end
     rows = [*_header_rows(info), *_sum_rows(image), *_description_rows(info)]
-    rows += [
-        (f"signature {number}", _signature(block)) for number, block in enumerate(info.signatures)
-    ]
+    words = {True: "whole", False: "damaged, or not of this image", None: "not checked"}
+    for number, block in enumerate(info.signatures):
+        key = f", key {block.key_digest.hex()[:_SHORT]}..." if block.key_digest else ""
+        place = f"secure boot {block.version}, {block.scheme}, at {block.offset:#x}{key}, "
+        state = Styled(words[block.ok], "error" if block.ok is False else "note")
+        rows.append((f"signature {number}", styled_line(place, state)))
     if image.trailing and not info.signatures and image.blank_after is not None:
         kind = "blank" if image.blank_after else "not part of it"
         rows.append(("behind it", f"{size_text(image.trailing)} from {end:#x} on, {kind}"))
@@ -133,44 +137,39 @@ def _firmware(info: FirmwareInfo) -> Iterator[Block]:
 
 
 def _header_rows(info: FirmwareInfo) -> Iterator[Row]:
-    head = info.firmware.header
+    head, extended = info.firmware.header, info.firmware.extended
     mode = info.mode.upper() or f"mode {head.mode:#04x}"
     size = info.flash_size or f"size {head.size_code:#04x}"
     frequency = " or ".join(info.frequencies) or f"frequency {head.frequency_code:#03x}"
     yield "flash", f"{mode}, {size}, {frequency}"
     yield "entry", hex32(head.entry)
-    if info.firmware.extended:
-        yield from _extended_rows(info.firmware.extended, info.chip)
-
-
-def _extended_rows(head: ExtendedHeader, chip: str) -> Iterator[Row]:
-    yield "chip id", f"{head.chip_id}" + ("" if chip else " (not known)")
+    if extended is None:
+        return
+    yield "chip id", f"{extended.chip_id}" + ("" if info.chip else " (not known)")
     least, most = (
         "v{}.{}".format(*revision) if revision else "any"
-        for revision in (head.min_revision, head.max_revision)
+        for revision in (extended.min_revision, extended.max_revision)
     )
     revisions = least if least == most else f"{least} to {most}"
-    yield "revision", f"{revisions} (legacy byte {head.min_revision_legacy})"
-    yield "WP pin", "none" if head.wp_pin == _NO_PIN else f"{head.wp_pin}"
-    if any(head.drives):
-        pins = zip(_DRIVES, head.drives, strict=True)
+    yield "revision", f"{revisions} (legacy byte {extended.min_revision_legacy})"
+    yield "WP pin", "none" if extended.wp_pin == _NO_PIN else f"{extended.wp_pin}"
+    if any(extended.drives):
+        pins = zip(_DRIVES, extended.drives, strict=True)
         yield "drives", " ".join(f"{name}={drive}" for name, drive in pins)
 
 
 def _sum_rows(image: Firmware) -> Iterator[Row]:
-    yield "checksum", _sum(image.checksum)
-    if image.digest:
-        yield "SHA-256", _sum(image.digest)
-    if image.crc:
-        yield "CRC-32", _sum(image.crc)
-
-
-def _sum(checksum: Sum) -> Cell:
-    digits = checksum.stored.hex()
-    short = f"{digits[:_SHORT]}{'...' * (len(digits) > _SHORT)} "
-    if checksum.ok is None:
-        return styled_line(short, "not checked")
-    return styled_line(short, Styled("ok", "ok") if checksum.ok else Styled("wrong", "error"))
+    words: dict[bool | None, Part]
+    words = {True: Styled("ok", "ok"), False: Styled("wrong", "error"), None: "not checked"}
+    for name, part in (
+        ("checksum", image.checksum),
+        ("SHA-256", image.digest),
+        ("CRC-32", image.crc),
+    ):
+        if part:
+            digits = part.stored.hex()
+            short = f"{digits[:_SHORT]}{'...' * (len(digits) > _SHORT)} "
+            yield name, styled_line(short, words[part.ok])
 
 
 def _description_rows(info: FirmwareInfo) -> Iterator[Row]:
@@ -185,14 +184,6 @@ def _description_rows(info: FirmwareInfo) -> Iterator[Row]:
         case BootloaderDescription() as boot:
             yield "bootloader", f"version {boot.version}"
             yield "built", _safe(f"{boot.date_time} with ESP-IDF {boot.idf}")
-
-
-def _signature(block: Signature) -> Cell:
-    key = f", key {block.key_digest.hex()[:_SHORT]}..." if block.key_digest else ""
-    words = {True: "whole", False: "damaged, or not of this image", None: "not checked"}
-    state = Styled(words[block.ok], "error" if block.ok is False else "note")
-    place = f"secure boot {block.version}, {block.scheme}, at {block.offset:#x}{key}, "
-    return styled_line(place, state)
 
 
 def _segments(pieces: Iterable[SegmentInfo]) -> Block:
@@ -239,7 +230,3 @@ def extended_json(result: ExtendedHeader) -> Json:
 def _safe(text: str) -> str:
     """Return text of a file that cannot speak to the terminal."""
     return decoded(text.encode("utf-8", "backslashreplace"))
-
-
-def _hex(value: int | None) -> str:
-    return "" if value is None else hex32(value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from espshell import pins
@@ -16,7 +15,6 @@ from espshell.units import number_text, size_text
 
 if TYPE_CHECKING:
     from espshell.chips import Chip
-    from espshell.efuse.table import Fuse
     from espshell.registers.table import BitField, Register
     from espshell.shell.language.scope import TargetScope
     from espshell.shell.session import Session
@@ -55,14 +53,14 @@ def about(session: Session, name: str) -> About | None:
     if colon and space == "gpio" and rest.isdecimal():
         return _pin(scope.chip, int(rest))
     if colon and space == "efuse":
-        return _fuse_named(session, rest)
+        return _fuse(session, rest)
     if colon and space == "flash":
         return _partition(scope, rest)
     if colon and space != "mem":
         return None
     if in_memory := _in_memory(scope, rest if colon else name):
         return in_memory
-    if colon or (fuse := _fuse_named(session, name)):
+    if colon or (fuse := _fuse(session, name)):
         return None if colon else fuse
     with contextlib.suppress(EspError):  # where no table can be read
         return _partition(scope, name)
@@ -128,26 +126,19 @@ def _pin(chip: Chip, number: int) -> About:
     pin, table = gpio.pin_named(chip, number), pins.of(chip.name)
     roles = ", ".join(" ".join(filter(None, role)) for role in pin.roles)
     named = [function for function in pin.functions if function != "-"]
-    facts: Iterator[tuple[str, str]] = (
-        (label, text)
-        for label, text in (
-            ("can be", ", ".join(dict.fromkeys(named))),
-            ("use", roles),
-            ("only", "input" if pin.input_only else ""),
-            ("strap", table.meanings.get(number, "yes") if pin.is_strap else ""),
-        )
-        if text
+    facts = (
+        ("can be", ", ".join(dict.fromkeys(named))),
+        ("use", roles),
+        ("only", "input" if pin.input_only else ""),
+        ("strap", table.meanings.get(number, "yes") if pin.is_strap else ""),
     )
-    return About(pin.name, "pin", facts=tuple(facts), see=f"gpio {number}")
+    shown = tuple(fact for fact in facts if fact[1])
+    return About(pin.name, "pin", facts=shown, see=f"gpio {number}")
 
 
-def _fuse_named(session: Session, name: str) -> About | None:
-    target = session.target
-    if target is None or (fuse := target.efuse.table.find(name)) is None:
+def _fuse(session: Session, name: str) -> About | None:
+    fuse = session.target.efuse.table.find(name) if session.target else None
+    if fuse is None:
         return None
-    return _fuse(fuse)
-
-
-def _fuse(fuse: Fuse) -> About:
     facts = (("in", f"block {fuse.block}, bits {fuse.bits}"), ("width", f"{fuse.width} bits"))
     return About(f"efuse:{fuse.name}", "eFuse", fuse.meaning.text, facts, see=f"efuse {fuse.name}")

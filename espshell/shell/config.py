@@ -10,6 +10,7 @@ Scripts read none of it unless they are asked to: what a bench does must be writ
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import sys
@@ -19,12 +20,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from platformdirs import user_config_path
+from platformdirs import user_config_path, user_state_path
 
 from espshell import files
 from espshell.errors import UsageError, printable
 from espshell.link import reset
-from espshell.shell import trust
 from espshell.shell.arguments.types import chip_named, did_you_mean
 from espshell.shell.script import Script
 from espshell.shell.settings import SAVED, SWITCHES
@@ -89,7 +89,11 @@ def load(
     Raises: UsageError for a file that cannot be read or has something wrong in it, for a profile
     that no file has, and for a file that nobody has agreed to and nobody can be asked about.
     """
-    paths = [file] if file else [path for path in (user_file(), Path(FILE_NAME)) if _is_there(path)]
+    paths = (
+        [file]
+        if file
+        else [path for path in (user_file(), Path(FILE_NAME)) if os.path.lexists(path)]
+    )
     if len(set(map(os.path.realpath, paths))) < len(paths):
         paths.pop()
     base, chosen, names = Config(), None, list[str]()
@@ -136,7 +140,7 @@ def save(
     import tomlkit
 
     path = user_file()
-    data = files.read_bytes(path, files.CONFIG) if _is_there(path) else b""
+    data = files.read_bytes(path, files.CONFIG) if os.path.lexists(path) else b""
     _sections(path, _parsed(path, data))
     document = tomlkit.parse(data.decode("utf-8-sig"))
     settings = document.setdefault("settings", tomlkit.table())
@@ -152,16 +156,24 @@ def save(
     return path
 
 
-def _is_there(path: Path) -> bool:
-    return os.path.lexists(path)
-
-
 def _may_use(
     path: Path, data: bytes, values: _Values, ask: Callable[[Sequence[str]], bool] | None
 ) -> bool:
-    """Return whether a file of the current folder may be used: agreed to before, or now."""
-    if trust.is_agreed(path, data):
-        return True
+    """Return whether a file of the current folder may be used: agreed to before, or now.
+
+    It may be a stranger's: it came with a repository.  Its port can write a file
+    (``sim://...?flash-file=``), its aliases and start-up lines can run a shell.  So nothing of it
+    is used before a person has seen it and said yes; a file that has changed since is a new one.
+    """
+    state, place = (
+        Path(user_state_path("espshell", appauthor=False)) / "agreed",
+        os.path.realpath(path),
+    )
+    digest = hashlib.sha256(os.fsencode(place) + b"\0" + data).hexdigest()
+    with contextlib.suppress(UsageError):  # there is none yet, or it is damaged
+        lines = files.read_text(state, files.HISTORY).splitlines()
+        if any(line.startswith(digest) for line in lines):
+            return True
     if ask is None:
         raise UsageError(
             f"the {path} of this folder has not been approved yet",
@@ -170,20 +182,20 @@ def _may_use(
     if not ask([f"{key} = {_shown(value)}" for key, value in _flat(values)]):
         return False
     with contextlib.suppress(UsageError):  # then the next start asks again
-        trust.agree(path, data)
+        # In JSON, so that a line end in the path begins no line of its own.
+        files.append_private(state, f"{digest}  {json.dumps(place)}\n".encode())
     return True
 
 
 def _flat(values: _Values, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Yield values by keys as one line has them: ``settings.check``."""
     for key, value in values.items():
+        is_bare = key.replace("-", "").isidentifier() and key.isascii()
+        name = prefix + (key if is_bare else _shown(key))
         if isinstance(value, dict) and value:
-            yield from _flat(value, f"{prefix}{_key(key)}.")
+            yield from _flat(value, f"{name}.")
         else:
-            yield prefix + _key(key), value
-
-
-def _key(name: str) -> str:
-    return name if name.replace("-", "").isidentifier() and name.isascii() else _shown(name)
+            yield name, value
 
 
 def _shown(value: object) -> str:
@@ -237,17 +249,14 @@ def _section(path: Path, prefix: str, values: _Values) -> Config:
         if key in values
     }
     settings = dict(_settings(path, prefix, values.get("settings", {})))
-    color = settings.pop("color", None)
-    if color is not None:
+    if color := settings.pop("color", None):
         options["color"] = color.text
     lines = values.get("startup", [])
-    startup = None
     if not isinstance(lines, list) or not all(type(line) is str for line in lines):
         raise _wrong(path, f"{prefix}startup", 'a list of lines such as ["sr"]', lines)
-    if "startup" in values:
-        startup = Script(f"{path} startup", "\n".join(lines), path.parent)
+    startup = Script(f"{path} startup", "\n".join(lines), path.parent)
     aliases = dict(_aliases(path, prefix, values.get("aliases", {})))
-    return Config(options, settings, aliases, startup)
+    return Config(options, settings, aliases, startup if "startup" in values else None)
 
 
 def _settings(path: Path, prefix: str, values: object) -> Iterator[tuple[str, Entry]]:
@@ -257,10 +266,10 @@ def _settings(path: Path, prefix: str, values: object) -> Iterator[tuple[str, En
             hint = did_you_mean(name, SAVED) or f"there are {', '.join(SAVED)}"
             raise UsageError(f"{path}: {key}: there is no such setting", hint=hint)
         is_switch = name in SWITCHES
-        if is_switch != (type(value) is bool) or type(value) not in (bool, int, str):
+        if type(value) not in ((bool,) if is_switch else (int, str)):
             expected = "true or false" if is_switch else "a text as `set` takes it"
             raise _wrong(path, key, expected, value)
-        text = {True: "on", False: "off"}[value] if is_switch else str(value)
+        text = ("on" if value else "off") if is_switch else str(value)
         if name == "parttable" and parse_number(text) is None:
             text = str(path.parent / files.path_of(text))
         if name == "color" and text not in ("auto", "always", "never"):
@@ -313,23 +322,26 @@ class _Option:
             return str(path.parent / files.path_of(text)) if self.is_path else text
 
 
-def _one_of(*words: str) -> Callable[[str], object]:
+def _only(expected: str, is_right: Callable[[str], bool]) -> Callable[[str], object]:
     def check(text: str) -> None:
-        if text not in words:
-            raise UsageError(f"expected {', '.join(words)}, not `{printable(text)}`")
+        if not is_right(text):
+            raise UsageError(f"expected {expected}, not `{printable(text)}`")
 
     return check
 
 
-def _rate(text: str) -> None:
-    if text != "auto" and not (text.isdecimal() and int(text)):
-        raise UsageError(f"expected {_RATE}, not `{printable(text)}`")
+def _one_of(*words: str) -> Callable[[str], object]:
+    return _only(", ".join(words), words.__contains__)
 
 
 _RATE = "a rate such as 460800, or auto"
 _OPTIONS = {
     "port": _Option('a text such as "/dev/ttyUSB0" or "usb:SERIAL"'),
-    "baud": _Option(_RATE, _rate, (int, str)),
+    "baud": _Option(
+        _RATE,
+        _only(_RATE, lambda text: text == "auto" or (text.isdecimal() and int(text) > 0)),
+        (int, str),
+    ),
     "chip": _Option('a chip such as "esp32c3"', chip_named),
     "before": _Option('a way to reset such as "default-reset"', reset.plan),
     "after": _Option('a way to leave such as "hard-reset"', _one_of(*reset.AFTER)),

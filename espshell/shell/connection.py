@@ -63,8 +63,8 @@ class Connection:
         if flash.declared_size != settings.flash_size:
             flash.declared_size, flash.is_ready = settings.flash_size, False
         pads = parse_pads(settings.spi_connection)
-        if self.target.pads != pads:
-            self.target.choose_pads(pads)
+        if flash.pads != pads:
+            flash.choose_pads(pads)
             self.partitions = self.part = None
 
     def partition_table(self) -> PartitionTable:

@@ -12,7 +12,7 @@ from espshell.lazy import run
 from espshell.ops.result import Result
 from espshell.render import render, to_json
 from espshell.render.document import Block, Styled, Table, Text, spaced
-from espshell.render.forms import Json, form, json_form, json_rows
+from espshell.render.forms import form, json_rows
 from espshell.render.memory.journal import snapshot_row
 from espshell.render.view import View
 from espshell.shell import manual
@@ -32,6 +32,7 @@ run(manual)  # it has the forms of help
 
 json_rows(
     History="=lines",
+    NamedValues="=rows:",
     Map="=regions",
     PortInfo="device likely=is_likely kind vid pid product serial location",
     Ports="=ports",
@@ -45,7 +46,18 @@ json_rows(
 def show(output: Output, name: str | None, outcome: Outcome, seconds: float) -> None:
     """Show how a command of a name ended: its result and notes, or one JSON object for it all."""
     if output.as_json:
-        output.object(_object(name, outcome, to_json(outcome.bare), seconds))
+        error = outcome.error
+        output.object(
+            {
+                "command": name,
+                "ok": outcome.status == 0,
+                "value": to_json(outcome.bare),
+                "error": error.message if error else None,
+                "hint": (error.hint or None) if error else None,
+                "seconds": round(seconds, 6),
+                "slug": error.slug if error else None,
+            }
+        )
     show_text(output, outcome.result)
 
 
@@ -56,38 +68,25 @@ def show_text(output: Output, result: Result | Presentation | None) -> None:
     if not isinstance(result, Presentation):
         result = Presentation(result)
     if not (result.is_shown or output.as_json):
-        partitions = result.partitions()
-        view = replace(output.view, every_row=result.every_row, partitions=partitions)
-        output.show(render(result.result, view))
+        output.show(render(result.result, _view(output, result)))
     for note in result.result.notes:
         output.note(note)
 
 
-def _object(name: str | None, outcome: Outcome, value: Json, seconds: float) -> dict[str, Json]:
-    error = outcome.error
-    return {
-        "command": name,
-        "ok": outcome.status == 0,
-        "value": value,
-        "error": error.message if error else None,
-        "hint": (error.hint or None) if error else None,
-        "seconds": round(seconds, 6),
-        "slug": error.slug if error else None,
-    }
+def _view(output: Output, shown: Presentation) -> View:
+    """Return the place where a result is drawn, and how the command wants it to be."""
+    view, partitions = output.view, shown.partitions()
+    if partitions is None and not shown.every_row:
+        return view
+    return replace(view, every_row=shown.every_row, partitions=partitions)
 
 
 @form
 def regions(result: Map, view: View) -> Iterator[Block]:
     """Yield a row a region."""
     yield Table(
-        (
-            region.name,
-            str(Span(region.start, region.end)),
-            size_text(region.size),
-            region.kind.value,
-            region.note,
-        )
-        for region in result.regions
+        (r.name, str(Span(r.start, r.end)), size_text(r.size), r.kind.value, r.note)
+        for r in result.regions
     )
 
 
@@ -169,12 +168,6 @@ def settings(result: NamedValues, view: View) -> Iterator[Block]:
     yield Table(
         (name, value if isinstance(value, str) else switches[value]) for name, value in result.rows
     )
-
-
-@json_form
-def settings_json(result: NamedValues) -> Json:
-    """Return values by name."""
-    return dict(result.rows)
 
 
 @form

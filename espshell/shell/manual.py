@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from espshell.render.document import Block, Indented, Line, Styled, Table, Text, spaced
-from espshell.render.forms import Json, form, json_form
+from espshell.render.forms import Json, form, json_form, pick
 from espshell.render.view import COLUMNS, View
 from espshell.shell.commands.topics import TOPICS
-from espshell.shell.declaration import RESTS, Option, Param, Verb
+from espshell.shell.declaration import RESTS, Option, Verb
 from espshell.shell.registry import COMMANDS
 
 if TYPE_CHECKING:
@@ -34,15 +34,15 @@ STATUSES = {0: "done", 1: "the chip is not as expected", 2: "the command line is
 NO_CHIP = {3: "no chip is connected, or it does not answer"}
 
 
-class Paragraph(Block):
+class Paragraph(Text):
     """Text that is wrapped at words, with at most 80 columns, also in files."""
 
     def __init__(self, text: str) -> None:
-        self._text = Text(text, hang=0, wraps=True)
+        super().__init__(text, hang=0, wraps=True)
 
     def lines(self, view: View) -> Iterator[Line]:
         """Yield its lines."""
-        return self._text.lines(replace(view, width=min(view.width, COLUMNS)))
+        return super().lines(replace(view, width=min(view.width, COLUMNS)))
 
 
 @form
@@ -74,22 +74,19 @@ def _overview(verbs: Sequence[Verb], view: View) -> Iterator[Block]:
     for verb in verbs:
         if not verb.preset and not verb.alias_of:
             names.setdefault(verb.group, {})[verb.name.partition(" ")[0]] = None
+    rows = {group: "  ".join(inside) for group, inside in names.items()}
     others = {verb.name.partition(" ")[0] for verb in verbs if verb.alias_of}
-    for group, inside in names.items():
-        yield from _beside(group, "  ".join(inside), view)
-    yield from _beside("Other names", f"{len(others)} of other tools, such as write-flash", view)
-    yield from _beside("Topics", "  ".join(TOPICS), view)
+    rows["Other names"] = f"{len(others)} of other tools, such as write-flash"
+    rows["Topics"] = "  ".join(TOPICS)
+    is_wide = view.width >= COLUMNS // 2 + _LABEL
+    for label, text in rows.items():  # beside each other, or one above the other
+        if is_wide:
+            yield Text(Styled(f"{label:<{_LABEL}}", "label"), text, hang=_LABEL, wraps=True)
+        else:
+            yield Text(Styled(label, "label"))
+            yield Indented(_INDENT, Paragraph(text))
     yield Text()
     yield Paragraph(HOW)
-
-
-def _beside(label: str, text: str, view: View) -> Iterator[Block]:
-    """Yield a text with a label beside it, or above it where there is little room."""
-    if view.width >= COLUMNS // 2 + _LABEL:
-        yield Text(Styled(f"{label:<{_LABEL}}", "label"), text, hang=_LABEL, wraps=True)
-    else:
-        yield Text(Styled(label, "label"))
-        yield Indented(_INDENT, Paragraph(text))
 
 
 def _listed(result: Help, view: View) -> Iterator[Block]:
@@ -101,18 +98,15 @@ def _listed(result: Help, view: View) -> Iterator[Block]:
     named = [verb for verb in result.verbs if verb is not bare and not verb.preset]
     ours = [verb for verb in named if not verb.alias_of or (result.family and " " in verb.name)]
     yield Text(Styled(result.group or ours[0].group, "label"))
-    rows = [(_with_variants(verb, result.verbs), verb.summary) for verb in ours]
+    rows = []
+    for verb in ours:  # variants at the end of their name: ``peek[8|16|32]``
+        variants = [other.name for other in result.verbs if other.preset and other.run is verb.run]
+        ends = "|".join(name.removeprefix(verb.name) for name in variants)
+        rows.append((f"{verb.name}[{ends}]" if ends else verb.name, verb.summary))
     yield Indented(_INDENT, Table(rows, wrap=True))
     if others := ", ".join(verb.name for verb in named if verb not in ours):
         yield Text()
         yield Paragraph(f"Also: {others}.")
-
-
-def _with_variants(verb: Verb, verbs: Sequence[Verb]) -> str:
-    """Return the name of a command and of its variants: ``peek[8|16|32]``."""
-    variants = [other.name for other in verbs if other.preset and other.run is verb.run]
-    ends = "|".join(name.removeprefix(verb.name) for name in variants)
-    return f"{verb.name}[{ends}]" if ends else verb.name
 
 
 def _explained(verb: Verb, view: View) -> Iterator[Block]:
@@ -125,8 +119,7 @@ def _explained(verb: Verb, view: View) -> Iterator[Block]:
         yield from _paragraphs(verb.details)
     if verb.options:
         yield Text()
-        rows = [(_flags(option), option.help) for option in verb.options]
-        yield Indented(_INDENT, *_with_texts(rows, view))
+        yield Indented(_INDENT, *_options(verb.options, view))
     if verb.examples:
         yield Text()
         yield Text(Styled("Examples" if len(verb.examples) > 1 else "Example", "label"))
@@ -134,23 +127,21 @@ def _explained(verb: Verb, view: View) -> Iterator[Block]:
         yield Indented(_INDENT, *(Text(line) for line in lines))
 
 
-def _with_texts(rows: Sequence[tuple[str, str]], view: View) -> Iterator[Block]:
-    """Yield a table; or each text below its label, where the longest leaves texts no room.
+def _options(options: Sequence[Option], view: View) -> Iterator[Block]:
+    """Yield a table: ``--align, -a NUMBER`` and its text; or texts below, where there is no room.
 
     On a terminal the table folds such rows itself.
     """
+    rows = []
+    for option in options:
+        value = f" {option.value}" if option.type else ""
+        rows.append((", ".join(filter(None, (option.flag, option.short))) + value, option.help))
     if view.fold or max(len(label) for label, _ in rows) <= min(view.width, COLUMNS) - _ROOM:
         yield Table(rows, wrap=True)
         return
     for label, text in rows:
         yield Text(label)
         yield Indented(2 * _INDENT, Paragraph(text))
-
-
-def _flags(option: Option) -> str:
-    """Return an option with its short form and its value: ``--align, -a NUMBER``."""
-    value = f" {option.value}" if option.type else ""
-    return ", ".join(filter(None, (option.flag, option.short))) + value
 
 
 def _paragraphs(text: str) -> Iterator[Block]:
@@ -186,16 +177,24 @@ def help_json(result: Help) -> Json:
 def command_json(verb: Verb) -> dict[str, Json]:
     """Return all that a command declares."""
     same = [other for other in COMMANDS.verbs() if other.run is verb.run and other is not verb]
-    arguments: list[Json] = [_argument_json(param) for param in verb.params]
+    arguments: list[Json] = []
+    for param in verb.params:
+        label = param.type.label or param.key.upper()
+        choices: list[Json] = list(label.split("|")) if param.type.kind == "choice" else []
+        arguments.append(
+            {
+                "name": label,
+                "kind": param.type.kind,
+                "choices": choices or None,
+                "optional": param.least == 0,
+                "many": param.type.most > 2,
+            }
+        )
     if verb.rest != "words":
-        label = RESTS[verb.rest]
-        arguments.append({**dict.fromkeys(_ARGUMENT), "name": label, "kind": verb.rest} | _ONE)
+        rest: dict[str, Json] = {"name": RESTS[verb.rest], "kind": verb.rest, "choices": None}
+        arguments.append({**rest, "optional": False, "many": False})
     return {
-        "name": verb.name,
-        "group": verb.group,
-        "summary": verb.summary,
-        "details": verb.details,
-        "usage": verb.usage,
+        **pick(verb, "name group summary details usage"),
         "arguments": arguments,
         "options": [_option_json(option) for option in verb.options],
         "examples": list(verb.examples),
@@ -207,31 +206,12 @@ def command_json(verb: Verb) -> dict[str, Json]:
     }
 
 
-_ARGUMENT = ("name", "kind", "choices", "optional", "many")
-_ONE: dict[str, Json] = {"optional": False, "many": False}
-
-
-def _argument_json(param: Param) -> dict[str, Json]:
-    label = param.type.label or param.key.upper()
-    choices: list[Json] = list(label.split("|")) if param.type.kind == "choice" else []
-    return {
-        "name": label,
-        "kind": param.type.kind,
-        "choices": choices or None,
-        "optional": param.least == 0,
-        "many": param.type.most > 2,
-    }
-
-
 def _option_json(option: Option) -> dict[str, Json]:
+    kind = option.type.kind if option.type else None
     return {
-        "flag": option.flag,
-        "short": option.short or None,
-        "help": option.help,
-        "value": option.value or None,
-        "kind": option.type.kind if option.type else None,
-        "many": option.many,
-        "refused": option.refusal or None,
+        **pick(option, "flag short? help value?"),
+        "kind": kind,
+        **pick(option, "many refused=refusal?"),
     }
 
 
@@ -256,15 +236,5 @@ def about_text(result: About, view: View) -> Iterator[Block]:
 def about_json(result: About) -> Json:
     """Return the name, its kind, and facts by what they are."""
     columns = ("name", "bits", "access", "meaning")
-    fields: list[Json] = []
-    for row in result.fields:
-        fields.append(dict(zip(columns, row, strict=True)))
-    facts: dict[str, Json] = dict(result.facts)
-    return {
-        "name": result.name,
-        "kind": result.kind,
-        "meaning": result.meaning or None,
-        "facts": facts,
-        "fields": fields,
-        "see": result.see,
-    }
+    fields: list[Json] = [dict(zip(columns, row, strict=True)) for row in result.fields]
+    return {**pick(result, "name kind meaning? facts:"), "fields": fields, **pick(result, "see")}

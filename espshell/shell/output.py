@@ -164,23 +164,20 @@ class Output:
 
     def write(self, text: str) -> None:
         """Write a piece of a result, in one call. Raises: UsageError if it cannot be written."""
-        if self._stdout.isatty():
+        if (self._bar or self._alive_text) and self._stdout.isatty():
             self._end_progress()
-        with self._told():
-            self._stdout.write(self.recolored(text))
+        self._emit(self.recolored(text))
         if not self._redirected:
             self.logged(lambda transcript: transcript.output(text))
 
     def recolored(self, text: str) -> str:
         """Return painted text in the colours of the theme."""
-        return recolored(text, self.chosen_theme)
+        return recolored(text, self.chosen_theme) if "\x1b" in text else text
 
     def draw(self, text: str) -> None:
         """Write a piece of a picture to the terminal, which no transcript gets."""
         self._end_progress()
-        with self._told():
-            self._stdout.write(text)
-            self._stdout.flush()
+        self._emit(text, flush=True)
 
     def alive(self, text: str, *, around: bool = False) -> None:
         """Show on a terminal what a command is at, from half a second on, until it shows more.
@@ -203,6 +200,11 @@ class Output:
         if rest <= 0:
             self._draw_alive()
 
+    def provisional(self, text: str) -> None:
+        """Show on a terminal what the next output takes away again."""
+        self.draw(text)
+        self._is_alive_shown = True
+
     def _draw_alive(self) -> None:
         with self._alive_lock, contextlib.suppress(OSError):
             if self._alive_text:
@@ -214,6 +216,8 @@ class Output:
         """Write to all that keeps a record; end one that fails, and say so."""
         transcripts = [self.transcript] if self.transcript else []
         for record in (*transcripts, *self.records):
+            if record is not self.transcript and record not in self.records:
+                continue  # it has ended while the end of another one was told
             try:
                 write(record)
             except (OSError, ValueError) as error:  # ValueError: it has just been closed
@@ -316,12 +320,13 @@ class Output:
                 self.stderr.flush()
 
     def _end_progress(self) -> None:
-        with self._alive_lock, contextlib.suppress(OSError):
-            self._alive_text = ""
-            if self._is_alive_shown:
-                self._is_alive_shown = False
-                self.stderr.write("\r\x1b[K")
-                self.stderr.flush()
+        if self._alive_text:  # else there is nothing to take away
+            with self._alive_lock, contextlib.suppress(OSError):
+                self._alive_text = ""
+                if self._is_alive_shown:
+                    self._is_alive_shown = False
+                    self.stderr.write("\r\x1b[K")
+                    self.stderr.flush()
         bar, self._bar = self._bar, None
         if bar is not None:
             with contextlib.suppress(OSError):
@@ -339,8 +344,7 @@ class Output:
         if self._alive_timer is not None:
             self._alive_timer.cancel()
         self._alive_timer, self._alive_since, self._alive_around = None, 0.0, ""
-        with self._told():
-            self._stdout.flush()
+        self._emit("", flush=True)
 
     @contextlib.contextmanager
     def to_file(self, path: Path, *, append: bool) -> Iterator[None]:
@@ -348,9 +352,8 @@ class Output:
 
         Raises: UsageError if it cannot be written.
         """
-        path = files.real_path(path)  # so that a link stays one
-        if append or (files.exists(path) and not files.is_file(path)):
-            with _opened(path, "a" if append else "w") as stream, self._instead(stream):
+        if append:
+            with _opened(path, "a") as stream, self._instead(stream):
                 yield
             return
         with (
@@ -394,11 +397,16 @@ class Output:
         finally:
             self._stdout, self._redirected = kept, False
 
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        """Make an error of the system ours; that nobody reads on is not for us to judge."""
+    def _emit(self, text: str, *, flush: bool = False) -> None:
+        """Write to where results go.
+
+        Raises: UsageError for an error of the system; that nobody reads on is not for us to judge.
+        """
         try:
-            yield
+            if text:
+                self._stdout.write(text)
+            if flush:
+                self._stdout.flush()
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -420,9 +428,9 @@ class Output:
     def _wants_color(self, stream: IO[str]) -> bool:
         if self.color_when != "auto":
             return self.color_when == "always"
-        if "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb":
+        if not stream.isatty() or "NO_COLOR" in os.environ:
             return False
-        return stream.isatty()
+        return os.environ.get("TERM") != "dumb"
 
 
 class _Bar:

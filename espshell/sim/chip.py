@@ -10,7 +10,7 @@ from espshell.sim import efuse, models, moving
 from espshell.sim.access import FlashAccess
 from espshell.sim.fault import Direction
 from espshell.sim.gpio import MODELS, Gpio
-from espshell.sim.memory import Download
+from espshell.sim.memory import AddressSpace, Download
 from espshell.sim.nor import Nor
 from espshell.sim.ram_fault import FaultySpace
 from espshell.sim.spi import Spi
@@ -32,9 +32,12 @@ class SimChip:
     def __init__(self, setup: Setup) -> None:
         self.model = setup.model
         self.facts = models.chip_of(setup.model)
-        rom = models.rom_contents(setup.model)
-        self.memory = FaultySpace(self.facts, rom=rom, registers=_words(setup))
-        self.memory.faults = setup.ram_faults
+        rom, words = models.rom_contents(setup.model), _words(setup)
+        self.memory = (
+            FaultySpace(self.facts, rom=rom, registers=words, faults=setup.ram_faults)
+            if setup.ram_faults
+            else AddressSpace(self.facts, rom=rom, registers=words)
+        )
         self.gpio = Gpio(
             MODELS[self.facts.name],
             self.memory,

@@ -156,17 +156,14 @@ class Faults:
     """The rules of one direction, and how many frames have gone there."""
 
     def __init__(self, rules: Iterable[Rule], direction: Direction) -> None:
-        self._rules = tuple(rule for rule in rules if rule.direction is direction)
+        self.rules = tuple(rule for rule in rules if rule.direction is direction)
         self._index = 0
-
-    def __bool__(self) -> bool:
-        return bool(self._rules)
 
     def apply(self, raw: bytes) -> list[Passage]:
         """Count a frame, given as on the wire; return what becomes of it."""
         self._index += 1
         passages = [Passage(raw)]
-        for rule in self._rules:
+        for rule in self.rules:
             if rule.holds(self._index):
                 passages = [after for one in passages for after in _apply(rule, one)]
         return passages

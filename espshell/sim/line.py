@@ -1,7 +1,10 @@
-"""Bytes on their way from a chip to the host: UART, then the packets of a USB bridge.
+"""Bytes on their way: the UART of a chip, the packets of a USB bridge, and what a cable spoils.
 
 A bridge sends what it has when its latency timer, started by the first byte, runs out, or when a
 packet is full.  With a latency of zero every byte arrives by itself.
+
+What bridge and cable do to bytes at rates that are too fast for them is that of a generator with a
+fixed seed: a run can be repeated to the bit.
 
 Source: FTDI application note AN232B-04, "Data Throughput, Latency and Handshaking".
 """
@@ -9,8 +12,12 @@ Source: FTDI application note AN232B-04, "Data Throughput, Latency and Handshaki
 from __future__ import annotations
 
 import hashlib
+import math
+import random
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 BITS_PER_BYTE = 10
 """Start, eight, stop."""
@@ -19,6 +26,9 @@ PACKET = 62
 """Data bytes in a full packet of a full-speed bridge: 64 less two of status."""
 
 _BABBLE_BAUD = 115_200
+
+GARBLE = bytes((n * 167 + 13) & 0xFF for n in range(256))
+"""What bytes become where they are not understood."""
 
 
 @dataclass(slots=True)
@@ -29,10 +39,6 @@ class Burst:
     byte_s: float
     data: bytearray
     taken: int = 0
-
-    def complete_at(self, index: int) -> float:
-        """Return when a byte is complete."""
-        return self.first + index * self.byte_s
 
     def count_by(self, moment: float) -> int:
         """Return how many bytes are complete at a moment."""
@@ -51,6 +57,7 @@ class SerialLine:
         self._latency_s = latency_s
         self._bursts: deque[Burst] = deque()
         self._ready: float | None = None
+        """When the next packet arrives at the host, as far as that has been found out."""
         self._held = False
         self._babbling = False
         self._babbled = 0
@@ -59,15 +66,16 @@ class SerialLine:
 
     def send(self, data: bytes, at: float, byte_s: float) -> None:
         """Transmit bytes as soon as the line is free, and not before a moment."""
-        last = self._bursts[-1] if self._bursts else None
-        if last is not None and at <= self.free_at and last.byte_s == byte_s and not self._held:
-            last.data += data
+        free_at, bursts = self.free_at, self._bursts
+        start = max(at, free_at)
+        if bursts and at <= free_at and bursts[-1].byte_s == byte_s and not self._held:
+            bursts[-1].data += data
         else:
-            self._bursts.append(Burst(max(at, self.free_at) + byte_s, byte_s, bytearray(data)))
+            bursts.append(Burst(start + byte_s, byte_s, bytearray(data)))
             self._held = False
-        if self._ready is not None and self.free_at + byte_s <= self._ready:
+        if self._ready is not None and free_at + byte_s <= self._ready:
             self._ready = None  # some of it may still catch the packet
-        self.free_at = max(at, self.free_at) + len(data) * byte_s
+        self.free_at = start + len(data) * byte_s
 
     def hold(self, at: float, seconds: float) -> None:
         """Keep the line busy for a time."""
@@ -78,6 +86,7 @@ class SerialLine:
         """Send meaningless bytes from a moment on."""
         self.hold(at, 0.0)
         self._babbling = True
+        self._ready = None
 
     def cut(self, now: float) -> None:
         """Stop sending: what has not left the chip by now never will."""
@@ -88,46 +97,87 @@ class SerialLine:
         self.free_at = min(self.free_at, now)
         self._ready = None
 
-    def ready_at(self) -> float | None:
-        """Return when the next packet arrives at the host, or None if nothing is coming."""
+    def ready_at(self) -> float:
+        """Return when the next packet arrives at the host; infinity if nothing is coming."""
+        if self._ready is not None:
+            return self._ready
         if self._babbling and not self._bursts:
             seed = f"garbage {self._babbled}".encode()
             self._babbled += 1
             garbage = hashlib.shake_128(seed).digest(PACKET)
             self.send(garbage, self.free_at, BITS_PER_BYTE / _BABBLE_BAUD)
-        if self._ready is None and self._bursts:
-            self._ready = self._packet_ready()
+        self._ready = self._packet_ready() if self._bursts else inf
         return self._ready
 
     def take(self, now: float) -> bytes:
         """Return the bytes that have arrived since the last call."""
-        data = b""
-        while (ready := self._ready or self.ready_at()) is not None and ready <= now:
-            data += self._take_packet(ready)
-        return data
+        packets = b""
+        while (ready := self.ready_at()) <= now:
+            room = PACKET
+            while self._bursts and room:
+                burst = self._bursts[0]
+                taken, size = burst.taken, len(burst.data)
+                burst.taken = end = min(burst.count_by(ready), taken + room)
+                packets += burst.data[taken:end]
+                room -= end - taken
+                if end < size:
+                    break
+                self._bursts.popleft()
+            self._ready = None
+        return packets
 
     def _packet_ready(self) -> float:
-        head = self._bursts[0]
-        deadline = head.complete_at(head.taken) + self._latency_s
-        count = 0
+        room, deadline = PACKET, inf
         for burst in self._bursts:
-            if burst.complete_at(burst.taken) > deadline:
+            first, byte_s, taken = burst.first, burst.byte_s, burst.taken
+            begins = first + taken * byte_s
+            if begins > deadline:
                 break
-            size = len(burst.data) - burst.taken
-            if count + size >= PACKET:
-                return min(deadline, burst.complete_at(burst.taken + PACKET - count - 1))
-            count += size
+            if deadline == inf:
+                deadline = begins + self._latency_s
+            size = len(burst.data) - taken
+            if size >= room:
+                return min(deadline, first + (taken + room - 1) * byte_s)
+            room -= size
         return deadline
 
-    def _take_packet(self, ready: float) -> bytes:
-        packet = b""
-        while self._bursts and len(packet) < PACKET:
-            burst = self._bursts[0]
-            end = min(burst.count_by(ready), burst.taken + PACKET - len(packet))
-            packet += burst.data[burst.taken : end]
-            burst.taken = end
-            if end < len(burst.data):
-                break
-            self._bursts.popleft()
-        self._ready = None
-        return packet
+
+class Cable:
+    """Carries bytes, either way.
+
+    Above ``max_baud`` (0: no limit) nothing gets through whole.  ``noise`` has pairs of a rate and
+    the probability that, at this rate and faster ones, a bit of a byte is wrong.
+    """
+
+    def __init__(self, max_baud: int, noise: Sequence[tuple[int, float]]) -> None:
+        self._max_baud = max_baud
+        self._noise = sorted(noise)
+        self._random = random.Random("noise")
+        self._good: dict[float, int] = {}
+        """Bytes that still get through, by probability."""
+
+    def carry(self, data: bytes, baud: int) -> bytes:
+        """Return what arrives of bytes that are sent at a rate."""
+        if self._max_baud and baud > self._max_baud:
+            return data.translate(GARBLE)
+        if not self._noise:
+            return data
+        probability = next((p for rate, p in reversed(self._noise) if rate <= baud), 0.0)
+        return self._spoiled(data, probability) if probability else data
+
+    def _spoiled(self, data: bytes, probability: float) -> bytes:
+        at = self._good.pop(probability, None)
+        if at is None:
+            at = self._distance(probability)
+        spoiled = bytearray(data)
+        while at < len(spoiled):
+            spoiled[at] ^= 1 << self._random.randrange(8)
+            at += 1 + self._distance(probability)
+        self._good[probability] = at - len(spoiled)
+        return bytes(spoiled)
+
+    def _distance(self, probability: float) -> int:
+        """Return how many bytes get through before the next that does not."""
+        if probability >= 1:
+            return 0
+        return int(math.log(1 - self._random.random()) / math.log(1 - probability))

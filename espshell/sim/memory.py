@@ -34,6 +34,9 @@ class AddressSpace:
     cannot be written: nothing burns here.
     """
 
+    broken: tuple[Span, ...] = ()
+    """All words that are not simply what has been stored there."""
+
     def __init__(
         self, chip: Chip, *, rom: Iterable[tuple[int, bytes]], registers: Mapping[int, int]
     ) -> None:
@@ -54,10 +57,12 @@ class AddressSpace:
         index = bisect_right(self._starts, address) - 1
         if index < 0:
             return 0
-        contents, region = self._contents[index], self._regions[index]
-        offset = address - region.start
-        if contents is not None and offset < len(contents):
-            return int.from_bytes(contents[offset : offset + WORD], "little")
+        contents = self._contents[index]
+        if contents is not None:
+            offset = address - self._starts[index]
+            if offset < len(contents):
+                return int.from_bytes(contents[offset : offset + WORD], "little")
+        region = self._regions[index]
         if not region.holds(address):
             return 0
         if region.kind in _CACHED:

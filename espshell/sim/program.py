@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from espshell.records import dataclass
 from espshell.sim.receiver import Frames
 
 COMMAND_S = 30e-6
@@ -26,8 +25,7 @@ class Next(Enum):
     DARK = "nothing ever: it has lost its supply"
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(NamedTuple):
     """What one command does inside a loader, which makes an ``Answer`` of it."""
 
     error: int = 0
@@ -51,8 +49,7 @@ class Completed:
 DONE = Completed()
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """All that comes of one frame."""
 
     replies: tuple[bytes, ...] = ()

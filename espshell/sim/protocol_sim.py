@@ -75,8 +75,7 @@ class Serial(SerialBase):
     @property
     def in_waiting(self) -> int:
         """Bytes that have arrived."""
-        self._check()
-        return self.wire.waiting
+        return self._check()
 
     def wait_readable(self, timeout_s: float) -> bool:
         """Move the clock to the arrival of the next byte, at most by the timeout."""
@@ -104,8 +103,7 @@ class Serial(SerialBase):
 
     def reset_input_buffer(self) -> None:
         """Drop what has arrived."""
-        self._check()
-        self.wire.receive(self.wire.waiting)
+        self.wire.receive(self._check())
 
     def reset_output_buffer(self) -> None:
         """Do nothing: what was written is on the wire already."""
@@ -132,28 +130,26 @@ class Serial(SerialBase):
             self.wire = Wire(url.parse(name), self.clock)
 
     def _wait(self, size: int, deadline: float | None) -> bool:
-        wire, clock = self.wire, self.clock
-        self._check()
-        while wire.waiting < size:
-            at = wire.next_event()
+        while self._check() < size:
+            at = self.wire.next_event()
             if at is None or (deadline is not None and at > deadline):
-                if deadline is not None and deadline > clock.now():
-                    clock.advance_to(deadline)
-                    wire.settle()
-                break
-            clock.advance_to(at)
-            self._check_plugged()
-        return wire.waiting >= size
+                if deadline is not None:
+                    self.clock.advance_to(deadline)
+                return False
+            self.clock.advance_to(at)
+        return True
 
-    def _check(self) -> None:
-        """Let the wire settle. Raises: SerialException if the port is closed or unplugged."""
+    def _check(self) -> int:
+        """Let the wire settle; return how many bytes have arrived.
+
+        Raises: SerialException if the port is closed or unplugged.
+        """
         if not self.is_open:
             raise PortNotOpenError
-        self._check_plugged()
-
-    def _check_plugged(self) -> None:
-        self.wire.settle()
-        if self.wire.pulls != self._pulls:
-            if self.wire.back_at is not None:
-                _kept[self.port or ""] = self.wire, self.clock
+        wire = self.wire
+        waiting = wire.settle()
+        if wire.pulls != self._pulls:
+            if wire.back_at is not None:
+                _kept[self.port or ""] = wire, self.clock
             raise serial.SerialException("the simulated device was unplugged")
+        return waiting

@@ -11,7 +11,9 @@ Addresses are those of words, lines are counted in bytes, from 0 on.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 
+from espshell.chips import Chip
 from espshell.errors import UsageError
 from espshell.records import dataclass
 from espshell.sim.memory import AddressSpace
@@ -77,11 +79,18 @@ class FaultySpace(AddressSpace):
 
     faults: tuple[RamFault, ...] = ()
 
-    @property
-    def broken(self) -> tuple[Span, ...]:
-        """All words that are not simply what has been stored there."""
-        victims = (Span.of(f.victim, WORD) for f in self.faults if f.kind == "couple")
-        return (*(fault.span for fault in self.faults), *victims)
+    def __init__(
+        self,
+        chip: Chip,
+        *,
+        rom: Iterable[tuple[int, bytes]],
+        registers: Mapping[int, int],
+        faults: tuple[RamFault, ...],
+    ) -> None:
+        super().__init__(chip, rom=rom, registers=registers)
+        self.faults = faults
+        victims = (Span.of(f.victim, WORD) for f in faults if f.kind == "couple")
+        self.broken = (*(fault.span for fault in faults), *victims)
 
     def word(self, address: int) -> int:
         """Return what is read at an address."""

@@ -44,23 +44,22 @@ class RomReceiver:
     def feed(self, data: bytes, *, joined: bool = False) -> Frames:
         """Return the frames that are complete."""
         frames: Frames = []
-        start = 0
-        while (end := data.find(slip.END, start)) >= 0:
-            piece = self._piece + data[start:end] if self._piece else data[start:end]
+        *pieces, rest = data.split(slip.END)
+        end = 0
+        for piece in pieces:
+            end += len(piece) + 1
             if not self._open:
                 self._open = True
-            elif piece:
-                # An escape that does not exist is left out.
+            elif piece := self._piece + piece:
                 frame = slip.unescape(piece)
                 if frame is None:
                     frame = _ESCAPE.sub(lambda match: _ESCAPED.get(match[1], b""), piece)
-                frames.append((end + 1, frame[: self._size]))
+                frames.append((end, frame[: self._size]))
                 self._piece = b""
                 self._open = False
-            start = end + 1
-        if self._open and start < len(data):
+        if self._open and rest:
             # Twice the buffer: every byte may be an escape.
-            self._piece = (self._piece + data[start:])[: 2 * self._size]
+            self._piece = (self._piece + rest)[: 2 * self._size]
         return frames
 
 

@@ -17,6 +17,7 @@ repeated in ``tests/sim``; opcodes from the esptool manual.  What is not measure
 from __future__ import annotations
 
 import hashlib
+import struct
 import zlib
 from collections.abc import Callable
 
@@ -42,6 +43,7 @@ READ_FAILED = 0x09
 READ_LENGTH = 0x0A
 INFLATE_FAILED = 0x0B
 
+_WORD = struct.Struct("<I")
 _BUFFER = 0x1800 + BLOCK_HEADER
 _SLOW_READ = 64
 _FLASH_SIZE = 4 * MIB  # what the ROM believes until SPI_SET_PARAMS
@@ -104,29 +106,28 @@ class RomLoader:
 
     def execute(self, frame: bytes) -> Answer:
         """Answer one unescaped frame."""
-        self._buffer[: len(frame)] = frame
-        began = self._access.now
-        self._access.now += COMMAND_S
-        command = None if self._buffer[0] else self._commands.get(self._buffer[1])
-        # Refused without payload: esptool could not tell an ESP32-S2 in secure download mode
-        # otherwise.
-        completed = Completed(INVALID)
-        if command is not None:
-            self._opcode = self._buffer[1]
-            self._repeat = SYNC_REPLIES if self._opcode == Opcode.SYNC else 1
-            if self._opcode in _CLEARS_ERROR:
+        buffer, access = self._buffer, self._access
+        buffer[: len(frame)] = frame
+        began = access.now
+        access.now += COMMAND_S
+        opcode = buffer[1]
+        command = None if buffer[0] else self._commands.get(opcode)
+        if command is None:
+            # Refused without payload: esptool could not tell an ESP32-S2 in secure download mode
+            # otherwise.
+            completed = Completed(INVALID)
+        else:
+            self._opcode = opcode
+            self._repeat = SYNC_REPLIES if opcode == Opcode.SYNC else 1
+            if opcode in _CLEARS_ERROR:
                 self._error = 0
             try:
                 completed = command()
             except PowerLost:
                 completed = Completed(next=Next.DARK, is_silent=True)
-        return Answer(
-            () if completed.is_silent else (self._reply(completed),) * self._repeat,
-            cost_s=self._access.now - began,
-            next=completed.next,
-            entry=completed.entry,
-            new_baud=completed.new_baud,
-        )
+        replies = () if completed.is_silent else (self._reply(completed),) * self._repeat
+        cost_s = access.now - began
+        return Answer(replies, cost_s, 0.0, (), completed.next, completed.entry, completed.new_baud)
 
     def _table(self) -> dict[Opcode, Callable[[], Completed]]:
         memory, word = self.chip.memory, self._word
@@ -142,7 +143,7 @@ class RomLoader:
             ),
             Opcode.SYNC: lambda: Completed(value=self._dialect.sync_value),
             Opcode.WRITE_REG: self._write_reg,
-            Opcode.READ_REG: lambda: Completed(value=memory.word(word(0))),
+            Opcode.READ_REG: lambda: Completed(0, memory.word(word(0))),
             Opcode.SPI_SET_PARAMS: self._set_params,
             Opcode.SPI_ATTACH: self._attach,
             Opcode.READ_FLASH_SLOW: self._read_flash,
@@ -156,24 +157,27 @@ class RomLoader:
         }
 
     def _reply(self, completed: Completed) -> bytes:
-        if completed.value is not None:
-            self._value = completed.value
-        self._error = completed.error or self._error
-        size = max(completed.size, len(completed.data))
-        self._payload[: len(completed.data)] = completed.data
-        self._payload[size] = 1 if completed.error else 0
-        self._payload[size + 1] = self._error
+        error, value, data, size, *_ = completed
+        if value is not None:
+            self._value = value
+        self._error = error or self._error
+        payload = self._payload
+        if data:
+            payload[: len(data)] = data
+            size = max(size, len(data))
+        payload[size] = 1 if error else 0
+        payload[size + 1] = self._error
         size += self._dialect.status_size
         head = HEADER.pack(RESPONSE, self._opcode, size, self._value)
-        raw = slip.encode(head + self._payload[:size])
+        raw = slip.encode(head + payload[:size])
         if self._opcode == Opcode.CHANGE_BAUDRATE:
             raw += self.chip.model.after_baud_reply
         return raw
 
     def _word(self, index: int) -> int:
         """Return a word of the request's payload."""
-        at = HEADER.size + WORD * index
-        return int.from_bytes(self._buffer[at : at + WORD], "little")
+        word: int = _WORD.unpack_from(self._buffer, HEADER.size + WORD * index)[0]
+        return word
 
     @property
     def _request_size(self) -> int:

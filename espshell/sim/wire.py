@@ -22,17 +22,15 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 
 from espshell.clock import Clock
 from espshell.protocol import slip
 from espshell.protocol.commands import Sync
 from espshell.protocol.dialect import UART_FIFO
-from espshell.sim.boot import BootState, ChipMode
-from espshell.sim.cable import GARBLE, Cable
-from espshell.sim.chip import SimChip
-from espshell.sim.event_queue import EventQueue
+from espshell.sim.boot import BootState, ChipMode, EventQueue
 from espshell.sim.fault import Direction, FaultAction, Faults, Passage, Splitter
-from espshell.sim.line import BITS_PER_BYTE, SerialLine
+from espshell.sim.line import BITS_PER_BYTE, GARBLE, Cable, SerialLine
 from espshell.sim.models import ROM_BAUD
 from espshell.sim.nor import FlashCounters
 from espshell.sim.program import Next
@@ -87,12 +85,17 @@ class Wire:
         self._clock = clock
         self._paced = paced
         self._over_usb = setup.over_usb
-        self._cable = Cable(setup.max_baud, setup.noise)
+        # The chip's own USB has no rate.
+        self._cable = Cable(0, ()) if setup.over_usb else Cable(setup.max_baud, setup.noise)
         self._line = SerialLine(setup.latency_s if paced else 0.0)
         self._events = EventQueue()
+        self._idle_until = -1.0
+        """When ``settle`` has something to do again; negative: that is not known."""
         self._boot = BootState(
             setup, self._events, self._line, print_text=self._print, on_restart=self._restart
         )
+        self.chip = self._boot.chip
+        """The chip at the other end."""
         self.count = Counters(flash=self.chip.flash.count)
         self.chip.flash.instant = not paced
         self._inbox = bytearray()
@@ -112,11 +115,6 @@ class Wire:
             self._boot.power_on(clock.now())
 
     @property
-    def chip(self) -> SimChip:
-        """The chip at the other end."""
-        return self._boot.chip
-
-    @property
     def mode(self) -> ChipMode:
         """What the chip is doing."""
         return self._boot.mode
@@ -125,25 +123,33 @@ class Wire:
 
     def send(self, data: bytes) -> None:
         """Take bytes that the host sends now."""
-        self.settle()
+        self._wake()
         self.count.bytes_to_chip += len(data)
-        # A request counts as sent when the host gives it away, not when its last byte leaves.
-        now = self._clock.now() + _HAIR_S
-        self._unanswered = [at for at in self._unanswered if at > now]
-        if not self._requests:
+        if self._unanswered:
+            # A request counts as sent when the host gives it away, not when its last byte leaves.
+            now = self._clock.now() + _HAIR_S
+            self._unanswered = [at for at in self._unanswered if at > now]
+        if not self._requests.rules:
             self._transmit(data)
             return
         for piece, is_frame in self._splitter.feed(data):
             for passage in self._requests.apply(piece) if is_frame else [Passage(piece)]:
                 self._pass_on(passage)
 
-    def settle(self) -> None:
-        """Run the events that are due, and take in the bytes that have arrived."""
+    def settle(self) -> int:
+        """Run the events that are due, and take in the bytes that have arrived; return ``waiting``.
+
+        It is called far more often than there is something to do.
+        """
         now = self._clock.now()
-        self._events.run_due(now)
-        if arrived := self._line.take(now):
+        if now >= self._idle_until:
+            if now >= self._events.next_at:
+                self._events.run_due(now)
+            arrived = self._line.take(now)
             self.count.bytes_to_host += len(arrived)
             self._inbox += arrived
+            self._idle_until = min(self._line.ready_at(), self._events.next_at)
+        return len(self._inbox)
 
     @property
     def waiting(self) -> int:
@@ -158,10 +164,9 @@ class Wire:
 
     def next_event(self) -> float | None:
         """Return when ``settle`` has something to do again, or None if nothing is coming."""
-        ready, due = self._line.ready_at(), self._events.next_at
-        if ready is None or due is None:
-            return ready if due is None else due
-        return min(ready, due)
+        if self._idle_until < 0:
+            self.settle()
+        return self._idle_until if self._idle_until < inf else None
 
     @property
     def sent_at(self) -> float:
@@ -170,7 +175,7 @@ class Wire:
 
     def set_lines(self, *, dtr: bool, rts: bool) -> None:
         """Set the control lines; EN and IO0 follow, or USB-JTAG/serial does its own."""
-        self.settle()
+        self._wake()
         if self._over_usb:
             self._set_usb_lines(dtr=dtr, rts=rts)
             return
@@ -190,9 +195,14 @@ class Wire:
 
     def return_to_download(self) -> None:
         """Reset the chip into its loader, and drop what it has said."""
-        self.settle()
+        self._wake()
         self._boot.return_to_download(self._clock.now())
         self._inbox.clear()
+
+    def _wake(self) -> None:
+        """Settle, for the last time before something changes what comes next."""
+        self.settle()
+        self._idle_until = -1.0
 
     # -- from host to chip
 
@@ -209,16 +219,17 @@ class Wire:
 
     def _transmit(self, data: bytes) -> None:
         byte_s = self._byte_s(self.host_baud or ROM_BAUD)
-        start = max(self._clock.now(), self._host_free_at)
+        now = self._clock.now()
+        start = max(now, self._host_free_at)
         joined = start <= self._quiet_from
         self._host_free_at = self._quiet_from = start + len(data) * byte_s
-        data = self._carry(data, self.host_baud)
-        if self.mode is not ChipMode.DOWNLOAD or not self._understands(data):
+        data = self._cable.carry(data, self.host_baud or self.chip.baud)
+        if self._boot.mode is not ChipMode.DOWNLOAD or not self._understands(data):
             return
         if self._boot.program.buffers:
             self._accept(data, start, byte_s, joined=joined)
             return
-        self._drain(self._clock.now(), self._arrived)
+        self._drain(now, self._arrived)
         in_flight = self._arrived - self._taken + len(data)
         self.count.max_in_flight = max(self.count.max_in_flight, in_flight)
         if in_flight <= UART_FIFO or not self._paced:
@@ -239,7 +250,7 @@ class Wire:
         program = self._boot.program
         for end, frame in program.receive(data, joined=joined):
             # What comes behind the frame that ends a program is lost.
-            if self.mode is not ChipMode.DOWNLOAD or program is not self._boot.program:
+            if self._boot.mode is not ChipMode.DOWNLOAD or program is not self._boot.program:
                 break
             full = program.buffers and len(self._unanswered) >= program.buffers
             if full and not program.takes_all:
@@ -287,10 +298,6 @@ class Wire:
             return True
         return abs(host - chip) <= BAUD_TOLERANCE * chip
 
-    def _carry(self, data: bytes, baud: int | None) -> bytes:
-        """Return what arrives of bytes; the chip's own USB has no rate."""
-        return data if self._over_usb else self._cable.carry(data, baud or self.chip.baud)
-
     def _byte_s(self, baud: int) -> float:
         if not self._paced:
             return 0.0
@@ -300,10 +307,11 @@ class Wire:
 
     def _answer(self, frame: bytes, arrived: float, position: int) -> None:
         """Let the loader take a frame; what it sends goes on the line at its time."""
+        boot, chip, line = self._boot, self.chip, self._line
         begin = max(arrived, self._busy_until)
         self.count.requests += 1
-        self.chip.access.now = begin
-        answer = self._boot.program.execute(frame)
+        chip.access.now = begin
+        answer = boot.program.execute(frame)
         done = begin + answer.cost_s if self._paced else begin
         self._pending.append((begin, position))
         for reply in answer.replies:
@@ -313,14 +321,15 @@ class Wire:
             sent = self._held_until(sent) + (after_s if self._paced else 0.0)
             self._send_reply(frame, sent)
         self._busy_until = self._held_until(sent) + (answer.busy_s if self._paced else 0.0)
-        self._unanswered.append(max(done, self._line.free_at))
+        self._unanswered.append(max(done, line.free_at))
         if answer.new_baud:
-            self.chip.set_baud(answer.new_baud)
-        self._boot.check_watchdog(done)
-        if answer.next is not Next.LOADER and self.mode is ChipMode.DOWNLOAD:
-            at = max(done, self._line.free_at)
-            self._boot.leave(answer, at)
-            if self._boot.mode is ChipMode.DARK and self._over_usb:
+            chip.set_baud(answer.new_baud)
+        if chip.watchdog_is_set:
+            boot.plan_watchdog(done)
+        if answer.next is not Next.LOADER and boot.mode is ChipMode.DOWNLOAD:
+            at = max(done, line.free_at)
+            boot.leave(answer, at)
+            if self.mode is ChipMode.DARK and self._over_usb:
                 self._events.add(at, lambda then: self._pull(then, None))
 
     def _held_until(self, done: float) -> float:
@@ -329,12 +338,13 @@ class Wire:
 
     def _send_reply(self, reply: bytes, at: float) -> None:
         """Put a reply on the line, or what faults make of it."""
-        if not self._replies:
-            if self.mode is ChipMode.DOWNLOAD:
-                self._emit(reply, at)
+        if not self._replies.rules:
+            if self._boot.mode is ChipMode.DOWNLOAD:
+                self.count.replies += 1
+                self._print(reply, at)
             return
         for passage in self._replies.apply(reply):
-            if self.mode is not ChipMode.DOWNLOAD:
+            if self._boot.mode is not ChipMode.DOWNLOAD:
                 return
             if passage.ending is not None:
                 self._end(passage, max(at, self._line.free_at))
@@ -351,10 +361,10 @@ class Wire:
         self._print(reply, at)
 
     def _print(self, text: bytes, at: float) -> None:
-        if not self._same_rate():
+        baud = self.chip.baud
+        if self.host_baud != baud and not self._same_rate():
             text = text.translate(GARBLE)
-        text = self._carry(text, self.chip.baud)
-        self._line.send(text, at, self._byte_s(self.chip.baud))
+        self._line.send(self._cable.carry(text, baud), at, self._byte_s(baud))
 
     # -- what goes on without the host
 

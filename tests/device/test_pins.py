@@ -95,8 +95,8 @@ def test_pins_for_one_command() -> None:
     for line in ("flash-id -sc HSPI", "read-flash --spi-connection 6,17,8,11,16 0 4 -"):
         shell.type(line)
         assert shell.session.settings.spi_connection == "auto"
-        assert shell.session.chip.pads is None
+        assert shell.session.chip.flash.pads is None
     ran = shell.type("flash-id -sc 6,17")
     assert (ran.status, "does not name flash pins" in ran.err) == (2, True)
     assert "cannot be a flash pin" in shell.type("flash-id -sc 6,17,8,11,31").err
-    assert shell.session.chip.pads is None
+    assert shell.session.chip.flash.pads is None

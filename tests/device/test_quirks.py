@@ -134,7 +134,7 @@ def test_flash_is_powered_first() -> None:
     """A P4 of revision 3.1 gives its flash a supply before the first command."""
     target = open_sim("rev=3.1", "esp32p4")
     sent = watched(target)
-    target.flash_command(FlashCommand(0x9F, read_size=3))
+    target.flash.command(FlashCommand(0x9F, read_size=3))
     powered = {write.address for step in target.chip.flash_power for write in step.writes}
 
     assert powered & {address for address, _ in written(sent)}
@@ -149,7 +149,7 @@ def test_pads_of_an_embedded_flash() -> None:
         word = 0x3FF5_A014
         wire_of(target).chip.memory.set_register(word, 6 | 17 << 5 | 8 << 10 | 16 << 15)
         sent = watched(target)
-        target.flash_command(FlashCommand(0x9F, read_size=3))
+        target.flash.command(FlashCommand(0x9F, read_size=3))
         pads = next(payload for opcode, payload in sent if opcode == Opcode.SPI_ATTACH)[:4]
 
         expected = 0 if with_stub else 6 | 17 << 6 | 8 << 12 | 16 << 18

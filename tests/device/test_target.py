@@ -137,7 +137,7 @@ def test_flash_command(name: str, with_stub: bool) -> None:
     places = [base.base + offset for offset in (base.user, base.user1, base.user2)]
     before = target.memory.gather(places)
 
-    assert target.flash_command(FlashCommand(0x9F, read_size=3)).hex() == "ef4016"
+    assert target.flash.command(FlashCommand(0x9F, read_size=3)).hex() == "ef4016"
     assert target.memory.gather(places) == before
 
 
@@ -145,9 +145,9 @@ def test_flash_command_is_few_round_trips() -> None:
     """Once attached, one command is four frames of words: registers, start, result, registers."""
     target = open_sim(chip="esp32c3")
     target.start_stub()
-    target.flash_command(FlashCommand(0x9F, read_size=3))
+    target.flash.command(FlashCommand(0x9F, read_size=3))
     before = wire_of(target).count.requests
-    target.flash_command(FlashCommand(0x9F, read_size=3))
+    target.flash.command(FlashCommand(0x9F, read_size=3))
 
     assert wire_of(target).count.requests - before <= 2 + 6 + 5
 

@@ -190,13 +190,13 @@ def test_every_truncation_is_refused(name: str) -> None:
 
 
 @every_image
-def test_every_byte_of_the_headers_may_be_wrong(name: str) -> None:
+def test_every_byte_of_the_headers_may_be_wrong(name: str, stride: Callable[[int], int]) -> None:
     """Any value of any byte of any header gives an image or a UsageError; a digest notices it."""
     data = IMAGES[name]
     inside = {n for s in firmware.parse(data).segments for n in range(s.offset, s.offset + s.size)}
     headers = [n for n in range(len(data) - 48) if n not in inside]
     for position in headers:
-        for value in range(256):
+        for value in range(position % stride(1), 256, stride(1)):
             found = outcome(data[:position] + bytes([value]) + data[position + 1 :])
             changed = value != data[position] and position != HASH_FLAG
             if found and changed and name not in NOT_HASHED:

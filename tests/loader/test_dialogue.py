@@ -284,3 +284,21 @@ def test_a_sync_forgets_the_repetitions_of_a_refusal() -> None:
     target.loader.strays = Sync.REPLIES - 1
     assert target.loader.sync() == ESP32_ROM.sync_value
     assert target.loader.strays == 0
+
+
+def test_the_end_of_a_stream_that_was_given_up_is_waited_for() -> None:
+    """Nothing is asked before it has been silent for half a second."""
+    target = open_sim(chip="esp32c3")
+    target.start_stub()
+    loader, clock = target.loader, target.link.clock
+
+    def taken(lasts_s: float) -> float:
+        start = clock.now()
+        loader.stream_until = start + lasts_s
+        loader.distrust()
+        loader.resynchronise()
+        return clock.now() - start
+
+    usual = taken(0.0)
+    assert usual < 0.2
+    assert taken(9.0) == pytest.approx(usual + 0.5, abs=0.05)

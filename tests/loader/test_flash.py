@@ -47,7 +47,7 @@ def test_a_failure_begins_anew(
     monkeypatch.setattr(flash, "_erase", lambda *args: list(attempt(*args)))
 
     def run() -> None:
-        place = target.loader, target.chip, target.controller, 0x1_0000
+        place = target.loader, target.chip, target.flash._controller, 0x1_0000
         if verb == "program":
             list(flash.program(*place, bytes(4096)))
         else:

@@ -225,6 +225,27 @@ def test_baud_whose_answer_is_lost() -> None:
     assert target.loader.execute(ReadReg(0x40001000)) == STALE
 
 
+@pytest.mark.parametrize(("lost", "when"), [(False, 0), (True, 0), (False, 1), (True, 1)])
+def test_a_change_that_is_interrupted_is_looked_for_at_both_rates(
+    lost: bool, when: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C before or after the host has changed: whichever the chip has, it is found."""
+    number = wire_of(open_sim()).count.requests + 1
+    target = open_sim(f"fault=drop@request:{number}" * lost)
+    loader, rates = target.loader, (115200, 921600)
+
+    def press(baud: int, *, quick: bool) -> bool:
+        target.link.port.baud = rates[when]
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loader, "_answers_at", press)
+        with pytest.raises(KeyboardInterrupt):
+            loader.change_baud(921600)
+    assert loader.execute(ReadReg(0x40001000)) == STALE
+    assert target.link.port.baud == rates[not lost]
+
+
 def test_baud_request_names_the_old_rate_to_a_stub_only() -> None:
     """A ROM wants 0 as the old rate, a stub the rate."""
     assert ChangeBaudrate(921600).payload() == bytes.fromhex("00100e0000000000")

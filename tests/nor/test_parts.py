@@ -16,7 +16,7 @@ from espshell.errors import UsageError
 from espshell.nor import layout, makers, opcodes, parts
 from espshell.nor.layout import WRITE_PLANS, BitKind
 from espshell.nor.parts import Part, Volatile
-from espshell.nor.sfdp import BASIC, Sfdp, Table
+from espshell.nor.sfdp import BASIC, Sfdp, Table, parse_basic
 from tests.rows import every
 
 VECTORS = json.loads((Path(__file__).parents[1] / "data/nor-vectors.json").read_text("utf-8"))
@@ -32,13 +32,15 @@ def table(hexadecimal: str, minor: int = 6) -> Sfdp:
     """Return SFDP with these basic parameters."""
     data = bytes.fromhex(hexadecimal)
     words = struct.unpack(f"<{len(data) // 4}I", data)
-    return Sfdp((1, minor), 0xFF, (Table(BASIC, (1, minor), 0x30, len(words), words),))
+    tables = (Table(BASIC, (1, minor), 0x30, len(words), words),)
+    return Sfdp((1, minor), 0xFF, tables, parse_basic(words))
 
 
 def made(size: int, *, minor: int, qpi: bool = True, quad: bool = True) -> Sfdp:
     """Return SFDP of nine words with what tells parts apart."""
-    words = (0x0001_20E5 | quad << 21 | quad << 22, size * 8 - 1, 0, 0, 0xFFFF_FFEE | qpi << 4)
-    return Sfdp((1, minor), 0xFF, (Table(BASIC, (1, 0), 0x30, 9, (*words, 0, 0, 0, 0)),))
+    first = 0x0001_20E5 | quad << 21 | quad << 22
+    words = (first, size * 8 - 1, 0, 0, 0xFFFF_FFEE | qpi << 4, 0, 0, 0, 0)
+    return Sfdp((1, minor), 0xFF, (Table(BASIC, (1, 0), 0x30, 9, words),), parse_basic(words))
 
 
 @EACH
@@ -92,9 +94,14 @@ def test_names_are_unique_with_an_id() -> None:
 def test_only_what_reads_is_read(part: Part) -> None:
     """The opcodes of a part's layout only read on its maker's parts; EON's SR2 is the exception."""
     for register in part.layout.registers:
-        exception = part.manufacturer == makers.EON and register.read_opcode == opcodes.RDSR2
+        exception = (
+            makers.manufacturer(part.jedec_id) == makers.EON
+            and register.read_opcode == opcodes.RDSR2
+        )
         if not exception:
-            assert not opcodes.describe(register.read_opcode, part.manufacturer).writes
+            assert not opcodes.describe(
+                register.read_opcode, makers.manufacturer(part.jedec_id)
+            ).writes
 
 
 @given(st.sampled_from(IDS), st.sampled_from([None, MX25R, QPI]), st.sampled_from([0, 5, 6]))
@@ -149,6 +156,13 @@ def test_qer_decides_between_candidates() -> None:
     """QER 010 says that QE is in SR1: the Macronix parts without QE are out."""
     names = [part.names[0] for part in parts.candidates(0xC22016, table(MX25R))]
     assert names == ["MX25L3233F"]
+
+
+def test_qer_alone_decides_between_candidates() -> None:
+    """Where nothing else tells parts apart, those stay that have QE where QER says; else all."""
+    whole, nine_words = table(MX25R), table(MX25R[: 9 * 8])
+    names = [[p.names[0] for p in parts.candidates(0xC84019, each)] for each in (whole, nine_words)]
+    assert names == [["GD25Q256C"], ["GD25Q256C", "GD25Q256D"]]
 
 
 def test_a_copy_is_doubted() -> None:

@@ -11,7 +11,7 @@ from espshell.nor.layout import BitKind, Values
 from espshell.nor.parts import Identified, Part
 from espshell.nor.plan import ConfirmationKind, StatusPlan
 from espshell.nor.sequence import StatusWrite
-from espshell.nor.sfdp import BASIC, Sfdp, Table
+from espshell.nor.sfdp import BASIC, Sfdp, Table, parse_basic
 
 OPEN = tuple(parts.identify(part.jedec_id, None) for part in parts.rows())
 ALONE = tuple(Identified(part.jedec_id, None, part, known=True) for part in parts.rows())
@@ -165,6 +165,16 @@ def test_candidates_without_a_common_way() -> None:
     assert not made.may_go_on({"SR1": 4, "SR2": 2, "SR3": 0})
 
 
+@pytest.mark.parametrize(("jedec_id", "sr2"), [(0xC84016, {"SR2": 2}), (0xC22016, {})])
+def test_no_way_follows_one_that_succeeded(jedec_id: int, sr2: Values) -> None:
+    """With everything as planned nothing more is sent, whether the part has SR2 or not."""
+    made = planned(parts.identify(jedec_id, None), "BP=1", **sr2)
+    held = {change.name: change.after for change in made.registers}
+    assert len(made.attempts) == 2 or not sr2
+    assert not made.may_go_on(held)
+    assert made.may_go_on(held | {"SR1": 0})
+
+
 @given(st.sampled_from(OPEN), st.data())
 def test_every_candidate_ends_as_wanted(found: Identified, data: st.DataObject) -> None:
     """Whichever of the candidates it is, the attempts bring it to what was planned."""
@@ -309,7 +319,8 @@ def test_an_open_bit_is_refused() -> None:
 def test_an_unknown_part_that_reads_ff() -> None:
     """Of a part that is not known, a register that reads FF is not written back."""
     words = (0, (32 << 20) - 1, *[0] * 12, 6 << 20, 0)
-    found = parts.identify(0x774016, Sfdp((1, 6), 0xFF, (Table(BASIC, (1, 6), 0x30, 16, words),)))
+    tables = (Table(BASIC, (1, 6), 0x30, 16, words),)
+    found = parts.identify(0x774016, Sfdp((1, 6), 0xFF, tables, parse_basic(words)))
     assert sent(planned(found, "QE=1")) == ["04", "06", "31 02"]
     assert planned(found, "QE=0", SR2=0xFF).refusals
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from espshell.nor import sfdp
-from espshell.nor.bfpt import Basic, FastRead
+from espshell.nor.sfdp import Basic, FastRead
 
 VECTORS = json.loads((Path(__file__).parents[1] / "data/nor-vectors.json").read_text("utf-8"))
 HEADER = bytes.fromhex("53464450050100ff00050110800000ff")
@@ -97,8 +97,8 @@ def test_a_short_table_says_nothing_of_the_rest() -> None:
 
 def test_density_above_two_gigabits() -> None:
     """With bit 31 set the density is an exponent; a senseless one is not a size."""
-    assert Basic((0, 0x8000_0000 | 32)).size == 1 << 29
-    assert Basic((0, 0x8000_0000 | 1000)).size == 0
+    assert sfdp.parse_basic((0, 0x8000_0000 | 32)).size == 1 << 29
+    assert sfdp.parse_basic((0, 0x8000_0000 | 1000)).size == 0
 
 
 def test_pieces_are_asked_for_in_turn() -> None:
@@ -135,28 +135,37 @@ def test_no_basic_table() -> None:
     assert "no basic flash parameters" in found.problems
 
 
+@pytest.mark.parametrize(
+    ("tables", "words", "problem"),
+    [
+        (15, 64, None),
+        (16, 16, "SFDP promises 17 tables; 16 were looked at"),
+        (0, 65, "table ff00 is too long: 65 words"),
+    ],
+)
+def test_what_is_too_much_is_said(tables: int, words: int, problem: str | None) -> None:
+    """16 tables of 64 words each are taken as they are, and of more what is left out is said."""
+    table = bytes((0, 6, 1, words)) + TAIL_AT.to_bytes(3, "little") + b"\xff"
+    headers = HEADER[:6] + bytes((tables, 0xFF)) + table * min(tables + 1, 16)
+    found = sfdp.parse({0: headers[:8], 8: headers[8:], TAIL_AT: bytes(4 * words)})
+    assert found is not None
+    assert [len(each.words) for each in found.tables] == [min(words, 64)] * min(tables + 1, 16)
+    assert found.problems == ((problem,) if problem else ())
+
+
 @given(st.binary(max_size=64), st.binary(max_size=300))
 def test_garbage_ends(header: bytes, rest: bytes) -> None:
     """Whatever a flash answers, reading ends, nothing is raised, and little is asked for."""
     whole = sfdp.SIGNATURE + header + rest
     pieces = cut(whole)
     assert sum(map(len, pieces.values())) <= 8 + 16 * 8 + 16 * 255 * 4
-    found = sfdp.parse(pieces)
-    if found is not None and found.basic is not None:
-        _read_all(found.basic)
+    sfdp.parse(pieces)
 
 
 @given(st.lists(st.integers(0, 0xFFFF_FFFF), min_size=2, max_size=24))
 def test_any_words_decode(words: list[int]) -> None:
     """No word of the table can raise."""
-    _read_all(Basic(tuple(words)))
-
-
-def _read_all(basic: Basic) -> None:
-    names = [name for name in dir(Basic) if isinstance(getattr(Basic, name), property)]
-    assert len(names) > 20
-    for name in names:
-        getattr(basic, name)
+    assert sfdp.parse_basic(tuple(words)).words == tuple(words)
 
 
 def test_words_are_little_endian() -> None:

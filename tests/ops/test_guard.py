@@ -164,9 +164,9 @@ def test_where_guards_are_posted() -> None:
     guards = partial(guard.post, flash, end=flash.size, far=False)
     inside, block = Span(0x11000, 0x12000), Span(0x20000, 0x21000)
 
-    assert [g.span for g in guards(inside, limited=True)] == [Span(0x10000, 0x11000)]
-    assert guards(block, limited=True) == ()
-    assert [g.span for g in guards(block, limited=False)] == [
+    assert list(guards(inside, limited=True)) == [Span(0x10000, 0x11000)]
+    assert guards(block, limited=True) == {}
+    assert list(guards(block, limited=False)) == [
         Span(0x1F000, 0x20000),
         Span(0x21000, 0x22000),
     ]
@@ -210,3 +210,21 @@ def test_an_erase_beforehand_that_goes_elsewhere_is_named() -> None:
     assert not result.ok
     strays = merged(stray.span for stray in result.elsewhere)
     assert strays == (Span.of(PLACE ^ 0x2_0000, SIZE),)
+
+
+def test_the_mark_of_a_guard_is_asked_for_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One doubled answer would make a place that has changed look as before."""
+    target = opened("esp32c3", True, FULL)
+    place, asked = Span.of(PLACE, SECTOR), list[bool]()
+    right = target.flash.digest
+
+    def digest_once_late(address: int, size: int, *, confirmed: bool = False) -> bytes:
+        asked.append(confirmed)
+        return right(address, size, confirmed=True) if confirmed else bytes(16)
+
+    monkeypatch.setattr(target.flash, "digest", digest_once_late)
+    guards = guard.guards_at(target.flash, [place, place])
+    assert asked == [True]
+    assert not guard.changed(target.flash, guards)
+    nor(target).data[PLACE] ^= 1
+    assert [stray.span for stray in guard.changed(target.flash, guards)] == [place]

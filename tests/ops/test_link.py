@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
 import pytest
 
+from espshell.errors import EspError, NoReply, Refused
 from espshell.link.ports import Bridge
+from espshell.loader.dialogue import Gone
 from espshell.ops.chip import rate
 from espshell.ops.chip.link import Latency, LinkReport, Throughput, advise
 
@@ -67,3 +70,28 @@ def test_going_back_comes_to_an_end() -> None:
             baud = rate.slower(baud)
             taken.append(baud)
         assert taken == steps
+
+
+@pytest.mark.parametrize(
+    ("error", "failures", "tried"),
+    [
+        (NoReply("lost"), 3, 4),
+        (NoReply("lost"), 4, 4),
+        (Refused("no", code=1), 3, 4),
+        (Gone("away"), 1, 1),
+    ],
+)
+def test_going_back_is_tried_four_times(error: EspError, failures: int, tried: int) -> None:
+    """A request that gets lost is sent again; a port that is gone ends it at once."""
+    rates: list[int] = []
+
+    class Lossy:
+        def change_baud(self, baud: int) -> None:
+            rates.append(baud)
+            if len(rates) <= failures:
+                raise error
+
+    ends = contextlib.nullcontext() if failures < tried else pytest.raises(type(error))
+    with ends:
+        rate.go_back(Lossy(), 115_200)  # type: ignore[arg-type]
+    assert rates == [115_200] * tried

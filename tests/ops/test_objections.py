@@ -152,6 +152,25 @@ def test_a_merged_file(name: str, broken: int, cut: bool) -> None:
     assert found[0].startswith(f"x{where}: " if cut and broken else f"x{where} is damaged: ")
 
 
+def test_what_lies_inside_an_image_is_a_part_of_it() -> None:
+    """A segment that holds the firmware of another chip, just where one might begin, is fine."""
+    chip = chips.load("esp32c3")
+    ram = next(r.start for r in chip.regions if r.kind is Kind.RAM)
+    head = support.bootloader_description().ljust(0x1000 - 32, b"\0")
+    segments = [(ram, head + firmware(chips.load("esp32"), app=True)), (ram + 0x4000, b"code")]
+    data = support.firmware(segments, chip=chip.id, entry=ram + 0x4000)
+    assert data[0x1000] == data[0]
+    assert not objections(Payload(0, with_header(data), "x"), FlashMap(chip))
+
+
+def test_the_inside_of_a_partition_is_for_anything() -> None:
+    """Only where an application begins one is expected."""
+    flash_map = FlashMap(chips.load("esp32c3"), lambda: TABLE)
+    html = b"<!DOCTYPE html><html>404 not found</html>"
+    found = [objections(Payload(at, html, "x"), flash_map) for at in (0x1_0000, 0x2_0000)]
+    assert list(map(bool, found)) == [True, False]
+
+
 @pytest.mark.parametrize("name", NEW)
 @pytest.mark.parametrize("place", [0, 0x1000, 0x2000])
 def test_a_bootloader_at_the_offset_of_another_family(name: str, place: int) -> None:
@@ -205,6 +224,8 @@ def test_the_table_is_looked_for_only_if_it_matters() -> None:
         ("esp32", (1, 0), {"legacy": 3, "least": 300, "most": 0}, False),
         ("esp32", (3, 0), {"legacy": 3, "least": 301, "most": 0}, True),
         ("esp32", (3, 0), {"legacy": 0, "least": 301}, False),
+        ("esp32", (3, 1), {"legacy": 0, "least": 301}, True),
+        ("esp32", (3, 99), {"legacy": 0, "most": 399}, True),
         ("esp32", (3, 0), {"legacy": 9, "most": 399}, True),
         ("esp32", (4, 0), {"legacy": 0, "most": 399}, False),
         ("esp32c3", (0, 2), {"legacy": 3}, False),

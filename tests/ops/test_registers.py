@@ -111,7 +111,7 @@ def test_fields_are_set_by_one_write() -> None:
     assert (result.old, result.written.mask, result.ok) == (0x0800_001C, 0b1101, True)
     assert [each.name for each in result.changed] == ["PARITY", "BIT_NUM"]
     assert result.last_value == 0x0800_0019
-    assert [change.address for change in result.changes] == [0x3FF4_0020]
+    assert [change.address for change in result.written.changes] == [0x3FF4_0020]
     assert ops.write_fields(MEM, register("UART0.CONF0"), fields, verify=False).new is None
     assert requests() > before
 

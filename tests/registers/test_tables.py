@@ -11,7 +11,7 @@ import pytest
 
 from espshell import chips, registers
 from espshell.chips import Chip, Kind
-from espshell.registers.table import Register, Registers
+from espshell.registers.table import Peripheral, Register, Registers
 
 NAMES = chips.NAMES
 
@@ -88,12 +88,13 @@ def rows(name: str) -> Iterator[Register]:
 @pytest.mark.parametrize("name", NAMES)
 def test_addresses(name: str) -> None:
     """Every register is an aligned word in a region for peripherals, and inside its peripheral."""
+    facts, registers = chip(name), table(name)
     for register in rows(name):
-        region = chip(name).region_at(register.address, 4)
+        region = facts.region_at(register.address, 4)
         assert register.address % 4 == 0, register
         assert region is not None, register
         assert region.kind is Kind.PERIPHERAL, register
-        peripheral = table(name).peripheral(register.peripheral)
+        peripheral = registers.peripheral(register.peripheral)
         assert peripheral is not None
         assert peripheral.holds(register.address), register
         assert 0 <= register.reset < 1 << 32, register
@@ -409,3 +410,10 @@ def test_nothing_is_loaded_before_a_name_is_looked_up() -> None:
     assert done.stdout.strip() == "False"
     with pytest.raises(AttributeError):
         registers.nosuch  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_a_peripheral_ends_behind_its_last_register() -> None:
+    """The next address belongs to it no more."""
+    uart = Peripheral("UART0", 0x6000_0000, 0x84)
+    held = [uart.holds(0x6000_0000 + offset) for offset in (-1, 0, 0x83, 0x84)]
+    assert held == [False, True, True, False]

@@ -111,6 +111,23 @@ def test_lines_fit_a_terminal(old: int, new: int) -> None:
     assert max(map(len, bit_diff(old, new, title="3fc90000"))) <= 80
 
 
+def test_a_narrow_terminal_has_two_pictures() -> None:
+    """The upper half stands above the lower one, each with the numbers of its own bits."""
+    view = View(40, fold=True)
+    assert drawn_blocks(lambda view: bits.bit_diff(0x8000_0001, 0x10, view), view)[2:] == [
+        "          31   27   23   19",
+        "     old  1000 0000 0000 0000",
+        "     new  0000 0000 0000 0000",
+        "          ^",
+        "          15   11   7    3",
+        "     old  0000 0000 0000 0001",
+        "     new  0000 0000 0001 0000",
+        "                       ^    ^",
+        "     0→1  bit 4",
+        "     1→0  bits 31, 0",
+    ]
+
+
 def test_a_long_list_goes_on_below() -> None:
     """A list of bits that is too long is broken between its entries."""
     assert bit_diff(0, 0xDB6D_B6DB)[5:] == [

@@ -268,6 +268,9 @@ def test_sizes_of_ranges_are_exact() -> None:
     """All but a sector of 4 MiB is not called 4 MiB."""
     told = flashbar.range_text(0x1000, 4 * MIB, 4 * MIB)
     assert told == "0x001000..0x400000 (4092 KiB, top)"
+    ranges = ((0, 4 * MIB), (0, MIB), (MIB, 2 * MIB), (3 * MIB, 4 * MIB))
+    words = [flashbar.range_text(*span, 4 * MIB).split(", ")[1] for span in ranges]
+    assert words == ["all)", "bottom)", "middle)", "top)"]
 
 
 def test_too_many_partitions() -> None:

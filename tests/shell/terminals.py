@@ -1,4 +1,4 @@
-"""The program in a real terminal: pexpect types, pyte draws, and both answer as a terminal does."""
+"""The program in a real terminal: what is on its screen, as soon as it is there."""
 
 from __future__ import annotations
 
@@ -14,23 +14,12 @@ from pathlib import Path
 import pexpect
 import pyte
 
+from scripts.terminal import TIMEOUT_S, Pty
+
 ENTER, CTRL_C, CTRL_D, CTRL_Z, UP, TAB = "\r", "\x03", "\x04", "\x1a", "\x1b[A", "\t"
 
-TIMEOUT_S = 30
-"""Nothing takes a second; this only ends what hangs."""
 
-
-class _Screen(pyte.Screen):
-    """A screen that tells where its cursor is, so that there is known to be room for a toolbar."""
-
-    answer: Callable[[str], object]
-
-    def write_process_input(self, data: str) -> None:
-        """Send an answer to the program."""
-        self.answer(data)
-
-
-class Terminal:
+class ShellTerminal(Pty):
     """A program in a terminal of 110 by 40: espshell, unless another command is given."""
 
     def __init__(
@@ -44,21 +33,11 @@ class Terminal:
         **environment: str,
     ) -> None:
         """``background``: the colour that OSC 11 is answered with; empty for no answer."""
-        self.screen = _Screen(*size)
-        self._stream = pyte.Stream(self.screen)
-        self._background = background
-        name, *words = command or (sys.executable, "-m", "espshell", "-p", port, *options)
-        self.child = pexpect.spawn(
-            name,
-            words,
-            env={**os.environ, "XDG_DATA_HOME": str(home), "TERM": "xterm-256color", **environment},
-            dimensions=(size[1], size[0]),
-            timeout=TIMEOUT_S,
-            encoding="utf-8",
-            codec_errors="replace",
-        )
+        own = {"XDG_DATA_HOME": str(home), "TERM": "xterm-256color", **environment}
+        command = command or (sys.executable, "-m", "espshell", "-p", port, *options)
+        super().__init__(pyte.Screen(*size), command, {**os.environ, **own})
         self.child.delaybeforesend = None
-        self.screen.answer = self.child.send
+        self._background = background
         self.output = ""
         """Everything that has come."""
 
@@ -66,27 +45,18 @@ class Terminal:
         """Return what is on the screen."""
         return "\n".join(self.rows())
 
-    def rows(self) -> list[str]:
-        """Return the rows of the screen, without spaces at their ends."""
-        return [line.rstrip() for line in self.screen.display]
-
     def wait(self, seen: Callable[[str], bool]) -> str:
         """Read until the screen is as wanted; return it."""
         end = time.monotonic() + TIMEOUT_S
         while not seen(self.text()):
             try:
-                came = self.child.read_nonblocking(4096, max(end - time.monotonic(), 0))
+                came = self.receive(max(end - time.monotonic(), 0))
             except (pexpect.TIMEOUT, pexpect.EOF) as error:
                 raise AssertionError(f"not seen; the screen is:\n{self.text()}") from error
             if self._background and "\x1b]11;?" in came:
                 self.child.send(f"\x1b]11;{self._background}\x1b\\")
             self.output += came
-            self._stream.feed(came)
         return self.text()
-
-    def send(self, keys: str) -> None:
-        """Press keys."""
-        self.child.send(keys)
 
     def clear(self) -> None:
         """Clear the screen; the prompt is in its first row then."""

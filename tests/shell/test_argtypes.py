@@ -10,6 +10,7 @@ import pytest
 from espshell import chips
 from espshell.chips import Chip
 from espshell.errors import UsageError
+from espshell.shell.arguments.image import FLASH_BYTES
 from espshell.shell.arguments.places import ADDRESS, PLACE, REGION, Extent, Location, region
 from espshell.shell.arguments.types import (
     CHIPS,
@@ -26,6 +27,7 @@ from espshell.shell.arguments.types import (
     checked,
     chip_named,
     choice,
+    completed,
     did_you_mean,
     many,
     mapped,
@@ -92,6 +94,7 @@ def value(kind: AnyType, *texts: str) -> object:
         (NUMBER, ("64k",), 65536),
         (NUMBER, ("u8[0x123]",), 0x23),
         (POSITIVE, ("1",), 1),
+        (POSITIVE, ("0xffffffff",), 0xFFFF_FFFF),
         (NUMBERS, ("1", "2+3"), (1, 5)),
         (PLACE, ("mem:0x10",), Location(0x10)),
         (PLACE, ("DRAM+4",), Location(0x3FC8_0004)),
@@ -115,6 +118,8 @@ def value(kind: AnyType, *texts: str) -> object:
         (CHIPS, ("ESP32-C3", "esp32"), (chip_named("esp32c3"), chip_named("esp32"))),
         (SECONDS, ("200ms",), 0.2),
         (SECONDS, ("2",), 2.0),
+        (FLASH_BYTES, ("256MB",), 256 << 20),
+        (SECONDS, ("1000000",), 1e6),
     ],
 )
 def test_value(kind: AnyType, texts: tuple[str, ...], wanted: object) -> None:
@@ -136,7 +141,10 @@ def test_value(kind: AnyType, texts: tuple[str, ...], wanted: object) -> None:
         (FILE, ("",), "expected a file name"),
         (choice("boot", "run"), ("rum",), "did you mean `run`?"),
         (CHIPS, ("esp99",), "known are "),
+        (FLASH_BYTES, ("0",), "`0` is not a size"),
+        (FLASH_BYTES, ("257M",), "at most 256M"),
         (SECONDS, ("soon",), "`soon` is not a duration"),
+        (SECONDS, ("1000001",), "`1000001` is too long; at most 1000000 seconds"),
     ],
 )
 def test_text_that_cannot_be_meant(kind: AnyType, texts: tuple[str, ...], told: str) -> None:
@@ -152,6 +160,9 @@ def test_text_that_cannot_be_meant(kind: AnyType, texts: tuple[str, ...], told: 
         (NUMBER, ("NOSUCH",), "`NOSUCH` is not a known name"),
         (POSITIVE, ("0",), "`0` is 0; at least 1 was expected"),
         (POSITIVE, ("1-2",), "`1-2` is -1"),
+        (POSITIVE, ("1 << 32",), "is 4294967296; at most "),
+        (PLACE, ("1 << 32",), "0x100000000 is outside the 32-bit address space"),
+        (REGION, ("0xfffffffc", "8"), "is outside the 32-bit address space"),
         (REGION, ("16", "0"), "`0` is 0; a length is at least 1 byte"),
         (REGION, ("16..16",), "the end 0x10 is not after the start 0x10"),
         (REGION, ("NOSUCH",), "`NOSUCH` is not the name of a region"),
@@ -225,6 +236,16 @@ def test_file_completion(tmp_path: Path) -> None:
         Offer(f"{tmp_path}/sub/fw.bin", "0 bytes")
     ]
     assert list(FILE.complete(f"{tmp_path}/nosuch/", SCOPE)) == []
+
+
+def test_a_whole_name_is_no_beginning_of_others() -> None:
+    """One that others begin with is itself; the beginning of several is none of them."""
+    names = ["MAC", "MAC_EXT", "WR_DIS"]
+    assert [completed(text, names) for text in ("mac", "mac_", "w", "x")] == [
+        *("MAC", "MAC_EXT", "WR_DIS", None)
+    ]
+    with pytest.raises(UsageError, match="`m` could be MAC, MAC_EXT"):
+        completed("m", names)
 
 
 def test_did_you_mean() -> None:

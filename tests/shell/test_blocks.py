@@ -9,6 +9,7 @@ import pytest
 from espshell.shell import blocks
 from espshell.shell.check import every_error
 from espshell.shell.script import Script
+from espshell.shell.transcript import Transcript
 from tests.shell.support import RAM, Shell
 
 ALL = """
@@ -46,10 +47,13 @@ def test_all_kinds_in_each_other() -> None:
         ("for i in 1\nelse\nend\n", "test.espsh:2: `else` belongs to `if`, not to `for`"),
         ("if 1; echo x\nend\n", "test.espsh:1: `if` must be alone on its line"),
         ("if 1\nend if\n", "test.espsh:2: nothing may follow `end`"),
+        ("if 1\nend > x\n", "test.espsh:2: `end` must be alone on its line"),
+        ("-if 1\nend\n", "test.espsh:1: `if` must be alone on its line"),
         ("for i of 1 2\nend\n", "test.espsh:1: for: a loop is `for NAME in WORD...`"),
         ("if\nend\n", "test.espsh:1: if: `if` needs a condition"),
         ("if 1 +\nend\n", "test.espsh:1: if: "),
         ("if 0\npook 1\nend\n", "test.espsh:2: pook: unknown command `pook`"),
+        ("echo x\nif 1\nelse\npook 1\nend\n", "test.espsh:4: pook: unknown command `pook`"),
         ("if $x == 1\nend\n", "test.espsh:1: if: "),
         ("if 1\n" * 30 + "end\n" * 30, "test.espsh:21: blocks are nested more than 20 deep"),
     ],
@@ -60,6 +64,12 @@ def test_what_is_wrong_has_its_line(text: str, message: str) -> None:
     assert ran.status == 2
     assert ran.err.startswith(message)
     assert not ran.out
+
+
+def test_a_quoted_range_is_a_word_and_any_number_but_0_is_true() -> None:
+    """Quotes take the meaning of `..` away; a condition need not be 1."""
+    assert Shell().script('for i in "0..2" 5\necho $i\nend\n').out == "0..2\n5\n"
+    assert Shell().script("if 2\necho yes\nelse\necho no\nend\n").out == "yes\n"
 
 
 @pytest.mark.parametrize(
@@ -91,6 +101,20 @@ def test_keep_going_finishes_the_block() -> None:
     shell.session.keep_going = True
     ran = shell.script("for i in 0 1 2\nexpect $i == 1\necho after $i\nend\n")
     assert (ran.status, ran.out.count("after")) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "for i in 0 1\nlet x = 1 // $i\nexpect $i == 0\nend\n",
+        "let zero = 0\nlet x = 1 // $zero\nrepeat 2\nexpect 0\nend\n",
+    ],
+)
+def test_the_worst_status_is_not_that_of_the_last_round(text: str) -> None:
+    """A wrong line (2) before a finding (1), in a round or in front of the block, counts."""
+    shell = Shell()
+    shell.session.keep_going = True
+    assert shell.script(text).status == 2
 
 
 def test_a_condition_reads_the_chip() -> None:
@@ -138,6 +162,40 @@ def test_a_transcript_repeats_the_rounds(tmp_path: Path) -> None:
     ]
 
 
+def test_a_transcript_has_the_values_of_arguments(tmp_path: Path) -> None:
+    """In quotes and out of them, such that it says the same when it runs again."""
+    log = tmp_path / "log.espsh"
+    lines = """echo "in $1" out $1 ${5:-none}
+    print $2 * 2; let x = $2 * 2; let y = $2; let z = $1; echo $x $y $z
+    expect -m "$1 $2" $2 * 2 == 17; -fails expect $2 * 2 == 17; repeat $3 echo x"""
+    first, again = Shell(), Shell()
+    arguments = ('a "b" \\ $c', "5 + 6", "1 + 1")
+    ran = first.script(f'log "{log}"\n{lines}\nlog off\n', *arguments)
+    assert ran.status == 0, ran.err
+    assert again.script(log.read_text()).out == "\n".join(ran.out.splitlines()[1:-1]) + "\n"
+    assert all(again.session.variables[n] == first.session.variables[n] for n in "xyz")
+    Shell().script(f'log "{log}"\n-print $1\nlog off\n', "1; echo no")
+    assert '-print "1; echo no"' in log.read_text().splitlines()
+
+
+def test_a_line_that_has_no_end_is_in_the_transcript(tmp_path: Path) -> None:
+    """It is written when the transcript ends, as a comment like any other."""
+    path = tmp_path / "log.espsh"
+    transcript = Transcript(path)
+    transcript.output("whole\nha")
+    transcript.output("lf")
+    transcript.close()
+    assert path.read_text().splitlines()[1:] == ["# whole", "# half"]
+
+
+def test_what_is_not_to_be_repeated_is_a_comment_of_the_transcript(tmp_path: Path) -> None:
+    """Run again, it neither writes another log nor leaves; what went into a file is not in it."""
+    log = tmp_path / "log.espsh"
+    Shell().script(f'log "{log}"\necho a\necho b > {tmp_path}/b\nlog off\n')
+    lines = log.read_text().splitlines()
+    assert lines[-4:] == ["echo a", "# a", f"echo b > {tmp_path}/b", "# log off"]
+
+
 @pytest.mark.parametrize("line", ["if 1", "for", "for i in 1", "else", "end"])
 def test_no_block_at_the_prompt(line: str) -> None:
     """A typed edge of a block says where blocks belong."""
@@ -148,11 +206,12 @@ def test_no_block_at_the_prompt(line: str) -> None:
 
 def test_check_lists_every_error() -> None:
     """All that is wrong is listed, with line and column, also inside of blocks."""
-    text = "peek\npeek DRAM 4x\nif 1\n  poke DRAM 0xzz\nend\necho $x\n"
+    text = "peek\npeek DRAM 4x\nif 1\n  poke DRAM 0xzz\nend\necho $x\npoke 0 1 --mask=2x\n"
     errors = every_error(Shell().session, Script("x.espsh", text))
     assert [error.at_column().split(": ")[0] for error in errors] == [
         "x.espsh:1:1",
         "x.espsh:2:11",
         "x.espsh:4:13",
         "x.espsh:6:1",
+        "x.espsh:7:17",
     ]

@@ -16,7 +16,7 @@ from espshell.sim.wire import Counters
 from tests.shell.support import Shell
 
 SECTOR = 0x1000
-CHANGED = (0x0, 0x1000, 0x11000, 0x3FF000)
+CHANGED = (0x0, 0x1000, 0x11000, 0xFF000)
 
 
 @pytest.fixture
@@ -35,13 +35,13 @@ def test_what_differs_to_the_sector(
     stub: str, other: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Neighbours are one range; by the sums of a stub, and by digests alone from the ROM."""
-    words = ["-p", "sim://demo", "--stub", stub, "--json", "-c", f"compare {other}"]
+    words = ["-p", "sim://demo", "--stub", stub, "--json", "-c", f"compare {other} flash:0 1M"]
     assert cli.main(words) == 1
     value = json.loads(capsys.readouterr().out)["value"]
     assert [(span["address"], span["size"]) for span in value["differing"]] == [
         (0, 2 * SECTOR),
         (0x11000, SECTOR),
-        (0x3FF000, SECTOR),
+        (0xFF000, SECTOR),
     ]
 
 
@@ -78,7 +78,15 @@ def test_a_port_that_is_lost_is_that_of_one_board(
 ) -> None:
     """If the other board goes, when connecting or later, this one stays connected, and is read."""
     other = f"sim://esp32c3?fault=unplug@request:{request_number}"
-    words = ["-p", "sim://demo", "--keep-going", "-c", f"compare {other}", "-c", "peek ROM0"]
+    words = [
+        "-p",
+        "sim://demo",
+        "--keep-going",
+        "-c",
+        f"compare {other} flash:0 1M",
+        "-c",
+        "peek ROM0",
+    ]
     assert cli.main(words) == 3
     out, err = capsys.readouterr()
     assert f"compare: lost {other} while" in err

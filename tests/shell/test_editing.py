@@ -86,8 +86,9 @@ def test_the_pager_gets_what_does_not_fit(
     paged.unlink()
     shell.runner.run_line("dump 0x3fc90000 2k --all")  # a stream
     session.settings.pager = "no-such-pager 2> nothing"
+    before = len(screen.getvalue())
     shell.runner.run_line("map")
-    assert "DRAM" in screen.getvalue()
+    assert "DRAM" in screen.getvalue()[before:]
     session.interactive = False
     shell.runner.run_line("map")
     assert not paged.exists()
@@ -168,7 +169,10 @@ def test_the_toolbar_shows_a_device_that_is_gone(shell: Shell, tmp_path: Path) -
     assert not editing.is_gone("sim://esp32c3")
     assert not editing.is_gone(str(tmp_path))
     shell.session.chip.link.port.url = str(tmp_path / "ttyUSB0")
-    assert repl._connection_text(shell.session) == f"{tmp_path / 'ttyUSB0'} is gone; {repl._ADVICE}"
+    assert (
+        editing._connection_text(shell.session)
+        == f"{tmp_path / 'ttyUSB0'} is gone; {editing.ADVICE}"
+    )
 
 
 # A real terminal ---------------------------------------------------------------------------------

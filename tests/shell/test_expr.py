@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import pairwise, product
 
 import pytest
 from hypothesis import assume, given
@@ -86,6 +86,7 @@ VALUES = [
     ("2 < 1 < 1 // 0", 0),
     ("1 << 63", 1 << 63),
     ("0 << 64", 0),
+    ("3 << 0", 3),
     ("0xffff_ffff_ffff_ffff", 0xFFFF_FFFF_FFFF_FFFF),
     ("UART0", 0x3FF4_0000),
     ("UART0.STATUS", 0x3FF4_001C),
@@ -289,10 +290,10 @@ def test_depth_is_bounded(text: str) -> None:
 
 def test_length_is_bounded() -> None:
     """A text of more words and operators than the limit is refused, one of just as many is not."""
-    longest = "1" + "+1" * (MAX_TOKENS // 2 - 1) + "+"
-    assert parse(longest[:-1]).constant() == MAX_TOKENS // 2
+    longest = "-0" + "+1" * (MAX_TOKENS // 2 - 1)
+    assert parse(longest).constant() == MAX_TOKENS // 2 - 1
     with pytest.raises(UsageError, match="at most 150 words"):
-        parse(longest + "-1")
+        parse(f"-{longest}")
 
 
 # Against Python ----------------------------------------------------------------------------------
@@ -325,6 +326,22 @@ def chained(operands: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         lambda parts: f"{parts[0]}{parts[1]} {' '.join(parts[2])}"
     )
     return flat.map(lambda text: f"({text})")
+
+
+def test_any_two_operators_bind_as_in_python() -> None:
+    """Of each pair, with any sign or `not` in front, the same one goes first as in Python."""
+    texts = [
+        f"{unary}{a} {one} {b} {other} {c}"
+        for one, other in product(BINARY, repeat=2)
+        for unary in ("", "-", "~", "not ")
+        for a, b, c in ((6, 3, 2), (5, 0, 3), (1, 2, 7))
+    ]
+    compared = 0
+    for text in texts:
+        if refusal(lambda text=text: parse(text).constant()) is None:  # type: ignore[misc]
+            compared += 1
+            assert parse(text).constant() == python_value(text), text
+    assert compared > len(texts) * 3 // 4
 
 
 @given(st.recursive(st.sampled_from(ATOMS), chained, max_leaves=12))

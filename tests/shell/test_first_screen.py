@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("termios")
 
 from espshell.link import ports
-from tests.shell.terminals import ENTER, Terminal
+from tests.shell.terminals import ENTER, ShellTerminal
 
 HAS_BOARD = any(port.is_likely for port in ports.list_ports())
 
@@ -20,7 +20,7 @@ def test_without_a_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
     monkeypatch.delenv("ESPSHELL_PORT", raising=False)
-    terminal = Terminal(tmp_path, "")
+    terminal = ShellTerminal(tmp_path, "")
     shown = terminal.wait(lambda text: "\n>" in text or "espshell>" in text)
     shown = " ".join(shown.split())  # wherever a line was folded
     assert "no board found (looked for USB ports" in shown

@@ -211,9 +211,11 @@ def test_each_command_may_have_a_redirect() -> None:
             "expected `$1` to `$9` at column 3, not `$10`",
             "in front of a digit write `${1}`",
         ),
+        ("a $0", "expected `$1` to `$9` at column 3, not `$0`", "in front of a digit write `${1}`"),
         ("a ${b-c}", "expected `${name}` or `${name:-default}` at column 3, not `${b-c}`", ""),
         ("a ${}", "expected `${name}` or `${name:-default}` at column 3, not `${}`", ""),
         ("a\nb", "expected one line, found a line break at column 2", ""),
+        ("\nb", "expected one line, found a line break at column 1", ""),
     ],
 )
 def test_errors(text: str, message: str, hint: str) -> None:
@@ -362,6 +364,11 @@ def test_shell_quoting_round_trip(values: list[str]) -> None:
     """What a POSIX shell's quoting makes of any values is read back as those values."""
     command = one(" ".join(["echo", *map(shlex.quote, values)]))
     assert [argument.expand({}) for argument in command.words] == values
+
+
+def test_what_a_backslash_escapes_in_double_quotes() -> None:
+    """The four characters that a POSIX shell escapes there, and no other."""
+    assert word(r'"\$ \" \\ \` \a \(" '.strip()).expand({}) == r'$ " \ ` \a \('
 
 
 @given(st.text(st.characters(exclude_characters="\n")))

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
-import pexpect
 import pyte
 import pytest
 from prompt_toolkit.application import create_app_session
@@ -23,14 +22,13 @@ from espshell.ops.status.registers import Status, explain_status
 from espshell.render import View
 from espshell.shell.terminal import grid
 from espshell.shell.terminal.grid import Grid
+from scripts.terminal import Pty
 
 # Python since 3.12 warns of a fork where threads are; the child becomes another program at once.
 pytestmark = pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")
 
 UP, DOWN, RIGHT, LEFT = "\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D"
 ENTER, ESCAPE, CTRL_C = "\r", "\x1b", "\x03"
-TIMEOUT_S = 30
-"""Nothing takes a second; this only ends what hangs."""
 
 TABLE = parse_csv("nvs,data,nvs,0x9000,0x6000\nfactory,app,factory,0x10000,1M\n")
 
@@ -244,60 +242,43 @@ print("end", grid.edit(status, View(color=COLOR)))
 """
 
 
-class _Screen(pyte.Screen):
-    """A screen that tells where its cursor is."""
-
-    child: pexpect.spawn[str]
-
-    def write_process_input(self, data: str) -> None:
-        """Send an answer to the program."""
-        self.child.send(data)
-
-
-class Terminal:
+class GridTerminal(Pty):
     """The grid in a terminal of 80 by 24."""
 
     def __init__(self, color: bool) -> None:
-        self.screen = _Screen(80, 24)
-        self._stream = pyte.Stream(self.screen)
-        self.screen.child = pexpect.spawn(
-            sys.executable,
-            ["-c", PROGRAM.replace("COLOR", str(color))],
-            env={**os.environ, "TERM": "xterm-256color"},
-            dimensions=(24, 80),
-            timeout=TIMEOUT_S,
-            encoding="utf-8",
-        )
-        self.screen.child.delaybeforesend = None
+        command = (sys.executable, "-c", PROGRAM.replace("COLOR", str(color)))
+        super().__init__(pyte.Screen(80, 24), command, {**os.environ, "TERM": "xterm-256color"})
+        self.child.delaybeforesend = None
 
     def wait(self, *wanted: str) -> None:
         """Read until these are the lines on the screen, but for empty ones."""
-        while [line.rstrip() for line in self.screen.display if line.strip()] != list(wanted):
-            self._stream.feed(self.screen.child.read_nonblocking(1024, TIMEOUT_S))
+        while [row for row in self.rows() if row] != list(wanted):
+            self.receive()
 
 
 @pytest.fixture(params=[True, False], ids=["color", "plain"])
-def terminal(request: pytest.FixtureRequest) -> Iterator[Terminal]:
+def terminal(request: pytest.FixtureRequest) -> Iterator[GridTerminal]:
     """Start the grid, up to its picture."""
-    started = Terminal(request.param)
+    started = GridTerminal(request.param)
     started.wait("begin", *_picture(Grid(status())))
     yield started
-    started.screen.child.close(force=True)
+    started.child.close(force=True)
 
 
-def test_terminal(terminal: Terminal) -> None:
+def test_terminal(terminal: GridTerminal) -> None:
     """The same picture with colour and without; when it ends its place is free again."""
-    terminal.screen.child.send(RIGHT + RIGHT + " ")
+    terminal.send(RIGHT + RIGHT + " ")
     model = at(Grid(status()), "SR1", 5)
     model.toggle()
     terminal.wait("begin", *_picture(model))
-    terminal.screen.child.send(ENTER)
+    terminal.send(ENTER)
     terminal.wait("begin", "end (Setting(name='TB', value=1),)")
 
 
-def test_terminal_leaves(terminal: Terminal) -> None:
+@pytest.mark.parametrize("terminal", [False], indirect=True)
+def test_terminal_leaves(terminal: GridTerminal) -> None:
     """Escape alone is a key of its own."""
-    terminal.screen.child.send(ESCAPE)
+    terminal.send(ESCAPE)
     terminal.wait("begin", "end None")
 
 

@@ -14,6 +14,7 @@ from espshell.errors import UsageError
 from espshell.ops.result import Step
 from espshell.render.document import Document, Text
 from espshell.shell.output import Output
+from espshell.shell.transcript import Copy
 
 
 class Terminal(io.StringIO):
@@ -64,6 +65,38 @@ def test_streams() -> None:
     told.note("note")
     told.error("error")
     assert (out.getvalue(), err.getvalue()) == ("a\nb\n", "note\nerror\n")
+
+
+class FullRecord(Copy):
+    """A record on a disk that is full."""
+
+    def output(self, text: str) -> None:
+        """Fail."""
+        raise OSError(28, "No space left on device")
+
+
+def test_a_record_that_fails_ends_once() -> None:
+    """It is told once, whether a transcript or another record; results go on."""
+    out, err = io.StringIO(), io.StringIO()
+    told = output(out, err)
+    told.transcript, told.records = FullRecord(), [FullRecord()]  # type: ignore[assignment]
+    told.write("a\n")
+    told.write("b\n")
+    assert out.getvalue() == "a\nb\n"
+    assert err.getvalue() == "the transcript a copy ends here: no space left on device\n" * 2
+    assert (told.transcript, told.records) == (None, [])
+
+
+def test_only_errors_are_told_in_silence() -> None:
+    """Neither results nor notes come out meanwhile; afterwards they do."""
+    out, err = io.StringIO(), io.StringIO()
+    told = output(out, err)
+    with told.silenced():
+        told.write("result\n")
+        told.note("note")
+        told.error("error")
+    told.write("after\n")
+    assert (out.getvalue(), err.getvalue()) == ("after\n", "error\n")
 
 
 def test_a_question_is_folded_at_words(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,6 +197,13 @@ def test_reader_that_has_had_enough_ends_the_command(tmp_path: Path) -> None:
             told.write("x" * 100)
         mark.touch()
     assert not mark.exists()
+
+
+@pytest.mark.parametrize("command", ["kill -PIPE $$", "exit 141"])
+def test_a_pipe_that_sigpipe_ends_has_not_failed(command: str) -> None:
+    """Whether the shell itself is ended by it, or says so of its last command."""
+    with output(io.StringIO()).to_shell(command):
+        pass
 
 
 def test_shell_command_that_fails() -> None:

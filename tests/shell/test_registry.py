@@ -180,6 +180,7 @@ def test_bind(which: Verb, text: str, wanted: dict[str, list[str]]) -> None:
         (PLACE_VALUES, "0", "VALUE is missing"),
         (PLACE_VALUES, "0 1 --masc 1", "v has no option `--masc`; did you mean `--mask`?"),
         (PLACE_VALUES, "0 1 --mask", "--mask needs a value"),
+        (PLACE_VALUES, "0 1 --no-verify=1", "--no-verify takes no value"),
         (FILE_WORDS, "--flag f", "v has no option `--flag`"),
         (EXPRESSION, "-m text", "EXPRESSION is missing"),
     ],
@@ -215,9 +216,11 @@ def test_a_variant_is_its_command_with_a_preset() -> None:
 
 @every(VERBS.verbs(), lambda verb: verb.name)
 def test_every_command_gives_its_function_all(each: Verb) -> None:
-    """What is neither argument nor option is set by a variant, or given by the runner."""
+    """What is no argument or option is set by a variant, the runner or esptool's commands."""
     _, *parameters = inspect.signature(each.run).parameters.values()
-    given = {each.rest, *each.preset} | ({"run_file"} if Trait.LINES in each.traits else set())
+    given = {each.rest, "like_esptool", *each.preset} | (
+        {"run_file"} if Trait.LINES in each.traits else set()
+    )
     given |= {key for verb in VERBS.verbs() if verb.run is each.run for key in verb.preset}
     given |= {param.key for param in each.params} | {option.key for option in each.options}
     given |= {name for name, group in groups(each.run).items() if {*group.__annotations__} <= given}

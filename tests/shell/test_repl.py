@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,9 +24,9 @@ from espshell.link import ports
 from espshell.link.ports import PortInfo
 from espshell.shell import recovery
 from espshell.shell.settings import Bench
-from espshell.shell.terminal import greeting, repl
+from espshell.shell.terminal import early, editing, greeting, repl
 from tests.shell.support import Ran, Shell
-from tests.shell.terminals import CTRL_C, CTRL_D, ENTER, TAB, UP, Terminal, served
+from tests.shell.terminals import CTRL_C, CTRL_D, ENTER, TAB, UP, ShellTerminal, served
 
 # Python since 3.12 warns of a fork where threads are; the child becomes another program at once.
 pytestmark = pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")
@@ -50,6 +50,14 @@ def type_keys(shell: Shell, *keys: str) -> Ran:
         pipe.send_text("".join(keys) + CTRL_D)
         greeting.greet(shell.session)
         return shell.said(repl.run(shell.session))
+
+
+def test_ctrl_c_right_behind_enter(offline: Shell) -> None:
+    """It stops the line that was entered and drops what was typed before it."""
+    ran = type_keys(offline, "echo lost", ENTER, "lost", CTRL_C, "echo yes", ENTER)
+    assert ran.out.endswith("\nyes\n")
+    assert "interrupted" in ran.err
+    assert "lost" not in ran.out
 
 
 def test_greeting_connects_and_tells_the_chip(offline: Shell) -> None:
@@ -296,22 +304,22 @@ def test_prompt_and_toolbar(shell: Shell) -> None:
     usage = "peek PLACE [COUNT] [--check] [--force]"
 
     def toolbar(text: str, columns: int = 100) -> str:
-        return "".join(part[1] for part in repl._toolbar(shell.session, text, columns))
+        return "".join(part[1] for part in editing._toolbar(shell.session, text, columns))
 
-    assert "esp32c3:rom> " in repl._prompt_text(shell.session)
+    assert "esp32c3:rom> " in early.prompt_text(shell.session)
     assert toolbar("") == where
     assert toolbar("peek 0") == f"{where}  {usage}"
     assert toolbar("peek 0", columns=60) == usage
     shell.type("poke 0x3fc90000 1 2; poke 0x3fc90000 1")
     assert toolbar("") == f"{where}  journal 2"
     shell.type("disconnect")
-    assert "espshell> " in repl._prompt_text(shell.session)
+    assert "espshell> " in early.prompt_text(shell.session)
     assert toolbar("") == "not connected"
 
 
 def test_completer_replaces_the_word_before_the_cursor(shell: Shell) -> None:
     """A candidate takes the place of what was typed of it, and no more."""
-    completer = repl._Completer(shell.session)
+    completer = editing._Completer(shell.session)
     found = list(completer.get_completions(Document("fails peek rt"), CompleteEvent()))
     assert [(each.text, each.start_position) for each in found] == [
         ("RTC_FAST", -2),
@@ -320,64 +328,6 @@ def test_completer_replaces_the_word_before_the_cursor(shell: Shell) -> None:
 
 
 # A real terminal ---------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    """Start the program in a terminal, up to its prompt."""
-    started = Terminal(tmp_path)
-    started.wait(lambda text: "esp32c3:rom>" in text and "115200 baud  ESP32-C3" in text)
-    yield started
-    started.child.close(force=True)
-
-
-def test_terminal_completion_menu(terminal: Terminal) -> None:
-    """Tab completes as far as it is clear and shows what is left, with explanations."""
-    terminal.send("pe" + TAB)
-    shown = terminal.wait(lambda text: "peek32" in text and "PLACE [COUNT]" in text)
-    assert "esp32c3:rom> peek\n" in shown
-    assert "peek    Read memory and show it in hexadecimal and decimal." in shown
-    assert "sim://esp32c3  115200 baud  ESP32-C3 v0.4  rom  peek PLACE [COUNT]" in shown
-
-
-def test_terminal_completes_inside_a_bracket(terminal: Terminal) -> None:
-    """The last name is completed with its meta; the usage stays, and what exists is coloured."""
-    terminal.send("set theme dark" + ENTER + "expect [UART0.INT_" + TAB)
-    shown = terminal.wait(lambda text: "UART0.INT_CLR" in text and "[--message MESSAGE]" in text)
-    assert "UART0.INT_ST   0x60000008  read-only" in shown
-    terminal.send("ST] == DRAN")
-    terminal.wait(lambda text: "UART0.INT_ST] == DRAN" in text and "INT_CLR" not in text)
-    row = terminal.text().split("\n").index("esp32c3:rom> expect [UART0.INT_ST] == DRAN")
-    cells = terminal.screen.buffer[row]
-    colors = {name: cells[column].fg for name, column in (("place", 21), ("none", 38))}
-    assert colors == {"place": "5fd7d7", "none": "default"}  # 80 of xterm's palette
-    assert (cells[13].bold, cells[38].bold) == (True, False)
-
-
-def test_terminal_offers_while_typing(terminal: Terminal) -> None:
-    """As a setting, names are offered without Tab, and nothing is asked of the chip for them."""
-    terminal.send("set complete typing" + ENTER)
-    terminal.send("peek DR")
-    terminal.wait(lambda text: "DROM   0x3c000000" in text)
-
-
-def test_terminal_interrupted_dump(terminal: Terminal) -> None:
-    """Ctrl-C in the middle of a dump of 1 MiB ends it; the next command works."""
-    terminal.send("dump DROM 1M --all" + ENTER)
-    terminal.wait(lambda text: "3c000200" in text)  # and then nobody reads, so it must wait
-    terminal.send(CTRL_C)
-    terminal.wait(lambda text: "interrupted" in text and text.rstrip().endswith("rom"))
-    terminal.send("peek 0x40000000" + ENTER)
-    terminal.wait(lambda text: "0x40000000  0x" in text)
-    assert "3c0ffff0" not in terminal.text()
-
-
-def test_terminal_leaves_by_ctrl_d(terminal: Terminal) -> None:
-    """Ctrl-D ends the program, with status 0."""
-    terminal.send(CTRL_D)
-    terminal.child.expect(pexpect.EOF)
-    terminal.child.close()
-    assert terminal.child.exitstatus == 0
 
 
 @pytest.mark.parametrize(("answer", "chip"), [("2", "esp32"), ("1", "esp32c3")])
@@ -402,7 +352,7 @@ def test_several_boards_are_a_menu(
 def test_toolbar_knows_the_revision_after_a_reconnect(shell: Shell) -> None:
     """The revision is read once a connection, whichever command made it."""
     repl._run_lines(shell.runner, "connect sim://esp32")
-    assert "ESP32 v3.1" in repl._connection_text(shell.session)
+    assert "ESP32 v3.1" in editing._connection_text(shell.session)
     requests = shell.session.chip.loader.link.port._device.wire.count  # type: ignore[attr-defined]
     before = requests.requests
     repl._run_lines(shell.runner, "echo hi")
@@ -452,7 +402,7 @@ def test_a_bug_under_tab_leaves_the_line(
 def test_terminal_whose_port_goes_away(tmp_path: Path) -> None:
     """A real port is closed: it is waited for once, Ctrl-C ends that, and the shell goes on."""
     with served() as (port, server):
-        terminal = Terminal(tmp_path, port, "--before", "no-reset")
+        terminal = ShellTerminal(tmp_path, port, "--before", "no-reset")
         terminal.wait(lambda text: "esp32c3:rom>" in text)
         server.kill()
         server.wait()

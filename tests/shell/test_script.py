@@ -95,6 +95,9 @@ def test_check_says_whether_a_chip_is_needed(offline: Shell) -> None:
         "fails peek 0": True,
         "info": True,
         "expect [0] == 1": True,
+        "if 1\necho\nelse\necho\nend": False,
+        "if [DRAM]\necho\nend": True,
+        "if 1\necho\nelse\ninfo\nend": True,
     }
     for text, wanted in needed.items():
         assert check(offline.session, (Script("x", text), ())).chip is wanted, text
@@ -186,6 +189,46 @@ def test_source_with_arguments(shell: Shell, tmp_path: Path) -> None:
     (folder / "b.espsh").write_text("echo $1 $2\nlet back = 7\n")
     shell.session.folder = tmp_path
     assert shell.script("source lib/a.espsh x\necho $back").out == "one x\nx 7\n7\n"
+
+
+def test_a_sourced_file_leaves_folder_and_arguments_behind(shell: Shell, tmp_path: Path) -> None:
+    """What follows it is looked for beside its own script; no argument is handed down unasked."""
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "a.espsh").write_text("echo ${2:-none}\n")
+    (tmp_path / "b.espsh").write_text("echo beside\n")
+    shell.session.folder = tmp_path
+    assert shell.script("source $1\nsource b.espsh", "lib/a.espsh", "two").out == "none\nbeside\n"
+    assert shell.session.folder == tmp_path
+
+
+def test_an_argument_of_the_outer_script_is_none_of_the_inner(
+    offline: Shell, tmp_path: Path
+) -> None:
+    """A file that needs more arguments than it is given is refused before the first line runs."""
+    offline.session.folder = tmp_path
+    (tmp_path / "in.espsh").write_text("echo $2\n")
+    ran = offline.script("echo started\nsource in.espsh one", "one", "two")
+    assert (ran.status, ran.out) == (2, "")
+    assert "`$2` is not set; the script needs at least 2 arguments" in ran.err
+
+
+def test_a_file_whose_name_is_a_variable_is_checked_before_it_runs(
+    offline: Shell, tmp_path: Path
+) -> None:
+    """Also for the files that it reads: nothing of it runs if one is missing."""
+    offline.session.folder = tmp_path
+    (tmp_path / "in.espsh").write_text("echo in\nloadram nosuch.bin\n")
+    ran = offline.script("echo out\nsource $1", "in.espsh")
+    assert (ran.status, ran.out) == (2, "out\n")
+    assert "nosuch.bin: no such file" in ran.err
+
+
+def test_keep_going_remembers_the_worst_of_several_scripts(offline: Shell) -> None:
+    """A run ends with the worst status of all its scripts, not with that of the last."""
+    offline.session.keep_going = True
+    offline.script("let zero = 0\nlet x = 1 // $zero")
+    assert offline.script("expect 0").status == 1
+    assert offline.session.worst == 2
 
 
 def test_error_in_a_sourced_file_has_its_place(shell: Shell, tmp_path: Path) -> None:
@@ -361,6 +404,7 @@ def test_a_folder_that_a_later_line_writes_into(
         "-load nosuch.bin mem:0x3fc90000\necho on",
         "fails load nosuch.bin mem:0x3fc90000",
         "-source missing.espsh",
+        "if 0\nload nosuch.bin mem:0x3fc90000\nend",
         "load $1 mem:0x3fc90000",
         "save DRAM..+16 x.bin\ndiff x.bin DRAM..+16",
         "diff UART0.CONF0..+4 UART0.CONF0..+4; diff UART0.CONF0 UART0.CONF0; log off; trace off",

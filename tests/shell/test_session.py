@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from espshell.errors import BenchError, UsageError
+from espshell.errors import BenchError, NoReply, UsageError
+from espshell.image.partitions import PartitionTable
 from espshell.link.trace import Recorder
 from espshell.shell.session import Quit
 from espshell.shell.settings import Bench
@@ -41,6 +44,7 @@ def test_result_goes_to_stdout_and_error_to_stderr(shell: Shell) -> None:
         ("source /nonexistent/x", 2, "cannot read /nonexistent/x"),
         ('echo "abc', 2, 'unclosed `"`'),
         ("echo $nobody", 2, "`$nobody` is not set"),
+        ("let x == 5", 2, "expected NAME = VALUE, not `x == 5`"),
         ("let x = 1 / 2", 2, "division of whole numbers is `//`"),
         ("set nothing on", 2, "there is no setting `nothing`"),
         ("set squeeze maybe", 2, "on or off"),
@@ -71,10 +75,28 @@ def test_without_a_chip_the_bench_is_wrong(offline: Shell, line: str) -> None:
     assert (ran.status, "no chip is connected" in ran.err) == (3, True)
 
 
+def test_what_secure_download_mode_leaves(offline: Shell) -> None:
+    """A command that needs memory is refused by its name, with those that are possible."""
+    ran = offline.connect("?sdm=1").type("peek DRAM")
+    assert ran.status == 2
+    assert ran.err.startswith(
+        "peek: `peek` is not possible: the chip is in secure download mode; available: "
+    )
+    assert {"load,", "reset,"} <= set(ran.err.split())
+
+
 def test_commands_of_a_line_run_until_one_fails(shell: Shell) -> None:
     """The first failure ends the line, unless a dash says otherwise."""
     assert shell.type("echo a; peek 0x10; echo b").out == "a\n"
     assert shell.type("echo a; -peek 0x10; echo b $?").out == "a\nb 2\n"
+
+
+def test_the_value_of_a_finding_and_an_empty_one_are_values(shell: Shell) -> None:
+    """$_ is the last value also where it is not as expected; a variable may be empty."""
+    shell.type("print 5; -poke --force ROM0 9")
+    assert shell.type("echo $_ $?").out == "0xe9efe1fe 1\n"
+    shell.type('let x = ""')
+    assert shell.type("echo a${x}b").out == "ab\n"
 
 
 def test_last_value_and_status_are_variables(shell: Shell) -> None:
@@ -83,6 +105,26 @@ def test_last_value_and_status_are_variables(shell: Shell) -> None:
     assert shell.type("echo $_ $?").out == "0 0\n"
     shell.type(f"poke {RAM:#x} 7; -peek 0x10")
     assert shell.type("echo $_ $?").out == "7 2\n"
+
+
+def test_the_status_of_a_line_that_cannot_be_cut_is_a_variable(offline: Shell) -> None:
+    """$? is that of the last line, also of one in which no command could run."""
+    offline.type("echo fine")
+    assert offline.type('echo "').status == 2
+    assert offline.type("echo $?").out == "2\n"
+
+
+def test_results_go_to_a_file_and_behind_it(offline: Shell, tmp_path: Path) -> None:
+    """One arrow empties the file, two go on behind what it holds; what is shown stays empty."""
+    offline.session.variables["to"] = str(tmp_path / "x")
+    for line, held in (
+        ("a > $to", "a"),
+        ("b >> $to", "a b"),
+        ("c >> $to", "a b c"),
+        ("d > $to", "d"),
+    ):
+        assert offline.type(f"echo {line}").out == ""
+        assert (tmp_path / "x").read_text().split() == held.split()
 
 
 def test_json_has_exactly_the_promised_fields(shell: Shell) -> None:
@@ -168,6 +210,8 @@ def test_alias_is_replaced_once(shell: Shell) -> None:
     """An alias may have the name of the command that it stands for."""
     shell.type("alias peek = peek8")
     assert shell.type("peek 0x3fc90001").out == "0x3fc90001  0x00  0\n"
+    shell.type("alias echo = echo said")
+    assert shell.type("echo x").out == "said x\n"
 
 
 def test_alias_of_an_alias_and_what_follows_it(shell: Shell) -> None:
@@ -175,6 +219,33 @@ def test_alias_of_an_alias_and_what_follows_it(shell: Shell) -> None:
     shell.type('alias say = "echo $who"; alias tell = say')
     shell.type('let who = "you"')
     assert shell.type("tell a b").out == "you a b\n"
+
+
+def test_an_alias_stands_for_a_line_with_its_dash_and_its_redirect(
+    offline: Shell, tmp_path: Path
+) -> None:
+    """Its own redirect holds, that of the line goes before; either may allow a failure."""
+    to, other = tmp_path / "to", tmp_path / "other"
+    offline.session.variables.update(to=str(to), other=str(other))
+    offline.type('alias say = echo; alias keep = "echo kept > $to"')
+    offline.type("say x > $other; keep")
+    assert (to.read_text(), other.read_text()) == ("kept\n", "x\n")
+    offline.type("keep > $other")
+    assert other.read_text() == "kept\n"
+    offline.type('alias may = "-fails echo"; alias must = fails echo')
+    for line, status in (("may; say on", 0), ("-must; say on", 0), ("must; say on", 1)):
+        ran = offline.type(line)
+        assert (ran.status, ran.out) == (status, "" if status else "on\n"), line
+
+
+def test_an_alias_of_a_condition_takes_one(
+    offline: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the command that it stands for takes an expression, `>` compares."""
+    monkeypatch.chdir(tmp_path)
+    offline.type("alias want = expect")
+    assert [offline.type(f"want {n} > 1").status for n in (2, 1)] == [0, 1]
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("line", ['alias a = ""', 'alias a = "# nothing"', "alias a = nosuch"])
@@ -192,6 +263,8 @@ def test_names_may_be_shortened_by_a_person_only(shell: Shell) -> None:
     assert shell.type("p rtc").err == "p: `p` could be parts, peek, poke, ports, print\n"
     assert shell.script("peek rtc").status == 2
     assert shell.script("pee RTC_FAST").status == 2
+    assert shell.type("im i nosuch.bin").err.startswith("im i: cannot read nosuch.bin")
+    assert "unknown command `im`" in shell.script("im i nosuch.bin").err
     assert shell.session.interactive
 
 
@@ -263,3 +336,72 @@ def test_trace_reaches_the_connected_chip(shell: Shell, tmp_path: object) -> Non
     shell.type(f"trace {path}; connect; peek 0x3fc90000; trace off; peek 0x3fc90000")
     assert not isinstance(shell.session.tap, Recorder)
     assert shell.type(f"connect replay://{path}; peek 0x3fc90000").status == 0
+
+
+def test_who_is_asked_before_something_is_destroyed(offline: Shell) -> None:
+    """A person, unless --yes, a dry run or `set confirm off` says that it need not be."""
+    session, asked = offline.session, list[str]()
+
+    def no(question: str) -> bool:
+        asked.append(question)
+        return False
+
+    with pytest.raises(UsageError, match="there is no terminal to ask at"):
+        session.may_destroy("erase")
+    session.ask = no
+    assert not session.may_destroy("erase")
+    with session.with_settings({"dry_run": True}):
+        assert session.may_destroy("erase")
+    with session.with_settings({"confirm": False}):
+        assert session.may_destroy("erase")
+    session.assume_yes = True
+    assert session.may_destroy("erase")
+    assert asked == ["erase?"]
+
+
+def test_settings_of_one_command_end_with_it(shell: Shell) -> None:
+    """Also when it fails: the next command is no dry run any more."""
+    assert shell.type("poke --dry-run 0x10 1").status == 2
+    assert not shell.session.dry_run
+    assert not shell.session.chip.memory.dry_run
+    assert shell.type(f"poke {RAM:#x} 7; peek {RAM:#x}").out.endswith("0x00000007  7\n")
+
+
+def test_a_port_is_given_back_though_the_chip_cannot_be_left(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands in the way is a note."""
+    closed, target = [], shell.session.chip
+
+    def lost(after: str) -> None:
+        raise NoReply(f"no {after}")
+
+    monkeypatch.setattr(target, "leave", lost)
+    monkeypatch.setattr(target.link.port, "close", lambda: closed.append(True))
+    shell.session.disconnect()
+    assert (closed, shell.session.connection) == ([True], None)
+    assert "the chip was not left as requested: no hard-reset" in shell.said(0).err
+
+
+def test_writes_around_the_partition_table_leave_it(shell: Shell) -> None:
+    """It is read again only if one of its own bytes may have changed."""
+    connection = shell.session.connected
+    for written, is_kept in (
+        ((0x7000, 0x1000), True),
+        ((0x8C00, 0x400), True),
+        ((0x7000, 0x1001), False),
+        ((0x8BFF, 1), False),
+        ((0, 0x10000), False),
+    ):
+        connection.partitions = PartitionTable((), 0x8000)
+        connection.forget_partitions([(0x20000, 0x1000), written])
+        assert (connection.partitions is not None) is is_kept, written
+
+
+def test_changes_of_an_earlier_connection_are_not_undone(shell: Shell) -> None:
+    """Another chip may be connected then, or the same one after a reset."""
+    shell.type(f"poke {RAM:#x} 7")
+    shell.session.disconnect()
+    shell.connect()
+    assert shell.type("undo").status == 2
+    assert "the chip was reset or reconnected since" in shell.type("undo").err

@@ -22,7 +22,7 @@ from espshell.shell.script import Script
 from espshell.shell.settings import Bench
 from espshell.shell.terminal import greeting, last_port, repl
 from tests.shell.support import Ran, Shell
-from tests.shell.terminals import CTRL_C, CTRL_D, ENTER, Terminal
+from tests.shell.terminals import CTRL_C, CTRL_D, ENTER, ShellTerminal
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")
 
@@ -156,11 +156,11 @@ def silent() -> Iterator[str]:
 
 def test_terminal_on_a_silent_port(silent: str, tmp_path: Path) -> None:
     """What is waited for is shown; Ctrl-C takes it away, and the prompt comes."""
-    terminal = Terminal(tmp_path, silent)
+    terminal = ShellTerminal(tmp_path, silent)
     terminal.wait(lambda text: f"connecting to {silent} ..." in text)
     terminal.send(CTRL_C)
     shown = terminal.wait(lambda text: "not connected" in text and "espshell>" in text)
-    assert "connecting" not in shown
+    assert f"connecting to {silent} ..." not in shown
     terminal.child.close(force=True)
 
 
@@ -169,7 +169,7 @@ def test_terminal_with_a_file_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "espshell.toml").write_text(
         'startup = ["nonsense"]\naliases.hi = "echo hello"\n[profile.p]\nstartup = ["echo 6*7"]'
     )
-    terminal = Terminal(tmp_path, "sim://esp32c3", "--profile", "p")
+    terminal = ShellTerminal(tmp_path, "sim://esp32c3", "--profile", "p")
     shown = terminal.wait(lambda text: "use it? [y/N]" in text)
     assert '    aliases.hi = "echo hello"' in shown
     terminal.send("y" + ENTER)
@@ -185,25 +185,26 @@ def test_terminal_with_a_file_of_the_folder(tmp_path: Path) -> None:
 
 AT_THE_PROMPT = """
 import sys
-from prompt_toolkit.application import create_app_session
-from prompt_toolkit.input import create_pipe_input
-from prompt_toolkit.output import DummyOutput
 from espshell import cli, registers
-from espshell.shell.terminal import repl
-modules = (cli.main, repl.run)  # they run with the first use
-def read(session, prompt):
-    loaded = registers.of.cache_info().currsize
-    print([m for m in HEAVY if m in sys.modules], loaded, file=sys.stderr)
+from espshell.shell.terminal import early
+modules = (cli.main, early.prompt)  # they run with the first use
+HEAVY = (
+    "prompt_toolkit", "rich", "pygments", "elftools", "intelhex", "unicorn", "shtab", "jinja2",
+    "serial.rfc2217",
+)
+def shown(session, before, load):
+    print([m for m in HEAVY if m in sys.modules], file=sys.stderr)
+    load()
+    print([m for m in HEAVY if m in sys.modules], registers.of.cache_info().currsize)
     raise EOFError
-HEAVY = ("rich", "pygments", "elftools", "intelhex", "unicorn", "shtab", "jinja2", "serial.rfc2217")
-with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
-    repl._read = read
-    cli._is_terminal = lambda: True
-    cli.main(["-p", "sim://esp32s3", "-i"])
+early.prompt = shown
+cli._is_terminal = lambda: True
+cli.main(["-p", "sim://esp32s3", "-i", "--color", "always"])
 """
 
 
 def test_what_the_first_prompt_needs() -> None:
-    """No import that a line or a key needs later; the table is there, so no key waits for it."""
+    """It is shown before all that a line or a key needs later; no key waits for that."""
     ran = subprocess.run([sys.executable, "-c", AT_THE_PROMPT], capture_output=True, text=True)
-    assert ran.stderr.splitlines()[-1] == "[] 1"
+    assert ran.stderr.splitlines()[1] == "[]"
+    assert ran.stdout.splitlines()[-1] == "['prompt_toolkit', 'rich', 'pygments'] 1"

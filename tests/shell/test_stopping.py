@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from espshell.shell.registry import COMMANDS
-from tests.shell.terminals import CTRL_C, ENTER, Terminal, served
+from tests.shell.terminals import CTRL_C, ENTER, ShellTerminal, served
 
 pytestmark = [
     # Python since 3.12 warns of a fork where threads are; the child becomes another program.
@@ -83,14 +83,14 @@ def chip(running: tuple[str, subprocess.Popen[str]]) -> subprocess.Popen[str]:
 @pytest.fixture(scope="module")
 def terminal(
     tmp_path_factory: pytest.TempPathFactory, running: tuple[str, subprocess.Popen[str]]
-) -> Iterator[Terminal]:
+) -> Iterator[ShellTerminal]:
     """Start the program on the slow chip, without a stub, which would make it quick."""
     folder = tmp_path_factory.mktemp("stopping")
     (folder / "big.bin").write_bytes(os.urandom(600_000))
     (folder / "lines.espsh").write_text("sleep 60\n")
     before = Path.cwd()
     os.chdir(folder)
-    started = Terminal(folder, running[0], "--before", "no-reset", "--stub", "never")
+    started = ShellTerminal(folder, running[0], "--before", "no-reset", "--stub", "never")
     os.chdir(before)
     started.wait(lambda text: "esp32c3:rom>" in text and "baud" in text)
     started.enter("set confirm off; set rate fixed; poke 0x3fcb0000 1")
@@ -101,7 +101,7 @@ def terminal(
 @pytest.mark.long
 @pytest.mark.parametrize(("line", "seen", "said"), LASTING)
 def test_ctrl_c(
-    terminal: Terminal, chip: subprocess.Popen[str], line: str, seen: str, said: str
+    terminal: ShellTerminal, chip: subprocess.Popen[str], line: str, seen: str, said: str
 ) -> None:
     """The command shows that it lives, ends with status 130, and says what it leaves."""
     terminal.clear()

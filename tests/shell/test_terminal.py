@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +14,11 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from espshell.shell.terminal import repl
-from espshell.shell.terminal.background import Asked, answered
+from espshell.shell.terminal import early, repl
+from espshell.shell.terminal.background import TerminalInput, answered
+from espshell.shell.terminal.early import EarlyLine
 from tests.shell.support import Shell
-from tests.shell.terminals import CTRL_C, CTRL_D, ENTER, TAB, UP, Terminal, served
+from tests.shell.terminals import CTRL_C, CTRL_D, ENTER, TAB, UP, ShellTerminal, served
 
 pytestmark = [
     # Python since 3.12 warns of a fork where threads are; the child becomes another program.
@@ -37,11 +39,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def shared(folder: Path) -> Iterator[Terminal]:
+def shared(folder: Path) -> Iterator[ShellTerminal]:
     """Start the program once, up to its prompt."""
     before = Path.cwd()
     os.chdir(folder)
-    terminal = Terminal(
+    terminal = ShellTerminal(
         folder, "sim://demo", XDG_CONFIG_HOME=str(folder), XDG_STATE_HOME=str(folder)
     )
     os.chdir(before)
@@ -80,7 +82,7 @@ MENU = [
 
 
 @pytest.mark.parametrize(("line", "row"), MENU)
-def test_menu(shared: Terminal, line: str, row: str) -> None:
+def test_menu(shared: ShellTerminal, line: str, row: str) -> None:
     """At each position names are offered with what they are, and the usage stays."""
     shared.clear()
     shared.send(line + TAB)
@@ -94,7 +96,55 @@ def _begins(row: str, words: list[str]) -> bool:
     return row.split()[: len(words)] == words
 
 
-def test_a_file_in_quotes_is_completed(shared: Terminal) -> None:
+def test_tab_completes_as_far_as_it_is_clear(shared: ShellTerminal) -> None:
+    """What is left is shown with explanations, and the usage behind the connection."""
+    shared.clear()
+    shared.send("pe" + TAB)
+    shown = shared.wait(lambda text: "peek32" in text and "PLACE [COUNT]" in text)
+    assert "esp32c3:rom> peek\n" in shown
+    assert "peek    Read memory and show it in hexadecimal and decimal." in shown
+    assert "sim://demo  115200 baud  ESP32-C3 v0.4  rom  peek PLACE [COUNT]" in shown
+    shared.send(CTRL_C)
+
+
+def test_names_on_the_line_have_colours(shared: ShellTerminal) -> None:
+    """Those of places that exist, and commands; the usage stays while the line is completed."""
+    shared.enter("set theme dark")
+    shared.clear()
+    shared.send("expect [UART0.INT_" + TAB)
+    shared.wait(lambda text: "UART0.INT_CLR" in text and "[--message MESSAGE]" in text)
+    shared.send("ST] == DRAN")
+    shared.wait(lambda text: "UART0.INT_ST] == DRAN" in text and "INT_CLR" not in text)
+    row = shared.rows().index("esp32c3:rom> expect [UART0.INT_ST] == DRAN")
+    cells = shared.screen.buffer[row]
+    colors = {name: cells[column].fg for name, column in (("place", 21), ("none", 38))}
+    assert colors == {"place": "5fd7d7", "none": "default"}  # 80 of xterm's palette
+    assert (cells[13].bold, cells[38].bold) == (True, False)
+    shared.send(CTRL_C)
+
+
+def test_names_are_offered_while_typing(shared: ShellTerminal) -> None:
+    """As a setting, without Tab, and nothing is asked of the chip for them."""
+    shared.enter("set complete typing")
+    shared.clear()
+    shared.send("peek DR")
+    shared.wait(lambda text: "DROM   0x3c000000" in text)
+    shared.send(CTRL_C)
+    shared.enter("set complete tab")
+
+
+def test_ctrl_c_ends_a_dump(shared: ShellTerminal) -> None:
+    """In the middle of 1 MiB, while nobody reads; the next command works."""
+    shared.clear()
+    shared.send("dump DROM 1M --all" + ENTER)
+    shared.wait(lambda text: "3c000200" in text)  # and then nobody reads, so it must wait
+    shared.send(CTRL_C)
+    shared.wait(lambda text: "interrupted" in text and text.rstrip().endswith("rom"))
+    assert "3c0ffff0" not in shared.text()
+    assert "0x40000000  0x" in shared.enter("peek 0x40000000")
+
+
+def test_a_file_in_quotes_is_completed(shared: ShellTerminal) -> None:
     """The only one that there is stands on the line, with the quote closed."""
     shared.clear()
     shared.send('hash flash:nvs > "two' + TAB)
@@ -108,7 +158,7 @@ def test_a_file_in_quotes_is_completed(shared: Terminal) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("columns", [40, 80, 120])
-def test_watch(shared: Terminal, columns: int) -> None:
+def test_watch(shared: ShellTerminal, columns: int) -> None:
     """The picture fits at any width, also after a resize, and its last one stays."""
     shared.resize(columns, 20)
     shared.clear()
@@ -124,7 +174,7 @@ def test_watch(shared: Terminal, columns: int) -> None:
     assert "\n130\n" in shared.enter("echo $?")
 
 
-def test_paste_with_an_error_in_the_fifth_line(shared: Terminal) -> None:
+def test_paste_with_an_error_in_the_fifth_line(shared: ShellTerminal) -> None:
     """The four before it run, and the five behind it are said not to have been."""
     lines = [f"echo line-{n}" for n in range(1, 11)]
     lines[4] = "pekk 0"
@@ -139,7 +189,7 @@ def test_paste_with_an_error_in_the_fifth_line(shared: Terminal) -> None:
     assert "lines 6 to 10 were not run:" in shown
 
 
-def test_vi_keys_in_a_terminal(shared: Terminal) -> None:
+def test_vi_keys_in_a_terminal(shared: ShellTerminal) -> None:
     """Escape leads to vi's commands, and `set editing emacs` leads back."""
     shared.enter("set editing vi")
     shared.clear()
@@ -148,7 +198,7 @@ def test_vi_keys_in_a_terminal(shared: Terminal) -> None:
     shared.enter("set editing emacs")
 
 
-def test_up_searches_what_begins_so(shared: Terminal) -> None:
+def test_up_searches_what_begins_so(shared: ShellTerminal) -> None:
     """Up goes to the last line that begins with what is typed."""
     shared.enter("echo here")
     shared.enter("let x = 1")
@@ -157,7 +207,7 @@ def test_up_searches_what_begins_so(shared: Terminal) -> None:
     shared.wait(lambda text: "\nhere\n" in text)
 
 
-def test_pager(shared: Terminal) -> None:
+def test_pager(shared: ShellTerminal) -> None:
     """What does not fit is in less, which leaves the prompt below; what fits is not."""
     shared.resize(110, 12)
     assert ":" not in shared.enter("echo fits").split("\n")[-2]
@@ -173,8 +223,8 @@ def test_pager(shared: Terminal) -> None:
 @pytest.mark.parametrize(("background", "colors"), [(DARK, "114"), (LIGHT, "22"), ("", "")])
 def test_theme_of_the_terminal(tmp_path: Path, background: str, colors: str) -> None:
     """The prompt has the colours of the background that the terminal says, else the terminal's."""
-    terminal = Terminal(tmp_path, "sim://demo", background=background, COLORFGBG="")
-    terminal.wait(lambda text: "esp32c3:rom>" in text and "115200 baud" in text)
+    terminal = ShellTerminal(tmp_path, "sim://demo", background=background, COLORFGBG="")
+    terminal.wait(lambda text: "esp32c3:rom>" in text and "sim://demo  115200 baud" in text)
     color = f"38;5;{colors}" if colors else "32"
     assert re.search(rf"\x1b\[0;{color};1mesp32c3:rom>", terminal.output)
     assert terminal.rows()[-1].startswith("sim://demo") or "rgb" not in terminal.text()
@@ -195,7 +245,7 @@ def test_theme_of_the_terminal(tmp_path: Path, background: str, colors: str) -> 
 )
 def test_answers(came: str, background: str, typed: str, is_late: bool) -> None:
     """The colour is taken out of what has come; every key that was typed meanwhile stays."""
-    assert answered(came) == Asked(background, typed, is_late)
+    assert answered(came) == TerminalInput(background, typed, is_late)
 
 
 def test_what_was_typed_before_the_prompt_is_there(
@@ -203,11 +253,11 @@ def test_what_was_typed_before_the_prompt_is_there(
 ) -> None:
     """Keys of then come first, and an answer that is late is not a key but gives the theme."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    asked = Asked(typed="echo 1", is_late=True)
+    before = TerminalInput(typed="echo 1", is_late=True)
     with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
         shell.session.interactive = True
         pipe.send_text("2\x1b]11;rgb:ff/ff/ff\x07\x1b[?6c3" + ENTER + CTRL_D)
-        assert repl.run(shell.session, None, asked) == 0
+        assert repl.run(shell.session, None, before) == 0
     assert shell.said(0).out == "123\n"
     assert shell.session.output.background == "light"
 
@@ -216,8 +266,8 @@ def test_what_was_typed_before_the_prompt_is_there(
 def test_a_dumb_terminal_is_asked_nothing(tmp_path: Path) -> None:
     """Neither is one that a person has said to answer nothing."""
     for terminal in (
-        Terminal(tmp_path, "sim://demo", TERM="dumb"),
-        Terminal(tmp_path, "sim://demo", PROMPT_TOOLKIT_NO_CPR="1"),
+        ShellTerminal(tmp_path, "sim://demo", TERM="dumb"),
+        ShellTerminal(tmp_path, "sim://demo", PROMPT_TOOLKIT_NO_CPR="1"),
     ):
         terminal.wait(lambda text: "esp32c3:rom>" in text)
         assert "\x1b]11;?" not in terminal.output
@@ -228,7 +278,7 @@ def test_a_dumb_terminal_is_asked_nothing(tmp_path: Path) -> None:
 def test_a_port_that_goes_away_while_nothing_is_done(tmp_path: Path) -> None:
     """The toolbar says so by itself, with one piece of advice; the prompt stays as it is."""
     with served() as (port, server):
-        terminal = Terminal(tmp_path, port, "--before", "no-reset")
+        terminal = ShellTerminal(tmp_path, port, "--before", "no-reset")
         terminal.wait(lambda text: "esp32c3:rom>" in text and "baud" in text)
         before = terminal.text().count("\n\n")
         server.kill()
@@ -245,7 +295,7 @@ def test_a_port_that_comes_back(tmp_path: Path) -> None:
     link = tmp_path / "ttyUSB0"
     with served() as (port, server):
         link.symlink_to(port)
-        terminal = Terminal(tmp_path, str(link), "--before", "no-reset")
+        terminal = ShellTerminal(tmp_path, str(link), "--before", "no-reset")
         terminal.wait(lambda text: "esp32c3:rom>" in text and "baud" in text)
         server.kill()
         server.wait()
@@ -257,3 +307,80 @@ def test_a_port_that_comes_back(tmp_path: Path) -> None:
         terminal.wait(lambda text: "may be stale" in text and "baud" in text)
         assert "0x40000000  0x" in terminal.enter("peek 0x40000000")
         terminal.child.close(force=True)
+
+
+@pytest.mark.parametrize(
+    ("keys", "shown"),
+    [
+        ("peek", "peek"),
+        ("pek\x7fek", "pek\b \bek"),
+        ("\x7f\x08", ""),  # nothing is left of the prompt's end
+        ("pe\x1b[Dx", "pe"),  # what an arrow does is for the prompt to say
+        ("pe\rinfo", "pe"),
+        ("é", ""),
+        ("123456789", "12345678"),  # no further than the row
+    ],
+)
+def test_keys_at_the_early_prompt(keys: str, shown: str) -> None:
+    """Plain characters are shown at once, in any pieces; every key is kept."""
+    for pieces in ([keys], list(keys)):
+        line = EarlyLine(8)
+        assert b"".join(line.take(piece.encode()) for piece in pieces).decode() == shown
+        assert line.typed.decode() == keys
+
+
+def test_a_late_answer_at_the_early_prompt(offline: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no key but gives the theme; the terminal is as it was before."""
+    termios = pytest.importorskip("termios")
+    person, tty = os.openpty()
+    modes = termios.tcgetattr(tty)
+    monkeypatch.setenv("TERM", "xterm")
+    with os.fdopen(tty, "r") as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        monkeypatch.setattr(sys, "stdout", stream)
+
+        def load() -> str:
+            os.write(person, b"pe\x1b]11;rgb:ff/ff/ff\x07\x1b[?6cek\r")
+            select.select([person], [], [])  # until all of it has been read, and "pe" is shown
+            return "editor"
+
+        loaded, terminal = early.prompt(offline.session, TerminalInput(is_late=True), load)
+        assert termios.tcgetattr(tty) == modes
+    assert (loaded, terminal) == ("editor", TerminalInput("light", "peek\r"))
+    assert os.read(person, 2) + os.read(person, 9) == b"pe\r"
+    assert "espshell> " in offline.said(0).out
+    os.close(person)
+
+
+EARLY = """
+import sys
+from espshell import cli
+from espshell.shell.terminal import editing
+modules = (cli.main, editing.open_prompt)  # they run with the first use
+open_prompt = editing.open_prompt
+def wait(session):
+    prompt = open_prompt(session)
+    open({gate!r}).read()  # the test opens it for writing when it has seen what it wants
+    return prompt
+editing.open_prompt = wait
+sys.exit(cli.main(["-p", "sim://esp32c3"]))
+"""
+
+
+@pytest.mark.parametrize("last", [ENTER, CTRL_C])
+def test_what_is_typed_at_the_early_prompt(tmp_path: Path, last: str) -> None:
+    """It is shown while the rest is imported, and then edited and run as if typed later."""
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    command = (sys.executable, "-c", EARLY.format(gate=str(gate)))
+    terminal = ShellTerminal(tmp_path, command=command)
+    terminal.wait(lambda text: text.endswith("esp32c3:rom>") or "esp32c3:rom>\n" in text)
+    terminal.send("echo 6*8\x7f7")
+    terminal.wait(lambda text: "esp32c3:rom> echo 6*7" in text)
+    assert "baud" not in terminal.text().splitlines()[-1]
+    terminal.send("\x1b[D" * 3 + "#" + last)
+    gate.write_text("")
+    shown = terminal.wait(lambda text: text.count("esp32c3:rom>") == 2 and "115200 baud" in text)
+    assert "\nesp32c3:rom> echo #6*7\n" in shown
+    assert shown.count("echo") == 1
+    assert terminal.leave() == 0

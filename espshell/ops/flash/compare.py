@@ -31,13 +31,10 @@ class Compared(Result):
     differing: tuple[Span, ...]
 
     @property
-    def ok(self) -> bool:
-        """Whether nothing differs."""
-        return not self.differing
-
-    @property
     def failure(self) -> str:
         """How much differs, and where it begins."""
+        if not self.differing:
+            return ""
         size = sum(span.size for span in self.differing)
         return (
             f"{size_text(size)} of {size_text(self.size)} differ, in "

@@ -31,64 +31,17 @@ from espshell.ops.flash.write_job import (
     ranges_text,
     run,
 )
-from espshell.ops.result import Report, Result, Step, silent
-from espshell.span import Span, gaps, merged
+from espshell.ops.result import Report, Step, silent
+from espshell.span import Span, gaps
 from espshell.units import SECTOR
 
 
-@dataclass(frozen=True, slots=True)
-class Erasing:
-    """A range, and the job that makes it blank."""
-
-    address: int
-    size: int
-    job: WriteJob
-    skipped: int
-    """Bytes of it that are blank already."""
-    left_alone: tuple[Span, ...] = ()
-    """Pieces of which only digests say so."""
-
-    def finish(self, flash: Flash, report: Report = silent) -> Erased:
-        """Do it.
-
-        Raises: DeviceError, NoReply or PortError; ``job.state()`` says what is known then.
-        """
-        run(flash, self.job, "erasing", report)
-        failed, verifiable = self.job.failed, flash.has_digest and not flash.dry_run
-        if verifiable and not failed:
-            failed = tuple(
-                span
-                for span in merged(self.left_alone)
-                if not is_there(flash, span, blank_digest(span.size))
-            )
-        notes = () if verifiable or flash.dry_run else ("not verified: this loader has no digests",)
-        doubt = self.job.doubt()
-        return Erased(
-            address=self.address,
-            size=self.size,
-            skipped=self.skipped,
-            verified=not (failed or doubt) if verifiable else None,
-            failed=failed,
-            notes=(*self.job.notes, *notes),
-            dry_run=flash.dry_run,
-            elsewhere=tuple(self.job.strays),
-            doubt=doubt,
-        )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Erased(JobOutcome, Result):
+class Erased(JobOutcome):
     """A range is blank."""
 
     skipped: int
     """Bytes of it that were blank already."""
-
-    @property
-    def failure(self) -> str:
-        """The ranges that are not blank, and others that may have been erased."""
-        where = ranges_text(self.failed)
-        protected = f"not blank after erasing: {where}; is it write-protected?"
-        return "; ".join(filter(None, [protected if self.failed else "", self.doubt]))
 
 
 def erase(
@@ -111,8 +64,8 @@ def erase(
     """
     facts = ops.facts_of(target, protected=protected)
     plan_erase(address, size, facts, keep_edges=keep_edges, force=force)
-    erasing = prepare(target, address, size, facts, everything=everything, report=report)
-    return erasing.finish(target.flash, report)
+    job = prepare(target, address, size, facts, everything=everything, report=report)
+    return finish(target.flash, job, report)
 
 
 def prepare(
@@ -123,8 +76,8 @@ def prepare(
     *,
     everything: bool = False,
     report: Report = silent,
-) -> Erasing:
-    """Prepare the erase of a range that ``plan_erase`` allows.
+) -> WriteJob:
+    """Return the job that erases a range which ``plan_erase`` allows.
 
     Raises: UsageError if the loader does not reach it; nothing was changed.
     """
@@ -133,8 +86,7 @@ def prepare(
     if address % SECTOR or size % SECTOR:
         payload = Payload(address, BLANK * size, "the range")
         plan = plan_write([payload], facts, keep_edges=True, force=True)
-        job = ops.compare(target, plan, everything=everything, report=report)
-        return Erasing(address, size, job, min(size, (plan.sectors - job.sectors) * SECTOR))
+        return ops.compare(target, plan, everything=everything, report=report)
     flash.check(address, size, write=True)
     if everything or not flash.has_digest:
         whole = size == facts.flash_size and flash.has_chip_erase
@@ -146,9 +98,35 @@ def prepare(
     else:
         segments = tuple(_segments(flash, span, report))
     plan = Plan((), (span,), (), keep_edges=False, warnings=())
-    job = WriteJob(plan, segments, everything=everything)
-    alone = () if everything else tuple(gaps(span, (segment.span for segment in segments)))
-    return Erasing(address, size, job, size - job.size, alone)
+    return WriteJob(plan, segments, everything=everything)
+
+
+def finish(flash: Flash, job: WriteJob, report: Report = silent) -> Erased:
+    """Carry a job out; then ask about what was left alone, which only digests call blank.
+
+    Raises: DeviceError, NoReply or PortError; ``job.state()`` says what is known then.
+    """
+    run(flash, job, "erasing", report)
+    span = job.plan.payloads[0].span if job.plan.payloads else job.plan.ranges[0]
+    failed, verifiable = job.failed, flash.has_digest and not flash.dry_run
+    if verifiable and not (failed or job.everything or job.plan.payloads):
+        alone = gaps(span, (segment.span for segment in job.segments))
+        failed = tuple(s for s in alone if not is_there(flash, s, blank_digest(s.size)))
+    notes = () if verifiable or flash.dry_run else ("not verified: this loader has no digests",)
+    wrong = f"not blank after erasing: {ranges_text(failed)}; is it write-protected?"
+    doubt = job.doubt()
+    return Erased(
+        address=span.start,
+        size=span.size,
+        skipped=min(span.size, (job.plan.sectors - job.sectors) * SECTOR),
+        verified=not (failed or doubt) if verifiable else None,
+        failed=failed,
+        wrong=wrong if failed else "",
+        notes=(*job.notes, *notes),
+        dry_run=flash.dry_run,
+        elsewhere=tuple(job.strays),
+        doubt=doubt,
+    )
 
 
 def _segments(flash: Flash, span: Span, report: Report) -> Iterator[JobSegment]:

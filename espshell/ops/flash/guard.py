@@ -48,21 +48,12 @@ class Stray:
     reason: str
     """Why it is named, as the end of a sentence: ``holds the same data``."""
 
-    @property
-    def text(self) -> str:
-        """Place and reason."""
-        return f"{self.span} {self.reason}"
+
+Guards = dict[Span, bytes]
+"""Ranges that must be as before, and the digest (or first bytes) of each before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """A range that must be as before, and its digest (or first bytes) before."""
-
-    span: Span
-    mark: bytes
-
-
-def post(flash: Flash, span: Span, end: int, *, far: bool, limited: bool) -> tuple[Guard, ...]:
+def post(flash: Flash, span: Span, end: int, *, far: bool, limited: bool) -> Guards:
     """Return the guards of a range (whole sectors) that is about to change.
 
     end: where the next such range begins, or the flash ends.
@@ -79,18 +70,15 @@ def post(flash: Flash, span: Span, end: int, *, far: bool, limited: bool) -> tup
     return guards_at(flash, places)
 
 
-def guards_at(flash: Flash, places: Iterable[Span]) -> tuple[Guard, ...]:
+def guards_at(flash: Flash, places: Iterable[Span]) -> Guards:
     """Return guards at places, each once."""
-    return tuple(Guard(span, mark(flash, span)) for span in dict.fromkeys(places))
+    return {span: mark(flash, span) for span in dict.fromkeys(places)}
 
 
-def changed(flash: Flash, guards: Sequence[Guard]) -> tuple[Stray, ...]:
+def changed(flash: Flash, guards: Guards) -> tuple[Stray, ...]:
     """Return the guards that are not as before."""
-    return tuple(
-        Stray(guard.span, "is not as it was before")
-        for guard in guards
-        if mark(flash, guard.span) != guard.mark
-    )
+    wrong = (span for span, before in guards.items() if mark(flash, span) != before)
+    return tuple(Stray(span, "is not as it was before") for span in wrong)
 
 
 def search(flash: Flash, span: Span, data: bytes | None) -> tuple[Stray, ...]:
@@ -120,9 +108,9 @@ def holds(flash: Flash, span: Span, data: bytes | None) -> bool:
     """
     if flash.has_digest:
         first = min(_FIRST, span.size)
-        if flash.digest(span.start, first) != _digest(data, first):
+        if flash.digest(span.start, first) != (md5(data[:first]) if data else blank_digest(first)):
             return False
-        return mark(flash, span) == _digest(data, span.size)
+        return mark(flash, span) == (md5(data) if data else blank_digest(span.size))
     if data is None:
         return False
     at = len(data) - len(data.lstrip(b"\xff"))
@@ -153,10 +141,6 @@ def mark(flash: Flash, span: Span) -> bytes:
     if flash.has_digest:
         return flash.digest(span.start, span.size, confirmed=True)
     return flash.read(span.start, min(_SAMPLE, span.size))
-
-
-def _digest(data: bytes | None, size: int) -> bytes:
-    return blank_digest(size) if data is None else md5(data[:size])
 
 
 def _first_not_blank(flash: Flash, area: Span) -> list[Span]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from espshell.device import Flash, Target
 from espshell.errors import UsageError
@@ -34,7 +35,7 @@ from espshell.ops.flash.write_job import (
     sectors_of,
 )
 from espshell.ops.memory.reading import read_chunks
-from espshell.ops.result import Report, Result, silent
+from espshell.ops.result import Report, silent
 from espshell.span import Span, align_up, merged
 from espshell.units import SECTOR, WORD
 
@@ -42,7 +43,7 @@ _LEAST_SAMPLES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written(JobOutcome, Result):
+class Written(JobOutcome):
     """The result of a write to flash."""
 
     files: tuple[str, ...]
@@ -56,12 +57,6 @@ class Written(JobOutcome, Result):
     """The sectors that were only erased, because they shall be blank."""
     seconds: float = 0.0
     """About how long it was expected to take at most."""
-
-    @property
-    def failure(self) -> str:
-        """The ranges that are wrong, and others that may have changed."""
-        reasons = [f"flash is not as intended: {self.state}"] if self.failed else []
-        return "; ".join([*reasons, self.doubt] if self.doubt else reasons)
 
 
 def facts_of(
@@ -181,14 +176,14 @@ def write(flash: Flash, job: WriteJob, report: Report = silent) -> Written:
     plan = job.plan
     readable = flash.has_digest or flash.is_readable
     run(flash, job, "writing", report)
-    failed, state, doubt = list(job.failed), "", job.doubt()
+    failed, state, doubt = list(job.failed), job.state(), job.doubt()
     rests_on_comparison = 0 < job.sectors < plan.sectors
     if failed:
-        state = _why(flash, job)
+        state = "; ".join([state, *_why(flash, job)])
     elif not flash.dry_run and flash.has_digest and (rests_on_comparison or doubt):
         wrong = [i for i in plan.payloads if not is_there(flash, i.span, md5(i.data))]
         failed = [payload.span for payload in wrong]
-        state = "; ".join(f"{payload.name} has a different digest" for payload in wrong)
+        state = "; ".join(f"{payload.name} has a different digest" for payload in wrong) or state
     notes = [*job.notes, *(plan.warnings if job.segments else ())]
     if not readable and not flash.dry_run:
         notes.append("not verified: this loader cannot read flash")
@@ -200,7 +195,8 @@ def write(flash: Flash, job: WriteJob, report: Report = silent) -> Written:
         sectors_written=job.sectors,
         verified=None if flash.dry_run or not readable else not (failed or doubt),
         failed=tuple(failed),
-        state=state or job.state(),
+        wrong=f"flash is not as intended: {state}" if failed else "",
+        state=state,
         notes=tuple(notes),
         written=merged(segment.span for segment in job.segments if segment.data is not None),
         erased=merged(segment.span for segment in job.segments if segment.data is None),
@@ -211,12 +207,10 @@ def write(flash: Flash, job: WriteJob, report: Report = silent) -> Written:
     )
 
 
-def _why(flash: Flash, job: WriteJob) -> str:
-    """Return the state, with what the sectors of a failed segment hold now."""
-    sentences = [job.state()]
-    for segment in job.segments:
-        if segment.stage is not Stage.FAILED or not flash.has_digest:
-            continue
+def _why(flash: Flash, job: WriteJob) -> Iterator[str]:
+    """Yield what the sectors of failed segments hold now, in sentences."""
+    failed = (segment for segment in job.segments if segment.stage is Stage.FAILED)
+    for segment in failed if flash.has_digest else ():
         same, blank = [], []
         for at in sectors_of(segment.span):
             if _is_as_before(flash, job, at):
@@ -224,10 +218,9 @@ def _why(flash: Flash, job: WriteJob) -> str:
             elif flash.digest(at, SECTOR, confirmed=True) == blank_digest(SECTOR):
                 blank.append(Span.of(at, SECTOR))
         if same:
-            sentences.append(f"{ranges_text(same)} still as before: is it write-protected?")
+            yield f"{ranges_text(same)} still as before: is it write-protected?"
         if blank and segment.data is not None:
-            sentences.append(f"{ranges_text(blank)} erased and not programmed")
-    return "; ".join(sentences)
+            yield f"{ranges_text(blank)} erased and not programmed"
 
 
 def _is_as_before(flash: Flash, job: WriteJob, sector: int) -> bool:
@@ -248,28 +241,16 @@ def _segments(flash: Flash, plan: Plan, sectors: Sequence[int]) -> Iterator[JobS
     chosen = set(sectors)
     for span in plan.ranges:
         picked = [at for at in sectors_of(span) if at in chosen]
-        if not picked:
-            continue
-        contents = _contents(flash, plan, span, picked)
-        run: list[int] = []
-        for at in picked:
-            is_blank = not contents[at].strip(BLANK)
-            fits = (
-                run
-                and at == run[-1] + SECTOR
-                and at // flash.segment_size == run[0] // flash.segment_size
-                and is_blank == (not contents[run[0]].strip(BLANK))
-            )
-            if run and not fits:
-                yield _segment(run, contents)
-                run = []
-            run.append(at)
-        yield _segment(run, contents)
-
-
-def _segment(run: Sequence[int], contents: dict[int, bytes]) -> JobSegment:
-    data = b"".join(contents[at] for at in run)
-    return JobSegment(run[0], len(data), data if data.strip(BLANK) else None)
+        contents = _contents(flash, plan, span, picked) if picked else {}
+        # Neighbours in a row share the difference of address and index.
+        keys = {
+            at: (at - SECTOR * i, at // flash.segment_size, not contents[at].strip(BLANK))
+            for i, at in enumerate(picked)
+        }
+        for (_, _, is_blank), group in groupby(picked, keys.__getitem__):
+            first, *others = group
+            data = b"".join(contents[at] for at in (first, *others))
+            yield JobSegment(first, len(data), None if is_blank else data)
 
 
 def _contents(flash: Flash, plan: Plan, span: Span, sectors: Sequence[int]) -> dict[int, bytes]:

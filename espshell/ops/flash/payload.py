@@ -84,7 +84,15 @@ def read_payloads(
         for (path, address), limit in zip_longest(pairs, limits)
         for payload in _read(path, address, limit, own_addresses=own_addresses, empty=empty)
     )
-    _require_apart(payloads)
+    last: Payload | None = None
+    for payload in sorted(payloads, key=lambda payload: payload.address):
+        if last is not None and payload.address < last.end and payload.data:
+            both = payload.span.intersection(last.span)
+            raise UsageError(
+                f"{payload.name} overlaps {last.name} in {both}", hint="give two different places"
+            )
+        if last is None or payload.end > last.end:
+            last = payload
     return payloads
 
 
@@ -103,34 +111,18 @@ def _read(
     pieces = intel_hex.read(data, name=str(path))
     if own_addresses:
         address, limit = 0, None
-    first = pieces[0][0]
+    first, notes = pieces[0][0], tuple[str, ...]()
     if address and first == address:
         raise UsageError(
             f"{path} begins at {hex32(first)} by its own addresses, and would go to "
             f"{hex32(first + address)}",
             hint="flash:0 (mem:0) takes the addresses in the file as they are",
         )
-    notes = (
-        (f"{path}: its addresses, from {hex32(first)} on, are added to {hex32(address)}",)
-        if address and first
-        else ()
-    )
+    if address and first:
+        notes = (f"{path}: its addresses, from {hex32(first)} on, are added to {hex32(address)}",)
     for offset, piece in pieces:
         yield Payload(address + offset, piece, str(path), limit, notes)
         notes = ()
-
-
-def _require_apart(payloads: Sequence[Payload]) -> None:
-    """Check that no two images share a byte. Raises: UsageError."""
-    last: Payload | None = None
-    for payload in sorted(payloads, key=lambda payload: payload.address):
-        if last is not None and payload.address < last.end and payload.data:
-            both = payload.span.intersection(last.span)
-            raise UsageError(
-                f"{payload.name} overlaps {last.name} in {both}", hint="give two different places"
-            )
-        if last is None or payload.end > last.end:
-            last = payload
 
 
 KEEP = "keep"
@@ -149,11 +141,6 @@ class FlashSettings:
     mode: str = KEEP
     frequency: str = KEEP
     size: str = KEEP
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is to be changed."""
-        return not self.given
 
     @property
     def given(self) -> dict[str, str]:
@@ -188,45 +175,40 @@ def with_settings(
             notes.append(f"flash size detect: a header has no code for {size}, it stays unchanged")
     codes = {name: _code(chip, name, value) for name, value in given.items()}
     text = ", ".join(f"{name} {value}" for name, value in given.items())
-    boot = [
-        payload
+    changed = [
+        _changed(payload, codes, text, force=force)
+        if given and payload.data and payload.address == chip.bootloader_offset
+        else payload
         for payload in payloads
-        if payload.address == chip.bootloader_offset and payload.data
     ]
-    if given and not boot:
+    if given and not any(p.data and p.address == chip.bootloader_offset for p in payloads):
         notes.append(
             f"flash {text}: no file is for {chip.bootloader_offset:#x}, where the bootloader is; "
             "nothing is changed"
         )
-    changed = tuple(
-        _changed(payload, codes, text, force=force) if payload in boot and given else payload
-        for payload in payloads
-    )
-    if not notes or not changed:
-        return changed
-    return (replace(changed[0], notes=(*notes, *changed[0].notes)), *changed[1:])
+    if notes and changed:
+        changed[0] = replace(changed[0], notes=(*notes, *changed[0].notes))
+    return tuple(changed)
 
 
 def _changed(payload: Payload, codes: dict[str, int], text: str, *, force: bool) -> Payload:
     """Return a bootloader with other codes in its header, or as it is with the reason."""
+    reason, data = "", payload.data
     try:
-        data = firmware.patch_header(payload.data, **codes)
+        data = firmware.patch_header(data, **codes)
         read = firmware.reader(payload.data)
         parsed = firmware.parse_from(read, payload.size, verify=False)
         is_signed = data != payload.data and bool(signature.find(read, parsed, verify=False))
+        if is_signed and not force:
+            reason = "it is signed, and its signature covers that"
     except UsageError as error:
-        note = f"{payload.name}: flash {text} not set: {error.message}"
-        return replace(payload, notes=(*payload.notes, note))
-    if is_signed and not force:
-        note = f"{payload.name}: flash {text} not set: it is signed, and its signature covers that"
+        reason, is_signed = error.message, False
+    if reason:
+        note = f"{payload.name}: flash {text} not set: {reason}"
         return replace(payload, notes=(*payload.notes, note))
     note = f"{payload.name}: with flash {text} its signature becomes invalid"
-    return replace(
-        payload,
-        data=data,
-        name=f"{payload.name} (flash {text})",
-        notes=(*payload.notes, note) if is_signed else payload.notes,
-    )
+    notes = (*payload.notes, note) if is_signed else payload.notes
+    return replace(payload, data=data, name=f"{payload.name} (flash {text})", notes=notes)
 
 
 def _code(chip: Chip, name: str, value: str) -> int:

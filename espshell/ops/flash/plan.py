@@ -6,7 +6,7 @@ what a person should know and may want all the same is a warning.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 
 from espshell.chips import Chip
@@ -85,12 +85,7 @@ def plan_write(
     """
     notes = [note for payload in payloads if not payload.data for note in payload.notes]
     payloads = [payload for payload in payloads if payload.data]
-    flash_map = FlashMap(facts.chip, facts.table, facts.table_offset)
-    reasons = [text for item in payloads for text in objections(item, flash_map, facts.revision)]
-    reasons += _too_large(payloads)
-    if facts.secure_boot and any(payload.address < _LOADS_BEFORE for payload in payloads):
-        reasons.append("secure boot is on: a bootloader not signed for this chip makes it unusable")
-    reasons += _encrypted(payloads, facts)
+    reasons = list(_reasons(payloads, facts))
     for payload in payloads:
         _require_inside(payload.span, facts.flash_size, payload.name)
         if payload.address % SECTOR and not keep_edges:
@@ -116,9 +111,12 @@ def plan_erase(
     """Return the whole sectors of a range, as long as they may be erased.
 
     With ``keep_edges`` the sectors at its ends may be part of it only.  With ``force`` also what
-    secure boot or flash encryption may need.
+    secure boot or flash encryption may need; in secure download mode only the bootloader is
+    guarded, as an update erases what it replaces.
 
     Raises: UsageError; DeviceError if it is protected.
+
+    Source: esptool 5.6 refuses to erase where either is on, but not in secure download mode.
     """
     span = Span.of(address, size)
     _require_inside(span, facts.flash_size, "the range", hint="`flash-id` tells its size")
@@ -129,25 +127,15 @@ def plan_erase(
             hint=f"{sectors.start:#x}..{sectors.end:#x} is; --keep-edges erases just the range",
         )
     _require_unprotected((sectors,), facts)
-    reason = _erase_objection(sectors.start, facts)
+    reason = ""
+    if facts.secure_boot and sectors.start < _LOADS_BEFORE:
+        reason = "secure boot is on: without its signed bootloader this chip never boots again"
+    elif not facts.secure_download and (facts.secure_boot or facts.encrypted):
+        name = "secure boot" if facts.secure_boot else "flash encryption"
+        reason = f"{name} is on: the erased data may be needed to boot"
     if reason and not force:
         raise UsageError(reason, hint="--force erases it anyway")
     return sectors
-
-
-def _erase_objection(first: int, facts: Facts) -> str:
-    """Return why sectors from an address on should stay; empty if they need not.
-
-    In secure download mode only the bootloader is guarded, as an update erases what it replaces.
-
-    Source: esptool 5.6 refuses to erase where either is on, but not in secure download mode.
-    """
-    if facts.secure_boot and first < _LOADS_BEFORE:
-        return "secure boot is on: without its signed bootloader this chip never boots again"
-    if facts.secure_download or not (facts.secure_boot or facts.encrypted):
-        return ""
-    name = "secure boot" if facts.secure_boot else "flash encryption"
-    return f"{name} is on: the erased data may be needed to boot"
 
 
 def seconds(sectors: int, size: int, baud: int) -> float:
@@ -178,42 +166,38 @@ def _require_unprotected(ranges: Sequence[Span], facts: Facts) -> None:
             )
 
 
-def _too_large(payloads: Sequence[Payload]) -> list[str]:
-    return [
-        f"{payload.name} ends at {hex32(payload.end)}, past the end of the partition at "
-        f"{hex32(payload.limit)}"
-        for payload in payloads
-        if payload.limit is not None and payload.end > payload.limit
-    ]
+def _reasons(payloads: Sequence[Payload], facts: Facts) -> Iterator[str]:
+    """Yield what speaks against images, the most telling first; ``force`` passes over it."""
+    flash_map = FlashMap(facts.chip, facts.table, facts.table_offset)
+    for payload in payloads:
+        yield from objections(payload, flash_map, facts.revision)
+    for payload in payloads:
+        if payload.limit is not None and payload.end > payload.limit:
+            yield (
+                f"{payload.name} ends at {hex32(payload.end)}, past the end of the partition at "
+                f"{hex32(payload.limit)}"
+            )
+    if facts.secure_boot and any(payload.address < _LOADS_BEFORE for payload in payloads):
+        yield "secure boot is on: a bootloader not signed for this chip makes it unusable"
+    if facts.encrypted and payloads and (facts.secure_download or facts.plain_only):
+        yield (
+            "flash encryption is on, and the loader does not encrypt what it writes: "
+            f"{payloads[0].name} must be encrypted beforehand"
+        )
 
 
-def _encrypted(payloads: Sequence[Payload], facts: Facts) -> list[str]:
-    """Return why plain images are not for a chip whose flash encryption is on."""
-    if not (facts.encrypted and payloads and (facts.secure_download or facts.plain_only)):
-        return []
-    return [
-        f"flash encryption is on, and the loader does not encrypt what it writes: "
-        f"{payloads[0].name} must be encrypted beforehand"
-    ]
-
-
-def _warnings(payload: Payload, facts: Facts) -> list[str]:
-    warnings = list(payload.notes)
+def _warnings(payload: Payload, facts: Facts) -> Iterator[str]:
+    """Yield what a person should know of an image that may be written."""
+    yield from payload.notes
     is_boot = payload.address == facts.chip.bootloader_offset
     if is_boot and payload.data.strip(b"\xff") and not facts.encrypted:
-        layout = firmware.layout_of(payload.data[: firmware.HEAD_SIZE])
-        if layout is None:
-            warnings.append(
-                f"{payload.name} is not a bootable image, but goes where the ROM expects one"
+        sizes = {row.code: row.size for row in facts.chip.flash_sizes}
+        if firmware.layout_of(payload.data[: firmware.HEAD_SIZE]) is None:
+            yield f"{payload.name} is not a bootable image, but goes where the ROM expects one"
+        elif (size := sizes.get(payload.data[3] & 0xF0, 0)) > facts.flash_size:
+            yield (
+                f"{payload.name} was made for {size_text(size)} of flash; this one has "
+                f"{size_text(facts.flash_size)}"
             )
-        else:
-            sizes = {row.code: row.size for row in facts.chip.flash_sizes}
-            size = sizes.get(payload.data[3] & 0xF0)
-            if size is not None and size > facts.flash_size:
-                warnings.append(
-                    f"{payload.name} was made for {size_text(size)} of flash; this one has "
-                    f"{size_text(facts.flash_size)}"
-                )
     if facts.encrypted:
-        warnings.append(f"flash encryption is on: {payload.name} is written unencrypted")
-    return warnings
+        yield f"flash encryption is on: {payload.name} is written unencrypted"

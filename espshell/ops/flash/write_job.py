@@ -18,9 +18,9 @@ from enum import Enum
 from espshell.device import Flash
 from espshell.loader.digest import blank_digest, md5
 from espshell.ops.flash import guard
-from espshell.ops.flash.guard import Guard, Stray
+from espshell.ops.flash.guard import Guards, Stray
 from espshell.ops.flash.plan import Plan
-from espshell.ops.result import Report, Step
+from espshell.ops.result import Report, Result, Step
 from espshell.span import Span, align_down, merged
 from espshell.units import SECTOR, count_text
 
@@ -32,7 +32,7 @@ _RANGES = 8  # in a sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobOutcome:
+class JobOutcome(Result):
     """What came of a job on a range of flash; the results add what was to be there."""
 
     address: int
@@ -41,6 +41,8 @@ class JobOutcome:
     verified: bool | None
     """None where the loader has no digests and nothing was read back."""
     failed: tuple[Span, ...] = ()
+    wrong: str = ""
+    """What is not there as it should be, in a sentence."""
     notes: tuple[str, ...] = ()
     dry_run: bool = False
     elsewhere: tuple[Stray, ...] = ()
@@ -49,9 +51,9 @@ class JobOutcome:
     """Why another place may have changed, in a sentence; empty if none may."""
 
     @property
-    def ok(self) -> bool:
-        """Whether flash is as expected, where that is known, and nothing else has changed."""
-        return not self.failed and not self.doubt
+    def failure(self) -> str:
+        """The ranges that are wrong, and others that may have changed."""
+        return "; ".join(filter(None, (self.wrong, self.doubt)))
 
 
 class Stage(Enum):
@@ -62,11 +64,6 @@ class Stage(Enum):
     SENT = "sent, not verified", "erased, not verified"
     DONE = "written and verified", "erased and verified"
     FAILED = "not as wanted", "not blank"
-
-    def text(self, *, erased: bool) -> str:
-        """Return it in words."""
-        written, blank = self.value
-        return blank if erased else written
 
 
 @dataclass(slots=True)
@@ -82,11 +79,6 @@ class JobSegment:
     witness: Span | None = None
     """A part that is not blank before it is erased: what one command clears is blank there
     afterwards, or it was not erased."""
-
-    @property
-    def digest(self) -> bytes:
-        """Their MD5."""
-        return blank_digest(self.size) if self.data is None else md5(self.data)
 
     @property
     def span(self) -> Span:
@@ -126,39 +118,29 @@ class WriteJob:
         """The segments that are known not to hold what they should."""
         return tuple(segment.span for segment in self.segments if segment.stage is Stage.FAILED)
 
-    @property
-    def repeated(self) -> tuple[Span, ...]:
-        """The segments that failed at first and are right now."""
-        return tuple(
-            segment.span
-            for segment in self.segments
-            if segment.stage is Stage.DONE and segment.tries > 1
-        )
-
     def doubt(self) -> str:
         """Return why another place may have changed, in a sentence; empty if none may."""
+        done = (segment for segment in self.segments if segment.stage is Stage.DONE)
+        repeated = [segment.span for segment in done if segment.tries > 1]
         sentences = []
-        if self.repeated:
+        if repeated:
             sentences.append(
-                f"{ranges_text(self.repeated)} was wrong at the first try and is right now: "
+                f"{ranges_text(repeated)} was wrong at the first try and is right now: "
                 "another place may have been written"
             )
-        sentences += [stray.text for stray in self.strays[:_RANGES]]
+        sentences += [f"{stray.span} {stray.reason}" for stray in self.strays[:_RANGES]]
         if len(self.strays) > _RANGES:
             sentences.append(count_text(len(self.strays) - _RANGES, "more range"))
-        if self.repeated and not self.strays:
+        if repeated and not self.strays:
             sentences.append("none was found at addresses that differ in one bit")
         return "; ".join(sentences)
 
     def state(self) -> str:
         """Return which ranges are now in which state, in a sentence."""
         by_text: dict[str, list[Span]] = {}
-        for stage in Stage:
-            for segment in self.segments:
-                if segment.stage is stage:
-                    by_text.setdefault(stage.text(erased=segment.data is None), []).append(
-                        segment.span
-                    )
+        for segment in sorted(self.segments, key=lambda segment: list(Stage).index(segment.stage)):
+            text = segment.stage.value[segment.data is None]
+            by_text.setdefault(text, []).append(segment.span)
         return "; ".join(f"{ranges_text(spans)} {text}" for text, spans in by_text.items())
 
 
@@ -174,9 +156,11 @@ def run(flash: Flash, job: WriteJob, action: str, report: Report) -> None:
         if not segments:
             continue
         with flash.limited(span.end) as limited:
-            guards = () if flash.dry_run else _guards(flash, job, span, end, limited=limited)
+            guards = {} if flash.dry_run else _guards(flash, job, span, end, limited=limited)
             for segment in segments:
-                if not _written(flash, job, segment, Progress(action, done, job.size, report)):
+                for sent in _write(flash, job, segment):
+                    report(Step(action, done + sent, job.size))
+                if segment.stage is Stage.FAILED:
                     break
                 done += segment.size
             job.strays.extend(guard.changed(flash, guards))
@@ -186,45 +170,13 @@ def run(flash: Flash, job: WriteJob, action: str, report: Report) -> None:
         job.strays.extend(guard.erased_all(flash, ranges))
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a segment stands in all that is to be done."""
-
-    action: str
-    done: int
-    total: int
-    report: Report
-
-    def sent(self, size: int) -> None:
-        """Report that so many bytes of the segment are done."""
-        self.report(Step(self.action, self.done + size, self.total))
-
-
-def _written(flash: Flash, job: WriteJob, segment: JobSegment, progress: Progress) -> bool:
-    """Write or erase a segment in a few tries; return whether it is right."""
-    watched = _prepared(flash, segment) if job.everything and not flash.dry_run else ()
-    if segment.stage is Stage.FAILED:
-        job.strays.extend(guard.search(flash, segment.span, None))
-    for _ in range(_TRIES):
-        for sent in _attempt(flash, segment):
-            progress.sent(sent)
-        if segment.stage is not Stage.FAILED:
-            job.strays.extend(guard.changed(flash, watched))
-            return True
-        if segment.tries == 1:
-            job.strays.extend(guard.search(flash, segment.span, segment.data))
-    return False
-
-
-def _guards(
-    flash: Flash, job: WriteJob, span: Span, end: int, *, limited: bool
-) -> tuple[Guard, ...]:
+def _guards(flash: Flash, job: WriteJob, span: Span, end: int, *, limited: bool) -> Guards:
     """Return the guards of a range of the plan, and of edges in it whose sectors stay."""
     if not (flash.has_digest or flash.is_readable):
-        return ()
+        return {}
     erases = any(segment.data is None for segment in job.segments)
     writes = any(segment.data is not None for segment in job.segments)
-    posted: tuple[Guard, ...] = ()
+    posted: Guards = {}
     if writes or not limited:
         far = erases or not flash.erases_as_data_comes
         posted = guard.post(flash, span, end, far=far, limited=limited)
@@ -234,10 +186,36 @@ def _guards(
         for edge in job.plan.edges
         if edge.start in span and align_down(edge.start, SECTOR) not in written
     ]
-    return posted + guard.guards_at(flash, edges)
+    return posted | guard.guards_at(flash, edges)
 
 
-def _prepared(flash: Flash, segment: JobSegment) -> tuple[Guard, ...]:
+def _write(flash: Flash, job: WriteJob, segment: JobSegment) -> Iterator[int]:
+    """Write or erase a segment in a few tries, each verified; yield the bytes that are done."""
+    watched = _prepared(flash, segment) if job.everything and not flash.dry_run else {}
+    if segment.stage is Stage.FAILED:
+        job.strays.extend(guard.search(flash, segment.span, None))
+    for _ in range(_TRIES):
+        segment.tries += 1
+        if not flash.dry_run:
+            segment.stage = Stage.DOUBT
+        if segment.data is None:
+            yield from flash.erase(segment.address, segment.size)
+        else:
+            yield from flash.program(segment.address, segment.data)
+        if flash.dry_run:
+            return
+        segment.stage = Stage.SENT
+        good = _holds(flash, segment)
+        if good is not None:
+            segment.stage = Stage.DONE if good else Stage.FAILED
+        if segment.stage is not Stage.FAILED:
+            job.strays.extend(guard.changed(flash, watched))
+            return
+        if segment.tries == 1:
+            job.strays.extend(guard.search(flash, segment.span, segment.data))
+
+
+def _prepared(flash: Flash, segment: JobSegment) -> Guards:
     """Make sure that a segment which comes to another place does not look written.
 
     What is there already is erased first; what is blank already gets guards where one flipped bit
@@ -245,7 +223,7 @@ def _prepared(flash: Flash, segment: JobSegment) -> tuple[Guard, ...]:
     """
     span, data = segment.span, segment.data
     if not (flash.has_digest or flash.is_readable) or not guard.holds(flash, span, data):
-        return ()
+        return {}
     if data is None:
         return guard.guards_at(flash, guard.flipped(span, flash.reach))
     segment.stage = Stage.DOUBT
@@ -257,32 +235,15 @@ def _prepared(flash: Flash, segment: JobSegment) -> tuple[Guard, ...]:
         is_gone = not guard.holds(flash, span, data)
     if not is_gone:
         segment.stage, segment.tries = Stage.FAILED, 1
-    return ()
-
-
-def _attempt(flash: Flash, segment: JobSegment) -> Iterator[int]:
-    """Write or erase a segment once and verify it; yield the bytes that are done."""
-    if not flash.dry_run:
-        segment.stage = Stage.DOUBT
-    segment.tries += 1
-    if segment.data is None:
-        yield from flash.erase(segment.address, segment.size)
-    else:
-        yield from flash.program(segment.address, segment.data)
-    if flash.dry_run:
-        return
-    segment.stage = Stage.SENT
-    good = _holds(flash, segment)
-    if good is not None:
-        segment.stage = Stage.DONE if good else Stage.FAILED
+    return {}
 
 
 def _holds(flash: Flash, segment: JobSegment) -> bool | None:
     """Return whether flash holds a segment; None if nothing can tell, or not soon."""
-    if flash.has_digest and segment.witness:
-        return is_there(flash, segment.witness, blank_digest(segment.witness.size))
     if flash.has_digest:
-        return is_there(flash, segment.span, segment.digest)
+        span = (segment.data is None and segment.witness) or segment.span
+        digest = blank_digest(span.size) if segment.data is None else md5(segment.data)
+        return is_there(flash, span, digest)
     if flash.is_readable and segment.data is not None:
         return flash.read(segment.address, segment.size) == segment.data
     return None

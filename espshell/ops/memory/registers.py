@@ -11,7 +11,6 @@ from pathlib import Path
 
 from espshell import files, registers
 from espshell.device import Memory
-from espshell.device.memory import Change
 from espshell.errors import ReadsDiffer, UsageError, printable
 from espshell.ops.memory import words
 from espshell.ops.memory.words import Poke
@@ -100,14 +99,9 @@ class FieldWrite(Result):
         return (self.new ^ self.wanted) & self.written.mask & self.register.readable_bits
 
     @property
-    def ok(self) -> bool:
-        """Whether what was read back is as written."""
-        return not self.differing
-
-    @property
     def failure(self) -> str:
         """The fields that do not read back as written."""
-        if self.new is None:
+        if self.new is None or not self.differing:
             return ""
         fields = [f for f in self.register.fields if f.mask & self.differing]
         texts = [
@@ -120,11 +114,6 @@ class FieldWrite(Result):
     def last_value(self) -> int:
         """The register as it reads back, or as it was written where nothing was read."""
         return self.wanted if self.new is None else self.new
-
-    @property
-    def changes(self) -> tuple[Change, ...]:
-        """The changes, for a journal."""
-        return self.written.changes
 
     @property
     def notes(self) -> tuple[str, ...]:

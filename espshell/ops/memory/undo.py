@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from espshell.device import Memory
 from espshell.device.memory import Change
 from espshell.errors import UsageError
-from espshell.ops.memory.words import poke_bytes
 from espshell.ops.memory.writing import WriteResult, write_and_verify
 from espshell.ops.result import Result
 from espshell.units import hex32
@@ -20,12 +19,6 @@ class Restored(WriteResult):
 
     address: int
     found: bytes
-    found_notes: tuple[str, ...] = ()
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What to keep in mind, of what was found and of what was written."""
-        return (*self.found_notes, *(note for write in self.writes for note in write.notes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +26,6 @@ class Undone(Result):
     """The writes that were put back, the newest first, up to one that did not read back."""
 
     writes: tuple[Restored, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether all of it reads back."""
-        return all(write.ok for write in self.writes)
 
     @property
     def failure(self) -> str:
@@ -56,27 +44,17 @@ def undo(memory: Memory, changes: Iterable[Change]) -> Undone:
     Raises: UsageError for a write before which nothing was read, and for one where a stub that was
     started since has its place.
     """
-    writes = []
+    writes: list[Restored] = []
     for change in changes:
-        writes.append(_put_back(memory, change))
+        if change.old is None:
+            raise UsageError(f"the previous contents of {hex32(change.address)} were not read")
+        memory.require_spared(change.address, change.size)
+        current = memory.read(change.address, change.size)
+        other = f"{hex32(change.address)} no longer held what was written there"
+        poked = None if change.mask is None else (change.width, change.mask)
+        write = write_and_verify(memory, change.address, change.old, remember=False, poked=poked)
+        notes = () if current == change.new else (other,)
+        writes.append(Restored(change.address, current, writes=(write,), read_notes=notes))
         if not writes[-1].ok:
             break
     return Undone(tuple(writes))
-
-
-def _put_back(memory: Memory, change: Change) -> Restored:
-    if change.old is None:
-        raise UsageError(f"the previous contents of {hex32(change.address)} were not read")
-    memory.require_spared(change.address, change.size)
-    current = memory.read(change.address, change.size)
-    notes: tuple[str, ...] = ()
-    if current != change.new:
-        notes = (f"{hex32(change.address)} no longer held what was written there",)
-    if change.mask is None:
-        write = write_and_verify(memory, change.address, change.old, remember=False)
-    else:
-        width, mask = change.width, change.mask
-        write = poke_bytes(
-            memory, change.address, change.old, width=width, mask=mask, remember=False
-        )
-    return Restored(change.address, current, notes, writes=(write,))

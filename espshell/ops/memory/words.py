@@ -5,7 +5,7 @@ Addresses are absolute, sizes are bytes, widths are bits.  ``force`` skips the m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from espshell.device import Memory, Space
@@ -14,9 +14,7 @@ from espshell.errors import UsageError
 from espshell.ops.flash.payload import Payload
 from espshell.ops.memory.reading import read_agreed, read_chunks, reading_notes
 from espshell.ops.memory.writing import (
-    MemoryWrite,
     WriteResult,
-    masked,
     repeated,
     require_size,
     write_and_verify,
@@ -77,17 +75,6 @@ class Poke(WriteResult):
         return None if new is None else values_of(new, self.width)
 
     @property
-    def differing(self) -> tuple[int, ...]:
-        """Addresses that do not read back after writing under the mask."""
-        if self.new is None:
-            return ()
-        step = self.width // 8
-        pairs = zip(self.wanted, self.new, strict=True)
-        return tuple(
-            self.address + i * step for i, (w, n) in enumerate(pairs) if (w ^ n) & self.mask
-        )
-
-    @property
     def last_value(self) -> int:
         """The last value as it reads back, or as it was written where nothing was read."""
         return (self.new or self.wanted)[-1]
@@ -135,13 +122,6 @@ class Copied(WriteResult):
 
     address: int
     to: int
-    source_notes: tuple[str, ...] = ()
-    """What to keep in mind of what was read."""
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What to keep in mind, of what was read and of what was written."""
-        return (*self.source_notes, *(note for write in self.writes for note in write.notes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,51 +176,16 @@ def poke(
 
     Raises: UsageError before anything is sent; NoReply with what is known of the state.
     """
-    size = width // 8
     check_aligned("poke", address, width)
-    for value in (*values, mask or 0):
-        check_fits(value, width)
+    data = packed(values, width)
+    check_fits(mask or 0, width)
     bits = (1 << width) - 1
     mask = bits if mask is None else mask & bits
     if not force:
-        memory.check(address, size * len(values), write=True)
-    done = poke_bytes(memory, address, packed(values, width), width=width, mask=mask, verify=verify)
-    return Poke(address, width, mask, writes=(done,))
-
-
-def poke_bytes(
-    memory: Memory,
-    address: int,
-    data: bytes,
-    *,
-    width: int,
-    mask: int,
-    verify: bool = True,
-    remember: bool = True,
-) -> MemoryWrite:
-    """Write values of a width in bits, each by one write that the chip masks, and read them back.
-
-    What the memory map says is not asked.  Raises: as ``write_and_verify``.
-    """
-    step = width // 8
-    writes = [
-        masked(address + i, int.from_bytes(data[i : i + step], "little"), width, mask)
-        for i in range(0, len(data), step)
-    ]
-
-    def sending() -> Iterator[int]:
-        memory.write(writes)
-        yield len(data)
-
-    return write_and_verify(
-        memory,
-        address,
-        data,
-        verify=verify,
-        remember=remember,
-        poked=(width, mask),
-        sending=sending(),
-    )
+        memory.check(address, len(data), write=True)
+    poked = (width, mask)
+    write = write_and_verify(memory, address, data, verify=verify, poked=poked)
+    return Poke(address, width, mask, writes=(write,))
 
 
 def dump(
@@ -319,7 +264,8 @@ def copy(
         memory.check(to, size, write=True)
     data = b"".join(read_chunks(source or memory, address, size, check=check, report=report))
     write = write_and_verify(memory, to, data, verify=verify, report=report)
-    return Copied(address, to, reading_notes(source or memory, address, size), writes=(write,))
+    notes = reading_notes(source or memory, address, size)
+    return Copied(address, to, writes=(write,), read_notes=notes)
 
 
 def load_memory(

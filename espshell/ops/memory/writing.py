@@ -50,8 +50,8 @@ class MemoryWrite:
     """The bytes from before, None where they were not read."""
     new: bytes | None = None
     """What reads back, None where it was not read; in a dry run what would be there."""
-    width: int = 8
-    """Bits of each value that was written under a mask."""
+    width: int = 32
+    """Bits of each value that was written."""
     mask: int | None = None
     """The bits of each value that were written, all if None."""
     answer_lost: bool = False
@@ -61,13 +61,13 @@ class MemoryWrite:
 
     @property
     def differing(self) -> tuple[int, ...]:
-        """Addresses of the words that do not read back as written."""
+        """Addresses of the values that do not read back as written."""
         if self.new is None or self.new == self.data:
             return ()
         masks = self.masks or b"\xff" * len(self.data)
         triples = zip(self.data, self.new, masks, strict=True)
         places = (self.address + i for i, (w, n, m) in enumerate(triples) if (w ^ n) & m)
-        return tuple(dict.fromkeys(align_down(place, WORD) for place in places))
+        return tuple(dict.fromkeys(align_down(place, self.width // 8) for place in places))
 
     @property
     def masks(self) -> bytes | None:
@@ -90,10 +90,12 @@ class WriteResult(Result):
     """The base of what verbs return that write ranges of memory."""
 
     writes: tuple[MemoryWrite, ...]
+    read_notes: tuple[str, ...] = ()
+    """What to keep in mind of what was read for it."""
 
     @property
     def differing(self) -> tuple[int, ...]:
-        """Addresses of words that do not read back as written."""
+        """Addresses of values that do not read back as written."""
         return tuple(address for write in self.writes for address in write.differing)
 
     @property
@@ -108,18 +110,14 @@ class WriteResult(Result):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What to keep in mind."""
-        return tuple(dict.fromkeys(note for write in self.writes for note in write.notes))
+        """What to keep in mind, of what was read and of what was written."""
+        written = dict.fromkeys(note for write in self.writes for note in write.notes)
+        return (*self.read_notes, *written)
 
     @property
     def dry_run(self) -> bool:
         """Whether nothing was sent."""
         return any(write.dry_run for write in self.writes)
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing reads back otherwise."""
-        return not self.differing
 
     @property
     def failure(self) -> str:
@@ -150,27 +148,24 @@ def write_and_verify(
 
     verify: without it nothing is read, neither before nor after.
     remember: whether what was there is read first, up to ``KEEP`` bytes, and handed to the journal.
-    poked: width in bits and mask of values that are written under a mask.
-    sending: sends them as it is iterated and yields how many bytes are done; ``write_bytes`` if
-        not given.
+    poked: width in bits and mask of values, each of which is one write that the chip masks.
+    sending: sends the bytes as it is iterated and yields how many are done; else they go in blocks,
+        or value by value where ``poked``.
 
     Raises: what sending and reading raise, with what may have been written.
     """
     size = len(data)
     require_size(size)
-    width, mask = poked or (8, 0xFF)
+    width, mask = poked or (32, ALL_BITS)
     obstacle = _why_not_read(memory, address, size)
     read = (verify or memory.dry_run) and not obstacle
-    wants_old = read and size <= KEEP and (remember or poked is not None)
-    old = None
-    if wants_old:  # a few bytes twice where that is plain memory
+    old, expected = None, data
+    if read and size <= KEEP and (remember or poked):  # a few bytes twice where it is plain memory
         few = size <= LOAD_FROM
         old = read_agreed(memory, address, size)[0] if few else memory.read(address, size)
     if poked:
         triples = zip(repeated(mask, width, size), old or bytes(size), data, strict=True)
         expected = bytes(before & ~bits | new & bits for bits, before, new in triples)
-    else:
-        expected = data
     notes = (obstacle,) if obstacle else ()
     bits = None if mask == (1 << width) - 1 else mask
     write = MemoryWrite(address, expected, old, None, width, bits, notes=notes)
@@ -180,17 +175,14 @@ def write_and_verify(
     if remember:
         memory.before_write(write.change)
     try:
-        for done in write_bytes(memory, address, data) if sending is None else sending:
+        for done in sending or write_bytes(memory, address, data, poked):
             report(Step("writing", done, size))
-    except NoReply as error:
-        if not read:
+    except EspError as error:
+        if not (read and isinstance(error, NoReply)):
             _add_state(error, address, size, "may have been written")
             raise
         notes = (f"{_LOST}; the value read back decides", *notes)
         write = replace(write, answer_lost=True, notes=notes)
-    except EspError as error:
-        _add_state(error, address, size, "may have been written")
-        raise
     return _read_back(memory, write, report) if read else write
 
 
@@ -208,30 +200,38 @@ def repeated(value: int, width: int, size: int) -> bytes:
     return (value & (1 << width) - 1).to_bytes(width // 8, "little") * (size * 8 // width)
 
 
-def masked(address: int, value: int, width: int, mask: int) -> RegisterWrite:
-    """Return the masked word write that writes a narrow value."""
-    shift = address % WORD * 8
-    bits = (1 << width) - 1
-    if width == 32 and mask == ALL_BITS:
-        return RegisterWrite(address, value & bits)
-    return RegisterWrite(align_down(address, WORD), (value & bits) << shift, (mask & bits) << shift)
+def write_bytes(
+    memory: Memory, address: int, data: bytes, poked: tuple[int, int] | None = None
+) -> Iterator[int]:
+    """Write bytes, whole words of RAM in blocks; yield how many are written.
 
-
-def write_bytes(memory: Memory, address: int, data: bytes) -> Iterator[int]:
-    """Write bytes, whole words of RAM in blocks; yield how many are written."""
+    poked: width in bits and mask of values that are written one by one instead.
+    """
+    span = Span.of(address, len(data))
     region = memory.chip.region_at(address, len(data))
-    head = -address % WORD
-    tail = (address + len(data)) % WORD
-    if region is None or region.kind is not Kind.RAM or len(data) < LOAD_FROM:
-        memory.write(_word_writes(address, data))
+    if poked or region is None or region.kind is not Kind.RAM or len(data) < LOAD_FROM:
+        memory.write(_word_writes(span, data, *(poked or (32, ALL_BITS))))
         yield len(data)
         return
-    memory.write(_word_writes(address, data[:head]))
-    middle = data[head : len(data) - tail]
-    for done in memory.load(address + head, middle):
+    head, tail = -address % WORD, span.end % WORD
+    memory.write(_word_writes(Span.of(address, head), data))
+    for done in memory.load(address + head, data[head : len(data) - tail]):
         yield head + done
-    memory.write(_word_writes(address + len(data) - tail, data[len(data) - tail :]))
+    memory.write(_word_writes(Span(span.end - tail, span.end), data[len(data) - tail :]))
     yield len(data)
+
+
+def _word_writes(
+    span: Span, data: bytes, width: int = 32, mask: int = ALL_BITS
+) -> Iterator[RegisterWrite]:
+    """Yield the masked word writes of values of a width; narrower ones where the range ends."""
+    for piece in span.pieces(width // 8):
+        value = int.from_bytes(data[piece.offsets(span.start)], "little")
+        bits, shift = mask & (1 << 8 * piece.size) - 1, 8 * (piece.start % WORD)
+        if bits == ALL_BITS:
+            yield RegisterWrite(piece.start, value)
+        else:
+            yield RegisterWrite(align_down(piece.start, WORD), value << shift, bits << shift)
 
 
 def registers_at(memory: Memory, address: int) -> tuple[Register, ...]:
@@ -288,10 +288,3 @@ def _add_state(error: EspError, address: int, size: int, state: str) -> None:
     where = hex32(address) if size <= WORD else str(Span.of(address, size))
     error.message += f"; {where} {state}"
     error.args = (error.message,)
-
-
-def _word_writes(address: int, data: bytes) -> Iterator[RegisterWrite]:
-    """Return the masked word writes that write bytes of any alignment."""
-    for piece in Span.of(address, len(data)).pieces(WORD):
-        value, width = int.from_bytes(data[piece.offsets(address)], "little"), 8 * piece.size
-        yield masked(piece.start, value, width, (1 << width) - 1)

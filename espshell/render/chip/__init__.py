@@ -1,5 +1,5 @@
 """Forms of what a chip says of itself, and runs; importing this registers all of them."""
 
-from espshell.render.chip import call, efuse, gpio, info, link, ram
+from espshell.render.chip import efuse, gpio, info, ram
 
-__all__ = ["call", "efuse", "gpio", "info", "link", "ram"]
+__all__ = ["efuse", "gpio", "info", "ram"]

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from espshell.render.document import Block, Indented, Styled, Table, Text
-from espshell.render.forms import Json, form, json_form, pick
+from espshell.render.forms import Json, form, json_form, json_rows, pick, to_json
 from espshell.render.view import View
 from espshell.units import count_text
 
@@ -16,6 +16,18 @@ if TYPE_CHECKING:
 
 _WIDE = 110
 """Columns from which on a list of all fields says what each means."""
+
+json_rows(
+    FuseChange="name file=there here",
+    FuseDetail=(
+        "name=value.name value=value.number text=value.text theme=value.theme block=value.block"
+        " bits=value.bits readable=value.readable writable=value.writable meaning=value.meaning"
+        " aliases protection"
+    ),
+    FuseDiff="equal=ok differing not_compared=hidden file compared",
+    FuseValue="value=number text theme block bits readable writable",
+    Statement="subject text state=tone",
+)
 
 _TONES = {"open": "ok", "limited": "warning", "closed": "error"}
 
@@ -50,22 +62,8 @@ def _meaning(field: FuseValue) -> str:
 @json_form
 def fuses_json(result: Fuses) -> Json:
     """Return the verdict by subject, and the fields by name."""
-    verdict: list[Json] = [
-        {"subject": s.subject, "text": s.text, "state": s.tone.value} for s in result.verdict
-    ]
-    return {
-        **pick(result, "chip", "revision"),
-        "verdict": verdict,
-        "fields": {field.name: _field_json(field) for field in result.fields},
-        **pick(result, "errors"),
-    }
-
-
-def _field_json(field: FuseValue) -> Json:
-    return {
-        "value": field.number,
-        **pick(field, "text", "theme", "block", "bits", "readable", "writable"),
-    }
+    fields = {field.name: to_json(field) for field in result.fields}
+    return {**pick(result, "chip revision verdict"), "fields": fields, **pick(result, "errors")}
 
 
 @form
@@ -90,19 +88,6 @@ def fuse_detail(result: FuseDetail, view: View) -> Iterator[Block]:
 def _state(value: FuseValue) -> str:
     reading = "readable" if value.readable else "read-protected"
     return f"{reading}, {'can be burnt' if value.writable else 'write-protected'}"
-
-
-@json_form
-def fuse_detail_json(result: FuseDetail) -> Json:
-    """Return the field."""
-    field = _field_json(result.value)
-    assert isinstance(field, dict)
-    return {
-        "name": result.value.name,
-        **field,
-        "meaning": result.value.meaning,
-        **pick(result, "aliases", "protection"),
-    }
 
 
 @form
@@ -130,18 +115,3 @@ def fuse_diff(result: FuseDiff, view: View) -> Iterator[Block]:
 def _hidden(names: tuple[str, ...], what: str) -> Iterator[Block]:
     if names:
         yield Text(Styled(f"{what}: {', '.join(names)} (keys)", "note"))
-
-
-@json_form
-def fuse_diff_json(result: FuseDiff) -> Json:
-    """Return what differs."""
-    differing: list[Json] = [
-        {"name": change.name, "file": change.there, "here": change.here}
-        for change in result.differing
-    ]
-    return {
-        "equal": result.ok,
-        "differing": differing,
-        "not_compared": list(result.hidden),
-        **pick(result, "file", "compared"),
-    }

@@ -1,17 +1,26 @@
-"""A chip and its loader: identity, security, connection."""
+"""A chip, its loader and the link to it: identity, security, connection, rates."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from espshell.nor import makers
-from espshell.ops.chip.boot_mode import BootMode
 from espshell.ops.chip.connection import ConnectionInfo, Left
-from espshell.ops.chip.info import ChipId, FlashId, Info, Mac, Security, SecurityReport
+from espshell.ops.chip.info import BootMode, ChipId, FlashId, Info, Mac, Security, SecurityReport
+from espshell.ops.chip.link import LinkReport, Throughput
+from espshell.ops.chip.rate import RateChosen
 from espshell.render.document import Block, Styled, Table, Text
-from espshell.render.forms import Json, form, json_form
+from espshell.render.forms import Json, form, json_form, json_rows
 from espshell.render.view import View
-from espshell.units import hex32, size_text
+from espshell.units import count_text, hex32, size_text
+
+json_rows(
+    Latency="least~6 median~6 most~6",
+    LinkReport=(
+        "port kind baud loader latency_s=latency up down exchanges errors sent received advice"
+    ),
+    Throughput="measured~0 possible~0",
+)
 
 
 @form
@@ -41,7 +50,7 @@ def info(result: Info, view: View) -> Iterator[Block]:
         ("EUI-64", result.eui64 or ""),
         ("chip id", hex32(result.sdk_id) if result.sdk_id is not None else ""),
         ("flash", flash),
-        ("security", _security(result.security) if result.security else ""),
+        ("security", ", ".join(_security(result.security)) if result.security else ""),
         ("boot", result.boot.reason if result.boot else ""),
         ("next reset", result.boot.prospect if result.boot else ""),
         ("fuses", result.boot_fuses or ""),
@@ -94,16 +103,13 @@ def _switch(on: bool) -> str:
     return "on" if on else "off"
 
 
-def _security(security: Security) -> str:
-    facts = [
-        f"secure boot {_switch(security.secure_boot)}",
-        f"flash encryption {_switch(security.flash_encryption)}",
-    ]
+def _security(security: Security) -> Iterator[str]:
+    yield f"secure boot {_switch(security.secure_boot)}"
+    yield f"flash encryption {_switch(security.flash_encryption)}"
     if security.secure_download:
-        facts.append("secure download mode (no access to memory)")
+        yield "secure download mode (no access to memory)"
     if security.flags:
-        facts.append(f"flags {' '.join(security.flags)}")
-    return ", ".join(facts)
+        yield f"flags {' '.join(security.flags)}"
 
 
 @form
@@ -117,3 +123,41 @@ def connection(result: ConnectionInfo, view: View) -> Iterator[Block]:
 def loader_left(result: Left, view: View) -> Iterator[Block]:
     """Yield how the loader was left."""
     yield Text(f"left the loader by {result.how}; the application starts")
+
+
+@form
+def link_report(result: LinkReport, view: View) -> Iterator[Block]:
+    """Yield the figures, then what to do."""
+    rate = f"{result.baud} baud" if result.baud else "no rate"
+    place = f"{result.kind} {result.port}" if result.kind else result.port
+    errors = f"{result.errors or 'none'} in {count_text(result.exchanges, 'exchange')}"
+    latency = ""
+    if took := result.latency:
+        least, middle, most = (1000 * s for s in (took.least, took.median, took.most))
+        latency = f"{middle:.1f} ms ({least:.1f} to {most:.1f})"
+    rows = [
+        ("link", f"{place}, {rate}, {result.loader}"),
+        ("latency", latency),
+        ("to chip", _speed(result.up) if result.up else ""),
+        ("from chip", _speed(result.down) if result.down else ""),
+        ("errors", errors),
+    ]
+    yield Table(row for row in rows if row[1])
+    for text in result.advice or ("nothing to do",):
+        yield Text(Styled("- ", "note"), text, hang=2)
+
+
+@form
+def rate_chosen(result: RateChosen, view: View) -> Iterator[Block]:
+    """Yield the rates that were tried, and the one that stays."""
+    for step in result.steps:
+        verdict = Styled("clean", "ok") if step.ok else Styled(step.reason, "error")
+        yield Text(f"{step.baud:>7} baud  ", verdict)
+    limit = ", the maximum of its bridge" if result.baud == result.limit else ""
+    place = f"  {result.loader} on {result.port} at {result.baud} baud{limit}"
+    yield Text(Styled(result.chip, "name"), place)
+
+
+def _speed(speed: Throughput) -> str:
+    possible = f" of {speed.possible / 1000:.1f}" if speed.possible else ""
+    return f"{speed.measured / 1000:.1f}{possible} kB/s"

@@ -1,4 +1,6 @@
-"""Programs in RAM and what they say, as lines and as JSON; and the picture of who lies where.
+"""What runs on the chip: functions that were called, programs in RAM and what they say.
+
+Who lies where in RAM is a picture:
 
     DRAM
       segment 0  0x3fc85000..0x3fc86000       4 KiB  | X              |  X stub data
@@ -12,13 +14,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from espshell.ops.chip.call import Called
 from espshell.ops.chip.loadram import Occupant, RamLoaded
 from espshell.ops.chip.monitor import Monitored
 from espshell.render.document import Block, Styled, Text
-from espshell.render.forms import Json, form, json_form, pick
+from espshell.render.forms import Json, form, json_form, json_rows, pick
 from espshell.render.view import View
 from espshell.span import Span
 from espshell.units import count_text, hex32, size_text
+
+json_rows(
+    Called="address arguments value seconds~6 dry_run!",
+    Monitored="text size seconds~6 until? found heard=heard.sentence?",
+)
 
 _BAR = 16  # columns: with a name of nine and what it overlaps, a line has 80
 
@@ -33,15 +41,15 @@ def picture(pieces: Sequence[Occupant], view: View) -> Iterator[Block]:
         for piece in inside:
             yield _row(piece, inside, width, view)
             for other in pieces:
-                if piece.is_elsewhere(other):
-                    same = next(span for span in piece.others if span.overlaps(other.span))
+                same = next((span for span in piece.others if span.overlaps(other.span)), None)
+                if same is not None:
                     text = f"X {other.name}: the same RAM is {same}"
                     yield Text(" " * (width + 4), Styled(text, "error"), hang=width + 4)
 
 
 def _row(piece: Occupant, inside: Sequence[Occupant], width: int, view: View) -> Block:
     size = f"{size_text(piece.span.size):>10}"
-    others = [p for p in inside if p is not piece and p.overlaps(piece)]
+    others = [p for p in inside if p is not piece and p.span.overlaps(piece.span)]
     style = "error" if others else "note" if piece.is_stub else "value"
     bar = f"  |{_bar(piece, inside)}|" if len(inside) > 1 and view.has_room else ""
     names = f"  X {', '.join(p.name for p in others)}" if others else ""
@@ -57,7 +65,7 @@ def _bar(piece: Occupant, inside: Sequence[Occupant]) -> str:
     for column in range(_BAR):
         first = start + int(column * step)
         cell = Span(first, max(first + 1, start + int((column + 1) * step)))
-        shared = any(other.overlaps(piece) for other in others)
+        shared = any(other.span.overlaps(piece.span) for other in others)
         if not cell.overlaps(piece.span):
             cells.append(" ")
         elif shared and any(cell.overlaps(other.span) for other in others):
@@ -104,11 +112,11 @@ def monitored(result: Monitored, view: View) -> Iterator[Block]:
         yield Text(text)
 
 
-@json_form
-def monitored_json(result: Monitored) -> Json:
-    """Return what was said, how long it was listened to, and what that means."""
-    return {
-        **pick(result, "text size"),
-        "seconds": round(result.seconds, 6),
-        **pick(result, "until? found heard=heard.sentence?"),
-    }
+@form
+def called(result: Called, view: View) -> Iterator[Block]:
+    """Yield the value in hexadecimal and decimal."""
+    line = f"{hex32(result.address)}({', '.join(f'{word:#x}' for word in result.arguments)})"
+    if result.value is None:
+        yield Text(f"dry run: {line} would be called")
+    else:
+        yield Text(Styled(hex32(result.value), "value"), f"  {result.value}  {line}")

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from espshell.nor.bfpt import Basic, Duration, EraseType
-from espshell.nor.sfdp import Sfdp
+from espshell.nor.sfdp import Basic, Duration, Sfdp
 from espshell.ops.flash.sfdp import SfdpRead, SpiAnswer
 from espshell.render.document import Block, Labelled, Styled, Table, Text
 from espshell.render.forms import Json, form, json_form, json_rows, pick
@@ -41,7 +40,7 @@ def sfdp_read(result: SfdpRead, view: View) -> Iterator[Block]:
     Without SFDP nothing is decoded; ``SfdpRead.failure`` says what is there instead.
     """
     if result.table is not None:
-        rows = [("SFDP", _revision(result.table)), *_tables(result.table)]
+        rows = list(_tables(result.table))
         if result.table.basic:
             rows += _basic(result.table.basic)
         yield Table(rows, wrap=True)
@@ -73,13 +72,10 @@ def spi_answer(result: SpiAnswer, view: View) -> Iterator[Block]:
         yield Text(answer, f"  0x{result.data.hex()}{number}")
 
 
-def _revision(table: Sfdp) -> str:
+def _tables(table: Sfdp) -> Iterator[tuple[str, str]]:
     major, minor = table.revision
     standard = f" ({_REVISIONS[minor]})" if major == 1 and minor in _REVISIONS else ""
-    return f"{major}.{minor}{standard}, {count_text(len(table.tables), 'table')}"
-
-
-def _tables(table: Sfdp) -> Iterator[tuple[str, str]]:
+    yield "SFDP", f"{major}.{minor}{standard}, {count_text(len(table.tables), 'table')}"
     for entry in table.tables:
         revision = "{}.{}".format(*entry.revision)
         words = count_text(entry.count, "word")
@@ -91,7 +87,13 @@ def _basic(basic: Basic) -> Iterator[tuple[str, str]]:
     yield "size", size_text(basic.size) if basic.size else "makes no sense"
     yield "page", size_text(basic.page_size) if basic.page_size else _NOT_SAID
     yield "address", f"{basic.address_bytes} bytes"
-    yield from _column("erase", [_erase(item) for item in basic.erase_types])
+    erase = []
+    for kind in basic.erase_types:
+        time = ""
+        if kind.typical_s is not None and kind.maximum_s is not None:
+            time = f"  {_time(Duration(kind.typical_s, kind.maximum_s))}"
+        erase.append(f"{size_text(kind.size):<8}{kind.opcode:02X}h{time}")
+    yield from _column("erase", erase)
     yield "chip erase", _time(basic.chip_erase)
     yield "program", f"page {_time(basic.page_program)}, first byte {_time(basic.byte_program)}"
     fast_reads = [
@@ -112,21 +114,15 @@ def _basic(basic: Basic) -> Iterator[tuple[str, str]]:
     yield "reset", basic.reset_text
     yield "HOLD#", f"can be switched off: {_yes(basic.hold_can_be_disabled)}"
     if basic.address_bytes != "3":
-        yield "4 bytes", f"entered by {_either(basic.enters_four_bytes)}"
-        yield "", f"left by {_either(basic.leaves_four_bytes)}"
+        ways = basic.enters_four_bytes, basic.leaves_four_bytes
+        enters, leaves = (" or ".join(way) or _NOT_SAID for way in ways)
+        yield from (("4 bytes", f"entered by {enters}"), ("", f"left by {leaves}"))
 
 
 def _column(label: str, texts: list[str]) -> Iterator[tuple[str, str]]:
     """Yield rows of which only the first has the label."""
     for index, text in enumerate(texts or [_NOT_SAID]):
         yield ("" if index else label), text
-
-
-def _erase(kind: EraseType) -> str:
-    time = ""
-    if kind.typical_s is not None and kind.maximum_s is not None:
-        time = f"  {_time(Duration(kind.typical_s, kind.maximum_s))}"
-    return f"{size_text(kind.size):<8}{kind.opcode:02X}h{time}"
 
 
 def _time(time: Duration | None) -> str:
@@ -146,10 +142,6 @@ def _pair(opcodes: tuple[int, int] | None, word: str, *, is_given: bool) -> str:
     if opcodes is None:
         return "no" if is_given else _NOT_SAID
     return f"{opcodes[0]:02X}h, {word} {opcodes[1]:02X}h"
-
-
-def _either(ways: tuple[str, ...]) -> str:
-    return " or ".join(ways) or _NOT_SAID
 
 
 def _yes(value: bool | None) -> str:

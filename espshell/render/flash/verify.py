@@ -1,4 +1,4 @@
-"""Where flash is not as files say: ranges, or bytes side by side where there is room.
+"""Where flash is not as files say, or as that of another board: ranges; or bytes side by side.
 
     address   expected                                         | found
     00010010  10 11 12 13 14 15 16 17  18 19 1a 1b 1c 1d 1e 1f | 10 ff 12 13 ...
@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
 
+from espshell.ops.flash.compare import Compared
 from espshell.ops.flash.verify import Verify
 from espshell.ops.memory.diff import Difference, diff
 from espshell.render.document import Block, Styled, Table, Text, cut, plain
-from espshell.render.forms import Json, form, json_form, pick
+from espshell.render.forms import Json, form, json_form, json_rows, pick
 from espshell.render.memory import compare
 from espshell.render.memory.compare import dump_rows
 from espshell.render.view import View
@@ -33,18 +34,29 @@ WIDTH = 110
 _CELLS = range(10, 58)  # columns of a hexdump's bytes
 _BLANK = b"\xff"
 
+json_rows(Compared="address size titles equal=ok differing")
+
 
 @form
 def verify(result: Verify, view: View) -> Iterator[Block]:
     """Yield that files and flash are equal, or where they differ and what that may mean."""
     if result.ok:
-        yield from _equal(result)
+        for name, address, size in result.files:
+            file = f"{name}  " if len(result.files) > 1 else ""
+            text = f"  {file}{size_text(size)} at flash:{address:#x} ({result.method})"
+            yield Text(Styled("equal", "ok"), text)
         return
     if result.compared:
         yield from _bytes(result, view)
         yield Text(result.summary)
     else:
-        yield from _ranges(result, view)
+        spans = result.differing
+        shown = spans if view.every_row else spans[:RANGES]
+        yield Table(
+            (f"flash:{span}", size_text(span.size), count_text(span.units(SECTOR), "sector"))
+            for span in shown
+        )
+        yield from compare.more_hidden(len(spans) - len(shown), "range")
     yield from (Text(Styled(text, "hint")) for text in result.explanations)
 
 
@@ -61,27 +73,13 @@ def verify_json(result: Verify) -> Json:
     }
 
 
-def _equal(result: Verify) -> Iterator[Block]:
-    several = len(result.files) > 1
-    for name, address, size in result.files:
-        file = f"{name}  " if several else ""
-        text = f"  {file}{size_text(size)} at flash:{address:#x} ({result.method})"
-        yield Text(Styled("equal", "ok"), text)
-
-
-def _ranges(result: Verify, view: View) -> Iterator[Block]:
-    spans = result.differing
-    shown = spans if view.every_row else spans[:RANGES]
-    yield Table(
-        (f"flash:{span}", size_text(span.size), count_text(span.units(SECTOR), "sector"))
-        for span in shown
-    )
-    yield from compare.more_hidden(len(spans) - len(shown), "range")
-
-
 def _bytes(result: Verify, view: View) -> Iterator[Block]:
-    beside = view.width >= WIDTH
-    yield from _titles(beside)
+    beside, old, new = view.width >= WIDTH, Styled("expected", "old"), Styled("found", "new")
+    if beside:
+        yield Text(" " * _CELLS.start, old, " " * (len(_CELLS) - len(old.text)), " | ", new)
+    else:
+        yield Text(Styled("-", "old"), " ", old)
+        yield Text(Styled("+", "new"), " ", new)
     room, hidden = compare.ROWS, 0
     for area in (piece for difference in result.compared for piece in _pieces(difference)):
         if not view.every_row and not area.actual.strip(_BLANK):
@@ -129,11 +127,17 @@ def side_by_side(address: int, old: bytes, new: bytes, view: View) -> Iterator[B
         yield Text(" " * _CELLS.start, f"{carets:<{len(_CELLS)}} | {carets}")
 
 
-def _titles(beside: bool) -> Iterator[Block]:
-    old, new = Styled("expected", "old"), Styled("found", "new")
-    if beside:
-        room = _CELLS.stop - len(old.text)
-        yield Text(" " * _CELLS.start, old, " " * (room - _CELLS.start), " | ", new)
-    else:
-        yield Text(Styled("-", "old"), " ", old)
-        yield Text(Styled("+", "new"), " ", new)
+@form
+def compared(result: Compared, view: View) -> Iterator[Block]:
+    """Yield the verdict, and the ranges that differ with the partitions that they begin in."""
+    where = Span.of(result.address, result.size)
+    verdict = Styled("equal", "ok") if result.ok else Styled("different", "error")
+    yield Text(
+        verdict, f"  flash {where} ({size_text(result.size)}) of ", " and ".join(result.titles)
+    )
+    table = view.partitions
+    rows = []
+    for span in result.differing:
+        partition = table.at(span.start) if table else None
+        rows.append((str(span), size_text(span.size), partition.name if partition else ""))
+    yield Table(rows)

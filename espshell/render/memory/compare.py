@@ -24,7 +24,7 @@ from espshell.span import Span, align_down
 from espshell.units import count_text, hex32, size_text
 
 if TYPE_CHECKING:
-    from espshell.ops.memory.diff import Difference, RegisterDifference
+    from espshell.ops.memory.diff import Difference
     from espshell.ops.memory.find import Found
 
 ROWS = 16
@@ -121,16 +121,13 @@ def difference(result: Difference, view: View) -> Iterator[Block]:
         yield Text(Styled(sign, style), f" {title}")
     yield from diff_rows(result, view, rows=None if view.every_row else ROWS)
     for item in result.registers[: None if view.every_row else ROWS]:
-        yield Text(Styled(item.register.full_name, "name"), f"  {_change(item)}")
+        expected, actual = item.expected, item.actual
+        fields = [f"{f.name} {f.value(expected)} → {f.value(actual)}" for f in item.fields]
+        change = ", ".join(fields) or f"{hex32(expected)} → {hex32(actual)}"
+        yield Text(Styled(item.register.full_name, "name"), f"  {change}")
     hidden = 0 if view.every_row else max(len(result.registers) - ROWS, 0)
     yield from more_hidden(hidden, "register")
     yield Text(result.summary)
-
-
-def _change(item: RegisterDifference) -> str:
-    """Return the fields that differ, or the whole where none is known."""
-    fields = [f"{f.name} {f.value(item.expected)} → {f.value(item.actual)}" for f in item.fields]
-    return ", ".join(fields) or f"{hex32(item.expected)} → {hex32(item.actual)}"
 
 
 @form

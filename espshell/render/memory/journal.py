@@ -84,8 +84,8 @@ def snapshot_file(result: SnapshotFile, view: View) -> Iterator[Block]:
 def _values(old: bytes | None, new: bytes) -> str:
     if len(new) > _SHORT:
         return count_text(len(new), "byte")
-    return f"{_value(old)} → {_value(new)}"
-
-
-def _value(data: bytes | None) -> str:
-    return "?" if data is None else f"0x{int.from_bytes(data, 'little'):0{2 * len(data)}x}"
+    before, after = (
+        "?" if data is None else f"0x{int.from_bytes(data, 'little'):0{2 * len(data)}x}"
+        for data in (old, new)
+    )
+    return f"{before} → {after}"

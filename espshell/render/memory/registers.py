@@ -29,6 +29,7 @@ json_rows(
     FieldList="register=register.full_name fields",
     Peripheral="name address size",
     Register="name=full_name address access=access.text reset fields",
+    SvdTables="file device left_out peripherals=tables.peripherals# registers=count",
 )
 
 
@@ -158,19 +159,20 @@ def register_list(result: RegisterList, view: View) -> Iterator[Block]:
 @form
 def field_list(result: FieldList, view: View) -> Iterator[Block]:
     """Yield a row a field: name, bits, access and values; meanings of values below it."""
-    for field in result.fields if any(f.value_meanings for f in result.fields) else ():
-        yield Text(Styled(field.name, "name"), f"  {field.bits}  {field.access.text}")
-        meanings = dict(field.value_meanings)
-        rows = [(name, str(n), *_meaning(meanings.get(n, ""))) for n, name in field.values]
-        yield Indented(2, Table(rows or [("any", _choices(field))]))
-    if not any(f.value_meanings for f in result.fields):
-        yield Table((f.name, f.bits, f.access.text, _choices(f)) for f in result.fields)
-
-
-def _choices(field: BitField) -> str:
-    most = (1 << field.width) - 1
-    named = ", ".join(f"{name} ({value})" for value, name in field.values)
-    return named or ("0, 1" if most == 1 else f"0..{_number(most)}")
+    has_meanings = any(field.value_meanings for field in result.fields)
+    rows: list[Sequence[Cell]] = []
+    for field in result.fields:
+        named = ", ".join(f"{name} ({value})" for value, name in field.values)
+        most = (1 << field.width) - 1
+        choices = named or ("0, 1" if most == 1 else f"0..{_number(most)}")
+        rows.append((field.name, field.bits, field.access.text, choices))
+        if has_meanings:
+            yield Text(Styled(field.name, "name"), f"  {field.bits}  {field.access.text}")
+            meanings = dict(field.value_meanings)
+            values = [(name, str(n), *_meaning(meanings.get(n, ""))) for n, name in field.values]
+            yield Indented(2, Table(values or [("any", choices)]))
+    if not has_meanings:
+        yield Table(rows)
 
 
 @form
@@ -181,16 +183,6 @@ def svd_tables(result: SvdTables, view: View) -> Iterator[Block]:
         Styled(result.file, "name"),
         f"  {result.device}: {count}, {count_text(result.count, 'register')}",
     )
-
-
-@json_form
-def svd_tables_json(result: SvdTables) -> Json:
-    """Return the file, and counts in place of what it describes."""
-    return {
-        **pick(result, "file", "device", "left_out"),
-        "peripherals": len(result.tables.peripherals),
-        "registers": result.count,
-    }
 
 
 @form

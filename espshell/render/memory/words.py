@@ -1,4 +1,4 @@
-"""Values, bytes and ranges that were read or written, programs' names for them, and digests."""
+"""Values and ranges that were read, written or tested, programs' names for them, and digests."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from espshell.ops.memory.diff import diff
-from espshell.render.bits import bit_diff
-from espshell.render.document import Block, Part, Styled, Table, Text, spaced
+from espshell.render.bits import bit_diff, bit_ranges
+from espshell.render.document import Block, Styled, Table, Text, spaced
 from espshell.render.forms import Json, form, json_form, json_rows, judgement, pick, to_json
 from espshell.render.hexdump import Hexdump
 from espshell.render.memory.compare import difference
@@ -19,6 +19,7 @@ from espshell.units import count_text, hex32, hex_width, size_text
 
 if TYPE_CHECKING:
     from espshell.ops.memory.hash import Digest
+    from espshell.ops.memory.memtest import MemoryTested
     from espshell.ops.memory.save import Saved
     from espshell.ops.memory.symbols import SymbolList
     from espshell.ops.memory.watch import Expectation, Waited
@@ -33,6 +34,7 @@ json_rows(
     Fill="address size width value verified differing dry_run!",
     Loaded="files address size verified differing dry_run",
     MemoryWrite="address data old new mask=masks answer_lost notes dry_run",
+    MemoryTested="address size tests count bits faults on_chip restored dry_run!",
     Peek="address width values readings",
     Symbol="name address size kind",
     SymbolList="file machine count=total symbols",
@@ -149,6 +151,26 @@ def loaded(result: Loaded, view: View) -> Iterator[Block]:
 
 
 @form
+def memory_tested(result: MemoryTested, view: View) -> Iterator[Block]:
+    """Yield the verdict, and a line for each place that is known to be wrong."""
+    span, tests = Span.of(result.address, result.size), ", ".join(result.tests)
+    if result.dry_run:
+        yield Text("dry run: ", Styled(str(span), "name"), f" would be tested: {tests}")
+        return
+    where = "on the chip" if result.on_chip else "by the host"
+    verdict = Styled("good", "ok")
+    if result.count:
+        verdict = Styled(f"{count_text(result.count, 'read')} wrong", "error")
+    held = "; contents restored" if result.restored else ""
+    yield Text(Styled(str(span), "name"), "  ", verdict, f"  {tests}, {where}{held}")
+    for fault in result.faults:
+        bits = Styled(f"bits {', '.join(bit_ranges(fault.bits))}", "error")
+        yield Text(f"  {hex32(fault.address)}  ", bits, f"  {fault.test}")
+    if len(result.faults) > 1:
+        yield Text(f"  all faulty bits: {', '.join(bit_ranges(result.bits))}")
+
+
+@form
 def symbols(result: SymbolList, view: View) -> Iterator[Block]:
     """Yield a row a symbol; without a pattern, the file and how many there are."""
     if not result.pattern:
@@ -171,7 +193,7 @@ def symbols(result: SymbolList, view: View) -> Iterator[Block]:
 def expectation(result: Expectation, view: View) -> Iterator[Block]:
     """Yield that it is true, and both sides; what is not true is an error and says so itself."""
     if result.ok:
-        yield Text(*_truth(result))
+        yield _truth(result)
 
 
 @form
@@ -179,11 +201,11 @@ def waited(result: Waited, view: View) -> Iterator[Block]:
     """Yield that it has become true, and after how long."""
     if result.expectation.ok:
         looks = f"  after {result.seconds:.3g} s, {count_text(result.looks, 'look')}"
-        yield Text(*_truth(result.expectation), looks)
+        yield _truth(result.expectation, looks)
 
 
-def _truth(result: Expectation) -> tuple[Part, ...]:
+def _truth(result: Expectation, after: str = "") -> Block:
     sides = ""
     if result.left is not None:
         sides = f"  ({result.left:#x} {result.operator} {result.right:#x})"
-    return Styled("true", "ok"), f"  {result.expression}{sides}"
+    return Text(Styled("true", "ok"), f"  {result.expression}{sides}{after}")

@@ -42,7 +42,13 @@ def status(result: Status, view: View) -> Iterator[Block]:
     yield from _head(result.identified)
     registers = [r for r in result.part.layout.registers if r.name in result.registers]
     if view.has_room:
-        yield from _grid(registers, result)
+        yield cells.ruler()
+        for register in registers:
+            yield cells.names(register)
+            yield cells.values(register, result.registers[register.name])
+        yield Labelled("", cells.legend(registers))
+        if names := cells.shortened(registers):
+            yield Labelled("", f"~ {names}")
     else:
         yield from (_names(register, result.registers[register.name]) for register in registers)
     yield from protection(result.protected, result.identified.size, view.partitions, view)
@@ -69,23 +75,20 @@ def protection(
 
 
 def _head(identified: Identified) -> Iterator[Block]:
+    """Yield which flash it is, and how well the layout of its registers is known."""
+    part = identified.part
     size = size_text(identified.size) if identified.size else "size not known"
     sfdp = "SFDP {}.{}".format(*identified.sfdp.revision) if identified.sfdp else "no SFDP"
-    names = identified.part.name.replace("/", " / ")
+    names = part.name.replace("/", " / ")
     rest = "  ".join(filter(None, (identified.maker, names, size, sfdp)))
     yield Labelled("flash", Styled(f"{identified.jedec_id:06x}", "value"), f"  {rest}")
-    yield Labelled("layout", _certainty(identified))
-
-
-def _certainty(identified: Identified) -> str:
-    """Return how well the layout is known, in words."""
-    part = identified.part
-    if not identified.known:
-        return f"{part.layout.name}: the id is not in the table; known from SFDP only is known"
-    common = f"what {len(part.candidates)} candidates have in common"
-    layout = common if part.is_open else part.layout.name
+    layout = f"what {len(part.candidates)} candidates have in common"
+    layout = layout if part.is_open and identified.known else part.layout.name
     ranges = "in print" if part.published else "computed, not from a datasheet"
-    return f"{layout}: {_CONFIDENCE[part.confidence]}; protected ranges are {ranges}"
+    certainty = f"{_CONFIDENCE[part.confidence]}; protected ranges are {ranges}"
+    if not identified.known:
+        certainty = "the id is not in the table; known from SFDP only is known"
+    yield Labelled("layout", f"{layout}: {certainty}")
 
 
 def _names(register: RegisterLayout, value: int) -> Block:
@@ -97,16 +100,6 @@ def _names(register: RegisterLayout, value: int) -> Block:
         if bit.kind is not BitKind.RESERVED
     ]
     return Labelled(f"{register.name} {hex_width(value, 8)}", " ".join(bits))
-
-
-def _grid(registers: Sequence[RegisterLayout], result: Status) -> Iterator[Block]:
-    yield cells.ruler()
-    for register in registers:
-        yield cells.names(register)
-        yield cells.values(register, result.registers[register.name])
-    yield Labelled("", cells.legend(registers))
-    if names := cells.shortened(registers):
-        yield Labelled("", f"~ {names}")
 
 
 @json_form
@@ -141,12 +134,19 @@ def status_bits(result: StatusBits, view: View) -> Iterator[Block]:
     fields = _fields(part, result.name)
     rows = []
     for field in fields:
-        value = field.value(registers)
+        value, bits = field.value(registers), [bit.position for bit in field.bits]
         now = f"= {field.text(value)}" if value is not None else ""
-        rows.append((field.name, _where(field), _KINDS[field.kind], now))
+        last = f"{bits[-1]}.." if len(bits) > 1 else ""
+        rows.append((field.name, f"{field.register}.{last}{bits[0]}", _KINDS[field.kind], now))
     for field, row in zip(fields, Table(rows).rows(view), strict=True):
         yield row
-        yield from _explained(field)
+        yield Labelled("", field.meaning)
+        if field.values:
+            values = " ".join(f"{value}={text}" for value, text in field.values)
+            yield Labelled("", f"values: {values}")
+        if field.hazard:
+            style = "error" if field.kind is BitKind.ONE_WAY else "warning"
+            yield Labelled("", f"! {field.hazard}", style=style)
     yield from _open_bits(part.layout, result.name)
 
 
@@ -164,20 +164,6 @@ def _fields(part: Part, name: str) -> tuple[BitGroup, ...]:
         for field in fields
         if upper == field.name or upper in (bit.name for bit in field.bits)
     )
-
-
-def _where(field: BitGroup) -> str:
-    first, last = field.bits[0].position, field.bits[-1].position
-    return f"{field.register}.{last}..{first}" if first != last else f"{field.register}.{first}"
-
-
-def _explained(field: BitGroup) -> Iterator[Block]:
-    yield Labelled("", field.meaning)
-    if field.values:
-        yield Labelled("", "values: " + " ".join(f"{value}={text}" for value, text in field.values))
-    if field.hazard:
-        style = "error" if field.kind is BitKind.ONE_WAY else "warning"
-        yield Labelled("", f"! {field.hazard}", style=style)
 
 
 def _open_bits(layout: Layout, name: str) -> Iterator[Block]:
@@ -223,12 +209,9 @@ def status_bits_json(result: StatusBits) -> Json:
 def ranges(result: Ranges, view: View) -> Iterator[Block]:
     """Yield the ranges that can be protected, the present one marked by ``>``."""
     part = result.part
-    how = (
-        "as printed in a datasheet"
-        if part.published
-        else "computed by a rule, not from a datasheet"
-    )
-    yield Text(Styled(f"{part.name}: {how}", "note"))
+    source = "as printed in a datasheet"
+    source = source if part.published else "computed by a rule, not from a datasheet"
+    yield Text(Styled(f"{part.name}: {source}", "note"))
     if not result.choices:
         yield Text("no range is known that can be set")
         return
@@ -257,11 +240,10 @@ def ranges_json(result: Ranges) -> Json:
 
 
 def _choice(part: Part, choice: Choice, present: bool) -> tuple[str, ...]:
-    span = choice.span
     mark, typed = ">" if present else "", " ".join(_texts(part, choice))
-    if not span.size:
+    if not choice.span.size:
         return (mark, "none", "", "", typed)
-    text = flashbar.range_text(span.start, span.end, part.size)
+    text = flashbar.range_text(choice.span.start, choice.span.end, part.size)
     place, _, words = text.partition(" (")
     size, _, where = words.rstrip(")").partition(", ")
     return (mark, place, size, where, typed)

@@ -102,8 +102,12 @@ def erasable(*, bare: bool = False) -> ArgType[place.Range, Extent]:
         words = list(texts)
         if [word.lower() for word in words] in (["chip"], ["all"]):
             return REGION.parse(["flash:all"])
-        if bare:
-            words = _bare_region(words)
+        if bare:  # as esptool writes it: ``0 ALL``, ``0 64KB``
+            words[0] = in_flash(words[0])
+            if len(words) == 2 and words[1].lower() == "all":
+                words = [f"{words[0]}..end"]
+            elif len(words) == 2 and words[1][-2:].upper() in ("KB", "MB"):
+                words[1] = words[1][:-1]
         region = REGION.parse(words)
         if region.place.space != "flash":
             raise UsageError(
@@ -113,27 +117,10 @@ def erasable(*, bare: bool = False) -> ArgType[place.Range, Extent]:
         return region
 
     def complete(at: Unfinished) -> Iterable[Completed]:
-        if not at.before:
-            yield "chip", "all of it"
-            yield from complete_in_flash(at.word, at.scope)
+        return () if at.before else (("chip", "all of it"), *complete_in_flash(at.word, at.scope))
 
-    return replace(
-        REGION,
-        kind="region of flash",
-        parse=parse,
-        complete_at=complete,
-        label="REGION|chip",
-    )
-
-
-def _bare_region(words: list[str]) -> list[str]:
-    """Return the words of a region in flash as esptool writes it: ``0 ALL``, ``0 64KB``."""
-    start = in_flash(words[0])
-    if len(words) == 2 and words[1].lower() == "all":
-        return [f"{start}..end"]
-    if len(words) == 2 and words[1][-2:].upper() in ("KB", "MB"):
-        return [start, words[1][:-1]]
-    return [start, *words[1:]]
+    kind = "region of flash"
+    return replace(REGION, kind=kind, parse=parse, complete_at=complete, label="REGION|chip")
 
 
 FLASH_PINS = replace(checked(TEXT, parse_pads), kind="pins", complete=offer("auto", "SPI", "HSPI"))

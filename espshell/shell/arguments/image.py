@@ -28,8 +28,6 @@ from espshell.shell.language import place
 from espshell.shell.settings import MOST_FLASH
 from espshell.units import parse_number
 
-_SPACES = tuple(f"{space}:" for space in place.SPACES)
-
 
 def _flash_bytes(word: str) -> int:
     text = word.upper()
@@ -55,7 +53,7 @@ FLASH_SIZE: ArgType[int | None, int | None] = ArgType("size", single_word(_flash
 
 
 def _parse_file_or_flash(word: str) -> Path | place.Place:
-    if not word.lower().startswith(_SPACES):
+    if not word.lower().startswith(tuple(f"{space}:" for space in place.SPACES)):
         return FILE.parse([unquoted(word)])
     where = place.parse_place(word)
     if where.space != "flash":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from espshell import files
@@ -14,9 +14,7 @@ from espshell.records import dataclass
 from espshell.shell.arguments.places import PLACE, REGION, Extent, Location
 from espshell.shell.arguments.types import (
     ArgType,
-    Completed,
     Scope,
-    Unfinished,
     choice,
     complete_files,
     complete_names,
@@ -31,7 +29,7 @@ _OF_PATHS = ("./", "../", "/", "~")
 def _parse_pattern(text: str) -> find.Pattern | expr.Expr:
     if text.lower().startswith(_HEX):
         return find.Pattern.of_hex(text[len(_HEX) :])
-    if text.startswith('"') or (text.startswith("'") and not _is_character(text)):
+    if text.startswith('"') or (text.startswith("'") and not is_number(text)):
         return find.Pattern.of_bytes(unquoted(text).encode("utf-8", "surrogateescape"))
     return expr.parse(text)
 
@@ -77,6 +75,9 @@ class Operand:
         return path if files.is_file(path) else None
 
 
+_DOTTED = re.compile(r"[^\W\d][\w-]*(\.[\w-]+)+")  # no name of a snapshot
+
+
 def _parse_operands(texts: Sequence[str]) -> tuple[str, ...]:
     """Take the words; what they mean shows only with a chip."""
     if len(texts) == 4:
@@ -92,16 +93,6 @@ def _resolve_operands(parsed: tuple[str, ...], scope: Scope) -> tuple[Operand, O
     return Operand(parsed[:cut]), Operand(parsed[cut:])
 
 
-_DOTTED = re.compile(r"[^\W\d][\w-]*(\.[\w-]+)+")  # no name of a snapshot
-
-
-def _complete_operands(at: Unfinished) -> Iterable[Completed]:
-    for name in at.state.snapshots:
-        yield name, "snapshot"
-    yield from REGION.complete(at.word, at.scope)
-    yield from complete_files(at.word, at.scope)
-
-
 OPERANDS: ArgType[tuple[str, ...], tuple[Operand, Operand]] = ArgType(
     "operands",
     _parse_operands,
@@ -110,7 +101,11 @@ OPERANDS: ArgType[tuple[str, ...], tuple[Operand, Operand]] = ArgType(
         files.path_of(word) for word in map(unquoted, parsed) if word.startswith(_OF_PATHS)
     ),
     either=lambda parsed: tuple(word for word in parsed if _DOTTED.fullmatch(word)),
-    complete_at=_complete_operands,
+    complete_at=lambda at: (
+        *((name, "snapshot") for name in at.state.snapshots),
+        *REGION.complete(at.word, at.scope),
+        *complete_files(at.word, at.scope),
+    ),
     least=2,
     most=4,
     raw=True,
@@ -186,8 +181,8 @@ def _lone(word: str, scope: Scope) -> Extent | Location | None:
     return PLACE.resolve(PLACE.parse([word]), scope)
 
 
-def _is_character(text: str) -> bool:
-    """Return whether a quoted word is a number such as ``'A'``."""
+def is_number(text: str) -> bool:
+    """Return whether a word has a value without names and memory: ``64``, ``'A'``."""
     try:
         return expr.parse(text).constant() is not None
     except UsageError:

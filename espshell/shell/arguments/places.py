@@ -1,14 +1,17 @@
-"""Arguments that are places and ranges, in memory or in flash."""
+"""Arguments that are places: addresses and ranges in memory or in flash, and ports."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from espshell import chips
 from espshell.device.memory import require_32_bits
 from espshell.errors import UsageError
+from espshell.link import ports
 from espshell.records import dataclass
 from espshell.shell.arguments.types import (
+    TEXT,
     ArgType,
     Completed,
     Offer,
@@ -100,12 +103,6 @@ PLACE: ArgType[place.Place, Location] = ArgType(
 """An address in a space."""
 
 
-def _require_memory(where: place.Place) -> None:
-    if where.space != "mem":
-        text = f"{where.space}:{where.expr.text}"
-        raise UsageError(f"`{text}` is in {_IN[where.space]}; an address in memory was expected")
-
-
 def require_writable(where: place.Place) -> None:
     """Require another space than ``efuse:``. Raises: UsageError."""
     if where.space == "efuse":
@@ -116,8 +113,15 @@ def require_writable(where: place.Place) -> None:
 
 
 def _addresses(places: ArgType[place.Place, Location]) -> ArgType[place.Place, int]:
+    def require_memory(where: place.Place) -> None:
+        if where.space != "mem":
+            text = f"{where.space}:{where.expr.text}"
+            raise UsageError(
+                f"`{text}` is in {_IN[where.space]}; an address in memory was expected"
+            )
+
     return replace(
-        mapped(checked(places, _require_memory), lambda location: location.address),
+        mapped(checked(places, require_memory), lambda location: location.address),
         kind="address",
         complete=lambda text, scope: _complete_places(text, scope, ("mem",)),
     )
@@ -163,34 +167,26 @@ def _extent(parsed: place.Range, scope: Scope, default_size: int | None) -> Exte
     space = parsed.place.space
     scope = scope.space(space)
     name = parsed.place.expr.lone_name()
-    if parsed.size is None and parsed.end is None:
-        region = scope.place(name) if name else None
-        if region is not None:
-            return Extent(region.start, region.size, region.name, space)
-        if default_size is None:
-            raise UsageError(
-                f"`{parsed.place.expr.text}` is not the name of a region",
-                hint=f"`{_LISTS[space]}` lists them; or give a length: `A LEN`",
-            )
-    start = _evaluated(parsed.place, scope)
-    size = _size(parsed, start, scope, default_size)
-    _require_range(parsed.place, start, size)
-    return Extent(start, size, "", space)
-
-
-def _size(parsed: place.Range, start: int, scope: Scope, default_size: int | None) -> int:
+    is_lone = parsed.size is None and parsed.end is None
+    region = scope.place(name) if name and is_lone else None
+    if region is not None:
+        return Extent(region.start, region.size, region.name, space)
+    if is_lone and default_size is None:
+        raise UsageError(
+            f"`{parsed.place.expr.text}` is not the name of a region",
+            hint=f"`{_LISTS[space]}` lists them; or give a length: `A LEN`",
+        )
+    start, size, wrong = _evaluated(parsed.place, scope), default_size or 1, ""
     if parsed.size is not None:
         size = parsed.size.evaluate(scope)
         wrong = f"`{parsed.size.text}` is {size}; a length is at least 1 byte"
     elif parsed.end is not None:
         end = parsed.end.evaluate(scope)
-        size = end - start
-        wrong = f"the end {end:#x} is not after the start {start:#x}"
-    else:
-        return default_size or 1
+        size, wrong = end - start, f"the end {end:#x} is not after the start {start:#x}"
     if size < 1:
         raise UsageError(wrong)
-    return size
+    _require_range(parsed.place, start, size)
+    return Extent(start, size, "", space)
 
 
 REGION = region()
@@ -225,3 +221,14 @@ def _evaluated(where: place.Place, scope: Scope) -> int:
     if name and scope.is_field(name):
         raise UsageError(f"`{name}` is a field, not an address", hint=f"`reg {name}` shows it")
     return where.expr.evaluate(scope)
+
+
+def _complete_ports(text: str, scope: Scope) -> Iterable[Completed]:
+    for port in ports.list_ports():
+        yield port.device, " ".join(filter(None, (port.product, port.serial)))
+    yield "sim://demo", "simulated, with firmware in its flash"
+    yield from ((f"sim://{name}", "simulated") for name in chips.NAMES)
+
+
+PORT = replace(TEXT, complete=_complete_ports)
+"""A port by its name or URL."""

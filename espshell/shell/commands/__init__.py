@@ -10,8 +10,8 @@ VERBS = COMMANDS
 """Every command there is, filled below."""
 
 _GROUPS = """
-    memory values flash esptool image spi status search journal watch chip efuse gpio ram chip_code
-    compare registers report pasted script topics shell system
+    memory values flash esptool image spi status search journal watch chip efuse gpio ram
+    compare registers report pasted script topics shell
 """
 for _name in _GROUPS.split():
     VERBS.include(import_module(f"{__name__}.{_name}").VERBS)

@@ -18,8 +18,7 @@ from espshell.ops.chip import link as link_ops
 from espshell.ops.result import Result
 from espshell.records import dataclass
 from espshell.shell import recovery
-from espshell.shell.arguments.places import ADDRESS
-from espshell.shell.arguments.ports import PORT
+from espshell.shell.arguments.places import ADDRESS, PORT
 from espshell.shell.arguments.types import (
     ANY_PATH,
     CHIPS,
@@ -36,7 +35,6 @@ from espshell.shell.declaration import Option, Trait
 from espshell.shell.registry import Registry
 
 if TYPE_CHECKING:
-    from espshell.ops.chip.link import LinkReport
     from espshell.ops.chip.rate import RateChosen
     from espshell.shell.session import Session
 
@@ -269,7 +267,7 @@ def baud(
 
 
 @VERBS.add("link", group=GROUP, needs="chip")
-def link(session: Session) -> LinkReport:
+def link(session: Session) -> link_ops.LinkReport:
     """Measure the serial link and advise on it.
 
     Shows round-trip time, throughput in both directions and lost or damaged exchanges, any of which

@@ -10,8 +10,7 @@ from typing import Annotated
 from espshell.errors import EspError, UsageError
 from espshell.ops.flash import compare as ops
 from espshell.shell.arguments.flash import erasable
-from espshell.shell.arguments.places import Extent
-from espshell.shell.arguments.ports import PORT
+from espshell.shell.arguments.places import PORT, Extent
 from espshell.shell.declaration import Trait
 from espshell.shell.outcome import Presentation
 from espshell.shell.output import Output

@@ -14,9 +14,9 @@ from espshell.shell.commands.flash import (
     Force,
     Header,
     erase,
-    load_files,
+    load,
     require_possible,
-    verify_files,
+    verify,
 )
 from espshell.shell.commands.memory import save_region
 from espshell.shell.declaration import DRY_RUN, Option, Trait
@@ -71,7 +71,7 @@ def write_flash_files(
             return erased
         if erased.dry_run:
             session.output.note("dry run: the whole chip would be erased first")
-    return load_files(session, files, header.settings, force=force, like_esptool=True)
+    return load(session, files, header=header, force=force, like_esptool=True)
 
 
 @VERBS.add("verify-flash", group=GROUP, options=options.REACHING, needs="memory", alias_of="verify")
@@ -87,9 +87,7 @@ def verify_flash(
 
     Example: verify-flash 0x10000 app.bin
     """
-    return verify_files(
-        session, files, header.settings, diff=diff, every_row=every_row, like_esptool=True
-    )
+    return verify(session, files, diff=diff, every_row=every_row, header=header, like_esptool=True)
 
 
 @VERBS.add(

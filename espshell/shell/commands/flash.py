@@ -5,16 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from espshell.errors import DeviceError, NoReply, UsageError
 from espshell.image import partitions as partition_format
 from espshell.ops.chip import info as chip_ops
 from espshell.ops.flash import erase as erasing
 from espshell.ops.flash import load as ops
-from espshell.ops.flash import partitions
-from espshell.ops.flash import payload as images
-from espshell.ops.flash import payload as patch
+from espshell.ops.flash import partitions, payload
 from espshell.ops.flash import plan as planning
 from espshell.ops.flash import verify as verifying
 from espshell.ops.flash import write_job as working
@@ -36,16 +34,6 @@ from espshell.shell.registry import Registry
 from espshell.shell.session import NOTHING_CHANGED, Session
 from espshell.span import Span
 from espshell.units import SECTOR, count_text, parse_number, size_text
-
-if TYPE_CHECKING:
-    from espshell.ops.chip.info import FlashId
-    from espshell.ops.flash.erase import Erased
-    from espshell.ops.flash.load import Written
-    from espshell.ops.flash.partitions import Parts
-    from espshell.ops.flash.payload import FlashSettings, Payload
-    from espshell.ops.flash.plan import Facts, Plan
-    from espshell.ops.flash.write_job import WriteJob
-    from espshell.ops.memory.words import Loaded
 
 VERBS = Registry()
 
@@ -69,11 +57,6 @@ class Header:
     )
     flash_size: Annotated[str, Option("--flash-size", _PATCH, HEADER_SIZE, short="-fs")] = "keep"
 
-    @property
-    def settings(self) -> FlashSettings:
-        """The same for the operation."""
-        return patch.FlashSettings(self.flash_mode, self.flash_freq, self.flash_size)
-
 
 @VERBS.add("load", group=GROUP, options=[DRY_RUN], traits=Trait.PARTITIONS, needs="flash")
 def load(
@@ -84,7 +67,8 @@ def load(
     keep_edges: KeepEdges = False,
     header: Header,
     force: Force = False,
-) -> Written | Loaded | None:
+    like_esptool: bool = False,
+) -> ops.Written | words.Loaded | None:
     """Write files to flash (only the sectors that differ) or to memory.
 
     load app.bin flash:app0; load boot.bin flash:0x1000 app.bin flash:0x10000; load x.bin mem:DRAM.
@@ -97,31 +81,8 @@ def load(
     Example: load app.bin flash:app1
     Example: load data.bin DRAM
     """
-    return load_files(
-        session,
-        files,
-        header.settings,
-        everything=everything,
-        keep_edges=keep_edges,
-        force=force,
-    )
-
-
-def load_files(
-    session: Session,
-    files: Sequence[Pair],
-    settings: FlashSettings,
-    *,
-    everything: bool = False,
-    keep_edges: bool = False,
-    force: bool = False,
-    like_esptool: bool = False,
-) -> Written | Loaded | None:
-    """Write files to flash or memory; see ``load``.
-
-    like_esptool: Intel HEX goes to its own addresses, an empty file is skipped, and a place inside
-    a sector is written with what else is in it kept; a note says each.
-    """
+    # As esptool does it: Intel HEX goes to its own addresses, an empty file is skipped, and a place
+    # inside a sector is written with what else is in it kept; a note says each.
     require_one_space(files)
     images = read_pairs(files, like_esptool=like_esptool)
     if files[0][1].space == "mem":
@@ -135,7 +96,7 @@ def load_files(
             force=force,
             report=session.output.progress,
         )
-    images = _with_settings(session, images, settings, force=force)
+    images = _with_settings(session, images, header, force=force)
     if like_esptool and not keep_edges:
         note = "{0.name}: {0.address:#x} is inside a sector; what else is in it is kept"
         images = tuple(
@@ -156,6 +117,7 @@ def verify(
     diff: Annotated[bool, Option("--diff", "show what differs")] = False,
     every_row: Annotated[bool, Option("--all", "show all of it")] = False,
     header: Header,
+    like_esptool: bool = False,
 ) -> Presentation:
     """Compare files with flash by digest.
 
@@ -164,22 +126,9 @@ def verify(
 
     Example: verify app.bin flash:app0
     """
-    return verify_files(session, files, header.settings, diff=diff, every_row=every_row)
-
-
-def verify_files(
-    session: Session,
-    files: Sequence[Pair],
-    settings: FlashSettings,
-    *,
-    diff: bool = False,
-    every_row: bool = False,
-    like_esptool: bool = False,
-) -> Presentation:
-    """Compare files with flash; see ``verify``, and ``load_files`` for ``like_esptool``."""
     require_one_space(files, only="flash")
     images = read_pairs(files, like_esptool=like_esptool)
-    images = _with_settings(session, images, settings, force=False)
+    images = _with_settings(session, images, header, force=False)
     for note in (note for image in images for note in image.notes):
         session.output.note(note)
     images = tuple(image for image in images if image.data)
@@ -209,7 +158,7 @@ def erase(
     force: Annotated[
         bool, Option("--force", "erase even with secure boot or flash encryption enabled")
     ] = False,
-) -> Erased | None:
+) -> erasing.Erased | None:
     """Erase flash sectors or the whole flash.
 
     erase flash:nvs; erase flash:0x9000 0x6000; erase chip. Sectors that are already blank are
@@ -229,15 +178,13 @@ def erase(
         return None
     report = session.output.progress
     session.flash(size)
-    prepared = erasing.prepare(
-        target, region.address, size, facts, everything=everything, report=report
-    )
-    with _changing(session, prepared.job):
-        return prepared.finish(target.flash, report)
+    job = erasing.prepare(target, region.address, size, facts, everything=everything, report=report)
+    with _changing(session, job):
+        return erasing.finish(target.flash, job, report)
 
 
 @VERBS.add("parts", group=GROUP, needs="memory")
-def list_parts(session: Session) -> Parts:
+def list_parts(session: Session) -> partitions.Parts:
     """List the partitions in flash.
 
     Partition names can be used as places: flash:nvs. The table is read from 0x8000, or as `set
@@ -251,7 +198,7 @@ def list_parts(session: Session) -> Parts:
 
 
 @VERBS.add("flash-id", group=GROUP, options=[CONNECTION], needs="memory")
-def flash_id(session: Session) -> FlashId:
+def flash_id(session: Session) -> chip_ops.FlashId:
     """Show manufacturer, device ID and size of the flash chip.
 
     Example: flash-id
@@ -264,9 +211,9 @@ def flash_id(session: Session) -> FlashId:
 
 def write_flash(
     session: Session, where: Location, data: bytes, name: str, *, force: bool = False
-) -> Written | None:
+) -> ops.Written | None:
     """Write bytes anywhere in flash; what else is in the sectors is kept."""
-    image = images.Payload(where.address, data, name, where.end)
+    image = payload.Payload(where.address, data, name, where.end)
     return _write(session, [image], everything=False, keep_edges=True, force=force)
 
 
@@ -291,7 +238,7 @@ def require_possible(session: Session, files: Sequence[Pair], *, force: bool) ->
     planning.plan_write(images, facts, keep_edges=True, force=force)
 
 
-def _facts(session: Session) -> Facts:
+def _facts(session: Session) -> planning.Facts:
     """Gather what a plan must know of the chip, its flash and its partitions."""
     where = parse_number(session.settings.parttable)
     return ops.facts_of(
@@ -304,12 +251,12 @@ def _facts(session: Session) -> Facts:
 
 def _write(
     session: Session,
-    images: Sequence[Payload],
+    images: Sequence[payload.Payload],
     *,
     everything: bool,
     keep_edges: bool,
     force: bool,
-) -> Written | None:
+) -> ops.Written | None:
     """Plan, compare, ask, write; whatever stops it, say which sectors are in which state."""
     session.require_permission("writing flash")
     target = session.chip
@@ -337,7 +284,9 @@ def _write(
     return replace(result, notes=()) if work.segments and session.ask else result
 
 
-def _carried_out(session: Session, plan: Plan, work: WriteJob, *, everything: bool) -> Written:
+def _carried_out(
+    session: Session, plan: planning.Plan, work: working.WriteJob, *, everything: bool
+) -> ops.Written:
     """Write; if the link fails at a rate that the shell has raised, go on at the old one.
 
     Not if a digest has failed before: then it is for a person to see.
@@ -357,7 +306,7 @@ def _carried_out(session: Session, plan: Plan, work: WriteJob, *, everything: bo
 
 
 @contextlib.contextmanager
-def _changing(session: Session, work: WriteJob) -> Iterator[None]:
+def _changing(session: Session, work: working.WriteJob) -> Iterator[None]:
     """Whatever stops what is done meanwhile, say which sectors are in which state."""
     session.output.finished()
     session.is_unchanged = False
@@ -373,11 +322,12 @@ def _changing(session: Session, work: WriteJob) -> Iterator[None]:
 
 
 def _with_settings(
-    session: Session, images: Sequence[Payload], settings: FlashSettings, *, force: bool
-) -> tuple[Payload, ...]:
+    session: Session, images: Sequence[payload.Payload], header: Header, *, force: bool
+) -> tuple[payload.Payload, ...]:
     """Return the images, the bootloader with other settings; ``detect`` is the flash's size."""
-    if settings.is_empty:
+    settings = payload.FlashSettings(header.flash_mode, header.flash_freq, header.flash_size)
+    if not settings.given:
         return tuple(images)
     target = session.chip
-    size = target.flash.size if settings.size.lower() == patch.DETECT else None
-    return patch.with_settings(images, target.chip, settings, flash_size=size, force=force)
+    size = target.flash.size if settings.size.lower() == payload.DETECT else None
+    return payload.with_settings(images, target.chip, settings, flash_size=size, force=force)

@@ -9,19 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 from espshell import pins
 from espshell.errors import UsageError
 from espshell.ops.chip import gpio as ops
-from espshell.shell.arguments.types import (
-    SECONDS,
-    Completed,
-    Scope,
-    choice,
-    number,
-    offer,
-)
+from espshell.shell.arguments.types import SECONDS, Completed, Scope, choice, number, offer
 from espshell.shell.declaration import DRY_RUN, Option
 from espshell.shell.registry import Registry
 
 if TYPE_CHECKING:
-    from espshell.ops.chip.gpio import PinSet, PinTable
     from espshell.shell.session import Session
 
 VERBS = Registry()
@@ -39,10 +31,7 @@ _ACTIONS = {
 
 def _pins(text: str, scope: Scope) -> Iterable[Completed]:
     for pin in pins.of(scope.chip.name).pins if scope.chip else ():
-        yield (
-            str(pin.number),
-            ", ".join(ops.role_text(kind, signal) for kind, signal in pin.roles),
-        )
+        yield str(pin.number), ", ".join(ops.role_text(kind, signal) for kind, signal in pin.roles)
 
 
 PIN = replace(number(0, 255), kind="pin", complete=_pins)
@@ -72,7 +61,7 @@ def gpio(
     force: Annotated[
         bool, Option("--force", "allow pins used by the flash or the connection")
     ] = False,
-) -> PinTable | PinSet:
+) -> ops.PinTable | ops.PinSet:
     """Show the pins of the chip, or configure one.
 
     gpio lists all pins; gpio 8 explains one. gpio 8 out 1; gpio 8 toggle; gpio 8 pulse 5 --period
@@ -91,7 +80,17 @@ def gpio(
             f"`{action}` needs {expected}" if value is None else f"`{action}` takes no number",
             hint=f"gpio {pin} {action}" + (" 1" if value is None else ""),
         )
-    output = _output(session, pin, action, value)
+    output = None  # the level to drive; None for an input
+    if action == "out":
+        if value not in (0, 1):
+            raise UsageError(f"a pin can be 0 or 1, not {value}")
+        output = value
+    elif action == "toggle":
+        output = ops.toggled(memory, pin)
+    elif action == "pulse":
+        if value is None or value < 1:
+            raise UsageError(f"a pin is pulsed at least once, not {value} times")
+        output = 1 - ops.toggled(memory, pin)
     setting = ops.Setting(output, "none" if action == "release" else pull, drive, open_drain)
     usb = session.chip.usb
     over_usb = session.chip.over_usb_otg or (usb is not None and usb.is_usb_serial_jtag)
@@ -99,18 +98,3 @@ def gpio(
     if action == "pulse" and value and result.ok:
         return ops.pulse(memory, result, value, session.clock, period_s=period)
     return result
-
-
-def _output(session: Session, pin: int, action: str, value: int | None) -> int | None:
-    """Return the level to drive; None for an input."""
-    if action == "out":
-        if value not in (0, 1):
-            raise UsageError(f"a pin can be 0 or 1, not {value}")
-        return value
-    if action == "toggle":
-        return ops.toggled(session.chip.memory, pin)
-    if action == "pulse":
-        if value is None or value < 1:
-            raise UsageError(f"a pin is pulsed at least once, not {value} times")
-        return 1 - ops.toggled(session.chip.memory, pin)
-    return None

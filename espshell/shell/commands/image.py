@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 from espshell.chips import Chip
 from espshell.chips.common import FLASH_FREQUENCIES, FLASH_SIZES
@@ -27,9 +27,6 @@ from espshell.shell.registry import Registry
 
 if TYPE_CHECKING:
     from espshell.image.merge import Format
-    from espshell.ops.flash.payload import FlashSettings
-    from espshell.ops.image.build import Made, Merged
-    from espshell.ops.image.inspect import ImageInfo
     from espshell.shell.session import Session
 
 VERBS = Registry()
@@ -98,7 +95,7 @@ def image_info(
         bool, Option("--verify", "in flash: read everything and check the sums")
     ] = False,
     chip: ImageChip = None,
-) -> ImageInfo:
+) -> inspect.ImageInfo:
     """Describe an image in a file or in flash.
 
     image info app.bin; image info flash:app0; a file needs no chip. Handles firmware (header,
@@ -145,7 +142,7 @@ class Header:
     ] = KEEP
 
     @property
-    def settings(self) -> FlashSettings:
+    def settings(self) -> settings_module.FlashSettings:
         """The same for the operation."""
         return settings_module.FlashSettings(self.flash_mode, self.flash_freq, self.flash_size)
 
@@ -169,8 +166,13 @@ class Segments:
 
 @VERBS.add("image make", group=GROUP)
 def image_make(
-    session: Session, out: Annotated[Path, FILE], *, segments: Segments, header: Header
-) -> Made:
+    session: Session,
+    out: Annotated[Path, FILE],
+    *,
+    segments: Segments,
+    header: Header,
+    like_esptool: bool = False,
+) -> build.Made:
     """Build an ESP8266 image from segment files, as esptool 4 did.
 
     image make -f text.bin -a 0x40100000 -f data.bin -a 0x3ffe8000 -e 0x40100004 out.bin.
@@ -178,23 +180,6 @@ def image_make(
 
     Example: image make -f data.bin -a 0x40100000 esp8266.bin
     """
-    return _make(out, segments, header)
-
-
-@VERBS.add("make-image", group=GROUP, alias_of="image make")
-def make_image(
-    session: Session, out: Annotated[Path, FILE], *, segments: Segments, header: Header
-) -> Made:
-    """Make an ESP8266 image of files, named as esptool 4 did: OUT0x00000.bin.
-
-    A segment in flash becomes a file of its own, OUT0x10000.bin.
-
-    Example: make-image -f data.bin -a 0x40100000 esp8266
-    """
-    return _make(out, segments, header, always_ending=True)
-
-
-def _make(out: Path, segments: Segments, header: Header, *, always_ending: bool = False) -> Made:
     files, addresses = segments.segfile, segments.segaddr
     if len(files) != len(addresses) or not files:
         raise UsageError(
@@ -209,8 +194,21 @@ def _make(out: Path, segments: Segments, header: Header, *, always_ending: bool 
         out,
         entry=segments.entrypoint,
         settings=header.settings,
-        always_ending=always_ending,
+        always_ending=like_esptool,
     )
+
+
+@VERBS.add("make-image", group=GROUP, alias_of="image make")
+def make_image(
+    session: Session, out: Annotated[Path, FILE], *, segments: Segments, header: Header
+) -> build.Made:
+    """Make an ESP8266 image of files, named as esptool 4 did: OUT0x00000.bin.
+
+    A segment in flash becomes a file of its own, OUT0x10000.bin.
+
+    Example: make-image -f data.bin -a 0x40100000 esp8266
+    """
+    return image_make(session, out, segments=segments, header=header, like_esptool=True)
 
 
 @VERBS.add("image merge", group=GROUP)
@@ -231,7 +229,8 @@ def image_merge(
     chunk_size: ChunkSize = None,
     no_md5: Annotated[bool, Option("--no-md5", "leave the MD5 out of UF2 blocks")] = False,
     chip: ImageChip = None,
-) -> Merged:
+    like_esptool: bool = False,
+) -> build.Merged:
     """Merge several files, each at its flash offset, into one.
 
     image merge all.bin boot.bin 0x1000 app.bin 0x10000.
@@ -240,31 +239,6 @@ def image_merge(
 
     Example: image merge all.bin boot.bin 0 app.bin 0x10000 --chip esp32c3
     """
-    return _merge(
-        session,
-        out,
-        files,
-        fmt,
-        header,
-        target_offset=target_offset,
-        pad_to=pad_to,
-        chunk_size=chunk_size,
-        md5=not no_md5,
-        chip=chip,
-    )
-
-
-def _merge(
-    session: Session,
-    out: Path,
-    files: tuple[Pair, ...],
-    fmt: str | None,
-    header: Header,
-    *,
-    chip: Chip | None,
-    own_addresses: bool = False,
-    **layout: Any,
-) -> Merged:
     return build.merge_files(
         [(path, where.address) for path, where in files],
         out,
@@ -272,8 +246,11 @@ def _merge(
         chip=chip,
         connected=_at_hand(session),
         settings=header.settings,
-        own_addresses=own_addresses,
-        **layout,
+        target_offset=target_offset,
+        pad_to=pad_to,
+        chunk_size=chunk_size,
+        md5=not no_md5,
+        own_addresses=like_esptool,
     )
 
 
@@ -296,7 +273,7 @@ def merge_bin(
     chunk_size: ChunkSize = None,
     no_md5: Annotated[bool, Option("--md5-disable", "leave the MD5 out of UF2 blocks")] = False,
     chip: ImageChip = None,
-) -> Merged:
+) -> build.Merged:
     """Make one file of several, as esptool does: -o OUT ADDRESS FILE, and again.
 
     Intel HEX goes to its own addresses.
@@ -305,19 +282,18 @@ def merge_bin(
     """
     if output is None:
         raise UsageError("the destination is missing", hint="--output FILE")
-
-    return _merge(
+    return image_merge(
         session,
         output,
         files,
-        fmt,
-        header,
+        fmt=fmt,
         target_offset=target_offset,
         pad_to=pad_to,
+        header=header,
         chunk_size=chunk_size,
-        md5=not no_md5,
+        no_md5=no_md5,
         chip=chip,
-        own_addresses=True,
+        like_esptool=True,
     )
 
 
@@ -331,7 +307,7 @@ def image_elf(
     ] = None,
     chip: ImageChip = None,
     options: Annotated[tuple[str, ...], _PASSED_ON] = (),
-) -> Made:
+) -> build.Made:
     """Convert an ELF file to an image by running esptool.
 
     image elf app.elf --chip esp32c3; writes app.bin. Runs the installed esptool and passes its

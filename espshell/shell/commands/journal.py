@@ -145,14 +145,13 @@ def snap(
 
     Example: snap before DRAM 64; diff before DRAM 64
     """
-    if words is None:
-        return Snapshots(tuple(session.snapshots.values()))
-    key = words.name.lower()
-    if words.action == _DROP:
+    key = words.name.lower() if words else ""
+    if words is not None and words.action == _DROP:
         if key not in session.snapshots:
             hint = did_you_mean(key, session.snapshots) or "`snap` lists them"
             raise UsageError(f"there is no snapshot `{words.name}`", hint=hint)
         del session.snapshots[key]
+    if words is None or words.action == _DROP:
         return Snapshots(tuple(session.snapshots.values()))
     if words.path is not None:
         return _exchange(session, words.action, words.path)

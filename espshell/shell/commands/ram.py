@@ -1,4 +1,4 @@
-"""loadram, monitor, syms: a program in RAM, what it says, and what it calls its places."""
+"""loadram, monitor, syms, memtest, call: programs in RAM, and what else runs on the chip."""
 
 from __future__ import annotations
 
@@ -6,21 +6,25 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from espshell import files
 from espshell.device.target import SYNC_BAUD, require_rate
 from espshell.errors import UsageError
 from espshell.link.port import Port, open_port
+from espshell.ops.chip import call as calling
 from espshell.ops.chip import connection
 from espshell.ops.chip import loadram as loadram_module
+from espshell.ops.memory import memtest as testing
 from espshell.ops.memory import symbols
 from espshell.render import render
 from espshell.render.chip import ram
 from espshell.render.document import Document
+from espshell.shell.arguments.places import ADDRESS, REGION, Extent
 from espshell.shell.arguments.types import (
     INPUT_FILE,
     NUMBER,
+    NUMBERS_OR_NONE,
     RATES,
     SECONDS,
     TEXT,
@@ -28,16 +32,14 @@ from espshell.shell.arguments.types import (
     mapped,
     offer,
 )
+from espshell.shell.commands.memory import Force
 from espshell.shell.declaration import DRY_RUN, Option, Trait
 from espshell.shell.outcome import Presentation, shown
 from espshell.shell.registry import Registry
+from espshell.shell.session import NOTHING_CHANGED, Session
 from espshell.shell.terminal import monitor
-
-if TYPE_CHECKING:
-    from espshell.ops.chip.loadram import RamLoaded
-    from espshell.ops.memory.symbols import SymbolList
-    from espshell.shell.session import Session
-    from espshell.shell.terminal.monitor import Wish
+from espshell.span import Span
+from espshell.units import hex32, size_text
 
 VERBS = Registry()
 
@@ -78,7 +80,7 @@ def loadram(
         bool,
         Option("--force", "load even an image that is damaged or for another chip or revision"),
     ] = False,
-) -> RamLoaded | Presentation:
+) -> loadram_module.RamLoaded | Presentation:
     """Load a program into RAM, start it and show its output.
 
     FILE is an image with RAM segments (.bin or Intel HEX) or an ELF file. Every segment is checked
@@ -139,7 +141,7 @@ def monitor_command(
 
 
 @VERBS.add("syms", group=GROUP, traits=Trait.SYMBOLS)
-def syms(session: Session, what: Annotated[str, FILE_OR_PATTERN] = "") -> SymbolList:
+def syms(session: Session, what: Annotated[str, FILE_OR_PATTERN] = "") -> symbols.SymbolList:
     """Load the symbols of an ELF file, or list loaded symbols.
 
     syms build/app.elf, then syms *counter*. Symbols are addresses in every expression: peek
@@ -149,23 +151,19 @@ def syms(session: Session, what: Annotated[str, FILE_OR_PATTERN] = "") -> Symbol
     Example: syms program.elf
     """
     path = files.path_of(what) if what else Path()
+    pattern = what
     if what and (files.is_file(path) or what.startswith((".", "/", "~")) or what.endswith(".elf")):
-        session.symbols = symbols.load_symbols(path)
-        return _noted(session, symbols.list_symbols(session.symbols))
+        session.symbols, pattern = symbols.load_symbols(path), ""
     if session.symbols is None:
         raise UsageError("no symbols are loaded", hint="`syms FILE.elf`, or start with --elf FILE")
-    return _noted(session, symbols.list_symbols(session.symbols, what))
-
-
-def _noted(session: Session, listed: SymbolList) -> SymbolList:
-    """Add a note where the program is for another kind of core than the connected chip has."""
-    if session.target is None or session.symbols is None:
-        return listed
-    note = session.symbols.mismatch(session.target.chip)
+    listed = symbols.list_symbols(session.symbols, pattern)
+    note = session.symbols.mismatch(session.target.chip) if session.target else ""
     return replace(listed, notes=(*listed.notes, note)) if note else listed
 
 
-def _followed(session: Session, result: RamLoaded, wish: Wish | None) -> Presentation:
+def _followed(
+    session: Session, result: loadram_module.RamLoaded, wish: monitor.Wish | None
+) -> Presentation:
     """Listen to a program that was started, and find out whether the loader is still there."""
     target, output = session.chip, session.output
     port, rate = target.link.port, target.link.port.baud
@@ -213,3 +211,85 @@ def _line(session: Session, baud: int, *, run: bool) -> Iterator[Port]:
         yield port
     finally:
         port.close()
+
+
+@VERBS.add("memtest", group="Memory", options=[DRY_RUN], needs="memory", traits=Trait.VERDICT)
+def memtest(
+    session: Session,
+    region: Annotated[Extent, REGION],
+    *,
+    restore: Annotated[bool, Option("--restore", "restore the contents afterwards")] = False,
+    force: Force = False,
+) -> testing.MemoryTested | None:
+    """Test RAM: march C-, walking ones, address lines; fails if a bit is wrong.
+
+    memtest 0x3fc98000 0x8000. Reports the faulty addresses and bits. The contents of the RAM are
+    lost unless --restore is given, including what the ROM keeps there. The flasher stub runs the
+    test on the chip and cannot test the RAM it occupies; without the stub the host tests at most 1
+    KiB.
+
+    Example: memtest DRAM 64
+    """
+    if region.space != "mem":
+        raise UsageError(f"{region.address:#x} is in {region.space}, not in RAM")
+    target = session.chip
+    testing.require_testable(target.memory, region.address, region.size, force=force)
+    where = f"{Span.of(region.address, region.size)} ({size_text(region.size)})"
+    if not session.may_destroy(f"overwrite RAM {where} with test patterns"):
+        session.output.note(NOTHING_CHANGED)
+        return None
+    if region.size > testing.HOST_SIZE:
+        start_stub(session)
+        testing.require_testable(target.memory, region.address, region.size, force=force)
+    session.is_unchanged = False
+    try:
+        return testing.examine(
+            target.memory,
+            region.address,
+            region.size,
+            restore=restore,
+            report=session.output.progress,
+        )
+    except UsageError:  # refused before anything was written
+        raise
+    except BaseException:
+        session.output.finished()
+        session.output.note(f"RAM {where} holds test patterns now")
+        raise
+
+
+@VERBS.add("call", group=GROUP, options=[DRY_RUN], needs="memory")
+def call(
+    session: Session,
+    address: Annotated[int, ADDRESS],
+    arguments: Annotated[tuple[int, ...], NUMBERS_OR_NONE] = (),
+    *,
+    timeout: Annotated[
+        float | None, Option("--timeout", "time the function may take (3 s)", SECONDS, short="-t")
+    ] = None,
+    force: Force = False,
+) -> calling.Called | None:
+    """Call a function on the chip with up to eight arguments; $_ is its return value.
+
+    call 0x4037c000 1 2. The flasher stub makes the call and is started for it. A function that does
+    not return or corrupts memory takes the stub down with it, so you are asked first.
+
+    Example: call 0x40000000 1 --dry-run
+    """
+    target = session.chip
+    calling.require_callable(target, address, arguments, force=force)
+    words = ", ".join(f"{argument & 0xFFFF_FFFF:#x}" for argument in arguments)
+    if not session.may_destroy(f"call {hex32(address)}({words})"):
+        session.output.note(NOTHING_CHANGED)
+        return None
+    start_stub(session)
+    session.is_unchanged = False
+    timeout_s = calling.TIMEOUT_S if timeout is None else timeout
+    return calling.call(target, address, arguments, timeout_s=timeout_s)
+
+
+def start_stub(session: Session) -> None:
+    """Start the flasher stub for what it alone does, or does well, if it may be."""
+    dialect = session.chip.loader.dialect
+    if session.bench.stub != "never" and not (dialect.is_stub or session.dry_run):
+        session.start_stub()

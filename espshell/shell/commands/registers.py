@@ -16,7 +16,6 @@ from espshell.shell.arguments.types import (
     ArgType,
     Completed,
     Offer,
-    Scope,
     Unfinished,
     complete_files,
     complete_names,
@@ -28,12 +27,6 @@ from espshell.shell.language import expr
 from espshell.shell.registry import Registry
 
 if TYPE_CHECKING:
-    from espshell.ops.memory.registers import (
-        BuiltInTables,
-        FieldWrite,
-        RegisterList,
-        SvdTables,
-    )
     from espshell.registers.table import BitField, Register
     from espshell.shell.language.scope import TargetScope
     from espshell.shell.session import Session
@@ -66,7 +59,25 @@ def _parse_requests(texts: Sequence[str]) -> tuple[Request, ...]:
     """Take the words apart. Raises: UsageError where a register or a value is missing."""
     requests: list[Request] = []
     for text in texts:
-        requests.append(_request(text, requests[-1].name if requests else ""))
+        match = re.fullmatch(_ASSIGNMENT, text)
+        name = match["name"] if match else text
+        if re.fullmatch(_NAME, name) is None:
+            raise UsageError(
+                f"`{text}` is not the name of a register", hint="for example `UART0.CONF0`"
+            )
+        if name.startswith("."):
+            register = ".".join(requests[-1].name.split(".")[:2]) if requests else ""
+            if register.count(".") != 1:
+                raise UsageError(
+                    f"`{name}` is a field without a register", hint="name the register first"
+                )
+            name = register + name
+        value = match["value"].strip() if match else None
+        if value == "":
+            raise UsageError(f"`{text}` has no value", hint=f"`{name}=?` lists what there is")
+        is_question = value == "?"
+        parsed = expr.parse(value) if value and not is_question else None
+        requests.append(Request(name, parsed, choices=is_question))
     return tuple(requests)
 
 
@@ -88,21 +99,17 @@ def _complete_requests(at: Unfinished) -> Iterable[Completed]:
         last = register + name if name.startswith(".") else name
     typed, equals, value = at.word.partition("=")
     if equals:
-        return _field_values(last, value, at.scope)
-    if not typed.startswith("."):
-        return complete_names(typed, at.scope)
-    return (
-        Offer(f".{one.text.rpartition('.')[2]}", one.about) for one in offer_names(last, at.scope)
-    )
-
-
-def _field_values(name: str, value: str, scope: Scope) -> Iterable[Completed]:
-    match = cast("TargetScope", scope).field(name)
-    for number, word in match[1].values if match else ():
-        yield Offer(word, f"{number}", value)
-    yield Offer("?", "list what there is", value)
-    if value:
-        yield from complete_names(value, scope)
+        match = cast("TargetScope", at.scope).field(last)
+        for number, word in match[1].values if match else ():
+            yield Offer(word, f"{number}", value)
+        yield Offer("?", "list what there is", value)
+        if value:
+            yield from complete_names(value, at.scope)
+    elif typed.startswith("."):
+        for one in offer_names(last, at.scope):
+            yield Offer(f".{one.text.rpartition('.')[2]}", one.about)
+    else:
+        yield from complete_names(typed, at.scope)
 
 
 REQUESTS: ArgType[tuple[Request, ...], tuple[Request, ...]] = ArgType(
@@ -139,7 +146,10 @@ def reg(
     """
     registers.tables(session.chip.memory)
     if any(request.choices for request in requests):
-        return _choices(session, requests)
+        if len(requests) > 1:
+            raise UsageError("`=?` stands alone")
+        register, field = _meant(session, requests[0].name)
+        return registers.FieldList(register, (field,) if field else register.fields)
     if any(request.value is not None for request in requests):
         verify = session.settings.verify and not unverified
         return _write(session, requests, verify=verify, force=force)
@@ -152,7 +162,7 @@ PATTERN = replace(TEXT, complete=lambda text, scope: offer_names(text, scope))
 
 
 @VERBS.add("regs", group=GROUP, needs="chip")
-def regs(session: Session, pattern: Annotated[str, PATTERN] = "") -> RegisterList:
+def regs(session: Session, pattern: Annotated[str, PATTERN] = "") -> registers.RegisterList:
     """List peripherals or registers without reading them.
 
     Search by part of a name, by peripheral, or by a pattern with `*` and `?`.
@@ -175,7 +185,9 @@ SVD = replace(
 
 
 @VERBS.add("svd", group=GROUP, traits=Trait.SYMBOLS)
-def svd(session: Session, file: Annotated[str, SVD] = "") -> SvdTables | BuiltInTables:
+def svd(
+    session: Session, file: Annotated[str, SVD] = ""
+) -> registers.SvdTables | registers.BuiltInTables:
     """Load register definitions from an SVD file, or return to the built-in ones (off).
 
     svd chip.svd; svd off; svd alone shows what is in use. Arrays, clusters, derived peripherals and
@@ -192,30 +204,7 @@ def svd(session: Session, file: Annotated[str, SVD] = "") -> SvdTables | BuiltIn
     return session.svd or registers.BuiltInTables()
 
 
-def _request(text: str, before: str) -> Request:
-    match = re.fullmatch(_ASSIGNMENT, text)
-    name = match["name"] if match else text
-    if re.fullmatch(_NAME, name) is None:
-        raise UsageError(
-            f"`{text}` is not the name of a register", hint="for example `UART0.CONF0`"
-        )
-    if name.startswith("."):
-        register = ".".join(before.split(".")[:2])
-        if register.count(".") != 1:
-            raise UsageError(
-                f"`{name}` is a field without a register", hint="name the register first"
-            )
-        name = register + name
-    if match is None:
-        return Request(name)
-    value = match["value"].strip()
-    if not value:
-        raise UsageError(f"`{text}` has no value", hint=f"`{name}=?` lists what there is")
-    return Request(name, choices=True) if value == "?" else Request(name, expr.parse(value))
-
-
 def _read(session: Session, requests: Sequence[Request], *, check: bool, force: bool) -> Result:
-
     memory, scope = session.chip.memory, session.scope
     if len(requests) == 1 and not requests[0].is_pattern:
         name = requests[0].name
@@ -236,7 +225,7 @@ def _read(session: Session, requests: Sequence[Request], *, check: bool, force: 
 
 def _write(
     session: Session, requests: Sequence[Request], *, verify: bool, force: bool
-) -> FieldWrite:
+) -> registers.FieldWrite:
 
     if any(request.value is None for request in requests):
         raise UsageError("either all of these are set, or none", hint="write NAME=VALUE for each")
@@ -253,14 +242,6 @@ def _write(
         raise UsageError(f"{register.full_name} is set as a whole or by its fields, not both")
     value = values[0][1]
     return registers.write_register(memory, register, value, verify=verify, force=force)
-
-
-def _choices(session: Session, requests: Sequence[Request]) -> registers.FieldList:
-
-    if len(requests) > 1:
-        raise UsageError("`=?` stands alone")
-    register, field = _meant(session, requests[0].name)
-    return registers.FieldList(register, (field,) if field else register.fields)
 
 
 def _meant(session: Session, name: str) -> tuple[Register, BitField | None]:

@@ -12,6 +12,7 @@ from espshell.ops.memory import watch
 from espshell.ops.result import Result
 from espshell.records import dataclass
 from espshell.shell import registry
+from espshell.shell.arguments.operands import is_number
 from espshell.shell.arguments.types import ANY_PATH, CHIPS, SECONDS, TEXT, WORDS
 from espshell.shell.commands.shell import NamedValues
 from espshell.shell.declaration import Option, Trait
@@ -255,18 +256,10 @@ def _by_name(variable: tuple[str, str]) -> tuple[bool, int, str]:
 
 def _value(session: Session, word: Word, scope: TargetScope) -> int | str:
     """Return the value of a word for `let`: quoted text, a variable unchanged, or an expression."""
-    if word.is_quoted and not _is_character(word.raw):
+    if word.is_quoted and not is_number(word.raw):
         return word.expand(session.variables)
     if word.lone_variable() is not None:
         text = word.expand(session.variables)
         number = parse_number(text)
         return text if number is None else number
     return expr.parse(word.expand_raw(session.variables)).evaluate(scope)
-
-
-def _is_character(raw: str) -> bool:
-    """Return whether a quoted word is a number, such as 'A'."""
-    try:
-        return expr.parse(raw).constant() is not None
-    except UsageError:
-        return False

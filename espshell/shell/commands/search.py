@@ -162,7 +162,7 @@ def diff(
     address = actual.address if expected.is_file else expected.address
     notes = [side.note for side in (expected, actual) if side.note]
     notes = list(dict.fromkeys((*notes, *old_notes, *new_notes)))
-    titles = (_titled(expected, len(old)), _titled(actual, len(new)))
+    titles = _titled(expected, len(old)), _titled(actual, len(new))
     result = differences.diff(old, new, address=address, notes=tuple(notes), titles=titles)
     tables, region = session.scope.tables, session.chip.chip.region_at(address)
     in_memory = not expected.is_file and expected.space == actual.space == "mem"

@@ -1,25 +1,28 @@
-"""set, alias, history, log, quit: the shell itself."""
+"""set, alias, history, log, quit: the shell itself; ! and cd: the system around it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import os
+import subprocess
+from collections.abc import Iterable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 from espshell.device.board import parse_pads
-from espshell.errors import UsageError
+from espshell.errors import UsageError, system_reason
 from espshell.files import path_of, require_readable
 from espshell.ops.result import Result
 from espshell.records import dataclass
 from espshell.shell import config, lines, replay
 from espshell.shell.arguments.types import (
+    ANY_PATH,
     BARE_NUMBER,
     FILE,
     POSITIVE,
     TEXT,
     Completed,
+    Offer,
     Unfinished,
     complete_files,
     did_you_mean,
@@ -39,7 +42,7 @@ VERBS = Registry()
 GROUP = "Shell"
 
 _SWITCH = {"on": True, "off": False, "true": True, "false": False, "yes": True, "no": False}
-_COLORS = ("auto", "always", "never")
+_CHOICES = {**CHOICES, "color": ("auto", "always", "never")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +64,8 @@ SETTING_NAME = replace(
     TEXT, complete=lambda text, scope: ((name, ABOUT.get(name, "")) for name in SETTINGS)
 )
 
-_VALUES = {
-    **CHOICES,
-    "color": _COLORS,
+_OFFERS = {
+    **_CHOICES,
     "flash-size": ("auto",),
     "pager": ("auto", "off"),
     "spi-connection": ("auto", "SPI", "HSPI"),
@@ -72,8 +74,8 @@ _VALUES = {
 
 def _complete_value(at: Unfinished) -> Iterable[Completed]:
     name = at.words[0]
-    if name in _VALUES:
-        return _VALUES[name]
+    if name in _OFFERS:
+        return _OFFERS[name]
     if name == "parttable":
         return complete_files(at.word, at.scope)
     return ("on", "off") if name in (*SWITCHES, "dry-run") else ()
@@ -135,21 +137,33 @@ def set_setting(
 
 
 def _change(session: Session, name: str, value: str) -> None:
-    if name == "color":
-        session.output.color_when = _choice(name, value, _COLORS)
-    elif name == "dry-run":
-        session.dry_run = _SWITCH[_choice(name, value, tuple(_SWITCH))]
-    elif name == "parttable":
-        if parse_number(value) is None:
-            require_readable(path_of(value))
-        session.settings.parttable = value
-        if session.connection is not None:
-            session.connection.partitions = None
-    elif name in _PARSERS:
-        setattr(session.settings, name.replace("-", "_"), _PARSERS[name](value))
-    else:
-        setattr(session.settings, name, _SWITCH[_choice(name, value, tuple(_SWITCH))])
+    setattr(*_place(session, name), _parsed(name, value))
+    if name == "parttable" and session.connection is not None:
+        session.connection.partitions = None
     session.apply_settings()
+
+
+def _place(session: Session, name: str) -> tuple[object, str]:
+    """Return the object that keeps a setting, and the name of its attribute there."""
+    if name == "color":
+        return session.output, "color_when"
+    return session if name == "dry-run" else session.settings, name.replace("-", "_")
+
+
+def _parsed(name: str, value: str) -> object:
+    """Return the value that a text stands for. Raises: UsageError with what was expected."""
+    if name == "flash-size":
+        return _flash_size(value)
+    if name == "spi-connection":
+        parse_pads(value)
+    elif name == "parttable" and parse_number(value) is None:
+        require_readable(path_of(value))
+    if name in ("pager", "parttable", "spi-connection"):
+        return value
+    choices, word = _CHOICES.get(name, tuple(_SWITCH)), value.lower()
+    if word not in choices:
+        raise UsageError(f"`{name}` is {' or '.join(choices)}, not `{value}`")
+    return word if name in _CHOICES else _SWITCH[word]
 
 
 def _saved(session: Session, name: str) -> bool | str:
@@ -229,16 +243,15 @@ def log(session: Session, file: Annotated[Path | None, LOG_TARGET] = None) -> Na
     """
     if file is not None:
         session.log_to(None if str(file) == "off" else file)
-        session.output.logged(lambda log: _set_variables(log, session.variables))
+
+        def begin(record: Record) -> None:  # what its lines may use and do not set
+            for name, value in session.variables.items():
+                if name.isidentifier() and name != "_":
+                    record.command(replay.assignment(name, value))
+
+        session.output.logged(begin)
     transcript = session.output.transcript
     return NamedValues((("log", str(transcript.path) if transcript else "off"),))
-
-
-def _set_variables(transcript: Record, variables: Mapping[str, str]) -> None:
-    """Write what the lines of a transcript may use and do not set."""
-    for name, value in variables.items():
-        if name.isidentifier() and name != "_":
-            transcript.command(replay.assignment(name, value))
 
 
 @VERBS.add("quit", group=GROUP, aliases=["exit"], traits=Trait.ONCE)
@@ -255,18 +268,10 @@ def leave(session: Session, status: Annotated[int | None, BARE_NUMBER] = None) -
 
 
 def _setting(session: Session, name: str) -> bool | str:
-    if name == "color":
-        return session.output.color_when
-    if name == "dry-run":
-        return session.dry_run
-    if name == "parttable":
-        return session.settings.parttable
-    if name in ("pager", "spi-connection", *CHOICES):
-        return str(getattr(session.settings, name.replace("-", "_")))
+    value = getattr(*_place(session, name))
     if name == "flash-size":
-        size = session.settings.flash_size
-        return size_text(size) if size else "auto"
-    return bool(getattr(session.settings, name))
+        return size_text(value) if value else "auto"
+    return value if isinstance(value, bool) else str(value)
 
 
 def _flash_size(value: str) -> int | None:
@@ -281,21 +286,52 @@ def _flash_size(value: str) -> int | None:
     return size
 
 
-def _pads(value: str) -> str:
-    parse_pads(value)
-    return value
+FOLDER = replace(
+    ANY_PATH,
+    complete=lambda text, scope: (
+        one
+        for one in complete_files(text, scope)
+        if isinstance(one, Offer) and one.text.endswith("/")
+    ),
+)
 
 
-def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
-    if value.lower() not in choices:
-        raise UsageError(f"`{name}` is {' or '.join(choices)}, not `{value}`")
-    return value.lower()
+@VERBS.add("!", group=GROUP, traits=Trait.ONCE)
+def run_system(session: Session, command: Annotated[str, TEXT]) -> None:
+    """Run a system command: !ls -l.
+
+    The rest of the line belongs to it. In scripts only after `set shell on`.
+
+    Example: !ls -l
+    """
+    _require_permission(session, "!")
+    session.output.finished()
+    status = subprocess.run(command, shell=True).returncode
+    if status:
+        raise UsageError(f"`{command}` ended with status {status}")
 
 
-_PARSERS: dict[str, Callable[[str], object]] = {
-    "flash-size": _flash_size,
-    "spi-connection": _pads,
-    "pager": str,
-    **{name: partial(_choice, name, choices=words) for name, words in CHOICES.items()},
-}
-"""What becomes of the text of a setting that is neither a switch nor special."""
+@VERBS.add("cd", group=GROUP, traits=Trait.ONCE)
+def change_folder(session: Session, folder: Annotated[Path | None, FOLDER] = None) -> None:
+    """Change the working folder; without FOLDER, to your home folder.
+
+    In scripts only after `set shell on`.
+
+    Example: cd ..
+    """
+    _require_permission(session, "cd")
+    settings = session.settings
+    if parse_number(settings.parttable) is None:
+        settings.parttable = str(path_of(settings.parttable).absolute())
+    try:
+        os.chdir(folder or Path.home())
+    except OSError as error:
+        raise UsageError(f"cannot go to {folder}: {system_reason(error)}") from error
+    session.output.note(str(Path.cwd()))
+
+
+def _require_permission(session: Session, name: str) -> None:
+    if not (session.interactive or session.settings.shell):
+        raise UsageError(
+            f"`{name}` works at the prompt, not in scripts", hint="`set shell on` allows it"
+        )

@@ -25,10 +25,7 @@ from espshell.shell.session import NOTHING_CHANGED, Session
 from espshell.units import count_text
 
 if TYPE_CHECKING:
-    from espshell.nor.parts import Identified
     from espshell.nor.plan import StatusPlan
-    from espshell.ops.flash.sfdp import SpiAnswer
-    from espshell.ops.status.raw_bytes import StatusBytes
 
 VERBS = Registry()
 
@@ -52,7 +49,7 @@ def spi(
     force: Annotated[
         bool, Option("--force", "also send opcodes that may change the flash")
     ] = False,
-) -> SpiAnswer:
+) -> sfdp.SpiAnswer:
     """Send any SPI command to the flash: spi 0x9f --read 3.
 
     Data bytes are hexadecimal: spi 0x01 00 02 --force. Opcodes that may write, erase, lock or
@@ -61,14 +58,9 @@ def spi(
     Example: spi 0x9f --read 3
     """
     sent = b"".join(_byte_text(text) for text in data)
+    flash = session.flash()
     return sfdp.spi_command(
-        session.flash(),
-        opcode,
-        sent,
-        read=read,
-        address=address,
-        dummy_bits=dummy,
-        force=force,
+        flash, opcode, sent, read=read, address=address, dummy_bits=dummy, force=force
     )
 
 
@@ -81,7 +73,7 @@ def spi(
 )
 def read_flash_sfdp(
     session: Session, address: Annotated[int, BARE_NUMBER], count: Annotated[int, POSITIVE]
-) -> SpiAnswer:
+) -> sfdp.SpiAnswer:
     """Read bytes of SFDP, as esptool does; of any number.
 
     Example: read-flash-sfdp 0 16
@@ -92,10 +84,8 @@ def read_flash_sfdp(
         raise UsageError(
             f"{count} bytes from {address:#x} on go past the end of the 24-bit SFDP space"
         )
-    flash = session.flash()
-    return sfdp.SpiAnswer(
-        opcodes.RDSFDP, "read SFDP", b"", sfdp.read_sfdp_bytes(flash, address, count)
-    )
+    data = sfdp.read_sfdp_bytes(session.flash(), address, count)
+    return sfdp.SpiAnswer(opcodes.RDSFDP, "read SFDP", b"", data)
 
 
 ByteCount = Annotated[str, Option("--bytes", "how many: 1, 2 or 3 (2)", choice("1", "2", "3"))]
@@ -111,7 +101,7 @@ def read_flash_status(
     force: Annotated[
         bool, Option("--force", "send 35h and 15h whatever they mean on this part")
     ] = False,
-) -> StatusBytes:
+) -> status_bytes.StatusBytes:
     """Read status bytes by 05h, 35h and 15h, as esptool does.
 
     Example: read-flash-status --bytes 2
@@ -138,7 +128,7 @@ def write_flash_status(
         str, Option("--otp", "allow one-time-programmable bits: give the part's full name", TEXT)
     ] = "",
     risk: Annotated[bool, Option("--risk", "yes to what can stop the board from booting")] = False,
-) -> StatusBytes | None:
+) -> status_bytes.StatusBytes | None:
     """Write status bytes, as esptool does; but wait, compare and tell what changed.
 
     `sr set` changes single fields by the commands that the part wants.
@@ -177,7 +167,7 @@ def write_flash_status(
         )
 
 
-def _as_plan(session: Session, identified: Identified, value: int, count: int) -> StatusPlan:
+def _as_plan(session: Session, identified: parts.Identified, value: int, count: int) -> StatusPlan:
     """Return a write of bytes as a plan for the named bits of the part, with its confirmations."""
     by_opcode = {
         register.read_opcode: register.name for register in identified.part.layout.registers

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated, Any, cast
 
 from espshell import files
 from espshell.errors import EspError, UsageError
@@ -28,7 +28,6 @@ from espshell.shell.arguments.types import (
     TEXT,
     Completed,
     Offer,
-    Scope,
     Unfinished,
     checked,
     many,
@@ -38,11 +37,7 @@ from espshell.shell.outcome import Presentation
 from espshell.shell.registry import Registry
 from espshell.shell.session import NOTHING_CHANGED, Session
 from espshell.shell.terminal import grid
-
-if TYPE_CHECKING:
-    from espshell.nor.parts import Identified, Part
-    from espshell.nor.plan import StatusPlan
-    from espshell.ops.status.registers import Ranges, Status, StatusBits, StatusChange
+from espshell.span import Span
 
 VERBS = Registry()
 
@@ -51,42 +46,35 @@ MAY_BE_WRITTEN = "the status registers may have been written; `sr` shows them"
 
 GROUP = "Flash status"
 
-_FORMAT = 1
-
 _RISK = "the board may no longer boot, or its flash may stay locked"
 
 
-def _part_of(at: Unfinished) -> Part | None:
-    """Return the flash part, asked for its id only if a person waits for it."""
+def _part(at: Unfinished) -> Iterator[parts.Part]:
+    """Yield the flash part, asked for its id only if a person waits for it; none if it fails."""
     connection = cast("Session", at.state).connection
-    if connection is None or not (connection.part or at.may_read):
-        return None
-    with contextlib.suppress(EspError):
-        return connection.identified().part
-    return None
+    if connection is not None and (connection.part or at.may_read):
+        with contextlib.suppress(EspError):
+            yield connection.identified().part
 
 
 def _complete_fields(at: Unfinished) -> Iterable[Completed]:
-    part = _part_of(at)
-    layout = part.layout if part else None
     name, equals, value = at.word.partition("=")
-    if layout is None:
-        return
-    if field := layout.field(name.upper()) if equals else None:
-        words = field.values or tuple((n, str(n)) for n in range(min(field.most, 15) + 1))
-        yield from (Offer(word, f"{field.name} {number}", value) for number, word in words)
-    elif not equals:
-        for field in layout.fields:
-            if field.kind.settable and part and field.register in part.written:
+    for part in _part(at):
+        field = part.layout.field(name.upper()) if equals else None
+        if field:
+            words = field.values or tuple((n, str(n)) for n in range(min(field.most, 15) + 1))
+            yield from (Offer(word, f"{field.name} {number}", value) for number, word in words)
+        for field in () if equals else part.layout.fields:
+            if field.kind.settable and field.register in part.written:
                 yield f"{field.name}=", field.meaning
 
 
-def _complete_bits(at: Unfinished) -> Iterable[Completed]:
-    part = _part_of(at)
-    return [(field.name, field.meaning) for field in part.layout.fields] if part else ()
-
-
-BITS = replace(TEXT, complete_at=_complete_bits)
+BITS = replace(
+    TEXT,
+    complete_at=lambda at: (
+        (field.name, field.meaning) for part in _part(at) for field in part.layout.fields
+    ),
+)
 """The name of a field."""
 
 FIELD_SETTINGS = replace(
@@ -97,11 +85,12 @@ FIELD_SETTINGS = replace(
 """Settings of fields: NAME=VALUE.  Which names there are only the flash can tell."""
 
 
-def _complete_parts(text: str, scope: Scope) -> Iterable[Completed]:
-    return ((name, f"id {part.jedec_id:06x}") for part in parts.rows() for name in part.names)
-
-
-PART = replace(TEXT, complete=_complete_parts)
+PART = replace(
+    TEXT,
+    complete=lambda text, scope: (
+        (name, f"id {part.jedec_id:06x}") for part in parts.rows() for name in part.names
+    ),
+)
 
 PartName = Annotated[
     str, Option("--part", "part number on the package, if the ID is ambiguous", PART)
@@ -142,7 +131,9 @@ def show(session: Session, *, part: PartName = "") -> Presentation:
 
 
 @VERBS.add("sr bits", group=GROUP, needs="memory")
-def bits(session: Session, name: Annotated[str, BITS] = "", *, part: PartName = "") -> StatusBits:
+def bits(
+    session: Session, name: Annotated[str, BITS] = "", *, part: PartName = ""
+) -> ops.StatusBits:
     """Explain the status register bits, or one of them.
 
     Example: sr bits QE
@@ -156,7 +147,7 @@ def set_fields(
     settings: Annotated[tuple[str, ...], FIELD_SETTINGS],
     *,
     how: How,
-) -> StatusChange | None:
+) -> ops.StatusChange | None:
     """Change fields: sr set QE=1 BP=0 DRV=50%.
 
     Shows the bits that would change, the resulting protection and the commands to be sent, then
@@ -167,9 +158,7 @@ def set_fields(
     """
     identified = session.connected.identified(how.part or None)
     requested = typed.parse(identified.part, settings)
-    volatile = _volatile(identified, how)
-    plan = ops.plan_change(session.flash(), identified, requested, volatile=volatile)
-    return _change(session, plan, how)
+    return _change(session, identified, requested, how)
 
 
 @VERBS.add("sr edit", group=GROUP, options=[DRY_RUN], needs="memory")
@@ -177,7 +166,7 @@ def edit(
     session: Session,
     *,
     how: How,
-) -> StatusChange | None:
+) -> ops.StatusChange | None:
     """Edit bits in a grid: arrows move, Space toggles, Enter reviews, Escape leaves.
 
     Example: sr edit
@@ -193,8 +182,7 @@ def edit(
     if requested is None:
         session.output.note(NOTHING_CHANGED)
         return None
-    plan = ops.plan_change(session.flash(), current.identified, requested, volatile=volatile)
-    return _change(session, plan, how)
+    return _change(session, current.identified, requested, how)
 
 
 @VERBS.add("sr protect", group=GROUP, options=[DRY_RUN], needs="memory")
@@ -203,7 +191,7 @@ def protect(
     region: Annotated[Extent, erasable(bare=True)],
     *,
     how: How,
-) -> StatusChange | None:
+) -> ops.StatusChange | None:
     """Write-protect exactly a region, a partition or the whole flash (chip).
 
     Only the ranges that the part supports can be protected; `sr ranges` lists them.
@@ -211,14 +199,7 @@ def protect(
     Example: sr protect flash:fctry
     """
     identified = session.connected.identified(how.part or None)
-    plan = ops.plan_protection(
-        session.flash(),
-        identified,
-        region.address,
-        region.address + region.size,
-        volatile=_volatile(identified, how),
-    )
-    return _change(session, plan, how)
+    return _change(session, identified, Span.of(region.address, region.size), how)
 
 
 @VERBS.add("sr unprotect", group=GROUP, options=[DRY_RUN], needs="memory")
@@ -226,19 +207,17 @@ def unprotect(
     session: Session,
     *,
     how: How,
-) -> StatusChange | None:
+) -> ops.StatusChange | None:
     """Remove write protection from the whole flash.
 
     Example: sr unprotect
     """
     identified = session.connected.identified(how.part or None)
-    volatile = _volatile(identified, how)
-    plan = ops.plan_protection(session.flash(), identified, 0, 0, volatile=volatile)
-    return _change(session, plan, how)
+    return _change(session, identified, Span(0, 0), how)
 
 
 @VERBS.add("sr ranges", group=GROUP, needs="memory")
-def list_ranges(session: Session, *, part: PartName = "") -> Ranges:
+def list_ranges(session: Session, *, part: PartName = "") -> ops.Ranges:
     """List the ranges that the part can protect and the settings for each.
 
     Example: sr ranges
@@ -247,14 +226,14 @@ def list_ranges(session: Session, *, part: PartName = "") -> Ranges:
 
 
 @VERBS.add("sr save", group=GROUP, needs="memory")
-def save(session: Session, file: Annotated[Path, FILE], *, part: PartName = "") -> Status:
+def save(session: Session, file: Annotated[Path, FILE], *, part: PartName = "") -> ops.Status:
     """Save the status registers and the flash ID to a file.
 
     Example: sr save status.json
     """
     result = _status(session, part)
     contents = {
-        "format": _FORMAT,
+        "format": 1,
         "id": f"{result.identified.jedec_id:06x}",
         "part": result.part.name,
         "registers": {name: f"0x{value:02x}" for name, value in result.registers.items()},
@@ -269,13 +248,18 @@ def restore(
     file: Annotated[Path | None, INPUT_FILE] = None,
     *,
     how: How,
-) -> StatusChange | None:
+) -> ops.StatusChange | None:
     """Restore the status registers from a file of `sr save`, or as this session found them.
 
     Example: sr save status.json; sr restore status.json
     """
     identified = session.connected.identified(how.part or None)
-    saved = _saved(file, identified) if file else _first_look(session)
+    first = session.first_looks.get(session.connected.flash_key())
+    saved = _saved(file, identified) if file else first
+    if saved is None:
+        raise UsageError(
+            "nothing was read from this flash before", hint="sr restore FILE takes a file"
+        )
     now = _status(session, "").registers
     settings = []
     for register in identified.part.layout.registers:
@@ -286,9 +270,7 @@ def restore(
             if burnt:
                 session.output.note(f"one-way bits of {register.name} stay 1: 0x{burnt:02x}")
             settings.append(typed.Setting(register.name, saved[register.name] | burnt))
-    volatile = _volatile(identified, how)
-    plan = ops.plan_change(session.flash(), identified, settings, volatile=volatile)
-    return _change(session, plan, how)
+    return _change(session, identified, settings, how)
 
 
 @VERBS.add("sfdp", group=GROUP, aliases=["sr sfdp"], needs="memory")
@@ -305,13 +287,13 @@ def show_sfdp(
 # --- what they share
 
 
-def _status(session: Session, part: str) -> Status:
+def _status(session: Session, part: str) -> ops.Status:
     result = ops.read_status(session.flash(), session.connected.identified(part or None))
     session.first_looks.setdefault(session.connected.flash_key(), dict(result.registers))
     return result
 
 
-def _volatile(identified: Identified, how: How) -> bool:
+def _volatile(identified: parts.Identified, how: How) -> bool:
     """Return whether a change is volatile. Raises: UsageError if it can only be permanent."""
     if how.nv:
         return False
@@ -323,14 +305,23 @@ def _volatile(identified: Identified, how: How) -> bool:
     return True
 
 
-def _change(session: Session, plan: StatusPlan, how: How) -> StatusChange | None:
-    """Show a plan, ask as much as it needs, and carry it out."""
-    output, flash = session.output, session.flash()
+def _change(
+    session: Session,
+    identified: parts.Identified,
+    request: Sequence[typed.Setting] | Span,
+    how: How,
+) -> ops.StatusChange | None:
+    """Plan settings or a protected range, show the plan, ask as much as it needs, carry it out."""
+    volatile, output, flash = _volatile(identified, how), session.output, session.flash()
+    if isinstance(request, Span):
+        ends = request.start, request.end
+        plan = ops.plan_protection(flash, identified, *ends, volatile=volatile)
+    else:
+        plan = ops.plan_change(flash, identified, request, volatile=volatile)
 
     def preview(view: View) -> Iterator[Block]:
-        return change.status_plan(
-            plan, replace(view, partitions=session.connected.known_partitions)
-        )
+        table = session.connected.known_partitions
+        return change.status_plan(plan, replace(view, partitions=table))
 
     if not plan.nothing_to_do:
         output.show(Document(preview, output.view))
@@ -348,7 +339,7 @@ def _change(session: Session, plan: StatusPlan, how: How) -> StatusChange | None
         return ops.change_status(flash, plan)
 
 
-def require_confirmed(session: Session, plan: StatusPlan, *, otp: str, risk: bool) -> None:
+def require_confirmed(session: Session, plan: planning.StatusPlan, *, otp: str, risk: bool) -> None:
     """Require that a person insists on what cannot be undone, or can stop a board from booting.
 
     Raises: UsageError.
@@ -379,7 +370,7 @@ def may_write(session: Session, what: str, *, volatile: bool) -> bool:
     return volatile or session.may_destroy("it is permanent; really write")
 
 
-def _saved(file: Path, identified: Identified) -> dict[str, int]:
+def _saved(file: Path, identified: parts.Identified) -> dict[str, int]:
     """Return the registers of a file. Raises: UsageError if it is for another flash, or none."""
     try:
         contents: Any = files.parse_json(files.read_bytes(file, files.JSON))
@@ -398,16 +389,7 @@ def _saved(file: Path, identified: Identified) -> dict[str, int]:
     return registers
 
 
-def keep_first_look(session: Session, plan: StatusPlan) -> None:
+def keep_first_look(session: Session, plan: planning.StatusPlan) -> None:
     """Remember the registers that a plan has read, if this flash was not looked at before."""
     before = {register.name: register.before for register in plan.registers}
     session.first_looks.setdefault(session.connected.flash_key(), before)
-
-
-def _first_look(session: Session) -> dict[str, int]:
-    first = session.first_looks.get(session.connected.flash_key())
-    if first is None:
-        raise UsageError(
-            "nothing was read from this flash before", hint="sr restore FILE takes a file"
-        )
-    return first

@@ -16,7 +16,6 @@ from espshell.shell.declaration import Verb
 from espshell.shell.registry import COMMANDS, Registry
 
 if TYPE_CHECKING:
-    from espshell.shell.about import About
     from espshell.shell.session import Session
 
 VERBS = Registry()
@@ -53,7 +52,7 @@ class Help(Result):
     """The name of their group, if they are one."""
     topic: str = ""
     """The name of a text that belongs to them."""
-    also: About | None = None
+    also: about.About | None = None
     """What else has that name on the chip: a peripheral, as GPIO."""
 
     @property
@@ -106,7 +105,7 @@ def groups() -> tuple[str, ...]:
 
 
 @VERBS.add("help", group=GROUP, aliases=["?"])
-def help_on(session: Session, command: Annotated[str, SUBJECT] = "") -> Help | About:
+def help_on(session: Session, command: Annotated[str, SUBJECT] = "") -> Help | about.About:
     """List the commands, or explain a command, group, topic or name.
 
     `COMMAND --help` does the same. `?NAME` explains a register, field, partition, symbol, pin
@@ -133,13 +132,13 @@ def help_on(session: Session, command: Annotated[str, SUBJECT] = "") -> Help | A
     return _by_name(session, command)
 
 
-def _also(session: Session, name: str) -> About | None:
+def _also(session: Session, name: str) -> about.About | None:
     """Return what a name of a command is on the chip, in capitals as there; None mostly."""
     found = about.about(session, name) if name.isupper() and session.target else None
     return found if found and found.name == name else None
 
 
-def _by_name(session: Session, name: str) -> Help | About:
+def _by_name(session: Session, name: str) -> Help | about.About:
     """Explain a name or the beginning of a command. Raises: UsageError if it is neither."""
     try:
         return Help((COMMANDS.find(name, prefixes=session.interactive),))

@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
-from espshell.errors import UsageError
 from espshell.ops.memory import watch as ops
 from espshell.ops.memory import words, writing
 from espshell.ops.result import Result
 from espshell.records import dataclass
+from espshell.shell.arguments.operands import is_number
 from espshell.shell.arguments.places import REGION, Extent, region
-from espshell.shell.arguments.types import (
-    POSITIVE,
-    SECONDS,
-    ArgType,
-    Scope,
-)
+from espshell.shell.arguments.types import POSITIVE, SECONDS, ArgType, Scope
 from espshell.shell.commands.script import evaluated
 from espshell.shell.declaration import Option, Trait
 from espshell.shell.language import expr, place
@@ -60,26 +55,17 @@ def _parse_watchables(texts: Sequence[str]) -> tuple[Expr | place.Range, ...]:
     """Parse each word, a length together with the place before it; contents have no length."""
     groups: list[list[str]] = []
     for text in texts:
-        if groups and len(groups[-1]) == 1 and "[" not in groups[-1][0] and _is_length(text):
+        if groups and len(groups[-1]) == 1 and "[" not in groups[-1][0] and is_number(text):
             groups[-1].append(text)
         else:
             groups.append([text])
-    return tuple(map(_parse_watchable, groups))
-
-
-def _is_length(text: str) -> bool:
-    try:
-        return expr.parse(text).constant() is not None
-    except UsageError:
-        return False
-
-
-def _parse_watchable(texts: Sequence[str]) -> Expr | place.Range:
-    if texts[0].lower().startswith("gpio:"):
-        return expr.parse(texts[0])
-    parsed = region(WORD).parse(texts)
-    is_range = parsed.size is not None or parsed.end is not None
-    return parsed if is_range else expr.parse(texts[0])
+    parsed: list[Expr | place.Range] = []
+    for group in groups:
+        is_pin = group[0].lower().startswith("gpio:")
+        what = None if is_pin else region(WORD).parse(group)
+        is_range = what is not None and (what.size is not None or what.end is not None)
+        parsed.append(what if what and is_range else expr.parse(group[0]))
+    return tuple(parsed)
 
 
 def _resolve_watchable(parsed: Expr | place.Range, scope: Scope) -> Expr | Extent:

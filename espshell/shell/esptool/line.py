@@ -21,7 +21,7 @@ from espshell.link.reset import AFTER, BEFORE
 from espshell.link.trace import Viewer
 from espshell.ops.memory import words
 from espshell.records import dataclass
-from espshell.shell.arguments.ports import PORT
+from espshell.shell.arguments.places import PORT
 from espshell.shell.arguments.types import (
     BARE_NUMBER,
     GENERATION,
@@ -57,9 +57,17 @@ def mode(*modes: str) -> ArgType[str, str]:
     return replace(base, parse=lambda texts: base.parse([texts[0].replace("_", "-")]))
 
 
+_PASSES: dict[str, Callable[[ports.PortInfo, str], bool]] = {
+    "vid": lambda port, value: int(value) == port.vid,
+    "pid": lambda port, value: int(value) == port.pid,
+    "name": lambda port, value: value in port.device,
+    "serial": lambda port, value: value in port.serial,
+}
+
+
 def _port_filter(text: str) -> str:
     key, mark, value = text.partition("=")
-    if key not in ("vid", "pid", "name", "serial") or not (mark and value):
+    if key not in _PASSES or not (mark and value):
         raise UsageError(
             f"`{text}` is not a port filter",
             hint="vid=0x303a, pid=0x1001, name=TEXT and serial=TEXT are",
@@ -293,11 +301,3 @@ def choose_port(filters: Sequence[str] = ()) -> str:
     if not matching:
         raise PortError("no serial port with a board was found", hint="choose one with --port")
     return matching[0].device
-
-
-_PASSES: dict[str, Callable[[ports.PortInfo, str], bool]] = {
-    "vid": lambda port, value: int(value) == port.vid,
-    "pid": lambda port, value: int(value) == port.pid,
-    "name": lambda port, value: value in port.device,
-    "serial": lambda port, value: value in port.serial,
-}

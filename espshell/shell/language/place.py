@@ -1,17 +1,18 @@
 """Places and regions: an address in a space, and a range that begins there.
 
 Ugly: ``_split_range`` finds ``..`` before the expressions on its sides are parsed, so it skips
-brackets and character literals by itself.
+character literals by itself; inside brackets there is none that means something else.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from espshell.errors import UsageError
 from espshell.records import dataclass
-from espshell.shell.language.expr import Expr, parse
+from espshell.shell.language.expr import KEPT, Expr, parse
 from espshell.shell.language.tokens import printable
 
 SPACES = ("mem", "flash", "efuse")
@@ -38,6 +39,7 @@ class Range:
     end: Expr | None = None
 
 
+@lru_cache(maxsize=KEPT)
 def parse_place(text: str) -> Place:
     """Parse ``[space:]expr``; the default space is ``mem``.
 
@@ -79,10 +81,8 @@ def parse_region(words: Sequence[str]) -> Range:
 
 
 def _split_range(text: str) -> tuple[str, str, str]:
-    """Split at the first ``..`` outside brackets and quotes, as ``str.partition`` does."""
-    depth = 0
+    """Split at the first ``..`` outside quotes, as ``str.partition`` does."""
     for match in _RANGE_PART.finditer(text):
-        if match[0] == ".." and depth == 0:
+        if match[0] == "..":
             return text[: match.start()], "..", text[match.end() :]
-        depth += (match[0] in "([") - (match[0] in ")]")
     return text, "", ""

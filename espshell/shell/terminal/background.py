@@ -15,7 +15,7 @@ import re
 import select
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from espshell.records import dataclass
 
@@ -23,12 +23,12 @@ _ASK = b"\x1b]11;?\x1b\\\x1b[c"
 _LEVEL = "([0-9A-Fa-f]+)"
 _COLOR = re.compile(rf"\x1b\]11;rgba?:{_LEVEL}/{_LEVEL}/{_LEVEL}[^\x07\x1b]*(?:\x07|\x1b\\)")
 _ATTRIBUTES = re.compile(r"\x1b\[\?[0-9;]*c")
-_PATIENCE_S = 0.2
+_PATIENCE_S = 0.06  # at hand they answer within 10 ms; a later answer counts from the prompt on
 _WEIGHTS = (0.2126, 0.7152, 0.0722)  # of red, green and blue in how light a colour looks; BT.709
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TerminalInput:
     """What a terminal has answered, and what was typed meanwhile."""
 
     background: str = ""
@@ -50,43 +50,58 @@ def can_ask(environment: Mapping[str, str]) -> bool:
         return False
 
 
-def ask(patience_s: float = _PATIENCE_S) -> Asked:
+def ask(patience_s: float = _PATIENCE_S) -> TerminalInput:
     """Ask the terminal that is standard input and output; wait no longer than ``patience_s``.
 
     Nothing is asked while typed keys wait to be read: they may belong to a question.
     """
-    import termios
-
     keys, screen = sys.stdin.fileno(), sys.stdout.fileno()
     if select.select([keys], [], [], 0)[0]:
-        return Asked()
-    before = termios.tcgetattr(keys)
-    silent = [*before[:3], before[3] & ~(termios.ICANON | termios.ECHO), *before[4:]]
+        return TerminalInput()
     text, end = "", time.monotonic() + patience_s
-    try:
-        termios.tcsetattr(keys, termios.TCSANOW, silent)
+    with hidden_keys(keys):
         os.write(screen, _ASK)
         while not _ATTRIBUTES.search(text) and (rest := end - time.monotonic()) > 0:
             if select.select([keys], [], [], rest)[0]:
                 text += os.read(keys, 1024).decode("utf-8", "replace")
-    finally:
-        termios.tcsetattr(keys, termios.TCSANOW, before)
     return answered(text)
 
 
-def learn(environment: Mapping[str, str]) -> Asked:
+@contextlib.contextmanager
+def hidden_keys(keyboard: int, *, as_typed: bool = False) -> Iterator[None]:
+    """Let keys be read one by one meanwhile, and not be shown.
+
+    ``as_typed``: also those which make signals, and Enter as the carriage return that it is.
+    """
+    import termios
+
+    before = termios.tcgetattr(keyboard)
+    mode = [*before]
+    mode[3] &= ~(termios.ICANON | termios.ECHO)
+    if as_typed:
+        mode[0] &= ~termios.ICRNL
+        mode[3] &= ~(termios.ISIG | termios.IEXTEN)
+    termios.tcsetattr(keyboard, termios.TCSANOW, mode)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(keyboard, termios.TCSANOW, before)
+
+
+def learn(environment: Mapping[str, str]) -> TerminalInput:
     """Return what the terminal says if there is one that can be asked, and nothing otherwise."""
     if can_ask(environment):
         with contextlib.suppress(OSError, ImportError):
             return ask()
-    return Asked()
+    return TerminalInput()
 
 
-def answered(text: str) -> Asked:
+def answered(text: str) -> TerminalInput:
     """Take the answers out of what has come from a terminal."""
     color = _COLOR.search(text)
     typed = _ATTRIBUTES.sub("", _COLOR.sub("", text))
-    return Asked(_shade(color) if color else "", typed, is_late=not _ATTRIBUTES.search(text))
+    shade = _shade(color) if color else ""
+    return TerminalInput(shade, typed, is_late=not _ATTRIBUTES.search(text))
 
 
 def _shade(color: re.Match[str]) -> str:

@@ -54,8 +54,12 @@ def candidates(session: Session, text: str, *, may_read: bool = True) -> tuple[C
         candidate = Candidate(offer.text, offer.about, len(typed))
         if offer.text.lower().startswith(typed):
             prefixed.setdefault(offer.text, candidate)
-        elif len(typed) > 1 and not prefixed and _has_letters(offer.text.lower(), typed):
-            fuzzy.setdefault(offer.text, candidate)
+        elif len(typed) > 1 and not prefixed:
+            # Its letters in their order; the first one begins a part of a name.
+            start = re.search(rf"(?<![a-z0-9]){re.escape(typed[0])}", offer.text.lower())
+            remaining = iter(offer.text.lower()[start.start() :] if start else "")
+            if all(letter in remaining for letter in typed):
+                fuzzy.setdefault(offer.text, candidate)
     return tuple((prefixed or fuzzy).values())
 
 
@@ -69,13 +73,6 @@ def _unaliased(session: Session, text: str) -> str:
     return meaning.rstrip() + text[name.column - 1 + len(name.raw) :]
 
 
-def _has_letters(text: str, letters: str) -> bool:
-    """Return whether a text has letters in their order; the first one begins a part of a name."""
-    start = re.search(rf"(?<![a-z0-9]){re.escape(letters[0])}", text)
-    remaining = iter(text[start.start() :] if start else "")
-    return all(letter in remaining for letter in letters)
-
-
 def _offers(session: Session, at: _Cursor, *, may_read: bool) -> Iterable[Completed]:
     """Yield what could stand at the cursor."""
     if at.is_file:
@@ -85,7 +82,9 @@ def _offers(session: Session, at: _Cursor, *, may_read: bool) -> Iterable[Comple
         return (Offer(f"${name}", value, variable[0]) for name, value in session.variables.items())
     if at.command is None or (verb := _verb(session, at.command.name.raw)) is None:
         return _without_command(session, at)
-    if not at.command.words and at.typed[:1] != "-" and (family := _family(at)):
+    first = at.command.name.raw.lower()
+    seconds = COMMANDS.family(first) if not at.command.words and at.typed[:1] != "-" else ()
+    if family := [(second, COMMANDS.find(f"{first} {second}").summary) for second in seconds]:
         words_too = Trait.WORDS_TOO in verb.traits
         return (*family, *(_values(session, verb, at, may_read) if words_too else ()))
     if at.typed.startswith("-") and (options := [(o.flag, o.help) for o in verb.options]):
@@ -192,7 +191,11 @@ def _innermost(command: Command, words: list[Word], typed: str) -> _Cursor:
         if Trait.ALIAS in verb.traits and len(words) > 2 and words[2].raw == "=":
             holder, words = verb.name, words[3:]
             continue
-        inside = _options_end(verb, words) + len(verb.params)
+        inside = 1  # where the command begins that it holds, behind options and arguments
+        while inside < len(words) and words[inside].raw.startswith("-"):
+            option = _option(verb, words[inside].raw)
+            inside += 2 if option and option.type else 1
+        inside += len(verb.params)
         if verb.rest != "command" or inside > len(words) or (inside == len(words) and is_option):
             break
         holder, words = verb.name, words[inside:]
@@ -207,24 +210,8 @@ def _innermost(command: Command, words: list[Word], typed: str) -> _Cursor:
     return _Cursor(inner, typed)
 
 
-def _options_end(verb: Verb, words: Sequence[Word]) -> int:
-    """Return where the options of a command end that stand before the command that it holds."""
-    end = 1
-    while end < len(words) and words[end].raw.startswith("-"):
-        option = _option(verb, words[end].raw)
-        end += 2 if option and option.type else 1
-    return end
-
-
 def _option(verb: Verb, word: str) -> Option | None:
     return next((o for o in verb.options if word in (o.flag, o.short)), None)
-
-
-def _family(at: _Cursor) -> list[tuple[str, str]]:
-    """Return the second words of the commands whose first word was typed."""
-    name = at.command.name.raw.lower() if at.command else ""
-    verbs = {second: COMMANDS.find(f"{name} {second}") for second in COMMANDS.family(name)}
-    return [(second, verb.summary) for second, verb in verbs.items()]
 
 
 def _commands(session: Session, holder: str) -> Iterable[Completed]:

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib import import_module
 
 from espshell import __version__
 from espshell.link import ports
@@ -20,44 +18,36 @@ from espshell.render import render
 from espshell.shell.crash import as_error
 from espshell.shell.session import Session
 from espshell.shell.terminal import background, last_port
-from espshell.shell.terminal.background import Asked
-
-_PROMPT = "prompt_toolkit.shortcuts.prompt"
-"""What takes longest to import; a chip that is connected to leaves time for it."""
+from espshell.shell.terminal.background import TerminalInput
 
 _MOST_PORTS = 4
 """How many ports that are no board are named."""
 
 
-def greet(session: Session) -> Asked:
+def greet(session: Session) -> TerminalInput:
     """Connect and describe the chip; without an answer of one the shell opens, too.
 
-    Returns what the terminal was asked, and what was typed meanwhile.
+    Returns what the terminal has sent meanwhile.
     """
-    output, asked = session.output, Asked()
-    prompt = threading.Thread(target=import_module, args=(_PROMPT,), daemon=True)
+    output, terminal = session.output, TerminalInput()
     if output.color and output.chosen_theme == "terminal" and output.theme == "auto":
         with contextlib.suppress(KeyboardInterrupt):
-            asked = background.learn(os.environ)
-        output.background = asked.background
+            terminal = background.learn(os.environ)
+        output.background = terminal.background
     output.note(f"espshell {__version__}; `help` lists the commands, Tab completes, Ctrl-D leaves")
     if session.target is None:
         try:
             _choose_port(session)
             if session.bench.port:
-                if not session.bench.port.startswith("sim:"):  # which needs the processor itself
-                    prompt.start()
                 session.connect(session.bench)
         except (KeyboardInterrupt, EOFError):
             output.note("not connected")
         except Exception as error:  # noqa: BLE001 - whatever it is, the shell opens
             output.error(as_error(error).with_link())
-    if prompt.ident is not None:  # two threads must not import modules that import each other
-        prompt.join()
     if session.target is not None:
         # Painted without rich, which is imported while the first line is typed.
         output.write(str(render(chip.info(session.target, with_flash=False), output.view)))
-    return asked
+    return terminal
 
 
 def _choose_port(session: Session) -> None:

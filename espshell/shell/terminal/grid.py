@@ -132,8 +132,9 @@ def lines(grid: Grid, view: View, *, rows: int = _ROWS) -> list[str]:
     status = grid.status
     names = f"{status.identified.jedec_id:06x}  {'/'.join(status.part.names)}"
     head, keys = _drawn(view, [Labelled("flash", names)])[:1], _drawn(view, [_KEYS])
-    bits = _drawn(view, _bits(grid))
-    after = [*_about(grid, view), *_drawn(view, _changes(grid))]
+    bits, about = _drawn(view, _bits(grid)), _drawn(view, _about(grid))
+    about += [""] * (_ABOUT_ROWS - len(about))
+    after = [*about, *_drawn(view, _changes(grid))]
     plan, size = grid.plan.after, status.identified.size
     for partitions, blank in ((view.partitions, [""]), (view.partitions, []), (None, [])):
         protected = _drawn(view, protection(plan, size, partitions, view))
@@ -198,22 +199,19 @@ def _bits(grid: Grid) -> Iterator[Block]:
             yield cells.carets(changed)
 
 
-def _about(grid: Grid, view: View) -> list[str]:
-    """Return the purpose of the bit below the cursor, its hazard, and the reason of a lock."""
+def _about(grid: Grid) -> Iterator[Block]:
+    """Yield the purpose of the bit below the cursor, its hazard, and the reason of a lock."""
     bit, field = grid.bit, grid.field(grid.bit)
     place = f"{bit.register}.{bit.position}"
-    blocks = []
     if field is None:
-        blocks.append(Labelled(place, bit.name.replace("-", "no name")))
+        yield Labelled(place, bit.name.replace("-", "no name"))
     else:
         value = field.text(field.value(grid.values) or 0)
-        blocks.append(Labelled(place, f"{field.name}={value}: {field.meaning}"))
+        yield Labelled(place, f"{field.name}={value}: {field.meaning}")
         if field.hazard:
-            blocks.append(Labelled("danger", field.hazard, style="warning"))
+            yield Labelled("danger", field.hazard, style="warning")
     if reason := grid.locked(bit):
-        blocks.append(Labelled("locked", reason, style="note"))
-    drawn = _drawn(view, blocks)
-    return drawn + [""] * (_ABOUT_ROWS - len(drawn))
+        yield Labelled("locked", reason, style="note")
 
 
 def _changes(grid: Grid) -> Iterator[Block]:
@@ -263,13 +261,10 @@ def _bindings(grid: Grid) -> KeyBindings:
     bindings.add("u")(lambda _: grid.undo())
 
     @bindings.add("enter")
-    def _review(event: KeyPressEvent) -> None:
+    def review(event: KeyPressEvent) -> None:
         if not grid.plan.refusals:
             event.app.exit(result=grid.settings)
 
-    @bindings.add("escape", eager=True)
-    @bindings.add("c-c")
-    def _leave(event: KeyPressEvent) -> None:
-        event.app.exit(result=None)
-
+    bindings.add("escape", eager=True)(lambda event: event.app.exit(result=None))
+    bindings.add("c-c")(lambda event: event.app.exit(result=None))
     return bindings

@@ -136,17 +136,19 @@ class Live:
                 value = hex32(new) if new >= 0 else str(new)
                 yield Text(*self._row(at, item.title, value, f"  {new}"))
                 if item.is_pins:
-                    yield Indented(2, Text("high ", *self._pins(index, new)))
+                    high = [str(pin) for pin in range(new.bit_length()) if new >> pin & 1]
+                    styles = {True: "changed", False: "value"}
+                    pins = (Styled(pin, styles[self._is_new((index, pin))]) for pin in high)
+                    yield Indented(2, Text("high ", *(part for pin in pins for part in (" ", pin))))
 
     def _row(
         self, at: tuple[int, str], title: str, value: str = "", more: str = ""
     ) -> list[Styled]:
         """Return the parts of an item's line: title, value and the time of its last change."""
-        since = self._since(at)
         mark = "*" if self._is_new(at) else " "
         shown = Styled(value, "changed" if mark == "*" else "value")
         gap = Styled("  " if value else "")
-        return [Styled(mark), Styled(title, "name"), gap, shown, Styled(more), *since]
+        return [Styled(mark), Styled(title, "name"), gap, shown, Styled(more), *self._since(at)]
 
     def _since(self, at: tuple[int, str]) -> list[Styled]:
         when = self._changed.get(at)
@@ -160,18 +162,9 @@ class Live:
             at, value = (index, field.name), field.value(word)
             if self._is_short and not value and at not in self._changed:
                 continue
-            is_new = self._is_new(at)
-            shown = Styled(f"{value:#x}" if value > 9 else str(value), "changed" if is_new else "")
-            since = tuple(self._since(at))
-            mark = "*" if is_new else " "
-            yield f"{mark}{field.name}", field.bits, shown, field.named(value), since
-
-    def _pins(self, index: int, levels: int) -> Iterator[Styled]:
-        for pin in range(levels.bit_length()):
-            if levels >> pin & 1:
-                is_new = self._is_new((index, str(pin)))
-                yield Styled(" ")
-                yield Styled(str(pin), "changed" if is_new else "value")
+            mark, style = ("*", "changed") if self._is_new(at) else (" ", "")
+            shown = Styled(f"{value:#x}" if value > 9 else str(value), style)
+            yield f"{mark}{field.name}", field.bits, shown, field.named(value), (*self._since(at),)
 
 
 class _Paced:
