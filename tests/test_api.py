@@ -5,10 +5,14 @@ from __future__ import annotations
 import ast
 import asyncio
 import doctest
+import gc
 import logging
+import os
 import runpy
+import signal
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,6 +25,8 @@ from espshell.api import connection
 from espshell.errors import BenchError, DeviceError, ScriptError, UsageError
 from espshell.ops.result import Step
 from espshell.shell.registry import COMMANDS
+from espshell.shell.session import COLLECTED_EVERY
+from espshell.sim.chip import SimChip
 
 pytest_plugins = ["pytester"]
 
@@ -305,3 +311,48 @@ def test_example_of_several_boards(capsys: pytest.CaptureFixture[str], tmp_path:
     assert main(str(image), ports) == 0
     assert main(str(image), [*ports, "sim://esp32"]) == 3
     assert "sim://esp32: does not answer" in capsys.readouterr().out
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_two_hundred_connections_leave_nothing() -> None:
+    """Descriptors, threads, objects, signal handlers and imports are as after the first few."""
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    finders = list(sys.meta_path)
+
+    def state() -> tuple[int, int, int]:
+        gc.collect()
+        return len(os.listdir("/proc/self/fd")), threading.active_count(), len(gc.get_objects())
+
+    def cycles(count: int) -> None:
+        for _ in range(count):
+            with espshell.connect("sim://esp32c3") as chip:
+                chip.poke("DRAM", 1)
+                chip.dump("DRAM", 64)
+            with pytest.raises(espshell.UsageError):
+                espshell.connect("sim://esp32c3", chip="esp32")
+
+    cycles(3)
+    files, threads, objects = state()
+    cycles(200)
+    after = state()
+    assert after[:2] == (files, threads)
+    assert after[2] < objects + 200, "an object a connection stays"
+    assert handlers == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    assert finders == sys.meta_path
+
+
+def test_garbage_of_many_connections_is_collected() -> None:
+    """A run that resets its chip for ever does not keep the simulators of all resets."""
+    gc.collect()
+    threshold = gc.get_threshold()
+    gc.disable()
+    try:
+        with espshell.connect("sim://esp32c3") as chip:
+            for _ in range(2 * COLLECTED_EVERY):
+                chip.run("reconnect")
+        most = sum(isinstance(thing, SimChip) for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert gc.get_threshold() == threshold
+    assert most <= COLLECTED_EVERY + 1

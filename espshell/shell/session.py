@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
 RAISED_FROM = 256 * KIB
 """Bytes over a bridge from which on a rate that nobody has chosen is raised."""
 
+COLLECTED_EVERY = 16
+"""Connections after which garbage is looked for: what a simulator leaves is large, in circles."""
+
 NOTHING_CHANGED = "nothing was changed"
 
 ROM_SIZE = 4096
@@ -72,6 +76,8 @@ class Session:
     interactive: bool = False
     """Whether a person is typing, who may shorten names of commands and places."""
     connection: Connection | None = None
+    connections: int = 0
+    """How many there have been."""
     settings: Settings = field(default_factory=Settings)
     variables: dict[str, str] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
@@ -183,6 +189,9 @@ class Session:
         self.bench, self.lost = bench, None
         target.memory.before_write = self.journal.record
         self.connection = Connection(target, self.settings)
+        self.connections += 1
+        if not self.connections % COLLECTED_EVERY:
+            gc.collect()
         self.apply_settings()
         for note in target.notes:
             self.output.note(note)
