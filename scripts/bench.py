@@ -135,7 +135,7 @@ def prompt() -> list[Figure]:
             firsts.append(first)
             slowest.append(max(others))
             keys += others
-            editors.append(screen.wait("sim://esp32s3  115200 baud", screen.start))
+            editors.append(shell.wait("sim://esp32s3  115200 baud", shell.start))
     with bench_prompt.silent_port() as port:
         waits = [bench_prompt.until_connecting(port) for _ in range(RUNS)]
     return [
