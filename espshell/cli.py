@@ -15,7 +15,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -151,7 +151,12 @@ def _leave_streams() -> None:
 
 
 def _run(options: argparse.Namespace, loaded: Config | None) -> int:
+    """Run all lines; return the worst status, also of the records of the run."""
     output = Output(as_json=options.json, color=options.color)
+    return max(_run_lines(output, options, loaded), output.record_status)
+
+
+def _run_lines(output: Output, options: argparse.Namespace, loaded: Config | None) -> int:
     session = Session(output, assume_yes=options.yes, keep_going=options.keep_going)
     session.dry_run = options.dry_run
     runner = Runner(session)
@@ -185,14 +190,14 @@ def _open_records(runner: Runner, options: argparse.Namespace, stack: contextlib
         require_folder(options.junit)
         require_no_folder(options.junit)
         runner.report = Report(options.junit)
-        stack.callback(runner.report.write)
+        stack.callback(_write_record, session.output, runner.report.write)
     if options.report:
         report_page.require_format(options.report)
         require_folder(options.report)
         stack.push(partial(_write_report, session, options.report))
     if options.log:
         session.output.records.append(log := Log(options.log))
-        stack.callback(log.close)
+        stack.callback(session.output.end_record, log)
     session.watch(_tap(options.trace, session.output))
     session.log_to(options.transcript)
 
@@ -205,7 +210,16 @@ def _write_report(
     _trace: TracebackType | None,
 ) -> None:
     """Write what the board is; one whose run was ended from outside is asked nothing."""
-    report_page.write(session, path, as_error(stop).one_line() if stop else "")
+    stopped = as_error(stop).one_line() if stop else ""
+    _write_record(session.output, partial(report_page.write, session, path, stopped))
+
+
+def _write_record(output: Output, write: Callable[[], object]) -> None:
+    """Write what is written at the end; a failure hides neither another one nor the worst."""
+    try:
+        write()
+    except EspError as error:
+        output.record_failed(f"espshell: {error.with_link()}")
 
 
 def _prepared(
@@ -256,7 +270,11 @@ def _bench(options: argparse.Namespace) -> Bench:
 def _tap(trace: str | None, output: Output) -> Viewer | Recorder | None:
     if trace is None:
         return None
-    return Viewer(sys.stderr.write) if trace == STREAM else Recorder(path_of(trace), output.error)
+    return (
+        Viewer(sys.stderr.write)
+        if trace == STREAM
+        else Recorder(path_of(trace), output.record_failed)
+    )
 
 
 def _scripts(options: argparse.Namespace) -> list[Given]:

@@ -276,6 +276,39 @@ def write_bytes(path: Path, data: bytes) -> None:
         file.write(data)
 
 
+def end_record(stream: IO[str], path: Path) -> None:
+    """Close a file that was written line by line; after a failure it ends with its last whole line.
+
+    Raises: OSError if not all of it could be written, or if it was removed meanwhile.
+    """
+    if stream.closed:
+        return
+    try:
+        is_removed = not os.fstat(stream.fileno()).st_nlink
+        stream.close()
+        if is_removed:
+            raise OSError(errno.ENOENT, "it was removed meanwhile")
+    except OSError:
+        with contextlib.suppress(OSError):
+            stream.close()
+        with contextlib.suppress(OSError):
+            _drop_half_a_line(path)
+        raise
+
+
+def _drop_half_a_line(path: Path) -> None:
+    if not is_file(path):
+        return
+    with open(path, "r+b") as file:
+        at = file.seek(0, os.SEEK_END)
+        while at:
+            file.seek(begin := max(0, at - 4096))
+            if (end := file.read(at - begin).rfind(b"\n")) >= 0:
+                file.truncate(begin + end + 1)
+                return
+            at = begin
+
+
 def make_folder(path: Path) -> None:
     """Make a directory with those above it, if missing. Raises: UsageError."""
     with _translated("write", path):

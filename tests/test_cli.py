@@ -515,7 +515,7 @@ def test_json_of_an_interrupted_command(
     assert (status, json.loads(out)["error"], err) == (
         130,
         "interrupted",
-        "espshell: interrupted\n",
+        f"connecting to {SIM} was stopped: nothing was changed\nespshell: interrupted\n",
     )
 
 

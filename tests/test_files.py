@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -181,3 +183,32 @@ def test_no_escape_reaches_a_terminal() -> None:
     """A message shows control characters, direction marks and lone surrogates, never sends them."""
     error = EspError("a\x1b[2Jb", hint="\u202e \udcff\x07")
     assert error.one_line() == r"a\x1b[2Jb; \u202e \udcff\x07"
+
+
+def test_a_new_file_may_be_read_by_whom_the_umask_says(tmp_path: Path) -> None:
+    """As one that any other program makes, and not by its owner only."""
+    path = tmp_path / "x"
+    before = os.umask(0o027)
+    try:
+        files.write_bytes(path, b"x")
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_line_that_is_cut_by_a_full_disk_is_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A history or a list of what was agreed to has whole lines only."""
+    path = tmp_path / "x"
+    files.append_private(path, b"whole\n")
+
+    class Short(io.FileIO):
+        def write(self, data: Any) -> int:
+            return super().write(data[:3])
+
+    monkeypatch.setattr("builtins.open", lambda number, *_, **__: Short(number, "ab"))
+    with pytest.raises(UsageError, match="o space left"):
+        files.append_private(path, b"another\n")
+    monkeypatch.undo()
+    assert path.read_bytes() == b"whole\n"

@@ -9,6 +9,7 @@ import sys
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -227,6 +228,25 @@ def test_any_text_is_one_that_xml_can_hold(
     (suite,) = JUnitXml.fromstring(document)
     (case,) = suite
     assert bool(case.result) == (kind is not None)
+
+
+def test_a_report_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    """An old one stays if the new one cannot be put into UTF-8 or on the disk."""
+    report = Report(tmp_path / "x.xml")
+    report.path.write_text("old")
+    with patch.object(Report, "document", lambda _: "\ud800"), pytest.raises(UnicodeEncodeError):
+        report.write()
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_report_names_the_first_board(tmp_path: Path) -> None:
+    """It is described once, also if another one is connected later."""
+    report = tmp_path / "x.xml"
+    line = "expect 1; connect sim://esp32; expect 2"
+    assert main(["-p", SIM, f"--junit={report}", "-c", "peek ROM0", "-c", line]) == 0
+    (suite,) = suites(report)
+    properties = {item.name: item.value for item in suite.properties()}  # type: ignore[no-untyped-call]
+    assert (properties["chip"], properties["port"]) == ("esp32c3", SIM)
 
 
 def test_a_report_that_cannot_be_written(

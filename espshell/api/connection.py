@@ -10,7 +10,6 @@ from typing import TypeVar, overload
 
 from espshell.api.words import line
 from espshell.device import Target
-from espshell.errors import EspError
 from espshell.ops.result import Result
 from espshell.shell import check, lines, script
 from espshell.shell.quiet_output import ProgressFailed
@@ -73,7 +72,9 @@ class ChipConnection:
                 outcome = self._runner.run(command)
                 result = outcome.bare
                 if outcome.error is not None and result is None and not command.ignore_failure:
-                    raise _cause(outcome.error)
+                    # What a program's own function has raised, or else the error itself.
+                    own = isinstance(outcome.error, ProgressFailed) and outcome.error.__cause__
+                    raise own or outcome.error
         return result
 
     def run_script(self, path: str | os.PathLike[str], *arguments: object) -> int:
@@ -106,8 +107,3 @@ class ChipConnection:
         if not isinstance(result, kind):
             raise TypeError(f"`{name}` returned an unexpected {type(result).__name__}")
         return result
-
-
-def _cause(error: EspError) -> BaseException:
-    """Return what a program's own function has raised, or else the error itself."""
-    return (isinstance(error, ProgressFailed) and error.__cause__) or error

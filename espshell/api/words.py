@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from espshell.shell.replay import quoted
@@ -23,23 +23,17 @@ class Raw(str):
 
 def line(name: str, arguments: Sequence[object], options: Mapping[str, object]) -> str:
     """Return the line of a command; None and False leave an argument or an option out."""
-    return " ".join(
-        [name, *_flags(options), *(_word(word) for word in arguments if word is not None)]
-    )
+    words = [name]
+    for option, value in options.items():
+        if value is not None and value is not False:
+            flag = f"--{option.replace('_', '-')}"
+            words.append(flag if value is True else f"{flag}={_word(value)}")
+    return " ".join([*words, *(_word(word) for word in arguments if word is not None)])
 
 
 def flat(pairs: Sequence[FilePlace]) -> list[object]:
     """Return files and places as the arguments of a command."""
     return [word for path, place in pairs for word in (Path(path), place)]
-
-
-def _flags(options: Mapping[str, object]) -> Iterator[str]:
-    for option, value in options.items():
-        flag = f"--{option.replace('_', '-')}"
-        if value is True:
-            yield flag
-        elif value is not None and value is not False:
-            yield f"{flag}={_word(value)}"
 
 
 def _word(value: object) -> str:

@@ -205,7 +205,10 @@ class Chip:
 
     def region_at(self, address: int, size: int = 1) -> Region | None:
         """Return the region that holds a whole range, or None."""
-        return next((r for r in self.regions if r.holds(address, size)), None)
+        for region in self.regions:
+            if region.start <= address and address + size <= region.end:
+                return region
+        return None
 
     def same_ram(self, span: Span) -> tuple[Span, ...]:
         """Return all spans of addresses that are the same RAM: the span itself, then others."""
@@ -250,5 +253,7 @@ class Chip:
 
     def changes_when_read(self, address: int, size: int = 4) -> Region | None:
         """Return the register in a range that reading would change, or None."""
-        span = Span.of(address, size)
-        return next((region for region in self.read_effects if span.overlaps(region.span)), None)
+        for region in self.read_effects:
+            if address < region.end and region.start < address + size:
+                return region
+        return None

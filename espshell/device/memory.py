@@ -10,12 +10,13 @@ nothing is can hang a ROM loader until the next power cycle.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import islice, product
 from typing import TYPE_CHECKING, Protocol
 
 from espshell import registers
-from espshell.chips import Chip, Kind, Write
+from espshell.chips import Chip, Kind, Region, Write
 from espshell.errors import UsageError
 from espshell.loader import stub as stub_loader
 from espshell.loader import transfer
@@ -89,6 +90,13 @@ class Memory:
         """Registers to go by instead of the chip's own tables."""
         self.before_write: Callable[[Change], None] = lambda change: None
         """Gets each change before anything of it is sent, so that a journal can forget none."""
+
+    @cached_property
+    def places(self) -> Mapping[str, Region]:
+        """What has a name without a table: regions, registers that change when read, by name."""
+        chip = self.chip
+        rows = (*chip.regions, *chip.synonyms, *chip.read_effects, chip.efuse)
+        return {row.name: row for row in rows}
 
     @property
     def registers(self) -> Registers | None:

@@ -122,7 +122,7 @@ class _Judge:
 
     def encryption(self) -> Statement:
         count, total, on = self.bits, self.count.width, self.bits % 2
-        remaining = (total - count + on) // 2
+        remaining = (total - count) // 2  # of an odd number of bits
         text = f"{'on' if on else 'off'}: {count} of {total} bits of {self.count.name} are set"
         if not self.contents.is_writable(self.count):
             text += ", for good (write-protected)"

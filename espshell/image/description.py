@@ -60,37 +60,26 @@ def describe(read: Read, firmware: Firmware) -> AppDescription | BootloaderDescr
         return None
     first = firmware.segments[0]
     data = read(first.offset, min(first.size, _APP.size))
-    return _app(data) or _bootloader(data)
-
-
-def _app(data: bytes) -> AppDescription | None:
-    if len(data) < _APP.size:
-        return None
-    magic, secure, version, name, time, date, idf, sha, low, high, page = _APP.unpack(data)
-    if magic != _APP_MAGIC:
-        return None
-    return AppDescription(
-        name=_text(name),
-        version=_text(version),
-        idf=_text(idf),
-        date=_text(date),
-        time=_text(time),
-        secure_version=secure,
-        elf_sha256=sha,
-        min_block_revision=divmod(low, 100),
-        max_block_revision=divmod(high, 100),
-        mmu_page_size=1 << page if 0 < page <= _MAX_PAGE_BITS else None,
-    )
-
-
-def _bootloader(data: bytes) -> BootloaderDescription | None:
-    if len(data) < _BOOTLOADER.size:
-        return None
-    magic, version, idf, date_time = _BOOTLOADER.unpack_from(data)
-    texts = _text(idf), _text(date_time)
-    if magic != _BOOTLOADER_MAGIC or not all(t and t.isascii() and t.isprintable() for t in texts):
-        return None
-    return BootloaderDescription(version, *texts)
+    if len(data) >= _APP.size and _APP.unpack(data)[0] == _APP_MAGIC:
+        _, secure, version, name, time, date, idf, sha, low, high, page = _APP.unpack(data)
+        return AppDescription(
+            name=_text(name),
+            version=_text(version),
+            idf=_text(idf),
+            date=_text(date),
+            time=_text(time),
+            secure_version=secure,
+            elf_sha256=sha,
+            min_block_revision=divmod(low, 100),
+            max_block_revision=divmod(high, 100),
+            mmu_page_size=1 << page if 0 < page <= _MAX_PAGE_BITS else None,
+        )
+    if len(data) >= _BOOTLOADER.size and data[0] == _BOOTLOADER_MAGIC:
+        _, number, idf, date_time = _BOOTLOADER.unpack_from(data)
+        texts = _text(idf), _text(date_time)
+        if all(text and text.isascii() and text.isprintable() for text in texts):
+            return BootloaderDescription(number, *texts)
+    return None
 
 
 def _text(field: bytes) -> str:

@@ -75,11 +75,6 @@ class Elf:
     symbols: SymbolTable
 
 
-def is_elf(data: bytes) -> bool:
-    """Return whether data begins as an ELF file does."""
-    return data.startswith(MAGIC)
-
-
 def read_elf(path: Path) -> Elf:
     """Read a program for a 32-bit little-endian machine, as all of these chips are.
 
@@ -99,7 +94,7 @@ def parse_elf(data: bytes, *, name: str = "the ELF file") -> Elf:
         raise UsageError(
             "ELF files need the package pyelftools", hint="pip install 'espshell[elf]'"
         ) from error
-    if not is_elf(data):
+    if not data.startswith(MAGIC):
         raise UsageError(f"{name} is not an ELF file")
     if data[4:6] != b"\x01\x01":
         raise UsageError(f"{name} is not for a 32-bit little-endian CPU")

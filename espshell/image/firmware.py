@@ -124,11 +124,6 @@ class Segment:
     offset: int
 
     @property
-    def end(self) -> int:
-        """The address behind the last byte."""
-        return self.address + self.size
-
-    @property
     def placed(self) -> bool:
         """Whether the address means anything.
 
@@ -246,7 +241,10 @@ def parse_from(
     """
     pieces = _Pieces(read, size)
     header, first, extended, segments = pieces.header(0), None, None, []
-    layout = _layout(pieces, esp8266)
+    layout = layout_of(pieces.take(0, _HEADER.size + _WORD.size, "its header"))
+    if layout is not ImageLayout.ESP8266_V2 and (esp8266 is not None or layout is None):
+        layout = ImageLayout.ESP8266_V1 if esp8266 else ImageLayout.EXTENDED
+    pieces.offset = _HEADER.size
     if layout is ImageLayout.ESP8266_V2:
         first = header
         segments.append(pieces.segment())
@@ -380,15 +378,6 @@ def _broken(what: str) -> UsageError:
 def _revision(full: int) -> tuple[int, int] | None:
     # Both say "not set" to ESP-IDF's bootloader.
     return None if full in (0, 0xFFFF) else divmod(full, 100)
-
-
-def _layout(pieces: _Pieces, esp8266: bool | None) -> ImageLayout:
-    head = pieces.take(0, _HEADER.size + _WORD.size, "its header")
-    pieces.offset = _HEADER.size
-    layout = layout_of(head)
-    if layout is ImageLayout.ESP8266_V2 or (layout and esp8266 is None):
-        return layout
-    return ImageLayout.ESP8266_V1 if esp8266 else ImageLayout.EXTENDED
 
 
 def _sums(pieces: _Pieces, end: int, segments: list[Segment]) -> _Sums:

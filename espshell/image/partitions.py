@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
+from espshell import tables
 from espshell.errors import UsageError
 from espshell.image.common import decoded
 from espshell.records import dataclass
@@ -42,33 +43,15 @@ TEE_OTA_DATA = 0x90
 ALIGNMENT = {APP: 0x10000}
 """Offsets of a type are multiples of this, others of a sector: the cache maps apps by 64 KiB."""
 
-TYPES = {"app": APP, "data": DATA, "bootloader": BOOTLOADER, "partition_table": TABLE}
+_ROWS = [row.split() for row in tables.rows(__package__, "partitions")]
 
-SUBTYPES: dict[int, dict[str, int]] = {
-    APP: {
-        "factory": 0x00,
-        **{f"ota_{slot}": 0x10 + slot for slot in range(16)},
-        "test": 0x20,
-        "tee_0": 0x30,
-        "tee_1": 0x31,
-    },
-    DATA: {
-        "ota": OTA_DATA,
-        "phy": 0x01,
-        "nvs": NVS,
-        "coredump": 0x03,
-        "nvs_keys": 0x04,
-        "efuse": 0x05,
-        "undefined": UNDEFINED,
-        "esphttpd": 0x80,
-        "fat": 0x81,
-        "spiffs": 0x82,
-        "littlefs": 0x83,
-        "tee_ota": TEE_OTA_DATA,
-    },
-    BOOTLOADER: {"primary": PRIMARY, "ota": 0x01, "recovery": 0x02},
-    TABLE: {"primary": PRIMARY, "ota": 0x01},
+TYPES = {name: int(number, 16) for number, name, *_ in _ROWS}
+
+SUBTYPES = {
+    int(number, 16): {name: int(code, 16) for code, name in zip(rest[::2], rest[1::2], strict=True)}
+    for number, _, *rest in _ROWS
 }
+"""Numbers of subtypes by type and name."""
 
 FLAGS = {"encrypted": 1 << 0, "readonly": 1 << 1}
 

@@ -91,9 +91,9 @@ def recognise(data: bytes) -> FileKind:
     """Return the kind of a file, by its content."""
     if not data:
         return FileKind.EMPTY
-    if elf.is_elf(data):
+    if data.startswith(elf.MAGIC):
         return FileKind.ELF
-    if uf2.is_uf2(data) and data[uf2.BLOCK_SIZE - 4 : uf2.BLOCK_SIZE] == uf2.END:
+    if data.startswith(uf2.START) and data[uf2.BLOCK_SIZE - 4 : uf2.BLOCK_SIZE] == uf2.END:
         return FileKind.UF2
     if intel_hex.has_record(data):
         return FileKind.INTEL_HEX

@@ -23,7 +23,7 @@ DATA_SIZE = 476
 _HEADER = struct.Struct("<8I")
 _DIGEST = struct.Struct("<II16s")
 _MAGIC = (0x0A32_4655, 0x9E5D_5157)
-_START = struct.pack("<2I", *_MAGIC)
+START = struct.pack("<2I", *_MAGIC)
 END = struct.pack("<I", 0x0AB1_6F30)
 """The last bytes of a block."""
 
@@ -75,17 +75,12 @@ def write(
     return b"".join(blocks)
 
 
-def is_uf2(data: bytes) -> bool:
-    """Return whether data begins as a UF2 block does."""
-    return data.startswith(_START)
-
-
 def read(data: bytes, *, name: str = "the UF2 file") -> Uf2:
     """Read a file; blocks that are not for the main flash are left out.
 
     Raises: UsageError if it is not UF2, was cut off, or blocks are broken, overlap or are missing.
     """
-    if not is_uf2(data):
+    if not data.startswith(START):
         raise UsageError(f"{name} is not UF2")
     if len(data) % BLOCK_SIZE:
         raise UsageError(f"{name} has {len(data)} bytes, which is not a multiple of 512")

@@ -55,8 +55,11 @@ class Recorder:
 
     def close(self) -> None:
         """Close the file; every line has been flushed."""
-        with contextlib.suppress(OSError):
-            self._file.close()
+        if not self._has_failed:
+            try:
+                files.end_record(self._file, self._path)
+            except OSError as error:
+                self._fail(error)
 
     def __call__(self, now: float, direction: Direction, data: bytes) -> None:
         """Write one chunk as a line."""
@@ -68,9 +71,13 @@ class Recorder:
             self._file.write(json.dumps(event) + "\n")
             self._file.flush()
         except OSError as error:
-            self._has_failed = True
-            self.close()
-            self._warn(f"the trace {self._path} ends here: {system_reason(error)}")
+            self._fail(error)
+
+    def _fail(self, error: OSError) -> None:
+        self._has_failed = True
+        with contextlib.suppress(OSError):
+            files.end_record(self._file, self._path)
+        self._warn(f"the trace {self._path} ends here: {system_reason(error)}")
 
 
 class Viewer:

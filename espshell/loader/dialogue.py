@@ -158,9 +158,11 @@ class Dialogue:
         self.stream_until = 0.0
         lead_home = self._lead_stub_home if self.dialect.is_stub else self._lead_rom_home
         if not lead_home(quick):
+            url, heard = self.link.port.url, recognise(self.link.noise).sentence
             raise Gone(
-                recognise(self.link.noise).sentence
-                or f"the loader on {self.link.port.url} stopped answering",
+                f"no loader answers on {url}: {heard}"
+                if heard
+                else f"the loader on {url} stopped answering",
                 hint="`reconnect` resets it into the loader again",
             )
         self.in_step = True

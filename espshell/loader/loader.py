@@ -306,6 +306,7 @@ class Window:
         self._limit = 0 if alone else loader.dialect.pipeline_bytes
         self.late_after_s = math.inf if alone or patient else loader.late_after_s
         self.longest_wait_s = 0.0
+        self._byte_s = loader.link.wire_s(1)
         self._unanswered: deque[int] = deque()  # encoded sizes
         self._in_flight = 0
 
@@ -343,8 +344,8 @@ class Window:
         link = self._loader.link
         now = link.clock.now
         start = now()
-        wire_s = link.wire_s(2 * self._in_flight + self._body_size * len(self._unanswered))
-        replies = link.receive_all(timeout_s + wire_s)
+        size = 2 * self._in_flight + self._body_size * len(self._unanswered)
+        replies = link.receive_all(timeout_s + size * self._byte_s)
         waited_s = now() - start
         if waited_s > self.longest_wait_s:
             self.longest_wait_s = waited_s

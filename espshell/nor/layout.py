@@ -22,7 +22,6 @@ from enum import Enum
 from functools import cache
 
 from espshell import tables
-from espshell.nor import opcodes
 from espshell.records import dataclass
 
 Values = Mapping[str, int]
@@ -305,28 +304,14 @@ class WritePlan:
     """01h with one byte sets SR2 to 0."""
 
 
-_SR1 = Form(opcodes.WRSR1, ("SR1",))
-_SR2 = Form(opcodes.WRSR2, ("SR2",))
-_SR3 = Form(opcodes.WRSR3, ("SR3",))
-_BOTH = Form(opcodes.WRSR1, ("SR1", "SR2"))
+def _write_plan(line: str) -> WritePlan:
+    name, *words = line.split()
+    forms = (word.split(":") for word in words if ":" in word)
+    plan = tuple(Form(int(opcode, 16), tuple(names.split(","))) for opcode, names in forms)
+    return WritePlan(name, plan, clears_sr2="clears" in words)
+
 
 WRITE_PLANS: dict[str, WritePlan] = {
-    plan.name: plan
-    for plan in (
-        WritePlan("none", ()),
-        WritePlan("sr1", (_SR1,)),
-        WritePlan("w16", (_BOTH,), clears_sr2=True),
-        # Both bytes whenever SR1 changes: harmless on these, and right if it is the older kind.
-        WritePlan("w16_31_11", (_SR2, _SR3, _BOTH)),
-        WritePlan("w16_31", (_SR2, _BOTH)),
-        WritePlan("sep", (_SR1, _SR2, _SR3)),
-        WritePlan("mx", (_SR1, Form(opcodes.WRSR1, ("SR1", "CR")))),
-        # CR1 of MX25R can only be written with CR2, which is not described: SR1 only.
-        WritePlan("mx_r", (_SR1,)),
-        WritePlan("eon_qe", (_SR1, _SR2, Form(opcodes.WRSR3_EON, ("SR3",)))),
-        WritePlan("3e", (Form(opcodes.WRSR2_QER3, ("SR2",)),)),
-        WritePlan("31", (_SR2,)),
-    )
+    plan.name: plan for plan in map(_write_plan, tables.rows(__package__, "writes"))
 }
-"""By name.  Source: flashrom b946ca13, hackpascal/ufprog 57fc859f, esp-idf 10212290, Beken
-``flash_config``; ``3e`` and ``31`` are what QER 011 and 110 of JESD216 say."""
+"""By name; ``data/writes.txt`` has their sources."""

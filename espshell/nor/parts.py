@@ -75,11 +75,6 @@ class Part:
         return "/".join(self.names)
 
     @property
-    def manufacturer(self) -> int:
-        """The first byte of the id."""
-        return makers.manufacturer(self.jedec_id)
-
-    @property
     def is_open(self) -> bool:
         """Whether it is not known which of several parts it is."""
         return len(self.candidates) > 1
@@ -211,15 +206,8 @@ def _holds(test: str, sfdp: Sfdp | None) -> bool | None:
     return flags[what] == bool(number)
 
 
-_QE_AT: dict[int, tuple[str, int] | None] = {
-    0: None,
-    1: ("SR2", 1),
-    2: ("SR1", 6),
-    3: ("SR2", 7),
-    4: ("SR2", 1),
-    5: ("SR2", 1),
-    6: ("SR2", 1),
-}
+_QE_AT: dict[int, tuple[str, int] | None] = {0: None, 2: ("SR1", 6), 3: ("SR2", 7)}
+_QE_AT |= dict.fromkeys((1, 4, 5, 6), ("SR2", 1))
 """Register and bit of QE by QER.  Source: JESD216B, DW15."""
 
 
@@ -288,8 +276,12 @@ def _stand_in(jedec_id: int, sfdp: Sfdp | None) -> Part:
     layout, plan = layouts.of("generic1"), "none"
     basic = sfdp.basic if sfdp else None
     place = _QE_AT.get(basic.qer) if basic and basic.qer is not None else None
-    if basic and basic.qer is not None and place and _readable(place, jedec_id, sfdp):
-        layout, plan = _with_qe(layout, place, basic.qer), _STAND_IN_PLANS[basic.qer]
+    if basic and basic.qer and place:
+        # 35h may be something else than a read of SR2.
+        by_35h = basic.qer != 3 and basic.enters_qpi_by_35h
+        is_other = makers.manufacturer(jedec_id) in makers.OTHER_COMMANDS
+        if place[0] == "SR1" or not (is_other or by_35h):
+            layout, plan = _with_qe(layout, place, basic.qer), _STAND_IN_PLANS[basic.qer]
     maker = makers.name(jedec_id)
     return Part(
         jedec_id=jedec_id,
@@ -303,16 +295,6 @@ def _stand_in(jedec_id: int, sfdp: Sfdp | None) -> Part:
         note="not in the table; known from SFDP only" + (f"; made by {maker}" if maker else ""),
         size=makers.size(jedec_id) or (basic.size if basic else 0),
     )
-
-
-def _readable(place: tuple[str, int], jedec_id: int, sfdp: Sfdp | None) -> bool:
-    """Whether the register of QE can be read without harm: 35h may be something else."""
-    if place[0] == "SR1":
-        return True
-    basic = sfdp.basic if sfdp else None
-    if basic is None or makers.manufacturer(jedec_id) in makers.OTHER_COMMANDS:
-        return False
-    return basic.qer == 3 or not basic.enters_qpi_by_35h
 
 
 def _with_qe(layout: Layout, place: tuple[str, int], qer: int) -> Layout:

@@ -74,7 +74,11 @@ def _setting(part: Part, text: str) -> Setting:
             f"{name} is not the same on all parts that it may be: {part.name}",
             hint="--part NAME chooses one",
         )
-    raise _unknown(part, name)
+    fields = [item.name for item in part.layout.fields if item.kind.settable]
+    names = [*fields, *(item.name for item in part.layout.registers)]
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise UsageError(f"{part.name} has no {name}", hint=f"{hint}there are {', '.join(names)}")
 
 
 def _number(name: str, text: str, most: int, values: list[str]) -> int:
@@ -84,11 +88,3 @@ def _number(name: str, text: str, most: int, values: list[str]) -> int:
     shown = f"0x{most:02x}" if most == _BYTE else str(most)
     hint = f"0 to {shown}" + (f", or {', '.join(values)}" if values else "")
     raise UsageError(f"{name} cannot be {text}", hint=hint)
-
-
-def _unknown(part: Part, name: str) -> UsageError:
-    fields = [item.name for item in part.layout.fields if item.kind.settable]
-    names = [*fields, *(item.name for item in part.layout.registers)]
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}? " if near else ""
-    return UsageError(f"{part.name} has no {name}", hint=f"{hint}there are {', '.join(names)}")

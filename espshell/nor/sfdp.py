@@ -40,21 +40,6 @@ HEADER_SIZE = 8
 """Bytes of the header, and of each parameter header behind it."""
 
 BASIC = 0xFF00
-NAMES: dict[int, str] = {
-    BASIC: "basic flash parameters",
-    0xFF81: "sector map",
-    0xFF03: "replay protected monotonic counters",
-    0xFF84: "4-byte address instructions",
-    0xFF05: "xSPI profile 1.0",
-    0xFF06: "xSPI profile 2.0",
-    0xFF87: "status, control and configuration registers",
-    0xFF88: "OPI enable registers",
-    0xFFC2: "of Macronix",
-    0xFFC8: "of GigaDevice",
-    0xFFEF: "of Winbond",
-}
-"""Tables by their ids; an id whose high byte is not FF is of the maker with that number."""
-
 _MOST_TABLES = 16
 _MOST_WORDS = 64
 _MS, _US = 1e-3, 1e-6
@@ -173,7 +158,7 @@ class Table:
     @property
     def name(self) -> str:
         """What the table is."""
-        return NAMES.get(self.id, "of a maker")
+        return _names().get(self.id, "of a maker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +282,13 @@ def parse_basic(words: tuple[int, ...]) -> Basic:
 
 
 _NOT_SAID = "not said"
+
+
+@cache
+def _names() -> dict[int, str]:
+    """Return what tables are by their ids, whose high byte is that of the maker, or FF."""
+    rows = (row.split(maxsplit=1) for row in texts.rows(__package__, "sfdp"))
+    return {int(number, 16): name for number, name in rows}
 
 
 @cache

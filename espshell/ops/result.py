@@ -22,12 +22,12 @@ class Result:
     @property
     def ok(self) -> bool:
         """Whether it is as expected: what is not is the device's fault, and exit status 1."""
-        return True
+        return not self.failure
 
     @property
     def failure(self) -> str:
-        """One line on what is not as expected."""
-        return "not as expected"
+        """One line on what is not as expected; empty if all is."""
+        return ""
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -16,8 +16,7 @@ import struct
 from enum import IntEnum
 from functools import reduce
 from operator import xor
-
-from espshell.records import dataclass
+from typing import NamedTuple
 
 REQUEST = 0x00
 RESPONSE = 0x01
@@ -62,8 +61,7 @@ class Opcode(IntEnum):
     """From E1 on: our handlers in a stub's plugin table (``protocol.handlers``)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """A reply; ``body`` is payload and status, which only a dialect can separate."""
 
     opcode: int

@@ -286,7 +286,8 @@ class _Sheet:
     def register(self, peripheral: Peripheral, name: str) -> Register:
         """Return the register of a name."""
         place = self.places[name]
-        access = _access(place.item, place.defaults)
+        text = place.item.text("access") or place.defaults["access"]
+        access = _ACCESS.get(text, Access.BOTH)
         fields = sorted(self._fields(place, access), key=lambda field: field.low)
         accesses = {field.access for field in fields} or {access}
         reads, writes = (
@@ -317,7 +318,7 @@ class _Sheet:
             offset = base + child.number("addressOffset")
             step = child.number("dimIncrement", 0)
             for i, index in enumerate(child.indices()):
-                name = identifier(prefix + _numbered(child.require("name"), index))
+                name = identifier(prefix + child.require("name").replace("%s", index))
                 if element.tag == "cluster":
                     yield from self._rows(child, f"{name}_", offset + i * step, defaults)
                 else:
@@ -331,7 +332,7 @@ class _Sheet:
             field = self._field(item, access)
             step = item.number("dimIncrement", 0)
             for i, index in enumerate(item.indices()):
-                name = identifier(_numbered(item.require("name"), index))
+                name = identifier(item.require("name").replace("%s", index))
                 one = replace(field, name=name, low=field.low + i * step)
                 if name not in names and one.high < 32:
                     names.add(name)
@@ -369,14 +370,6 @@ def _where(path: tuple[str, ...]) -> str:
 
 
 _INHERITED = ("access", "size", "resetValue")
-
-
-def _access(item: _Item, defaults: Mapping[str, str]) -> Access:
-    return _ACCESS.get(item.text("access") or defaults["access"], Access.BOTH)
-
-
-def _numbered(name: str, index: str) -> str:
-    return name.replace("%s", index)
 
 
 def _bits(item: _Item) -> tuple[int, int]:

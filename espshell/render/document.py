@@ -193,24 +193,24 @@ class Document:
 
 def line(*parts: Part) -> Line:
     """Return parts as one line, in which nothing speaks to the terminal."""
-    styled = (part if isinstance(part, Styled) else Styled(part) for part in parts)
-    return tuple(Styled(printable(text), style) for text, style in styled)
+    styled = [part if isinstance(part, Styled) else Styled(part) for part in parts]
+    return tuple([s if s[0].isprintable() else Styled(printable(s[0]), s[1]) for s in styled])
 
 
 def spaced(*parts: Part) -> Text:
     """Return parts with two spaces between them as one line, empty ones left out."""
-    shown = [part for part in line(*parts) if part.text]
-    return Text(*_joined([(part,) for part in shown]))
+    shown = [part for part in parts if (part.text if isinstance(part, Styled) else part)]
+    return Text(*[piece for part in shown for piece in (_GAP, part)][1:])
 
 
 def plain(text: Line) -> str:
     """Return a line without its styles."""
-    return "".join(part.text for part in text)
+    return "".join([part[0] for part in text])
 
 
 def written(text: Line, *, color: bool) -> str:
     """Return a line as a terminal understands it."""
-    return "".join(theme.paint(*part, color=color) for part in text)
+    return "".join([theme.paint(*part) for part in text]) if color else plain(text)
 
 
 def columns_of(text: str) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from operator import attrgetter
 from types import ModuleType
@@ -53,7 +53,9 @@ def _register(forms: dict[str, F], function: F) -> F:
 
 def render(result: object, view: View = View()) -> Document:  # noqa: B008 - frozen
     """Return a result as a renderable. Raises: TypeError if it has no form."""
-    name = _import_forms(type(result))
+    kind = type(result)
+    _import_forms(kind.__module__)
+    name = kind.__name__
     if name not in _FORMS:
         raise TypeError(f"no text form for {name}")
     return Document(lambda shown: _FORMS[name](result, shown), view)
@@ -62,7 +64,8 @@ def render(result: object, view: View = View()) -> Document:  # noqa: B008 - fro
 def to_json(result: object) -> Json:
     """Return a result as JSON values, field by field unless it has a form of its own."""
     kind = type(result)
-    name = _import_forms(kind)
+    _import_forms(kind.__module__)
+    name = kind.__name__
     if name in _JSON_FORMS:
         return _JSON_FORMS[name](result)
     if isinstance(result, Span):
@@ -127,11 +130,11 @@ def judgement(verified: bool | None) -> Styled:
     return Styled("verified", "ok") if verified else Styled("not as wanted", "error")
 
 
-def _import_forms(kind: type) -> str:
-    """Import what knows the forms of a class, if it is one of ours; return the class's name."""
-    if kind.__module__.startswith(_OPS):
-        package = import_module(_RENDER + kind.__module__.removeprefix(_OPS).partition(".")[0])
+@cache
+def _import_forms(home: str) -> None:
+    """Import what knows the forms of the classes of a module, if it is one of ours."""
+    if home.startswith(_OPS):
+        package = import_module(_RENDER + home.removeprefix(_OPS).partition(".")[0])
         for module in (package, *vars(package).values()):
             if isinstance(module, ModuleType):
                 run(module)
-    return kind.__name__

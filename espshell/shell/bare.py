@@ -46,16 +46,15 @@ def as_command(session: Session, text: str) -> str:
 def _with_address(session: Session, text: str) -> str:
     """Return a command with ``0x`` before an address as a dump prints it: ``peek 3fc90000``.
 
-    Only where it would be an error as it stands: it has letters, or is not an address in decimal.
+    Eight digits in decimal are the address of nothing on any chip.
     """
     match = _ADDRESSED.match(text)
     chip = session.target.chip if session.target else None
     if match is None or chip is None or (verb := COMMANDS.get(match[1])) is None:
         return text
     digits = match[2]
-    is_decimal = digits.isdigit() and chip.region_at(int(digits)) is not None
     takes_place = verb.params and verb.params[0].type.kind in ("place", "region", "address")
-    if is_decimal or not takes_place or chip.region_at(int(digits, 16)) is None:
+    if not takes_place or chip.region_at(int(digits, 16)) is None:
         return text
     return f"{text[: match.start(2)]}0x{text[match.start(2) :]}"
 

@@ -18,7 +18,7 @@ from espshell import files
 from espshell.errors import EspError, ScriptError, UsageError
 from espshell.records import dataclass
 from espshell.shell import blocks, lines, registry, script
-from espshell.shell.arguments.types import AnyType, no_outputs
+from espshell.shell.arguments.types import AnyType
 from espshell.shell.blocks import Block, Node
 from espshell.shell.declaration import Trait
 from espshell.shell.language import expr
@@ -103,8 +103,7 @@ class _Files:
         """Record the files that a command may write: in its arguments, and by its redirect."""
         verb, command, redirect = prepared.verb, prepared.command, prepared.command.redirect
         words = [redirect.target] if redirect is not None else []
-        types = [param.type for param in verb.params] + [option.type for option in verb.options]
-        if any(kind is not None and kind.outputs is not no_outputs for kind in types):
+        if verb.writes_files:
             words += command.words
         if (redirect and redirect.kind == "|") or not all(word.is_plain for word in words):
             self._knows_written = False

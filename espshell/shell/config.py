@@ -10,6 +10,7 @@ Scripts read none of it unless they are asked to: what a bench does must be writ
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import sys
@@ -19,12 +20,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from platformdirs import user_config_path
+from platformdirs import user_config_path, user_state_path
 
 from espshell import files
 from espshell.errors import UsageError, printable
 from espshell.link import reset
-from espshell.shell import trust
 from espshell.shell.arguments.types import chip_named, did_you_mean
 from espshell.shell.script import Script
 from espshell.shell.settings import SAVED, SWITCHES
@@ -159,9 +159,21 @@ def save(
 def _may_use(
     path: Path, data: bytes, values: _Values, ask: Callable[[Sequence[str]], bool] | None
 ) -> bool:
-    """Return whether a file of the current folder may be used: agreed to before, or now."""
-    if trust.is_agreed(path, data):
-        return True
+    """Return whether a file of the current folder may be used: agreed to before, or now.
+
+    It may be a stranger's: it came with a repository.  Its port can write a file
+    (``sim://...?flash-file=``), its aliases and start-up lines can run a shell.  So nothing of it
+    is used before a person has seen it and said yes; a file that has changed since is a new one.
+    """
+    state, place = (
+        Path(user_state_path("espshell", appauthor=False)) / "agreed",
+        os.path.realpath(path),
+    )
+    digest = hashlib.sha256(os.fsencode(place) + b"\0" + data).hexdigest()
+    with contextlib.suppress(UsageError):  # there is none yet, or it is damaged
+        lines = files.read_text(state, files.HISTORY).splitlines()
+        if any(line.startswith(digest) for line in lines):
+            return True
     if ask is None:
         raise UsageError(
             f"the {path} of this folder has not been approved yet",
@@ -170,7 +182,8 @@ def _may_use(
     if not ask([f"{key} = {_shown(value)}" for key, value in _flat(values)]):
         return False
     with contextlib.suppress(UsageError):  # then the next start asks again
-        trust.agree(path, data)
+        # In JSON, so that a line end in the path begins no line of its own.
+        files.append_private(state, f"{digest}  {json.dumps(place)}\n".encode())
     return True
 
 

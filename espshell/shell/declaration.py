@@ -34,7 +34,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 from espshell.ops.result import Result
 from espshell.records import dataclass
-from espshell.shell.arguments.types import AnyType, ArgType
+from espshell.shell.arguments.types import AnyType, ArgType, no_outputs
 from espshell.shell.outcome import Outcome, Presentation
 
 Answer = Result | Presentation | Outcome | None
@@ -183,6 +183,11 @@ class Verb:
         return _all_options(self.run, self.rest, self.extra)
 
     @property
+    def writes_files(self) -> bool:
+        """Whether a word of its line may be a file that it writes."""
+        return _writes_files(self.run, self.rest, self.extra)
+
+    @property
     def first_passed_on(self) -> int | None:
         """The index of the word from which on all are passed on, so that none is an option."""
         if self.rest != "words":
@@ -252,6 +257,12 @@ def _params(run: Run, rest: str) -> tuple[Param, ...]:
 @cache
 def _all_options(run: Run, rest: str, extra: tuple[Option, ...]) -> tuple[Option, ...]:
     return (*(slot for slot in derive(run, rest) if isinstance(slot, Option)), *extra)
+
+
+@cache
+def _writes_files(run: Run, rest: str, extra: tuple[Option, ...]) -> bool:
+    types = (slot.type for slot in (*derive(run, rest), *extra))
+    return any(kind is not None and kind.outputs is not no_outputs for kind in types)
 
 
 @cache

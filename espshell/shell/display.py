@@ -68,11 +68,17 @@ def show_text(output: Output, result: Result | Presentation | None) -> None:
     if not isinstance(result, Presentation):
         result = Presentation(result)
     if not (result.is_shown or output.as_json):
-        partitions = result.partitions()
-        view = replace(output.view, every_row=result.every_row, partitions=partitions)
-        output.show(render(result.result, view))
+        output.show(render(result.result, _view(output, result)))
     for note in result.result.notes:
         output.note(note)
+
+
+def _view(output: Output, shown: Presentation) -> View:
+    """Return the place where a result is drawn, and how the command wants it to be."""
+    view, partitions = output.view, shown.partitions()
+    if partitions is None and not shown.every_row:
+        return view
+    return replace(view, every_row=shown.every_row, partitions=partitions)
 
 
 @form

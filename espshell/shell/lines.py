@@ -5,7 +5,8 @@ Nothing is run here.  The registry of commands is ``registry.COMMANDS``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import contextlib
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from functools import lru_cache
 
@@ -16,6 +17,7 @@ from espshell.shell.declaration import Trait, Verb
 from espshell.shell.esptool import spelling
 from espshell.shell.language import grammar
 from espshell.shell.language.grammar import Command
+from espshell.shell.language.words import Variables
 from espshell.shell.outcome import Outcome
 from espshell.shell.registry import COMMANDS, Bound
 from espshell.shell.session import Session
@@ -111,29 +113,62 @@ def parse(session: Session, text: str) -> Iterator[Command]:
             yield command
 
 
-def prepare(session: Session, command: Command, *, depth: int = 0) -> Prepared:
-    """Find the verb of a command and bind its words; it is inside of ``depth`` commands.
+def prepare(session: Session, command: Command) -> Prepared:
+    """Find the verb of a command and bind its words.
 
     Raises: UsageError.
     """
+    if not (session.interactive or "@" in command.text):  # which may be a file with words
+        with contextlib.suppress(UsageError):  # its hint may be another one here
+            return _prepared_alike(command)
+    names = _Names(session.variables, session.aliases, prefixes=session.interactive)
+    return _prepared(command, names)
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What the names of commands in a line depend on, besides the line."""
+
+    variables: Variables
+    aliases: Collection[str]
+    prefixes: bool
+
+
+class _Unset:
+    """Variables none of which may be used."""
+
+    def get(self, name: str, /) -> str | None:
+        """Raise: what follows would depend on it."""
+        raise UsageError(f"`${name}` decides what the line means")
+
+
+_ALIKE = _Names(_Unset(), (), prefixes=False)
+
+
+@lru_cache(maxsize=_LINES_KEPT)
+def _prepared_alike(command: Command) -> Prepared:
+    """Prepare a command that is the same in every session. Raises: UsageError for any other."""
+    return _prepared(command, _ALIKE)
+
+
+def _prepared(command: Command, names: _Names, depth: int = 0) -> Prepared:
+    """Prepare a command that is inside of ``depth`` commands."""
     if depth > MAX_DEPTH:
         raise UsageError(f"commands are nested more than {MAX_DEPTH} deep")
-    command = COMMANDS.whole(
-        spelling.program(command), session.variables, prefixes=session.interactive
-    )
-    name = command.name.expand(session.variables)
+    command = COMMANDS.whole(spelling.program(command), names.variables, prefixes=names.prefixes)
+    name = command.name.expand(names.variables)
     if name.startswith("?") and name != "?":
-        return prepare(session, cut(f"help {name[1:]} {command.rest(0)}")[0])
+        return _prepared(cut(f"help {name[1:]} {command.rest(0)}")[0], names)
     if subject := spelling.asks_help(name, command):
-        return prepare(session, cut(f"help {subject}")[0])
-    verb = COMMANDS.find(name, prefixes=session.interactive, also=session.aliases)
+        return _prepared(cut(f"help {subject}")[0], names)
+    verb = COMMANDS.find(name, prefixes=names.prefixes, also=names.aliases)
     command = spelling.modern(verb.name, command)
     bound = registry.bind(verb, command)
     inner = None
     if verb.rest == "command":
         inside = registry.inner(verb, command)
         spelling.require_command(verb.name, inside.name)
-        inner = prepare(session, inside, depth=depth + 1)
+        inner = _prepared(inside, names, depth + 1)
     return Prepared(verb, command, bound, inner)
 
 
@@ -145,7 +180,7 @@ def _expand(
         raise UsageError(f"aliases are nested more than {MAX_DEPTH} deep")
     for command in commands:
         name = command.name.raw
-        line = meaning(session, name, command.rest(0))
+        line = None if _has_no_aliases(session) else meaning(session, name, command.rest(0))
         if line is None or name in within:
             yield command
             continue

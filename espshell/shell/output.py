@@ -78,6 +78,8 @@ class Output:
         """Where all of it is written to, too."""
         self.records: list[Record] = []
         """And where else: a log, copies for a report."""
+        self.record_status = 0
+        """What the program ends with, at least: 2 if a record of it is not complete."""
 
     @property
     def color(self) -> bool:
@@ -162,23 +164,20 @@ class Output:
 
     def write(self, text: str) -> None:
         """Write a piece of a result, in one call. Raises: UsageError if it cannot be written."""
-        if self._stdout.isatty():
+        if (self._bar or self._alive_text) and self._stdout.isatty():
             self._end_progress()
-        with self._told():
-            self._stdout.write(self.recolored(text))
+        self._emit(self.recolored(text))
         if not self._redirected:
             self.logged(lambda transcript: transcript.output(text))
 
     def recolored(self, text: str) -> str:
         """Return painted text in the colours of the theme."""
-        return recolored(text, self.chosen_theme)
+        return recolored(text, self.chosen_theme) if "\x1b" in text else text
 
     def draw(self, text: str) -> None:
         """Write a piece of a picture to the terminal, which no transcript gets."""
         self._end_progress()
-        with self._told():
-            self._stdout.write(text)
-            self._stdout.flush()
+        self._emit(text, flush=True)
 
     def alive(self, text: str, *, around: bool = False) -> None:
         """Show on a terminal what a command is at, from half a second on, until it shows more.
@@ -221,13 +220,29 @@ class Output:
                 continue  # it has ended while the end of another one was told
             try:
                 write(record)
-            except OSError as error:
-                if record is self.transcript:
-                    self.transcript = None
-                else:
-                    self.records.remove(record)
-                record.close()
-                self.error(f"the transcript {record.path} ends here: {system_reason(error)}")
+            except (OSError, ValueError) as error:  # ValueError: it has just been closed
+                self.end_record(record, error)
+
+    def end_record(self, record: Record, failure: Exception | None = None) -> None:
+        """Close a record, once; say if not all of it could be written."""
+        if record is self.transcript:
+            self.transcript = None
+        elif record in self.records:
+            self.records.remove(record)
+        else:
+            return
+        try:
+            record.close()
+        except (OSError, ValueError) as error:
+            failure = failure or error
+        if failure is not None:
+            reason = system_reason(failure) if isinstance(failure, OSError) else "it was closed"
+            self.record_failed(f"the {record.kind} {record.path} ends here: {reason}")
+
+    def record_failed(self, text: str) -> None:
+        """Say that a record is not complete; the work on the chip goes on, the status tells."""
+        self.record_status = UsageError.exit_status
+        self.error(text)
 
     @contextlib.contextmanager
     def copied(self) -> Iterator[Copy]:
@@ -305,12 +320,13 @@ class Output:
                 self.stderr.flush()
 
     def _end_progress(self) -> None:
-        with self._alive_lock, contextlib.suppress(OSError):
-            self._alive_text = ""
-            if self._is_alive_shown:
-                self._is_alive_shown = False
-                self.stderr.write("\r\x1b[K")
-                self.stderr.flush()
+        if self._alive_text:  # else there is nothing to take away
+            with self._alive_lock, contextlib.suppress(OSError):
+                self._alive_text = ""
+                if self._is_alive_shown:
+                    self._is_alive_shown = False
+                    self.stderr.write("\r\x1b[K")
+                    self.stderr.flush()
         bar, self._bar = self._bar, None
         if bar is not None:
             with contextlib.suppress(OSError):
@@ -328,8 +344,7 @@ class Output:
         if self._alive_timer is not None:
             self._alive_timer.cancel()
         self._alive_timer, self._alive_since, self._alive_around = None, 0.0, ""
-        with self._told():
-            self._stdout.flush()
+        self._emit("", flush=True)
 
     @contextlib.contextmanager
     def to_file(self, path: Path, *, append: bool) -> Iterator[None]:
@@ -382,11 +397,16 @@ class Output:
         finally:
             self._stdout, self._redirected = kept, False
 
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        """Make an error of the system ours; that nobody reads on is not for us to judge."""
+    def _emit(self, text: str, *, flush: bool = False) -> None:
+        """Write to where results go.
+
+        Raises: UsageError for an error of the system; that nobody reads on is not for us to judge.
+        """
         try:
-            yield
+            if text:
+                self._stdout.write(text)
+            if flush:
+                self._stdout.flush()
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -408,9 +428,9 @@ class Output:
     def _wants_color(self, stream: IO[str]) -> bool:
         if self.color_when != "auto":
             return self.color_when == "always"
-        if "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb":
+        if not stream.isatty() or "NO_COLOR" in os.environ:
             return False
-        return stream.isatty()
+        return os.environ.get("TERM") != "dumb"
 
 
 class _Bar:

@@ -193,7 +193,7 @@ def require_format(path: Path) -> None:
 
 
 def write(session: Session, path: Path, stopped: str = "") -> BoardReport:
-    """Write and return a report of the connected board; see ``board_report.gather``."""
+    """Write and return a report of the connected board; see ``gather``."""
     report = gather(session, stopped)
     files.write_bytes(path, text_of(report, path).encode())
     return report
@@ -234,7 +234,9 @@ def _html(report: BoardReport) -> str:
         f"<h2>{html.escape(title)}</h2>\n<pre>{_drawn(shown)}</pre>"
         for title, shown in _parts(report)
     ]
-    about = [f"<p{' class=bad' * number}>{html.escape(line)}" for number, line in _marked(report)]
+    about = [
+        f"<p{' class=bad' * (line in report.bad_news)}>{html.escape(line)}" for line in report.about
+    ]
     page = (pkgutil.get_data("espshell.shell", "data/report.html") or b"").decode()
     return page.format(
         title=html.escape(report.title),
@@ -245,11 +247,6 @@ def _html(report: BoardReport) -> str:
         paper=_PAPER,
         ink=_INK,
     )
-
-
-def _marked(report: BoardReport) -> list[tuple[bool, str]]:
-    """Return the lines above the sections, and whether each is bad news."""
-    return [(line in report.bad_news, line) for line in report.about]
 
 
 def _parts(report: BoardReport) -> list[tuple[str, Document | str]]:

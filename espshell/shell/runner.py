@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from operator import methodcaller
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import espshell.shell.commands  # noqa: F401 - they register themselves
 from espshell import files
@@ -48,6 +49,9 @@ from espshell.shell.script import Script
 from espshell.shell.session import NOTHING_CHANGED, Quit, Session
 from espshell.span import Span
 from espshell.units import number_text
+
+if TYPE_CHECKING:
+    from espshell.shell.transcript import Record
 
 
 class Runner:
@@ -134,7 +138,8 @@ class Runner:
         session, verb = self.session, prepared.verb
         if verb.needs_chip:
             _require_chip(session, verb)
-        arguments = registry.values(verb, prepared.bound, session.variables, session.scope)
+        scope = session.scope
+        arguments = registry.values(verb, prepared.bound, session.variables, scope)
         if (inner := prepared.inner) is not None:
             arguments["command"] = Held(
                 inner,
@@ -145,8 +150,8 @@ class Runner:
             arguments["assignment"] = prepared.command
         if Trait.LINES in verb.traits:
             arguments["run_file"] = self.run_file
-        changes = registry.settings(prepared.bound, session.variables, session.scope)
-        with session.with_settings(changes):
+        changes = registry.settings(prepared.bound, session.variables, scope)
+        with session.with_settings(changes) if changes else contextlib.nullcontext():
             answer = self._recorded(prepared, arguments)
         if isinstance(answer, Outcome):  # that of the inner command
             return answer
@@ -316,30 +321,28 @@ class Runner:
         session, output = self.session, self.session.output
         try:
             prepared = lines.prepare(session, command)
-            text = replay.as_in_a_script(prepared, session.variables, session.folder)
         except EspError:
             output.logged(lambda transcript: transcript.comment(command.text))
             raise
-        if Trait.ONCE in prepared.verb.traits:
-            output.logged(lambda transcript: transcript.comment(text))
-        else:
-            output.logged(lambda transcript: transcript.command(text))
+
+        def write(transcript: Record) -> None:
+            text = replay.as_in_a_script(prepared, session.variables, session.folder)
+            is_once = Trait.ONCE in prepared.verb.traits
+            (transcript.comment if is_once else transcript.command)(text)
+
+        output.logged(write)
         if session.interactive:
             output.alive(f"{command.text} ...")
         return prepared
 
-    @contextlib.contextmanager
-    def _redirected(self, command: Command) -> Iterator[None]:
+    def _redirected(self, command: Command) -> contextlib.AbstractContextManager[None]:
         redirect, output = command.redirect, self.session.output
         if redirect is None:
-            yield
-        elif redirect.kind == "|":
-            with output.to_shell(redirect.target.raw):
-                yield
-        else:
-            path = files.path_of(redirect.target.expand(self.session.variables))
-            with output.to_file(path, append=redirect.kind == ">>"):
-                yield
+            return contextlib.nullcontext()
+        if redirect.kind == "|":
+            return output.to_shell(redirect.target.raw)
+        path = files.path_of(redirect.target.expand(self.session.variables))
+        return output.to_file(path, append=redirect.kind == ">>")
 
 
 def _go_on_by_pipe(session: Session, command: Command) -> None:

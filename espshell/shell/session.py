@@ -271,11 +271,13 @@ class Session:
         Not where the chip could not be reset if it got lost. What fails later goes back by
         ``lower_rate``.
         """
-        bridge, port = self.chip.bridge, self.chip.link.port
+        port = self.chip.link.port
+        if size <= RAISED_FROM or port.baud != SYNC_BAUD:
+            return
+        bridge = self.chip.bridge
         is_left = self.bench.rate == self.settings.rate == "auto" and not self.dry_run
         is_safe = port.has_lines and not self.bench.before.startswith("no-reset")
-        is_slow = size > RAISED_FROM and port.baud == SYNC_BAUD
-        if not (bridge and is_left and is_safe and is_slow):
+        if not (bridge and is_left and is_safe):
             return
         most = min(bridge.max_baud or rate.UNKNOWN_LIMIT, self.clean_rates.get(port.url, 1 << 32))
         try:
@@ -489,8 +491,7 @@ class Session:
 
     def log_to(self, path: Path | None) -> None:
         """Write the transcript to a file, or to none. Raises: UsageError if it cannot be opened."""
-        old, self.output.transcript = self.output.transcript, None
-        if old is not None:
-            old.close()
+        if self.output.transcript is not None:
+            self.output.end_record(self.output.transcript)
         if path is not None:
             self.output.transcript = Transcript(path)

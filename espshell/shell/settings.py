@@ -68,42 +68,27 @@ A file in the folder of a project must not choose programs of the system.
 
 @dataclasses.dataclass(slots=True)
 class Settings:
-    """The settings that ``set`` changes."""
+    """The settings that ``set`` changes; ``ABOUT`` says what each means."""
 
     check: bool = False
-    """Read everything twice."""
     squeeze: bool = True
-    """Show runs of equal rows as one line."""
     verify: bool = True
-    """Read back after writing."""
     confirm: bool = True
-    """Ask before flash is changed, if a person is there."""
     slower: bool = True
-    """Go on at a lower baud rate when reads of flash keep failing."""
-    rate: str = "auto"
-    """``auto``: raise a rate that was left at the default for long transfers; ``fixed``: never."""
-    compress: str = "auto"
-    """``auto``: flash comes compressed where that is quicker, for which RAM is written; ``off``."""
     pipe: bool = True
-    """Whether an empty Enter behind ``dump | less`` goes through ``less``, too."""
     shell: bool = False
-    """Whether scripts may run ``!COMMAND`` and ``cd``."""
+    rate: str = "auto"
+    compress: str = "auto"
     aliases: str = "off"
-    """The names of other tools that are understood: ``uboot`` or ``gdb``."""
     editing: str = "emacs"
-    """The keys of the prompt: ``emacs`` or ``vi``."""
+    complete: str = "tab"
+    theme: str = "auto"
     pager: str = "auto"
-    """What shows a result that does not fit on the terminal: a command, ``auto`` or ``off``."""
     flash_size: int | None = None
     """The size of the flash (bytes); None takes it from the JEDEC id."""
     spi_connection: str = "auto"
     """The pins of the flash; see ``device.board``."""
-    complete: str = "tab"
-    """When names are offered: ``tab``, or ``typing``: with every key."""
-    theme: str = "auto"
-    """The colours; see ``render.theme``."""
     parttable: str = "0x8000"
-    """The offset of the partition table in flash, or a file with a table."""
 
 
 @dataclass(frozen=True, slots=True)

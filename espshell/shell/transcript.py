@@ -23,6 +23,7 @@ class Record(Protocol):
     """What is written down of a session."""
 
     path: Path
+    kind: str
 
     def command(self, text: str) -> None:
         """Write a command. Raises: OSError."""
@@ -34,11 +35,13 @@ class Record(Protocol):
         """Write output, which may be coloured. Raises: OSError."""
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write what is left. Raises: OSError."""
 
 
 class Transcript:
     """A file to which a session is appended line by line, as a script."""
+
+    kind = "transcript"
 
     _OUTPUT = "# "
     """Stands before each line of output."""
@@ -50,7 +53,8 @@ class Transcript:
         try:
             self.comment(f"espshell {__version__}")
         except OSError as error:
-            self.close()
+            with contextlib.suppress(OSError):
+                self.close()
             raise file_error("write", path, error) from error
 
     def command(self, text: str) -> None:
@@ -70,12 +74,12 @@ class Transcript:
         self._put("".join(f"{self._OUTPUT}{line}".rstrip() + "\n" for line in lines))
 
     def close(self) -> None:
-        """Write the last incomplete line, if possible, and close the file."""
-        with contextlib.suppress(OSError):  # all complete lines have been flushed
+        """Write the last incomplete line, and close the file. Raises: OSError."""
+        try:
             if self._held:
                 self.output("\n")
-        with contextlib.suppress(OSError):
-            self._stream.close()
+        finally:
+            files.end_record(self._stream, self.path)
 
     def _put(self, text: str) -> None:
         self._stream.write(text)
@@ -84,6 +88,8 @@ class Transcript:
 
 class Log(Transcript):
     """The same with the time (UTC) before each line: for reading, not for running again."""
+
+    kind = "log"
 
     _OUTPUT = ""
 
@@ -103,6 +109,7 @@ class Copy:
     """The output of one command, without colours."""
 
     path = Path("a copy")
+    kind = "copy"
 
     def __init__(self) -> None:
         self._pieces: list[str] = []

@@ -5,14 +5,15 @@ The host sees of it what the chip prints, and whether somebody answers.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable
 from enum import Enum
+from math import inf
 
 from espshell.chips import Quirk
 from espshell.sim import stub_image
 from espshell.sim.bootloader import Bootloader
 from espshell.sim.chip import SimChip
-from espshell.sim.event_queue import EventQueue
 from espshell.sim.fault import FaultAction
 from espshell.sim.line import SerialLine
 from espshell.sim.models import APPLICATION_TEXT, BROWNOUT_TEXT, PANIC_TEXT, ROM_BAUD
@@ -38,6 +39,29 @@ WATCHDOG_S = 15e-3
 
 _IMAGE_MAGICS = (0xE9, 0xEA)
 """First bytes of an image: of all chips, and of a version 2 image of an ESP8266."""
+
+
+class EventQueue:
+    """Events at their time; of two at the same time, the one that was added first."""
+
+    def __init__(self) -> None:
+        self.next_at = inf
+        """When the next event is due."""
+        self._count = 0
+        self._entries: list[tuple[float, int, Callable[[float], None]]] = []
+
+    def add(self, at: float, event: Callable[[float], None]) -> None:
+        """Have something called at a time; it is given the time that was planned."""
+        self._count += 1
+        heapq.heappush(self._entries, (at, self._count, event))
+        self.next_at = self._entries[0][0]
+
+    def run_due(self, now: float) -> None:
+        """Call all events that have come due by now."""
+        while self.next_at <= now:
+            at, _, event = heapq.heappop(self._entries)
+            self.next_at = self._entries[0][0] if self._entries else inf
+            event(at)
 
 
 class ChipMode(Enum):

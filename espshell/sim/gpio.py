@@ -12,9 +12,9 @@ are the simulator's own, so that it can examine those of the host side.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import field
-from functools import partial
+from typing import Any
 
+from espshell import tables
 from espshell.records import dataclass
 from espshell.sim.memory import AddressSpace
 from espshell.units import WORD
@@ -50,13 +50,13 @@ class GpioModel:
     select0: int = 0x554
     bank1: tuple[int, int, int] = (0x10, 0x2C, 0x40)
     """OUT1, ENABLE1 and IN1."""
-    pads: Mapping[int, int] = field(default_factory=dict)
-    """Offsets from ``mux`` where they do not follow each other."""
+    pads: tuple[int, ...] = ()
+    """The pins in the order of their pads, where that is another one, from the second word on."""
     gpio_function: int = 1
     rtc_pin: tuple[int, int, int, int] | None = None
     """Addresses of OUT, ENABLE, IN and pad of the ESP8266's GPIO16, bit 0 of each."""
-    special: Mapping[int, int] = field(default_factory=dict)
-    """Pads whose function for GPIO is another one."""
+    function_0: tuple[int, ...] = ()
+    """Pins whose function for GPIO is 0."""
 
     @property
     def pins(self) -> tuple[int, ...]:
@@ -66,136 +66,30 @@ class GpioModel:
     def pad(self, pin: int) -> int:
         """Return the address of a pad's register; 0 where there is none."""
         if self.pads:
-            return self.mux + self.pads[pin] if pin in self.pads else 0
+            return self.mux + WORD * (1 + self.pads.index(pin)) if pin in self.pads else 0
         return self.mux + WORD * pin
 
 
-_PADS_ESP32 = dict(
-    zip(
-        (
-            *(36, 37, 38, 39, 34, 35, 32, 33, 25, 26, 27, 14, 12, 13, 15, 2, 0, 4, 16, 17),
-            *(9, 10, 11, 6, 7, 8, 5, 18, 19, 20, 21, 22, 3, 1, 23),
-        ),
-        range(0x04, 0x90, WORD),
-        strict=True,
-    )
-)
-_PADS_ESP8266 = dict(
-    zip(
-        (12, 13, 14, 15, 3, 1, 6, 7, 8, 9, 10, 11, 0, 2, 4, 5), range(0x04, 0x44, WORD), strict=True
-    )
-)
+def _read(text: str) -> Any:
+    """Return a number, or those of a list with commas and ranges; ``x`` stands for None."""
+    if not {",", "-"} & {*text}:
+        return None if text == "x" else int(text, 0)
+    numbers: list[int | None] = []
+    for part in filter(None, text.split(",")):
+        first, dash, last = part.partition("-")
+        numbers += range(int(first), int(last) + 1) if dash else (_read(part),)
+    return tuple(numbers)
 
-_LATER = partial(
-    GpioModel,
-    out=4,
-    enable=0x34,
-    level=0x64,
-    strap=0,
-    pin0=0xD4,
-    select0=0xAD4,
-    bank1=(0x10, 0x40, 0x68),
-)
-"""The registers of the ESP32-C5 and C61, which lie in another order."""
 
-MODELS: Mapping[str, GpioModel] = {
-    "esp8266": GpioModel(
-        0x6000_0300,
-        0x6000_0800,
-        16,
-        0,
-        (2, 0, 15),
-        (),
-        out=0,
-        enable=0x0C,
-        level=0x18,
-        pin0=0x28,
-        pads=_PADS_ESP8266,
-        gpio_function=3,
-        rtc_pin=(0x6000_0768, 0x6000_0774, 0x6000_078C, 0x6000_07A0),
-        special={0: 0, 2: 0, 4: 0, 5: 0},
-    ),
-    "esp32": GpioModel(
-        0x3FF4_4000,
-        0x3FF4_9000,
-        40,
-        256,
-        (5, 15, 4, 2, 0, 12),
-        (1, 3, *range(6, 16)),
-        missing=(24, 28, 29, 30, 31),
-        input_only=(34, 35, 36, 37, 38, 39),
-        pin0=0x88,
-        select0=0x530,
-        pads=_PADS_ESP32,
-        gpio_function=2,
-    ),
-    "esp32s2": GpioModel(
-        0x3F40_4000,
-        0x3F40_9004,
-        47,
-        256,
-        (None, None, 46, 0, 45),
-        (*range(26, 33), *range(39, 45)),
-        missing=(22, 23, 24, 25),
-        input_only=(46,),
-    ),
-    "esp32s3": GpioModel(
-        0x6000_4000,
-        0x6000_9004,
-        49,
-        256,
-        (None, None, 46, 0, 45, 3),
-        (*range(26, 33), *range(39, 45), 47, 48),
-        missing=(22, 23, 24, 25),
-    ),
-    "esp32c2": GpioModel(
-        0x6000_4000, 0x6000_9004, 21, 128, (2, 3, 8, 9), (*range(4, 8), *range(12, 18), 19, 20)
-    ),
-    "esp32c3": GpioModel(
-        0x6000_4000, 0x6000_9004, 22, 128, (2, 3, 8, 9), (*range(4, 8), *range(12, 18), 20, 21)
-    ),
-    "esp32c6": GpioModel(
-        0x6009_1000,
-        0x6009_0004,
-        31,
-        128,
-        (None, None, 8, 9),
-        (*range(4, 8), *range(16, 27), 28, 29, 30),
-    ),
-    "esp32h2": GpioModel(
-        0x6009_1000,
-        0x6009_0004,
-        28,
-        128,
-        (None, None, 8, 9),
-        (*range(2, 6), *range(15, 21), 23, 24),
-    ),
-    "esp32c5": _LATER(
-        0x6009_1000,
-        0x6009_0000,
-        29,
-        256,
-        (None, None, None, 27, 28),
-        (*range(2, 6), 11, 12, *range(15, 19), 20, 21, 22),
-    ),
-    "esp32c61": _LATER(
-        0x6009_1000,
-        0x6009_0000,
-        30,
-        256,
-        (None, None, 8, 9),
-        (*range(3, 7), 10, 11, *range(14, 18), 19, 20, 21),
-    ),
-    "esp32p4": GpioModel(
-        0x500E_0000,
-        0x500E_1004,
-        55,
-        256,
-        (None, None, 36, 35),
-        (*range(2, 6), *range(37, 49)),
-        select0=0x558,
-    ),
-}
+def _model(row: str) -> tuple[str, GpioModel]:
+    """Return the chip and the model of a row of ``data/gpio.txt``."""
+    chip, *values = row.split()
+    given = dict(value.split("=") for value in values[6:])
+    fields = {name: _read(text) for name, text in given.items()}
+    return chip, GpioModel(*map(_read, values[:6]), **fields)
+
+
+MODELS = dict(map(_model, tables.rows(__package__, "gpio")))
 
 
 class Gpio:
@@ -301,7 +195,8 @@ class Gpio:
     def _is_gpio(self, pin: int) -> bool:
         model, pad = self.model, self._pad(pin)
         if not model.signal:
-            return (pad >> 4 & 3 | pad >> 8 << 2 & 4) == model.special.get(pin, model.gpio_function)
+            function = 0 if pin in model.function_0 else model.gpio_function
+            return (pad >> 4 & 3 | pad >> 8 << 2 & 4) == function
         select = self._memory.word(model.base + model.select0 + WORD * pin)
         function = pad >> 12 & 7
         is_plain = function == model.gpio_function or not (function or pin in model.own_function)

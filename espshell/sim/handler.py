@@ -17,13 +17,10 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from espshell.chips import Isa
-from espshell.records import dataclass
 from espshell.sim import imitation
 from espshell.sim.chip import SimChip
 from espshell.sim.core import POLL, RELEASE, SCRATCH, SEND, Core, Crash
-
-Stream = tuple[tuple[float, bytes], ...]
-"""Frames, each with the time from the end of the one before to its start, without the line's."""
+from espshell.sim.imitation import HandlerResult
 
 _RESPONSE = struct.Struct("<I64sHxxI")
 """Value, data, how many bytes of it count, and what runs after the reply."""
@@ -31,19 +28,6 @@ _CONTEXT = struct.Struct("<BBHIII")
 """Opcode, direction, size, checksum, payload, functions of the transport."""
 _CONTEXT_AT, _TRANSPORT_AT = SCRATCH + 0x100, SCRATCH + 0x200
 _PAYLOAD_AT = SCRATCH + 0x1000
-
-
-@dataclass(frozen=True, slots=True)
-class HandlerResult:
-    """What a handler returns for a request, and what it sends after the reply."""
-
-    status: int
-    value: int = 0
-    data: bytes = b""
-    stream: Stream | None = None
-    """None: nothing runs after the reply."""
-    crashes: bool = False
-    """Whether what runs after the reply never comes back."""
 
 
 class Caller:
@@ -64,11 +48,9 @@ class Caller:
                 return None
         name = imitation.recognise(self._chip, pointer)
         done = imitation.run(self._chip, name, opcode, payload) if name else None
-        if done is None:
-            return None
-        self._chip.access.now += done.cost / self._chip.core_hz
-        stream = None if done.frames is None else tuple(done.frames)
-        return HandlerResult(done.status, done.value, done.data, stream)
+        if done is not None:
+            self._chip.access.now += done.cost / self._chip.core_hz
+        return done
 
     def returns(self, entry: int) -> bool:
         """Call code without arguments; return whether it comes back."""

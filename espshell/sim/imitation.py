@@ -21,6 +21,10 @@ from espshell.sim.nor import SECTOR
 from espshell.sim.romcode import ADDRESSES, READ_BYTE_S
 from espshell.units import KIB, WORD
 
+Words = tuple[int, ...]
+Stream = tuple[tuple[float, bytes], ...]
+"""Frames, each with the time from the end of the one before to its start, without the line's."""
+
 _FRAME = KIB
 _STREAM_INSTRUCTIONS = 17  # a byte
 _FIND_INSTRUCTIONS = 11  # a byte
@@ -42,15 +46,18 @@ class CodeDigest:
 
 
 @dataclass(frozen=True, slots=True)
-class Imitated:
-    """What a handler answers, and what it then sends: the time that each frame takes, and it."""
+class HandlerResult:
+    """What a handler returns for a request, and what it sends after the reply."""
 
     status: int
     value: int = 0
     data: bytes = b""
-    frames: Iterator[tuple[float, bytes]] | None = None
+    stream: Stream | None = None
+    """None: nothing runs after the reply."""
+    crashes: bool = False
+    """Whether what runs after the reply never comes back."""
     cost: int = 0
-    """Instructions before the reply."""
+    """Instructions before the reply that have not been counted."""
 
 
 def recognise(chip: SimChip, pointer: int) -> str:
@@ -65,25 +72,26 @@ def recognise(chip: SimChip, pointer: int) -> str:
     return ""
 
 
-def run(chip: SimChip, name: str, opcode: int, payload: bytes) -> Imitated | None:
-    """Do what a handler does; None if it crashes."""
-    return _IMITATIONS[name](chip, opcode, payload)
+def run(chip: SimChip, name: str, opcode: int, payload: bytes) -> HandlerResult | None:
+    """Do what a handler does; None if it crashes. A request of more than two words has a sum."""
+    count, imitate = _IMITATIONS[name]
+    words = struct.unpack_from(f"<{count}I", payload.ljust(WORD * count, b"\0"))
+    if count > 2 and opcode + sum(words) & 0xFFFFFFFF:
+        return HandlerResult(_BAD_CHECKSUM)
+    return imitate(chip, words)
 
 
-def _words(chip: SimChip, _opcode: int, payload: bytes) -> Imitated:
-    address, count = struct.unpack_from("<II", payload.ljust(8, b"\0"))
+def _words(chip: SimChip, words: Words) -> HandlerResult:
+    address, count = words
     if count > 16:
-        return Imitated(_BAD_SIZE)
+        return HandlerResult(_BAD_SIZE)
     data = chip.memory.read(address, WORD * count)
     total = address + sum(struct.unpack(f"<{count}I", data))
-    return Imitated(0, total & 0xFFFFFFFF, data)
+    return HandlerResult(0, total & 0xFFFFFFFF, data)
 
 
-def _stream(chip: SimChip, opcode: int, payload: bytes) -> Imitated:
-    words = struct.unpack_from("<4I", payload.ljust(16, b"\0"))
-    if opcode + sum(words) & 0xFFFFFFFF:
-        return Imitated(_BAD_CHECKSUM)
-    return Imitated(0, frames=_frames(chip, *words[:3]))
+def _stream(chip: SimChip, words: Words) -> HandlerResult:
+    return HandlerResult(0, stream=tuple(_frames(chip, *words[:3])))
 
 
 def _frames(chip: SimChip, at: int, size: int, kind: int) -> Iterator[tuple[float, bytes]]:
@@ -111,45 +119,33 @@ def _frames(chip: SimChip, at: int, size: int, kind: int) -> Iterator[tuple[floa
         yield spent_s, crc.to_bytes(WORD, "little")
 
 
-def _find(chip: SimChip, opcode: int, payload: bytes) -> Imitated:
-    words = struct.unpack_from("<12I", payload.ljust(48, b"\0"))
-    if opcode + sum(words) & 0xFFFFFFFF:
-        return Imitated(_BAD_CHECKSUM)
+def _find(chip: SimChip, words: Words) -> HandlerResult:
     address, size, length = words[:3]
-    mask = payload[28 : 28 + length]
-    pattern = _masked(payload[12 : 12 + length], mask)
+    text, mask = (struct.pack("<4I", *words[at : at + 4])[:length] for at in (3, 7))
+    pattern = _masked(text, mask)
     data = chip.memory.read(address, size)
     places = range(size - length + 1)
     place = next((at for at in places if _masked(data[at : at + length], mask) == pattern), None)
     if place is None:
-        return Imitated(0, 1, cost=_FIND_INSTRUCTIONS * size)
-    return Imitated(0, address + place, cost=_FIND_INSTRUCTIONS * place)
+        return HandlerResult(0, 1, cost=_FIND_INSTRUCTIONS * size)
+    return HandlerResult(0, address + place, cost=_FIND_INSTRUCTIONS * place)
 
 
 def _masked(data: bytes, mask: bytes) -> int:
     return int.from_bytes(data, "little") & int.from_bytes(mask, "little")
 
 
-def _crc(chip: SimChip, opcode: int, payload: bytes) -> Imitated:
-    words = struct.unpack_from("<3I", payload.ljust(12, b"\0"))
-    if opcode + sum(words) & 0xFFFFFFFF:
-        return Imitated(_BAD_CHECKSUM)
+def _crc(chip: SimChip, words: Words) -> HandlerResult:
     data = chip.memory.read(words[0], words[1] - words[1] % WORD)
-    return Imitated(0, zlib.crc32(data), cost=_STREAM_INSTRUCTIONS * len(data))
+    return HandlerResult(0, zlib.crc32(data), cost=_STREAM_INSTRUCTIONS * len(data))
 
 
-def _call(chip: SimChip, opcode: int, payload: bytes) -> Imitated | None:
-    words = struct.unpack_from("<10I", payload.ljust(40, b"\0"))
-    if opcode + sum(words) & 0xFFFFFFFF:
-        return Imitated(_BAD_CHECKSUM)
+def _call(chip: SimChip, words: Words) -> HandlerResult | None:
     value = xtensa.call(chip.memory, words[0], words[1:9])
-    return None if value is None else Imitated(0, value)
+    return None if value is None else HandlerResult(0, value)
 
 
-def _memtest(chip: SimChip, opcode: int, payload: bytes) -> Imitated:
-    words = struct.unpack_from("<4I", payload.ljust(16, b"\0"))
-    if opcode + sum(words) & 0xFFFFFFFF:
-        return Imitated(_BAD_CHECKSUM)
+def _memtest(chip: SimChip, words: Words) -> HandlerResult:
     start, size, test = words[:3]
     accesses = _ACCESSES.get(test, _lines)(range(start, start + size - size % WORD, WORD))
     count, bits, places, steps = 0, 0, list[int](), 0
@@ -160,7 +156,7 @@ def _memtest(chip: SimChip, opcode: int, payload: bytes) -> Imitated:
         elif wrong := chip.memory.word(address) ^ value:
             count, bits, places = count + 1, bits | wrong, [*places, address, wrong][:14]
     data = struct.pack("<16I", count, bits, *places, *[0] * (14 - len(places)))
-    return Imitated(0, 0, data, cost=_ACCESS_INSTRUCTIONS * steps)
+    return HandlerResult(0, 0, data, cost=_ACCESS_INSTRUCTIONS * steps)
 
 
 def _march(places: range) -> Iterator[tuple[int, bool, int]]:
@@ -189,14 +185,15 @@ def _lines(places: range) -> Iterator[tuple[int, bool, int]]:
 
 _ACCESSES = {0: _march, 1: _walk}
 
-_IMITATIONS: dict[str, Callable[[SimChip, int, bytes], Imitated | None]] = {
-    "words": _words,
-    "stream": _stream,
-    "find": _find,
-    "crc": _crc,
-    "call": _call,
-    "memtest": _memtest,
+_IMITATIONS: dict[str, tuple[int, Callable[[SimChip, Words], HandlerResult | None]]] = {
+    "words": (2, _words),
+    "stream": (4, _stream),
+    "find": (12, _find),
+    "crc": (3, _crc),
+    "call": (10, _call),
+    "memtest": (4, _memtest),
 }
+"""Of each handler the words of its request, and what it does."""
 
 
 @cache

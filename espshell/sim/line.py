@@ -1,7 +1,10 @@
-"""Bytes on their way from a chip to the host: UART, then the packets of a USB bridge.
+"""Bytes on their way: the UART of a chip, the packets of a USB bridge, and what a cable spoils.
 
 A bridge sends what it has when its latency timer, started by the first byte, runs out, or when a
 packet is full.  With a latency of zero every byte arrives by itself.
+
+What bridge and cable do to bytes at rates that are too fast for them is that of a generator with a
+fixed seed: a run can be repeated to the bit.
 
 Source: FTDI application note AN232B-04, "Data Throughput, Latency and Handshaking".
 """
@@ -9,7 +12,10 @@ Source: FTDI application note AN232B-04, "Data Throughput, Latency and Handshaki
 from __future__ import annotations
 
 import hashlib
+import math
+import random
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -20,6 +26,9 @@ PACKET = 62
 """Data bytes in a full packet of a full-speed bridge: 64 less two of status."""
 
 _BABBLE_BAUD = 115_200
+
+GARBLE = bytes((n * 167 + 13) & 0xFF for n in range(256))
+"""What bytes become where they are not understood."""
 
 
 @dataclass(slots=True)
@@ -102,10 +111,20 @@ class SerialLine:
 
     def take(self, now: float) -> bytes:
         """Return the bytes that have arrived since the last call."""
-        data = b""
+        packets = b""
         while (ready := self.ready_at()) <= now:
-            data += self._take_packet(ready)
-        return data
+            room = PACKET
+            while self._bursts and room:
+                burst = self._bursts[0]
+                taken, size = burst.taken, len(burst.data)
+                burst.taken = end = min(burst.count_by(ready), taken + room)
+                packets += burst.data[taken:end]
+                room -= end - taken
+                if end < size:
+                    break
+                self._bursts.popleft()
+            self._ready = None
+        return packets
 
     def _packet_ready(self) -> float:
         room, deadline = PACKET, inf
@@ -122,16 +141,43 @@ class SerialLine:
             room -= size
         return deadline
 
-    def _take_packet(self, ready: float) -> bytes:
-        packet = b""
-        while self._bursts and len(packet) < PACKET:
-            burst = self._bursts[0]
-            taken, data = burst.taken, burst.data
-            end = min(burst.count_by(ready), taken + PACKET - len(packet))
-            packet += data[taken:end]
-            burst.taken = end
-            if end < len(data):
-                break
-            self._bursts.popleft()
-        self._ready = None
-        return packet
+
+class Cable:
+    """Carries bytes, either way.
+
+    Above ``max_baud`` (0: no limit) nothing gets through whole.  ``noise`` has pairs of a rate and
+    the probability that, at this rate and faster ones, a bit of a byte is wrong.
+    """
+
+    def __init__(self, max_baud: int, noise: Sequence[tuple[int, float]]) -> None:
+        self._max_baud = max_baud
+        self._noise = sorted(noise)
+        self._random = random.Random("noise")
+        self._good: dict[float, int] = {}
+        """Bytes that still get through, by probability."""
+
+    def carry(self, data: bytes, baud: int) -> bytes:
+        """Return what arrives of bytes that are sent at a rate."""
+        if self._max_baud and baud > self._max_baud:
+            return data.translate(GARBLE)
+        if not self._noise:
+            return data
+        probability = next((p for rate, p in reversed(self._noise) if rate <= baud), 0.0)
+        return self._spoiled(data, probability) if probability else data
+
+    def _spoiled(self, data: bytes, probability: float) -> bytes:
+        at = self._good.pop(probability, None)
+        if at is None:
+            at = self._distance(probability)
+        spoiled = bytearray(data)
+        while at < len(spoiled):
+            spoiled[at] ^= 1 << self._random.randrange(8)
+            at += 1 + self._distance(probability)
+        self._good[probability] = at - len(spoiled)
+        return bytes(spoiled)
+
+    def _distance(self, probability: float) -> int:
+        """Return how many bytes get through before the next that does not."""
+        if probability >= 1:
+            return 0
+        return int(math.log(1 - self._random.random()) / math.log(1 - probability))

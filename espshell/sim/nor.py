@@ -105,6 +105,7 @@ class Nor:
         self._down = False
         self._qpi = False
         self._otp = False
+        self._guarded: tuple[tuple[int, ...], range] | None = None
         self._errors: set[StatusBit] = set()
         self._locks = BlockLocks(len(self.data))
         self._commands = self._table()
@@ -122,7 +123,10 @@ class Nor:
     @property
     def guarded(self) -> range:
         """The addresses that its block protection bits cover."""
-        return guarded(self.part.guard, self.size, self.status.active)
+        values = tuple(self.status.active)
+        if self._guarded is None or self._guarded[0] != values:
+            self._guarded = values, guarded(self.part.guard, self.size, values)
+        return self._guarded[1]
 
     def transfer(self, sent: bytes, size: int, now: float) -> bytes:
         """Take what is clocked in while CS# is low; return the bytes clocked out after that.

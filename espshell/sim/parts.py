@@ -1,18 +1,20 @@
-"""The flash parts that can be simulated: one literal a part.
+"""The flash parts that can be simulated: rows of ``data/parts.txt``.
 
 Sources: registers, write commands and protection as flashrom, ufprog, Linux, SpiFlashUtils and
-ESP-IDF have them, and published register dumps.  Images of SFDP: see ``sfdp``.  Times are typical
-values of the makers' data sheets, from memory; nothing measures by them.  Not documented and chosen
-here: a status write with more bytes than the part has registers for is not executed.
+ESP-IDF have them, and published register dumps.  Images of SFDP: ``data/sfdp.txt``.  Times are
+typical values of the makers' data sheets, from memory; nothing measures by them.  Not documented
+and chosen here: a status write with more bytes than the part has registers for is not executed.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
+from espshell import tables
 from espshell.records import dataclass
-from espshell.sim import sfdp
 from espshell.sim.guard import ProtectionBits, Shape, StatusBit
 from espshell.units import KIB, MIB
 
@@ -96,225 +98,109 @@ class PartModel:
     """Whether 4Bh is known."""
 
 
-_SR1 = StatusRegister(0x05, 0xFC)
-_SR2 = StatusRegister(0x35, 0x43, one_way=0x38)
-_SEPARATE = (StatusWrite(0x01, (0,)), StatusWrite(0x31, (1,)), StatusWrite(0x11, (2,)))
-_BOTH_WAYS = (StatusWrite(0x01, (0, 1)), *_SEPARATE[1:])
-_TOGETHER = (StatusWrite(0x01, (0, 1), clears_rest=True),)
-_ALONE = (StatusWrite(0x01, (0,)),)
-
-_BP3 = (StatusBit(0, 2), StatusBit(0, 3), StatusBit(0, 4))
-_BP4 = (*_BP3, StatusBit(0, 5))
-_TB = StatusBit(0, 5)
-_SRP0 = StatusBit(0, 7)
-_QE_IN_SR1 = StatusBit(0, 6)
-_GUARD = ProtectionBits(_BP3, tb=_TB, sec=StatusBit(0, 6), cmp=StatusBit(1, 6))
+def _bit(text: str) -> StatusBit:
+    register, bit = text.split(".")
+    return StatusBit(int(register), int(bit))
 
 
-def _like_w25q(
-    name: str,
-    jedec_id: int,
-    writes: tuple[StatusWrite, ...],
-    *others: StatusRegister,
-    image: bytes = b"",
-    times: Times | None = None,
-    guard: ProtectionBits = _GUARD,
-) -> PartModel:
-    """Return a part with the SR1 and QE of a W25Q; the id ends with the logarithm of its size."""
-    size = 1 << (jedec_id & 0xFF)
+def _register(text: str) -> StatusRegister:
+    read, *values = text.split(":")
+    numbers = (int(value, 16) for value in values)
+    return StatusRegister(None if read == "-" else int(read, 16), *numbers)
+
+
+def _write(text: str) -> StatusWrite:
+    opcode, registers = text.split(":")
+    indexes = tuple(int(digit) for digit in registers.rstrip("cv"))
+    return StatusWrite(int(opcode, 16), indexes, registers[-1] == "c", registers[-1] == "v")
+
+
+def _burn(text: str) -> Burn:
+    opcode, register, mask = text.split(":")
+    return Burn(int(opcode, 16), int(register), int(mask, 16))
+
+
+def _opcode(text: str) -> int:
+    return int(text, 16)
+
+
+def _described(size: int, image: str) -> bytes:
+    """Return an image of ``data/sfdp.txt``, as it is for a size."""
+    header, *tables_at = _IMAGES[image]
+    data = bytes.fromhex(header)
+    for table in tables_at:
+        at, contents = table.split("=")
+        data = data.ljust(int(at, 16), b"\xff") + bytes.fromhex(contents)
+    return _sized(data, size)
+
+
+def _sized(image: bytes, size: int) -> bytes:
+    """Return an image of SFDP with another density (bytes) in its basic table."""
+    if not image:
+        return b""
+    at = int.from_bytes(image[12:15], "little")
+    return image[: at + 4] + (8 * size - 1).to_bytes(4, "little") + image[at + 8 :]
+
+
+def _part(name: str, fields: Mapping[str, str]) -> PartModel:
+    """Return the part that the fields of a row of ``data/parts.txt`` describe."""
+    jedec_id = int(fields["id"], 16)
+    size = int(fields.get("size", 1 << (jedec_id & 0xFF)))
+    bits = {key: _bit(fields[key]) for key in (*_GUARD_BITS, *_BITS) if key in fields}
+    guard = {key: bits.pop(key) for key in _GUARD_BITS if key in bits}
+    lists = {
+        key: tuple(map(read, fields[key].split(",")))
+        for key, read in _LISTS.items()
+        if key in fields
+    }
+    times = (
+        Times(*(float(ms) / 1e3 for ms in fields["times"].split(",")))
+        if "times" in fields
+        else Times(chip_s=10.0 * size / (4 * MIB))
+    )
+    values: dict[str, Any] = {**bits, **lists}
     return PartModel(
         name=name,
         jedec_id=jedec_id,
         size=size,
-        registers=(_SR1, *others),
-        writes=writes,
-        guard=guard,
-        srp0=_SRP0,
-        srp1=StatusBit(1, 0),
-        qe=StatusBit(1, 1),
-        sfdp=sfdp.sized(image, size),
-        times=times or Times(chip_s=10.0 * size / (4 * MIB)),
+        guard=ProtectionBits(
+            tuple(map(_bit, fields["bp"].split(","))),
+            shape=Shape[fields.get("shape", "HALVES")],
+            **guard,
+        ),
+        sfdp=_described(size, fields["sfdp"]) if "sfdp" in fields else b"",
+        times=times,
+        qpi=_opcode(fields["qpi"]) if "qpi" in fields else None,
+        volatile_writes="volatile_writes" not in fields,
+        unique_id="unique_id" not in fields,
+        **values,
     )
 
 
-_WPS = replace(_GUARD, wps=StatusBit(2, 2))
-_W25Q256_GUARD = ProtectionBits(_BP4, tb=StatusBit(0, 6), cmp=StatusBit(1, 6), wps=StatusBit(2, 2))
-_GD_TIMES = Times(0.6e-3, 50e-3, 150e-3, 200e-3, 15.0, 5e-3)
-_SLOWER = Times(0.5e-3, 50e-3, 150e-3, 200e-3, 25.0)
-_PUYA_TIMES = Times(1.5e-3, 16e-3, 16e-3, 16e-3, 16e-3, 8e-3)
-_W25Q64BV_TIMES = Times(0.7e-3, 30e-3, 120e-3, 150e-3, 15.0)
+def _parts() -> Iterator[PartModel]:
+    """Yield the parts; a field that a row leaves out is that of the row it is like."""
+    rows: dict[str, dict[str, str]] = {}
+    for name, *words in map(str.split, tables.rows(__package__, "parts")):
+        own = dict(word.split("=") for word in words)
+        fields = {**rows.get(own.pop("like", ""), {}), **own}
+        rows[name] = {key: text for key, text in fields.items() if text != "-"}
+        yield _part(name, rows[name])
 
-# The write commands of a part, and its registers behind SR1.
-_WINBOND = (_BOTH_WAYS, _SR2, StatusRegister(0x15, 0xE4, factory=0x60))
-_W25Q128 = (_BOTH_WAYS, replace(_SR2, factory=0x02), _WINBOND[2])
-_W25Q256 = (_SEPARATE, _SR2, StatusRegister(0x15, 0xE6, factory=0x60))
-_GIGADEVICE = (_SEPARATE, _SR2, StatusRegister(0x15, 0x60, factory=0x20))
-_XMC_32 = (_SEPARATE, _SR2, StatusRegister(0x15, 0xE0, factory=0x20))
-_XMC_64 = (_SEPARATE, _SR2, StatusRegister(0x15, 0xE3))
-_BOYA = (_SEPARATE, _SR2, StatusRegister(0x15, 0xE4, factory=0x40))
-_ZBIT = (_SEPARATE, _SR2, StatusRegister(0x15, 0x70))
 
-_W25Q32JV = _like_w25q("W25Q32JV", 0xEF4016, *_WINBOND, image=sfdp.W25Q32JV, guard=_WPS)
-_GD25Q32C = _like_w25q("GD25Q32C", 0xC84016, *_GIGADEVICE, image=sfdp.GD25Q32C, times=_GD_TIMES)
-_XM25QH64C = _like_w25q("XM25QH64C", 0x204017, *_XMC_64, image=sfdp.XMC, times=_SLOWER)
+_GUARD_BITS = ("tb", "sec", "cmp", "flip", "wps")
+_BITS = ("srp0", "srp1", "qe", "program_error", "erase_error", "protection_error")
+_LISTS: dict[str, Callable[[str], object]] = {
+    "registers": _register,
+    "writes": _write,
+    "burns": _burn,
+    "traps": _opcode,
+}
+_IMAGES = {name: words for name, *words in map(str.split, tables.rows(__package__, "sfdp"))}
 
-_MX_TIMES = Times(0.5e-3, 30e-3, 150e-3, 280e-3, 15.0, 20e-3)
-_MX25L3233F = PartModel(
-    name="MX25L3233F",
-    jedec_id=0xC22016,
-    size=4 * MIB,
-    registers=(
-        _SR1,
-        StatusRegister(0x15, 0xC7, one_way=0x08, factory=0x07),
-        StatusRegister(0x2B, one_way=0x82),
-    ),
-    writes=(StatusWrite(0x01, (0, 1)),),
-    guard=ProtectionBits(_BP4, tb=StatusBit(1, 3), wps=StatusBit(2, 7)),
-    srp0=_SRP0,
-    qe=_QE_IN_SR1,
-    sfdp=sfdp.MX25L3233F,
-    volatile_writes=False,
-    times=_MX_TIMES,
-    burns=(Burn(0x2F, 2, 0x02), Burn(0x68, 2, 0x80)),
-    qpi=0x35,
-    program_error=StatusBit(2, 5),
-    erase_error=StatusBit(2, 6),
-    unique_id=False,
-)
-_MX25L6436E = replace(
-    _MX25L3233F,
-    name="MX25L6436E",
-    jedec_id=0xC22017,
-    size=8 * MIB,
-    registers=(_SR1, StatusRegister(0x2B, one_way=0x82)),
-    writes=_ALONE,
-    guard=ProtectionBits(_BP4, wps=StatusBit(1, 7), shape=Shape.DOUBLE),
-    sfdp=sfdp.sized(sfdp.MX25L3233F, 8 * MIB),
-    burns=(Burn(0x2F, 1, 0x02), Burn(0x68, 1, 0x80)),
-    qpi=None,
-    program_error=StatusBit(1, 5),
-    erase_error=StatusBit(1, 6),
-)
+PARTS = tuple(_parts())
+_W25Q32JV = PARTS[0]
 
-_IS25LP032 = PartModel(
-    name="IS25LP032",
-    jedec_id=0x9D6016,
-    size=4 * MIB,
-    registers=(
-        _SR1,
-        StatusRegister(0x48, one_way=0xF3),
-        StatusRegister(0x61, 0xFF),
-        StatusRegister(0x81, 0xE0, factory=0xE0),
-    ),
-    writes=(
-        *_ALONE,
-        StatusWrite(0x42, (1,)),
-        StatusWrite(0x65, (2,)),
-        StatusWrite(0x63, (2,), volatile=True),
-        StatusWrite(0x85, (3,)),
-        StatusWrite(0x83, (3,), volatile=True),
-    ),
-    guard=ProtectionBits(_BP4, tb=StatusBit(1, 1)),
-    srp0=_SRP0,
-    qe=_QE_IN_SR1,
-    sfdp=sfdp.sized(sfdp.IS25WP128F, 4 * MIB),
-    times=Times(0.2e-3, 70e-3, 100e-3, 150e-3, 15.0, 2e-3),
-    traps=(0x15, 0x2F),
-    qpi=0x35,
-    program_error=StatusBit(3, 2),
-    erase_error=StatusBit(3, 3),
-    protection_error=StatusBit(3, 1),
-)
-_IS25WP128F = replace(
-    _IS25LP032, name="IS25WP128F", jedec_id=0x9D7018, size=16 * MIB, sfdp=sfdp.IS25WP128F
-)
-
-_EN25QH32 = PartModel(
-    name="EN25QH32",
-    jedec_id=0x1C7016,
-    size=4 * MIB,
-    registers=(_SR1, StatusRegister(None, one_way=0xFC)),
-    writes=_ALONE,
-    guard=ProtectionBits(_BP3, tb=_TB),
-    srp0=_SRP0,
-    sfdp=sfdp.PLAIN,
-    volatile_writes=False,
-    times=Times(0.6e-3, 50e-3, 200e-3, 300e-3, 20.0),
-    traps=(0x3A,),
-)
-
-PARTS = (
-    _W25Q32JV,
-    _like_w25q("W25Q64JV", 0xEF4017, *_WINBOND, image=sfdp.W25Q128JV, guard=_WPS),
-    _like_w25q("W25Q128JV", 0xEF4018, *_W25Q128, image=sfdp.W25Q128JV, guard=_WPS),
-    _like_w25q("W25Q256JV", 0xEF4019, *_W25Q256, image=sfdp.W25Q128JV, guard=_W25Q256_GUARD),
-    replace(
-        _like_w25q(
-            "W25Q64BV", 0xEF4017, _TOGETHER, StatusRegister(0x35, 0x03), times=_W25Q64BV_TIMES
-        ),
-        guard=replace(_GUARD, cmp=None),
-        volatile_writes=False,
-    ),
-    _GD25Q32C,
-    _like_w25q("GD25Q64C", 0xC84017, *_GIGADEVICE, image=sfdp.GD25Q32C, times=_GD_TIMES),
-    _like_w25q("GD25LQ32", 0xC86016, _TOGETHER, _SR2, image=sfdp.GD25Q32C, times=_GD_TIMES),
-    _like_w25q("XM25QH32C", 0x204016, *_XMC_32, image=sfdp.XMC, times=_SLOWER),
-    _XM25QH64C,
-    _like_w25q("BY25Q32ES", 0x684016, *_BOYA, image=sfdp.BY25Q32, guard=_WPS),
-    # Whether one byte after 01h clears SR2 is not known of Puya: the worse is taken.
-    _like_w25q("P25Q32H", 0x856016, _TOGETHER, _SR2, image=sfdp.PLAIN, times=_PUYA_TIMES),
-    _like_w25q("ZB25VQ32", 0x5E4016, *_ZBIT, image=sfdp.PLAIN),
-    replace(
-        _like_w25q(
-            "FM25W128", 0xA12818, _SEPARATE[:2], StatusRegister(0x35, 0x4B), image=sfdp.PLAIN
-        ),
-        guard=replace(_GUARD, wps=StatusBit(1, 3), shape=Shape.SIXTEENTH),
-    ),
-    _MX25L3233F,
-    _MX25L6436E,
-    replace(
-        _MX25L6436E,
-        name="MX25U6435F",
-        jedec_id=0xC22537,
-        guard=ProtectionBits(_BP4, wps=StatusBit(1, 7), shape=Shape.LOWER),
-    ),
-    replace(
-        _MX25L6436E,
-        name="MX25L3206E",
-        jedec_id=0xC22016,
-        size=4 * MIB,
-        registers=(StatusRegister(0x05, 0xBC), StatusRegister(0x2B, one_way=0x02)),
-        guard=ProtectionBits(_BP3, flip=StatusBit(0, 5)),
-        qe=None,
-        sfdp=sfdp.MX25L3206E,
-        burns=(Burn(0x2F, 1, 0x02),),
-    ),
-    _IS25LP032,
-    _IS25WP128F,
-    replace(
-        _IS25WP128F,
-        name="IS25WP128F-B",
-        guard=replace(_IS25LP032.guard, shape=Shape.ALL_BUT),
-    ),
-    _EN25QH32,
-    replace(
-        _EN25QH32,
-        name="EN25QH64",
-        jedec_id=0x1C7017,
-        size=8 * MIB,
-        guard=ProtectionBits(_BP3, tb=_TB, shape=Shape.BLOCKS),
-        sfdp=sfdp.sized(sfdp.PLAIN, 8 * MIB),
-    ),
-    replace(
-        _EN25QH32,
-        name="EN25Q32B",
-        jedec_id=0x1C3016,
-        guard=ProtectionBits(_BP3, tb=_TB, shape=Shape.INVERTED),
-        sfdp=b"",
-    ),
-)
-
-_FAMILIES = {"W25Q": _W25Q32JV, "GD25Q": _GD25Q32C, "XM25QH": _XM25QH64C}
+_FAMILIES = {"W25Q": "W25Q32JV", "GD25Q": "GD25Q32C", "XM25QH": "XM25QH64C"}
 """What a part is like of which no more than family and size is known."""
 
 _MBIT = {10: 1, 20: 2, 40: 4, 80: 8}
@@ -329,9 +215,10 @@ def by_name(name: str) -> PartModel | None:
     if exact or len(begun) == 1:
         return (exact or begun)[0]
     match = re.fullmatch(r"([A-Z]+25[A-Z]+)(\d+)[A-Z]*", name)
-    relative = match and _FAMILIES.get(match[1])
+    like = match and _FAMILIES.get(match[1])
     mbit = int(match[2]) if match else 0
     size = _MBIT.get(mbit, mbit) * MIB // 8
+    relative = next((part for part in PARTS if part.name == like), None)
     return replace(_scaled(relative, size), name=name) if relative and size else None
 
 
@@ -349,6 +236,6 @@ def _scaled(part: PartModel, size: int) -> PartModel:
         part,
         size=size,
         jedec_id=part.jedec_id & ~0xFF | size.bit_length() - 1,
-        sfdp=sfdp.sized(part.sfdp, size),
+        sfdp=_sized(part.sfdp, size),
         times=replace(part.times, chip_s=part.times.chip_s * size / part.size),
     )

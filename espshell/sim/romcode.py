@@ -14,41 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from espshell import tables
 from espshell.sim.access import FlashAccess
 from espshell.units import KIB, WORD
 
 ADDRESSES = {
-    "esp8266": {0x4000_4B1C: "spiflash_read"},
-    "esp32": {0x4006_2ED8: "spiflash_read"},
-    "esp32s2": {0x4001_728C: "spiflash_read"},
-    "esp32s3": {0x4000_0A20: "spiflash_read"},
-    "esp32c2": {0x4000_013C: "spiflash_read"},
-    "esp32c3": {
-        0x4000_0130: "spiflash_read",
-        0x4000_00E8: "tdefl_init",
-        0x4000_00CC: "tdefl_compress",
-    },
-    "esp32c5": {
-        0x4000_0160: "spiflash_read",
-        0x4000_00F0: "tdefl_init",
-        0x4000_00D4: "tdefl_compress",
-    },
-    "esp32c6": {
-        0x4000_0150: "spiflash_read",
-        0x4000_00EC: "tdefl_init",
-        0x4000_00D0: "tdefl_compress",
-    },
-    "esp32c61": {0x4000_0160: "spiflash_read"},
-    "esp32h2": {
-        0x4000_0148: "spiflash_read",
-        0x4000_00EC: "tdefl_init",
-        0x4000_00D0: "tdefl_compress",
-    },
-    "esp32p4": {
-        0x4FC0_0158: "spiflash_read",
-        0x4FC0_00EC: "tdefl_init",
-        0x4FC0_00D0: "tdefl_compress",
-    },
+    chip: {int(at, 16): name for name, _, at in (word.partition("=") for word in words)}
+    for chip, *words in map(str.split, tables.rows(__package__, "romcode"))
 }
 """By chip, the addresses of what is modelled."""
 

@@ -184,7 +184,10 @@ def _with_option(setup: Setup, key: str, text: str) -> Setup:
     value: Any = option.parse(setup, text)
     if value is None:
         chip = setup.chip
-        expected = option.expected.format(
+        expected = option.expected
+        if "{text" not in expected:
+            expected += ", not {text!r}"
+        expected = expected.format(
             text=text,
             chip=chip,
             packages=", ".join(f"{package.number} {package.name}" for package in chip.packages),
@@ -290,60 +293,53 @@ _OPTIONS = {
     "flash": UrlOption(
         "part",
         lambda _, text: _part(text),
-        "a size in sectors of 4k up to 256M, or a part, not {text!r}",
+        "a size in sectors of 4k up to 256M, or a part",
         hint=f"parts are {', '.join(part.name for part in parts.PARTS)}",
     ),
     "mac": UrlOption(
         "mac",
         lambda _, text: int(re.sub("[:-]", "", text), 16) if _MAC.fullmatch(text) else None,
-        "six bytes such as 24:6f:28:a1:b2:c3, not {text!r}",
+        "six bytes such as 24:6f:28:a1:b2:c3",
     ),
-    "rev": UrlOption("revision", _revision, "a revision that {chip.title} can have, not {text!r}"),
-    "package": UrlOption("package", _package, "one of {packages}, not {text!r}"),
-    "latency": UrlOption(
-        "latency_s", lambda _, text: parse_seconds(text), "a time such as 16ms, not {text!r}"
-    ),
+    "rev": UrlOption("revision", _revision, "a revision that {chip.title} can have"),
+    "package": UrlOption("package", _package, "one of {packages}"),
+    "latency": UrlOption("latency_s", lambda _, text: parse_seconds(text), "a time such as 16ms"),
     "maxbaud": UrlOption(
         "max_baud",
         lambda _, text: parse_number(text) or None,
-        "a rate such as 921600, not {text!r}",
+        "a rate such as 921600",
     ),
-    "noise": UrlOption(
-        "noise", _noise, "a rate and a probability such as 921600:0.001, not {text!r}"
-    ),
+    "noise": UrlOption("noise", _noise, "a rate and a probability such as 921600:0.001"),
     "crystal": UrlOption(
         "crystal_hz",
         lambda setup, text: {str(mhz): mhz * MHZ for mhz in setup.chip.crystals_mhz}.get(text),
-        "{crystals} (MHz), not {text!r}",
+        "{crystals} (MHz)",
     ),
     "core": UrlOption(
         "core_hz",
         lambda _, text: (_number(text, 1000) or 0) * MHZ or None,
-        "a clock in MHz such as 20, not {text!r}",
+        "a clock in MHz such as 20",
     ),
     "boot": UrlOption(
         "boot",
         lambda _, text: {boot.value: boot for boot in Boot}.get(text),
-        "download, app or loop, not {text!r}",
+        "download, app or loop",
     ),
-    "flags": UrlOption("flags", _flags, "32 bits such as 0x5, not {text!r}"),
-    "crypt": UrlOption(
-        "crypt_count", lambda _, text: _number(text, 0xFF), "a number up to 255, not {text!r}"
-    ),
+    "flags": UrlOption("flags", _flags, "32 bits such as 0x5"),
+    "crypt": UrlOption("crypt_count", lambda _, text: _number(text, 0xFF), "a number up to 255"),
     "efuse": UrlOption(
         "fuses",
         lambda setup, text: efuse.parse_state(
             setup.chip.name, files.read_text(files.path_of(text), _STATE)
         ),
-        "a file with lines such as `4: 01234567 89abcdef`, of blocks that {chip.title} has,"
-        " not {text!r}",
+        "a file with lines such as `4: 01234567 89abcdef`, of blocks that {chip.title} has",
     ),
     "fuse": UrlOption(
         "burnt",
         lambda setup, text: (
             (*setup.burnt, word) if (word := efuse.parse_burnt(setup.chip.name, text)) else None
         ),
-        "BLOCK.WORD:HEX such as 0.2:40000, a word that {chip.title} has, not {text!r}",
+        "BLOCK.WORD:HEX such as 0.2:40000, a word that {chip.title} has",
     ),
     "sdm": UrlOption(
         "flags",
@@ -362,35 +358,29 @@ _OPTIONS = {
     "flash-file": UrlOption(
         "flash_file",
         lambda _, text: files.path_of(text) if text else None,
-        "the name of a file, not {text!r}",
+        "the name of a file",
     ),
     "sr": UrlOption(
         "status",
         lambda _, text: (
             tuple(int(byte, 16) for byte in text.split(",")) if _BYTES.fullmatch(text) else None
         ),
-        "bytes in hex such as 1c,02, not {text!r}",
+        "bytes in hex such as 1c,02",
     ),
     "wp": UrlOption(
         "wp_low",
         lambda _, text: {"low": True, "high": False}.get(text),
-        "low or high, not {text!r}",
+        "low or high",
     ),
-    "gpioN": UrlOption(
-        "levels", _levels, "the level 0 or 1 of a pin that an {chip.title} has, not {text!r}"
-    ),
-    "wire": UrlOption(
-        "wires", _wires, "two pins that an {chip.title} has, such as 4:5, not {text!r}"
-    ),
+    "gpioN": UrlOption("levels", _levels, "the level 0 or 1 of a pin that an {chip.title} has"),
+    "wire": UrlOption("wires", _wires, "two pins that an {chip.title} has, such as 4:5"),
     "inflight": UrlOption(
         "inflight",
         lambda _, text: parse_number(text) or None,
-        "a number of blocks from 1 on, not {text!r}",
+        "a number of blocks from 1 on",
     ),
     "says": UrlOption("says", lambda _, text: fault.unescaped(text), "a text"),
-    "returns": UrlOption(
-        "returns", lambda _, text: {"0": False, "1": True}.get(text), "0 or 1, not {text!r}"
-    ),
+    "returns": UrlOption("returns", lambda _, text: {"0": False, "1": True}.get(text), "0 or 1"),
     "ram": UrlOption(
         "ram_faults", lambda setup, text: (*setup.ram_faults, ram_fault.parse(text)), "a fault"
     ),

@@ -28,11 +28,9 @@ from espshell.clock import Clock
 from espshell.protocol import slip
 from espshell.protocol.commands import Sync
 from espshell.protocol.dialect import UART_FIFO
-from espshell.sim.boot import BootState, ChipMode
-from espshell.sim.cable import GARBLE, Cable
-from espshell.sim.event_queue import EventQueue
+from espshell.sim.boot import BootState, ChipMode, EventQueue
 from espshell.sim.fault import Direction, FaultAction, Faults, Passage, Splitter
-from espshell.sim.line import BITS_PER_BYTE, SerialLine
+from espshell.sim.line import BITS_PER_BYTE, GARBLE, Cable, SerialLine
 from espshell.sim.models import ROM_BAUD
 from espshell.sim.nor import FlashCounters
 from espshell.sim.program import Next
@@ -145,7 +143,8 @@ class Wire:
         """
         now = self._clock.now()
         if now >= self._idle_until:
-            self._events.run_due(now)
+            if now >= self._events.next_at:
+                self._events.run_due(now)
             arrived = self._line.take(now)
             self.count.bytes_to_host += len(arrived)
             self._inbox += arrived

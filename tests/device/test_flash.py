@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from espshell.chips import USB_VID
 from espshell.errors import DeviceError, EspError, UsageError
+from espshell.link.ports import PortInfo
 from espshell.loader.spi import FlashCommand
 from espshell.nor import opcodes
 from espshell.protocol.flash import SpiSetParams
@@ -139,3 +141,16 @@ def test_a_read_command_has_three_bytes_of_address() -> None:
     for address, size in ((0x3FC9_0000, 256), (0xFF_FFFF, 2)):
         with pytest.raises(UsageError, match="beyond 16 MiB"):
             target.flash.read(address, size)
+
+
+def test_what_has_no_rate_is_not_read_more_slowly() -> None:
+    """A chip's own USB, the lowest rate, and `set slower off`; else it goes down by one step."""
+    target = open_sim("flash=W25Q32JV", "esp32c3")
+    target.start_stub()
+    target.usb = PortInfo("x", USB_VID, 0x1001)
+    assert not target.flash._slow_down()
+    target.usb, target.flash.may_slow_down = None, False
+    assert not target.flash._slow_down()
+    target.flash.may_slow_down = True
+    assert (target.flash._slow_down(), target.link.port.baud) == (True, 57600)
+    assert (target.flash._slow_down(), target.link.port.baud) == (False, 57600)

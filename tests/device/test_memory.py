@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from espshell.device.memory import require_32_bits
 from espshell.errors import DeviceError, NoReply, UsageError
 from espshell.protocol.commands import RegisterWrite
 from tests.loader.support import held, open_sim, wire_of
@@ -62,6 +63,17 @@ def test_what_cannot_be_written(address: int) -> None:
         C3.memory.check(address, 4, write=True)
 
 
+@pytest.mark.parametrize(("before", "behind"), [(4, 0), (0, 4), (4, 4), (-4, -4)])
+def test_a_write_that_reaches_into_the_efuse_controller(before: int, behind: int) -> None:
+    """Wherever it begins and ends; right in front of it and behind it is allowed."""
+    efuse, check = C3.chip.efuse, C3.memory.check
+    with pytest.raises(UsageError, match="is in the eFuse controller"):
+        check(efuse.start - before, efuse.end - efuse.start + before + behind, write=True)
+    check(efuse.start - 4, 4, write=True)
+    check(efuse.end, 4, write=True)
+    check(efuse.start, 4)
+
+
 def test_writes_in_order_several_in_a_frame() -> None:
     """Eight writes are two frames, applied in order."""
     before = wire_of(C3).count.requests
@@ -108,6 +120,26 @@ def test_load_of_a_chip_that_is_gone() -> None:
     with pytest.raises(NoReply, match=r"writing at 0x3ffb.* failed: .* stopped") as caught:
         list(target.memory.load(0x3FFB_0000, bytes(0x8000)))
     assert "`reconnect`" in caught.value.hint
+
+
+def test_an_unknown_stub_may_be_anywhere_in_ram() -> None:
+    """Until it is recognised no RAM is written; registers are."""
+    target = open_sim(chip="esp32c3")
+    target.start_stub()
+    target.loader.stub = None
+    with pytest.raises(UsageError, match="an unknown flasher stub is running, and DRAM may hold"):
+        target.memory.check(0x3FCC_0000, 4, write=True)
+    target.memory.check(target.chip.regions[-1].start, 4)
+    target.memory.check(target.chip.efuse.end, 4, write=True)
+
+
+def test_the_last_word_of_the_address_space() -> None:
+    """It can be asked for; what reaches one byte further cannot."""
+    require_32_bits(0xFFFF_FFFC, 4)
+    require_32_bits(0, 1 << 32)
+    for address, size in ((0xFFFF_FFFC, 5), (0xFFFF_FFFF, 2), (1 << 32, 0), (-1, 1)):
+        with pytest.raises(UsageError, match="is outside the 32-bit address space"):
+            require_32_bits(address, size)
 
 
 @pytest.mark.parametrize(

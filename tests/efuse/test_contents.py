@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from espshell.efuse import table as efuse
 from espshell.efuse.contents import mac_crc
 from espshell.efuse.verdict import Tone, boot, verdict
 from tests.efuse.support import Words, contents_of
@@ -91,6 +92,7 @@ def test_errors() -> None:
         ("esp32c3", {}, "plain firmware", "yes", Tone.OPEN),
         ("esp32c3", {0x38: 1 << 20}, "plain firmware", "signed: secure boot is on", Tone.CLOSED),
         ("esp32c3", {0x34: 1 << 18}, "flash encryption", "turned off once more", Tone.LIMITED),
+        ("esp32", {0x00: 1 << 20}, "flash encryption", "can be turned off 3 times", Tone.LIMITED),
         ("esp32c3", {0x34: 7 << 18}, "flash encryption", "cannot be turned off", Tone.LIMITED),
         ("esp32c3", {0x34: 3 << 18}, "at the last step", "encryption on for good", Tone.LIMITED),
         ("esp32c3", {0x34: 1 << 18, 0x2C: 16}, "flash encryption", "for good", Tone.LIMITED),
@@ -113,6 +115,22 @@ def test_verdict(chip: str, words: Words, subject: str, said: str, tone: Tone) -
     found = {each.subject: each for each in verdict(contents_of(chip, words))}
     assert said in found[subject].text
     assert found[subject].tone is tone
+
+
+@pytest.mark.parametrize("revoked", range(4))
+def test_the_last_signing_key(revoked: int) -> None:
+    """That nothing boots without it is said where two of the three are revoked, and only there."""
+    words = {0x38: 1 << 20, 0x34: (1 << revoked) - 1 << 21}
+    found = {each.subject: each.text for each in verdict(contents_of("esp32c3", words))}
+    assert ("two of three signing keys" in found["at the last step"]) is (revoked == 2)
+
+
+@pytest.mark.parametrize(("version", "is_said"), [(14, False), (15, True), (16, False)])
+def test_the_last_bit_of_the_version(version: int, is_said: bool) -> None:
+    """It is said while there is one left, and only one."""
+    words = {0x3C: (1 << version) - 1 << 14}
+    found = {each.subject: each.text for each in verdict(contents_of("esp32c3", words))}
+    assert ("SECURE_VERSION has one bit left" in found["at the last step"]) is is_said
 
 
 def test_early_chips_know_fewer_fuses() -> None:
@@ -141,3 +159,24 @@ def test_what_fuses_say_about_the_next_boot(
 ) -> None:
     """Whether there is a download mode and who asks for it, what starts, and when the ROM talks."""
     assert said in boot(contents_of(chip, words), revision)
+
+
+@pytest.mark.parametrize(
+    ("name", "bits", "value"),
+    [
+        ("ADC_VREF", 0b0_0011, 1121),
+        ("ADC_VREF", 0b1_0011, 1079),
+        ("ADC1_TP_LOW", 1, 282),
+        ("ADC1_TP_LOW", -1, 274),
+        ("ADC2_TP_HIGH", -3, 3394),
+    ],
+)
+def test_calibrations_with_a_sign(name: str, bits: int, value: int) -> None:
+    """In some the highest bit is a minus, in others they are two's complements (esp-idf)."""
+    fuse = efuse.of("esp32").find(name)
+    assert fuse is not None
+    (place,) = fuse.places
+    offset = efuse.of("esp32").blocks[place.block].offset
+    number = (bits & (1 << place.width) - 1) << place.first
+    words = {offset + 4 * n: number >> 32 * n & 0xFFFF_FFFF for n in range(8)}
+    assert contents_of("esp32", words).value(fuse) == value

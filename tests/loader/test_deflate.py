@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import random
+import zlib
+from collections import deque
+from collections.abc import Iterator
+from contextlib import nullcontext
 
 import pytest
 
 from espshell.device import Target
 from espshell.loader import deflate
 from espshell.loader.dialogue import OVERDUE_S
-from espshell.loader.loader import Deflating
+from espshell.loader.loader import Deflating, Fault
 from espshell.protocol.commands import ReadReg
 from espshell.sim.fault import Direction
+from espshell.span import Span
 from espshell.units import KIB
 from tests.loader.support import held, wire_of
 from tests.loader.test_flash_read import interrupt
@@ -110,3 +115,43 @@ def test_a_handler_that_reads_something_else(monkeypatch: pytest.MonkeyPatch) ->
     assert target.flash.read(0, 130 * KIB) == (NOISE[:100] + CODE)[: 130 * KIB]
     assert target.loader.deflating is not None
     assert not target.loader.deflating.is_proven
+
+
+def test_after_three_faults_nothing_is_compressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part that is spoilt counts, whatever has come before it."""
+    loader, span = opened(b"").loader, Span(0, 256 * KIB)
+
+    def spoilt(*_: object) -> Iterator[bytes]:
+        yield b"first"
+        raise Fault("nothing came")
+
+    monkeypatch.setattr(deflate, "_parts", spoilt)
+    assert deflate.is_worth_trying(loader, span)
+    assert loader.deflating
+    loader.deflating.is_proven = True
+    for left in (True, True, False):
+        with pytest.raises(Fault):
+            list(deflate.read(loader, span))
+        assert deflate.is_worth_trying(loader, span) is left
+
+
+@pytest.mark.parametrize(
+    ("data", "behind", "good"),
+    [
+        (CODE[:4096], b"", True),
+        (CODE[:4095], b"", False),
+        (CODE[:4096] + b"x", b"", False),
+        (CODE[:4096], b"more", False),
+    ],
+)
+def test_a_part_is_as_long_as_it_was_asked_for(
+    data: bytes, behind: bytes, good: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream of another length is a fault, though its CRC-32 is right; so are bytes behind it."""
+    loader = opened(b"").loader
+    frames = [zlib.compress(data) + behind, zlib.crc32(data).to_bytes(4, "little")]
+    monkeypatch.setattr(deflate, "await_acceptance", lambda *_: None)
+    monkeypatch.setattr(loader.link, "receive_frame", lambda _: frames.pop(0))
+    ends = nullcontext() if good else pytest.raises(Fault, match="does not agree")
+    with ends:
+        assert deflate._part(loader, deque(), Span(0, 4096), Span(0, 0))[0] == data

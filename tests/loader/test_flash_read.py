@@ -212,3 +212,26 @@ def test_ctrl_c(chip: str, stub: bool) -> None:
             target.flash.read(0, 200 * KIB)
         assert target.flash.read(0x100, 5000) == DATA[0x100 : 0x100 + 5000]
         assert target.flash.identify()
+
+
+@pytest.mark.parametrize("stub", [True, False])
+def test_a_byte_that_changes_on_the_way_is_seen_by_the_digest(
+    stub: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it is not in the part that is asked about once more."""
+    contents = DATA[:512] + b"\x55" * (4 * KIB - 512)
+    target = opened("esp32", False, contents=contents)
+    if stub:
+        target.start_stub(handlers=False)
+    feed, damaged = slip.Decoder.feed, list[int]()
+
+    def once_wrong(decoder: slip.Decoder, data: bytes) -> object:
+        at = data.find(b"\x55" * 4)
+        if at >= 0 and not damaged:
+            damaged.append(at)
+            data = data[: at + 2] + b"\x54" + data[at + 3 :]
+        return feed(decoder, data)
+
+    monkeypatch.setattr(slip.Decoder, "feed", once_wrong)
+    assert target.flash.read(0, 4 * KIB) == contents
+    assert damaged

@@ -285,7 +285,7 @@ def test_the_imitation_does_what_the_code_does(chip: Chip) -> None:
         ran = qemu.run(name, chip, there.opcode, there.payload(), memory)
         done = imitation.run(simulated, name, command.opcode, command.payload())
         assert done is not None
-        frames = tuple(frame for _, frame in done.frames or ())
+        frames = tuple(frame for _, frame in done.stream or ())
         moved = (here - qemu.MEMORY_AT) if isinstance(command, Find) and ran.value != 1 else 0
         assert (ran.status, ran.value + moved, ran.data) == (done.status, done.value, done.data)
         assert ran.frames == frames

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from espshell.device import Target
-from espshell.errors import EspError
+from espshell.errors import DeviceError, EspError, NoReply
 from espshell.loader import transfer
 from espshell.loader.loader import Fault, Window
 from espshell.protocol.commands import ReadReg
@@ -226,6 +226,63 @@ def test_a_pair_stands_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
             pair = transfer.read_pair(target.loader, START)
             flipped = [word ^ 1, markers[0], word ^ 1, markers[1]]
             assert pair[0] != pair[1] or pair == [word, word] or came == flipped
+
+
+def test_what_cannot_be_right_costs_a_resynchronisation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A marker that is not where it belongs, and a bulk reply that is refused: then nothing is."""
+    loader = open_sim().loader
+    in_step: list[bool] = []
+
+    def again(*_: object) -> list[int]:
+        in_step.append(loader.in_step)
+        return [3]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(transfer, "_values", lambda window, addresses: [1, 2])
+        patch.setattr(transfer, "read_words", again)
+        assert transfer.read_few(loader, [START]) == [3]
+    loader.in_step = True
+
+    def refuse(*_: object) -> None:
+        raise DeviceError("the answer is invalid")
+
+    monkeypatch.setattr(loader, "execute", refuse)
+    with pytest.raises(Fault, match="is invalid"):
+        next(transfer._bulk_blocks(loader, [START]))
+    assert [*in_step, loader.in_step] == [False, False]
+
+
+def test_words_are_read_twice_while_replies_may_be_overdue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two readings in a row must agree then, and only then."""
+    loader = open_sim().loader
+    readings = [[1], [2], [2], [3]]
+    monkeypatch.setattr(transfer, "_source", lambda *_, **__: iter([readings.pop(0)]))
+    loader.doubtful_until = loader.link.clock.now() + 1
+    assert transfer.read_words(loader, [START]) == [2]
+    loader.doubtful_until = 0
+    assert transfer.read_words(loader, [START]) == [3]
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_read_is_given_up_after_so_many_faults_in_a_row(
+    more: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight are forgiven, also again after a block that was right; the ninth is an error."""
+    loader, faults = open_sim().loader, [0]
+
+    def lossy(_loader: object, addresses: Sequence[int], *_: object, **__: object) -> object:
+        faults[0] += 1
+        if faults[0] <= transfer.RETRIES + more:
+            raise Fault("nothing came")
+        faults[0] = 0
+        return iter([[addresses[0]]])
+
+    monkeypatch.setattr(transfer, "_run", lossy)
+    if more:
+        with pytest.raises(NoReply, match="9 times in a row"):
+            transfer.read_words(loader, [1, 2])
+    else:
+        assert transfer.read_words(loader, [1, 2]) == [1, 2]
 
 
 def test_registers_that_change_are_read_once() -> None:

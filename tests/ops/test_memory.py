@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from intelhex import IntelHex
 
+from espshell.device import Memory
 from espshell.errors import EspError, NoReply, ReadsDiffer, UsageError
 from espshell.ops.memory import words as memory
+from espshell.ops.memory import writing
+from espshell.ops.memory.reading import read_chunks
 from espshell.ops.memory.save import save
 from espshell.ops.result import Step
 from tests.loader.support import held, open_sim, wire_of
@@ -336,3 +341,36 @@ def test_force_goes_past_the_map() -> None:
 def test_flash_behind_the_cache_is_said() -> None:
     """Reading flash through the cache in download mode comes with a warning."""
     assert "are meaningless" in memory.peek(MEM, 0x3C00_0000).notes[0]
+
+
+@pytest.mark.parametrize(("wrong", "verified"), [(1, True), (2, False)])
+def test_what_reads_back_otherwise_is_read_twice(
+    wrong: int, verified: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One reading that was damaged is no reason to say that a write has failed."""
+    target = open_sim(chip="esp32c3")
+    read, readings = read_chunks, 0
+
+    def damaged(memory: Memory, address: int, size: int, **how: Any) -> Iterator[bytes]:
+        nonlocal readings
+        readings += 1
+        return iter([bytes(size)]) if readings <= wrong else read(memory, address, size, **how)
+
+    monkeypatch.setattr(writing, "read_chunks", damaged)
+    done = writing.write_and_verify(target.memory, 0x3FC9_0000, b"data" * 50)
+    assert (done.verified, readings) == (verified, 2)
+
+
+def test_only_bits_under_the_mask_count() -> None:
+    """What another has changed beside them meanwhile is no failure of the write."""
+    for mask, differing in ((0x0FFF, ()), (0x1000, (RAM + 4,)), (None, (RAM + 4,))):
+        done = writing.MemoryWrite(RAM, bytes(8), bytes(8), bytes(5) + b"\x10\0\0", 16, mask)
+        assert done.differing == differing
+
+
+def test_a_range_with_a_register_that_cannot_be_read() -> None:
+    """Wherever in the range it is, nothing is read back, and the note names it."""
+    first = 0x6000_4004  # GPIO.OUT, in front of GPIO.OUT_W1TS
+    said = "not read back: GPIO.OUT_W1TS is write-only"
+    assert writing.write_and_verify(MEM, first, bytes(8)).notes == (said,)
+    assert writing.write_and_verify(MEM, first, bytes(4)).verified

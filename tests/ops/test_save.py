@@ -78,6 +78,17 @@ def test_resume_reads_only_the_rest(tmp_path: Path) -> None:
     assert not part_of(path).exists()
 
 
+def test_a_part_that_is_whole_is_not_read_again(tmp_path: Path) -> None:
+    """Only its digest is asked for."""
+    target = opened(contents=DATA)
+    path = tmp_path / "x.bin"
+    part_of(path).write_bytes(DATA)
+    before = received(target)
+    assert save(target.flash, 0, len(DATA), path, resume=True).notes == ("resumed at 200 KiB",)
+    assert received(target) - before < KIB
+    assert (path.read_bytes(), part_of(path).exists()) == (DATA, False)
+
+
 def test_a_part_that_is_no_longer_true(tmp_path: Path) -> None:
     """If the flash has changed meanwhile, or the part has, all is read anew."""
     target = opened(contents=DATA)

@@ -9,8 +9,8 @@ import pytest
 
 from espshell import chips, pins, registers
 from espshell.errors import UsageError
-from espshell.ops.chip import boot_mode as boots
 from espshell.ops.chip import gpio
+from espshell.ops.chip import info as boots
 from espshell.ops.memory import words
 from espshell.sim.gpio import MODELS
 from tests.loader.support import open_sim

@@ -11,7 +11,7 @@ import pytest
 
 from espshell import chips, registers
 from espshell.chips import Chip, Kind
-from espshell.registers.table import Register, Registers
+from espshell.registers.table import Peripheral, Register, Registers
 
 NAMES = chips.NAMES
 
@@ -410,3 +410,10 @@ def test_nothing_is_loaded_before_a_name_is_looked_up() -> None:
     assert done.stdout.strip() == "False"
     with pytest.raises(AttributeError):
         registers.nosuch  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_a_peripheral_ends_behind_its_last_register() -> None:
+    """The next address belongs to it no more."""
+    uart = Peripheral("UART0", 0x6000_0000, 0x84)
+    held = [uart.holds(0x6000_0000 + offset) for offset in (-1, 0, 0x83, 0x84)]
+    assert held == [False, True, True, False]

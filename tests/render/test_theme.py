@@ -8,7 +8,7 @@ import pytest
 from prompt_toolkit.styles.defaults import PROMPT_TOOLKIT_STYLE
 
 from espshell.render.theme import STYLES, THEMES, chosen, paint, recolored, rich_style
-from espshell.shell.terminal import colors, highlight
+from espshell.shell.terminal import highlight
 
 LEAST = 4.5
 """WCAG 2.2, success criterion 1.4.3: the contrast of text."""
@@ -50,14 +50,14 @@ def test_contrast(theme: str, background: str) -> None:
     """Every colour of a theme can be read on every background that it is for."""
     for name, codes in STYLES.items():
         for index in re.findall(r"38;5;(\d+)", THEMES[theme].get(codes, "")):
-            ratio = contrast(colors.rgb_text(int(index)), background)
+            ratio = contrast(highlight.rgb_text(int(index)), background)
             assert ratio >= LEAST, (name, index, ratio)
 
 
 @pytest.mark.parametrize("theme", BACKGROUNDS)
 def test_contrast_of_menus(theme: str) -> None:
     """A menu brings its own background along."""
-    text, background, current, chosen_background = colors._MENUS[theme]
+    text, background, current, chosen_background = highlight._MENUS[theme]
     assert contrast(text, background) >= LEAST
     assert contrast(current, chosen_background) >= LEAST
 
@@ -74,7 +74,7 @@ def test_nothing_is_left_to_the_terminal(theme: str) -> None:
 @pytest.mark.parametrize("theme", THEMES)
 def test_every_class_of_the_prompt_is_ours(theme: str) -> None:
     """No default of prompt_toolkit or pygments is left where the prompt shows a colour."""
-    rules = dict(colors.prompt_style(theme).style_rules)
+    rules = dict(highlight.prompt_style(theme).style_rules)
     assert {f"espsh.{name}" for name in highlight._STYLES.values()} <= set(rules)
     shown = " ".join(rules.values())
     assert "ansi" not in shown or theme == "terminal"

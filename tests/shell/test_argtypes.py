@@ -161,6 +161,8 @@ def test_text_that_cannot_be_meant(kind: AnyType, texts: tuple[str, ...], told: 
         (POSITIVE, ("0",), "`0` is 0; at least 1 was expected"),
         (POSITIVE, ("1-2",), "`1-2` is -1"),
         (POSITIVE, ("1 << 32",), "is 4294967296; at most "),
+        (PLACE, ("1 << 32",), "0x100000000 is outside the 32-bit address space"),
+        (REGION, ("0xfffffffc", "8"), "is outside the 32-bit address space"),
         (REGION, ("16", "0"), "`0` is 0; a length is at least 1 byte"),
         (REGION, ("16..16",), "the end 0x10 is not after the start 0x10"),
         (REGION, ("NOSUCH",), "`NOSUCH` is not the name of a region"),

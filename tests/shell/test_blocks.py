@@ -9,6 +9,7 @@ import pytest
 from espshell.shell import blocks
 from espshell.shell.check import every_error
 from espshell.shell.script import Script
+from espshell.shell.transcript import Transcript
 from tests.shell.support import RAM, Shell
 
 ALL = """
@@ -159,6 +160,32 @@ def test_a_transcript_repeats_the_rounds(tmp_path: Path) -> None:
         "n 2",
         "n a b",
     ]
+
+
+def test_a_transcript_has_the_values_of_arguments(tmp_path: Path) -> None:
+    """In quotes and out of them, such that it says the same when it runs again."""
+    log = tmp_path / "log.espsh"
+    lines = """echo "in $1" out $1 ${5:-none}
+    print $2 * 2; let x = $2 * 2; let y = $2; let z = $1; echo $x $y $z
+    expect -m "$1 $2" $2 * 2 == 17; -fails expect $2 * 2 == 17; repeat $3 echo x"""
+    first, again = Shell(), Shell()
+    arguments = ('a "b" \\ $c', "5 + 6", "1 + 1")
+    ran = first.script(f'log "{log}"\n{lines}\nlog off\n', *arguments)
+    assert ran.status == 0, ran.err
+    assert again.script(log.read_text()).out == "\n".join(ran.out.splitlines()[1:-1]) + "\n"
+    assert all(again.session.variables[n] == first.session.variables[n] for n in "xyz")
+    Shell().script(f'log "{log}"\n-print $1\nlog off\n', "1; echo no")
+    assert '-print "1; echo no"' in log.read_text().splitlines()
+
+
+def test_a_line_that_has_no_end_is_in_the_transcript(tmp_path: Path) -> None:
+    """It is written when the transcript ends, as a comment like any other."""
+    path = tmp_path / "log.espsh"
+    transcript = Transcript(path)
+    transcript.output("whole\nha")
+    transcript.output("lf")
+    transcript.close()
+    assert path.read_text().splitlines()[1:] == ["# whole", "# half"]
 
 
 def test_what_is_not_to_be_repeated_is_a_comment_of_the_transcript(tmp_path: Path) -> None:

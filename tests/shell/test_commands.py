@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from espshell.shell.commands import VERBS
+from espshell.shell.dumps import Dumps
 from tests.shell.support import RAM, Shell
 
 PATTERN = bytes(range(256)) * 5
@@ -336,3 +337,20 @@ def test_redirect_of_what_fails_leaves_the_file_alone(shell: Shell, tmp_path: Pa
 def test_shell_command_behind_a_pipe(shell: Shell, line: str, status: int) -> None:
     """A program that fails is an error; one that has read enough is none."""
     assert shell.type(line).status == status
+
+
+def test_what_dumps_have_shown_is_kept_by_page() -> None:
+    """Of any range each byte that was shown, and of very many pages the newest."""
+    dumps, page = Dumps(), 1024
+    dumps.keep("mem", page - 2, b"abcd")
+    assert dumps.recall("mem", page - 3, 6) == [None, *b"abcd", None]
+    assert dumps.recall("mem", page + 2, 4) == [None] * 4
+    assert dumps.recall("mem", 4 * page, 4) is None
+    assert dumps.recall("flash", page, 4) is None
+    dumps.keep("mem", page + 1, b"D")
+    assert dumps.recall("mem", page - 2, 4) == list(b"abcD")
+    for number in range(1, 1024):
+        dumps.keep("flash", number * page, b"x")
+    assert len(dumps) == 1024
+    assert dumps.recall("mem", page - 2, 2) is None
+    assert dumps.recall("mem", page, 2) == list(b"cD")

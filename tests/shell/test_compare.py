@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,42 @@ def test_a_port_that_is_lost_is_that_of_one_board(
     out, err = capsys.readouterr()
     assert f"compare: lost {other} while" in err
     assert out.startswith("0x40000000")
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize(
+    ("option", "status"),
+    [
+        *((f"fault={action}@reply:{at}-999", 3) for action in ("hang", "drop") for at in (3, 30)),
+        ("fault=garbage@reply:25", 3),
+        pytest.param("fault=kill@reply:12", 3, marks=pytest.mark.long),
+        *(
+            pytest.param(f"fault={action}@reply:{at}-999", 3, marks=pytest.mark.long)
+            for action in ("hang", "unplug", "reset")
+            for at in range(1, 60, 7)
+        ),
+        ("sdm=1", None),
+    ],
+)
+def test_the_board_at_fault_is_named(
+    which: int, option: str, status: int | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of two boards each error and each note names the one that it is about, and no other."""
+    ports = ["sim://esp32c3", "sim://esp32c3?mac=02:00:00:00:00:09"]
+    ports[which] += f"{'&' if '?' in ports[which] else '?'}{option}"
+    names = [re.escape(port) + r"(?![?&\w])" for port in ports]
+    got = cli.main(["compare", *ports])
+    err = capsys.readouterr().err
+    assert got == status or (status is None and got)
+    last = err.splitlines()[-1]
+    if status is None and not which:
+        assert "the chip is in secure download mode" in last
+        return
+    assert re.search(names[which], last), last
+    assert not re.search(names[1 - which], last), last
+    assert which == 0 or "`reconnect`" not in last
+    for note in err.splitlines()[:-1]:
+        assert any(re.search(name, note) for name in names) or "raised" in note, note
 
 
 def test_traffic_follows_the_difference(other: str) -> None:

@@ -386,3 +386,18 @@ def test_position_at_the_prompt(shell: Shell, line: str, must: str, must_not: st
     assert set(must.split()) <= offered
     assert not set(must_not.split()) & offered
     assert must or not offered
+
+
+def test_letters_in_their_order_are_the_second_choice(shell: Shell) -> None:
+    """Of two letters or more, and only where nothing begins so; in a comment nothing is offered."""
+
+    def offered(text: str) -> list[str]:
+        return [candidate.text for candidate in complete.candidates(shell.session, text)]
+
+    assert offered("set squee") == ["squeeze"]
+    assert offered("set sqz") == ["squeeze"]
+    assert offered("set z") == []
+    assert "reset" in offered("res")
+    assert all(name.startswith("res") for name in offered("res"))
+    assert offered("peek DRAM # se") == []
+    assert offered("peek DRAM #") == []

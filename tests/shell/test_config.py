@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from espshell import cli
 from espshell import options as options_module
 from espshell.errors import UsageError
-from espshell.shell import config, startup, trust
+from espshell.shell import config, startup
 from tests.shell.support import Shell
 
 MINE = """
@@ -120,13 +122,22 @@ def test_the_folder_goes_before_the_person(folder: Path) -> None:
     """Both files are read, and each key is taken from the nearer one that has it."""
     mine = config.user_file()
     mine.parent.mkdir(parents=True)
-    mine.write_text('baud = 9600\nchip = "esp32"\n[aliases]\na = "info"\nb = "info"')
-    (folder / "espshell.toml").write_text('baud = 19200\n[aliases]\nb = "map"')
+    mine.write_text(
+        'baud = 9600\nchip = "esp32"\n[aliases]\na = "info"\nb = "info"\n'
+        "[settings]\nverify = false\ncheck = true"
+    )
+    (folder / "espshell.toml").write_text(
+        'baud = 19200\n[aliases]\nb = "map"\n[settings]\ncheck = false'
+    )
     loaded = config.load(ask=lambda _: True)
     assert loaded.options == {"baud": "19200", "chip": "esp32"}
     assert [(name, line.text) for name, line in loaded.aliases.items()] == (
         [("a", "info"), ("b", "map")]
     )
+    assert {name: entry.text for name, entry in loaded.settings.items()} == {
+        "verify": "off",
+        "check": "off",
+    }
 
 
 WRONG = [
@@ -284,14 +295,16 @@ def test_what_was_agreed_to_is_not_asked_again(
     assert "is new" in ask("n", monkeypatch)[1]
 
 
-def test_a_path_agrees_to_nothing(folder: Path) -> None:
+def test_a_path_agrees_to_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder whose name has the line of another file in it does not smuggle that one in."""
-    evil = folder / "evil.toml"
-    other = folder / f"x\n{trust._digest(evil, b'evil')}"
-    other.mkdir()
-    trust.agree(other / "espshell.toml", b"harmless")
-    assert trust.is_agreed(other / "espshell.toml", b"harmless")
-    assert not trust.is_agreed(evil, b"evil")
+    evil = folder / "evil" / "espshell.toml"
+    place = os.fsencode(os.path.realpath(evil))
+    digest = hashlib.sha256(place + b"\0" + STRANGE.encode()).hexdigest()
+    for file in (folder / f"x\n{digest}" / "espshell.toml", evil):
+        file.parent.mkdir()
+        file.write_text(STRANGE)
+        monkeypatch.chdir(file.parent)
+        assert "is new" in ask("n" if file == evil else "yes", monkeypatch)[1]
 
 
 def test_nobody_can_be_asked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

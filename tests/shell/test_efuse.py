@@ -107,6 +107,23 @@ def test_two_boards(tmp_path: Path) -> None:
     shell.session.close()
 
 
+def test_what_is_not_compared(tmp_path: Path) -> None:
+    """Neither a block that the file leaves out, nor one that holds a key here."""
+    file = tmp_path / "a.json"
+    shell = on("esp32c3")
+    shell.type(f"efuse save {file} --keys")
+    saved = json.loads(file.read_text())
+    del saved["blocks"]["1"]
+    file.write_text(json.dumps(saved))
+    shell.session.connect(Bench(port=f"sim://esp32c3{KEY}&mac=24:6f:28:a1:b2:c3"))
+    shell.session.output.as_json = True
+    value = shell.type(f"efuse diff {file}").objects[0]["value"]
+    assert "BLOCK_KEY0" in value["not_compared"]
+    assert not {"MAC", "BLOCK_KEY0"} & {each["name"] for each in value["differing"]}
+    assert "efbeadde" not in json.dumps(value)
+    shell.session.close()
+
+
 @pytest.mark.parametrize(
     ("contents", "said"),
     [
@@ -117,6 +134,11 @@ def test_two_boards(tmp_path: Path) -> None:
         ('{"format": "espshell-efuse-1", "chip": "esp32"}', "is of an esp32"),
         (
             '{"format": "espshell-efuse-1", "chip": "esp32c3", "blocks": {"0": ["x"]}}',
+            "block 0 is not 6 words in hex",
+        ),
+        (
+            '{"format": "espshell-efuse-1", "chip": "esp32c3", "blocks": {"0": '
+            '["0", "0", "0", "0", "0", "0x1_0000_0000"]}}',
             "block 0 is not 6 words in hex",
         ),
         (

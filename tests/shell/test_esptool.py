@@ -15,7 +15,7 @@ from espshell.link import ports
 from espshell.link.ports import PortInfo
 from espshell.shell import lines
 from espshell.shell.check import check
-from espshell.shell.esptool import front, settings, spelling
+from espshell.shell.esptool import front, spelling
 from espshell.shell.esptool import line as session_line
 from espshell.shell.registry import COMMANDS, bind
 from espshell.shell.script import Script
@@ -338,10 +338,10 @@ def test_configuration_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.chdir(tmp_path)
     (tmp_path / "setup.cfg").write_text("[metadata]\nname = x\n")
     (tmp_path / "tox.ini").write_text("[esptool]\nconnect_attempts = 3\n")
-    assert settings.load({}).options == ("--connect-attempts", "3")
+    assert front.load_settings({}).options == ("--connect-attempts", "3")
     named = tmp_path / "own.cfg"
     named.write_text("[esptool]\ntimeout = 9\nfoo = 1\ncustom_reset_sequence = D0|R1|W0.1|R0\n")
-    found = settings.load({"ESPTOOL_CFGFILE": str(named)})
+    found = front.load_settings({"ESPTOOL_CFGFILE": str(named)})
     assert (found.before, found.options) == ("D0|R1|W0.1|R0", ())
     assert [note.partition(": ")[2] for note in found.notes[1:]] == [
         "not used here: timeout",

@@ -369,6 +369,17 @@ def test_names_without_a_partition_table(shell: Shell) -> None:
     assert "0x00001000..0x00009000" in shell.type("hash flash:bootloader").out
 
 
+@pytest.mark.parametrize("line", ["load new.bin flash:0x10000", "erase flash:0x1000 4k"])
+def test_without_permission_nothing_is_asked_of_the_chip(shell: Shell, line: str) -> None:
+    """That nobody says yes is told at once, and not after the flash has been compared."""
+    shell.session.assume_yes = False
+    count = wire_of(shell.session.chip).count
+    before = count.requests
+    ran = shell.type(line)
+    assert (ran.status, "there is no terminal to ask at; --yes" in ran.err) == (2, True)
+    assert count.requests == before
+
+
 def test_the_name_of_a_partition_goes_before_a_fixed_one(shell: Shell) -> None:
     """Where the table itself has a `bootloader`, that is the place."""
     Path("table.csv").write_text("bootloader,data,nvs,0x10000,0x2000\n")

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from espshell.errors import ScriptError
+from espshell.device import Memory
+from espshell.errors import ScriptError, UsageError
+from espshell.ops.chip.gpio import Setting, set_pin
+from espshell.ops.memory import words
 from espshell.shell.check import check
 from espshell.shell.script import Script
 from espshell.shell.settings import Bench
@@ -47,7 +53,9 @@ def test_undo_takes_all_of_it_back(offline: Shell) -> None:
 def test_open_drain_and_what_holds_a_pin(offline: Shell) -> None:
     """An open drain lets go at 1; a level from outside wins, and that is said."""
     shell = connected(offline, "sim://esp32c3?gpio10=0")
-    assert shell.type("gpio 3 out 1 --open-drain").out.endswith("out 1 (open drain), reads 0\n")
+    ran = shell.type("gpio 3 out 1 --open-drain")
+    assert ran.out.endswith("out 1 (open drain), reads 0\n")
+    assert "something else" not in ran.err
     assert shell.type("gpio 3 out 1 --open-drain --pull up").out.endswith("reads 1\n")
     ran = shell.type("gpio 10 out 1")
     assert "GPIO10 reads 0: something else drives it" in ran.err
@@ -93,6 +101,39 @@ def test_refusals(offline: Shell, line: str, message: str) -> None:
     assert ran.status == 2
     assert message in ran.err
     assert len(shell.session.journal) == 0
+
+
+def test_a_pin_that_can_only_read(offline: Shell) -> None:
+    """It is not driven, also by force; as an input it is set."""
+    shell = connected(offline, "sim://esp32")
+    ran = shell.type("gpio 34 out 1 --force")
+    assert (ran.status, "GPIO34 of an ESP32 can only be an input" in ran.err) == (2, True)
+    assert shell.type("gpio 34 in").status == 0
+
+
+def test_a_pin_whose_register_does_not_take_it_is_not_driven(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first write that does not read back is the last: the output comes behind it."""
+    poke = words.poke
+
+    def refused(memory: Memory, address: int, values: list[int], **how: Any) -> words.Poke:
+        done = poke(memory, address, values, **how)
+        (write,) = done.writes
+        return replace(done, writes=(replace(write, new=bytes(byte ^ 255 for byte in write.data)),))
+
+    monkeypatch.setattr(words, "poke", refused)
+    result = set_pin(shell.session.chip.memory, 4, Setting(output=1))
+    assert (len(result.writes), result.ok, result.after.is_output) == (1, False, False)
+
+
+def test_the_pins_of_the_connection_are_those_that_it_goes_over(shell: Shell) -> None:
+    """UART0, or the chip's own USB: the others are free."""
+    memory, setting = shell.session.chip.memory, Setting(output=0)
+    for over_usb, taken, free in ((False, 21, 19), (True, 19, 21)):
+        with pytest.raises(UsageError, match=f"GPIO{taken} carries the connection"):
+            set_pin(memory, taken, setting, over_usb=over_usb)
+        assert set_pin(memory, free, setting, over_usb=over_usb).after.is_output
 
 
 def test_a_script_is_refused_before_its_first_line(offline: Shell) -> None:

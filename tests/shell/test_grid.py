@@ -205,6 +205,13 @@ def test_leaving_gives_none(key: str) -> None:
     assert press(" ", key) is None
 
 
+def test_a_terminal_that_is_gone_gives_none() -> None:
+    """The end of the input is leaving: nothing is changed, and it is no bug."""
+    with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
+        pipe.close()
+        assert grid.edit(status(), View(partitions=TABLE)) is None
+
+
 def test_refused_combination_is_not_reviewed() -> None:
     """Enter does nothing while all of it would be refused; the picture says why."""
     found = parts.identify(0xEF4017, None)

@@ -8,8 +8,14 @@ from pathlib import Path
 import pytest
 
 from espshell.cli import main
-from espshell.errors import ReadsDiffer
+from espshell.device import Flash
+from espshell.errors import NoReply, ReadsDiffer
+from espshell.ops.flash import load
+from espshell.ops.flash.guard import Stray
+from espshell.ops.flash.write_job import WriteJob
+from espshell.ops.result import Report
 from espshell.shell.settings import Bench
+from espshell.span import Span
 from tests.loader.support import wire_of
 from tests.shell.support import Shell
 
@@ -156,6 +162,29 @@ def test_a_load_goes_on_at_a_lower_rate(offline: Shell, data: Path, noise: str) 
     flash = wire_of(shell.session.chip).chip.flash
     assert flash.read(0x10000, LONG) == data.read_bytes()
     assert "rate raised" not in shell.type(f"verify {data} flash:0x10000").err
+
+
+@pytest.mark.parametrize("tries", [1, 2])
+def test_a_load_that_fails_at_a_raised_rate(
+    offline: Shell, data: Path, tries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is done again, and what may have gone astray is told; not if a digest had failed."""
+    shell, right, jobs = offline.connect(), load.write, list[WriteJob]()
+    shell.session.assume_yes = True
+
+    def fail(flash: Flash, job: WriteJob, report: Report) -> load.Written:
+        jobs.append(job)
+        if len(jobs) > 1:
+            return right(flash, job, report)
+        job.segments[0].tries = tries
+        job.strays.append(Stray(Span(0, 4096), "holds the same data"))
+        raise NoReply("nothing came")
+
+    monkeypatch.setattr(load, "write", fail)
+    ran = shell.type(f"load {data} flash:0x10000")
+    assert len(jobs) == 3 - tries
+    told = "0x00000000..0x00001000 holds the same data" if tries == 1 else "nothing came"
+    assert (ran.status == 0, told in ran.err) == (False, True)
 
 
 def test_from_a_default_start_a_mebibyte_is_loaded_in_a_sixth_of_the_time(

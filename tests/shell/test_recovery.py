@@ -8,7 +8,7 @@ import pytest
 
 from espshell.chips import Chip
 from espshell.clock import VirtualClock
-from espshell.errors import NoSync, UsageError
+from espshell.errors import NoSync, PortError, PortStalled, UsageError
 from espshell.link import ports
 from espshell.link.ports import PortInfo
 from espshell.loader.plugins import install
@@ -51,6 +51,40 @@ def test_lost_port(offline: Shell) -> None:
         "peek: no chip is connected; `connect PORT`, or start with --port\n"
     )
     assert shell.type("connect sim://esp32c3; peek DRAM").status == 0
+
+
+def test_which_errors_mean_that_the_port_is_gone(shell: Shell) -> None:
+    """One of the connected port, or of no port by name; not that of another, or one that stalls."""
+    session, url = shell.session, shell.session.chip.link.port.url
+    errors = [PortError("x", port=port) for port in (url, "", "/dev/other")]
+    errors.append(PortStalled("x", port=url))
+    assert [recovery.is_lost(session, error) for error in errors] == [True, True, False, False]
+    session.disconnect()
+    assert not recovery.is_lost(session, errors[0])
+
+
+def test_a_try_that_fails_does_not_forget_the_device(shell: Shell) -> None:
+    """The next one looks for it again, and starts its stub."""
+    session = shell.session
+    session.start_stub()
+    recovery.lose(session)
+    right, session.bench = session.bench, Bench(port="/dev/no-such-port")
+    lost = session.lost
+    assert shell.type("reconnect").status == 3
+    assert session.lost is lost
+    session.bench = right
+    assert shell.type("reconnect").status == 0
+    assert session.chip.loader.dialect.is_stub
+
+
+@pytest.mark.parametrize("in_step", [True, False])
+def test_a_handler_is_blamed_only_for_silence(shell: Shell, in_step: bool) -> None:
+    """One that was tried, and whose stub still answers, has done no harm."""
+    session = shell.session
+    session.start_stub()
+    session.chip.loader.on_trial, session.chip.loader.in_step = True, in_step
+    assert shell.type("reconnect").status == 0
+    assert session.without_handlers == (set() if in_step else {"esp32c3"})
 
 
 def test_reset_is_recognised(offline: Shell) -> None:

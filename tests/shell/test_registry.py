@@ -180,6 +180,7 @@ def test_bind(which: Verb, text: str, wanted: dict[str, list[str]]) -> None:
         (PLACE_VALUES, "0", "VALUE is missing"),
         (PLACE_VALUES, "0 1 --masc 1", "v has no option `--masc`; did you mean `--mask`?"),
         (PLACE_VALUES, "0 1 --mask", "--mask needs a value"),
+        (PLACE_VALUES, "0 1 --no-verify=1", "--no-verify takes no value"),
         (FILE_WORDS, "--flag f", "v has no option `--flag`"),
         (EXPRESSION, "-m text", "EXPRESSION is missing"),
     ],

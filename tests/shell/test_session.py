@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from espshell.errors import BenchError, UsageError
+from espshell.errors import BenchError, NoReply, UsageError
+from espshell.image.partitions import PartitionTable
 from espshell.link.trace import Recorder
 from espshell.shell.session import Quit
 from espshell.shell.settings import Bench
@@ -335,3 +336,72 @@ def test_trace_reaches_the_connected_chip(shell: Shell, tmp_path: object) -> Non
     shell.type(f"trace {path}; connect; peek 0x3fc90000; trace off; peek 0x3fc90000")
     assert not isinstance(shell.session.tap, Recorder)
     assert shell.type(f"connect replay://{path}; peek 0x3fc90000").status == 0
+
+
+def test_who_is_asked_before_something_is_destroyed(offline: Shell) -> None:
+    """A person, unless --yes, a dry run or `set confirm off` says that it need not be."""
+    session, asked = offline.session, list[str]()
+
+    def no(question: str) -> bool:
+        asked.append(question)
+        return False
+
+    with pytest.raises(UsageError, match="there is no terminal to ask at"):
+        session.may_destroy("erase")
+    session.ask = no
+    assert not session.may_destroy("erase")
+    with session.with_settings({"dry_run": True}):
+        assert session.may_destroy("erase")
+    with session.with_settings({"confirm": False}):
+        assert session.may_destroy("erase")
+    session.assume_yes = True
+    assert session.may_destroy("erase")
+    assert asked == ["erase?"]
+
+
+def test_settings_of_one_command_end_with_it(shell: Shell) -> None:
+    """Also when it fails: the next command is no dry run any more."""
+    assert shell.type("poke --dry-run 0x10 1").status == 2
+    assert not shell.session.dry_run
+    assert not shell.session.chip.memory.dry_run
+    assert shell.type(f"poke {RAM:#x} 7; peek {RAM:#x}").out.endswith("0x00000007  7\n")
+
+
+def test_a_port_is_given_back_though_the_chip_cannot_be_left(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands in the way is a note."""
+    closed, target = [], shell.session.chip
+
+    def lost(after: str) -> None:
+        raise NoReply(f"no {after}")
+
+    monkeypatch.setattr(target, "leave", lost)
+    monkeypatch.setattr(target.link.port, "close", lambda: closed.append(True))
+    shell.session.disconnect()
+    assert (closed, shell.session.connection) == ([True], None)
+    assert "the chip was not left as requested: no hard-reset" in shell.said(0).err
+
+
+def test_writes_around_the_partition_table_leave_it(shell: Shell) -> None:
+    """It is read again only if one of its own bytes may have changed."""
+    connection = shell.session.connected
+    for written, is_kept in (
+        ((0x7000, 0x1000), True),
+        ((0x8C00, 0x400), True),
+        ((0x7000, 0x1001), False),
+        ((0x8BFF, 1), False),
+        ((0, 0x10000), False),
+    ):
+        connection.partitions = PartitionTable((), 0x8000)
+        connection.forget_partitions([(0x20000, 0x1000), written])
+        assert (connection.partitions is not None) is is_kept, written
+
+
+def test_changes_of_an_earlier_connection_are_not_undone(shell: Shell) -> None:
+    """Another chip may be connected then, or the same one after a reset."""
+    shell.type(f"poke {RAM:#x} 7")
+    shell.session.disconnect()
+    shell.connect()
+    assert shell.type("undo").status == 2
+    assert "the chip was reset or reconnected since" in shell.type("undo").err

@@ -233,6 +233,24 @@ def test_save_and_restore(yes: Shell, tmp_path: Path) -> None:
     assert yes.type(f"sr restore {tmp_path / 'none'}").status == 2
 
 
+def test_the_first_look_stays_the_first(yes: Shell) -> None:
+    """What `sr` or a plan reads later is not what the session found."""
+    for line in ("sr", "sr set QE=1 --nv", "sr", "sr set BP=1 --nv", "sr"):
+        assert yes.type(line).status == 0, line
+    assert nor_of(yes).status.stored == [4, 2, 0x60]
+    assert yes.type("sr restore --nv --risk").status == 0
+    assert nor_of(yes).status.stored == [0, 0, 0x60]
+
+
+def test_a_script_without_permission_is_told_so_first(offline: Shell) -> None:
+    """What cannot be undone takes --yes, whatever else it takes."""
+    shell = offline.connect(W25Q)
+    ran = shell.script("sr set LB1=1 --nv")
+    assert ran.status == 2
+    assert "sr set: writing status registers cannot be undone, and there is no" in ran.err
+    assert nor_of(shell).count.status_writes == 0
+
+
 def test_restore_what_can_be(yes: Shell) -> None:
     """A one-way bit that was set since then stays, and is no reason not to restore the others."""
     assert yes.type("sr").status == 0

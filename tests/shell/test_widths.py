@@ -24,7 +24,7 @@ from tests.shell.support import Shell
 
 WIDTHS = (40, 80, 120)
 
-NOT_DRAWN = {"Restored", "Watched", "Repeated", "WriteResult"}
+NOT_DRAWN = {"Restored", "Watched", "Repeated", "WriteResult", "JobOutcome"}
 """Parts and bases of others, and what has been shown while it was made."""
 
 DRAWS_LESS = {

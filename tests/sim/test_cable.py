@@ -6,7 +6,7 @@ import pytest
 
 from espshell.errors import UsageError
 from espshell.sim import url
-from espshell.sim.cable import Cable
+from espshell.sim.line import Cable
 
 DATA = bytes(range(256)) * 400
 

@@ -100,13 +100,10 @@ class FuseDiff(Result):
     compared: int
 
     @property
-    def ok(self) -> bool:
-        """Whether nothing differs."""
-        return not self.differing
-
-    @property
     def failure(self) -> str:
         """How many fields differ."""
+        if not self.differing:
+            return ""
         return f"{number_text(len(self.differing))} fields differ"
 
 
@@ -129,7 +126,12 @@ def show(target: Target, pattern: str = "", *, keys: bool = False) -> Fuses | Fu
     table = contents.table
     fuse = table.find(pattern) if pattern else None
     if fuse is not None:
-        return _detail(contents, fuse, keys=keys)
+        write, kind = fuse.protection.write, fuse.meaning.kind.partition(":")
+        ends = ["cannot be locked" if write is None else f"bit {write} of WR_DIS ends burning"]
+        ends += [f"bit {bit} of RD_DIS ends reading" for bit in fuse.protection.read]
+        values = table.values.get(kind[2], ()) if kind[0] == "words" else ()
+        value = _value(contents, fuse, keys=keys)
+        return FuseDetail(value, fuse.meaning.aliases, ", ".join(ends), values)
     glob = pattern.upper() if set(pattern) & set(_PATTERN) else f"*{pattern.upper()}*"
     chosen = [
         fuse
@@ -263,17 +265,4 @@ def _value(contents: Contents, fuse: Fuse, *, keys: bool) -> FuseValue:
         fuse.meaning.text,
         fuse.block,
         fuse.bits,
-    )
-
-
-def _detail(contents: Contents, fuse: Fuse, *, keys: bool) -> FuseDetail:
-    write, read_bits = fuse.protection.write, fuse.protection.read
-    parts = [f"bit {write} of WR_DIS ends burning"] if write is not None else ["cannot be locked"]
-    parts += [f"bit {bit} of RD_DIS ends reading" for bit in read_bits]
-    kind, _, name = fuse.meaning.kind.partition(":")
-    return FuseDetail(
-        _value(contents, fuse, keys=keys),
-        fuse.meaning.aliases,
-        ", ".join(parts),
-        contents.table.values.get(name, ()) if kind == "words" else (),
     )

@@ -109,11 +109,6 @@ class PinSet(Result):
     notes: tuple[str, ...] = ()
 
     @property
-    def ok(self) -> bool:
-        """Whether all that was written reads back."""
-        return all(write.ok for write in self.writes)
-
-    @property
     def failure(self) -> str:
         """The first write that does not read back."""
         return next((write.failure for write in self.writes if not write.ok), "")
@@ -187,8 +182,10 @@ def set_pin(
     """
     layout = PinLayout(memory.chip)
     pin = pin_named(memory.chip, number)
-    if not force:
-        _require_free(pin, over_usb)
+    connection = CONNECTION[1:] if over_usb else CONNECTION[:1]
+    for kinds, what in ((FLASH, "the flash"), (connection, "the connection")):
+        if (signal := pin.role(*kinds)) and not force:
+            raise UsageError(f"{pin.name} carries {what} ({signal})", hint="--force sets it anyway")
     if setting.output is not None and pin.input_only:
         raise UsageError(f"GPIO{number} of an {memory.chip.title} can only be an input")
     before = read_pins(memory, number).states[0]
@@ -226,14 +223,6 @@ def pulse(
             memory.write([RegisterWrite(place.address, value, bit)])
             clock.sleep(period_s / 2)
     return replace(result, pulses=count)
-
-
-def _require_free(pin: Pin, over_usb: bool) -> None:
-    """Check that a pin is not needed. Raises: UsageError."""
-    connection = CONNECTION[1:] if over_usb else CONNECTION[:1]
-    for kinds, what in ((FLASH, "the flash"), (connection, "the connection")):
-        if signal := pin.role(*kinds):
-            raise UsageError(f"{pin.name} carries {what} ({signal})", hint="--force sets it anyway")
 
 
 def _plan(layout: PinLayout, pin: Pin, setting: Setting) -> Iterator[tuple[int, int, int]]:

@@ -1,16 +1,16 @@
-"""Facts of the connected chip: identity, MAC, features, security."""
+"""Facts of the connected chip: identity, MAC, features, security, and how it starts."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from espshell.chips import Quirk, Words
+from espshell.chips import Chip, Quirk, Words
 from espshell.device import Target
 from espshell.efuse import verdict
 from espshell.errors import UsageError
 from espshell.nor import makers
-from espshell.ops.chip import boot_mode
-from espshell.ops.chip.boot_mode import BootMode
+from espshell.ops.chip.pin_layout import PinLayout, strap_levels
 from espshell.ops.result import Result
 
 SECURITY_FLAGS = (
@@ -30,6 +30,14 @@ SECURITY_FLAGS = (
 
 Source: ESP-IDF ``esp_flash_encrypt`` and the security information of the ROMs, the same for all.
 """
+
+
+MODES = {
+    "flash": "start from flash",
+    "download": "download mode",
+    "SDIO": "start from SDIO",
+    "invalid": "a combination that no manual defines",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,39 @@ class FlashId(Result):
     def last_value(self) -> int | None:
         """The size, for `expect $_ >= 4M`."""
         return self.size
+
+
+@dataclass(frozen=True, slots=True)
+class BootMode:
+    """How the chip has started, and how it would start now, by its strapping pins."""
+
+    mode: str
+    """``flash``, ``download``, another word of the tables, or empty: not known."""
+    levels: tuple[tuple[int, int], ...]
+    """Pins and levels that decided."""
+    next_mode: str
+    next_levels: tuple[tuple[int, int], ...]
+    is_forced: bool = False
+    """Whether a register holds the chip in download mode, whatever the pins say."""
+
+    @property
+    def reason(self) -> str:
+        """Why the chip is in its loader, in words."""
+        if self.is_forced:
+            return "download mode: FORCE_DOWNLOAD_BOOT is set"
+        if self.mode == "download":
+            return f"download mode: at reset {_levels_text(self.levels)}"
+        if not self.mode:
+            return "the straps do not tell how the chip started"
+        pins = _levels_text(self.levels)
+        return f"in the loader though {pins} at reset ({MODES[self.mode]}): not by the pins"
+
+    @property
+    def prospect(self) -> str:
+        """What the pins would give at the next reset, in words."""
+        if not self.next_mode:
+            return "the pins do not tell how the next reset starts"
+        return f"now {_levels_text(self.next_levels)}: {MODES[self.next_mode]} at the next reset"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +191,7 @@ def info(target: Target, *, with_flash: bool = True) -> Info:
     security_fields += [chip.flash_crypt_count] if chip.flash_crypt_count else []
     addresses = [a for field in security_fields for a in field.addresses]
     fuses = target.efuse
-    addresses += [*fuses.addresses(0), *boot_mode.boot_words(chip)]
+    addresses += [*fuses.addresses(0), *boot_words(chip)]
     read = target.memory.gather([*chip.info_addresses, *addresses])
     words = read.__getitem__
     target.revision = chip.revision(words)
@@ -166,8 +207,32 @@ def info(target: Target, *, with_flash: bool = True) -> Info:
         sdk_id=chip.sdk_id.value(words) if chip.sdk_id else None,
         flash=flash_id(target) if with_flash else None,
         security=basics.security or _fused_security(target, words),
-        boot=boot_mode.boot_mode(chip, words),
+        boot=boot_mode(chip, words),
         boot_fuses=verdict.boot(fuses.decoded(read), target.revision) or None,
+    )
+
+
+def boot_words(chip: Chip) -> list[int]:
+    """Return the addresses of the words that ``boot_mode`` needs."""
+    layout = PinLayout(chip)
+    strap, forced = layout.strap(), chip.force_download
+    addresses = {layout.place(pin, "in").address for pin in layout.strap_pins}
+    return [*addresses, *((strap[0],) if strap else ()), *((forced.address,) if forced else ())]
+
+
+def boot_mode(chip: Chip, words: Words) -> BootMode:
+    """Return how the pins made the chip start, and would now."""
+    layout, forced = PinLayout(chip), chip.force_download
+    then, now = strap_levels(layout, words), {}
+    for pin in layout.strap_pins:
+        place = layout.place(pin, "in")
+        now[pin.number] = words(place.address) >> place.bit & 1
+    return BootMode(
+        layout.pins.boot_mode(then),
+        layout.pins.deciding(then),
+        layout.pins.boot_mode(now),
+        layout.pins.deciding(now),
+        forced is not None and bool(forced.of(words(forced.address))),
     )
 
 
@@ -189,6 +254,10 @@ def chip_id(target: Target) -> ChipId:
     if field is not None:
         number = field.value(target.memory.gather(field.addresses).__getitem__)
     return ChipId(target.chip.name, number, mac(target).mac)
+
+
+def _levels_text(levels: Sequence[tuple[int, int]]) -> str:
+    return " and ".join(f"GPIO{pin} {'high' if level else 'low'}" for pin, level in levels)
 
 
 def _mac_text(mac: int | None, size: int) -> str | None:
@@ -216,7 +285,7 @@ def _told_security(target: Target) -> Security | None:
     return Security(
         flags=flags,
         flash_crypt_count=security.flash_crypt_count,
-        flash_encryption=_is_odd(security.flash_crypt_count),
+        flash_encryption=security.flash_crypt_count.bit_count() % 2 == 1,
         secure_boot="SECURE_BOOT_EN" in flags,
         secure_download=security.secure_download,
         key_purposes=tuple(
@@ -239,12 +308,7 @@ def _fused_security(target: Target, words: Words) -> Security | None:
     return Security(
         flags=tuple(fuse.name for fuse in burnt),
         flash_crypt_count=count,
-        flash_encryption=_is_odd(count),
+        flash_encryption=count.bit_count() % 2 == 1,  # each change of mind burns one more
         secure_boot=any(fuse.secure_boot for fuse in burnt),
         secure_download=False,
     )
-
-
-def _is_odd(count: int) -> bool:
-    """Return whether an odd number of bits is set: each change of mind burns one more."""
-    return count.bit_count() % 2 == 1

@@ -80,13 +80,10 @@ class LinkReport(Result):
     advice: tuple[str, ...] = ()
 
     @property
-    def ok(self) -> bool:
-        """Whether nothing was lost or wrong."""
-        return not self.errors
-
-    @property
     def failure(self) -> str:
         """How many exchanges failed."""
+        if not self.errors:
+            return ""
         rate = f" at {self.baud} baud" if self.baud else ""
         return f"{self.errors} of {self.exchanges} exchanges were lost or damaged{rate}"
 
@@ -111,7 +108,7 @@ def measure(target: Target) -> LinkReport:
     in_turns = words.sent if not loader.dialect.pipeline_bytes else 0  # on the wire alone
     report = LinkReport(
         port=link.port.url,
-        kind=_kind(target),
+        kind=target.bridge.name if target.bridge else target.usb.kind if target.usb else "",
         baud=link.port.baud if target.has_rate else None,
         loader=loader.dialect.name,
         latency=latency,
@@ -176,10 +173,3 @@ def _throughput(
     """Return how fast ``size`` bytes went, where so many bytes in turns had to."""
     measured = size / exchange.seconds
     return Throughput(measured, max(measured, size / (on_wire / wire + wait_s)) if wire else None)
-
-
-def _kind(target: Target) -> str:
-    """Return what carries the bytes, as far as it is known."""
-    if target.bridge is not None:
-        return target.bridge.name
-    return target.usb.kind if target.usb is not None else ""

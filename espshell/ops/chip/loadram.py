@@ -17,7 +17,7 @@ Source: "RAM download" of the esptool manual; the rest as measured, see the test
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations, product
 from pathlib import Path
@@ -57,17 +57,9 @@ class Occupant:
     others: tuple[Span, ...] = ()
     """Other addresses of the same RAM."""
 
-    def overlaps(self, other: Occupant) -> bool:
-        """Return whether both take the same byte under one address."""
-        return self.span.overlaps(other.span)
-
-    def is_elsewhere(self, other: Occupant) -> bool:
-        """Return whether both take the same byte under different addresses."""
-        return any(span.overlaps(other.span) for span in self.others)
-
     def hits(self, other: Occupant) -> bool:
-        """Return whether both take the same byte."""
-        return self.overlaps(other) or self.is_elsewhere(other)
+        """Return whether both take the same byte, under whichever address."""
+        return any(span.overlaps(other.span) for span in (self.span, *self.others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +108,6 @@ class RamLoaded(RamPlan, Result):
     dry_run: bool = False
 
     @property
-    def ok(self) -> bool:
-        """Whether the text that was waited for, if any, has come."""
-        return self.monitored is None or self.monitored.ok
-
-    @property
     def interrupted(self) -> bool:
         """Whether Ctrl-C ended the listening."""
         return self.monitored is not None and self.monitored.interrupted
@@ -142,18 +129,18 @@ def plan_ram(target: Target, file: Path, *, run: bool = True, force: bool = Fals
     """
     chip = target.chip
     program = ram_file.read(file, chip)
-    objections = tuple(_objections(target, str(file), program, run=run))
+    segments = ((f"segment {n}", segment.span) for n, segment in enumerate(program.segments))
+    pieces = _occupants(chip, segments)
+    objections = tuple(_objections(target, str(file), program, pieces, run=run))
     if objections and not force:
         raise UsageError(objections[0], hint="--force loads it anyway")
     for segment in program.segments:
         _require_ram(chip, str(file), segment.span)
     for span in program.zeroed:
         _require_ram(chip, str(file), span)
-    pieces = _pieces(chip, program)
     if running := _running_stub(target):
-        pieces += [
-            _piece(chip, f"stub {name}", span, is_stub=True) for name, span in running.occupied
-        ]
+        parts = ((f"stub {name}", span) for name, span in running.occupied)
+        pieces += _occupants(chip, parts, is_stub=True)
     block_size = target.loader.dialect.block_size
     return RamPlan(
         str(file), program.entry, program.segments, tuple(pieces), block_size, objections
@@ -175,7 +162,7 @@ def load_ram(
     """
     if plan.clash is not None:
         mine, stubs = plan.clash
-        where = "" if mine.overlaps(stubs) else ", the same RAM on another bus"
+        where = "" if mine.span.overlaps(stubs.span) else ", the same RAM on another bus"
         raise UsageError(
             f"{mine.name} would overwrite the {stubs.name} at {hex32(stubs.span.start)}{where}",
             hint="`stub never` and `reset` stop the stub",
@@ -248,7 +235,7 @@ def _start(target: Target, entry: int) -> bool:
 
 
 def _objections(
-    target: Target, name: str, program: ram_file.Program, *, run: bool
+    target: Target, name: str, program: ram_file.Program, pieces: Iterable[Occupant], *, run: bool
 ) -> Iterator[str]:
     """Yield objections to a program, the most serious first."""
     chip = target.chip
@@ -269,7 +256,7 @@ def _objections(
     quirks = {Quirk.NO_STUB_WITH_SECURE_BOOT, Quirk.STUB_START_BY_READ} & set(chip.quirks)
     if run and quirks and target.security is not None and target.security.secure_boot:
         yield f"an {chip.title} with secure boot does not start code by MEM_END"
-    for one, other in combinations(_pieces(chip, program), 2):
+    for one, other in combinations(pieces, 2):
         if one.hits(other):
             yield f"{name}: {one.name} and {other.name} overlap in RAM"
 
@@ -291,16 +278,14 @@ def _require_ram(chip: Chip, name: str, span: Span) -> None:
             )
 
 
-def _pieces(chip: Chip, program: ram_file.Program) -> list[Occupant]:
+def _occupants(
+    chip: Chip, spans: Iterable[tuple[str, Span]], *, is_stub: bool = False
+) -> list[Occupant]:
+    regions = ((name, span, chip.region_at(span.start)) for name, span in spans)
     return [
-        _piece(chip, f"segment {number}", segment.span)
-        for number, segment in enumerate(program.segments)
+        Occupant(name, span, region.name if region else "", is_stub, chip.same_ram(span)[1:])
+        for name, span, region in regions
     ]
-
-
-def _piece(chip: Chip, name: str, span: Span, *, is_stub: bool = False) -> Occupant:
-    region, others = chip.region_at(span.start), chip.same_ram(span)[1:]
-    return Occupant(name, span, region.name if region else "", is_stub, others)
 
 
 def _running_stub(target: Target) -> Stub | None:

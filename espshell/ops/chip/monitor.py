@@ -77,13 +77,10 @@ class Monitored(Result):
     interrupted: bool = False
 
     @property
-    def ok(self) -> bool:
-        """Whether the text that was waited for has come."""
-        return self.found or not self.until
-
-    @property
     def failure(self) -> str:
         """The text that has not come, and what happened instead."""
+        if self.found or not self.until:
+            return ""
         why = f"; {self.heard.sentence}" if self.heard.sentence else ""
         return f"`{self.until}` did not appear within {self.seconds:.3g} s{why}"
 

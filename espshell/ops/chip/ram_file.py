@@ -36,7 +36,7 @@ def read(file: Path, chip: Chip) -> Program:
     data = read_bytes(file)
     if not data:
         raise UsageError(f"{file} is empty", hint="was it built?")
-    if elf.is_elf(data):
+    if data.startswith(elf.MAGIC):
         program = _from_elf(data, str(file))
     else:
         if intel_hex.is_given(data, file):

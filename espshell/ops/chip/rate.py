@@ -67,19 +67,10 @@ def require_rate_change(target: Target) -> None:
         )
 
 
-def rates_above(target: Target, most: int | None) -> tuple[int, ...]:
-    """Return the steps above the present rate, within the bridge's limit and ``most``."""
-    bridge = target.bridge
-    limits = [limit for limit in (bridge.max_baud if bridge else 0, most) if limit]
-    return tuple(
-        rate for rate in RATES if target.link.port.baud < rate <= min(limits, default=RATES[-1])
-    )
-
-
 def climb(
     target: Target, *, most: int | None = None, regain: Callable[[int], Target]
 ) -> RateChosen:
-    """Go up by steps as long as they are clean, at most to ``most``.
+    """Go up by steps as long as they are clean, within the bridge's limit and ``most``.
 
     ``regain`` resets a chip whose loader is lost and returns it at a rate.
 
@@ -87,7 +78,9 @@ def climb(
     """
     require_rate_change(target)
     steps: list[RateStep] = []
-    for baud in rates_above(target, most):
+    limits = [limit for limit in (target.bridge.max_baud if target.bridge else 0, most) if limit]
+    fastest = min(limits, default=RATES[-1])
+    for baud in (rate for rate in RATES if target.link.port.baud < rate <= fastest):
         before = target.link.port.baud
         try:
             steps.append(step_up(target, baud))

@@ -7,10 +7,12 @@ the CRC-32 of each sector says at once which differ.  A sector that differs is a
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from espshell.device import Flash
-from espshell.errors import UsageError
+from espshell.errors import EspError, UsageError
 from espshell.ops.flash.digest_compare import sector_spans
 from espshell.ops.result import Report, Result, Step, silent
 from espshell.span import Span
@@ -29,18 +31,26 @@ class Compared(Result):
     differing: tuple[Span, ...]
 
     @property
-    def ok(self) -> bool:
-        """Whether nothing differs."""
-        return not self.differing
-
-    @property
     def failure(self) -> str:
         """How much differs, and where it begins."""
+        if not self.differing:
+            return ""
         size = sum(span.size for span in self.differing)
         return (
             f"{size_text(size)} of {size_text(self.size)} differ, in "
             f"{count_text(len(self.differing), 'range')}, the first {self.differing[0]}"
         )
+
+
+@contextlib.contextmanager
+def of_board(title: str) -> Iterator[None]:
+    """Let every error from here name its board: there are two."""
+    try:
+        yield
+    except EspError as error:
+        if title not in error.message:
+            error.message = f"{title}: {error.message}"
+        raise
 
 
 def compare(
@@ -50,7 +60,7 @@ def compare(
     for flash, title in zip((one, other), titles, strict=True):
         if not flash.has_digest:
             raise UsageError(f"the loader on {title} has no digests", hint="`save`, then `diff`")
-    search = _Search(one, other, span, report)
+    search = _Search(one, other, span, titles, report)
     return Compared(span.start, span.size, titles, sector_spans(span, search.sectors(span)))
 
 
@@ -61,6 +71,7 @@ class _Search:
     one: Flash
     other: Flash
     whole: Span
+    titles: tuple[str, str]
     report: Report
 
     def sectors(self, span: Span) -> list[int]:
@@ -80,12 +91,17 @@ class _Search:
         """Return the sectors whose sums differ, if both boards tell them, and they are all."""
         if span.start % SECTOR or span.size % SECTOR:
             return []
-        ours, theirs = self.one.sector_crcs(span), self.other.sector_crcs(span)
+        with of_board(self.titles[0]):
+            ours = self.one.sector_crcs(span)
+        with of_board(self.titles[1]):
+            theirs = self.other.sector_crcs(span)
         if ours is None or theirs is None:
             return []
         pairs = zip(span.pieces(SECTOR), ours, theirs, strict=True)
         return [part for part, one, other in pairs if one != other]
 
     def _is_equal(self, span: Span) -> bool:
-        one, other = (flash.digest(span.start, span.size) for flash in (self.one, self.other))
-        return one == other
+        with of_board(self.titles[0]):
+            one = self.one.digest(span.start, span.size)
+        with of_board(self.titles[1]):
+            return one == self.other.digest(span.start, span.size)

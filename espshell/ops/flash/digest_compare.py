@@ -66,19 +66,14 @@ def differing_sectors(
     """
     whole = Span.of(address, len(data))
     search = _SectorSearch(flash, whole, data, unit, confirm, report, contents)
-    spans = [whole] if contents is None else whole.pieces(_block_size(flash, whole.size))
+    block = BLOCK  # what is asked about at once, so that round trips and looks cost alike
+    while 2 * block < whole.size and block * block < whole.size * flash.latency_s / _CRC_S:
+        block *= 2
+    spans = [whole] if contents is None else whole.pieces(block)
     differing: dict[int, bytes] = {}
     for span in spans if whole else ():
         differing |= search.sectors(span)
     return differing
-
-
-def _block_size(flash: Flash, size: int) -> int:
-    """Return what is asked about at once: so that round trips and looks into a block cost alike."""
-    block = BLOCK
-    while 2 * block < size and block * block < size * flash.latency_s / _CRC_S:
-        block *= 2
-    return block
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +99,12 @@ class _SectorSearch:
     def _inside(self, span: Span, digest: bytes) -> dict[int, bytes]:
         """Return the sectors that differ of a range that has this digest and differs."""
         if digest == blank_digest(span.size):
-            return self._not_blank(span)
+            self._done(span)
+            return {
+                align_down(part.start, self.unit): blank_digest(part.size)
+                for part in span.pieces(self.unit)
+                if self._bytes(part).strip(b"\xff")
+            }
         if (
             self.unit == SECTOR
             and span.units(SECTOR) > 2
@@ -175,15 +175,6 @@ class _SectorSearch:
         if doubt and not twice:
             digest = self.flash.ask_digest_again(span.start, span.size, digest)
         return None if digest == expected else digest
-
-    def _not_blank(self, span: Span) -> dict[int, bytes]:
-        """Return the sectors of a range that is blank in flash, and not to be."""
-        self._done(span)
-        return {
-            align_down(part.start, self.unit): blank_digest(part.size)
-            for part in span.pieces(self.unit)
-            if self._bytes(part).strip(b"\xff")
-        }
 
     def _is_sector(self, span: Span) -> bool:
         return span.units(self.unit) == 1

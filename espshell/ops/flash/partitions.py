@@ -26,13 +26,10 @@ class Parts(Result):
     """Whether it is known where in flash the table stands; a file that is one does not say."""
 
     @property
-    def ok(self) -> bool:
-        """Whether its MD5 is right, or it has none."""
-        return self.table.md5_ok is not False
-
-    @property
     def failure(self) -> str:
         """The wrong MD5."""
+        if self.table.md5_ok is not False:
+            return ""
         return "the MD5 of the partition table is wrong"
 
 

@@ -23,13 +23,10 @@ class SfdpRead(Result):
     data: bytes
 
     @property
-    def ok(self) -> bool:
-        """Whether there are tables."""
-        return self.table is not None
-
-    @property
     def failure(self) -> str:
         """What was read instead."""
+        if self.table is not None:
+            return ""
         return f"the flash has no SFDP: it begins with {self.data[:4].hex(' ')}, not 53 46 44 50"
 
 

@@ -60,11 +60,6 @@ class Verify(Result):
     notes: tuple[str, ...] = ()
 
     @property
-    def ok(self) -> bool:
-        """Whether nothing differs."""
-        return not self.differing
-
-    @property
     def equal(self) -> bool:
         """Whether nothing differs."""
         return self.ok
@@ -77,7 +72,7 @@ class Verify(Result):
     @property
     def failure(self) -> str:
         """How much differs; empty if nothing does."""
-        if self.ok:
+        if not self.differing:
             return ""
         verb = "differs" if self.sectors == 1 else "differ"
         return f"{count_text(self.sectors, 'sector')} of {size_text(self.size)} {verb}"
@@ -200,21 +195,16 @@ def _read(flash: Flash, sectors: Sequence[tuple[_Comparison, int]], report: Repo
     for done, (comparison, sector) in enumerate(sectors, start=1):
         part = comparison.part(sector)
         if part.start not in comparison.contents:
-            data = _read_confirmed(flash, part, comparison.digests[sector])
+            readings = (flash.read(part.start, part.size) for _ in range(_TRIES))
+            digest = comparison.digests[sector]
+            data = next((data for data in readings if md5(data) == digest), None)
+            if data is None:
+                raise ReadsDiffer(
+                    f"readings of flash {part} do not agree",
+                    hint="check cable and baud rate, and the flash",
+                )
             comparison.contents[part.start] = data
         report(Step("reading", done * SECTOR, len(sectors) * SECTOR))
-
-
-def _read_confirmed(flash: Flash, span: Span, digest: bytes) -> bytes:
-    """Read a range whose digest is known. Raises: ReadsDiffer."""
-    for _ in range(_TRIES):
-        data = flash.read(span.start, span.size)
-        if md5(data) == digest:
-            return data
-    raise ReadsDiffer(
-        f"readings of flash {span} do not agree",
-        hint="check cable and baud rate, and the flash",
-    )
 
 
 def _areas(sectors: Sequence[tuple[_Comparison, int]]) -> Iterator[Difference]:

@@ -51,11 +51,6 @@ class JobOutcome(Result):
     """Why another place may have changed, in a sentence; empty if none may."""
 
     @property
-    def ok(self) -> bool:
-        """Whether flash is as expected, where that is known, and nothing else has changed."""
-        return not self.failed and not self.doubt
-
-    @property
     def failure(self) -> str:
         """The ranges that are wrong, and others that may have changed."""
         return "; ".join(filter(None, (self.wrong, self.doubt)))

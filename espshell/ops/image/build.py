@@ -59,11 +59,6 @@ class Made(Result):
     notes: tuple[str, ...] = ()
 
     @property
-    def ok(self) -> bool:
-        """Whether our reader finds nothing wrong with it."""
-        return self.image.ok
-
-    @property
     def failure(self) -> str:
         """What it finds wrong."""
         return self.image.failure
@@ -198,9 +193,10 @@ def elf_to_image(
     Raises: UsageError if esptool is not installed, fails, or makes what our reader cannot read;
     then nothing was written.
     """
+    import shutil
     import tempfile
 
-    if not elf.is_elf(read_bytes(path)):
+    if not read_bytes(path).startswith(elf.MAGIC):
         raise UsageError(f"{path} is not an ELF file")
     # Of an ESP8266 image esptool alone knows how many files there will be, and their places.
     theirs = out is None and chip.name == "esp8266"
@@ -211,8 +207,10 @@ def elf_to_image(
     try:
         with tempfile.TemporaryDirectory(prefix=".espshell.", dir=real.parent) as folder:
             within = Path(folder)
-            if theirs:
-                _run_on_copy(chip, path, within, options, tell)
+            if theirs:  # on a copy, beside which esptool puts its images
+                copy = Path(shutil.copyfile(path, within / path.name))
+                _run_esptool(chip, copy, None, options, tell)
+                copy.unlink()
             else:
                 _run_esptool(chip, path, within / real.name, options, tell)
             images = sorted(within.iterdir())
@@ -231,23 +229,12 @@ def elf_to_image(
         raise file_error("write", out, error) from error
     return Made(
         tuple(
-            FilePart(str(file), _offset(ending), file.stat().st_size)
+            FilePart(str(file), parse_number(offset), file.stat().st_size)
             for file, ending in zip(paths, endings, strict=True)
+            for offset in [ending.removesuffix(".bin").rpartition("-")[2]]
         ),
         image,
     )
-
-
-def _run_on_copy(
-    chip: Chip, path: Path, folder: Path, options: Sequence[str], tell: Callable[[str], None]
-) -> None:
-    """Run esptool on a copy of the ELF file in a folder, where it names its images itself."""
-    import shutil
-
-    copy = folder / path.name
-    shutil.copyfile(path, copy)
-    _run_esptool(chip, copy, None, options, tell)
-    copy.unlink()
 
 
 def _run_esptool(
@@ -283,11 +270,6 @@ def _require_other(out: Path, files: Sequence[Path]) -> None:
     """Check that no file that is read is the one to be written. Raises: UsageError."""
     if real_path(out) in map(real_path, files):
         raise UsageError(f"{out} would be overwritten by the output", hint="another name")
-
-
-def _offset(ending: str) -> int | None:
-    """Return where in flash one of several files belongs, by the ending that esptool gave it."""
-    return parse_number(ending.removesuffix(".bin").rpartition("-")[2])
 
 
 def _chip_of(image: Payload) -> Chip | None:

@@ -109,11 +109,6 @@ class ImageInfo(Result):
     notes: tuple[str, ...] = ()
 
     @property
-    def ok(self) -> bool:
-        """Whether nothing is wrong with it, as far as that was looked at."""
-        return not self.problems and all(content.ok for content in self.contents)
-
-    @property
     def failure(self) -> str:
         """What is wrong with it, or with the first thing in it that is not good."""
         if self.problems:
@@ -343,21 +338,17 @@ def _of_pieces(bare: ImageInfo, data: bytes, chip: Chip | None) -> ImageInfo:
     segments: Sequence[tuple[int, bytes]]
     if bare.kind is FileKind.UF2:
         file = uf2.read(data, name=bare.source)
-        segments, families = file.segments, tuple(_family(number) for number in file.families)
+        names = {chip.uf2_family: chip.title for chip in chips.CHIPS}
+        segments = file.segments
+        families = tuple(names.get(number, f"0x{number:08x}") for number in file.families)
     else:
         segments = intel_hex.read(data, name=bare.source)
-    pieces = tuple(SegmentInfo(at, len(piece), None, _named(chip, at)) for at, piece in segments)
+    pieces = tuple(
+        SegmentInfo(at, len(piece), None, region.name if region else "")
+        for at, piece in segments
+        for region in [chip.region_at(at) if chip else None]
+    )
     inside = tuple(
         content for at, data in segments for content in _contents(bare, data, chip, base=at)
     )
     return replace(bare, segments=pieces, families=families, contents=inside)
-
-
-def _named(chip: Chip | None, address: int) -> str:
-    """Return the region of an address, which may be one in flash as well."""
-    region = chip.region_at(address) if chip else None
-    return region.name if region else ""
-
-
-def _family(number: int) -> str:
-    return next((c.title for c in chips.CHIPS if c.uf2_family == number), f"0x{number:08x}")

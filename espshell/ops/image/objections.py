@@ -87,12 +87,8 @@ def objections(
     """
     kind = recognise(payload.data)
     if kind in _FIRMWARE or _is_almost_firmware(payload.data):
-        reasons = _firmware_objections(payload, flash_map, revision)
-    elif kind in FOREIGN:
-        reasons = _kind_objections(payload, kind, flash_map)
-    else:
-        return ()
-    return tuple(reasons)
+        return tuple(_firmware_objections(payload, flash_map, revision))
+    return tuple(_kind_objections(payload, kind, flash_map)) if kind in FOREIGN else ()
 
 
 def chip_objection(name: str, image: Firmware, chip: Chip) -> str:
@@ -142,23 +138,18 @@ def revision_objections(
 def _kind_objections(payload: Payload, kind: FileKind, flash_map: FlashMap) -> Iterator[str]:
     role = flash_map.role(payload.address)
     if kind is FileKind.PARTITION_TABLE and role is Role.TABLE:
-        yield from _table_objections(payload)
+        try:
+            table = partitions.parse_binary(payload.data, offset=payload.address)
+            if table.md5_ok is False:
+                yield f"{payload.name}: the MD5 of the partition table is wrong"
+        except UsageError as error:
+            yield f"{payload.name}: {error.message}"
         return
     what = f"{payload.name} is not firmware: {kind.value}"
     if role in (Role.BOOTLOADER, Role.TABLE, Role.APP):
         yield f"{what}; {payload.address:#x} is for {role.value}"
     elif kind in _NEVER_IN_FLASH and role is not Role.DATA:
         yield f"{what}; {_NEVER_IN_FLASH[kind]}"
-
-
-def _table_objections(payload: Payload) -> Iterator[str]:
-    try:
-        table = partitions.parse_binary(payload.data, offset=payload.address)
-    except UsageError as error:
-        yield f"{payload.name}: {error.message}"
-        return
-    if table.md5_ok is False:
-        yield f"{payload.name}: the MD5 of the partition table is wrong"
 
 
 def _firmware_objections(

@@ -52,11 +52,6 @@ class Difference(Result):
     """The registers that differ, where the range is one of registers."""
 
     @property
-    def ok(self) -> bool:
-        """Whether nothing differs."""
-        return not self.differing
-
-    @property
     def equal(self) -> bool:
         """Whether nothing differs."""
         return self.ok
@@ -64,6 +59,8 @@ class Difference(Result):
     @property
     def failure(self) -> str:
         """How much differs."""
+        if not self.differing:
+            return ""
         return f"{self.bytes_differing} of {count_text(len(self.expected), 'byte')} differ"
 
     @property

@@ -9,7 +9,7 @@ behind it has come, too, so that the row around it can be shown without a second
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from espshell.device import Memory, Space
@@ -108,13 +108,10 @@ class Found(Result):
     """How often each byte was read."""
 
     @property
-    def ok(self) -> bool:
-        """Whether it is anywhere."""
-        return bool(self.hits)
-
-    @property
     def failure(self) -> str:
         """What was not found."""
+        if self.hits:
+            return ""
         return f"{self.pattern.text} is not in {Span.of(self.address, self.size)}"
 
     @property
@@ -149,14 +146,8 @@ def find(
         space, address, size, pattern, align=align, most=most, check=check
     ):
         return _found_by_chip(space, Span.of(address, size), pattern, align, most)
-    search = _Search(address, pattern, align)
-    hits: list[Hit] = []
-    done = 0
-    for piece in read_chunks(space, address, size, check=check, report=report):
-        done += len(piece)
-        hits += islice(search.feed(piece, is_last=done == size), most - len(hits))
-        if len(hits) >= most:
-            break
+    pieces = read_chunks(space, address, size, check=check, report=report)
+    hits = list(islice(_hits(pieces, Span.of(address, size), pattern, align), most))
     complete = len(hits) < most
     notes = reading_notes(space, address, size)
     if not complete:
@@ -202,31 +193,24 @@ def _stopped(most: int) -> str:
     return f"stopped after {count_text(most, 'place')}; --max changes the limit"
 
 
-class _Search:
-    """The bytes that are still needed, and where the next place could begin."""
-
-    def __init__(self, address: int, pattern: Pattern, align: int) -> None:
-        self._expression = pattern.expression()
-        self._length = len(pattern.items)
-        self._align = align
-        self._held = b""
-        self._start = address  # of what is held
-        self._next = address
-
-    def feed(self, data: bytes, *, is_last: bool) -> Iterator[Hit]:
-        """Yield the places that more bytes have made sure."""
-        self._held += data
-        end = self._start + len(self._held) - self._length + 1
-        if not is_last:
+def _hits(pieces: Iterable[bytes], span: Span, pattern: Pattern, align: int) -> Iterator[Hit]:
+    """Yield the places of a pattern in the pieces of a range, each once the row behind it came."""
+    expression, length = pattern.expression(), len(pattern.items)
+    held, start = b"", span.start  # what is still needed
+    following = span.start  # where the next place could begin
+    for data in pieces:
+        held += data
+        end = start + len(held) - length + 1
+        if start + len(held) < span.end:
             end -= ROW
-        for match in self._expression.finditer(self._held, self._next - self._start):
-            at = self._start + match.start()
+        for match in expression.finditer(held, following - start):
+            at = start + match.start()
             if at >= end:
                 break
-            if at % self._align == 0:
-                rows = Span.of(at, self._length).aligned(ROW)
-                first = max(self._start, rows.start)
-                yield Hit(at, first, self._held[Span(first, rows.end).offsets(self._start)])
-        self._next = max(self._next, end)
-        kept = max(0, self._next - self._start - ROW)
-        self._held, self._start = self._held[kept:], self._start + kept
+            if at % align == 0:
+                rows = Span.of(at, length).aligned(ROW)
+                first = max(start, rows.start)
+                yield Hit(at, first, held[Span(first, rows.end).offsets(start)])
+        following = max(following, end)
+        kept = max(0, following - start - ROW)
+        held, start = held[kept:], start + kept

@@ -81,15 +81,11 @@ class MemoryTested(Result):
     dry_run: bool = False
 
     @property
-    def ok(self) -> bool:
-        """Whether all reads were right, and what was to be restored is."""
-        return not self.count and self.restored is not False
-
-    @property
     def failure(self) -> str:
         """Where it is wrong first."""
         if not self.count:
-            return "the contents of the RAM could not be restored"
+            lost = self.restored is False
+            return "the contents of the RAM could not be restored" if lost else ""
         first = self.faults[0]
         return (
             f"{count_text(self.count, 'read')} of {Span.of(self.address, self.size)} wrong, the"

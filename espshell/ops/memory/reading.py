@@ -56,12 +56,9 @@ def read_agreed(
     around = span.aligned(WORD)
     readings: list[list[int]] = []
     count = around.size // WORD
-    ahead: list[list[int]] = []
 
     def read() -> list[int]:
-        if isinstance(space, Memory) and not ahead:
-            ahead.extend(space.words_twice(around.start, count))
-        readings.append(ahead.pop(0) if ahead else space.words(around.start, count))
+        readings.append(space.words(around.start, count))
         return readings[-1]
 
     notes = reading_notes(space, around.start, around.size)
@@ -71,10 +68,15 @@ def read_agreed(
         is_plain = region is not None and region.kind in (Kind.RAM, Kind.ROM)
         touched = space.chip.changes_when_read(around.start, around.size) is not None
     if touched or not (check or is_plain):
-        readings.append(words := space.words(around.start, count))
+        read()
+    elif isinstance(space, Memory):
+        readings.extend(space.words_twice(around.start, count))
     else:
+        readings.extend(space.words(around.start, count) for _ in range(2))
+    words = readings[-1]
+    if words != readings[0]:
         try:
-            words = agreed(read, str(span), most=_READINGS)
+            words = agreed(read, str(span), first=words, most=_READINGS - 1)
         except ReadsDiffer:
             before, words = readings[-2:]
             pairs = enumerate(zip(before, words, strict=True))

@@ -99,14 +99,9 @@ class FieldWrite(Result):
         return (self.new ^ self.wanted) & self.written.mask & self.register.readable_bits
 
     @property
-    def ok(self) -> bool:
-        """Whether what was read back is as written."""
-        return not self.differing
-
-    @property
     def failure(self) -> str:
         """The fields that do not read back as written."""
-        if self.new is None:
+        if self.new is None or not self.differing:
             return ""
         fields = [f for f in self.register.fields if f.mask & self.differing]
         texts = [

@@ -28,11 +28,6 @@ class Undone(Result):
     writes: tuple[Restored, ...]
 
     @property
-    def ok(self) -> bool:
-        """Whether all of it reads back."""
-        return all(write.ok for write in self.writes)
-
-    @property
     def failure(self) -> str:
         """The writes that do not read back."""
         return ", ".join(write.failure for write in self.writes if not write.ok)

@@ -40,13 +40,10 @@ class Expectation(Result):
     """What to keep in mind about what was read for it."""
 
     @property
-    def ok(self) -> bool:
-        """Whether it was true."""
-        return self.value != 0
-
-    @property
     def failure(self) -> str:
         """Both sides, in hexadecimal and decimal."""
+        if self.value:
+            return ""
         prefix = f"{self.message}: " if self.message else ""
         if self.left is None or self.right is None:
             return f"{prefix}`{self.expression}` is {self.value:#x}"
@@ -70,13 +67,10 @@ class Waited(Result):
         return self.expectation.notes
 
     @property
-    def ok(self) -> bool:
-        """Whether it came true."""
-        return self.expectation.ok
-
-    @property
     def failure(self) -> str:
         """Both sides as they were at the last look."""
+        if self.expectation.ok:
+            return ""
         return f"after {self.seconds:.3g} s {self.expectation.failure}"
 
 

@@ -120,11 +120,6 @@ class WriteResult(Result):
         return any(write.dry_run for write in self.writes)
 
     @property
-    def ok(self) -> bool:
-        """Whether nothing reads back otherwise."""
-        return not self.differing
-
-    @property
     def failure(self) -> str:
         """The words that do not read back as written."""
         if not self.differing:

@@ -6,8 +6,9 @@ opcodes that are another command on the flash at hand are refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from espshell.device import Flash
 from espshell.errors import BenchError, DeviceError, UsageError
@@ -48,15 +49,10 @@ class StatusBytes(Result):
     dry_run: bool = False
 
     @property
-    def ok(self) -> bool:
-        """Whether a write, if there was one, reads back, and nothing else changed."""
-        if self.wanted is None or self.dry_run:
-            return True
-        return self.value == self.wanted and not self.beside
-
-    @property
     def failure(self) -> str:
         """The difference between what was written and what reads back."""
+        if self.wanted is None or self.dry_run or (self.value == self.wanted and not self.beside):
+            return ""
         if self.value == self.wanted:
             return f"other registers of the flash changed as well: {', '.join(self.beside)}"
         digits = 2 * self.count
@@ -128,13 +124,20 @@ def write_status_bytes(
         got = require_known(lambda: read_status_bytes(flash, count).value, None, "the status")
         others_now = require_known(lambda: _others(flash, identified, count), None, "the status")
     mask = ~0x03  # BUSY and WEL are the flash's
+    named = _bits(identified, count)
+    names = ((i, named[i].name if i in named else f"bit {i}") for i in range(8 * count))
+    compared = {  # but for bits that the flash sets itself, or may not have
+        register: [(b.position, b.name) for b in register.bits if b.kind not in _NOT_COMPARED]
+        for register in others
+    }
+    beside = (_changes(compared[r], old, others_now[r]) for r, old in others.items())
     return StatusBytes(
         value=got & mask | value & 0x03,
         count=count,
         before=before,
         wanted=value,
-        changed=tuple(_changed_bits(identified, before, got, count)),
-        beside=tuple(_changes(others, others_now)),
+        changed=tuple(_changes(names, before, got)),
+        beside=tuple(chain.from_iterable(beside)),
         notes=tuple(notes),
     )
 
@@ -178,24 +181,8 @@ def _others(flash: Flash, identified: Identified | None, count: int) -> dict[Reg
     }
 
 
-def _changes(before: dict[RegisterLayout, int], after: dict[RegisterLayout, int]) -> Iterator[str]:
-    """Yield the bits that differ, but for those that the flash sets itself, or may not have."""
-    for register, old in before.items():
-        now = after[register]
-        for bit in register.bits:
-            if (old ^ now) & bit.mask and bit.kind not in _NOT_COMPARED:
-                yield _change(bit.name, old, now, bit.position)
-
-
-def _changed_bits(
-    identified: Identified | None, before: int, got: int, count: int
-) -> Iterator[str]:
-    """Yield the bits that changed, with their names where the part is known."""
-    names = {position: bit.name for position, bit in _bits(identified, count).items()}
-    for position in range(8 * count):
-        if (before ^ got) >> position & 1:
-            yield _change(names.get(position, f"bit {position}"), before, got, position)
-
-
-def _change(name: str, old: int, new: int, position: int) -> str:
-    return f"{name} {old >> position & 1}→{new >> position & 1}"
+def _changes(names: Iterable[tuple[int, str]], before: int, now: int) -> Iterator[str]:
+    """Yield the bits that differ, of those at some positions, by their names."""
+    for position, name in names:
+        if (before ^ now) >> position & 1:
+            yield f"{name} {before >> position & 1}→{now >> position & 1}"

@@ -28,7 +28,7 @@ from espshell.nor import makers, opcodes, parts, plan, protection, settings
 from espshell.nor.layout import BitKind
 from espshell.nor.parts import Identified, Part
 from espshell.nor.plan import BitDifference, StatusPlan
-from espshell.nor.protection import Fit, LockMode, Protected
+from espshell.nor.protection import LockMode, Protected
 from espshell.nor.sequence import StatusWrite
 from espshell.nor.settings import Setting
 from espshell.ops.flash.sfdp import read_sfdp
@@ -154,13 +154,10 @@ class StatusChange(Result):
     dry_run: bool = False
 
     @property
-    def ok(self) -> bool:
-        """Whether every bit is as planned."""
-        return not self.differing
-
-    @property
     def failure(self) -> str:
         """The bits that are not as planned: before, wanted, got."""
+        if not self.differing:
+            return ""
         bits = ", ".join(
             f"{d.register}.{d.name} was {d.before}, wanted {d.wanted}, got {d.got}"
             for d in self.differing
@@ -242,7 +239,15 @@ def plan_protection(
     registers = read_stable(flash, identified.part)
     fit = protection.encode(identified.part, registers, start, end)
     if fit.exact is None:
-        raise _impossible(identified.part, fit, start, end)
+        near = [
+            f"{word}: {choice.span.start:#x}..{choice.span.end:#x}"
+            for word, choice in (("smaller", fit.smaller), ("larger", fit.larger))
+            if choice is not None
+        ]
+        near += ["--part NAME chooses one"] if identified.part.is_open else []
+        span = f"protect exactly {start:#x}..{end:#x}"
+        what = span if end > start else "be unprotected with certainty"
+        raise UsageError(f"{identified.part.name} cannot {what}", hint="; ".join(near))
     return plan.make(identified, registers, fit.exact.settings, volatile=volatile)
 
 
@@ -343,16 +348,3 @@ def _read(flash: Flash, part: Part) -> dict[str, int]:
         register.name: read_register(flash, register.read_opcode)
         for register in part.layout.registers
     }
-
-
-def _impossible(part: Part, fit: Fit, start: int, end: int) -> UsageError:
-    near = []
-    for word, choice in (("smaller", fit.smaller), ("larger", fit.larger)):
-        if choice is not None:
-            near.append(f"{word}: {choice.span.start:#x}..{choice.span.end:#x}")
-    what = (
-        f"protect exactly {start:#x}..{end:#x}" if end > start else "be unprotected with certainty"
-    )
-    if part.is_open:
-        near.append("--part NAME chooses one")
-    return UsageError(f"{part.name} cannot {what}", hint="; ".join(near))

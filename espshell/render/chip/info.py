@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from espshell.nor import makers
-from espshell.ops.chip.boot_mode import BootMode
 from espshell.ops.chip.connection import ConnectionInfo, Left
-from espshell.ops.chip.info import ChipId, FlashId, Info, Mac, Security, SecurityReport
+from espshell.ops.chip.info import BootMode, ChipId, FlashId, Info, Mac, Security, SecurityReport
 from espshell.ops.chip.link import LinkReport, Throughput
 from espshell.ops.chip.rate import RateChosen
 from espshell.render.document import Block, Styled, Table, Text

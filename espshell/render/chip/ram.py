@@ -41,15 +41,15 @@ def picture(pieces: Sequence[Occupant], view: View) -> Iterator[Block]:
         for piece in inside:
             yield _row(piece, inside, width, view)
             for other in pieces:
-                if piece.is_elsewhere(other):
-                    same = next(span for span in piece.others if span.overlaps(other.span))
+                same = next((span for span in piece.others if span.overlaps(other.span)), None)
+                if same is not None:
                     text = f"X {other.name}: the same RAM is {same}"
                     yield Text(" " * (width + 4), Styled(text, "error"), hang=width + 4)
 
 
 def _row(piece: Occupant, inside: Sequence[Occupant], width: int, view: View) -> Block:
     size = f"{size_text(piece.span.size):>10}"
-    others = [p for p in inside if p is not piece and p.overlaps(piece)]
+    others = [p for p in inside if p is not piece and p.span.overlaps(piece.span)]
     style = "error" if others else "note" if piece.is_stub else "value"
     bar = f"  |{_bar(piece, inside)}|" if len(inside) > 1 and view.has_room else ""
     names = f"  X {', '.join(p.name for p in others)}" if others else ""
@@ -65,7 +65,7 @@ def _bar(piece: Occupant, inside: Sequence[Occupant]) -> str:
     for column in range(_BAR):
         first = start + int(column * step)
         cell = Span(first, max(first + 1, start + int((column + 1) * step)))
-        shared = any(other.overlaps(piece) for other in others)
+        shared = any(other.span.overlaps(piece.span) for other in others)
         if not cell.overlaps(piece.span):
             cells.append(" ")
         elif shared and any(cell.overlaps(other.span) for other in others):

@@ -303,4 +303,4 @@ def trace(session: Session, where: Annotated[Path, TRACE_TARGET] = Path("on")) -
     elif str(where) == "on":
         session.watch(Viewer(session.output.stderr.write))
     else:
-        session.watch(Recorder(where, session.output.error))
+        session.watch(Recorder(where, session.output.record_failed))

@@ -166,7 +166,12 @@ class Segments:
 
 @VERBS.add("image make", group=GROUP)
 def image_make(
-    session: Session, out: Annotated[Path, FILE], *, segments: Segments, header: Header
+    session: Session,
+    out: Annotated[Path, FILE],
+    *,
+    segments: Segments,
+    header: Header,
+    like_esptool: bool = False,
 ) -> build.Made:
     """Build an ESP8266 image from segment files, as esptool 4 did.
 
@@ -175,25 +180,6 @@ def image_make(
 
     Example: image make -f data.bin -a 0x40100000 esp8266.bin
     """
-    return _make(out, segments, header)
-
-
-@VERBS.add("make-image", group=GROUP, alias_of="image make")
-def make_image(
-    session: Session, out: Annotated[Path, FILE], *, segments: Segments, header: Header
-) -> build.Made:
-    """Make an ESP8266 image of files, named as esptool 4 did: OUT0x00000.bin.
-
-    A segment in flash becomes a file of its own, OUT0x10000.bin.
-
-    Example: make-image -f data.bin -a 0x40100000 esp8266
-    """
-    return _make(out, segments, header, always_ending=True)
-
-
-def _make(
-    out: Path, segments: Segments, header: Header, *, always_ending: bool = False
-) -> build.Made:
     files, addresses = segments.segfile, segments.segaddr
     if len(files) != len(addresses) or not files:
         raise UsageError(
@@ -208,8 +194,21 @@ def _make(
         out,
         entry=segments.entrypoint,
         settings=header.settings,
-        always_ending=always_ending,
+        always_ending=like_esptool,
     )
+
+
+@VERBS.add("make-image", group=GROUP, alias_of="image make")
+def make_image(
+    session: Session, out: Annotated[Path, FILE], *, segments: Segments, header: Header
+) -> build.Made:
+    """Make an ESP8266 image of files, named as esptool 4 did: OUT0x00000.bin.
+
+    A segment in flash becomes a file of its own, OUT0x10000.bin.
+
+    Example: make-image -f data.bin -a 0x40100000 esp8266
+    """
+    return image_make(session, out, segments=segments, header=header, like_esptool=True)
 
 
 @VERBS.add("image merge", group=GROUP)
@@ -230,6 +229,7 @@ def image_merge(
     chunk_size: ChunkSize = None,
     no_md5: Annotated[bool, Option("--no-md5", "leave the MD5 out of UF2 blocks")] = False,
     chip: ImageChip = None,
+    like_esptool: bool = False,
 ) -> build.Merged:
     """Merge several files, each at its flash offset, into one.
 
@@ -250,6 +250,7 @@ def image_merge(
         pad_to=pad_to,
         chunk_size=chunk_size,
         md5=not no_md5,
+        own_addresses=like_esptool,
     )
 
 
@@ -281,19 +282,18 @@ def merge_bin(
     """
     if output is None:
         raise UsageError("the destination is missing", hint="--output FILE")
-
-    return build.merge_files(
-        [(path, where.address) for path, where in files],
+    return image_merge(
+        session,
         output,
-        fmt=cast("Format | None", fmt),
-        chip=chip,
-        connected=_at_hand(session),
-        settings=header.settings,
+        files,
+        fmt=fmt,
         target_offset=target_offset,
         pad_to=pad_to,
+        header=header,
         chunk_size=chunk_size,
-        md5=not no_md5,
-        own_addresses=True,
+        no_md5=no_md5,
+        chip=chip,
+        like_esptool=True,
     )
 
 

@@ -79,9 +79,9 @@ def peek(
     space = session.space(place.space, size)
     checked = check or session.settings.check
     result = memory.peek(space, at, count, width=width, check=checked, force=force)
-    if count == 1 and width == 32 and place.space == "mem":
-        registers = writing.registers_at(session.chip.memory, at)
-        result = replace(result, register=registers[0] if registers else None)
+    is_word = count == 1 and width == 32 and place.space == "mem"
+    if is_word and (registers := writing.registers_at(session.chip.memory, at)):
+        result = replace(result, register=registers[0])
     if place.space == "efuse" and place.name:
         text = efuses.show(session.chip, place.name)
         if isinstance(text, efuses.FuseDetail):

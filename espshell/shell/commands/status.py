@@ -49,34 +49,32 @@ GROUP = "Flash status"
 _RISK = "the board may no longer boot, or its flash may stay locked"
 
 
-def _part_of(at: Unfinished) -> parts.Part | None:
-    """Return the flash part, asked for its id only if a person waits for it."""
+def _part(at: Unfinished) -> Iterator[parts.Part]:
+    """Yield the flash part, asked for its id only if a person waits for it; none if it fails."""
     connection = cast("Session", at.state).connection
-    if connection is None or not (connection.part or at.may_read):
-        return None
-    with contextlib.suppress(EspError):
-        return connection.identified().part
-    return None
+    if connection is not None and (connection.part or at.may_read):
+        with contextlib.suppress(EspError):
+            yield connection.identified().part
 
 
 def _complete_fields(at: Unfinished) -> Iterable[Completed]:
-    part = _part_of(at)
     name, equals, value = at.word.partition("=")
-    field = part.layout.field(name.upper()) if part and equals else None
-    if field:
-        words = field.values or tuple((n, str(n)) for n in range(min(field.most, 15) + 1))
-        yield from (Offer(word, f"{field.name} {number}", value) for number, word in words)
-    for field in part.layout.fields if part and not equals else ():
-        if field.kind.settable and part and field.register in part.written:
-            yield f"{field.name}=", field.meaning
+    for part in _part(at):
+        field = part.layout.field(name.upper()) if equals else None
+        if field:
+            words = field.values or tuple((n, str(n)) for n in range(min(field.most, 15) + 1))
+            yield from (Offer(word, f"{field.name} {number}", value) for number, word in words)
+        for field in () if equals else part.layout.fields:
+            if field.kind.settable and field.register in part.written:
+                yield f"{field.name}=", field.meaning
 
 
-def _complete_bits(at: Unfinished) -> Iterable[Completed]:
-    part = _part_of(at)
-    return [(field.name, field.meaning) for field in part.layout.fields] if part else ()
-
-
-BITS = replace(TEXT, complete_at=_complete_bits)
+BITS = replace(
+    TEXT,
+    complete_at=lambda at: (
+        (field.name, field.meaning) for part in _part(at) for field in part.layout.fields
+    ),
+)
 """The name of a field."""
 
 FIELD_SETTINGS = replace(

@@ -6,14 +6,18 @@ The arguments become one line, which runs like any other; like esptool, it asks 
 
 from __future__ import annotations
 
+import configparser
 import contextlib
 import os
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
-from espshell.errors import EspError
+from espshell import files
+from espshell.errors import EspError, UsageError
+from espshell.records import dataclass
 from espshell.shell import registry
-from espshell.shell.esptool import settings, spelling
+from espshell.shell.esptool import spelling
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.words import PlainText, Word
 from espshell.shell.output import Output
@@ -43,6 +47,27 @@ FLASH_ENVIRONMENT = {
 }
 """Variables for options of the commands that have them."""
 
+SECTION = "esptool"
+"""Of a configuration file.  Source: esptool's manual, "configuration file"."""
+NAMES = ("esptool.cfg", "setup.cfg", "tox.ini")
+VARIABLE = "ESPTOOL_CFGFILE"
+
+SETTINGS = {
+    "connect_attempts": "--connect-attempts",
+    "open_port_attempts": "--open-port-attempts",
+}
+"""Settings with an option."""
+
+BEFORE, AFTER = "custom_reset_sequence", "custom_hard_reset_sequence"
+"""Settings with the sequences of default-reset and hard-reset."""
+
+UNUSED = (
+    "chip_erase_timeout", "erase_region_timeout_per_mb", "erase_write_timeout_per_mb",
+    "max_timeout", "md5_timeout_per_mb", "mem_end_rom_timeout", "reset_delay",
+    "serial_write_timeout", "sync_timeout", "timeout", "write_block_attempts",
+)  # fmt: skip
+"""Settings without a counterpart: timeouts and attempts are decided at run time."""
+
 
 def run(
     arguments: Sequence[str],
@@ -54,7 +79,7 @@ def run(
     session = Session(output or Output(), assume_yes=True)
     with contextlib.closing(session):
         try:
-            config = settings.load(environment)
+            config = load_settings(environment)
             for note in config.notes:
                 session.output.note(note)
             before, after = session.bench.before, session.bench.after
@@ -114,3 +139,43 @@ def _command(arguments: Sequence[str]) -> Command:
     words = spelling.words_of(arguments, column=len(name.raw) + 2)
     text = " ".join(word.raw for word in (name, *words))
     return Command(name, words, ignore_failure=False, redirect=None, text=text, column=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """The settings of a configuration file; empty where it has none."""
+
+    options: tuple[str, ...] = ()
+    before: str = ""
+    after: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def load_settings(environment: Mapping[str, str] = os.environ) -> ConfigFile:
+    """Return the settings of the first file that has any."""
+    home = Path(environment.get("HOME") or environment.get("USERPROFILE") or ".")
+    own = home / ("AppData/Local" if os.name == "nt" else ".config") / SECTION
+    paths = [folder / name for folder in (Path(), own, home) for name in NAMES]
+    if path_text := environment.get(VARIABLE):
+        paths.insert(0, Path(path_text))
+    for path in paths:
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read_string(files.read_text(path, files.SCRIPT), str(path))
+        except (UsageError, configparser.Error):
+            continue  # a file of another tool
+        if parser.has_section(SECTION):
+            return _parsed(path, dict(parser.items(SECTION)))
+    return ConfigFile()
+
+
+def _parsed(path: Path, values: Mapping[str, str]) -> ConfigFile:
+    strange = [name for name in values if name not in (*SETTINGS, BEFORE, AFTER, *UNUSED)]
+    unused = [name for name in values if name in UNUSED]
+    notes = [f"settings of {path} hold"]
+    notes += [f"{path}: not used here: {', '.join(unused)}"] * bool(unused)
+    notes += [f"{path}: no settings of esptool's: {', '.join(strange)}"] * bool(strange)
+    options = tuple(
+        word for name in values if name in SETTINGS for word in (SETTINGS[name], values[name])
+    )
+    return ConfigFile(options, values.get(BEFORE, ""), values.get(AFTER, ""), tuple(notes))

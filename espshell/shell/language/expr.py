@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Protocol
 
 from espshell.errors import UsageError
@@ -24,6 +25,8 @@ MAX_TOKENS = 150
 """Longest expression; it bounds the depth of the tree, and so the use of Python's stack."""
 
 _LIMIT = 1 << 64
+KEPT = 1024
+"""Parsed texts that are kept: a line is parsed when it is checked, and again when it runs."""
 
 
 class Environment(Protocol):
@@ -129,6 +132,7 @@ class Expr:
         return lhs, self.root.operators[0], rhs
 
 
+@lru_cache(maxsize=KEPT)
 def parse(text: str) -> Expr:
     """Parse an expression.
 

@@ -44,6 +44,9 @@ class Command:
     text: str
     column: int
 
+    def __hash__(self) -> int:
+        return hash((self.text, self.column))
+
     def rest(self, index: int) -> str:
         """Return the source from argument ``index`` to the end; empty if there is none."""
         if index >= len(self.words):

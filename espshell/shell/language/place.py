@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from espshell.errors import UsageError
 from espshell.records import dataclass
-from espshell.shell.language.expr import Expr, parse
+from espshell.shell.language.expr import KEPT, Expr, parse
 from espshell.shell.language.tokens import printable
 
 SPACES = ("mem", "flash", "efuse")
@@ -38,6 +39,7 @@ class Range:
     end: Expr | None = None
 
 
+@lru_cache(maxsize=KEPT)
 def parse_place(text: str) -> Place:
     """Parse ``[space:]expr``; the default space is ``mem``.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -74,7 +74,7 @@ class TargetScope:
             region = self.chip.region_at(symbol.address) if self.chip else None
             kind = region.kind if region else Kind.RAM
             return Region(symbol.name, symbol.address, end, kind) if symbol.size else None
-        places = {place.name: place for place in self._places()}
+        places = self._places()
         if name.upper() in places:
             return places[name.upper()]
         if self.prefixes and "." not in name:
@@ -233,9 +233,8 @@ class TargetScope:
         if tables is not None and (register := tables.find(name)) is not None:
             parts = (hex32(register.address), register.access.text, register.meaning)
             return "  ".join(filter(None, parts))
-        for place in self._places() if self.chip else ():
-            if place.name == name:
-                return _about(place.start, place.size)
+        if self.chip and (place := self._places().get(name)):
+            return _about(place.start, place.size)
         peripheral = tables.peripheral(name) if tables else None
         named = peripheral or (self._symbols.find(name) if self._symbols else None)
         return _about(named.address, named.size) if named else ""
@@ -246,13 +245,13 @@ class TargetScope:
             return ()
         tables = self.tables
         if tables is None:
-            return [place.name for place in self._places()]
+            return self._places()
         *before, _ = text.upper().split(".")
         with contextlib.suppress(UsageError):  # the beginning of several peripherals
             before[:1] = [p.name for p in map(self.peripheral, before[:1]) if p] or before[:1]
         match before:
             case []:
-                places = [place.name for place in self._places() if "." not in place.name]
+                places = [place for place in self._places() if "." not in place]
                 return dict.fromkeys((*places, *(p.name for p in tables.peripherals)))
             case [peripheral]:
                 ours = [f"{peripheral}.{name}" for name in tables.names(peripheral)]
@@ -271,10 +270,8 @@ class TargetScope:
                 hint="`svd FILE` reads an SVD file",
             )
 
-    def _places(self) -> tuple[Region, ...]:
-        if self.chip is None:
-            raise not_connected()
-        return (*self.chip.regions, *self.chip.synonyms, *self.chip.read_effects, self.chip.efuse)
+    def _places(self) -> Mapping[str, Region]:
+        return self._connected().memory.places
 
 
 class _SpaceScope:

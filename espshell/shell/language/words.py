@@ -52,7 +52,7 @@ class Word:
     @property
     def is_plain(self) -> bool:
         """Whether no variable is used."""
-        return not any(isinstance(piece, VariableUse) for piece in self.pieces)
+        return VariableUse not in map(type, self.pieces)
 
     @property
     def is_quoted(self) -> bool:
@@ -64,11 +64,11 @@ class Word:
 
         Raises: UsageError: a variable without default is not set.
         """
-        return "".join(_expanded(self.pieces, variables, raw=False))
+        return _expanded(self.pieces, variables, raw=False)
 
     def expand_raw(self, variables: Variables) -> str:
         """Return the word with its quotes, for an expression; otherwise as :meth:`expand`."""
-        return "".join(_expanded(self.pieces, variables, raw=True))
+        return _expanded(self.pieces, variables, raw=True)
 
     def behind(self, size: int) -> Word:
         """Return the word without its first ``size`` characters, which are unquoted text."""
@@ -82,6 +82,8 @@ class Word:
 
     def required_variables(self) -> tuple[str, ...]:
         """Return the names of the variables without a default, which must be set."""
+        if self.is_plain:
+            return ()
         required = (p for p in self.pieces if isinstance(p, VariableUse) and p.default is None)
         return tuple(dict.fromkeys(variable.name for variable in required))
 
@@ -93,16 +95,18 @@ class Word:
         return None
 
 
-def _expanded(pieces: Iterable[Piece], variables: Variables, *, raw: bool) -> Iterator[str]:
+def _expanded(pieces: Iterable[Piece], variables: Variables, *, raw: bool) -> str:
+    text = ""
     for piece in pieces:
         if isinstance(piece, PlainText):
-            yield piece.raw if raw else piece.cooked
+            text += piece.raw if raw else piece.cooked
         elif (value := variables.get(piece.name)) is not None:
-            yield value
+            text += value
         elif piece.default is not None:
-            yield from _expanded(piece.default, variables, raw=raw)
+            text += _expanded(piece.default, variables, raw=raw)
         else:
             raise _not_set(piece.name)
+    return text
 
 
 def _used(pieces: Iterable[Piece]) -> Iterator[VariableUse]:

@@ -5,7 +5,6 @@ Imported only for a person at a terminal.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
@@ -25,13 +24,13 @@ from prompt_toolkit.key_binding import KeyPress
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.lexers import DynamicLexer
 from prompt_toolkit.output import ColorDepth
-from prompt_toolkit.styles import BaseStyle, DynamicStyle
+from prompt_toolkit.styles import DynamicStyle
 
 from espshell import files
 from espshell.shell.crash import as_error
 from espshell.shell.registry import COMMANDS
 from espshell.shell.session import Session
-from espshell.shell.terminal import background, colors, complete, early, highlight
+from espshell.shell.terminal import background, complete, early, highlight
 from espshell.shell.terminal.background import TerminalInput
 from espshell.shell.terminal.history import LastingHistory
 
@@ -106,7 +105,7 @@ def open_prompt(session: Session) -> PromptSession[str]:
         complete_while_typing=Condition(lambda: session.settings.complete == "typing"),
         auto_suggest=AutoSuggestFromHistory(),
         lexer=DynamicLexer(lambda: lexer if prompt.default_buffer.text else None),
-        style=DynamicStyle(lambda: _style(session)),
+        style=DynamicStyle(lambda: highlight.prompt_style(session.output.chosen_theme)),
         include_default_pygments_style=False,
         enable_open_in_editor=True,
         enable_suspend=True,
@@ -124,16 +123,6 @@ def open_prompt(session: Session) -> PromptSession[str]:
 
     prompt.bottom_toolbar = toolbar
     return prompt
-
-
-@functools.cache
-def _prompt_style(theme: str) -> BaseStyle:
-    return colors.prompt_style(theme)
-
-
-def _style(session: Session) -> BaseStyle:
-    """Return the style of the theme as of now; each is made once."""
-    return _prompt_style(session.output.chosen_theme)
 
 
 class _Completer(Completer):

@@ -170,7 +170,10 @@ def edit(
             hint="widen it, or use `sr set NAME=VALUE`",
         )
     edited = Grid(status, volatile=volatile)
-    return _application(edited, replace(view, width=COLUMNS), recolored).run()
+    try:
+        return _application(edited, replace(view, width=COLUMNS), recolored).run()
+    except EOFError:  # the terminal is gone: nobody can have meant to change anything
+        return None
 
 
 # --- the picture

@@ -1,4 +1,4 @@
-"""The colours of a line that is being typed: by its form, and by what exists.
+"""The colours of the prompt, and of a line that is being typed: by its form, and by what exists.
 
 A command, place or variable that exists is coloured otherwise than one that does not, before Enter.
 Nothing is read from the chip for that, and each name is looked up once.
@@ -9,14 +9,16 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 
 from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.lexers import Lexer
+from prompt_toolkit.styles import Style
 from pygments.token import Comment, Keyword, Name, Number, Operator, String, Text, _TokenType
 
 from espshell.errors import EspError
-from espshell.shell.arguments.types import Scope
+from espshell.render.theme import STYLES, THEMES
 from espshell.shell.language.lexer import EspshLexer
 from espshell.shell.registry import COMMANDS
 from espshell.shell.session import Session
@@ -33,6 +35,37 @@ _STYLES: dict[_TokenType, str] = {
     String: "string",
 }
 """The styles of what needs no knowledge; what stands for none of these is plain."""
+
+
+_MENUS = {
+    "dark": ("#d0d0d0", "#303030", "#ffffff", "#005f87"),
+    "light": ("#303030", "#e4e4e4", "#ffffff", "#005f87"),
+}
+"""Text and background of a menu, then of its chosen row; elsewhere it is reverse."""
+
+# What prompt_toolkit would else show in colours of its own.
+_MENU_PARTS = (
+    "completion-menu",
+    "completion-menu.completion",
+    "completion-menu.meta.completion",
+    "completion-toolbar.completion",
+)
+_MENU_REST = (
+    "completion-menu.multi-column-meta",
+    "completion-toolbar",
+    "completion-toolbar.arrow",
+    "scrollbar.background",
+)
+_RECEDE = ("aborting", "exiting", "auto-suggestion", "tab", "trailing-whitespace")
+_ODD = ("control-character", "nbsp", "digraph")
+_MARKED = (
+    "search",
+    "matching-bracket.cursor",
+    "matching-bracket.other",
+    "multiple-cursors",
+    "validation-toolbar",
+    "window-too-small",
+)
 
 
 class KnowingLexer(Lexer):
@@ -99,15 +132,54 @@ class KnowingLexer(Lexer):
         key = (space, name)
         if key not in self._names:
             self.lookups += 1
-            scope = session.scope_at_hand
-            scope.prefixes = False  # whole names only: one letter may begin a name by chance
-            self._names[key] = bool(re.match(r"[A-Za-z_]", name)) and _is_known(scope, space, name)
+            self._names[key] = bool(re.match(r"[A-Za-z_]", name)) and self._is_known(space, name)
         return self._names[key]
 
+    def _is_known(self, space: str, name: str) -> bool:
+        scope = self._session.scope_at_hand
+        scope.prefixes = False  # whole names only: one letter may begin a name by chance
+        if scope.chip is None:
+            return False
+        with contextlib.suppress(EspError):
+            if space == "flash":
+                return name.lower() in {place.lower() for place in scope.space(space).names()}
+            return (scope.space(space) if space else scope).knows(name)
+        return False
 
-def _is_known(scope: Scope, space: str, name: str) -> bool:
-    with contextlib.suppress(EspError):
-        if space == "flash" and scope.chip is not None:
-            return name.lower() in {place.lower() for place in scope.space(space).names()}
-        return scope.chip is not None and (scope.space(space) if space else scope).knows(name)
-    return False
+
+@cache
+def prompt_style(theme: str) -> Style:
+    """Return the style of the prompt: every class that it can show, in colours of a theme."""
+    styles = {name: attributes(THEMES[theme].get(codes, "")) for name, codes in STYLES.items()}
+    rules = {f"espsh.{name}": style for name, style in styles.items()}
+    rules |= {"bottom-toolbar": "noreverse", "bottom-toolbar.usage": styles["hint"]}
+    for name, style in (("note", _RECEDE), ("warning", _ODD), ("changed", _MARKED)):
+        rules |= dict.fromkeys(style, f"noinherit {styles[name]}")
+    menu = _MENUS.get(theme)
+    rest = "noinherit " + (f"{menu[0]} bg:{menu[1]}" if menu else "reverse")
+    current = "noinherit " + (f"{menu[2]} bg:{menu[3]}" if menu else "bold")
+    for part in _MENU_PARTS:
+        rules[part] = rest
+        rules[f"{part}.current"] = current
+    rules |= dict.fromkeys(_MENU_REST, rest) | {"scrollbar.button": current}
+    return Style.from_dict(rules)
+
+
+def attributes(codes: str) -> str:
+    """Return SGR codes as prompt_toolkit has them."""
+    words = {"1": "bold", "2": "dim", "3": "italic", "4": "underline", "7": "reverse"}
+    names = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "gray")
+    if indexed := re.search(r"38;5;(\d+)", codes):
+        codes = codes.replace(indexed[0], "")
+    parts = [code for code in codes.split(";") if code]
+    styles = [words.get(code) or f"fg:ansi{names[int(code) - 30]}" for code in parts]
+    return " ".join([*styles, rgb_text(int(indexed[1]))] if indexed else styles)
+
+
+def rgb_text(index: int) -> str:
+    """Return a colour of xterm's palette, 16 to 255: a cube of six levels, then greys."""
+    if index >= 232:
+        return "#" + f"{8 + 10 * (index - 232):02x}" * 3
+    levels = (0, 95, 135, 175, 215, 255)
+    cube = index - 16
+    return "#" + "".join(f"{levels[cube // step % 6]:02x}" for step in (36, 6, 1))

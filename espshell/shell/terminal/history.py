@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterable
+from itertools import groupby
 from pathlib import Path
 
 from prompt_toolkit.history import History
@@ -57,12 +58,5 @@ class LastingHistory(History):
 
 def _entries(rows: Iterable[str]) -> list[str]:
     """Return the entries of a file: each is a run of lines that begin with ``+``."""
-    entries: list[str] = []
-    entry: list[str] = []
-    for row in (*rows, ""):
-        if row.startswith("+"):
-            entry.append(row[1:])
-        elif entry:
-            entries.append("\n".join(entry))
-            entry = []
-    return entries
+    runs = groupby(rows, key=lambda row: row.startswith("+"))
+    return ["\n".join(row[1:] for row in run) for is_entry, run in runs if is_entry]

@@ -91,7 +91,7 @@ def _ask(session: Session, question: str) -> bool:
     session.output.finished()
     try:
         return input(session.output.question(question)).strip().lower() in ("y", "yes")
-    except EOFError:
+    except (EOFError, OSError):  # OSError: the terminal has hung up
         return False
 
 
