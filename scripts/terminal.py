@@ -81,7 +81,8 @@ class Pty:
 
     def receive(self, seconds: float = TIMEOUT_S) -> str:
         """Draw what comes next, and return it. Raises: pexpect.TIMEOUT, pexpect.EOF."""
-        text = self.child.read_nonblocking(65536, seconds)
+        # Little at once: a program that writes much waits until it is drawn.
+        text = self.child.read_nonblocking(4096, seconds)
         self._stream.feed(text)
         return text
 

@@ -330,6 +330,19 @@ def test_completer_replaces_the_word_before_the_cursor(shell: Shell) -> None:
 # A real terminal ---------------------------------------------------------------------------------
 
 
+def test_terminal_interrupted_dump(tmp_path: Path) -> None:
+    """Ctrl-C in the middle of a dump of 1 MiB ends it; the next command works."""
+    with ShellTerminal(tmp_path) as terminal:
+        terminal.wait(lambda text: "esp32c3:rom>" in text and "115200 baud  ESP32-C3" in text)
+        terminal.send("dump DROM 1M --all" + ENTER)
+        terminal.wait(lambda text: "3c000200" in text)  # and then nobody reads, so it must wait
+        terminal.send(CTRL_C)
+        terminal.wait(lambda text: "interrupted" in text and text.rstrip().endswith("rom"))
+        terminal.send("peek 0x40000000" + ENTER)
+        terminal.wait(lambda text: "0x40000000  0x" in text)
+        assert "3c0ffff0" not in terminal.text()
+
+
 @pytest.mark.parametrize(("answer", "chip"), [("2", "esp32"), ("1", "esp32c3")])
 def test_several_boards_are_a_menu(
     offline: Shell, monkeypatch: pytest.MonkeyPatch, answer: str, chip: str

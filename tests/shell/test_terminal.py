@@ -133,17 +133,6 @@ def test_names_are_offered_while_typing(shared: ShellTerminal) -> None:
     shared.enter("set complete tab")
 
 
-def test_ctrl_c_ends_a_dump(shared: ShellTerminal) -> None:
-    """In the middle of 1 MiB, while nobody reads; the next command works."""
-    shared.clear()
-    shared.send("dump DROM 1M --all" + ENTER)
-    shared.wait(lambda text: "3c000200" in text)  # and then nobody reads, so it must wait
-    shared.send(CTRL_C)
-    shared.wait(lambda text: "interrupted" in text and text.rstrip().endswith("rom"))
-    assert "3c0ffff0" not in shared.text()
-    assert "0x40000000  0x" in shared.enter("peek 0x40000000")
-
-
 def test_a_file_in_quotes_is_completed(shared: ShellTerminal) -> None:
     """The only one that there is stands on the line, with the quote closed."""
     shared.clear()
