@@ -210,6 +210,7 @@ class Flash:
         Raises: UsageError if this loader has no digests.
         """
         require_32_bits(address, size, _ADDRESSES)
+        require_32_bits(size, 1, "the 32-bit sizes of a digest")
         ask = digest.confirmed_digest if confirmed else digest.digest
         with self._attached():
             return ask(self._board.loader, address, size)

@@ -66,6 +66,7 @@ def test_a_sample_of_the_fuzz(stride: Callable[[int], int]) -> None:
             "dump --force flash:0x100000000 4",
             "0x100000000 is outside the 32-bit address range of fl",
         ),
+        ("hash --force flash:0 0x100000000", "0x100000000 is outside the 32-bit sizes of a digest"),
         ("poke --force 0x100000000 1", "0x100000000 is outside the 32-bit address space"),
         ("fill --force 0 0xfffffffc 0", "is too much for one write; at most 64 MiB"),
         ("fill flash:0 0xfffffffc 0", "is past the end of the flash"),
