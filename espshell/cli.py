@@ -116,7 +116,7 @@ def _run_on_boards(
     output = Output(as_json=options.json, color=options.color)
     session = Session(output)
     try:
-        if loaded:
+        if loaded and (loaded.settings or loaded.aliases):
             shell.configure(session, loaded)
         scripts = _scripts(options)
         first = [(loaded.startup, ())] if loaded and loaded.startup else []
@@ -160,7 +160,7 @@ def _run_lines(output: Output, options: argparse.Namespace, loaded: Config | Non
     runner = Runner(session)
     with contextlib.closing(session), contextlib.ExitStack() as stack:
         try:
-            if loaded:
+            if loaded and (loaded.settings or loaded.aliases):
                 shell.configure(session, loaded)
             _open_records(runner, options, stack)
             scripts, first = _prepared(session, options, loaded)

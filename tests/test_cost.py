@@ -89,7 +89,7 @@ def test_a_line_is_bound_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         return bind(verb, command)
 
     monkeypatch.setattr(registry, "bind", counted)
-    lines._prepared_alike.cache_clear()
+    lines.prepared_alike.cache_clear()
     path = tmp_path / "loop.espsh"
     path.write_text("repeat 5\npeek DRAM\nfails expect 1 == 2\nend\n" + "peek DRAM\n" * 5)
 

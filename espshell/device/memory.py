@@ -98,6 +98,11 @@ class Memory:
         rows = (*chip.regions, *chip.synonyms, *chip.read_effects, chip.efuse)
         return {row.name: row for row in rows}
 
+    @cached_property
+    def cached(self) -> tuple[Region, ...]:
+        """The regions that are seen through the cache."""
+        return tuple(r for r in self.chip.regions if r.kind in (Kind.FLASH, Kind.PSRAM))
+
     @property
     def registers(self) -> Registers | None:
         """The registers by name; None where there is no table of the chip."""

@@ -28,7 +28,6 @@ Sources: ``tests/data/framing-*.json``, recorded from the ROM of an ESP32 and fr
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
 from collections.abc import Iterator
@@ -81,6 +80,26 @@ class Probe:
         return self.request.removeprefix(slip.END)
 
 
+class Exchange:
+    """A context that begins in step with nothing left to read; see ``Dialogue.exchange``."""
+
+    __slots__ = ("_dialogue",)
+
+    def __init__(self, dialogue: Dialogue) -> None:
+        self._dialogue = dialogue
+
+    def __enter__(self) -> None:
+        dialogue = self._dialogue
+        if not dialogue.in_step:
+            dialogue.resynchronise()
+        dialogue.link.discard()
+        dialogue.in_step = False
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # A refusal is an answer like any other.
+        self._dialogue.in_step = kind is None or issubclass(kind, Refused)
+
+
 class Dialogue:
     """Requests and replies over one link, and whether they belong together."""
 
@@ -116,22 +135,12 @@ class Dialogue:
         """Whether a reply that was given up may still come."""
         return not self.in_step or self.link.clock.now() < self.doubtful_until
 
-    @contextlib.contextmanager
-    def exchange(self) -> Iterator[None]:
+    def exchange(self) -> Exchange:
         """Begin in step with nothing left to read; stay out of step unless it ends well.
 
-        Raises: Gone if the loader is.
+        Raises on entering: Gone if the loader is.
         """
-        if not self.in_step:
-            self.resynchronise()
-        self.link.discard()
-        self.in_step = False
-        try:
-            yield
-        except Refused:  # an answer like any other
-            self.in_step = True
-            raise
-        self.in_step = True
+        return Exchange(self)
 
     def distrust(self) -> None:
         """Have the next exchange resynchronise first: something came that cannot be right."""

@@ -54,8 +54,11 @@ def _register(forms: dict[str, F], function: F) -> F:
 def render(result: object, view: View = View()) -> Document:  # noqa: B008 - frozen
     """Return a result as a renderable. Raises: TypeError if it has no form."""
     kind = type(result)
-    _import_forms(kind.__module__)
     name = kind.__name__
+    if name not in _FORMS:  # most are in the module that is named as that of the class
+        _import_forms(kind.__module__, kind.__module__.rpartition(".")[2])
+    if name not in _FORMS:
+        _import_forms(kind.__module__)
     if name not in _FORMS:
         raise TypeError(f"no text form for {name}")
     return Document(lambda shown: _FORMS[name](result, shown), view)
@@ -131,10 +134,14 @@ def judgement(verified: bool | None) -> Styled:
 
 
 @cache
-def _import_forms(home: str) -> None:
-    """Import what knows the forms of the classes of a module, if it is one of ours."""
+def _import_forms(home: str, name: str = "") -> None:
+    """Import what knows the forms of the classes of a module, if it is one of ours.
+
+    ``name``: of the only module to import.
+    """
     if home.startswith(_OPS):
         package = import_module(_RENDER + home.removeprefix(_OPS).partition(".")[0])
-        for module in (package, *vars(package).values()):
+        modules = vars(package)
+        for module in [modules.get(name)] if name else [package, *modules.values()]:
             if isinstance(module, ModuleType):
                 run(module)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -202,7 +203,9 @@ class _Checker:
         needs_chip, command = False, None
         try:
             for command in lines.parse(self._session, line):
-                if command.name.is_plain:
+                if (needs := _needs_of_text(command)) is not None:
+                    needs_chip |= needs
+                elif command.name.is_plain:
                     prepared = lines.prepare(self._session, command)
                     needs_chip |= self._prepared(prepared, text, depth)
                 else:
@@ -345,3 +348,20 @@ class _Checker:
                 continue
             if not scope.knows(name):
                 raise expr.unknown_name(name, scope.suggest(name))
+
+
+@lru_cache(maxsize=lines.LINES_KEPT)
+def _needs_of_text(command: Command) -> bool | None:
+    """Return whether a command needs a chip; None where more than its text is to be checked."""
+    prepared = lines.prepared_alike(command)
+    if prepared is None or prepared.inner is not None or prepared.command.redirect:
+        return None
+    verb, command = prepared.verb, prepared.command
+    if verb.traits or verb.writes_files or verb.rest != "words":
+        return None
+    if not all(word.is_plain for word in command.words):
+        return None
+    for kind, value in registry.parsed(prepared.bound):
+        if any(map(list, (kind.files(value), kind.names(value), kind.either(value)))):
+            return None
+    return registry.needs_chip(verb, prepared.bound)

@@ -24,7 +24,7 @@ from espshell.shell.session import Session
 MAX_DEPTH = 20
 """The deepest nesting of commands (``fails repeat 2 peek``), and of aliases."""
 
-_LINES_KEPT = 1024
+LINES_KEPT = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def _has_no_aliases(session: Session) -> bool:
     return not session.aliases and not dialects.PACKS[session.settings.aliases]
 
 
-@lru_cache(maxsize=_LINES_KEPT)
+@lru_cache(maxsize=LINES_KEPT)
 def _cut_plain(text: str) -> tuple[Command, ...]:
     """Cut a line in which no command is an alias; kept, for scripts are read again, and loops."""
     return grammar.parse_line(
@@ -117,9 +117,8 @@ def prepare(session: Session, command: Command) -> Prepared:
 
     Raises: UsageError.
     """
-    if not (session.interactive or "@" in command.text):  # which may be a file with words
-        with contextlib.suppress(UsageError):  # its hint may be another one here
-            return _prepared_alike(command)
+    if not session.interactive and (prepared := prepared_alike(command)) is not None:
+        return prepared
     names = _Names(session.variables, session.aliases, prefixes=session.interactive)
     return _prepared(command, names)
 
@@ -137,17 +136,21 @@ class _Unset:
     """Variables none of which may be used."""
 
     def get(self, name: str, /) -> str | None:
-        """Raise: what follows would depend on it."""
-        raise UsageError(f"`${name}` decides what the line means")
+        """Raise KeyError: what the line means depends on it."""
+        raise KeyError(name)
 
 
 _ALIKE = _Names(_Unset(), (), prefixes=False)
 
 
-@lru_cache(maxsize=_LINES_KEPT)
-def _prepared_alike(command: Command) -> Prepared:
-    """Prepare a command that is the same in every session. Raises: UsageError for any other."""
-    return _prepared(command, _ALIKE)
+@lru_cache(maxsize=LINES_KEPT)
+def prepared_alike(command: Command) -> Prepared | None:
+    """Prepare a command that is the same in every session; None for any other, or a wrong one."""
+    if "@" in command.text:  # which may be a file with words
+        return None
+    with contextlib.suppress(UsageError, KeyError):  # its hint may be another one elsewhere
+        return _prepared(command, _ALIKE)
+    return None
 
 
 def _prepared(command: Command, names: _Names, depth: int = 0) -> Prepared:

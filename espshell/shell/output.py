@@ -321,7 +321,7 @@ class Output:
                 self.stderr.flush()
 
     def _end_progress(self) -> None:
-        if self._alive_text:  # else there is nothing to take away
+        if self._alive_text or self._is_alive_shown:  # else there is nothing to take away
             with self._alive_lock, contextlib.suppress(OSError):
                 self._alive_text = ""
                 if self._is_alive_shown:

@@ -83,7 +83,7 @@ def test_a_record_that_fails_ends_once() -> None:
     told.write("a\n")
     told.write("b\n")
     assert out.getvalue() == "a\nb\n"
-    assert err.getvalue() == "the transcript a copy ends here: no space left on device\n" * 2
+    assert err.getvalue() == "the copy a copy ends here: no space left on device\n" * 2
     assert (told.transcript, told.records) == (None, [])
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
 
 from espshell.device import Target
 from espshell.device.target import SYNC_BAUD
@@ -103,7 +102,7 @@ def measure(target: Target) -> LinkReport:
     waits = [  # beyond the bytes on the wire
         max(0.0, t.seconds - (t.sent + t.received) / wire if wire else t.seconds) for t in trips
     ]
-    latency = Latency(min(waits), median(waits), max(waits)) if waits else None
+    latency = Latency(min(waits), sorted(waits)[len(waits) // 2], max(waits)) if waits else None
     wait_s = latency.median if latency else 0.0
     in_turns = words.sent if not loader.dialect.pipeline_bytes else 0  # on the wire alone
     report = LinkReport(

@@ -96,8 +96,8 @@ def reading_notes(space: Space, address: int, size: int) -> tuple[str, ...]:
     if not isinstance(space, Memory):
         return ()
     notes, span = [], Span.of(address, size)
-    for region in space.chip.regions:
-        if region.kind in (Kind.FLASH, Kind.PSRAM) and region.span.overlaps(span):
+    for region in space.cached:
+        if region.span.overlaps(span):
             notes.append(
                 f"{region.name} is seen through the cache, which is off in download mode: "
                 "these values are meaningless"
