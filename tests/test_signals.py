@@ -161,11 +161,11 @@ def test_a_module_is_whole_wherever_ctrl_c_comes(
     monkeypatch.setattr(sys, "meta_path", [lazy.LazyModules("slow"), *sys.meta_path])
     names: dict[str, object] = {}
     before, tracing = [signal.getsignal(n) for n in ENDING], sys.gettrace()
-    for pressed_at in range(1, 500):
+    for pressed_at in range(1, 1000):
         for name in ("slow", "slow.module"):
             sys.modules.pop(name, None)
         exec("import slow.module", names)
-        lines = iter(range(1, 500))
+        lines = iter(range(1, 1000))
 
         def press(frame: FrameType, event: str, argument: object) -> Any:
             if event == "line" and next(lines) == pressed_at:  # noqa: B023
@@ -183,7 +183,7 @@ def test_a_module_is_whole_wherever_ctrl_c_comes(
         assert [signal.getsignal(n) for n in ENDING] == before, pressed_at
         if next(lines) <= pressed_at:
             break
-    assert 20 < pressed_at < 400
+    assert 20 < pressed_at < 900  # fewer where no .pyc is written
     for name in ("slow", "slow.module"):
         del sys.modules[name]
 
