@@ -70,17 +70,12 @@ def show_text(output: Output, result: Result | Presentation | None) -> None:
     if not isinstance(result, Presentation):
         result = Presentation(result)
     if not (result.is_shown or output.as_json):
-        output.show(render(result.result, _view(output, result)))
+        view, partitions = output.view, result.partitions()
+        if partitions is not None or result.every_row:  # how the command wants it to be
+            view = replace(view, every_row=result.every_row, partitions=partitions)
+        output.show(render(result.result, view))
     for note in result.result.notes:
         output.note(note)
-
-
-def _view(output: Output, shown: Presentation) -> View:
-    """Return the place where a result is drawn, and how the command wants it to be."""
-    view, partitions = output.view, shown.partitions()
-    if partitions is None and not shown.every_row:
-        return view
-    return replace(view, every_row=shown.every_row, partitions=partitions)
 
 
 @form

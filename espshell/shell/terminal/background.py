@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import select
 import sys
 import time
@@ -101,11 +100,9 @@ def answered(text: str) -> TerminalInput:
     """Take the answers out of what has come from a terminal."""
     color = _COLOR.search(text)
     typed = _ATTRIBUTES.sub("", _COLOR.sub("", text))
-    shade = _shade(color) if color else ""
+    shade = ""
+    if color:
+        levels = (int(part, 16) / (16 ** len(part) - 1) for part in color.groups())
+        lightness = sum(weight * level for weight, level in zip(_WEIGHTS, levels, strict=True))
+        shade = "light" if lightness > 0.5 else "dark"
     return TerminalInput(shade, typed, is_late=not _ATTRIBUTES.search(text))
-
-
-def _shade(color: re.Match[str]) -> str:
-    levels = (int(part, 16) / (16 ** len(part) - 1) for part in color.groups())
-    lightness = sum(weight * level for weight, level in zip(_WEIGHTS, levels, strict=True))
-    return "light" if lightness > 0.5 else "dark"
