@@ -53,9 +53,11 @@ class Link:
 
     def receive_all(self, timeout_s: float) -> list[Response]:
         """Return all responses received; wait for the first of them until the timeout."""
-        self._read_until(self._ready.__len__, timeout_s)
-        responses = list(self._ready)
-        self._ready.clear()
+        ready = self._ready
+        if not ready:
+            self._read_until(ready.__len__, timeout_s)
+        responses = list(ready)
+        ready.clear()
         return responses
 
     @contextlib.contextmanager
@@ -114,17 +116,17 @@ class Link:
 
     def _read_until(self, is_done: Callable[[], object], timeout_s: float) -> bool:
         """Read until something has come, or until the timeout; return whether it has."""
-        deadline = self.clock.now() + timeout_s
+        now = self.clock.now
+        deadline = now() + timeout_s
         while not is_done():
-            remaining_s = deadline - self.clock.now()
+            remaining_s = deadline - now()
             if remaining_s <= 0:
                 return False
-            self._take(self.port.read(remaining_s))
+            if data := self.port.read(remaining_s):
+                self._take(data)
         return True
 
     def _take(self, data: bytes) -> None:
-        if not data:
-            return
         self.bytes_received += len(data)
         if self.taps:
             self._tap("rx", data)
