@@ -83,8 +83,12 @@ class Pty:
         """Draw what comes next, and return it. Raises: pexpect.TIMEOUT, pexpect.EOF."""
         # Little at once: a program that writes much waits until it is drawn.
         text = self.child.read_nonblocking(4096, seconds)
+        self.answer(text)
         self._stream.feed(text)
         return text
+
+    def answer(self, text: str) -> None:
+        """Answer questions that the screen does not, in their order: those before the screen's."""
 
     def rows(self) -> list[str]:
         """Return the rows of the screen, without spaces at their ends."""

@@ -369,6 +369,7 @@ class Output:
         """Send results to a shell command meanwhile. Raises: UsageError if that one fails."""
         import subprocess
 
+        require_system_command(text)
         self.finished()
         pipe = subprocess.PIPE
         with subprocess.Popen(text, shell=True, stdin=pipe, encoding="utf-8") as process:
@@ -480,6 +481,12 @@ class _Bar:
         progress.add_task(step.action, total=step.total)
         progress.start()
         return progress
+
+
+def require_system_command(text: str) -> None:
+    """Check that the system can be given a command. Raises: UsageError."""
+    if "\0" in text:
+        raise UsageError("a system command cannot hold a NUL character")
 
 
 def _terminal_size() -> os.terminal_size:

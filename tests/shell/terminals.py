@@ -53,10 +53,13 @@ class ShellTerminal(Pty):
                 came = self.receive(max(end - time.monotonic(), 0))
             except (pexpect.TIMEOUT, pexpect.EOF) as error:
                 raise AssertionError(f"not seen; the screen is:\n{self.text()}") from error
-            if self._background and "\x1b]11;?" in came:
-                self.child.send(f"\x1b]11;{self._background}\x1b\\")
             self.output += came
         return self.text()
+
+    def answer(self, text: str) -> None:
+        """Tell the colour of the background."""
+        if self._background and "\x1b]11;?" in text:
+            self.child.send(f"\x1b]11;{self._background}\x1b\\")
 
     def clear(self) -> None:
         """Clear the screen; the prompt is in its first row then."""

@@ -94,6 +94,15 @@ def test_the_pager_gets_what_does_not_fit(
     assert not paged.exists()
 
 
+@pytest.mark.parametrize("line", ["!ls a\0b", "peek DRAM | less a\0b", "set pager 'a\0b'"])
+def test_a_nul_is_in_no_command_of_the_system(shell: Shell, line: str) -> None:
+    """Where the system is given a command, a NUL is refused in one line."""
+    shell.session.interactive = True
+    ran = shell.type(line)
+    assert ran.status == 2
+    assert "a system command cannot hold a NUL character" in ran.err
+
+
 def test_marks_of_change_go_by_address(shell: Shell) -> None:
     """A dump of another range marks what a dump has shown, and nothing else."""
     shell.type(f"dump {RAM:#x} 32")

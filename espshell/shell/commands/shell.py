@@ -29,7 +29,7 @@ from espshell.shell.arguments.types import (
 from espshell.shell.declaration import Option, Trait
 from espshell.shell.language.assignment import assigned
 from espshell.shell.language.grammar import Command
-from espshell.shell.output import Output
+from espshell.shell.output import Output, require_system_command
 from espshell.shell.registry import COMMANDS, Registry
 from espshell.shell.session import Quit, Session
 from espshell.shell.settings import ABOUT, CHOICES, MOST_FLASH, SAVED, SETTINGS, SWITCHES, Settings
@@ -157,6 +157,8 @@ def _parsed(name: str, value: str) -> object:
         parse_pads(value)
     elif name == "parttable" and parse_number(value) is None:
         require_readable(path_of(value))
+    elif name == "pager":
+        require_system_command(value)
     if name in ("pager", "parttable", "spi-connection"):
         return value
     choices, word = _CHOICES.get(name, tuple(_SWITCH)), value.lower()
@@ -304,6 +306,7 @@ def run_system(session: Session, command: Annotated[str, TEXT]) -> None:
     Example: !ls -l
     """
     _require_permission(session, "!")
+    require_system_command(command)
     session.output.finished()
     status = subprocess.run(command, shell=True).returncode
     if status:

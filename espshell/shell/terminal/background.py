@@ -23,7 +23,7 @@ _ASK = b"\x1b]11;?\x1b\\\x1b[c"
 _LEVEL = "([0-9A-Fa-f]+)"
 _COLOR = regex.late(rf"\x1b\]11;rgba?:{_LEVEL}/{_LEVEL}/{_LEVEL}[^\x07\x1b]*(?:\x07|\x1b\\)")
 _ATTRIBUTES = regex.late(r"\x1b\[\?[0-9;]*c")
-_PATIENCE_S = 0.06  # at hand they answer within 10 ms; a later answer counts from the prompt on
+_PATIENCE_S = 0.1  # at hand they answer within 10 ms; a later answer counts from the prompt on
 _WEIGHTS = (0.2126, 0.7152, 0.0722)  # of red, green and blue in how light a colour looks; BT.709
 
 
@@ -65,6 +65,11 @@ def ask(patience_s: float = _PATIENCE_S) -> TerminalInput:
             if select.select([keys], [], [], rest)[0]:
                 text += os.read(keys, 1024).decode("utf-8", "replace")
     return answered(text)
+
+
+def hidden_answer(terminal: TerminalInput) -> contextlib.AbstractContextManager[None]:
+    """Show nothing that the terminal sends meanwhile, if that may be a late answer."""
+    return hidden_keys(sys.stdin.fileno()) if terminal.is_late else contextlib.nullcontext()
 
 
 @contextlib.contextmanager

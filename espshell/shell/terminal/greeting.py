@@ -34,12 +34,16 @@ def greet(session: Session) -> TerminalInput:
         with contextlib.suppress(KeyboardInterrupt):
             terminal = background.learn(os.environ)
         output.background = terminal.background
-    output.note(f"espshell {__version__}; `help` lists the commands, Tab completes, Ctrl-D leaves")
+    with background.hidden_answer(terminal):
+        output.note(
+            f"espshell {__version__}; `help` lists the commands, Tab completes, Ctrl-D leaves"
+        )
     if session.target is None:
         try:
             _choose_port(session)
             if session.bench.port:
-                session.connect(session.bench)
+                with background.hidden_answer(terminal):
+                    session.connect(session.bench)
         except (KeyboardInterrupt, EOFError):
             output.note("not connected")
         except Exception as error:  # noqa: BLE001 - whatever it is, the shell opens
