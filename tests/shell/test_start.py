@@ -192,7 +192,7 @@ HEAVY = (
     "prompt_toolkit", "rich", "pygments", "elftools", "intelhex", "unicorn", "shtab", "jinja2",
     "serial.rfc2217",
 )
-def shown(session, before, load):
+def shown(session, before, load, held):
     print([m for m in HEAVY if m in sys.modules], file=sys.stderr)
     load()
     print([m for m in HEAVY if m in sys.modules], registers.of.cache_info().currsize)

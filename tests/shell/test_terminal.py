@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
@@ -333,7 +334,10 @@ def test_a_late_answer_at_the_early_prompt(offline: Shell, monkeypatch: pytest.M
             select.select([person], [], [])  # until all of it has been read, and "pe" is shown
             return "editor"
 
-        loaded, terminal = early.prompt(offline.session, TerminalInput(is_late=True), load)
+        with contextlib.ExitStack() as held:
+            before = TerminalInput(is_late=True)
+            loaded, terminal = early.prompt(offline.session, before, load, held)
+            assert termios.tcgetattr(tty) != modes  # until a line has been read
         assert termios.tcgetattr(tty) == modes
     assert (loaded, terminal) == ("editor", TerminalInput("light", "peek\r"))
     assert os.read(person, 2) + os.read(person, 9) == b"pe\r"

@@ -74,11 +74,15 @@ def painted(session: Session, text: str) -> str:
 
 
 def prompt(
-    session: Session, before: TerminalInput, load: Callable[[], T]
+    session: Session,
+    before: TerminalInput,
+    load: Callable[[], T],
+    held: contextlib.ExitStack,
 ) -> tuple[T, TerminalInput]:
     """Show the prompt, and what is typed at it, while ``load`` runs.
 
-    ``before``: what the terminal has sent so far.
+    ``before``: what the terminal has sent so far.  ``held``: gives the terminal back, which is to
+    be done when the first line has been read: a key in between would be shown, or lost.
 
     Returns what ``load`` returns, and all that the terminal has sent.
     """
@@ -87,7 +91,8 @@ def prompt(
     keyboard, screen = sys.stdin.fileno(), sys.stdout.fileno()
     text = prompt_text(session)
     line = EarlyLine(session.output.view.width - len(text) - 1)
-    with hidden_keys(keyboard, as_typed=True), _followed(line, keyboard, screen):
+    held.enter_context(hidden_keys(keyboard, as_typed=True))
+    with _followed(line, keyboard, screen):
         echo = line.take(before.typed.encode())
         session.output.provisional(painted(session, text) + echo.decode())
         loaded = load()

@@ -53,14 +53,16 @@ def _run(session: Session, first: Script | None, terminal: TerminalInput) -> int
     session.output.pager = lambda: session.settings.pager if session.interactive else ""
     runner = Runner(session)
     prompt: PromptSession[str] | None = None
+    held = contextlib.ExitStack()  # the terminal, from the early prompt to the first line
     failures = 0  # in a row, of the prompt itself
     while failures < _MOST_FAILURES:
         try:
             if first is not None:
                 lines, first = first, None
                 _run_first(runner, lines)
-            prompt = prompt or _open(session, terminal)
-            text = _read(session, prompt)
+            with held:
+                prompt = prompt or _open(session, terminal, held)
+                text = _read(session, prompt)
             failures = 0
             _run_lines(runner, text or session.next_line)
             usb = _remember_port(session, usb)
@@ -78,9 +80,11 @@ def _run(session: Session, first: Script | None, terminal: TerminalInput) -> int
     return InternalError.exit_status
 
 
-def _open(session: Session, terminal: TerminalInput) -> PromptSession[str]:
+def _open(
+    session: Session, terminal: TerminalInput, held: contextlib.ExitStack
+) -> PromptSession[str]:
     """Return the editor of lines, with what is typed while it is imported."""
-    prompt, terminal = early.prompt(session, terminal, lambda: editing.open_prompt(session))
+    prompt, terminal = early.prompt(session, terminal, lambda: editing.open_prompt(session), held)
     editing.take_over(prompt, session, terminal)
     session.history = prompt.history.get_strings
     return prompt
