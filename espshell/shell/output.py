@@ -165,7 +165,7 @@ class Output:
 
     def write(self, text: str) -> None:
         """Write a piece of a result, in one call. Raises: UsageError if it cannot be written."""
-        if (self._bar or self._alive_text) and self._stdout.isatty():
+        if (self._bar or self._alive_text or self._is_alive_shown) and self._stdout.isatty():
             self._end_progress()
         self._emit(self.recolored(text))
         if not self._redirected:
