@@ -24,6 +24,7 @@ from espshell.render.document import Document, Styled, Text
 from espshell.render.hexdump import Hexdump
 from espshell.render.theme import chosen, paint, recolored, themed_console
 from espshell.render.view import COLUMNS, View
+from espshell.signals import uninterrupted
 from espshell.units import size_text
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ class Output:
         """
         if self.as_json or not self.stderr.isatty() or os.environ.get("TERM") == "dumb":
             return
-        with self._alive_lock:
+        with uninterrupted(), self._alive_lock:
             self._alive_around = text if around else self._alive_around
             inside = f", {text}" if self._alive_around else text
             self._alive_text = text if around else self._alive_around + inside
@@ -203,11 +204,12 @@ class Output:
 
     def provisional(self, text: str) -> None:
         """Show on a terminal what the next output takes away again."""
-        self.draw(text)
-        self._is_alive_shown = True
+        with uninterrupted():
+            self.draw(text)
+            self._is_alive_shown = True
 
     def _draw_alive(self) -> None:
-        with self._alive_lock, contextlib.suppress(OSError):
+        with uninterrupted(), self._alive_lock, contextlib.suppress(OSError):
             if self._alive_text:
                 self.stderr.write(f"\r{self._alive_text[: self.notes_view.width - 1]}\x1b[K")
                 self.stderr.flush()
@@ -299,7 +301,8 @@ class Output:
         if self._bar is None:
             self._end_progress()
             self._bar = _Bar(self.stderr, self.chosen_theme)
-        with contextlib.suppress(OSError):  # a terminal that is gone stops no write half-way
+        # A terminal that is gone stops no write half-way, and Ctrl-C leaves no bar half-opened.
+        with uninterrupted(), contextlib.suppress(OSError):
             self._bar.show(step)
 
     @contextlib.contextmanager
@@ -310,10 +313,10 @@ class Output:
             return
         self._end_progress()
         is_dumb = os.environ.get("TERM") == "dumb"
-        with contextlib.suppress(OSError):
-            self.stderr.write(text[: self.notes_view.width - 1] + "\n" * is_dumb)
-            self.stderr.flush()
         try:
+            with contextlib.suppress(OSError):
+                self.stderr.write(text[: self.notes_view.width - 1] + "\n" * is_dumb)
+                self.stderr.flush()
             yield
         finally:
             with contextlib.suppress(OSError):
@@ -321,22 +324,25 @@ class Output:
                 self.stderr.flush()
 
     def _end_progress(self) -> None:
-        if self._alive_text or self._is_alive_shown:  # else there is nothing to take away
+        if not (self._alive_text or self._is_alive_shown or self._bar):
+            return  # nothing to take away
+        with uninterrupted():
             with self._alive_lock, contextlib.suppress(OSError):
                 self._alive_text = ""
                 if self._is_alive_shown:
                     self._is_alive_shown = False
                     self.stderr.write("\r\x1b[K")
                     self.stderr.flush()
-        bar, self._bar = self._bar, None
-        if bar is not None:
-            with contextlib.suppress(OSError):
-                bar.close()
+            bar, self._bar = self._bar, None
+            if bar is not None:
+                with contextlib.suppress(OSError):
+                    bar.close()
 
     def interrupted(self) -> None:
-        """Tell that Ctrl-C was pressed, over the ``^C`` that the terminal has written."""
+        """Tell that Ctrl-C was pressed, over what stands in its line, as the terminal's ``^C``."""
         self._end_progress()
-        start = "\r" if self.stderr.isatty() else ""
+        is_dumb = os.environ.get("TERM") == "dumb"
+        start = ("\r" if is_dumb else "\r\x1b[K") if self.stderr.isatty() else ""
         self._write_note(start + paint("interrupted\n", "note", color=self.notes_view.color))
 
     def finished(self) -> None:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
+import pyte
 import pytest
+from rich import live, progress
 
 from espshell.errors import UsageError
 from espshell.ops.result import Step
 from espshell.render.document import Document, Text
 from espshell.shell.output import Output
 from espshell.shell.transcript import Copy
+from scripts.terminal import TIMEOUT_S
 
 
 class Terminal(io.StringIO):
@@ -256,7 +264,7 @@ def test_progress(
 
 def test_interruption_overwrites_what_the_terminal_has_written() -> None:
     """The ^C of the terminal is not left in front of the word."""
-    for stream, text in ((Terminal(), "\rinterrupted\n"), (io.StringIO(), "interrupted\n")):
+    for stream, text in ((Terminal(), "\r\x1b[Kinterrupted\n"), (io.StringIO(), "interrupted\n")):
         Output(stdout=io.StringIO(), stderr=stream, color="never").interrupted()
         assert stream.getvalue() == text
 
@@ -274,3 +282,72 @@ def test_rich_is_only_for_colour() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.endswith("False\n")
+
+
+def _bar_that_ends(shown: Output) -> None:
+    for done in (0, 1, 2):
+        shown.progress(Step("reading", done, 64))
+    shown.note("done")
+
+
+def _line_that_ends(shown: Output) -> None:
+    shown.alive("sleep 60: 1 of 60 s")
+    shown.write("done\n")
+
+
+def _wait_that_ends(shown: Output) -> None:
+    with shown.waiting("waiting for the chip"):
+        shown.stderr.flush()
+
+
+def _provisional_that_ends(shown: Output) -> None:
+    shown.provisional("connecting ...")
+    shown.write("done\n")
+
+
+@pytest.mark.parametrize(
+    "work", [_bar_that_ends, _line_that_ends, _wait_that_ends, _provisional_that_ends]
+)
+def test_ctrl_c_at_any_line(
+    work: Callable[[Output], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C in the middle of drawing leaves nothing on the screen, and nothing that draws on."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("espshell.shell.output._PROGRESS_AFTER_S", 0)
+    before = threading.enumerate()
+    drawing = {sys.modules["espshell.shell.output"].__file__, live.__file__, progress.__file__}
+    ends = 0
+    for line in range(10_000):
+        stream, passed = Terminal(), 0
+        shown = output(stream, stream)
+
+        def interrupt(frame: FrameType, event: str, _: object, line: int = line) -> Any:
+            nonlocal passed
+            if frame.f_code.co_filename not in drawing:
+                return None
+            if event == "line":
+                passed += 1
+                if passed == line + 1:
+                    signal.raise_signal(signal.SIGINT)
+            return interrupt
+
+        try:
+            sys.settrace(interrupt)
+            work(shown)
+        except KeyboardInterrupt:
+            ends += 1
+        finally:
+            sys.settrace(None)
+        shown.interrupted()
+        shown.finished()
+        for thread in set(threading.enumerate()) - set(before):
+            thread.join(TIMEOUT_S)
+        assert threading.enumerate() == before, f"after {line} lines"
+        screen = pyte.Screen(100, 4)
+        pyte.Stream(screen).feed(stream.getvalue().replace("\n", "\r\n"))
+        rows = [row.strip() for row in screen.display]
+        assert [row for row in rows if row not in ("", "done")] == ["interrupted"], line
+        assert not screen.cursor.hidden
+        if passed <= line:
+            break
+    assert ends > 5
