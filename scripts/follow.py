@@ -34,13 +34,13 @@ class Followed:
 
     def __call__(self, frame: FrameType, event: str, argument: object) -> None:
         """Take note of a call, as ``sys.setprofile`` wants it."""
-        if event == "call":
+        if event == "call" and not _is_import(frame):
             self._note(frame.f_code)
 
     def _note(self, code: CodeType) -> None:
         path = Path(code.co_filename)
-        if ROOT not in path.parents or not code.co_flags & inspect.CO_OPTIMIZED:
-            return  # not ours, or the body of a module or class
+        if ROOT not in path.parents:
+            return
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         if module.startswith("sim."):
             return
@@ -53,6 +53,16 @@ class Followed:
         """The classes whose methods were run."""
         names = {(module, name) for module, names in self.functions.items() for name in names}
         return {f"{module}.{n.rpartition('.')[0]}" for module, n in names if "." in n}
+
+
+def _is_import(frame: FrameType | None) -> bool:
+    # whether this is the body of a module or class of ours, or is called by one
+    while frame:
+        code = frame.f_code
+        if not code.co_flags & inspect.CO_OPTIMIZED and ROOT in Path(code.co_filename).parents:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def follow(line: str) -> Followed:
