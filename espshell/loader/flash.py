@@ -162,7 +162,9 @@ def _download(
     stream = zlib.compress(data, 9) if is_stub else data
     packed = is_stub and len(stream) < size - size // _LEAST_GAIN
     stream = stream if packed else data
-    block_size = _block_size(loader, size)
+    block_size = loader.dialect.flash_block_size
+    if not is_stub and size % block_size:
+        block_size = min(block_size, SECTOR)  # which leaves no short block
     blocks = list(_blocks(stream, block_size, _LAST_BLOCKS if is_stub else ()))
     begin, block_of = (FlashDeflBegin, FlashDeflData) if packed else (FlashBegin, FlashData)
     announced, odd_sector = (size, 0) if is_stub else announced_size(chip, offset, size)
@@ -200,11 +202,3 @@ def _erase_sector(controller: Controller, offset: int) -> None:
         f"the flash does not finish erasing the sector at {hex32(offset)}",
         hint="is its supply stable?",
     )
-
-
-def _block_size(loader: Loader, size: int) -> int:
-    """Return the largest block that a loader takes; for a ROM one that leaves no short one."""
-    largest = loader.dialect.flash_block_size
-    if loader.dialect.is_stub or size % largest == 0:
-        return largest
-    return min(largest, SECTOR)

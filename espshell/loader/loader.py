@@ -109,7 +109,13 @@ class Loader(Dialogue):
             wire_s = self.link.wire_s(len(request) + len(response.body) + _REPLY)
             took_s = self.link.clock.now() - sent_at
             self.latency_s = min(self.latency_s, max(0.0, took_s - wire_s))
-        return self._meaning(command, response)
+        name = command.opcode.name
+        if code := self.failure(response):
+            raise Refused(f"the loader refused {name}: {packet.status_text(code)}", code=code)
+        try:
+            return command.parse(response.value, response.body[: -self.dialect.status_size])
+        except ValueError as error:
+            raise DeviceError(f"the answer to {name} is invalid: {error}") from error
 
     def require(self, opcode: Opcode) -> None:
         """Raise UsageError if this loader does not know a command; nothing was sent."""
@@ -208,15 +214,6 @@ class Loader(Dialogue):
             if sentence
             else "is the chip still powered?",
         )
-
-    def _meaning(self, command: LoaderCommand[T], response: Response) -> T:
-        name = command.opcode.name
-        if code := self.failure(response):
-            raise Refused(f"the loader refused {name}: {packet.status_text(code)}", code=code)
-        try:
-            return command.parse(response.value, response.body[: -self.dialect.status_size])
-        except ValueError as error:
-            raise DeviceError(f"the answer to {name} is invalid: {error}") from error
 
     def _answers_at(self, baud: int, *, quick: bool) -> bool:
         """Set the host's rate and return whether the loader is there; see ``resynchronise``."""
@@ -321,7 +318,9 @@ class Window:
             waiting = next(requests, None)
             while True:
                 batch: list[bytes] = []
-                while waiting and self._fits(len(waiting)):
+                while waiting and (
+                    not self._unanswered or self._in_flight + len(waiting) <= self._limit
+                ):
                     batch.append(waiting)
                     self._unanswered.append(len(waiting))
                     self._in_flight += len(waiting)
@@ -334,11 +333,12 @@ class Window:
                 if link.damaged != damaged:
                     raise Fault("replies were damaged")
                 for reply in replies:
-                    self._check(reply)
+                    self._in_flight -= self._unanswered.popleft()
+                    if code := self._loader.failure(reply):
+                        raise Fault("refused", code)
+                    if reply.opcode != self._opcode or len(reply.body) != self._body_size:
+                        raise Fault("a reply of another kind")
                 yield replies
-
-    def _fits(self, size: int) -> bool:
-        return not self._unanswered or self._in_flight + size <= self._limit
 
     def _receive(self, timeout_s: float) -> list[Response]:
         link = self._loader.link
@@ -356,10 +356,3 @@ class Window:
         if len(replies) > len(self._unanswered):
             raise Fault("more replies than requests")
         return replies
-
-    def _check(self, reply: Response) -> None:
-        self._in_flight -= self._unanswered.popleft()
-        if code := self._loader.failure(reply):
-            raise Fault("refused", code)
-        if reply.opcode != self._opcode or len(reply.body) != self._body_size:
-            raise Fault("a reply of another kind")

@@ -100,28 +100,39 @@ class Controller:
             if command.data or not command.read_size:
                 raise
             self._start(command)
-        return _result(self._loader, self._spi, command.read_size)
+        return self._result(command.read_size)
 
     def _start(self, command: FlashCommand) -> None:
-        *setup, start = _setup(self._spi, command)
-        if command.checked:
-            self._set_up(setup, with_data=bool(command.data))
-            setup = []
-        self._loader.execute(WriteReg((*setup, start, *self._kept)))
+        """Set up a command and start it; a checked one when the registers hold it.
 
-    def _set_up(self, writes: list[RegisterWrite], *, with_data: bool) -> None:
-        """Write the registers of a command and see that they hold it, before it is started.
-
-        Raises: DeviceError or NoReply; nothing was started.
+        Raises: DeviceError if they do not, and nothing was started; NoReply.
         """
+        *setup, start = _setup(self._spi, command)
+        if not command.checked:
+            self._loader.execute(WriteReg((*setup, start, *self._kept)))
+            return
         data = self._spi.base + self._spi.w0
-        expected = {w.address: w.value for w in writes if with_data or w.address != data}
+        expected = {w.address: w.value for w in setup if command.data or w.address != data}
         for _ in range(_SETUPS):
             with contextlib.suppress(NoReply, Refused):
-                self._loader.execute(WriteReg(tuple(writes)))
+                self._loader.execute(WriteReg(tuple(setup)))
             if _words(self._loader, list(expected)) == list(expected.values()):
+                self._loader.execute(WriteReg((start, *self._kept)))
                 return
         raise DeviceError("the SPI controller does not keep what is written to it")
+
+    def _result(self, size: int) -> bytes:
+        """Wait for the end of a command; return what was read."""
+        spi = self._spi
+        data = range(spi.base + spi.w0, spi.base + spi.w0 + size, WORD)
+        for _ in range(_POLLS):
+            command, *words = _words(self._loader, [spi.base + spi.cmd, *data])
+            if not command & START:
+                return b"".join(word.to_bytes(WORD, "little") for word in words)[:size]
+        raise DeviceError(
+            "the SPI controller does not finish a command",
+            hint="is the flash connected and powered?",
+        )
 
 
 def _setup(spi: SpiController, command: FlashCommand) -> list[RegisterWrite]:
@@ -159,35 +170,16 @@ def _setup(spi: SpiController, command: FlashCommand) -> list[RegisterWrite]:
     return [*entries, start]
 
 
-def _result(loader: Loader, spi: SpiController, size: int) -> bytes:
-    """Wait for the end of a command; return what was read."""
-    start = spi.base + spi.w0
-    data = range(start, start + size, WORD)
-    for _ in range(_POLLS):
-        command, *words = _words(loader, [spi.base + spi.cmd, *data])
-        if not command & START:
-            return b"".join(word.to_bytes(WORD, "little") for word in words)[:size]
-    raise DeviceError(
-        "the SPI controller does not finish a command", hint="is the flash connected and powered?"
-    )
-
-
 def _words(loader: Loader, addresses: Sequence[int]) -> list[int]:
     """Return words at addresses in as few round trips as the loader allows."""
     if not loader.has_bulk_read:
         return transfer.read_few(loader, addresses)
+    runs: list[range] = []  # each is read in one go
+    for address in sorted(addresses):
+        is_near = runs and address - runs[-1].start < WORD * ReadMemory.MOST
+        start = runs.pop().start if is_near else address
+        runs.append(range(start, address + WORD, WORD))
     values: dict[int, int] = {}
-    for run in _ranges(addresses):
+    for run in runs:
         values |= zip(run, transfer.read_words(loader, run), strict=True)
     return [values[address] for address in addresses]
-
-
-def _ranges(addresses: Sequence[int]) -> list[range]:
-    """Return what is read in one go each."""
-    runs: list[range] = []
-    for address in sorted(addresses):
-        if runs and address - runs[-1].start < WORD * ReadMemory.MOST:
-            runs[-1] = range(runs[-1].start, address + WORD, WORD)
-            continue
-        runs.append(range(address, address + WORD, WORD))
-    return runs

@@ -38,7 +38,11 @@ def start(loader: Loader, stub: Stub, *, read_pointer: int | None = None) -> Non
     for _ in range(_TRIES):
         loader.link.forget_noise()
         with contextlib.suppress(NoReply):
-            _jump(loader, stub.entry, read_pointer)
+            if read_pointer is None:
+                loader.execute(MemEnd(stub.entry), timeout_s=_JUMP_S)
+            else:
+                loader.execute(WriteReg((RegisterWrite(read_pointer, stub.entry),)))
+                loader.execute(flash.ReadFlashSlow(0, 64), timeout_s=_JUMP_S)
         running = loader.link.hear(GREETING, _GREETING_S)
         if running:
             loader.begin_anew()
@@ -73,11 +77,16 @@ def write_blocks(loader: Loader, address: int, data: bytes) -> Iterator[int]:
 
     Raises: DeviceError or NoReply if a block fails again and again.
     """
+    size = loader.dialect.block_size
     done = failures = 0
     while done < len(data):
         try:
-            for reached in _announced(loader, address, data, done):
-                done, failures = reached, 0
+            rest = data[done:]
+            blocks = [rest[i : i + size] for i in range(0, len(rest), size)]
+            loader.execute(MemBegin(len(rest), len(blocks), size, address + done))
+            for sequence, block in enumerate(blocks):
+                loader.execute(MemData(sequence, block))
+                done, failures = done + len(block), 0
                 yield done
         except (Refused, NoReply) as error:
             failures += 1
@@ -85,17 +94,6 @@ def write_blocks(loader: Loader, address: int, data: bytes) -> Iterator[int]:
                 kind = NoReply if isinstance(error, NoReply) else DeviceError
                 what = f"writing at {hex32(address + done)} failed"
                 raise kind(f"{what}: {error.message}", hint=error.hint) from error
-
-
-def _announced(loader: Loader, address: int, data: bytes, done: int) -> Iterator[int]:
-    """Announce what is left and send it; yield the bytes that are there after each block."""
-    size = loader.dialect.block_size
-    blocks = [data[i : i + size] for i in range(done, len(data), size)]
-    loader.execute(MemBegin(len(data) - done, len(blocks), size, address + done))
-    for sequence, block in enumerate(blocks):
-        loader.execute(MemData(sequence, block))
-        done += len(block)
-        yield done
 
 
 def _upload(loader: Loader, stub: Stub) -> None:
@@ -120,12 +118,3 @@ def _is_in_ram(loader: Loader, segments: Iterable[tuple[int, bytes]]) -> bool:
         for at in (*range(0, size, block), *range(block - WORD, size, block), size - WORD):
             expected[start + at] = int.from_bytes(data[at : at + WORD], "little")
     return transfer.read_few(loader, list(expected)) == list(expected.values())
-
-
-def _jump(loader: Loader, entry: int, read_pointer: int | None) -> None:
-    if read_pointer is None:
-        loader.execute(MemEnd(entry), timeout_s=_JUMP_S)
-        return
-
-    loader.execute(WriteReg((RegisterWrite(read_pointer, entry),)))
-    loader.execute(flash.ReadFlashSlow(0, 64), timeout_s=_JUMP_S)

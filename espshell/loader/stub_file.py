@@ -77,7 +77,10 @@ def find(chip: Chip, name: str, *, folder: Path | None = None, version: int | No
 
 
 def read(path: Path, chip: Chip) -> Stub:
-    """Read a stub's file. Raises: UsageError, also if it does not fit the chip."""
+    """Read a stub's file.
+
+    Raises: UsageError, also unless both segments lie in the chip's RAM, and the entry in the text.
+    """
     try:
         fields: Any = files.parse_json(files.read_bytes(path, files.JSON))
         text, data = (base64.b64decode(fields.get(k, ""), validate=True) for k in ("text", "data"))
@@ -89,7 +92,14 @@ def read(path: Path, chip: Chip) -> Stub:
         ) from error
     version = 1 if path.parent.name == "1" else 2
     stub = Stub(str(path), version, entry, text_start, text, data_start, data, bss_start)
-    _check_fits(stub, chip)
+    for address, data in stub.segments:
+        region = chip.region_at(address, len(data))
+        if region is None or region.kind is not Kind.RAM:
+            raise UsageError(
+                f"{path} is for another chip: {hex32(address)} is not RAM of the {chip.title}"
+            )
+    if not text_start <= entry < text_start + len(text):
+        raise UsageError(f"{path} is damaged: its entry {hex32(entry)} is not in it")
     return stub
 
 
@@ -105,15 +115,3 @@ def _places(name: str, folder: Path | None, versions: tuple[int, ...]) -> Iterat
         package = Path(str(metadata.distribution("esptool").locate_file("esptool")))
         for version in versions:
             yield package / _IN_ESPTOOL / str(version) / f"{name}.json"
-
-
-def _check_fits(stub: Stub, chip: Chip) -> None:
-    """Raise UsageError unless both segments lie in the chip's RAM, and the entry in the text."""
-    for address, data in stub.segments:
-        region = chip.region_at(address, len(data))
-        if region is None or region.kind is not Kind.RAM:
-            raise UsageError(
-                f"{stub.path} is for another chip: {hex32(address)} is not RAM of the {chip.title}"
-            )
-    if not stub.text_start <= stub.entry < stub.text_start + len(stub.text):
-        raise UsageError(f"{stub.path} is damaged: its entry {hex32(stub.entry)} is not in it")

@@ -31,6 +31,7 @@ import math
 import struct
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import cycle, islice
 
 from espshell.errors import BenchError, DeviceError, EspError, NoReply, ReadsDiffer, Refused
 from espshell.loader import stream
@@ -122,7 +123,12 @@ def read_blocks(
     done = faults = backoff = 0
     while done < len(addresses):
         try:
-            for words in _run(loader, addresses[done:], backoff, once=once):
+            if once or not loader.is_doubtful:
+                blocks = _source(loader, addresses[done:], backoff, once=once)
+            else:
+                size = max(1, _CONFIRMED_WORDS >> backoff)
+                blocks = _confirmed(loader, addresses[done : done + size], backoff)
+            for words in blocks:
                 done, faults, backoff = done + len(words), 0, max(0, backoff - 1)
                 yield words
         except Fault as fault:
@@ -189,15 +195,6 @@ def read_pair(loader: Loader, address: int) -> list[int]:
             return values[::2]
         loader.distrust()
     return read_words(loader, (address, address))
-
-
-def _run(
-    loader: Loader, addresses: Sequence[int], backoff: int, *, once: bool
-) -> Iterator[list[int]]:
-    """Return the blocks from the first address on; while replies may be overdue, confirmed ones."""
-    if once or not loader.is_doubtful:
-        return _source(loader, addresses, backoff, once=once)
-    return _confirmed(loader, addresses[: max(1, _CONFIRMED_WORDS >> backoff)], backoff)
 
 
 def _confirmed(loader: Loader, addresses: Sequence[int], backoff: int) -> Iterator[list[int]]:
@@ -270,7 +267,7 @@ def _marked_blocks(
     loader: Loader, blocks: Sequence[Sequence[int]], window: Window
 ) -> Iterator[list[int]]:
     """Yield blocks that count, as soon as they do. Raises: Fault."""
-    markers = _cycle(loader.markers, len(blocks) + 2)
+    markers = [*islice(cycle(loader.markers), len(blocks) + 2)]
     expected = iter(markers)
     sizes = iter([0, *(len(b) for b in blocks), 0])
     words: list[int] = []
@@ -298,7 +295,3 @@ def _requests(blocks: Sequence[Sequence[int]], markers: list[Marker]) -> Iterato
             yield ReadReg(address).encode()
         yield _request(marker.address)
     yield _request(markers[-1].address)
-
-
-def _cycle(markers: Sequence[Marker], count: int) -> list[Marker]:
-    return [markers[i % len(markers)] for i in range(count)]

@@ -182,11 +182,12 @@ def answered(commands: Iterator[int], *_: object) -> list[int]:
 def test_a_command_that_is_not_over_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was read counts when the start bit is cleared, and never if it stays."""
     target = open_sim()
+    controller = spi.Controller(target.loader, target.chip.spi)
     for busy, value in ((2, 0x1234), (99, None)):
         turns = iter([*[START] * busy, 0])
         monkeypatch.setattr(spi, "_words", partial(answered, turns))
         if value is None:
             with pytest.raises(DeviceError, match="does not finish"):
-                spi._result(target.loader, target.chip.spi, 4)
+                controller._result(4)
         else:
-            assert spi._result(target.loader, target.chip.spi, 4) == value.to_bytes(4, "little")
+            assert controller._result(4) == value.to_bytes(4, "little")

@@ -277,7 +277,7 @@ def test_a_read_is_given_up_after_so_many_faults_in_a_row(
         faults[0] = 0
         return iter([[addresses[0]]])
 
-    monkeypatch.setattr(transfer, "_run", lossy)
+    monkeypatch.setattr(transfer, "_source", lossy)
     if more:
         with pytest.raises(NoReply, match="9 times in a row"):
             transfer.read_words(loader, [1, 2])
