@@ -31,10 +31,18 @@ class LazyModule(ModuleType):
     def __getattribute__(self, name: str) -> object:
         """Return an attribute; run the module before, but not for what import statements ask."""
         if name not in ("__spec__", "__class__"):
-            lock, runs = ModuleType.__getattribute__(self, "__spec__").loader_state
+            spec = ModuleType.__getattribute__(self, "__spec__")
+            lock, runs = spec.loader_state
             with lock:  # another thread waits; the one that runs the module may ask for more of it
                 if not runs:
-                    _run(self, runs)
+                    with signals.uninterrupted():  # before it counts as run
+                        runs.append(True)
+                        try:
+                            spec.loader.exec_module(self)
+                        except BaseException:
+                            runs.clear()  # the next use runs it again, and fails alike or not
+                            raise
+                        self.__class__ = ModuleType
         return ModuleType.__getattribute__(self, name)
 
 
@@ -46,20 +54,6 @@ class _Loader(LazyLoader):
         module.__spec__.loader = module.__loader__ = self.loader  # type: ignore[attr-defined]
         module.__spec__.loader_state = RLock(), list[bool]()
         module.__class__ = LazyModule
-
-
-def _run(module: ModuleType, runs: list[bool]) -> None:
-    spec = module.__spec__
-    assert spec
-    assert spec.loader
-    with signals.uninterrupted():  # before it counts as run
-        runs.append(True)
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            runs.clear()  # the next use runs it again, and fails for the same reason or not at all
-            raise
-        module.__class__ = ModuleType
 
 
 class LazyModules:

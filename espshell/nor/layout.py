@@ -196,12 +196,14 @@ def _meanings() -> dict[str, tuple[str, str]]:
     return {name: (text, hazard) for names, text, hazard, *_ in rows for name in names.split()}
 
 
+@cache
 def of(name: str, manufacturer: int = 0) -> Layout:
     """Return the layout of a name; a manufacturer's byte adds what values are called there.
 
     Raises: KeyError if there is no such layout.
     """
-    return _parsed(name, manufacturer if manufacturer in _VALUES else 0)
+    note, lines = _blocks()[name]
+    return _layout(name, tuple(map(_register, lines)), _VALUES.get(manufacturer, {}), note)
 
 
 def names() -> tuple[str, ...]:
@@ -250,12 +252,6 @@ def _blocks() -> dict[str, tuple[str, list[str]]]:
             name, _, note = (part.strip() for part in line.partition("|"))
             blocks[name] = note, []
     return blocks
-
-
-@cache
-def _parsed(name: str, manufacturer: int) -> Layout:
-    note, lines = _blocks()[name]
-    return _layout(name, tuple(map(_register, lines)), _VALUES.get(manufacturer, {}), note)
 
 
 def _register(line: str) -> RegisterLayout:

@@ -48,16 +48,12 @@ def size(jedec_id: int) -> int | None:
     """Return the size in bytes that an id tells; None if its last byte is no known code."""
     family, capacity = jedec_id >> 8 & 0xFF, jedec_id & 0xFF
     if manufacturer(jedec_id) == ADESTO:  # log2 of the Mbit stands in the second byte
-        return _power_of_two((family & 0x1F) + 15)
-    if manufacturer(jedec_id) == SST:
+        capacity = (family & 0x1F) + 15
+    elif manufacturer(jedec_id) == SST:
         return _SST_SIZES.get(capacity)
-    if capacity in _LARGE:
+    elif capacity in _LARGE:
         return _LARGE[capacity]
-    if 0x30 <= capacity <= 0x3F:  # MX25U and others of 1.8 V
+    elif 0x30 <= capacity <= 0x3F:  # MX25U and others of 1.8 V
         capacity -= 0x20
-    return _power_of_two(capacity)
-
-
-def _power_of_two(exponent: int) -> int | None:
-    power = 1 << exponent
+    power = 1 << capacity
     return power if 64 * KIB <= power <= 256 * MIB else None

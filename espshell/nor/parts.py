@@ -319,26 +319,23 @@ def _with_qe(layout: Layout, place: tuple[str, int], qer: int) -> Layout:
 @cache
 def _by_id() -> dict[int, tuple[Part, ...]]:
     parts: dict[int, tuple[Part, ...]] = {}
-    for part in map(_row, tables.rows(__package__, "parts")):
-        parts[part.jedec_id] = (*parts.get(part.jedec_id, ()), part)
+    for line in tables.rows(__package__, "parts"):
+        facts, _, note = (column.strip() for column in line.partition("|"))
+        number, names, layout, plan, volatile, variants, confidence, sources, *words = facts.split()
+        jedec_id = int(number, 16)
+        part = Part(
+            jedec_id=jedec_id,
+            names=tuple(names.split(",")),
+            layout=layouts.of(layout, makers.manufacturer(jedec_id)),
+            writes=(WRITE_PLANS[plan],),
+            volatile=Volatile(volatile),
+            variants=tuple(variants.split(",")),
+            confidence=confidence,
+            sources=tuple(sources.split(",")),
+            tests=tuple(word for word in words if word != "published"),
+            published="published" in words,
+            note=note,
+            size=makers.size(jedec_id) or 0,
+        )
+        parts[jedec_id] = (*parts.get(jedec_id, ()), part)
     return parts
-
-
-def _row(line: str) -> Part:
-    facts, _, note = (column.strip() for column in line.partition("|"))
-    number, names, layout, plan, volatile, variants, confidence, sources, *words = facts.split()
-    jedec_id = int(number, 16)
-    return Part(
-        jedec_id=jedec_id,
-        names=tuple(names.split(",")),
-        layout=layouts.of(layout, makers.manufacturer(jedec_id)),
-        writes=(WRITE_PLANS[plan],),
-        volatile=Volatile(volatile),
-        variants=tuple(variants.split(",")),
-        confidence=confidence,
-        sources=tuple(sources.split(",")),
-        tests=tuple(word for word in words if word != "published"),
-        published="published" in words,
-        note=note,
-        size=makers.size(jedec_id) or 0,
-    )

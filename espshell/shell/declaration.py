@@ -173,17 +173,18 @@ class Verb:
     @property
     def params(self) -> tuple[Param, ...]:
         """Its positional arguments, in their order."""
-        return _params(self.run, self.rest)
+        return derive(self.run, self.rest)[0]
 
     @property
     def options(self) -> tuple[Option, ...]:
         """Its options, those of parameters first."""
-        return _all_options(self.run, self.rest, self.extra)
+        return derive(self.run, self.rest)[1] + self.extra
 
     @property
     def writes_files(self) -> bool:
         """Whether a word of its line may be a file that it writes."""
-        return _writes_files(self.run, self.rest, self.extra)
+        types = (slot.type for slot in (*self.params, *self.options))
+        return any(kind is not None and kind.outputs is not no_outputs for kind in types)
 
     @property
     def first_passed_on(self) -> int | None:
@@ -237,49 +238,32 @@ def parse_doc(doc: str) -> tuple[str, str, tuple[str, ...]]:
 
 
 @cache
-def derive(run: Run, rest: str) -> tuple[Param | Option, ...]:
+def derive(run: Run, rest: str) -> tuple[tuple[Param, ...], tuple[Option, ...]]:
     """Derive the arguments and options of a command from the signature of its function.
 
     Raises: TypeError if a positional parameter is not annotated with a type of argument.
     """
-    _, *positional = _positional(run)  # but the session
-    first_default = 1 + len(positional) - len(run.__defaults__ or ())
-    slots: list[Param | Option] = []
-    for index, name in enumerate(positional, 1):
-        if name != rest or rest not in RESTS:
-            slots.append(_param(run, name, optional=index >= first_default))
+    # Parameters are read from the code: ``inspect`` takes 6 ms to import.
+    positional = run.__code__.co_varnames[1 : run.__code__.co_argcount]  # but the session
+    first_default = len(positional) - len(run.__defaults__ or ())
+    params: list[Param] = []
+    for index, name in enumerate(positional):
+        if name == rest and rest in RESTS:
+            continue
+        kind, *_ = (*_metadata(_evaluated(run, run.__annotations__[name])), None)
+        if not isinstance(kind, ArgType):
+            raise TypeError(f"{run.__qualname__}: `{name}` has no type of argument")
+        params.append(Param(name, kind, index >= first_default))
+    options: list[Option] = []
     for name, hint in _only_named(run).items():
-        slots += _options(name, hint) or _options_of(hint)
-    return tuple(slots)
-
-
-@cache
-def _params(run: Run, rest: str) -> tuple[Param, ...]:
-    return tuple(slot for slot in derive(run, rest) if isinstance(slot, Param))
-
-
-@cache
-def _all_options(run: Run, rest: str, extra: tuple[Option, ...]) -> tuple[Option, ...]:
-    return (*(slot for slot in derive(run, rest) if isinstance(slot, Option)), *extra)
-
-
-@cache
-def _writes_files(run: Run, rest: str, extra: tuple[Option, ...]) -> bool:
-    types = (slot.type for slot in (*derive(run, rest), *extra))
-    return any(kind is not None and kind.outputs is not no_outputs for kind in types)
+        options += _options(name, hint) or _options_of(hint)
+    return tuple(params), tuple(options)
 
 
 @cache
 def groups(run: Run) -> Mapping[str, type]:
     """Return the parameters of a command's function that take a group of options as one value."""
     return {name: hint for name, hint in _only_named(run).items() if any(_options_of(hint))}
-
-
-# Parameters are read from the code: ``inspect`` takes 6 ms to import.
-
-
-def _positional(run: Run) -> tuple[str, ...]:
-    return run.__code__.co_varnames[: run.__code__.co_argcount]
 
 
 def _only_named(run: Run) -> dict[str, Any]:
@@ -289,17 +273,9 @@ def _only_named(run: Run) -> dict[str, Any]:
     return {name: _evaluated(run, run.__annotations__[name]) for name in names}
 
 
-def _param(run: Run, name: str, *, optional: bool) -> Param:
-    hint = _evaluated(run, run.__annotations__[name])
-    metadata = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
-    if not (metadata and isinstance(metadata[0], ArgType)):
-        raise TypeError(f"{run.__qualname__}: `{name}` has no type of argument")
-    return Param(name, metadata[0], optional)
-
-
 def _options(name: str, hint: object) -> list[Option]:
     """Return the options that a parameter or a field stands for, as its annotation says."""
-    metadata = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    metadata = _metadata(hint)
     listed = metadata[0] if metadata and isinstance(metadata[0], tuple) else metadata
     return [replace(option, into=name) for option in listed if isinstance(option, Option)]
 
@@ -309,6 +285,10 @@ def _options_of(group: object) -> Iterator[Option]:
     for name, hint in getattr(group, "__annotations__", {}).items():
         if isinstance(hint, str) and isinstance(group, type):
             yield from _options(name, _evaluated(group, hint))
+
+
+def _metadata(hint: object) -> tuple[Any, ...]:
+    return get_args(hint)[1:] if get_origin(hint) is Annotated else ()
 
 
 def _evaluated(owner: Run | type, annotation: str) -> Any:

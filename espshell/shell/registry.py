@@ -222,8 +222,16 @@ def bind(verb: Verb, command: Command) -> Bound:
     Raises: UsageError if words are missing or too many, or an option is unknown.
     """
     positional, options = _split(verb, command.words)
-    positional, rest = _cut_rest(verb, command, positional)
-    bound = list(options) + rest
+    bound: list[tuple[Param | Option, tuple[Word, ...]]] = [*options]
+    if verb.rest != "words":
+        size = len(verb.params)
+        rest, positional = positional[size:], positional[:size]
+        if verb.rest == "assignment":
+            positional = []
+        elif not rest:
+            raise missing(RESTS[verb.rest], verb)
+        elif verb.rest == "expression":  # as one word
+            bound.append((REST, (command.rest_word(command.words.index(rest[0])),)))
     spare = len(positional) - sum(param.least for param in verb.params)
     for param in verb.params:
         size = min(len(positional), param.least + max(0, spare), param.type.most)
@@ -341,21 +349,6 @@ def _split(
         else:
             options.append((option, (value or remaining.pop(0),)))
     return positional + remaining, options
-
-
-def _cut_rest(
-    verb: Verb, command: Command, positional: list[Word]
-) -> tuple[list[Word], list[tuple[Param, tuple[Word, ...]]]]:
-    """Take the rest of the line off the positional words; an expression as one word."""
-    size = len(verb.params)
-    if verb.rest in ("words", "assignment"):
-        return positional if verb.rest == "words" else [], []
-    if len(positional) <= size:
-        raise missing(RESTS[verb.rest], verb)
-    if verb.rest == "command":
-        return positional[:size], []
-    index = command.words.index(positional[size])
-    return positional[:size], [(REST, (command.rest_word(index),))]
 
 
 def inner(verb: Verb, command: Command) -> Command:

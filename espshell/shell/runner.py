@@ -106,7 +106,6 @@ class Runner:
                     hints.reword(outcome.error, inner, COMMANDS.get)
                 display.show(output, command.name.raw, outcome, clock.now() - start)
                 output.finished()
-            _go_on_by_pipe(session, command)
         except BrokenPipeError:  # the reader of the output is gone
             raise
         except STOPPING as stop:
@@ -335,21 +334,20 @@ class Runner:
             output.alive(f"{command.text} ...")
         return prepared
 
-    def _redirected(self, command: Command) -> contextlib.AbstractContextManager[None]:
-        redirect, output = command.redirect, self.session.output
+    @contextlib.contextmanager
+    def _redirected(self, command: Command) -> Iterator[None]:
+        session, redirect = self.session, command.redirect
         if redirect is None:
-            return contextlib.nullcontext()
-        if redirect.kind == "|":
-            return output.to_shell(redirect.target.raw)
-        path = files.path_of(redirect.target.expand(self.session.variables))
-        return output.to_file(path, append=redirect.kind == ">>")
-
-
-def _go_on_by_pipe(session: Session, command: Command) -> None:
-    """Let an empty Enter go through the same program as the command that it goes on with."""
-    redirect = command.redirect
-    if session.next_line and redirect and redirect.kind == "|" and session.settings.pipe:
-        session.next_line += f" | {redirect.target.raw}"
+            yield
+        elif redirect.kind == "|":
+            with session.output.to_shell(redirect.target.raw):
+                yield
+            if session.next_line and session.settings.pipe:  # an empty Enter goes through it, too
+                session.next_line += f" | {redirect.target.raw}"
+        else:
+            path = files.path_of(redirect.target.expand(session.variables))
+            with session.output.to_file(path, append=redirect.kind == ">>"):
+                yield
 
 
 def _case(text: Script, number: int, line: str) -> junit.Case:

@@ -91,7 +91,7 @@ class _SectorSearch:
     def sectors(self, span: Span) -> dict[int, bytes]:
         """Return starts and digests of the sectors of a range that differ."""
         digest = self._differing(span)
-        if digest is not None and not self._is_sector(span):
+        if digest is not None and span.units(self.unit) > 1:
             return self._inside(span, digest)
         self._done(span)
         return {} if digest is None else {align_down(span.start, self.unit): digest}
@@ -170,14 +170,11 @@ class _SectorSearch:
         if digest == expected:
             doubt = data.count(data[0]) == span.size
         else:
-            counts = self.confirm and self._is_sector(span)
+            counts = self.confirm and span.units(self.unit) == 1
             doubt = counts or digest == blank_digest(span.size)
         if doubt and not twice:
             digest = self.flash.ask_digest_again(span.start, span.size, digest)
         return None if digest == expected else digest
-
-    def _is_sector(self, span: Span) -> bool:
-        return span.units(self.unit) == 1
 
     def _bytes(self, span: Span) -> bytes:
         return self.data[span.offsets(self.whole.start)]

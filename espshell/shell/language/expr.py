@@ -141,7 +141,16 @@ def parse(text: str) -> Expr:
     text = text.strip()
     if not text:
         raise UsageError("expected an expression, found nothing")
-    return Expr(text, _Parser(text).whole())
+    parser = _Parser(text)
+    if len(parser.tokens) - 1 > MAX_TOKENS:
+        raise UsageError(
+            f"`{printable(text[:20])}...`: expected at most {MAX_TOKENS} words"
+            " and operators in an expression"
+        )
+    root = parser.expression()
+    if parser.token.kind != "end":
+        raise parser.expected("an operator")
+    return Expr(text, root)
 
 
 def compare(lhs: int, symbol: str, rhs: int) -> bool:
@@ -196,17 +205,6 @@ class _Parser:
         self.end = token.start + len(token.text)
         self.index += 1
         return token.text
-
-    def whole(self) -> Node:
-        if len(self.tokens) - 1 > MAX_TOKENS:
-            raise UsageError(
-                f"`{printable(self.text[:20])}...`: expected at most {MAX_TOKENS} words"
-                " and operators in an expression"
-            )
-        root = self.expression()
-        if self.token.kind != "end":
-            raise self.expected("an operator")
-        return root
 
     def expression(self, power: int = 0) -> Node:
         """Take a value and every operator after it that binds tighter than ``power``."""

@@ -199,15 +199,12 @@ class _Scanner:
             case "$":
                 yield self.variable(in_double=False)
             case char:
-                yield self.plain(char)
-
-    def plain(self, char: str) -> PlainText:
-        if char in _CLOSERS:
-            self.open.append(self.at)
-        elif self.open and char == _CLOSERS[self.text[self.open[-1]]]:
-            self.open.pop()
-        match = _PLAIN.match(self.text, self.at, self.end)
-        return self.take(match.end() if match else self.at + 1)
+                if char in _CLOSERS:
+                    self.open.append(self.at)
+                elif self.open and char == _CLOSERS[self.text[self.open[-1]]]:
+                    self.open.pop()
+                match = _PLAIN.match(self.text, self.at, self.end)
+                yield self.take(match.end() if match else self.at + 1)
 
     def take(self, end: int, cooked: str | None = None) -> PlainText:
         """Take the text up to ``end``, with or without its quotes."""
