@@ -42,7 +42,7 @@ class LazyModule(ModuleType):
                         except BaseException:
                             runs.clear()  # the next use runs it again, and fails alike or not
                             raise
-                        self.__class__ = ModuleType
+                        self.__class__ = ModuleType  # type: ignore[assignment]
         return ModuleType.__getattribute__(self, name)
 
 

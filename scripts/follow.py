@@ -3,7 +3,7 @@
     scripts/follow.py [--list] [LINE]
 
 Runs a line on a simulated chip and counts the modules, functions and classes of ours that it goes
-through; the simulator itself and what runs at import do not count.
+through; the simulator and what runs at import do not count, nor what these call.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import random
 import sys
 import tempfile
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 from types import CodeType, FrameType
 
@@ -31,35 +32,38 @@ class Followed:
 
     def __init__(self) -> None:
         self.functions: dict[str, set[str]] = defaultdict(set)
+        self.classes: set[str] = set()
+        """Those whose methods were run."""
 
     def __call__(self, frame: FrameType, event: str, argument: object) -> None:
         """Take note of a call, as ``sys.setprofile`` wants it."""
-        if event == "call" and not _is_import(frame):
-            self._note(frame.f_code)
+        if event == "call" and (module := _module(frame.f_code)) and not _is_aside(frame):
+            self._note(module, frame.f_code)
 
-    def _note(self, code: CodeType) -> None:
-        path = Path(code.co_filename)
-        if ROOT not in path.parents:
-            return
-        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        if module.startswith("sim."):
-            return
-        name = getattr(code, "co_qualname", code.co_name).replace("<locals>.", "")
-        if "<" not in name:
-            self.functions[module].add(name)
-
-    @property
-    def classes(self) -> set[str]:
-        """The classes whose methods were run."""
-        names = {(module, name) for module, names in self.functions.items() for name in names}
-        return {f"{module}.{n.rpartition('.')[0]}" for module, n in names if "." in n}
+    def _note(self, module: str, code: CodeType) -> None:
+        name = getattr(code, "co_qualname", code.co_name)
+        if "<" not in name.replace("<locals>.", ""):
+            self.functions[module].add(name.replace("<locals>.", ""))
+            owner = name.rpartition(".")[0]
+            if owner and not owner.endswith("<locals>"):
+                self.classes.add(f"{module}.{owner}")
 
 
-def _is_import(frame: FrameType | None) -> bool:
-    # whether this is the body of a module or class of ours, or is called by one
+@cache
+def _module(code: CodeType) -> str:
+    # the module of ours that holds this code, empty if none does
+    path = Path(code.co_filename)
+    if ROOT not in path.parents:
+        return ""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def _is_aside(frame: FrameType | None) -> bool:
+    # whether this is of the simulator or the body of a module or class, or is called by one
     while frame:
         code = frame.f_code
-        if not code.co_flags & inspect.CO_OPTIMIZED and ROOT in Path(code.co_filename).parents:
+        module = _module(code)
+        if module.startswith("sim.") or (module and not code.co_flags & inspect.CO_OPTIMIZED):
             return True
         frame = frame.f_back
     return False

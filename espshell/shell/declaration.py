@@ -183,8 +183,8 @@ class Verb:
     @property
     def writes_files(self) -> bool:
         """Whether a word of its line may be a file that it writes."""
-        types = (slot.type for slot in (*self.params, *self.options))
-        return any(kind is not None and kind.outputs is not no_outputs for kind in types)
+        types = [*(p.type for p in self.params), *(o.type for o in self.options if o.type)]
+        return any(kind.outputs is not no_outputs for kind in types)
 
     @property
     def first_passed_on(self) -> int | None:
