@@ -97,7 +97,8 @@ class Link:
         end = self.clock.now() + limit_s
         while self.clock.now() < end and (data := self.port.read(quiet_s)):
             self._take(data)
-        self._keep(self._decoder.flush().data)
+        self._noise = self.noise
+        self._decoder.flush()
         self._ready.clear()
 
     def wire_s(self, size: int) -> float:
@@ -138,10 +139,7 @@ class Link:
                     self._frames.append(piece.data)
             else:
                 self.damaged += bool(piece.data.translate(None, delete=_TEXT))
-                self._keep(piece.data)
-
-    def _keep(self, noise: bytes) -> None:
-        self._noise = (self._noise + noise)[-NOISE_KEPT:]
+                self._noise = (self._noise + piece.data)[-NOISE_KEPT:]
 
     def _tap(self, direction: trace.Direction, data: bytes) -> None:
         for tap in self.taps:

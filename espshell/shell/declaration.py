@@ -28,7 +28,7 @@ import enum
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 from espshell.ops.result import Result
 from espshell.records import dataclass, field, replace
@@ -173,12 +173,12 @@ class Verb:
     @property
     def params(self) -> tuple[Param, ...]:
         """Its positional arguments, in their order."""
-        return derive(self.run, self.rest)[0]
+        return derive(self.run, self.rest).params
 
     @property
     def options(self) -> tuple[Option, ...]:
         """Its options, those of parameters first."""
-        return derive(self.run, self.rest)[1] + self.extra
+        return derive(self.run, self.rest).options + self.extra
 
     @property
     def writes_files(self) -> bool:
@@ -237,14 +237,24 @@ def parse_doc(doc: str) -> tuple[str, str, tuple[str, ...]]:
     return summary, "\n".join(details).strip(), tuple(examples)
 
 
+class Signature(NamedTuple):
+    """The arguments and options of a command, as the signature of its function says them."""
+
+    params: tuple[Param, ...]
+    options: tuple[Option, ...]
+    groups: Mapping[str, type]
+    """Parameters of the function that take a group of options as one value."""
+
+
 @cache
-def derive(run: Run, rest: str) -> tuple[tuple[Param, ...], tuple[Option, ...]]:
+def derive(run: Run, rest: str) -> Signature:
     """Derive the arguments and options of a command from the signature of its function.
 
     Raises: TypeError if a positional parameter is not annotated with a type of argument.
     """
     # Parameters are read from the code: ``inspect`` takes 6 ms to import.
-    positional = run.__code__.co_varnames[1 : run.__code__.co_argcount]  # but the session
+    code = run.__code__
+    positional = code.co_varnames[1 : code.co_argcount]  # but the session
     first_default = len(positional) - len(run.__defaults__ or ())
     params: list[Param] = []
     for index, name in enumerate(positional):
@@ -255,22 +265,13 @@ def derive(run: Run, rest: str) -> tuple[tuple[Param, ...], tuple[Option, ...]]:
             raise TypeError(f"{run.__qualname__}: `{name}` has no type of argument")
         params.append(Param(name, kind, index >= first_default))
     options: list[Option] = []
-    for name, hint in _only_named(run).items():
-        options += _options(name, hint) or _options_of(hint)
-    return tuple(params), tuple(options)
-
-
-@cache
-def groups(run: Run) -> Mapping[str, type]:
-    """Return the parameters of a command's function that take a group of options as one value."""
-    return {name: hint for name, hint in _only_named(run).items() if any(_options_of(hint))}
-
-
-def _only_named(run: Run) -> dict[str, Any]:
-    """Return the annotations of keyword-only parameters, evaluated."""
-    code = run.__code__
-    names = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
-    return {name: _evaluated(run, run.__annotations__[name]) for name in names}
+    groups: dict[str, type] = {}
+    for name in code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]:
+        hint = _evaluated(run, run.__annotations__[name])
+        if not (own := _options(name, hint)) and (own := list(_options_of(hint))):
+            groups[name] = hint
+        options += own
+    return Signature(tuple(params), tuple(options), groups)
 
 
 def _options(name: str, hint: object) -> list[Option]:

@@ -22,7 +22,7 @@ from espshell.errors import UsageError
 from espshell.records import replace
 from espshell.shell import dialects
 from espshell.shell.arguments.types import EXPRESSION, AnyType, Scope, did_you_mean
-from espshell.shell.declaration import RESTS, Option, Param, Run, Trait, Verb, groups, parse_doc
+from espshell.shell.declaration import RESTS, Option, Param, Run, Trait, Verb, derive, parse_doc
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.words import PlainText, Variables, Word
 
@@ -301,7 +301,7 @@ def values(verb: Verb, bound: Bound, variables: Variables, scope: Scope) -> dict
         value = _value(slot, words, variables, scope)
         many = isinstance(slot, Option) and slot.many
         arguments[slot.key] = (*arguments.get(slot.key, ()), value) if many else value
-    for name, group in groups(verb.run).items():
+    for name, group in derive(verb.run, verb.rest).groups.items():
         keys = [key for key in group.__annotations__ if key in arguments]
         arguments[name] = group(**{key: arguments.pop(key) for key in keys})
     return arguments

@@ -12,8 +12,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from espshell.errors import UsageError
+from espshell.shell.arguments.places import Place, Range, parse_place, parse_region
 from espshell.shell.language.expr import MAX_TOKENS, Expr, parse, unknown_name
-from espshell.shell.language.place import Place, Range, parse_place, parse_region
 
 NAMES = {
     "uart0": 0x3FF4_0000,

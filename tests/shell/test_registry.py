@@ -15,7 +15,7 @@ from espshell.shell import commands, registry
 from espshell.shell.arguments.places import REGION, Extent
 from espshell.shell.arguments.types import NUMBER, NUMBERS, POSITIVE, TEXT, WORDS
 from espshell.shell.commands import VERBS
-from espshell.shell.declaration import DRY_RUN, Option, Trait, Verb, groups
+from espshell.shell.declaration import DRY_RUN, Option, Trait, Verb, derive
 from espshell.shell.language import grammar
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.scope import TargetScope
@@ -225,7 +225,11 @@ def test_every_command_gives_its_function_all(each: Verb) -> None:
     )
     given |= {key for verb in VERBS.verbs() if verb.run is each.run for key in verb.preset}
     given |= {param.key for param in each.params} | {option.key for option in each.options}
-    given |= {name for name, group in groups(each.run).items() if {*group.__annotations__} <= given}
+    given |= {
+        name
+        for name, group in derive(each.run, each.rest).groups.items()
+        if {*group.__annotations__} <= given
+    }
     assert {parameter.name for parameter in parameters} <= given
     assert not [o.flag for o in each.extra if not (o.refusal or o.is_accepted or o.setting)]
     assert each.summary.endswith(".")

@@ -34,7 +34,6 @@ from espshell.ops.flash.sfdp import read_sfdp
 from espshell.ops.result import Result
 from espshell.records import dataclass
 from espshell.signals import uninterrupted
-from espshell.span import Span
 
 T = TypeVar("T")
 
@@ -212,11 +211,6 @@ def explain_status(identified: Identified, registers: dict[str, int]) -> Status:
         volatile_why=why,
         notes=tuple(notes),
     )
-
-
-def protected_spans(status: Status) -> tuple[Span, ...]:
-    """Return the ranges that are protected for certain."""
-    return status.protected.ranges if status.protected.known else ()
 
 
 def plan_change(

@@ -10,7 +10,7 @@ from espshell.errors import UsageError
 from espshell.ops.flash import payload as images
 from espshell.records import replace
 from espshell.shell.arguments.operands import unquoted
-from espshell.shell.arguments.places import PLACE, REGION, Extent, Location
+from espshell.shell.arguments.places import PLACE, REGION, Extent, Location, Place, Range
 from espshell.shell.arguments.types import (
     FILE,
     TEXT,
@@ -24,17 +24,16 @@ from espshell.shell.arguments.types import (
     offer,
     offer_names,
 )
-from espshell.shell.language import place
 from espshell.units import parse_number
 
 _FLASH = "flash:"
 
 Pair = tuple[Path, Location]
-Pairs = tuple[tuple[Path, place.Place], ...]
+Pairs = tuple[tuple[Path, Place], ...]
 
 
 def file_places(
-    *, swapped: bool = False, label: str = "", where: ArgType[place.Place, Location] = PLACE
+    *, swapped: bool = False, label: str = "", where: ArgType[Place, Location] = PLACE
 ) -> ArgType[Pairs, tuple[Pair, ...]]:
     """Take files and the places where they belong: ``FILE PLACE``, again and again.
 
@@ -95,10 +94,10 @@ def complete_in_flash(text: str, scope: Scope) -> Iterable[Completed]:
             yield Offer(_FLASH + one.text, one.about)
 
 
-def erasable(*, bare: bool = False) -> ArgType[place.Range, Extent]:
+def erasable(*, bare: bool = False) -> ArgType[Range, Extent]:
     """Take a region of flash, or ``chip`` for all; ``bare``: a number is an address in flash."""
 
-    def parse(texts: Sequence[str]) -> place.Range:
+    def parse(texts: Sequence[str]) -> Range:
         words = list(texts)
         if [word.lower() for word in words] in (["chip"], ["all"]):
             return REGION.parse(["flash:all"])

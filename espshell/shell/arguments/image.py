@@ -11,7 +11,7 @@ from espshell.ops.flash import payload
 from espshell.records import replace
 from espshell.shell.arguments.flash import Pair, Pairs, complete_in_flash, file_places, in_flash
 from espshell.shell.arguments.operands import unquoted
-from espshell.shell.arguments.places import PLACE, Location
+from espshell.shell.arguments.places import PLACE, SPACES, Location, Place, parse_place
 from espshell.shell.arguments.types import (
     FILE,
     TEXT,
@@ -24,7 +24,6 @@ from espshell.shell.arguments.types import (
     offer,
     single_word,
 )
-from espshell.shell.language import place
 from espshell.shell.settings import MOST_FLASH
 from espshell.units import parse_number
 
@@ -52,16 +51,16 @@ FLASH_SIZE: ArgType[int | None, int | None] = ArgType("size", single_word(_flash
 """What a flash has: ``4MB``; None for ``detect`` and ``keep``, which go by its id."""
 
 
-def _parse_file_or_flash(word: str) -> Path | place.Place:
-    if not word.lower().startswith(tuple(f"{space}:" for space in place.SPACES)):
+def _parse_file_or_flash(word: str) -> Path | Place:
+    if not word.lower().startswith(tuple(f"{space}:" for space in SPACES)):
         return FILE.parse([unquoted(word)])
-    where = place.parse_place(word)
+    where = parse_place(word)
     if where.space != "flash":
         raise UsageError(f"`{word}` is not in flash", hint="an image is a file or in flash")
     return where
 
 
-FILE_OR_FLASH: ArgType[Path | place.Place, Path | Location] = ArgType(
+FILE_OR_FLASH: ArgType[Path | Place, Path | Location] = ArgType(
     "file or place in flash",
     single_word(_parse_file_or_flash),
     lambda parsed, scope: parsed if isinstance(parsed, Path) else PLACE.resolve(parsed, scope),

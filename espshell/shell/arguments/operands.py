@@ -10,7 +10,15 @@ from espshell.errors import UsageError
 from espshell.ops.memory import find
 from espshell.ops.memory import hash as hashing
 from espshell.records import dataclass
-from espshell.shell.arguments.places import PLACE, REGION, Extent, Location
+from espshell.shell.arguments.places import (
+    PLACE,
+    REGION,
+    Extent,
+    Location,
+    Range,
+    parse_place,
+    parse_region,
+)
 from espshell.shell.arguments.types import (
     ArgType,
     Scope,
@@ -19,7 +27,7 @@ from espshell.shell.arguments.types import (
     complete_names,
     single_word,
 )
-from espshell.shell.language import expr, place, quoting
+from espshell.shell.language import expr, quoting
 
 _HEX = "hex:"
 _OF_PATHS = ("./", "../", "/", "~")
@@ -116,7 +124,7 @@ With three words the first two belong together if the first is a number or the n
 """
 
 
-def _parse_hashed(texts: Sequence[str]) -> tuple[place.Range, str]:
+def _parse_hashed(texts: Sequence[str]) -> tuple[Range, str]:
     """Take the last word for an algorithm if it is one. Raises: UsageError."""
     *words, last = texts
     if words and last.lower() in hashing.ALGORITHMS:
@@ -126,7 +134,7 @@ def _parse_hashed(texts: Sequence[str]) -> tuple[place.Range, str]:
     return REGION.parse(texts), hashing.ALGORITHMS[0]
 
 
-HASHED: ArgType[tuple[place.Range, str], tuple[Extent, str]] = ArgType(
+HASHED: ArgType[tuple[Range, str], tuple[Extent, str]] = ArgType(
     "region and algorithm",
     _parse_hashed,
     lambda parsed, scope: (REGION.resolve(parsed[0], scope), parsed[1]),
@@ -155,10 +163,10 @@ def unquoted(text: str) -> str:
     return word
 
 
-def _range(word: str) -> place.Range | None:
+def _range(word: str) -> Range | None:
     """Return the range ``A..B`` that a word is, or None."""
     try:
-        region = place.parse_region([word])
+        region = parse_region([word])
     except UsageError:
         return None
     return region if region.size or region.end else None
@@ -167,7 +175,7 @@ def _range(word: str) -> place.Range | None:
 def _lone(word: str, scope: Scope) -> Extent | Location | None:
     """Return the range of a name or the address of an expression; None for any other word."""
     try:
-        where = place.parse_place(word)
+        where = parse_place(word)
     except UsageError:
         return None
     inside = scope.space(where.space)

@@ -1,10 +1,18 @@
-"""Arguments that are places: addresses and ranges in memory or in flash, and ports."""
+"""Arguments that are places: addresses and ranges in memory or in flash, and ports.
+
+A place is parsed without a chip, into a space and an expression, and resolved with one.
+
+Ugly: ``_split_range`` finds ``..`` before the expressions on its sides are parsed, so it skips
+character literals by itself; inside brackets there is none that means something else.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
-from espshell import chips
+from espshell import chips, regex
 from espshell.device.memory import require_32_bits
 from espshell.errors import UsageError
 from espshell.link import ports
@@ -21,7 +29,81 @@ from espshell.shell.arguments.types import (
     offer_names,
     single_word,
 )
-from espshell.shell.language import expr, place
+from espshell.shell.language import expr
+from espshell.shell.language.expr import KEPT, Expr
+from espshell.shell.language.tokens import printable
+
+SPACES = ("mem", "flash", "efuse")
+
+_SPACE = regex.late(r"\s*([A-Za-z_]\w*):")
+_RANGE_PART = regex.late(r"'(?:\\.|[^'\\])*'|\.\.|.", re.DOTALL)
+_REGION_HINT = "a region is `PLACE LEN`, `PLACE..END`, `PLACE..+LEN` or a name"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An address in a space."""
+
+    space: str
+    expr: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A range: its start, and its size (bytes) or its exclusive end; neither for a name alone."""
+
+    place: Place
+    size: Expr | None = None
+    end: Expr | None = None
+
+
+@lru_cache(maxsize=KEPT)
+def parse_place(text: str) -> Place:
+    """Parse ``[space:]expr``; the default space is ``mem``.
+
+    Raises: UsageError: unknown space, or as ``expr.parse``.
+    """
+    match = _SPACE.match(text)
+    if match is None:
+        return Place("mem", expr.parse(text))
+    space, address = match[1].lower(), text[match.end() :]
+    if space not in SPACES:
+        raise UsageError(f"`{match[1]}` is not a space", hint="spaces are mem, flash and efuse")
+    if not address.strip():
+        raise UsageError(f"`{text.strip()}`: expected an address or a name after `{match[1]}:`")
+    return Place(space, expr.parse(address))
+
+
+def parse_region(words: Sequence[str]) -> Range:
+    """Parse ``A LEN``, ``A..END``, ``A..+LEN`` or a lone ``NAME`` from one or two words.
+
+    Whether a lone place is the name of something that has a size is not checked.
+
+    Raises:
+        UsageError: another number of words, a side of ``..`` missing, or as ``parse_place``.
+    """
+    if len(words) not in (1, 2):
+        raise UsageError(f"expected a region, not {len(words)} words", hint=_REGION_HINT)
+    start, dots, stop = _split_range(words[0])
+    if not dots:
+        return Range(parse_place(start), expr.parse(words[1]) if len(words) == 2 else None)
+    shown = printable(words[0].strip())
+    if len(words) == 2:
+        raise UsageError(f"`{shown}` is already a region, but `{printable(words[1])}` follows it")
+    if not start.strip() or not stop.strip(" +"):
+        side = "an end after" if start.strip() else "a start before"
+        raise UsageError(f"`{shown}`: expected {side} `..`", hint=_REGION_HINT)
+    if stop.startswith("+"):
+        return Range(parse_place(start), size=expr.parse(stop[1:]))
+    return Range(parse_place(start), end=expr.parse(stop))
+
+
+def _split_range(text: str) -> tuple[str, str, str]:
+    """Split at the first ``..`` outside quotes, as ``str.partition`` does."""
+    for match in _RANGE_PART.finditer(text):
+        if match[0] == "..":
+            return text[: match.start()], "..", text[match.end() :]
+    return text, "", ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +139,7 @@ class Extent:
         return self.address + self.size
 
 
-def _location(parsed: place.Place, scope: Scope) -> Location:
+def _location(parsed: Place, scope: Scope) -> Location:
     """Evaluate an address; one in ``efuse:`` counts from the start of block 0 as it is read."""
     scope = scope.space(parsed.space)
     name = parsed.expr.lone_name()
@@ -65,7 +147,8 @@ def _location(parsed: place.Place, scope: Scope) -> Location:
     if named is not None:
         return Location(named.start, parsed.space, named.name, named.end)
     address = _evaluated(parsed, scope)
-    _require_range(parsed, address, 1)
+    if parsed.space == "mem":  # where flash and the eFuses end, only the chip can say
+        require_32_bits(address, 1)
     return Location(address, parsed.space)
 
 
@@ -77,23 +160,23 @@ _ABOUT_SPACES = {
 
 
 def _complete_places(
-    text: str, scope: Scope, spaces: Sequence[str] = place.SPACES
+    text: str, scope: Scope, spaces: Sequence[str] = SPACES
 ) -> Iterable[Completed]:
     """Offer names of places in the space that a word begins with, and the spaces."""
     typed = last_name(text)
     if typed is None:
         return
     space, colon, _ = text.partition(":")
-    if colon and ":" not in typed and space.lower() in place.SPACES:
+    if colon and ":" not in typed and space.lower() in SPACES:
         scope = scope.space(space.lower())  # behind an operator
     yield from offer_names(typed, scope)
     if not colon and typed == text:
         yield from (Offer(f"{space}:", _ABOUT_SPACES[space]) for space in spaces)
 
 
-PLACE: ArgType[place.Place, Location] = ArgType(
+PLACE: ArgType[Place, Location] = ArgType(
     "place",
-    single_word(place.parse_place),
+    single_word(parse_place),
     _location,
     names=lambda parsed: _names(parsed, parsed.expr),
     complete=_complete_places,
@@ -102,7 +185,7 @@ PLACE: ArgType[place.Place, Location] = ArgType(
 """An address in a space."""
 
 
-def require_writable(where: place.Place) -> None:
+def require_writable(where: Place) -> None:
     """Require another space than ``efuse:``. Raises: UsageError."""
     if where.space == "efuse":
         raise UsageError(
@@ -111,8 +194,8 @@ def require_writable(where: place.Place) -> None:
         )
 
 
-def _addresses(places: ArgType[place.Place, Location]) -> ArgType[place.Place, int]:
-    def require_memory(where: place.Place) -> None:
+def _addresses(places: ArgType[Place, Location]) -> ArgType[Place, int]:
+    def require_memory(where: Place) -> None:
         if where.space != "mem":
             text = f"{where.space}:{where.expr.text}"
             raise UsageError(
@@ -130,14 +213,14 @@ ADDRESS = _addresses(PLACE)
 """An address on the bus: not in ``flash:`` or ``efuse:``."""
 
 
-def region(default_size: int | None = None) -> ArgType[place.Range, Extent]:
+def region(default_size: int | None = None) -> ArgType[Range, Extent]:
     """Take a range: ``A LEN``, ``A..END``, ``A..+LEN`` or the name of a region.
 
     ``default_size`` is the length of a lone address, None if a lone address is an error.
     """
 
-    def parse(texts: Sequence[str]) -> place.Range:
-        parsed = place.parse_region(texts)
+    def parse(texts: Sequence[str]) -> Range:
+        parsed = parse_region(texts)
         lone = parsed.size is None and parsed.end is None
         if lone and default_size is None and parsed.place.expr.lone_name() is None:
             raise UsageError(
@@ -145,7 +228,7 @@ def region(default_size: int | None = None) -> ArgType[place.Range, Extent]:
             )
         return parsed
 
-    def names(parsed: place.Range) -> tuple[str, ...]:
+    def names(parsed: Range) -> tuple[str, ...]:
         parts = (parsed.place.expr, parsed.size, parsed.end)
         return tuple(name for part in parts if part for name in _names(parsed.place, part))
 
@@ -161,7 +244,7 @@ def region(default_size: int | None = None) -> ArgType[place.Range, Extent]:
     )
 
 
-def _extent(parsed: place.Range, scope: Scope, default_size: int | None) -> Extent:
+def _extent(parsed: Range, scope: Scope, default_size: int | None) -> Extent:
     """Evaluate both ends. Raises: UsageError if the end is not after the start."""
     space = parsed.place.space
     scope = scope.space(space)
@@ -184,7 +267,8 @@ def _extent(parsed: place.Range, scope: Scope, default_size: int | None) -> Exte
         size, wrong = end - start, f"the end {end:#x} is not after the start {start:#x}"
     if size < 1:
         raise UsageError(wrong)
-    _require_range(parsed.place, start, size)
+    if space == "mem":
+        require_32_bits(start, size)
     return Extent(start, size, "", space)
 
 
@@ -199,22 +283,13 @@ _LISTS = {"mem": "map", "flash": "parts", "efuse": "efuse"}
 _IN = {"flash": "flash", "efuse": "the eFuses"}
 
 
-def _names(where: place.Place, part: expr.Expr) -> tuple[str, ...]:
+def _names(where: Place, part: Expr) -> tuple[str, ...]:
     """Return the names in a part of a place, with the space where it is not memory."""
     prefix = "" if where.space == "mem" else f"{where.space}:"
     return tuple(prefix + name for name in part.names())
 
 
-def _require_range(where: place.Place, address: int, size: int) -> None:
-    """Check that a range in memory has addresses of 32 bits, whatever is forced.
-
-    Where flash and the eFuses end, only the chip can say. Raises: UsageError.
-    """
-    if where.space == "mem":
-        require_32_bits(address, size)
-
-
-def _evaluated(where: place.Place, scope: Scope) -> int:
+def _evaluated(where: Place, scope: Scope) -> int:
     """Return the number of a place. Raises: UsageError for a field, which is a value."""
     name = where.expr.lone_name()
     if name and scope.is_field(name):

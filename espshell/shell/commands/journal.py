@@ -14,7 +14,7 @@ from espshell.ops.memory import undo as undoing
 from espshell.ops.result import Result
 from espshell.records import dataclass, replace
 from espshell.shell.arguments.operands import unquoted
-from espshell.shell.arguments.places import REGION, Extent
+from espshell.shell.arguments.places import REGION, Extent, Range
 from espshell.shell.arguments.types import (
     FILE,
     POSITIVE,
@@ -27,7 +27,6 @@ from espshell.shell.arguments.types import (
 )
 from espshell.shell.commands.memory import Check, Force
 from espshell.shell.declaration import DRY_RUN
-from espshell.shell.language import place
 from espshell.shell.registry import Registry
 from espshell.span import Span
 
@@ -62,7 +61,7 @@ class Snap:
 
     action: str
     name: str = ""
-    region: Extent | place.Range | None = None
+    region: Extent | Range | None = None
     path: Path | None = None
 
 
@@ -105,11 +104,11 @@ SNAP_WORDS: ArgType[Snap | None, Snap | None] = ArgType(
     _parse_snap,
     lambda parsed, scope: (
         replace(parsed, region=REGION.resolve(parsed.region, scope))
-        if parsed and isinstance(parsed.region, place.Range)
+        if parsed and isinstance(parsed.region, Range)
         else parsed
     ),
     names=lambda parsed: (
-        REGION.names(parsed.region) if parsed and isinstance(parsed.region, place.Range) else ()
+        REGION.names(parsed.region) if parsed and isinstance(parsed.region, Range) else ()
     ),
     files=lambda parsed: (
         (parsed.path,) if parsed and parsed.path and parsed.action == _LOAD else ()

@@ -10,11 +10,11 @@ from espshell.ops.memory import words, writing
 from espshell.ops.result import Result
 from espshell.records import dataclass
 from espshell.shell.arguments.operands import is_number
-from espshell.shell.arguments.places import REGION, Extent, region
+from espshell.shell.arguments.places import REGION, Extent, Range, region
 from espshell.shell.arguments.types import POSITIVE, SECONDS, ArgType, Scope
 from espshell.shell.commands.script import evaluated
 from espshell.shell.declaration import Option, Trait
-from espshell.shell.language import expr, place
+from espshell.shell.language import expr
 from espshell.shell.language.expr import Expr
 from espshell.shell.outcome import Presentation, shown
 from espshell.shell.registry import Registry
@@ -51,7 +51,7 @@ class Repeated(Result):
         return not self.failure
 
 
-def _parse_watchables(texts: Sequence[str]) -> tuple[Expr | place.Range, ...]:
+def _parse_watchables(texts: Sequence[str]) -> tuple[Expr | Range, ...]:
     """Parse each word, a length together with the place before it; contents have no length."""
     groups: list[list[str]] = []
     for text in texts:
@@ -59,7 +59,7 @@ def _parse_watchables(texts: Sequence[str]) -> tuple[Expr | place.Range, ...]:
             groups[-1].append(text)
         else:
             groups.append([text])
-    parsed: list[Expr | place.Range] = []
+    parsed: list[Expr | Range] = []
     for group in groups:
         is_pin = group[0].lower().startswith("gpio:")
         what = None if is_pin else region(WORD).parse(group)
@@ -68,7 +68,7 @@ def _parse_watchables(texts: Sequence[str]) -> tuple[Expr | place.Range, ...]:
     return tuple(parsed)
 
 
-def _resolve_watchable(parsed: Expr | place.Range, scope: Scope) -> Expr | Extent:
+def _resolve_watchable(parsed: Expr | Range, scope: Scope) -> Expr | Extent:
     if not isinstance(parsed, Expr):
         return REGION.resolve(parsed, scope)
     name = parsed.lone_name()
@@ -78,11 +78,11 @@ def _resolve_watchable(parsed: Expr | place.Range, scope: Scope) -> Expr | Exten
     return parsed if named is None else Extent(named.start, named.size, named.name)
 
 
-def _names(parsed: Expr | place.Range) -> Sequence[str]:
+def _names(parsed: Expr | Range) -> Sequence[str]:
     return parsed.names() if isinstance(parsed, Expr) else REGION.names(parsed)
 
 
-WATCHABLES: ArgType[tuple[Expr | place.Range, ...], tuple[Expr | Extent, ...]] = ArgType(
+WATCHABLES: ArgType[tuple[Expr | Range, ...], tuple[Expr | Extent, ...]] = ArgType(
     "expressions or regions",
     _parse_watchables,
     lambda parsed, scope: tuple(_resolve_watchable(item, scope) for item in parsed),

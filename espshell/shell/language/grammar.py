@@ -104,7 +104,12 @@ def parse_line(
     if (end := text.rstrip().find("\n")) >= 0:
         raise UsageError(f"expected one line, found a line break at column {end + 1}")
     line = _Line(text, rest_is_expression, inner_command, unfinished=unfinished)
-    return tuple(line.commands())
+    commands = []
+    while not line.at_end():
+        commands.append(line.command())
+        if line.scanner.peek() == ";":
+            line.scanner.at += 1
+    return tuple(commands)
 
 
 def is_continued(text: str) -> bool:
@@ -181,30 +186,27 @@ class _Scanner:
         """Take the pieces at the next character, outside of double quotes."""
         start = self.at
         try:
-            yield from self.closed_pieces()
+            match self.peek():
+                case "'":
+                    yield self.single()
+                case '"':
+                    yield from self.double()
+                case "\\":
+                    yield self.escape()
+                case "$":
+                    yield self.variable(in_double=False)
+                case char:
+                    if char in _CLOSERS:
+                        self.open.append(start)
+                    elif self.open and char == _CLOSERS[self.text[self.open[-1]]]:
+                        self.open.pop()
+                    plain = _PLAIN.match(self.text, start, self.end)
+                    yield self.take(plain.end() if plain else start + 1)
         except UsageError:
             if not self.unfinished:
                 raise
             self.at = start
             yield self.take(self.end)
-
-    def closed_pieces(self) -> Iterator[Piece]:
-        match self.peek():
-            case "'":
-                yield self.single()
-            case '"':
-                yield from self.double()
-            case "\\":
-                yield self.escape()
-            case "$":
-                yield self.variable(in_double=False)
-            case char:
-                if char in _CLOSERS:
-                    self.open.append(self.at)
-                elif self.open and char == _CLOSERS[self.text[self.open[-1]]]:
-                    self.open.pop()
-                match = _PLAIN.match(self.text, self.at, self.end)
-                yield self.take(match.end() if match else self.at + 1)
 
     def take(self, end: int, cooked: str | None = None) -> PlainText:
         """Take the text up to ``end``, with or without its quotes."""
@@ -308,12 +310,6 @@ class _Line:
         self.text = text
         self.rest_is_expression = rest_is_expression
         self.inner_command = inner_command
-
-    def commands(self) -> Iterator[Command]:
-        while not self.at_end():
-            yield self.command()
-            if self.scanner.peek() == ";":
-                self.scanner.at += 1
 
     def at_end(self) -> bool:
         """Skip space; return whether the line ends here, except for a comment."""
