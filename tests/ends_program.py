@@ -23,8 +23,8 @@ from typing import Any
 from espshell import __main__, cli
 from espshell.clock import VirtualClock
 from espshell.device import Target
+from espshell.shell.declaration import Outcome
 from espshell.shell.lines import Prepared
-from espshell.shell.outcome import Outcome
 from espshell.shell.runner import Runner
 from espshell.sim import fault
 from espshell.sim.wire import Wire

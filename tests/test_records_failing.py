@@ -17,8 +17,8 @@ import pytest
 
 from espshell.cli import main
 from espshell.link.trace import read_recording
+from espshell.shell.declaration import Outcome
 from espshell.shell.lines import Prepared
-from espshell.shell.outcome import Outcome
 from espshell.shell.runner import Runner
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and limits of files")

@@ -1,4 +1,4 @@
-"""A command as data, and its arguments, which are derived from the signature of its function.
+"""A command as data, how one ends, and arguments: derived from the signature of its function.
 
 A function below ``Registry.add`` says once what its command takes::
 
@@ -28,15 +28,15 @@ import enum
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Annotated, Any, NamedTuple, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args, get_origin
 
+from espshell.errors import EspError
 from espshell.ops.result import Result
 from espshell.records import dataclass, field, replace
 from espshell.shell.arguments.types import AnyType, ArgType, no_outputs
-from espshell.shell.outcome import Outcome, Presentation
 
-Answer = Result | Presentation | Outcome | None
-Run = Callable[..., Answer]
+if TYPE_CHECKING:
+    from espshell.image.partitions import PartitionTable
 
 RESTS = {"expression": "EXPRESSION", "command": "COMMAND", "assignment": "NAME = VALUE"}
 """What the rest of a line can be where it is not words, and how it stands in the usage line."""
@@ -50,6 +50,44 @@ MORE = "> "
 
 USAGE_WIDTH = 72
 """Columns of a usage line behind what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """A result, and how the command wants it to be shown."""
+
+    result: Result
+    every_row: bool = False
+    """Whether all of it is shown, however long it is."""
+    partitions: Callable[[], PartitionTable | None] = lambda: None
+    """Returns the partition table, if the names of places in flash are shown."""
+    is_shown: bool = False
+    """Whether it has been shown already, such as a dump row by row."""
+
+
+def shown(result: Result) -> Presentation:
+    """Return the presentation of a result that has been shown already."""
+    return Presentation(result, is_shown=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of one command; ``status`` is the exit status that it means."""
+
+    status: int
+    result: Result | Presentation | None = None
+    error: EspError | None = None
+    is_verdict: bool = False
+    """Whether it judges the chip, or has failed."""
+
+    @property
+    def bare(self) -> Result | None:
+        """The result, without its presentation."""
+        return self.result.result if isinstance(self.result, Presentation) else self.result
+
+
+Answer = Result | Presentation | Outcome | None
+Run = Callable[..., Answer]
 
 
 class Trait(enum.Flag):

@@ -16,7 +16,7 @@ from espshell.render.forms import Json, form, json_form, json_rows
 from espshell.render.memory.journal import snapshot_row
 from espshell.render.view import View
 from espshell.shell import manual
-from espshell.shell.outcome import Outcome, Presentation
+from espshell.shell.declaration import Outcome, Presentation
 from espshell.shell.output import Output
 from espshell.span import Span
 from espshell.units import size_text

@@ -33,8 +33,8 @@ from espshell.render.view import View
 from espshell.shell.arguments.places import Location
 from espshell.shell.commands import chip as chip_commands
 from espshell.shell.commands import flash, gpio, image, status
+from espshell.shell.declaration import Presentation
 from espshell.shell.language.scope import not_connected
-from espshell.shell.outcome import Presentation
 from espshell.shell.session import Session
 
 if TYPE_CHECKING:

@@ -39,11 +39,10 @@ from espshell.shell import (
 )
 from espshell.shell.blocks import Block, Node
 from espshell.shell.crash import STOPPING, Interrupted, as_error
-from espshell.shell.declaration import DRY_RUN, Answer, Trait, Verb
+from espshell.shell.declaration import DRY_RUN, Answer, Outcome, Trait, Verb
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.scope import not_connected
 from espshell.shell.lines import Held, Prepared
-from espshell.shell.outcome import Outcome
 from espshell.shell.registry import COMMANDS
 from espshell.shell.script import Script
 from espshell.shell.session import NOTHING_CHANGED, Quit, Session

@@ -28,8 +28,8 @@ from espshell.ops.result import Result
 from espshell.protocol.packet import Opcode
 from espshell.records import dataclass, field, replace
 from espshell.shell.connection import Connection, Lost
+from espshell.shell.declaration import Outcome
 from espshell.shell.language.scope import TargetScope, not_connected
-from espshell.shell.outcome import Outcome
 from espshell.shell.output import Output
 from espshell.shell.settings import Bench, Settings
 from espshell.shell.transcript import Transcript

@@ -18,7 +18,7 @@ from espshell.ops.result import Result
 from espshell.render import View, render
 from espshell.render.document import LABEL, columns_of
 from espshell.render.theme import themed_console
-from espshell.shell.outcome import Presentation
+from espshell.shell.declaration import Presentation
 from tests.image import support
 from tests.shell.support import Shell
 

@@ -11,8 +11,7 @@ from espshell.ops.flash import compare as ops
 from espshell.records import replace
 from espshell.shell.arguments.flash import erasable
 from espshell.shell.arguments.places import PORT, Extent
-from espshell.shell.declaration import Trait
-from espshell.shell.outcome import Presentation
+from espshell.shell.declaration import Presentation, Trait
 from espshell.shell.output import Output
 from espshell.shell.registry import Registry
 from espshell.shell.session import Session

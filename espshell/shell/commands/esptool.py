@@ -19,9 +19,8 @@ from espshell.shell.commands.flash import (
     verify,
 )
 from espshell.shell.commands.memory import save_region
-from espshell.shell.declaration import DRY_RUN, Option, Trait
+from espshell.shell.declaration import DRY_RUN, Option, Presentation, Trait
 from espshell.shell.esptool import options
-from espshell.shell.outcome import Presentation
 from espshell.shell.registry import Registry
 
 if TYPE_CHECKING:

@@ -26,9 +26,8 @@ from espshell.shell.arguments.flash import (
 )
 from espshell.shell.arguments.image import HEADER_FREQUENCY, HEADER_MODE, HEADER_SIZE
 from espshell.shell.arguments.places import WRITABLE_PLACE, Extent, Location
-from espshell.shell.declaration import DRY_RUN, Option, Trait
+from espshell.shell.declaration import DRY_RUN, Option, Presentation, Trait
 from espshell.shell.esptool.options import CONNECTION
-from espshell.shell.outcome import Presentation
 from espshell.shell.registry import Registry
 from espshell.shell.session import NOTHING_CHANGED, Session
 from espshell.span import Span

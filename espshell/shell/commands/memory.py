@@ -27,8 +27,7 @@ from espshell.shell.arguments.places import (
 )
 from espshell.shell.arguments.types import FILE, NUMBER, NUMBERS, POSITIVE
 from espshell.shell.commands import flash as flash_commands
-from espshell.shell.declaration import DRY_RUN, Option, Trait
-from espshell.shell.outcome import Presentation, shown
+from espshell.shell.declaration import DRY_RUN, Option, Presentation, Trait, shown
 from espshell.shell.registry import Registry
 from espshell.signals import Terminated
 from espshell.units import WORD, size_text

@@ -16,8 +16,8 @@ from espshell.shell.esptool.line import ChipOrAuto, GlobalOptions, PortName
 from espshell.shell.registry import Registry, needs_chip
 
 if TYPE_CHECKING:
+    from espshell.shell.declaration import Outcome
     from espshell.shell.lines import Held
-    from espshell.shell.outcome import Outcome
     from espshell.shell.session import Session
 
 VERBS = Registry()

@@ -33,8 +33,7 @@ from espshell.shell.arguments.types import (
     offer,
 )
 from espshell.shell.commands.memory import Force
-from espshell.shell.declaration import DRY_RUN, Option, Trait
-from espshell.shell.outcome import Presentation, shown
+from espshell.shell.declaration import DRY_RUN, Option, Presentation, Trait, shown
 from espshell.shell.registry import Registry
 from espshell.shell.session import NOTHING_CHANGED, Session
 from espshell.shell.terminal import monitor

@@ -17,8 +17,7 @@ from espshell.shell.arguments.places import REGION, WRITABLE_PLACE, Extent, Loca
 from espshell.shell.arguments.types import POSITIVE
 from espshell.shell.commands.flash import write_flash
 from espshell.shell.commands.memory import Check, Force, Unverified
-from espshell.shell.declaration import DRY_RUN, Option, Trait
-from espshell.shell.outcome import Presentation
+from espshell.shell.declaration import DRY_RUN, Option, Presentation, Trait
 from espshell.shell.registry import Registry
 from espshell.units import hex32
 

@@ -31,8 +31,7 @@ from espshell.shell.arguments.types import (
     checked,
     many,
 )
-from espshell.shell.declaration import DRY_RUN, Option
-from espshell.shell.outcome import Presentation
+from espshell.shell.declaration import DRY_RUN, Option, Presentation
 from espshell.shell.registry import Registry
 from espshell.shell.session import NOTHING_CHANGED, Session
 from espshell.shell.terminal import grid

@@ -13,10 +13,9 @@ from espshell.shell.arguments.operands import is_number
 from espshell.shell.arguments.places import REGION, Extent, Range, region
 from espshell.shell.arguments.types import POSITIVE, SECONDS, ArgType, Scope
 from espshell.shell.commands.script import evaluated
-from espshell.shell.declaration import Option, Trait
+from espshell.shell.declaration import Option, Presentation, Trait, shown
 from espshell.shell.language import expr
 from espshell.shell.language.expr import Expr
-from espshell.shell.outcome import Presentation, shown
 from espshell.shell.registry import Registry
 from espshell.shell.terminal import live
 from espshell.units import WORD
