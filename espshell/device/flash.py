@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from espshell.chips import Quirk
@@ -215,15 +215,12 @@ class Flash:
         with self._attached():
             return ask(self._board.loader, address, size)
 
-    def ask_digest(self, address: int, size: int) -> tuple[bytes, bool]:
-        """Return the digest of a range, and whether it came twice; see ``loader.digest``."""
+    def ask_digest(
+        self, address: int, size: int, is_doubtful: Callable[[bytes], bool] = lambda _: False
+    ) -> bytes:
+        """Return the digest of a range, when it came twice if doubtful; see ``loader.digest``."""
         with self._attached():
-            return digest.ask(self._board.loader, address, size)
-
-    def ask_digest_again(self, address: int, size: int, first: bytes) -> bytes:
-        """Return the digest of the range that was asked for last, when it came twice in a row."""
-        with self._attached():
-            return digest.ask_again(self._board.loader, address, size, first)
+            return digest.ask(self._board.loader, address, size, is_doubtful)
 
     def sector_crcs(self, span: Span) -> list[int] | None:
         """Return the CRC-32 of each sector of a range that begins with one, None if unknown.

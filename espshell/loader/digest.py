@@ -15,6 +15,7 @@ for that of the next request.  So:
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import lru_cache
 
 from espshell.errors import DeviceError, NoReply, Refused
@@ -53,24 +54,20 @@ def digest(loader: Loader, offset: int, size: int) -> bytes:
     return loader.last_digest
 
 
-def ask(loader: Loader, offset: int, size: int) -> tuple[bytes, bool]:
-    """Return the digest of a range, and whether it came twice.
+def ask(loader: Loader, offset: int, size: int, is_doubtful: Callable[[bytes], bool]) -> bytes:
+    """Return the digest of a range, when it came twice in a row if it is doubtful.
 
     One like the last may be the last: it is asked for again. Raises: as ``digest``.
     """
     last = loader.last_digest
     answer = digest(loader, offset, size)
-    if answer != last:
-        return answer, False
-    again = digest_behind_fence(loader, offset, size)
-    return again, again == answer
-
-
-def ask_again(loader: Loader, offset: int, size: int, answer: bytes) -> bytes:
-    """Return the digest of the range that was asked for last, when it came twice in a row."""
-    if digest(loader, offset, size) == answer:
-        return answer
-    return confirmed_digest(loader, offset, size)
+    if answer == last:
+        last, answer = answer, digest_behind_fence(loader, offset, size)
+        if answer == last:
+            return answer
+    if is_doubtful(answer) and digest(loader, offset, size) != answer:
+        return confirmed_digest(loader, offset, size)
+    return answer
 
 
 def digest_behind_fence(loader: Loader, offset: int, size: int) -> bytes:

@@ -203,7 +203,17 @@ def of(name: str, manufacturer: int = 0) -> Layout:
     Raises: KeyError if there is no such layout.
     """
     note, lines = _blocks()[name]
-    return _layout(name, tuple(map(_register, lines)), _VALUES.get(manufacturer, {}), note)
+    registers = []
+    for line in lines:
+        register, opcode, *texts = line.split()
+        if len(texts) != WIDTH:
+            raise ValueError(f"{line!r} has not {WIDTH} bits")
+        bits = []
+        for position, text in enumerate(texts):
+            bit, _, kind = text.partition(":")
+            bits.append(Bit(bit, register, position, BitKind(kind if bit != "-" else "-")))
+        registers.append(RegisterLayout(register, int(opcode, 16), tuple(bits)))
+    return _layout(name, tuple(registers), _VALUES.get(manufacturer, {}), note)
 
 
 def names() -> tuple[str, ...]:
@@ -252,17 +262,6 @@ def _blocks() -> dict[str, tuple[str, list[str]]]:
             name, _, note = (part.strip() for part in line.partition("|"))
             blocks[name] = note, []
     return blocks
-
-
-def _register(line: str) -> RegisterLayout:
-    name, opcode, *texts = line.split()
-    if len(texts) != WIDTH:
-        raise ValueError(f"{line!r} has not {WIDTH} bits")
-    bits = []
-    for position, text in enumerate(texts):
-        bit, _, kind = text.partition(":")
-        bits.append(Bit(bit, name, position, BitKind(kind if bit != "-" else "-")))
-    return RegisterLayout(name, int(opcode, 16), tuple(bits))
 
 
 def _layout(

@@ -137,7 +137,7 @@ def condition(command: Command, variables: dict[str, str]) -> Expr:
     """Return the condition of an ``if``, or the count of a ``repeat``. Raises: UsageError."""
     if not command.words:
         raise UsageError("`if` needs a condition", hint="such as `if u32[DRAM] == 0`")
-    return expr.parse(command.rest_word(0).expand_raw(variables))
+    return expr.parse(command.rest_word(0).expand(variables, raw=True))
 
 
 def rounds(block: Block, number: int) -> int:

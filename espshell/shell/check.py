@@ -314,7 +314,7 @@ class _Checker:
         assignment = assigned(command)
         self._assigned(assignment.name, [assignment.value])
         if assignment.value.is_plain and not assignment.value.is_quoted:
-            expression = expr.parse(assignment.value.expand_raw({}))
+            expression = expr.parse(assignment.value.expand({}, raw=True))
             self._check_names(expression.names())
             is_open = expression.constant() is None
             if self.same is not None and is_open:

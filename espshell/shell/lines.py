@@ -228,7 +228,7 @@ def _as_command(session: Session, text: str) -> str:
     line = f"print {text}"
     try:
         (command,) = grammar.parse_line(line, rest_is_expression=lambda name: name == "print")
-        source = command.rest_word(0).expand_raw(session.variables)
+        source = command.rest_word(0).expand(session.variables, raw=True)
         names = expr.parse(source).names()
         is_known = not source[:1].isalpha() or all(map(session.scope.knows, names))
     except (EspError, ValueError):

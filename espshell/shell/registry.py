@@ -267,7 +267,8 @@ def parsed(
             word.is_plain or same.keys() >= set(word.required_variables()) for word in words
         ):
             try:
-                yield slot.type, slot.type.parse(_texts(slot.type, words, same))
+                texts = [word.expand(same, raw=slot.type.raw) for word in words]
+                yield slot.type, slot.type.parse(texts)
             except UsageError as error:
                 error.column = words[0].column
                 raise
@@ -313,13 +314,8 @@ def _value(
     """Return the value of a parameter or option: of a flag True, or its name where it is many."""
     if slot.type is None:
         return slot.flag if isinstance(slot, Option) and slot.many else True
-    return slot.type.resolve(slot.type.parse(_texts(slot.type, words, variables)), scope)
-
-
-def _texts(kind: AnyType, words: Sequence[Word], variables: Variables) -> list[str]:
-    if kind.raw:
-        return [word.expand_raw(variables) for word in words]
-    return [word.expand(variables) for word in words]
+    texts = [word.expand(variables, raw=slot.type.raw) for word in words]
+    return slot.type.resolve(slot.type.parse(texts), scope)
 
 
 def _split(

@@ -240,7 +240,7 @@ def test_rest_word() -> None:
     """The rest as a word keeps its spaces and its place and expands its variables."""
     rest = one("expect -m m $_  ==\t${base} + '$1'").rest_word(2)
     assert (rest.raw, rest.column) == ("$_  ==\t${base} + '$1'", 13)
-    assert rest.expand_raw(VALUES) == "7  ==\t0x1000 + '$1'"
+    assert rest.expand(VALUES, raw=True) == "7  ==\t0x1000 + '$1'"
     assert rest.variables() == ("_", "base")
     assert one("expect").rest_word(0) == Word("", 7, ())
 
@@ -301,7 +301,7 @@ def test_inner_command_missing() -> None:
 def test_expand(text: str, cooked: str, raw: str) -> None:
     """A word expands with its quotes removed for names and kept for expressions."""
     assert word(text).expand(VALUES) == cooked
-    assert word(text).expand_raw(VALUES) == raw
+    assert word(text).expand(VALUES, raw=True) == raw
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_not_set(text: str, message: str, hint: str) -> None:
         word(text).expand({})
     assert (caught.value.message, caught.value.hint) == (message, hint)
     with pytest.raises(UsageError):
-        word(text).expand_raw({})
+        word(text).expand({}, raw=True)
 
 
 @pytest.mark.parametrize(

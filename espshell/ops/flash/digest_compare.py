@@ -91,13 +91,9 @@ class _SectorSearch:
     def sectors(self, span: Span) -> dict[int, bytes]:
         """Return starts and digests of the sectors of a range that differ."""
         digest = self._differing(span)
-        if digest is not None and span.units(self.unit) > 1:
-            return self._inside(span, digest)
-        self._done(span)
-        return {} if digest is None else {align_down(span.start, self.unit): digest}
-
-    def _inside(self, span: Span, digest: bytes) -> dict[int, bytes]:
-        """Return the sectors that differ of a range that has this digest and differs."""
+        if digest is None or span.units(self.unit) == 1:
+            self._done(span)
+            return {} if digest is None else {align_down(span.start, self.unit): digest}
         if digest == blank_digest(span.size):
             self._done(span)
             return {
@@ -166,14 +162,14 @@ class _SectorSearch:
         """Return the digest of a range that is not as expected; None of one that is."""
         data = self._bytes(span)
         expected = md5(data)
-        digest, twice = self.flash.ask_digest(span.start, span.size)
-        if digest == expected:
-            doubt = data.count(data[0]) == span.size
-        else:
+
+        def is_doubtful(digest: bytes) -> bool:
+            if digest == expected:
+                return data.count(data[0]) == span.size
             counts = self.confirm and span.units(self.unit) == 1
-            doubt = counts or digest == blank_digest(span.size)
-        if doubt and not twice:
-            digest = self.flash.ask_digest_again(span.start, span.size, digest)
+            return counts or digest == blank_digest(span.size)
+
+        digest = self.flash.ask_digest(span.start, span.size, is_doubtful)
         return None if digest == expected else digest
 
     def _bytes(self, span: Span) -> bytes:

@@ -262,4 +262,4 @@ def _value(session: Session, word: Word, scope: TargetScope) -> int | str:
         text = word.expand(session.variables)
         number = parse_number(text)
         return text if number is None else number
-    return expr.parse(word.expand_raw(session.variables)).evaluate(scope)
+    return expr.parse(word.expand(session.variables, raw=True)).evaluate(scope)

@@ -59,16 +59,14 @@ class Word:
         """Whether the word begins with a quote."""
         return self.raw.startswith(("'", '"'))
 
-    def expand(self, variables: Variables) -> str:
+    def expand(self, variables: Variables, *, raw: bool = False) -> str:
         """Return the word without its quotes and with the values of its variables.
+
+        raw: with its quotes, for an expression.
 
         Raises: UsageError: a variable without default is not set.
         """
-        return _expanded(self.pieces, variables, raw=False)
-
-    def expand_raw(self, variables: Variables) -> str:
-        """Return the word with its quotes, for an expression; otherwise as :meth:`expand`."""
-        return _expanded(self.pieces, variables, raw=True)
+        return _expanded(self.pieces, variables, raw=raw)
 
     def behind(self, size: int) -> Word:
         """Return the word without its first ``size`` characters, which are unquoted text."""
