@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from espshell.device import Target
@@ -17,11 +17,11 @@ from espshell.ops.status import registers as status
 from espshell.records import dataclass, field
 from espshell.shell.dumps import Dumps
 from espshell.shell.settings import Settings
+from espshell.span import Span
 
 if TYPE_CHECKING:
     from espshell.image.partitions import PartitionTable
     from espshell.nor.parts import Identified
-    from espshell.span import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +89,10 @@ class Connection:
             return self.partition_table()
         return None
 
-    def forget_partitions(self, written: Sequence[tuple[int, int]]) -> None:
-        """Drop the partition table if one of the written ranges (address, size) overlaps it."""
+    def forget_partitions(self, written: Iterable[Span]) -> None:
+        """Drop the partition table if one of the written ranges overlaps it."""
         offset = self.partitions.offset if self.partitions else 0
-        if any(at < offset + partition_format.SIZE and offset < at + size for at, size in written):
+        if any(span.overlaps(Span.of(offset, partition_format.SIZE)) for span in written):
             self.partitions = None
 
     def identified(self, part: str | None = None) -> Identified:

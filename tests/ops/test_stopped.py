@@ -85,11 +85,11 @@ def see_that_it_is_true(work: WriteJob, data: bytes) -> None:
     """See that each segment is as its stage says, and that nothing else has changed."""
     other = bytearray(data)
     for each in work.segments:
-        place = slice(each.address, each.address + each.size)
+        place = each.span.offsets(0)
         if each.stage is Stage.BEFORE:
             assert data[place] == OLD[place]
         elif each.stage is Stage.DONE:
-            assert data[place] == (each.data or b"\xff" * each.size)
+            assert data[place] == (each.data or b"\xff" * each.span.size)
         other[place] = OLD[place]
     assert other[: len(OLD)] == OLD
     assert set(data[len(OLD) :]) == {0xFF}

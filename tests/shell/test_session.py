@@ -11,6 +11,7 @@ from espshell.image.partitions import PartitionTable
 from espshell.link.trace import Recorder
 from espshell.shell.session import Quit
 from espshell.shell.settings import Bench
+from espshell.span import Span
 from tests.shell.support import RAM, Shell
 
 JSON_FIELDS = ["command", "ok", "value", "error", "hint", "seconds", "slug"]
@@ -394,7 +395,7 @@ def test_writes_around_the_partition_table_leave_it(shell: Shell) -> None:
         ((0, 0x10000), False),
     ):
         connection.partitions = PartitionTable((), 0x8000)
-        connection.forget_partitions([(0x20000, 0x1000), written])
+        connection.forget_partitions([Span.of(0x20000, 0x1000), Span.of(*written)])
         assert (connection.partitions is not None) is is_kept, written
 
 

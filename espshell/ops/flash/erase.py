@@ -91,10 +91,10 @@ def prepare(
     if everything or not flash.has_digest:
         whole = size == facts.flash_size and flash.has_chip_erase
         pieces = [span] if whole else list(span.pieces(BLOCK))
-        segments = tuple(JobSegment(piece.start, piece.size, None) for piece in pieces)
+        segments = tuple(JobSegment(piece, None) for piece in pieces)
     elif size == facts.flash_size and flash.has_chip_erase:
         part = witness(flash, span, (BLOCK, LARGEST))
-        segments = (JobSegment(address, size, None, witness=part),) if part else ()
+        segments = (JobSegment(span, None, witness=part),) if part else ()
     else:
         segments = tuple(_segments(flash, span, report))
     plan = Plan((), (span,), (), keep_edges=False, warnings=())
@@ -143,7 +143,7 @@ def _segments(flash: Flash, span: Span, report: Report) -> Iterator[JobSegment]:
         else:
             part = witness(flash, piece)
         if part:
-            yield JobSegment(piece.start, piece.size, None, witness=part)
+            yield JobSegment(piece, None, witness=part)
         largest = min(2 * largest, flash.largest_erase) if part else BLOCK
         start = piece.end
         report(Step("comparing", start - span.start, span.size))

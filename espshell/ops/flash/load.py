@@ -136,7 +136,7 @@ def compare(
     segments = tuple(_segments(flash, plan, sectors))
     if not plan.keep_edges:
         notes = (*notes, *_lost_edges(flash, plan, segments))
-    job = sum(segment.size for segment in segments)
+    job = sum(segment.span.size for segment in segments)
     lasts = seconds(job // SECTOR, job, target.link.port.baud)
     return WriteJob(plan, segments, old, notes, lasts, everything or not flash.has_digest)
 
@@ -250,7 +250,7 @@ def _segments(flash: Flash, plan: Plan, sectors: Sequence[int]) -> Iterator[JobS
         for (_, _, is_blank), group in groupby(picked, keys.__getitem__):
             first, *others = group
             data = b"".join(contents[at] for at in (first, *others))
-            yield JobSegment(first, len(data), None if is_blank else data)
+            yield JobSegment(Span.of(first, len(data)), None if is_blank else data)
 
 
 def _contents(flash: Flash, plan: Plan, span: Span, sectors: Sequence[int]) -> dict[int, bytes]:

@@ -70,8 +70,7 @@ class Stage(Enum):
 class JobSegment:
     """Sectors that are written in one go; ``data`` None: to be erased."""
 
-    address: int
-    size: int
+    span: Span
     data: bytes | None
     stage: Stage = Stage.BEFORE
     tries: int = 0
@@ -79,11 +78,6 @@ class JobSegment:
     witness: Span | None = None
     """A part that is not blank before it is erased: what one command clears is blank there
     afterwards, or it was not erased."""
-
-    @property
-    def span(self) -> Span:
-        """Where it is."""
-        return Span.of(self.address, self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +100,7 @@ class WriteJob:
     @property
     def size(self) -> int:
         """Bytes of all segments."""
-        return sum(segment.size for segment in self.segments)
+        return sum(segment.span.size for segment in self.segments)
 
     @property
     def sectors(self) -> int:
@@ -152,7 +146,7 @@ def run(flash: Flash, job: WriteJob, action: str, report: Report) -> None:
     done, before = 0, flash.erases_in_doubt
     ranges = job.plan.ranges
     for span, end in zip(ranges, [*(r.start for r in ranges[1:]), flash.size], strict=True):
-        segments = [segment for segment in job.segments if segment.address in span]
+        segments = [segment for segment in job.segments if segment.span.start in span]
         if not segments:
             continue
         with flash.limited(span.end) as limited:
@@ -162,7 +156,7 @@ def run(flash: Flash, job: WriteJob, action: str, report: Report) -> None:
                     report(Step(action, done + sent, job.size))
                 if segment.stage is Stage.FAILED:
                     break
-                done += segment.size
+                done += segment.span.size
             job.strays.extend(guard.changed(flash, guards))
         if job.failed:
             break
@@ -199,9 +193,9 @@ def _write(flash: Flash, job: WriteJob, segment: JobSegment) -> Iterator[int]:
         if not flash.dry_run:
             segment.stage = Stage.DOUBT
         if segment.data is None:
-            yield from flash.erase(segment.address, segment.size)
+            yield from flash.erase(segment.span.start, segment.span.size)
         else:
-            yield from flash.program(segment.address, segment.data)
+            yield from flash.program(segment.span.start, segment.data)
         if flash.dry_run:
             return
         segment.stage = Stage.SENT
@@ -227,7 +221,7 @@ def _prepared(flash: Flash, segment: JobSegment) -> Guards:
     if data is None:
         return guard.guards_at(flash, guard.flipped(span, flash.reach))
     segment.stage = Stage.DOUBT
-    for _ in flash.erase(segment.address, segment.size):
+    for _ in flash.erase(span.start, span.size):
         pass
     if flash.has_digest:
         is_gone = guard.holds(flash, span, None)
@@ -245,7 +239,7 @@ def _holds(flash: Flash, segment: JobSegment) -> bool | None:
         digest = blank_digest(span.size) if segment.data is None else md5(segment.data)
         return is_there(flash, span, digest)
     if flash.is_readable and segment.data is not None:
-        return flash.read(segment.address, segment.size) == segment.data
+        return flash.read(segment.span.start, segment.span.size) == segment.data
     return None
 
 

@@ -308,9 +308,7 @@ def _changing(session: Session, work: working.WriteJob) -> Iterator[None]:
     """Whatever stops what is done meanwhile, say which sectors are in which state."""
     session.output.finished()
     session.is_unchanged = False
-    session.connected.forget_partitions(
-        [(segment.address, segment.size) for segment in work.segments]
-    )
+    session.connected.forget_partitions(segment.span for segment in work.segments)
     try:
         yield
     except BaseException:
