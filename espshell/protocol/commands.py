@@ -38,10 +38,6 @@ class LoaderCommand(Generic[T]):
         names: tuple[str, ...] = self.__match_args__  # all fields, inherited ones too
         return struct.pack(self.FORMAT, *(getattr(self, name) for name in names))
 
-    def check(self) -> int:
-        """Return the header's checksum; 0 where the command has no data block."""
-        return 0
-
     def parse(self, value: int, payload: bytes) -> T:
         """Return the meaning of a good reply.
 
@@ -51,7 +47,7 @@ class LoaderCommand(Generic[T]):
 
     def encode(self) -> bytes:
         """Return the request as it goes on the wire."""
-        return slip.encode(packet.request(self.opcode, self.payload(), self.check()))
+        return slip.encode(packet.request(self.opcode, self.payload()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +72,9 @@ class DataBlock(Action):
         """Return four words and the data."""
         return struct.pack("<II8x", len(self.data), self.sequence) + self.data
 
-    def check(self) -> int:
-        """Return the checksum over the data."""
-        return packet.checksum(self.data)
+    def encode(self) -> bytes:
+        """Return the request, with the checksum of the data in its header."""
+        return slip.encode(packet.request(self.opcode, self.payload(), packet.checksum(self.data)))
 
 
 @dataclass(frozen=True, slots=True)

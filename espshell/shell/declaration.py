@@ -233,11 +233,6 @@ class Verb:
         return last if self.params and self.params[last].type.takes_options else None
 
     @property
-    def needs_chip(self) -> bool:
-        """Whether a chip must be connected."""
-        return bool(self.needs)
-
-    @property
     def usage(self) -> str:
         """The usage line as an error and 80 columns have room for it."""
         return self.usage_within(USAGE_WIDTH)

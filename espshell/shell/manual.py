@@ -215,7 +215,7 @@ def _option_json(option: Option) -> dict[str, Json]:
 
 def statuses(verb: Verb) -> dict[int, str]:
     """Return what each exit status of a command means."""
-    return STATUSES | NO_CHIP if verb.needs_chip else {n: STATUSES[n] for n in (0, 2)}
+    return STATUSES | NO_CHIP if verb.needs else {n: STATUSES[n] for n in (0, 2)}
 
 
 def about_text(result: About, view: View) -> Iterator[Block]:

@@ -281,7 +281,7 @@ def needs_chip(verb: Verb, bound: Bound) -> bool:
     """
     unknown = (s.type for s, words in bound if s.type and not all(w.is_plain for w in words))
     arguments = ((kind, None) for kind in unknown), parsed(bound)
-    return verb.needs_chip or any(kind.needs_chip(value) for kind, value in chain(*arguments))
+    return bool(verb.needs) or any(kind.needs_chip(value) for kind, value in chain(*arguments))
 
 
 def settings(bound: Bound, variables: Variables, scope: Scope) -> dict[str, Any]:

@@ -134,7 +134,7 @@ class Runner:
     def execute(self, prepared: Prepared) -> Outcome:
         """Run a prepared command and return its outcome. Raises: EspError."""
         session, verb = self.session, prepared.verb
-        if verb.needs_chip:
+        if verb.needs:
             _require_chip(session, verb)
         scope = session.scope
         arguments = registry.values(verb, prepared.bound, session.variables, scope)

@@ -133,9 +133,11 @@ RESERVE = 2 * KIB
 
 def with_handlers(stub: Stub, chip: Chip) -> Stub | None:
     """Return the stub with the base handlers in it; None where there is no table for them."""
-    table = _table(stub.data)
-    if table is None:
+    words = struct.unpack_from(f"<{len(stub.data) // WORD}I", stub.data)
+    runs = [i for i in range(len(words) - SLOTS + 1) if len(set(words[i : i + SLOTS])) == 1]
+    if len(runs) != 1 or not words[runs[0]]:  # none, or another one
         return None
+    table = WORD * runs[0]
     text, data = stub.text + bytes(-len(stub.text) % WORD), bytearray(stub.data)
     for opcode, name in BASE.items():
         address = stub.text_start + len(text)
@@ -198,10 +200,3 @@ def deflate_state(loader: Loader) -> int | None:
 def slot(opcode: Opcode) -> int:
     """Return the offset of an opcode's pointer in the table."""
     return WORD * (opcode - FIRST_SLOT)
-
-
-def _table(data: bytes) -> int | None:
-    """Return the offset of the one run of 27 equal words, or None if there is none or another."""
-    words = struct.unpack(f"<{len(data) // WORD}I", data[: len(data) - len(data) % WORD])
-    starts = [i for i in range(len(words) - SLOTS + 1) if len(set(words[i : i + SLOTS])) == 1]
-    return WORD * starts[0] if len(starts) == 1 and words[starts[0]] else None
