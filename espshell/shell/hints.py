@@ -7,11 +7,12 @@ another tool's name, or one without that option, does not take it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from functools import partial
 
 from espshell.errors import EspError
 from espshell.shell.declaration import Verb
 from espshell.shell.output import Output
+from espshell.shell.registry import COMMANDS
 
 PROGRAM = (
     "--after", "--all-likely", "--baud", "--before", "--chip", "--color", "--command", "--config",
@@ -31,41 +32,37 @@ class Worded:
     A class, and not a generator, because each line of a script enters one.
     """
 
-    def __init__(self, output: Output, verb: Verb, get: Callable[[str], Verb | None]) -> None:
+    def __init__(self, output: Output, verb: Verb) -> None:
         self._output = output
         self._verb = verb
-        self._get = get
 
     def __enter__(self) -> None:
-        self._outer, self._output.worded = self._output.worded, self._fitting
+        self._outer, self._output.worded = self._output.worded, partial(fitting, verb=self._verb)
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         self._output.worded = self._outer
         if isinstance(error, EspError):
-            reword(error, self._verb, self._get)
-
-    def _fitting(self, text: str) -> str:
-        return fitting(text, self._verb, self._get)
+            reword(error, self._verb)
 
 
-def reword(error: EspError, verb: Verb, get: Callable[[str], Verb | None]) -> None:
+def reword(error: EspError, verb: Verb) -> None:
     """Adapt an error to a command."""
-    error.message = _named(error.message, verb, get)[0]
-    error.hint = fitting(error.hint, verb, get)
+    error.message = _named(error.message, verb)[0]
+    error.hint = fitting(error.hint, verb)
 
 
-def fitting(text: str, verb: Verb, get: Callable[[str], Verb | None]) -> str:
+def fitting(text: str, verb: Verb) -> str:
     """Return advice whose options belong to the command, the program or a verb that it names.
 
     A clause (up to ``;``) with an option that neither the command nor its verb has is left out.
     """
-    clauses = (_named(clause, verb, get) for clause in text.split("; "))
+    clauses = (_named(clause, verb) for clause in text.split("; "))
     return "; ".join(clause for clause, is_possible in clauses if is_possible)
 
 
-def _named(text: str, verb: Verb, get: Callable[[str], Verb | None]) -> tuple[str, bool]:
+def _named(text: str, verb: Verb) -> tuple[str, bool]:
     """Return a text with our verb before its options, and whether each option exists."""
-    ours = get(verb.alias_of) if verb.alias_of else None
+    ours = COMMANDS.get(verb.alias_of) if verb.alias_of else None
     is_possible = True
 
     def named(match: re.Match[str]) -> str:

@@ -40,7 +40,7 @@ from espshell.shell import (
 from espshell.shell.blocks import Block, Node
 from espshell.shell.crash import STOPPING, Interrupted, as_error
 from espshell.shell.declaration import DRY_RUN, Answer, Outcome, Trait, Verb
-from espshell.shell.language.grammar import Command
+from espshell.shell.language.grammar import Command, Redirect
 from espshell.shell.language.scope import not_connected
 from espshell.shell.lines import Held, Prepared
 from espshell.shell.registry import COMMANDS
@@ -99,10 +99,12 @@ class Runner:
         try:
             prepared = self._logged(command) if outermost else lines.prepare(session, command)
             inner, is_verdict = prepared.innermost.verb, prepared.is_verdict
-            with self._redirected(command), hints.Worded(output, inner, COMMANDS.get):
+            redirect = command.redirect
+            to = self._redirected(redirect) if redirect else contextlib.nullcontext()
+            with to, hints.Worded(output, inner):
                 outcome = self.execute(prepared)
                 if outcome.error is not None:
-                    hints.reword(outcome.error, inner, COMMANDS.get)
+                    hints.reword(outcome.error, inner)
                 display.show(output, command.name.raw, outcome, clock.now() - start)
                 output.finished()
         except BrokenPipeError:  # the reader of the output is gone
@@ -334,11 +336,9 @@ class Runner:
         return prepared
 
     @contextlib.contextmanager
-    def _redirected(self, command: Command) -> Iterator[None]:
-        session, redirect = self.session, command.redirect
-        if redirect is None:
-            yield
-        elif redirect.kind == "|":
+    def _redirected(self, redirect: Redirect) -> Iterator[None]:
+        session = self.session
+        if redirect.kind == "|":
             with session.output.to_shell(redirect.target.raw):
                 yield
             if session.next_line and session.settings.pipe:  # an empty Enter goes through it, too

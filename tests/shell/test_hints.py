@@ -55,7 +55,7 @@ def test_no_advice_names_an_option_that_the_command_lacks(verb: Verb) -> None:
     flags = {option.flag for option in verb.options} | set(hints.PROGRAM)
     assert len(advice()) >= 30
     for text in advice():
-        told = hints.fitting(text, verb, VERBS.get)
+        told = hints.fitting(text, verb)
         assert set(_FLAG.findall(_LINE.sub("", told))) <= flags, told
 
 
