@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from espshell.shell import lines
-from espshell.shell.arguments.operands import unquoted
+from espshell.shell.arguments.places import unquoted
 from espshell.shell.declaration import Option, Param
 from espshell.shell.registry import COMMANDS
 from espshell.shell.settings import SETTINGS

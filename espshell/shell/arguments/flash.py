@@ -9,8 +9,7 @@ from espshell.device.board import parse_pads
 from espshell.errors import UsageError
 from espshell.ops.flash import payload as images
 from espshell.records import replace
-from espshell.shell.arguments.operands import unquoted
-from espshell.shell.arguments.places import PLACE, REGION, Extent, Location, Place, Range
+from espshell.shell.arguments.places import PLACE, REGION, Extent, Location, Place, Range, unquoted
 from espshell.shell.arguments.types import (
     FILE,
     TEXT,

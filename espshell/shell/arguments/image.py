@@ -10,8 +10,7 @@ from espshell.errors import UsageError
 from espshell.ops.flash import payload
 from espshell.records import replace
 from espshell.shell.arguments.flash import Pair, Pairs, complete_in_flash, file_places, in_flash
-from espshell.shell.arguments.operands import unquoted
-from espshell.shell.arguments.places import PLACE, SPACES, Location, Place, parse_place
+from espshell.shell.arguments.places import PLACE, SPACES, Location, Place, parse_place, unquoted
 from espshell.shell.arguments.types import (
     FILE,
     TEXT,

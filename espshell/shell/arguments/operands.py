@@ -18,6 +18,7 @@ from espshell.shell.arguments.places import (
     Range,
     parse_place,
     parse_region,
+    unquoted,
 )
 from espshell.shell.arguments.types import (
     ArgType,
@@ -27,7 +28,7 @@ from espshell.shell.arguments.types import (
     complete_names,
     single_word,
 )
-from espshell.shell.language import expr, quoting
+from espshell.shell.language import expr
 
 _HEX = "hex:"
 _OF_PATHS = ("./", "../", "/", "~")
@@ -145,22 +146,6 @@ HASHED: ArgType[tuple[Range, str], tuple[Extent, str]] = ArgType(
     label=f"REGION [{'|'.join(hashing.ALGORITHMS)}]",
 )
 """A region and perhaps the name of an algorithm behind it."""
-
-
-_ESCAPED = regex.late(r"""\\([\s;()\[\]'"$#])""")
-
-
-def unquoted(text: str) -> str:
-    """Return a word without its quotes, and without the backslashes that stand for them.
-
-    Any other backslash may be one of a variable's value: a path of Windows.
-    """
-    if text[:1] not in ("'", '"'):
-        return _ESCAPED.sub(r"\1", text)
-    word, is_open = quoting.unquoted(text)
-    if is_open:  # as a completion of a line that is being typed
-        raise UsageError(f"`{text}` has an unclosed quote")
-    return word
 
 
 def _range(word: str) -> Range | None:

@@ -29,12 +29,13 @@ from espshell.shell.arguments.types import (
     offer_names,
     single_word,
 )
-from espshell.shell.language import expr
+from espshell.shell.language import expr, quoting
 from espshell.shell.language.expr import KEPT, Expr
 from espshell.shell.language.tokens import printable
 
 SPACES = ("mem", "flash", "efuse")
 
+_ESCAPED = regex.late(r"""\\([\s;()\[\]'"$#])""")
 _SPACE = regex.late(r"\s*([A-Za-z_]\w*):")
 _RANGE_PART = regex.late(r"'(?:\\.|[^'\\])*'|\.\.|.", re.DOTALL)
 _REGION_HINT = "a region is `PLACE LEN`, `PLACE..END`, `PLACE..+LEN` or a name"
@@ -55,6 +56,19 @@ class Range:
     place: Place
     size: Expr | None = None
     end: Expr | None = None
+
+
+def unquoted(text: str) -> str:
+    """Return a word beside places, as of a file, without its quotes and their backslashes.
+
+    Any other backslash may be one of a variable's value: a path of Windows.
+    """
+    if text[:1] not in ("'", '"'):
+        return _ESCAPED.sub(r"\1", text)
+    word, is_open = quoting.unquoted(text)
+    if is_open:  # as a completion of a line that is being typed
+        raise UsageError(f"`{text}` has an unclosed quote")
+    return word
 
 
 @lru_cache(maxsize=KEPT)

@@ -13,8 +13,7 @@ from espshell.ops.memory import snapshot as snapshots_ops
 from espshell.ops.memory import undo as undoing
 from espshell.ops.result import Result
 from espshell.records import dataclass, replace
-from espshell.shell.arguments.operands import unquoted
-from espshell.shell.arguments.places import REGION, Extent, Range
+from espshell.shell.arguments.places import REGION, Extent, Range, unquoted
 from espshell.shell.arguments.types import (
     FILE,
     POSITIVE,
