@@ -130,8 +130,7 @@ class Target:
                 f"an {self.chip.title} with secure boot does not start a flasher stub",
                 hint="everything that the ROM supports works without it",
             )
-        name = self._stub_name()
-        file = stub_file.find(self.chip, name, folder=folder, version=version)
+        file = self._stub_file(folder, version)
         better = install.with_handlers(file, self.chip) if handlers else None
         by_read = secure_boot and Quirk.STUB_START_BY_READ in self.chip.quirks
         pointer = self.chip.read_pointer if by_read else None
@@ -152,17 +151,17 @@ class Target:
         """
         version = 1 if self.loader.dialect == STUB_V1 else 2
         with contextlib.suppress(UsageError):
-            file = stub_file.find(self.chip, self._stub_name(), folder=folder, version=version)
+            file = self._stub_file(folder, version)
             better = install.with_handlers(file, self.chip) if self.loader.has_bulk_read else None
             return stub.recognise(self.loader, [better or file]) is not None
         return False
 
-    def _stub_name(self) -> str:
+    def _stub_file(self, folder: Path | None, version: int | None) -> stub_file.Stub:
         name = self.chip.stub_name(self.read_revision())
         if name is None:
             major, minor = self.read_revision()
             raise UsageError(f"no flasher stub runs on an {self.chip.title} v{major}.{minor}")
-        return name
+        return stub_file.find(self.chip, name, folder=folder, version=version)
 
     @property
     def efuse(self) -> Efuse:

@@ -270,7 +270,7 @@ def parse_doc(doc: str) -> tuple[str, str, tuple[str, ...]]:
     return summary, "\n".join(details).strip(), tuple(examples)
 
 
-class Signature(NamedTuple):
+class Parameters(NamedTuple):
     """The arguments and options of a command, as the signature of its function says them."""
 
     params: tuple[Param, ...]
@@ -280,7 +280,7 @@ class Signature(NamedTuple):
 
 
 @cache
-def derive(run: Run, rest: str) -> Signature:
+def derive(run: Run, rest: str) -> Parameters:
     """Derive the arguments and options of a command from the signature of its function.
 
     Raises: TypeError if a positional parameter is not annotated with a type of argument.
@@ -293,7 +293,7 @@ def derive(run: Run, rest: str) -> Signature:
     for index, name in enumerate(positional):
         if name == rest and rest in RESTS:
             continue
-        kind, *_ = (*_metadata(_evaluated(run, run.__annotations__[name])), None)
+        kind = next(iter(_metadata(_evaluated(run, run.__annotations__[name]))), None)
         if not isinstance(kind, ArgType):
             raise TypeError(f"{run.__qualname__}: `{name}` has no type of argument")
         params.append(Param(name, kind, index >= first_default))
@@ -304,7 +304,7 @@ def derive(run: Run, rest: str) -> Signature:
         if not (own := _options(name, hint)) and (own := list(_options_of(hint))):
             groups[name] = hint
         options += own
-    return Signature(tuple(params), tuple(options), groups)
+    return Parameters(tuple(params), tuple(options), groups)
 
 
 def _options(name: str, hint: object) -> list[Option]:
