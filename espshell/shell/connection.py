@@ -109,5 +109,5 @@ class Connection:
         """Return the ranges that the flash's status registers protect, as far as they are known."""
         if self.target.loader.dialect.is_secure:
             return ()
-        protected = status.read_status(self.target.flash, self.identified()).protected
-        return protected.ranges if protected.known else ()
+
+        return status.protected_spans(status.read_status(self.target.flash, self.identified()))

@@ -225,7 +225,7 @@ def test_protected_flash_keeps_its_contents(named: Bench) -> None:
     chosen = min(fitting, key=lambda each: each.size)
     assert named.protect(chosen.start, chosen.end).ok
     assert (named.nor.guarded.start, named.nor.guarded.stop) == (chosen.start, chosen.end)
-    assert (named.status.protected.ranges, named.status.protected.known) == ((chosen,), True)
+    assert ops.protected_spans(named.status) == (chosen,)
     result = named.load()
     assert not result.ok
     assert "still as before: is it write-protected?" in result.state
@@ -336,8 +336,7 @@ def test_all_ones() -> None:
 def test_complement_with_no_block() -> None:
     """CMP=1 with BP=0 protects everything; what lifts protection clears CMP (fpdoom#48)."""
     bench = opened(sr="00,42")
-    assert [s.size for s in bench.status.protected.ranges] == [bench.nor.size]
-    assert bench.status.protected.known
+    assert [s.size for s in ops.protected_spans(bench.status)] == [bench.nor.size]
     assert bench.protect(0, 0).ok
     assert bench.active[:2] == [0x00, 0x02]
     assert len(bench.nor.guarded) == 0

@@ -213,6 +213,11 @@ def explain_status(identified: Identified, registers: dict[str, int]) -> Status:
     )
 
 
+def protected_spans(status: Status) -> tuple[Span, ...]:
+    """Return the ranges that are protected for certain."""
+    return status.protected.ranges if status.protected.known else ()
+
+
 def plan_change(
     flash: Flash, identified: Identified, changes: Sequence[Setting], *, volatile: bool
 ) -> StatusPlan:
