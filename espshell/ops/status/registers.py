@@ -34,6 +34,7 @@ from espshell.ops.flash.sfdp import read_sfdp
 from espshell.ops.result import Result
 from espshell.records import dataclass
 from espshell.signals import uninterrupted
+from espshell.span import Span
 
 T = TypeVar("T")
 
