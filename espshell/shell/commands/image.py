@@ -29,9 +29,7 @@ if TYPE_CHECKING:
     from espshell.image.merge import Format
     from espshell.shell.session import Session
 
-VERBS = Registry()
-
-GROUP = "Images"
+VERBS = Registry("Images")
 
 KEEP = "keep"
 FLASH_MODES = ("qio", "qout", "dio", "dout")
@@ -80,13 +78,12 @@ _PASSED_ON = (
 
 @VERBS.add(
     "image-info",
-    group=GROUP,
     options=[
         Option("--version", "accepted: everything is shown", choice("1", "2"), is_accepted=True)
     ],
     alias_of="image info",
 )
-@VERBS.add("image info", group=GROUP)
+@VERBS.add("image info")
 def image_info(
     session: Session,
     file: Annotated[Path | Location, FILE_OR_FLASH],
@@ -164,7 +161,7 @@ class Segments:
     ] = 0
 
 
-@VERBS.add("image make", group=GROUP)
+@VERBS.add("image make")
 def image_make(
     session: Session,
     out: Annotated[Path, FILE],
@@ -198,7 +195,7 @@ def image_make(
     )
 
 
-@VERBS.add("make-image", group=GROUP, alias_of="image make")
+@VERBS.add("make-image", alias_of="image make")
 def make_image(
     session: Session, out: Annotated[Path, FILE], *, segments: Segments, header: Header
 ) -> build.Made:
@@ -211,7 +208,7 @@ def make_image(
     return image_make(session, out, segments=segments, header=header, like_esptool=True)
 
 
-@VERBS.add("image merge", group=GROUP)
+@VERBS.add("image merge")
 def image_merge(
     session: Session,
     out: Annotated[Path, FILE],
@@ -254,7 +251,7 @@ def image_merge(
     )
 
 
-@VERBS.add("merge-bin", group=GROUP, alias_of="image merge")
+@VERBS.add("merge-bin", alias_of="image merge")
 def merge_bin(
     session: Session,
     files: Annotated[tuple[Pair, ...], file_offsets(swapped=True)],
@@ -297,7 +294,7 @@ def merge_bin(
     )
 
 
-@VERBS.add("image elf", group=GROUP, aliases=["elf2image"])
+@VERBS.add("image elf", aliases=["elf2image"])
 def image_elf(
     session: Session,
     file: Annotated[Path, INPUT_FILE],

@@ -26,12 +26,10 @@ if TYPE_CHECKING:
     from espshell.ops.flash.load import Written
     from espshell.shell.session import Session
 
-VERBS = Registry()
-
-GROUP = "Memory"
+VERBS = Registry("Memory")
 
 
-@VERBS.add("copy", group=GROUP, options=[DRY_RUN], traits=Trait.PARTITIONS, needs="memory")
+@VERBS.add("copy", options=[DRY_RUN], traits=Trait.PARTITIONS, needs="memory")
 def copy(
     session: Session,
     region: Annotated[Extent, REGION],
@@ -70,7 +68,6 @@ def copy(
 
 @VERBS.add(
     "find",
-    group=GROUP,
     variants={f"find{width}": {"width": width} for width in (8, 16, 32)},
     needs="memory",
 )
@@ -136,7 +133,7 @@ class _Side:
     is_file: bool = False
 
 
-@VERBS.add("diff", group=GROUP, needs="memory", traits=Trait.VERDICT)
+@VERBS.add("diff", needs="memory", traits=Trait.VERDICT)
 def diff(
     session: Session,
     sides: Annotated[tuple[Operand, Operand], OPERANDS],
@@ -170,7 +167,7 @@ def diff(
     return Presentation(result, every_row=every_row)
 
 
-@VERBS.add("hash", group=GROUP, needs="memory")
+@VERBS.add("hash", needs="memory")
 def digest(
     session: Session,
     what: Annotated[tuple[Extent, str], HASHED],

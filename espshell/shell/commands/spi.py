@@ -27,15 +27,13 @@ from espshell.units import count_text
 if TYPE_CHECKING:
     from espshell.nor.plan import StatusPlan
 
-VERBS = Registry()
-
-GROUP = "Flash status"
+VERBS = Registry("Flash status")
 
 BYTES = replace(many(checked(TEXT, lambda text: _byte_text(text))), kind="bytes")
 """Bytes in hexadecimal, one word or several."""
 
 
-@VERBS.add("spi", group=GROUP, needs="memory")
+@VERBS.add("spi", needs="memory")
 def spi(
     session: Session,
     opcode: Annotated[int, BARE_NUMBER],
@@ -66,7 +64,6 @@ def spi(
 
 @VERBS.add(
     "read-flash-sfdp",
-    group=GROUP,
     options=[*options.HEADER, options.CONNECTION],
     needs="memory",
     alias_of="sfdp",
@@ -91,9 +88,7 @@ def read_flash_sfdp(
 ByteCount = Annotated[str, Option("--bytes", "how many: 1, 2 or 3 (2)", choice("1", "2", "3"))]
 
 
-@VERBS.add(
-    "read-flash-status", group=GROUP, options=[options.CONNECTION], needs="memory", alias_of="sr"
-)
+@VERBS.add("read-flash-status", options=[options.CONNECTION], needs="memory", alias_of="sr")
 def read_flash_status(
     session: Session,
     *,
@@ -111,7 +106,6 @@ def read_flash_status(
 
 @VERBS.add(
     "write-flash-status",
-    group=GROUP,
     options=[DRY_RUN, options.CONNECTION],
     needs="memory",
     alias_of="sr set",

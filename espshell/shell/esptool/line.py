@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from espshell import chips
 from espshell.chips import Chip
@@ -32,10 +32,8 @@ from espshell.shell.arguments.types import (
     single_word,
 )
 from espshell.shell.declaration import Option
+from espshell.shell.session import Session
 from espshell.shell.settings import Bench
-
-if TYPE_CHECKING:
-    from espshell.shell.session import Session
 
 AUTO = "auto"
 BEFORE_DEFAULT, AFTER_DEFAULT = "default-reset", "hard-reset"
