@@ -8,16 +8,10 @@ is how these cores (SJA1000, DWC2) are known; not checked on a chip.
 
 from __future__ import annotations
 
-from espshell.chips.facts import (
-    Bits,
-    Feature,
-    Field,
-    FlashSize,
-    Kind,
-    Region,
-    Write,
-)
-from espshell.units import ALL_BITS, MIB
+from espshell import tables
+from espshell.chips.facts import Bits, Feature, Field, FlashSize, Kind, Region, SharedRam, Write
+from espshell.records import dataclass
+from espshell.units import ALL_BITS, MIB, WORD
 
 MAGIC_ADDRESS = 0x4000_1000
 """A word of ROM code by which the oldest chips are told apart (esptool manual)."""
@@ -86,27 +80,38 @@ def words(start: int, count: int = 16) -> tuple[int, ...]:
     return tuple(start + 4 * n for n in range(count))
 
 
-def registers(*named: tuple[str, int] | tuple[str, int, int]) -> tuple[Region, ...]:
-    """Return registers by name, address and size (one word if not given), by address."""
-    entries = [
-        Region(name, start, start + (size[0] if size else 4), Kind.PERIPHERAL)
-        for name, start, *size in named
-    ]
-    return tuple(sorted(entries, key=lambda region: region.start))
+@dataclass(frozen=True, slots=True)
+class MemoryMap:
+    """What a chip has at which addresses; see the fields of ``Chip`` with these names."""
+
+    regions: tuple[Region, ...]
+    shared_ram: tuple[SharedRam, ...]
+    read_effects: tuple[Region, ...]
 
 
-def twai(name: str, base: int) -> tuple[tuple[str, int], ...]:
-    """Return the registers of a TWAI controller that are cleared or re-armed by reading them."""
-    return (
-        (f"{name}.INT", base + 0x0C),
-        (f"{name}.ARB_LOST_CAP", base + 0x2C),
-        (f"{name}.ERR_CODE_CAP", base + 0x30),
-    )
+def memory_map(chip: str) -> MemoryMap:
+    """Read the table of a chip, a line a thing, numbers in hexadecimal.
 
-
-def usb_otg(name: str, base: int) -> tuple[tuple[str, int] | tuple[str, int, int], ...]:
-    """Return what reading takes data from in a DWC2 controller: receive status and FIFO windows."""
-    return ((f"{name}.GRXSTSP", base + 0x20), (f"{name}.FIFO", base + 0x1000, 16 * 0x1000))
+    ``region NAME START END KIND NOTE``; no code runs at a kind with ``,data``.
+    ``shared DATA INSTRUCTION SIZE [reversed]`` is RAM with two addresses.
+    ``reads NAME START [SIZE]`` is a register that changes when it is read; one word if not said.
+    """
+    regions, shared_ram, read_effects = [], [], []
+    for row in tables.rows("espshell.chips", chip):
+        match row.split(maxsplit=5):
+            case ["region", name, start, end, kind, note]:
+                kind, _, data = kind.partition(",")
+                place = int(start, 16), int(end, 16)
+                regions.append(Region(name, *place, Kind(kind), note, executable=not data))
+            case ["shared", data, instruction, size, *order]:
+                place = int(data, 16), int(instruction, 16)
+                shared_ram.append(SharedRam(*place, int(size, 16), reversed=bool(order)))
+            case ["reads", name, start, *size]:
+                at, length = int(start, 16), int(size[0], 16) if size else WORD
+                read_effects.append(Region(name, at, at + length, Kind.PERIPHERAL))
+            case _:
+                raise ValueError(f"{chip}: {row}")
+    return MemoryMap(tuple(regions), tuple(shared_ram), tuple(read_effects))
 
 
 def embedded(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from espshell.chips import common
 from espshell.chips.chip import Chip
-from espshell.chips.common import bit, embedded, registers, words
+from espshell.chips.common import bit, embedded, memory_map, words
 from espshell.chips.facts import Bits, Field, Kind, Package, Region, SpiController
 from espshell.protocol import dialect
 
@@ -21,6 +21,7 @@ _SYS2 = _BLOCK1 + 4 * 2
 _LP_WDT = 0x600B_1C00
 _FLASH = Bits(_SYS2, 13, 3)
 _PSRAM = Bits(_SYS2, 19, 3)
+_MAP = memory_map("esp32c61")
 
 ESP32C61 = Chip(
     name="esp32c61",
@@ -28,21 +29,8 @@ ESP32C61 = Chip(
     id=20,
     magic=None,
     rom=dialect.ROM,
-    regions=(
-        # 256 KiB of ROM and 320 of RAM by soc.h and rom.ld; esptool 5.6 has 320 and 384.
-        Region("ROM", 0x4000_0000, 0x4004_0000, Kind.ROM, "ROM"),
-        Region("RAM", 0x4080_0000, 0x4085_0000, Kind.RAM, "HP SRAM"),
-        Region("FLASH", 0x4200_0000, 0x4400_0000, Kind.FLASH, "flash and external RAM"),
-        # The end is not from a document, and there is no SVD of this chip.
-        Region("PERIPH", 0x6000_0000, 0x600D_0000, Kind.PERIPHERAL, "peripherals"),
-    ),
-    read_effects=registers(
-        ("UART0.FIFO", 0x6000_0000),
-        ("UART1.FIFO", 0x6000_1000),
-        ("I2C0.DATA", 0x6000_401C),
-        ("UART2.FIFO", 0x6000_6000),
-        ("USB_DEVICE.EP1", 0x6000_F000),
-    ),
+    regions=_MAP.regions,
+    read_effects=_MAP.read_effects,
     markers=words(common.JUMP_TABLE),
     efuse=Region("EFUSE", _EFUSE, _EFUSE + 0x200, Kind.PERIPHERAL, "eFuse controller"),
     mac=(_BLOCK1, _BLOCK1 + 4),

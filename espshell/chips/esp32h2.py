@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from espshell.chips import common
 from espshell.chips.chip import Chip
-from espshell.chips.common import bit, embedded, registers, twai, words
+from espshell.chips.common import bit, embedded, memory_map, words
 from espshell.chips.facts import Bits, Field, Kind, Package, Region, SpiController
 from espshell.protocol import dialect
 
@@ -26,6 +26,7 @@ _WITH_FLASH = tuple(
     for temperature, letter in ((1, "H"), (2, "N"))
     for flash, size in ((1, 4), (2, 2), (3, 1))
 )
+_MAP = memory_map("esp32h2")
 
 ESP32H2 = Chip(
     name="esp32h2",
@@ -33,23 +34,8 @@ ESP32H2 = Chip(
     id=16,
     magic=None,
     rom=dialect.ROM,
-    regions=(
-        Region("ROM", 0x4000_0000, 0x4002_0000, Kind.ROM, "ROM"),
-        Region("RAM", 0x4080_0000, 0x4085_0000, Kind.RAM, "HP SRAM"),
-        Region("FLASH", 0x4200_0000, 0x4300_0000, Kind.FLASH, "flash"),
-        Region("LP_RAM", 0x5000_0000, 0x5000_1000, Kind.RAM, "LP SRAM"),
-        # The end is not from a document: no peripheral of the SVDs lies behind it.
-        Region("PERIPH", 0x6000_0000, 0x600D_0000, Kind.PERIPHERAL, "peripherals"),
-    ),
-    read_effects=registers(
-        ("UART0.FIFO", 0x6000_0000),
-        ("UART1.FIFO", 0x6000_1000),
-        ("I2C0.DATA", 0x6000_401C),
-        ("I2C1.DATA", 0x6000_501C),
-        ("RMT.DATA", 0x6000_7000, 4 * 4),
-        *twai("TWAI0", 0x6000_C000),
-        ("USB_DEVICE.EP1", 0x6000_F000),
-    ),
+    regions=_MAP.regions,
+    read_effects=_MAP.read_effects,
     markers=words(common.JUMP_TABLE),
     efuse=Region("EFUSE", _EFUSE, _EFUSE + 0x200, Kind.PERIPHERAL, "eFuse controller"),
     mac=(_BLOCK1, _SYS1),

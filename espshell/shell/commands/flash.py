@@ -171,7 +171,6 @@ def erase(
     where = working.ranges_text([Span.of(region.address, size)])
     text = f"erase {what} {where} ({size_text(size)})"
     if not session.may_destroy(text):
-        session.output.note(NOTHING_CHANGED)
         return None
     report = session.output.progress
     session.flash(size)
@@ -275,7 +274,6 @@ def _write(
         where = working.ranges_text([segment.span for segment in work.segments])
         time = f"{max(1, work.seconds):.0f} s at most"
         if not session.may_destroy(f"erase and write {changed} ({where}), {time}"):
-            session.output.note(NOTHING_CHANGED)
             return None
     result = _carried_out(session, plan, work, everything=everything)
     return replace(result, notes=()) if work.segments and session.ask else result

@@ -36,7 +36,7 @@ from espshell.shell.commands.memory import Force
 from espshell.shell.declaration import DRY_RUN, Option, Trait
 from espshell.shell.outcome import Presentation, shown
 from espshell.shell.registry import Registry
-from espshell.shell.session import NOTHING_CHANGED, Session
+from espshell.shell.session import Session
 from espshell.shell.terminal import monitor
 from espshell.span import Span
 from espshell.units import hex32, size_text
@@ -234,7 +234,6 @@ def memtest(
     testing.require_testable(target.memory, region.address, region.size, force=force)
     where = f"{Span.of(region.address, region.size)} ({size_text(region.size)})"
     if not session.may_destroy(f"overwrite RAM {where} with test patterns"):
-        session.output.note(NOTHING_CHANGED)
         return None
     if region.size > testing.HOST_SIZE:
         start_stub(session)
@@ -278,7 +277,6 @@ def call(
     calling.require_callable(target, address, arguments, force=force)
     words = ", ".join(f"{argument & 0xFFFF_FFFF:#x}" for argument in arguments)
     if not session.may_destroy(f"call {hex32(address)}({words})"):
-        session.output.note(NOTHING_CHANGED)
         return None
     start_stub(session)
     session.is_unchanged = False

@@ -21,7 +21,7 @@ from espshell.shell.commands.status import (
 from espshell.shell.declaration import DRY_RUN, Option
 from espshell.shell.esptool import options
 from espshell.shell.registry import Registry
-from espshell.shell.session import NOTHING_CHANGED, Session
+from espshell.shell.session import Session
 from espshell.units import count_text
 
 if TYPE_CHECKING:
@@ -153,7 +153,6 @@ def write_flash_status(
     digits = 2 * size
     question = f"write 0x{value:0{digits}x} over 0x{read.value:0{digits}x} {kind}"
     if not may_write(session, question, volatile=not non_volatile):
-        session.output.note(NOTHING_CHANGED)
         return None
     with session.changing(MAY_BE_WRITTEN):
         return status_bytes.write_status_bytes(

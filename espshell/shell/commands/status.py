@@ -330,7 +330,6 @@ def _change(
         require_confirmed(session, plan, otp=how.otp, risk=how.risk)
         kind = "until the flash loses power or is reset" if plan.volatile else "PERMANENTLY"
         if not may_write(session, f"write {kind}", volatile=plan.volatile):
-            output.note(NOTHING_CHANGED)
             return None
     with session.changing(MAY_BE_WRITTEN):
         return ops.change_status(flash, plan)
@@ -362,9 +361,8 @@ def require_confirmed(session: Session, plan: planning.StatusPlan, *, otp: str, 
 
 def may_write(session: Session, what: str, *, volatile: bool) -> bool:
     """Ask whether registers shall be written; twice, if it cannot be undone by a power cycle."""
-    if not session.may_destroy(what):
-        return False
-    return volatile or session.may_destroy("it is permanent; really write")
+    sure = "it is permanent; really write"
+    return session.may_destroy(what) and (volatile or session.may_destroy(sure))
 
 
 def _saved(file: Path, identified: parts.Identified) -> dict[str, int]:
