@@ -66,9 +66,7 @@ ESP32C2 = Chip(
     flash_frequencies=(("60m", 0xF), ("30m", 0x0), ("20m", 0x1), ("15m", 0x2)),
     stub_names=(StubName("esp32c2", since=(0, 1)),),
     # No ``watchdogs``: it has no USB, and a reset by EN stops them.
-    watchdog_reset=common.reset_by_watchdog(
-        config0=_RTC_CNTL + 0x84, config1=_RTC_CNTL + 0x88, protect=_RTC_CNTL + 0x9C
-    ),
+    watchdog_reset=common.reset_by_watchdog(_RTC_CNTL + 0x84),
     force_download=Bits(_RTC_CNTL + 0xE0, 0),
     quirks=(Quirk.BAUD_FIXED_IN_SECURE_DOWNLOAD,),
     no_download_encryption=Bits(0x6000_8830, 6),

@@ -57,19 +57,10 @@ ESP32C3 = Chip(
     uf2_family=0xD42B_A06C,
     usb_serial_jtag=True,
     custom_spi_pins=tuple(range(22)),
-    watchdogs=common.watchdogs_off(
-        config0=_RTC_CNTL + 0x90,
-        protect=_RTC_CNTL + 0xA8,
-        swd_config=_RTC_CNTL + 0xAC,
-        swd_auto_feed=1 << 31,
-        swd_protect=_RTC_CNTL + 0xB0,
-        swd_key=common.SWD_KEY,
-    ),
-    watchdog_reset=common.reset_by_watchdog(
-        config0=_RTC_CNTL + 0x90, config1=_RTC_CNTL + 0x94, protect=_RTC_CNTL + 0xA8
-    ),
+    watchdogs=common.watchdogs_off(_RTC_CNTL + 0x90, common.RTC_SWD),
+    watchdog_reset=common.reset_by_watchdog(_RTC_CNTL + 0x90),
     force_download=Bits(_RTC_CNTL + 0xF4, 0),
-    key_purposes=common.KEY_PURPOSES,
+    key_purposes=common.key_purposes((0, 1, *range(4, 12))),
     quirks=(Quirk.NO_STUB_WITH_SECURE_BOOT,),
     no_download_encryption=Bits(0x6000_8830, 20),
 )

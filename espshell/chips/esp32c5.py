@@ -72,26 +72,8 @@ ESP32C5 = Chip(
     rom_clock=RomClock(1_000_000, factors=(bit(_PCR_SYSCLK_CONF, 24, 7),)),
     flash_frequencies=(("80m", 0xF), ("40m", 0x0), ("20m", 0x2)),
     flash_32bit=True,
-    watchdogs=common.watchdogs_off(
-        config0=_LP_WDT,
-        protect=_LP_WDT + 0x18,
-        swd_config=_LP_WDT + 0x1C,
-        swd_auto_feed=1 << 18,
-        swd_protect=_LP_WDT + 0x20,
-        swd_key=common.WDT_KEY,
-    ),
-    watchdog_reset=common.reset_by_watchdog(
-        config0=_LP_WDT, config1=_LP_WDT + 0x04, protect=_LP_WDT + 0x18
-    ),
-    key_purposes=(
-        (0, "USER/EMPTY"),
-        (1, "ECDSA_KEY"),
-        *common.KEY_PURPOSES[2:],
-        (12, "KM_INIT_KEY"),
-        (15, "XTS_AES_128_PSRAM_KEY"),
-        (16, "ECDSA_KEY_P192"),
-        (17, "ECDSA_KEY_P384_L"),
-        (18, "ECDSA_KEY_P384_H"),
-    ),
+    watchdogs=common.watchdogs_off(_LP_WDT, common.LP_SWD),
+    watchdog_reset=common.reset_by_watchdog(_LP_WDT),
+    key_purposes=common.key_purposes((0, 1, *range(4, 13), *range(15, 19)), ecdsa=True),
     no_download_encryption=Bits(0x600B_4830, 20),
 )

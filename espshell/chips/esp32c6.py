@@ -55,16 +55,9 @@ ESP32C6 = Chip(
     usb_serial_jtag=True,
     # The code of 80 MHz is that of 40: the ROM sets the wrong divider for it.
     flash_frequencies=(("80m", 0x0), ("40m", 0x0), ("20m", 0x2)),
-    watchdogs=common.watchdogs_off(
-        config0=_LP_WDT,
-        protect=_LP_WDT + 0x18,
-        swd_config=_LP_WDT + 0x1C,
-        swd_auto_feed=1 << 18,
-        swd_protect=_LP_WDT + 0x20,
-        swd_key=common.WDT_KEY,
-    ),
+    watchdogs=common.watchdogs_off(_LP_WDT, common.LP_SWD),
     force_download=Bits(0x600B_1034, 30),
-    key_purposes=common.KEY_PURPOSES,
+    key_purposes=common.key_purposes((0, 1, *range(4, 12))),
     quirks=(Quirk.WATCHDOG_RESET_LOSES_USB,),
     no_download_encryption=Bits(0x600B_0830, 20),
 )

@@ -61,24 +61,8 @@ ESP32C61 = Chip(
     usb_serial_jtag=True,
     flash_frequencies=(("80m", 0xF), ("40m", 0x0), ("20m", 0x2)),
     flash_32bit=True,
-    watchdogs=common.watchdogs_off(
-        config0=_LP_WDT,
-        protect=_LP_WDT + 0x18,
-        swd_config=_LP_WDT + 0x1C,
-        swd_auto_feed=1 << 18,
-        swd_protect=_LP_WDT + 0x20,
-        swd_key=common.WDT_KEY,
-    ),
-    watchdog_reset=common.reset_by_watchdog(
-        config0=_LP_WDT, config1=_LP_WDT + 0x04, protect=_LP_WDT + 0x18
-    ),
-    key_purposes=(
-        (0, "USER/EMPTY"),
-        (1, "ECDSA_KEY"),
-        (4, "XTS_AES_128_KEY"),
-        (9, "SECURE_BOOT_DIGEST0"),
-        (10, "SECURE_BOOT_DIGEST1"),
-        (11, "SECURE_BOOT_DIGEST2"),
-    ),
+    watchdogs=common.watchdogs_off(_LP_WDT, common.LP_SWD),
+    watchdog_reset=common.reset_by_watchdog(_LP_WDT),
+    key_purposes=common.key_purposes((0, 1, 4, 9, 10, 11), ecdsa=True),
     no_download_encryption=Bits(0x600B_4830, 14),
 )

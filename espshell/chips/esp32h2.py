@@ -66,22 +66,10 @@ ESP32H2 = Chip(
     usb_serial_jtag=True,
     flash_frequencies=(("48m", 0xF), ("24m", 0x0), ("16m", 0x1), ("12m", 0x2)),
     # One word further on than those of the ESP32-C6.
-    watchdogs=common.watchdogs_off(
-        config0=_LP_WDT,
-        protect=_LP_WDT + 0x1C,
-        swd_config=_LP_WDT + 0x20,
-        swd_auto_feed=1 << 18,
-        swd_protect=_LP_WDT + 0x24,
-        swd_key=common.WDT_KEY,
-    ),
+    watchdogs=common.watchdogs_off(_LP_WDT, common.LP_SWD, protect=0x1C),
     # No ``watchdog_reset``: its configuration register has no reset of the whole chip (SVD).
     force_download=Bits(0x600B_1034, 30),
     # XTS-256 by esptool 5.6; ESP-IDF's ``esp_efuse_chip.h`` has only the 128-bit key.
-    key_purposes=(
-        (0, "USER/EMPTY"),
-        (1, "ECDSA_KEY"),
-        *common.XTS_256_PURPOSES,
-        *common.KEY_PURPOSES[2:],
-    ),
+    key_purposes=common.key_purposes(range(12), ecdsa=True),
     no_download_encryption=Bits(0x600B_0830, 20),
 )

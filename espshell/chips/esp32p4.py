@@ -96,29 +96,12 @@ ESP32P4 = Chip(
         ),
     ),
     stub_names=(StubName("esp32p4-rev1", before=(3, 0)), StubName("esp32p4", since=(3, 0))),
-    watchdogs=common.watchdogs_off(
-        config0=_LP_WDT,
-        protect=_LP_WDT + 0x18,
-        swd_config=_LP_WDT + 0x1C,
-        swd_auto_feed=1 << 18,
-        swd_protect=_LP_WDT + 0x20,
-        swd_key=common.WDT_KEY,
-    ),
-    watchdog_reset=common.reset_by_watchdog(
-        config0=_LP_WDT, config1=_LP_WDT + 0x04, protect=_LP_WDT + 0x18
-    ),
+    watchdogs=common.watchdogs_off(_LP_WDT, common.LP_SWD),
+    watchdog_reset=common.reset_by_watchdog(_LP_WDT),
     # No ``boot_strap``: over USB-OTG it is always reset by the watchdog.
     force_download=Bits(_LP_SYS + 0x08, 2),
-    key_purposes=(
-        (0, "USER/EMPTY"),
-        (1, "ECDSA_KEY"),
-        *common.XTS_256_PURPOSES,
-        *common.KEY_PURPOSES[2:],
-        (12, "KM_INIT_KEY"),
-        (16, "ECDSA_KEY_P192"),  # from revision 3.0 on, as the next two
-        (17, "ECDSA_KEY_P384_L"),
-        (18, "ECDSA_KEY_P384_H"),
-    ),
+    # 16 to 18 from revision 3.0 on.
+    key_purposes=common.key_purposes((*range(13), 16, 17, 18), ecdsa=True),
     quirks=(Quirk.OTG_RESET_BY_WATCHDOG, Quirk.FLASH_UNPOWERED),
     no_download_encryption=Bits(0x5012_D030, 20),
 )

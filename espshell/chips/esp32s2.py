@@ -76,12 +76,10 @@ ESP32S2 = Chip(
     bootloader_offset=0x1000,
     usb_otg_pid=0x0002,
     custom_spi_pins=(*range(22), *range(26, 47)),
-    watchdog_reset=common.reset_by_watchdog(
-        config0=_RTC_CNTL + 0x94, config1=_RTC_CNTL + 0x98, protect=_RTC_CNTL + 0xAC
-    ),
+    watchdog_reset=common.reset_by_watchdog(_RTC_CNTL + 0x94),
     boot_strap=Bits(0x3F40_4038, 3),
     force_download=Bits(_RTC_CNTL + 0x128, 0),
-    key_purposes=tuple(sorted(common.KEY_PURPOSES + common.XTS_256_PURPOSES)),
+    key_purposes=common.key_purposes(range(12)),
     quirks=(Quirk.OTG_RESET_BY_WATCHDOG,),
     no_download_encryption=Bits(0x3F41_A030, 19),
 )

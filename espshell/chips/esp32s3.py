@@ -84,20 +84,11 @@ ESP32S3 = Chip(
     flash_32bit=True,
     custom_spi_pins=(*range(22), *range(26, 49)),  # but HD not past 46
     read_pointer=0x3FCE_F688,
-    watchdogs=common.watchdogs_off(
-        config0=_RTC_CNTL + 0x98,
-        protect=_RTC_CNTL + 0xB0,
-        swd_config=_RTC_CNTL + 0xB4,
-        swd_auto_feed=1 << 31,
-        swd_protect=_RTC_CNTL + 0xB8,
-        swd_key=common.SWD_KEY,
-    ),
-    watchdog_reset=common.reset_by_watchdog(
-        config0=_RTC_CNTL + 0x98, config1=_RTC_CNTL + 0x9C, protect=_RTC_CNTL + 0xB0
-    ),
+    watchdogs=common.watchdogs_off(_RTC_CNTL + 0x98, common.RTC_SWD),
+    watchdog_reset=common.reset_by_watchdog(_RTC_CNTL + 0x98),
     boot_strap=Bits(0x6000_4038, 3),
     force_download=Bits(_RTC_CNTL + 0x12C, 0),
-    key_purposes=tuple(sorted(common.KEY_PURPOSES + common.XTS_256_PURPOSES)),
+    key_purposes=common.key_purposes(range(12)),
     quirks=(
         Quirk.STUB_START_BY_READ,
         Quirk.FORCED_DOWNLOAD_STAYS,
