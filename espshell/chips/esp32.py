@@ -105,9 +105,7 @@ ESP32 = Chip(
     single_core=bit(_WORD3, 0),
     # Cycles of the crystal in one of the calibration's 8 MHz clock, times that clock's deviation.
     rom_clock=RomClock(
-        scale=15_625,
-        divisor=40,
-        factors=(bit(_RTCCALICFG1, 7, 25), bit(_WORD4, 0, 8)),
+        scale=15_625, divisor=40, factors=(bit(_RTCCALICFG1, 7, 25), bit(_WORD4, 0, 8))
     ),
     spi_pads=(
         bit(_WORD5, 0, 5),

@@ -44,10 +44,7 @@ ESP32C2 = Chip(
     major=bit(_WORD1, 20, 2),
     minor=bit(_WORD1, 16, 4),
     package=bit(_WORD1, 22, 3),
-    packages=(
-        Package(0, "ESP32-C2"),
-        Package(1, "ESP8684H"),
-    ),
+    packages=(Package(0, "ESP32-C2"), Package(1, "ESP8684H")),
     fixed_features=("Wi-Fi", "Bluetooth 5 LE", "one core", "120 MHz"),
     features=(
         embedded(

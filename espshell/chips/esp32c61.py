@@ -40,8 +40,7 @@ ESP32C61 = Chip(
     package=Field((Bits(_SYS2, 24, 2), _FLASH, _PSRAM, Bits(_SYS2, 26, 3))),
     packages=tuple(
         Package(
-            temperature | flash << 2 | psram << 5 | package << 8,
-            f"ESP32-C61{letter}{f}{r}{suffix}",
+            temperature | flash << 2 | psram << 5 | package << 8, f"ESP32-C61{letter}{f}{r}{suffix}"
         )
         for temperature, letter in ((0, "N"), (1, "H"))
         for flash, f in ((0, ""), (1, "F4"), (2, "F8"))

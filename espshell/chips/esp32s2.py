@@ -61,10 +61,7 @@ ESP32S2 = Chip(
         embedded("PSRAM", Field((_PSRAM,)), ((1, "2 MiB"), (2, "4 MiB"))),
         Feature(
             bit(_BLOCK2 + 4 * 4, 4, 3),
-            (
-                (1, "ADC and temperature calibration V1"),
-                (2, "ADC and temperature calibration V2"),
-            ),
+            ((1, "ADC and temperature calibration V1"), (2, "ADC and temperature calibration V2")),
         ),
     ),
     crystals_mhz=(40,),

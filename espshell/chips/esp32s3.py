@@ -53,10 +53,7 @@ ESP32S3 = Chip(
         Condition(bit(_SYS3, 24, 3), 1),
     ),
     package=bit(_SYS3, 21, 3),
-    packages=(
-        Package(0, "ESP32-S3 (QFN56)"),
-        Package(1, "ESP32-S3-PICO-1 (LGA56)"),
-    ),
+    packages=(Package(0, "ESP32-S3 (QFN56)"), Package(1, "ESP32-S3-PICO-1 (LGA56)")),
     fixed_features=("Wi-Fi", "Bluetooth 5 LE", "two cores and LP core", "240 MHz"),
     features=(
         embedded(
@@ -89,10 +86,6 @@ ESP32S3 = Chip(
     boot_strap=Bits(0x6000_4038, 3),
     force_download=Bits(_RTC_CNTL + 0x12C, 0),
     key_purposes=common.key_purposes(range(12)),
-    quirks=(
-        Quirk.STUB_START_BY_READ,
-        Quirk.FORCED_DOWNLOAD_STAYS,
-        Quirk.OTG_RESET_BY_WATCHDOG,
-    ),
+    quirks=(Quirk.STUB_START_BY_READ, Quirk.FORCED_DOWNLOAD_STAYS, Quirk.OTG_RESET_BY_WATCHDOG),
     no_download_encryption=Bits(0x6000_7030, 20),
 )

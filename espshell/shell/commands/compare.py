@@ -58,9 +58,7 @@ def _left(other: Session) -> None:
 
 @VERBS.add("compare", needs="memory", traits=Trait.VERDICT)
 def compare(
-    session: Session,
-    port: Annotated[str, PORT],
-    region: Annotated[Extent | None, REGION] = None,
+    session: Session, port: Annotated[str, PORT], region: Annotated[Extent | None, REGION] = None
 ) -> Presentation:
     """Compare the flash of two boards by digests, down to sectors.
 

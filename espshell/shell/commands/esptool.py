@@ -9,14 +9,7 @@ from espshell.shell.arguments.flash import Pair, erasable, file_places
 from espshell.shell.arguments.image import FLASH_SIZE
 from espshell.shell.arguments.places import Extent
 from espshell.shell.arguments.types import FILE
-from espshell.shell.commands.flash import (
-    Force,
-    Header,
-    erase,
-    load,
-    require_possible,
-    verify,
-)
+from espshell.shell.commands.flash import Force, Header, erase, load, require_possible, verify
 from espshell.shell.commands.memory import save_region
 from espshell.shell.declaration import DRY_RUN, Option, Trait
 from espshell.shell.esptool import options

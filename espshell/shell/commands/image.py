@@ -128,8 +128,7 @@ class Header:
     """What is written to the header of an image or of a bootloader."""
 
     flash_mode: Annotated[
-        str,
-        Option("--flash-mode", f"{_HEADER} (keep)", choice(KEEP, *FLASH_MODES), short="-fm"),
+        str, Option("--flash-mode", f"{_HEADER} (keep)", choice(KEEP, *FLASH_MODES), short="-fm")
     ] = KEEP
     flash_freq: Annotated[
         str, Option("--flash-freq", f"{_HEADER} (keep): 40m", HEADER_FREQUENCY, short="-ff")
@@ -215,8 +214,7 @@ def image_merge(
     files: Annotated[tuple[Pair, ...], file_offsets()],
     *,
     fmt: Annotated[
-        str | None,
-        Option("--format", "raw, hex or uf2 (by the file's suffix)", choice(*FORMATS)),
+        str | None, Option("--format", "raw, hex or uf2 (by the file's suffix)", choice(*FORMATS))
     ] = None,
     target_offset: TargetOffset = 0,
     pad_to: Annotated[

@@ -173,10 +173,7 @@ def regs(session: Session, pattern: Annotated[str, PATTERN] = "") -> registers.R
 SVD = replace(
     TEXT,
     kind="SVD file",
-    complete=lambda text, scope: (
-        (_OFF, "the built-in tables"),
-        *complete_files(text, scope),
-    ),
+    complete=lambda text, scope: ((_OFF, "the built-in tables"), *complete_files(text, scope)),
     label="FILE|off",
 )
 """The name of an SVD file, or ``off``."""

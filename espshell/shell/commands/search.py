@@ -67,9 +67,7 @@ def copy(
 
 
 @VERBS.add(
-    "find",
-    variants={f"find{width}": {"width": width} for width in (8, 16, 32)},
-    needs="memory",
+    "find", variants={f"find{width}": {"width": width} for width in (8, 16, 32)}, needs="memory"
 )
 def find(
     session: Session,

@@ -105,10 +105,7 @@ def read_flash_status(
 
 
 @VERBS.add(
-    "write-flash-status",
-    options=[DRY_RUN, options.CONNECTION],
-    needs="memory",
-    alias_of="sr set",
+    "write-flash-status", options=[DRY_RUN, options.CONNECTION], needs="memory", alias_of="sr set"
 )
 def write_flash_status(
     session: Session,

@@ -140,10 +140,7 @@ def bits(
 
 @VERBS.add("sr set", options=[DRY_RUN], needs="memory")
 def set_fields(
-    session: Session,
-    settings: Annotated[tuple[str, ...], FIELD_SETTINGS],
-    *,
-    how: How,
+    session: Session, settings: Annotated[tuple[str, ...], FIELD_SETTINGS], *, how: How
 ) -> ops.StatusChange | None:
     """Change fields: sr set QE=1 BP=0 DRV=50%.
 
@@ -159,11 +156,7 @@ def set_fields(
 
 
 @VERBS.add("sr edit", options=[DRY_RUN], needs="memory")
-def edit(
-    session: Session,
-    *,
-    how: How,
-) -> ops.StatusChange | None:
+def edit(session: Session, *, how: How) -> ops.StatusChange | None:
     """Edit bits in a grid: arrows move, Space toggles, Enter reviews, Escape leaves.
 
     Example: sr edit
@@ -184,10 +177,7 @@ def edit(
 
 @VERBS.add("sr protect", options=[DRY_RUN], needs="memory")
 def protect(
-    session: Session,
-    region: Annotated[Extent, erasable(bare=True)],
-    *,
-    how: How,
+    session: Session, region: Annotated[Extent, erasable(bare=True)], *, how: How
 ) -> ops.StatusChange | None:
     """Write-protect exactly a region, a partition or the whole flash (chip).
 
@@ -200,11 +190,7 @@ def protect(
 
 
 @VERBS.add("sr unprotect", options=[DRY_RUN], needs="memory")
-def unprotect(
-    session: Session,
-    *,
-    how: How,
-) -> ops.StatusChange | None:
+def unprotect(session: Session, *, how: How) -> ops.StatusChange | None:
     """Remove write protection from the whole flash.
 
     Example: sr unprotect
@@ -241,10 +227,7 @@ def save(session: Session, file: Annotated[Path, FILE], *, part: PartName = "") 
 
 @VERBS.add("sr restore", options=[DRY_RUN], needs="memory")
 def restore(
-    session: Session,
-    file: Annotated[Path | None, INPUT_FILE] = None,
-    *,
-    how: How,
+    session: Session, file: Annotated[Path | None, INPUT_FILE] = None, *, how: How
 ) -> ops.StatusChange | None:
     """Restore the status registers from a file of `sr save`, or as this session found them.
 

@@ -36,9 +36,7 @@ class Printed(Result):
 
 
 @VERBS.add(
-    "print",
-    rest="expression",
-    variants={f"print/{form}": {"form": form} for form in "xdtc"},
+    "print", rest="expression", variants={f"print/{form}": {"form": form} for form in "xdtc"}
 )
 def print_value(session: Session, expression: Expr, *, form: str = "") -> Printed:
     """Show the value of an expression and what is at that address.

@@ -135,15 +135,12 @@ class GlobalOptions:
         str, Option("--override-vddsdio", "set the flash's voltage (ESP32)", choice(*VDDSDIO))
     ] = ""
     connect_attempts: Annotated[
-        int,
-        Option("--connect-attempts", "number of attempts to connect; 0: no limit", BARE_NUMBER),
+        int, Option("--connect-attempts", "number of attempts to connect; 0: no limit", BARE_NUMBER)
     ] = 1
     open_port_attempts: Annotated[
         int,
         Option(
-            "--open-port-attempts",
-            "number of attempts to open the port; 0: no limit",
-            BARE_NUMBER,
+            "--open-port-attempts", "number of attempts to open the port; 0: no limit", BARE_NUMBER
         ),
     ] = 1
 

@@ -266,8 +266,7 @@ class TargetScope:
         """Check that there are register tables for a name with a dot. Raises: UsageError."""
         if "." in name and self.chip is not None and self.tables is None:
             raise UsageError(
-                f"no register tables for the {self.chip.title}",
-                hint="`svd FILE` reads an SVD file",
+                f"no register tables for the {self.chip.title}", hint="`svd FILE` reads an SVD file"
             )
 
     def _places(self) -> Mapping[str, Region]:

@@ -74,10 +74,7 @@ def painted(session: Session, text: str) -> str:
 
 
 def prompt(
-    session: Session,
-    before: TerminalInput,
-    load: Callable[[], T],
-    held: contextlib.ExitStack,
+    session: Session, before: TerminalInput, load: Callable[[], T], held: contextlib.ExitStack
 ) -> tuple[T, TerminalInput]:
     """Show the prompt, and what is typed at it, while ``load`` runs.
 
