@@ -50,11 +50,12 @@ Force = Annotated[bool, Option("--force", "skip the memory map check")]
 Unverified = Annotated[bool, Option("--no-verify", "do not read back")]
 
 
-def _widths(name: str, *widths: int) -> dict[str, dict[str, object]]:
+def by_width(name: str, *widths: int) -> dict[str, dict[str, object]]:
+    """Return the variants of a command whose names end in the width of a value."""
     return {f"{name}{width}": {"width": width} for width in widths}
 
 
-@VERBS.add("peek", variants=_widths("peek", 8, 16, 32), needs="memory")
+@VERBS.add("peek", variants=by_width("peek", 8, 16, 32), needs="memory")
 def peek(
     session: Session,
     place: Annotated[Location, PLACE],
@@ -95,7 +96,7 @@ def peek(
     "poke",
     options=[DRY_RUN],
     traits=Trait.PARTITIONS,
-    variants=_widths("poke", 8, 16, 32),
+    variants=by_width("poke", 8, 16, 32),
     needs="memory",
 )
 def poke(
@@ -133,7 +134,7 @@ def poke(
     )
 
 
-@VERBS.add("dump", variants=_widths("dump", 8, 16, 32, 64), needs="memory")
+@VERBS.add("dump", variants=by_width("dump", 8, 16, 32, 64), needs="memory")
 def dump(
     session: Session,
     region: Annotated[Extent, region(DUMP_SIZE)],
@@ -219,7 +220,7 @@ def _label(session: Session, region: Extent, address: int) -> str:
     "fill",
     options=[DRY_RUN],
     traits=Trait.PARTITIONS,
-    variants=_widths("fill", 8, 16, 32),
+    variants=by_width("fill", 8, 16, 32),
     needs="memory",
 )
 def fill(

@@ -16,7 +16,7 @@ from espshell.shell.arguments.operands import HASHED, OPERANDS, PATTERN, Operand
 from espshell.shell.arguments.places import REGION, WRITABLE_PLACE, Extent, Location
 from espshell.shell.arguments.types import POSITIVE
 from espshell.shell.commands.flash import write_flash
-from espshell.shell.commands.memory import Check, Force, Unverified
+from espshell.shell.commands.memory import Check, Force, Unverified, by_width
 from espshell.shell.declaration import DRY_RUN, Option, Trait
 from espshell.shell.outcome import Presentation
 from espshell.shell.registry import Registry
@@ -66,9 +66,7 @@ def copy(
     )
 
 
-@VERBS.add(
-    "find", variants={f"find{width}": {"width": width} for width in (8, 16, 32)}, needs="memory"
-)
+@VERBS.add("find", variants=by_width("find", 8, 16, 32), needs="memory")
 def find(
     session: Session,
     region: Annotated[Extent, REGION],
