@@ -36,16 +36,7 @@ USB_JTAG_SERIAL_PID = 0x1001
 USB_OTG_RAM_BLOCK = 0x800
 """Largest block of MEM_DATA that a ROM takes over USB-OTG (bytes)."""
 
-FLASH_SIZES = (
-    FlashSize("1MB", 1 * MIB, 0x00),
-    FlashSize("2MB", 2 * MIB, 0x10),
-    FlashSize("4MB", 4 * MIB, 0x20),
-    FlashSize("8MB", 8 * MIB, 0x30),
-    FlashSize("16MB", 16 * MIB, 0x40),
-    FlashSize("32MB", 32 * MIB, 0x50),
-    FlashSize("64MB", 64 * MIB, 0x60),
-    FlashSize("128MB", 128 * MIB, 0x70),
-)
+FLASH_SIZES = tuple(FlashSize(f"{1 << n}MB", MIB << n, code=n << 4) for n in range(8))
 
 FLASH_FREQUENCIES = (("80m", 0xF), ("40m", 0x0), ("26m", 0x1), ("20m", 0x2))
 
