@@ -27,7 +27,7 @@ from __future__ import annotations
 import enum
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args, get_origin
 
 from espshell.errors import EspError
@@ -65,6 +65,11 @@ class Presentation:
     """Whether it has been shown already, such as a dump row by row."""
 
 
+def presented(result: Result | Presentation) -> Presentation:
+    """Return how a result is shown: as its command wants it, or as it is."""
+    return result if isinstance(result, Presentation) else Presentation(result)
+
+
 def shown(result: Result) -> Presentation:
     """Return the presentation of a result that has been shown already."""
     return Presentation(result, is_shown=True)
@@ -83,7 +88,7 @@ class Outcome:
     @property
     def bare(self) -> Result | None:
         """The result, without its presentation."""
-        return self.result.result if isinstance(self.result, Presentation) else self.result
+        return presented(self.result).result if self.result is not None else None
 
 
 Answer = Result | Presentation | Outcome | None
@@ -179,7 +184,7 @@ DRY_RUN = Option("--dry-run", "show what would be written; write nothing", setti
 """For commands that change something."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Verb:
     """One command.
 
@@ -208,23 +213,23 @@ class Verb:
     """For another tool's name of a command: ours."""
     traits: Trait = Trait.NONE
 
-    @property
+    @cached_property
     def params(self) -> tuple[Param, ...]:
         """Its positional arguments, in their order."""
         return derive(self.run, self.rest).params
 
-    @property
+    @cached_property
     def options(self) -> tuple[Option, ...]:
         """Its options, those of parameters first."""
         return derive(self.run, self.rest).options + self.extra
 
-    @property
+    @cached_property
     def writes_files(self) -> bool:
         """Whether a word of its line may be a file that it writes."""
-        types = [*(p.type for p in self.params), *(o.type for o in self.options if o.type)]
-        return any(kind.outputs is not no_outputs for kind in types)
+        slots: tuple[Param | Option, ...] = (*self.params, *self.options)
+        return any(slot.type and slot.type.outputs is not no_outputs for slot in slots)
 
-    @property
+    @cached_property
     def first_passed_on(self) -> int | None:
         """The index of the word from which on all are passed on, so that none is an option."""
         if self.rest != "words":
