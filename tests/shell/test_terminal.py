@@ -18,7 +18,7 @@ from espshell.shell.terminal import early, repl
 from espshell.shell.terminal.background import TerminalInput, answered
 from espshell.shell.terminal.early import EarlyLine
 from tests.shell.support import Shell
-from tests.shell.terminals import CTRL_C, CTRL_D, ENTER, TAB, UP, ShellTerminal, served
+from tests.shell.terminals import CTRL_C, CTRL_D, ENTER, TAB, UP, ShellTerminal, device_name, served
 
 pytestmark = [
     # Python since 3.12 warns of a fork where threads are; the child becomes another program.
@@ -266,13 +266,15 @@ def test_a_dumb_terminal_is_asked_nothing(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_a_port_that_goes_away_while_nothing_is_done(tmp_path: Path) -> None:
     """The toolbar says so by itself, with one piece of advice; the prompt stays as it is."""
-    with served() as (port, server):
-        terminal = ShellTerminal(tmp_path, port, "--before", "no-reset")
+    with served() as (port, server), device_name() as link:
+        link.symlink_to(port)
+        terminal = ShellTerminal(tmp_path, str(link), "--before", "no-reset")
         terminal.wait(lambda text: "esp32c3:rom>" in text and "baud" in text)
         before = terminal.text().count("\n\n")
         server.kill()
         server.wait()
-        shown = terminal.wait(lambda text: f"{port} is gone; plug it in, then `reconnect`" in text)
+        link.unlink()
+        shown = terminal.wait(lambda text: f"{link} is gone; plug it in, then `reconnect`" in text)
         assert shown.count("reconnect") == 1
         assert shown.count("\n\n") <= before + 1
         terminal.child.close(force=True)
@@ -281,21 +283,21 @@ def test_a_port_that_goes_away_while_nothing_is_done(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_a_port_that_comes_back(tmp_path: Path) -> None:
     """What was lost in a command is waited for, and the chip is there again without a word."""
-    link = tmp_path / "ttyUSB0"
-    with served() as (port, server):
-        link.symlink_to(port)
-        terminal = ShellTerminal(tmp_path, str(link), "--before", "no-reset")
-        terminal.wait(lambda text: "esp32c3:rom>" in text and "baud" in text)
-        server.kill()
-        server.wait()
-    terminal.send("peek 0x40000000" + ENTER)
-    terminal.wait(lambda text: "waiting for" in text)
-    with served() as (port, _):
-        link.unlink()
-        link.symlink_to(port)
-        terminal.wait(lambda text: "may be stale" in text and "baud" in text)
-        assert "0x40000000  0x" in terminal.enter("peek 0x40000000")
-        terminal.child.close(force=True)
+    with device_name() as link:
+        with served() as (port, server):
+            link.symlink_to(port)
+            terminal = ShellTerminal(tmp_path, str(link), "--before", "no-reset")
+            terminal.wait(lambda text: "esp32c3:rom>" in text and "baud" in text)
+            server.kill()
+            server.wait()
+            link.unlink()
+        terminal.send("peek 0x40000000" + ENTER)
+        terminal.wait(lambda text: "waiting for" in text)
+        with served() as (port, _):
+            link.symlink_to(port)
+            terminal.wait(lambda text: "may be stale" in text and "baud" in text)
+            assert "0x40000000  0x" in terminal.enter("peek 0x40000000")
+            terminal.child.close(force=True)
 
 
 @pytest.mark.parametrize(
