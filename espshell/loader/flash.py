@@ -17,11 +17,11 @@ import zlib
 from collections.abc import Iterator
 
 from espshell.chips import Chip, Quirk
-from espshell.errors import DeviceError, EspError, NoReply, Refused
+from espshell.errors import DeviceError, NoReply, Refused
 from espshell.loader import digest
 from espshell.loader.dialogue import Gone
 from espshell.loader.digest import BLOCK
-from espshell.loader.loader import Loader
+from espshell.loader.loader import Loader, given_up
 from espshell.loader.spi import Controller, FlashCommand
 from espshell.nor import opcodes
 from espshell.protocol.flash import (
@@ -35,13 +35,13 @@ from espshell.protocol.flash import (
     SpiSetParams,
 )
 from espshell.protocol.packet import Opcode
-from espshell.span import ceil_div
+from espshell.span import align_down, ceil_div
 from espshell.units import KIB, MIB, SECTOR, hex32
 
 ROM_SEGMENT = 15 * SECTOR
 """What is announced to a ROM at once: a whole number of its largest blocks (bytes)."""
 
-_TRIES = 3
+_TRIES = 5  # of a download with a quarter at once, each time
 _ANNOUNCED = 0x400  # what an erase announces and never sends, as esptool does
 _LAST_BLOCKS = 4 * KIB, 1 * KIB
 _LEAST_GAIN = 50  # compression that saves less than this part of the data is not worth it
@@ -133,24 +133,28 @@ def program(
 ) -> Iterator[int]:
     """Erase and program whole sectors; yield the bytes of them that have been sent.
 
-    Compressed where a stub is there to unpack it.  Begins anew if a block fails.  What the flash
-    holds afterwards only a digest tells.
+    Compressed where a stub is there to unpack it.  Begins anew if a block fails, with less at once.
+    What the flash holds afterwards only a digest tells.
 
     Raises: DeviceError or NoReply if it fails again and again; PortError.
     """
-    for tried in range(1, _TRIES + 1):
+    done, most, failures = 0, len(data), 0
+    while done < len(data):
+        piece, at = data[done : done + most], offset + done
         try:
-            yield from _download(loader, chip, controller, offset, data)
-            return
+            for sent in _download(loader, chip, controller, at, piece):
+                yield done + sent
+            done, failures = done + len(piece), 0
         except (Refused, NoReply) as error:
-            _require_another_try(loader, f"writing at {hex32(offset)}", tried, error)
+            failures += 1
+            _require_another_try(loader, f"writing at {hex32(at)}", failures, error)
+            most = max(SECTOR, align_down(most // 4, SECTOR))
 
 
-def _require_another_try(loader: Loader, what: str, tried: int, error: EspError) -> None:
+def _require_another_try(loader: Loader, what: str, tried: int, error: Refused | NoReply) -> None:
     """Get ready for another try. Raises: DeviceError or NoReply if there is no sense in one."""
     if tried == _TRIES or isinstance(error, Gone):
-        kind = NoReply if isinstance(error, NoReply) else DeviceError
-        raise kind(f"{what} failed: {error.message}", hint=error.hint) from error
+        raise given_up(what, error) from error
     loader.distrust()
 
 

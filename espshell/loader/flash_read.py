@@ -41,7 +41,7 @@ ROM_CHUNK = 4 * KIB
 TRIES = 5
 """Times that a chunk is read again before the read is given up, or the baud rate lowered."""
 
-_LEAST_CHUNK = 1 * KIB
+_LEAST_CHUNK = 256
 _BLANK_FROM = 16 * KIB  # smaller ranges are read as fast as they are asked about
 _LARGEST_PROBE = 1 * MIB
 _FIRST = 4 * KIB  # of a stream that is compared with its MD5

@@ -163,15 +163,29 @@ class Loader(Dialogue):
             super().resynchronise(quick=quick)
 
     def _change_baud(self, baud: int, old: int, requested: int) -> None:
-        with contextlib.suppress(NoReply):  # perhaps only the answer was lost: the rate will tell
-            self.execute(ChangeBaudrate(requested, old if self.dialect.is_stub else 0))
-        for quick in (True, False):
-            if self._answers_at(baud, quick=quick):
+        command = ChangeBaudrate(requested, old if self.dialect.is_stub else 0)
+        for is_last in (False, True):
+            lost: Refused | NoReply | None = None
+            try:
+                self.execute(command)
+            except (Refused, NoReply) as error:  # perhaps only the answer: the rate will tell
+                lost = error
+            if self._is_at(baud, old):
                 return
-            if self._answers_at(old, quick=quick):
+            if isinstance(lost, Refused) and is_last:
+                raise lost
+            if is_last or not lost:
                 raise DeviceError(
                     f"no answer at {baud} baud; back at {old}", hint="try a lower rate"
                 )
+
+    def _is_at(self, baud: int, old: int) -> bool:
+        """Return whether the loader is at a rate, and not still at the old one. Raises: Gone."""
+        for quick in (True, False):
+            if self._answers_at(baud, quick=quick):
+                return True
+            if self._answers_at(old, quick=quick):
+                return False
         raise Gone(
             recognise(self.link.noise).sentence
             or f"the loader is lost: it answers neither at {baud} nor at {old} baud",
@@ -272,6 +286,14 @@ class Deflating:
     """The offset up to which a plain stream is taken, from ``plain_from`` on."""
     plain_from: int = 0
     faults: int = 0
+
+
+def given_up(what: str, error: Refused | NoReply) -> DeviceError | NoReply:
+    """Return the error of what has failed for the last time; bad checksums are of the link."""
+    is_damaged = isinstance(error, Refused) and error.code in packet.BAD_CHECKSUMS
+    hint = "check cable and baud rate" if is_damaged else error.hint
+    kind = NoReply if is_damaged or isinstance(error, NoReply) else DeviceError
+    return kind(f"{what} failed: {error.message}", hint=hint)
 
 
 class Fault(Exception):

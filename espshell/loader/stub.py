@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from espshell.errors import DeviceError, NoReply, Refused
 from espshell.loader import transfer
 from espshell.loader.dialogue import SYNC_TIMEOUTS_S, Gone
-from espshell.loader.loader import Loader
+from espshell.loader.loader import Loader, given_up
 from espshell.loader.stub_file import Stub
 from espshell.protocol import dialect, flash
 from espshell.protocol.commands import MemBegin, MemData, MemEnd, RegisterWrite, WriteReg
+from espshell.span import align_down
 from espshell.units import WORD, hex32
 
 GREETING = b"OHAI"
@@ -19,6 +20,8 @@ GREETING = b"OHAI"
 
 _GREETING_S = 1.0
 _TRIES = 3
+_SENDINGS = 5  # of a block
+_LEAST_BLOCK = 0x100
 _JUMP_S = 0.2  # a ROM may jump before it has answered
 
 
@@ -62,8 +65,11 @@ def start(loader: Loader, stub: Stub, *, read_pointer: int | None = None) -> Non
 
 def recognise(loader: Loader, candidates: Iterable[Stub]) -> Stub | None:
     """Return that of some stubs which runs, by words of its code in RAM, and remember it."""
+    block = loader.dialect.block_size
     for stub in candidates:
-        if _is_in_ram(loader, ((stub.text_start, stub.text),)):
+        size = align_down(len(stub.text), WORD)
+        ends = [*range(block, size, block), size]
+        if _is_in_ram(loader, [(stub.text_start, stub.text)], [ends]):
             loader.stub = stub
             return stub
     return None
@@ -73,7 +79,8 @@ def write_blocks(loader: Loader, address: int, data: bytes) -> Iterator[int]:
     """Put data into RAM; yield the bytes that are there after each block.
 
     ``address`` and the size of ``data`` are multiples of 4.  A refused or unanswered block is sent
-    again, under a new announcement, because a refused one has used up its number.
+    again, under a new announcement, because a refused one has used up its number; it and all behind
+    it in smaller blocks.
 
     Raises: DeviceError or NoReply if a block fails again and again.
     """
@@ -89,19 +96,15 @@ def write_blocks(loader: Loader, address: int, data: bytes) -> Iterator[int]:
                 done, failures = done + len(block), 0
                 yield done
         except (Refused, NoReply) as error:
-            failures += 1
-            if failures == _TRIES or isinstance(error, Gone):
-                kind = NoReply if isinstance(error, NoReply) else DeviceError
-                what = f"writing at {hex32(address + done)} failed"
-                raise kind(f"{what}: {error.message}", hint=error.hint) from error
+            failures, size = failures + 1, max(_LEAST_BLOCK, size // 4)
+            if failures == _SENDINGS or isinstance(error, Gone):
+                raise given_up(f"writing at {hex32(address + done)}", error) from error
 
 
 def _upload(loader: Loader, stub: Stub) -> None:
     for _ in range(_TRIES):
-        for address, data in stub.segments:
-            for _ in write_blocks(loader, address, data):
-                pass
-        if _is_in_ram(loader, stub.segments):
+        ends = [list(write_blocks(loader, *segment)) for segment in stub.segments]
+        if _is_in_ram(loader, stub.segments, ends):
             return
     raise DeviceError(
         "the flasher stub does not read back from RAM as written",
@@ -109,12 +112,12 @@ def _upload(loader: Loader, stub: Stub) -> None:
     )
 
 
-def _is_in_ram(loader: Loader, segments: Iterable[tuple[int, bytes]]) -> bool:
-    """Return whether the ends of each block, as they are uploaded, are where they belong."""
-    block = loader.dialect.block_size
+def _is_in_ram(
+    loader: Loader, segments: Iterable[tuple[int, bytes]], ends: Iterable[list[int]]
+) -> bool:
+    """Return whether both ends of each block are where they belong; ``ends``: where blocks end."""
     expected: dict[int, int] = {}
-    for start, data in segments:
-        size = len(data) - len(data) % WORD
-        for at in (*range(0, size, block), *range(block - WORD, size, block), size - WORD):
+    for (start, data), block_ends in zip(segments, ends, strict=True):
+        for at in (0, *block_ends[:-1], *(end - WORD for end in block_ends)):
             expected[start + at] = int.from_bytes(data[at : at + WORD], "little")
     return transfer.read_few(loader, list(expected)) == list(expected.values())

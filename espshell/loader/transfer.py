@@ -66,11 +66,13 @@ def learn_markers(loader: Loader, candidates: Sequence[int]) -> None:
     """Read ROM words forwards and backwards and keep those that tell from each other.
 
     Backwards, because a reply that comes late would turn two equal rounds into two equal rounds.
+    After a fault fewer are read at once, and all of them where the first ones are too much alike.
 
     Raises: BenchError if no two readings agree, or the words are all alike.
     """
-    for tried in range(RETRIES):
-        few = candidates if tried else candidates[:_ENOUGH]
+    count = _ENOUGH
+    for _ in range(RETRIES):
+        few = candidates[:count]
         window = Window(loader, Opcode.READ_REG)
         try:
             values = _values(window, [*few, *reversed(few)])
@@ -78,14 +80,17 @@ def learn_markers(loader: Loader, candidates: Sequence[int]) -> None:
             values = [0]
         first, second = values[: len(few)], values[len(few) :][::-1]
         distinct = {v: a for a, v in zip(few, first, strict=False) if v not in _BLANK}
-        if first == second and len(distinct) >= (2 if tried else _ENOUGH):
+        if first == second and len(distinct) >= (_ENOUGH if count == _ENOUGH else 2):
             pairs = list(distinct.items())[:_MARKERS]
             loader.markers = tuple(Marker(address, value) for value, address in pairs)
             loader.late_after_s = max(_LATE_AFTER_S, 5 * window.longest_wait_s)
             loader.latency_s = min(loader.latency_s, window.longest_wait_s)
             return
-        if first != second:
+        if first == second:
+            count = len(candidates)
+        else:
             loader.resynchronise()
+            count = max(2, min(count, _ENOUGH) // 2)
     raise BenchError(
         "readings of ROM words differ; the link is unreliable",
         hint="check cable and baud rate",

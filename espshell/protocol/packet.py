@@ -97,6 +97,9 @@ Source: status table of the esptool manual ("Status Bytes"); C3, C4, C8, C9 and 
 transcripts; the other stub codes are those of esp-flasher-stub and are not all exercised here.
 """
 
+BAD_CHECKSUMS = frozenset((0x0107, 0xC100))
+"""Status codes of data that has not arrived as it was sent: a fault of the link."""
+
 
 def checksum(data: bytes) -> int:
     """Return the XOR of data, seeded with EF; the data commands carry it."""

@@ -85,7 +85,7 @@ class Runner:
         """Show an error from before its command could run, if the output is JSON."""
         name, status = None, error.status
         if isinstance(error, ScriptError):
-            name, error = error.command, EspError(error.reason, hint=error.hint)
+            name, error = error.command, EspError(error.reason, hint=error.hint, status=status)
         display.show(self.session.output, name, Outcome(status, error=error), 0.0)
 
     def run(self, command: Command) -> Outcome:

@@ -188,7 +188,8 @@ class RomLoader:
 
     def _write_reg(self) -> Completed:
         """Apply every entry; one that is not whole is applied with what the buffer holds."""
-        for index in range(0, 4 * max(1, ceil_div(self._request_size, 4 * WORD)), 4):
+        size = min(self._request_size, len(self._buffer) - HEADER.size - 4 * WORD)
+        for index in range(0, 4 * max(1, ceil_div(size, 4 * WORD)), 4):
             address, value, mask, delay_us = (self._word(index + n) for n in range(4))
             self.chip.memory.write_word(address, value, mask)
             self._access.now += delay_us * 1e-6

@@ -202,16 +202,28 @@ def test_baud_is_changed_at_both_ends() -> None:
     assert target.loader.execute(ReadReg(0x40001000)) == STALE
 
 
-def test_baud_that_fails_goes_back() -> None:
-    """If only the host has changed its rate, the host goes back and says so."""
-    target = open_sim("fault=drop@request:43")
-    number = wire_of(target).count.requests + 1
-    target.close()
-    target = open_sim(f"fault=drop@request:{number}")
-
+def test_baud_that_fails_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the loader does not change its rate, the host goes back and says so."""
+    target = open_sim()
+    answer = target.loader.execute
+    change = ChangeBaudrate(115200)
+    monkeypatch.setattr(
+        target.loader, "execute", lambda c: answer(change if c.opcode == change.opcode else c)
+    )
     with pytest.raises(DeviceError, match="no answer at 921600 baud; back at 115200"):
         target.loader.change_baud(921600)
     assert target.link.port.baud == 115200
+    assert target.loader.execute(ReadReg(0x40001000)) == STALE
+
+
+@pytest.mark.parametrize("rule", ["drop@request:{}", "flip@request:{}:1.4", "cut@request:{}:0"])
+def test_a_change_of_rate_that_is_damaged_is_asked_for_again(rule: str) -> None:
+    """A request that is lost, or refused as what it is not, does not end in another rate."""
+    number = wire_of(open_sim()).count.requests + 1
+    target = open_sim(f"fault={rule.format(number)}")
+    target.loader.change_baud(921600)
+
+    assert (target.link.port.baud, wire_of(target).chip.baud) == (921600, 921600)
     assert target.loader.execute(ReadReg(0x40001000)) == STALE
 
 

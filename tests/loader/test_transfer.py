@@ -372,3 +372,13 @@ def test_markers_cost_little() -> None:
     target.memory.read(0x4000_0000, 4096)
 
     assert wire_of(target).count.requests - before == 1024 + 1024 // transfer.BLOCK_WORDS + 2
+
+
+@pytest.mark.parametrize(
+    "rule", ["drop@request:3+17", "double@request:3+19", "late@request:3+23:0.3", "drop@reply:3+11"]
+)
+def test_markers_are_learned_where_each_few_frames_one_is_wrong(rule: str) -> None:
+    """Fewer are read at once after a fault, so one faultless moment is enough to connect."""
+    target = open_sim(f"fault={rule}", "esp32c3")
+    assert len(target.loader.markers) >= 2
+    assert all(held(target, marker.address) == marker.value for marker in target.loader.markers)

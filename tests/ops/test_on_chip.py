@@ -109,6 +109,17 @@ def test_faults_of_ram_are_found(fault: str, bits: int, places: set[int], stub: 
     assert result.failure.count("bits")
 
 
+@pytest.mark.parametrize(
+    "rule",
+    ["flip@request:{}:8.3", "flip@request:{}:12.3", "flip@request:{}:16.3", "drop@request:{}"],
+)
+def test_a_damaged_write_is_no_fault_of_ram(rule: str) -> None:
+    """A bit that flips in one write of the host is not found at the same place again."""
+    for number in range(60, 200, 13):
+        target = open_sim(f"fault={rule.format(number)}", chip="esp32c3")
+        assert memtest.examine(target.memory, FREE["esp32c3"], 64).ok
+
+
 @pytest.mark.parametrize(("chip", "stub"), [("esp32c3", False), ("esp32c3", True), ("esp32", True)])
 def test_bridged_address_lines_are_found(chip: str, stub: bool) -> None:
     """Words that are one word are found, by either of the tests that see it."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from espshell.errors import BenchError, NoReply, UsageError
+from espshell.errors import BenchError, NoReply, ScriptError, UsageError
 from espshell.image.partitions import PartitionTable
 from espshell.link.trace import Recorder
 from espshell.shell.session import Quit
@@ -126,6 +126,14 @@ def test_results_go_to_a_file_and_behind_it(offline: Shell, tmp_path: Path) -> N
     ):
         assert offline.type(f"echo {line}").out == ""
         assert (tmp_path / "x").read_text().split() == held.split()
+
+
+def test_an_error_before_its_command_keeps_its_kind(offline: Shell) -> None:
+    """A chip that is lost while places of lines are looked up is a fault of the bench in JSON."""
+    offline.session.output.as_json = True
+    error = ScriptError("script:1", NoReply("the loader stopped answering"), source="erase chip")
+    offline.runner.refuse(error)
+    assert offline.type("").objects[0]["slug"] == "bench"
 
 
 def test_json_has_exactly_the_promised_fields(shell: Shell) -> None:

@@ -113,6 +113,15 @@ def test_a_cut_write_takes_what_the_buffer_holds(port: Serial, answers: Answers)
     assert answers(port, read(RAM)) == ["0a 11111111+00000000"]
 
 
+def test_a_size_beyond_the_buffer_writes_what_is_there(port: Serial, answers: Answers) -> None:
+    """A damaged size has entries applied up to the end of the buffer, and nothing breaks."""
+    payload = struct.pack("<4I", RAM, 0x1111_1111, 0xFFFF_FFFF, 0)
+    raw = bytearray(packet.request(Opcode.WRITE_REG, payload))
+    raw[2:4] = b"\xff\xff"
+    assert [answer[:2] for answer in answers(port, slip.encode(bytes(raw)))] == ["09"]
+    assert answers(port, read(RAM)) == ["0a 11111111+00000000"]
+
+
 @pytest.mark.parametrize("between", [b"\xc0", b"\xc0\xc0\xc0", b"text " * 100])
 def test_what_stands_between_frames_is_ignored(
     port: Serial, answers: Answers, between: bytes

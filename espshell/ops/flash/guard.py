@@ -25,6 +25,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from espshell.device import Flash
 from espshell.loader.digest import BLOCK, blank_digest, md5
+from espshell.ops.memory.reading import read_settled
 from espshell.records import dataclass
 from espshell.span import Span, align_down, gaps
 from espshell.units import SECTOR
@@ -114,7 +115,8 @@ def holds(flash: Flash, span: Span, data: bytes | None) -> bool:
     if data is None:
         return False
     at = len(data) - len(data.lstrip(b"\xff"))
-    return flash.read(span.start + at, min(_SAMPLE, len(data) - at)) == data[at : at + _SAMPLE]
+    sample = data[at : at + _SAMPLE]
+    return read_settled(flash, Span.of(span.start + at, len(sample)), sample) == sample
 
 
 def flipped(span: Span, end: int) -> Iterator[Span]:
@@ -140,7 +142,8 @@ def mark(flash: Flash, span: Span) -> bytes:
     """Return the digest of a range, asked twice, or its first bytes where there are no digests."""
     if flash.has_digest:
         return flash.digest(span.start, span.size, confirmed=True)
-    return flash.read(span.start, min(_SAMPLE, span.size))
+    size = min(_SAMPLE, span.size)
+    return read_settled(flash, Span.of(span.start, size), flash.read(span.start, size))
 
 
 def _first_not_blank(flash: Flash, area: Span) -> list[Span]:

@@ -11,18 +11,17 @@ A loader without digests (the ROM of an ESP8266) has everything read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from espshell.device import Flash
 from espshell.errors import ReadsDiffer
 from espshell.loader.digest import md5
-from espshell.loader.loader import agreed
 from espshell.ops.flash.digest_compare import differing_sectors, sector_spans
 from espshell.ops.flash.explain import explain, known_contents
 from espshell.ops.flash.payload import Payload
 from espshell.ops.memory import diff as bytewise
 from espshell.ops.memory.diff import Difference
+from espshell.ops.memory.reading import read_settled
 from espshell.ops.result import Report, Result, Step, silent
 from espshell.records import dataclass
 from espshell.span import Span, align_down
@@ -179,10 +178,7 @@ def _compared(flash: Flash, payload: Payload, report: Report, *, diff: bool) -> 
         return _Comparison(payload, digests, known_contents(payload, digests) | contents)
     for part in payload.span.pieces(SECTOR):
         expected = payload.part(part)
-        actual = flash.read(part.start, part.size)
-        if actual != expected:
-            read = partial(flash.read, part.start, part.size)
-            actual = agreed(read, f"flash {part}", first=actual)
+        actual = read_settled(flash, part, expected)
         if actual != expected:
             contents[part.start] = actual
         report(Step("reading", part.end - payload.address, payload.size))

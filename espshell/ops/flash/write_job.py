@@ -19,6 +19,7 @@ from espshell.loader.digest import blank_digest, md5
 from espshell.ops.flash import guard
 from espshell.ops.flash.guard import Guards, Stray
 from espshell.ops.flash.plan import Plan
+from espshell.ops.memory.reading import read_settled
 from espshell.ops.result import Report, Result, Step
 from espshell.records import dataclass, field
 from espshell.span import Span, align_down, merged
@@ -239,7 +240,7 @@ def _holds(flash: Flash, segment: JobSegment) -> bool | None:
         digest = blank_digest(span.size) if segment.data is None else md5(segment.data)
         return is_there(flash, span, digest)
     if flash.is_readable and segment.data is not None:
-        return flash.read(segment.span.start, segment.span.size) == segment.data
+        return read_settled(flash, segment.span, segment.data) == segment.data
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from espshell.chips import Kind
 from espshell.device import Flash, Memory, Space
@@ -14,6 +15,9 @@ from espshell.units import KIB, WORD, hex32
 
 CHUNK = 1 * KIB
 """Bytes that ``read_chunks`` gathers before it hands them on."""
+
+_PIECE = 64
+"""Bytes that are read again at once: what one command to a flash carries."""
 
 _READINGS = 4
 """How often words are read at most until two readings agree."""
@@ -31,9 +35,10 @@ def read_chunks(
 ) -> Iterator[bytes]:
     """Yield a range of any alignment in pieces as they arrive; together exactly ``size`` bytes.
 
-    The caller has called ``check`` of the space.  With ``check`` every piece is read twice.
+    The caller has called ``check`` of the space.  With ``check`` every piece is read until two
+    readings agree.
 
-    Raises: ReadsDiffer at the first word that two readings disagree about.
+    Raises: ReadsDiffer if there are none.
     """
     done = 0
     pieces = _read_twice(space, address, size) if check else _gathered(space.chunks(address, size))
@@ -135,12 +140,19 @@ def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 def _read_twice(space: Space, address: int, size: int) -> Iterator[bytes]:
     for chunk in Span.of(address, size).chunks(CHUNK):
-        first, second = (space.read(chunk.start, chunk.size) for _ in range(2))
-        if first != second:
-            at = next(i for i in range(chunk.size) if first[i] != second[i])
-            raise ReadsDiffer(
-                f"two readings of {hex32(chunk.start + at)} differ: "
-                f"0x{first[at]:02x}, then 0x{second[at]:02x}",
-                hint=_DIFFER_HINT,
-            )
-        yield first
+        yield read_settled(space, chunk, space.read(chunk.start, chunk.size))
+
+
+def read_settled(space: Space, span: Span, expected: bytes) -> bytes:
+    """Return a range; what is not as expected (or read before) counts when two readings agree.
+
+    Raises: ReadsDiffer if none do.
+    """
+    data = bytearray(space.read(span.start, span.size))
+    if data != expected:
+        for piece in span.chunks(_PIECE):
+            part = piece.offsets(span.start)
+            if data[part] != expected[part]:
+                read = partial(space.read, piece.start, piece.size)
+                data[part] = agreed(read, str(piece), first=bytes(data[part]))
+    return bytes(data)
