@@ -281,7 +281,7 @@ def test_transcript_of_a_script_with_arguments(shell: Shell, tmp_path: Path) -> 
         'a "b" $c',
         "",
         "(3 + 4) * 1",
-        f"{tmp_path}/o ut",
+        f"{tmp_path}/o - ut",
         "1 + 1",
         "esp32c3",
     )
@@ -296,6 +296,51 @@ def test_transcript_of_a_script_with_arguments(shell: Shell, tmp_path: Path) -> 
     assert first.out.splitlines()[-7] == '<a "b" $c>  a "b" $c a "b" $c'
     assert again.out.splitlines()[-7:] == first.out.splitlines()[-7:]
     assert (first.status, again.status, again.err.count("read once")) == (0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "value", "replayed"),
+    [
+        ("peek DRAM+$1", "1|2", "peek DRAM+1|2"),
+        ("peek DRAM+$1", "1 | 7", "peek DRAM+1|7"),
+        ("peek DRAM+$1*4", "1<<2", "peek DRAM+1<<2*4"),
+        ("peek DRAM+$1*4", "1 + 3", "peek DRAM+1+3*4"),
+        ("peek DRAM+$1", "4 and 8", "peek (DRAM+4 and 8)"),
+        ("dump DRAM..+$1", "4 + 4", "dump DRAM..+4+4"),
+        ("peek (DRAM + $1)", "4 | 8", "peek (DRAM + 4 | 8)"),
+        ("fails peek DRAM+$1*4", "1|2", "fails peek DRAM+1|2*4"),
+        ("repeat $1 echo x", "1 + 1", "repeat 1+1 echo x"),
+        ("poke DRAM 0 --mask=$1", "1 | 4", "poke DRAM 0 --mask=1|4"),
+        ("let y = 4; peek DRAM+$y+$1", "1 + 3", "peek DRAM+$y+1+3"),
+        ("expect $1 == 3", "1 | 2", "expect 1 | 2 == 3"),
+        ("echo $1", "1 + 1", 'echo "1 + 1"'),
+        ("echo a$1", "1|2", "echo a1|2"),
+        ("echo $1", "|", 'echo "|"'),
+        ("echo $1", "--help", 'echo "--help"'),
+        ("echo ($1)", "a$", 'echo "(a\\$)"'),
+        ("echo hi > f$1", "1 + 1", 'echo hi > f"1 + 1"'),
+        ("echo x$1", "y;z", 'echo x"y;z"'),
+        ("let z = $1; echo $z", "0x10", "let z = 0x10"),
+        ("for i in $1\necho $i\nend", "010", 'let i = "010"'),
+        ("source in.espsh $1", "1 + 1", 'source {folder}/in.espsh "1 + 1"'),
+    ],
+)
+def test_the_value_of_an_argument_in_a_transcript(
+    line: str, value: str, replayed: str, shell: Shell, tmp_path: Path
+) -> None:
+    """It is text, so it stands there without parentheses of ours; what runs again says the same."""
+    (tmp_path / "in.espsh").write_text("echo $1\n")
+    shell.session.folder, shell.session.keep_going = tmp_path, True
+    shell.type(f"log {tmp_path}/log")
+    first = shell.script(line, value)
+    shell.type("log off")
+    log = (tmp_path / "log").read_text()
+    assert replayed.format(folder=tmp_path) in log.splitlines()
+    again = shell.script(log)
+    assert (again.status, again.out.replace(f"peek {replayed[11:]}", "peek DRAM+$1*4")) == (
+        first.status,
+        first.out,
+    )
 
 
 def test_transcript_that_cannot_be_written(shell: Shell, tmp_path: Path) -> None:
