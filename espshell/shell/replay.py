@@ -17,14 +17,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from espshell import files, regex
-from espshell.errors import UsageError
+from espshell.errors import EspError, UsageError
 from espshell.shell.arguments.types import AnyType
 from espshell.shell.declaration import Trait
 from espshell.shell.language import expr, grammar
 from espshell.shell.language.assignment import assigned
+from espshell.shell.language.scope import TargetScope
 from espshell.shell.language.words import Piece, PlainText, Variables, Word
 from espshell.shell.lines import Prepared
-from espshell.shell.registry import OPTION, REST
+from espshell.shell.registry import OPTION, REST, Bound
 from espshell.units import number_text, parse_number
 
 _PLAIN = regex.late(r"(?!--?[A-Za-z]|@)[\w./:+=,@%-]+")
@@ -33,16 +34,22 @@ _SPACES = regex.late(r"(?<!\w)\s+|\s+(?!\w)")
 """What an expression does not need: spaces between words are all that separates anything."""
 
 
-def as_in_a_script(prepared: Prepared, variables: Variables, folder: Path) -> str:
+def as_in_a_script(
+    prepared: Prepared, variables: Variables, folder: Path, scope: TargetScope | None = None
+) -> str:
     """Return the source of a command with its full name, ``-`` and redirect.
 
-    Files that it sources are relative to ``folder``.
+    Files that it sources are relative to ``folder``.  ``scope``: where its names may be shortened.
     """
     command, redirect = prepared.command, prepared.command.redirect
     innermost = prepared.innermost
     write = _writer(prepared, variables)
     words = command.words
     texts = {word.column: write(word) for word in words}
+    for column, name in _inner_names(prepared):
+        texts[column] = name
+    if scope is not None:
+        texts = _with_whole_names(texts, prepared, variables, scope)
     if Trait.LINES in innermost.verb.traits and innermost.command.words:
         name = innermost.command.words[0]
         with contextlib.suppress(UsageError):  # no valid path: the line fails again when it is run
@@ -59,6 +66,71 @@ def as_in_a_script(prepared: Prepared, variables: Variables, folder: Path) -> st
         to = target.raw if redirect.kind == "|" else _text(target, variables)
         to = f" {redirect.kind} {to}"
     return f"{'-' if command.ignore_failure else ''}{source}{to}"
+
+
+def _inner_names(prepared: Prepared) -> Iterator[tuple[int, str]]:
+    """Yield the words of the full names of the commands inside of one, with their columns."""
+    while (inner := prepared.inner) is not None:
+        column, parts = inner.command.name.column, inner.verb.name.split()
+        words = [word for word in prepared.command.words if word.column >= column]
+        if len(inner.command.name.raw.split()) == len(parts):
+            yield from zip((word.column for word in words), parts, strict=False)
+        prepared = inner
+
+
+def _with_whole_names(
+    texts: dict[int, str], prepared: Prepared, variables: Variables, scope: TargetScope
+) -> dict[int, str]:
+    """Return words in which shortened names of places are written out."""
+    names: set[str] = set()
+    held: Prepared | None = prepared
+    while held is not None:
+        for kind, words in ((s.type, w) for s, w in _arguments(held) if s.type and s.type.raw):
+            with contextlib.suppress(UsageError):
+                names |= set(kind.names(kind.parse([w.expand_raw(variables) for w in words])))
+        held = held.inner
+    for name in names:
+        space, _, short = name.rpartition(":")
+        whole = _whole(name, scope)
+        if whole != short:
+            pattern = re.compile(rf"""(?<![\w$'"])(?<!\w\.){re.escape(short)}(?!\w|\.\w)""")
+            is_there = re.compile(rf"{space}:", re.IGNORECASE) if space else pattern
+            texts = {
+                column: pattern.sub(whole, text) if is_there.search(text) else text
+                for column, text in texts.items()
+            }
+    return texts
+
+
+def _arguments(prepared: Prepared) -> Bound:
+    """Return what the words of a command are, the value of ``let`` included."""
+    command = prepared.command
+    if not (_is_let(prepared) and command.words):
+        return prepared.bound
+    return ((REST, (assigned(command).value,)),)
+
+
+def _is_let(prepared: Prepared) -> bool:
+    return prepared.verb.rest == "assignment" and Trait.ALIAS not in prepared.verb.traits
+
+
+def _whole(name: str, scope: TargetScope) -> str:
+    """Return a name behind its space as a script needs it; itself if it is whole, or means none."""
+    space, _, short = name.rpartition(":")
+    try:
+        scope.prefixes = False
+        if scope.knows(name):
+            return short
+        scope.prefixes = True
+        inside = scope.space(space) if space else scope
+        if (place := inside.place(short)) is not None:
+            return place.name
+        match = None if space else scope.field(short)
+        return f"{match[0].full_name}.{match[1].name}" if match else short
+    except EspError:  # said when it runs
+        return short
+    finally:
+        scope.prefixes = True
 
 
 def assignment(name: str, value: str) -> str:
@@ -86,7 +158,7 @@ def _writer(prepared: Prepared, variables: Variables) -> Callable[[Word], str]:
             break
         prepared = prepared.inner
     command = prepared.command
-    is_let = prepared.verb.rest == "assignment" and Trait.ALIAS not in prepared.verb.traits
+    is_let = _is_let(prepared)
     if is_let and command.words and assigned(command).value.lone_variable():
         return lambda word: _without_arguments(word, variables, _number_or_text)
     start = command.column if is_let else start

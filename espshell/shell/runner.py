@@ -326,14 +326,24 @@ class Runner:
             raise
 
         def write(transcript: Record) -> None:
-            text = replay.as_in_a_script(prepared, session.variables, session.folder)
-            is_once = Trait.ONCE in prepared.verb.traits
-            (transcript.comment if is_once else transcript.command)(text)
+            scope = session.scope if session.interactive else None
+            text = replay.as_in_a_script(prepared, session.variables, session.folder, scope)
+            is_comment = Trait.ONCE in prepared.verb.traits or self._is_refused(text)
+            (transcript.comment if is_comment else transcript.command)(text)
 
         output.logged(write)
         if session.interactive:
             output.alive(f"{command.text} ...")
         return prepared
+
+    def _is_refused(self, text: str) -> bool:
+        """Return whether a script with this typed line would be refused, and not run at all."""
+        if self.session.interactive:
+            try:
+                check.check(self.session, (Script("", text), ()), to_run=True)
+            except EspError:
+                return True
+        return False
 
     def _redirected(self, command: Command) -> contextlib.AbstractContextManager[None]:
         redirect, output = command.redirect, self.session.output

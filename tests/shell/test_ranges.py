@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -263,6 +264,47 @@ def test_transcript_can_be_run_again(shell: Shell, tmp_path: Path) -> None:
     ]
     assert "# 0x3fc90000  0x00000005  5" in log.read_text().splitlines()
     assert shell.script(log.read_text()).status == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "replayed"),
+    [
+        ("pe DRA", "peek DRAM"),
+        ("peek UART0.CLKDI", "peek UART0.CLKDIV"),
+        ("dump DRA..+8", "dump DRAM..+8"),
+        ("peek (DRA + 4)", "peek (DRAM + 4)"),
+        ("expect [DRA] == 0", "expect [DRAM] == 0"),
+        ("let z = DRA + 4; echo $z", "let z = DRAM + 4"),
+        ("dump flash:nv 16", "dump flash:nvs 16"),
+        ("efuse:MA", "print efuse:MAC"),
+        ("UART0.CLKDIV.FR", "print UART0.CLKDIV.FRAG"),
+        ("fa pok ROM0 0", "fails poke ROM0 0"),
+        ("repeat 2 sr sho", "repeat 2 sr show"),
+        ("repeat 1 peek DRA", "repeat 1 peek DRAM"),
+        ("peek NOSUCH", "# peek NOSUCH"),
+        ("peek $nosuch", "# peek $nosuch"),
+        ("image info nosuch.bin", "# image info nosuch.bin"),
+        ("expect 1 == 2", "expect 1 == 2"),
+        ("snap u DRAM 4; diff u DRAM 4", "diff u DRAM 4"),
+    ],
+)
+def test_what_is_typed_at_the_prompt_in_a_transcript(
+    line: str, replayed: str, tmp_path: Path
+) -> None:
+    """Shortened names stand there whole, and what no script may say is a comment."""
+    shell = Shell()
+    shell.type("connect sim://demo")
+    shell.session.interactive = True
+    shell.type(f"log {tmp_path}/log")
+    first = shell.type(line)
+    shell.type("log off")
+    log = (tmp_path / "log").read_text()
+    assert replayed in log.splitlines()
+    again = shell.script(log)
+    if first.status == 0:
+        said = re.sub(r"\$~\d = ", "", first.out).replace("DRA]", "DRAM]").replace("pok ", "poke ")
+        assert (again.status, again.out) == (0, said)
+    assert again.status == (first.status if not replayed.startswith("#") else 0)
 
 
 def test_transcript_of_a_script_with_arguments(shell: Shell, tmp_path: Path) -> None:
