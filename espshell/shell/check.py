@@ -17,7 +17,7 @@ from typing import Any
 from espshell import files
 from espshell.errors import EspError, ScriptError, UsageError
 from espshell.records import dataclass, replace
-from espshell.shell import blocks, lines, registry, script
+from espshell.shell import blocks, claims, lines, registry, script
 from espshell.shell.arguments.types import AnyType
 from espshell.shell.blocks import Block, Node
 from espshell.shell.declaration import Trait
@@ -282,14 +282,14 @@ class _Checker:
         arguments = registry.parsed(prepared.bound, same)
         written = [path for kind, value in arguments for path in kind.outputs(value)]
         redirect = prepared.command.redirect
-        if redirect and redirect.kind != "|" and _is_same([redirect.target], same):
+        if redirect and redirect.kind == "|":
+            written += map(files.path_of, claims.written_behind(redirect.target.raw))
+        elif redirect and _is_same([redirect.target], same):
             written.append(files.path_of(redirect.target.expand(same)))
         for path in written:
-            is_device = files.exists(path) and not files.is_file(path)
-            if not (is_device or PORT_PLACE in str(path)):
+            if not (claims.is_device(path) or PORT_PLACE in str(path)):
                 raise UsageError(
-                    f"{path}: several boards would write the same file",
-                    hint=f"{PORT_PLACE} in the name stands for the board",
+                    f"{path}: several boards would write the same file", hint=claims.HINT
                 )
 
     def _assigned(self, name: str, words: Sequence[Word]) -> None:

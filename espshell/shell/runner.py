@@ -28,6 +28,7 @@ from espshell.records import replace
 from espshell.shell import (
     blocks,
     check,
+    claims,
     display,
     hints,
     junit,
@@ -138,6 +139,7 @@ class Runner:
         session, verb = self.session, prepared.verb
         if verb.needs_chip:
             _require_chip(session, verb)
+        self._claim(prepared)
         scope = session.scope
         arguments = registry.values(verb, prepared.bound, session.variables, scope)
         if (inner := prepared.inner) is not None:
@@ -166,6 +168,14 @@ class Runner:
         if result.ok:
             return outcome
         return Outcome(1, outcome.result, DeviceError(result.failure))
+
+    def _claim(self, prepared: Prepared) -> None:
+        """Take the files that a command writes for this board. Raises: UsageError."""
+        session = self.session
+        if claims.are_kept():
+            for kind, value in registry.parsed(prepared.bound, session.variables):
+                for path in kind.outputs(value):
+                    claims.require_own(path, session.bench.port or "")
 
     def _recorded(self, prepared: Prepared, arguments: dict[str, object]) -> Answer:
         """Run a verb; journal its writes to memory, and note them if Ctrl-C stops it."""
@@ -352,6 +362,7 @@ class Runner:
         if redirect.kind == "|":
             return output.to_shell(redirect.target.raw)
         path = files.path_of(redirect.target.expand(self.session.variables))
+        claims.require_own(path, self.session.bench.port or "")
         return output.to_file(path, append=redirect.kind == ">>")
 
 
