@@ -46,8 +46,7 @@ def as_in_a_script(
     write = _writer(prepared, variables)
     words = command.words
     texts = {word.column: write(word) for word in words}
-    for column, name in _inner_names(prepared):
-        texts[column] = name
+    texts |= _inner_names(prepared)
     if scope is not None:
         texts = _with_whole_names(texts, prepared, variables, scope)
     if Trait.LINES in innermost.verb.traits and innermost.command.words:
