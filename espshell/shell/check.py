@@ -118,6 +118,22 @@ def _is_same(words: Iterable[Word], same: dict[str, str]) -> bool:
     return all(same.keys() >= set(word.required_variables()) for word in words)
 
 
+def _require_no_edge(name: str) -> None:
+    """Refuse the edge of a block that is not alone on its line: behind ``fails``, by an alias."""
+    if name in (blocks.IF, blocks.FOR, blocks.ELSE, blocks.END):
+        raise UsageError(f"`{name}` belongs to a block of lines", hint="it is alone on its line")
+
+
+@contextlib.contextmanager
+def _at(column: int) -> Iterator[None]:
+    """Say of errors that they are at a column of the line."""
+    try:
+        yield
+    except UsageError as error:
+        error.column = column
+        raise
+
+
 def _stem(path: Path) -> str:
     return os.path.splitext(path)[0]
 
@@ -195,7 +211,8 @@ class _Checker:
         """Check the condition of an ``if``, or the count of a ``repeat``."""
         if not all(word.is_plain for word in command.words):
             return True
-        expression = blocks.condition(command, {})
+        with _at(command.words[0].column if command.words else command.column):
+            expression = blocks.condition(command, {})
         self._check_names(expression.names())
         return expression.constant() is None
 
@@ -218,6 +235,7 @@ class _Checker:
 
     def _prepared(self, prepared: Prepared, text: Script, depth: int) -> bool:
         verb, command = prepared.verb, prepared.command
+        _require_no_edge(verb.name)
         if Trait.ALIAS in verb.traits:
             if command.words:
                 verb.run(self._session, assignment=command)
@@ -314,7 +332,8 @@ class _Checker:
         assignment = assigned(command)
         self._assigned(assignment.name, [assignment.value])
         if assignment.value.is_plain and not assignment.value.is_quoted:
-            expression = expr.parse(assignment.value.expand_raw({}))
+            with _at(assignment.value.column):
+                expression = expr.parse(assignment.value.expand_raw({}))
             self._check_names(expression.names())
             is_open = expression.constant() is None
             if self.same is not None and is_open:
@@ -326,7 +345,8 @@ class _Checker:
         for word in (command.name, *command.words):
             for name in word.required_variables():
                 if name not in self._variables and self._knows_lines:
-                    word.expand(dict.fromkeys(self._variables, ""))  # raises, with a hint
+                    with _at(word.column):
+                        word.expand(dict.fromkeys(self._variables, ""))  # raises, with a hint
 
     def _check_either(self, words: Iterable[str]) -> None:
         """Require words to be files or names of places, once the chip can say which there are."""
