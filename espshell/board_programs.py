@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -21,6 +23,7 @@ from typing import IO, cast
 from espshell.boards import Request
 from espshell.errors import EspError, file_error
 from espshell.records import dataclass, field
+from espshell.shell import claims
 from espshell.shell.crash import STOPPING
 
 _STOP_S = 10.0
@@ -54,9 +57,9 @@ def run(request: Request, given: bytes) -> int:
 
     Raises: UsageError or BrokenPipeError if results cannot be written; the boards are ended then.
     """
-    with _ended_with_us() as boards:
+    with tempfile.TemporaryDirectory() as shared, _ended_with_us() as boards:
         for port in request.ports:
-            boards.append(Board(port, _start(port, request.arguments)))
+            boards.append(Board(port, _start(port, request.arguments, shared)))
         copies = _Copies(boards, as_json="--json" in request.arguments)
         threads = [
             threading.Thread(target=work, daemon=True)
@@ -95,13 +98,14 @@ def _ended_with_us() -> Iterator[list[Board]]:
         _stop(boards, signal.SIGTERM)
 
 
-def _start(port: str, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start the program for a board."""
+def _start(port: str, arguments: Sequence[str], shared: str) -> subprocess.Popen[bytes]:
+    """Start the program for a board; ``shared``: a folder in which they say who writes what."""
     return subprocess.Popen(
         [sys.executable, "-m", "espshell", "--port", port, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        env={**os.environ, claims.FOLDER: shared},
         start_new_session=True,  # Ctrl-C comes to us alone, and we pass it on
     )
 

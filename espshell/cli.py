@@ -303,10 +303,14 @@ def _read(name: str, arguments: Sequence[str]) -> Script:
     try:
         return script.read(path_of(name))
     except UsageError as error:
-        near = did_you_mean(name, ("sim", "check", "compare", "ports", "esptool"))
-        hint = command_hint(name, arguments) or near
+        near = did_you_mean(name, _PROGRAMS)
+        first = f"`{name}` stands in front of all options" if name in _PROGRAMS else ""
+        hint = first or command_hint(name, arguments) or near
         raise UsageError(error.message, hint=hint) from error
 
+
+_PROGRAMS = ("sim", "check", "compare", "ports", "esptool")
+"""Words that are programs of their own, if they stand first."""
 
 _PORTS = regex.late(r"/dev/(tty|cu\.|pts/|serial/|rfcomm)|[\w+]+://|usb:|COM\d+$", re.IGNORECASE)
 

@@ -27,13 +27,15 @@ class EspError(Exception):
 
     exit_status: ClassVar[int] = 1
 
-    def __init__(self, message: str, *, hint: str = "", status: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", status: int | None = None, column: int = 0
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.status = self.exit_status if status is None else status
         """The exit status of a program that ends with this error."""
-        self.column = 0
+        self.column = column
         """Where in its line the fault is, from 1; 0 where that is not known."""
 
     @property

@@ -356,3 +356,11 @@ def test_garbage_of_many_connections_is_collected() -> None:
         gc.enable()
     assert gc.get_threshold() == threshold
     assert most <= COLLECTED_EVERY + 1
+
+
+def test_none_is_no_argument_before_another() -> None:
+    """It is an error: the address that is missing is not the number behind it."""
+    with espshell.connect("sim://esp32c3") as chip:
+        with pytest.raises(espshell.UsageError, match="the first argument of dump is None"):
+            chip.dump(None, 256)  # type: ignore[arg-type]
+        assert chip.hash("DRAM..+16").digest == chip.hash("DRAM", 16).digest

@@ -223,6 +223,11 @@ SHARED = (
     "merge-bin -o x 0 in.bin",
     "peek DRAM > x",
     "peek DRAM >> x",
+    "peek DRAM | tee x",
+    "peek DRAM | sort | tee -a /dev/null x | cat",
+    "peek DRAM | sort 2>&1 > x",
+    "peek DRAM | (sort; date) >x",
+    "peek DRAM | grep '>' | tee 'x'",
     'let f = "x"; save DRAM 64 $f',
     "let i = 1; save DRAM 64 x$i",
     "alias keep = save DRAM 64; keep x",
@@ -237,6 +242,9 @@ OWN = (
     "trace on; trace off; log off",
     "peek DRAM > /dev/null",
     "peek DRAM | cat",
+    "peek DRAM | tee x-{port} 2>&1 | grep '>' x > /dev/null",
+    'peek DRAM | tee "$(mktemp)" < /dev/stdin',
+    "peek DRAM | grep 'it''s",
     "let i = [DRAM]; save DRAM 64 x$i",
     "peek DRAM; save DRAM 64 x$_",
     "source inner.espsh x-{port}",
@@ -274,6 +282,19 @@ def test_a_file_that_all_boards_would_write(
     is_refused = is_shared and "$1" not in line
     assert main(["check", "--several", "x.espsh"]) == (2 if is_refused else 0)
     assert main(["check", "x.espsh"]) == 0
+
+
+@pytest.mark.parametrize("line", ["save DRAM 64 x$i", "peek DRAM > x$i", "snap save x$i"])
+def test_a_file_of_a_name_that_shows_when_it_runs(line: str, tmp_path: Path) -> None:
+    """The first board has it, and the other is told so: no data is lost in silence."""
+    (tmp_path / "x.espsh").write_text(f"snap a DRAM 4\nlet i = [DRAM]\n{line}\n{line}\necho on\n")
+    command = [*COMMAND, "-p", CHIPS[1], "-p", CHIPS[2], "x.espsh"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    errors = [text for text in ran.stderr.splitlines() if "has written it" in text]
+    assert re.match(r"\[(.*)\] x.espsh:3: (save|peek|snap): x0: the board on ", errors[0])
+    assert ran.stdout.count("] on") == 1
+    assert (tmp_path / "x0").stat().st_size > 0
 
 
 def test_the_port_in_lines(tmp_path: Path) -> None:

@@ -131,6 +131,12 @@ def test_line_may_begin_with_a_dash() -> None:
         (["-c"], 2, "espshell: argument -c/--command: expected one argument"),
         (["smi"], 2, "espshell: cannot read smi: no such file or directory; did you mean `sim`?"),
         (["."], 2, "espshell: cannot read .: is a directory"),
+        (
+            ["--yes", "check", "x"],
+            2,
+            "espshell: cannot read check: no such file or directory; `check` stands in front of all"
+            " options",
+        ),
         (["--trace=/nonexistent/t", "-c", "info"], 2, "espshell: cannot write /nonexistent/t"),
         (["sim", "esp99"], 2, "espshell: expected a chip that can be simulated"),
         (["sim", "esp32", "--tcp", "x"], 2, "espshell: expected HOST:PORT, not `x`"),

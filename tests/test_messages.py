@@ -41,7 +41,7 @@ def test_every_explained_sentence_is_one_of_the_program() -> None:
     for section in messages.sections().values():
         for text in section.sentences:
             longest = max(text.split(ANY), key=len).strip(" :;")
-            is_system = text.startswith("cannot open …: ")
+            is_system = text.startswith(("cannot open …: ", "lost "))
             assert text in said or is_system or longest in sources, text
 
 
@@ -72,6 +72,8 @@ def test_slugs_are_words_of_their_own() -> None:
         ("cannot open /dev/ttyUSB0: permission denied", "permission"),
         ("cannot open /dev/ttyUSB0: in use by another program", "port-busy"),
         ("cannot open socket://10.0.0.1:5: connection refused", "no-server"),
+        ("cannot open socket://nosuch:5: name or service not known", "no-server"),
+        ("lost rfc2217://10.0.0.1:5 while reading: connection failed", "no-server"),
         ("cannot open /dev/ttyUSB0: input/output error", "no-port"),
         ("lost /dev/ttyACM0 while reading: device reports readiness to read", "usb-gone"),
         ("no reply to READ_REG within 3.0 s", "power"),

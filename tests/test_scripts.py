@@ -73,6 +73,10 @@ SYNTAX = (
     _bad("peek NOSUCH", "`NOSUCH` is not a known name"),
     _bad("peek UART0.NOSUCH", ""),
     _bad("repeat 2\necho x", "`repeat` has no `end`", command=""),
+    _bad("if [DRAM\necho x\nend", r"unclosed `\[` at column 4", command=""),
+    _bad("for i in 1 (2\nend", r"unclosed `\(`", command=""),
+    _bad("fails if 1", "`if` belongs to a block"),
+    _bad("repeat 2 for i in 1", "`for` belongs to a block"),
     _bad("end", "`end` is outside of any block", command=""),
     _bad("if 1\nelse\nelse\nend", "a second `else`", line=3, command=""),
     _bad("if 0\npook\nend", "unknown command", line=2),
@@ -205,11 +209,6 @@ SHELLS = (
 ROWS = (*SYNTAX, *RUNS, *FINDINGS, *POLICIES, *BENCHES, *SHELLS)
 
 
-def piped(row: Row) -> Row:
-    """Return a row whose script comes from a pipe."""
-    return replace(row, how=PIPE, err=row.err.replace(r"x\.espsh:", "<stdin>:"))
-
-
 def blank(row: Row) -> Row:
     """Return a row whose script begins with two blank lines and a comment, from a pipe."""
 
@@ -219,9 +218,6 @@ def blank(row: Row) -> Row:
     text = "\ufeff" * row.text.startswith("\ufeff") + "\n  \n# a comment\n"
     err = re.sub(r"x\\\.espsh:(\d+):", below, row.err)
     return replace(row, text=text + row.text.removeprefix("\ufeff"), how=PIPE, err=err)
-
-
-WAYS = {"piped": piped, "blank lines": blank}
 
 
 @pytest.fixture
@@ -269,13 +265,29 @@ def test_a_script(row: Row, folder: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
     "row", [r for r in ROWS if r.how == FILE], ids=lambda row: ascii(row.text[:30])
 )
-def test_a_script_from_a_pipe(row: Row, way: str, folder: Path) -> None:
+def test_a_script_from_a_pipe(row: Row, folder: Path) -> None:
     """Standard input that is piped behaves as a file does, blank lines and errors included."""
-    test_a_script(WAYS[way](row), folder)
+    test_a_script(blank(row), folder)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "row", [r for r in ROWS if r.how == FILE], ids=lambda row: ascii(row.text[:30])
+)
+def test_a_pipe_is_as_a_file(row: Row, folder: Path) -> None:
+    """Results, errors and status are the same to the letter, but for the name and for times."""
+    file, pipe = run(row, folder), run(replace(row, how=PIPE), folder)
+    assert pipe.returncode == file.returncode
+    assert without_times(pipe.stdout) == without_times(file.stdout)
+    assert without_times(pipe.stderr) == without_times(file.stderr.replace("x.espsh:", "<stdin>:"))
+
+
+def without_times(text: str) -> str:
+    """Return a text without durations."""
+    return re.sub(r"\d+(\.\d+)? (s|ms|kB/s)\b", "T", text)
 
 
 @pytest.mark.long

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from espshell.errors import UsageError
 from espshell.shell.replay import quoted
 
 Place = int | str
@@ -22,13 +23,19 @@ class Raw(str):
 
 
 def line(name: str, arguments: Sequence[object], options: Mapping[str, object]) -> str:
-    """Return the line of a command; None and False leave an argument or an option out."""
+    """Return the line of a command; None and False leave an argument or an option out.
+
+    Raises: UsageError for None as the first of several, whose place the next would take.
+    """
+    given = [argument for argument in arguments if argument is not None]
+    if given and arguments[0] is None:
+        raise UsageError(f"the first argument of {name} is None")
     words = [name]
     for option, value in options.items():
         if value is not None and value is not False:
             flag = f"--{option.replace('_', '-')}"
             words.append(flag if value is True else f"{flag}={_word(value)}")
-    return " ".join([*words, *(_word(word) for word in arguments if word is not None)])
+    return " ".join([*words, *map(_word, given)])
 
 
 def flat(pairs: Sequence[FilePlace]) -> list[object]:

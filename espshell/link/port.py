@@ -45,7 +45,6 @@ Source: esp-pylib, ``serial_reset`` (Apache 2.0); not tried here.
 
 _POLL_S = 0.02
 _READ_SIZE = 65536
-_LOST_HINT = "plug it in again, then `reconnect`"
 _SIMULATORS = "espshell.sim"
 
 
@@ -129,7 +128,7 @@ class SerialPort:
         except (OSError, NotImplementedError) as error:
             if getattr(error, "errno", errno.ENOTTY) not in (errno.ENOTTY, errno.EINVAL):
                 message = f"lost {self.url} while resetting: {_reason(error)}"
-                raise PortError(message, hint=_LOST_HINT, port=self.url) from error
+                raise PortError(message, hint=ports.remedy(self.url).lost, port=self.url) from error
             self.has_lines = False
 
     @property
@@ -188,7 +187,7 @@ class SerialPort:
                 port=self.url,
             )
         message = f"lost {self.url} while {doing}: {_reason(error)}"
-        return PortError(message, hint=_LOST_HINT, port=self.url)
+        return PortError(message, hint=ports.remedy(self.url).lost, port=self.url)
 
 
 def open_port(url: str, baud: int) -> SerialPort:
@@ -222,7 +221,8 @@ def open_port(url: str, baud: int) -> SerialPort:
         raise UsageError(f"cannot open `{url}`: {_reason(error)}", hint=_URL_HINT) from error
     except _SYSTEM_ERRORS as error:
         reason = _reason(error)
-        hint = next((hint for words, hint in _OPEN_HINTS.items() if words in reason), "")
+        advice = {**_OPEN_HINTS, _ABSENT: ports.remedy(url).absent}
+        hint = next((hint for words, hint in advice.items() if words in reason), "")
         raise PortError(f"cannot open {url}: {reason}", hint=hint, port=url) from error
     return SerialPort(url, device)
 
@@ -282,7 +282,8 @@ def _reason(error: Exception) -> str:
 
 _OPEN_HINTS = {
     "permission": "does this user have permission? (on Linux: group dialout)",
-    "no such file": "is it plugged in, and is the name right?",
     "in use": "close the other program first",
 }
 """Advice on a port that cannot be opened, by words of the reason."""
+
+_ABSENT = "no such file"

@@ -6,6 +6,9 @@ files); Espressif's as in its list of allocated product ids.
 
 from __future__ import annotations
 
+import os
+import re
+
 from espshell.chips import USB_JTAG_SERIAL_PID, USB_VID
 from espshell.errors import BenchError, printable
 from espshell.records import dataclass, replace
@@ -120,6 +123,46 @@ class PortInfo:
         if self.location or other.location:
             return self.location == other.location
         return self.device == other.device
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What to do about a port of a kind: once it is lost, is not there, or damages bytes."""
+
+    lost: str
+    absent: str = ""
+    damages: str = ""
+    """What to try instead."""
+
+
+_CABLE = "a shorter cable, another USB port"
+_DEVICE = Remedy(
+    "plug it in again, then `reconnect`",
+    "is it plugged in, and is the name right?",
+    _CABLE,
+)
+_PTY = Remedy(
+    "start what serves it again, then `connect` to the name that it prints",
+    "a pseudo-terminal is there while what serves it runs",
+    f"{_CABLE} where it is served",
+)
+_SERVER = Remedy(
+    "does its server run, and is the board plugged in there? then `reconnect`",
+    damages=f"{_CABLE} where it is served",
+)
+_SIMULATED = Remedy("`reconnect` begins with it anew", damages="its URL without noise")
+_REMEDIES = (
+    (r"/dev/(pts/|ttys\d)", _PTY),  # of Linux, of macOS
+    (r"(socket|rfc2217)://", _SERVER),
+    (r"sim://", _SIMULATED),
+)
+
+
+def remedy(url: str) -> Remedy:
+    """Return what to do about a port, by its name alone: it may be gone."""
+    name = os.path.realpath(url) if url.startswith("/") else url  # a link outlasts its device
+    fits = (advice for pattern, advice in _REMEDIES if re.match(pattern, name, re.IGNORECASE))
+    return next(fits, _DEVICE)
 
 
 def list_ports() -> tuple[PortInfo, ...]:

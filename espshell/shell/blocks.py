@@ -35,6 +35,7 @@ MAX_DEPTH = 20
 _MOST_ROUNDS = 1 << 20
 _RANGE = regex.late(r"([^.]+)\.\.([^.]+)(?:\.\.([^.]+))?")
 _EDGE = regex.late(r"\b(if|for|else|end|repeat)\b", re.IGNORECASE)
+_HEAD = regex.late(r"\s*-?\s*(if|for|else|end|repeat)\b", re.IGNORECASE)
 _NAME = regex.late(r"[A-Za-z_]\w*")
 
 
@@ -115,6 +116,8 @@ def _kind(line: Line) -> str:
     try:
         commands = lines.cut(line.text)
     except UsageError:
+        if _HEAD.match(line.text):
+            raise
         return ""  # what is wrong with it is said when it is checked
     for command in commands:
         name = command.name.raw.lower()

@@ -17,7 +17,7 @@ from typing import Any
 from espshell import files
 from espshell.errors import EspError, ScriptError, UsageError
 from espshell.records import dataclass, replace
-from espshell.shell import blocks, lines, registry, script
+from espshell.shell import blocks, claims, lines, registry, script
 from espshell.shell.arguments.types import AnyType
 from espshell.shell.blocks import Block, Node
 from espshell.shell.declaration import Trait
@@ -118,6 +118,22 @@ def _is_same(words: Iterable[Word], same: dict[str, str]) -> bool:
     return all(same.keys() >= set(word.required_variables()) for word in words)
 
 
+def _require_no_edge(name: str) -> None:
+    """Refuse the edge of a block that is not alone on its line: behind ``fails``, by an alias."""
+    if name in (blocks.IF, blocks.FOR, blocks.ELSE, blocks.END):
+        raise UsageError(f"`{name}` belongs to a block of lines", hint="it is alone on its line")
+
+
+@contextlib.contextmanager
+def _at(column: int) -> Iterator[None]:
+    """Say of errors that they are at a column of the line."""
+    try:
+        yield
+    except UsageError as error:
+        error.column = column
+        raise
+
+
 def _stem(path: Path) -> str:
     return os.path.splitext(path)[0]
 
@@ -195,7 +211,8 @@ class _Checker:
         """Check the condition of an ``if``, or the count of a ``repeat``."""
         if not all(word.is_plain for word in command.words):
             return True
-        expression = blocks.condition(command, {})
+        with _at(command.words[0].column if command.words else command.column):
+            expression = blocks.condition(command, {})
         self._check_names(expression.names())
         return expression.constant() is None
 
@@ -218,6 +235,7 @@ class _Checker:
 
     def _prepared(self, prepared: Prepared, text: Script, depth: int) -> bool:
         verb, command = prepared.verb, prepared.command
+        _require_no_edge(verb.name)
         if Trait.ALIAS in verb.traits:
             if command.words:
                 verb.run(self._session, assignment=command)
@@ -282,14 +300,14 @@ class _Checker:
         arguments = registry.parsed(prepared.bound, same)
         written = [path for kind, value in arguments for path in kind.outputs(value)]
         redirect = prepared.command.redirect
-        if redirect and redirect.kind != "|" and _is_same([redirect.target], same):
+        if redirect and redirect.kind == "|":
+            written += map(files.path_of, claims.written_behind(redirect.target.raw))
+        elif redirect and _is_same([redirect.target], same):
             written.append(files.path_of(redirect.target.expand(same)))
         for path in written:
-            is_device = files.exists(path) and not files.is_file(path)
-            if not (is_device or PORT_PLACE in str(path)):
+            if not (claims.is_device(path) or PORT_PLACE in str(path)):
                 raise UsageError(
-                    f"{path}: several boards would write the same file",
-                    hint=f"{PORT_PLACE} in the name stands for the board",
+                    f"{path}: several boards would write the same file", hint=claims.HINT
                 )
 
     def _assigned(self, name: str, words: Sequence[Word]) -> None:
@@ -314,7 +332,8 @@ class _Checker:
         assignment = assigned(command)
         self._assigned(assignment.name, [assignment.value])
         if assignment.value.is_plain and not assignment.value.is_quoted:
-            expression = expr.parse(assignment.value.expand({}, raw=True))
+            with _at(assignment.value.column):
+                expression = expr.parse(assignment.value.expand({}, raw=True))
             self._check_names(expression.names())
             is_open = expression.constant() is None
             if self.same is not None and is_open:
@@ -326,7 +345,8 @@ class _Checker:
         for word in (command.name, *command.words):
             for name in word.required_variables():
                 if name not in self._variables and self._knows_lines:
-                    word.expand(dict.fromkeys(self._variables, ""))  # raises, with a hint
+                    with _at(word.column):
+                        word.expand(dict.fromkeys(self._variables, ""))  # raises, with a hint
 
     def _check_either(self, words: Iterable[str]) -> None:
         """Require words to be files or names of places, once the chip can say which there are."""

@@ -85,15 +85,35 @@ def cut(
         return _cut_plain(text)
 
     def takes_expression(name: str) -> bool:
-        first = (meaning(session, name, "") or name).split()[0] if session else name
-        return COMMANDS.takes_expression(first)
+        words, index = _innermost(session, name)
+        return index < len(words) and COMMANDS.takes_expression(words[index])
+
+    def holds_command(name: str) -> int | None:
+        words, index = _innermost(session, name)
+        return index - len(words) if index >= len(words) else None
 
     return grammar.parse_line(
         text,
         rest_is_expression=takes_expression,
-        inner_command=COMMANDS.holds_command,
+        inner_command=holds_command,
         unfinished=unfinished,
     )
+
+
+def _innermost(session: Session | None, name: str) -> tuple[list[str], int]:
+    """Return the words of a name with its aliases replaced, and the index of the last command."""
+    words, index, replaced = [name], 0, set[str]()
+    while index < len(words):
+        word = words[index]
+        line = meaning(session, word, "") if session and word not in replaced else None
+        if line is not None and len(replaced) < MAX_DEPTH:
+            replaced.add(word)
+            words[index : index + 1] = line.split()
+        elif (inside := COMMANDS.holds_command(word)) is not None:
+            index += inside + 1
+        else:
+            break
+    return words, index
 
 
 def _has_no_aliases(session: Session) -> bool:
@@ -185,24 +205,51 @@ def _prepared(command: Command, names: _Names, depth: int = 0) -> Prepared:
 
 
 def _expand(
-    session: Session, commands: tuple[Command, ...], within: frozenset[str]
+    session: Session, commands: tuple[Command, ...], within: frozenset[str], depth: int = 0
 ) -> Iterator[Command]:
-    """Yield commands with aliases replaced; in its own meaning, an alias is not an alias."""
+    """Yield commands with aliases replaced; in its own meaning, an alias is not an alias.
+
+    ``depth``: in how many commands these are held.
+    """
     if len(within) > MAX_DEPTH:
         raise UsageError(f"aliases are nested more than {MAX_DEPTH} deep")
     for command in commands:
         name = command.name.raw
         line = None if _has_no_aliases(session) else meaning(session, name, command.rest(0))
         if line is None or name in within:
-            yield command
+            yield command if _has_no_aliases(session) else _inside(session, command, within, depth)
             continue
-        *before, last = _expand(session, cut(line, session), within | {name})
+        *before, last = _expand(session, cut(line, session), within | {name}, depth)
         yield from before
         yield replace(
             last,
             redirect=command.redirect or last.redirect,
             ignore_failure=command.ignore_failure or last.ignore_failure,
         )
+
+
+def _inside(session: Session, command: Command, within: frozenset[str], depth: int) -> Command:
+    """Return a command with the alias of the one that it holds replaced: ``fails ALIAS``."""
+    verb = COMMANDS.get(command.name.raw)
+    if verb is None or verb.rest != "command" or depth > MAX_DEPTH:
+        return command
+    try:
+        held = registry.inner(verb, command)
+    except UsageError:  # said when it is prepared
+        return command
+    expanded = tuple(_expand(session, (held,), within, depth + 1))
+    if expanded == (held,):
+        return command
+    if len(expanded) > 1:
+        raise UsageError(
+            f"`{held.name.raw}` stands for {len(expanded)} commands, and `{verb.name}` takes one"
+        )
+    text = command.text[: held.column - command.column] + expanded[0].text
+    return replace(
+        cut(text, session)[0],
+        ignore_failure=command.ignore_failure,
+        redirect=command.redirect or expanded[0].redirect,
+    )
 
 
 def meaning(session: Session, name: str, rest: str) -> str | None:

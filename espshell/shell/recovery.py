@@ -58,7 +58,8 @@ def reconnect(session: Session) -> Target:
     if lost is not None and lost.usb is not None:
         device = _current_name(lost.usb)
         if device is None:
-            raise BenchError(f"{lost.usb.device} is not there", hint="plug it in, then `reconnect`")
+            name = lost.usb.device
+            raise BenchError(f"{name} is not there", hint=ports.remedy(name).lost)
         bench = replace(bench, port=device)
     try:
         session.connect(bench)

@@ -28,7 +28,7 @@ from espshell.shell.language.words import PlainText, Variables, Word
 
 F = TypeVar("F", bound=Run)
 
-_OPTION = regex.late(r"--?[A-Za-z]")
+OPTION = regex.late(r"--?[A-Za-z]")
 
 REST = Param("expression", EXPRESSION)
 """What the rest of a line is given to where it is an expression."""
@@ -157,7 +157,7 @@ class Registry:
         Raises: UsageError if the name is a variable that is not set.
         """
         words = command.words
-        if not words or _OPTION.match(words[0].raw):
+        if not words or OPTION.match(words[0].raw):
             return command
         first = command.name.expand(variables).lower()
         if not self._begins_two(first, prefixes=prefixes):
@@ -330,7 +330,7 @@ def _split(
         word = remaining.pop(0)
         if word.raw == "--":
             break
-        if not _OPTION.match(word.raw):
+        if not OPTION.match(word.raw):
             positional.append(word)
             continue
         option, value = _option(verb, word)

@@ -28,6 +28,7 @@ from espshell.records import replace
 from espshell.shell import (
     blocks,
     check,
+    claims,
     display,
     hints,
     junit,
@@ -138,6 +139,7 @@ class Runner:
         session, verb = self.session, prepared.verb
         if verb.needs:
             _require_chip(session, verb)
+        self._claim(prepared)
         scope = session.scope
         arguments = registry.values(verb, prepared.bound, session.variables, scope)
         if (inner := prepared.inner) is not None:
@@ -166,6 +168,14 @@ class Runner:
         if result.ok:
             return outcome
         return Outcome(1, outcome.result, DeviceError(result.failure))
+
+    def _claim(self, prepared: Prepared) -> None:
+        """Take the files that a command writes for this board. Raises: UsageError."""
+        session = self.session
+        if claims.are_kept():
+            for kind, value in registry.parsed(prepared.bound, session.variables):
+                for path in kind.outputs(value):
+                    claims.require_own(path, session.bench.port or "")
 
     def _recorded(self, prepared: Prepared, arguments: dict[str, object]) -> Answer:
         """Run a verb; journal its writes to memory, and note them if Ctrl-C stops it."""
@@ -326,14 +336,24 @@ class Runner:
             raise
 
         def write(transcript: Record) -> None:
-            text = replay.as_in_a_script(prepared, session.variables, session.folder)
-            is_once = Trait.ONCE in prepared.verb.traits
-            (transcript.comment if is_once else transcript.command)(text)
+            scope = session.scope if session.interactive else None
+            text = replay.as_in_a_script(prepared, session.variables, session.folder, scope)
+            is_comment = Trait.ONCE in prepared.verb.traits or self._is_refused(text)
+            (transcript.comment if is_comment else transcript.command)(text)
 
         output.logged(write)
         if session.interactive:
             output.alive(f"{command.text} ...")
         return prepared
+
+    def _is_refused(self, text: str) -> bool:
+        """Return whether a script with this typed line would be refused, and not run at all."""
+        if self.session.interactive:
+            try:
+                check.check(self.session, (Script("", text), ()), to_run=True)
+            except EspError:
+                return True
+        return False
 
     @contextlib.contextmanager
     def _redirected(self, redirect: Redirect) -> Iterator[None]:
@@ -345,6 +365,7 @@ class Runner:
                 session.next_line += f" | {redirect.target.raw}"
         else:
             path = files.path_of(redirect.target.expand(session.variables))
+            claims.require_own(path, session.bench.port or "")
             with session.output.to_file(path, append=redirect.kind == ">>"):
                 yield
 

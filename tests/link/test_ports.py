@@ -101,3 +101,26 @@ def test_likely_boards_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [info.device for info in ports.list_ports()] == ["b", "c", "a"]
     assert ports.info_of("b") == PortInfo("b", 0x303A, 1)
     assert ports.info_of("z") is None
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("/dev/ttyUSB0", "plug it in"),
+        ("COM3", "plug it in"),
+        ("usb:A50285BI", "plug it in"),
+        ("spy:///dev/ttyACM0", "plug it in"),
+        ("/dev/pts/3", "what serves it"),
+        ("/dev/ttys003", "what serves it"),
+        ("socket://10.0.0.1:4000", "its server"),
+        ("rfc2217://10.0.0.1:4000?logging=debug", "its server"),
+        ("RFC2217://[::1]:4000", "its server"),
+        ("sim://esp32c3?usb=jtag", "`reconnect`"),
+    ],
+)
+def test_what_to_do_about_a_lost_port(url: str, words: str) -> None:
+    """It fits the kind of port: only what hangs on a cable of this machine is to be plugged in."""
+    advice = ports.remedy(url)
+    assert words in advice.lost
+    assert ("plug" in advice.absent) is (words == "plug it in")
+    assert ("plug it in" in advice.lost) is (words == "plug it in")

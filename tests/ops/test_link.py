@@ -49,6 +49,8 @@ LATE = Latency(15e-3, 15.9e-3, 16.1e-3)
         ),
         (replace(GOOD, errors=2), FTDI, ["`baud 460800`"]),
         (replace(GOOD, errors=2, baud=115_200), FTDI, ["a shorter cable, another USB port"]),
+        (replace(GOOD, errors=2, port="socket://x:1"), None, ["USB port where it is served, or"]),
+        (replace(GOOD, errors=2, port="sim://esp32"), None, ["without noise, or"]),
         (replace(GOOD, up=Throughput(30_000, 90_000)), FTDI, ["30.0 of 90.0 kB/s get to the chip"]),
         (replace(GOOD, baud=1_500_000), CP2102, ["above the maximum of a CP210x: 921600"]),
         (replace(GOOD, baud=115_200), FTDI, ["`baud auto`"]),

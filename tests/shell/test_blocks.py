@@ -207,11 +207,17 @@ def test_no_block_at_the_prompt(line: str) -> None:
 def test_check_lists_every_error() -> None:
     """All that is wrong is listed, with line and column, also inside of blocks."""
     text = "peek\npeek DRAM 4x\nif 1\n  poke DRAM 0xzz\nend\necho $x\npoke 0 1 --mask=2x\n"
+    text += 'echo a >\n  echo "a\nlet y = 1 +\nif 1 +\nend\nlet z = $y 2; echo ${\n'
     errors = every_error(Shell().session, Script("x.espsh", text))
     assert [error.at_column().split(": ")[0] for error in errors] == [
         "x.espsh:1:1",
         "x.espsh:2:11",
         "x.espsh:4:13",
-        "x.espsh:6:1",
+        "x.espsh:6:6",
         "x.espsh:7:17",
+        "x.espsh:8:9",
+        "x.espsh:9:8",
+        "x.espsh:10:9",
+        "x.espsh:11:4",
+        "x.espsh:13:20",
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -265,6 +266,47 @@ def test_transcript_can_be_run_again(shell: Shell, tmp_path: Path) -> None:
     assert shell.script(log.read_text()).status == 0
 
 
+@pytest.mark.parametrize(
+    ("line", "replayed"),
+    [
+        ("pe DRA", "peek DRAM"),
+        ("peek UART0.CLKDI", "peek UART0.CLKDIV"),
+        ("dump DRA..+8", "dump DRAM..+8"),
+        ("peek (DRA + 4)", "peek (DRAM + 4)"),
+        ("expect [DRA] == 0", "expect [DRAM] == 0"),
+        ("let z = DRA + 4; echo $z", "let z = DRAM + 4"),
+        ("dump flash:nv 16", "dump flash:nvs 16"),
+        ("efuse:MA", "print efuse:MAC"),
+        ("UART0.CLKDIV.FR", "print UART0.CLKDIV.FRAG"),
+        ("fa pok ROM0 0", "fails poke ROM0 0"),
+        ("repeat 2 sr sho", "repeat 2 sr show"),
+        ("repeat 1 peek DRA", "repeat 1 peek DRAM"),
+        ("peek NOSUCH", "# peek NOSUCH"),
+        ("peek $nosuch", "# peek $nosuch"),
+        ("image info nosuch.bin", "# image info nosuch.bin"),
+        ("expect 1 == 2", "expect 1 == 2"),
+        ("snap u DRAM 4; diff u DRAM 4", "diff u DRAM 4"),
+    ],
+)
+def test_what_is_typed_at_the_prompt_in_a_transcript(
+    line: str, replayed: str, tmp_path: Path
+) -> None:
+    """Shortened names stand there whole, and what no script may say is a comment."""
+    shell = Shell()
+    shell.type("connect sim://demo")
+    shell.session.interactive = True
+    shell.type(f"log {tmp_path}/log")
+    first = shell.type(line)
+    shell.type("log off")
+    log = (tmp_path / "log").read_text()
+    assert replayed in log.splitlines()
+    again = shell.script(log)
+    if first.status == 0:
+        said = re.sub(r"\$~\d = ", "", first.out).replace("DRA]", "DRAM]").replace("pok ", "poke ")
+        assert (again.status, again.out) == (0, said)
+    assert again.status == (first.status if not replayed.startswith("#") else 0)
+
+
 def test_transcript_of_a_script_with_arguments(shell: Shell, tmp_path: Path) -> None:
     """It is run from another folder and without the arguments, and does the same."""
     log, folder = tmp_path / "log", tmp_path / "my lib"
@@ -281,7 +323,7 @@ def test_transcript_of_a_script_with_arguments(shell: Shell, tmp_path: Path) -> 
         'a "b" $c',
         "",
         "(3 + 4) * 1",
-        f"{tmp_path}/o ut",
+        f"{tmp_path}/o - ut",
         "1 + 1",
         "esp32c3",
     )
@@ -296,6 +338,51 @@ def test_transcript_of_a_script_with_arguments(shell: Shell, tmp_path: Path) -> 
     assert first.out.splitlines()[-7] == '<a "b" $c>  a "b" $c a "b" $c'
     assert again.out.splitlines()[-7:] == first.out.splitlines()[-7:]
     assert (first.status, again.status, again.err.count("read once")) == (0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "value", "replayed"),
+    [
+        ("peek DRAM+$1", "1|2", "peek DRAM+1|2"),
+        ("peek DRAM+$1", "1 | 7", "peek DRAM+1|7"),
+        ("peek DRAM+$1*4", "1<<2", "peek DRAM+1<<2*4"),
+        ("peek DRAM+$1*4", "1 + 3", "peek DRAM+1+3*4"),
+        ("peek DRAM+$1", "4 and 8", "peek (DRAM+4 and 8)"),
+        ("dump DRAM..+$1", "4 + 4", "dump DRAM..+4+4"),
+        ("peek (DRAM + $1)", "4 | 8", "peek (DRAM + 4 | 8)"),
+        ("fails peek DRAM+$1*4", "1|2", "fails peek DRAM+1|2*4"),
+        ("repeat $1 echo x", "1 + 1", "repeat 1+1 echo x"),
+        ("poke DRAM 0 --mask=$1", "1 | 4", "poke DRAM 0 --mask=1|4"),
+        ("let y = 4; peek DRAM+$y+$1", "1 + 3", "peek DRAM+$y+1+3"),
+        ("expect $1 == 3", "1 | 2", "expect 1 | 2 == 3"),
+        ("echo $1", "1 + 1", 'echo "1 + 1"'),
+        ("echo a$1", "1|2", "echo a1|2"),
+        ("echo $1", "|", 'echo "|"'),
+        ("echo $1", "--help", 'echo "--help"'),
+        ("echo ($1)", "a$", 'echo "(a\\$)"'),
+        ("echo hi > f$1", "1 + 1", 'echo hi > f"1 + 1"'),
+        ("echo x$1", "y;z", 'echo x"y;z"'),
+        ("let z = $1; echo $z", "0x10", "let z = 0x10"),
+        ("for i in $1\necho $i\nend", "010", 'let i = "010"'),
+        ("source in.espsh $1", "1 + 1", 'source {folder}/in.espsh "1 + 1"'),
+    ],
+)
+def test_the_value_of_an_argument_in_a_transcript(
+    line: str, value: str, replayed: str, shell: Shell, tmp_path: Path
+) -> None:
+    """It is text, so it stands there without parentheses of ours; what runs again says the same."""
+    (tmp_path / "in.espsh").write_text("echo $1\n")
+    shell.session.folder, shell.session.keep_going = tmp_path, True
+    shell.type(f"log {tmp_path}/log")
+    first = shell.script(line, value)
+    shell.type("log off")
+    log = (tmp_path / "log").read_text()
+    assert replayed.format(folder=tmp_path) in log.splitlines()
+    again = shell.script(log)
+    assert (again.status, again.out.replace(f"peek {replayed[11:]}", "peek DRAM+$1*4")) == (
+        first.status,
+        first.out,
+    )
 
 
 def test_transcript_that_cannot_be_written(shell: Shell, tmp_path: Path) -> None:

@@ -457,10 +457,45 @@ def test_an_alias_holds_for_the_rest_of_its_line(shell: Shell) -> None:
     assert shell.script("alias ec = echo; ec a; alias ec = echo b; ec").out == "a\nb\n"
 
 
+@pytest.mark.parametrize(
+    ("line", "meaning"),
+    [
+        ("repeat 2 rd", "repeat 2 peek DRAM"),
+        ("fails rd 5 6", "fails peek DRAM 5 6"),
+        ("fails fails up a", "fails fails echo a"),
+        ("rep up", "repeat 3 echo"),
+        ("rep expect 2 > 1", "repeat 3 expect 2 > 1"),
+        ("no 1 > 2", "fails expect 1 > 2"),
+        ("not 1 | 2 == 2", "fails expect 1 | 2 == 2"),
+        ("-fails up a", "-fails echo a"),
+        ("repeat 2 up a | cat", "repeat 2 echo a | cat"),
+        ("repeat 2 keep; -peek 1", "repeat 2 echo kept >> /dev/null; -peek 1"),
+        ("repeat 2 md DRAM 16", "repeat 2 dump32 DRAM 16"),
+    ],
+)
+def test_an_alias_inside_another_command(shell: Shell, line: str, meaning: str) -> None:
+    """Behind `fails` and `repeat`, and for them, it is what it stands for, redirects included."""
+    shell.type("set aliases uboot; alias rd = peek DRAM; alias up = echo; alias rep = repeat 3")
+    shell.type("alias no = fails expect; alias not = no; alias keep = 'echo kept >> /dev/null'")
+    for run in (shell.type, shell.script):
+        ran, expected = run(line), run(meaning)
+        assert (ran.status, ran.out) == (expected.status, expected.out)
+        assert "unknown" not in ran.err
+
+
+def test_several_commands_are_not_one(shell: Shell) -> None:
+    """An alias of two has no place where one is expected; alone it has."""
+    shell.type("alias two = 'echo a; echo b'")
+    assert shell.type("two").out == "a\nb\n"
+    ran = shell.type("fails two")
+    assert (ran.status, ran.out) == (2, "")
+    assert "`two` stands for 2 commands, and `fails` takes one" in ran.err
+
+
 @pytest.mark.parametrize("line", ["fails " * 500 + "echo", "repeat 2 " * 500 + "echo"])
 def test_nesting_has_an_end(shell: Shell, line: str) -> None:
     """Commands in commands in commands are refused before anything runs."""
-    for ran in (shell.type(line), shell.script(line)):
+    for ran in (shell.type(line), shell.script(line), shell.type(f"alias x = map; {line}")):
         assert (ran.status, ran.out) == (2, "")
         assert "nested more than 20 deep" in ran.err
     assert shell.type("fails " * 20 + "echo").status == 0

@@ -12,7 +12,7 @@ from pathlib import Path
 from espshell.device import Target
 from espshell.device.target import SYNC_BAUD
 from espshell.files import real_path
-from espshell.link.ports import Bridge
+from espshell.link.ports import Bridge, remedy
 from espshell.loader import trial
 from espshell.loader.trial import Exchange
 from espshell.ops.chip.rate import RATES
@@ -131,7 +131,7 @@ def advise(report: LinkReport, bridge: Bridge | None) -> Iterator[str]:
     if report.errors:
         lower = [rate for rate in (SYNC_BAUD, *RATES) if baud and rate < baud]
         slower = f", or a lower rate: `baud {lower[-1]}`" if lower else ""
-        yield f"errors: try a shorter cable, another USB port{slower}"
+        yield f"errors: try {remedy(report.port).damages}{slower}"
     if bridge and bridge.max_baud and baud and baud > bridge.max_baud:
         yield f"{baud} baud is above the maximum of a {bridge.name}: {bridge.max_baud}"
     if latency is not None:

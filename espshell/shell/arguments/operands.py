@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -96,8 +97,9 @@ def _parse_operands(texts: Sequence[str]) -> tuple[str, ...]:
 
 def _resolve_operands(parsed: tuple[str, ...], scope: Scope) -> tuple[Operand, Operand]:
     cut = len(parsed) // 2
-    if len(parsed) == 3 and _range(parsed[0]) is None and _lone(parsed[0], scope) is not None:
-        cut = 2
+    if len(parsed) == 3 and _range(parsed[0]) is None:
+        with contextlib.suppress(UsageError):  # the beginning of several names may be a snapshot
+            cut += _lone(parsed[0], scope) is not None
     return Operand(parsed[:cut]), Operand(parsed[cut:])
 
 

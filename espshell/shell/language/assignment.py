@@ -6,7 +6,7 @@ import re
 
 from espshell import regex
 from espshell.errors import UsageError
-from espshell.records import dataclass
+from espshell.records import dataclass, replace
 from espshell.shell.language import grammar
 from espshell.shell.language.grammar import Command
 from espshell.shell.language.words import PlainText, Word
@@ -44,4 +44,4 @@ def assigned(command: Command) -> Assignment:
     if not text:
         raise UsageError(f"expected a value for `{name}`, got nothing", hint=usage)
     value = grammar.parse_line(f"= {text}", rest_is_expression=lambda _: True)[0].rest_word(0)
-    return Assignment(name, value)
+    return Assignment(name, replace(value, column=command.words[0].column + match.start(2)))

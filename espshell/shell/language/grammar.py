@@ -72,7 +72,8 @@ class Command:
         """
         if index >= len(self.words):
             where = self.column + len(self.text)
-            raise UsageError(f"`{self.text}`: expected a command at column {where}")
+            message = f"`{self.text}`: expected a command at column {where}"
+            raise UsageError(message, column=where)
         return Command(
             name=self.words[index],
             words=self.words[index + 1 :],
@@ -102,7 +103,9 @@ def parse_line(
         UsageError: unclosed quote or bracket, redirect without a side, no command between ``;``.
     """
     if (end := text.rstrip().find("\n")) >= 0:
-        raise UsageError(f"expected one line, found a line break at column {end + 1}")
+        raise UsageError(
+            f"expected one line, found a line break at column {end + 1}", column=end + 1
+        )
     line = _Line(text, rest_is_expression, inner_command, unfinished=unfinished)
     commands = []
     while not line.at_end():
@@ -223,7 +226,8 @@ class _Scanner:
 
     def escape(self) -> PlainText:
         if self.at + 1 >= self.end:
-            raise UsageError(f"expected something after the `\\` at column {self.at + 1}")
+            at = self.at + 1
+            raise UsageError(f"expected something after the `\\` at column {at}", column=at)
         return self.take(self.at + 2, self.text[self.at + 1])
 
     def double(self) -> Iterator[Piece]:
@@ -258,7 +262,8 @@ class _Scanner:
         if braced is None or (braced[2] is None and braced.end() != len(inside)):
             raise UsageError(
                 f"expected `${{name}}` or `${{name:-default}}` at column {start + 1},"
-                f" not `{match[0]}`"
+                f" not `{match[0]}`",
+                column=start + 1,
             )
         default = None
         if braced[2] is not None:
@@ -282,12 +287,13 @@ def _checked(name: str, start: int) -> str:
         raise UsageError(
             f"expected `$1` to `$9` at column {start + 1}, not `${name}`",
             hint="in front of a digit write `${1}`",
+            column=start + 1,
         )
     return name
 
 
 def _unclosed(opener: str, index: int) -> UsageError:
-    return UsageError(f"unclosed `{opener}` at column {index + 1}")
+    return UsageError(f"unclosed `{opener}` at column {index + 1}", column=index + 1)
 
 
 # Lines -------------------------------------------------------------------------------------------
@@ -356,9 +362,11 @@ class _Line:
             raise UsageError(
                 f"expected a space after `{kind}` at column {mark.column}",
                 hint="put spaces around a redirect, or quote the word",
+                column=mark.column,
             )
         if not words:
-            raise UsageError(f"expected a command before `{mark.raw}` at column {mark.column}")
+            message = f"expected a command before `{mark.raw}` at column {mark.column}"
+            raise UsageError(message, column=mark.column)
         if self.scanner.unfinished and self.at_end_of_command():
             return Redirect(mark.raw, Word("", len(self.text) + 1, ()))
         if mark.raw == "|":
@@ -367,7 +375,8 @@ class _Line:
             raise self.expected(f"a file after `{mark.raw}`")
         target = self.scanner.word()
         if target.raw in _REDIRECTS:
-            raise UsageError(f"expected a file at column {target.column}, not `{target.raw}`")
+            message = f"expected a file at column {target.column}, not `{target.raw}`"
+            raise UsageError(message, column=target.column)
         if not self.at_end_of_command():
             raise self.expected(f"the end of the command after `{mark.raw} {target.raw}`")
         return Redirect(mark.raw, target)
@@ -384,7 +393,8 @@ class _Line:
     def expected(self, what: str, hint: str = "") -> UsageError:
         char = self.scanner.peek()
         but = f", not `{char}`" if char else ""
-        return UsageError(f"expected {what} at column {self.scanner.at + 1}{but}", hint=hint)
+        at = self.scanner.at + 1
+        return UsageError(f"expected {what} at column {at}{but}", hint=hint, column=at)
 
 
 def _ends_in_comment(text: str) -> bool:

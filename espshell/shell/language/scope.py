@@ -165,7 +165,8 @@ class TargetScope:
         if colon and space.lower() == _GPIO and rest.isdecimal():
             return gpio.level(self._connected().memory, int(rest))
         if colon:
-            return efuses.field(self._connected(), rest) if space.lower() == _EFUSE else None
+            fuse = self.space(space).place(rest) if space.lower() == _EFUSE else None
+            return efuses.field(self._connected(), fuse.name) if fuse else None
         symbol = self.symbol(name)
         if symbol is not None:
             return symbol.address

@@ -27,6 +27,7 @@ from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import DynamicStyle
 
 from espshell import files
+from espshell.link.ports import remedy
 from espshell.shell.crash import as_error
 from espshell.shell.registry import COMMANDS
 from espshell.shell.session import Session
@@ -35,7 +36,6 @@ from espshell.shell.terminal.early import EarlyPrompt
 from espshell.shell.terminal.history import LastingHistory
 
 HISTORY_FILE = "history"
-ADVICE = "plug it in, then `reconnect`"
 
 _MODES = {"emacs": EditingMode.EMACS, "vi": EditingMode.VI}
 _LOOK_S = 0.5  # the toolbar shows so soon that a device is gone
@@ -180,9 +180,10 @@ def _toolbar(session: Session, text: str, columns: int) -> StyleAndTextTuples:
 def _connection_text(session: Session) -> str:
     target = session.target
     if target is None:
-        return f"lost {session.bench.port}; {ADVICE}" if session.lost else "not connected"
-    if is_gone(target.link.port.url):
-        return f"{target.link.port.url} is gone; {ADVICE}"
+        name = session.bench.port or ""
+        return f"lost {name}; {remedy(name).lost}" if session.lost else "not connected"
+    if is_gone(url := target.link.port.url):
+        return f"{url} is gone; {remedy(url).lost}"
     chip = target.chip.title
     if target.revision is not None:
         chip += " v{}.{}".format(*target.revision)
