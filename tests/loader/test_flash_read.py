@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import struct
 from collections.abc import Callable
 from functools import cache
@@ -235,3 +236,11 @@ def test_a_byte_that_changes_on_the_way_is_seen_by_the_digest(
     monkeypatch.setattr(slip.Decoder, "feed", once_wrong)
     assert target.flash.read(0, 4 * KIB) == contents
     assert damaged
+
+
+def test_a_rom_is_read_in_pieces_as_small_as_a_bad_link_wants() -> None:
+    """Where each seventeenth reply comes twice no piece of 1 KiB is right, smaller ones are."""
+    target = open_sim("fault=double@reply:60+17", "esp32c5")
+    data = random.Random(3).randbytes(8192)
+    wire_of(target).chip.flash.load(data)
+    assert target.flash.read(0, 2048) == data[:2048]

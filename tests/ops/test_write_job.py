@@ -12,6 +12,7 @@ from espshell.ops.flash.payload import Payload
 from espshell.ops.flash.write_job import is_there
 from espshell.span import Span
 from tests.loader.support import open_sim, wire_of
+from tests.ops.support import AT, NEW, image, nor, opened
 
 DATA = bytes(range(256)) * 16
 
@@ -70,3 +71,12 @@ def test_one_wrong_digest_is_not_believed() -> None:
     assert is_there(flash, Span(0, 4096), blank_digest(4096))
     assert not is_there(flash, Span(0, 4096), bytes(15) + b"x")
     assert confirmed == [False, True] * 2
+
+
+@pytest.mark.parametrize("rule", ["flip@reply:300+150:5.1", "flip@reply:300+400:5.1"])
+def test_right_flash_is_not_called_wrong_where_nothing_has_a_sum(rule: str) -> None:
+    """Through the ROM of an ESP8266 what reads back otherwise is read again, piece by piece."""
+    target = opened("esp8266", stub=False, options=f"fault={rule}")
+    result = load.load(target, image(NEW[:8192]))
+    assert result.ok, result.failure
+    assert nor(target).read(AT, 8192) == NEW[:8192]
