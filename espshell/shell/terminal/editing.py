@@ -174,10 +174,7 @@ def _toolbar(session: Session, text: str, columns: int) -> StyleAndTextTuples:
     if usage and len(where) + 2 + len(usage) > columns:
         where = ""
     gap = "  " if where and usage else ""
-    return [
-        ("class:bottom-toolbar", where + gap),
-        ("class:bottom-toolbar.usage", usage),
-    ]
+    return [("class:bottom-toolbar", where + gap), ("class:bottom-toolbar.usage", usage)]
 
 
 def _connection_text(session: Session) -> str:
