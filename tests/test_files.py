@@ -196,6 +196,20 @@ def test_a_new_file_may_be_read_by_whom_the_umask_says(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o640
 
 
+def test_two_that_write_one_file_at_once(tmp_path: Path) -> None:
+    """The file is that of the last one to end, whole, and nothing of the other is beside it."""
+    path = tmp_path / "x"
+    path.write_bytes(b"old")
+    with files.new_file(path) as first:
+        first.write_bytes(b"first, and longer")
+        with files.new_file(path) as second:
+            second.write_bytes(b"second")
+            assert path.read_bytes() == b"old"
+        assert path.read_bytes() == b"second"
+    assert path.read_bytes() == b"first, and longer"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_line_that_is_cut_by_a_full_disk_is_taken_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,7 @@ from espshell.ops.memory import writing
 from espshell.ops.memory.reading import read_chunks
 from espshell.ops.memory.save import save
 from espshell.ops.result import Step
+from espshell.units import MIB
 from tests.loader.support import held, open_sim, wire_of
 
 C3 = open_sim(chip="esp32c3")
@@ -255,6 +256,21 @@ def test_fill_refuses(address: int, size: int, value: int, width: int, message: 
     with pytest.raises(UsageError, match=message):
         memory.fill(MEM, address, size, value, width=width)
     assert requests() == before
+
+
+def test_the_most_that_is_written_at_once() -> None:
+    """64 MiB and no byte more; what is larger is refused before any of it is made or sent."""
+    target = open_sim(chip="esp32c3")
+    before = wire_of(target).count.requests
+    writing.require_size(64 * MIB)
+    with pytest.raises(UsageError, match=r"64\.0 MiB is too much for one write") as caught:
+        writing.require_size(64 * MIB + 1)
+    assert caught.value.hint == "at most 64 MiB"
+    with pytest.raises(UsageError, match="is too much for one write"):
+        memory.fill(target.memory, 0x3FC9_0000, 1 << 60, 0, force=True)
+    with pytest.raises(UsageError, match="is too much for one write"):
+        writing.write_and_verify(target.memory, 0x3FC9_0000, bytes(64 * MIB + 1))
+    assert wire_of(target).count.requests == before
 
 
 def test_large_fill_is_blocks() -> None:

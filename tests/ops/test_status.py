@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from espshell.device import Target
-from espshell.errors import DeviceError, EspError, ReadsDiffer, UsageError
+from espshell.errors import DeviceError, EspError, NoReply, ReadsDiffer, UsageError
 from espshell.loader.spi import FlashCommand
 from espshell.nor import settings
 from espshell.nor.parts import Identified, volatile_possible
@@ -518,8 +518,108 @@ def test_busy_for_ever() -> None:
         return answer
 
     expected = "still busy after 5 s; SR2 may or may not have been written"
+    begin = bench.target.link.clock.now()
     with through(bench.nor, stuck), pytest.raises(DeviceError, match=expected):
         bench.set("QE=1")
+    assert bench.target.link.clock.now() - begin < 4 * 5
+
+
+def test_every_command_is_checked() -> None:
+    """What a flash that may be writing is sent is read back in the controller before it starts."""
+    bench = opened()
+    flash, sent, command = bench.target.flash, list[FlashCommand](), bench.target.flash.command
+
+    def logged(each: FlashCommand) -> bytes:
+        sent.append(each)
+        return command(each)
+
+    flash.command = logged  # type: ignore[method-assign]
+    assert bench.set("QE=1", "BP=1").ok
+    assert status_bytes.write_status_bytes(flash, 0, 2, non_volatile=True).ok
+    assert {each.opcode for each in sent} >= {0x01, 0x04, 0x05, 0x06, 0x15, 0x31, 0x35}
+    assert {each.opcode for each in sent if not each.checked} <= {0x9F}
+
+
+def test_an_enable_that_cannot_be_taken_back() -> None:
+    """Where WEL stays set after 04h, a volatile write would be one for good, and is not sent."""
+    bench = opened()
+    bench.target.flash.command(FlashCommand(0x06))
+
+    def stuck(sent: bytes, answer: bytes) -> bytes:
+        bench.nor.write_enabled |= sent[0] == 0x04
+        return answer
+
+    with through(bench.nor, stuck):
+        with pytest.raises(DeviceError, match="WEL stays set after 04h"):
+            bench.set("QE=1", volatile=True)
+        with pytest.raises(DeviceError, match="WEL stays set after 04h"):
+            status_bytes.write_status_bytes(bench.target.flash, 0x0200, 2, non_volatile=False)
+    assert not {0x01, 0x31, 0x50} & bench.opcodes
+
+
+@pytest.mark.parametrize("is_raw", [False, True])
+def test_a_write_that_is_not_sent_leaves_no_enable(is_raw: bool) -> None:
+    """Where the link fails between 06h and the write, WEL is taken back."""
+    bench = opened()
+    flash, command = bench.target.flash, bench.target.flash.command
+
+    def lost(each: FlashCommand) -> bytes:
+        if each.data:
+            raise NoReply("the answer was lost")
+        return command(each)
+
+    flash.command = lost  # type: ignore[method-assign]
+    if is_raw:
+        assert not status_bytes.write_status_bytes(flash, 0x0200, 2, non_volatile=True).ok
+    else:
+        assert not bench.set("QE=1").ok
+    assert 0x06 in bench.opcodes
+    assert not bench.nor.write_enabled
+
+
+@pytest.mark.parametrize("is_raw", [False, True])
+def test_one_answer_that_is_not_busy_is_not_believed(is_raw: bool) -> None:
+    """While a write is under way nothing is sent but 05h, although one answer has lost its bit."""
+    bench = opened()
+    answers: list[int] = []
+
+    def slow(sent: bytes, answer: bytes) -> bytes:
+        if sent[0] in (0x01, 0x31):
+            bench.nor.busy_until = bench.target.link.clock.now() + 0.5
+            answers.clear()
+        elif sent[0] == 0x05:
+            answers.append(answer[0])
+            return bytes([answer[0] & ~0x01]) if len(answers) == 2 else answer
+        return answer
+
+    with through(bench.nor, slow):
+        if is_raw:
+            status_bytes.write_status_bytes(bench.target.flash, 0x0200, 2, non_volatile=True)
+        else:
+            assert bench.set("QE=1").notes == ()
+    assert any(answer & 0x01 for answer in answers[1:])
+    assert bench.active[1] == 0x02
+    assert bench.nor.count.offences == []
+
+
+@pytest.mark.parametrize("is_raw", [False, True])
+def test_what_came_of_a_write_is_asked_twice(is_raw: bool) -> None:
+    """One lost answer behind a write does not leave it open what the flash holds."""
+    bench = opened()
+    flash, command, lost = bench.target.flash, bench.target.flash.command, list[int]()
+
+    def unsure(each: FlashCommand) -> bytes:
+        if each.opcode == 0x35 and bench.active[1] and not lost:
+            lost.append(each.opcode)
+            raise NoReply("the answer was lost")
+        return command(each)
+
+    flash.command = unsure  # type: ignore[method-assign]
+    if is_raw:
+        assert status_bytes.write_status_bytes(flash, 0x0200, 2, non_volatile=True).ok
+    else:
+        assert bench.set("QE=1").ok
+    assert lost
 
 
 def test_interrupt() -> None:
