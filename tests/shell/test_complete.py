@@ -316,10 +316,12 @@ def test_any_line(pieces: list[str]) -> None:
 
 
 def test_nothing_is_asked_of_the_chip_while_typing(offline: Shell) -> None:
-    """Wherever one types, only what has been read is offered; Tab reads, and from then on it has."""
+    """Wherever one types, only what has been read is offered; Tab reads, once a connection."""
     session = offline.session
+    session.interactive = True
     count = wire_of(session.connect(Bench(port="sim://demo"))).count
     before, lines = count.requests, [line for line, _, _ in POSITIONS]
+    lines += ["flash:nv", "(nv", "[flash:nv", "?nv", "?flash:", "UART0.ST", "DRAM flash:"]
     lines += [f"{verb.name} fl" for verb in COMMANDS.verbs()]
     lines += [f"{verb.name} {o.flag} " for verb in COMMANDS.verbs() for o in verb.options if o.type]
     for line in lines:
