@@ -152,11 +152,12 @@ def test_a_full_disk() -> None:
         files.append_private(Path("/dev/full"), b"x")
 
 
-def test_a_file_of_ones_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o620, 0o610, 0o604, 0o602])
+def test_a_file_of_ones_own(tmp_path: Path, mode: int) -> None:
     """Only its owner may read a private file, also one that others could read before."""
     path = tmp_path / "new" / "history"
     files.append_private(path, b"a")
-    path.chmod(0o644)
+    path.chmod(mode)
     files.append_private(path, b"b")
     assert path.read_bytes() == b"ab"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -194,6 +195,16 @@ def test_a_new_file_may_be_read_by_whom_the_umask_says(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("half", [0, 1, 4095, 4096, 4097, 10_000])
+@pytest.mark.parametrize("whole", [b"", b"one\n", b"one\n" * 3000])
+def test_half_a_line_is_dropped_however_long(tmp_path: Path, whole: bytes, half: int) -> None:
+    """What is behind the last end of a line goes, and nothing before it; a lone half line stays."""
+    path = tmp_path / "x"
+    path.write_bytes(whole + b"x" * half)
+    files._drop_half_a_line(path)
+    assert path.read_bytes() == (whole or b"x" * half)
 
 
 def test_two_that_write_one_file_at_once(tmp_path: Path) -> None:

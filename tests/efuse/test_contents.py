@@ -141,6 +141,14 @@ def test_verdict(chip: str, words: Words, subject: str, said: str, tone: Tone) -
     assert found[subject].tone is tone
 
 
+@pytest.mark.parametrize("protected", [False, True])
+def test_rd_dis_that_can_still_be_burnt(protected: bool) -> None:
+    """With secure boot it could hide the digest; where WR_DIS closes it, nothing is said."""
+    words = {0x38: 1 << 20, 0x2C: int(protected)}
+    found = {each.subject: each.text for each in verdict(contents_of("esp32c3", words))}
+    assert ("RD_DIS can still be burnt" in found["at the last step"]) is not protected
+
+
 @pytest.mark.parametrize("revoked", range(4))
 def test_the_last_signing_key(revoked: int) -> None:
     """That nothing boots without it is said where two of the three are revoked, and only there."""

@@ -281,6 +281,14 @@ def test_nothing_is_unprotected_in_doubt() -> None:
     assert "--part" in caught.value.hint
 
 
+def test_what_may_be_protected_is_not_said_to_be() -> None:
+    """Of several parts that protect different ranges none is taken for certain."""
+    bench = opened("W25Q64BV", sr="1c")
+    assert bench.status.protected.ranges
+    assert not bench.status.protected.known
+    assert ops.protected_spans(bench.status) == ()
+
+
 @pytest.mark.parametrize("part", [each.name for each in PARTS_OF_THE_SIMULATOR])
 def test_every_part_is_recognised(part: str) -> None:
     """The part is among those that its flash may be, and what is said to be protected is."""
@@ -458,6 +466,9 @@ def test_unstable_reads() -> None:
 
     with through(bench.nor, unsteady), pytest.raises(ReadsDiffer, match="readings of SR1 differ"):
         bench.plan("QE=1")
+    unsettled = pytest.raises(ReadsDiffer, match="readings of SR1 differ")
+    with through(bench.nor, unsteady), unsettled:
+        ops.protection_ranges(bench.target.flash, bench.identified)
     assert 0x06 not in bench.opcodes
 
 
