@@ -207,6 +207,36 @@ def test_half_a_line_is_dropped_however_long(tmp_path: Path, whole: bytes, half:
     assert path.read_bytes() == (whole or b"x" * half)
 
 
+def test_a_link_stays_one(tmp_path: Path) -> None:
+    """What is written through it comes to where it leads, beside which nothing is left."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there" / "x")
+    for data in (b"made", b"replaced"):
+        files.write_bytes(tmp_path / "link", data)
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "there" / "x").read_bytes() == data
+    assert len(list(tmp_path.rglob("*"))) == 3
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EIO, "broken"), EspError("x"), KeyboardInterrupt()]
+)
+def test_what_fails_half_way_leaves_what_was_there(tmp_path: Path, error: BaseException) -> None:
+    """The file is as before, and nothing lies beside it."""
+    path = tmp_path / "x"
+    path.write_bytes(b"old")
+
+    def fail() -> None:
+        with files.new_file(path) as temporary:
+            temporary.write_bytes(b"ne")
+            raise error
+
+    with pytest.raises((EspError, KeyboardInterrupt)):
+        fail()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_two_that_write_one_file_at_once(tmp_path: Path) -> None:
     """The file is that of the last one to end, whole, and nothing of the other is beside it."""
     path = tmp_path / "x"
