@@ -163,6 +163,14 @@ def test_a_file_of_ones_own(tmp_path: Path, mode: int) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("follow", [False, True])
+def test_what_is_no_file_gathers_no_part(tmp_path: Path, follow: bool) -> None:
+    """A named pipe that lies there is neither waited for nor written."""
+    os.mkfifo(tmp_path / "x.part")
+    with pytest.raises(OSError, match=r"x\.part is not a regular file"):
+        files.open_regular(tmp_path / "x.part", follow=follow)
+
+
 def test_a_link_in_place_of_a_part(tmp_path: Path) -> None:
     """A file that gathers a part is never one that a link leads to."""
     (tmp_path / "victim").write_bytes(b"kept")

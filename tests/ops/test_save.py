@@ -258,6 +258,7 @@ def test_a_part_is_held_until_it_is_the_file(
     second, rename = opened(contents=noise(len(DATA), 2)), Path.replace
 
     def replace(part: Path, to: Path) -> Path:
+        monkeypatch.setattr(Path, "replace", rename)
         with pytest.raises(UsageError, match="another save"):
             save(second.flash, 0, len(DATA), path)
         reached.append(to)

@@ -679,6 +679,21 @@ def test_what_came_of_a_write_is_asked_twice(is_raw: bool) -> None:
     assert lost
 
 
+def test_interrupt_of_bytes() -> None:
+    """Ctrl-C waits until all of esptool's writes are over and read back."""
+    bench = opened()
+
+    def pressed(sent: bytes, answer: bytes) -> bytes:
+        if sent[0] == 0x01 and len(sent) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return answer
+
+    with through(bench.nor, pressed), pytest.raises(KeyboardInterrupt):
+        status_bytes.write_status_bytes(bench.target.flash, 0x0204, 2, non_volatile=True)
+    assert bench.stored[:2] == [0x04, 0x02]
+    assert bench.log[-1][0] == 0x35
+
+
 def test_interrupt() -> None:
     """Ctrl-C waits until the write is over and read back; one that is cut ruins registers."""
     bench = opened()
@@ -935,6 +950,23 @@ def test_a_fault_while_bytes_are_written(for_good: bool, stride: Callable[[int],
         loader.doubtful_until = 0.0
 
 
+def test_bytes_that_changed_another_register() -> None:
+    """What came of a write beside the bytes that were meant is no success."""
+    bench = opened()
+
+    def spilled(sent: bytes, answer: bytes) -> bytes:
+        bench.nor.status.active[2] |= (sent[0] == 0x31) << 5
+        return answer
+
+    bench.nor.status.active[2] = 0
+    with through(bench.nor, spilled):
+        result = status_bytes.write_status_bytes(
+            bench.target.flash, 0x0200, 2, non_volatile=True, identified=bench.identified
+        )
+    assert result.value == result.wanted
+    assert "other registers of the flash changed as well: DRV" in result.failure
+
+
 def test_bytes_of_another_opcode() -> None:
     """Where 35h or 15h is another command, bytes are neither read nor written by it."""
     for part, count in (("MX25L3233F", 2), ("IS25LP032", 3), ("EN25QH32", 2)):
@@ -962,3 +994,6 @@ def test_bits_that_nobody_knows() -> None:
         found = status_bytes.unknown_bits(bench.identified, 0, value, 2)
         assert [each.name for each in found] == names
         assert {each.kind for each in found} <= {ConfirmationKind.ONE_WAY}
+    eon = opened("EN25QH32").identified  # which has no second register
+    assert [each.name for each in status_bytes.unknown_bits(eon, 0, 0x0100, 2)] == ["bit 8"]
+    assert status_bytes.unknown_bits(jv.identified, 0x0400, 0, 2) == ()
