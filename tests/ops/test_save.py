@@ -14,12 +14,13 @@ import pytest
 from espshell.device import Target
 from espshell.errors import EspError, UsageError
 from espshell.image import intel_hex
+from espshell.loader.digest import md5
 from espshell.loader.stream import part_size
 from espshell.ops.memory.save import held_part, part_of, save
 from espshell.ops.result import Step
 from espshell.units import KIB
 from tests.loader.support import open_sim, wire_of
-from tests.ops.support import every_loader, noise, on_file, opened
+from tests.ops.support import SECTOR, every_loader, noise, on_file, opened
 
 if os.name == "posix":
     import fcntl
@@ -202,6 +203,21 @@ def test_what_nothing_confirms_is_said(tmp_path: Path) -> None:
         saved = save(target.flash, AT, 100, tmp_path / "file", check=check)
         assert any("not confirmed" in note for note in saved.notes) is told
         assert (tmp_path / "file").read_bytes() == DATA[AT : AT + 100]
+
+
+def test_a_part_is_believed_by_a_digest_that_came_twice(tmp_path: Path) -> None:
+    """One that is that of the request before would let a part pass that is not true."""
+    target = opened(contents=DATA)
+    path = tmp_path / "file"
+    part_of(path).write_bytes(noise(SECTOR, 7))
+    ask = target.flash.digest
+
+    def doubled(address: int, size: int, *, confirmed: bool = False) -> bytes:
+        return ask(address, size, confirmed=True) if confirmed else md5(noise(SECTOR, 7))
+
+    target.flash.digest = doubled  # type: ignore[method-assign]
+    save(target.flash, 0, len(DATA), path, resume=True)
+    assert path.read_bytes() == DATA
 
 
 def test_two_at_once(tmp_path: Path) -> None:
