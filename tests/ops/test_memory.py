@@ -14,7 +14,7 @@ from intelhex import IntelHex
 
 from espshell.device import Memory
 from espshell.device.memory import Change
-from espshell.errors import EspError, NoReply, ReadsDiffer, UsageError
+from espshell.errors import EspError, NoReply, ReadsDiffer, Refused, UsageError
 from espshell.ops.memory import words as memory
 from espshell.ops.memory import writing
 from espshell.ops.memory.reading import read_chunks
@@ -310,6 +310,34 @@ def test_what_was_there_is_read_until_two_readings_agree() -> None:
     (write,) = memory.poke(target.memory, 0x3FC9_0000, [7]).writes
     assert write.old == old
     assert next(turn) == 0
+
+
+def test_blocks_are_whole_words() -> None:
+    """At whichever byte a range begins and ends; what is left over goes word by word."""
+    target = open_sim(chip="esp32c3")
+    blocks, load = list[tuple[int, int]](), target.memory.load
+
+    def logged(address: int, data: bytes) -> Iterator[int]:
+        blocks.append((address % 4, len(data) % 4))
+        return load(address, data)
+
+    target.memory.load = logged  # type: ignore[method-assign]
+    for offset in range(4):
+        for size in range(100, 104):
+            assert memory.fill(target.memory, 0x3FC9_0000 + offset, size, 5, width=8).ok
+    assert blocks == [(0, 0)] * 16
+
+
+def test_a_refused_write_is_no_lost_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the error, and nothing that reads back makes it good."""
+    target = open_sim(chip="esp32c3")
+
+    def refuse(_: object) -> None:
+        raise Refused("no", code=0x500)
+
+    monkeypatch.setattr(target.memory, "write", refuse)
+    with pytest.raises(Refused, match="no; 0x3fc90000 may have been written"):
+        memory.poke(target.memory, 0x3FC9_0000, [held(target, 0x3FC9_0000)])
 
 
 def test_large_fill_is_blocks() -> None:

@@ -13,7 +13,7 @@ from espshell.chips import Chip, Kind
 from espshell.image import partitions, uf2
 from espshell.image.partitions import APP, DATA, Partition, PartitionTable
 from espshell.ops.flash.payload import Payload
-from espshell.ops.image.objections import FlashMap, Role, objections
+from espshell.ops.image.objections import FlashMap, Role, _is_almost_firmware, objections
 from tests.image import support
 from tests.image.support import partition_csv, partition_table
 from tests.ops.support import noise
@@ -243,3 +243,14 @@ def test_revisions(
     image = Payload(chip.bootloader_offset, data, "x")
     assert bool(objections(image, FlashMap(chip), revision)) is not good
     assert not objections(image, FlashMap(chip))
+
+
+@pytest.mark.parametrize(
+    ("at", "byte", "is_one"),
+    [(0, 0xE9, True), (1, 0, False), (1, 17, False), (19, 1, False), (23, 1, True), (23, 2, False)],
+)
+def test_what_begins_as_firmware_does(at: int, byte: int, is_one: bool) -> None:
+    """The first byte alone does not make a damaged image of a file; its header must make sense."""
+    data = bytearray(support.firmware([(0x4038_0000, bytes(64))]))
+    data[at] = byte
+    assert _is_almost_firmware(bytes(data[:24])) is is_one
