@@ -28,7 +28,7 @@ from espshell.link import ports, reset, trace
 from espshell.ops.chip import info
 from espshell.options import STREAM, command_hint, parsed
 from espshell.records import replace
-from espshell.shell import junit, report_page, script, startup
+from espshell.shell import config, junit, report_page, script
 from espshell.shell.arguments.types import chip_named, did_you_mean
 from espshell.shell.check import check, require_own_files
 from espshell.shell.commands import shell
@@ -96,13 +96,12 @@ def _options(arguments: list[str], defaults: Mapping[str, str]) -> argparse.Name
 
 
 def _configuration(options: argparse.Namespace) -> Config | None:
-    """Return what configuration files say, where they are read. Raises: UsageError."""
-    return startup.configuration(
-        Output(color=options.color),
-        file=options.config,
-        profile=options.profile,
-        typed=not (options.command or options.script) and _is_terminal(),
-    )
+    """Return what configuration files say; None where no person types and none is asked for."""
+    typed = not (options.command or options.script) and _is_terminal()
+    if not (typed or options.config or options.profile):
+        return None
+    ask = partial(config.agree, Output(color=options.color)) if typed else None
+    return config.load(file=options.config, profile=options.profile, ask=ask)
 
 
 def _run_on_boards(

@@ -8,16 +8,12 @@ is how these cores (SJA1000, DWC2) are known; not checked on a chip.
 
 from __future__ import annotations
 
-from espshell.chips.facts import (
-    Bits,
-    Feature,
-    Field,
-    FlashSize,
-    Kind,
-    Region,
-    Write,
-)
-from espshell.units import ALL_BITS, MIB
+from collections.abc import Iterable
+
+from espshell import tables
+from espshell.chips.facts import Bits, Feature, Field, FlashSize, Kind, Region, SharedRam, Write
+from espshell.records import dataclass
+from espshell.units import ALL_BITS, MIB, WORD
 
 MAGIC_ADDRESS = 0x4000_1000
 """A word of ROM code by which the oldest chips are told apart (esptool manual)."""
@@ -40,40 +36,40 @@ USB_JTAG_SERIAL_PID = 0x1001
 USB_OTG_RAM_BLOCK = 0x800
 """Largest block of MEM_DATA that a ROM takes over USB-OTG (bytes)."""
 
-FLASH_SIZES = (
-    FlashSize("1MB", 1 * MIB, 0x00),
-    FlashSize("2MB", 2 * MIB, 0x10),
-    FlashSize("4MB", 4 * MIB, 0x20),
-    FlashSize("8MB", 8 * MIB, 0x30),
-    FlashSize("16MB", 16 * MIB, 0x40),
-    FlashSize("32MB", 32 * MIB, 0x50),
-    FlashSize("64MB", 64 * MIB, 0x60),
-    FlashSize("128MB", 128 * MIB, 0x70),
-)
+FLASH_SIZES = tuple(FlashSize(f"{1 << n}MB", MIB << n, code=n << 4) for n in range(8))
 
 FLASH_FREQUENCIES = (("80m", 0xF), ("40m", 0x0), ("26m", 0x1), ("20m", 0x2))
 
 FLASH_VENDORS = ((1, "XMC"), (2, "GD"), (3, "FM"), (4, "TT"), (5, "ZBIT"))
 PSRAM_VENDORS = ((1, "AP 3.3 V"), (2, "AP 1.8 V"))
 
-KEY_PURPOSES = (
-    (0, "USER/EMPTY"),
-    (1, "RESERVED"),
-    (4, "XTS_AES_128_KEY"),
-    (5, "HMAC_DOWN_ALL"),
-    (6, "HMAC_DOWN_JTAG"),
-    (7, "HMAC_DOWN_DIGITAL_SIGNATURE"),
-    (8, "HMAC_UP"),
-    (9, "SECURE_BOOT_DIGEST0"),
-    (10, "SECURE_BOOT_DIGEST1"),
-    (11, "SECURE_BOOT_DIGEST2"),
-)
+_KEY_PURPOSES = {
+    0: "USER/EMPTY",
+    1: "RESERVED",
+    2: "XTS_AES_256_KEY_1",
+    3: "XTS_AES_256_KEY_2",
+    4: "XTS_AES_128_KEY",
+    5: "HMAC_DOWN_ALL",
+    6: "HMAC_DOWN_JTAG",
+    7: "HMAC_DOWN_DIGITAL_SIGNATURE",
+    8: "HMAC_UP",
+    9: "SECURE_BOOT_DIGEST0",
+    10: "SECURE_BOOT_DIGEST1",
+    11: "SECURE_BOOT_DIGEST2",
+    12: "KM_INIT_KEY",
+    15: "XTS_AES_128_PSRAM_KEY",
+    16: "ECDSA_KEY_P192",
+    17: "ECDSA_KEY_P384_L",
+    18: "ECDSA_KEY_P384_H",
+}
 """Purposes of key blocks, as GET_SECURITY_INFO numbers them."""
-
-XTS_256_PURPOSES = ((2, "XTS_AES_256_KEY_1"), (3, "XTS_AES_256_KEY_2"))
 
 WDT_KEY = 0x50D8_3AA1
 SWD_KEY = 0x8F1D_312A
+
+RTC_SWD = (1 << 31, SWD_KEY)
+LP_SWD = (1 << 18, WDT_KEY)
+"""Of the super watchdog: the bit by which it feeds itself, and the key of its registers."""
 
 _WDT_TIMEOUT = 2000  # of the slow clock: about 15 ms
 # Enable, reset stage 5, chip reset enable, width 2. Stages past 4 are not in the manuals; this
@@ -86,27 +82,38 @@ def words(start: int, count: int = 16) -> tuple[int, ...]:
     return tuple(start + 4 * n for n in range(count))
 
 
-def registers(*named: tuple[str, int] | tuple[str, int, int]) -> tuple[Region, ...]:
-    """Return registers by name, address and size (one word if not given), by address."""
-    entries = [
-        Region(name, start, start + (size[0] if size else 4), Kind.PERIPHERAL)
-        for name, start, *size in named
-    ]
-    return tuple(sorted(entries, key=lambda region: region.start))
+@dataclass(frozen=True, slots=True)
+class MemoryMap:
+    """What a chip has at which addresses; see the fields of ``Chip`` with these names."""
+
+    regions: tuple[Region, ...]
+    shared_ram: tuple[SharedRam, ...]
+    read_effects: tuple[Region, ...]
 
 
-def twai(name: str, base: int) -> tuple[tuple[str, int], ...]:
-    """Return the registers of a TWAI controller that are cleared or re-armed by reading them."""
-    return (
-        (f"{name}.INT", base + 0x0C),
-        (f"{name}.ARB_LOST_CAP", base + 0x2C),
-        (f"{name}.ERR_CODE_CAP", base + 0x30),
-    )
+def memory_map(chip: str) -> MemoryMap:
+    """Read the table of a chip, a line a thing, numbers in hexadecimal.
 
-
-def usb_otg(name: str, base: int) -> tuple[tuple[str, int] | tuple[str, int, int], ...]:
-    """Return what reading takes data from in a DWC2 controller: receive status and FIFO windows."""
-    return ((f"{name}.GRXSTSP", base + 0x20), (f"{name}.FIFO", base + 0x1000, 16 * 0x1000))
+    ``region NAME START END KIND NOTE``; no code runs at a kind with ``,data``.
+    ``shared DATA INSTRUCTION SIZE [reversed]`` is RAM with two addresses.
+    ``reads NAME START [SIZE]`` is a register that changes when it is read; one word if not said.
+    """
+    regions, shared_ram, read_effects = [], [], []
+    for row in tables.rows("espshell.chips", chip):
+        match row.split(maxsplit=5):
+            case ["region", name, start, end, kind, note]:
+                kind, _, data = kind.partition(",")
+                place = int(start, 16), int(end, 16)
+                regions.append(Region(name, *place, Kind(kind), note, executable=not data))
+            case ["shared", data, instruction, size, *order]:
+                place = int(data, 16), int(instruction, 16)
+                shared_ram.append(SharedRam(*place, int(size, 16), reversed=bool(order)))
+            case ["reads", name, start, *size]:
+                at, length = int(start, 16), int(size[0], 16) if size else WORD
+                read_effects.append(Region(name, at, at + length, Kind.PERIPHERAL))
+            case _:
+                raise ValueError(f"{chip}: {row}")
+    return MemoryMap(tuple(regions), tuple(shared_ram), tuple(read_effects))
 
 
 def embedded(
@@ -128,34 +135,41 @@ def embedded(
     return Feature(Field(parts), tuple(texts))
 
 
-def watchdogs_off(
-    *,
-    config0: int,
-    protect: int,
-    swd_config: int,
-    swd_auto_feed: int,
-    swd_protect: int,
-    swd_key: int,
-) -> tuple[Write, ...]:
-    """Return the writes that stop the RTC watchdog and let the super watchdog feed itself."""
+def watchdogs_off(config0: int, swd: tuple[int, int], *, protect: int = 0x18) -> tuple[Write, ...]:
+    """Return the writes that stop the RTC watchdog and let the super watchdog feed itself.
+
+    config0: address of the watchdog's first register.
+    protect: distance from there of the register that unlocks it; behind it are the configuration of
+        the super watchdog, and what unlocks that.
+    """
+    self_feeding, key = swd
+    lock = config0 + protect
+    swd_config, swd_lock = lock + WORD, lock + 2 * WORD
     return (
-        Write(protect, WDT_KEY),
+        Write(lock, WDT_KEY),
         Write(config0, 0),
-        Write(protect, 0),
-        Write(swd_protect, swd_key),
-        Write(swd_config, swd_auto_feed, mask=swd_auto_feed),
-        Write(swd_protect, 0),
+        Write(lock, 0),
+        Write(swd_lock, key),
+        Write(swd_config, self_feeding, mask=self_feeding),
+        Write(swd_lock, 0),
     )
 
 
-def reset_by_watchdog(*, config0: int, config1: int, protect: int) -> tuple[Write, ...]:
+def reset_by_watchdog(config0: int) -> tuple[Write, ...]:
     """Return the writes after which the RTC watchdog resets the chip; allow it half a second."""
+    lock = config0 + 0x18
     return (
-        Write(protect, WDT_KEY),
-        Write(config1, _WDT_TIMEOUT),
+        Write(lock, WDT_KEY),
+        Write(config0 + WORD, _WDT_TIMEOUT),
         Write(config0, _WDT_CONFIG, mask=ALL_BITS),
-        Write(protect, 0),
+        Write(lock, 0),
     )
+
+
+def key_purposes(numbers: Iterable[int], *, ecdsa: bool = False) -> tuple[tuple[int, str], ...]:
+    """Return the names of purposes; ``ecdsa``: number 1, which others reserve, is an ECDSA key."""
+    names = _KEY_PURPOSES | ({1: "ECDSA_KEY"} if ecdsa else {})
+    return tuple((number, names[number]) for number in numbers)
 
 
 def bit(address: int, low: int, width: int = 1) -> Field:

@@ -9,7 +9,7 @@ header codes, clock calibration of the ROM and pins as esptool 5.6 knows them.
 from __future__ import annotations
 
 from espshell.chips.chip import Chip
-from espshell.chips.common import bit, registers, twai, words
+from espshell.chips.common import bit, memory_map, words
 from espshell.chips.facts import (
     Bits,
     Feature,
@@ -21,7 +21,6 @@ from espshell.chips.facts import (
     Region,
     RomClock,
     SecurityFuse,
-    SharedRam,
     SpiController,
 )
 from espshell.protocol import dialect
@@ -31,6 +30,7 @@ _WORD0, _WORD3, _WORD4, _WORD5, _WORD6 = (_EFUSE + 4 * n for n in (0, 3, 4, 5, 6
 _APB_CTRL_DATE = 0x3FF6_607C
 _RTCCALICFG1 = 0x3FF5_F06C  # of TIMG0
 _PACKAGE = Field((Bits(_WORD3, 9, 3), Bits(_WORD3, 2)))
+_MAP = memory_map("esp32")
 
 ESP32 = Chip(
     name="esp32",
@@ -38,54 +38,9 @@ ESP32 = Chip(
     id=0,
     magic=0x00F0_1D83,
     rom=dialect.ESP32_ROM,
-    regions=(
-        Region("DROM", 0x3F40_0000, 0x3F80_0000, Kind.FLASH, "flash, data bus"),
-        Region("PSRAM", 0x3F80_0000, 0x3FC0_0000, Kind.PSRAM, "external RAM"),
-        Region("PERIPH", 0x3FF0_0000, 0x3FF8_0000, Kind.PERIPHERAL, "peripherals"),
-        Region(
-            "RTC_FAST",
-            0x3FF8_0000,
-            0x3FF8_2000,
-            Kind.RAM,
-            "RTC fast memory, data bus",
-            executable=False,
-        ),
-        Region("ROM1", 0x3FF9_0000, 0x3FFA_0000, Kind.ROM, "ROM, data bus", executable=False),
-        Region("DRAM", 0x3FFA_E000, 0x3FFE_0000, Kind.RAM, "SRAM2, data bus", executable=False),
-        Region("DIRAM", 0x3FFE_0000, 0x4000_0000, Kind.RAM, "SRAM1, data bus", executable=False),
-        Region("ROM0", 0x4000_0000, 0x4006_0000, Kind.ROM, "ROM, instruction bus"),
-        Region("CACHE", 0x4007_0000, 0x4008_0000, Kind.RAM, "SRAM0, cache of both cores"),
-        Region("IRAM", 0x4008_0000, 0x400A_0000, Kind.RAM, "SRAM0, instruction bus"),
-        Region("DIRAM_I", 0x400A_0000, 0x400C_0000, Kind.RAM, "SRAM1, instruction bus"),
-        Region("RTC_FAST_I", 0x400C_0000, 0x400C_2000, Kind.RAM, "RTC fast, instruction bus"),
-        Region("IROM", 0x400C_2000, 0x40C0_0000, Kind.FLASH, "flash, instruction bus"),
-        Region("RTC_SLOW", 0x5000_0000, 0x5000_2000, Kind.RAM, "RTC slow memory", executable=False),
-        Region("PERIPH_AHB", 0x6000_0000, 0x6004_0000, Kind.PERIPHERAL, "peripherals, AHB alias"),
-    ),
-    shared_ram=(
-        SharedRam(0x3FFE_0000, 0x400A_0000, 0x2_0000, reversed=True),
-        SharedRam(0x3FF8_0000, 0x400C_0000, 0x2000),
-    ),
-    # Of the Ethernet MAC: the counters and flags that its SVD says are cleared by a read.
-    read_effects=registers(
-        ("UART0.FIFO", 0x3FF4_0000),
-        ("I2S0.INFIFO_POP", 0x3FF4_F068),
-        ("UART1.FIFO", 0x3FF5_0000),
-        ("I2C0.DATA", 0x3FF5_301C),
-        ("RMT.DATA", 0x3FF5_6000, 8 * 4),
-        ("SLC.TXFIFO_POP", 0x3FF5_8034, 2 * 4),
-        ("I2C1.DATA", 0x3FF6_701C),
-        ("SDHOST.BUFFIFO", 0x3FF6_8200),
-        ("EMAC_DMA.DMAMISSEDFR", 0x3FF6_9020),
-        ("EMAC_MAC.PMT_CSR", 0x3FF6_A02C),
-        ("EMAC_MAC.EMACLPI_CRS", 0x3FF6_A030),
-        *twai("TWAI0", 0x3FF6_B000),
-        ("I2S1.INFIFO_POP", 0x3FF6_D068),
-        ("UART2.FIFO", 0x3FF6_E000),
-        ("UART0.FIFO_AHB", 0x6000_0000),
-        ("UART1.FIFO_AHB", 0x6001_0000),
-        ("UART2.FIFO_AHB", 0x6002_E000),
-    ),
+    regions=_MAP.regions,
+    shared_ram=_MAP.shared_ram,
+    read_effects=_MAP.read_effects,
     markers=words(0x4000_1000),
     efuse=Region("EFUSE", _EFUSE, _EFUSE + 0x120, Kind.PERIPHERAL, "eFuse read registers"),
     mac=(_EFUSE + 4, _EFUSE + 8),
@@ -150,9 +105,7 @@ ESP32 = Chip(
     single_core=bit(_WORD3, 0),
     # Cycles of the crystal in one of the calibration's 8 MHz clock, times that clock's deviation.
     rom_clock=RomClock(
-        scale=15_625,
-        divisor=40,
-        factors=(bit(_RTCCALICFG1, 7, 25), bit(_WORD4, 0, 8)),
+        scale=15_625, divisor=40, factors=(bit(_RTCCALICFG1, 7, 25), bit(_WORD4, 0, 8))
     ),
     spi_pads=(
         bit(_WORD5, 0, 5),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from espshell.chips import common
 from espshell.chips.chip import Chip
-from espshell.chips.common import bit, embedded, registers, words
+from espshell.chips.common import bit, embedded, memory_map, words
 from espshell.chips.facts import (
     Bits,
     Kind,
@@ -18,7 +18,6 @@ from espshell.chips.facts import (
     Quirk,
     Region,
     RomClock,
-    SharedRam,
     SpiController,
     StubName,
 )
@@ -28,6 +27,7 @@ _EFUSE = 0x6000_8800
 _BLOCK2 = _EFUSE + 0x40
 _WORD1, _WORD7 = _BLOCK2 + 4 * 1, _BLOCK2 + 4 * 7
 _RTC_CNTL = 0x6000_8000
+_MAP = memory_map("esp32c2")
 
 ESP32C2 = Chip(
     name="esp32c2",
@@ -35,32 +35,16 @@ ESP32C2 = Chip(
     id=12,
     magic=None,
     rom=dialect.ROM,
-    regions=(
-        Region("DROM", 0x3C00_0000, 0x3C40_0000, Kind.FLASH, "flash, data bus"),
-        Region("DRAM", 0x3FCA_0000, 0x3FCE_0000, Kind.RAM, "SRAM1, data bus", executable=False),
-        Region("ROM1", 0x3FF0_0000, 0x3FF5_0000, Kind.ROM, "ROM, data bus", executable=False),
-        Region("ROM0", 0x4000_0000, 0x4009_0000, Kind.ROM, "ROM, instruction bus"),
-        Region("CACHE", 0x4037_C000, 0x4038_0000, Kind.RAM, "SRAM0, cache"),
-        Region("IRAM", 0x4038_0000, 0x403C_0000, Kind.RAM, "SRAM1, instruction bus"),
-        Region("IROM", 0x4200_0000, 0x4240_0000, Kind.FLASH, "flash, instruction bus"),
-        Region("PERIPH", 0x6000_0000, 0x600D_1000, Kind.PERIPHERAL, "peripherals"),
-    ),
-    shared_ram=(SharedRam(0x3FCA_0000, 0x4038_0000, 0x4_0000),),
-    read_effects=registers(
-        ("UART0.FIFO", 0x6000_0000),
-        ("UART1.FIFO", 0x6001_0000),
-        ("I2C0.DATA", 0x6001_301C),
-    ),
+    regions=_MAP.regions,
+    shared_ram=_MAP.shared_ram,
+    read_effects=_MAP.read_effects,
     markers=words(common.JUMP_TABLE),
     efuse=Region("EFUSE", _EFUSE, _EFUSE + 0x200, Kind.PERIPHERAL, "eFuse controller"),
     mac=(_BLOCK2, _WORD1),
     major=bit(_WORD1, 20, 2),
     minor=bit(_WORD1, 16, 4),
     package=bit(_WORD1, 22, 3),
-    packages=(
-        Package(0, "ESP32-C2"),
-        Package(1, "ESP8684H"),
-    ),
+    packages=(Package(0, "ESP32-C2"), Package(1, "ESP8684H")),
     fixed_features=("Wi-Fi", "Bluetooth 5 LE", "one core", "120 MHz"),
     features=(
         embedded(
@@ -79,9 +63,7 @@ ESP32C2 = Chip(
     flash_frequencies=(("60m", 0xF), ("30m", 0x0), ("20m", 0x1), ("15m", 0x2)),
     stub_names=(StubName("esp32c2", since=(0, 1)),),
     # No ``watchdogs``: it has no USB, and a reset by EN stops them.
-    watchdog_reset=common.reset_by_watchdog(
-        config0=_RTC_CNTL + 0x84, config1=_RTC_CNTL + 0x88, protect=_RTC_CNTL + 0x9C
-    ),
+    watchdog_reset=common.reset_by_watchdog(_RTC_CNTL + 0x84),
     force_download=Bits(_RTC_CNTL + 0xE0, 0),
     quirks=(Quirk.BAUD_FIXED_IN_SECURE_DOWNLOAD,),
     no_download_encryption=Bits(0x6000_8830, 6),

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from espshell.chips import common
 from espshell.chips.chip import Chip
-from espshell.chips.common import bit, embedded, registers, twai, words
-from espshell.chips.facts import Bits, Field, Kind, Package, Quirk, Region, SharedRam, SpiController
+from espshell.chips.common import bit, embedded, memory_map, words
+from espshell.chips.facts import Bits, Field, Kind, Package, Quirk, Region, SpiController
 from espshell.protocol import dialect
 
 _EFUSE = 0x6000_8800
 _BLOCK1 = _EFUSE + 0x44
 _SYS3, _SYS4, _SYS5 = (_BLOCK1 + 4 * n for n in (3, 4, 5))
 _RTC_CNTL = 0x6000_8000
+_MAP = memory_map("esp32c3")
 
 ESP32C3 = Chip(
     name="esp32c3",
@@ -25,26 +26,9 @@ ESP32C3 = Chip(
     id=5,
     magic=None,
     rom=dialect.ROM,
-    regions=(
-        Region("DROM", 0x3C00_0000, 0x3C80_0000, Kind.FLASH, "flash, data bus"),
-        Region("DRAM", 0x3FC8_0000, 0x3FCE_0000, Kind.RAM, "SRAM1, data bus", executable=False),
-        Region("ROM1", 0x3FF0_0000, 0x3FF2_0000, Kind.ROM, "ROM, data bus", executable=False),
-        Region("ROM0", 0x4000_0000, 0x4006_0000, Kind.ROM, "ROM, instruction bus"),
-        Region("CACHE", 0x4037_C000, 0x4038_0000, Kind.RAM, "SRAM0, cache"),
-        Region("IRAM", 0x4038_0000, 0x403E_0000, Kind.RAM, "SRAM1, instruction bus"),
-        Region("IROM", 0x4200_0000, 0x4280_0000, Kind.FLASH, "flash, instruction bus"),
-        Region("RTC_FAST", 0x5000_0000, 0x5000_2000, Kind.RAM, "RTC fast memory"),
-        Region("PERIPH", 0x6000_0000, 0x600D_1000, Kind.PERIPHERAL, "peripherals"),
-    ),
-    shared_ram=(SharedRam(0x3FC8_0000, 0x4038_0000, 0x6_0000),),
-    read_effects=registers(
-        ("UART0.FIFO", 0x6000_0000),
-        ("UART1.FIFO", 0x6001_0000),
-        ("I2C0.DATA", 0x6001_301C),
-        ("RMT.DATA", 0x6001_6000, 4 * 4),
-        *twai("TWAI0", 0x6002_B000),
-        ("USB_DEVICE.EP1", 0x6004_3000),
-    ),
+    regions=_MAP.regions,
+    shared_ram=_MAP.shared_ram,
+    read_effects=_MAP.read_effects,
     markers=words(0x4000_1000),
     efuse=Region("EFUSE", _EFUSE, _EFUSE + 0x200, Kind.PERIPHERAL, "eFuse controller"),
     mac=(_BLOCK1, _BLOCK1 + 4),
@@ -73,19 +57,10 @@ ESP32C3 = Chip(
     uf2_family=0xD42B_A06C,
     usb_serial_jtag=True,
     custom_spi_pins=tuple(range(22)),
-    watchdogs=common.watchdogs_off(
-        config0=_RTC_CNTL + 0x90,
-        protect=_RTC_CNTL + 0xA8,
-        swd_config=_RTC_CNTL + 0xAC,
-        swd_auto_feed=1 << 31,
-        swd_protect=_RTC_CNTL + 0xB0,
-        swd_key=common.SWD_KEY,
-    ),
-    watchdog_reset=common.reset_by_watchdog(
-        config0=_RTC_CNTL + 0x90, config1=_RTC_CNTL + 0x94, protect=_RTC_CNTL + 0xA8
-    ),
+    watchdogs=common.watchdogs_off(_RTC_CNTL + 0x90, common.RTC_SWD),
+    watchdog_reset=common.reset_by_watchdog(_RTC_CNTL + 0x90),
     force_download=Bits(_RTC_CNTL + 0xF4, 0),
-    key_purposes=common.KEY_PURPOSES,
+    key_purposes=common.key_purposes((0, 1, *range(4, 12))),
     quirks=(Quirk.NO_STUB_WITH_SECURE_BOOT,),
     no_download_encryption=Bits(0x6000_8830, 20),
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from espshell.chips import common
 from espshell.chips.chip import Chip
-from espshell.chips.common import bit, embedded, registers, words
+from espshell.chips.common import bit, embedded, memory_map, words
 from espshell.chips.facts import Bits, Field, Kind, Package, Region, RomClock, SpiController
 from espshell.protocol import dialect
 
@@ -21,6 +21,7 @@ _PCR_SYSCLK_CONF = 0x6009_6110
 _LP_WDT = 0x600B_1C00
 _FLASH = Bits(_SYS2, 13, 3)
 _PSRAM = Bits(_SYS2, 19, 3)
+_MAP = memory_map("esp32c5")
 
 ESP32C5 = Chip(
     name="esp32c5",
@@ -28,28 +29,8 @@ ESP32C5 = Chip(
     id=23,
     magic=None,
     rom=dialect.ROM,
-    regions=(
-        # 320 KiB by soc.h and rom.ld; esptool 5.6 has 256.
-        Region("ROM", 0x4000_0000, 0x4005_0000, Kind.ROM, "ROM"),
-        Region("RAM", 0x4080_0000, 0x4086_0000, Kind.RAM, "HP SRAM"),
-        Region("FLASH", 0x4200_0000, 0x4400_0000, Kind.FLASH, "flash and external RAM"),
-        Region("LP_RAM", 0x5000_0000, 0x5000_4000, Kind.RAM, "LP SRAM"),
-        # The end is not from a document, and there is no SVD of this chip.
-        Region("PERIPH", 0x6000_0000, 0x600D_0000, Kind.PERIPHERAL, "peripherals"),
-    ),
-    read_effects=registers(
-        ("UART0.FIFO", 0x6000_0000),
-        ("UART1.FIFO", 0x6000_1000),
-        ("I2C0.DATA", 0x6000_401C),
-        ("RMT.DATA", 0x6000_6000, 4 * 4),
-        # A CTU CAN FD core, unlike the TWAI of other chips: reading RX_DATA takes a word. As
-        # that core is known; not checked on a chip.
-        ("TWAI0.RX_DATA", 0x6000_B06C),
-        ("TWAI1.RX_DATA", 0x6000_D06C),
-        ("USB_DEVICE.EP1", 0x6000_F000),
-        ("LP_UART.FIFO", 0x600B_1400),
-        ("LP_I2C0.DATA", 0x600B_181C),
-    ),
+    regions=_MAP.regions,
+    read_effects=_MAP.read_effects,
     markers=words(common.JUMP_TABLE),
     efuse=Region("EFUSE", _EFUSE, _EFUSE + 0x200, Kind.PERIPHERAL, "eFuse controller"),
     mac=(_BLOCK1, _SYS1),
@@ -91,26 +72,8 @@ ESP32C5 = Chip(
     rom_clock=RomClock(1_000_000, factors=(bit(_PCR_SYSCLK_CONF, 24, 7),)),
     flash_frequencies=(("80m", 0xF), ("40m", 0x0), ("20m", 0x2)),
     flash_32bit=True,
-    watchdogs=common.watchdogs_off(
-        config0=_LP_WDT,
-        protect=_LP_WDT + 0x18,
-        swd_config=_LP_WDT + 0x1C,
-        swd_auto_feed=1 << 18,
-        swd_protect=_LP_WDT + 0x20,
-        swd_key=common.WDT_KEY,
-    ),
-    watchdog_reset=common.reset_by_watchdog(
-        config0=_LP_WDT, config1=_LP_WDT + 0x04, protect=_LP_WDT + 0x18
-    ),
-    key_purposes=(
-        (0, "USER/EMPTY"),
-        (1, "ECDSA_KEY"),
-        *common.KEY_PURPOSES[2:],
-        (12, "KM_INIT_KEY"),
-        (15, "XTS_AES_128_PSRAM_KEY"),
-        (16, "ECDSA_KEY_P192"),
-        (17, "ECDSA_KEY_P384_L"),
-        (18, "ECDSA_KEY_P384_H"),
-    ),
+    watchdogs=common.watchdogs_off(_LP_WDT, common.LP_SWD),
+    watchdog_reset=common.reset_by_watchdog(_LP_WDT),
+    key_purposes=common.key_purposes((0, 1, *range(4, 13), *range(15, 19)), ecdsa=True),
     no_download_encryption=Bits(0x600B_4830, 20),
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from espshell.chips import common
 from espshell.chips.chip import Chip
-from espshell.chips.common import bit, embedded, registers, twai, words
+from espshell.chips.common import bit, embedded, memory_map, words
 from espshell.chips.facts import Bits, Field, Kind, Package, Quirk, Region, SpiController
 from espshell.protocol import dialect
 
@@ -18,6 +18,7 @@ _BLOCK1 = _EFUSE + 0x44
 _SYS1, _SYS3, _SYS4 = (_BLOCK1 + 4 * n for n in (1, 3, 4))
 _LP_WDT = 0x600B_1C00
 _FLASH = Bits(_SYS4, 0, 3)
+_MAP = memory_map("esp32c6")
 
 ESP32C6 = Chip(
     name="esp32c6",
@@ -25,25 +26,8 @@ ESP32C6 = Chip(
     id=13,
     magic=None,
     rom=dialect.ROM,
-    regions=(
-        Region("ROM", 0x4000_0000, 0x4005_0000, Kind.ROM, "ROM"),
-        Region("RAM", 0x4080_0000, 0x4088_0000, Kind.RAM, "HP SRAM"),
-        Region("FLASH", 0x4200_0000, 0x4300_0000, Kind.FLASH, "flash"),
-        Region("LP_RAM", 0x5000_0000, 0x5000_4000, Kind.RAM, "LP SRAM"),
-        # The end is not from a document: no peripheral of the SVDs lies behind it.
-        Region("PERIPH", 0x6000_0000, 0x600D_0000, Kind.PERIPHERAL, "peripherals"),
-    ),
-    read_effects=registers(
-        ("UART0.FIFO", 0x6000_0000),
-        ("UART1.FIFO", 0x6000_1000),
-        ("I2C0.DATA", 0x6000_401C),
-        ("RMT.DATA", 0x6000_6000, 4 * 4),
-        *twai("TWAI0", 0x6000_B000),
-        *twai("TWAI1", 0x6000_D000),
-        ("USB_DEVICE.EP1", 0x6000_F000),
-        ("LP_UART.FIFO", 0x600B_1400),
-        ("LP_I2C0.DATA", 0x600B_181C),
-    ),
+    regions=_MAP.regions,
+    read_effects=_MAP.read_effects,
     markers=words(common.JUMP_TABLE),
     efuse=Region("EFUSE", _EFUSE, _EFUSE + 0x200, Kind.PERIPHERAL, "eFuse controller"),
     mac=(_BLOCK1, _SYS1),
@@ -71,16 +55,9 @@ ESP32C6 = Chip(
     usb_serial_jtag=True,
     # The code of 80 MHz is that of 40: the ROM sets the wrong divider for it.
     flash_frequencies=(("80m", 0x0), ("40m", 0x0), ("20m", 0x2)),
-    watchdogs=common.watchdogs_off(
-        config0=_LP_WDT,
-        protect=_LP_WDT + 0x18,
-        swd_config=_LP_WDT + 0x1C,
-        swd_auto_feed=1 << 18,
-        swd_protect=_LP_WDT + 0x20,
-        swd_key=common.WDT_KEY,
-    ),
+    watchdogs=common.watchdogs_off(_LP_WDT, common.LP_SWD),
     force_download=Bits(0x600B_1034, 30),
-    key_purposes=common.KEY_PURPOSES,
+    key_purposes=common.key_purposes((0, 1, *range(4, 12))),
     quirks=(Quirk.WATCHDOG_RESET_LOSES_USB,),
     no_download_encryption=Bits(0x600B_0830, 20),
 )

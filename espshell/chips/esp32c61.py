@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from espshell.chips import common
 from espshell.chips.chip import Chip
-from espshell.chips.common import bit, embedded, registers, words
+from espshell.chips.common import bit, embedded, memory_map, words
 from espshell.chips.facts import Bits, Field, Kind, Package, Region, SpiController
 from espshell.protocol import dialect
 
@@ -21,6 +21,7 @@ _SYS2 = _BLOCK1 + 4 * 2
 _LP_WDT = 0x600B_1C00
 _FLASH = Bits(_SYS2, 13, 3)
 _PSRAM = Bits(_SYS2, 19, 3)
+_MAP = memory_map("esp32c61")
 
 ESP32C61 = Chip(
     name="esp32c61",
@@ -28,21 +29,8 @@ ESP32C61 = Chip(
     id=20,
     magic=None,
     rom=dialect.ROM,
-    regions=(
-        # 256 KiB of ROM and 320 of RAM by soc.h and rom.ld; esptool 5.6 has 320 and 384.
-        Region("ROM", 0x4000_0000, 0x4004_0000, Kind.ROM, "ROM"),
-        Region("RAM", 0x4080_0000, 0x4085_0000, Kind.RAM, "HP SRAM"),
-        Region("FLASH", 0x4200_0000, 0x4400_0000, Kind.FLASH, "flash and external RAM"),
-        # The end is not from a document, and there is no SVD of this chip.
-        Region("PERIPH", 0x6000_0000, 0x600D_0000, Kind.PERIPHERAL, "peripherals"),
-    ),
-    read_effects=registers(
-        ("UART0.FIFO", 0x6000_0000),
-        ("UART1.FIFO", 0x6000_1000),
-        ("I2C0.DATA", 0x6000_401C),
-        ("UART2.FIFO", 0x6000_6000),
-        ("USB_DEVICE.EP1", 0x6000_F000),
-    ),
+    regions=_MAP.regions,
+    read_effects=_MAP.read_effects,
     markers=words(common.JUMP_TABLE),
     efuse=Region("EFUSE", _EFUSE, _EFUSE + 0x200, Kind.PERIPHERAL, "eFuse controller"),
     mac=(_BLOCK1, _BLOCK1 + 4),
@@ -52,8 +40,7 @@ ESP32C61 = Chip(
     package=Field((Bits(_SYS2, 24, 2), _FLASH, _PSRAM, Bits(_SYS2, 26, 3))),
     packages=tuple(
         Package(
-            temperature | flash << 2 | psram << 5 | package << 8,
-            f"ESP32-C61{letter}{f}{r}{suffix}",
+            temperature | flash << 2 | psram << 5 | package << 8, f"ESP32-C61{letter}{f}{r}{suffix}"
         )
         for temperature, letter in ((0, "N"), (1, "H"))
         for flash, f in ((0, ""), (1, "F4"), (2, "F8"))
@@ -73,24 +60,8 @@ ESP32C61 = Chip(
     usb_serial_jtag=True,
     flash_frequencies=(("80m", 0xF), ("40m", 0x0), ("20m", 0x2)),
     flash_32bit=True,
-    watchdogs=common.watchdogs_off(
-        config0=_LP_WDT,
-        protect=_LP_WDT + 0x18,
-        swd_config=_LP_WDT + 0x1C,
-        swd_auto_feed=1 << 18,
-        swd_protect=_LP_WDT + 0x20,
-        swd_key=common.WDT_KEY,
-    ),
-    watchdog_reset=common.reset_by_watchdog(
-        config0=_LP_WDT, config1=_LP_WDT + 0x04, protect=_LP_WDT + 0x18
-    ),
-    key_purposes=(
-        (0, "USER/EMPTY"),
-        (1, "ECDSA_KEY"),
-        (4, "XTS_AES_128_KEY"),
-        (9, "SECURE_BOOT_DIGEST0"),
-        (10, "SECURE_BOOT_DIGEST1"),
-        (11, "SECURE_BOOT_DIGEST2"),
-    ),
+    watchdogs=common.watchdogs_off(_LP_WDT, common.LP_SWD),
+    watchdog_reset=common.reset_by_watchdog(_LP_WDT),
+    key_purposes=common.key_purposes((0, 1, 4, 9, 10, 11), ecdsa=True),
     no_download_encryption=Bits(0x600B_4830, 14),
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from espshell.chips import common
 from espshell.chips.chip import Chip
-from espshell.chips.common import bit, embedded, registers, twai, words
+from espshell.chips.common import bit, embedded, memory_map, words
 from espshell.chips.facts import Bits, Field, Kind, Package, Region, SpiController
 from espshell.protocol import dialect
 
@@ -26,6 +26,7 @@ _WITH_FLASH = tuple(
     for temperature, letter in ((1, "H"), (2, "N"))
     for flash, size in ((1, 4), (2, 2), (3, 1))
 )
+_MAP = memory_map("esp32h2")
 
 ESP32H2 = Chip(
     name="esp32h2",
@@ -33,23 +34,8 @@ ESP32H2 = Chip(
     id=16,
     magic=None,
     rom=dialect.ROM,
-    regions=(
-        Region("ROM", 0x4000_0000, 0x4002_0000, Kind.ROM, "ROM"),
-        Region("RAM", 0x4080_0000, 0x4085_0000, Kind.RAM, "HP SRAM"),
-        Region("FLASH", 0x4200_0000, 0x4300_0000, Kind.FLASH, "flash"),
-        Region("LP_RAM", 0x5000_0000, 0x5000_1000, Kind.RAM, "LP SRAM"),
-        # The end is not from a document: no peripheral of the SVDs lies behind it.
-        Region("PERIPH", 0x6000_0000, 0x600D_0000, Kind.PERIPHERAL, "peripherals"),
-    ),
-    read_effects=registers(
-        ("UART0.FIFO", 0x6000_0000),
-        ("UART1.FIFO", 0x6000_1000),
-        ("I2C0.DATA", 0x6000_401C),
-        ("I2C1.DATA", 0x6000_501C),
-        ("RMT.DATA", 0x6000_7000, 4 * 4),
-        *twai("TWAI0", 0x6000_C000),
-        ("USB_DEVICE.EP1", 0x6000_F000),
-    ),
+    regions=_MAP.regions,
+    read_effects=_MAP.read_effects,
     markers=words(common.JUMP_TABLE),
     efuse=Region("EFUSE", _EFUSE, _EFUSE + 0x200, Kind.PERIPHERAL, "eFuse controller"),
     mac=(_BLOCK1, _SYS1),
@@ -80,22 +66,10 @@ ESP32H2 = Chip(
     usb_serial_jtag=True,
     flash_frequencies=(("48m", 0xF), ("24m", 0x0), ("16m", 0x1), ("12m", 0x2)),
     # One word further on than those of the ESP32-C6.
-    watchdogs=common.watchdogs_off(
-        config0=_LP_WDT,
-        protect=_LP_WDT + 0x1C,
-        swd_config=_LP_WDT + 0x20,
-        swd_auto_feed=1 << 18,
-        swd_protect=_LP_WDT + 0x24,
-        swd_key=common.WDT_KEY,
-    ),
+    watchdogs=common.watchdogs_off(_LP_WDT, common.LP_SWD, protect=0x1C),
     # No ``watchdog_reset``: its configuration register has no reset of the whole chip (SVD).
     force_download=Bits(0x600B_1034, 30),
     # XTS-256 by esptool 5.6; ESP-IDF's ``esp_efuse_chip.h`` has only the 128-bit key.
-    key_purposes=(
-        (0, "USER/EMPTY"),
-        (1, "ECDSA_KEY"),
-        *common.XTS_256_PURPOSES,
-        *common.KEY_PURPOSES[2:],
-    ),
+    key_purposes=common.key_purposes(range(12), ecdsa=True),
     no_download_encryption=Bits(0x600B_0830, 20),
 )

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from espshell.chips import common
 from espshell.chips.chip import Chip
-from espshell.chips.common import bit, registers, twai, usb_otg, words
+from espshell.chips.common import bit, memory_map, words
 from espshell.chips.facts import (
     Bits,
     Condition,
@@ -56,6 +56,7 @@ _POWER_FLASH = (
 )
 # DOWNLOAD_MODE_XPD_ON: the ROM of 3.2 powers the flash, and must not find it powered again.
 _ROM_POWERS_FLASH = bit(_EFUSE + 0x34, 16)
+_MAP = memory_map("esp32p4")
 
 ESP32P4 = Chip(
     name="esp32p4",
@@ -63,37 +64,8 @@ ESP32P4 = Chip(
     id=18,
     magic=None,
     rom=dialect.ROM,
-    regions=(
-        Region("TCM", 0x3010_0000, 0x3010_2000, Kind.RAM, "tightly coupled memory"),
-        Region("CPU_PERIPH", 0x3FF0_0000, 0x3FF2_0000, Kind.PERIPHERAL, "trace, monitors, cache"),
-        Region("FLASH", 0x4000_0000, 0x4400_0000, Kind.FLASH, "flash"),
-        Region("PSRAM", 0x4800_0000, 0x4C00_0000, Kind.PSRAM, "external RAM"),
-        Region("ROM", 0x4FC0_0000, 0x4FC2_0000, Kind.ROM, "HP ROM"),
-        # 768 KiB by soc.h; esptool 5.6 has 640. A part of it is the L2 cache's once that is on.
-        Region("RAM", 0x4FF0_0000, 0x4FFC_0000, Kind.RAM, "HP L2MEM, a part of it the L2 cache's"),
-        Region("PERIPH", 0x5000_0000, 0x5010_0000, Kind.PERIPHERAL, "HP peripherals"),
-        Region("LP_ROM", 0x5010_0000, 0x5010_4000, Kind.ROM, "LP ROM"),
-        Region("LP_RAM", 0x5010_8000, 0x5011_0000, Kind.RAM, "LP SRAM"),
-        Region("LP_PERIPH", 0x5011_0000, 0x5013_0000, Kind.PERIPHERAL, "LP peripherals"),
-    ),
-    # The cores are those of other chips; where they lie is from reg_base.h.
-    read_effects=registers(
-        *usb_otg("USB_HS", 0x5000_0000),
-        *usb_otg("USB_FS", 0x5004_0000),
-        ("SDHOST.BUFFIFO", 0x5008_3200),
-        ("EMAC_MAC.PMT_CSR", 0x5009_802C),
-        ("EMAC_MAC.EMACLPI_CRS", 0x5009_8030),
-        ("EMAC_DMA.DMAMISSEDFR", 0x5009_9020),
-        ("RMT.DATA", 0x500A_2000, 8 * 4),
-        ("I2C0.DATA", 0x500C_401C),
-        ("I2C1.DATA", 0x500C_501C),
-        *((f"UART{n}.FIFO", 0x500C_A000 + 0x1000 * n) for n in range(5)),
-        ("USB_DEVICE.EP1", 0x500D_2000),
-        *(port for n in range(3) for port in twai(f"TWAI{n}", 0x500D_7000 + 0x1000 * n)),
-        ("I3C_MST.RX", 0x500D_A00C, 2 * 4),  # response and data ports; not checked on a chip
-        ("LP_UART.FIFO", 0x5012_1000),
-        ("LP_I2C0.DATA", 0x5012_201C),
-    ),
+    regions=_MAP.regions,
+    read_effects=_MAP.read_effects,
     markers=words(0x4FC0_0018),  # the table of jumps, as common.JUMP_TABLE
     efuse=Region("EFUSE", _EFUSE, _EFUSE + 0x200, Kind.PERIPHERAL, "eFuse controller"),
     mac=(_BLOCK1, _BLOCK1 + 4),
@@ -124,29 +96,12 @@ ESP32P4 = Chip(
         ),
     ),
     stub_names=(StubName("esp32p4-rev1", before=(3, 0)), StubName("esp32p4", since=(3, 0))),
-    watchdogs=common.watchdogs_off(
-        config0=_LP_WDT,
-        protect=_LP_WDT + 0x18,
-        swd_config=_LP_WDT + 0x1C,
-        swd_auto_feed=1 << 18,
-        swd_protect=_LP_WDT + 0x20,
-        swd_key=common.WDT_KEY,
-    ),
-    watchdog_reset=common.reset_by_watchdog(
-        config0=_LP_WDT, config1=_LP_WDT + 0x04, protect=_LP_WDT + 0x18
-    ),
+    watchdogs=common.watchdogs_off(_LP_WDT, common.LP_SWD),
+    watchdog_reset=common.reset_by_watchdog(_LP_WDT),
     # No ``boot_strap``: over USB-OTG it is always reset by the watchdog.
     force_download=Bits(_LP_SYS + 0x08, 2),
-    key_purposes=(
-        (0, "USER/EMPTY"),
-        (1, "ECDSA_KEY"),
-        *common.XTS_256_PURPOSES,
-        *common.KEY_PURPOSES[2:],
-        (12, "KM_INIT_KEY"),
-        (16, "ECDSA_KEY_P192"),  # from revision 3.0 on, as the next two
-        (17, "ECDSA_KEY_P384_L"),
-        (18, "ECDSA_KEY_P384_H"),
-    ),
+    # 16 to 18 from revision 3.0 on.
+    key_purposes=common.key_purposes((*range(13), 16, 17, 18), ecdsa=True),
     quirks=(Quirk.OTG_RESET_BY_WATCHDOG, Quirk.FLASH_UNPOWERED),
     no_download_encryption=Bits(0x5012_D030, 20),
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from espshell.chips import common
 from espshell.chips.chip import Chip
-from espshell.chips.common import bit, embedded, registers, twai, usb_otg, words
+from espshell.chips.common import bit, embedded, memory_map, words
 from espshell.chips.facts import (
     Bits,
     Feature,
@@ -20,7 +20,6 @@ from espshell.chips.facts import (
     Package,
     Quirk,
     Region,
-    SharedRam,
     SpiController,
 )
 from espshell.protocol import dialect
@@ -31,6 +30,7 @@ _SYS3, _SYS4 = _BLOCK1 + 4 * 3, _BLOCK1 + 4 * 4
 _RTC_CNTL = 0x3F40_8000
 _FLASH = Bits(_SYS3, 21, 4)
 _PSRAM = Bits(_SYS3, 28, 4)
+_MAP = memory_map("esp32s2")
 
 ESP32S2 = Chip(
     name="esp32s2",
@@ -38,51 +38,9 @@ ESP32S2 = Chip(
     id=2,
     magic=0x0000_07C6,
     rom=dialect.ESP32S2_ROM,
-    regions=(
-        Region("DROM", 0x3F00_0000, 0x3F3F_0000, Kind.FLASH, "flash, data through the ICache"),
-        # The ends of both PERIPH are not from a document: all peripherals of the SVD lie within.
-        Region("PERIPH", 0x3F40_0000, 0x3F4D_0000, Kind.PERIPHERAL, "peripherals, PeriBus1"),
-        Region("PSRAM", 0x3F50_0000, 0x3FF8_0000, Kind.PSRAM, "external memory through the DCache"),
-        Region(
-            "RTC_FAST",
-            0x3FF9_E000,
-            0x3FFA_0000,
-            Kind.RAM,
-            "RTC fast memory, data bus",
-            executable=False,
-        ),
-        Region(
-            "ROM1", 0x3FFA_0000, 0x3FFB_0000, Kind.ROM, "ROM, data bus", executable=False
-        ),  # manual
-        Region(
-            "DRAM0", 0x3FFB_0000, 0x3FFB_8000, Kind.RAM, "SRAM0, data bus", executable=False
-        ),  # its end: manual
-        Region("DRAM1", 0x3FFB_8000, 0x4000_0000, Kind.RAM, "SRAM1, data bus", executable=False),
-        Region("ROM0", 0x4000_0000, 0x4002_0000, Kind.ROM, "ROM, instruction bus"),
-        Region("IRAM0", 0x4002_0000, 0x4002_8000, Kind.RAM, "SRAM0, instruction bus"),  # as above
-        Region("IRAM1", 0x4002_8000, 0x4007_0000, Kind.RAM, "SRAM1, instruction bus"),
-        Region("RTC_FAST_I", 0x4007_0000, 0x4007_2000, Kind.RAM, "RTC fast, instruction bus"),
-        Region("IROM", 0x4008_0000, 0x4080_0000, Kind.FLASH, "flash, instruction bus"),
-        Region("RTC_SLOW", 0x5000_0000, 0x5000_2000, Kind.RAM, "RTC slow memory", executable=False),
-        Region("PERIPH_AHB", 0x6000_0000, 0x600C_0000, Kind.PERIPHERAL, "peripherals, PeriBus2"),
-        Region("CACHE_CTRL", 0x6180_0000, 0x6180_4000, Kind.PERIPHERAL, "cache"),  # end: manual
-    ),
-    shared_ram=(
-        SharedRam(0x3FFB_0000, 0x4002_0000, 0x5_0000),
-        SharedRam(0x3FF9_E000, 0x4007_0000, 0x2000),
-    ),
-    read_effects=registers(
-        ("UART0.FIFO", 0x3F40_0000),
-        ("I2S0.INFIFO_POP", 0x3F40_F068),
-        ("UART1.FIFO", 0x3F41_0000),
-        ("I2C0.DATA", 0x3F41_301C),
-        ("RMT.DATA", 0x3F41_6000, 4 * 4),
-        ("I2C1.DATA", 0x3F42_701C),
-        *twai("TWAI0", 0x3F42_B000),
-        ("UART0.FIFO_AHB", 0x6000_0000),
-        ("UART1.FIFO_AHB", 0x6001_0000),
-        *usb_otg("USB0", 0x6008_0000),
-    ),
+    regions=_MAP.regions,
+    shared_ram=_MAP.shared_ram,
+    read_effects=_MAP.read_effects,
     markers=words(0x4000_FA40),  # ets_vprintf, more than a kilobyte of code
     efuse=Region("EFUSE", _EFUSE, _EFUSE + 0x200, Kind.PERIPHERAL, "eFuse controller"),
     mac=(_BLOCK1, _BLOCK1 + 4),
@@ -103,10 +61,7 @@ ESP32S2 = Chip(
         embedded("PSRAM", Field((_PSRAM,)), ((1, "2 MiB"), (2, "4 MiB"))),
         Feature(
             bit(_BLOCK2 + 4 * 4, 4, 3),
-            (
-                (1, "ADC and temperature calibration V1"),
-                (2, "ADC and temperature calibration V2"),
-            ),
+            ((1, "ADC and temperature calibration V1"), (2, "ADC and temperature calibration V2")),
         ),
     ),
     crystals_mhz=(40,),
@@ -118,12 +73,10 @@ ESP32S2 = Chip(
     bootloader_offset=0x1000,
     usb_otg_pid=0x0002,
     custom_spi_pins=(*range(22), *range(26, 47)),
-    watchdog_reset=common.reset_by_watchdog(
-        config0=_RTC_CNTL + 0x94, config1=_RTC_CNTL + 0x98, protect=_RTC_CNTL + 0xAC
-    ),
+    watchdog_reset=common.reset_by_watchdog(_RTC_CNTL + 0x94),
     boot_strap=Bits(0x3F40_4038, 3),
     force_download=Bits(_RTC_CNTL + 0x128, 0),
-    key_purposes=tuple(sorted(common.KEY_PURPOSES + common.XTS_256_PURPOSES)),
+    key_purposes=common.key_purposes(range(12)),
     quirks=(Quirk.OTG_RESET_BY_WATCHDOG,),
     no_download_encryption=Bits(0x3F41_A030, 19),
 )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from espshell.chips import common
 from espshell.chips.chip import Chip
-from espshell.chips.common import bit, embedded, registers, twai, usb_otg, words
+from espshell.chips.common import bit, embedded, memory_map, words
 from espshell.chips.facts import (
     Bits,
     Condition,
@@ -21,7 +21,6 @@ from espshell.chips.facts import (
     Package,
     Quirk,
     Region,
-    SharedRam,
     SpiController,
 )
 from espshell.protocol import dialect
@@ -30,6 +29,7 @@ _EFUSE = 0x6000_7000
 _BLOCK1, _BLOCK2 = _EFUSE + 0x44, _EFUSE + 0x5C
 _SYS3, _SYS4, _SYS5 = (_BLOCK1 + 4 * n for n in (3, 4, 5))
 _RTC_CNTL = 0x6000_8000
+_MAP = memory_map("esp32s3")
 
 ESP32S3 = Chip(
     name="esp32s3",
@@ -37,35 +37,9 @@ ESP32S3 = Chip(
     id=9,
     magic=None,
     rom=dialect.ROM,
-    regions=(
-        # One window of 32 MiB for both; which page is what, the MMU says.
-        Region("DROM", 0x3C00_0000, 0x3E00_0000, Kind.FLASH, "flash and external RAM, data bus"),
-        Region("DRAM1", 0x3FC8_8000, 0x3FCF_0000, Kind.RAM, "SRAM1, data bus", executable=False),
-        Region("DRAM2", 0x3FCF_0000, 0x3FD0_0000, Kind.RAM, "SRAM2, data cache", executable=False),
-        Region(
-            "ROM1", 0x3FF0_0000, 0x3FF2_0000, Kind.ROM, "ROM, data bus", executable=False
-        ),  # manual
-        Region("ROM0", 0x4000_0000, 0x4006_0000, Kind.ROM, "ROM, instruction bus"),  # end: manual
-        Region("IRAM0", 0x4037_0000, 0x4037_8000, Kind.RAM, "SRAM0, instruction cache"),
-        Region("IRAM1", 0x4037_8000, 0x403E_0000, Kind.RAM, "SRAM1, instruction bus"),
-        Region("IROM", 0x4200_0000, 0x4400_0000, Kind.FLASH, "flash, instruction bus"),
-        Region("RTC_SLOW", 0x5000_0000, 0x5000_2000, Kind.RAM, "RTC slow memory", executable=False),
-        Region("PERIPH", 0x6000_0000, 0x600D_1000, Kind.PERIPHERAL, "peripherals"),
-        Region("RTC_FAST", 0x600F_E000, 0x6010_0000, Kind.RAM, "RTC fast memory"),
-    ),
-    shared_ram=(SharedRam(0x3FC8_8000, 0x4037_8000, 0x6_8000),),
-    read_effects=registers(
-        ("UART0.FIFO", 0x6000_0000),
-        ("UART1.FIFO", 0x6001_0000),
-        ("I2C0.DATA", 0x6001_301C),
-        ("RMT.DATA", 0x6001_6000, 8 * 4),
-        ("I2C1.DATA", 0x6002_701C),
-        ("SDHOST.BUFFIFO", 0x6002_8200),
-        *twai("TWAI0", 0x6002_B000),
-        ("UART2.FIFO", 0x6002_E000),
-        ("USB_DEVICE.EP1", 0x6003_8000),
-        *usb_otg("USB0", 0x6008_0000),
-    ),
+    regions=_MAP.regions,
+    shared_ram=_MAP.shared_ram,
+    read_effects=_MAP.read_effects,
     markers=words(0x4004_D9D4),  # esp_rom_opiflash_read_raw, among other code
     efuse=Region("EFUSE", _EFUSE, _EFUSE + 0x200, Kind.PERIPHERAL, "eFuse controller"),
     mac=(_BLOCK1, _BLOCK1 + 4),
@@ -79,10 +53,7 @@ ESP32S3 = Chip(
         Condition(bit(_SYS3, 24, 3), 1),
     ),
     package=bit(_SYS3, 21, 3),
-    packages=(
-        Package(0, "ESP32-S3 (QFN56)"),
-        Package(1, "ESP32-S3-PICO-1 (LGA56)"),
-    ),
+    packages=(Package(0, "ESP32-S3 (QFN56)"), Package(1, "ESP32-S3-PICO-1 (LGA56)")),
     fixed_features=("Wi-Fi", "Bluetooth 5 LE", "two cores and LP core", "240 MHz"),
     features=(
         embedded(
@@ -110,24 +81,11 @@ ESP32S3 = Chip(
     flash_32bit=True,
     custom_spi_pins=(*range(22), *range(26, 49)),  # but HD not past 46
     read_pointer=0x3FCE_F688,
-    watchdogs=common.watchdogs_off(
-        config0=_RTC_CNTL + 0x98,
-        protect=_RTC_CNTL + 0xB0,
-        swd_config=_RTC_CNTL + 0xB4,
-        swd_auto_feed=1 << 31,
-        swd_protect=_RTC_CNTL + 0xB8,
-        swd_key=common.SWD_KEY,
-    ),
-    watchdog_reset=common.reset_by_watchdog(
-        config0=_RTC_CNTL + 0x98, config1=_RTC_CNTL + 0x9C, protect=_RTC_CNTL + 0xB0
-    ),
+    watchdogs=common.watchdogs_off(_RTC_CNTL + 0x98, common.RTC_SWD),
+    watchdog_reset=common.reset_by_watchdog(_RTC_CNTL + 0x98),
     boot_strap=Bits(0x6000_4038, 3),
     force_download=Bits(_RTC_CNTL + 0x12C, 0),
-    key_purposes=tuple(sorted(common.KEY_PURPOSES + common.XTS_256_PURPOSES)),
-    quirks=(
-        Quirk.STUB_START_BY_READ,
-        Quirk.FORCED_DOWNLOAD_STAYS,
-        Quirk.OTG_RESET_BY_WATCHDOG,
-    ),
+    key_purposes=common.key_purposes(range(12)),
+    quirks=(Quirk.STUB_START_BY_READ, Quirk.FORCED_DOWNLOAD_STAYS, Quirk.OTG_RESET_BY_WATCHDOG),
     no_download_encryption=Bits(0x6000_7030, 20),
 )

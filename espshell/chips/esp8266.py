@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from espshell.chips import common
 from espshell.chips.chip import Chip
-from espshell.chips.common import bit, registers, words
+from espshell.chips.common import bit, memory_map, words
 from espshell.chips.facts import (
     Bits,
     Feature,
@@ -34,6 +34,7 @@ _WORD0, _WORD1, _WORD2, _WORD3 = (_EFUSE + 4 * n for n in range(4))
 _IS_8285 = 0b000101
 _FLASH = 0b111011
 _SOME_8285 = 0b000000
+_MAP = memory_map("esp8266")
 
 ESP8266 = Chip(
     name="esp8266",
@@ -41,24 +42,8 @@ ESP8266 = Chip(
     id=common.NO_IMAGE_ID,
     magic=0xFFF0_C101,
     rom=dialect.ESP8266_ROM,
-    regions=(
-        Region("DPORT", 0x3FF0_0000, 0x3FF0_1000, Kind.PERIPHERAL, "DPORT and eFuse"),  # community
-        Region("WDEV", 0x3FF2_0000, 0x3FF2_1000, Kind.PERIPHERAL, "random numbers"),  # community
-        Region(
-            "DRAM",
-            0x3FFE_8000,
-            0x4000_0000,
-            Kind.RAM,
-            "data RAM; its end is the ROM's",
-            executable=False,
-        ),
-        Region("ROM", 0x4000_0000, 0x4001_0000, Kind.ROM, "ROM"),  # community
-        Region("IRAM", 0x4010_0000, 0x4010_8000, Kind.RAM, "instruction RAM"),
-        Region("CACHE", 0x4010_8000, 0x4011_0000, Kind.RAM, "RAM or cache"),  # community
-        Region("IROM", 0x4020_0000, 0x4030_0000, Kind.FLASH, "flash"),
-        Region("PERIPH", 0x6000_0000, 0x6000_2000, Kind.PERIPHERAL, "peripherals"),  # community
-    ),
-    read_effects=registers(("UART0.FIFO", 0x6000_0000), ("UART1.FIFO", 0x6000_0F00)),
+    regions=_MAP.regions,
+    read_effects=_MAP.read_effects,
     markers=words(0x4000_1F00),  # ets_vprintf, more than a kilobyte of code
     efuse=Region("EFUSE", _EFUSE, _EFUSE + 16, Kind.PERIPHERAL, "eFuse words"),
     mac=(_WORD0, _WORD1),

@@ -54,8 +54,8 @@ class Waiting(Protocol):
 
     clock: Clock
 
-    def wait_readable(self, timeout_s: float) -> bool:
-        """Wait until a byte can be read, or until the timeout."""
+    def read_within(self, timeout_s: float, size: int) -> bytes:
+        """Return the bytes received, at most ``size``; wait for the first until the timeout."""
 
 
 class Port(Protocol):
@@ -87,7 +87,7 @@ class SerialPort:
         # Any: pyserial's base class declares neither in_waiting nor the state of the lines.
         self.url = url
         self._device = device
-        self._waiting = cast(Waiting, device) if hasattr(device, "wait_readable") else None
+        self._waiting = cast(Waiting, device) if hasattr(device, "read_within") else None
         self.clock: Clock = self._waiting.clock if self._waiting else SystemClock()
         self._fd = _descriptor(device)
         self.has_lines = not self._is_socket()
@@ -96,11 +96,10 @@ class SerialPort:
         """Return the bytes received; wait at most ``wait_s`` for the first of them."""
         try:
             if self._waiting is not None:
-                ready = self._waiting.wait_readable(wait_s)
-            elif self._fd is not None:
-                ready = bool(select.select([self._fd], [], [], wait_s)[0])
-            else:
+                return self._waiting.read_within(wait_s, _READ_SIZE)
+            if self._fd is None:
                 return self._poll(wait_s)
+            ready = select.select([self._fd], [], [], wait_s)[0]
             return self._device.read(_READ_SIZE) if ready else b""
         except _LOST as error:
             raise self._failure("reading", error) from error

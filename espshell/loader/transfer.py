@@ -173,20 +173,22 @@ def read_few(loader: Loader, addresses: Sequence[int]) -> list[int]:
 
 
 def read_pair(loader: Loader, address: int) -> list[int]:
-    """Return two readings of a word, a marker behind each: what is read most often of all.
+    """Return two readings of a word, a marker between them: what is read most often of all.
 
-    These four replies show what the five of ``read_blocks`` show, to which this falls back: of any
-    two faults only two equal flips make both readings wrong and equal.
+    These three replies show what the five of ``read_blocks`` show, to which this falls back: of any
+    two faults only two equal flips make both readings wrong and equal.  Words next to each other
+    have different markers, by which replies that come again with all of a run are told.
     """
-    if loader.markers and not loader.is_doubtful:
-        first, second = loader.markers[:2]
+    markers = loader.markers
+    if markers and not loader.is_doubtful:
+        marker = markers[address // WORD % len(markers)]
+        window = Window(loader, Opcode.READ_REG)
         try:
-            window = Window(loader, Opcode.READ_REG)
-            values = _values(window, (address, first.address, address, second.address))
+            first, between, second = _values(window, (address, marker.address, address))
         except Fault:
-            values = []
-        if values[1::2] == [first.value, second.value]:
-            return values[::2]
+            between = None
+        if between == marker.value:
+            return [first, second]
         loader.distrust()
     return read_words(loader, (address, address))
 

@@ -23,11 +23,7 @@ CELL = 8
 MARKS = {BitKind.ONE_WAY: "*", BitKind.LOCK: "!", BitKind.DANGER: "!", BitKind.OPEN: "?"}
 """What stands behind the name of a bit by its kind."""
 
-_LEGENDS = (
-    ("*", "one-way"),
-    ("!", "locks or may stop booting"),
-    ("?", "differs by candidate"),
-)
+_LEGENDS = (("*", "one-way"), ("!", "locks or may stop booting"), ("?", "differs by candidate"))
 _STYLES = {"*": "error", "!": "warning", "?": "note", "": "name"}
 
 

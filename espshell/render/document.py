@@ -40,6 +40,8 @@ class Styled(NamedTuple):
     style: str = ""
 
 
+_STYLED_GAP = Styled(_GAP)
+
 Line = tuple[Styled, ...]
 Part = str | Styled
 Cell = Part | Line
@@ -200,7 +202,7 @@ def line(*parts: Part) -> Line:
 def spaced(*parts: Part) -> Text:
     """Return parts with two spaces between them as one line, empty ones left out."""
     shown = [part for part in parts if (part.text if isinstance(part, Styled) else part)]
-    return Text(*[piece for part in shown for piece in (_GAP, part)][1:])
+    return Text(*[piece for part in shown for piece in (_STYLED_GAP, part)][1:])
 
 
 def plain(text: Line) -> str:

@@ -26,6 +26,7 @@ from espshell.errors import UsageError, printable
 from espshell.link import reset
 from espshell.records import dataclass, field, replace
 from espshell.shell.arguments.types import chip_named, did_you_mean
+from espshell.shell.output import Output
 from espshell.shell.script import Script
 from espshell.shell.settings import SAVED, SWITCHES
 from espshell.units import parse_number
@@ -122,6 +123,18 @@ def located(where: str) -> Iterator[None]:
         yield
     except UsageError as error:
         raise UsageError(f"{where}: {error.message}", hint=error.hint) from error
+
+
+def agree(output: Output, values: Sequence[str]) -> bool:
+    """Ask a person at the terminal whether the values of a file are to be used."""
+    output.note(f"{FILE_NAME} in this folder is new, or has changed since you agreed to it:")
+    for value in values:
+        output.plain(f"    {value}")
+    with contextlib.suppress(EOFError):
+        if input("use it? [y/N] ").strip().lower() in ("y", "yes"):
+            return True
+    output.note(f"{FILE_NAME} is not used")
+    return False
 
 
 def user_file() -> Path:

@@ -27,7 +27,7 @@ from __future__ import annotations
 import enum
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, cached_property
 from typing import Annotated, Any, get_args, get_origin
 
 from espshell.ops.result import Result
@@ -141,7 +141,7 @@ DRY_RUN = Option("--dry-run", "show what would be written; write nothing", setti
 """For commands that change something."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Verb:
     """One command.
 
@@ -170,22 +170,24 @@ class Verb:
     """For another tool's name of a command: ours."""
     traits: Trait = Trait.NONE
 
-    @property
+    @cached_property
     def params(self) -> tuple[Param, ...]:
         """Its positional arguments, in their order."""
-        return _params(self.run, self.rest)
+        return tuple(slot for slot in derive(self.run, self.rest) if isinstance(slot, Param))
 
-    @property
+    @cached_property
     def options(self) -> tuple[Option, ...]:
         """Its options, those of parameters first."""
-        return _all_options(self.run, self.rest, self.extra)
+        derived = derive(self.run, self.rest)
+        return (*(slot for slot in derived if isinstance(slot, Option)), *self.extra)
 
-    @property
+    @cached_property
     def writes_files(self) -> bool:
         """Whether a word of its line may be a file that it writes."""
-        return _writes_files(self.run, self.rest, self.extra)
+        slots: tuple[Param | Option, ...] = (*self.params, *self.options)
+        return any(slot.type and slot.type.outputs is not no_outputs for slot in slots)
 
-    @property
+    @cached_property
     def first_passed_on(self) -> int | None:
         """The index of the word from which on all are passed on, so that none is an option."""
         if self.rest != "words":
@@ -251,22 +253,6 @@ def derive(run: Run, rest: str) -> tuple[Param | Option, ...]:
     for name, hint in _only_named(run).items():
         slots += _options(name, hint) or _options_of(hint)
     return tuple(slots)
-
-
-@cache
-def _params(run: Run, rest: str) -> tuple[Param, ...]:
-    return tuple(slot for slot in derive(run, rest) if isinstance(slot, Param))
-
-
-@cache
-def _all_options(run: Run, rest: str, extra: tuple[Option, ...]) -> tuple[Option, ...]:
-    return (*(slot for slot in derive(run, rest) if isinstance(slot, Option)), *extra)
-
-
-@cache
-def _writes_files(run: Run, rest: str, extra: tuple[Option, ...]) -> bool:
-    types = (slot.type for slot in (*derive(run, rest), *extra))
-    return any(kind is not None and kind.outputs is not no_outputs for kind in types)
 
 
 @cache

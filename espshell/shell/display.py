@@ -16,7 +16,7 @@ from espshell.render.forms import Json, form, json_form, json_rows
 from espshell.render.memory.journal import snapshot_row
 from espshell.render.view import View
 from espshell.shell import manual
-from espshell.shell.outcome import Outcome, Presentation
+from espshell.shell.outcome import Outcome, Presentation, presented
 from espshell.shell.output import Output
 from espshell.span import Span
 from espshell.units import size_text
@@ -67,14 +67,11 @@ def show_text(output: Output, result: Result | Presentation | None) -> None:
     """Show a result, unless that has been done or JSON is wanted, and its notes."""
     if result is None:
         return
-    if not isinstance(result, Presentation):
-        result = Presentation(result)
-    if not (result.is_shown or output.as_json):
-        view, partitions = output.view, result.partitions()
-        if partitions is not None or result.every_row:  # how the command wants it to be
-            view = replace(view, every_row=result.every_row, partitions=partitions)
-        output.show(render(result.result, view))
-    for note in result.result.notes:
+    shown = presented(result)
+    if not (shown.is_shown or output.as_json):
+        view = replace(output.view, every_row=shown.every_row, partitions=shown.partitions())
+        output.show(render(shown.result, view))
+    for note in shown.result.notes:
         output.note(note)
 
 

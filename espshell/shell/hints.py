@@ -6,9 +6,8 @@ another tool's name, or one without that option, does not take it.
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from espshell.errors import EspError
 from espshell.shell.declaration import Verb
@@ -26,17 +25,27 @@ _OPTION = r"`[^`]*`|(?<![\w-])(--[a-z][a-z-]*)"
 """Text in backquotes is a whole line, with the command that the option belongs to."""
 
 
-@contextlib.contextmanager
-def worded(output: Output, verb: Verb, get: Callable[[str], Verb | None]) -> Iterator[None]:
-    """Adapt notes and errors to a command while it runs and its result is shown."""
-    kept, output.worded = output.worded, lambda text: fitting(text, verb, get)
-    try:
-        yield
-    except EspError as error:
-        reword(error, verb, get)
-        raise
-    finally:
-        output.worded = kept
+class Worded:
+    """A context in which notes and errors are adapted to a command: it runs and shows its result.
+
+    A class, and not a generator, because each line of a script enters one.
+    """
+
+    def __init__(self, output: Output, verb: Verb, get: Callable[[str], Verb | None]) -> None:
+        self._output = output
+        self._verb = verb
+        self._get = get
+
+    def __enter__(self) -> None:
+        self._outer, self._output.worded = self._output.worded, self._fitting
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self._output.worded = self._outer
+        if isinstance(error, EspError):
+            reword(error, self._verb, self._get)
+
+    def _fitting(self, text: str) -> str:
+        return fitting(text, self._verb, self._get)
 
 
 def reword(error: EspError, verb: Verb, get: Callable[[str], Verb | None]) -> None:

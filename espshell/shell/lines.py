@@ -92,9 +92,7 @@ def _has_no_aliases(session: Session) -> bool:
 def _cut_plain(text: str) -> tuple[Command, ...]:
     """Cut a line in which no command is an alias; kept, for scripts are read again, and loops."""
     return grammar.parse_line(
-        text,
-        rest_is_expression=COMMANDS.takes_expression,
-        inner_command=COMMANDS.holds_command,
+        text, rest_is_expression=COMMANDS.takes_expression, inner_command=COMMANDS.holds_command
     )
 
 

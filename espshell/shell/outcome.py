@@ -26,6 +26,11 @@ class Presentation:
     """Whether it has been shown already, such as a dump row by row."""
 
 
+def presented(result: Result | Presentation) -> Presentation:
+    """Return how a result is shown: as its command wants it, or as it is."""
+    return result if isinstance(result, Presentation) else Presentation(result)
+
+
 def shown(result: Result) -> Presentation:
     """Return the presentation of a result that has been shown already."""
     return Presentation(result, is_shown=True)
@@ -44,4 +49,4 @@ class Outcome:
     @property
     def bare(self) -> Result | None:
         """The result, without its presentation."""
-        return self.result.result if isinstance(self.result, Presentation) else self.result
+        return presented(self.result).result if self.result is not None else None

@@ -6,17 +6,13 @@ chip before (the last value, earlier dumps) are dropped, because they may have c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from espshell.clock import Clock, SystemClock
+from espshell.device import Target
 from espshell.errors import BenchError, EspError, PortError, PortStalled
 from espshell.link import ports
 from espshell.link.ports import PortInfo
 from espshell.records import replace
-
-if TYPE_CHECKING:
-    from espshell.device import Target
-    from espshell.shell.session import Session
+from espshell.shell.session import Session
 
 PATIENCE_S = 30.0
 """How long the prompt waits for a lost device to come back."""

@@ -38,9 +38,10 @@ Bound = tuple[tuple[Param | Option, tuple[Word, ...]], ...]
 
 
 class Registry:
-    """All commands, found by name."""
+    """Commands, found by name; ``group`` is where help lists those that name no other."""
 
-    def __init__(self) -> None:
+    def __init__(self, group: str = "") -> None:
+        self._group = group
         self._verbs: dict[str, Verb | str] = {}  # or the module that declares it
         self._firsts: set[str] | None = None  # of names of two words
 
@@ -48,7 +49,7 @@ class Registry:
         self,
         name: str,
         *,
-        group: str,
+        group: str = "",
         options: Sequence[Option] = (),
         variants: Mapping[str, Mapping[str, object]] | None = None,
         aliases: Sequence[str] = (),
@@ -71,7 +72,7 @@ class Registry:
             verb = Verb(
                 name,
                 run,
-                group,
+                group or self._group,
                 summary,
                 details,
                 examples,

@@ -34,7 +34,7 @@ from espshell.shell.arguments.places import Location
 from espshell.shell.commands import chip as chip_commands
 from espshell.shell.commands import flash, gpio, image, status
 from espshell.shell.language.scope import not_connected
-from espshell.shell.outcome import Presentation
+from espshell.shell.outcome import Presentation, presented
 from espshell.shell.session import Session
 
 if TYPE_CHECKING:
@@ -61,9 +61,7 @@ class Section:
         """The form of the result."""
         if self.result is None:
             return None
-        shown = self.result
-        if not isinstance(shown, Presentation):
-            shown = Presentation(shown)
+        shown = presented(self.result)
         view = View(WIDTH, every_row=True, partitions=shown.partitions())
         return render(shown.result, view)
 
@@ -72,8 +70,7 @@ class Section:
         """All of it as JSON values."""
         if self.result is None:
             return {"error": self.error}
-        shown = self.result
-        return to_json(shown.result if isinstance(shown, Presentation) else shown)
+        return to_json(presented(self.result).result)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ class Runner:
         try:
             prepared = self._logged(command) if outermost else lines.prepare(session, command)
             inner, is_verdict = prepared.innermost.verb, prepared.is_verdict
-            with self._redirected(command), hints.worded(output, inner, COMMANDS.get):
+            with self._redirected(command), hints.Worded(output, inner, COMMANDS.get):
                 outcome = self.execute(prepared)
                 if outcome.error is not None:
                     hints.reword(outcome.error, inner, COMMANDS.get)

@@ -442,14 +442,17 @@ class Session:
             )
 
     def may_destroy(self, what: str) -> bool:
-        """Return whether an irreversible action may be done; ask if need be.
+        """Return whether an irreversible action may be done; ask if need be, and note a no.
 
         Raises: UsageError as ``require_permission``.
         """
         self.require_permission(what)
         if self.assume_yes or self.dry_run or not self.settings.confirm or self.ask is None:
             return True
-        return self.ask(f"{what}?")
+        if not self.ask(f"{what}?"):
+            self.output.note(NOTHING_CHANGED)
+            return False
+        return True
 
     @contextlib.contextmanager
     def changing(self, state: str) -> Iterator[None]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import time
 from pathlib import Path
-from typing import Protocol
 
 from espshell import __version__, files, regex
 from espshell.errors import file_error
@@ -18,8 +17,8 @@ from espshell.errors import file_error
 _ESCAPES = regex.late(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
-class Record(Protocol):
-    """What is written down of a session."""
+class Record:
+    """What is written down of a session; this one writes nothing."""
 
     path: Path
     kind: str
@@ -37,7 +36,7 @@ class Record(Protocol):
         """Write what is left. Raises: OSError."""
 
 
-class Transcript:
+class Transcript(Record):
     """A file to which a session is appended line by line, as a script."""
 
     kind = "transcript"
@@ -104,7 +103,7 @@ class Log(Transcript):
         super()._put("".join(f"{stamp}  {line}\n" for line in text.splitlines()))
 
 
-class Copy:
+class Copy(Record):
     """The output of one command, without colours."""
 
     path = Path("a copy")
@@ -118,15 +117,6 @@ class Copy:
         """All of it."""
         return _ESCAPES.sub("", "".join(self._pieces))
 
-    def command(self, text: str) -> None:
-        """Leave out the command itself."""
-
-    def comment(self, text: str) -> None:
-        """Leave out what is not output."""
-
     def output(self, text: str) -> None:
         """Keep a piece of output."""
         self._pieces.append(text)
-
-    def close(self) -> None:
-        """Do nothing: there is no file."""

@@ -81,6 +81,11 @@ class Serial(SerialBase):
         """Move the clock to the arrival of the next byte, at most by the timeout."""
         return self._wait(1, self.clock.now() + timeout_s)
 
+    def read_within(self, timeout_s: float, size: int) -> bytes:
+        """Return at most ``size`` bytes; wait for the first of them until the timeout."""
+        self.wait_readable(timeout_s)
+        return self.wire.receive(size)
+
     def read(self, size: int = 1) -> bytes:
         """Return at most ``size`` bytes; wait for them as long as ``timeout`` says."""
         timeout_s = self._timeout

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from espshell.device import Target
 from espshell.errors import DeviceError, EspError, NoReply
 from espshell.loader import transfer
-from espshell.loader.loader import Fault, Window
+from espshell.loader.loader import Fault, Loader, Window
 from espshell.protocol.commands import ReadReg
 from espshell.protocol.packet import Opcode, Response
 from tests.loader.support import held, open_sim, wire_of
@@ -204,6 +204,11 @@ def faulty(replies: list[int], markers: list[int]) -> Iterator[list[int]]:
     yield from ([stray, *replies] for stray in (0, *markers))
 
 
+def marker_of_pair(loader: Loader, address: int) -> int:
+    """Return the value of the marker between two readings of a word."""
+    return loader.markers[address // 4 % len(loader.markers)].value
+
+
 def test_a_pair_stands_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two faults in two readings of a word none makes them equal and wrong, but two flips."""
     target = open_sim()
@@ -218,14 +223,26 @@ def test_a_pair_stands_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(transfer, "_values", values)
     monkeypatch.setattr(transfer, "read_words", lambda loader, addresses: [word, word])
+    marker = marker_of_pair(target.loader, START)
     for word in (0, *markers):
-        sound = [word, markers[0], word, markers[1]]
+        sound = [word, marker, word]
         once = list(faulty(sound, markers))
         for came in (*once, *(twice for replies in once for twice in faulty(replies, markers))):
             target.loader.in_step = True
             pair = transfer.read_pair(target.loader, START)
-            flipped = [word ^ 1, markers[0], word ^ 1, markers[1]]
+            flipped = [word ^ 1, marker, word ^ 1]
             assert pair[0] != pair[1] or pair == [word, word] or came == flipped
+
+
+def test_a_pair_is_not_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all replies of a run come again, the next words have another marker."""
+    target = open_sim()
+    markers = {at: marker_of_pair(target.loader, at) for at in (START, START + 4)}
+    again = [1, markers[START], 1]
+    monkeypatch.setattr(transfer, "_values", lambda window, addresses: again)
+    monkeypatch.setattr(transfer, "read_words", lambda loader, addresses: [2, 2])
+    assert transfer.read_pair(target.loader, START) == [1, 1]
+    assert transfer.read_pair(target.loader, START + 4) == [2, 2]
 
 
 def test_what_cannot_be_right_costs_a_resynchronisation(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pexpect
 import pyte
@@ -104,3 +105,10 @@ def served(chip: str = "esp32c3") -> Iterator[tuple[str, subprocess.Popen[str]]]
             yield server.stdout.readline().strip(), server
         finally:
             server.kill()
+
+
+@contextmanager
+def device_name() -> Iterator[Path]:
+    """Give a short name for a link to a pty; it goes with the pty, whose own name is used again."""
+    with TemporaryDirectory() as folder:
+        yield Path(folder) / "ttyUSB0"

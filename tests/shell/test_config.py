@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from espshell import cli
 from espshell import options as options_module
 from espshell.errors import UsageError
-from espshell.shell import config, startup
+from espshell.shell import config
 from tests.shell.support import Shell
 
 MINE = """
@@ -255,7 +256,7 @@ def ask(answer: str, monkeypatch: pytest.MonkeyPatch) -> tuple[config.Config | N
     """Start at a terminal with an answer; return what is used and what was said."""
     monkeypatch.setattr("builtins.input", lambda _: answer)
     shell = Shell()
-    loaded = startup.configuration(shell.session.output, file=None, profile="", typed=True)
+    loaded = config.load(ask=partial(config.agree, shell.session.output))
     return loaded, shell.said(0).err
 
 

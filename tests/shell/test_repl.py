@@ -26,7 +26,7 @@ from espshell.shell import recovery
 from espshell.shell.settings import Bench
 from espshell.shell.terminal import early, editing, greeting, repl
 from tests.shell.support import Ran, Shell
-from tests.shell.terminals import CTRL_C, CTRL_D, ENTER, TAB, UP, ShellTerminal, served
+from tests.shell.terminals import CTRL_C, CTRL_D, ENTER, TAB, UP, ShellTerminal, device_name, served
 
 # Python since 3.12 warns of a fork where threads are; the child becomes another program at once.
 pytestmark = pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")
@@ -414,11 +414,13 @@ def test_a_bug_under_tab_leaves_the_line(
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pty")
 def test_terminal_whose_port_goes_away(tmp_path: Path) -> None:
     """A real port is closed: it is waited for once, Ctrl-C ends that, and the shell goes on."""
-    with served() as (port, server):
-        terminal = ShellTerminal(tmp_path, port, "--before", "no-reset")
+    with served() as (port, server), device_name() as link:
+        link.symlink_to(port)
+        terminal = ShellTerminal(tmp_path, str(link), "--before", "no-reset")
         terminal.wait(lambda text: "esp32c3:rom>" in text)
         server.kill()
         server.wait()
+        link.unlink()
     terminal.send("peek 0x40000000" + ENTER)
     terminal.wait(lambda text: "waiting for" in text)
     terminal.send(CTRL_C)

@@ -186,15 +186,15 @@ def test_terminal_with_a_file_of_the_folder(tmp_path: Path) -> None:
 AT_THE_PROMPT = """
 import sys
 from espshell import cli, registers
-from espshell.shell.terminal import early
+from espshell.shell.terminal import early, editing
 modules = (cli.main, early.prompt)  # they run with the first use
 HEAVY = (
     "prompt_toolkit", "rich", "pygments", "elftools", "intelhex", "unicorn", "shtab", "jinja2",
     "serial.rfc2217",
 )
-def shown(session, before, load, held):
+def shown(session, before, held):
     print([m for m in HEAVY if m in sys.modules], file=sys.stderr)
-    load()
+    editing.open_prompt(session)
     print([m for m in HEAVY if m in sys.modules], registers.of.cache_info().currsize)
     raise EOFError
 early.prompt = shown

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import select
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from espshell.shell.terminal import early, repl
 from espshell.shell.terminal.background import TerminalInput, answered
 from espshell.shell.terminal.early import EarlyLine
 from tests.shell.support import Shell
-from tests.shell.terminals import CTRL_C, CTRL_D, ENTER, TAB, UP, ShellTerminal, served
+from tests.shell.terminals import CTRL_C, CTRL_D, ENTER, TAB, UP, ShellTerminal, device_name, served
 
 pytestmark = [
     # Python since 3.12 warns of a fork where threads are; the child becomes another program.
@@ -267,13 +266,15 @@ def test_a_dumb_terminal_is_asked_nothing(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_a_port_that_goes_away_while_nothing_is_done(tmp_path: Path) -> None:
     """The toolbar says so by itself, with one piece of advice; the prompt stays as it is."""
-    with served() as (port, server):
-        terminal = ShellTerminal(tmp_path, port, "--before", "no-reset")
+    with served() as (port, server), device_name() as link:
+        link.symlink_to(port)
+        terminal = ShellTerminal(tmp_path, str(link), "--before", "no-reset")
         terminal.wait(lambda text: "esp32c3:rom>" in text and "baud" in text)
         before = terminal.text().count("\n\n")
         server.kill()
         server.wait()
-        shown = terminal.wait(lambda text: f"{port} is gone; plug it in, then `reconnect`" in text)
+        link.unlink()
+        shown = terminal.wait(lambda text: f"{link} is gone; plug it in, then `reconnect`" in text)
         assert shown.count("reconnect") == 1
         assert shown.count("\n\n") <= before + 1
         terminal.child.close(force=True)
@@ -282,21 +283,21 @@ def test_a_port_that_goes_away_while_nothing_is_done(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_a_port_that_comes_back(tmp_path: Path) -> None:
     """What was lost in a command is waited for, and the chip is there again without a word."""
-    link = tmp_path / "ttyUSB0"
-    with served() as (port, server):
-        link.symlink_to(port)
-        terminal = ShellTerminal(tmp_path, str(link), "--before", "no-reset")
-        terminal.wait(lambda text: "esp32c3:rom>" in text and "baud" in text)
-        server.kill()
-        server.wait()
-    terminal.send("peek 0x40000000" + ENTER)
-    terminal.wait(lambda text: "waiting for" in text)
-    with served() as (port, _):
-        link.unlink()
-        link.symlink_to(port)
-        terminal.wait(lambda text: "may be stale" in text and "baud" in text)
-        assert "0x40000000  0x" in terminal.enter("peek 0x40000000")
-        terminal.child.close(force=True)
+    with device_name() as link:
+        with served() as (port, server):
+            link.symlink_to(port)
+            terminal = ShellTerminal(tmp_path, str(link), "--before", "no-reset")
+            terminal.wait(lambda text: "esp32c3:rom>" in text and "baud" in text)
+            server.kill()
+            server.wait()
+            link.unlink()
+        terminal.send("peek 0x40000000" + ENTER)
+        terminal.wait(lambda text: "waiting for" in text)
+        with served() as (port, _):
+            link.symlink_to(port)
+            terminal.wait(lambda text: "may be stale" in text and "baud" in text)
+            assert "0x40000000  0x" in terminal.enter("peek 0x40000000")
+            terminal.child.close(force=True)
 
 
 @pytest.mark.parametrize(
@@ -329,18 +330,15 @@ def test_a_late_answer_at_the_early_prompt(offline: Shell, monkeypatch: pytest.M
         monkeypatch.setattr(sys, "stdin", stream)
         monkeypatch.setattr(sys, "stdout", stream)
 
-        def load() -> str:
-            os.write(person, b"pe\x1b]11;rgb:ff/ff/ff\x07\x1b[?6cek\r")
-            select.select([person], [], [])  # until all of it has been read, and "pe" is shown
-            return "editor"
-
         with contextlib.ExitStack() as held:
-            before = TerminalInput(is_late=True)
-            loaded, terminal = early.prompt(offline.session, before, load, held)
+            prompt = early.prompt(offline.session, TerminalInput(is_late=True), held)
+            os.write(person, b"pe\x1b]11;rgb:ff/ff/ff\x07\x1b[?6cek\r")
+            assert os.read(person, 2) == b"pe"  # all of it has been read, and this is shown
+            assert prompt.typed() == "pe"
+            assert prompt.end() == TerminalInput("light", "ek\r")
+            assert os.read(person, 9) == b"\r"  # the cursor is in the first column
             assert termios.tcgetattr(tty) != modes  # until a line has been read
         assert termios.tcgetattr(tty) == modes
-    assert (loaded, terminal) == ("editor", TerminalInput("light", "peek\r"))
-    assert os.read(person, 2) + os.read(person, 9) == b"pe\r"
     assert "espshell> " in offline.said(0).out
     os.close(person)
 
@@ -348,24 +346,24 @@ def test_a_late_answer_at_the_early_prompt(offline: Shell, monkeypatch: pytest.M
 EARLY = """
 import sys
 from espshell import cli
-from espshell.shell.terminal import editing
-modules = (cli.main, editing.open_prompt)  # they run with the first use
-open_prompt = editing.open_prompt
-def wait(session):
-    prompt = open_prompt(session)
+from espshell.shell.terminal import early, editing
+modules = (cli.main, editing.open_prompt, early.prompt)  # they run with the first use
+go_on = {place}
+def wait(given):
     open({gate!r}).read()  # the test opens it for writing when it has seen what it wants
-    return prompt
-editing.open_prompt = wait
+    return go_on(given)
+{place} = wait
 sys.exit(cli.main(["-p", "sim://esp32c3"]))
 """
 
 
+@pytest.mark.parametrize("place", ["editing.open_prompt", "early.EarlyPrompt.end"])
 @pytest.mark.parametrize("last", [ENTER, CTRL_C])
-def test_what_is_typed_at_the_early_prompt(tmp_path: Path, last: str) -> None:
-    """It is shown while the rest is imported, and then edited and run as if typed later."""
+def test_what_is_typed_at_the_early_prompt(tmp_path: Path, last: str, place: str) -> None:
+    """It is shown while the rest is imported and starts, and is then edited as if typed later."""
     gate = tmp_path / "gate"
     os.mkfifo(gate)
-    command = (sys.executable, "-c", EARLY.format(gate=str(gate)))
+    command = (sys.executable, "-c", EARLY.format(gate=str(gate), place=place))
     terminal = ShellTerminal(tmp_path, command=command)
     terminal.wait(lambda text: text.endswith("esp32c3:rom>") or "esp32c3:rom>\n" in text)
     terminal.send("echo 6*8\x7f7")

@@ -95,9 +95,9 @@ def reading_notes(space: Space, address: int, size: int) -> tuple[str, ...]:
     """Return notes on values read from a range."""
     if not isinstance(space, Memory):
         return ()
-    notes, span = [], Span.of(address, size)
+    notes = []
     for region in space.cached:
-        if region.span.overlaps(span):
+        if region.start < address + size and address < region.end:
             notes.append(
                 f"{region.name} is seen through the cache, which is off in download mode: "
                 "these values are meaningless"

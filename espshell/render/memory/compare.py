@@ -74,11 +74,7 @@ def differing_rows(differing: Sequence[Span], size: int = ROW) -> list[int]:
 
 
 def diff_rows(
-    result: Difference,
-    view: View,
-    *,
-    rows: int | None = ROWS,
-    writer: Writer = one_above_the_other,
+    result: Difference, view: View, *, rows: int | None = ROWS, writer: Writer = one_above_the_other
 ) -> Iterator[Block]:
     """Yield the rows that differ, each run of them in a row of context.
 

@@ -37,9 +37,7 @@ if TYPE_CHECKING:
     from espshell.ops.chip.rate import RateChosen
     from espshell.shell.session import Session
 
-VERBS = Registry()
-
-GROUP = "Chip"
+VERBS = Registry("Chip")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ RESET_MODE = replace(checked(TEXT, reset_lines.plan), kind="mode", complete=offe
 """A mode of ``--before``, or a sequence of one's own."""
 
 
-@VERBS.add("connect", group=GROUP, traits=Trait.PARTITIONS | Trait.CHIP)
+@VERBS.add("connect", traits=Trait.PARTITIONS | Trait.CHIP)
 def connect(
     session: Session,
     port: Annotated[str, PORT] = "",
@@ -107,7 +105,7 @@ def connect(
     return connection.describe(session.connect(target_bench))
 
 
-@VERBS.add("disconnect", group=GROUP)
+@VERBS.add("disconnect")
 def disconnect(session: Session) -> None:
     """Leave the chip as --after says and close the port.
 
@@ -116,7 +114,7 @@ def disconnect(session: Session) -> None:
     session.disconnect()
 
 
-@VERBS.add("reconnect", group=GROUP, traits=Trait.PARTITIONS)
+@VERBS.add("reconnect", traits=Trait.PARTITIONS)
 def reconnect(session: Session) -> connection.ConnectionInfo:
     """Connect again to a chip that was lost, and to its stub if that still runs.
 
@@ -127,7 +125,7 @@ def reconnect(session: Session) -> connection.ConnectionInfo:
     return connection.describe(recovery.reconnect(session))
 
 
-@VERBS.add("ports", group=GROUP)
+@VERBS.add("ports")
 def list_ports(session: Session) -> Ports:
     """List the serial ports of this computer, likely boards first.
 
@@ -136,7 +134,7 @@ def list_ports(session: Session) -> Ports:
     return Ports(ports.list_ports())
 
 
-@VERBS.add("stub", group=GROUP)
+@VERBS.add("stub")
 def stub(
     session: Session,
     when: Annotated[str, choice("auto", "always", "never")] = "",
@@ -170,7 +168,7 @@ def stub(
     return Stub(session.bench.stub, loader.dialect.is_stub, loader.has_bulk_read)
 
 
-@VERBS.add("info", group=GROUP, needs="chip")
+@VERBS.add("info", needs="chip")
 def info(session: Session) -> ops.Info:
     """Show chip, revision, features, crystal, MAC and security state.
 
@@ -179,7 +177,7 @@ def info(session: Session) -> ops.Info:
     return ops.info(session.chip)
 
 
-@VERBS.add("read-mac", group=GROUP, needs="memory")
+@VERBS.add("read-mac", needs="memory")
 def read_mac(session: Session) -> ops.Mac:
     """Read the base MAC address from eFuse.
 
@@ -188,7 +186,7 @@ def read_mac(session: Session) -> ops.Mac:
     return ops.mac(session.chip)
 
 
-@VERBS.add("chip-id", group=GROUP, needs="memory")
+@VERBS.add("chip-id", needs="memory")
 def chip_id(session: Session) -> ops.ChipId:
     """Read the chip ID and the MAC.
 
@@ -199,7 +197,7 @@ def chip_id(session: Session) -> ops.ChipId:
     return ops.chip_id(session.chip)
 
 
-@VERBS.add("map", group=GROUP, needs="chip")
+@VERBS.add("map", needs="chip")
 def memory_map(session: Session, place: Annotated[int | None, ADDRESS] = None) -> Map:
     """List the memory regions, or show the one at an address.
 
@@ -214,7 +212,7 @@ def memory_map(session: Session, place: Annotated[int | None, ADDRESS] = None) -
     return Map(chip.name, (region,) if region else ())
 
 
-@VERBS.add("reset", group=GROUP, needs="chip")
+@VERBS.add("reset", needs="chip")
 def reset(
     session: Session, into: Annotated[str, choice("boot", "run")] = "boot"
 ) -> connection.ConnectionInfo | connection.Left:
@@ -233,7 +231,7 @@ def reset(
     return result
 
 
-@VERBS.add("run", group=GROUP, needs="chip")
+@VERBS.add("run", needs="chip")
 def run(session: Session) -> connection.Left:
     """Start the application; `connect` returns to the bootloader.
 
@@ -244,7 +242,7 @@ def run(session: Session) -> connection.Left:
     return result
 
 
-@VERBS.add("baud", group=GROUP, needs="chip")
+@VERBS.add("baud", needs="chip")
 def baud(
     session: Session, rate: Annotated[int | str | None, RATE_OR_AUTO] = None
 ) -> connection.ConnectionInfo | RateChosen:
@@ -265,7 +263,7 @@ def baud(
     return result
 
 
-@VERBS.add("link", group=GROUP, needs="chip")
+@VERBS.add("link", needs="chip")
 def link(session: Session) -> link_ops.LinkReport:
     """Measure the serial link and advise on it.
 
@@ -289,7 +287,7 @@ TRACE_TARGET = replace(
 )
 
 
-@VERBS.add("trace", group=GROUP)
+@VERBS.add("trace")
 def trace(session: Session, where: Annotated[Path, TRACE_TARGET] = Path("on")) -> None:
     """Show every frame on the wire, or record them in a file.
 

@@ -18,7 +18,7 @@ from espshell.shell.registry import Registry
 from espshell.shell.session import Session
 from espshell.span import Span
 
-VERBS = Registry()
+VERBS = Registry("Flash")
 
 REGION = replace(erasable(), kind="region of flash", label="REGION")
 
@@ -56,11 +56,9 @@ def _left(other: Session) -> None:
         other.disconnect()
 
 
-@VERBS.add("compare", group="Flash", needs="memory", traits=Trait.VERDICT)
+@VERBS.add("compare", needs="memory", traits=Trait.VERDICT)
 def compare(
-    session: Session,
-    port: Annotated[str, PORT],
-    region: Annotated[Extent | None, REGION] = None,
+    session: Session, port: Annotated[str, PORT], region: Annotated[Extent | None, REGION] = None
 ) -> Presentation:
     """Compare the flash of two boards by digests, down to sectors.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from espshell import files
 from espshell.efuse import table
@@ -15,13 +15,9 @@ from espshell.records import replace
 from espshell.shell.arguments.types import FILE, INPUT_FILE, TEXT, Completed, Scope
 from espshell.shell.declaration import Option, Trait
 from espshell.shell.registry import Registry
+from espshell.shell.session import Session
 
-if TYPE_CHECKING:
-    from espshell.shell.session import Session
-
-VERBS = Registry()
-
-GROUP = "Chip"
+VERBS = Registry("Chip")
 
 Keys = Annotated[bool, Option("--keys", "also show keys that can be read")]
 
@@ -39,7 +35,7 @@ FIELD = replace(TEXT, kind="eFuse", complete=_complete, label="PATTERN")
 """The name of a field, a part of names, or a pattern."""
 
 
-@VERBS.add("efuse", group=GROUP, needs="chip", traits=Trait.WORDS_TOO)
+@VERBS.add("efuse", needs="chip", traits=Trait.WORDS_TOO)
 def efuse(
     session: Session, pattern: Annotated[str, FIELD] = "", *, keys: Keys = False
 ) -> ops.Fuses | ops.FuseDetail | info.SecurityReport:
@@ -62,7 +58,7 @@ def efuse(
     return ops.show(session.chip, pattern, keys=keys)
 
 
-@VERBS.add("efuse save", group=GROUP, needs="memory")
+@VERBS.add("efuse save", needs="memory")
 def save(session: Session, file: Annotated[Path, FILE], *, keys: Keys = False) -> ops.FusesSaved:
     """Save the words of all blocks to a JSON file for `efuse diff`.
 
@@ -75,7 +71,7 @@ def save(session: Session, file: Annotated[Path, FILE], *, keys: Keys = False) -
     return replace(saved, file=str(file))
 
 
-@VERBS.add("efuse diff", group=GROUP, needs="memory")
+@VERBS.add("efuse diff", needs="memory")
 def diff(session: Session, file: Annotated[Path, INPUT_FILE]) -> ops.FuseDiff:
     """Compare with a file of `efuse save`, for instance of another board.
 

@@ -9,15 +9,7 @@ from espshell.shell.arguments.flash import Pair, erasable, file_places
 from espshell.shell.arguments.image import FLASH_SIZE
 from espshell.shell.arguments.places import Extent
 from espshell.shell.arguments.types import FILE
-from espshell.shell.commands.flash import (
-    GROUP,
-    Force,
-    Header,
-    erase,
-    load,
-    require_possible,
-    verify,
-)
+from espshell.shell.commands.flash import Force, Header, erase, load, require_possible, verify
 from espshell.shell.commands.memory import save_region
 from espshell.shell.declaration import DRY_RUN, Option, Trait
 from espshell.shell.esptool import options
@@ -31,12 +23,11 @@ if TYPE_CHECKING:
     from espshell.ops.memory.words import Loaded
     from espshell.shell.session import Session
 
-VERBS = Registry()
+VERBS = Registry("Flash")
 
 
 @VERBS.add(
     "write-flash",
-    group=GROUP,
     options=[DRY_RUN, *options.WRITING],
     needs="flash",
     alias_of="load",
@@ -74,7 +65,7 @@ def write_flash_files(
     return load(session, files, header=header, force=force, like_esptool=True)
 
 
-@VERBS.add("verify-flash", group=GROUP, options=options.REACHING, needs="memory", alias_of="verify")
+@VERBS.add("verify-flash", options=options.REACHING, needs="memory", alias_of="verify")
 def verify_flash(
     session: Session,
     files: Annotated[tuple[Pair, ...], file_places(swapped=True)],
@@ -92,7 +83,6 @@ def verify_flash(
 
 @VERBS.add(
     "read-flash",
-    group=GROUP,
     options=[
         Option(
             "--no-progress",
@@ -124,7 +114,6 @@ def read_flash(
 
 @VERBS.add(
     "erase-region",
-    group=GROUP,
     options=[DRY_RUN, *options.REACHING],
     needs="memory",
     alias_of="erase",
@@ -142,7 +131,6 @@ def erase_region(
 
 @VERBS.add(
     "erase-flash",
-    group=GROUP,
     options=[DRY_RUN, *options.REACHING],
     needs="memory",
     alias_of="erase",

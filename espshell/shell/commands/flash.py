@@ -34,9 +34,7 @@ from espshell.shell.session import NOTHING_CHANGED, Session
 from espshell.span import Span
 from espshell.units import SECTOR, count_text, parse_number, size_text
 
-VERBS = Registry()
-
-GROUP = "Flash"
+VERBS = Registry("Flash")
 
 _PATCH = "patch the bootloader's header (keep)"
 
@@ -57,7 +55,7 @@ class Header:
     flash_size: Annotated[str, Option("--flash-size", _PATCH, HEADER_SIZE, short="-fs")] = "keep"
 
 
-@VERBS.add("load", group=GROUP, options=[DRY_RUN], traits=Trait.PARTITIONS, needs="flash")
+@VERBS.add("load", options=[DRY_RUN], traits=Trait.PARTITIONS, needs="flash")
 def load(
     session: Session,
     files: Annotated[tuple[Pair, ...], file_places(where=WRITABLE_PLACE)],
@@ -108,7 +106,7 @@ def load(
     return _write(session, images, everything=everything, keep_edges=keep_edges, force=force)
 
 
-@VERBS.add("verify", group=GROUP, needs="memory", traits=Trait.VERDICT)
+@VERBS.add("verify", needs="memory", traits=Trait.VERDICT)
 def verify(
     session: Session,
     files: Annotated[tuple[Pair, ...], file_places()],
@@ -145,7 +143,7 @@ def verify(
     return Presentation(result, every_row=every_row)
 
 
-@VERBS.add("erase", group=GROUP, options=[DRY_RUN], traits=Trait.PARTITIONS, needs="memory")
+@VERBS.add("erase", options=[DRY_RUN], traits=Trait.PARTITIONS, needs="memory")
 def erase(
     session: Session,
     region: Annotated[Extent, erasable()],
@@ -173,7 +171,6 @@ def erase(
     where = working.ranges_text([Span.of(region.address, size)])
     text = f"erase {what} {where} ({size_text(size)})"
     if not session.may_destroy(text):
-        session.output.note(NOTHING_CHANGED)
         return None
     report = session.output.progress
     session.flash(size)
@@ -182,7 +179,7 @@ def erase(
         return erasing.finish(target.flash, job, report)
 
 
-@VERBS.add("parts", group=GROUP, needs="memory")
+@VERBS.add("parts", needs="memory")
 def list_parts(session: Session) -> partitions.Parts:
     """List the partitions in flash.
 
@@ -196,7 +193,7 @@ def list_parts(session: Session) -> partitions.Parts:
     )
 
 
-@VERBS.add("flash-id", group=GROUP, options=[CONNECTION], needs="memory")
+@VERBS.add("flash-id", options=[CONNECTION], needs="memory")
 def flash_id(session: Session) -> chip_ops.FlashId:
     """Show manufacturer, device ID and size of the flash chip.
 
@@ -277,7 +274,6 @@ def _write(
         where = working.ranges_text([segment.span for segment in work.segments])
         time = f"{max(1, work.seconds):.0f} s at most"
         if not session.may_destroy(f"erase and write {changed} ({where}), {time}"):
-            session.output.note(NOTHING_CHANGED)
             return None
     result = _carried_out(session, plan, work, everything=everything)
     return replace(result, notes=()) if work.segments and session.ask else result

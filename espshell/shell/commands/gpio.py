@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from espshell import pins
 from espshell.errors import UsageError
@@ -12,13 +12,9 @@ from espshell.records import replace
 from espshell.shell.arguments.types import SECONDS, Completed, Scope, choice, number, offer
 from espshell.shell.declaration import DRY_RUN, Option
 from espshell.shell.registry import Registry
+from espshell.shell.session import Session
 
-if TYPE_CHECKING:
-    from espshell.shell.session import Session
-
-VERBS = Registry()
-
-GROUP = "Chip"
+VERBS = Registry("Chip")
 
 _ACTIONS = {
     "in": "make it an input",
@@ -45,7 +41,7 @@ STRENGTH = replace(number(0, 3), complete=offer("0", "1", "2", "3"))
 PULL = choice("up", "down", "none")
 
 
-@VERBS.add("gpio", group=GROUP, options=[DRY_RUN], needs="memory")
+@VERBS.add("gpio", options=[DRY_RUN], needs="memory")
 def gpio(
     session: Session,
     pin: Annotated[int | None, PIN] = None,

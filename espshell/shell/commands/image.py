@@ -29,9 +29,7 @@ if TYPE_CHECKING:
     from espshell.image.merge import Format
     from espshell.shell.session import Session
 
-VERBS = Registry()
-
-GROUP = "Images"
+VERBS = Registry("Images")
 
 KEEP = "keep"
 FLASH_MODES = ("qio", "qout", "dio", "dout")
@@ -80,13 +78,12 @@ _PASSED_ON = (
 
 @VERBS.add(
     "image-info",
-    group=GROUP,
     options=[
         Option("--version", "accepted: everything is shown", choice("1", "2"), is_accepted=True)
     ],
     alias_of="image info",
 )
-@VERBS.add("image info", group=GROUP)
+@VERBS.add("image info")
 def image_info(
     session: Session,
     file: Annotated[Path | Location, FILE_OR_FLASH],
@@ -131,8 +128,7 @@ class Header:
     """What is written to the header of an image or of a bootloader."""
 
     flash_mode: Annotated[
-        str,
-        Option("--flash-mode", f"{_HEADER} (keep)", choice(KEEP, *FLASH_MODES), short="-fm"),
+        str, Option("--flash-mode", f"{_HEADER} (keep)", choice(KEEP, *FLASH_MODES), short="-fm")
     ] = KEEP
     flash_freq: Annotated[
         str, Option("--flash-freq", f"{_HEADER} (keep): 40m", HEADER_FREQUENCY, short="-ff")
@@ -164,7 +160,7 @@ class Segments:
     ] = 0
 
 
-@VERBS.add("image make", group=GROUP)
+@VERBS.add("image make")
 def image_make(
     session: Session,
     out: Annotated[Path, FILE],
@@ -198,7 +194,7 @@ def image_make(
     )
 
 
-@VERBS.add("make-image", group=GROUP, alias_of="image make")
+@VERBS.add("make-image", alias_of="image make")
 def make_image(
     session: Session, out: Annotated[Path, FILE], *, segments: Segments, header: Header
 ) -> build.Made:
@@ -211,15 +207,14 @@ def make_image(
     return image_make(session, out, segments=segments, header=header, like_esptool=True)
 
 
-@VERBS.add("image merge", group=GROUP)
+@VERBS.add("image merge")
 def image_merge(
     session: Session,
     out: Annotated[Path, FILE],
     files: Annotated[tuple[Pair, ...], file_offsets()],
     *,
     fmt: Annotated[
-        str | None,
-        Option("--format", "raw, hex or uf2 (by the file's suffix)", choice(*FORMATS)),
+        str | None, Option("--format", "raw, hex or uf2 (by the file's suffix)", choice(*FORMATS))
     ] = None,
     target_offset: TargetOffset = 0,
     pad_to: Annotated[
@@ -254,7 +249,7 @@ def image_merge(
     )
 
 
-@VERBS.add("merge-bin", group=GROUP, alias_of="image merge")
+@VERBS.add("merge-bin", alias_of="image merge")
 def merge_bin(
     session: Session,
     files: Annotated[tuple[Pair, ...], file_offsets(swapped=True)],
@@ -297,7 +292,7 @@ def merge_bin(
     )
 
 
-@VERBS.add("image elf", group=GROUP, aliases=["elf2image"])
+@VERBS.add("image elf", aliases=["elf2image"])
 def image_elf(
     session: Session,
     file: Annotated[Path, INPUT_FILE],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from espshell import regex
 from espshell.errors import UsageError
@@ -29,14 +29,10 @@ from espshell.shell.commands.memory import Check, Force
 from espshell.shell.declaration import DRY_RUN
 from espshell.shell.language import place
 from espshell.shell.registry import Registry
+from espshell.shell.session import Session
 from espshell.span import Span
 
-if TYPE_CHECKING:
-    from espshell.shell.session import Session
-
-VERBS = Registry()
-
-GROUP = "Undoing"
+VERBS = Registry("Undoing")
 
 _NAME = regex.late(r"[A-Za-z_][A-Za-z0-9_-]*")
 _DROP, _SAVE, _LOAD = "drop", "save", "load"
@@ -126,7 +122,7 @@ SNAP_WORDS: ArgType[Snap | None, Snap | None] = ArgType(
 """``NAME REGION``, ``drop NAME``, a file, or nothing."""
 
 
-@VERBS.add("snap", group=GROUP, needs="memory")
+@VERBS.add("snap", needs="memory")
 def snap(
     session: Session,
     words: Annotated[Snap | None, SNAP_WORDS] = None,
@@ -190,7 +186,7 @@ def _exchange(session: Session, action: str, path: Path) -> snapshots_ops.Snapsh
     return result
 
 
-@VERBS.add("journal", group=GROUP)
+@VERBS.add("journal")
 def journal(session: Session, count: Annotated[int, POSITIVE] = _SHOWN) -> journaling.Journaled:
     """List the writes of this session, newest last.
 
@@ -202,7 +198,7 @@ def journal(session: Session, count: Annotated[int, POSITIVE] = _SHOWN) -> journ
     return session.journal.last(count)
 
 
-@VERBS.add("undo", group=GROUP, options=[DRY_RUN], needs="memory")
+@VERBS.add("undo", options=[DRY_RUN], needs="memory")
 def undo(session: Session, count: Annotated[int, POSITIVE] = 1) -> undoing.Undone:
     """Restore what the last write, or the last COUNT writes, replaced.
 

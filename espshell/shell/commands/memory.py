@@ -37,9 +37,7 @@ if TYPE_CHECKING:
     from espshell.ops.flash.load import Written
     from espshell.shell.session import Session
 
-VERBS = Registry()
-
-GROUP = "Memory"
+VERBS = Registry("Memory")
 DUMP_SIZE = 256
 """Bytes that `dump ADDRESS` shows."""
 
@@ -52,11 +50,12 @@ Force = Annotated[bool, Option("--force", "skip the memory map check")]
 Unverified = Annotated[bool, Option("--no-verify", "do not read back")]
 
 
-def _widths(name: str, *widths: int) -> dict[str, dict[str, object]]:
+def by_width(name: str, *widths: int) -> dict[str, dict[str, object]]:
+    """Return the variants of a command whose names end in the width of a value."""
     return {f"{name}{width}": {"width": width} for width in widths}
 
 
-@VERBS.add("peek", group=GROUP, variants=_widths("peek", 8, 16, 32), needs="memory")
+@VERBS.add("peek", variants=by_width("peek", 8, 16, 32), needs="memory")
 def peek(
     session: Session,
     place: Annotated[Location, PLACE],
@@ -95,10 +94,9 @@ def peek(
 
 @VERBS.add(
     "poke",
-    group=GROUP,
     options=[DRY_RUN],
     traits=Trait.PARTITIONS,
-    variants=_widths("poke", 8, 16, 32),
+    variants=by_width("poke", 8, 16, 32),
     needs="memory",
 )
 def poke(
@@ -136,7 +134,7 @@ def poke(
     )
 
 
-@VERBS.add("dump", group=GROUP, variants=_widths("dump", 8, 16, 32, 64), needs="memory")
+@VERBS.add("dump", variants=by_width("dump", 8, 16, 32, 64), needs="memory")
 def dump(
     session: Session,
     region: Annotated[Extent, region(DUMP_SIZE)],
@@ -220,10 +218,9 @@ def _label(session: Session, region: Extent, address: int) -> str:
 
 @VERBS.add(
     "fill",
-    group=GROUP,
     options=[DRY_RUN],
     traits=Trait.PARTITIONS,
-    variants=_widths("fill", 8, 16, 32),
+    variants=by_width("fill", 8, 16, 32),
     needs="memory",
 )
 def fill(
@@ -261,7 +258,7 @@ def fill(
     )
 
 
-@VERBS.add("save", group=GROUP, needs="memory")
+@VERBS.add("save", needs="memory")
 def save_region(
     session: Session,
     region: Annotated[Extent, REGION],
@@ -302,7 +299,7 @@ def save_region(
         raise
 
 
-@VERBS.add("read-mem", group=GROUP, needs="memory", alias_of="peek")
+@VERBS.add("read-mem", needs="memory", alias_of="peek")
 def read_mem(session: Session, address: Annotated[int, ADDRESS]) -> memory.Peek:
     """Read one word, as esptool does.
 
@@ -311,14 +308,7 @@ def read_mem(session: Session, address: Annotated[int, ADDRESS]) -> memory.Peek:
     return peek(session, Location(address), force=_is_unmapped(session, address, WORD))
 
 
-@VERBS.add(
-    "write-mem",
-    group=GROUP,
-    options=[DRY_RUN],
-    needs="memory",
-    alias_of="poke",
-    traits=Trait.PARTITIONS,
-)
+@VERBS.add("write-mem", options=[DRY_RUN], needs="memory", alias_of="poke", traits=Trait.PARTITIONS)
 def write_mem(
     session: Session,
     address: Annotated[int, WRITABLE_ADDRESS],
@@ -333,7 +323,7 @@ def write_mem(
     return poke(session, Location(address), (value,), mask=mask, unverified=force, force=force)
 
 
-@VERBS.add("dump-mem", group=GROUP, needs="memory", alias_of="save")
+@VERBS.add("dump-mem", needs="memory", alias_of="save")
 def dump_mem(
     session: Session,
     address: Annotated[int, ADDRESS],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from espshell import __version__
 from espshell.errors import UsageError
@@ -13,16 +13,12 @@ from espshell.records import dataclass, replace
 from espshell.shell.arguments.types import TEXTS
 from espshell.shell.esptool import line as lines
 from espshell.shell.esptool.line import ChipOrAuto, GlobalOptions, PortName
+from espshell.shell.lines import Held
+from espshell.shell.outcome import Outcome
 from espshell.shell.registry import Registry, needs_chip
+from espshell.shell.session import Session
 
-if TYPE_CHECKING:
-    from espshell.shell.lines import Held
-    from espshell.shell.outcome import Outcome
-    from espshell.shell.session import Session
-
-VERBS = Registry()
-
-GROUP = "esptool"
+VERBS = Registry("esptool")
 
 LIKE = "5.6"
 """The version of esptool whose lines are understood."""
@@ -39,7 +35,7 @@ class Version(Result):
     esptool: str
 
 
-@VERBS.add("esptool", group=GROUP, rest="command")
+@VERBS.add("esptool", rest="command")
 def esptool(session: Session, command: Held, *, line: GlobalOptions) -> Outcome:
     """Run a complete esptool command line, as it stands in a manual.
 
@@ -60,7 +56,7 @@ def esptool(session: Session, command: Held, *, line: GlobalOptions) -> Outcome:
     return replace(outcome, result=None) if line.silent else outcome
 
 
-@VERBS.add("espefuse", group=GROUP, needs="chip")
+@VERBS.add("espefuse", needs="chip")
 def espefuse(
     session: Session,
     words: Annotated[tuple[str, ...], TEXTS],
@@ -81,7 +77,7 @@ def espefuse(
         return efuse_ops.secure_report(session.chip) or efuse_ops.show(session.chip)
 
 
-@VERBS.add("espsecure", group=GROUP)
+@VERBS.add("espsecure")
 def espsecure(session: Session, words: Annotated[tuple[str, ...], TEXTS]) -> None:
     """Explain that espshell does not sign, encrypt or generate keys.
 
@@ -90,7 +86,7 @@ def espsecure(session: Session, words: Annotated[tuple[str, ...], TEXTS]) -> Non
     raise UsageError("espsecure is a separate program; espshell does not sign or generate keys")
 
 
-@VERBS.add("get-security-info", group=GROUP, needs="chip")
+@VERBS.add("get-security-info", needs="chip")
 def get_security_info(session: Session) -> ops.SecurityReport:
     """Show the ROM's report on secure boot and flash encryption.
 
@@ -99,7 +95,7 @@ def get_security_info(session: Session) -> ops.SecurityReport:
     return ops.security_report(session.chip)
 
 
-@VERBS.add("version", group=GROUP)
+@VERBS.add("version")
 def version(session: Session) -> Version:
     """Show the version, and the esptool version whose commands are understood.
 

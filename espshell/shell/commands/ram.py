@@ -36,14 +36,12 @@ from espshell.shell.commands.memory import Force
 from espshell.shell.declaration import DRY_RUN, Option, Trait
 from espshell.shell.outcome import Presentation, shown
 from espshell.shell.registry import Registry
-from espshell.shell.session import NOTHING_CHANGED, Session
+from espshell.shell.session import Session
 from espshell.shell.terminal import monitor
 from espshell.span import Span
 from espshell.units import hex32, size_text
 
-VERBS = Registry()
-
-GROUP = "Programs"
+VERBS = Registry("Programs")
 
 GONE = "the loader has stopped; `reconnect` resets the chip into it again"
 
@@ -62,7 +60,7 @@ Until = Annotated[
 Timeout = Annotated[float | None, Option("--timeout", "stop after this time", SECONDS, short="-t")]
 
 
-@VERBS.add("loadram", group=GROUP, aliases=["load-ram"], options=[DRY_RUN], needs="memory")
+@VERBS.add("loadram", aliases=["load-ram"], options=[DRY_RUN], needs="memory")
 def loadram(
     session: Session,
     file: Annotated[Path, INPUT_FILE],
@@ -115,7 +113,7 @@ def loadram(
     return _followed(session, result, wish if listens else None)
 
 
-@VERBS.add("monitor", group=GROUP)
+@VERBS.add("monitor")
 def monitor_command(
     session: Session,
     *,
@@ -140,7 +138,7 @@ def monitor_command(
     return shown(monitor.without_expected_reset(heard) if run else heard)
 
 
-@VERBS.add("syms", group=GROUP, traits=Trait.SYMBOLS)
+@VERBS.add("syms", traits=Trait.SYMBOLS)
 def syms(session: Session, what: Annotated[str, FILE_OR_PATTERN] = "") -> symbols.SymbolList:
     """Load the symbols of an ELF file, or list loaded symbols.
 
@@ -236,7 +234,6 @@ def memtest(
     testing.require_testable(target.memory, region.address, region.size, force=force)
     where = f"{Span.of(region.address, region.size)} ({size_text(region.size)})"
     if not session.may_destroy(f"overwrite RAM {where} with test patterns"):
-        session.output.note(NOTHING_CHANGED)
         return None
     if region.size > testing.HOST_SIZE:
         start_stub(session)
@@ -258,7 +255,7 @@ def memtest(
         raise
 
 
-@VERBS.add("call", group=GROUP, options=[DRY_RUN], needs="memory")
+@VERBS.add("call", options=[DRY_RUN], needs="memory")
 def call(
     session: Session,
     address: Annotated[int, ADDRESS],
@@ -280,7 +277,6 @@ def call(
     calling.require_callable(target, address, arguments, force=force)
     words = ", ".join(f"{argument & 0xFFFF_FFFF:#x}" for argument in arguments)
     if not session.may_destroy(f"call {hex32(address)}({words})"):
-        session.output.note(NOTHING_CHANGED)
         return None
     start_stub(session)
     session.is_unchanged = False

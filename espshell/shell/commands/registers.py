@@ -31,9 +31,7 @@ if TYPE_CHECKING:
     from espshell.shell.language.scope import TargetScope
     from espshell.shell.session import Session
 
-VERBS = Registry()
-
-GROUP = "Memory"
+VERBS = Registry("Memory")
 _OFF = "off"
 
 # Compiled when first used, not at every start.
@@ -124,7 +122,7 @@ REQUESTS: ArgType[tuple[Request, ...], tuple[Request, ...]] = ArgType(
 """Names of registers and fields, each perhaps with ``=VALUE``; ``.F`` is of the one before."""
 
 
-@VERBS.add("reg", group=GROUP, options=[DRY_RUN], needs="memory")
+@VERBS.add("reg", options=[DRY_RUN], needs="memory")
 def reg(
     session: Session,
     requests: Annotated[tuple[Request, ...], REQUESTS],
@@ -161,7 +159,7 @@ PATTERN = replace(TEXT, complete=lambda text, scope: offer_names(text, scope))
 """A part of names, a peripheral or a pattern."""
 
 
-@VERBS.add("regs", group=GROUP, needs="chip")
+@VERBS.add("regs", needs="chip")
 def regs(session: Session, pattern: Annotated[str, PATTERN] = "") -> registers.RegisterList:
     """List peripherals or registers without reading them.
 
@@ -175,16 +173,13 @@ def regs(session: Session, pattern: Annotated[str, PATTERN] = "") -> registers.R
 SVD = replace(
     TEXT,
     kind="SVD file",
-    complete=lambda text, scope: (
-        (_OFF, "the built-in tables"),
-        *complete_files(text, scope),
-    ),
+    complete=lambda text, scope: ((_OFF, "the built-in tables"), *complete_files(text, scope)),
     label="FILE|off",
 )
 """The name of an SVD file, or ``off``."""
 
 
-@VERBS.add("svd", group=GROUP, traits=Trait.SYMBOLS)
+@VERBS.add("svd", traits=Trait.SYMBOLS)
 def svd(
     session: Session, file: Annotated[str, SVD] = ""
 ) -> registers.SvdTables | registers.BuiltInTables:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from espshell.ops.result import Result
 from espshell.records import dataclass
 from espshell.shell.arguments.types import FILE
 from espshell.shell.registry import Registry
+from espshell.shell.session import Session
 
-if TYPE_CHECKING:
-    from espshell.shell.session import Session
-
-VERBS = Registry()
+VERBS = Registry("Chip")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +24,7 @@ class Reported(Result):
     """Sections for which the board gave no answer."""
 
 
-@VERBS.add("report", group="Chip", needs="chip")
+@VERBS.add("report", needs="chip")
 def report(session: Session, file: Annotated[Path, FILE]) -> Reported:
     """Write a report on this board: HTML, Markdown or JSON, by the file's suffix.
 

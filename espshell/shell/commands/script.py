@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from espshell.chips import Chip
 from espshell.errors import BenchError, DeviceError, EspError, UsageError
@@ -20,18 +20,14 @@ from espshell.shell.language import expr
 from espshell.shell.language.assignment import assigned
 from espshell.shell.language.expr import Expr
 from espshell.shell.language.grammar import Command
+from espshell.shell.language.scope import TargetScope
 from espshell.shell.language.words import Word
+from espshell.shell.lines import Held
 from espshell.shell.registry import Registry
+from espshell.shell.session import Session
 from espshell.units import number_text, parse_number
 
-if TYPE_CHECKING:
-    from espshell.shell.language.scope import TargetScope
-    from espshell.shell.lines import Held
-    from espshell.shell.session import Session
-
-VERBS = Registry()
-
-GROUP = "Scripts"
+VERBS = Registry("Scripts")
 
 _TICK_S, _MOST_TICKS = 0.1, 1000
 """How often `sleep` shows that it lives, and how many times at most."""
@@ -67,7 +63,7 @@ class Echo(Result):
     text: str
 
 
-@VERBS.add("let", group=GROUP, rest="assignment")
+@VERBS.add("let", rest="assignment")
 def let(session: Session, assignment: Command) -> Variable | NamedValues:
     """Set a variable: let NAME = EXPRESSION.
 
@@ -87,7 +83,7 @@ def let(session: Session, assignment: Command) -> Variable | NamedValues:
     return Variable(setting.name, value, tuple(scope.notes))
 
 
-@VERBS.add("expect", group=GROUP, rest="expression", traits=Trait.VERDICT)
+@VERBS.add("expect", rest="expression", traits=Trait.VERDICT)
 def expect(
     session: Session,
     expression: Expr,
@@ -116,7 +112,7 @@ def evaluated(session: Session, expression: Expr, message: str = "") -> watch.Ex
     return watch.Expectation(expression.text, value, first, operator, second, message, notes)
 
 
-@VERBS.add("need", group=GROUP, needs="chip", traits=Trait.NEED | Trait.VERDICT)
+@VERBS.add("need", needs="chip", traits=Trait.NEED | Trait.VERDICT)
 def need(session: Session, chip: Annotated[tuple[Chip, ...], CHIPS]) -> None:
     """Refuse any chip but these.
 
@@ -128,7 +124,7 @@ def need(session: Session, chip: Annotated[tuple[Chip, ...], CHIPS]) -> None:
         raise DeviceError(f"this is an {connected.title}, not an {titles}")
 
 
-@VERBS.add("fails", group=GROUP, rest="command", traits=Trait.FAILS | Trait.VERDICT)
+@VERBS.add("fails", rest="command", traits=Trait.FAILS | Trait.VERDICT)
 def fails(session: Session, command: Held) -> Failed:
     """Succeed only if a command fails.
 
@@ -149,7 +145,7 @@ def fails(session: Session, command: Held) -> Failed:
     return Failed(command.text, error.message)
 
 
-@VERBS.add("echo", group=GROUP)
+@VERBS.add("echo")
 def echo(session: Session, words: Annotated[tuple[str, ...], WORDS] = ()) -> Echo:
     """Print words and the values of variables: echo QE is $qe.
 
@@ -161,7 +157,7 @@ def echo(session: Session, words: Annotated[tuple[str, ...], WORDS] = ()) -> Ech
     return Echo(" ".join(words))
 
 
-@VERBS.add("sleep", group=GROUP)
+@VERBS.add("sleep")
 def sleep(session: Session, seconds: Annotated[float, SECONDS]) -> None:
     """Pause: sleep 2, sleep 200ms.
 
@@ -174,7 +170,7 @@ def sleep(session: Session, seconds: Annotated[float, SECONDS]) -> None:
         clock.sleep(min(step, seconds - passed))
 
 
-@VERBS.add("source", group=GROUP, traits=Trait.LINES)
+@VERBS.add("source", traits=Trait.LINES)
 def source(
     session: Session,
     file: Annotated[Path, ANY_PATH],
@@ -192,7 +188,7 @@ def source(
     run_file(file, arguments)
 
 
-@VERBS.add("if", group=GROUP, rest="expression", traits=Trait.BLOCK)
+@VERBS.add("if", rest="expression", traits=Trait.BLOCK)
 def begin_if(session: Session, expression: Expr) -> None:
     """Run the lines up to `end` (or `else`) if a condition is true.
 
@@ -205,7 +201,7 @@ def begin_if(session: Session, expression: Expr) -> None:
     raise _only_in_scripts("if")
 
 
-@VERBS.add("for", group=GROUP, traits=Trait.BLOCK)
+@VERBS.add("for", traits=Trait.BLOCK)
 def begin_for(session: Session, words: Annotated[tuple[str, ...], WORDS] = ()) -> None:
     """Run the lines up to `end` once for each word.
 
@@ -219,7 +215,7 @@ def begin_for(session: Session, words: Annotated[tuple[str, ...], WORDS] = ()) -
     raise _only_in_scripts("for")
 
 
-@VERBS.add("else", group=GROUP, traits=Trait.BLOCK)
+@VERBS.add("else", traits=Trait.BLOCK)
 def begin_else(session: Session) -> None:
     """Begin the lines that run if the condition of `if` is false.
 
@@ -232,7 +228,7 @@ def begin_else(session: Session) -> None:
     raise _only_in_scripts("else")
 
 
-@VERBS.add("end", group=GROUP, traits=Trait.BLOCK)
+@VERBS.add("end", traits=Trait.BLOCK)
 def end_block(session: Session) -> None:
     """End the lines of `if`, `for` or a `repeat` without a command.
 

@@ -16,7 +16,7 @@ from espshell.shell.arguments.operands import HASHED, OPERANDS, PATTERN, Operand
 from espshell.shell.arguments.places import REGION, WRITABLE_PLACE, Extent, Location
 from espshell.shell.arguments.types import POSITIVE
 from espshell.shell.commands.flash import write_flash
-from espshell.shell.commands.memory import Check, Force, Unverified
+from espshell.shell.commands.memory import Check, Force, Unverified, by_width
 from espshell.shell.declaration import DRY_RUN, Option, Trait
 from espshell.shell.outcome import Presentation
 from espshell.shell.registry import Registry
@@ -26,12 +26,10 @@ if TYPE_CHECKING:
     from espshell.ops.flash.load import Written
     from espshell.shell.session import Session
 
-VERBS = Registry()
-
-GROUP = "Memory"
+VERBS = Registry("Memory")
 
 
-@VERBS.add("copy", group=GROUP, options=[DRY_RUN], traits=Trait.PARTITIONS, needs="memory")
+@VERBS.add("copy", options=[DRY_RUN], traits=Trait.PARTITIONS, needs="memory")
 def copy(
     session: Session,
     region: Annotated[Extent, REGION],
@@ -68,12 +66,7 @@ def copy(
     )
 
 
-@VERBS.add(
-    "find",
-    group=GROUP,
-    variants={f"find{width}": {"width": width} for width in (8, 16, 32)},
-    needs="memory",
-)
+@VERBS.add("find", variants=by_width("find", 8, 16, 32), needs="memory")
 def find(
     session: Session,
     region: Annotated[Extent, REGION],
@@ -136,7 +129,7 @@ class _Side:
     is_file: bool = False
 
 
-@VERBS.add("diff", group=GROUP, needs="memory", traits=Trait.VERDICT)
+@VERBS.add("diff", needs="memory", traits=Trait.VERDICT)
 def diff(
     session: Session,
     sides: Annotated[tuple[Operand, Operand], OPERANDS],
@@ -170,7 +163,7 @@ def diff(
     return Presentation(result, every_row=every_row)
 
 
-@VERBS.add("hash", group=GROUP, needs="memory")
+@VERBS.add("hash", needs="memory")
 def digest(
     session: Session,
     what: Annotated[tuple[Extent, str], HASHED],

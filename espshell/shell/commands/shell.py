@@ -36,9 +36,7 @@ from espshell.shell.settings import ABOUT, CHOICES, MOST_FLASH, SAVED, SETTINGS,
 from espshell.shell.transcript import Record
 from espshell.units import KIB, parse_number, size_text
 
-VERBS = Registry()
-
-GROUP = "Shell"
+VERBS = Registry("Shell")
 
 _SWITCH = {"on": True, "off": False, "true": True, "false": False, "yes": True, "no": False}
 _CHOICES = {**CHOICES, "color": ("auto", "always", "never")}
@@ -84,7 +82,7 @@ SETTING_VALUE = replace(TEXT, complete_at=_complete_value)
 """What the setting before it can be."""
 
 
-@VERBS.add("set", group=GROUP, traits=Trait.PARTITIONS)
+@VERBS.add("set", traits=Trait.PARTITIONS)
 def set_setting(
     session: Session,
     name: Annotated[str, SETTING_NAME] = "",
@@ -187,7 +185,7 @@ def configure(session: Session, loaded: config.Config) -> None:
             define(session, name, entry.text)
 
 
-@VERBS.add("alias", group=GROUP, rest="assignment", traits=Trait.ALIAS)
+@VERBS.add("alias", rest="assignment", traits=Trait.ALIAS)
 def alias(session: Session, assignment: Command) -> NamedValues | None:
     """Give a command line a name: alias NAME = COMMAND.
 
@@ -214,7 +212,7 @@ def define(session: Session, alias: str, line: str) -> None:
     session.aliases[alias] = line
 
 
-@VERBS.add("history", group=GROUP)
+@VERBS.add("history")
 def history(session: Session, count: Annotated[int, POSITIVE] = 20) -> History:
     """Show the last lines typed.
 
@@ -233,7 +231,7 @@ LOG_TARGET = replace(
 """A file, or ``off``."""
 
 
-@VERBS.add("log", group=GROUP, traits=Trait.ONCE)
+@VERBS.add("log", traits=Trait.ONCE)
 def log(session: Session, file: Annotated[Path | None, LOG_TARGET] = None) -> NamedValues:
     """Write a transcript to a file (log FILE), or stop (log off).
 
@@ -255,7 +253,7 @@ def log(session: Session, file: Annotated[Path | None, LOG_TARGET] = None) -> Na
     return NamedValues((("log", str(transcript.path) if transcript else "off"),))
 
 
-@VERBS.add("quit", group=GROUP, aliases=["exit"], traits=Trait.ONCE)
+@VERBS.add("quit", aliases=["exit"], traits=Trait.ONCE)
 def leave(session: Session, status: Annotated[int | None, BARE_NUMBER] = None) -> None:
     """Leave the shell, optionally with an exit status.
 
@@ -297,7 +295,7 @@ FOLDER = replace(
 )
 
 
-@VERBS.add("!", group=GROUP, traits=Trait.ONCE)
+@VERBS.add("!", traits=Trait.ONCE)
 def run_system(session: Session, command: Annotated[str, TEXT]) -> None:
     """Run a system command: !ls -l.
 
@@ -313,7 +311,7 @@ def run_system(session: Session, command: Annotated[str, TEXT]) -> None:
         raise UsageError(f"`{command}` ended with status {status}")
 
 
-@VERBS.add("cd", group=GROUP, traits=Trait.ONCE)
+@VERBS.add("cd", traits=Trait.ONCE)
 def change_folder(session: Session, folder: Annotated[Path | None, FOLDER] = None) -> None:
     """Change the working folder; without FOLDER, to your home folder.
 

@@ -21,21 +21,19 @@ from espshell.shell.commands.status import (
 from espshell.shell.declaration import DRY_RUN, Option
 from espshell.shell.esptool import options
 from espshell.shell.registry import Registry
-from espshell.shell.session import NOTHING_CHANGED, Session
+from espshell.shell.session import Session
 from espshell.units import count_text
 
 if TYPE_CHECKING:
     from espshell.nor.plan import StatusPlan
 
-VERBS = Registry()
-
-GROUP = "Flash status"
+VERBS = Registry("Flash status")
 
 BYTES = replace(many(checked(TEXT, lambda text: _byte_text(text))), kind="bytes")
 """Bytes in hexadecimal, one word or several."""
 
 
-@VERBS.add("spi", group=GROUP, needs="memory")
+@VERBS.add("spi", needs="memory")
 def spi(
     session: Session,
     opcode: Annotated[int, BARE_NUMBER],
@@ -66,7 +64,6 @@ def spi(
 
 @VERBS.add(
     "read-flash-sfdp",
-    group=GROUP,
     options=[*options.HEADER, options.CONNECTION],
     needs="memory",
     alias_of="sfdp",
@@ -91,9 +88,7 @@ def read_flash_sfdp(
 ByteCount = Annotated[str, Option("--bytes", "how many: 1, 2 or 3 (2)", choice("1", "2", "3"))]
 
 
-@VERBS.add(
-    "read-flash-status", group=GROUP, options=[options.CONNECTION], needs="memory", alias_of="sr"
-)
+@VERBS.add("read-flash-status", options=[options.CONNECTION], needs="memory", alias_of="sr")
 def read_flash_status(
     session: Session,
     *,
@@ -110,11 +105,7 @@ def read_flash_status(
 
 
 @VERBS.add(
-    "write-flash-status",
-    group=GROUP,
-    options=[DRY_RUN, options.CONNECTION],
-    needs="memory",
-    alias_of="sr set",
+    "write-flash-status", options=[DRY_RUN, options.CONNECTION], needs="memory", alias_of="sr set"
 )
 def write_flash_status(
     session: Session,
@@ -159,7 +150,6 @@ def write_flash_status(
     digits = 2 * size
     question = f"write 0x{value:0{digits}x} over 0x{read.value:0{digits}x} {kind}"
     if not may_write(session, question, volatile=not non_volatile):
-        session.output.note(NOTHING_CHANGED)
         return None
     with session.changing(MAY_BE_WRITTEN):
         return status_bytes.write_status_bytes(

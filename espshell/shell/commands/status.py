@@ -38,12 +38,10 @@ from espshell.shell.session import NOTHING_CHANGED, Session
 from espshell.shell.terminal import grid
 from espshell.span import Span
 
-VERBS = Registry()
+VERBS = Registry("Flash status")
 
 MAY_BE_WRITTEN = "the status registers may have been written; `sr` shows them"
 
-
-GROUP = "Flash status"
 
 _RISK = "the board may no longer boot, or its flash may stay locked"
 
@@ -115,7 +113,7 @@ class How:
     part: PartName = ""
 
 
-@VERBS.add("sr", group=GROUP, aliases=["sr show"], needs="memory")
+@VERBS.add("sr", aliases=["sr show"], needs="memory")
 def show(session: Session, *, part: PartName = "") -> Presentation:
     """Show the flash status registers bit by bit.
 
@@ -129,7 +127,7 @@ def show(session: Session, *, part: PartName = "") -> Presentation:
     )
 
 
-@VERBS.add("sr bits", group=GROUP, needs="memory")
+@VERBS.add("sr bits", needs="memory")
 def bits(
     session: Session, name: Annotated[str, BITS] = "", *, part: PartName = ""
 ) -> ops.StatusBits:
@@ -140,12 +138,9 @@ def bits(
     return ops.StatusBits(_status(session, part), name)
 
 
-@VERBS.add("sr set", group=GROUP, options=[DRY_RUN], needs="memory")
+@VERBS.add("sr set", options=[DRY_RUN], needs="memory")
 def set_fields(
-    session: Session,
-    settings: Annotated[tuple[str, ...], FIELD_SETTINGS],
-    *,
-    how: How,
+    session: Session, settings: Annotated[tuple[str, ...], FIELD_SETTINGS], *, how: How
 ) -> ops.StatusChange | None:
     """Change fields: sr set QE=1 BP=0 DRV=50%.
 
@@ -160,12 +155,8 @@ def set_fields(
     return _change(session, identified, requested, how)
 
 
-@VERBS.add("sr edit", group=GROUP, options=[DRY_RUN], needs="memory")
-def edit(
-    session: Session,
-    *,
-    how: How,
-) -> ops.StatusChange | None:
+@VERBS.add("sr edit", options=[DRY_RUN], needs="memory")
+def edit(session: Session, *, how: How) -> ops.StatusChange | None:
     """Edit bits in a grid: arrows move, Space toggles, Enter reviews, Escape leaves.
 
     Example: sr edit
@@ -184,12 +175,9 @@ def edit(
     return _change(session, current.identified, requested, how)
 
 
-@VERBS.add("sr protect", group=GROUP, options=[DRY_RUN], needs="memory")
+@VERBS.add("sr protect", options=[DRY_RUN], needs="memory")
 def protect(
-    session: Session,
-    region: Annotated[Extent, erasable(bare=True)],
-    *,
-    how: How,
+    session: Session, region: Annotated[Extent, erasable(bare=True)], *, how: How
 ) -> ops.StatusChange | None:
     """Write-protect exactly a region, a partition or the whole flash (chip).
 
@@ -201,12 +189,8 @@ def protect(
     return _change(session, identified, Span.of(region.address, region.size), how)
 
 
-@VERBS.add("sr unprotect", group=GROUP, options=[DRY_RUN], needs="memory")
-def unprotect(
-    session: Session,
-    *,
-    how: How,
-) -> ops.StatusChange | None:
+@VERBS.add("sr unprotect", options=[DRY_RUN], needs="memory")
+def unprotect(session: Session, *, how: How) -> ops.StatusChange | None:
     """Remove write protection from the whole flash.
 
     Example: sr unprotect
@@ -215,7 +199,7 @@ def unprotect(
     return _change(session, identified, Span(0, 0), how)
 
 
-@VERBS.add("sr ranges", group=GROUP, needs="memory")
+@VERBS.add("sr ranges", needs="memory")
 def list_ranges(session: Session, *, part: PartName = "") -> ops.Ranges:
     """List the ranges that the part can protect and the settings for each.
 
@@ -224,7 +208,7 @@ def list_ranges(session: Session, *, part: PartName = "") -> ops.Ranges:
     return ops.protection_ranges(session.flash(), session.connected.identified(part or None))
 
 
-@VERBS.add("sr save", group=GROUP, needs="memory")
+@VERBS.add("sr save", needs="memory")
 def save(session: Session, file: Annotated[Path, FILE], *, part: PartName = "") -> ops.Status:
     """Save the status registers and the flash ID to a file.
 
@@ -241,12 +225,9 @@ def save(session: Session, file: Annotated[Path, FILE], *, part: PartName = "") 
     return result
 
 
-@VERBS.add("sr restore", group=GROUP, options=[DRY_RUN], needs="memory")
+@VERBS.add("sr restore", options=[DRY_RUN], needs="memory")
 def restore(
-    session: Session,
-    file: Annotated[Path | None, INPUT_FILE] = None,
-    *,
-    how: How,
+    session: Session, file: Annotated[Path | None, INPUT_FILE] = None, *, how: How
 ) -> ops.StatusChange | None:
     """Restore the status registers from a file of `sr save`, or as this session found them.
 
@@ -272,7 +253,7 @@ def restore(
     return _change(session, identified, settings, how)
 
 
-@VERBS.add("sfdp", group=GROUP, aliases=["sr sfdp"], needs="memory")
+@VERBS.add("sfdp", aliases=["sr sfdp"], needs="memory")
 def show_sfdp(
     session: Session, *, raw: Annotated[bool, Option("--raw", "also show the raw bytes")] = False
 ) -> Presentation:
@@ -332,7 +313,6 @@ def _change(
         require_confirmed(session, plan, otp=how.otp, risk=how.risk)
         kind = "until the flash loses power or is reset" if plan.volatile else "PERMANENTLY"
         if not may_write(session, f"write {kind}", volatile=plan.volatile):
-            output.note(NOTHING_CHANGED)
             return None
     with session.changing(MAY_BE_WRITTEN):
         return ops.change_status(flash, plan)
@@ -364,9 +344,8 @@ def require_confirmed(session: Session, plan: planning.StatusPlan, *, otp: str, 
 
 def may_write(session: Session, what: str, *, volatile: bool) -> bool:
     """Ask whether registers shall be written; twice, if it cannot be undone by a power cycle."""
-    if not session.may_destroy(what):
-        return False
-    return volatile or session.may_destroy("it is permanent; really write")
+    sure = "it is permanent; really write"
+    return session.may_destroy(what) and (volatile or session.may_destroy(sure))
 
 
 def _saved(file: Path, identified: parts.Identified) -> dict[str, int]:

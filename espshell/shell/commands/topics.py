@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from espshell import messages
 from espshell.errors import UsageError
@@ -14,13 +14,9 @@ from espshell.shell import about
 from espshell.shell.arguments.types import ArgType, Completed, Unfinished, offer_names
 from espshell.shell.declaration import Verb
 from espshell.shell.registry import COMMANDS, Registry
+from espshell.shell.session import Session
 
-if TYPE_CHECKING:
-    from espshell.shell.session import Session
-
-VERBS = Registry()
-
-GROUP = "Shell"
+VERBS = Registry("Shell")
 
 TOPICS = {
     "tour": "ten lines to begin with",
@@ -104,7 +100,7 @@ def groups() -> tuple[str, ...]:
     return tuple(dict.fromkeys(verb.group for verb in COMMANDS.verbs()))
 
 
-@VERBS.add("help", group=GROUP, aliases=["?"])
+@VERBS.add("help", aliases=["?"])
 def help_on(session: Session, command: Annotated[str, SUBJECT] = "") -> Help | about.About:
     """List the commands, or explain a command, group, topic or name.
 

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from espshell.chips import Kind
 from espshell.ops.result import Result
 from espshell.records import dataclass
 from espshell.shell.language.expr import Expr
 from espshell.shell.registry import Registry
+from espshell.shell.session import Session
 from espshell.units import number_text
 
-if TYPE_CHECKING:
-    from espshell.shell.session import Session
-
-VERBS = Registry()
-
-GROUP = "Memory"
+VERBS = Registry("Memory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +36,7 @@ class Printed(Result):
 
 
 @VERBS.add(
-    "print",
-    group=GROUP,
-    rest="expression",
-    variants={f"print/{form}": {"form": form} for form in "xdtc"},
+    "print", rest="expression", variants={f"print/{form}": {"form": form} for form in "xdtc"}
 )
 def print_value(session: Session, expression: Expr, *, form: str = "") -> Printed:
     """Show the value of an expression and what is at that address.

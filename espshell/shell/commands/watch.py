@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from espshell.ops.memory import watch as ops
 from espshell.ops.memory import words, writing
@@ -16,18 +16,14 @@ from espshell.shell.commands.script import evaluated
 from espshell.shell.declaration import Option, Trait
 from espshell.shell.language import expr, place
 from espshell.shell.language.expr import Expr
+from espshell.shell.lines import Held
 from espshell.shell.outcome import Presentation, shown
 from espshell.shell.registry import Registry
+from espshell.shell.session import Session
 from espshell.shell.terminal import live
 from espshell.units import WORD
 
-if TYPE_CHECKING:
-    from espshell.shell.lines import Held
-    from espshell.shell.session import Session
-
-VERBS = Registry()
-
-GROUP = "Again and again"
+VERBS = Registry("Again and again")
 
 _ALL_PINS = ("[GPIO.IN]", "[GPIO.IN] | [GPIO.IN1] << 32")  # of one bank, of two
 
@@ -95,7 +91,7 @@ WATCHABLES: ArgType[tuple[Expr | place.Range, ...], tuple[Expr | Extent, ...]] =
 """Expressions and regions; a lone name is the region or register of that name."""
 
 
-@VERBS.add("wait", group=GROUP, rest="expression", traits=Trait.VERDICT)
+@VERBS.add("wait", rest="expression", traits=Trait.VERDICT)
 def wait(
     session: Session,
     expression: Expr,
@@ -127,7 +123,7 @@ def wait(
     )
 
 
-@VERBS.add("repeat", group=GROUP, rest="command")
+@VERBS.add("repeat", rest="command")
 def repeat(session: Session, count: Annotated[int, POSITIVE], command: Held) -> Presentation:
     """Run a command COUNT times; stops at the first failure.
 
@@ -152,7 +148,7 @@ def repeat(session: Session, count: Annotated[int, POSITIVE], command: Held) -> 
     return shown(Repeated(command.text, number, tuple(results), failure))
 
 
-@VERBS.add("watch", group=GROUP, needs="memory")
+@VERBS.add("watch", needs="memory")
 def watch(
     session: Session,
     what: Annotated[tuple[Expr | Extent, ...], WATCHABLES],

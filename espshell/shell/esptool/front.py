@@ -51,10 +51,7 @@ SECTION = "esptool"
 NAMES = ("esptool.cfg", "setup.cfg", "tox.ini")
 VARIABLE = "ESPTOOL_CFGFILE"
 
-SETTINGS = {
-    "connect_attempts": "--connect-attempts",
-    "open_port_attempts": "--open-port-attempts",
-}
+SETTINGS = {"connect_attempts": "--connect-attempts", "open_port_attempts": "--open-port-attempts"}
 """Settings with an option."""
 
 BEFORE, AFTER = "custom_reset_sequence", "custom_hard_reset_sequence"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from espshell import chips
 from espshell.chips import Chip
@@ -32,10 +32,8 @@ from espshell.shell.arguments.types import (
     single_word,
 )
 from espshell.shell.declaration import Option
+from espshell.shell.session import Session
 from espshell.shell.settings import Bench
-
-if TYPE_CHECKING:
-    from espshell.shell.session import Session
 
 AUTO = "auto"
 BEFORE_DEFAULT, AFTER_DEFAULT = "default-reset", "hard-reset"
@@ -137,15 +135,12 @@ class GlobalOptions:
         str, Option("--override-vddsdio", "set the flash's voltage (ESP32)", choice(*VDDSDIO))
     ] = ""
     connect_attempts: Annotated[
-        int,
-        Option("--connect-attempts", "number of attempts to connect; 0: no limit", BARE_NUMBER),
+        int, Option("--connect-attempts", "number of attempts to connect; 0: no limit", BARE_NUMBER)
     ] = 1
     open_port_attempts: Annotated[
         int,
         Option(
-            "--open-port-attempts",
-            "number of attempts to open the port; 0: no limit",
-            BARE_NUMBER,
+            "--open-port-attempts", "number of attempts to open the port; 0: no limit", BARE_NUMBER
         ),
     ] = 1
 

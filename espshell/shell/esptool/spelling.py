@@ -50,7 +50,7 @@ EXCLUSIVE = {
         ("--compress", "--no-compress"),
         ("--skip-flashed", "--diff-with"),
         ("--skip-flashed", "--trust-flash-content"),
-    ),
+    )
 }
 """Options that exclude each other."""
 

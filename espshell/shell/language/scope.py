@@ -266,52 +266,40 @@ class TargetScope:
         """Check that there are register tables for a name with a dot. Raises: UsageError."""
         if "." in name and self.chip is not None and self.tables is None:
             raise UsageError(
-                f"no register tables for the {self.chip.title}",
-                hint="`svd FILE` reads an SVD file",
+                f"no register tables for the {self.chip.title}", hint="`svd FILE` reads an SVD file"
             )
 
     def _places(self) -> Mapping[str, Region]:
         return self._connected().memory.places
 
 
-class _SpaceScope:
-    """Names of places in another space than memory, which alone ``[...]`` reads."""
+class _SpaceScope(Scope):
+    """Names in another space than memory, which alone ``[...]`` reads: all of them are places."""
 
     def __init__(self, outer: TargetScope, target: Target) -> None:
         self._outer, self._target = outer, target
-        self.chip = outer.chip
 
-    def place(self, name: str) -> Region | None:
-        """Return the place of a name; None for an unknown name."""
-        raise NotImplementedError
-
-    def names(self, text: str = "") -> Iterable[str]:
-        """Return all names."""
-        raise NotImplementedError
+    @property
+    def chip(self) -> Chip | None:
+        return self._outer.chip
 
     def name(self, name: str) -> int | None:
-        """Return the offset of a place; None for any other name."""
         place = self.place(name)
         return place.start if place else None
 
     def knows(self, name: str) -> bool:
-        """Return whether a name has a meaning here."""
         return self.name(name) is not None
 
     def is_field(self, name: str) -> bool:
-        """Return False: here all names are places."""
         return False
 
     def read(self, address: int, bits: int) -> int:
-        """Return the contents of memory."""
         return self._outer.read(address, bits)
 
     def suggest(self, name: str) -> str | None:
-        """Return the name nearest to an unknown one; None if none is near."""
         return nearest(name, self.names(name))
 
     def space(self, name: str) -> Scope:
-        """Return the meaning of names in a space."""
         return self._outer.space(name)
 
 

@@ -31,7 +31,7 @@ from espshell.shell.crash import as_error
 from espshell.shell.registry import COMMANDS
 from espshell.shell.session import Session
 from espshell.shell.terminal import background, complete, early, highlight
-from espshell.shell.terminal.background import TerminalInput
+from espshell.shell.terminal.early import EarlyPrompt
 from espshell.shell.terminal.history import LastingHistory
 
 HISTORY_FILE = "history"
@@ -58,25 +58,44 @@ def shown_prompt(session: Session) -> ANSI:
     return ANSI(early.painted(session, early.prompt_text(session)))
 
 
-def take_over(prompt: PromptSession[str], session: Session, terminal: TerminalInput) -> None:
-    """Give the prompt what was typed before it was there; keep a late answer out of its line."""
-    session.output.background = session.output.background or terminal.background
-    if terminal.typed:
-        keys: list[KeyPress] = []
-        typing = Vt100Parser(keys.append)
+def take_over(prompt: PromptSession[str], session: Session, shown: EarlyPrompt) -> None:
+    """Give the prompt what is typed before it is drawn; keep a late answer out of its line.
+
+    What has been typed so far, its keys take in before the first drawing, and the first keys take
+    tens of milliseconds; what is typed until then comes at the drawing itself.
+    """
+    app = prompt.app
+    keys: list[KeyPress] = []
+    Vt100Parser(keys.append).feed(shown.typed())
+    typeahead.store_typeahead(app.input, keys)
+
+    def end(_: object) -> None:
+        app.before_render -= end
+        terminal = shown.end()
+        session.output.background = session.output.background or terminal.background
+        typing = Vt100Parser(app.key_processor.feed)
         typing.feed(terminal.typed)
         typing.flush()
-        typeahead.store_typeahead(prompt.app.input, keys)
+        app.key_processor.process_keys()
+        if terminal.is_late:
+            _take_late_answer(prompt, session)
+
+    app.before_render += end
+
+
+def _take_late_answer(prompt: PromptSession[str], session: Session) -> None:
+    """Keep an answer of the terminal that comes yet out of what is typed."""
     parser = getattr(prompt.app.input, "vt100_parser", None)
-    if terminal.is_late and parser is not None:
-        feed = parser.feed
+    if parser is None:
+        return
+    feed = parser.feed
 
-        def feed_keys(data: str) -> None:
-            answer = background.answered(data)
-            session.output.background = session.output.background or answer.background
-            feed(answer.typed)
+    def feed_keys(data: str) -> None:
+        answer = background.answered(data)
+        session.output.background = session.output.background or answer.background
+        feed(answer.typed)
 
-        parser.feed = feed_keys
+    parser.feed = feed_keys
 
 
 def is_interrupted(prompt: PromptSession[str]) -> bool:
@@ -155,10 +174,7 @@ def _toolbar(session: Session, text: str, columns: int) -> StyleAndTextTuples:
     if usage and len(where) + 2 + len(usage) > columns:
         where = ""
     gap = "  " if where and usage else ""
-    return [
-        ("class:bottom-toolbar", where + gap),
-        ("class:bottom-toolbar.usage", usage),
-    ]
+    return [("class:bottom-toolbar", where + gap), ("class:bottom-toolbar.usage", usage)]
 
 
 def _connection_text(session: Session) -> str:

@@ -146,11 +146,7 @@ def lines(grid: Grid, view: View, *, rows: int = _ROWS) -> list[str]:
 
 
 def edit(
-    status: Status,
-    view: View,
-    *,
-    volatile: bool = False,
-    recolored: Callable[[str], str] = str,
+    status: Status, view: View, *, volatile: bool = False, recolored: Callable[[str], str] = str
 ) -> Answer:
     """Let a person toggle bits at the terminal; blocks until Enter, Escape or Ctrl-C.
 

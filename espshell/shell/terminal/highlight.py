@@ -45,27 +45,19 @@ _MENUS = {
 
 # What prompt_toolkit would else show in colours of its own.
 _MENU_PARTS = (
-    "completion-menu",
-    "completion-menu.completion",
-    "completion-menu.meta.completion",
+    "completion-menu", "completion-menu.completion", "completion-menu.meta.completion",
     "completion-toolbar.completion",
-)
+)  # fmt: skip
 _MENU_REST = (
-    "completion-menu.multi-column-meta",
-    "completion-toolbar",
-    "completion-toolbar.arrow",
+    "completion-menu.multi-column-meta", "completion-toolbar", "completion-toolbar.arrow",
     "scrollbar.background",
-)
+)  # fmt: skip
 _RECEDE = ("aborting", "exiting", "auto-suggestion", "tab", "trailing-whitespace")
 _ODD = ("control-character", "nbsp", "digraph")
 _MARKED = (
-    "search",
-    "matching-bracket.cursor",
-    "matching-bracket.other",
-    "multiple-cursors",
-    "validation-toolbar",
-    "window-too-small",
-)
+    "search", "matching-bracket.cursor", "matching-bracket.other", "multiple-cursors",
+    "validation-toolbar", "window-too-small",
+)  # fmt: skip
 
 
 class KnowingLexer(Lexer):

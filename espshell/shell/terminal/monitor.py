@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from espshell.clock import VirtualClock
 from espshell.errors import UsageError
 from espshell.link.port import Port
 from espshell.ops.chip.monitor import Monitor, Monitored, SafeText
 from espshell.records import dataclass, replace
 from espshell.render.theme import RESET
-
-if TYPE_CHECKING:
-    from espshell.shell.session import Session
+from espshell.shell.session import Session
 
 PATIENCE_S = 10.0
 """The default time to wait for a text."""

@@ -84,8 +84,9 @@ def _open(
     session: Session, terminal: TerminalInput, held: contextlib.ExitStack
 ) -> PromptSession[str]:
     """Return the editor of lines, with what is typed while it is imported."""
-    prompt, terminal = early.prompt(session, terminal, lambda: editing.open_prompt(session), held)
-    editing.take_over(prompt, session, terminal)
+    shown = early.prompt(session, terminal, held)
+    prompt = editing.open_prompt(session)
+    editing.take_over(prompt, session, shown)
     session.history = prompt.history.get_strings
     return prompt
 
