@@ -230,7 +230,7 @@ def test_files_that_source_each_other_have_an_end(offline: Shell, tmp_path: Path
         (tmp_path / f"{number}").write_text(f"source {number + 1}\n")
     (tmp_path / f"{script.MAX_DEPTH}").write_text("echo end\n")
     assert offline.script("source 2").out == "end\n"
-    ran = offline.script("source 1")
+    ran = offline.script("echo begin\nsource 1")
     assert (ran.status, ran.out, "sources itself" in ran.err) == (2, "", True)
 
 
