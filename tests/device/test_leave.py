@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from espshell.chips import USB_VID
 from espshell.device import Target, leave
 from espshell.errors import NoReply
 from espshell.link import reset
-from espshell.link.ports import USB_VID, PortInfo
+from espshell.link.ports import PortInfo
 from espshell.protocol import slip
 from espshell.protocol.packet import Opcode
 from tests.link.support import FakePort

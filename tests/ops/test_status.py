@@ -486,11 +486,11 @@ def test_bits_that_the_flash_sets_may_change_between_readings() -> None:
 def test_a_write_that_was_done_is_not_done_again() -> None:
     """That its answer was lost is no reason: what reads back shows that it came to the flash."""
     bench = opened()
-    flash, command = bench.target.flash, bench.target.flash.command
+    flash, run = bench.target.flash, bench.target.flash.command
 
-    def lost(each: FlashCommand) -> bytes:
-        answer = command(each)
-        if each.data:
+    def lost(command: FlashCommand) -> bytes:
+        answer = run(command)
+        if command.data:
             raise NoReply("the answer was lost")
         return answer
 
@@ -504,13 +504,13 @@ def test_a_write_that_was_done_is_not_done_again() -> None:
 def test_a_write_that_did_not_come_is_sent_once_more() -> None:
     """Trouble on the link that has kept it from the flash once is no failure."""
     bench = opened()
-    flash, command, lost = bench.target.flash, bench.target.flash.command, list[int]()
+    flash, run, lost = bench.target.flash, bench.target.flash.command, list[int]()
 
-    def drop(each: FlashCommand) -> bytes:
-        if each.data and not lost:
-            lost.append(each.opcode)
+    def drop(command: FlashCommand) -> bytes:
+        if command.data and not lost:
+            lost.append(command.opcode)
             raise NoReply("the answer was lost")
-        return command(each)
+        return run(command)
 
     flash.command = drop  # type: ignore[method-assign]
     assert bench.set("QE=1").ok
@@ -584,11 +584,11 @@ def test_busy_for_ever() -> None:
 def test_every_command_is_checked() -> None:
     """What a flash that may be writing is sent is read back in the controller before it starts."""
     bench = opened()
-    flash, sent, command = bench.target.flash, list[FlashCommand](), bench.target.flash.command
+    flash, sent, run = bench.target.flash, list[FlashCommand](), bench.target.flash.command
 
-    def logged(each: FlashCommand) -> bytes:
-        sent.append(each)
-        return command(each)
+    def logged(command: FlashCommand) -> bytes:
+        sent.append(command)
+        return run(command)
 
     flash.command = logged  # type: ignore[method-assign]
     assert bench.set("QE=1", "BP=1").ok
@@ -618,12 +618,12 @@ def test_an_enable_that_cannot_be_taken_back() -> None:
 def test_a_write_that_is_not_sent_leaves_no_enable(is_raw: bool) -> None:
     """Where the link fails between 06h and the write, WEL is taken back."""
     bench = opened()
-    flash, command = bench.target.flash, bench.target.flash.command
+    flash, run = bench.target.flash, bench.target.flash.command
 
-    def lost(each: FlashCommand) -> bytes:
-        if each.data:
+    def lost(command: FlashCommand) -> bytes:
+        if command.data:
             raise NoReply("the answer was lost")
-        return command(each)
+        return run(command)
 
     flash.command = lost  # type: ignore[method-assign]
     if is_raw:
@@ -663,13 +663,13 @@ def test_one_answer_that_is_not_busy_is_not_believed(is_raw: bool) -> None:
 def test_what_came_of_a_write_is_asked_twice(is_raw: bool) -> None:
     """One lost answer behind a write does not leave it open what the flash holds."""
     bench = opened()
-    flash, command, lost = bench.target.flash, bench.target.flash.command, list[int]()
+    flash, run, lost = bench.target.flash, bench.target.flash.command, list[int]()
 
-    def unsure(each: FlashCommand) -> bytes:
-        if each.opcode == 0x35 and bench.active[1] and not lost:
-            lost.append(each.opcode)
+    def unsure(command: FlashCommand) -> bytes:
+        if command.opcode == 0x35 and bench.active[1] and not lost:
+            lost.append(command.opcode)
             raise NoReply("the answer was lost")
-        return command(each)
+        return run(command)
 
     flash.command = unsure  # type: ignore[method-assign]
     if is_raw:

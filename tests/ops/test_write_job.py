@@ -9,7 +9,7 @@ import pytest
 from espshell.loader.digest import blank_digest
 from espshell.ops.flash import guard, load, write_job
 from espshell.ops.flash.payload import Payload
-from espshell.ops.flash.plan import Plan
+from espshell.ops.flash.plan import Plan, plan_write
 from espshell.ops.flash.write_job import JobSegment, WriteJob, is_there
 from espshell.span import Span
 from tests.loader.support import open_sim, wire_of
@@ -84,7 +84,7 @@ def test_a_stop_while_it_is_erased_beforehand() -> None:
     def stopped(address: int, size: int) -> Iterator[int]:
         raise KeyboardInterrupt
 
-    plan = load.plan_write(image(DATA, 0), load.facts_of(target), force=True)
+    plan = plan_write(image(DATA, 0), load.facts_of(target), force=True)
     job = load.compare(target, plan, everything=True)
     flash.erase = stopped  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
