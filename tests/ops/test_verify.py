@@ -12,7 +12,7 @@ import pytest
 
 from espshell.device import Flash, Target
 from espshell.errors import EspError, ReadsDiffer, UsageError
-from espshell.loader.digest import md5
+from espshell.loader.digest import blank_digest, md5
 from espshell.ops.flash.digest_compare import differing_sectors, sector_spans
 from espshell.ops.flash.payload import Payload
 from espshell.ops.flash.verify import Verify, verify
@@ -400,3 +400,38 @@ def test_verify_is_a_value() -> None:
     result = verify(target.flash, image(RANDOM))
     assert result == replace(result)
     assert result.equal
+
+
+@pytest.mark.parametrize("byte", [0x00, 0xFF])
+def test_bytes_that_are_all_the_same_are_asked_about_twice(byte: int) -> None:
+    """A bit away there may be others like them: that they are equal is no news the first time."""
+    target, data = opened("esp32c3", True, RANDOM), bytes([byte]) * (4 * SECTOR)
+    flash = target.flash
+    flash.ask_digest = lambda at, size: (md5(data[:size]), False)  # type: ignore[method-assign]
+    flash.ask_digest_again = (  # type: ignore[method-assign]
+        lambda at, size, _: flash.digest(at, size, confirmed=True)
+    )
+    differing = differing_sectors(flash, 0, data)
+    assert bool(differing)
+
+
+def test_a_blank_range_is_asked_about_twice() -> None:
+    """What is believed to be blank is not looked into: one answer of a blank place is not enough."""
+    data = RANDOM[: 4 * SECTOR]
+    flash = opened("esp32c3", True, RANDOM).flash
+    flash.ask_digest = lambda at, size: (blank_digest(size), False)  # type: ignore[method-assign]
+    flash.ask_digest_again = (  # type: ignore[method-assign]
+        lambda at, size, _: flash.digest(at, size, confirmed=True)
+    )
+    assert differing_sectors(flash, 0, data) == {}
+
+
+def test_without_digests_a_difference_is_read_until_two_agree() -> None:
+    """Two readings that are wrong in two ways are no difference of the flash."""
+    data = RANDOM[:SECTOR]
+    flash = opened("esp8266", False, RANDOM).flash
+    wrong = iter((RANDOM[1 : SECTOR + 1], RANDOM[2 : SECTOR + 2]))
+    read = flash.read
+    flash.read = lambda at, size: next(wrong, b"") or read(at, size)  # type: ignore[method-assign]
+    assert verify(flash, image(data)).ok
+    assert next(wrong, None) is None

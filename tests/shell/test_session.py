@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from espshell.errors import BenchError, NoReply, UsageError
+from espshell.errors import BenchError, DeviceError, NoReply, UsageError
 from espshell.image.partitions import PartitionTable
 from espshell.link.trace import Recorder
 from espshell.shell.session import Quit
@@ -405,3 +405,36 @@ def test_changes_of_an_earlier_connection_are_not_undone(shell: Shell) -> None:
     shell.connect()
     assert shell.type("undo").status == 2
     assert "the chip was reset or reconnected since" in shell.type("undo").err
+
+
+def test_no_question_is_no_permission(shell: Shell) -> None:
+    """`set confirm off` spares a person the question; a program still has to say --yes."""
+    shell.session.settings.confirm = False
+    with pytest.raises(UsageError, match="there is no terminal to ask at"):
+        shell.session.may_destroy("erasing everything")
+    shell.session.ask = lambda _: False
+    assert shell.session.may_destroy("erasing everything")
+
+
+def test_a_chip_that_cannot_be_left_is_let_go(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it answers, the port is closed, and what was not done is said."""
+    target = shell.session.chip
+
+    def refuse(_: str) -> None:
+        raise DeviceError("it does not want to")
+
+    monkeypatch.setattr(target, "leave", refuse)
+    ran = shell.type("disconnect")
+    assert (ran.status, shell.session.connection) == (0, None)
+    assert "the chip was not left as requested: it does not want to" in ran.err
+
+
+def test_a_dry_run_starts_no_stub(shell: Shell) -> None:
+    """It would write to RAM, whoever asks for it."""
+    shell.session.dry_run = True
+    shell.session.apply_settings()
+    with pytest.raises(UsageError, match="a dry run does not start the flasher stub"):
+        shell.session.start_stub()
+    assert not shell.session.chip.loader.dialect.is_stub
