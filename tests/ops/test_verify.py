@@ -416,7 +416,7 @@ def test_bytes_that_are_all_the_same_are_asked_about_twice(byte: int) -> None:
 
 
 def test_a_blank_range_is_asked_about_twice() -> None:
-    """What is believed to be blank is not looked into: one answer of a blank place is not enough."""
+    """What is believed to be blank is not looked into: one answer is not enough for that."""
     data = RANDOM[: 4 * SECTOR]
     flash = opened("esp32c3", True, RANDOM).flash
     flash.ask_digest = lambda at, size: (blank_digest(size), False)  # type: ignore[method-assign]

@@ -11,6 +11,7 @@ from espshell.image.partitions import PartitionTable
 from espshell.link.trace import Recorder
 from espshell.shell.session import Quit
 from espshell.shell.settings import Bench
+from tests.loader.support import wire_of
 from tests.shell.support import RAM, Shell
 
 JSON_FIELDS = ["command", "ok", "value", "error", "hint", "seconds", "slug"]
@@ -438,3 +439,27 @@ def test_a_dry_run_starts_no_stub(shell: Shell) -> None:
     with pytest.raises(UsageError, match="a dry run does not start the flasher stub"):
         shell.session.start_stub()
     assert not shell.session.chip.loader.dialect.is_stub
+
+
+@pytest.mark.parametrize(
+    "line", ["erase flash:0x1000 4k", "poke flash:0x1000 5", "fill flash:0x1000 16 0", "erase chip"]
+)
+def test_a_dry_run_leaves_flash_and_memory(shell: Shell, line: str) -> None:
+    """From the moment that it is set, on the connection that there is as on the next one."""
+    shell.session.assume_yes = True
+    for _ in range(2):
+        flash = wire_of(shell.session.chip).chip.flash
+        flash.data[0x1000:0x2000] = b"\xa5" * 0x1000
+        assert shell.type("set dry-run on").status == 0
+        assert shell.type(line).status == 0
+        assert shell.type(f"poke {RAM:#x} 0x55").status == 0
+        assert bytes(flash.data[0x1000:0x2000]) == b"\xa5" * 0x1000
+        assert wire_of(shell.session.chip).chip.memory.word(RAM) == 0
+        shell.type("connect sim://esp32c3")
+
+
+def test_connecting_in_a_dry_run_starts_no_stub(offline: Shell) -> None:
+    """Not even `--stub always` does."""
+    offline.session.dry_run = True
+    target = offline.session.connect(Bench(port="sim://esp32c3", stub="always"))
+    assert not target.loader.dialect.is_stub
