@@ -11,7 +11,7 @@ import pytest
 from espshell import chips
 from espshell.chips import Chip, Kind
 from espshell.image import partitions, uf2
-from espshell.image.partitions import APP, DATA, Partition, PartitionTable
+from espshell.image.partitions import APP, BOOTLOADER, DATA, Partition, PartitionTable
 from espshell.ops.flash.payload import Payload
 from espshell.ops.image.objections import FlashMap, Role, _is_almost_firmware, objections
 from tests.image import support
@@ -254,3 +254,11 @@ def test_what_begins_as_firmware_does(at: int, byte: int, is_one: bool) -> None:
     data = bytearray(support.firmware([(0x4038_0000, bytes(64))]))
     data[at] = byte
     assert _is_almost_firmware(bytes(data[:24])) is is_one
+
+
+def test_a_partition_for_a_bootloader_is_for_anything() -> None:
+    """What an update puts there is none of the files that start by themselves, nor data."""
+    rows = (Partition("boot", BOOTLOADER, 2, 0x2_0000, 0x8000, 0),)
+    table = PartitionTable(rows, offset=0x8000, md5_ok=True)
+    roles = FlashMap(chips.load("esp32c3"), lambda: table)
+    assert [roles.role(at) for at in (0x2_0000, 0x2_1000)] == [Role.ANY, Role.ANY]
