@@ -407,9 +407,9 @@ def test_bytes_that_are_all_the_same_are_asked_about_twice(byte: int) -> None:
     """A bit away there may be others like them: that they are equal is no news the first time."""
     target, data = opened("esp32c3", True, RANDOM), bytes([byte]) * (4 * SECTOR)
     flash = target.flash
-    flash.ask_digest = lambda at, size: (md5(data[:size]), False)  # type: ignore[method-assign]
+    flash.ask_digest = lambda address, size: (md5(data[:size]), False)  # type: ignore[method-assign]
     flash.ask_digest_again = (  # type: ignore[method-assign]
-        lambda at, size, _: flash.digest(at, size, confirmed=True)
+        lambda address, size, first: flash.digest(address, size, confirmed=True)
     )
     differing = differing_sectors(flash, 0, data)
     assert bool(differing)
@@ -419,9 +419,9 @@ def test_a_blank_range_is_asked_about_twice() -> None:
     """What is believed to be blank is not looked into: one answer is not enough for that."""
     data = RANDOM[: 4 * SECTOR]
     flash = opened("esp32c3", True, RANDOM).flash
-    flash.ask_digest = lambda at, size: (blank_digest(size), False)  # type: ignore[method-assign]
+    flash.ask_digest = lambda address, size: (blank_digest(size), False)  # type: ignore[method-assign]
     flash.ask_digest_again = (  # type: ignore[method-assign]
-        lambda at, size, _: flash.digest(at, size, confirmed=True)
+        lambda address, size, first: flash.digest(address, size, confirmed=True)
     )
     assert differing_sectors(flash, 0, data) == {}
 
@@ -432,6 +432,6 @@ def test_without_digests_a_difference_is_read_until_two_agree() -> None:
     flash = opened("esp8266", False, RANDOM).flash
     wrong = iter((RANDOM[1 : SECTOR + 1], RANDOM[2 : SECTOR + 2]))
     read = flash.read
-    flash.read = lambda at, size: next(wrong, b"") or read(at, size)  # type: ignore[method-assign]
+    flash.read = lambda address, size: next(wrong, b"") or read(address, size)  # type: ignore[method-assign]
     assert verify(flash, image(data)).ok
     assert next(wrong, None) is None

@@ -150,7 +150,7 @@ def test_how_far_guards_reach(
 def test_of_two_files_in_one_sector_the_kept_digest_is_the_last_ones() -> None:
     """A sector that stays as it was is said to, whichever part of it was asked about."""
     target = opened(contents=noise(2 * SECTOR))
-    target.flash.program = lambda at, data: iter((len(data),))  # type: ignore[method-assign]
+    target.flash.program = lambda address, data: iter((len(data),))  # type: ignore[method-assign]
     halves = [*image(DATA[:0x800], SECTOR), *image(DATA[:0x800], SECTOR + 0x800)]
     result = load.load(target, halves, keep_edges=True, force=True)
     assert "still as before: is it write-protected?" in result.state
