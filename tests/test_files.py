@@ -152,14 +152,23 @@ def test_a_full_disk() -> None:
         files.append_private(Path("/dev/full"), b"x")
 
 
-def test_a_file_of_ones_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o620, 0o610, 0o604, 0o602])
+def test_a_file_of_ones_own(tmp_path: Path, mode: int) -> None:
     """Only its owner may read a private file, also one that others could read before."""
     path = tmp_path / "new" / "history"
     files.append_private(path, b"a")
-    path.chmod(0o644)
+    path.chmod(mode)
     files.append_private(path, b"b")
     assert path.read_bytes() == b"ab"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_what_is_no_file_gathers_no_part(tmp_path: Path, follow: bool) -> None:
+    """A named pipe that lies there is neither waited for nor written."""
+    os.mkfifo(tmp_path / "x.part")
+    with pytest.raises(OSError, match=r"x\.part is not a regular file"):
+        files.open_regular(tmp_path / "x.part", follow=follow)
 
 
 def test_a_link_in_place_of_a_part(tmp_path: Path) -> None:
@@ -194,6 +203,60 @@ def test_a_new_file_may_be_read_by_whom_the_umask_says(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("half", [0, 1, 4095, 4096, 4097, 10_000])
+@pytest.mark.parametrize("whole", [b"", b"one\n", b"one\n" * 3000])
+def test_half_a_line_is_dropped_however_long(tmp_path: Path, whole: bytes, half: int) -> None:
+    """What is behind the last end of a line goes, and nothing before it; a lone half line stays."""
+    path = tmp_path / "x"
+    path.write_bytes(whole + b"x" * half)
+    files._drop_half_a_line(path)
+    assert path.read_bytes() == (whole or b"x" * half)
+
+
+def test_a_link_stays_one(tmp_path: Path) -> None:
+    """What is written through it comes to where it leads, beside which nothing is left."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there" / "x")
+    for data in (b"made", b"replaced"):
+        files.write_bytes(tmp_path / "link", data)
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "there" / "x").read_bytes() == data
+    assert len(list(tmp_path.rglob("*"))) == 3
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EIO, "broken"), EspError("x"), KeyboardInterrupt()]
+)
+def test_what_fails_half_way_leaves_what_was_there(tmp_path: Path, error: BaseException) -> None:
+    """The file is as before, and nothing lies beside it."""
+    path = tmp_path / "x"
+    path.write_bytes(b"old")
+
+    def fail() -> None:
+        with files.new_file(path) as temporary:
+            temporary.write_bytes(b"ne")
+            raise error
+
+    with pytest.raises((EspError, KeyboardInterrupt)):
+        fail()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_that_write_one_file_at_once(tmp_path: Path) -> None:
+    """The file is that of the last one to end, whole, and nothing of the other is beside it."""
+    path = tmp_path / "x"
+    path.write_bytes(b"old")
+    with files.new_file(path) as first:
+        first.write_bytes(b"first, and longer")
+        with files.new_file(path) as second:
+            second.write_bytes(b"second")
+            assert path.read_bytes() == b"old"
+        assert path.read_bytes() == b"second"
+    assert path.read_bytes() == b"first, and longer"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_line_that_is_cut_by_a_full_disk_is_taken_back(

@@ -108,6 +108,78 @@ def test_what_must_not_be_left_half_done() -> None:
     assert done == ["all"]
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_second_signal_does_not_stop_the_cleanup(number: int) -> None:
+    """From the first one on, those that end the program are ignored, until all has been left."""
+    done = []
+    before = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)]
+
+    def work() -> None:
+        with as_exceptions():
+            try:
+                signal.raise_signal(signal.SIGTERM)
+            finally:
+                signal.raise_signal(number)
+                done.append("left")
+
+    with pytest.raises(Terminated) as caught:
+        work()
+    assert (done, caught.value.name) == (["left"], "SIGTERM")
+    assert caught.value.__context__ is None
+    assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)] == before
+
+
+def test_a_handler_that_python_cannot_put_back_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that a program in C has set, of which nothing is known, stays through all of it."""
+    real = signal.getsignal
+    monkeypatch.setattr(
+        signal, "getsignal", lambda number: None if number == signal.SIGHUP else real(number)
+    )
+    before = real(signal.SIGHUP)
+    with as_exceptions(), uninterrupted():
+        assert real(signal.SIGHUP) is before
+    assert real(signal.SIGHUP) is before
+
+
+def test_work_inside_of_other_work_lets_nothing_through() -> None:
+    """A signal that comes in the inner one waits for the end of the outer one."""
+    done = []
+
+    def work() -> None:
+        with as_exceptions(), uninterrupted():
+            with uninterrupted():
+                signal.raise_signal(signal.SIGTERM)
+            done.append("all")
+
+    with pytest.raises(Terminated):
+        work()
+    assert done == ["all"]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [
+        ((signal.SIGINT, signal.SIGTERM), Terminated),
+        ((signal.SIGTERM, signal.SIGINT), KeyboardInterrupt),
+    ],
+)
+def test_of_several_signals_the_last_one_comes(
+    numbers: tuple[int, ...], expected: type[BaseException]
+) -> None:
+    """As without the delay, after which the last one would be what ends the program."""
+
+    def work() -> None:
+        with as_exceptions(), uninterrupted():
+            for number in numbers:
+                signal.raise_signal(number)
+
+    with pytest.raises((KeyboardInterrupt, Terminated)) as caught:
+        work()
+    assert caught.type is expected
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_the_program_starts(number: int) -> None:
     """One line and no traceback, although nothing has been imported yet."""

@@ -65,7 +65,7 @@ class Contents:
 
     def places(self, fuse: Fuse) -> tuple[Place, ...]:
         """Return where a field is, with the size that the coding scheme leaves a whole block."""
-        if fuse.width != max(_CODED_BITS.values()) or not fuse.block or not self.coding_bits:
+        if fuse.width != max(_CODED_BITS.values()) or not self.coding_bits:
             return fuse.places
         return (Place(fuse.block, 0, self.coding_bits),)
 

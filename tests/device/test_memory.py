@@ -63,6 +63,25 @@ def test_what_cannot_be_written(address: int) -> None:
         C3.memory.check(address, 4, write=True)
 
 
+def test_one_byte_of_the_efuse_controller_is_too_much() -> None:
+    """The first and the last one; those beside them are no part of it."""
+    efuse, check = C3.chip.efuse, C3.memory.check
+    for address, size in ((efuse.start - 3, 4), (efuse.end - 1, 1)):
+        with pytest.raises(UsageError, match="is in the eFuse controller"):
+            check(address, size, write=True)
+    check(efuse.start - 4, 4, write=True)
+    check(efuse.end, 1, write=True)
+
+
+def test_a_frame_of_writes_is_no_longer_than_the_pipeline() -> None:
+    """Of a ROM that is busy no more is in its FIFO than that holds."""
+    target, sent = open_sim(), list[bytes]()
+    target.link.taps.append(lambda now, way, data: sent.append(data) if way == "tx" else None)
+    target.memory.write(RegisterWrite(0x3FFC_0000 + 4 * n, n) for n in range(20))
+    assert len(sent) == 4
+    assert max(map(len, sent)) <= target.loader.dialect.pipeline_bytes
+
+
 @pytest.mark.parametrize(("before", "behind"), [(4, 0), (0, 4), (4, 4), (-4, -4)])
 def test_a_write_that_reaches_into_the_efuse_controller(before: int, behind: int) -> None:
     """Wherever it begins and ends; right in front of it and behind it is allowed."""

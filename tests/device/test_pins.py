@@ -9,6 +9,7 @@ from espshell.device.board import HSPI, SPI, Pads, parse_pads, require_pads
 from espshell.errors import UsageError
 from espshell.protocol import slip
 from espshell.protocol.packet import HEADER, Opcode
+from tests.loader.support import wire_of
 from tests.shell.support import Shell
 
 
@@ -86,6 +87,23 @@ def test_the_flash_is_attached_on_the_pins(stub: bool) -> None:
     ran = shell.type("flash-id")
     assert (ran.status, ran.err) == (2, "flash-id: GPIO 31 of an ESP32 cannot be a flash pin\n")
     assert shell.type("set spi-connection 6,17").status == 2
+
+
+def test_other_pins_are_another_flash() -> None:
+    """Its partitions and its part are read again; other settings keep what has been read."""
+    shell = Shell()
+    shell.type("connect sim://demo")
+    connection = shell.session.connected
+    shell.type("parts; sr")
+    before = connection.partitions, connection.part
+    assert None not in before
+    shell.type("set check on; set slower off; set spi-connection auto")
+    assert (connection.partitions, connection.part) == before
+    shell.type("set spi-connection SPI")
+    assert (connection.partitions, connection.part) == (None, None)
+    chip = wire_of(shell.session.chip).chip
+    chip.flash.data[0x8000:0x9000] = b"\xff" * 0x1000
+    assert shell.type("parts").status == 1
 
 
 def test_pins_for_one_command() -> None:

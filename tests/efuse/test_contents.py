@@ -72,6 +72,30 @@ def test_protection() -> None:
     assert states == [(False, True), (False, True), (True, False), (True, True)]
 
 
+def test_what_nothing_protects_can_always_be_written() -> None:
+    """A field without a bit in WR_DIS is not closed by all of them."""
+    contents = contents_of("esp32", {0x00: 0xFFFF})
+    open_ones = [f for f in contents.table.fuses if f.protection.write is None]
+    assert open_ones
+    assert all(map(contents.is_writable, open_ones))
+    closed = [f for f in contents.table.fuses if f.protection.write is not None]
+    assert not any(map(contents.is_writable, closed))
+
+
+@pytest.mark.parametrize(("signed", "is_key"), [(False, True), (True, False)])
+def test_block_2_of_an_esp32(signed: bool, is_key: bool) -> None:
+    """It is a key, but with secure boot of version 2 the digest of a public one."""
+    table = contents_of("esp32", {}).table
+    fuse, done = table.find("BLOCK2"), table.find("ABS_DONE_1")
+    assert fuse is not None
+    assert done is not None
+    (place,) = done.places
+    words = {table.blocks[2].offset: 1}
+    if signed:
+        words[table.blocks[0].offset + place.first // 32 * 4] = 1 << place.first % 32
+    assert contents_of("esp32", words).is_key(fuse) is is_key
+
+
 def test_errors() -> None:
     """What the controller counts and what it could not correct are said by block."""
     contents = contents_of("esp32c3", {0x180: 5, 0x1C0: 2 << 12, 0x1C4: 8})
@@ -115,6 +139,14 @@ def test_verdict(chip: str, words: Words, subject: str, said: str, tone: Tone) -
     found = {each.subject: each for each in verdict(contents_of(chip, words))}
     assert said in found[subject].text
     assert found[subject].tone is tone
+
+
+@pytest.mark.parametrize("protected", [False, True])
+def test_rd_dis_that_can_still_be_burnt(protected: bool) -> None:
+    """With secure boot it could hide the digest; where WR_DIS closes it, nothing is said."""
+    words = {0x38: 1 << 20, 0x2C: int(protected)}
+    found = {each.subject: each.text for each in verdict(contents_of("esp32c3", words))}
+    assert ("RD_DIS can still be burnt" in found["at the last step"]) is not protected
 
 
 @pytest.mark.parametrize("revoked", range(4))

@@ -126,7 +126,8 @@ def test_the_caller_knows_better(esp8266: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rest", "blank"), [(b"", None), (b"\xff" * 9, True), (bytes(9), True), (b"\xff\0", False)]
+    ("rest", "blank"),
+    [(b"", None), (b"\xff" * 9, True), (bytes(9), True), (b"\xff\0", False), (b"a" * 9, False)],
 )
 def test_what_follows_the_image(rest: bytes, blank: bool | None) -> None:
     """Bytes behind the end are counted, and said to be blank if all of them are FF or 00."""

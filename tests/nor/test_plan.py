@@ -165,6 +165,36 @@ def test_candidates_without_a_common_way() -> None:
     assert not made.may_go_on({"SR1": 4, "SR2": 2, "SR3": 0})
 
 
+@pytest.mark.parametrize(("name", "is_said"), [("W25Q32JV", True), ("MX25L3206E", False)])
+def test_cmp_that_protects_all_is_said(name: str, is_said: bool) -> None:
+    """Where it inverts the range; where it inverts the bits of BP none of it is protected so."""
+    warnings = planned(known(name), "CMP=1", "BP=0").warnings
+    assert ("CMP=1 with BP=0 protects the whole flash" in warnings) is is_said
+
+
+def test_no_way_follows_where_sr2_was_not_read_back() -> None:
+    """It may have been written: a write of SR1 alone could clear it."""
+    made = planned(parts.identify(0xC84016, None), "BP=1", "QE=1")
+    assert not made.may_go_on({"SR1": 0, "SR3": 0})
+
+
+def test_bits_without_a_meaning_are_not_compared() -> None:
+    """What the flash sets, what is reserved and what nobody knows may read back as it likes."""
+    quiet = (BitKind.READ_ONLY, BitKind.RESERVED, BitKind.OPEN)
+    for each in EVERY:
+        for change in planned(each).registers:
+            register = each.part.layout.register(change.name)
+            assert register is not None
+            assert [bit.name for bit in register.bits if bit.mask & change.compared] == [
+                bit.name for bit in register.bits if bit.kind not in quiet
+            ], each.part.name
+
+
+def test_all_ones_in_a_register_of_a_part_that_is_known() -> None:
+    """Only of a part that nobody knows they stand for a register that does not answer."""
+    assert planned(known("W25Q32JV"), "QE=1", SR3=0xFF).refusals == ()
+
+
 @pytest.mark.parametrize(("jedec_id", "sr2"), [(0xC84016, {"SR2": 2}), (0xC22016, {})])
 def test_no_way_follows_one_that_succeeded(jedec_id: int, sr2: Values) -> None:
     """With everything as planned nothing more is sent, whether the part has SR2 or not."""

@@ -144,6 +144,14 @@ def test_secure_boot_is_seen(chip: str, flags: str) -> None:
     assert changes(target) == (0, 0)
 
 
+@pytest.mark.parametrize(("chip", "bits"), [("esp32", 7), ("esp32c3", 3)])
+def test_encryption_is_on_with_an_odd_number_of_bits(chip: str, bits: int) -> None:
+    """Each bit of the count turns it on or off, by security info as by the eFuses."""
+    for count in range(bits + 1):
+        target = opened(chip, stub=False, options=f"crypt={(1 << count) - 1:#x}")
+        assert facts_of(target).encrypted is bool(count % 2), count
+
+
 @pytest.mark.parametrize("chip", ["esp32", "esp32c3"])
 @pytest.mark.parametrize("off", [False, True])
 def test_encryption_of_downloads_that_is_off(chip: str, off: bool) -> None:

@@ -172,6 +172,25 @@ def test_where_guards_are_posted() -> None:
     ]
 
 
+def test_the_first_place_far_behind_that_holds_something_is_a_guard() -> None:
+    """Where an erase may run past the range and takes no limit, it would be the first to go."""
+    target = opened("esp32c3", True, b"\xff" * (512 * KIB))
+    nor(target).data[0x4_2345] = 0
+    flash, block = target.flash, Span(0, 0x1000)
+    guards = guard.post(flash, block, flash.size, far=True, limited=False)
+    assert list(guards) == [Span(0x1000, 0x2000), Span.of(0x4_2000, SECTOR)]
+    assert list(guard.post(flash, block, 0x4_2000, far=True, limited=False)) == [
+        Span(0x1000, 0x2000)
+    ]
+
+
+def test_a_flipped_bit_may_lead_to_the_very_end() -> None:
+    """The last sector of the flash is one of the places, what is behind it is none."""
+    places = list(guard.flipped(Span.of(0x3_F000, SECTOR), 512 * KIB))
+    assert Span.of(0x7_F000, SECTOR) in places
+    assert max(place.end for place in places) == 512 * KIB
+
+
 def test_each_piece_of_an_erase_may_have_gone_elsewhere() -> None:
     """An erase is sent in pieces: one of them alone may be a bit away."""
     target = opened("esp32c3", True, FULL)

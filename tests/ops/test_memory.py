@@ -14,13 +14,15 @@ from hypothesis import strategies as st
 from intelhex import IntelHex
 
 from espshell.device import Memory
-from espshell.errors import EspError, NoReply, ReadsDiffer, UsageError
+from espshell.device.memory import Change
+from espshell.errors import EspError, NoReply, ReadsDiffer, Refused, UsageError
 from espshell.ops.memory import words as memory
 from espshell.ops.memory import writing
 from espshell.ops.memory.reading import read_chunks, read_settled
 from espshell.ops.memory.save import save
 from espshell.ops.result import Step
 from espshell.span import Span
+from espshell.units import KIB, MIB
 from tests.loader.support import held, open_sim, wire_of
 
 C3 = open_sim(chip="esp32c3")
@@ -264,6 +266,87 @@ def test_fill_refuses(address: int, size: int, value: int, width: int, message: 
     with pytest.raises(UsageError, match=message):
         memory.fill(MEM, address, size, value, width=width)
     assert requests() == before
+
+
+def test_the_most_that_is_written_at_once() -> None:
+    """64 MiB and no byte more; what is larger is refused before any of it is made or sent."""
+    target = open_sim(chip="esp32c3")
+    before = wire_of(target).count.requests
+    writing.require_size(64 * MIB)
+    with pytest.raises(UsageError, match=r"64\.0 MiB is too much for one write") as caught:
+        writing.require_size(64 * MIB + 1)
+    assert caught.value.hint == "at most 64 MiB"
+    with pytest.raises(UsageError, match="is too much for one write"):
+        memory.fill(target.memory, 0x3FC9_0000, 1 << 60, 0, force=True)
+    with pytest.raises(UsageError, match="is too much for one write"):
+        writing.write_and_verify(target.memory, 0x3FC9_0000, bytes(64 * MIB + 1))
+    assert wire_of(target).count.requests == before
+
+
+def test_a_change_is_recorded_before_it_is_sent() -> None:
+    """With what was there: an answer that is lost leaves it to be undone."""
+    target, seen = open_sim(chip="esp32c3"), list[tuple[bytes | None, int]]()
+    old = held(target, 0x3FC9_0000)
+
+    def record(change: Change) -> None:
+        seen.append((change.old, held(target, change.address)))
+
+    target.memory.before_write = record
+    memory.poke(target.memory, 0x3FC9_0000, [old ^ 0x55])
+    assert seen == [(old.to_bytes(4, "little"), old)]
+    assert held(target, 0x3FC9_0000) == old ^ 0x55
+
+
+@pytest.mark.parametrize("more", [0, 4])
+def test_how_much_is_read_before_it_is_overwritten(more: int) -> None:
+    """64 KiB, so that `undo` brings them back; of what is larger nothing."""
+    target = open_sim(chip="esp32c3")
+    done = memory.fill(target.memory, 0x3FC8_0000, 64 * KIB + more, 1, width=32)
+    assert (done.writes[0].old is None) is bool(more)
+
+
+def test_what_was_there_is_read_until_two_readings_agree() -> None:
+    """One bit that flips on the way would be written back by `undo`."""
+    target = open_sim(chip="esp32c3")
+    words, turn = target.memory.words_twice, iter((1, 0, 0, 0, 0))
+
+    def flipped(address: int, count: int) -> tuple[list[int], list[int]]:
+        first, second = words(address, count)
+        return [first[0] ^ next(turn), *first[1:]], second
+
+    target.memory.words_twice = flipped  # type: ignore[method-assign]
+    old = held(target, 0x3FC9_0000).to_bytes(4, "little")
+    (write,) = memory.poke(target.memory, 0x3FC9_0000, [7]).writes
+    assert write.old == old
+    assert next(turn) == 0
+
+
+def test_blocks_are_whole_words() -> None:
+    """At whichever byte a range begins and ends; what is left over goes word by word."""
+    target = open_sim(chip="esp32c3")
+    blocks, load = list[tuple[int, int]](), target.memory.load
+
+    def logged(address: int, data: bytes) -> Iterator[int]:
+        blocks.append((address % 4, len(data) % 4))
+        return load(address, data)
+
+    target.memory.load = logged  # type: ignore[method-assign]
+    for offset in range(4):
+        for size in range(100, 104):
+            assert memory.fill(target.memory, 0x3FC9_0000 + offset, size, 5, width=8).ok
+    assert blocks == [(0, 0)] * 16
+
+
+def test_a_refused_write_is_no_lost_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the error, and nothing that reads back makes it good."""
+    target = open_sim(chip="esp32c3")
+
+    def refuse(_: object) -> None:
+        raise Refused("no", code=0x500)
+
+    monkeypatch.setattr(target.memory, "write", refuse)
+    with pytest.raises(Refused, match="no; 0x3fc90000 may have been written"):
+        memory.poke(target.memory, 0x3FC9_0000, [held(target, 0x3FC9_0000)])
 
 
 def test_large_fill_is_blocks() -> None:

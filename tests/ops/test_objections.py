@@ -11,9 +11,9 @@ import pytest
 from espshell import chips
 from espshell.chips import Chip, Kind
 from espshell.image import partitions, uf2
-from espshell.image.partitions import APP, DATA, Partition, PartitionTable
+from espshell.image.partitions import APP, BOOTLOADER, DATA, Partition, PartitionTable
 from espshell.ops.flash.payload import Payload
-from espshell.ops.image.objections import FlashMap, Role, objections
+from espshell.ops.image.objections import FlashMap, Role, _is_almost_firmware, objections
 from tests.image import support
 from tests.image.support import partition_csv, partition_table
 from tests.ops.support import noise
@@ -243,3 +243,22 @@ def test_revisions(
     image = Payload(chip.bootloader_offset, data, "x")
     assert bool(objections(image, FlashMap(chip), revision)) is not good
     assert not objections(image, FlashMap(chip))
+
+
+@pytest.mark.parametrize(
+    ("at", "byte", "is_one"),
+    [(0, 0xE9, True), (1, 0, False), (1, 17, False), (19, 1, False), (23, 1, True), (23, 2, False)],
+)
+def test_what_begins_as_firmware_does(at: int, byte: int, is_one: bool) -> None:
+    """The first byte alone does not make a damaged image of a file; its header must make sense."""
+    data = bytearray(support.firmware([(0x4038_0000, bytes(64))]))
+    data[at] = byte
+    assert _is_almost_firmware(bytes(data[:24])) is is_one
+
+
+def test_a_partition_for_a_bootloader_is_for_anything() -> None:
+    """What an update puts there is none of the files that start by themselves, nor data."""
+    rows = (Partition("boot", BOOTLOADER, 2, 0x2_0000, 0x8000, 0),)
+    table = PartitionTable(rows, offset=0x8000, md5_ok=True)
+    roles = FlashMap(chips.load("esp32c3"), lambda: table)
+    assert [roles.role(at) for at in (0x2_0000, 0x2_1000)] == [Role.ANY, Role.ANY]

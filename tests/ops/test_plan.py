@@ -45,6 +45,40 @@ def test_whole_sectors_are_planned() -> None:
     assert plan.warnings == ()
 
 
+@pytest.mark.parametrize("address", [0x1001, 0x1040, 0x1100, 0x1800, 0x1FFF])
+def test_no_other_place_than_a_sector(address: int) -> None:
+    """Whatever power of two it is a multiple of: what is in front would be lost."""
+    assert f"..{address:#010x} would be lost" in refusal(image(address))
+
+
+def test_a_protected_sector_is_not_erased_for_a_part_of_it() -> None:
+    """What is kept of a sector is erased and written back all the same."""
+    facts = dataclasses.replace(FACTS, protected=(Span(0x1000, 0x1100),))
+    with pytest.raises(DeviceError, match="write-protected"):
+        plan_erase(0x1800, 0x100, facts, keep_edges=True)
+    assert plan_erase(0x2000, SECTOR, facts) == Span(0x2000, 0x3000)
+
+
+def test_secure_download_mode_guards_all_of_the_bootloader() -> None:
+    """With secure boot, up to the partition table; what is behind is an update's to erase."""
+    facts = dataclasses.replace(FACTS, secure_boot=True, secure_download=True)
+    for address in (0, 0x1000, 0x7000):
+        with pytest.raises(UsageError, match="without its signed bootloader"):
+            plan_erase(address, SECTOR, facts)
+    assert plan_erase(0x8000, SECTOR, facts) == Span(0x8000, 0x9000)
+
+
+@pytest.mark.parametrize("spare", [0, 1])
+def test_a_partition_is_filled_to_its_last_byte(spare: int) -> None:
+    """And not by one byte more."""
+    data = image(0x1_0000, bytes(SECTOR))
+    limited = dataclasses.replace(data, limit=data.end - spare)
+    if spare:
+        assert "past the end of the partition" in refusal(limited)
+    else:
+        assert plan_write([limited], FACTS).sectors == 1
+
+
 def test_kept_edges_are_no_warning() -> None:
     """What is kept is not lost, and a place inside a sector is allowed then."""
     plan = plan_write([image(0x1010, b"abc")], FACTS, keep_edges=True)

@@ -7,18 +7,23 @@ import os
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from espshell.device import Target
 from espshell.errors import EspError, UsageError
 from espshell.image import intel_hex
+from espshell.loader.digest import md5
 from espshell.loader.stream import part_size
 from espshell.ops.memory.save import held_part, part_of, save
 from espshell.ops.result import Step
 from espshell.units import KIB
 from tests.loader.support import open_sim, wire_of
-from tests.ops.support import every_loader, noise, on_file, opened
+from tests.ops.support import SECTOR, every_loader, noise, on_file, opened
+
+if os.name == "posix":
+    import fcntl
 
 DATA = noise(200 * KIB, 1)
 AT = 0x1003
@@ -200,6 +205,21 @@ def test_what_nothing_confirms_is_said(tmp_path: Path) -> None:
         assert (tmp_path / "file").read_bytes() == DATA[AT : AT + 100]
 
 
+def test_a_part_is_believed_by_a_digest_that_came_twice(tmp_path: Path) -> None:
+    """One that is that of the request before would let a part pass that is not true."""
+    target = opened(contents=DATA)
+    path = tmp_path / "file"
+    part_of(path).write_bytes(noise(SECTOR, 7))
+    ask = target.flash.digest
+
+    def doubled(address: int, size: int, *, confirmed: bool = False) -> bytes:
+        return ask(address, size, confirmed=True) if confirmed else md5(noise(SECTOR, 7))
+
+    target.flash.digest = doubled  # type: ignore[method-assign]
+    save(target.flash, 0, len(DATA), path, resume=True)
+    assert path.read_bytes() == DATA
+
+
 def test_two_at_once(tmp_path: Path) -> None:
     """The second is refused, and the first is not disturbed."""
     first, second = opened(contents=DATA), opened(contents=noise(len(DATA), 2))
@@ -218,6 +238,52 @@ def test_two_at_once(tmp_path: Path) -> None:
     assert not part_of(path).exists()
     save(second.flash, 0, len(DATA), path)
     assert path.read_bytes() == noise(len(DATA), 2)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="nobody renames an open file there")
+@pytest.mark.parametrize("is_followed", [False, True])
+def test_another_one_that_comes_to_its_end_just_now(
+    is_followed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has opened the part just before it became the file leaves that file alone."""
+    path, target, reached = tmp_path / "file", opened(contents=DATA), []
+    lock = fcntl.flock
+
+    def too_late(file: BinaryIO, how: int) -> None:
+        part_of(path).write_bytes(b"of the other")
+        part_of(path).replace(path)
+        if is_followed:
+            part_of(path).write_bytes(b"of a third")
+        reached.append(path)
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", too_late)
+    with pytest.raises(UsageError, match="another save"):
+        save(target.flash, 0, len(DATA), path)
+    assert reached
+    assert path.read_bytes() == b"of the other"
+    assert not is_followed or part_of(path).read_bytes() == b"of a third"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="nobody renames an open file there")
+def test_a_part_is_held_until_it_is_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second one that begins when the first has all of it empties nothing."""
+    path, target, reached = tmp_path / "file", opened(contents=DATA), []
+    second, rename = opened(contents=noise(len(DATA), 2)), Path.replace
+
+    def replace(part: Path, to: Path) -> Path:
+        monkeypatch.setattr(Path, "replace", rename)
+        with pytest.raises(UsageError, match="another save"):
+            save(second.flash, 0, len(DATA), path)
+        reached.append(to)
+        return rename(part, to)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    save(target.flash, 0, len(DATA), path)
+    assert reached == [path]
+    assert path.read_bytes() == DATA
 
 
 def test_what_a_full_disk_leaves_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

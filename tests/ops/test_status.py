@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from espshell.device import Target
-from espshell.errors import DeviceError, EspError, ReadsDiffer, UsageError
+from espshell.errors import DeviceError, EspError, NoReply, ReadsDiffer, UsageError
 from espshell.loader.spi import FlashCommand
 from espshell.nor import settings
 from espshell.nor.parts import Identified, volatile_possible
@@ -281,6 +281,14 @@ def test_nothing_is_unprotected_in_doubt() -> None:
     assert "--part" in caught.value.hint
 
 
+def test_what_may_be_protected_is_not_said_to_be() -> None:
+    """Of several parts that protect different ranges none is taken for certain."""
+    bench = opened("W25Q64BV", sr="1c")
+    assert bench.status.protected.ranges
+    assert not bench.status.protected.known
+    assert ops.protected_spans(bench.status) == ()
+
+
 @pytest.mark.parametrize("part", [each.name for each in PARTS_OF_THE_SIMULATOR])
 def test_every_part_is_recognised(part: str) -> None:
     """The part is among those that its flash may be, and what is said to be protected is."""
@@ -458,7 +466,55 @@ def test_unstable_reads() -> None:
 
     with through(bench.nor, unsteady), pytest.raises(ReadsDiffer, match="readings of SR1 differ"):
         bench.plan("QE=1")
+    unsettled = pytest.raises(ReadsDiffer, match="readings of SR1 differ")
+    with through(bench.nor, unsteady), unsettled:
+        ops.protection_ranges(bench.target.flash, bench.identified)
     assert 0x06 not in bench.opcodes
+
+
+def test_bits_that_the_flash_sets_may_change_between_readings() -> None:
+    """WEL that comes and goes is no reason to refuse a plan."""
+    bench, turn = opened(), iter(range(1000))
+
+    def toggled(sent: bytes, answer: bytes) -> bytes:
+        return bytes([answer[0] ^ next(turn) % 2 << 1]) if sent[0] == 0x05 else answer
+
+    with through(bench.nor, toggled):
+        assert bench.plan("QE=1").ok
+
+
+def test_a_write_that_was_done_is_not_done_again() -> None:
+    """That its answer was lost is no reason: what reads back shows that it came to the flash."""
+    bench = opened()
+    flash, run = bench.target.flash, bench.target.flash.command
+
+    def lost(command: FlashCommand) -> bytes:
+        answer = run(command)
+        if command.data:
+            raise NoReply("the answer was lost")
+        return answer
+
+    flash.command = lost  # type: ignore[method-assign]
+    result = bench.set("QE=1")
+    assert result.ok
+    assert result.notes == ("the answer was lost; the value read back decides",)
+    assert [sent for sent in bench.log if sent[0] in (0x01, 0x31)] == [b"\x31\x02"]
+
+
+def test_a_write_that_did_not_come_is_sent_once_more() -> None:
+    """Trouble on the link that has kept it from the flash once is no failure."""
+    bench = opened()
+    flash, run, lost = bench.target.flash, bench.target.flash.command, list[int]()
+
+    def drop(command: FlashCommand) -> bytes:
+        if command.data and not lost:
+            lost.append(command.opcode)
+            raise NoReply("the answer was lost")
+        return run(command)
+
+    flash.command = drop  # type: ignore[method-assign]
+    assert bench.set("QE=1").ok
+    assert (lost, bench.active[1]) == ([0x31], 0x02)
 
 
 def test_a_flash_that_takes_no_write_enable() -> None:
@@ -477,8 +533,9 @@ def test_a_flash_that_takes_no_write_enable() -> None:
     assert not {0x01, 0x31} & set(bench.opcodes)
 
 
-def test_one_wrong_reading_of_what_was_written_is_not_believed() -> None:
-    """The second of two readings is wrong once: more are taken, and the change is there."""
+@pytest.mark.parametrize("wrong", [1, 2])
+def test_one_wrong_reading_of_what_was_written_is_not_believed(wrong: int) -> None:
+    """One of two readings is wrong: more are taken, and the change is there."""
     bench = opened()
     readings: list[int] = []
 
@@ -486,7 +543,7 @@ def test_one_wrong_reading_of_what_was_written_is_not_believed() -> None:
         if sent[0] != 0x35 or not bench.active[1]:
             return answer
         readings.append(answer[0])
-        return bytes([answer[0] ^ 0x02]) if len(readings) == 2 else answer
+        return bytes([answer[0] ^ 0x02]) if len(readings) == wrong else answer
 
     with through(bench.nor, flipped):
         assert bench.set("QE=1").ok
@@ -518,8 +575,123 @@ def test_busy_for_ever() -> None:
         return answer
 
     expected = "still busy after 5 s; SR2 may or may not have been written"
+    begin = bench.target.link.clock.now()
     with through(bench.nor, stuck), pytest.raises(DeviceError, match=expected):
         bench.set("QE=1")
+    assert bench.target.link.clock.now() - begin < 4 * 5
+
+
+def test_every_command_is_checked() -> None:
+    """What a flash that may be writing is sent is read back in the controller before it starts."""
+    bench = opened()
+    flash, sent, run = bench.target.flash, list[FlashCommand](), bench.target.flash.command
+
+    def logged(command: FlashCommand) -> bytes:
+        sent.append(command)
+        return run(command)
+
+    flash.command = logged  # type: ignore[method-assign]
+    assert bench.set("QE=1", "BP=1").ok
+    assert status_bytes.write_status_bytes(flash, 0, 2, non_volatile=True).ok
+    assert {each.opcode for each in sent} >= {0x01, 0x04, 0x05, 0x06, 0x15, 0x31, 0x35}
+    assert {each.opcode for each in sent if not each.checked} <= {0x9F}
+
+
+def test_an_enable_that_cannot_be_taken_back() -> None:
+    """Where WEL stays set after 04h, a volatile write would be one for good, and is not sent."""
+    bench = opened()
+    bench.target.flash.command(FlashCommand(0x06))
+
+    def stuck(sent: bytes, answer: bytes) -> bytes:
+        bench.nor.write_enabled |= sent[0] == 0x04
+        return answer
+
+    with through(bench.nor, stuck):
+        with pytest.raises(DeviceError, match="WEL stays set after 04h"):
+            bench.set("QE=1", volatile=True)
+        with pytest.raises(DeviceError, match="WEL stays set after 04h"):
+            status_bytes.write_status_bytes(bench.target.flash, 0x0200, 2, non_volatile=False)
+    assert not {0x01, 0x31, 0x50} & bench.opcodes
+
+
+@pytest.mark.parametrize("is_raw", [False, True])
+def test_a_write_that_is_not_sent_leaves_no_enable(is_raw: bool) -> None:
+    """Where the link fails between 06h and the write, WEL is taken back."""
+    bench = opened()
+    flash, run = bench.target.flash, bench.target.flash.command
+
+    def lost(command: FlashCommand) -> bytes:
+        if command.data:
+            raise NoReply("the answer was lost")
+        return run(command)
+
+    flash.command = lost  # type: ignore[method-assign]
+    if is_raw:
+        assert not status_bytes.write_status_bytes(flash, 0x0200, 2, non_volatile=True).ok
+    else:
+        assert not bench.set("QE=1").ok
+    assert 0x06 in bench.opcodes
+    assert not bench.nor.write_enabled
+
+
+@pytest.mark.parametrize("is_raw", [False, True])
+def test_one_answer_that_is_not_busy_is_not_believed(is_raw: bool) -> None:
+    """While a write is under way nothing is sent but 05h, although one answer has lost its bit."""
+    bench = opened()
+    answers: list[int] = []
+
+    def slow(sent: bytes, answer: bytes) -> bytes:
+        if sent[0] in (0x01, 0x31):
+            bench.nor.busy_until = bench.target.link.clock.now() + 0.5
+            answers.clear()
+        elif sent[0] == 0x05:
+            answers.append(answer[0])
+            return bytes([answer[0] & ~0x01]) if len(answers) == 2 else answer
+        return answer
+
+    with through(bench.nor, slow):
+        if is_raw:
+            status_bytes.write_status_bytes(bench.target.flash, 0x0200, 2, non_volatile=True)
+        else:
+            assert bench.set("QE=1").notes == ()
+    assert any(answer & 0x01 for answer in answers[1:])
+    assert bench.active[1] == 0x02
+    assert bench.nor.count.offences == []
+
+
+@pytest.mark.parametrize("is_raw", [False, True])
+def test_what_came_of_a_write_is_asked_twice(is_raw: bool) -> None:
+    """One lost answer behind a write does not leave it open what the flash holds."""
+    bench = opened()
+    flash, run, lost = bench.target.flash, bench.target.flash.command, list[int]()
+
+    def unsure(command: FlashCommand) -> bytes:
+        if command.opcode == 0x35 and bench.active[1] and not lost:
+            lost.append(command.opcode)
+            raise NoReply("the answer was lost")
+        return run(command)
+
+    flash.command = unsure  # type: ignore[method-assign]
+    if is_raw:
+        assert status_bytes.write_status_bytes(flash, 0x0200, 2, non_volatile=True).ok
+    else:
+        assert bench.set("QE=1").ok
+    assert lost
+
+
+def test_interrupt_of_bytes() -> None:
+    """Ctrl-C waits until all of esptool's writes are over and read back."""
+    bench = opened()
+
+    def pressed(sent: bytes, answer: bytes) -> bytes:
+        if sent[0] == 0x01 and len(sent) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return answer
+
+    with through(bench.nor, pressed), pytest.raises(KeyboardInterrupt):
+        status_bytes.write_status_bytes(bench.target.flash, 0x0204, 2, non_volatile=True)
+    assert bench.stored[:2] == [0x04, 0x02]
+    assert bench.log[-1][0] == 0x35
 
 
 def test_interrupt() -> None:
@@ -778,6 +950,23 @@ def test_a_fault_while_bytes_are_written(for_good: bool, stride: Callable[[int],
         loader.doubtful_until = 0.0
 
 
+def test_bytes_that_changed_another_register() -> None:
+    """What came of a write beside the bytes that were meant is no success."""
+    bench = opened()
+
+    def spilled(sent: bytes, answer: bytes) -> bytes:
+        bench.nor.status.active[2] |= (sent[0] == 0x31) << 5
+        return answer
+
+    bench.nor.status.active[2] = 0
+    with through(bench.nor, spilled):
+        result = status_bytes.write_status_bytes(
+            bench.target.flash, 0x0200, 2, non_volatile=True, identified=bench.identified
+        )
+    assert result.value == result.wanted
+    assert "other registers of the flash changed as well: DRV" in result.failure
+
+
 def test_bytes_of_another_opcode() -> None:
     """Where 35h or 15h is another command, bytes are neither read nor written by it."""
     for part, count in (("MX25L3233F", 2), ("IS25LP032", 3), ("EN25QH32", 2)):
@@ -805,3 +994,6 @@ def test_bits_that_nobody_knows() -> None:
         found = status_bytes.unknown_bits(bench.identified, 0, value, 2)
         assert [each.name for each in found] == names
         assert {each.kind for each in found} <= {ConfirmationKind.ONE_WAY}
+    eon = opened("EN25QH32").identified  # which has no second register
+    assert [each.name for each in status_bytes.unknown_bits(eon, 0, 0x0100, 2)] == ["bit 8"]
+    assert status_bytes.unknown_bits(jv.identified, 0x0400, 0, 2) == ()

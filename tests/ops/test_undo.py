@@ -51,6 +51,33 @@ def test_undo_of_a_poke(width: int, mask: int | None) -> None:
     assert ram() == BEFORE
 
 
+def test_undo_ends_where_one_does_not_read_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is older stays as it is, so that the journal says what is still to be undone."""
+    first = memory.poke(MEM, RAM, [1]).changes
+    second = memory.poke(MEM, RAM + 4, [2]).changes
+    held = ram(8)
+    monkeypatch.setattr(MEM, "write", lambda _: None)
+    result = undo(MEM, [*second, *first])
+    assert (result.ok, [write.address for write in result.writes]) == (False, [RAM + 4])
+    assert ram(8) == held
+
+
+def test_a_failed_command_is_doubted_alone() -> None:
+    """Only what was recorded by it may or may not have been written."""
+    journal, change = Journal(), Change(RAM, bytes(4), bytes(4))
+    with journal.recording("poke"):
+        journal.record(change)
+
+    def fail() -> None:
+        with journal.recording("fill"):
+            journal.record(change)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert [entry.is_sure for entry in journal.last(2).entries] == [True, False]
+
+
 def test_undo_under_a_mask_leaves_the_other_bits() -> None:
     """Bits that the write did not touch stay as they are now."""
     wire_of(C3).chip.memory.write(RAM, bytes(4))

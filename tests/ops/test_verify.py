@@ -12,7 +12,8 @@ import pytest
 
 from espshell.device import Flash, Target
 from espshell.errors import EspError, ReadsDiffer, UsageError
-from espshell.loader.digest import md5
+from espshell.loader import digest
+from espshell.loader.digest import blank_digest, md5
 from espshell.ops.flash.digest_compare import differing_sectors, sector_spans
 from espshell.ops.flash.payload import Payload
 from espshell.ops.flash.verify import Verify, verify
@@ -397,3 +398,38 @@ def test_verify_is_a_value() -> None:
     result = verify(target.flash, image(RANDOM))
     assert result == replace(result)
     assert result.equal
+
+
+@pytest.mark.parametrize("byte", [0x00, 0xFF])
+def test_bytes_that_are_all_the_same_are_asked_about_twice(
+    byte: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bit away there may be others like them: that they are equal is no news the first time."""
+    flash, data = opened("esp32c3", True, RANDOM).flash, bytes([byte]) * (4 * SECTOR)
+    _wrong_once(md5(data), monkeypatch)
+    assert differing_sectors(flash, 0, data)
+
+
+def test_a_blank_range_is_asked_about_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is believed to be blank is not looked into: one answer is not enough for that."""
+    data = RANDOM[: 4 * SECTOR]
+    flash = opened("esp32c3", True, RANDOM).flash
+    _wrong_once(blank_digest(len(data)), monkeypatch)
+    assert differing_sectors(flash, 0, data) == {}
+
+
+def _wrong_once(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the next digest be a wrong one."""
+    ask, wrong = digest.digest, iter([answer])
+    monkeypatch.setattr(digest, "digest", lambda *request: next(wrong, b"") or ask(*request))
+
+
+def test_without_digests_a_difference_is_read_until_two_agree() -> None:
+    """Two readings that are wrong in two ways are no difference of the flash."""
+    data = RANDOM[:SECTOR]
+    flash = opened("esp8266", False, RANDOM).flash
+    wrong = iter((RANDOM[1 : SECTOR + 1], RANDOM[2 : SECTOR + 2]))
+    read = flash.read
+    flash.read = lambda address, size: next(wrong, b"") or read(address, size)  # type: ignore[method-assign]
+    assert verify(flash, image(data)).ok
+    assert next(wrong, None) is None

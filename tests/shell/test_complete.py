@@ -7,15 +7,19 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
 
 from espshell.shell import lines
 from espshell.shell.arguments.places import unquoted
 from espshell.shell.declaration import Option, Param
 from espshell.shell.registry import COMMANDS
-from espshell.shell.settings import SETTINGS
-from espshell.shell.terminal import complete
+from espshell.shell.settings import SETTINGS, Bench
+from espshell.shell.terminal import complete, editing
+from tests.loader.support import wire_of
 from tests.shell.support import Shell
 
+TAB = CompleteEvent(completion_requested=True)
 OFFLINE, ONLINE = Shell(), Shell().connect()
 
 REGIONS = ["DROM", "DRAM", "ROM1", "ROM0", "CACHE", "IRAM", "IROM", "RTC_FAST", "PERIPH"]
@@ -309,6 +313,37 @@ def test_any_line(pieces: list[str]) -> None:
         complete.usage(OFFLINE.session, text[:end])
         complete.candidates(OFFLINE.session, text[:end])
         complete.candidates(ONLINE.session, text[:end], may_read=False)
+
+
+def test_nothing_is_asked_of_the_chip_while_typing(offline: Shell) -> None:
+    """Wherever one types, only what has been read is offered; Tab reads, once a connection."""
+    session = offline.session
+    session.interactive = True
+    count = wire_of(session.connect(Bench(port="sim://demo"))).count
+    before, lines = count.requests, [line for line, _, _ in POSITIONS]
+    lines += ["flash:nv", "(nv", "[flash:nv", "?nv", "?flash:", "UART0.ST", "DRAM flash:"]
+    lines += [f"{verb.name} fl" for verb in COMMANDS.verbs()]
+    lines += [f"{verb.name} {o.flag} " for verb in COMMANDS.verbs() for o in verb.options if o.type]
+    for line in lines:
+        complete.usage(session, line)
+        complete.candidates(session, line, may_read=False)
+        assert count.requests == before, line
+    for line, name in (("dump flash:nv", "nvs"), ("sr set Q", "QE=")):
+        offered = [
+            {each.text for each in complete.candidates(session, line, may_read=may_read)}
+            for may_read in (False, True, False)
+        ]
+        assert [name in texts for texts in offered] == [False, True, True]
+
+
+def test_only_tab_lets_completion_ask(shell: Shell) -> None:
+    """The editor says whether a person waits: for each key nobody does."""
+    count = wire_of(shell.session.chip).count
+    completer = editing._Completer(shell.session)
+    before = count.requests
+    for event, may_ask in ((CompleteEvent(text_inserted=True), False), (TAB, True)):
+        list(completer.get_completions(Document("sr set Q"), event))
+        assert (count.requests > before) is may_ask
 
 
 NAMES = ["a b.bin", "it's.bin", 'say "hi".bin', "$x;y.bin", "#1.bin", "(1) [2].bin", "d \\ e.bin"]

@@ -66,6 +66,17 @@ def test_commands_of_the_system(shell: Shell, tmp_path: Path) -> None:
     assert Path.cwd() == tmp_path
 
 
+def test_cd_takes_the_file_of_partitions_along(shell: Shell, tmp_path: Path) -> None:
+    """It is that of the folder in which it was named, wherever one goes."""
+    (tmp_path / "table.csv").write_text("mine,data,nvs,0x9000,0x6000\n")
+    (tmp_path / "sub").mkdir()
+    shell.session.interactive = True
+    for line in ("set parttable table.csv", "cd sub", "parts"):
+        ran = shell.type(line)
+        assert ran.status == 0, line
+    assert "mine" in ran.out
+
+
 def test_the_pager_gets_what_does_not_fit(
     shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,6 +91,16 @@ def test_the_space_hides_keys(line: str) -> None:
         shell.session.close()
 
 
+def test_the_space_ends_behind_the_last_block() -> None:
+    """A range up to there is read, one of a byte more is refused."""
+    shell = on("esp32c3")
+    size = shell.session.chip.efuse.size
+    assert shell.type(f"dump efuse:{size - 4:#x} 4").status == 0
+    ran = shell.type(f"dump efuse:{size - 4:#x} 5")
+    assert (ran.status, f"efuse:{size:#x} is past the end" in ran.err) == (2, True)
+    shell.session.close()
+
+
 def test_two_boards(tmp_path: Path) -> None:
     """What differs between a board and the file of another is said field by field."""
     file = tmp_path / "a.json"

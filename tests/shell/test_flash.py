@@ -199,7 +199,7 @@ def test_keep_edges(shell: Shell) -> None:
 def test_a_dry_run(shell: Shell) -> None:
     """It says what would be done and does nothing, not even start a stub, and asks nobody."""
     session = shell.session
-    session.dry_run = session.chip.flash.dry_run = session.chip.memory.dry_run = True
+    shell.type("set dry-run on")
     session.assume_yes = False
     for line, told in (
         ("load new.bin flash:0x10000", "10 of 10 sectors would be erased and written"),

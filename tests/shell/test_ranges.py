@@ -385,6 +385,22 @@ def test_the_value_of_an_argument_in_a_transcript(
     )
 
 
+def test_transcript_names_what_it_sourced_for_every_folder(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that was named from the folder of the session is found again from another one."""
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "in.espsh").write_text("poke $1 7\n")
+    monkeypatch.chdir(tmp_path / "lib")
+    shell.type("log ../log; source in.espsh 0x3fc90000; log off")
+    monkeypatch.chdir(tmp_path)
+    shell.session.folder = tmp_path / "elsewhere"
+    shell.type("poke 0x3fc90000 0")
+    assert f"source {tmp_path}/lib/in.espsh 0x3fc90000" in Path("log").read_text().splitlines()
+    assert shell.script(Path("log").read_text()).status == 0
+    assert shell.type("expect [0x3fc90000] == 7").status == 0
+
+
 def test_transcript_that_cannot_be_written(shell: Shell, tmp_path: Path) -> None:
     """A file that cannot be opened is an error; a full disk ends the transcript, not the shell."""
     assert shell.type(f"log {tmp_path}").status == 2

@@ -137,6 +137,7 @@ def test_long_transfers_raise_the_rate(offline: Shell, data: Path) -> None:
         (Bench("sim://esp32c3", before="no-reset"), ""),
         (Bench("sim://esp32c3?usb=jtag", before="usb-reset"), ""),
         (Bench("sim://esp32c3"), "set rate fixed"),
+        (Bench("sim://esp32c3"), "set dry-run on"),
         (Bench("sim://esp32c3"), "baud 115200"),
     ],
 )

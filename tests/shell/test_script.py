@@ -223,6 +223,43 @@ def test_a_file_whose_name_is_a_variable_is_checked_before_it_runs(
     assert "nosuch.bin: no such file" in ran.err
 
 
+def test_files_that_source_each_other_have_an_end(offline: Shell, tmp_path: Path) -> None:
+    """As deep as is said and no file deeper, for the check as for the run."""
+    offline.session.folder = tmp_path
+    for number in range(script.MAX_DEPTH):
+        (tmp_path / f"{number}").write_text(f"source {number + 1}\n")
+    (tmp_path / f"{script.MAX_DEPTH}").write_text("echo end\n")
+    assert offline.script("source 2").out == "end\n"
+    ran = offline.script("echo begin\nsource 1")
+    assert (ran.status, ran.out, "sources itself" in ran.err) == (2, "", True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "if [0x3fc90000] == 1\nrepeat 2\nload missing.bin flash:0x10000\nend\nend",
+        "if [0x3fc90000] == 1\nexpect 1\nelse\nrepeat 2\nload missing.bin flash:0\nend\nend",
+        "fails repeat 2 load missing.bin flash:0x10000",
+        'let c = "save"\n$c DRAM 4 missing.bin\nload missing.bin flash:0x10000',
+    ],
+)
+def test_a_file_is_not_missed_where_it_may_not_be_needed(shell: Shell, text: str) -> None:
+    """In a line that may not run, however deep, and behind one that may write the file."""
+    check(shell.session, (Script("test.espsh", text), ()), to_run=True)
+    plain = Script("test.espsh", "load missing.bin flash:0x10000")
+    with pytest.raises(ScriptError, match=r"missing\.bin"):
+        check(shell.session, (plain, ()), to_run=True)
+
+
+def test_partitions_may_change_registers_may_not(shell: Shell) -> None:
+    """Behind a line that may write another table its names are open, and no others."""
+    text = "parts\nload {0} flash:0x8000\ndump flash:newcomer 4\n{1}"
+    table = Script("", text.format(__file__, ""))
+    check(shell.session, (table, ()))
+    with pytest.raises(ScriptError, match="NOSUCH"):
+        check(shell.session, (Script("", text.format(__file__, "peek NOSUCH")), ()))
+
+
 def test_keep_going_remembers_the_worst_of_several_scripts(offline: Shell) -> None:
     """A run ends with the worst status of all its scripts, not with that of the last."""
     offline.session.keep_going = True

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from espshell.errors import BenchError, NoReply, ScriptError, UsageError
+from espshell.errors import BenchError, DeviceError, NoReply, ScriptError, UsageError
 from espshell.image.partitions import PartitionTable
 from espshell.link.trace import Recorder
 from espshell.shell.session import Quit
 from espshell.shell.settings import Bench
 from espshell.span import Span
+from tests.loader.support import wire_of
 from tests.shell.support import RAM, Shell
 
 JSON_FIELDS = ["command", "ok", "value", "error", "hint", "seconds", "slug"]
@@ -414,3 +415,60 @@ def test_changes_of_an_earlier_connection_are_not_undone(shell: Shell) -> None:
     shell.connect()
     assert shell.type("undo").status == 2
     assert "the chip was reset or reconnected since" in shell.type("undo").err
+
+
+def test_no_question_is_no_permission(shell: Shell) -> None:
+    """`set confirm off` spares a person the question; a program still has to say --yes."""
+    shell.session.settings.confirm = False
+    with pytest.raises(UsageError, match="there is no terminal to ask at"):
+        shell.session.may_destroy("erasing everything")
+    shell.session.ask = lambda _: False
+    assert shell.session.may_destroy("erasing everything")
+
+
+def test_a_chip_that_cannot_be_left_is_let_go(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it answers, the port is closed, and what was not done is said."""
+    target = shell.session.chip
+
+    def refuse(_: str) -> None:
+        raise DeviceError("it does not want to")
+
+    monkeypatch.setattr(target, "leave", refuse)
+    ran = shell.type("disconnect")
+    assert (ran.status, shell.session.connection) == (0, None)
+    assert "the chip was not left as requested: it does not want to" in ran.err
+
+
+def test_a_dry_run_starts_no_stub(shell: Shell) -> None:
+    """It would write to RAM, whoever asks for it."""
+    shell.session.dry_run = True
+    shell.session.apply_settings()
+    with pytest.raises(UsageError, match="a dry run does not start the flasher stub"):
+        shell.session.start_stub()
+    assert not shell.session.chip.loader.dialect.is_stub
+
+
+@pytest.mark.parametrize(
+    "line", ["erase flash:0x1000 4k", "poke flash:0x1000 5", "fill flash:0x1000 16 0", "erase chip"]
+)
+def test_a_dry_run_leaves_flash_and_memory(shell: Shell, line: str) -> None:
+    """From the moment that it is set, on the connection that there is as on the next one."""
+    shell.session.assume_yes = True
+    for _ in range(2):
+        flash = wire_of(shell.session.chip).chip.flash
+        flash.data[0x1000:0x2000] = b"\xa5" * 0x1000
+        assert shell.type("set dry-run on").status == 0
+        assert shell.type(line).status == 0
+        assert shell.type(f"poke {RAM:#x} 0x55").status == 0
+        assert bytes(flash.data[0x1000:0x2000]) == b"\xa5" * 0x1000
+        assert wire_of(shell.session.chip).chip.memory.word(RAM) == 0
+        shell.type("connect sim://esp32c3")
+
+
+def test_connecting_in_a_dry_run_starts_no_stub(offline: Shell) -> None:
+    """Not even `--stub always` does."""
+    offline.session.dry_run = True
+    target = offline.session.connect(Bench(port="sim://esp32c3", stub="always"))
+    assert not target.loader.dialect.is_stub

@@ -124,7 +124,7 @@ def test_names_on_the_line_have_colours(shared: ShellTerminal) -> None:
 
 
 def test_names_are_offered_while_typing(shared: ShellTerminal) -> None:
-    """As a setting, without Tab, and nothing is asked of the chip for them."""
+    """As a setting, without Tab."""
     shared.enter("set complete typing")
     shared.clear()
     shared.send("peek DR")
