@@ -75,6 +75,8 @@ def untouched(shell: Shell) -> bool:
         ("load other.bin flash:0x10000", "for another chip"),
         ("load new.bin flash:0 --flash-mode qxo", "no flash mode `qxo`; it has qio, "),
         ("load new.bin flash:0 --flash-size 3M", "flash size `3M`; it has 1MB, 2MB, 4MB,"),
+        ("load new.bin flash:1M --flash-size 1MB", "beyond the 1 MiB that --flash-size gives"),
+        ("write-flash -fs 1MB 0x280000 new.bin", "beyond the 1 MiB that --flash-size gives"),
         ("load new.bin flash:nothere", "flash:0x8000: not a partition table: row 1 begins with"),
         ("load new.bin flash:nothere", "`set parttable ADDRESS` or"),
         ("write-flash new.bin 0x10000", "in this order: ADDRESS FILE"),

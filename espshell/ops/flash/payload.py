@@ -190,6 +190,19 @@ def with_settings(
     return tuple(changed)
 
 
+def require_size(payloads: Sequence[Payload], chip: Chip, name: str) -> None:
+    """Check that all bytes are within the flash size that a header is given. Raises: UsageError."""
+    code = _code(chip, "size", name)
+    size = next(row.size for row in chip.flash_sizes if row.code == code)
+    for payload in payloads:
+        if payload.data and payload.end > size:
+            raise UsageError(
+                f"{payload.name} ends at {payload.end:#x}, beyond the {size_text(size)} that "
+                "--flash-size gives",
+                hint="give a larger --flash-size or a lower address; --force writes it anyway",
+            )
+
+
 def _changed(payload: Payload, codes: dict[str, int], text: str, *, force: bool) -> Payload:
     """Return a bootloader with other codes in its header, or as it is with the reason."""
     reason, data = "", payload.data

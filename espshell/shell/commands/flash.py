@@ -93,6 +93,8 @@ def load(
             report=session.output.progress,
         )
     images = _with_settings(session, images, header, force=force)
+    if not force and header.flash_size.lower() not in (payload.KEEP, payload.DETECT):
+        payload.require_size(images, session.chip.chip, header.flash_size)
     if like_esptool and not keep_edges:
         note = "{0.name}: {0.address:#x} is inside a sector; what else is in it is kept"
         images = tuple(
