@@ -7,8 +7,10 @@ import pytest
 from espshell import chips
 from espshell.device.board import HSPI, SPI, Pads, parse_pads, require_pads
 from espshell.errors import UsageError
+from espshell.image import partitions
 from espshell.protocol import slip
 from espshell.protocol.packet import HEADER, Opcode
+from tests.image.support import partition_table
 from tests.loader.support import wire_of
 from tests.shell.support import Shell
 
@@ -92,8 +94,10 @@ def test_the_flash_is_attached_on_the_pins(stub: bool) -> None:
 def test_other_pins_are_another_flash() -> None:
     """Its partitions and its part are read again; other settings keep what has been read."""
     shell = Shell()
-    shell.type("connect sim://demo")
-    connection = shell.session.connected
+    shell.type("connect sim://esp32c3")
+    connection, flash = shell.session.connected, wire_of(shell.session.chip).chip.flash
+    table = partition_table(partitions.parse(b"one,data,nvs,0x9000,0x6000\n"))
+    flash.data[0x8000 : 0x8000 + len(table)] = table
     shell.type("parts; sr")
     before = connection.partitions, connection.part
     assert None not in before
@@ -101,8 +105,7 @@ def test_other_pins_are_another_flash() -> None:
     assert (connection.partitions, connection.part) == before
     shell.type("set spi-connection SPI")
     assert (connection.partitions, connection.part) == (None, None)
-    chip = wire_of(shell.session.chip).chip
-    chip.flash.data[0x8000:0x9000] = b"\xff" * 0x1000
+    flash.data[0x8000:0x9000] = b"\xff" * 0x1000
     assert shell.type("parts").status == 1
 
 

@@ -279,7 +279,9 @@ def test_the_most_that_is_written_at_once() -> None:
     with pytest.raises(UsageError, match="is too much for one write"):
         memory.fill(target.memory, 0x3FC9_0000, 1 << 60, 0, force=True)
     with pytest.raises(UsageError, match="is too much for one write"):
-        writing.write_and_verify(target.memory, 0x3FC9_0000, bytes(64 * MIB + 1))
+        writing.write_and_verify(
+            target.memory, 0x3FC9_0000, bytes(64 * MIB + 1), verify=False, sending=()
+        )
     assert wire_of(target).count.requests == before
 
 
@@ -298,10 +300,14 @@ def test_a_change_is_recorded_before_it_is_sent() -> None:
 
 
 @pytest.mark.parametrize("more", [0, 4])
-def test_how_much_is_read_before_it_is_overwritten(more: int) -> None:
-    """64 KiB, so that `undo` brings them back; of what is larger nothing."""
+def test_how_much_is_read_before_it_is_overwritten(
+    more: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up to a limit, so that `undo` brings them back; of what is larger nothing."""
+    assert writing.KEEP == 64 * KIB
+    monkeypatch.setattr(writing, "KEEP", 256)
     target = open_sim(chip="esp32c3")
-    done = memory.fill(target.memory, 0x3FC8_0000, 64 * KIB + more, 1, width=32)
+    done = memory.fill(target.memory, 0x3FC9_0000, 256 + more, 1, width=32)
     assert (done.writes[0].old is None) is bool(more)
 
 
