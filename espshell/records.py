@@ -185,10 +185,11 @@ def _set_state(self: Any, state: list[object]) -> None:
 
 def _replace(value: Any, /, **changes: Any) -> Any:
     """Return a copy of a value with other values of some fields."""
-    for field in _fields(type(value)):
+    cls = type(value)
+    for field in cls.__record_fields__ if "__record_own__" in vars(cls) else _fields(cls):
         if field.name not in changes:
             changes[field.name] = getattr(value, field.name)
-    return type(value)(**changes)
+    return cls(**changes)
 
 
 def field_names(cls: type) -> tuple[str, ...] | None:

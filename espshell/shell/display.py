@@ -69,7 +69,9 @@ def show_text(output: Output, result: Result | Presentation | None) -> None:
         return
     shown = presented(result)
     if not (shown.is_shown or output.as_json):
-        view = replace(output.view, every_row=shown.every_row, partitions=shown.partitions())
+        view, partitions = output.view, shown.partitions()
+        if partitions is not None or shown.every_row:
+            view = replace(view, every_row=shown.every_row, partitions=partitions)
         output.show(render(shown.result, view))
     for note in shown.result.notes:
         output.note(note)

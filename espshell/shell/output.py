@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
@@ -84,7 +85,14 @@ class Output:
     @property
     def color(self) -> bool:
         """Whether results are coloured."""
-        return not self._redirected and self._wants_color(self._stdout)
+        if self._redirected:
+            return False
+        return self._wants_color(is_terminal=self._is_at_terminal)
+
+    @cached_property
+    def _is_at_terminal(self) -> bool:
+        """Whether results that are not redirected go to a terminal: asked once, not a line."""
+        return self._stdout.isatty()
 
     @property
     def chosen_theme(self) -> str:
@@ -103,7 +111,7 @@ class Output:
         """The place that notes and errors are drawn in."""
         live = self.stderr.isatty()
         width = _terminal_size().columns if live else COLUMNS
-        return View(width, fold=live, color=self._wants_color(self.stderr))
+        return View(width, fold=live, color=self._wants_color(is_terminal=live))
 
     def show(self, document: Document, *, paged: bool = True) -> None:
         """Draw a result, unless JSON is wanted: by rich in colour, else as plain text.
@@ -262,7 +270,7 @@ class Output:
     @property
     def live_rows(self) -> int:
         """Rows of a terminal that results go to, which can be drawn over; 0 if it is none."""
-        if self.as_json or self._redirected or not self._stdout.isatty():
+        if self.as_json or self._redirected or not self._is_at_terminal:
             return 0
         return _terminal_size().lines
 
@@ -433,10 +441,10 @@ class Output:
             self.stderr.flush()
         self.logged(lambda transcript: transcript.output(text))
 
-    def _wants_color(self, stream: IO[str]) -> bool:
+    def _wants_color(self, *, is_terminal: bool) -> bool:
         if self.color_when != "auto":
             return self.color_when == "always"
-        if not stream.isatty() or "NO_COLOR" in os.environ:
+        if not is_terminal or "NO_COLOR" in os.environ:
             return False
         return os.environ.get("TERM") != "dumb"
 
