@@ -280,7 +280,7 @@ def test_the_most_that_is_written_at_once() -> None:
         memory.fill(target.memory, 0x3FC9_0000, 1 << 60, 0, force=True)
     with pytest.raises(UsageError, match="is too much for one write"):
         writing.write_and_verify(
-            target.memory, 0x3FC9_0000, bytes(64 * MIB + 1), verify=False, sending=()
+            target.memory, 0x3FC9_0000, bytes(64 * MIB + 1), verify=False, sending=[1]
         )
     assert wire_of(target).count.requests == before
 
