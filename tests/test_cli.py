@@ -116,6 +116,8 @@ def test_line_may_begin_with_a_dash() -> None:
         (["-c", "info", "-p", ""], 3, "info: no chip is connected"),
         (["-c", "info", "-p", "nosuch://x"], 2, "espshell: cannot open `nosuch://x`"),
         (["-c", "info", "-p", "sim://esp99"], 2, "espshell: expected a chip"),
+        (["-c", "quit nosuch", "-p", "sim://esp32c3"], 2, "quit: `nosuch` is not a known name"),
+        (["-c", "repeat nosuch echo", "-p", "sim://esp32c3"], 2, "repeat: `nosuch` is not a"),
         (["-c", "peek NOSUCH"], 2, "peek: `NOSUCH` is not a known name"),
         (["-c", "expect 1 == 2"], 1, "expect: `1 == 2` is false"),
         (["-c", "need esp32"], 1, "need: this is an ESP32-C3"),

@@ -253,7 +253,8 @@ class _Checker:
             self._knows_chip = False
         if prepared.inner is not None:
             with self._to_run_if(Trait.FAILS not in verb.traits):
-                return self._prepared(prepared.inner, text, depth)
+                needs = self._prepared(prepared.inner, text, depth)
+            return needs or registry.needs_chip(verb, prepared.bound)
         if verb.rest == "assignment":
             return bool(command.words) and self._assignment(command)
         if Trait.SYMBOLS in verb.traits:

@@ -88,7 +88,7 @@ class Outcome:
     @property
     def bare(self) -> Result | None:
         """The result, without its presentation."""
-        return presented(self.result).result if self.result is not None else None
+        return self.result.result if isinstance(self.result, Presentation) else self.result
 
 
 Answer = Result | Presentation | Outcome | None

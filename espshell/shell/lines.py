@@ -214,10 +214,13 @@ def _expand(
     if len(within) > MAX_DEPTH:
         raise UsageError(f"aliases are nested more than {MAX_DEPTH} deep")
     for command in commands:
+        if _has_no_aliases(session):  # a command before it may have changed that
+            yield command
+            continue
         name = command.name.raw
-        line = None if _has_no_aliases(session) else meaning(session, name, command.rest(0))
+        line = meaning(session, name, command.rest(0))
         if line is None or name in within:
-            yield command if _has_no_aliases(session) else _inside(session, command, within, depth)
+            yield _inside(session, command, within, depth)
             continue
         *before, last = _expand(session, cut(line, session), within | {name}, depth)
         yield from before

@@ -281,6 +281,7 @@ def number(least: int | None = None, most: int | None = None) -> ArgType[expr.Ex
         single_word(expr.parse),
         resolve,
         names=expr.Expr.names,
+        needs_chip=lambda parsed: parsed is not None and not parsed.is_constant,
         complete=complete_names,
         raw=True,
     )

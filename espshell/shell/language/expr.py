@@ -112,14 +112,14 @@ class Expr:
         """Return the name if the expression consists of one, else None."""
         return self.root.text if isinstance(self.root, Name) else None
 
-    def constant(self) -> int | None:
-        """Return the value if it needs neither names nor memory, else None.
+    @property
+    def is_constant(self) -> bool:
+        """Whether it needs neither names nor memory."""
+        return not any(isinstance(node, Name | Contents) for node in _walk(self.root))
 
-        Raises: UsageError: as :meth:`evaluate`.
-        """
-        if any(isinstance(node, Name | Contents) for node in _walk(self.root)):
-            return None
-        return self.evaluate(_Nothing())
+    def constant(self) -> int | None:
+        """Return the value if it is constant, else None. Raises: UsageError: as `evaluate`."""
+        return self.evaluate(_Nothing()) if self.is_constant else None
 
     def sides(self) -> tuple[Expr, str, Expr] | None:
         """Return both sides and the operator if the expression is one comparison, else None."""
