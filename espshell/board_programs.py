@@ -25,6 +25,7 @@ from espshell.errors import EspError, file_error
 from espshell.records import dataclass, field
 from espshell.shell import claims
 from espshell.shell.crash import STOPPING
+from espshell.signals import exit_status
 
 _STOP_S = 10.0
 """How long a board may take to leave its chip after the program was told to end."""
@@ -46,10 +47,16 @@ class Board:
         return self.port.rpartition("/")[2] if self.port.startswith("/dev/") else self.port
 
     @property
+    def status(self) -> int:
+        """Its exit status."""
+        return exit_status(self.process.returncode)
+
+    @property
     def verdict(self) -> str:
         """How it ended, in words."""
-        status = self.process.returncode
-        return "ok" if status == 0 else f"status {status}: {self.last_error}"
+        if self.process.returncode < 0 and not self.last_error:
+            return f"status {self.status}: killed by signal {-self.process.returncode}"
+        return "ok" if self.status == 0 else f"status {self.status}: {self.last_error}"
 
 
 def run(request: Request, given: bytes) -> int:
@@ -85,7 +92,7 @@ def run(request: Request, given: bytes) -> int:
             copies.table()
     if copies.failure is not None:
         raise copies.failure
-    return max(board.process.returncode % 256 for board in boards)
+    return max(board.status for board in boards)
 
 
 @contextlib.contextmanager

@@ -32,6 +32,11 @@ class Terminated(SystemExit):
         self.name = signal.Signals(number).name
 
 
+def exit_status(returncode: int) -> int:
+    """Return the status of a process as a shell tells it: 128 and the signal that killed it."""
+    return 128 - returncode if returncode < 0 else returncode
+
+
 @contextlib.contextmanager
 def as_exceptions() -> Iterator[None]:
     """Raise KeyboardInterrupt and Terminated meanwhile; in the main thread, where signals come."""

@@ -92,6 +92,13 @@ def test_a_signal_reaches_all(number: int, status: int, word: str) -> None:
     assert last == f"espshell: {word}"
 
 
+def test_a_board_whose_program_is_killed() -> None:
+    """Its status is that of a shell, and the table says so."""
+    ran = run(CHIPS[:2], "-c", "set shell on", "-c", "!kill -KILL $PPID; sleep 9")
+    assert ran.returncode == 137
+    assert ran.stderr.count("status 137: killed by signal 9") == 2
+
+
 def test_results_that_cannot_be_written_end_the_run() -> None:
     """A full disk is status 2, as it is with one board, and not a success without results."""
     with open("/dev/full", "w", encoding="utf-8") as full:

@@ -113,8 +113,11 @@ class Memory:
 
         Raises: UsageError with the regions next to it; nothing was sent.
         """
-        require_32_bits(address, max(size, 1))
-        last = address + max(size, 1) - 1
+        size = max(size, 1)
+        require_32_bits(address, size)
+        if not write and self.chip.region_at(address, size):
+            return
+        last = address + size - 1
         covered = self.chip.walk(Span(address, last + 1))
         hole = next((at for at, region in covered if region is None), None)
         if hole is not None:

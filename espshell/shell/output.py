@@ -25,7 +25,7 @@ from espshell.render.document import Document, Styled, Text
 from espshell.render.hexdump import Hexdump
 from espshell.render.theme import chosen, paint, recolored, themed_console
 from espshell.render.view import COLUMNS, View
-from espshell.signals import uninterrupted
+from espshell.signals import exit_status, uninterrupted
 from espshell.units import size_text
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ STREAM_ABOVE = 1024
 """Bytes above which a hexdump is written row by row, as it arrives."""
 
 _PROGRESS_AFTER_S = 0.5
-_HAD_ENOUGH = (-13, 141)
-"""What a shell ends with whose reader has closed its pipe: SIGPIPE, told in two ways."""
+_HAD_ENOUGH = 141
+"""What a command ends with whose reader has closed its pipe: SIGPIPE."""
 _NO_COMMAND = (126, 127)
 """What a shell ends with that cannot run a command."""
 
@@ -225,6 +225,8 @@ class Output:
 
     def logged(self, write: Callable[[Record], None]) -> None:
         """Write to all that keeps a record; end one that fails, and say so."""
+        if not self.transcript and not self.records:
+            return
         transcripts = [self.transcript] if self.transcript else []
         for record in (*transcripts, *self.records):
             if record is not self.transcript and record not in self.records:
@@ -391,8 +393,9 @@ class Output:
             # A reader that has had enough ends the command, and that is not a failure.
             with contextlib.suppress(BrokenPipeError), closing as stream, self._instead(stream):
                 yield
-        if process.returncode not in (0, *_HAD_ENOUGH):
-            raise UsageError(f"`{text}` failed with status {process.returncode}")
+        status = exit_status(process.returncode)
+        if status not in (0, _HAD_ENOUGH):
+            raise UsageError(f"`{text}` failed with status {status}")
 
     @contextlib.contextmanager
     def silenced(self) -> Iterator[None]:

@@ -130,7 +130,7 @@ class RomLoader:
         return Answer(replies, cost_s, 0.0, (), completed.next, completed.entry, completed.new_baud)
 
     def _table(self) -> dict[Opcode, Callable[[], Completed]]:
-        memory, word = self.chip.memory, self._word
+        word = self._word
         return {
             Opcode.FLASH_BEGIN: self._flash_begin,
             Opcode.FLASH_DATA: lambda: self._take_block(self._program),
@@ -143,7 +143,7 @@ class RomLoader:
             ),
             Opcode.SYNC: lambda: Completed(value=self._dialect.sync_value),
             Opcode.WRITE_REG: self._write_reg,
-            Opcode.READ_REG: lambda: Completed(0, memory.word(word(0))),
+            Opcode.READ_REG: self._read_reg,
             Opcode.SPI_SET_PARAMS: self._set_params,
             Opcode.SPI_ATTACH: self._attach,
             Opcode.READ_FLASH_SLOW: self._read_flash,
@@ -173,6 +173,9 @@ class RomLoader:
         if self._opcode == Opcode.CHANGE_BAUDRATE:
             raw += self.chip.model.after_baud_reply
         return raw
+
+    def _read_reg(self) -> Completed:
+        return Completed(0, self.chip.memory.word(_WORD.unpack_from(self._buffer, HEADER.size)[0]))
 
     def _word(self, index: int) -> int:
         """Return a word of the request's payload."""

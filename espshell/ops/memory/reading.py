@@ -66,11 +66,13 @@ def read_agreed(
         readings.append(space.words(around.start, count))
         return readings[-1]
 
-    notes = reading_notes(space, around.start, around.size)
     is_plain = touched = False
+    notes: tuple[str, ...] = ()
     if isinstance(space, Memory):
         region = space.chip.region_at(around.start, around.size)
         is_plain = region is not None and region.kind in (Kind.RAM, Kind.ROM)
+    if isinstance(space, Memory) and not is_plain:  # of RAM and ROM nothing need be kept in mind
+        notes = reading_notes(space, around.start, around.size)
         touched = space.chip.changes_when_read(around.start, around.size) is not None
     if touched or not (check or is_plain):
         read()

@@ -34,6 +34,7 @@ from espshell.shell.registry import COMMANDS, Registry
 from espshell.shell.session import Quit, Session
 from espshell.shell.settings import ABOUT, CHOICES, MOST_FLASH, SAVED, SETTINGS, SWITCHES, Settings
 from espshell.shell.transcript import Record
+from espshell.signals import exit_status
 from espshell.units import KIB, parse_number, size_text
 
 VERBS = Registry("Shell")
@@ -306,7 +307,7 @@ def run_system(session: Session, command: Annotated[str, TEXT]) -> None:
     _require_permission(session, "!")
     require_system_command(command)
     session.output.finished()
-    status = subprocess.run(command, shell=True).returncode
+    status = exit_status(subprocess.run(command, shell=True).returncode)
     if status:
         raise UsageError(f"`{command}` ended with status {status}")
 
