@@ -142,8 +142,8 @@ def prompt() -> list[Figure]:
         Figure("from start to prompt", median(starts), 0.25, "s"),
         Figure("from start to `connecting`", median(waits), 0.3, "s"),
         Figure("first key to screen, at once", 1000 * median(firsts), 30, "ms"),
-        Figure("slowest of the first keys", 1000 * median(slowest), 60, "ms"),
-        Figure("from start to toolbar, typing", median(editors), 0.8, "s"),
+        Figure("slowest of the first keys", 1000 * median(slowest), 30, "ms"),
+        Figure("from start to toolbar, typing", median(editors), 0.7, "s"),
         Figure("key to screen, median", 1000 * median(keys), 30, "ms"),
         Figure("key to screen, 9 of 10", 1000 * sorted(keys)[len(keys) * 9 // 10], 30, "ms"),
     ]
