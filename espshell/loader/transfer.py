@@ -27,6 +27,7 @@ Source: lost and shifted replies, the FIFO and the pipelining were measured on R
 
 from __future__ import annotations
 
+import contextlib
 import math
 import struct
 from collections.abc import Iterator, Sequence
@@ -172,14 +173,8 @@ def read_few(loader: Loader, addresses: Sequence[int]) -> list[int]:
     """
     if loader.markers and not loader.is_doubtful:
         marker = loader.markers[0]
-        try:
-            window = Window(loader, Opcode.READ_REG)
-            *words, last = _values(window, [*addresses, marker.address])
-        except Fault:
-            last = None
-        if last == marker.value:
+        if words := _words_around(loader, addresses, marker, len(addresses)):
             return words
-        loader.distrust()
     return read_words(loader, addresses)
 
 
@@ -190,18 +185,25 @@ def read_pair(loader: Loader, address: int) -> list[int]:
     two faults only two equal flips make both readings wrong and equal.  Words next to each other
     have different markers, by which replies that come again with all of a run are told.
     """
-    markers = loader.markers
+    twice, markers = (address, address), loader.markers
     if markers and not loader.is_doubtful:
         marker = markers[address // WORD % len(markers)]
-        window = Window(loader, Opcode.READ_REG)
-        try:
-            first, between, second = _values(window, (address, marker.address, address))
-        except Fault:
-            between = None
-        if between == marker.value:
-            return [first, second]
-        loader.distrust()
-    return read_words(loader, (address, address))
+        if words := _words_around(loader, twice, marker, 1):
+            return words
+    return read_words(loader, twice)
+
+
+def _words_around(
+    loader: Loader, addresses: Sequence[int], marker: Marker, place: int
+) -> list[int]:
+    """Return words with a marker in a place among them; none where it has not stood there."""
+    requested = [*addresses[:place], marker.address, *addresses[place:]]
+    with contextlib.suppress(Fault):
+        values = _values(Window(loader, Opcode.READ_REG), requested)
+        if values.pop(place) == marker.value:
+            return values
+    loader.distrust()
+    return []
 
 
 def _confirmed(loader: Loader, addresses: Sequence[int], backoff: int) -> Iterator[list[int]]:

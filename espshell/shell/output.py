@@ -83,6 +83,11 @@ class Output:
         """What the program ends with, at least: 2 if a record of it is not complete."""
 
     @property
+    def is_recorded(self) -> bool:
+        """Whether somebody keeps a record of what is shown."""
+        return bool(self.transcript or self.records)
+
+    @property
     def color(self) -> bool:
         """Whether results are coloured."""
         if self._redirected:
@@ -194,7 +199,7 @@ class Output:
 
         ``around``: what stands before that of the commands which it runs.
         """
-        if self.as_json or not self.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        if self.as_json or not self.stderr.isatty() or _is_dumb():
             return
         with uninterrupted(), self._alive_lock:
             self._alive_around = text if around else self._alive_around
@@ -225,7 +230,7 @@ class Output:
 
     def logged(self, write: Callable[[Record], None]) -> None:
         """Write to all that keeps a record; end one that fails, and say so."""
-        if not self.transcript and not self.records:
+        if not self.is_recorded:
             return
         transcripts = [self.transcript] if self.transcript else []
         for record in (*transcripts, *self.records):
@@ -322,7 +327,7 @@ class Output:
             yield
             return
         self._end_progress()
-        is_dumb = os.environ.get("TERM") == "dumb"
+        is_dumb = _is_dumb()
         try:
             with contextlib.suppress(OSError):
                 self.stderr.write(text[: self.notes_view.width - 1] + "\n" * is_dumb)
@@ -351,8 +356,7 @@ class Output:
     def interrupted(self) -> None:
         """Tell that Ctrl-C was pressed, over what stands in its line, as the terminal's ``^C``."""
         self._end_progress()
-        is_dumb = os.environ.get("TERM") == "dumb"
-        start = ("\r" if is_dumb else "\r\x1b[K") if self.stderr.isatty() else ""
+        start = ("\r" if _is_dumb() else "\r\x1b[K") if self.stderr.isatty() else ""
         self._write_note(start + paint("interrupted\n", "note", color=self.notes_view.color))
 
     def finished(self) -> None:
@@ -449,7 +453,7 @@ class Output:
             return self.color_when == "always"
         if not is_terminal or "NO_COLOR" in os.environ:
             return False
-        return os.environ.get("TERM") != "dumb"
+        return not _is_dumb()
 
 
 class _Bar:
@@ -504,6 +508,11 @@ def require_system_command(text: str) -> None:
     """Check that the system can be given a command. Raises: UsageError."""
     if "\0" in text:
         raise UsageError("a system command cannot hold a NUL character")
+
+
+def _is_dumb() -> bool:
+    """Return whether the terminal understands no escape sequences."""
+    return os.environ.get("TERM") == "dumb"
 
 
 def _terminal_size() -> os.terminal_size:

@@ -51,7 +51,7 @@ from espshell.span import Span
 from espshell.units import number_text
 
 if TYPE_CHECKING:
-    from espshell.shell.transcript import Record
+    pass
 
 
 class Runner:
@@ -335,13 +335,11 @@ class Runner:
             output.logged(lambda transcript: transcript.comment(command.text))
             raise
 
-        def write(transcript: Record) -> None:
+        if output.is_recorded:
             scope = session.scope if session.interactive else None
             text = replay.as_in_a_script(prepared, session.variables, session.folder, scope)
             is_comment = Trait.ONCE in prepared.verb.traits or self._is_refused(text)
-            (transcript.comment if is_comment else transcript.command)(text)
-
-        output.logged(write)
+            output.logged(methodcaller("comment" if is_comment else "command", text))
         if session.interactive:
             output.alive(f"{command.text} ...")
         return prepared

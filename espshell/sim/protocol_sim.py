@@ -83,7 +83,7 @@ class Serial(SerialBase):
 
     def read_within(self, timeout_s: float, size: int) -> bytes:
         """Return at most ``size`` bytes; wait for the first of them until the timeout."""
-        self._wait(1, self.clock.now() + timeout_s)
+        self.wait_readable(timeout_s)
         return self.wire.receive(size)
 
     def read(self, size: int = 1) -> bytes:

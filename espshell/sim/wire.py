@@ -158,13 +158,8 @@ class Wire:
 
     def receive(self, size: int) -> bytes:
         """Return at most so many bytes of those that have arrived."""
-        inbox = self._inbox
-        if size >= len(inbox):
-            data = bytes(inbox)
-            inbox.clear()
-        else:
-            data = bytes(inbox[:size])
-            del inbox[:size]
+        data = bytes(self._inbox[:size])
+        del self._inbox[:size]
         return data
 
     def next_event(self) -> float | None:

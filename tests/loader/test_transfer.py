@@ -239,7 +239,7 @@ def test_a_pair_is_not_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
     target = open_sim()
     markers = {at: marker_of_pair(target.loader, at) for at in (START, START + 4)}
     again = [1, markers[START], 1]
-    monkeypatch.setattr(transfer, "_values", lambda window, addresses: again)
+    monkeypatch.setattr(transfer, "_values", lambda window, addresses: [*again])
     monkeypatch.setattr(transfer, "read_words", lambda loader, addresses: [2, 2])
     assert transfer.read_pair(target.loader, START) == [1, 1]
     assert transfer.read_pair(target.loader, START + 4) == [2, 2]

@@ -71,9 +71,9 @@ def read_agreed(
     if isinstance(space, Memory):
         region = space.chip.region_at(around.start, around.size)
         is_plain = region is not None and region.kind in (Kind.RAM, Kind.ROM)
-    if isinstance(space, Memory) and not is_plain:  # of RAM and ROM nothing need be kept in mind
-        notes = reading_notes(space, around.start, around.size)
-        touched = space.chip.changes_when_read(around.start, around.size) is not None
+        if not is_plain:  # of RAM and ROM nothing need be kept in mind
+            notes = reading_notes(space, around.start, around.size)
+            touched = space.chip.changes_when_read(around.start, around.size) is not None
     if touched or not (check or is_plain):
         read()
     elif isinstance(space, Memory):
@@ -102,9 +102,9 @@ def reading_notes(space: Space, address: int, size: int) -> tuple[str, ...]:
     """Return notes on values read from a range."""
     if not isinstance(space, Memory):
         return ()
-    notes = []
+    notes, span = [], Span.of(address, size)
     for region in space.cached:
-        if region.start < address + size and address < region.end:
+        if region.span.overlaps(span):
             notes.append(
                 f"{region.name} is seen through the cache, which is off in download mode: "
                 "these values are meaningless"
